@@ -1,0 +1,107 @@
+//! Generates clients, servers and two tables from the protos: which permission each method needs, and a
+//! `Debug` that hides what the protos mark `debug_redact`. protox compiles, so nobody needs protoc.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::{env, fs};
+
+use prost::Message as _;
+use prost_reflect::{DescriptorPool, MessageDescriptor, Value};
+
+const PROTO_ROOT: &str = "../../proto";
+
+type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
+
+fn main() -> Result<()> {
+    println!("cargo:rerun-if-changed={PROTO_ROOT}");
+    let out = PathBuf::from(env::var("OUT_DIR")?);
+    let mut compiler = protox::Compiler::new([PROTO_ROOT])?;
+    compiler.include_imports(true).include_source_info(true);
+    for file in proto_files(Path::new(PROTO_ROOT))? {
+        compiler.open_file(file)?;
+    }
+    let descriptors = compiler.encode_file_descriptor_set();
+    fs::write(out.join("descriptors.bin"), &descriptors)?;
+    let pool = DescriptorPool::decode(descriptors.as_slice())?;
+
+    let redacted: Vec<MessageDescriptor> = pool.all_messages().filter(has_secret).collect();
+    fs::write(out.join("redacted.rs"), redacting_debugs(&redacted)?)?;
+    fs::write(out.join("permissions.rs"), permission_table(&pool)?)?;
+
+    let set = prost_reflect::prost_types::FileDescriptorSet::decode(descriptors.as_slice())?;
+    let mut builder = tonic_prost_build::configure().bytes(".").build_transport(false);
+    for message in &redacted {
+        builder = builder.skip_debug([format!(".{}", message.full_name())]);
+    }
+    builder.compile_fds(set)?;
+    Ok(())
+}
+
+fn proto_files(folder: &Path) -> Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.is_dir() {
+            files.extend(proto_files(&path)?);
+        } else if path.extension().is_some_and(|extension| extension == "proto") {
+            files.push(path);
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
+fn is_secret(field: &prost_reflect::FieldDescriptor) -> bool {
+    matches!(field.options().get_field_by_name("debug_redact").as_deref(), Some(Value::Bool(true)))
+}
+
+fn has_secret(message: &MessageDescriptor) -> bool {
+    message.fields().any(|field| is_secret(&field))
+}
+
+/// prost derives `Debug` for all fields and knows nothing of `debug_redact` (tokio-rs/prost#861).
+fn redacting_debugs(messages: &[MessageDescriptor]) -> Result<String> {
+    let mut code = String::new();
+    for message in messages {
+        let path = rust_path(message);
+        writeln!(code, "impl std::fmt::Debug for {path} {{")?;
+        writeln!(code, "    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {{")?;
+        writeln!(code, "        f.debug_struct({:?})", message.name())?;
+        for field in message.fields() {
+            let name = field.name();
+            if is_secret(&field) {
+                writeln!(code, "            .field({name:?}, &\"[redacted]\")")?;
+            } else {
+                writeln!(code, "            .field({name:?}, &self.{name})")?;
+            }
+        }
+        writeln!(code, "            .finish()\n    }}\n}}")?;
+    }
+    Ok(code)
+}
+
+/// `strongroom.vault.v1.IssueTokenResponse` → `crate::vault::v1::IssueTokenResponse`. Only top-level
+/// messages carry secrets.
+fn rust_path(message: &MessageDescriptor) -> String {
+    let package = message.package_name().trim_start_matches("strongroom.").replace('.', "::");
+    format!("crate::{package}::{}", message.name())
+}
+
+fn permission_table(pool: &DescriptorPool) -> Result<String> {
+    let extension = pool
+        .get_extension_by_name("strongroom.auth.v1.permission")
+        .ok_or("the option strongroom.auth.v1.permission is gone")?;
+    let mut code = String::from("&[\n");
+    for service in pool.services() {
+        for method in service.methods() {
+            let options = method.options();
+            let Value::String(permission) = options.get_extension(&extension).into_owned() else {
+                return Err("the permission option is a string".into());
+            };
+            let path = format!("/{}/{}", service.full_name(), method.name());
+            writeln!(code, "    ({path:?}, {permission:?}),")?;
+        }
+    }
+    code.push(']');
+    Ok(code)
+}

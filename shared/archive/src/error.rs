@@ -1,0 +1,240 @@
+//! Everything that can be wrong with an archive, each with its own sentence.
+
+use std::io;
+
+/// What went wrong while an archive was written or read. Messages name the entry and say what to do
+/// where something can be done.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The receiver of the archive failed: a client left, a disk is full. The kind is the receiver's.
+    #[error("the archive could not be written any further: {0}")]
+    Sink(#[source] io::Error),
+    /// The file that holds the archive could not be read.
+    #[error("the archive could not be read: {0}")]
+    Read(#[source] io::Error),
+    /// The writer was called in an order that makes no archive.
+    #[error("the archive writer was used wrongly: {0}")]
+    Usage(&'static str),
+
+    /// Something is larger than [`crate::Limits`] allow.
+    #[error("{subject} exceeds the limit of {limit} {unit}")]
+    Limit {
+        /// What is too large: an entry by its name, or the archive.
+        subject: String,
+        /// How much there may be.
+        limit: u64,
+        /// Of what.
+        unit: &'static str,
+    },
+
+    /// The bytes are no ZIP file, or not one that this crate can follow.
+    #[error("this is not a readable ZIP archive: {0}")]
+    Zip(#[source] zip::result::ZipError),
+    /// No end record at the very end: a short file, or bytes after the archive.
+    #[error(
+        "the ZIP end record is not at the end of the file: it was cut short, or something was added after it"
+    )]
+    NoEndRecord,
+    /// The end record contradicts itself or its place.
+    #[error("the ZIP end record is wrong: {0}")]
+    EndRecord(&'static str),
+    /// The archive has a comment.
+    #[error("the ZIP archive has a comment, which archives never have")]
+    Comment,
+    /// There are bytes that belong to no entry.
+    #[error("there are {bytes} bytes before {before} that belong to no entry")]
+    Hidden {
+        /// What follows them: an entry's name, or the central directory.
+        before: String,
+        /// How many.
+        bytes: u64,
+    },
+    /// Two entries share bytes.
+    #[error("the entry {entry:?} overlaps what follows it")]
+    Overlap {
+        /// The first of the two.
+        entry: String,
+    },
+    /// Local header, data descriptor or extra field against the central directory.
+    #[error("the entry {entry:?} is described in two ways that disagree: {detail}")]
+    Inconsistent {
+        /// Its name.
+        entry: String,
+        /// What disagrees.
+        detail: String,
+    },
+    /// The same name twice.
+    #[error("the entry {entry:?} occurs twice")]
+    Duplicate {
+        /// The name.
+        entry: String,
+    },
+    /// Two names that one file system would not tell apart.
+    #[error("the entry {entry:?} differs from another one only in letter case")]
+    CaseDuplicate {
+        /// The later name.
+        entry: String,
+    },
+    /// A name that could lead somewhere else.
+    #[error("the entry name {entry:?} {problem}")]
+    Name {
+        /// The name, with replacement characters where it is not UTF-8.
+        entry: String,
+        /// What is wrong with it.
+        problem: &'static str,
+    },
+    /// Not a plain file.
+    #[error("the entry {entry:?} is {what}, and archives hold plain files only")]
+    NotAFile {
+        /// Its name.
+        entry: String,
+        /// What it is.
+        what: &'static str,
+    },
+    /// ZIP encryption.
+    #[error("the entry {entry:?} is encrypted inside the ZIP, which archives never use")]
+    Encrypted {
+        /// Its name.
+        entry: String,
+    },
+    /// A compression method other than deflate and stored.
+    #[error("the entry {entry:?} uses compression method {method}; only 0 and 8 are allowed")]
+    Method {
+        /// Its name.
+        entry: String,
+        /// The method's number in the ZIP specification.
+        method: u16,
+    },
+    /// An entry with a comment of its own.
+    #[error("the entry {entry:?} has a comment, which archives never have")]
+    EntryComment {
+        /// Its name.
+        entry: String,
+    },
+
+    /// There is no manifest.
+    #[error("there is no manifest.json: this is not an archive, or its export never ended")]
+    NoManifest,
+    /// The manifest is not the JSON it should be.
+    #[error("manifest.json cannot be understood: {0}")]
+    ManifestJson(#[source] serde_json::Error),
+    /// The archive comes from a later release.
+    #[error("the archive has format version {0}, and this release reads up to 1: use a newer release")]
+    FutureVersion(u64),
+    /// The manifest contradicts itself.
+    #[error("manifest.json {problem}")]
+    Manifest {
+        /// What it does, as a verb phrase.
+        problem: String,
+    },
+    /// A table without its description.
+    #[error("the table {table:?} has no schema entry")]
+    NoSchema {
+        /// The table.
+        table: String,
+    },
+    /// An entry that the manifest does not know.
+    #[error("the entry {entry:?} is not listed in manifest.json")]
+    Unlisted {
+        /// Its name.
+        entry: String,
+    },
+    /// An entry that only the manifest knows.
+    #[error("the entry {entry:?} is listed in manifest.json but is not in the archive")]
+    Missing {
+        /// Its name.
+        entry: String,
+    },
+
+    /// The compressed data or its checksum is broken.
+    #[error("the entry {entry:?} is damaged: {source}")]
+    Damaged {
+        /// Its name.
+        entry: String,
+        /// What the decompressor said.
+        source: io::Error,
+    },
+    /// More or fewer bytes than the manifest says.
+    #[error("the entry {entry:?} does not have the {expected} bytes that manifest.json gives it")]
+    Length {
+        /// Its name.
+        entry: String,
+        /// The manifest's figure.
+        expected: u64,
+    },
+    /// Other bytes than the manifest says.
+    #[error("the entry {entry:?} does not have the SHA-256 that manifest.json gives it")]
+    Digest {
+        /// Its name.
+        entry: String,
+    },
+    /// A document inside an entry is not what it should be.
+    #[error("the entry {entry:?} cannot be understood: {source}")]
+    Json {
+        /// Its name.
+        entry: String,
+        /// Where and why.
+        source: serde_json::Error,
+    },
+    /// A schema entry about something else than the manifest says.
+    #[error("the entry {entry:?} describes another table: {found:?}")]
+    OtherTable {
+        /// Its name.
+        entry: String,
+        /// The table it describes.
+        found: String,
+    },
+    /// A row, or the array around the rows, is malformed.
+    #[error("line {line} of {entry:?} {problem}")]
+    Row {
+        /// The entry's name.
+        entry: String,
+        /// Counted from 1, the opening bracket's line included.
+        line: u64,
+        /// What is wrong, as a verb phrase.
+        problem: String,
+    },
+    /// The rows are not as many as the manifest says.
+    #[error("the table {table:?} has {found} rows where manifest.json counts {expected}")]
+    Count {
+        /// The table.
+        table: String,
+        /// The manifest's figure.
+        expected: u64,
+        /// What was counted.
+        found: u64,
+    },
+    /// A value in a form that its engine never uses.
+    #[error("a value {0}")]
+    Value(&'static str),
+}
+
+/// The result of this crate.
+pub type Result<T> = std::result::Result<T, Error>;
+
+impl Error {
+    pub(crate) fn entry_limit(entry: &str, limit: u64, unit: &'static str) -> Self {
+        let subject = format!("the entry {entry:?}");
+        Self::Limit { subject, limit, unit }
+    }
+
+    pub(crate) fn archive_limit(limit: u64, unit: &'static str) -> Self {
+        let subject = "the archive".to_owned();
+        Self::Limit { subject, limit, unit }
+    }
+
+    /// The error of this crate that an entry's `Read` wrapped, or [`Error::Read`].
+    pub(crate) fn from_read(error: io::Error) -> Self {
+        match error.downcast::<Self>() {
+            Ok(own) => own,
+            Err(other) => Self::Read(other),
+        }
+    }
+}
+
+impl From<Error> for io::Error {
+    fn from(error: Error) -> Self {
+        Self::new(io::ErrorKind::InvalidData, error)
+    }
+}

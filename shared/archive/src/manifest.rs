@@ -1,0 +1,251 @@
+//! `manifest.json`: what is in the archive. FORMAT.md §7 names the fields, which are those here.
+//!
+//! The writer makes it from what it counted and hashed; a reader trusts nothing else in the archive
+//! before this is read and checked.
+
+mod check;
+mod ordered;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+pub use ordered::Ordered;
+
+use crate::error::{Error, Result};
+
+/// The version that this crate writes, and the newest that it reads.
+pub const FORMAT_VERSION: u32 = 1;
+/// The entry that holds the manifest.
+pub const MANIFEST_ENTRY: &str = "manifest.json";
+/// The entry reserved for the signature over the manifest.
+pub const SIGNATURE_ENTRY: &str = "manifest.sig";
+/// The entry that holds the key ring.
+pub const RING_ENTRY: &str = "keys/ring.json";
+
+/// What every manifest says about encrypted columns.
+const NOTE: &str = "Encrypted columns are kept as the ciphertext that the database holds. \
+    Restoring them needs the same root key; root_key_id names it.";
+
+/// The whole manifest.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Manifest {
+    /// [`FORMAT_VERSION`] for all that this crate writes.
+    pub format_version: u32,
+    /// The application that was backed up.
+    pub app_name: String,
+    /// Where it is reached.
+    pub app_url: String,
+    /// When the export began: UTC, whole seconds.
+    pub created_at: Timestamp,
+    /// Rows by table, in archive order.
+    pub tables: Ordered<u64>,
+    /// `include_<group>` by optional group.
+    pub options: Ordered<bool>,
+    /// What somebody who opens the archive by hand must know.
+    pub note: String,
+    /// A UUID, unique to this archive.
+    pub archive_id: String,
+    /// The program that wrote it and its version.
+    pub producer: String,
+    /// The root key that the key ring and so the encrypted columns need; absent without a vault source.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub root_key_id: Option<String>,
+    /// Key versions that values in this archive need: 16 hex digits each.
+    #[serde(default)]
+    pub kids: Vec<String>,
+    /// Where the vault's audit chain stood.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub audit_head: Option<AuditHead>,
+    /// What was read, and how consistently.
+    #[serde(default)]
+    pub sources: Vec<SourceRecord>,
+    /// Every entry but the manifest and its signature, in archive order.
+    pub entries: Vec<EntryRecord>,
+    /// The selection, when the archive holds less than everything.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub partial: Option<Partial>,
+}
+
+/// The manifest without what the writer counts itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ManifestHead {
+    /// See [`Manifest::app_name`].
+    pub app_name: String,
+    /// See [`Manifest::app_url`].
+    pub app_url: String,
+    /// See [`Manifest::created_at`]; fractions of a second are dropped.
+    pub created_at: Timestamp,
+    /// See [`Manifest::options`].
+    pub options: Ordered<bool>,
+    /// See [`Manifest::archive_id`].
+    pub archive_id: String,
+    /// See [`Manifest::producer`].
+    pub producer: String,
+    /// See [`Manifest::root_key_id`].
+    pub root_key_id: Option<String>,
+    /// See [`Manifest::kids`].
+    pub kids: Vec<String>,
+    /// See [`Manifest::audit_head`].
+    pub audit_head: Option<AuditHead>,
+    /// See [`Manifest::sources`].
+    pub sources: Vec<SourceRecord>,
+    /// See [`Manifest::partial`].
+    pub partial: Option<Partial>,
+}
+
+/// The last event of the audit log at the time of the export.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AuditHead {
+    /// Its sequence number.
+    pub sequence: u64,
+    /// Its MAC, hex.
+    pub mac: String,
+}
+
+/// One source of the backup set.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SourceRecord {
+    /// Its configured name.
+    pub name: String,
+    /// `sqlite`, `postgres`, `files`, `grpc` or `vault`.
+    pub kind: String,
+    /// Product and version: `PostgreSQL 15.18`.
+    pub engine: String,
+    /// How consistent the reading was.
+    pub snapshot: Snapshot,
+    /// Tables that were left out, each with its reason.
+    #[serde(default)]
+    pub skipped: Vec<Skipped>,
+}
+
+/// What holds a source's tables together in time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Snapshot {
+    /// One REPEATABLE READ READ ONLY transaction (PostgreSQL).
+    RepeatableRead,
+    /// One read transaction (SQLite).
+    ReadTransaction,
+    /// A copy made by VACUUM INTO (SQLite).
+    VacuumCopy,
+    /// Each file by itself.
+    PerFile,
+    /// The vault's own snapshot.
+    Vault,
+}
+
+/// A table that is not in the archive.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Skipped {
+    /// The table.
+    pub name: String,
+    /// Why, for people.
+    pub reason: String,
+}
+
+/// What was chosen of a whole backup.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Partial {
+    /// The tables asked for; empty when all were.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tables: Vec<String>,
+    /// The oldest time asked for, as it was given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<String>,
+}
+
+/// One entry of the ZIP.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EntryRecord {
+    /// Its name in the ZIP.
+    pub name: String,
+    /// Uncompressed length.
+    pub bytes: u64,
+    /// SHA-256 of the uncompressed bytes, 64 lower-case hex digits.
+    pub sha256: String,
+    /// What it is.
+    pub kind: EntryKind,
+    /// The table it belongs to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub table: Option<String>,
+    /// The source it was read from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
+    /// Rows, for a table.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rows: Option<u64>,
+}
+
+/// What an entry is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum EntryKind {
+    /// The rows of a table.
+    Table,
+    /// The description of a table.
+    Schema,
+    /// The key ring.
+    Ring,
+    /// A file of a file set.
+    File,
+    /// Something that a later release added; its digest is checked like any other.
+    #[serde(other)]
+    Other,
+}
+
+/// Read first and alone: a later version may have changed every other field.
+#[derive(Deserialize)]
+struct Version {
+    format_version: u64,
+}
+
+impl Manifest {
+    /// Joins what the caller knows with what the writer counted, and checks the whole.
+    pub(crate) fn create(head: ManifestHead, entries: Vec<EntryRecord>) -> Result<Self> {
+        let mut tables = Ordered::default();
+        for entry in entries.iter().filter(|entry| entry.kind == EntryKind::Table) {
+            if let (Some(table), Some(rows)) = (&entry.table, entry.rows) {
+                tables.push(table, rows);
+            }
+        }
+        let seconds = Timestamp::from_second(head.created_at.as_second());
+        let manifest = Self {
+            format_version: FORMAT_VERSION,
+            app_name: head.app_name,
+            app_url: head.app_url,
+            created_at: seconds.unwrap_or(head.created_at),
+            tables,
+            options: head.options,
+            note: NOTE.to_owned(),
+            archive_id: head.archive_id,
+            producer: head.producer,
+            root_key_id: head.root_key_id,
+            kids: head.kids,
+            audit_head: head.audit_head,
+            sources: head.sources,
+            entries,
+            partial: head.partial,
+        };
+        check::check(&manifest)?;
+        Ok(manifest)
+    }
+
+    /// Reads a manifest of any format version, refuses a newer one by that name, and checks that tables
+    /// and entries agree. `bytes` is already within [`crate::Limits::manifest_bytes`]; nesting is
+    /// bounded by `serde_json` (128).
+    pub(crate) fn parse(bytes: &[u8]) -> Result<Self> {
+        let Version { format_version } = serde_json::from_slice(bytes).map_err(Error::ManifestJson)?;
+        if format_version > u64::from(FORMAT_VERSION) {
+            return Err(Error::FutureVersion(format_version));
+        }
+        let manifest: Self = serde_json::from_slice(bytes).map_err(Error::ManifestJson)?;
+        check::check(&manifest)?;
+        Ok(manifest)
+    }
+
+    /// The record of `table`'s entry of one kind.
+    pub fn entry_of_table(&self, table: &str, kind: EntryKind) -> Option<&EntryRecord> {
+        let wanted = |entry: &&EntryRecord| entry.kind == kind && entry.table.as_deref() == Some(table);
+        self.entries.iter().find(wanted)
+    }
+}

@@ -1,0 +1,227 @@
+//! Writing an archive into a stream.
+//!
+//! Entries are hashed and counted while they are compressed; the manifest comes last, because only then
+//! is everything known. Nothing is held in memory but a record an entry. A writer that is dropped before
+//! [`ArchiveWriter::finish`] leaves a file without an end, which no reader takes for an archive.
+
+mod tables;
+
+use std::collections::HashSet;
+use std::io::Write;
+
+use sha2::{Digest, Sha256};
+use zip::write::{SimpleFileOptions, StreamWriter};
+use zip::{CompressionMethod, DateTime, System, ZipWriter};
+
+use self::tables::OpenTable;
+use crate::error::{Error, Result};
+use crate::file_names::{EntryNames, fold_case};
+use crate::limits::Limits;
+use crate::manifest::{
+    EntryKind, EntryRecord, MANIFEST_ENTRY, Manifest, ManifestHead, RING_ENTRY, SIGNATURE_ENTRY,
+};
+use crate::policy;
+use crate::sink::{Sink, SinkGuard};
+
+/// How hard deflate tries: 1 (the default: fast) to 9 (small).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Compression(u8);
+
+impl Compression {
+    /// A level from 1 to 9. Zero would store, and above nine another compressor would be chosen.
+    pub fn level(level: u8) -> Result<Self> {
+        if (1..=9).contains(&level) {
+            return Ok(Self(level));
+        }
+        Err(Error::Usage("the compression level must be from 1 to 9"))
+    }
+}
+
+impl Default for Compression {
+    fn default() -> Self {
+        Self(1)
+    }
+}
+
+/// What is known of an entry before its first byte.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EntryMeta {
+    /// Its name in the ZIP, by the rules of FORMAT.md §2.
+    pub name: String,
+    /// What it is.
+    pub kind: EntryKind,
+    /// The table it belongs to.
+    pub table: Option<String>,
+    /// The source it was read from.
+    pub source: Option<String>,
+}
+
+/// Writes an archive into any `Write`, without seeking.
+///
+/// After an error nothing more can be written; drop the writer. [`Error::Sink`] is the receiver's own
+/// error, unchanged.
+pub struct ArchiveWriter<W: Write> {
+    // Before `zip`, so that it is dropped first and the ZIP's own ending reaches nobody.
+    guard: SinkGuard,
+    zip: ZipWriter<StreamWriter<Sink<W>>>,
+    limits: Limits,
+    compression: Compression,
+    files: EntryNames,
+    folded_names: HashSet<String>,
+    total_bytes: u64,
+    entries: Vec<EntryRecord>,
+    open: Option<OpenEntry>,
+    open_table: Option<OpenTable>,
+}
+
+struct OpenEntry {
+    meta: EntryMeta,
+    bytes: u64,
+    digest: Sha256,
+}
+
+impl<W: Write> ArchiveWriter<W> {
+    /// Starts an archive. Nothing is written before the first entry.
+    pub fn create(out: W, limits: Limits, compression: Compression) -> Self {
+        let (sink, guard) = Sink::create(out);
+        Self {
+            guard,
+            zip: ZipWriter::new_stream(sink),
+            limits,
+            compression,
+            files: EntryNames::default(),
+            folded_names: HashSet::new(),
+            total_bytes: 0,
+            entries: Vec::new(),
+            open: None,
+            open_table: None,
+        }
+    }
+
+    /// Begins an entry. Its name must follow FORMAT.md §2 and not be the manifest's or its signature's.
+    pub fn start_entry(&mut self, meta: EntryMeta) -> Result<()> {
+        if self.open.is_some() {
+            return Err(Error::Usage("an entry is still open; finish it first"));
+        }
+        if meta.name == MANIFEST_ENTRY || meta.name == SIGNATURE_ENTRY {
+            return Err(Error::Usage("finish() writes the manifest"));
+        }
+        // One more for the manifest.
+        self.limits.check_entries(self.entries.len() as u64 + 2)?;
+        self.start_zip_entry(&meta.name)?;
+        self.open = Some(OpenEntry { meta, bytes: 0, digest: Sha256::new() });
+        Ok(())
+    }
+
+    /// Appends to the open entry.
+    pub fn write(&mut self, bytes: &[u8]) -> Result<()> {
+        let Some(open) = &mut self.open else {
+            return Err(Error::Usage("no entry is open"));
+        };
+        let added = bytes.len() as u64;
+        self.limits.check_entry(&open.meta.name, open.bytes + added)?;
+        self.limits.check_total(self.total_bytes + added)?;
+        open.bytes += added;
+        open.digest.update(bytes);
+        self.total_bytes += added;
+        let result = self.zip.write_all(bytes);
+        self.written(result)
+    }
+
+    /// Ends the open entry and returns what the manifest will say of it.
+    pub fn finish_entry(&mut self, rows: Option<u64>) -> Result<EntryRecord> {
+        let Some(open) = self.open.take() else {
+            return Err(Error::Usage("no entry is open"));
+        };
+        let record = EntryRecord {
+            name: open.meta.name,
+            bytes: open.bytes,
+            sha256: hex::encode(open.digest.finalize()),
+            kind: open.meta.kind,
+            table: open.meta.table,
+            source: open.meta.source,
+            rows,
+        };
+        self.entries.push(record.clone());
+        Ok(record)
+    }
+
+    /// Writes the key ring: one JSON document, as the vault hands it out.
+    pub fn write_ring(&mut self, json: &[u8]) -> Result<()> {
+        let as_json = serde_json::from_slice::<serde::de::IgnoredAny>(json);
+        as_json.map_err(|source| Error::Json { entry: RING_ENTRY.to_owned(), source })?;
+        let meta = EntryMeta {
+            name: RING_ENTRY.to_owned(),
+            kind: EntryKind::Ring,
+            table: None,
+            source: None,
+        };
+        self.write_small(meta, json)
+    }
+
+    /// Writes the manifest and the end of the ZIP; returns both the manifest and the receiver.
+    ///
+    /// Fails when an entry is still open or a table lacks its rows or its schema.
+    pub fn finish(mut self, head: ManifestHead) -> Result<(Manifest, W)> {
+        if self.open.is_some() {
+            return Err(Error::Usage("an entry is still open; finish it first"));
+        }
+        let manifest = Manifest::create(head, std::mem::take(&mut self.entries))?;
+        let mut json = serde_json::to_vec_pretty(&manifest).map_err(Error::ManifestJson)?;
+        json.push(b'\n');
+        if json.len() as u64 > self.limits.manifest_bytes {
+            return Err(Error::entry_limit(MANIFEST_ENTRY, self.limits.manifest_bytes, "bytes"));
+        }
+        self.start_zip_entry(MANIFEST_ENTRY)?;
+        let result = self.zip.write_all(&json);
+        self.written(result)?;
+        let Self { guard, zip, .. } = self;
+        let result = zip.finish();
+        if let Some(failure) = guard.take_failure() {
+            return Err(Error::Sink(failure));
+        }
+        let stream = result.map_err(Error::Zip)?;
+        Ok((manifest, stream.into_inner().into_inner()))
+    }
+
+    /// An entry whose bytes are all here, within [`Limits::schema_bytes`].
+    fn write_small(&mut self, meta: EntryMeta, bytes: &[u8]) -> Result<()> {
+        if bytes.len() as u64 > self.limits.schema_bytes {
+            return Err(Error::entry_limit(&meta.name, self.limits.schema_bytes, "bytes"));
+        }
+        self.start_entry(meta)?;
+        self.write(bytes)?;
+        self.finish_entry(None)?;
+        Ok(())
+    }
+
+    fn start_zip_entry(&mut self, name: &str) -> Result<()> {
+        policy::check_name(name, &self.limits)?;
+        if !self.folded_names.insert(fold_case(name)) {
+            return Err(Error::CaseDuplicate { entry: name.to_owned() });
+        }
+        let options = SimpleFileOptions::default()
+            .compression_method(CompressionMethod::Deflated)
+            .compression_level(Some(i64::from(self.compression.0)))
+            .last_modified_time(DateTime::default())
+            .system(System::Unix)
+            .unix_permissions(0o644)
+            .large_file(true);
+        let result = self.zip.start_file(name, options);
+        self.written(result)
+    }
+
+    /// Puts the receiver's own error in the place of what the ZIP writer made of it.
+    fn written<E: Into<zip::result::ZipError>>(&self, result: std::result::Result<(), E>) -> Result<()> {
+        if let Some(failure) = self.guard.take_failure() {
+            return Err(Error::Sink(failure));
+        }
+        if self.guard.is_closed() {
+            return Err(Error::Usage("the archive has already failed"));
+        }
+        result.map_err(|error| {
+            self.guard.close();
+            Error::Zip(error.into())
+        })
+    }
+}

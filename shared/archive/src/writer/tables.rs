@@ -1,0 +1,90 @@
+//! Tables: an entry of rows and an entry that describes them, under one file name.
+
+use std::io::Write;
+
+use super::{ArchiveWriter, EntryMeta};
+use crate::error::{Error, Result};
+use crate::manifest::EntryKind;
+use crate::schema::TableSchema;
+
+/// The table whose rows are being written.
+pub(super) struct OpenTable {
+    entry: String,
+    rows: u64,
+}
+
+impl<W: Write> ArchiveWriter<W> {
+    /// Writes `schema/<file>.json`. Its `name` is the table's name in the archive.
+    pub fn write_schema(&mut self, schema: &TableSchema) -> Result<()> {
+        let name = format!("schema/{}.json", self.files.for_table(&schema.name));
+        let json = serde_json::to_vec_pretty(schema);
+        let mut json = json.map_err(|source| Error::Json { entry: name.clone(), source })?;
+        json.push(b'\n');
+        let meta = EntryMeta {
+            name,
+            kind: EntryKind::Schema,
+            table: Some(schema.name.clone()),
+            source: Some(schema.source.clone()),
+        };
+        self.write_small(meta, &json)
+    }
+
+    /// Begins `tables/<file>.json`.
+    pub fn start_table(&mut self, table: &str, source: &str) -> Result<()> {
+        let name = format!("tables/{}.json", self.files.for_table(table));
+        let meta = EntryMeta {
+            name: name.clone(),
+            kind: EntryKind::Table,
+            table: Some(table.to_owned()),
+            source: Some(source.to_owned()),
+        };
+        self.start_entry(meta)?;
+        self.open_table = Some(OpenTable { entry: name, rows: 0 });
+        Ok(())
+    }
+
+    /// Appends a block: `rows` finished rows joined by `,\n`, with no separator before or after them.
+    /// A block without rows is empty and changes nothing.
+    pub fn write_rows(&mut self, block: &[u8], rows: u64) -> Result<()> {
+        let Some(table) = &mut self.open_table else {
+            return Err(Error::Usage("no table is open"));
+        };
+        if rows == 0 && block.is_empty() {
+            return Ok(());
+        }
+        if rows == 0 || !block.starts_with(b"{") || !block.ends_with(b"}") {
+            return Err(Error::Usage("a block is whole rows, and comes with their number"));
+        }
+        check_rows(&table.entry, block, self.limits.row_bytes)?;
+        let opening: &[u8] = if table.rows == 0 { b"[\n" } else { b",\n" };
+        table.rows += rows;
+        self.write(opening)?;
+        self.write(block)
+    }
+
+    /// Ends the table and returns how many rows it has.
+    pub fn finish_table(&mut self) -> Result<u64> {
+        let Some(table) = self.open_table.take() else {
+            return Err(Error::Usage("no table is open"));
+        };
+        let closing: &[u8] = if table.rows == 0 { b"[]\n" } else { b"\n]\n" };
+        self.write(closing)?;
+        self.finish_entry(Some(table.rows))?;
+        Ok(table.rows)
+    }
+}
+
+/// Refuses a row above the limit. Rows contain no line feed, so only a block larger than a row may be
+/// needs a look inside.
+fn check_rows(entry: &str, block: &[u8], limit: u64) -> Result<()> {
+    if block.len() as u64 <= limit {
+        return Ok(());
+    }
+    for line in block.split(|byte| *byte == b'\n') {
+        let row = line.strip_suffix(b",").unwrap_or(line);
+        if row.len() as u64 > limit {
+            return Err(Error::entry_limit(entry, limit, "bytes in one row"));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,108 @@
+//! Keys, sealed values, tokens and previews: everything in Strongroom that touches a secret's bytes.
+//!
+//! Synchronous and without input or output: no sockets, no database. Callers hand in what they
+//! loaded and store the text they get back.
+//!
+//! # Keys
+//!
+//! ```text
+//! root key (32 bytes, given by the operator, never stored)
+//!  ├─ HKDF "strongroom/v1/root/id"     → root key id: 8 bytes, public
+//!  ├─ HKDF "strongroom/v1/root/check"  → key check value: 32 bytes, stored, compared at start
+//!  └─ HKDF "strongroom/v1/root/wrap"   → wrapping key
+//!        ├─ HKDF "strongroom/v1/encryption" → XAES-256-GCM key
+//!        └─ HKDF "strongroom/v1/commitment" → HMAC-SHA-256 key
+//!
+//! key version (32 random bytes, stored as the wrapping key seals them)
+//!  ├─ HKDF "strongroom/v1/encryption"  → XAES-256-GCM key
+//!  ├─ HKDF "strongroom/v1/commitment"  → HMAC-SHA-256 key
+//!  └─ HKDF "strongroom/v1/mac"         → HMAC-SHA-256 key (MacKey)
+//! ```
+//!
+//! HKDF is HKDF-SHA-256 (RFC 5869) without salt; the label above is its `info`, the output has 32 bytes
+//! unless said otherwise. A key version's bytes are never used directly.
+//!
+//! # Bytes
+//!
+//! Two text forms share one body. Base64 is RFC 4648 §5 (URL-safe) without padding, and strict: each value
+//! has exactly one text form.
+//!
+//! ```text
+//! sealed value    srv1.<kid: 16 lower-case hex>.<base64 of the body>
+//! wrapped version srk1.<root key id: 16 lower-case hex>.<base64 of the body>
+//!
+//! body   offset  bytes  what
+//!             0     24  nonce, random
+//!            24     32  commitment: HMAC-SHA-256(commitment key, nonce)
+//!            56      n  ciphertext, as long as the plaintext (32 in a wrapped version)
+//!        56 + n     16  tag of XAES-256-GCM (C2SP)
+//! ```
+//!
+//! The additional authenticated data is a list of fields, each behind its length as four bytes, big-endian:
+//!
+//! ```text
+//! sealed value     "srv1", purpose, table, column, row id, kid
+//! wrapped version  "srk1", "ring", purpose, key id, kid, root key id
+//! ```
+//!
+//! All are text; kids and root key ids appear as in the text form. A value that was moved to another row,
+//! column, table, purpose or key does not open.
+//!
+//! GCM alone lets one ciphertext open under two chosen keys. The commitment prevents it: it is compared
+//! first, in constant time, and equal commitments under different keys would be a collision of SHA-256.
+//!
+//! # What is not promised
+//!
+//! Keys and plaintexts are wiped when dropped, but moves, the allocator and callers leave copies that
+//! nobody wipes. This shortens the life of a secret in memory; it does not hide it from who can read it.
+//!
+//! # Example
+//!
+//! ```
+//! use strongroom_crypto::{KeyRing, KeyVersion, Place, Purpose, RootKey};
+//!
+//! # fn main() -> strongroom_crypto::Result<()> {
+//! let root = RootKey::generate();
+//! let stored = [KeyVersion::create(&root, "credentials", Purpose::Credential, 1)];
+//! let ring = KeyRing::open(&[&root], &stored)?;
+//!
+//! let place = Place { purpose: Purpose::Credential, table: "credentials", column: "secret", row: "42" };
+//! let sealed = ring.seal("credentials", &place, b"sk-example")?;
+//! let secret = ring.open_value(Purpose::Credential, &place, &sealed)?;
+//! assert_eq!(secret.expose(), b"sk-example");
+//! # Ok(())
+//! # }
+//! ```
+
+mod aad;
+mod base62;
+mod body;
+mod error;
+mod hkdf;
+mod kid;
+mod mac;
+mod place;
+mod preview;
+mod random;
+mod ring;
+mod root;
+mod seal;
+mod secret;
+mod token;
+mod version;
+mod wrap;
+mod xaes;
+
+pub use error::{Error, Result};
+pub use kid::Kid;
+pub use mac::MacKey;
+pub use place::Place;
+pub use preview::preview;
+pub use ring::KeyRing;
+pub use root::{RootKey, RootKeyId};
+pub use seal::{MAX_VALUE_BYTES, parse_kid};
+pub use secret::SecretBytes;
+pub use token::Token;
+pub use version::{Purpose, State, WrappedVersion};
+pub use wrap::KeyVersion;
+pub use xaes::Xaes;

@@ -1,0 +1,152 @@
+//! API tokens: shown once, stored as a hash, and recognisable wherever they leak to.
+//!
+//! ```text
+//! srt_ <id: 12> <secret: 28> <checksum: 6>      50 characters, base62 after the prefix
+//! ```
+//!
+//! The id is public and stays in lists and the audit log. The secret has 166 random bits, so a fast hash is
+//! enough to store. The checksum is CRC-32 (IEEE) of everything before it; it is no protection, but lets a
+//! scanner or a client tell a token from a typing mistake without asking anyone.
+
+use std::fmt;
+
+use sha2::{Digest, Sha256};
+use zeroize::Zeroizing;
+
+use crate::base62;
+use crate::error::{Error, Result};
+
+const PREFIX: &str = "srt_";
+const ID_CHARS: usize = 12;
+const SECRET_CHARS: usize = 28;
+const CHECKSUM_CHARS: usize = 6;
+const ID_END: usize = PREFIX.len() + ID_CHARS;
+const SECRET_END: usize = ID_END + SECRET_CHARS;
+const TOKEN_CHARS: usize = SECRET_END + CHECKSUM_CHARS;
+
+/// An API token. Wiped when dropped; its `Debug` shows nothing.
+pub struct Token(Zeroizing<String>);
+
+impl Token {
+    /// A new random token.
+    #[must_use]
+    pub fn generate() -> Self {
+        let mut text = Zeroizing::new(String::with_capacity(TOKEN_CHARS));
+        text.push_str(PREFIX);
+        base62::push_random(&mut text, ID_CHARS + SECRET_CHARS);
+        let checksum = checksum(&text);
+        text.push_str(&checksum);
+        Self(text)
+    }
+
+    /// Checks prefix, length, alphabet and checksum. White space around a token is not ignored.
+    ///
+    /// # Errors
+    /// [`Error::NotAToken`], which does not repeat the text.
+    pub fn parse(text: &str) -> Result<Self> {
+        let body = text.strip_prefix(PREFIX).ok_or(Error::NotAToken)?;
+        if text.len() != TOKEN_CHARS || !base62::is_base62(body) {
+            return Err(Error::NotAToken);
+        }
+        let (checked, given) = text.split_at(SECRET_END);
+        if checksum(checked) != given {
+            return Err(Error::NotAToken);
+        }
+        Ok(Self(Zeroizing::new(text.to_owned())))
+    }
+
+    /// The public part, 12 characters, without the prefix.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        &self.0[PREFIX.len()..ID_END]
+    }
+
+    /// SHA-256 of the whole text: what is stored, and what a token is looked up by.
+    #[must_use]
+    pub fn hash(&self) -> [u8; 32] {
+        Sha256::digest(self.0.as_bytes()).into()
+    }
+
+    /// The whole text. To be shown once to who asked for the token, and to nobody else.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Token([redacted])")
+    }
+}
+
+fn checksum(text: &str) -> String {
+    base62::encode_u32(crc32fast::hash(text.as_bytes()))
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    /// CRC-32 of the first 44 characters is 0xb2d48638, by another implementation.
+    const GOOD: &str = "srt_0123456789ABabcdefghijklmnopqrstuvwxyz013H2puy";
+
+    #[test]
+    fn parts() {
+        let token = Token::parse(GOOD).unwrap();
+        assert_eq!(token.id(), "0123456789AB");
+        assert_eq!(token.expose(), GOOD);
+        assert_eq!(
+            hex::encode(token.hash()),
+            "fe3596fd7a40b4a3a2c6d5bea5b2d6ffe1f19ecf25dab6fc9ee2cd498b4a4842"
+        );
+    }
+
+    #[test]
+    fn generated_tokens_parse_and_differ() {
+        let (one, two) = (Token::generate(), Token::generate());
+        assert_eq!(one.expose().len(), 50);
+        assert_eq!(Token::parse(one.expose()).unwrap().hash(), one.hash());
+        assert_ne!(one.id(), two.id());
+        assert_ne!(one.hash(), two.hash());
+    }
+
+    #[test]
+    fn every_changed_character_is_noticed() {
+        for index in 0..GOOD.len() {
+            for replacement in *b"0aZ_-" {
+                if GOOD.as_bytes()[index] == replacement {
+                    continue;
+                }
+                let mut changed = GOOD.as_bytes().to_vec();
+                changed[index] = replacement;
+                let changed = String::from_utf8(changed).unwrap();
+                assert!(Token::parse(&changed).is_err(), "{changed}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_not_a_token() {
+        let long = format!("{GOOD}0");
+        let spaced = format!("{GOOD}\n");
+        let upper = GOOD.replace("srt_", "SRT_");
+        // As long in bytes, but cut inside a character at each boundary.
+        let wide = format!("srt_{}", "é".repeat(23));
+        for text in ["", "srt_", &GOOD[..49], &long, &spaced, &upper, &wide] {
+            let error = Token::parse(text).unwrap_err();
+            assert_eq!(error, Error::NotAToken, "{text}");
+        }
+        let message = Error::NotAToken.to_string();
+        assert!(message.starts_with("not a Strongroom token (expected srt_"), "{message}");
+    }
+
+    /// Right in form and checksum, but with a character outside the alphabet.
+    #[test]
+    fn the_alphabet_is_checked() {
+        let checked = "srt_0123456789ABabcdefghijklmnopqrstuvwxyz0-";
+        let text = format!("{checked}{}", checksum(checked));
+        assert!(Token::parse(&text).is_err());
+    }
+}

@@ -1,0 +1,175 @@
+//! What a key version is when it is stored: its purpose, its state and its wrapped bytes.
+
+use std::fmt;
+use std::str::FromStr;
+
+use crate::error::{Error, Result};
+use crate::{Kid, RootKeyId};
+
+/// What a key is for. A key serves one purpose, and the purpose is authenticated in all it seals.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Purpose {
+    /// Sealing credentials.
+    Credential,
+    /// The HMAC chain of the audit log.
+    Audit,
+    /// Sealing the key that signs archive manifests.
+    Signing,
+    /// Encrypting for other services.
+    Caller,
+    /// Authenticating page tokens.
+    Page,
+}
+
+impl Purpose {
+    /// The stored and authenticated name.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Credential => "credential",
+            Self::Audit => "audit",
+            Self::Signing => "signing",
+            Self::Caller => "caller",
+            Self::Page => "page",
+        }
+    }
+}
+
+impl FromStr for Purpose {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        match text {
+            "credential" => Ok(Self::Credential),
+            "audit" => Ok(Self::Audit),
+            "signing" => Ok(Self::Signing),
+            "caller" => Ok(Self::Caller),
+            "page" => Ok(Self::Page),
+            _ => Err(Error::Malformed {
+                what: "key purpose",
+                expected: "credential, audit, signing, caller or page",
+            }),
+        }
+    }
+}
+
+impl fmt::Display for Purpose {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// Where a key version is in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum State {
+    /// Seals and opens. A key has at most one such version.
+    Primary,
+    /// Opens only.
+    DecryptOnly,
+    /// Refuses all use, can be enabled again.
+    Disabled,
+    /// Refuses all use and will be destroyed; can be undone until then.
+    Scheduled,
+    /// The bytes are gone; the record stays, so that nobody wonders about the kid.
+    Destroyed,
+}
+
+impl State {
+    /// The stored name.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Primary => "primary",
+            Self::DecryptOnly => "decrypt-only",
+            Self::Disabled => "disabled",
+            Self::Scheduled => "scheduled",
+            Self::Destroyed => "destroyed",
+        }
+    }
+
+    /// Whether a version in this state opens values and computes MACs.
+    pub(crate) fn is_usable(self) -> bool {
+        match self {
+            Self::Primary | Self::DecryptOnly => true,
+            Self::Disabled | Self::Scheduled | Self::Destroyed => false,
+        }
+    }
+}
+
+impl FromStr for State {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        match text {
+            "primary" => Ok(Self::Primary),
+            "decrypt-only" => Ok(Self::DecryptOnly),
+            "disabled" => Ok(Self::Disabled),
+            "scheduled" => Ok(Self::Scheduled),
+            "destroyed" => Ok(Self::Destroyed),
+            _ => Err(Error::Malformed {
+                what: "key version state",
+                expected: "primary, decrypt-only, disabled, scheduled or destroyed",
+            }),
+        }
+    }
+}
+
+impl fmt::Display for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// A key version as it is stored and as archives carry it: useless without its root key.
+///
+/// The root key authenticates `key_id`, `purpose`, `kid` and `root_key_id`. It does not authenticate
+/// `number` and `state`: both are the store's.
+#[derive(Clone, PartialEq, Eq)]
+pub struct WrappedVersion {
+    /// The key this is a version of.
+    pub key_id: String,
+    /// What that key is for.
+    pub purpose: Purpose,
+    /// Id of this version.
+    pub kid: Kid,
+    /// Counts the versions of a key, from 1; for people.
+    pub number: u32,
+    /// Where it is in its life.
+    pub state: State,
+    /// Id of the root key that wraps it.
+    pub root_key_id: RootKeyId,
+    /// `srk1.<root key id>.<base64url>`, 161 characters; empty once destroyed.
+    pub wrapped: String,
+}
+
+impl fmt::Debug for WrappedVersion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WrappedVersion")
+            .field("key_id", &self.key_id)
+            .field("purpose", &self.purpose)
+            .field("kid", &self.kid)
+            .field("number", &self.number)
+            .field("state", &self.state)
+            .field("root_key_id", &self.root_key_id)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_go_both_ways() {
+        for name in ["credential", "audit", "signing", "caller", "page"] {
+            assert_eq!(name.parse::<Purpose>().unwrap().to_string(), name);
+        }
+        let states = ["primary", "decrypt-only", "disabled", "scheduled", "destroyed"];
+        for name in states {
+            assert_eq!(name.parse::<State>().unwrap().to_string(), name);
+        }
+        assert!("Credential".parse::<Purpose>().is_err());
+        assert!("".parse::<State>().is_err());
+    }
+}

@@ -1,0 +1,161 @@
+//! Wrapping key versions under the root key, and what an unwrapped version can do.
+//!
+//! A changed root key re-wraps these few records and nothing else, which is why values are not sealed by
+//! the root key itself.
+
+use std::fmt;
+
+use crate::body::SealingKey;
+use crate::error::{Error, Result};
+use crate::mac::MacKey;
+use crate::secret::KeyBytes;
+use crate::{Kid, Purpose, RootKey, RootKeyId, State, WrappedVersion, aad, random};
+
+/// First part of the text form, and first authenticated field.
+const FORMAT: &str = "srk1";
+
+/// One version of a key, unwrapped. Its key material is reached through [`crate::KeyRing`] only.
+pub struct KeyVersion {
+    key_id: String,
+    purpose: Purpose,
+    kid: Kid,
+    number: u32,
+    state: State,
+    /// None once destroyed.
+    keys: Option<Keys>,
+}
+
+/// What is derived from a version's bytes, once, when the ring is opened.
+struct Keys {
+    sealing: SealingKey,
+    mac: MacKey,
+}
+
+impl KeyVersion {
+    /// Makes 32 random bytes under a random kid and wraps them: the new primary version of `key_id`.
+    ///
+    /// The result is for the store; [`crate::KeyRing::open`] makes it usable.
+    #[must_use]
+    pub fn create(root: &RootKey, key_id: &str, purpose: Purpose, number: u32) -> WrappedVersion {
+        let mut version = WrappedVersion {
+            key_id: key_id.to_owned(),
+            purpose,
+            kid: Kid::random(),
+            number,
+            state: State::Primary,
+            root_key_id: root.id(),
+            wrapped: String::new(),
+        };
+        version.wrapped = wrap(root, &version, &random::key());
+        version
+    }
+
+    /// Unwraps a stored version. A destroyed one has nothing to unwrap.
+    pub(crate) fn open(root: &RootKey, stored: &WrappedVersion) -> Result<Self> {
+        let bytes = unwrap(root, stored).ok_or(Error::Unwrap { kid: stored.kid })?;
+        let keys =
+            Keys { sealing: SealingKey::derive(&bytes), mac: MacKey::derive(&bytes, "strongroom/v1/mac") };
+        Ok(Self { keys: Some(keys), ..Self::tombstone(stored) })
+    }
+
+    /// A version without its key material.
+    pub(crate) fn tombstone(stored: &WrappedVersion) -> Self {
+        Self {
+            key_id: stored.key_id.clone(),
+            purpose: stored.purpose,
+            kid: stored.kid,
+            number: stored.number,
+            state: stored.state,
+            keys: None,
+        }
+    }
+
+    /// The key this is a version of.
+    #[must_use]
+    pub fn key_id(&self) -> &str {
+        &self.key_id
+    }
+
+    /// What it is for.
+    #[must_use]
+    pub fn purpose(&self) -> Purpose {
+        self.purpose
+    }
+
+    /// Its id.
+    #[must_use]
+    pub fn kid(&self) -> Kid {
+        self.kid
+    }
+
+    /// Its number among the versions of its key.
+    #[must_use]
+    pub fn number(&self) -> u32 {
+        self.number
+    }
+
+    /// Where it is in its life.
+    #[must_use]
+    pub fn state(&self) -> State {
+        self.state
+    }
+
+    /// The key that seals values, if purpose and state allow it.
+    pub(crate) fn sealing(&self, purpose: Purpose) -> Result<&SealingKey> {
+        Ok(&self.keys(purpose)?.sealing)
+    }
+
+    /// The key that computes MACs, if purpose and state allow it.
+    pub(crate) fn mac(&self, purpose: Purpose) -> Result<&MacKey> {
+        Ok(&self.keys(purpose)?.mac)
+    }
+
+    fn keys(&self, asked: Purpose) -> Result<&Keys> {
+        let (kid, serves, state) = (self.kid, self.purpose, self.state);
+        if asked != serves {
+            return Err(Error::WrongPurpose { kid, serves, asked });
+        }
+        match &self.keys {
+            Some(keys) if state.is_usable() => Ok(keys),
+            _ => Err(Error::Unusable { kid, state }),
+        }
+    }
+}
+
+impl fmt::Debug for KeyVersion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("KeyVersion")
+            .field("key_id", &self.key_id)
+            .field("purpose", &self.purpose)
+            .field("kid", &self.kid)
+            .field("number", &self.number)
+            .field("state", &self.state)
+            .finish_non_exhaustive()
+    }
+}
+
+fn wrap(root: &RootKey, version: &WrappedVersion, bytes: &KeyBytes) -> String {
+    let mut text = format!("{FORMAT}.{}.", root.id());
+    let aad = wrapping_aad(version, &root.id());
+    SealingKey::derive(&root.derive("wrap")).seal(&aad, bytes.expose(), &mut text);
+    text
+}
+
+fn unwrap(root: &RootKey, version: &WrappedVersion) -> Option<KeyBytes> {
+    let body = strip_head(&version.wrapped, &root.id())?;
+    let aad = wrapping_aad(version, &root.id());
+    let opened = SealingKey::derive(&root.derive("wrap")).open(&aad, body).ok()?;
+    let bytes: &[u8; 32] = opened.expose().try_into().ok()?;
+    Some(KeyBytes::new(*bytes))
+}
+
+/// What follows `srk1.<root key id>.`, if the text names that root key.
+fn strip_head<'t>(wrapped: &'t str, root_key_id: &RootKeyId) -> Option<&'t str> {
+    wrapped.strip_prefix(FORMAT)?.strip_prefix('.')?.strip_prefix(root_key_id.as_str())?.strip_prefix('.')
+}
+
+fn wrapping_aad(version: &WrappedVersion, root_key_id: &RootKeyId) -> Vec<u8> {
+    let kid = version.kid.to_string();
+    let purpose = version.purpose.as_str();
+    aad::encode(&[FORMAT, "ring", purpose, &version.key_id, &kid, root_key_id.as_str()])
+}

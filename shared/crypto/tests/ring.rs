@@ -1,0 +1,236 @@
+//! The rules of the key ring and of sealed values, from outside.
+
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+use strongroom_crypto::{
+    Error, KeyRing, KeyVersion, MAX_VALUE_BYTES, Place, Purpose, RootKey, State, WrappedVersion, parse_kid,
+};
+
+const PLACE: Place<'static> =
+    Place { purpose: Purpose::Credential, table: "credentials", column: "secret", row: "row-1" };
+
+/// A ring with one key of each kind these tests need, and the records it was opened from.
+fn fixture() -> (RootKey, Vec<WrappedVersion>, KeyRing) {
+    let root = RootKey::generate();
+    let versions = vec![
+        KeyVersion::create(&root, "credentials", Purpose::Credential, 1),
+        KeyVersion::create(&root, "gateway", Purpose::Caller, 1),
+        KeyVersion::create(&root, "audit", Purpose::Audit, 1),
+    ];
+    let ring = KeyRing::open(&[&root], &versions).unwrap();
+    (root, versions, ring)
+}
+
+#[test]
+fn values_open_where_they_were_sealed() {
+    let (_, versions, ring) = fixture();
+    for plaintext in [&b""[..], b"sk-x", &[0xff; 64 << 10], &vec![7; MAX_VALUE_BYTES]] {
+        let sealed = ring.seal("credentials", &PLACE, plaintext).unwrap();
+        assert_eq!(parse_kid(&sealed).unwrap(), versions[0].kid);
+        let opened = ring.open_value(Purpose::Credential, &PLACE, &sealed).unwrap();
+        assert_eq!(opened.expose(), plaintext);
+        assert_ne!(ring.seal("credentials", &PLACE, plaintext).unwrap(), sealed, "nonces are fresh");
+    }
+    let too_long = vec![0; MAX_VALUE_BYTES + 1];
+    let error = ring.seal("credentials", &PLACE, &too_long).unwrap_err();
+    assert_eq!(error, Error::TooLarge { bytes: MAX_VALUE_BYTES + 1 });
+}
+
+#[test]
+fn moved_values_do_not_open() {
+    let (_, _, ring) = fixture();
+    let sealed = ring.seal("credentials", &PLACE, b"secret").unwrap();
+    let elsewhere = [
+        Place { row: "row-2", ..PLACE },
+        Place { row: "", ..PLACE },
+        Place { column: "note", ..PLACE },
+        Place { table: "api_tokens", ..PLACE },
+        // The same characters, cut elsewhere.
+        Place { table: "credential", column: "ssecret", ..PLACE },
+        Place { column: "secretr", row: "ow-1", ..PLACE },
+        Place { table: "secret", column: "credentials", ..PLACE },
+    ];
+    for place in elsewhere {
+        let error = ring.open_value(Purpose::Credential, &place, &sealed).unwrap_err();
+        assert_eq!(error, Error::Open, "{place:?}");
+    }
+}
+
+#[test]
+fn purposes_do_not_mix() {
+    let (_, versions, ring) = fixture();
+    let sealed = ring.seal("credentials", &PLACE, b"secret").unwrap();
+    let as_caller = Place { purpose: Purpose::Caller, ..PLACE };
+    let refused =
+        Error::WrongPurpose { kid: versions[0].kid, serves: Purpose::Credential, asked: Purpose::Caller };
+
+    assert_eq!(ring.seal("credentials", &as_caller, b"x").unwrap_err(), refused);
+    for (purpose, place) in
+        [(Purpose::Caller, PLACE), (Purpose::Caller, as_caller), (Purpose::Credential, as_caller)]
+    {
+        assert_eq!(ring.open_value(purpose, &place, &sealed).unwrap_err(), refused);
+    }
+    assert!(ring.mac_key(versions[2].kid, Purpose::Audit).is_ok());
+    assert!(ring.mac_key(versions[2].kid, Purpose::Page).is_err());
+}
+
+/// The body of one version's value under the kid of another version of the same key.
+#[test]
+fn values_do_not_move_between_versions() {
+    let root = RootKey::generate();
+    let new = KeyVersion::create(&root, "credentials", Purpose::Credential, 2);
+    let mut old = KeyVersion::create(&root, "credentials", Purpose::Credential, 1);
+    old.state = State::DecryptOnly;
+    let ring = KeyRing::open(&[&root], &[old.clone(), new.clone()]).unwrap();
+
+    let sealed = ring.seal("credentials", &PLACE, b"secret").unwrap();
+    assert_eq!(parse_kid(&sealed).unwrap(), new.kid);
+    let moved = sealed.replace(&new.kid.to_string(), &old.kid.to_string());
+    assert_eq!(ring.open_value(Purpose::Credential, &PLACE, &moved).unwrap_err(), Error::Open);
+}
+
+#[test]
+fn every_flipped_bit_is_refused() {
+    let (_, _, ring) = fixture();
+    // Two lengths: one whose base64 has unused bits, one that has none.
+    for plaintext in [&b"sk-0123456789"[..], b"sk-01234567890"] {
+        let sealed = ring.seal("credentials", &PLACE, plaintext).unwrap();
+        assert!(ring.open_value(Purpose::Credential, &PLACE, &sealed).is_ok());
+        for bit in 0..sealed.len() * 8 {
+            let mut flipped = sealed.clone().into_bytes();
+            flipped[bit / 8] ^= 1 << (bit % 8);
+            // What is no text cannot be stored in a text column either.
+            let Ok(flipped) = String::from_utf8(flipped) else { continue };
+            assert!(ring.open_value(Purpose::Credential, &PLACE, &flipped).is_err(), "{flipped}");
+        }
+        for end in 0..sealed.len() {
+            assert!(ring.open_value(Purpose::Credential, &PLACE, &sealed[..end]).is_err());
+        }
+    }
+}
+
+#[test]
+fn texts_that_are_no_sealed_values() {
+    let (_, versions, ring) = fixture();
+    let kid = versions[0].kid;
+    let huge = format!("srv1.{kid}.{}", "A".repeat(2 << 20));
+    let table = [
+        String::new(),
+        "sk-plain".to_owned(),
+        "srv1".to_owned(),
+        "srv1.".to_owned(),
+        format!("srv1.{kid}"),
+        format!("srv1.{kid}."),
+        format!("srv1.{kid}.AAAA"),
+        format!("srv1.{kid}.AAAA.AAAA"),
+        format!("srv2.{kid}.AAAA"),
+        format!(" srv1.{kid}.AAAA"),
+        huge,
+    ];
+    for text in table {
+        let error = ring.open_value(Purpose::Credential, &PLACE, &text).unwrap_err();
+        assert!(matches!(error, Error::Malformed { .. } | Error::Open), "{error}");
+        assert!(!error.to_string().contains("sk-plain"));
+    }
+    let foreign = "srv1.0123456789abcdef.AAAA";
+    let error = ring.open_value(Purpose::Credential, &PLACE, foreign).unwrap_err();
+    assert_eq!(error, Error::UnknownVersion { kid: "0123456789abcdef".parse().unwrap() });
+}
+
+#[test]
+fn states_decide_what_a_version_does() {
+    let (root, mut versions, ring) = fixture();
+    let sealed = ring.seal("credentials", &PLACE, b"secret").unwrap();
+    let kid = versions[0].kid;
+    let table = [
+        (State::Primary, true, true),
+        (State::DecryptOnly, false, true),
+        (State::Disabled, false, false),
+        (State::Scheduled, false, false),
+        (State::Destroyed, false, false),
+    ];
+    for (state, seals, opens) in table {
+        versions[0].state = state;
+        if state == State::Destroyed {
+            versions[0].wrapped.clear();
+        }
+        let ring = KeyRing::open(&[&root], &versions).unwrap();
+        assert_eq!(ring.version(kid).unwrap().state(), state);
+        assert_eq!(ring.seal("credentials", &PLACE, b"x").is_ok(), seals, "{state}");
+        let opened = ring.open_value(Purpose::Credential, &PLACE, &sealed);
+        let mac = ring.mac_key(kid, Purpose::Credential);
+        if opens {
+            assert_eq!(opened.unwrap().expose(), b"secret");
+            assert!(mac.is_ok());
+        } else {
+            assert_eq!(opened.unwrap_err(), Error::Unusable { kid, state });
+            assert_eq!(mac.unwrap_err(), Error::Unusable { kid, state });
+        }
+    }
+}
+
+#[test]
+fn rings_that_contradict_themselves() {
+    let (root, versions, _) = fixture();
+    let open = |versions: &[WrappedVersion]| KeyRing::open(&[&root], versions).unwrap_err();
+
+    let twice = [versions[0].clone(), WrappedVersion { state: State::DecryptOnly, ..versions[0].clone() }];
+    assert_eq!(open(&twice), Error::DuplicateVersion { kid: versions[0].kid });
+
+    let second = KeyVersion::create(&root, "credentials", Purpose::Credential, 2);
+    let key_id = "credentials".to_owned();
+    assert_eq!(open(&[versions[0].clone(), second]), Error::TwoPrimaries { key_id: key_id.clone() });
+
+    let mixed = KeyVersion::create(&root, "credentials", Purpose::Audit, 2);
+    assert_eq!(open(&[versions[0].clone(), mixed]), Error::MixedPurposes { key_id: key_id.clone() });
+
+    let empty = KeyRing::open(&[&root], &[]).unwrap();
+    assert_eq!(empty.primary("credentials").unwrap_err(), Error::NoPrimary { key_id });
+}
+
+#[test]
+fn previous_root_keys_still_unwrap() {
+    let (old, versions, ring) = fixture();
+    let sealed = ring.seal("credentials", &PLACE, b"secret").unwrap();
+    let new = RootKey::generate();
+
+    let ring = KeyRing::open(&[&new, &old], &versions).unwrap();
+    assert!(ring.open_value(Purpose::Credential, &PLACE, &sealed).is_ok());
+
+    let message = KeyRing::open(&[&new], &versions).unwrap_err().to_string();
+    assert!(message.contains(old.id().as_str()), "{message}");
+    assert!(message.contains(new.id().as_str()), "{message}");
+}
+
+#[test]
+fn changed_records_do_not_unwrap() {
+    let (root, versions, _) = fixture();
+    let record = &versions[0];
+    let other = RootKey::generate();
+    let change = |change: fn(&mut WrappedVersion)| {
+        let mut changed = record.clone();
+        change(&mut changed);
+        changed
+    };
+    let table = [
+        change(|record| record.key_id.push('x')),
+        change(|record| record.purpose = Purpose::Caller),
+        change(|record| record.kid = "0123456789abcdef".parse().unwrap()),
+        change(|record| record.wrapped.clear()),
+        change(|record| record.wrapped.push('A')),
+        change(|record| record.wrapped = record.wrapped.to_uppercase()),
+        change(|record| record.wrapped = record.wrapped.replacen("srk1", "srv1", 1)),
+        WrappedVersion { wrapped: versions[1].wrapped.clone(), ..record.clone() },
+        // Names the other root key in the column only, then in both places.
+        WrappedVersion { root_key_id: other.id(), ..record.clone() },
+        WrappedVersion {
+            root_key_id: other.id(),
+            wrapped: record.wrapped.replace(root.id().as_str(), other.id().as_str()),
+            ..record.clone()
+        },
+    ];
+    for changed in table {
+        let error = KeyRing::open(&[&root, &other], std::slice::from_ref(&changed)).unwrap_err();
+        assert_eq!(error, Error::Unwrap { kid: changed.kid }, "{changed:?}");
+    }
+}

@@ -1,0 +1,175 @@
+//! Who calls, and whether they may: a tower layer in front of every method.
+//!
+//! A method's permission stands beside it in the proto. What has none is refused to everybody. Health is
+//! open, because probes carry no token; reflection wants a valid token and no more.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use async_trait::async_trait;
+use http::{HeaderMap, Request, Response, header};
+use tonic::body::Body;
+use tonic::{Code, Status};
+
+use crate::status::status;
+use crate::trace::trace_id;
+
+/// Who a token stands for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Principal {
+    /// As the audit log names it: `token:<id>`.
+    pub id: String,
+    /// The token's name, for people.
+    pub name: String,
+    /// What it may do.
+    pub permissions: Arc<BTreeSet<String>>,
+}
+
+impl Principal {
+    /// Whether it may do `permission`.
+    #[must_use]
+    pub fn may(&self, permission: &str) -> bool {
+        self.permissions.contains(permission)
+    }
+}
+
+/// A call that was let through: found in the request's extensions by handlers.
+#[derive(Debug, Clone)]
+pub struct Caller {
+    /// Who calls.
+    pub principal: Principal,
+    /// The call's trace id, or empty.
+    pub trace_id: String,
+}
+
+impl Caller {
+    /// The caller of `request`.
+    ///
+    /// # Errors
+    /// UNAUTHENTICATED when the layer did not run before the handler.
+    pub fn of<T>(request: &tonic::Request<T>) -> Result<Self, Status> {
+        request
+            .extensions()
+            .get::<Self>()
+            .cloned()
+            .ok_or_else(|| unauthenticated("the call carries no token"))
+    }
+}
+
+/// Turns tokens into principals, and hears of refusals.
+#[async_trait]
+pub trait Authenticator: Send + Sync + 'static {
+    /// The service's name, the `domain` of its errors.
+    fn domain(&self) -> &'static str;
+
+    /// `None` for a token that is unknown, expired or revoked.
+    ///
+    /// # Errors
+    /// UNAVAILABLE when it cannot be found out now.
+    async fn authenticate(&self, token: &str) -> Result<Option<Principal>, Status>;
+
+    /// Records that `caller` was refused `method` for want of `permission`.
+    async fn denied(&self, caller: &Caller, method: &str, permission: &str);
+}
+
+/// PERMISSION_DENIED naming what is missing.
+#[must_use]
+pub fn permission_denied(domain: &str, method: &str, permission: &str) -> Status {
+    status(
+        Code::PermissionDenied,
+        domain,
+        "PERMISSION_MISSING",
+        &format!("{method} needs the permission {permission}, which this token does not carry"),
+        &[("permission", permission), ("method", method)],
+    )
+}
+
+fn unauthenticated(message: &str) -> Status {
+    let advice = format!("{message}; send \"authorization: Bearer srt_…\"");
+    status(Code::Unauthenticated, "strongroom", "UNAUTHENTICATED", &advice, &[])
+}
+
+/// Puts [`Authenticator`] in front of a router.
+#[derive(Clone)]
+pub struct AuthLayer(Arc<dyn Authenticator>);
+
+impl AuthLayer {
+    /// A layer that asks `authenticator`.
+    #[must_use]
+    pub fn new(authenticator: Arc<dyn Authenticator>) -> Self {
+        Self(authenticator)
+    }
+}
+
+impl<S> tower::Layer<S> for AuthLayer {
+    type Service = AuthService<S>;
+
+    fn layer(&self, inner: S) -> AuthService<S> {
+        AuthService { authenticator: Arc::clone(&self.0), inner }
+    }
+}
+
+/// The service made by [`AuthLayer`].
+#[derive(Clone)]
+pub struct AuthService<S> {
+    authenticator: Arc<dyn Authenticator>,
+    inner: S,
+}
+
+impl<S> tower::Service<Request<Body>> for AuthService<S>
+where
+    S: tower::Service<Request<Body>, Response = Response<Body>> + Clone + Send + 'static,
+    S::Future: Send,
+{
+    type Response = Response<Body>;
+    type Error = S::Error;
+    type Future = std::pin::Pin<Box<dyn Future<Output = Result<Response<Body>, S::Error>> + Send>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, mut request: Request<Body>) -> Self::Future {
+        let authenticator = Arc::clone(&self.authenticator);
+        // The clone has not been polled ready; the one that was must serve this call.
+        let clone = self.inner.clone();
+        let mut inner = std::mem::replace(&mut self.inner, clone);
+        Box::pin(async move {
+            let path = request.uri().path().to_owned();
+            if !path.starts_with("/grpc.health.v1.Health/") {
+                match admit(authenticator.as_ref(), request.headers(), &path).await {
+                    Ok(caller) => request.extensions_mut().insert(caller),
+                    Err(status) => return Ok(status.into_http()),
+                };
+            }
+            inner.call(request).await
+        })
+    }
+}
+
+async fn admit(authenticator: &dyn Authenticator, headers: &HeaderMap, path: &str) -> Result<Caller, Status> {
+    let token = bearer(headers).ok_or_else(|| unauthenticated("the call carries no token"))?;
+    let Some(principal) = authenticator.authenticate(token).await? else {
+        return Err(unauthenticated("the token is unknown, expired or revoked"));
+    };
+    let caller = Caller { principal, trace_id: trace_id(headers) };
+    if path.starts_with("/grpc.reflection.") {
+        return Ok(caller);
+    }
+    let Some(permission) = strongroom_api::permission_of(path) else {
+        return Err(Status::unimplemented(format!("there is no method {path}")));
+    };
+    if !caller.principal.may(permission) {
+        let method = path.trim_start_matches('/');
+        authenticator.denied(&caller, method, permission).await;
+        return Err(permission_denied(authenticator.domain(), method, permission));
+    }
+    Ok(caller)
+}
+
+fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, token) = value.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+}

@@ -1,0 +1,105 @@
+//! Reaching a service: the channel, its TLS, and the token on each call.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::Deserialize;
+use tonic::metadata::{Ascii, MetadataValue};
+use tonic::service::Interceptor;
+use tonic::service::interceptor::InterceptedService;
+use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity};
+use tonic::{Request, Status};
+
+use crate::error::{Error, Result};
+
+/// Receiving windows: the receiver's window bounds a download (window ÷ round trip).
+const STREAM_WINDOW: u32 = 8 << 20;
+const CONNECTION_WINDOW: u32 = 16 << 20;
+
+/// Where a service is and how to trust it.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Target {
+    /// `http://host:port` or `https://host:port`.
+    pub url: String,
+    /// Certificate authorities to trust, PEM; the system's when absent.
+    pub ca_file: Option<PathBuf>,
+    /// Our own certificate, PEM, where the server asks for one.
+    pub cert_file: Option<PathBuf>,
+    /// Its key, PEM.
+    pub key_file: Option<PathBuf>,
+}
+
+/// A channel that puts a token on each call.
+pub type AuthorizedChannel = InterceptedService<Channel, Bearer>;
+
+impl Target {
+    /// A channel that connects at its first call and again whenever it must.
+    ///
+    /// # Errors
+    /// [`Error::Transport`] for an unusable URL, [`Error::File`] for an unreadable certificate.
+    pub fn channel(&self) -> Result<Channel> {
+        let unusable = |error: tonic::transport::Error| {
+            Error::Transport(format!("{:?} is not an address; expected http://HOST:PORT ({error})", self.url))
+        };
+        let mut endpoint = Endpoint::from_shared(self.url.clone())
+            .map_err(unusable)?
+            .connect_timeout(Duration::from_secs(5))
+            .http2_keep_alive_interval(Duration::from_secs(30))
+            .keep_alive_timeout(Duration::from_secs(20))
+            .keep_alive_while_idle(true)
+            .initial_stream_window_size(STREAM_WINDOW)
+            .initial_connection_window_size(CONNECTION_WINDOW)
+            .tcp_nodelay(true);
+        if self.url.starts_with("https:") {
+            endpoint = endpoint.tls_config(self.tls()?).map_err(unusable)?;
+        } else if !self.url.starts_with("http:") {
+            return Err(Error::Transport(format!(
+                "{:?} is not an address; expected http://HOST:PORT",
+                self.url
+            )));
+        }
+        Ok(endpoint.connect_lazy())
+    }
+
+    fn tls(&self) -> Result<ClientTlsConfig> {
+        let mut tls = ClientTlsConfig::new();
+        tls = match &self.ca_file {
+            Some(file) => tls.ca_certificate(Certificate::from_pem(read(file)?)),
+            None => tls.with_enabled_roots(),
+        };
+        match (&self.cert_file, &self.key_file) {
+            (Some(cert), Some(key)) => Ok(tls.identity(Identity::from_pem(read(cert)?, read(key)?))),
+            (None, None) => Ok(tls),
+            _ => Err(Error::Transport("a client certificate needs both a certificate and a key file".into())),
+        }
+    }
+}
+
+fn read(path: &Path) -> Result<Vec<u8>> {
+    std::fs::read(path).map_err(|source| Error::File { action: "read", path: path.to_owned(), source })
+}
+
+/// Adds `authorization: Bearer …`, marked sensitive so that nothing logs it.
+#[derive(Clone)]
+pub struct Bearer(MetadataValue<Ascii>);
+
+impl Bearer {
+    /// For `token`.
+    ///
+    /// # Errors
+    /// [`Error::Transport`] when it cannot stand in a header; the token is not repeated.
+    pub fn new(token: &str) -> Result<Self> {
+        let mut value = MetadataValue::try_from(format!("Bearer {}", token.trim()))
+            .map_err(|_| Error::Transport("the token contains characters that no token has".into()))?;
+        value.set_sensitive(true);
+        Ok(Self(value))
+    }
+}
+
+impl Interceptor for Bearer {
+    fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
+        request.metadata_mut().insert("authorization", self.0.clone());
+        Ok(request)
+    }
+}

@@ -1,0 +1,20 @@
+//! What every process of Strongroom does: configuration, logs, the clock, authentication, serving, stopping.
+//!
+//! A service hands in its routes and who may call them; everything that two services would write twice is
+//! here. Nothing in this crate knows a table or a key.
+
+pub mod auth;
+pub mod client;
+pub mod clock;
+pub mod config;
+mod error;
+pub mod process;
+pub mod server;
+pub mod shutdown;
+pub mod status;
+pub mod trace;
+
+pub use auth::{Authenticator, Caller, Principal};
+pub use clock::{Clock, SystemClock};
+pub use error::{Error, Result};
+pub use shutdown::Shutdown;

@@ -1,0 +1,37 @@
+//! One entry for every binary: the TLS provider, logs, the async runtime, the exit code.
+
+use std::process::ExitCode;
+
+use tracing_subscriber::EnvFilter;
+
+/// Runs `main` to its end. An error is printed in one sentence and makes the exit code 1.
+pub fn run<E: std::fmt::Display>(main: impl Future<Output = Result<(), E>>) -> ExitCode {
+    install_tls_provider();
+    init_logs();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return failed(&error),
+    };
+    match runtime.block_on(main) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => failed(&error),
+    }
+}
+
+/// Features are additive: a dependency could bring a second provider, and rustls would then panic at its
+/// first use unless one was chosen.
+pub fn install_tls_provider() {
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+}
+
+/// JSON lines on standard error; `STRONGROOM_LOG` selects levels (`info` by default).
+fn init_logs() {
+    let filter = EnvFilter::try_from_env("STRONGROOM_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+    let _ = tracing_subscriber::fmt().json().with_env_filter(filter).with_writer(std::io::stderr).try_init();
+}
+
+#[expect(clippy::print_stderr, reason = "the operator reads it there, also without logs")]
+fn failed(error: &dyn std::fmt::Display) -> ExitCode {
+    eprintln!("error: {error}");
+    ExitCode::FAILURE
+}

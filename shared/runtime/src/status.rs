@@ -1,0 +1,69 @@
+//! gRPC errors as AIP-193 shapes them: one `ErrorInfo` with a stable reason, and the field named.
+//!
+//! Details travel in trailers, whose list is limited to 16 KiB: what is put in is cut to size here.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use tonic::{Code, Status};
+use tonic_types::{ErrorDetails, StatusExt as _};
+
+/// Longest message and metadata value, in bytes; longer ones are cut.
+const MAX_TEXT: usize = 1000;
+
+/// A status with an `ErrorInfo`. `domain` is the service's name, `reason` is UPPER_SNAKE and never changes
+/// its meaning.
+#[must_use]
+pub fn status(code: Code, domain: &str, reason: &str, message: &str, metadata: &[(&str, &str)]) -> Status {
+    let details = ErrorDetails::with_error_info(reason, domain, owned(metadata));
+    Status::with_error_details(code, cut(message), details)
+}
+
+/// INVALID_ARGUMENT with `reason` `INVALID_FIELD` and the field named in a `BadRequest`.
+#[must_use]
+pub fn bad_request(domain: &str, field: &str, description: &str) -> Status {
+    let mut details = ErrorDetails::with_error_info("INVALID_FIELD", domain, owned(&[("field", field)]));
+    details.add_bad_request_violation(cut(field), cut(description));
+    Status::with_error_details(Code::InvalidArgument, cut(&format!("{field}: {description}")), details)
+}
+
+/// RESOURCE_EXHAUSTED with a delay after which another try makes sense.
+#[must_use]
+pub fn exhausted(domain: &str, reason: &str, message: &str, retry: Duration) -> Status {
+    let mut details = ErrorDetails::with_error_info(reason, domain, HashMap::new());
+    details.set_retry_info(Some(retry));
+    Status::with_error_details(Code::ResourceExhausted, cut(message), details)
+}
+
+/// The stable reason of a status made here; empty for others.
+#[must_use]
+pub fn reason_of(status: &Status) -> String {
+    status.get_details_error_info().map(|info| info.reason).unwrap_or_default()
+}
+
+fn owned(metadata: &[(&str, &str)]) -> HashMap<String, String> {
+    metadata.iter().map(|(key, value)| ((*key).to_owned(), cut(value))).collect()
+}
+
+fn cut(text: &str) -> String {
+    if text.len() <= MAX_TEXT {
+        return text.to_owned();
+    }
+    let end = (0..=MAX_TEXT).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
+    format!("{}…", &text[..end])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn details_stay_small_and_whole() {
+        let long = "é".repeat(5000);
+        let status = bad_request("vault.strongroom", "display_name", &long);
+        assert!(status.details().len() < 4096, "{}", status.details().len());
+        assert_eq!(reason_of(&status), "INVALID_FIELD");
+        let violations = status.get_details_bad_request().expect("it is there").field_violations;
+        assert_eq!(violations[0].field, "display_name");
+    }
+}

@@ -1,0 +1,109 @@
+//! Database errors by what a caller can do about them.
+//!
+//! Kinds come from `DatabaseError::kind()`, which both drivers fill alike; SQLSTATE codes and constraint
+//! names would differ between the engines.
+
+use sqlx::error::ErrorKind;
+
+/// A result with this crate's error.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// What went wrong with a database.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The URL cannot be used.
+    #[error("{0}")]
+    Url(&'static str),
+    /// No connection could be made.
+    #[error("cannot open the database {url}: {source}")]
+    Open {
+        /// The URL without its password.
+        url: String,
+        /// The driver's error.
+        source: sqlx::Error,
+    },
+    /// The schema could not be brought up to date.
+    #[error("cannot migrate the database: {0}")]
+    Migrate(#[from] sqlx::migrate::MigrateError),
+    /// The bundled SQLite is too old to be used safely by several connections.
+    #[error("SQLite {0} may corrupt a WAL database; 3.51.3 or later is needed")]
+    SqliteVersion(String),
+    /// A statement touched another number of rows than it must.
+    #[error("the database is inconsistent: {affected} rows instead of {expected} in {subject}")]
+    Inconsistent {
+        /// The table or step.
+        subject: &'static str,
+        /// Rows that had to be touched.
+        expected: u64,
+        /// Rows that were.
+        affected: u64,
+    },
+    /// Anything else the driver said.
+    #[error("database error: {0}")]
+    Database(#[from] sqlx::Error),
+}
+
+/// The kinds that callers tell apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// A unique constraint refused the row.
+    Unique,
+    /// A foreign key refused the row.
+    ForeignKey,
+    /// The database cannot be reached, is busy, or ran out of connections: worth another try.
+    Unavailable,
+    /// Everything else: a defect or a damaged database.
+    Internal,
+}
+
+impl Error {
+    /// What a caller can do about it.
+    #[must_use]
+    pub fn kind(&self) -> Kind {
+        match self {
+            Self::Open { .. } => Kind::Unavailable,
+            Self::Database(error) => kind_of(error),
+            Self::Url(_) | Self::Migrate(_) | Self::SqliteVersion(_) | Self::Inconsistent { .. } => {
+                Kind::Internal
+            }
+        }
+    }
+}
+
+fn kind_of(error: &sqlx::Error) -> Kind {
+    match error {
+        sqlx::Error::Database(database) => match database.kind() {
+            ErrorKind::UniqueViolation => Kind::Unique,
+            ErrorKind::ForeignKeyViolation => Kind::ForeignKey,
+            _ if is_passing(database.code().as_deref()) => Kind::Unavailable,
+            _ => Kind::Internal,
+        },
+        sqlx::Error::Io(_)
+        | sqlx::Error::Tls(_)
+        | sqlx::Error::PoolTimedOut
+        | sqlx::Error::PoolClosed
+        | sqlx::Error::WorkerCrashed => Kind::Unavailable,
+        _ => Kind::Internal,
+    }
+}
+
+/// SQLite 5 (BUSY), 6 (LOCKED), 10 (IOERR), 13 (FULL) and their extended forms; PostgreSQL classes 08
+/// (connection), 53 (resources), 57 (operator intervention) and 25006 (read-only server).
+fn is_passing(code: Option<&str>) -> bool {
+    let Some(code) = code else { return false };
+    if code.len() == 5 {
+        return ["08", "53", "57"].iter().any(|class| code.starts_with(class)) || code == "25006";
+    }
+    code.parse::<u32>().is_ok_and(|number| matches!(number & 0xff, 5 | 6 | 10 | 13))
+}
+
+/// Refuses a write that touched another number of rows than `expected`.
+///
+/// # Errors
+/// [`Error::Inconsistent`] naming `subject`.
+pub fn expect_rows(subject: &'static str, affected: u64, expected: u64) -> Result<()> {
+    if affected == expected {
+        return Ok(());
+    }
+    Err(Error::Inconsistent { subject, expected, affected })
+}

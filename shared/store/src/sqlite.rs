@@ -1,0 +1,65 @@
+//! SQLite the way a service needs it: WAL, durable commits, one writer, many readers.
+
+use std::path::Path;
+use std::time::Duration;
+
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
+};
+
+use crate::error::{Error, Result};
+
+/// How long a statement waits for another process's lock.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// Concurrent readers; each is a thread of its own in sqlx.
+const READERS: u32 = 4;
+/// 3.51.2 and older can corrupt a WAL database under concurrent checkpoints (sqlite.org/wal.html#walresetbug).
+const OLDEST_SAFE: i64 = 3_051_003;
+
+/// One writer connection and a pool of readers on the same file.
+///
+/// Writes begin with `BEGIN IMMEDIATE` on `writer`: a deferred transaction that reads first fails with
+/// SQLITE_BUSY_SNAPSHOT, which no busy timeout retries.
+#[derive(Clone, Debug)]
+pub struct SqlitePools {
+    /// At most one connection.
+    pub writer: SqlitePool,
+    /// Read-only connections.
+    pub readers: SqlitePool,
+}
+
+/// Opens the file, creating it when it is missing. Commits are durable (`synchronous=FULL`).
+///
+/// # Errors
+/// [`Error::Open`] when the file cannot be opened, [`Error::SqliteVersion`] for an unsafe library.
+pub async fn open_sqlite(path: &Path) -> Result<SqlitePools> {
+    let options = SqliteConnectOptions::new()
+        .filename(path)
+        .create_if_missing(true)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full)
+        .foreign_keys(true)
+        .busy_timeout(BUSY_TIMEOUT);
+    let opened = |source| Error::Open { url: format!("sqlite:{}", path.display()), source };
+    let writer =
+        SqlitePoolOptions::new().max_connections(1).connect_with(options.clone()).await.map_err(opened)?;
+    check_version(&writer).await?;
+    let readers = SqlitePoolOptions::new()
+        .max_connections(READERS)
+        .connect_with(options.read_only(true))
+        .await
+        .map_err(opened)?;
+    Ok(SqlitePools { writer, readers })
+}
+
+async fn check_version(pool: &SqlitePool) -> Result<()> {
+    let version: String = sqlx::query_scalar("SELECT sqlite_version()").fetch_one(pool).await?;
+    let number = version
+        .split('.')
+        .map(|part| part.parse::<i64>().unwrap_or(0))
+        .fold(0, |number, part| number * 1000 + part);
+    if number < OLDEST_SAFE {
+        return Err(Error::SqliteVersion(version));
+    }
+    Ok(())
+}

@@ -1,0 +1,182 @@
+//! Reading errors by what a caller can do about them, each one sentence that an operator can act on.
+
+/// A result with this crate's error.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Why a database could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// No connection could be made.
+    #[error("cannot reach the database {url} of source {name}: {source}")]
+    Unreachable {
+        /// The source's name.
+        name: String,
+        /// The URL without its password.
+        url: String,
+        /// The driver's error.
+        source: sqlx::Error,
+    },
+    /// The server did not answer in time.
+    #[error("cannot reach the database {url} of source {name}: no answer within {seconds} s")]
+    NoAnswer {
+        /// The source's name.
+        name: String,
+        /// The URL without its password.
+        url: String,
+        /// How long was waited.
+        seconds: u64,
+    },
+    /// A SQLite file is not where the configuration says.
+    #[error("source {name}: there is no file at {url}; check the path of the database")]
+    NotThere {
+        /// The source's name.
+        name: String,
+        /// The URL that names the path.
+        url: String,
+    },
+    /// Something asked for by name does not exist.
+    #[error("source {name} has no {what}")]
+    Missing {
+        /// The source's name.
+        name: String,
+        /// What is missing, for example `table "orders"`.
+        what: String,
+    },
+    /// Two tables would have the same name in the archive.
+    #[error(
+        "source {name} has two tables that are both called {table:?} in an archive; exclude or rename one"
+    )]
+    Ambiguous {
+        /// The source's name.
+        name: String,
+        /// The name in question.
+        table: String,
+    },
+    /// A table was dropped or renamed while it was about to be read.
+    #[error("table {table} of source {name} was dropped or renamed while the snapshot was opened; try again")]
+    Vanished {
+        /// The source's name.
+        name: String,
+        /// The table.
+        table: String,
+    },
+    /// The database user may not read a table.
+    #[error("source {name}: the database user may not read table {table}; {advice}")]
+    Denied {
+        /// The source's name.
+        name: String,
+        /// The table.
+        table: String,
+        /// What to grant.
+        advice: String,
+    },
+    /// Another session holds a lock that keeps readers out.
+    #[error("table {table} of source {name} is locked by another session (a migration?); try again later")]
+    LockTimeout {
+        /// The source's name.
+        name: String,
+        /// The table.
+        table: String,
+    },
+    /// A time limit was asked for on a column that holds no times.
+    #[error(
+        "column {column} of table {table} has type {type_name}, which is no date, timestamp or text; \
+         choose another time_column"
+    )]
+    TimeColumn {
+        /// The table.
+        table: String,
+        /// The column.
+        column: String,
+        /// Its type.
+        type_name: String,
+    },
+    /// Text that is not UTF-8, from a PostgreSQL database with the encoding SQL_ASCII.
+    #[error(
+        "table {table} of source {name} holds text that is not UTF-8; the database has the encoding SQL_ASCII \
+         and must be converted before it can be exported"
+    )]
+    NotUtf8 {
+        /// The source's name.
+        name: String,
+        /// The table.
+        table: String,
+    },
+    /// Whoever received the blocks is gone.
+    #[error("reading was cancelled: nobody receives the rows any more")]
+    Cancelled,
+    /// The server sent something that is not COPY text.
+    #[error("table {table}: the server sent a row that does not match the table's columns")]
+    Protocol {
+        /// The table.
+        table: String,
+    },
+    /// A temporary copy could not be made.
+    #[error("source {name}: cannot make a temporary folder for a copy of the database: {source}")]
+    TempCopy {
+        /// The source's name.
+        name: String,
+        /// The system's error.
+        source: std::io::Error,
+    },
+    /// A statement failed.
+    #[error("{what} of source {name}: {source}")]
+    Database {
+        /// What was being done, for example `reading table users`.
+        what: String,
+        /// The source's name.
+        name: String,
+        /// The driver's error.
+        source: strongroom_store::Error,
+    },
+    /// The database URL cannot be used.
+    #[error(transparent)]
+    Store(#[from] strongroom_store::Error),
+}
+
+/// The kinds that callers tell apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// The database is away, busy or changing: worth another try.
+    Unavailable,
+    /// A table, column, schema or file that was asked for does not exist.
+    NotFound,
+    /// The database user lacks a right.
+    Permission,
+    /// The receiver is gone.
+    Cancelled,
+    /// Everything else: a wrong configuration, a defect or a damaged database.
+    Internal,
+}
+
+impl Error {
+    /// What a caller can do about it.
+    #[must_use]
+    pub fn kind(&self) -> Kind {
+        match self {
+            Self::Unreachable { .. } | Self::NoAnswer { .. } => Kind::Unavailable,
+            Self::Vanished { .. } | Self::LockTimeout { .. } => Kind::Unavailable,
+            Self::NotThere { .. } | Self::Missing { .. } => Kind::NotFound,
+            Self::Denied { .. } => Kind::Permission,
+            Self::Cancelled => Kind::Cancelled,
+            Self::Database { source, .. } | Self::Store(source) => match source.kind() {
+                strongroom_store::Kind::Unavailable => Kind::Unavailable,
+                _ => Kind::Internal,
+            },
+            Self::Ambiguous { .. }
+            | Self::TimeColumn { .. }
+            | Self::NotUtf8 { .. }
+            | Self::Protocol { .. }
+            | Self::TempCopy { .. } => Kind::Internal,
+        }
+    }
+
+    /// Wraps a driver's error with what was being done.
+    pub(crate) fn database(name: &str, what: impl Into<String>, source: sqlx::Error) -> Self {
+        Self::Database { what: what.into(), name: name.to_owned(), source: source.into() }
+    }
+
+    pub(crate) fn missing(name: &str, what: impl Into<String>) -> Self {
+        Self::Missing { name: name.to_owned(), what: what.into() }
+    }
+}

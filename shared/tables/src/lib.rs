@@ -1,0 +1,38 @@
+//! Reading a database table by table in one consistent snapshot, as blocks of finished JSON rows.
+//!
+//! Any SQLite or PostgreSQL database works: tables are found by introspection, and each comes with the
+//! schema entry that a restore goes by. Values take the forms that FORMAT.md gives. Memory does not grow
+//! with a table: a block holds about [`BLOCK_SIZE`] bytes or one row, whichever is larger.
+//!
+//! ```no_run
+//! # async fn example() -> strongroom_tables::Result<()> {
+//! use strongroom_store::DatabaseUrl;
+//! use strongroom_tables::{SnapshotOptions, open_snapshot};
+//!
+//! let url = DatabaseUrl::parse("sqlite:gateway.db")?;
+//! let mut snapshot = open_snapshot(&url, &SnapshotOptions::new("gateway")).await?;
+//! let (blocks, mut received) = tokio::sync::mpsc::channel::<strongroom_tables::Block>(4);
+//! let reader = tokio::spawn(async move {
+//!     while let Some(block) = received.recv().await {
+//!         println!("{} rows in {} bytes", block.rows, block.bytes.len());
+//!     }
+//! });
+//! for table in snapshot.tables().to_vec() {
+//!     snapshot.read_table(&table.name, None, &blocks).await?;
+//! }
+//! snapshot.close().await;
+//! # drop(blocks);
+//! # reader.await.ok();
+//! # Ok(())
+//! # }
+//! ```
+
+mod block;
+mod error;
+mod postgres;
+mod snapshot;
+mod sqlite;
+
+pub use block::{BLOCK_SIZE, Block};
+pub use error::{Error, Kind, Result};
+pub use snapshot::{Since, Skipped, Snapshot, SnapshotInfo, SnapshotOptions, list_tables, open_snapshot};

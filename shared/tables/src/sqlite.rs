@@ -1,0 +1,146 @@
+//! SQLite: one read transaction, or a copy made by `VACUUM INTO`.
+//!
+//! A deferred transaction has no snapshot before its first read, so the list of tables is read inside it.
+//! In WAL mode writers go on meanwhile; in any other mode they wait, and the log says so.
+
+mod introspect;
+mod rows;
+
+use std::path::Path;
+
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection};
+use strongroom_archive::schema::TableSchema;
+use strongroom_store::DatabaseUrl;
+use tempfile::TempDir;
+use tokio::sync::mpsc;
+
+use crate::block::Block;
+use crate::error::{Error, Result};
+use crate::snapshot::{Since, SnapshotInfo, SnapshotOptions, find_column, find_table, quoted};
+
+/// An open read transaction with what was found in it.
+pub(crate) struct SqliteSnapshot {
+    connection: SqliteConnection,
+    /// The copy that `connection` reads; removed on drop.
+    _copy: Option<TempDir>,
+    source: String,
+    pub(crate) info: SnapshotInfo,
+    pub(crate) tables: Vec<TableSchema>,
+}
+
+impl SqliteSnapshot {
+    pub(crate) async fn open(url: &DatabaseUrl, path: &Path, options: &SnapshotOptions) -> Result<Self> {
+        let source = &options.source;
+        let mut connection = connect(url, path, source).await?;
+        let mut copy = None;
+        if options.temp_copy {
+            let folder = copy_database(&mut connection, source).await?;
+            connection = connect(url, &folder.path().join(COPY), source).await?;
+            copy = Some(folder);
+        } else {
+            warn_unless_wal(&mut connection, source).await?;
+        }
+        sqlx::query("BEGIN")
+            .execute(&mut connection)
+            .await
+            .map_err(|error| Error::database(source, "beginning the snapshot", error))?;
+        let found = introspect::tables(&mut connection, options)
+            .await
+            .map_err(|error| Error::database(source, "listing the tables", error))?;
+        options.check_only(&found.tables)?;
+        let kind = if copy.is_some() { "vacuum-copy" } else { "read-transaction" };
+        let info = SnapshotInfo { engine: found.engine, kind, skipped: found.skipped };
+        Ok(Self { connection, _copy: copy, source: source.clone(), info, tables: found.tables })
+    }
+
+    pub(crate) async fn read_table(
+        &mut self,
+        table: &str,
+        since: Option<&Since>,
+        blocks: &mpsc::Sender<Block>,
+    ) -> Result<u64> {
+        let table = &self.tables[find_table(&self.tables, table, &self.source)?];
+        rows::read(&mut self.connection, table, since, blocks).await
+    }
+
+    pub(crate) async fn count_kids(&mut self, table: &str, column: &str) -> Result<Vec<(String, u64)>> {
+        let table = &self.tables[find_table(&self.tables, table, &self.source)?];
+        find_column(table, column)?;
+        let (from, column) = (quoted(&table.table), quoted(column));
+        let sql = format!(
+            "SELECT substr(CAST(t.{column} AS TEXT), 6, 16), count(*) FROM main.{from} AS t \
+             WHERE CAST(t.{column} AS TEXT) GLOB 'srv1.*' GROUP BY 1 ORDER BY 1"
+        );
+        let counts: Vec<(String, i64)> =
+            sqlx::query_as(AssertSqlSafe(sql)).fetch_all(&mut self.connection).await.map_err(|error| {
+                Error::database(&self.source, format!("counting keys in {}", table.name), error)
+            })?;
+        Ok(counts.into_iter().map(|(kid, count)| (kid, count.unsigned_abs())).collect())
+    }
+
+    pub(crate) async fn close(self) {
+        if let Err(error) = self.connection.close().await {
+            tracing::warn!(source = self.source, %error, "cannot close a SQLite snapshot cleanly");
+        }
+    }
+}
+
+/// The tables of the file as they are now.
+pub(crate) async fn list_tables(
+    url: &DatabaseUrl,
+    path: &Path,
+    options: &SnapshotOptions,
+) -> Result<Vec<TableSchema>> {
+    let mut connection = connect(url, path, &options.source).await?;
+    let found = introspect::tables(&mut connection, options)
+        .await
+        .map_err(|error| Error::database(&options.source, "listing the tables", error))?;
+    options.check_only(&found.tables)?;
+    Ok(found.tables)
+}
+
+/// The copy's name in its folder.
+const COPY: &str = "copy.sqlite";
+
+async fn connect(url: &DatabaseUrl, path: &Path, source: &str) -> Result<SqliteConnection> {
+    if !path.exists() {
+        return Err(Error::NotThere { name: source.to_owned(), url: url.to_string() });
+    }
+    let options: SqliteConnectOptions = DatabaseUrl::sqlite_reader(path).disable_statement_logging();
+    SqliteConnection::connect_with(&options).await.map_err(|error| Error::Unreachable {
+        name: source.to_owned(),
+        url: url.to_string(),
+        source: error,
+    })
+}
+
+/// The folder is readable by this user alone (0700): the copy is as secret as the database.
+async fn copy_database(connection: &mut SqliteConnection, source: &str) -> Result<TempDir> {
+    let folder = tempfile::Builder::new()
+        .prefix("strongroom-copy-")
+        .tempdir()
+        .map_err(|error| Error::TempCopy { name: source.to_owned(), source: error })?;
+    let target = folder.path().join(COPY);
+    sqlx::query("VACUUM main INTO ?1")
+        .bind(target.to_string_lossy().into_owned())
+        .execute(connection)
+        .await
+        .map_err(|error| Error::database(source, "copying the database", error))?;
+    Ok(folder)
+}
+
+async fn warn_unless_wal(connection: &mut SqliteConnection, source: &str) -> Result<()> {
+    let mode: String = sqlx::query_scalar("PRAGMA main.journal_mode")
+        .fetch_one(connection)
+        .await
+        .map_err(|error| Error::database(source, "opening the database", error))?;
+    if mode != "wal" {
+        tracing::warn!(
+            source,
+            mode,
+            "the database is not in WAL mode: its writers wait while it is read; temp_copy = true avoids that"
+        );
+    }
+    Ok(())
+}

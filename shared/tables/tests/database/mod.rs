@@ -1,0 +1,69 @@
+//! Databases for one test each.
+
+use sqlx::postgres::{PgConnectOptions, PgConnection};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
+use sqlx::{AssertSqlSafe, Connection};
+
+/// A fresh database on the server of `TEST_DATABASE_URL`.
+pub struct FreshDatabase {
+    pub url: String,
+    pub name: String,
+    server: PgConnectOptions,
+}
+
+impl FreshDatabase {
+    /// `None`, with a sentence, when the tests have no server.
+    pub async fn create(purpose: &str) -> Option<Self> {
+        let Ok(server_url) = std::env::var("TEST_DATABASE_URL") else {
+            eprintln!("skipped: TEST_DATABASE_URL names no PostgreSQL server");
+            return None;
+        };
+        let server: PgConnectOptions = server_url.parse().unwrap();
+        let name = format!("strongroom_{purpose}_{}", std::process::id());
+        let mut connection = PgConnection::connect_with(&server).await.unwrap();
+        for sql in [
+            format!("DROP DATABASE IF EXISTS {name}"),
+            format!("CREATE DATABASE {name} ENCODING 'UTF8' TEMPLATE template0"),
+        ] {
+            sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut connection).await.unwrap();
+        }
+        let (base, _) = server_url.rsplit_once('/').unwrap();
+        Some(Self { url: format!("{base}/{name}"), name, server })
+    }
+
+    /// A session that prints values as the reader's does.
+    pub async fn connect(&self) -> PgConnection {
+        let options = self.server.clone().database(&self.name).options([
+            ("TimeZone", "UTC"),
+            ("lc_monetary", "C"),
+            ("extra_float_digits", "3"),
+            ("search_path", "pg_catalog,public"),
+        ]);
+        PgConnection::connect_with(&options).await.unwrap()
+    }
+
+    pub async fn run(&self, sql: &str) {
+        let mut connection = self.connect().await;
+        sqlx::raw_sql(AssertSqlSafe(format!("SET search_path = public; {sql}")))
+            .execute(&mut connection)
+            .await
+            .unwrap();
+    }
+
+    pub async fn drop(self) {
+        let mut connection = PgConnection::connect_with(&self.server).await.unwrap();
+        let sql = format!("DROP DATABASE {} (FORCE)", self.name);
+        sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut connection).await.unwrap();
+    }
+}
+
+/// A SQLite file of its own.
+pub async fn create_sqlite(path: &std::path::Path) -> SqliteConnection {
+    let options = SqliteConnectOptions::new().filename(path).create_if_missing(true).foreign_keys(false);
+    SqliteConnection::connect_with(&options).await.unwrap()
+}
+
+/// Runs any number of statements.
+pub async fn run_sqlite(connection: &mut SqliteConnection, sql: &str) {
+    sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).execute(connection).await.unwrap();
+}
