@@ -1,1 +1,31 @@
-//! Placeholder.
+//! The nouns of the end-to-end tests: the built programs, services as child processes, an operator's calls,
+//! other people's tools, archives, databases worth backing up.
+//!
+//! Nothing here knows the inside of a service: only command lines, sockets, files and signals. Every wait
+//! has an end, after which the test fails and shows what the process said.
+#![expect(clippy::unwrap_used, reason = "only tests use it, and a panic is how a test fails")]
+
+mod archive;
+mod call;
+mod deployment;
+mod gateway;
+mod operator;
+mod program;
+mod service;
+pub mod tool;
+mod wait;
+
+pub use archive::Archive;
+pub use call::{Finished, finish};
+pub use deployment::{Deployment, Dev};
+pub use gateway::{SEED_TABLES, bulk_table, sample_gateway, source};
+pub use operator::Operator;
+pub use program::{program, repository};
+pub use service::Service;
+pub use wait::{eventually, free_port};
+
+/// Whether the long forms of tests are wanted (`tests/run --long`).
+#[must_use]
+pub fn long() -> bool {
+    std::env::var_os("STRONGROOM_LONG").is_some()
+}

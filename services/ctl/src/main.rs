@@ -1,1 +1,36 @@
-fn main(){}
+//! `strongroom`: the operators' command.
+//!
+//! Results go to standard output, everything said on the way to standard error. The exit code is 0 only when
+//! the command did what was asked, 2 for wrong usage, 1 for the rest.
+
+mod cli;
+mod client;
+mod commands;
+mod embedded;
+mod error;
+mod files;
+mod output;
+mod secret_input;
+mod time;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use strongroom_runtime::process;
+
+use crate::cli::{Cli, Command};
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    if !matches!(cli.command, Command::Dev(_)) {
+        silence_logs();
+    }
+    process::run(async move { error::for_the_operator(commands::run(cli).await) })
+}
+
+/// Only `dev` is a server, whose log belongs on a terminal. `STRONGROOM_LOG` shows it for the others too.
+fn silence_logs() {
+    if std::env::var_os("STRONGROOM_LOG").is_none() {
+        let _ = tracing::subscriber::set_global_default(tracing::subscriber::NoSubscriber::new());
+    }
+}

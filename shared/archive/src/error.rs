@@ -224,6 +224,15 @@ impl Error {
         Self::Limit { subject, limit, unit }
     }
 
+    pub(crate) fn from_zip(error: zip::result::ZipError) -> Self {
+        match error {
+            zip::result::ZipError::Io(error) if error.kind() != io::ErrorKind::UnexpectedEof => {
+                Self::Read(error)
+            }
+            other => Self::Zip(other),
+        }
+    }
+
     /// The error of this crate that an entry's `Read` wrapped, or [`Error::Read`].
     pub(crate) fn from_read(error: io::Error) -> Self {
         match error.downcast::<Self>() {

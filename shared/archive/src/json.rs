@@ -89,9 +89,7 @@ fn write_tagged(out: &mut Vec<u8>, opening: &[u8], bytes: &[u8]) {
     out.extend_from_slice(opening);
     let start = out.len();
     out.resize(start + bytes.len().div_ceil(3) * 4, 0);
-    STANDARD
-        .encode_slice(bytes, &mut out[start..])
-        .expect("padded base64 takes four bytes for each three");
+    STANDARD.encode_slice(bytes, &mut out[start..]).expect("padded base64 takes four bytes for each three");
     out.extend_from_slice(br#""}"#);
 }
 

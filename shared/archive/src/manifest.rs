@@ -242,10 +242,4 @@ impl Manifest {
         check::check(&manifest)?;
         Ok(manifest)
     }
-
-    /// The record of `table`'s entry of one kind.
-    pub fn entry_of_table(&self, table: &str, kind: EntryKind) -> Option<&EntryRecord> {
-        let wanted = |entry: &&EntryRecord| entry.kind == kind && entry.table.as_deref() == Some(table);
-        self.entries.iter().find(wanted)
-    }
 }

@@ -2,12 +2,13 @@
 
 use std::borrow::Cow;
 
-use base64::Engine;
+use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::error::{Error, Result};
+use crate::schema::Engine;
 
 /// A value of a SQLite table, by storage class.
 #[derive(Debug, Clone, PartialEq)]
@@ -83,6 +84,16 @@ pub fn pg_text(value: &RawValue) -> Result<Option<Cow<'_, str>>> {
         Some(b'"') => text_of(json).map(Some),
         Some(b't' | b'f' | b'-' | b'0'..=b'9') => Ok(Some(Cow::Borrowed(json))),
         _ => Err(Error::Value("of a PostgreSQL table is an object or an array")),
+    }
+}
+
+/// Refuses a value that is in none of the forms of its engine.
+pub(crate) fn check_value(engine: Engine, value: &RawValue) -> Result<()> {
+    match engine {
+        Engine::Postgres => pg_text(value).map(drop),
+        // Decoding would copy every text; looking is enough.
+        Engine::Sqlite if value.get().starts_with('"') => text_of(value.get()).map(drop),
+        Engine::Sqlite => SqliteValue::from_json(value).map(drop),
     }
 }
 

@@ -150,12 +150,8 @@ impl<W: Write> ArchiveWriter<W> {
     pub fn write_ring(&mut self, json: &[u8]) -> Result<()> {
         let as_json = serde_json::from_slice::<serde::de::IgnoredAny>(json);
         as_json.map_err(|source| Error::Json { entry: RING_ENTRY.to_owned(), source })?;
-        let meta = EntryMeta {
-            name: RING_ENTRY.to_owned(),
-            kind: EntryKind::Ring,
-            table: None,
-            source: None,
-        };
+        let meta =
+            EntryMeta { name: RING_ENTRY.to_owned(), kind: EntryKind::Ring, table: None, source: None };
         self.write_small(meta, json)
     }
 

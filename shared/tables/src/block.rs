@@ -64,11 +64,6 @@ impl BlockBuilder {
         }
     }
 
-    /// Whether all full blocks are UTF-8, as JSON has to be.
-    pub(crate) fn full_is_utf8(&self) -> bool {
-        self.full.iter().all(|block| std::str::from_utf8(&block.bytes).is_ok())
-    }
-
     /// Takes the full blocks, oldest first.
     pub(crate) fn full(&mut self) -> std::vec::Drain<'_, Block> {
         self.full.drain(..)

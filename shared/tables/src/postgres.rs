@@ -6,6 +6,8 @@
 
 mod copy;
 mod introspect;
+mod relations;
+mod text;
 mod types;
 
 use std::time::Duration;
@@ -20,7 +22,8 @@ use tokio::sync::mpsc;
 use crate::block::Block;
 use crate::error::{Error, Result};
 use crate::snapshot::{Since, SnapshotInfo, SnapshotOptions, find_column, find_table, quoted};
-use introspect::{Found, Layout, Relation};
+use introspect::{Found, Layout};
+use relations::Relation;
 
 /// How long a connection may take to be made.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -44,12 +47,12 @@ impl PostgresSnapshot {
         let source = &options.source;
         let mut connection = connect(url, connect_to, source).await?;
         begin(&mut connection, source).await?;
-        let listed = introspect::relations(&mut connection, options).await?;
+        let listed = relations::list(&mut connection, options).await?;
         end(&mut connection, source).await?;
 
         begin(&mut connection, source).await?;
         lock(&mut connection, source, &listed.selected).await?;
-        let relations = introspect::relations(&mut connection, options).await?;
+        let relations = relations::list(&mut connection, options).await?;
         let is_new = |relation: &&Relation| !listed.selected.iter().any(|other| other.oid == relation.oid);
         let new: Vec<Relation> = relations.selected.iter().filter(is_new).cloned().collect();
         lock(&mut connection, source, &new).await?;
@@ -104,7 +107,7 @@ pub(crate) async fn list_tables(
 ) -> Result<Vec<TableSchema>> {
     let mut connection = connect(url, connect_to, &options.source).await?;
     begin(&mut connection, &options.source).await?;
-    let relations = introspect::relations(&mut connection, options).await?;
+    let relations = relations::list(&mut connection, options).await?;
     let found = introspect::tables(&mut connection, options, relations.selected).await?;
     if let Err(error) = connection.close().await {
         tracing::debug!(source = options.source, %error, "the connection did not close cleanly");

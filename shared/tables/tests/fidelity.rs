@@ -22,7 +22,7 @@ async fn postgres_loads_back_to_equal_values() {
     assert!(export.engine.starts_with("PostgreSQL "));
     assert_eq!(export.kind, "repeatable-read");
     assert_eq!(export.skipped, ["a_matview"]);
-    assert_eq!(export.tables.len(), 25, "{:?}", names(&export.tables));
+    assert_eq!(export.tables.len(), 27, "{:?}", names(&export.tables));
     let events = &export.tables.iter().find(|(table, _)| table.name == "events").unwrap();
     assert_eq!((events.0.partition_key.as_deref(), events.1.len()), (Some("RANGE (at)"), 4));
 

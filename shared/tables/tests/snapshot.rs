@@ -218,6 +218,19 @@ async fn what_is_not_there_is_named() {
     assert_eq!(snapshot.count_kids("a", "t").await.unwrap_err().kind(), Kind::NotFound);
 }
 
+#[tokio::test]
+async fn text_that_is_not_utf8_is_named() {
+    let Some(database) = FreshDatabase::create_with("ascii", "SQL_ASCII").await else { return };
+    database.run(r"CREATE TABLE a (t text); INSERT INTO a VALUES (E'\xff')").await;
+    let url = DatabaseUrl::parse(&database.url).unwrap();
+    let mut snapshot = open_snapshot(&url, &options(&[])).await.unwrap();
+    let (blocks, _received) = mpsc::channel::<Block>(1);
+    let error = snapshot.read_table("a", None, &blocks).await.unwrap_err();
+    assert!(matches!(&error, Error::NotUtf8 { table, .. } if table == "a"), "{error}");
+    drop(snapshot);
+    database.drop().await;
+}
+
 const SEALED: &str = "CREATE TABLE sealed (id integer PRIMARY KEY, secret text);
     INSERT INTO sealed VALUES (1, 'srv1.00000000000000aa.xyz'), (2, 'srv1.00000000000000bb.xyz'),
         (3, 'srv1.00000000000000aa.zyx'), (4, 'plain'), (5, NULL), (6, 'SRV1.00000000000000aa.xyz');";

@@ -14,6 +14,11 @@ pub struct FreshDatabase {
 impl FreshDatabase {
     /// `None`, with a sentence, when the tests have no server.
     pub async fn create(purpose: &str) -> Option<Self> {
+        Self::create_with(purpose, "UTF8").await
+    }
+
+    /// The same with another encoding.
+    pub async fn create_with(purpose: &str, encoding: &str) -> Option<Self> {
         let Ok(server_url) = std::env::var("TEST_DATABASE_URL") else {
             eprintln!("skipped: TEST_DATABASE_URL names no PostgreSQL server");
             return None;
@@ -23,7 +28,7 @@ impl FreshDatabase {
         let mut connection = PgConnection::connect_with(&server).await.unwrap();
         for sql in [
             format!("DROP DATABASE IF EXISTS {name}"),
-            format!("CREATE DATABASE {name} ENCODING 'UTF8' TEMPLATE template0"),
+            format!("CREATE DATABASE {name} ENCODING '{encoding}' LOCALE 'C' TEMPLATE template0"),
         ] {
             sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut connection).await.unwrap();
         }

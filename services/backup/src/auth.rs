@@ -1,0 +1,70 @@
+//! Who calls this service: the vault is asked, and its answer kept for seconds.
+//!
+//! A revocation must be felt within 5 s (DESIGN §2.4), so an answer lives for 3 s. A failed question is never
+//! kept, and several calls with one token ask once. Tokens are kept as their SHA-256 only.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use moka::future::Cache;
+use strongroom_api::vault::v1::{AuditEvent, AuditOutcome};
+use strongroom_crypto::token::Token;
+use strongroom_runtime::{Authenticator, Caller, Principal};
+use tonic::Status;
+
+use crate::error::{DOMAIN, Error};
+use crate::vault::Vault;
+
+const KEPT: Duration = Duration::from_secs(3);
+const TOKENS: u64 = 10_000;
+
+/// Asks the vault.
+pub(crate) struct VaultAuthenticator {
+    vault: Vault,
+    answers: Cache<[u8; 32], Option<Principal>>,
+}
+
+impl VaultAuthenticator {
+    /// With nothing known yet.
+    pub(crate) fn create(vault: Vault) -> Self {
+        let answers = Cache::builder().max_capacity(TOKENS).time_to_live(KEPT).build();
+        Self { vault, answers }
+    }
+}
+
+#[async_trait]
+impl Authenticator for VaultAuthenticator {
+    fn domain(&self) -> &'static str {
+        DOMAIN
+    }
+
+    async fn authenticate(&self, token: &str) -> Result<Option<Principal>, Status> {
+        // What is no token at all is not worth a call.
+        let Ok(token) = Token::parse(token) else { return Ok(None) };
+        let asked = self.answers.try_get_with(token.hash(), self.vault.introspect(token.expose())).await;
+        asked.map_err(|error: Arc<Error>| {
+            tracing::warn!(%error, "a caller's token could not be checked");
+            error.status()
+        })
+    }
+
+    async fn denied(&self, caller: &Caller, method: &str, permission: &str) {
+        let event = AuditEvent {
+            actor: caller.principal.id.clone(),
+            event: "access.denied".to_owned(),
+            target: method.to_owned(),
+            metadata: HashMap::from([(
+                "permission".to_owned(),
+                serde_json::Value::from(permission).to_string(),
+            )]),
+            trace_id: caller.trace_id.clone(),
+            outcome: AuditOutcome::Denied.into(),
+            ..AuditEvent::default()
+        };
+        if let Err(error) = self.vault.record(event).await {
+            tracing::error!(%error, actor = caller.principal.id, method, "a refusal is not in the audit log");
+        }
+    }
+}

@@ -1,0 +1,202 @@
+//! The configuration file: what is backed up, and how the service reaches the vault.
+//!
+//! One file may serve both services: the vault's sections are skipped here, everything else that is unknown
+//! is refused. [`check`] says in one sentence what is wrong, before anything is opened.
+
+mod check;
+mod secret_url;
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+use strongroom_runtime::client::Target;
+use strongroom_runtime::server::TlsConfig;
+
+pub(crate) use check::check;
+pub use secret_url::SourceUrl;
+
+/// Where a vault on this machine listens.
+const VAULT_URL: &str = "http://127.0.0.1:7601";
+
+/// The whole file.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// `[app]`: whose data this is.
+    #[serde(default)]
+    pub app: AppConfig,
+    /// `[backup]`: this service.
+    #[serde(default)]
+    pub backup: BackupConfig,
+    /// `[[sources]]`: what is backed up beside the vault.
+    #[serde(default)]
+    pub sources: Vec<SourceConfig>,
+    /// `[vault]`: read by the vault alone.
+    #[serde(default)]
+    pub vault: IgnoredAny,
+    /// `[log]`: read by the vault alone.
+    #[serde(default)]
+    pub log: IgnoredAny,
+}
+
+/// The application that is backed up.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct AppConfig {
+    /// Its name: in manifests, and in lower case in file names.
+    pub name: String,
+    /// Where it is reached, for whoever opens an archive later. May be empty.
+    pub url: String,
+}
+
+/// How the service runs.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct BackupConfig {
+    /// Where it listens.
+    pub listen: SocketAddr,
+    /// The vault. An empty URL means `http://127.0.0.1:7601`.
+    pub vault: Target,
+    /// A file with the service's own token (role `backup-service`). Without it, `STRONGROOM_TOKEN_FILE` and
+    /// then `STRONGROOM_TOKEN` are taken from the environment.
+    pub token_file: Option<PathBuf>,
+    /// Names this replica in the audit log, by default after the host. Two replicas that run at once must
+    /// differ: a start closes what an earlier process of the same name left open.
+    pub instance: Option<String>,
+    /// The longest that an export may take, and so hold its snapshots: 1 to 86,400.
+    pub export_limit_seconds: u64,
+    /// How long a client may take nothing before its export is ended: 1 to 3,600.
+    pub stall_seconds: u64,
+    /// Exports at the same time: 1 to 1,000. Each takes some 10 MiB.
+    pub concurrent_exports: usize,
+    /// Deflate's effort: 1 (fast) to 9 (small).
+    pub compression_level: u8,
+    /// Certificates; without them the service speaks plain HTTP/2.
+    pub tls: Option<TlsConfig>,
+}
+
+impl Default for BackupConfig {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 7602)),
+            vault: Target { url: VAULT_URL.to_owned(), ..Target::default() },
+            token_file: None,
+            instance: None,
+            export_limit_seconds: 3600,
+            stall_seconds: 60,
+            concurrent_exports: 10,
+            compression_level: 1,
+            tls: None,
+        }
+    }
+}
+
+impl BackupConfig {
+    /// The vault, with the default address where none is given.
+    pub(crate) fn vault_target(&self) -> Target {
+        let mut target = self.vault.clone();
+        if target.url.is_empty() {
+            VAULT_URL.clone_into(&mut target.url);
+        }
+        target
+    }
+}
+
+/// What a source is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SourceKind {
+    /// A SQLite file.
+    Sqlite,
+    /// A PostgreSQL database.
+    Postgres,
+    /// A service that implements `strongroom.source.v1.SourceService`.
+    Grpc,
+    /// A directory. Not supported yet.
+    Files,
+}
+
+impl SourceKind {
+    /// As it stands in the configuration.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Sqlite => "sqlite",
+            Self::Postgres => "postgres",
+            Self::Grpc => "grpc",
+            Self::Files => "files",
+        }
+    }
+}
+
+/// One `[[sources]]`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SourceConfig {
+    /// Its name in manifests and messages, unique in the file.
+    pub name: String,
+    /// What it is.
+    pub kind: SourceKind,
+    /// `sqlite:PATH`, `postgres://…` or, for `grpc`, `http://HOST:PORT`. Never printed.
+    #[serde(default)]
+    pub url: Option<SourceUrl>,
+    /// A file that holds the URL, so that a password stays out of the configuration.
+    #[serde(default)]
+    pub url_file: Option<PathBuf>,
+    /// Tables that are never exported (databases only).
+    #[serde(default)]
+    pub exclude: Vec<String>,
+    /// Read a temporary copy, so that writers never wait (SQLite only).
+    #[serde(default)]
+    pub temp_copy: bool,
+    /// Only these schemas; empty means all but the system's (PostgreSQL only).
+    #[serde(default)]
+    pub schemas: Vec<String>,
+    /// Tables that are exported only when asked for (databases only: a service names its groups itself).
+    #[serde(default)]
+    pub optional: Vec<OptionalGroup>,
+    /// Columns that hold values sealed with a caller key of the vault.
+    #[serde(default)]
+    pub encrypted_columns: Vec<EncryptedColumn>,
+    /// A file with the token that the service wants (`grpc` only).
+    #[serde(default)]
+    pub token_file: Option<PathBuf>,
+    /// Certificate authorities of the service, PEM (`grpc` only); the system's when absent.
+    #[serde(default)]
+    pub ca_file: Option<PathBuf>,
+}
+
+/// Tables that are left out unless a request includes their group.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OptionalGroup {
+    /// `gateway_logs`: becomes `include_gateway_logs` in manifests.
+    pub name: String,
+    /// Its tables.
+    pub tables: Vec<String>,
+    /// The column by which `since` selects rows.
+    #[serde(default)]
+    pub time_column: Option<String>,
+}
+
+/// A column of sealed values.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EncryptedColumn {
+    /// `table.column`.
+    pub column: String,
+    /// The caller key.
+    pub key: String,
+    /// How the additional data is made, for example `{table}/{column}/{id}`.
+    pub aad: String,
+}
+
+impl EncryptedColumn {
+    /// Table and column; `None` when the text names no table.
+    pub(crate) fn parts(&self) -> Option<(&str, &str)> {
+        let (table, column) = self.column.rsplit_once('.')?;
+        (!table.is_empty() && !column.is_empty()).then_some((table, column))
+    }
+}

@@ -1,0 +1,233 @@
+//! Mistakes in a configuration, one sentence each.
+
+use std::collections::{HashMap, HashSet};
+use std::ops::RangeInclusive;
+
+use super::{BackupConfig, Config, OptionalGroup, SourceConfig, SourceKind};
+use crate::error::{Error, Result};
+use crate::source::{VAULT_GROUP, VAULT_NAME};
+
+/// Refuses what cannot be meant. Nothing is opened.
+///
+/// # Errors
+/// [`Error::Config`] naming the section or source.
+pub(crate) fn check(config: &Config) -> Result<()> {
+    if config.app.name.trim().is_empty() {
+        return refused("[app] name is missing: it names the archives (name = \"PromptGate\")".into());
+    }
+    check_service(&config.backup)?;
+    let mut names = HashSet::new();
+    for source in &config.sources {
+        if !names.insert(source.name.as_str()) {
+            return refused(format!("two sources are called {:?}; give each its own name", source.name));
+        }
+        check_source(source)?;
+    }
+    check_groups(&config.sources)
+}
+
+fn check_service(backup: &BackupConfig) -> Result<()> {
+    check_range("export_limit_seconds", backup.export_limit_seconds, 1..=86_400)?;
+    check_range("stall_seconds", backup.stall_seconds, 1..=3_600)?;
+    check_range("concurrent_exports", backup.concurrent_exports as u64, 1..=1_000)?;
+    check_range("compression_level", u64::from(backup.compression_level), 1..=9)?;
+    if backup.instance.as_deref().is_some_and(|name| name.trim().is_empty()) {
+        return refused("[backup] instance is empty; leave it out to use the host's name".into());
+    }
+    Ok(())
+}
+
+fn check_range(key: &str, value: u64, range: RangeInclusive<u64>) -> Result<()> {
+    if range.contains(&value) {
+        return Ok(());
+    }
+    refused(format!("[backup] {key} is {value}; it must be from {} to {}", range.start(), range.end()))
+}
+
+fn check_source(source: &SourceConfig) -> Result<()> {
+    let name = &source.name;
+    if name.is_empty() || name.len() > 100 || name.chars().any(char::is_control) {
+        return refused(format!("source name {name:?} must have 1 to 100 bytes and no control characters"));
+    }
+    if name == VAULT_NAME {
+        return refused(format!("a source cannot be called {VAULT_NAME:?}: the vault is part of every backup"));
+    }
+    if source.kind == SourceKind::Files {
+        return refused(format!("source {name}: sources of kind files come in a later release; remove it"));
+    }
+    if source.url.is_some() == source.url_file.is_some() {
+        return refused(format!("source {name}: give either url or url_file"));
+    }
+    check_kind_options(source)?;
+    let mut columns = HashSet::new();
+    for column in &source.encrypted_columns {
+        let text = &column.column;
+        if column.parts().is_none() || column.key.is_empty() || column.aad.is_empty() {
+            return refused(format!(
+                "source {name}: encrypted column {text:?} needs column = \"table.column\", a key and an aad"
+            ));
+        }
+        if !columns.insert(text) {
+            return refused(format!("source {name}: encrypted column {text:?} is listed twice"));
+        }
+    }
+    Ok(())
+}
+
+/// An option that its kind does not know would be without effect.
+fn check_kind_options(source: &SourceConfig) -> Result<()> {
+    let kind = source.kind;
+    let is_service = kind == SourceKind::Grpc;
+    for (option, given, fits) in [
+        ("temp_copy", source.temp_copy, kind == SourceKind::Sqlite),
+        ("schemas", !source.schemas.is_empty(), kind == SourceKind::Postgres),
+        ("exclude", !source.exclude.is_empty(), !is_service),
+        ("optional", !source.optional.is_empty(), !is_service),
+        ("encrypted_columns", !source.encrypted_columns.is_empty(), !is_service),
+        ("token_file", source.token_file.is_some(), is_service),
+        ("ca_file", source.ca_file.is_some(), is_service),
+    ] {
+        if given && !fits {
+            let (name, kind) = (&source.name, kind.name());
+            return refused(format!("source {name}: {option} does not apply to sources of kind {kind}"));
+        }
+    }
+    if is_service && source.token_file.is_none() {
+        return refused(format!("source {}: a grpc source needs a token_file", source.name));
+    }
+    Ok(())
+}
+
+fn check_groups(sources: &[SourceConfig]) -> Result<()> {
+    let mut owners: HashMap<&str, &str> = HashMap::from([(VAULT_GROUP, VAULT_NAME)]);
+    for source in sources {
+        let mut tables = HashSet::new();
+        for group in &source.optional {
+            check_group(source, group)?;
+            if let Some(owner) = owners.insert(&group.name, &source.name) {
+                let (group, name) = (&group.name, &source.name);
+                return refused(format!("optional group {group:?} is named twice: by {owner} and by {name}"));
+            }
+            for table in &group.tables {
+                if !tables.insert(table) {
+                    let name = &source.name;
+                    return refused(format!("source {name}: table {table:?} is in two optional groups"));
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+fn check_group(source: &SourceConfig, group: &OptionalGroup) -> Result<()> {
+    let (name, group_name) = (&source.name, &group.name);
+    let plain = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-');
+    if group_name.is_empty() || group_name.len() > 60 || !group_name.bytes().all(plain) {
+        return refused(format!(
+            "source {name}: the optional group {group_name:?} needs a name of 1 to 60 characters a-z, 0-9, _ and -"
+        ));
+    }
+    if group.tables.is_empty() {
+        return refused(format!("source {name}: the optional group {group_name:?} has no tables"));
+    }
+    if group.time_column.as_deref() == Some("") {
+        return refused(format!("source {name}: the time_column of {group_name:?} is empty; leave it out"));
+    }
+    match group.tables.iter().find(|table| source.exclude.contains(table)) {
+        Some(table) => refused(format!(
+            "source {name}: table {table:?} is both excluded and in the optional group {group_name:?}"
+        )),
+        None => Ok(()),
+    }
+}
+
+fn refused(problem: String) -> Result<()> {
+    Err(Error::Config(problem))
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    const APP: &str = "app = { name = 'App' }\n";
+
+    fn problem(text: &str) -> String {
+        let config: Config = toml::from_str(&format!("{APP}{text}")).unwrap();
+        check(&config).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn a_whole_file_is_accepted_and_the_vaults_sections_are_skipped() {
+        let text = r#"
+            [app]
+            name = "PromptGate"
+            url = "https://gateway.example.com"
+            [vault]
+            listen = "127.0.0.1:7601"
+            [log]
+            level = "info"
+            [backup.vault]
+            ca_file = "/etc/ca.pem"
+            [[sources]]
+            name = "gateway"
+            kind = "postgres"
+            url = "postgres://gateway:hunter2@db/gateway"
+            exclude = ["migrations"]
+            [[sources.encrypted_columns]]
+            column = "mcp_servers.bearer"
+            key = "gateway"
+            aad = "{table}/{column}/{id}"
+            [[sources.optional]]
+            name = "gateway_logs"
+            tables = ["gateway_logs"]
+            time_column = "created_at"
+        "#;
+        let config: Config = toml::from_str(text).unwrap();
+        check(&config).unwrap();
+        assert!(!format!("{config:?}").contains("hunter2"));
+        assert_eq!(config.backup.vault_target().url, "http://127.0.0.1:7601");
+        assert_eq!(config.backup.listen.port(), 7602);
+    }
+
+    #[test]
+    fn each_mistake_has_its_sentence() {
+        let source = |rest: &str| format!("[[sources]]\nname = 's'\nkind = 'sqlite'\nurl = 'sqlite:a'\n{rest}");
+        let twice = format!("{}{}", source(""), source(""));
+        let group = "[[sources.optional]]\nname = 'logs'\ntables = ['l']\n";
+        for (text, expected) in [
+            (twice, "two sources are called \"s\""),
+            (source("").replace("'s'", "'vault'"), "the vault is part of every backup"),
+            (source("").replace("'sqlite'", "'files'"), "come in a later release"),
+            (source("url_file = 'b'"), "either url or url_file"),
+            (source("").replace("url = 'sqlite:a'", ""), "either url or url_file"),
+            (source("schemas = ['a']"), "schemas does not apply to sources of kind sqlite"),
+            (source("").replace("'sqlite'", "'grpc'"), "needs a token_file"),
+            (source(&format!("{group}{group}")), "optional group \"logs\" is named twice: by s and by s"),
+            (source(&group.replace("logs", "audit")), "named twice: by vault and by s"),
+            (source(&group.replace("logs", "Logs")), "characters a-z"),
+            (source(&group.replace("'l'", "")), "has no tables"),
+            (source(&format!("exclude = ['l']\n{group}")), "both excluded and in the optional group"),
+            (source("encrypted_columns = [{ column = 'c', key = 'k', aad = 'a' }]"), "table.column"),
+            ("[backup]\nstall_seconds = 0".to_owned(), "stall_seconds is 0; it must be from 1 to 3600"),
+            ("[backup]\ncompression_level = 10".to_owned(), "compression_level is 10"),
+        ] {
+            let found = problem(&text);
+            assert!(found.contains(expected), "{text}\n{found}");
+        }
+        let nameless: Config = toml::from_str("").unwrap();
+        assert!(check(&nameless).unwrap_err().to_string().contains("[app] name is missing"));
+    }
+
+    #[test]
+    fn unknown_kinds_and_fields_are_refused_by_name() {
+        for (text, expected) in [
+            ("[[sources]]\nname = 's'\nkind = 'mysql'", "unknown variant `mysql`"),
+            ("[backup]\nlisten_on = 'x'", "unknown field `listen_on`"),
+            ("[backups]", "unknown field `backups`"),
+        ] {
+            let error = toml::from_str::<Config>(text).unwrap_err().to_string();
+            assert!(error.contains(expected), "{error}");
+        }
+    }
+}

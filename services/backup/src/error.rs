@@ -1,0 +1,240 @@
+//! Everything that can go wrong, by what a caller can do about it, and the one place where it becomes a
+//! gRPC status.
+
+use std::time::Duration;
+
+use strongroom_runtime::status::{bad_request, exhausted, status};
+use strongroom_tables::Kind;
+use tonic::{Code, Status};
+
+/// The `domain` of this service's errors.
+pub(crate) const DOMAIN: &str = "backup.strongroom";
+
+/// When it makes sense to ask again for a place among the exports.
+const RETRY_BUSY: Duration = Duration::from_secs(30);
+
+/// A result with this crate's error.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Why the service cannot start, or an export not be made.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The configuration contradicts itself or the sources.
+    #[error("configuration: {0}")]
+    Config(String),
+    /// The process cannot run.
+    #[error(transparent)]
+    Runtime(#[from] strongroom_runtime::Error),
+
+    /// A field of a request cannot be used.
+    #[error("{field}: {problem}")]
+    Field {
+        /// The field's name in the proto.
+        field: &'static str,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// Sealing comes later.
+    #[error("this server cannot seal archives yet; ask for a plain one")]
+    SealUnavailable,
+    /// All places are taken.
+    #[error("{0} exports are running, which is as many as this server allows; try again later")]
+    Busy(usize),
+
+    /// The vault cannot be reached.
+    #[error("the vault at {url} does not answer; is it running? ({source})")]
+    VaultAway {
+        /// Where it should be.
+        url: String,
+        /// What the call ended with.
+        source: Box<Status>,
+    },
+    /// The vault does not take the service's own token.
+    #[error(
+        "the vault refuses the backup service's own token; issue one with the role backup-service ({source})"
+    )]
+    VaultRefused {
+        /// The vault's answer.
+        source: Box<Status>,
+    },
+    /// The vault failed.
+    #[error("the vault could not do what the export needs: {source}")]
+    VaultFailed {
+        /// The vault's answer.
+        source: Box<Status>,
+    },
+
+    /// A database source.
+    #[error(transparent)]
+    Tables(#[from] strongroom_tables::Error),
+    /// A gRPC source cannot be reached.
+    #[error("source {name} at {url} does not answer: {problem}")]
+    SourceAway {
+        /// The source's name.
+        name: String,
+        /// Where it should be.
+        url: String,
+        /// What was tried, or the answer's message.
+        problem: String,
+    },
+    /// A gRPC source refused or failed.
+    #[error("source {name} could not be read: {source}")]
+    SourceFailed {
+        /// The source's name.
+        name: String,
+        /// Its answer.
+        source: Box<Status>,
+    },
+    /// A gRPC source does not keep to `strongroom.source.v1`.
+    #[error("source {name} sent something unexpected: {problem}")]
+    SourceProtocol {
+        /// The source's name.
+        name: String,
+        /// What it sent.
+        problem: String,
+    },
+    /// Two sources have a table of the same name.
+    #[error("table {table:?} is both in source {first} and in source {second}; exclude or rename one of them")]
+    TableTaken {
+        /// The name in question.
+        table: String,
+        /// Where it was found first.
+        first: String,
+        /// Where it was found again.
+        second: String,
+    },
+    /// A table of an included group is gone.
+    #[error("source {name} has no table {table:?}, which its optional group {group:?} names")]
+    TableMissing {
+        /// The source's name.
+        name: String,
+        /// The table.
+        table: String,
+        /// The group.
+        group: String,
+    },
+
+    /// The client is gone.
+    #[error("the client left before the end")]
+    ClientLeft,
+    /// The client is there but takes nothing.
+    #[error("the client took nothing for {0} s, and a snapshot is not held for it; use a stored backup instead")]
+    Stalled(u64),
+    /// The absolute limit of an export.
+    #[error(
+        "the export took longer than {0} s, and a snapshot is not held for ever; \
+         use a stored backup, whose download can be resumed"
+    )]
+    TooLong(u64),
+    /// The service stops.
+    #[error("the backup service is shutting down; try again in a moment")]
+    ShuttingDown,
+    /// The archive could not be written.
+    #[error("the archive could not be written: {0}")]
+    Archive(strongroom_archive::Error),
+    /// A defect of this service.
+    #[error("internal error: {0}")]
+    Defect(String),
+}
+
+impl Error {
+    /// The wrong field of a request.
+    pub(crate) fn field(field: &'static str, problem: impl Into<String>) -> Self {
+        Self::Field { field, problem: problem.into() }
+    }
+
+    /// The stable reason: in `ErrorInfo` and in the audit log.
+    #[must_use]
+    pub fn reason(&self) -> &'static str {
+        self.shape().1
+    }
+
+    /// Whether it was the client that did not want the rest, or not in time.
+    pub(crate) fn is_abort(&self) -> bool {
+        matches!(self, Self::ClientLeft | Self::Stalled(_) | Self::TooLong(_))
+    }
+
+    /// What the caller hears. Causes inside the server stay in its log.
+    pub(crate) fn status(&self) -> Status {
+        let (code, reason) = self.shape();
+        match self {
+            Self::Field { field, problem } => bad_request(DOMAIN, field, problem),
+            Self::Busy(_) => exhausted(DOMAIN, reason, &self.to_string(), RETRY_BUSY),
+            Self::VaultAway { .. } => {
+                status(code, DOMAIN, reason, "the vault does not answer; try again when it runs", &[])
+            }
+            _ if code == Code::Internal => {
+                let message = format!("the server failed ({reason}); its log says why");
+                status(code, DOMAIN, reason, &message, &[])
+            }
+            _ => status(code, DOMAIN, reason, &self.to_string(), &[]),
+        }
+    }
+
+    fn shape(&self) -> (Code, &'static str) {
+        match self {
+            Self::Config(_) | Self::Runtime(_) => (Code::Internal, "CONFIGURATION"),
+            Self::Field { .. } => (Code::InvalidArgument, "INVALID_FIELD"),
+            Self::SealUnavailable => (Code::FailedPrecondition, "SEAL_UNAVAILABLE"),
+            Self::Busy(_) => (Code::ResourceExhausted, "EXPORTS_BUSY"),
+            Self::VaultAway { .. } => (Code::Unavailable, "VAULT_UNAVAILABLE"),
+            Self::VaultRefused { .. } => (Code::Internal, "VAULT_REFUSED"),
+            Self::VaultFailed { .. } => (Code::Internal, "VAULT_FAILED"),
+            Self::Tables(error) => tables_shape(error),
+            Self::SourceAway { .. } => (Code::Unavailable, "SOURCE_UNAVAILABLE"),
+            Self::SourceFailed { .. } => (Code::Internal, "SOURCE_FAILED"),
+            Self::SourceProtocol { .. } => (Code::Internal, "SOURCE_PROTOCOL"),
+            Self::TableTaken { .. } => (Code::FailedPrecondition, "TABLE_NAME_TAKEN"),
+            Self::TableMissing { .. } => (Code::FailedPrecondition, "TABLE_MISSING"),
+            Self::ClientLeft => (Code::Cancelled, "CLIENT_LEFT"),
+            Self::Stalled(_) => (Code::DeadlineExceeded, "CLIENT_STALLED"),
+            Self::TooLong(_) => (Code::DeadlineExceeded, "EXPORT_TOO_LONG"),
+            Self::ShuttingDown => (Code::Unavailable, "SHUTTING_DOWN"),
+            Self::Archive(strongroom_archive::Error::Limit { .. }) => {
+                (Code::FailedPrecondition, "ARCHIVE_LIMIT")
+            }
+            Self::Archive(_) => (Code::Internal, "ARCHIVE_FAILED"),
+            Self::Defect(_) => (Code::Internal, "DEFECT"),
+        }
+    }
+}
+
+/// What a database cannot give now is UNAVAILABLE; what somebody must change first, FAILED_PRECONDITION.
+fn tables_shape(error: &strongroom_tables::Error) -> (Code, &'static str) {
+    use strongroom_tables::Error as Tables;
+    match error {
+        Tables::Vanished { .. } => return (Code::FailedPrecondition, "TABLE_VANISHED"),
+        Tables::NotThere { .. } => return (Code::FailedPrecondition, "DATABASE_MISSING"),
+        Tables::TimeColumn { .. } => return (Code::FailedPrecondition, "TIME_COLUMN"),
+        Tables::Ambiguous { .. } => return (Code::FailedPrecondition, "TABLE_NAME_TAKEN"),
+        Tables::NotUtf8 { .. } => return (Code::FailedPrecondition, "NOT_UTF8"),
+        _ => {}
+    }
+    match error.kind() {
+        Kind::Unavailable => (Code::Unavailable, "DATABASE_UNAVAILABLE"),
+        Kind::NotFound => (Code::FailedPrecondition, "TABLE_MISSING"),
+        Kind::Permission => (Code::FailedPrecondition, "DATABASE_DENIED"),
+        Kind::Cancelled => (Code::Cancelled, "CLIENT_LEFT"),
+        Kind::Internal => (Code::Internal, "DATABASE_FAILED"),
+    }
+}
+
+/// The archive's receiver is ours, so its error is one of ours on a detour.
+impl From<strongroom_archive::Error> for Error {
+    fn from(error: strongroom_archive::Error) -> Self {
+        match error {
+            strongroom_archive::Error::Sink(source) => match source.downcast::<Self>() {
+                Ok(own) => own,
+                Err(other) => Self::Archive(strongroom_archive::Error::Sink(other)),
+            },
+            other => Self::Archive(other),
+        }
+    }
+}
+
+impl From<Error> for std::io::Error {
+    fn from(error: Error) -> Self {
+        Self::other(error)
+    }
+}

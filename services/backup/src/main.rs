@@ -1,0 +1,29 @@
+//! The backup service as a process.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::Parser;
+use strongroom_backup::{Config, Result, serve};
+use strongroom_runtime::{Shutdown, SystemClock, config, process, server};
+
+/// Reads databases and the vault, and streams archives of them.
+#[derive(Parser)]
+#[command(version)]
+struct Arguments {
+    /// The configuration file (TOML); `STRONGROOM_<SECTION>__<KEY>` overrides it.
+    #[arg(short, long, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+fn main() -> ExitCode {
+    process::run(run(Arguments::parse()))
+}
+
+async fn run(arguments: Arguments) -> Result<()> {
+    let config: Config = config::load(arguments.config.as_deref())?;
+    let shutdown = Shutdown::on_signal();
+    let listener = server::listen(config.backup.listen).await?;
+    serve(config, listener, Arc::new(SystemClock), shutdown).await
+}

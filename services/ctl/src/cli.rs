@@ -1,0 +1,169 @@
+//! The command line as DESIGN §4 fixes it. Doc comments here are the help that operators read.
+
+mod archive;
+mod audit;
+mod backup;
+mod credential;
+mod reference;
+mod services;
+mod token;
+mod values;
+
+use clap::{Parser, Subcommand};
+
+pub(crate) use archive::ArchiveCommand;
+pub(crate) use audit::{AuditCommand, ListEvents};
+pub(crate) use backup::{BackupCommand, Export};
+pub(crate) use credential::{CreateCredential, CredentialCommand, ListCredentials, UpdateCredential};
+pub(crate) use reference::{BindReference, Consumer, ReferenceCommand};
+pub(crate) use services::{Demo, Dev, KeyCommand, SourceCommand};
+pub(crate) use token::{IssueToken, TokenCommand};
+
+use crate::output::Format;
+
+const ENVIRONMENT: &str = "\
+Environment:
+  STRONGROOM_VAULT_URL    the vault (default http://127.0.0.1:7601)
+  STRONGROOM_BACKUP_URL   the backup service (default http://127.0.0.1:7602)
+  STRONGROOM_TOKEN        the token to send, or
+  STRONGROOM_TOKEN_FILE   the file that holds it
+  STRONGROOM_CA_FILE      authorities to trust for https, PEM (default: the system's)
+  STRONGROOM_CERT_FILE    a client certificate, PEM, and
+  STRONGROOM_KEY_FILE     its key, where a service asks for one
+  STRONGROOM_LOG          log levels on standard error, such as debug
+
+Exit codes: 0 done, 1 not done, 2 wrong usage.";
+
+/// Keeps provider secrets, and backs up and verifies what a platform owns.
+///
+/// Start with `strongroom demo`, which shows all of it on this machine in one minute.
+#[derive(Debug, Parser)]
+#[command(name = "strongroom", version, after_help = ENVIRONMENT)]
+pub(crate) struct Cli {
+    /// How to print results on standard output; json uses the names of the gRPC interface.
+    #[arg(short = 'o', long = "output", global = true, value_enum, value_name = "FORMAT", default_value_t)]
+    pub(crate) output: Format,
+
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Tell the whole story on an embedded database, in one minute.
+    Demo(Demo),
+    /// Run both services in one process, for development.
+    Dev(Dev),
+    /// Provider credentials: one sealed secret each.
+    #[command(subcommand)]
+    Credential(CredentialCommand),
+    /// Who uses which credential.
+    #[command(subcommand)]
+    Reference(ReferenceCommand),
+    /// API tokens: who may do what.
+    #[command(subcommand)]
+    Token(TokenCommand),
+    /// Keys.
+    #[command(subcommand)]
+    Key(KeyCommand),
+    /// What happened, and who did it.
+    #[command(subcommand)]
+    Audit(AuditCommand),
+    /// Backups of everything the platform owns.
+    #[command(subcommand)]
+    Backup(BackupCommand),
+    /// The databases and services that are backed up.
+    #[command(subcommand)]
+    Source(SourceCommand),
+    /// Archives on this machine; no service is needed.
+    #[command(subcommand)]
+    Archive(ArchiveCommand),
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    fn parse(line: &str) -> Result<Cli, clap::Error> {
+        Cli::try_parse_from(std::iter::once("strongroom").chain(line.split(' ')))
+    }
+
+    #[test]
+    fn the_tree_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn the_contract_parses() {
+        for line in [
+            "demo",
+            "demo --keep",
+            "dev --data-dir d --config f --vault-listen 127.0.0.1:0 --backup-listen [::1]:7602",
+            "credential create OpenAI --provider openai --secret-file - --label a=b --label c=d=e \
+             --expires 2030-01-01T00:00:00Z",
+            "credential list --provider openai --active false --name-prefix O --label a=b",
+            "credential get ID",
+            "credential activate ID",
+            "credential deactivate ID",
+            "credential delete ID",
+            "credential reveal ID",
+            "credential update ID --name N --label a=b",
+            "credential stats",
+            "reference bind endpoint 7 ID --needs-provider openai",
+            "reference release endpoint 7",
+            "reference list --credential ID",
+            "token issue ci --role operator --expires 2030-01-01T00:00:00+02:00",
+            "token list",
+            "token revoke T",
+            "key new-root --out F",
+            "audit list --event credential.* --actor a --target t --since 12h --limit 5",
+            "audit head",
+            "backup export --out - --include audit --include gateway_logs --since 30d --tables a,b --plain",
+            "source list",
+            "archive inspect F",
+            "archive verify F",
+        ] {
+            let tidy = line.split_whitespace().collect::<Vec<_>>().join(" ");
+            let cli = parse(&tidy).unwrap_or_else(|error| panic!("{tidy}: {error}"));
+            assert_eq!(cli.output, Format::Text, "{tidy}");
+            for placed in [format!("-o json {tidy}"), format!("{tidy} -o json")] {
+                assert_eq!(parse(&placed).unwrap().output, Format::Json, "{placed}");
+            }
+        }
+    }
+
+    #[test]
+    fn wrong_usage_is_refused() {
+        for line in [
+            "credential",
+            "credential create OpenAI --provider openai",
+            "credential create OpenAI --provider openai --secret sk-123",
+            "credential update ID",
+            "credential list --active yes",
+            "credential create N --provider p --secret-file - --label novalue",
+            "credential create N --provider p --secret-file - --expires tomorrow",
+            "audit list --since yesterday",
+            "audit list --limit 0",
+            "backup export",
+            "-o yaml credential stats",
+        ] {
+            let error = parse(line).map(|_| ()).expect_err(line);
+            assert_eq!(error.exit_code(), 2, "{line}");
+        }
+    }
+
+    #[test]
+    fn the_help_says_what_an_operator_must_know() {
+        let help = Cli::command().render_long_help().to_string();
+        for name in ["STRONGROOM_VAULT_URL", "STRONGROOM_TOKEN_FILE", "STRONGROOM_CA_FILE", "Exit codes"] {
+            assert!(help.contains(name), "{name}");
+        }
+        let mut command = Cli::command();
+        let create = command.find_subcommand_mut("credential").unwrap().find_subcommand_mut("create");
+        let help = create.unwrap().render_long_help().to_string();
+        assert!(help.contains("one line feed at its end is not part of it"), "{help}");
+    }
+}

@@ -1,0 +1,41 @@
+//! `strongroom backup`.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+
+use crate::time::Since;
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum BackupCommand {
+    /// Build an archive of everything and stream it to this machine.
+    ///
+    /// The archive is written to FILE.partial and gets its name only when it is complete and its digest is
+    /// the server's: a file called FILE is a whole one.
+    Export(Export),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Export {
+    /// Where to write it; a folder takes the server's file name, - is standard output.
+    ///
+    /// An existing file is replaced only once the new one is complete. With -, judge by the exit code: what
+    /// came out of a failed export must be thrown away.
+    #[arg(long, value_name = "FILE|-")]
+    pub(crate) out: PathBuf,
+    /// An optional group to include, such as gateway_logs or audit; may be repeated.
+    #[arg(long = "include", value_name = "GROUP", value_delimiter = ',')]
+    pub(crate) include: Vec<String>,
+    /// Of groups with a time column, only rows since then: an age such as 30d, 12h or 15m, or a time in
+    /// RFC 3339.
+    #[arg(long, value_name = "T")]
+    pub(crate) since: Option<Since>,
+    /// Only these tables, separated by commas. Such an archive is marked as partial.
+    #[arg(long, value_name = "TABLE,…", value_delimiter = ',')]
+    pub(crate) tables: Vec<String>,
+    /// Do not seal the archive. Encrypted columns stay encrypted, all else in it is readable.
+    ///
+    /// Sealed archives come with a later release; until then this is needed.
+    #[arg(long)]
+    pub(crate) plain: bool,
+}

@@ -1,0 +1,85 @@
+//! `strongroom credential`.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+use jiff::Timestamp;
+
+use super::values::{label, timestamp};
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum CredentialCommand {
+    /// Seal a secret and keep it. From then on only a preview is shown.
+    Create(CreateCredential),
+    /// List credentials, oldest first, without their secrets.
+    List(ListCredentials),
+    /// Show one credential, without its secret.
+    Get(CredentialId),
+    /// Let consumers use a credential again.
+    Activate(CredentialId),
+    /// Take a credential out of use; `activate` undoes it.
+    Deactivate(CredentialId),
+    /// Delete a credential and its secret for good. References to it stay, bound to nothing.
+    Delete(CredentialId),
+    /// Print the secret: its bytes and nothing else. The audit log says who did.
+    Reveal(CredentialId),
+    /// Change the name or the labels. The provider is fixed at creation.
+    Update(UpdateCredential),
+    /// Count credentials: all, active, and the providers they cover.
+    Stats,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CredentialId {
+    /// The credential's id, or its display name where that is unique.
+    #[arg(value_name = "ID")]
+    pub(crate) id: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CreateCredential {
+    /// What people call it: 1 to 200 characters.
+    pub(crate) name: String,
+    /// The provider's short name, such as openai; it cannot be changed later.
+    #[arg(long)]
+    pub(crate) provider: String,
+    /// The file that holds the secret, or - for standard input. Up to 64 KiB of any bytes; one line feed at
+    /// its end is not part of it. A secret is never an argument: arguments are visible to the whole machine.
+    #[arg(long, value_name = "FILE|-")]
+    pub(crate) secret_file: PathBuf,
+    /// A label to find it by; may be repeated.
+    #[arg(long = "label", value_name = "KEY=VALUE", value_parser = label)]
+    pub(crate) labels: Vec<(String, String)>,
+    /// When it stops being usable: RFC 3339, such as 2030-01-31T12:00:00Z.
+    #[arg(long, value_name = "TIME", value_parser = timestamp)]
+    pub(crate) expires: Option<Timestamp>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ListCredentials {
+    /// Only those of this provider.
+    #[arg(long)]
+    pub(crate) provider: Option<String>,
+    /// Only active ones, or only inactive ones.
+    #[arg(long, value_name = "true|false")]
+    pub(crate) active: Option<bool>,
+    /// Only those whose name begins with this.
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) name_prefix: Option<String>,
+    /// Only those that carry this label; may be repeated, and then all must match.
+    #[arg(long = "label", value_name = "KEY=VALUE", value_parser = label)]
+    pub(crate) labels: Vec<(String, String)>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct UpdateCredential {
+    /// The credential's id, or its display name where that is unique.
+    #[arg(value_name = "ID")]
+    pub(crate) id: String,
+    /// The new name.
+    #[arg(long, required_unless_present = "labels")]
+    pub(crate) name: Option<String>,
+    /// The new labels, which replace all that it had; may be repeated.
+    #[arg(long = "label", value_name = "KEY=VALUE", value_parser = label)]
+    pub(crate) labels: Vec<(String, String)>,
+}

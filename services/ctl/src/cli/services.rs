@@ -1,0 +1,45 @@
+//! `strongroom demo`, `dev`, `key` and `source`.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+
+#[derive(Debug, Args)]
+pub(crate) struct Demo {
+    /// Keep the folder with the databases and archives, and say where it is.
+    #[arg(long)]
+    pub(crate) keep: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Dev {
+    /// Where everything is kept: databases, root.key, admin.token. Made if missing, used again if not.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data_dir: PathBuf,
+    /// TOML with [app], [[sources]], and [vault] and [backup] where defaults do not suit.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Where the vault listens (default 127.0.0.1:7601); port 0 takes a free one.
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) vault_listen: Option<SocketAddr>,
+    /// Where the backup service listens (default 127.0.0.1:7602); port 0 takes a free one.
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) backup_listen: Option<SocketAddr>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum KeyCommand {
+    /// Make a new root key. Whoever has it and a database or an archive has everything: keep it apart.
+    NewRoot {
+        /// Where to write it (mode 0600). An existing file is never replaced.
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum SourceCommand {
+    /// List the configured sources with their tables and optional groups, as they are now.
+    List,
+}

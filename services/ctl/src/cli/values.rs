@@ -1,0 +1,34 @@
+//! Values of options that are more than text.
+
+use jiff::Timestamp;
+
+/// `K=V`; the value may be empty and may contain further `=`.
+pub(super) fn label(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
+        _ => Err("expected KEY=VALUE".to_owned()),
+    }
+}
+
+/// RFC 3339, with any offset.
+pub(super) fn timestamp(text: &str) -> Result<Timestamp, String> {
+    text.parse().map_err(|_| "expected a time such as 2030-01-31T12:00:00Z (RFC 3339)".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn labels_split_at_the_first_sign() {
+        assert_eq!(label("a=b=c"), Ok(("a".into(), "b=c".into())));
+        assert_eq!(label("a="), Ok(("a".into(), String::new())));
+        assert!(label("a").is_err() && label("=b").is_err());
+    }
+
+    #[test]
+    fn times_need_an_offset() {
+        assert!(timestamp("2030-01-31T12:00:00+01:00").is_ok());
+        assert!(timestamp("2030-01-31T12:00:00").is_err());
+    }
+}

@@ -1,0 +1,215 @@
+//! Reaching the services: addresses and tokens from the environment, a deadline on each call.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail};
+use strongroom_api::backup::v1::backup_service_client::BackupServiceClient;
+use strongroom_api::vault::v1::audit_service_client::AuditServiceClient;
+use strongroom_api::vault::v1::credential_service_client::CredentialServiceClient;
+use strongroom_api::vault::v1::reference_service_client::ReferenceServiceClient;
+use strongroom_api::vault::v1::token_service_client::TokenServiceClient;
+use strongroom_runtime::client::{AuthorizedChannel, Bearer, Target};
+use tonic::service::interceptor::InterceptedService;
+use tonic::{Request, Response, Status};
+
+use crate::error::CallFailed;
+
+/// How long a single answer may take. Streams have no such limit here; the server ends them.
+const DEADLINE: Duration = Duration::from_secs(30);
+
+/// How many resources a page of a list asks for.
+pub(crate) const PAGE_SIZE: i32 = 500;
+
+/// A page of credentials with every label as long as allowed is larger than tonic's 4 MiB.
+const MAX_MESSAGE: usize = 64 << 20;
+
+/// Which service.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Service {
+    /// Secrets, tokens, the audit log.
+    Vault,
+    /// Archives.
+    Backup,
+}
+
+impl Service {
+    /// Where its address comes from.
+    fn variable(self) -> &'static str {
+        match self {
+            Self::Vault => "STRONGROOM_VAULT_URL",
+            Self::Backup => "STRONGROOM_BACKUP_URL",
+        }
+    }
+
+    fn default_url(self) -> &'static str {
+        match self {
+            Self::Vault => "http://127.0.0.1:7601",
+            Self::Backup => "http://127.0.0.1:7602",
+        }
+    }
+
+    /// As sentences name it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Vault => "the vault",
+            Self::Backup => "the backup service",
+        }
+    }
+}
+
+/// Variables of the process, or of a test.
+pub(crate) struct Environment<L>(L);
+
+impl Environment<fn(&str) -> Option<OsString>> {
+    /// The process's own.
+    pub(crate) fn of_process() -> Self {
+        Self(|name| std::env::var_os(name))
+    }
+}
+
+impl<L: Fn(&str) -> Option<OsString>> Environment<L> {
+    /// A variable that is set to something.
+    fn text(&self, name: &str) -> Result<Option<String>> {
+        let Some(value) = self.0(name).filter(|value| !value.is_empty()) else {
+            return Ok(None);
+        };
+        // The value may be a secret, so it is not repeated.
+        value.into_string().map(Some).ok().with_context(|| format!("{name} is not valid UTF-8"))
+    }
+
+    fn path(&self, name: &str) -> Option<PathBuf> {
+        self.0(name).filter(|value| !value.is_empty()).map(PathBuf::from)
+    }
+
+    /// Where `service` is.
+    pub(crate) fn target(&self, service: Service) -> Result<Target> {
+        let url = self.text(service.variable())?;
+        Ok(self.trusting(url.unwrap_or_else(|| service.default_url().to_owned())))
+    }
+
+    /// `url` with the certificates that the environment names.
+    pub(crate) fn trusting(&self, url: String) -> Target {
+        Target {
+            url,
+            ca_file: self.path("STRONGROOM_CA_FILE"),
+            cert_file: self.path("STRONGROOM_CERT_FILE"),
+            key_file: self.path("STRONGROOM_KEY_FILE"),
+        }
+    }
+
+    /// The token to send.
+    fn token(&self) -> Result<Bearer> {
+        if let Some(token) = self.text("STRONGROOM_TOKEN")? {
+            return Bearer::new(&token).context("STRONGROOM_TOKEN");
+        }
+        let Some(file) = self.path("STRONGROOM_TOKEN_FILE") else {
+            bail!("there is no token to send: set STRONGROOM_TOKEN_FILE to the file of one, or STRONGROOM_TOKEN");
+        };
+        let named = || format!("the token in STRONGROOM_TOKEN_FILE {}", file.display());
+        let token = std::fs::read_to_string(&file).with_context(named)?;
+        Bearer::new(&token).with_context(named)
+    }
+}
+
+/// The vault that the environment names.
+pub(crate) fn vault() -> Result<Connection> {
+    connect(Service::Vault)
+}
+
+/// The backup service that the environment names.
+pub(crate) fn backup() -> Result<Connection> {
+    connect(Service::Backup)
+}
+
+fn connect(service: Service) -> Result<Connection> {
+    let environment = Environment::of_process();
+    Connection::new(service, &environment.target(service)?, environment.token()?)
+}
+
+/// A service with the caller's token. It connects at the first call.
+pub(crate) struct Connection {
+    service: Service,
+    url: String,
+    channel: AuthorizedChannel,
+}
+
+impl Connection {
+    /// # Errors
+    /// When the address is none, or a certificate cannot be read.
+    pub(crate) fn new(service: Service, target: &Target, token: Bearer) -> Result<Self> {
+        let channel = InterceptedService::new(target.channel()?, token);
+        Ok(Self { service, url: target.url.clone(), channel })
+    }
+
+    /// Waits for a unary call; a refusal becomes the sentence that an operator reads.
+    pub(crate) async fn answer<T>(
+        &self,
+        call: impl Future<Output = Result<Response<T>, Status>>,
+    ) -> Result<T> {
+        Ok(call.await.map_err(|status| self.failed(&status))?.into_inner())
+    }
+
+    /// The sentence for `status` from this service.
+    pub(crate) fn failed(&self, status: &Status) -> CallFailed {
+        CallFailed::new(status, self.service.name(), &self.url, self.service.variable())
+    }
+
+    pub(crate) fn credentials(&self) -> CredentialServiceClient<AuthorizedChannel> {
+        CredentialServiceClient::new(self.channel.clone()).max_decoding_message_size(MAX_MESSAGE)
+    }
+
+    pub(crate) fn references(&self) -> ReferenceServiceClient<AuthorizedChannel> {
+        ReferenceServiceClient::new(self.channel.clone()).max_decoding_message_size(MAX_MESSAGE)
+    }
+
+    pub(crate) fn tokens(&self) -> TokenServiceClient<AuthorizedChannel> {
+        TokenServiceClient::new(self.channel.clone()).max_decoding_message_size(MAX_MESSAGE)
+    }
+
+    pub(crate) fn audit(&self) -> AuditServiceClient<AuthorizedChannel> {
+        AuditServiceClient::new(self.channel.clone()).max_decoding_message_size(MAX_MESSAGE)
+    }
+
+    pub(crate) fn backups(&self) -> BackupServiceClient<AuthorizedChannel> {
+        BackupServiceClient::new(self.channel.clone()).max_decoding_message_size(MAX_MESSAGE)
+    }
+}
+
+/// A request for one answer, with its deadline, which the service is told.
+pub(crate) fn unary<T>(message: T) -> Request<T> {
+    let mut request = Request::new(message);
+    request.set_timeout(DEADLINE);
+    request
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    fn environment(pairs: &'static [(&str, &str)]) -> Environment<impl Fn(&str) -> Option<OsString>> {
+        Environment(|name: &str| pairs.iter().find(|(key, _)| *key == name).map(|(_, value)| value.into()))
+    }
+
+    #[test]
+    fn addresses_have_defaults() {
+        let unset = environment(&[("STRONGROOM_VAULT_URL", "")]);
+        assert_eq!(unset.target(Service::Vault).unwrap().url, "http://127.0.0.1:7601");
+        let set = environment(&[("STRONGROOM_BACKUP_URL", "https://b:1"), ("STRONGROOM_CA_FILE", "ca.pem")]);
+        let target = set.target(Service::Backup).unwrap();
+        assert_eq!((target.url.as_str(), target.ca_file), ("https://b:1", Some("ca.pem".into())));
+    }
+
+    #[test]
+    fn a_token_is_wanted_and_never_repeated() {
+        let error = environment(&[]).token().err().unwrap();
+        assert!(error.to_string().contains("STRONGROOM_TOKEN_FILE"), "{error}");
+        let error = environment(&[("STRONGROOM_TOKEN", "srt_\u{7f}hidden")]).token().err().unwrap();
+        let shown = format!("{error:#}");
+        assert!(shown.contains("STRONGROOM_TOKEN") && !shown.contains("hidden"), "{shown}");
+        let error = environment(&[("STRONGROOM_TOKEN_FILE", "/nowhere/token")]).token().err().unwrap();
+        assert!(error.to_string().contains("/nowhere/token"), "{error}");
+    }
+}

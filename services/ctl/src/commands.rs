@@ -1,0 +1,33 @@
+//! What each command does, one noun a file.
+
+mod archive;
+mod audit;
+mod backup;
+mod credential;
+mod demo;
+mod dev;
+mod key;
+mod reference;
+mod source;
+mod token;
+
+use anyhow::Result;
+
+use crate::cli::{Cli, Command};
+
+/// Runs the command that was given.
+pub(crate) async fn run(cli: Cli) -> Result<()> {
+    let format = cli.output;
+    match cli.command {
+        Command::Demo(demo) => demo::run(demo, format).await,
+        Command::Dev(dev) => dev::run(dev).await,
+        Command::Credential(command) => credential::run(command, format).await,
+        Command::Reference(command) => reference::run(command, format).await,
+        Command::Token(command) => token::run(command, format).await,
+        Command::Key(command) => key::run(command, format),
+        Command::Audit(command) => audit::run(command, format).await,
+        Command::Backup(command) => backup::run(command, format).await,
+        Command::Source(command) => source::run(command, format).await,
+        Command::Archive(command) => archive::run(command, format),
+    }
+}

@@ -1,0 +1,86 @@
+//! A manifest as people read it.
+
+use strongroom_archive::Manifest;
+use strongroom_archive::manifest::{SourceRecord, Snapshot};
+
+use crate::output::{Table, key_values};
+
+/// What the archive says of itself; `size` is the file's, in bytes.
+pub(super) fn text(manifest: &Manifest, size: u64) -> String {
+    let rows: u64 = manifest.tables.iter().map(|(_, rows)| rows).sum();
+    let mut text = key_values([
+        ("archive", manifest.archive_id.clone()),
+        ("application", format!("{} ({})", manifest.app_name, manifest.app_url)),
+        ("created", manifest.created_at.to_string()),
+        ("format version", manifest.format_version.to_string()),
+        ("producer", manifest.producer.clone()),
+        ("size", format!("{size} bytes")),
+        ("options", options(manifest)),
+        ("partial", partial(manifest)),
+        ("root key id", manifest.root_key_id.clone().unwrap_or_default()),
+        ("key versions needed", manifest.kids.join(", ")),
+        ("audit head", audit_head(manifest)),
+        ("note", manifest.note.clone()),
+        ("content", format!("{} tables, {rows} rows", manifest.tables.len())),
+    ]);
+    text.push('\n');
+    text.push_str(&sources(&manifest.sources).to_string());
+    text.push('\n');
+    text.push_str(&tables(manifest).to_string());
+    text
+}
+
+fn options(manifest: &Manifest) -> String {
+    let options = manifest.options.iter().map(|(name, given)| format!("{name}={given}"));
+    options.collect::<Vec<_>>().join(", ")
+}
+
+fn partial(manifest: &Manifest) -> String {
+    let Some(partial) = &manifest.partial else {
+        return "no".to_owned();
+    };
+    let mut parts = Vec::new();
+    if !partial.tables.is_empty() {
+        parts.push(format!("only {}", partial.tables.join(", ")));
+    }
+    if let Some(since) = &partial.since {
+        parts.push(format!("only since {since}"));
+    }
+    format!("yes: {}", parts.join("; "))
+}
+
+fn audit_head(manifest: &Manifest) -> String {
+    let head = manifest.audit_head.as_ref();
+    head.map(|head| format!("{} {}", head.sequence, head.mac).trim_end().to_owned()).unwrap_or_default()
+}
+
+fn sources(sources: &[SourceRecord]) -> Table {
+    let mut table = Table::new(&["SOURCE", "KIND", "ENGINE", "SNAPSHOT", "LEFT OUT"]);
+    for source in sources {
+        let skipped = source.skipped.iter().map(|skipped| format!("{} ({})", skipped.name, skipped.reason));
+        let skipped = skipped.collect::<Vec<_>>().join(", ");
+        table.row([&source.name, &source.kind, &source.engine, snapshot(source.snapshot), &skipped]);
+    }
+    table
+}
+
+fn snapshot(snapshot: Snapshot) -> &'static str {
+    match snapshot {
+        Snapshot::RepeatableRead => "repeatable-read",
+        Snapshot::ReadTransaction => "read-transaction",
+        Snapshot::VacuumCopy => "vacuum-copy",
+        Snapshot::PerFile => "per-file",
+        Snapshot::Vault => "vault",
+    }
+}
+
+fn tables(manifest: &Manifest) -> Table {
+    let mut table = Table::new(&["TABLE", "ROWS", "BYTES", "SOURCE"]);
+    for (name, rows) in manifest.tables.iter() {
+        let entry = manifest.entry_of_table(name, strongroom_archive::EntryKind::Table);
+        let bytes = entry.map(|entry| entry.bytes.to_string()).unwrap_or_default();
+        let source = entry.and_then(|entry| entry.source.clone()).unwrap_or_default();
+        table.row([name, &rows.to_string(), &bytes, &source]);
+    }
+    table
+}

@@ -1,0 +1,103 @@
+//! `strongroom backup`.
+
+mod destination;
+mod download;
+mod progress;
+
+use std::path::Path;
+
+use anyhow::{Result, bail};
+use serde_json::json;
+use strongroom_api::backup::v1::ExportBackupRequest;
+use strongroom_runtime::{Clock as _, Shutdown, SystemClock};
+use tonic::Request;
+
+pub(super) use download::Summary;
+
+use self::destination::{Destination, Place};
+use self::download::{Download, Received};
+use self::progress::Progress;
+use crate::cli::{BackupCommand, Export};
+use crate::client::{self, Connection};
+use crate::output::{Format, key_values, message};
+use crate::time::to_wire;
+
+pub(super) async fn run(command: BackupCommand, format: Format) -> Result<()> {
+    let BackupCommand::Export(export) = command;
+    let place = Place::plan(&export.out)?;
+    let since = export.since.map(|since| since.resolve(SystemClock.now_micros())).transpose()?;
+    let request = ExportBackupRequest {
+        include: export.include,
+        tables: export.tables,
+        since: since.map(to_wire),
+        plain: export.plain,
+    };
+    let backup = client::backup()?;
+    let to_stdout = matches!(place, Place::Stdout);
+    let receiving = receive(&backup, request, place);
+    // On standard output there is nothing to clean up, and a signal just ends the process.
+    let summary = if to_stdout { receiving.await? } else { unless_interrupted(receiving).await? };
+    if to_stdout {
+        message(text(&summary).trim_end());
+        return Ok(());
+    }
+    format.document(&document(&summary), || text(&summary))
+}
+
+async fn unless_interrupted(receiving: impl Future<Output = Result<Summary>>) -> Result<Summary> {
+    match Shutdown::on_signal().unless_begun(receiving).await {
+        Some(received) => received,
+        // Dropping the transfer has removed what it had written.
+        None => bail!("interrupted; nothing was kept"),
+    }
+}
+
+/// Exports into the file `out`, or into the folder `out` under the server's name.
+pub(super) async fn export_to(
+    backup: &Connection,
+    request: ExportBackupRequest,
+    out: &Path,
+) -> Result<Summary> {
+    receive(backup, request, Place::plan(out)?).await
+}
+
+async fn receive(backup: &Connection, request: ExportBackupRequest, place: Place) -> Result<Summary> {
+    let opened = backup.backups().export_backup(Request::new(request)).await;
+    let mut stream = opened.map_err(|status| backup.failed(&status))?.into_inner();
+    let progress = Progress::start();
+    let mut download = Download::<Destination>::new();
+    while let Some(next) = stream.message().await.map_err(|status| backup.failed(&status))? {
+        match download.take(next, |header| place.create(&header.file_name))? {
+            Received::Bytes(bytes) => progress.bytes(bytes),
+            Received::Progress(rows) => progress.rows(&rows),
+            Received::Header | Received::Trailer => {}
+        }
+    }
+    let (destination, summary) = download.finish()?;
+    progress.finish();
+    let out = destination.finish()?;
+    Ok(Summary { out, ..summary })
+}
+
+fn document(summary: &Summary) -> serde_json::Value {
+    json!({
+        "archiveId": summary.archive_id,
+        "fileName": summary.file_name,
+        "out": summary.out,
+        "sizeBytes": summary.size_bytes,
+        "sha256": summary.sha256,
+        "chunks": summary.chunks,
+        "tables": summary.tables,
+        "rows": summary.rows,
+    })
+}
+
+fn text(summary: &Summary) -> String {
+    key_values([
+        ("archive", summary.archive_id.clone()),
+        ("out", summary.out.clone()),
+        ("size", format!("{} bytes in {} chunks", summary.size_bytes, summary.chunks)),
+        ("sha256", summary.sha256.clone()),
+        ("content", format!("{} tables, {} rows", summary.tables, summary.rows)),
+    ])
+}

@@ -1,0 +1,202 @@
+//! Where an archive goes. A file gets its name only when it is whole.
+
+use std::fs::{File, OpenOptions, Permissions, TryLockError};
+use std::io::{self, Write};
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, bail, ensure};
+
+use crate::files::{folder_of, sync_folder_of};
+
+/// What `--out` means, checked before the server is asked for anything.
+#[derive(Debug, PartialEq)]
+pub(super) enum Place {
+    Stdout,
+    /// This very file.
+    File(PathBuf),
+    /// The server's file name in this folder.
+    Folder(PathBuf),
+}
+
+impl Place {
+    /// # Errors
+    /// When nothing could be written there.
+    pub(super) fn plan(out: &Path) -> Result<Self> {
+        if out == Path::new("-") {
+            return Ok(Self::Stdout);
+        }
+        if out.is_dir() {
+            return Ok(Self::Folder(out.to_owned()));
+        }
+        let folder = folder_of(out);
+        let is_folder_name = out.as_os_str().as_encoded_bytes().ends_with(b"/");
+        ensure!(!is_folder_name && folder.is_dir(), "there is no folder {}", folder_named(out, is_folder_name));
+        // A device or pipe must not be renamed over.
+        let special = out.metadata().is_ok_and(|known| !known.is_file());
+        ensure!(!special, "{} is no ordinary file; `--out -` streams to standard output", out.display());
+        Ok(Self::File(out.to_owned()))
+    }
+
+    /// Makes what the archive is written to.
+    pub(super) fn create(&self, file_name: &str) -> Result<Destination> {
+        match self {
+            Self::Stdout => Ok(Destination::Stdout),
+            Self::File(path) => Ok(Destination::File(PartialFile::create(path.clone())?)),
+            Self::Folder(folder) => Ok(Destination::File(PartialFile::create(folder.join(file_name))?)),
+        }
+    }
+}
+
+fn folder_named(out: &Path, is_folder_name: bool) -> String {
+    let folder = if is_folder_name { out } else { folder_of(out) };
+    folder.display().to_string()
+}
+
+/// An archive on its way.
+#[derive(Debug)]
+pub(super) enum Destination {
+    Stdout,
+    File(PartialFile),
+}
+
+impl Destination {
+    /// Makes it permanent. The answer says where it is.
+    pub(super) fn finish(self) -> Result<String> {
+        match self {
+            Self::Stdout => Ok("-".to_owned()),
+            Self::File(file) => file.finish(),
+        }
+    }
+}
+
+impl Write for Destination {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Stdout => io::stdout().write(bytes),
+            Self::File(partial) => partial.file.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Self::Stdout => io::stdout().flush(),
+            Self::File(partial) => partial.file.flush(),
+        }
+    }
+}
+
+/// `FILE.partial`, removed when dropped.
+#[derive(Debug)]
+pub(super) struct PartialFile {
+    file: File,
+    partial: PathBuf,
+    path: PathBuf,
+    renamed: bool,
+}
+
+impl PartialFile {
+    fn create(path: PathBuf) -> Result<Self> {
+        let mut partial = path.clone().into_os_string();
+        partial.push(".partial");
+        let partial = PathBuf::from(partial);
+        let file = open_locked(&partial).with_context(|| format!("cannot create {}", partial.display()))?;
+        Ok(Self { file, partial, path, renamed: false })
+    }
+
+    fn finish(mut self) -> Result<String> {
+        let failed = || format!("cannot complete {}", self.path.display());
+        self.file.sync_all().with_context(failed)?;
+        std::fs::rename(&self.partial, &self.path).with_context(failed)?;
+        self.renamed = true;
+        sync_folder_of(&self.path)?;
+        Ok(self.path.display().to_string())
+    }
+}
+
+impl Drop for PartialFile {
+    fn drop(&mut self) {
+        if !self.renamed {
+            let _ = std::fs::remove_file(&self.partial);
+        }
+    }
+}
+
+/// What a killed export left behind is used again; what another export is writing is not.
+fn open_locked(partial: &Path) -> Result<File> {
+    let foreign = partial.symlink_metadata().is_ok_and(|known| !known.is_file());
+    ensure!(!foreign, "something that is no ordinary file has that name");
+    let file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(partial)?;
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => bail!("another export is writing it"),
+        Err(TryLockError::Error(error)) => return Err(error.into()),
+    }
+    file.set_permissions(Permissions::from_mode(0o600))?;
+    file.set_len(0)?;
+    Ok(file)
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    fn names(folder: &Path) -> Vec<String> {
+        let entries = folder.read_dir().unwrap();
+        let mut names: Vec<String> =
+            entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn a_file_is_replaced_only_when_whole() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.zip");
+        std::fs::write(&path, "old").unwrap();
+        std::fs::write(folder.path().join("a.zip.partial"), "left by a kill").unwrap();
+
+        let mut failed = Place::plan(&path).unwrap().create("server.zip").unwrap();
+        failed.write_all(b"ne").unwrap();
+        drop(failed);
+        assert_eq!(names(folder.path()), ["a.zip"]);
+        assert_eq!(std::fs::read(&path).unwrap(), b"old");
+
+        let mut whole = Place::plan(&path).unwrap().create("server.zip").unwrap();
+        whole.write_all(b"new").unwrap();
+        assert_eq!(names(folder.path()), ["a.zip", "a.zip.partial"]);
+        assert_eq!(whole.finish().unwrap(), path.display().to_string());
+        assert_eq!(names(folder.path()), ["a.zip"]);
+        assert_eq!(std::fs::read(&path).unwrap(), b"new");
+        assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+    }
+
+    #[test]
+    fn a_folder_takes_the_server_s_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let place = Place::plan(folder.path()).unwrap();
+        place.create("server.zip").unwrap().finish().unwrap();
+        assert_eq!(names(folder.path()), ["server.zip"]);
+    }
+
+    #[test]
+    fn two_exports_do_not_share_a_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let place = Place::plan(&folder.path().join("a.zip")).unwrap();
+        let first = place.create("").unwrap();
+        let error = place.create("").unwrap_err();
+        assert!(format!("{error:#}").contains("another export"), "{error:#}");
+        first.finish().unwrap();
+        assert_eq!(names(folder.path()), ["a.zip"]);
+    }
+
+    #[test]
+    fn places_that_cannot_be() {
+        let folder = tempfile::tempdir().unwrap();
+        for out in [folder.path().join("no/a.zip"), folder.path().join("no/"), "/dev/null".into()] {
+            assert!(Place::plan(&out).is_err(), "{}", out.display());
+        }
+        assert_eq!(Place::plan(Path::new("-")).unwrap(), Place::Stdout);
+    }
+}

@@ -1,0 +1,216 @@
+//! `strongroom credential`.
+
+mod resolve;
+
+use std::io::IsTerminal as _;
+
+use anyhow::{Context as _, Result};
+use bytes::Bytes;
+use strongroom_api::vault::v1::{
+    ActivateCredentialRequest, CreateCredentialRequest, Credential, DeactivateCredentialRequest,
+    DeleteCredentialRequest, GetCredentialRequest, GetCredentialStatsRequest, ListCredentialsRequest,
+    RevealCredentialRequest, UpdateCredentialRequest,
+};
+
+pub(super) use resolve::resolve;
+
+use crate::cli::{CreateCredential, CredentialCommand, ListCredentials, UpdateCredential};
+use crate::client::{self, Connection, PAGE_SIZE, unary};
+use crate::output::{Format, Table, key_values, message, print};
+use crate::secret_input;
+use crate::time::{shown, to_wire};
+
+const CREDENTIAL: &str = "strongroom.vault.v1.Credential";
+
+pub(super) async fn run(command: CredentialCommand, format: Format) -> Result<()> {
+    let vault = client::vault()?;
+    match command {
+        CredentialCommand::Create(create) => print_one(format, create_credential(&vault, create).await?),
+        CredentialCommand::List(list) => {
+            let credentials = list_credentials(&vault, filter(list)).await?;
+            format.list(CREDENTIAL, &credentials, || table(&credentials))
+        }
+        CredentialCommand::Get(given) => {
+            let request = GetCredentialRequest { id: resolve(&vault, &given.id).await? };
+            let answer = vault.answer(vault.credentials().get_credential(unary(request))).await?;
+            print_one(format, answer.credential)
+        }
+        CredentialCommand::Activate(given) => {
+            let id = resolve(&vault, &given.id).await?;
+            let request = ActivateCredentialRequest { id, ..Default::default() };
+            let answer = vault.answer(vault.credentials().activate_credential(unary(request))).await?;
+            print_one(format, answer.credential)
+        }
+        CredentialCommand::Deactivate(given) => {
+            let id = resolve(&vault, &given.id).await?;
+            let request = DeactivateCredentialRequest { id, ..Default::default() };
+            let answer = vault.answer(vault.credentials().deactivate_credential(unary(request))).await?;
+            print_one(format, answer.credential)
+        }
+        CredentialCommand::Delete(given) => delete(&vault, &given.id, format).await,
+        CredentialCommand::Reveal(given) => reveal(&vault, &given.id, format).await,
+        CredentialCommand::Update(update) => print_one(format, update_credential(&vault, update).await?),
+        CredentialCommand::Stats => stats(&vault, format).await,
+    }
+}
+
+async fn create_credential(vault: &Connection, create: CreateCredential) -> Result<Option<Credential>> {
+    let secret = secret_input::read(&create.secret_file)?;
+    let request = CreateCredentialRequest {
+        display_name: create.name,
+        provider: create.provider,
+        secret: Bytes::copy_from_slice(secret.expose()),
+        labels: create.labels.into_iter().collect(),
+        expire_time: create.expires.map(to_wire),
+    };
+    Ok(vault.answer(vault.credentials().create_credential(unary(request))).await?.credential)
+}
+
+async fn update_credential(vault: &Connection, update: UpdateCredential) -> Result<Option<Credential>> {
+    let mut paths = Vec::new();
+    if update.name.is_some() {
+        paths.push("display_name".to_owned());
+    }
+    if !update.labels.is_empty() {
+        paths.push("labels".to_owned());
+    }
+    let credential = Credential {
+        id: resolve(vault, &update.id).await?,
+        display_name: update.name.unwrap_or_default(),
+        labels: update.labels.into_iter().collect(),
+        ..Default::default()
+    };
+    let update_mask = Some(prost_types::FieldMask { paths });
+    let request = UpdateCredentialRequest { credential: Some(credential), update_mask };
+    Ok(vault.answer(vault.credentials().update_credential(unary(request))).await?.credential)
+}
+
+fn filter(list: ListCredentials) -> ListCredentialsRequest {
+    ListCredentialsRequest {
+        provider: list.provider.unwrap_or_default(),
+        active: list.active,
+        name_prefix: list.name_prefix.unwrap_or_default(),
+        labels: list.labels.into_iter().collect(),
+        page_size: PAGE_SIZE,
+        page_token: String::new(),
+    }
+}
+
+/// All pages of `request`.
+async fn list_credentials(vault: &Connection, mut request: ListCredentialsRequest) -> Result<Vec<Credential>> {
+    let mut credentials = Vec::new();
+    loop {
+        let page = vault.answer(vault.credentials().list_credentials(unary(request.clone()))).await?;
+        credentials.extend(page.credentials);
+        if page.next_page_token.is_empty() {
+            return Ok(credentials);
+        }
+        request.page_token = page.next_page_token;
+    }
+}
+
+async fn delete(vault: &Connection, given: &str, format: Format) -> Result<()> {
+    let id = resolve(vault, given).await?;
+    let request = DeleteCredentialRequest { id: id.clone(), ..Default::default() };
+    let answer = vault.answer(vault.credentials().delete_credential(unary(request))).await?;
+    let released = answer.released_references.to_string();
+    format.message("strongroom.vault.v1.DeleteCredentialResponse", &answer, || {
+        key_values([("deleted", id), ("released references", released)])
+    })
+}
+
+async fn reveal(vault: &Connection, given: &str, format: Format) -> Result<()> {
+    let request = RevealCredentialRequest { id: resolve(vault, given).await? };
+    let answer = vault.answer(vault.credentials().reveal_credential(unary(request))).await?;
+    if format == Format::Json {
+        return format.message("strongroom.vault.v1.RevealCredentialResponse", &answer, String::new);
+    }
+    print(&answer.secret)?;
+    if std::io::stdout().is_terminal() {
+        message(""); // The prompt goes to a line of its own; the secret has no line feed.
+    }
+    Ok(())
+}
+
+async fn stats(vault: &Connection, format: Format) -> Result<()> {
+    let request = unary(GetCredentialStatsRequest {});
+    let answer = vault.answer(vault.credentials().get_credential_stats(request)).await?;
+    format.message("strongroom.vault.v1.GetCredentialStatsResponse", &answer, || {
+        key_values([
+            ("total", answer.total.to_string()),
+            ("active", answer.active.to_string()),
+            ("providers", answer.providers.join(", ")),
+        ])
+    })
+}
+
+fn print_one(format: Format, credential: Option<Credential>) -> Result<()> {
+    let credential = credential.context("the vault answered without a credential")?;
+    format.message(CREDENTIAL, &credential, || details(&credential))
+}
+
+fn details(credential: &Credential) -> String {
+    key_values([
+        ("id", credential.id.clone()),
+        ("name", credential.display_name.clone()),
+        ("provider", credential.provider.clone()),
+        ("preview", credential.preview.clone()),
+        ("active", credential.active.to_string()),
+        ("labels", joined(credential.labels.iter().map(|(key, value)| format!("{key}={value}")))),
+        ("used by", used_by(credential)),
+        ("created", shown(credential.create_time.as_ref())),
+        ("updated", shown(credential.update_time.as_ref())),
+        ("last used", shown(credential.last_used_time.as_ref())),
+        ("expires", shown(credential.expire_time.as_ref())),
+        ("etag", credential.etag.clone()),
+    ])
+}
+
+fn table(credentials: &[Credential]) -> Table {
+    let mut table = Table::new(&["ID", "NAME", "PROVIDER", "PREVIEW", "ACTIVE", "USED BY"]);
+    for credential in credentials {
+        let active = if credential.active { "yes" } else { "no" };
+        table.row([
+            &credential.id,
+            &credential.display_name,
+            &credential.provider,
+            &credential.preview,
+            active,
+            &used_by(credential),
+        ]);
+    }
+    table
+}
+
+fn used_by(credential: &Credential) -> String {
+    joined(credential.reference_counts.iter().map(|(kind, count)| format!("{count} {kind}")))
+}
+
+/// Sorted, because protobuf maps come in any order.
+fn joined(parts: impl Iterator<Item = String>) -> String {
+    let mut parts: Vec<String> = parts.collect();
+    parts.sort();
+    parts.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_credential_in_a_table() {
+        let credential = Credential {
+            id: "1".into(),
+            display_name: "OpenAI".into(),
+            provider: "openai".into(),
+            preview: "sk-...123".into(),
+            active: true,
+            reference_counts: [("endpoint".to_owned(), 2), ("a_kind".to_owned(), 1)].into(),
+            ..Default::default()
+        };
+        let table = table(&[credential]).to_string();
+        let row: Vec<&str> = table.lines().nth(1).unwrap_or_default().split("  ").collect();
+        assert_eq!(row.last().copied(), Some("1 a_kind, 2 endpoint"), "{table}");
+        assert!(table.contains("sk-...123"), "{table}");
+    }
+}

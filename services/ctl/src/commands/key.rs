@@ -1,0 +1,27 @@
+//! `strongroom key`.
+
+use std::path::Path;
+
+use anyhow::Result;
+use serde_json::json;
+use strongroom_crypto::RootKey;
+
+use crate::cli::KeyCommand;
+use crate::files;
+use crate::output::{Format, key_values, message};
+
+pub(super) fn run(command: KeyCommand, format: Format) -> Result<()> {
+    let KeyCommand::NewRoot { out } = command;
+    new_root(&out, format)
+}
+
+fn new_root(out: &Path, format: Format) -> Result<()> {
+    let root = RootKey::generate();
+    files::create_private(out, &root.to_text())?;
+    let (id, out) = (root.id().to_string(), out.display().to_string());
+    format.document(&json!({"rootKeyId": id, "out": out}), || {
+        key_values([("root key id", id.as_str()), ("out", out.as_str())])
+    })?;
+    message("keep a copy away from this machine: without it nothing sealed under it can be opened");
+    Ok(())
+}

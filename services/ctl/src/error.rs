@@ -1,0 +1,119 @@
+//! What an operator reads when something failed: one sentence that says what to do.
+
+use std::error::Error as _;
+use std::fmt;
+
+use strongroom_runtime::status::reason_of;
+use tonic::{Code, Status};
+
+use crate::output::{ReaderLeft, printable};
+
+/// A refused or failed call, as the operator reads it.
+#[derive(Debug)]
+pub(crate) struct CallFailed {
+    sentence: String,
+    reason: String,
+}
+
+impl CallFailed {
+    /// `service` is `the vault` or `the backup service`; `variable` is where its address comes from.
+    pub(crate) fn new(status: &Status, service: &str, url: &str, variable: &str) -> Self {
+        let reason = reason_of(status);
+        let message = match status.message() {
+            "" => status.code().description().to_owned(),
+            message => printable(message).trim_end_matches('.').to_owned(),
+        };
+        let shown = if reason.is_empty() { message } else { format!("{message} [{reason}]") };
+        // A status with a source was made on this side: the service was never reached, or the line broke.
+        let sentence = match (status.code(), status.source().is_some()) {
+            (Code::Unavailable, true) => {
+                format!("cannot reach {service} at {url} ({shown}); start it, or set {variable} to where it is")
+            }
+            (Code::Unavailable, false) => format!("{shown} ({service} at {url}); try again"),
+            (Code::Unauthenticated, _) => {
+                format!("{shown}; set STRONGROOM_TOKEN or STRONGROOM_TOKEN_FILE to a valid token")
+            }
+            (Code::DeadlineExceeded, _) => format!("{shown} ({service} at {url})"),
+            _ => shown,
+        };
+        Self { sentence, reason }
+    }
+
+    /// The stable reason of the service's error; empty when it gave none.
+    pub(crate) fn reason(&self) -> &str {
+        &self.reason
+    }
+}
+
+impl fmt::Display for CallFailed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.sentence)
+    }
+}
+
+impl std::error::Error for CallFailed {}
+
+/// An error as one sentence: its contexts and causes, each said once.
+pub(crate) fn sentence(error: &anyhow::Error) -> String {
+    let mut sentence = String::new();
+    for cause in error.chain() {
+        let cause = cause.to_string();
+        // Many error types already print their source.
+        if sentence.contains(&cause) {
+            continue;
+        }
+        if !sentence.is_empty() {
+            sentence.push_str(": ");
+        }
+        sentence.push_str(&cause);
+    }
+    sentence
+}
+
+/// The end of a command as the process reports it. A reader that has seen enough (`| head`) is no failure.
+pub(crate) fn for_the_operator(result: anyhow::Result<()>) -> Result<(), String> {
+    match result {
+        Err(error) if error.is::<ReaderLeft>() => Ok(()),
+        other => other.map_err(|error| sentence(&error)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use strongroom_runtime::status::status;
+
+    use super::*;
+
+    fn shown(status: &Status) -> String {
+        CallFailed::new(status, "the vault", "http://v:1", "STRONGROOM_VAULT_URL").to_string()
+    }
+
+    #[test]
+    fn a_refusal_is_the_service_s_sentence_and_its_reason() {
+        let refused = status(Code::FailedPrecondition, "vault", "CREDENTIAL_INACTIVE", "it is inactive", &[]);
+        assert_eq!(shown(&refused), "it is inactive [CREDENTIAL_INACTIVE]");
+        assert_eq!(shown(&Status::internal("a\u{1b}[31m.")), "a\\u{1b}[31m");
+        assert!(!shown(&Status::internal("")).is_empty());
+    }
+
+    #[test]
+    fn advice_names_what_to_set() {
+        let unknown = shown(&Status::unauthenticated("the token is unknown"));
+        assert!(unknown.contains("STRONGROOM_TOKEN_FILE"), "{unknown}");
+        let busy = shown(&Status::unavailable("the log cannot be written"));
+        assert!(busy.contains("http://v:1") && busy.contains("try again"), "{busy}");
+        let away = Status::from_error(Box::new(std::io::Error::other("refused")));
+        let mut away = away;
+        away = Status::unavailable(away.message().to_owned());
+        away.set_source(std::sync::Arc::new(std::io::Error::other("refused")));
+        let away = shown(&away);
+        assert!(away.contains("http://v:1") && away.contains("STRONGROOM_VAULT_URL"), "{away}");
+    }
+
+    #[test]
+    fn a_cause_is_said_once() {
+        let cause = std::io::Error::other("disk full");
+        let error = anyhow::Error::new(cause).context("cannot write f: disk full").context("export");
+        assert_eq!(sentence(&error), "export: cannot write f: disk full");
+    }
+}

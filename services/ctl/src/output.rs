@@ -1,0 +1,114 @@
+//! Results on standard output, as text or JSON; everything else on standard error.
+
+mod table;
+
+use std::fmt;
+use std::io::{ErrorKind, Write as _};
+
+use anyhow::{Context as _, Result, anyhow};
+use clap::ValueEnum;
+use serde::Serialize;
+
+pub(crate) use table::{Table, key_values};
+
+/// How results are printed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// Tables and lines, for people.
+    #[default]
+    Text,
+    /// Proto3 JSON, for scripts; lists are one array.
+    Json,
+}
+
+impl Format {
+    /// Prints one message: `full_name` is its protobuf name.
+    pub(crate) fn message<M: prost::Message>(
+        self,
+        full_name: &str,
+        message: &M,
+        text: impl FnOnce() -> String,
+    ) -> Result<()> {
+        match self {
+            Self::Text => print(text().as_bytes()),
+            Self::Json => print_json(&to_json(full_name, message)?),
+        }
+    }
+
+    /// Prints a list of messages: a table, or one array.
+    pub(crate) fn list<M: prost::Message>(
+        self,
+        full_name: &str,
+        messages: &[M],
+        table: impl FnOnce() -> Table,
+    ) -> Result<()> {
+        match self {
+            Self::Text => print(table().to_string().as_bytes()),
+            Self::Json => {
+                let array: Result<Vec<_>> = messages.iter().map(|message| to_json(full_name, message)).collect();
+                print_json(&array?)
+            }
+        }
+    }
+
+    /// Prints a document of our own: `text` for people, `document` for scripts.
+    pub(crate) fn document(self, document: &impl Serialize, text: impl FnOnce() -> String) -> Result<()> {
+        match self {
+            Self::Text => print(text().as_bytes()),
+            Self::Json => print_json(document),
+        }
+    }
+}
+
+fn to_json<M: prost::Message>(full_name: &str, message: &M) -> Result<serde_json::Value> {
+    strongroom_api::json::to_json(full_name, message).map_err(|error| anyhow!(error))
+}
+
+fn print_json(document: &impl Serialize) -> Result<()> {
+    let mut json = serde_json::to_vec_pretty(document)?;
+    json.push(b'\n');
+    print(&json)
+}
+
+/// Whoever read standard output has closed it.
+#[derive(Debug)]
+pub(crate) struct ReaderLeft;
+
+impl fmt::Display for ReaderLeft {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("standard output was closed")
+    }
+}
+
+impl std::error::Error for ReaderLeft {}
+
+/// Writes `bytes` to standard output, and out of every buffer.
+///
+/// # Errors
+/// [`ReaderLeft`] when nobody reads any more.
+pub(crate) fn print(bytes: &[u8]) -> Result<()> {
+    let mut stdout = std::io::stdout().lock();
+    match stdout.write_all(bytes).and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Err(ReaderLeft.into()),
+        other => other.context("cannot write to standard output"),
+    }
+}
+
+/// Says something to the person, beside the result. Nobody listening is no reason to fail.
+pub(crate) fn message(text: &str) {
+    let _ = writeln!(std::io::stderr(), "{text}");
+}
+
+/// `text` without control characters: a name from a database must not command a terminal.
+pub(crate) fn printable(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            '\n' => shown.push_str("\\n"),
+            '\t' => shown.push_str("\\t"),
+            control if control.is_control() => shown.extend(control.escape_unicode()),
+            plain => shown.push(plain),
+        }
+    }
+    shown
+}

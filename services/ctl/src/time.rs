@@ -1,0 +1,99 @@
+//! Times on the command line and on the wire.
+
+use std::str::FromStr;
+
+use jiff::{SignedDuration, Timestamp};
+
+/// A point in time: given, or so long ago.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Since {
+    /// RFC 3339.
+    At(Timestamp),
+    /// `30d`, `12h`, …
+    Ago(SignedDuration),
+}
+
+impl FromStr for Since {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let expected = || "expected an age such as 30d, 12h or 15m, or a time such as 2030-01-31T12:00:00Z";
+        if let Ok(time) = text.parse() {
+            return Ok(Self::At(time));
+        }
+        let unit = text.chars().last().ok_or_else(expected)?;
+        let seconds = match unit {
+            's' => 1,
+            'm' => 60,
+            'h' => 3600,
+            'd' => 24 * 3600,
+            'w' => 7 * 24 * 3600,
+            _ => return Err(expected().to_owned()),
+        };
+        let count: u32 = text[..text.len() - 1].parse().map_err(|_| expected())?;
+        Ok(Self::Ago(SignedDuration::from_secs(i64::from(count) * seconds)))
+    }
+}
+
+impl Since {
+    /// The time meant, when it is `now_micros` since the epoch.
+    ///
+    /// # Errors
+    /// When it is before the year -9999.
+    pub(crate) fn resolve(self, now_micros: i64) -> anyhow::Result<Timestamp> {
+        match self {
+            Self::At(time) => Ok(time),
+            Self::Ago(age) => Ok(Timestamp::from_microsecond(now_micros)?.checked_sub(age)?),
+        }
+    }
+}
+
+/// As messages carry it.
+pub(crate) fn to_wire(time: Timestamp) -> prost_types::Timestamp {
+    // The sign of the fraction follows the seconds in jiff; protobuf counts it upwards always.
+    let nanos = time.as_nanosecond();
+    let seconds = nanos.div_euclid(1_000_000_000);
+    prost_types::Timestamp {
+        seconds: i64::try_from(seconds).expect("jiff's range in seconds fits in i64"),
+        nanos: i32::try_from(nanos.rem_euclid(1_000_000_000)).expect("less than a thousand million"),
+    }
+}
+
+/// RFC 3339 in UTC, whole seconds; empty when unset or out of range.
+pub(crate) fn shown(time: Option<&prost_types::Timestamp>) -> String {
+    let known = time.and_then(|time| Timestamp::from_second(time.seconds).ok());
+    known.map(|time| time.to_string()).unwrap_or_default()
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ages_and_times() {
+        let now = "2030-01-31T00:00:00Z".parse::<Timestamp>().unwrap().as_microsecond();
+        for (text, expected) in [
+            ("30d", "2030-01-01T00:00:00Z"),
+            ("1w", "2030-01-24T00:00:00Z"),
+            ("36h", "2030-01-29T12:00:00Z"),
+            ("15m", "2030-01-30T23:45:00Z"),
+            ("0s", "2030-01-31T00:00:00Z"),
+            ("2029-05-06T02:00:00+02:00", "2029-05-06T00:00:00Z"),
+        ] {
+            let since: Since = text.parse().unwrap();
+            assert_eq!(since.resolve(now).unwrap().to_string(), expected, "{text}");
+        }
+        for wrong in ["", "d", "30", "-1d", "1.5h", "30é", "2029-05-06T02:00:00", "99999999999d"] {
+            assert!(wrong.parse::<Since>().is_err(), "{wrong}");
+        }
+        assert!("4000000w".parse::<Since>().unwrap().resolve(now).is_err());
+    }
+
+    #[test]
+    fn fractions_before_the_epoch_count_upwards() {
+        let wire = to_wire("1969-12-31T23:59:59.25Z".parse().unwrap());
+        assert_eq!((wire.seconds, wire.nanos), (-1, 250_000_000));
+        assert_eq!(shown(Some(&wire)), "1969-12-31T23:59:59Z");
+    }
+}

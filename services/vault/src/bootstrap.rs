@@ -1,0 +1,164 @@
+//! Opening a vault: its database, its root key, its ring, and at the very first start its admin token.
+
+use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
+use std::sync::Arc;
+
+use strongroom_crypto::{KeyRing, Kid, RootKey, Token, WrappedVersion};
+use strongroom_runtime::Clock;
+use strongroom_store::DatabaseUrl;
+
+use crate::audit::Event;
+use crate::config::VaultConfig;
+use crate::error::{Error, Result};
+use crate::keys::first_versions;
+use crate::store::{self, KeyVersionRow, RootKeyRow, Store, TokenRow};
+use crate::vault::Vault;
+
+/// Opens everything, making what a first start makes.
+pub(crate) async fn open(config: &VaultConfig, clock: Arc<dyn Clock>) -> Result<Vault> {
+    let root = current_root_key(config)?;
+    let previous = previous_root_keys(config)?;
+    let database = database_url(config)?;
+    let store = store::open(&database).await?;
+    let now = clock.now_micros();
+    create_ring(store.as_ref(), &root, now).await?;
+    check_root_key(store.as_ref(), &root).await?;
+    let ring = open_ring(store.as_ref(), &root, &previous).await?;
+    create_admin_token(store.as_ref(), config.admin_token_file.as_deref(), now).await?;
+    Ok(Vault { store, ring, root_key_id: root.id(), clock, database })
+}
+
+fn database_url(config: &VaultConfig) -> Result<DatabaseUrl> {
+    let text = match &config.database_url_file {
+        Some(file) => read(file)?,
+        None => config.database_url.clone(),
+    };
+    Ok(DatabaseUrl::parse(text.trim())?)
+}
+
+/// The environment wins over the configuration file, so that an operator can always override it.
+fn current_root_key(config: &VaultConfig) -> Result<RootKey> {
+    if let Some(file) = std::env::var_os("STRONGROOM_ROOT_KEY_FILE") {
+        return root_key_from(Path::new(&file));
+    }
+    if let Ok(text) = std::env::var("STRONGROOM_ROOT_KEY") {
+        return RootKey::parse(&text)
+            .map_err(|error| Error::Startup(format!("STRONGROOM_ROOT_KEY: {error}")));
+    }
+    match &config.root_key_file {
+        Some(file) => root_key_from(file),
+        None => Err(Error::Startup(
+            "no root key was given; make one with `strongroom key new-root --out FILE` and set \
+             STRONGROOM_ROOT_KEY_FILE or vault.root_key_file to that file"
+                .into(),
+        )),
+    }
+}
+
+fn previous_root_keys(config: &VaultConfig) -> Result<Vec<RootKey>> {
+    config.previous_root_key_files.iter().map(|file| root_key_from(file)).collect()
+}
+
+fn root_key_from(file: &Path) -> Result<RootKey> {
+    let text = read(file)?;
+    RootKey::parse(&text).map_err(|error| Error::Startup(format!("{}: {error}", file.display())))
+}
+
+fn read(file: &Path) -> Result<String> {
+    std::fs::read_to_string(file)
+        .map_err(|source| Error::Startup(format!("cannot read {}: {source}", file.display())))
+}
+
+async fn create_ring(store: &dyn Store, root: &RootKey, now: i64) -> Result<()> {
+    if !store.root_keys().await?.is_empty() {
+        return Ok(());
+    }
+    let id = root.id().to_string();
+    let event = Event::by_system(now, "key.ring_created", &id).finish();
+    let row = RootKeyRow { id, check_value: root.check_value().to_vec(), create_time: now };
+    // Of two first starts at once one writes; the other finds that ring.
+    store.create_ring(&row, &first_versions(root, now), &event).await?;
+    Ok(())
+}
+
+async fn check_root_key(store: &dyn Store, root: &RootKey) -> Result<()> {
+    let known = store.root_keys().await?;
+    let newest = known.last().ok_or_else(|| Error::Inconsistent("root_keys is empty".into()))?;
+    root.verify_check_value(&newest.check_value)?;
+    Ok(())
+}
+
+async fn open_ring(store: &dyn Store, root: &RootKey, previous: &[RootKey]) -> Result<KeyRing> {
+    let rows = store.key_versions().await?;
+    let versions = rows.iter().map(wrapped_version).collect::<Result<Vec<_>>>()?;
+    let roots: Vec<&RootKey> = std::iter::once(root).chain(previous).collect();
+    Ok(KeyRing::open(&roots, &versions)?)
+}
+
+fn wrapped_version(row: &KeyVersionRow) -> Result<WrappedVersion> {
+    let number = u32::try_from(row.number)
+        .map_err(|_| Error::Inconsistent(format!("key_versions.number of {}", row.kid)))?;
+    Ok(WrappedVersion {
+        key_id: row.key_id.clone(),
+        purpose: row.purpose.parse()?,
+        kid: row.kid.parse::<Kid>()?,
+        number,
+        state: row.state.parse()?,
+        root_key_id: row.root_key_id.parse()?,
+        wrapped: row.wrapped.clone(),
+    })
+}
+
+async fn create_admin_token(store: &dyn Store, file: Option<&Path>, now: i64) -> Result<()> {
+    if store.has_tokens().await? {
+        return Ok(());
+    }
+    let file = file.ok_or_else(|| {
+        Error::Startup(
+            "this vault has no token yet; set vault.admin_token_file to the file that the first admin token is \
+             written to, or that holds one"
+                .into(),
+        )
+    })?;
+    // Written before it is registered: a crash between the two leaves a file that the next start takes.
+    let (token, written) = admin_token(file)?;
+    let row = TokenRow {
+        id: token.id().to_owned(),
+        hash: token.hash().to_vec(),
+        name: "first admin".into(),
+        role: "admin".into(),
+        issuer: String::new(),
+        create_time: now,
+        expire_time: None,
+        last_used_time: None,
+        revoke_time: None,
+    };
+    let event = Event::by_system(now, "token.issued", token.id()).with("role", "admin").finish();
+    let first = store.create_first_token(&row, &event).await?;
+    if written && !first {
+        let _ = std::fs::remove_file(file);
+    }
+    Ok(())
+}
+
+/// The token in `file`, or a new one written to it; true when it was written now.
+fn admin_token(file: &Path) -> Result<(Token, bool)> {
+    if file.exists() {
+        let text = read(file)?;
+        let token = Token::parse(text.trim())
+            .map_err(|error| Error::Startup(format!("{}: {error}", file.display())))?;
+        return Ok((token, false));
+    }
+    let token = Token::generate();
+    let written = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(file).and_then(
+        |mut out| {
+            out.write_all(token.expose().as_bytes())?;
+            out.write_all(b"\n")?;
+            out.sync_all()
+        },
+    );
+    written.map_err(|source| Error::Startup(format!("cannot write {}: {source}", file.display())))?;
+    Ok((token, true))
+}

@@ -1,0 +1,61 @@
+//! The vault's part of the configuration file.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+use strongroom_runtime::server::TlsConfig;
+
+/// The file as the vault reads it. One file may serve both services: the backup service's sections are
+/// known by name and left alone.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "the other service's sections are accepted and not looked at")]
+pub struct ConfigFile {
+    /// Ours.
+    #[serde(default)]
+    pub vault: VaultConfig,
+    #[serde(default)]
+    app: IgnoredAny,
+    #[serde(default)]
+    backup: IgnoredAny,
+    #[serde(default)]
+    sources: IgnoredAny,
+}
+
+/// The section `[vault]`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct VaultConfig {
+    /// Where to listen: `127.0.0.1:7601` by default.
+    pub listen: SocketAddr,
+    /// `sqlite:PATH` or `postgres://…`.
+    pub database_url: String,
+    /// A file with the database URL, which keeps its password out of the configuration.
+    pub database_url_file: Option<PathBuf>,
+    /// A file with the root key (`base64:…`). `STRONGROOM_ROOT_KEY_FILE` and `STRONGROOM_ROOT_KEY` do the
+    /// same and win.
+    pub root_key_file: Option<PathBuf>,
+    /// Files with previous root keys, while the root key is being changed.
+    pub previous_root_key_files: Vec<PathBuf>,
+    /// The first admin token: read from this file when it exists, else made and written to it (0600).
+    /// Needed at the first start only.
+    pub admin_token_file: Option<PathBuf>,
+    /// Certificates; plain HTTP/2 without.
+    pub tls: Option<TlsConfig>,
+}
+
+impl Default for VaultConfig {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 7601)),
+            database_url: "sqlite:vault.db".into(),
+            database_url_file: None,
+            root_key_file: None,
+            previous_root_key_files: Vec::new(),
+            admin_token_file: None,
+            tls: None,
+        }
+    }
+}

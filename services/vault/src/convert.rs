@@ -1,0 +1,197 @@
+//! Between protos and the model. Times are `Timestamp` outside and microseconds inside.
+
+use std::collections::HashMap;
+
+use prost_types::Timestamp;
+use serde_json::{Map, Value};
+use strongroom_api::vault::v1 as proto;
+
+use crate::audit::outcome;
+use crate::error::{Error, Result};
+use crate::fields;
+use crate::store::{AuditHead, AuditRow, Credential, KeyVersionRow, NewEvent, ReferenceRow, TokenRow};
+
+/// The proto form of a time.
+pub(crate) fn timestamp(micros: i64) -> Timestamp {
+    let nanos = i32::try_from(micros.rem_euclid(1_000_000)).unwrap_or(0) * 1000;
+    Timestamp { seconds: micros.div_euclid(1_000_000), nanos }
+}
+
+/// Microseconds of a given time; a time outside the years 1 to 9999 is refused.
+pub(crate) fn micros(field: &'static str, time: Option<&Timestamp>) -> Result<Option<i64>> {
+    const YEARS: std::ops::RangeInclusive<i64> = -62_135_596_800..=253_402_300_799;
+    let Some(time) = time else { return Ok(None) };
+    if !YEARS.contains(&time.seconds) || !(0..1_000_000_000).contains(&time.nanos) {
+        return Err(Error::Field { field, problem: "is not a time between the years 1 and 9999".into() });
+    }
+    Ok(Some(time.seconds * 1_000_000 + i64::from(time.nanos) / 1000))
+}
+
+/// The etag of a revision, quoted as in HTTP (AIP-154).
+fn etag(revision: i64) -> String {
+    format!("\"{revision}\"")
+}
+
+impl From<Credential> for proto::Credential {
+    fn from(credential: Credential) -> Self {
+        let row = credential.row;
+        Self {
+            id: row.id,
+            display_name: row.display_name,
+            provider: row.provider,
+            preview: row.preview,
+            active: row.active,
+            labels: credential.labels.into_iter().collect(),
+            reference_counts: credential.references.into_iter().collect(),
+            create_time: Some(timestamp(row.create_time)),
+            update_time: Some(timestamp(row.update_time)),
+            last_used_time: row.last_used_time.map(timestamp),
+            expire_time: row.expire_time.map(timestamp),
+            etag: etag(row.revision),
+        }
+    }
+}
+
+impl From<ReferenceRow> for proto::Reference {
+    fn from(row: ReferenceRow) -> Self {
+        Self {
+            kind: row.kind,
+            consumer: row.consumer,
+            credential_id: row.credential_id.unwrap_or_default(),
+            needs_provider: row.needs_provider,
+            create_time: Some(timestamp(row.create_time)),
+            update_time: Some(timestamp(row.update_time)),
+        }
+    }
+}
+
+impl From<TokenRow> for proto::Token {
+    fn from(row: TokenRow) -> Self {
+        Self {
+            id: row.id,
+            name: row.name,
+            role: row.role,
+            issuer: row.issuer,
+            create_time: Some(timestamp(row.create_time)),
+            expire_time: row.expire_time.map(timestamp),
+            last_used_time: row.last_used_time.map(timestamp),
+            revoke_time: row.revoke_time.map(timestamp),
+        }
+    }
+}
+
+impl From<KeyVersionRow> for proto::KeyVersion {
+    fn from(row: KeyVersionRow) -> Self {
+        Self {
+            kid: row.kid,
+            key_id: row.key_id,
+            purpose: row.purpose,
+            number: i32::try_from(row.number).unwrap_or(i32::MAX),
+            state: row.state,
+            root_key_id: row.root_key_id,
+            wrapped: row.wrapped,
+        }
+    }
+}
+
+impl From<AuditHead> for proto::GetAuditHeadResponse {
+    fn from(head: AuditHead) -> Self {
+        Self {
+            sequence: head.sequence,
+            time: head.time.map(timestamp),
+            mac: head.mac.map(hex::encode).unwrap_or_default(),
+        }
+    }
+}
+
+impl From<AuditRow> for proto::AuditEvent {
+    fn from(row: AuditRow) -> Self {
+        let metadata: Map<String, Value> = serde_json::from_str(&row.metadata).unwrap_or_default();
+        Self {
+            sequence: row.sequence,
+            time: Some(timestamp(row.time)),
+            actor: row.actor,
+            via: row.via,
+            event: row.event,
+            target: row.target,
+            metadata: metadata.into_iter().map(|(name, value)| (name, value.to_string())).collect(),
+            trace_id: row.trace_id,
+            outcome: outcome_from_text(&row.outcome).into(),
+            operation_id: row.operation_id.unwrap_or_default(),
+        }
+    }
+}
+
+fn outcome_from_text(text: &str) -> proto::AuditOutcome {
+    match text {
+        outcome::SUCCESS => proto::AuditOutcome::Success,
+        outcome::DENIED => proto::AuditOutcome::Denied,
+        outcome::FAILED => proto::AuditOutcome::Failed,
+        outcome::ABORTED => proto::AuditOutcome::Aborted,
+        outcome::UNKNOWN => proto::AuditOutcome::Unknown,
+        _ => proto::AuditOutcome::Unspecified,
+    }
+}
+
+fn outcome_text(outcome: proto::AuditOutcome) -> Result<&'static str> {
+    match outcome {
+        proto::AuditOutcome::Unspecified => {
+            Err(Error::Field { field: "event.outcome", problem: "must be given".into() })
+        }
+        proto::AuditOutcome::Success => Ok(outcome::SUCCESS),
+        proto::AuditOutcome::Denied => Ok(outcome::DENIED),
+        proto::AuditOutcome::Failed => Ok(outcome::FAILED),
+        proto::AuditOutcome::Aborted => Ok(outcome::ABORTED),
+        proto::AuditOutcome::Unknown => Ok(outcome::UNKNOWN),
+    }
+}
+
+/// An event that a service sends. Time and `via` are set by the vault.
+pub(crate) fn new_event(event: Option<proto::AuditEvent>) -> Result<NewEvent> {
+    let event = event.ok_or_else(|| Error::Field { field: "event", problem: "must be given".into() })?;
+    let outcome = outcome_text(event.outcome())?;
+    Ok(NewEvent {
+        time: 0,
+        actor: fields::filter("event.actor", &event.actor)?,
+        via: String::new(),
+        target: fields::filter("event.target", &event.target)?,
+        metadata: metadata(event.metadata)?,
+        trace_id: fields::filter("event.trace_id", &event.trace_id)?,
+        outcome: outcome.to_owned(),
+        operation_id: Some(fields::filter("event.operation_id", &event.operation_id)?)
+            .filter(|id| !id.is_empty()),
+        event: event.event,
+    })
+}
+
+/// At most 16 KiB of JSON values.
+fn metadata(given: HashMap<String, String>) -> Result<String> {
+    let refuse = |problem: String| Err(Error::Field { field: "event.metadata", problem });
+    if given.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>() > 16 * 1024 {
+        return refuse("has more than 16 KiB".into());
+    }
+    let mut metadata = Map::new();
+    for (name, value) in given {
+        match serde_json::from_str(&value) {
+            Ok(value) => metadata.insert(name, value),
+            Err(_) => return refuse(format!("the value of {name:?} is not JSON")),
+        };
+    }
+    Ok(Value::Object(metadata).to_string())
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_go_there_and_back() {
+        for time in [0, 1, -1, 1_700_000_000_123_456, -62_135_596_800_000_000] {
+            assert_eq!(micros("t", Some(&timestamp(time))).unwrap(), Some(time), "{time}");
+        }
+        let wrong = Timestamp { seconds: i64::MAX, nanos: 0 };
+        assert!(micros("t", Some(&wrong)).is_err());
+        assert!(micros("t", Some(&Timestamp { seconds: 0, nanos: -1 })).is_err());
+    }
+}

@@ -1,0 +1,175 @@
+//! Credentials: the verbs of `CredentialService`.
+
+use strongroom_crypto::{Place, Purpose, SecretBytes, preview};
+use strongroom_runtime::Caller;
+use uuid::Uuid;
+
+use crate::audit::outcome;
+use crate::error::{Error, Result};
+use crate::keys::CREDENTIAL_KEY;
+use crate::paging::{self, Page};
+use crate::store::{Changed, Credential, CredentialChange, CredentialFilter, CredentialRow, Labels, Stats};
+use crate::vault::Vault;
+
+/// A credential to be created.
+pub(crate) struct NewCredential {
+    pub(crate) display_name: String,
+    pub(crate) provider: String,
+    pub(crate) secret: SecretBytes,
+    pub(crate) labels: Labels,
+    pub(crate) expire_time: Option<i64>,
+}
+
+/// A plaintext on its way out.
+pub(crate) struct RevealedCredential {
+    pub(crate) provider: String,
+    pub(crate) secret: SecretBytes,
+}
+
+impl Vault {
+    pub(crate) async fn create_credential(&self, caller: &Caller, new: NewCredential) -> Result<Credential> {
+        let id = Uuid::now_v7().to_string();
+        let now = self.now();
+        let secret = self.ring.seal(CREDENTIAL_KEY, &secret_place(&id), new.secret.expose())?;
+        let row = CredentialRow {
+            id: id.clone(),
+            display_name: new.display_name,
+            provider: new.provider,
+            secret,
+            preview: preview(new.secret.expose()),
+            active: true,
+            create_time: now,
+            update_time: now,
+            last_used_time: None,
+            expire_time: new.expire_time,
+            revision: 1,
+        };
+        let event = self
+            .event(caller, "credential.created", &id)
+            .with("display_name", row.display_name.as_str())
+            .with("provider", row.provider.as_str())
+            .finish();
+        self.store.create_credential(&row, &new.labels, &event).await?;
+        self.credential(&id).await
+    }
+
+    pub(crate) async fn credential(&self, id: &str) -> Result<Credential> {
+        let found = self.store.credential(id).await?;
+        found.ok_or_else(|| Error::CredentialNotFound(id.to_owned()))
+    }
+
+    pub(crate) async fn credentials(
+        &self,
+        filter: &CredentialFilter,
+        page: &Page<'_>,
+    ) -> Result<(Vec<Credential>, String)> {
+        let key = paging::Key::new("credentials", filter);
+        let after = key.open(&self.ring, page.token)?.unwrap_or_default();
+        let mut found = self.store.credentials(filter, &after, page.fetch()).await?;
+        let next = page.cut(&mut found, |credential| credential.row.id.clone());
+        Ok((found, key.seal(&self.ring, next)?))
+    }
+
+    pub(crate) async fn update_credential(
+        &self,
+        caller: &Caller,
+        id: &str,
+        revision: Option<i64>,
+        change: &CredentialChange,
+    ) -> Result<Credential> {
+        let event =
+            self.event(caller, "credential.updated", id).with("changed", changed_fields(change)).finish();
+        let changed = self.store.update_credential(id, revision, change, &event).await?;
+        done(id, changed)?;
+        self.credential(id).await
+    }
+
+    /// Takes a credential into use or out of it. One that is already there stays as it is.
+    pub(crate) async fn set_active(
+        &self,
+        caller: &Caller,
+        id: &str,
+        revision: Option<i64>,
+        active: bool,
+    ) -> Result<Credential> {
+        let current = self.credential(id).await?;
+        if revision.is_some_and(|expected| expected != current.row.revision) {
+            return Err(Error::Stale(id.to_owned()));
+        }
+        if current.row.active == active {
+            return Ok(current);
+        }
+        let name = if active { "credential.activated" } else { "credential.deactivated" };
+        let event = self.event(caller, name, id).finish();
+        let change =
+            CredentialChange { active: Some(active), now: self.now(), ..CredentialChange::default() };
+        done(id, self.store.update_credential(id, revision, &change, &event).await?)?;
+        self.credential(id).await
+    }
+
+    pub(crate) async fn delete_credential(
+        &self,
+        caller: &Caller,
+        id: &str,
+        revision: Option<i64>,
+        block_if_referenced: bool,
+    ) -> Result<i64> {
+        let credential = self.credential(id).await?;
+        let event = self
+            .event(caller, "credential.deleted", id)
+            .with("display_name", credential.row.display_name)
+            .with("provider", credential.row.provider)
+            .with("references", credential.references.values().sum::<i64>())
+            .finish();
+        done(id, self.store.delete_credential(id, revision, block_if_referenced, &event).await?)
+    }
+
+    /// The event is committed before the plaintext is opened, so no plaintext leaves without it.
+    pub(crate) async fn reveal_credential(&self, caller: &Caller, id: &str) -> Result<RevealedCredential> {
+        let event = self.event(caller, "credential.revealed", id).finish();
+        let Some(revealed) = self.store.reveal_credential(id, self.now(), &event).await? else {
+            return Err(self.refuse_reveal(caller, id).await?);
+        };
+        let secret = self.ring.open_value(Purpose::Credential, &secret_place(id), &revealed.secret)?;
+        Ok(RevealedCredential { provider: revealed.provider, secret })
+    }
+
+    async fn refuse_reveal(&self, caller: &Caller, id: &str) -> Result<Error> {
+        let credential = self.credential(id).await?;
+        let (error, reason) = if credential.row.active {
+            (Error::CredentialExpired(id.to_owned()), "expired")
+        } else {
+            (Error::CredentialInactive(id.to_owned()), "inactive")
+        };
+        let event =
+            self.event(caller, "credential.revealed", id).outcome(outcome::DENIED).with("reason", reason);
+        self.store.append_event(&event.finish()).await?;
+        Ok(error)
+    }
+
+    pub(crate) async fn credential_stats(&self) -> Result<Stats> {
+        Ok(self.store.credential_stats().await?)
+    }
+}
+
+fn secret_place(id: &str) -> Place<'_> {
+    Place { purpose: Purpose::Credential, table: "credentials", column: "secret", row: id }
+}
+
+fn done<T>(id: &str, changed: Changed<T>) -> Result<T> {
+    match changed {
+        Changed::Done(value) => Ok(value),
+        Changed::Missing => Err(Error::CredentialNotFound(id.to_owned())),
+        Changed::Stale => Err(Error::Stale(id.to_owned())),
+        Changed::Referenced(count) => Err(Error::CredentialReferenced { id: id.to_owned(), count }),
+    }
+}
+
+fn changed_fields(change: &CredentialChange) -> Vec<&'static str> {
+    let given = [
+        ("display_name", change.display_name.is_some()),
+        ("labels", change.labels.is_some()),
+        ("expire_time", change.expire_time.is_some()),
+    ];
+    given.into_iter().filter(|(_, given)| *given).map(|(name, _)| name).collect()
+}

@@ -1,0 +1,55 @@
+//! The gRPC surface: one file a service. Handlers parse, call and convert; nothing is decided here.
+
+mod audit;
+mod credential;
+mod key;
+mod reference;
+mod source;
+mod token;
+
+use std::sync::Arc;
+
+use strongroom_api::source::v1::source_service_server::SourceServiceServer;
+use strongroom_api::vault::v1::audit_service_server::AuditServiceServer;
+use strongroom_api::vault::v1::credential_service_server::CredentialServiceServer;
+use strongroom_api::vault::v1::key_service_server::KeyServiceServer;
+use strongroom_api::vault::v1::reference_service_server::ReferenceServiceServer;
+use strongroom_api::vault::v1::token_service_server::TokenServiceServer;
+use tonic::service::Routes;
+use tonic::{Response, Status};
+
+use crate::vault::Vault;
+
+/// What a handler returns.
+type Answer<T> = Result<Response<T>, Status>;
+
+/// Full names of what is served here, for health and reflection.
+pub(crate) const SERVICES: &[&str] = &[
+    "strongroom.vault.v1.CredentialService",
+    "strongroom.vault.v1.ReferenceService",
+    "strongroom.vault.v1.TokenService",
+    "strongroom.vault.v1.AuditService",
+    "strongroom.vault.v1.KeyService",
+    "strongroom.source.v1.SourceService",
+];
+
+/// The longest request: a secret of 64 KiB with its labels fits many times.
+const MAX_REQUEST: usize = 1 << 20;
+
+/// The open vault behind every service.
+#[derive(Clone)]
+struct Api(Arc<Vault>);
+
+/// All services of the vault.
+pub(crate) fn routes(vault: &Arc<Vault>) -> Routes {
+    let api = Api(Arc::clone(vault));
+    let mut routes = Routes::builder();
+    routes
+        .add_service(CredentialServiceServer::new(api.clone()).max_decoding_message_size(MAX_REQUEST))
+        .add_service(ReferenceServiceServer::new(api.clone()).max_decoding_message_size(MAX_REQUEST))
+        .add_service(TokenServiceServer::new(api.clone()).max_decoding_message_size(MAX_REQUEST))
+        .add_service(AuditServiceServer::new(api.clone()).max_decoding_message_size(MAX_REQUEST))
+        .add_service(KeyServiceServer::new(api.clone()).max_decoding_message_size(MAX_REQUEST))
+        .add_service(SourceServiceServer::new(api).max_decoding_message_size(MAX_REQUEST));
+    routes.routes()
+}

@@ -1,0 +1,45 @@
+//! `SourceService`: the vault's own tables, for the backup service. Restoring them comes with restore.
+
+use std::pin::Pin;
+
+use strongroom_api::source::v1::source_service_server::SourceService;
+use strongroom_api::source::v1::{
+    AbortStageRequest, AbortStageResponse, CommitStageRequest, CommitStageResponse, DescribeSourceRequest,
+    DescribeSourceResponse, ReadSnapshotRequest, ReadSnapshotResponse, StageTablesRequest,
+    StageTablesResponse,
+};
+use tokio_stream::{Stream, StreamExt as _};
+use tonic::{Request, Response, Status, Streaming, async_trait};
+
+use super::{Answer, Api};
+use crate::error::Error;
+
+const NO_RESTORE: Error = Error::Unimplemented("this vault cannot take tables back yet");
+
+#[async_trait]
+impl SourceService for Api {
+    type ReadSnapshotStream = Pin<Box<dyn Stream<Item = Result<ReadSnapshotResponse, Status>> + Send>>;
+
+    async fn describe_source(&self, _: Request<DescribeSourceRequest>) -> Answer<DescribeSourceResponse> {
+        let tables = self.0.describe_source().await?;
+        Ok(Response::new(DescribeSourceResponse { tables }))
+    }
+
+    async fn read_snapshot(&self, request: Request<ReadSnapshotRequest>) -> Answer<Self::ReadSnapshotStream> {
+        let request = request.into_inner();
+        let messages = self.0.read_source(&request.groups, &request.tables).await?;
+        Ok(Response::new(Box::pin(messages.map(|message| message.map_err(Status::from)))))
+    }
+
+    async fn stage_tables(&self, _: Request<Streaming<StageTablesRequest>>) -> Answer<StageTablesResponse> {
+        Err(NO_RESTORE.into())
+    }
+
+    async fn commit_stage(&self, _: Request<CommitStageRequest>) -> Answer<CommitStageResponse> {
+        Err(NO_RESTORE.into())
+    }
+
+    async fn abort_stage(&self, _: Request<AbortStageRequest>) -> Answer<AbortStageResponse> {
+        Err(NO_RESTORE.into())
+    }
+}

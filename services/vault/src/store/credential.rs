@@ -1,0 +1,219 @@
+//! Rows of credentials.
+
+use std::collections::BTreeMap;
+
+use async_trait::async_trait;
+use sqlx::FromRow;
+use strongroom_store::Result;
+
+use super::{Changed, NewEvent};
+
+/// Labels by name.
+pub(crate) type Labels = BTreeMap<String, String>;
+
+/// The `credentials` table.
+#[derive(Clone, FromRow)]
+pub struct CredentialRow {
+    /// UUIDv7.
+    pub id: String,
+    /// Free text.
+    pub display_name: String,
+    /// Fixed at creation.
+    pub provider: String,
+    /// `srv1.…`: sealed for this row.
+    pub secret: String,
+    /// What may be shown.
+    pub preview: String,
+    /// May be used.
+    pub active: bool,
+    /// When it was created.
+    pub create_time: i64,
+    /// When it was last changed.
+    pub update_time: i64,
+    /// When it was last revealed.
+    pub last_used_time: Option<i64>,
+    /// From when on it may not be used.
+    pub expire_time: Option<i64>,
+    /// Counts changes, from 1.
+    pub revision: i64,
+}
+
+/// A credential with what stands in other tables.
+#[derive(Clone)]
+pub struct Credential {
+    /// Its own row.
+    pub row: CredentialRow,
+    /// Its labels.
+    pub labels: Labels,
+    /// References to it by kind.
+    pub references: BTreeMap<String, i64>,
+}
+
+impl Credential {
+    pub(super) fn bare(row: CredentialRow) -> Self {
+        Self { row, labels: Labels::new(), references: BTreeMap::new() }
+    }
+}
+
+/// Which credentials to list; all conditions must hold.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct CredentialFilter {
+    /// Empty matches all.
+    pub provider: String,
+    /// `None` matches both.
+    pub active: Option<bool>,
+    /// Empty matches all.
+    pub name_prefix: String,
+    /// Each must be carried with this value.
+    pub labels: Labels,
+}
+
+/// What to change; `None` leaves a field alone.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct CredentialChange {
+    /// A new name.
+    pub display_name: Option<String>,
+    /// Labels to replace the old ones.
+    pub labels: Option<Labels>,
+    /// A new expiry, or none any more.
+    pub expire_time: Option<Option<i64>>,
+    /// In or out of use.
+    pub active: Option<bool>,
+    /// When the change is made.
+    pub now: i64,
+}
+
+/// What a reveal needs.
+#[derive(Clone, FromRow)]
+pub(crate) struct Revealed {
+    /// The provider it is for.
+    pub provider: String,
+    /// `srv1.…`.
+    pub secret: String,
+}
+
+/// Counts over all credentials.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Stats {
+    /// All of them.
+    pub total: i64,
+    /// The active ones.
+    pub active: i64,
+    /// Their providers, sorted.
+    pub providers: Vec<String>,
+}
+
+/// One label of one credential.
+#[derive(FromRow)]
+pub(super) struct LabelRow {
+    pub(super) credential_id: String,
+    pub(super) name: String,
+    pub(super) value: String,
+}
+
+/// How many references of a kind point at a credential.
+#[derive(FromRow)]
+pub(super) struct ReferenceCountRow {
+    pub(super) credential_id: String,
+    pub(super) kind: String,
+    pub(super) references: i64,
+}
+
+/// Puts labels and counts to the credentials they belong to. All three are in id order.
+pub(super) fn join(
+    rows: Vec<CredentialRow>,
+    labels: Vec<LabelRow>,
+    counts: Vec<ReferenceCountRow>,
+) -> Vec<Credential> {
+    let mut by_id: BTreeMap<String, Credential> =
+        rows.into_iter().map(|row| (row.id.clone(), Credential::bare(row))).collect();
+    for label in labels {
+        if let Some(credential) = by_id.get_mut(&label.credential_id) {
+            credential.labels.insert(label.name, label.value);
+        }
+    }
+    for count in counts {
+        if let Some(credential) = by_id.get_mut(&count.credential_id) {
+            credential.references.insert(count.kind, count.references);
+        }
+    }
+    by_id.into_values().collect()
+}
+
+/// Credentials in the database.
+#[async_trait]
+pub(crate) trait CredentialStore: Send + Sync {
+    /// Inserts a credential with its labels.
+    async fn create_credential(&self, row: &CredentialRow, labels: &Labels, event: &NewEvent) -> Result<()>;
+    /// One credential.
+    async fn credential(&self, id: &str) -> Result<Option<Credential>>;
+    /// Credentials with an id above `after`, by id.
+    async fn credentials(
+        &self,
+        filter: &CredentialFilter,
+        after: &str,
+        limit: i64,
+    ) -> Result<Vec<Credential>>;
+    /// Changes what `change` names; a given `revision` must be the current one.
+    async fn update_credential(
+        &self,
+        id: &str,
+        revision: Option<i64>,
+        change: &CredentialChange,
+        event: &NewEvent,
+    ) -> Result<Changed<()>>;
+    /// Deletes a credential and counts the references released; with `block`, refuses while there are any.
+    async fn delete_credential(
+        &self,
+        id: &str,
+        revision: Option<i64>,
+        block: bool,
+        event: &NewEvent,
+    ) -> Result<Changed<i64>>;
+    /// Reads a usable credential's sealed secret and marks its use; `None` when it is missing, inactive or
+    /// expired at `now`, and then nothing is written.
+    async fn reveal_credential(&self, id: &str, now: i64, event: &NewEvent) -> Result<Option<Revealed>>;
+    /// Counts.
+    async fn credential_stats(&self) -> Result<Stats>;
+}
+
+pub(super) const SELECT: &str = "
+    SELECT c.id, c.display_name, c.provider, c.secret, c.preview, c.active, c.create_time, c.update_time,
+           c.last_used_time, c.expire_time, c.revision
+    FROM credentials c";
+
+pub(super) const INSERT: &str = "
+    INSERT INTO credentials (id, display_name, provider, secret, preview, active, create_time, update_time,
+                             last_used_time, expire_time, revision)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
+
+pub(super) const INSERT_LABEL: &str = "
+    INSERT INTO credential_labels (credential_id, name, value) VALUES ($1, $2, $3)";
+
+pub(super) const DELETE_LABELS: &str = "DELETE FROM credential_labels WHERE credential_id = $1";
+
+/// `$4` says whether the expiry changes, because NULL is one of its values.
+pub(super) const UPDATE: &str = "
+    UPDATE credentials
+    SET display_name = coalesce($2, display_name),
+        active = coalesce($3, active),
+        expire_time = CASE WHEN $4 THEN $5 ELSE expire_time END,
+        update_time = $6,
+        revision = revision + 1
+    WHERE id = $1";
+
+pub(super) const REVISION: &str = "SELECT revision FROM credentials WHERE id = $1";
+
+pub(super) const DELETE: &str = "DELETE FROM credentials WHERE id = $1";
+
+pub(super) const COUNT_REFERENCES: &str = "
+    SELECT count(*) FROM credential_references WHERE credential_id = $1";
+
+pub(super) const REVEAL: &str = "
+    UPDATE credentials SET last_used_time = $2
+    WHERE id = $1 AND active AND (expire_time IS NULL OR expire_time > $2)
+    RETURNING provider, secret";
+
+pub(super) const COUNT: &str = "SELECT count(*), count(CASE WHEN active THEN 1 END) FROM credentials";
+
+pub(super) const PROVIDERS: &str = "SELECT DISTINCT provider FROM credentials ORDER BY provider";

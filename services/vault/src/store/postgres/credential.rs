@@ -1,0 +1,198 @@
+//! Credentials in PostgreSQL.
+
+use async_trait::async_trait;
+use sqlx::{PgConnection, Postgres, QueryBuilder};
+use strongroom_store::{Result, expect_rows};
+
+use super::PostgresStore;
+use super::audit::append;
+use crate::store::audit::above;
+use crate::store::credential::{
+    COUNT, COUNT_REFERENCES, DELETE, DELETE_LABELS, INSERT, INSERT_LABEL, LabelRow, PROVIDERS, REVEAL,
+    ReferenceCountRow, SELECT, UPDATE, join,
+};
+use crate::store::{
+    Changed, Credential, CredentialChange, CredentialFilter, CredentialRow, CredentialStore, Labels,
+    NewEvent, Revealed, Stats,
+};
+
+/// The row stays as it was read until the change commits.
+pub(super) const LOCK_REVISION: &str = "SELECT revision FROM credentials WHERE id = $1 FOR UPDATE";
+
+#[async_trait]
+impl CredentialStore for PostgresStore {
+    async fn create_credential(&self, row: &CredentialRow, labels: &Labels, event: &NewEvent) -> Result<()> {
+        let mut tx = self.begin().await?;
+        sqlx::query(INSERT)
+            .bind(&row.id)
+            .bind(&row.display_name)
+            .bind(&row.provider)
+            .bind(&row.secret)
+            .bind(&row.preview)
+            .bind(row.active)
+            .bind(row.create_time)
+            .bind(row.update_time)
+            .bind(row.last_used_time)
+            .bind(row.expire_time)
+            .bind(row.revision)
+            .execute(&mut *tx)
+            .await?;
+        insert_labels(&mut tx, &row.id, labels).await?;
+        append(&mut tx, event).await?;
+        Ok(tx.commit().await?)
+    }
+
+    async fn credential(&self, id: &str) -> Result<Option<Credential>> {
+        let mut query = QueryBuilder::<Postgres>::new(SELECT);
+        query.push(" WHERE c.id = ").push_bind(id);
+        let mut reader = self.pool.acquire().await?;
+        let rows = query.build_query_as().fetch_all(&mut *reader).await?;
+        Ok(complete(&mut reader, rows).await?.pop())
+    }
+
+    async fn credentials(
+        &self,
+        filter: &CredentialFilter,
+        after: &str,
+        limit: i64,
+    ) -> Result<Vec<Credential>> {
+        let mut query = QueryBuilder::<Postgres>::new(SELECT);
+        query.push(" WHERE c.id > ").push_bind(after);
+        push_filter(&mut query, filter);
+        query.push(" ORDER BY c.id LIMIT ").push_bind(limit);
+        let mut reader = self.pool.acquire().await?;
+        let rows = query.build_query_as().fetch_all(&mut *reader).await?;
+        complete(&mut reader, rows).await
+    }
+
+    async fn update_credential(
+        &self,
+        id: &str,
+        revision: Option<i64>,
+        change: &CredentialChange,
+        event: &NewEvent,
+    ) -> Result<Changed<()>> {
+        let mut tx = self.begin().await?;
+        match check_revision(&mut tx, id, revision).await? {
+            Changed::Done(()) => {}
+            refused => return Ok(refused),
+        }
+        let done = sqlx::query(UPDATE)
+            .bind(id)
+            .bind(&change.display_name)
+            .bind(change.active)
+            .bind(change.expire_time.is_some())
+            .bind(change.expire_time.flatten())
+            .bind(change.now)
+            .execute(&mut *tx)
+            .await?;
+        expect_rows("credentials", done.rows_affected(), 1)?;
+        if let Some(labels) = &change.labels {
+            sqlx::query(DELETE_LABELS).bind(id).execute(&mut *tx).await?;
+            insert_labels(&mut tx, id, labels).await?;
+        }
+        append(&mut tx, event).await?;
+        tx.commit().await?;
+        Ok(Changed::Done(()))
+    }
+
+    async fn delete_credential(
+        &self,
+        id: &str,
+        revision: Option<i64>,
+        block: bool,
+        event: &NewEvent,
+    ) -> Result<Changed<i64>> {
+        let mut tx = self.begin().await?;
+        match check_revision(&mut tx, id, revision).await? {
+            Changed::Done(()) => {}
+            Changed::Stale => return Ok(Changed::Stale),
+            Changed::Missing | Changed::Referenced(_) => return Ok(Changed::Missing),
+        }
+        let references: i64 = sqlx::query_scalar(COUNT_REFERENCES).bind(id).fetch_one(&mut *tx).await?;
+        if block && references > 0 {
+            return Ok(Changed::Referenced(references));
+        }
+        let done = sqlx::query(DELETE).bind(id).execute(&mut *tx).await?;
+        expect_rows("credentials", done.rows_affected(), 1)?;
+        append(&mut tx, event).await?;
+        tx.commit().await?;
+        Ok(Changed::Done(references))
+    }
+
+    async fn reveal_credential(&self, id: &str, now: i64, event: &NewEvent) -> Result<Option<Revealed>> {
+        let mut tx = self.begin().await?;
+        let revealed = sqlx::query_as(REVEAL).bind(id).bind(now).fetch_optional(&mut *tx).await?;
+        if revealed.is_some() {
+            append(&mut tx, event).await?;
+            tx.commit().await?;
+        }
+        Ok(revealed)
+    }
+
+    async fn credential_stats(&self) -> Result<Stats> {
+        let mut reader = self.pool.begin().await?;
+        let (total, active) = sqlx::query_as(COUNT).fetch_one(&mut *reader).await?;
+        let providers = sqlx::query_scalar(PROVIDERS).fetch_all(&mut *reader).await?;
+        Ok(Stats { total, active, providers })
+    }
+}
+
+async fn check_revision(tx: &mut PgConnection, id: &str, expected: Option<i64>) -> Result<Changed<()>> {
+    let current: Option<i64> = sqlx::query_scalar(LOCK_REVISION).bind(id).fetch_optional(tx).await?;
+    Ok(match (current, expected) {
+        (None, _) => Changed::Missing,
+        (Some(current), Some(expected)) if current != expected => Changed::Stale,
+        _ => Changed::Done(()),
+    })
+}
+
+async fn insert_labels(tx: &mut PgConnection, id: &str, labels: &Labels) -> Result<()> {
+    for (name, value) in labels {
+        sqlx::query(INSERT_LABEL).bind(id).bind(name).bind(value).execute(&mut *tx).await?;
+    }
+    Ok(())
+}
+
+fn push_filter(query: &mut QueryBuilder<Postgres>, filter: &CredentialFilter) {
+    if !filter.provider.is_empty() {
+        query.push(" AND c.provider = ").push_bind(filter.provider.clone());
+    }
+    if let Some(active) = filter.active {
+        query.push(" AND c.active = ").push_bind(active);
+    }
+    if !filter.name_prefix.is_empty() {
+        query.push(" AND c.display_name >= ").push_bind(filter.name_prefix.clone());
+        query.push(" AND c.display_name < ").push_bind(above(&filter.name_prefix));
+    }
+    for (name, value) in &filter.labels {
+        query.push(
+            " AND EXISTS (SELECT 1 FROM credential_labels l WHERE l.credential_id = c.id AND l.name = ",
+        );
+        query.push_bind(name.clone()).push(" AND l.value = ").push_bind(value.clone()).push(")");
+    }
+}
+
+/// Adds labels and reference counts: two more statements, however many rows.
+async fn complete(reader: &mut PgConnection, rows: Vec<CredentialRow>) -> Result<Vec<Credential>> {
+    if rows.is_empty() {
+        return Ok(Vec::new());
+    }
+    let ids: Vec<&str> = rows.iter().map(|row| row.id.as_str()).collect();
+    let labels: Vec<LabelRow> = sqlx::query_as(
+        "SELECT credential_id, name, value FROM credential_labels
+         WHERE credential_id = ANY($1)",
+    )
+    .bind(&ids)
+    .fetch_all(&mut *reader)
+    .await?;
+    let counts: Vec<ReferenceCountRow> = sqlx::query_as(
+        "SELECT credential_id, kind, count(*) AS \"references\" FROM credential_references
+         WHERE credential_id = ANY($1)
+         GROUP BY credential_id, kind",
+    )
+    .bind(&ids)
+    .fetch_all(&mut *reader)
+    .await?;
+    Ok(join(rows, labels, counts))
+}

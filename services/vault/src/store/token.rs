@@ -1,0 +1,75 @@
+//! Rows of API tokens.
+
+use async_trait::async_trait;
+use sqlx::FromRow;
+use strongroom_store::Result;
+
+use super::NewEvent;
+
+/// The `api_tokens` table. A token's text is nowhere: `hash` is its SHA-256.
+#[derive(Debug, Clone, PartialEq, Eq, FromRow)]
+pub struct TokenRow {
+    /// The public part.
+    pub id: String,
+    /// SHA-256 of the whole text.
+    pub hash: Vec<u8>,
+    /// Who it is for.
+    pub name: String,
+    /// What it may do.
+    pub role: String,
+    /// Who issued it; empty for the first.
+    pub issuer: String,
+    /// When it was issued.
+    pub create_time: i64,
+    /// From when on it is refused.
+    pub expire_time: Option<i64>,
+    /// When it was last used, to a minute.
+    pub last_used_time: Option<i64>,
+    /// When it was revoked.
+    pub revoke_time: Option<i64>,
+}
+
+/// Tokens in the database.
+#[async_trait]
+pub(crate) trait TokenStore: Send + Sync {
+    /// Inserts a token.
+    async fn create_token(&self, row: &TokenRow, event: &NewEvent) -> Result<()>;
+    /// Inserts the very first token; false, and nothing written, when there is one already.
+    async fn create_first_token(&self, row: &TokenRow, event: &NewEvent) -> Result<bool>;
+    /// Whether any token was ever issued.
+    async fn has_tokens(&self) -> Result<bool>;
+    /// The token with this SHA-256.
+    async fn token_by_hash(&self, hash: &[u8]) -> Result<Option<TokenRow>>;
+    /// The token with this public id.
+    async fn token(&self, id: &str) -> Result<Option<TokenRow>>;
+    /// Tokens after (`create_time`, id), by that order.
+    async fn tokens(&self, after: (i64, &str), limit: i64) -> Result<Vec<TokenRow>>;
+    /// Revokes at `now`; false when it is missing or revoked already, and then nothing is written.
+    async fn revoke_token(&self, id: &str, now: i64, event: &NewEvent) -> Result<bool>;
+    /// Remembers a use. No event.
+    async fn touch_token(&self, id: &str, now: i64) -> Result<()>;
+}
+
+pub(super) const SELECT_BY_HASH: &str = "
+    SELECT id, hash, name, role, issuer, create_time, expire_time, last_used_time, revoke_time
+    FROM api_tokens WHERE hash = $1";
+
+pub(super) const SELECT_BY_ID: &str = "
+    SELECT id, hash, name, role, issuer, create_time, expire_time, last_used_time, revoke_time
+    FROM api_tokens WHERE id = $1";
+
+pub(super) const LIST: &str = "
+    SELECT id, hash, name, role, issuer, create_time, expire_time, last_used_time, revoke_time
+    FROM api_tokens WHERE (create_time, id) > ($1, $2)
+    ORDER BY create_time, id LIMIT $3";
+
+pub(super) const INSERT: &str = "
+    INSERT INTO api_tokens (id, hash, name, role, issuer, create_time, expire_time)
+    VALUES ($1, $2, $3, $4, $5, $6, $7)";
+
+pub(super) const COUNT: &str = "SELECT count(*) FROM api_tokens";
+
+pub(super) const REVOKE: &str = "
+    UPDATE api_tokens SET revoke_time = $2 WHERE id = $1 AND revoke_time IS NULL";
+
+pub(super) const TOUCH: &str = "UPDATE api_tokens SET last_used_time = $2 WHERE id = $1";

@@ -1,0 +1,200 @@
+//! Opening an archive: structure first, then the manifest, then entries one by one.
+//!
+//! After [`ArchiveReader::open`] the ZIP has passed the policy, and its entries are exactly those that the
+//! manifest lists. What is *in* an entry is only known to be right once it was read to its end.
+
+mod entry;
+
+use std::collections::{HashMap, HashSet};
+use std::io::{Read, Seek};
+use std::sync::Arc;
+
+use zip::ZipReadOptions;
+use zip::read::ZipArchiveMetadata;
+
+pub use entry::EntryReader;
+
+use crate::error::{Error, Result};
+use crate::limits::Limits;
+use crate::manifest::{EntryKind, EntryRecord, MANIFEST_ENTRY, Manifest, SIGNATURE_ENTRY};
+use crate::policy::{self, CheckedZip};
+use crate::rows::RowReader;
+use crate::schema::TableSchema;
+
+/// A signature line is short; FORMAT.md §1 gives it this much.
+const SIGNATURE_BYTES: u64 = 64 << 10;
+
+/// An archive in a seekable file.
+pub struct ArchiveReader<R> {
+    reader: R,
+    metadata: Arc<ZipArchiveMetadata>,
+    /// Places of the entries in the ZIP, by name.
+    places: HashMap<String, usize>,
+    manifest: Manifest,
+    tables: HashMap<String, TableEntries>,
+    limits: Limits,
+}
+
+/// The two entries of a table, as places in the manifest's list.
+#[derive(Default)]
+struct TableEntries {
+    rows: usize,
+    schema: usize,
+}
+
+impl<R: Read + Seek> ArchiveReader<R> {
+    /// Opens an archive, checks its structure and its manifest, and reads nothing else.
+    pub fn open(reader: R, limits: Limits) -> Result<Self> {
+        let CheckedZip { metadata, mut reader, names } = policy::open(reader, &limits)?;
+        let places: HashMap<String, usize> =
+            names.into_iter().enumerate().map(|(place, name)| (name, place)).collect();
+        let Some(place) = places.get(MANIFEST_ENTRY) else {
+            return Err(Error::NoManifest);
+        };
+        let manifest = read_manifest(&mut reader, &metadata, *place, &limits)?;
+        check_signature(&metadata, &places)?;
+        check_entries(&manifest, &places, &limits)?;
+        let tables = index_tables(&manifest);
+        Ok(Self { reader, metadata, places, manifest, tables, limits })
+    }
+
+    /// What the archive says of itself.
+    pub fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    /// All entries but the manifest and its signature, in archive order.
+    pub fn entries(&self) -> &[EntryRecord] {
+        &self.manifest.entries
+    }
+
+    /// Reads one entry. Bytes are given out before the digest is known: what was read counts only once
+    /// the end was reached without an error.
+    pub fn entry(&mut self, name: &str) -> Result<EntryReader<'_, R>> {
+        let missing = || Error::Missing { entry: name.to_owned() };
+        let record = self.manifest.entries.iter().find(|entry| entry.name == name);
+        let record = record.ok_or_else(missing)?;
+        let place = *self.places.get(name).ok_or_else(missing)?;
+        open_entry(&mut self.reader, &self.metadata, place, record, self.limits.ratio)
+    }
+
+    /// The description of a table.
+    pub fn read_schema(&mut self, table: &str) -> Result<TableSchema> {
+        let no_schema = || Error::NoSchema { table: table.to_owned() };
+        let index = self.tables.get(table).ok_or_else(no_schema)?.schema;
+        let json = self.read_small(index)?;
+        let name = &self.manifest.entries[index].name;
+        let schema = serde_json::from_slice::<TableSchema>(&json);
+        let schema = schema.map_err(|source| Error::Json { entry: name.clone(), source })?;
+        if schema.name != table {
+            return Err(Error::OtherTable { entry: name.clone(), found: schema.name });
+        }
+        Ok(schema)
+    }
+
+    /// The rows of the table that `schema` describes.
+    pub fn rows(&mut self, schema: &TableSchema) -> Result<RowReader<EntryReader<'_, R>>> {
+        let no_schema = || Error::NoSchema { table: schema.name.clone() };
+        let index = self.tables.get(&schema.name).ok_or_else(no_schema)?.rows;
+        let name = self.manifest.entries[index].name.clone();
+        let row_bytes = self.limits.row_bytes;
+        Ok(RowReader::open(self.entry_at(index)?, name, schema, row_bytes))
+    }
+
+    /// The whole of an entry that [`Limits::schema_bytes`] applies to.
+    pub(crate) fn read_small(&mut self, index: usize) -> Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        self.entry_at(index)?.read_to_end(&mut bytes).map_err(Error::from_read)?;
+        Ok(bytes)
+    }
+
+    /// How many rows the manifest counts for a table.
+    pub(crate) fn rows_of(&self, table: &str) -> u64 {
+        let entries = self.tables.get(table);
+        entries.and_then(|entries| self.manifest.entries[entries.rows].rows).unwrap_or_default()
+    }
+
+    /// An entry by its place in the manifest, which [`index_tables`] or a loop over it gave.
+    pub(crate) fn entry_at(&mut self, index: usize) -> Result<EntryReader<'_, R>> {
+        let record = &self.manifest.entries[index];
+        let missing = || Error::Missing { entry: record.name.clone() };
+        let place = *self.places.get(&record.name).ok_or_else(missing)?;
+        open_entry(&mut self.reader, &self.metadata, place, record, self.limits.ratio)
+    }
+}
+
+fn open_entry<'a, R: Read + Seek>(
+    reader: &'a mut R,
+    metadata: &'a ZipArchiveMetadata,
+    place: usize,
+    record: &'a EntryRecord,
+    ratio: u64,
+) -> Result<EntryReader<'a, R>> {
+    let entry = metadata.entry(place).map_err(Error::from_zip)?;
+    let file = entry.with_reader(reader, ZipReadOptions::new()).map_err(Error::from_zip)?;
+    Ok(EntryReader::new(file, record, ratio))
+}
+
+fn read_manifest<R: Read + Seek>(
+    reader: &mut R,
+    metadata: &ZipArchiveMetadata,
+    place: usize,
+    limits: &Limits,
+) -> Result<Manifest> {
+    let entry = metadata.entry(place).map_err(Error::from_zip)?;
+    let file = entry.with_reader(reader, ZipReadOptions::new()).map_err(Error::from_zip)?;
+    let mut json = Vec::new();
+    let read = file.take(limits.manifest_bytes + 1).read_to_end(&mut json);
+    read.map_err(|source| Error::Damaged { entry: MANIFEST_ENTRY.to_owned(), source })?;
+    if json.len() as u64 > limits.manifest_bytes {
+        return Err(Error::entry_limit(MANIFEST_ENTRY, limits.manifest_bytes, "bytes"));
+    }
+    Manifest::parse(&json)
+}
+
+fn check_signature(metadata: &ZipArchiveMetadata, places: &HashMap<String, usize>) -> Result<()> {
+    let Some(place) = places.get(SIGNATURE_ENTRY) else {
+        return Ok(());
+    };
+    let entry = metadata.entry(*place).map_err(Error::from_zip)?;
+    if entry.size() > SIGNATURE_BYTES {
+        return Err(Error::entry_limit(SIGNATURE_ENTRY, SIGNATURE_BYTES, "bytes"));
+    }
+    Ok(())
+}
+
+/// The entries are those of the manifest, no more and no fewer, and none is meant to exceed a limit.
+fn check_entries(manifest: &Manifest, places: &HashMap<String, usize>, limits: &Limits) -> Result<()> {
+    let mut unlisted: HashSet<&str> = places.keys().map(String::as_str).collect();
+    unlisted.remove(MANIFEST_ENTRY);
+    unlisted.remove(SIGNATURE_ENTRY);
+    let mut total = 0_u64;
+    for record in &manifest.entries {
+        if !unlisted.remove(record.name.as_str()) {
+            return Err(Error::Missing { entry: record.name.clone() });
+        }
+        limits.check_entry(&record.name, record.bytes)?;
+        let small = matches!(record.kind, EntryKind::Schema | EntryKind::Ring);
+        if small && record.bytes > limits.schema_bytes {
+            return Err(Error::entry_limit(&record.name, limits.schema_bytes, "bytes"));
+        }
+        total = total.saturating_add(record.bytes);
+    }
+    if let Some(name) = unlisted.into_iter().min() {
+        return Err(Error::Unlisted { entry: name.to_owned() });
+    }
+    limits.check_total(total)
+}
+
+fn index_tables(manifest: &Manifest) -> HashMap<String, TableEntries> {
+    let mut tables: HashMap<String, TableEntries> = HashMap::new();
+    for (index, record) in manifest.entries.iter().enumerate() {
+        let Some(table) = &record.table else { continue };
+        match record.kind {
+            EntryKind::Table => tables.entry(table.clone()).or_default().rows = index,
+            EntryKind::Schema => tables.entry(table.clone()).or_default().schema = index,
+            EntryKind::Ring | EntryKind::File | EntryKind::Other => {}
+        }
+    }
+    tables
+}

@@ -1,0 +1,133 @@
+//! The rows of a table entry, one line at a time.
+//!
+//! Values stay the JSON text they are: numbers would round in a `serde_json::Value`. Memory is one row.
+
+mod row;
+
+use std::io::{BufRead, BufReader, Read};
+
+use serde_json::value::RawValue;
+
+use crate::error::{Error, Result};
+use crate::schema::TableSchema;
+
+/// Reads the rows of one table and requires the form of FORMAT.md §4.
+pub struct RowReader<R> {
+    input: BufReader<R>,
+    entry: String,
+    columns: Vec<String>,
+    row_bytes: u64,
+    state: State,
+    line: Vec<u8>,
+    line_number: u64,
+    bytes: u64,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// Before the opening bracket.
+    Start,
+    /// A row must follow.
+    Row,
+    /// The closing bracket must follow.
+    Close,
+    /// The end was seen.
+    End,
+}
+
+impl<R: Read> RowReader<R> {
+    /// Reads the table that `schema` describes from `input`; `entry` is for messages, `row_bytes` is
+    /// [`crate::Limits::row_bytes`].
+    pub fn open(input: R, entry: String, schema: &TableSchema, row_bytes: u64) -> Self {
+        Self {
+            input: BufReader::with_capacity(64 << 10, input),
+            entry,
+            columns: schema.columns.iter().map(|column| column.name.clone()).collect(),
+            row_bytes,
+            state: State::Start,
+            line: Vec::new(),
+            line_number: 0,
+            bytes: 0,
+        }
+    }
+
+    /// The values of the next row in column order. `None` comes only after the closing bracket and the
+    /// end of the entry, where its digest was checked: what was read before an error must not be used.
+    pub fn next_row(&mut self) -> Result<Option<Vec<&RawValue>>> {
+        if self.state == State::Start {
+            self.read_opening()?;
+        }
+        if self.state == State::Close {
+            self.read_closing()?;
+        }
+        if self.state == State::End {
+            return Ok(None);
+        }
+        self.read_line()?;
+        let (row, state) = match self.line.as_slice() {
+            [row @ .., b',', b'\n'] => (row.len(), State::Row),
+            [row @ .., b'\n'] => (row.len(), State::Close),
+            _ => return Err(self.malformed("ends without a line feed")),
+        };
+        self.state = state;
+        let wrong = |problem| Error::Row { entry: self.entry.clone(), line: self.line_number, problem };
+        row::parse(&self.line[..row], &self.columns).map(Some).map_err(wrong)
+    }
+
+    /// Bytes of the entry that were taken so far.
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// The line that [`Self::next_row`] returned last, counted from 1.
+    pub fn line_number(&self) -> u64 {
+        self.line_number
+    }
+
+    fn read_opening(&mut self) -> Result<()> {
+        self.read_line()?;
+        match self.line.as_slice() {
+            b"[\n" => self.state = State::Row,
+            b"[]\n" => self.read_end()?,
+            _ => return Err(self.malformed("does not open an array")),
+        }
+        Ok(())
+    }
+
+    fn read_closing(&mut self) -> Result<()> {
+        self.read_line()?;
+        match self.line.as_slice() {
+            b"]\n" => self.read_end(),
+            _ => Err(self.malformed("follows the last row but does not close the array")),
+        }
+    }
+
+    fn read_end(&mut self) -> Result<()> {
+        self.read_line()?;
+        if !self.line.is_empty() {
+            return Err(self.malformed("follows the end of the array"));
+        }
+        self.state = State::End;
+        Ok(())
+    }
+
+    /// Fills `line` up to and with the next line feed; empty at the end.
+    fn read_line(&mut self) -> Result<()> {
+        self.line.clear();
+        self.line_number += 1;
+        // Two more for the comma and the line feed.
+        let most = self.row_bytes.saturating_add(2);
+        let mut input = self.input.by_ref().take(most);
+        let read = input.read_until(b'\n', &mut self.line).map_err(Error::from_read)?;
+        self.bytes += read as u64;
+        if read as u64 == most && !self.line.ends_with(b"\n") {
+            return Err(Error::entry_limit(&self.entry, self.row_bytes, "bytes in one row"));
+        }
+        Ok(())
+    }
+
+    pub(crate) fn malformed(&self, problem: &str) -> Error {
+        let problem = problem.to_owned();
+        Error::Row { entry: self.entry.clone(), line: self.line_number, problem }
+    }
+}

@@ -1,0 +1,115 @@
+//! Limits at their edge: what may just be written may be read, and one more is refused on both sides.
+
+use strongroom_archive::{ArchiveWriter, Compression, EntryKind, EntryMeta, Error, Limits};
+
+use crate::sample::{self, Table};
+
+const ROW: &str = r#"{"id":1,"name":"Ann"}"#;
+
+fn tables() -> Vec<Table> {
+    vec![sample::table("users", &["id", "name"], &[ROW, ROW])]
+}
+
+/// Finds the smallest limit with which the sample can be written, by `set`; everything below must be
+/// refused by the reader too.
+fn edge(most: u64, set: impl Fn(&mut Limits, u64)) -> u64 {
+    let with = |limit| {
+        let mut limits = Limits::V1;
+        set(&mut limits, limit);
+        limits
+    };
+    let whole = sample::write(&tables(), Limits::V1).unwrap();
+    let writable = |limit: &u64| sample::write(&tables(), with(*limit)).is_ok();
+    let edge = (0..=most).find(writable).unwrap();
+    assert_eq!(sample::write(&tables(), with(edge)).unwrap(), whole);
+    sample::check(&whole, with(edge)).unwrap();
+
+    let written = sample::write(&tables(), with(edge - 1)).unwrap_err();
+    let read = sample::check(&whole, with(edge - 1)).unwrap_err();
+    for error in [&written, &read] {
+        assert!(matches!(error, Error::Limit { limit, .. } if *limit == edge - 1), "{error}");
+    }
+    assert_eq!(written.to_string(), read.to_string());
+    edge
+}
+
+#[test]
+fn entries() {
+    let edge = edge(10, |limits, limit| limits.entries = limit);
+    assert_eq!(edge, 4, "schema, rows, ring and manifest");
+}
+
+#[test]
+fn names() {
+    let edge = edge(100, |limits, limit| limits.entry_name_bytes = limit);
+    assert_eq!(edge, "schema/users.json".len() as u64);
+}
+
+#[test]
+fn bytes_of_an_entry_and_of_a_schema() {
+    let all = sample::contents(&sample::write(&tables(), Limits::V1).unwrap()).unwrap();
+    let longest = all.iter().map(|(_, content)| content.len()).max().unwrap() as u64;
+    assert_eq!(edge(10_000, |limits, limit| limits.entry_bytes = limit), longest);
+    assert_eq!(edge(10_000, |limits, limit| limits.schema_bytes = limit), longest);
+}
+
+#[test]
+fn bytes_of_all_entries() {
+    let all = sample::contents(&sample::write(&tables(), Limits::V1).unwrap()).unwrap();
+    let total = all.iter().map(|(_, content)| content.len()).sum::<usize>() as u64;
+    assert_eq!(edge(10_000, |limits, limit| limits.total_bytes = limit), total);
+}
+
+#[test]
+fn bytes_of_the_manifest() {
+    edge(10_000, |limits, limit| limits.manifest_bytes = limit);
+}
+
+#[test]
+fn bytes_of_a_row() {
+    let edge = edge(1000, |limits, limit| limits.row_bytes = limit);
+    assert_eq!(edge, ROW.len() as u64);
+}
+
+#[test]
+fn expansion_is_counted_on_real_bytes() {
+    let zeros = format!("{{\"id\":\"{}\"}}", "0".repeat(1 << 20));
+    let bytes = sample::write(&[sample::table("t", &["id"], &[&zeros])], Limits::V1).unwrap();
+    sample::check(&bytes, Limits::V1).unwrap();
+    let limits = Limits { ratio: 100, ..Limits::V1 };
+    let error = sample::check(&bytes, limits).unwrap_err();
+    let sentence = r#"the entry "tables/t.json" exceeds the limit of 100 times its compressed size"#;
+    assert_eq!(error.to_string(), sentence);
+}
+
+#[test]
+fn more_entries_than_a_short_end_record_can_count() {
+    let mut writer = ArchiveWriter::create(Vec::new(), Limits::V1, Compression::default());
+    for number in 0..0x1_0001 {
+        let name = format!("files/many/{number}");
+        writer.start_entry(EntryMeta { name, kind: EntryKind::File, table: None, source: None }).unwrap();
+        writer.finish_entry(None).unwrap();
+    }
+    let (_, bytes) = writer.finish(sample::head()).unwrap();
+    assert_eq!(sample::check(&bytes, Limits::V1).unwrap().entries, 0x1_0001);
+    let end64 = bytes.len() - 22 - 20 - 56;
+    assert!(bytes[end64..].starts_with(b"PK\x06\x06"));
+    // Everything in the three records but versions and the signature's neighbours is held to be true.
+    for at in (end64..end64 + 12).chain(end64 + 16..bytes.len()) {
+        let mut damaged = bytes.clone();
+        damaged[at] ^= 1;
+        assert!(sample::open(&damaged).is_err(), "byte {}", at - end64);
+    }
+
+    let mut miscounted = bytes.clone();
+    for at in [bytes.len() - 14, bytes.len() - 12] {
+        miscounted[at..at + 2].copy_from_slice(&[7, 0]);
+    }
+    let error = sample::open(&miscounted).map(drop).unwrap_err().to_string();
+    assert!(error.contains("disagrees with the ZIP64 end record"), "{error}");
+
+    let mut hiding = bytes.clone();
+    hiding.splice(end64 + 56..end64 + 56, *b"more");
+    let error = sample::open(&hiding).map(drop).unwrap_err().to_string();
+    assert!(error.contains("locator points elsewhere"), "{error}");
+}

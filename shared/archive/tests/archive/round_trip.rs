@@ -1,0 +1,161 @@
+//! Writer to reader to verifier.
+
+use std::collections::HashSet;
+
+use strongroom_archive::manifest::Manifest;
+use strongroom_archive::{ArchiveWriter, Compression, EntryKind, EntryMeta, Error, Limits, SqliteValue};
+
+use crate::sample;
+
+#[test]
+fn odd_table_names_come_back_and_every_file_is_plain() {
+    let long = "é".repeat(300);
+    let names = [
+        "users",
+        "Users",
+        "USERS",
+        "a/b",
+        "..",
+        ".",
+        "",
+        "con",
+        "nul.txt",
+        "%41",
+        "A",
+        "quo\"te",
+        "back\\slash",
+        "new\nline",
+        "🔑 keys",
+        " edge ",
+        "trailing.",
+        "C:",
+        "a~2",
+        "ſ",
+        "s",
+        &long,
+    ];
+    let tables: Vec<_> = names.iter().map(|name| sample::table(name, &["id", name], &[&row(name)])).collect();
+    let bytes = sample::write(&tables, Limits::V1).unwrap();
+    let report = sample::check(&bytes, Limits::V1).unwrap();
+    let expected: Vec<_> = names.iter().map(|name| ((*name).to_owned(), 1)).collect();
+    assert_eq!(report.tables, expected);
+
+    let mut archive = sample::open(&bytes).unwrap();
+    let counted: Vec<_> = archive.manifest().tables.iter().map(|(name, _)| name.to_owned()).collect();
+    assert_eq!(counted, names);
+    let folded: HashSet<_> = archive.entries().iter().map(|e| e.name.to_lowercase()).collect();
+    assert_eq!(folded.len(), archive.entries().len());
+    for name in names {
+        let schema = archive.read_schema(name).unwrap();
+        let mut rows = archive.rows(&schema).unwrap();
+        let values = rows.next_row().unwrap().unwrap();
+        let value = SqliteValue::from_json(values[1]).unwrap();
+        assert_eq!(value, SqliteValue::Text(name.to_owned()));
+        assert!(rows.next_row().unwrap().is_none());
+        assert!(rows.next_row().unwrap().is_none());
+    }
+}
+
+fn row(name: &str) -> String {
+    let mut text = Vec::new();
+    strongroom_archive::json::write_string(&mut text, name);
+    let text = String::from_utf8(text).unwrap();
+    format!("{{\"id\":1,{text}:{text}}}")
+}
+
+#[test]
+fn the_manifest_has_the_seeds_fields_first_and_reads_back() {
+    let bytes = sample::write(&sample::two_tables(), Limits::V1).unwrap();
+    let mut zip = zip::ZipArchive::new(std::io::Cursor::new(&bytes)).unwrap();
+    let json = std::io::read_to_string(zip.by_name("manifest.json").unwrap()).unwrap();
+    let order = [
+        "format_version",
+        "app_name",
+        "app_url",
+        "created_at",
+        "tables",
+        "options",
+        "note",
+        "archive_id",
+        "producer",
+        "root_key_id",
+        "kids",
+        "audit_head",
+        "sources",
+        "entries",
+        "partial",
+    ];
+    let places: Vec<_> = order.iter().map(|key| json.find(&format!("\n  \"{key}\": ")).unwrap()).collect();
+    assert!(places.is_sorted(), "{json}");
+    assert!(json.contains("\"created_at\": \"2026-05-06T10:14:22Z\""));
+    assert!(json.contains("\"snapshot\": \"read-transaction\""));
+    assert!(json.find("\"users\": 2").unwrap() < json.find("\"empty\": 0").unwrap());
+
+    let read: Manifest = serde_json::from_str(&json).unwrap();
+    assert_eq!(&read, sample::open(&bytes).unwrap().manifest());
+    assert_eq!(read.options.get("include_gateway_logs"), Some(false));
+}
+
+#[test]
+fn equal_data_gives_equal_bytes_with_one_library() {
+    let write = || sample::write(&sample::two_tables(), Limits::V1).unwrap();
+    assert_eq!(write(), write());
+}
+
+#[test]
+fn progress_rises_to_the_sum_of_all_entries() {
+    let rows: Vec<String> = (0..60_000).map(|id| format!("{{\"id\":{id},\"name\":\"{id:050}\"}}")).collect();
+    let rows: Vec<&str> = rows.iter().map(String::as_str).collect();
+    let bytes = sample::write(&[sample::table("t", &["id", "name"], &rows)], Limits::V1).unwrap();
+    let mut archive = sample::open(&bytes).unwrap();
+    let mut seen = Vec::new();
+    let report = strongroom_archive::verify(&mut archive, &mut |bytes| seen.push(bytes)).unwrap();
+    assert!(seen.len() > 4 && seen.is_sorted());
+    assert_eq!(seen.last(), Some(&report.bytes));
+    assert_eq!(report.tables, [("t".to_owned(), 60_000)]);
+}
+
+#[test]
+fn every_level_is_read_and_others_are_refused() {
+    for level in 1..=9 {
+        let compression = Compression::level(level).unwrap();
+        let writer = ArchiveWriter::create(Vec::new(), Limits::V1, compression);
+        let (_, bytes) = writer.finish(sample::head()).unwrap();
+        assert!(sample::check(&bytes, Limits::V1).is_ok());
+    }
+    assert!(Compression::level(0).is_err());
+    assert!(Compression::level(10).is_err());
+}
+
+#[test]
+fn the_writer_refuses_what_makes_no_archive() {
+    let table = &sample::two_tables()[0].schema;
+    let create = || ArchiveWriter::create(Vec::new(), Limits::V1, Compression::default());
+    let entry = |name: &str, kind| EntryMeta { name: name.to_owned(), kind, table: None, source: None };
+
+    let mut writer = create();
+    assert!(matches!(writer.write(b"x"), Err(Error::Usage(_))));
+    assert!(matches!(writer.finish_table(), Err(Error::Usage(_))));
+    assert!(matches!(writer.write_ring(b"{"), Err(Error::Json { .. })));
+    for name in ["manifest.json", "manifest.sig"] {
+        assert!(matches!(writer.start_entry(entry(name, EntryKind::File)), Err(Error::Usage(_))));
+    }
+    let climbing = writer.start_entry(entry("files/../x", EntryKind::File));
+    assert!(matches!(climbing, Err(Error::Name { .. })));
+
+    writer.start_table("users", "gateway").unwrap();
+    assert!(matches!(writer.write_schema(table), Err(Error::Usage(_))));
+    for (block, rows) in [(&b"{}"[..], 0), (b"", 1), (b"{},\n", 1), (b",\n{}", 1)] {
+        assert!(matches!(writer.write_rows(block, rows), Err(Error::Usage(_))));
+    }
+    writer.finish_table().unwrap();
+    let again = writer.start_table("users", "gateway");
+    assert!(matches!(again, Err(Error::CaseDuplicate { .. })));
+    let without_schema = writer.finish(sample::head()).map(drop);
+    assert!(matches!(without_schema, Err(Error::NoSchema { .. })));
+
+    let mut writer = create();
+    writer.write_schema(table).unwrap();
+    let without_rows = writer.finish(sample::head()).map(drop);
+    assert!(matches!(without_rows, Err(Error::Manifest { .. })));
+}

@@ -1,0 +1,108 @@
+//! A small archive, and what every test needs to make one.
+
+use std::io::{Cursor, Read};
+
+use strongroom_archive::manifest::{AuditHead, Partial, Skipped, Snapshot, SourceRecord};
+use strongroom_archive::schema::{Column, Engine, TableSchema};
+use strongroom_archive::{
+    ArchiveReader, ArchiveWriter, Compression, Error, Limits, ManifestHead, Report, verify,
+};
+
+/// A table with its finished rows.
+pub(crate) struct Table {
+    pub(crate) schema: TableSchema,
+    pub(crate) rows: Vec<String>,
+}
+
+pub(crate) fn table(name: &str, columns: &[&str], rows: &[&str]) -> Table {
+    let columns = columns.iter().map(|column| Column {
+        name: (*column).to_owned(),
+        type_name: "text".to_owned(),
+        nullable: true,
+        default: None,
+        generated: None,
+        identity: None,
+    });
+    let schema = TableSchema {
+        name: name.to_owned(),
+        source: "gateway".to_owned(),
+        engine: Engine::Sqlite,
+        namespace: String::new(),
+        table: name.to_owned(),
+        columns: columns.collect(),
+        primary_key: Vec::new(),
+        unique: Vec::new(),
+        foreign_keys: Vec::new(),
+        types: Vec::new(),
+        sql: None,
+        partition_key: None,
+    };
+    Table { schema, rows: rows.iter().map(|row| (*row).to_owned()).collect() }
+}
+
+pub(crate) fn two_tables() -> Vec<Table> {
+    let users = [r#"{"id":1,"name":"Ann"}"#, r#"{"id":2,"name":{"$blob":"AP8="}}"#];
+    vec![table("users", &["id", "name"], &users), table("empty", &["id"], &[])]
+}
+
+pub(crate) fn head() -> ManifestHead {
+    ManifestHead {
+        app_name: "PromptGate".to_owned(),
+        app_url: "https://gateway.example.com".to_owned(),
+        created_at: "2026-05-06T10:14:22.75Z".parse().unwrap(),
+        options: [("include_gateway_logs".to_owned(), false)].into_iter().collect(),
+        archive_id: "019dfc9c-2b9d-7000-8000-0123456789ab".to_owned(),
+        producer: "strongroom-backup 0.1.0".to_owned(),
+        root_key_id: Some("0f1e2d3c4b5a6978".to_owned()),
+        kids: vec!["00112233445566ff".to_owned()],
+        audit_head: Some(AuditHead { sequence: 7, mac: "ab".repeat(32) }),
+        sources: vec![SourceRecord {
+            name: "gateway".to_owned(),
+            kind: "sqlite".to_owned(),
+            engine: "SQLite 3.51.3".to_owned(),
+            snapshot: Snapshot::ReadTransaction,
+            skipped: vec![Skipped { name: "tmp".to_owned(), reason: "excluded".to_owned() }],
+        }],
+        partial: Some(Partial { tables: Vec::new(), since: Some("30d".to_owned()) }),
+    }
+}
+
+pub(crate) fn write(tables: &[Table], limits: Limits) -> Result<Vec<u8>, Error> {
+    let mut writer = ArchiveWriter::create(Vec::new(), limits, Compression::default());
+    for table in tables {
+        writer.write_schema(&table.schema)?;
+        writer.start_table(&table.schema.name, &table.schema.source)?;
+        // Two blocks when there are rows for it.
+        let (first, second) = table.rows.split_at(table.rows.len() / 2);
+        for block in [first, second] {
+            writer.write_rows(block.join(",\n").as_bytes(), block.len() as u64)?;
+        }
+        writer.finish_table()?;
+    }
+    writer.write_ring(br#"{"keys":[]}"#)?;
+    let (_, bytes) = writer.finish(head())?;
+    Ok(bytes)
+}
+
+pub(crate) fn open(bytes: &[u8]) -> Result<ArchiveReader<Cursor<&[u8]>>, Error> {
+    ArchiveReader::open(Cursor::new(bytes), Limits::V1)
+}
+
+pub(crate) fn check(bytes: &[u8], limits: Limits) -> Result<Report, Error> {
+    let mut archive = ArchiveReader::open(Cursor::new(bytes), limits)?;
+    verify(&mut archive, &mut |_| {})
+}
+
+/// Every entry's name and bytes, in the manifest's order.
+pub(crate) fn contents(bytes: &[u8]) -> Result<Vec<(String, Vec<u8>)>, Error> {
+    let mut archive = open(bytes)?;
+    let names: Vec<String> = archive.entries().iter().map(|entry| entry.name.clone()).collect();
+    let mut all = Vec::new();
+    for name in names {
+        let mut content = Vec::new();
+        let read = archive.entry(&name)?.read_to_end(&mut content);
+        read.map_err(Error::Read)?;
+        all.push((name, content));
+    }
+    Ok(all)
+}

@@ -1,0 +1,208 @@
+//! A database that one test owns: made fresh, gone when the value is dropped.
+//!
+//! SQLite is always there. PostgreSQL is where `TEST_DATABASE_URL` says; without it a test is skipped with a
+//! sentence, except in CI (`CI` set), where that is a failure. Every call blocks, inside an async test too:
+//! the work is done on a thread of its own, so that `Drop` can use it.
+
+use std::io::Write as _;
+use std::path::PathBuf;
+
+use sqlx::{AssertSqlSafe, Connection, PgConnection, SqliteConnection};
+use strongroom_store::{DatabaseUrl, Engine};
+
+/// The file in a SQLite database's folder.
+const FILE: &str = "test.db";
+
+/// A fresh database.
+#[derive(Debug)]
+pub struct TestDb {
+    url: String,
+    place: Place,
+}
+
+#[derive(Debug)]
+enum Place {
+    /// The folder goes with the value.
+    Folder(tempfile::TempDir),
+    /// A database on `server`.
+    Server { server: String, name: String },
+}
+
+impl TestDb {
+    /// An empty SQLite file in a folder of its own.
+    #[must_use]
+    pub fn sqlite() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join(FILE);
+        std::fs::File::create_new(&file).unwrap();
+        let url = format!("sqlite:{}", file.display());
+        Self { url, place: Place::Folder(folder) }
+    }
+
+    /// An empty database (UTF-8, `template0`) on the server of `TEST_DATABASE_URL`; `None`, with one sentence
+    /// on standard error, when there is no such server.
+    ///
+    /// # Panics
+    /// Without a server in CI, and when the server refuses.
+    #[must_use]
+    pub fn postgres() -> Option<Self> {
+        let Some(server) = postgres_server() else {
+            assert!(std::env::var_os("CI").is_none(), "CI needs PostgreSQL: set TEST_DATABASE_URL");
+            report_skip("TEST_DATABASE_URL names no PostgreSQL server");
+            return None;
+        };
+        let name = format!("strongroom_test_{}", uuid::Uuid::now_v7().simple());
+        run(&server, &format!("CREATE DATABASE {name} ENCODING 'UTF8' TEMPLATE template0"));
+        Some(Self { url: with_database(&server, &name), place: Place::Server { server, name } })
+    }
+
+    /// Both engines, or SQLite alone where there is no server: for a suite that runs on each.
+    #[must_use]
+    pub fn each() -> Vec<Self> {
+        std::iter::once(Self::sqlite()).chain(Self::postgres()).collect()
+    }
+
+    /// Where it is, parsed.
+    #[must_use]
+    pub fn url(&self) -> DatabaseUrl {
+        DatabaseUrl::parse(&self.url).unwrap()
+    }
+
+    /// Where it is, as a configuration file has it; with the password, if the server asks for one.
+    #[must_use]
+    pub fn url_text(&self) -> &str {
+        &self.url
+    }
+
+    /// The SQLite file; `None` on PostgreSQL.
+    #[must_use]
+    pub fn file(&self) -> Option<PathBuf> {
+        match &self.place {
+            Place::Folder(folder) => Some(folder.path().join(FILE)),
+            Place::Server { .. } => None,
+        }
+    }
+
+    /// Runs any number of statements.
+    pub fn run(&self, sql: &str) {
+        run(&self.url, sql);
+    }
+
+    /// The one number that `sql` selects (`bigint` on PostgreSQL: `count(*)` is one).
+    #[must_use]
+    pub fn number(&self, sql: &str) -> i64 {
+        let (url, sql) = (self.url.clone(), sql.to_owned());
+        on_own_thread(move || async move {
+            let query = AssertSqlSafe(sql);
+            match DatabaseUrl::parse(&url).unwrap().engine() {
+                Engine::Sqlite(_) => {
+                    let mut connection = SqliteConnection::connect(&url).await.unwrap();
+                    sqlx::query_scalar(query).fetch_one(&mut connection).await.unwrap()
+                }
+                Engine::Postgres(options) => {
+                    let mut connection = PgConnection::connect_with(options).await.unwrap();
+                    sqlx::query_scalar(query).fetch_one(&mut connection).await.unwrap()
+                }
+            }
+        })
+    }
+}
+
+impl Drop for TestDb {
+    fn drop(&mut self) {
+        if let Place::Server { server, name } = &self.place {
+            run(server, &format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)"));
+        }
+    }
+}
+
+fn postgres_server() -> Option<String> {
+    std::env::var("TEST_DATABASE_URL").ok().filter(|url| !url.is_empty())
+}
+
+/// Past the test harness, which keeps to itself what a passed test prints.
+fn report_skip(why: &str) {
+    let _ = writeln!(std::io::stderr(), "skipped: {why}");
+}
+
+/// The same server, user and parameters, another database.
+fn with_database(server: &str, name: &str) -> String {
+    let (address, parameters) = match server.split_once('?') {
+        Some((address, parameters)) => (address, format!("?{parameters}")),
+        None => (server, String::new()),
+    };
+    let host_begins = address.find("://").map_or(0, |at| at + 3);
+    let host_ends = address[host_begins..].find('/').map_or(address.len(), |at| host_begins + at);
+    format!("{}/{name}{parameters}", &address[..host_ends])
+}
+
+fn run(url: &str, sql: &str) {
+    let (url, sql) = (url.to_owned(), AssertSqlSafe(sql.to_owned()));
+    on_own_thread(move || async move {
+        match DatabaseUrl::parse(&url).unwrap().engine() {
+            Engine::Sqlite(_) => {
+                let mut connection = SqliteConnection::connect(&url).await.unwrap();
+                sqlx::raw_sql(sql).execute(&mut connection).await.unwrap();
+            }
+            Engine::Postgres(options) => {
+                let mut connection = PgConnection::connect_with(options).await.unwrap();
+                sqlx::raw_sql(sql).execute(&mut connection).await.unwrap();
+            }
+        }
+    });
+}
+
+/// A runtime cannot be entered twice on one thread, and a test may have one already.
+fn on_own_thread<T, F>(work: impl FnOnce() -> F + Send + 'static) -> T
+where
+    T: Send + 'static,
+    F: Future<Output = T>,
+{
+    let thread = std::thread::spawn(|| {
+        tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(work())
+    });
+    match thread.join() {
+        Ok(value) => value,
+        Err(panic) => std::panic::resume_unwind(panic),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_database_of_a_url_changes() {
+        for (server, expected) in [
+            ("postgres://a:b@h:5/postgres", "postgres://a:b@h:5/new"),
+            ("postgres://h", "postgres://h/new"),
+            ("postgres://h/old?sslmode=disable", "postgres://h/new?sslmode=disable"),
+            ("postgres:///old?host=/run/pg", "postgres:///new?host=/run/pg"),
+        ] {
+            assert_eq!(with_database(server, "new"), expected);
+        }
+    }
+
+    #[test]
+    fn each_database_is_fresh_and_goes_away() {
+        for db in TestDb::each() {
+            db.run("CREATE TABLE t (id BIGINT); INSERT INTO t VALUES (1), (2)");
+            assert_eq!(db.number("SELECT count(*) FROM t"), 2);
+        }
+        let file = TestDb::sqlite().file().unwrap();
+        assert!(!file.exists());
+        if let Some(db) = TestDb::postgres() {
+            let Place::Server { server, name } = &db.place else { unreachable!() };
+            let (server, name) = (server.clone(), name.clone());
+            drop(db);
+            run(&server, &format!("CREATE DATABASE {name}"));
+            run(&server, &format!("DROP DATABASE {name}"));
+        }
+    }
+
+    #[tokio::test]
+    async fn it_works_inside_an_async_test() {
+        let db = TestDb::sqlite();
+        assert_eq!(db.number("SELECT 1"), 1);
+    }
+}

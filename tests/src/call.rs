@@ -1,0 +1,99 @@
+//! A program run to its end, with its input given and its output kept.
+
+use std::io::{Read, Write as _};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use serde_json::Value;
+
+/// What a program left behind.
+#[derive(Debug)]
+pub struct Finished {
+    /// The command line, for messages.
+    pub line: String,
+    /// The exit code; `None` when a signal ended it.
+    pub code: Option<i32>,
+    /// Standard output.
+    pub stdout: Vec<u8>,
+    /// Standard error.
+    pub stderr: String,
+}
+
+/// Runs `command` to its end with `stdin` as its input.
+///
+/// # Panics
+/// When it cannot be started or runs longer than `within`.
+#[must_use]
+pub fn finish(command: &mut Command, stdin: &[u8], within: Duration) -> Finished {
+    let line = format!("{command:?}");
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap_or_else(|error| panic!("{line}: {error}"));
+    let mut input = child.stdin.take().unwrap();
+    let stdin = stdin.to_vec();
+    // A program may end without reading all of it.
+    let writer = std::thread::spawn(move || input.write_all(&stdin));
+    let stdout = collect(child.stdout.take().unwrap());
+    let stderr = collect(child.stderr.take().unwrap());
+    let end = std::time::Instant::now() + within;
+    let status = loop {
+        if let Some(status) = child.try_wait().unwrap() {
+            break status;
+        }
+        if std::time::Instant::now() > end {
+            child.kill().unwrap();
+            let said = stderr.join().unwrap();
+            panic!("{line}: still running after {within:?}; it said: {}", String::from_utf8_lossy(&said));
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    };
+    let _ = writer.join().unwrap();
+    let stderr = String::from_utf8_lossy(&stderr.join().unwrap()).into_owned();
+    Finished { line, code: status.code(), stdout: stdout.join().unwrap(), stderr }
+}
+
+fn collect(mut pipe: impl Read + Send + 'static) -> std::thread::JoinHandle<Vec<u8>> {
+    std::thread::spawn(move || {
+        let mut bytes = Vec::new();
+        pipe.read_to_end(&mut bytes).unwrap();
+        bytes
+    })
+}
+
+impl Finished {
+    /// Standard output as text.
+    #[must_use]
+    pub fn text(&self) -> String {
+        String::from_utf8(self.stdout.clone()).unwrap()
+    }
+
+    /// Standard output as one JSON document.
+    #[must_use]
+    pub fn json(&self) -> Value {
+        serde_json::from_slice(&self.stdout)
+            .unwrap_or_else(|error| panic!("{}: {error}: {}", self.line, String::from_utf8_lossy(&self.stdout)))
+    }
+
+    /// Everything it said, on both channels.
+    #[must_use]
+    pub fn said(&self) -> String {
+        format!("{}{}", String::from_utf8_lossy(&self.stdout), self.stderr)
+    }
+
+    /// Fails the test unless the exit code is 0.
+    #[must_use]
+    pub fn succeeded(self) -> Self {
+        assert_eq!(self.code, Some(0), "{}\n{}", self.line, self.said());
+        self
+    }
+
+    /// Fails the test unless it ended with `code` and one plain sentence on standard error, which is
+    /// returned. A sentence is a line; a panic or a dump is none.
+    #[must_use]
+    pub fn failed_with(&self, code: i32) -> String {
+        assert_eq!(self.code, Some(code), "{}\n{}", self.line, self.said());
+        assert!(!self.stderr.contains("panicked at"), "{}\n{}", self.line, self.stderr);
+        let errors: Vec<&str> = self.stderr.lines().filter(|line| line.starts_with("error: ")).collect();
+        assert_eq!(errors.len(), 1, "{} says one sentence\n{}", self.line, self.stderr);
+        errors[0].to_owned()
+    }
+}

@@ -1,0 +1,200 @@
+//! A vault and a backup service on free ports: in one process (`strongroom dev`) or as the two programs that a
+//! cluster runs.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitStatus};
+
+use tempfile::TempDir;
+
+use crate::operator::Operator;
+use crate::program::program;
+use crate::service::Service;
+use crate::wait::{eventually, free_port};
+
+const APP: &str = "[app]\nname = \"PromptGate\"\nurl = \"https://gateway.example.com\"\n\n";
+
+/// `strongroom dev` in a folder of its own.
+#[derive(Debug)]
+pub struct Dev {
+    /// The process.
+    pub service: Service,
+    /// The holder of the first admin token.
+    pub admin: Operator,
+    folder: TempDir,
+    ports: (u16, u16),
+}
+
+impl Dev {
+    /// Starts it with `sources`, the configuration behind `[app]`, and waits until it is ready.
+    #[must_use]
+    pub fn start(sources: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("strongroom.toml"), format!("{APP}{sources}")).unwrap();
+        let ports = (free_port(), free_port());
+        let service = Self::serve(folder.path(), ports);
+        let admin = Operator {
+            vault_url: format!("http://127.0.0.1:{}", ports.0),
+            backup_url: format!("http://127.0.0.1:{}", ports.1),
+            token: read_token(&folder.path().join("data/admin.token")),
+        };
+        Self { service, admin, folder, ports }
+    }
+
+    fn serve(folder: &Path, ports: (u16, u16)) -> Service {
+        let mut service = Service::start(&mut Self::command(folder, ports));
+        service.wait_until_ready();
+        service
+    }
+
+    /// The command line as an operator writes it.
+    #[must_use]
+    pub fn command(folder: &Path, ports: (u16, u16)) -> Command {
+        let mut command = program("strongroom");
+        command
+            .args(["dev", "--data-dir", "data", "--config", "strongroom.toml"])
+            .args(["--vault-listen", &format!("127.0.0.1:{}", ports.0)])
+            .args(["--backup-listen", &format!("127.0.0.1:{}", ports.1)])
+            .current_dir(folder)
+            .env("STRONGROOM_LOG", "debug");
+        command
+    }
+
+    /// Stops it as an orchestrator does.
+    pub fn stop(&mut self) -> ExitStatus {
+        self.service.terminate()
+    }
+
+    /// Starts it again on the same folder and ports.
+    pub fn restart(&mut self) {
+        self.service.kill();
+        self.service = Self::serve(self.folder.path(), self.ports);
+    }
+
+    /// A path in its folder, for archives and secrets.
+    #[must_use]
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// Its data folder.
+    #[must_use]
+    pub fn data(&self) -> PathBuf {
+        self.path("data")
+    }
+
+    /// The ports of the vault and of the backup service.
+    #[must_use]
+    pub fn ports(&self) -> (u16, u16) {
+        self.ports
+    }
+}
+
+/// `strongroom-vault` and `strongroom-backup`, each a process of its own.
+#[derive(Debug)]
+pub struct Deployment {
+    /// The vault's process.
+    pub vault: Service,
+    /// The backup service's process.
+    pub backup: Service,
+    /// The holder of the first admin token.
+    pub admin: Operator,
+    folder: TempDir,
+    ports: (u16, u16),
+}
+
+impl Deployment {
+    /// Starts a vault on `vault_database` (a URL), gives the backup service a token, and starts that with
+    /// `sources`.
+    #[must_use]
+    pub fn start(vault_database: &str, sources: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let ports = (free_port(), free_port());
+        let admin = |token: String| Operator {
+            vault_url: format!("http://127.0.0.1:{}", ports.0),
+            backup_url: format!("http://127.0.0.1:{}", ports.1),
+            token,
+        };
+        let made = admin(String::new()).run(&["key", "new-root", "--out", &text(&folder.path().join("root.key"))]);
+        assert_eq!(made.code, Some(0), "{}", made.said());
+        std::fs::write(folder.path().join("vault.toml"), vault_config(folder.path(), ports.0, vault_database)).unwrap();
+        let vault = Self::serve_vault(folder.path(), ports.0);
+        let admin = admin(read_token(&folder.path().join("admin.token")));
+        std::fs::write(folder.path().join("backup.token"), admin.issue("backup-service").token).unwrap();
+        std::fs::write(folder.path().join("backup.toml"), backup_config(folder.path(), ports, sources)).unwrap();
+        std::fs::create_dir(folder.path().join("tmp")).unwrap();
+        let backup = Self::serve_backup(folder.path(), ports.1);
+        Self { vault, backup, admin, folder, ports }
+    }
+
+    fn serve_vault(folder: &Path, port: u16) -> Service {
+        let mut command = program("strongroom-vault");
+        let mut service = Service::start(command.arg("--config").arg(folder.join("vault.toml")).current_dir(folder));
+        service.wait_until_listening(port);
+        service
+    }
+
+    fn serve_backup(folder: &Path, port: u16) -> Service {
+        let mut command = program("strongroom-backup");
+        command.arg("--config").arg(folder.join("backup.toml")).current_dir(folder).env("TMPDIR", folder.join("tmp"));
+        let mut service = Service::start(&mut command);
+        service.wait_until_listening(port);
+        service
+    }
+
+    /// Kills the backup service and starts it again.
+    pub fn restart_backup(&mut self) {
+        self.backup.kill();
+        self.backup = Self::serve_backup(self.folder.path(), self.ports.1);
+    }
+
+    /// Starts the vault again after it ended.
+    pub fn restart_vault(&mut self) {
+        self.vault.kill();
+        self.vault = Self::serve_vault(self.folder.path(), self.ports.0);
+    }
+
+    /// A path in its folder.
+    #[must_use]
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// The folder that the backup service has as TMPDIR.
+    #[must_use]
+    pub fn temporary_folder(&self) -> PathBuf {
+        self.path("tmp")
+    }
+}
+
+/// A vault's configuration file.
+#[must_use]
+pub fn vault_config(folder: &Path, port: u16, database: &str) -> String {
+    let folder = text(folder);
+    format!(
+        "[vault]\nlisten = \"127.0.0.1:{port}\"\ndatabase_url = \"{database}\"\n\
+         root_key_file = \"{folder}/root.key\"\nadmin_token_file = \"{folder}/admin.token\"\n"
+    )
+}
+
+/// A backup service's configuration file.
+#[must_use]
+pub fn backup_config(folder: &Path, ports: (u16, u16), sources: &str) -> String {
+    let folder = text(folder);
+    format!(
+        "{APP}[backup]\nlisten = \"127.0.0.1:{}\"\ntoken_file = \"{folder}/backup.token\"\n\
+         vault.url = \"http://127.0.0.1:{}\"\n\n{sources}",
+        ports.1, ports.0
+    )
+}
+
+fn text(path: &Path) -> String {
+    path.to_str().expect("temporary folders have plain names").to_owned()
+}
+
+fn read_token(file: &Path) -> String {
+    let what = format!("a token in {}", file.display());
+    eventually(&what, std::time::Duration::from_secs(5), || {
+        let text = std::fs::read_to_string(file).ok()?;
+        text.ends_with('\n').then(|| text.trim().to_owned())
+    })
+}

@@ -1,0 +1,83 @@
+//! Somebody with a token at a terminal.
+
+use std::process::Command;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::call::{Finished, finish};
+use crate::program::program;
+
+/// No command of an operator may take longer, whatever is broken.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Runs `strongroom` against two addresses with one token.
+#[derive(Debug, Clone)]
+pub struct Operator {
+    /// `http://…` of the vault.
+    pub vault_url: String,
+    /// `http://…` of the backup service.
+    pub backup_url: String,
+    /// The token's text.
+    pub token: String,
+}
+
+impl Operator {
+    /// The same addresses with another token.
+    #[must_use]
+    pub fn with_token(&self, token: &str) -> Self {
+        Self { token: token.to_owned(), ..self.clone() }
+    }
+
+    /// Issues a token of `role` and returns somebody who holds it.
+    #[must_use]
+    pub fn issue(&self, role: &str) -> Self {
+        let issued = self.json(&["token", "issue", &format!("e2e {role}"), "--role", role]);
+        self.with_token(issued["secret"].as_str().unwrap())
+    }
+
+    /// `strongroom ARGUMENTS` with the addresses and the token in its environment.
+    #[must_use]
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = program("strongroom");
+        command
+            .args(arguments)
+            .env("STRONGROOM_VAULT_URL", &self.vault_url)
+            .env("STRONGROOM_BACKUP_URL", &self.backup_url)
+            .env("STRONGROOM_TOKEN", &self.token);
+        command
+    }
+
+    /// Runs it to its end, whatever that is.
+    #[must_use]
+    pub fn run(&self, arguments: &[&str]) -> Finished {
+        self.feed(arguments, b"")
+    }
+
+    /// The same with something on standard input.
+    #[must_use]
+    pub fn feed(&self, arguments: &[&str], stdin: &[u8]) -> Finished {
+        finish(&mut self.command(arguments), stdin, PATIENCE)
+    }
+
+    /// Runs it with `-o json`; it must succeed.
+    #[must_use]
+    pub fn json(&self, arguments: &[&str]) -> Value {
+        self.run(&[arguments, &["-o", "json"]].concat()).succeeded().json()
+    }
+
+    /// Creates a credential and returns its id.
+    #[must_use]
+    pub fn create_credential(&self, name: &str, provider: &str, secret: &[u8]) -> String {
+        let arguments =
+            ["credential", "create", name, "--provider", provider, "--secret-file", "-", "-o", "json"];
+        let created = self.feed(&arguments, secret).succeeded().json();
+        created["id"].as_str().unwrap_or_else(|| panic!("a credential has an id: {created}")).to_owned()
+    }
+
+    /// Events that match `pattern`, newest first.
+    #[must_use]
+    pub fn events(&self, pattern: &str) -> Vec<Value> {
+        self.json(&["audit", "list", "--event", pattern]).as_array().unwrap().clone()
+    }
+}

@@ -1,0 +1,35 @@
+//! Where the built programs are.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// The checkout that these tests belong to.
+#[must_use]
+pub fn repository() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("tests/ is inside the repository")
+}
+
+/// A command for a program of this workspace: `strongroom`, `strongroom-vault` or `strongroom-backup`, from
+/// the same build as the running test. It sees no `STRONGROOM_…` variable of the caller.
+///
+/// # Panics
+/// When the program was not built: `cargo test` alone builds no program of another crate.
+#[must_use]
+pub fn program(name: &str) -> Command {
+    let path = built(name);
+    assert!(path.exists(), "{} is missing: run `cargo build --workspace --bins`, or tests/run", path.display());
+    let mut command = Command::new(path);
+    for (variable, _) in std::env::vars_os() {
+        if variable.to_string_lossy().starts_with("STRONGROOM_") {
+            command.env_remove(variable);
+        }
+    }
+    command
+}
+
+/// Test executables lie in `deps` beside the programs.
+fn built(name: &str) -> PathBuf {
+    let test = std::env::current_exe().unwrap();
+    let profile = test.ancestors().nth(2).expect("the test is at target/PROFILE/deps/TEST");
+    profile.join(name)
+}
