@@ -1,1 +1,14 @@
 //! Nothing but the built programs, real sockets, real databases and other people's tools. One module a subject.
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+mod archive_tools;
+mod big;
+mod demo;
+mod failures;
+mod grpcurl;
+mod kills;
+mod leaks;
+mod main_job;
+mod repository;
+mod shutdown;
+mod usage;

@@ -24,7 +24,8 @@ impl Archive {
     /// The only file of a folder.
     #[must_use]
     pub fn only_one_in(folder: &Path) -> Self {
-        let files: Vec<PathBuf> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+        let files: Vec<PathBuf> =
+            std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
         assert_eq!(files.len(), 1, "{files:?}");
         Self::at(&files[0])
     }
@@ -53,7 +54,8 @@ impl Archive {
     #[must_use]
     pub fn json(&self, name: &str) -> Value {
         let entries = self.entries();
-        let (_, bytes) = entries.iter().find(|(entry, _)| entry == name).unwrap_or_else(|| panic!("no {name}"));
+        let (_, bytes) =
+            entries.iter().find(|(entry, _)| entry == name).unwrap_or_else(|| panic!("no {name}"));
         serde_json::from_slice(bytes).unwrap()
     }
 

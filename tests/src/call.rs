@@ -69,8 +69,9 @@ impl Finished {
     /// Standard output as one JSON document.
     #[must_use]
     pub fn json(&self) -> Value {
-        serde_json::from_slice(&self.stdout)
-            .unwrap_or_else(|error| panic!("{}: {error}: {}", self.line, String::from_utf8_lossy(&self.stdout)))
+        serde_json::from_slice(&self.stdout).unwrap_or_else(|error| {
+            panic!("{}: {error}: {}", self.line, String::from_utf8_lossy(&self.stdout))
+        })
     }
 
     /// Everything it said, on both channels.

@@ -114,13 +114,19 @@ impl Deployment {
             backup_url: format!("http://127.0.0.1:{}", ports.1),
             token,
         };
-        let made = admin(String::new()).run(&["key", "new-root", "--out", &text(&folder.path().join("root.key"))]);
+        let made =
+            admin(String::new()).run(&["key", "new-root", "--out", &text(&folder.path().join("root.key"))]);
         assert_eq!(made.code, Some(0), "{}", made.said());
-        std::fs::write(folder.path().join("vault.toml"), vault_config(folder.path(), ports.0, vault_database)).unwrap();
+        std::fs::write(
+            folder.path().join("vault.toml"),
+            vault_config(folder.path(), ports.0, vault_database),
+        )
+        .unwrap();
         let vault = Self::serve_vault(folder.path(), ports.0);
         let admin = admin(read_token(&folder.path().join("admin.token")));
         std::fs::write(folder.path().join("backup.token"), admin.issue("backup-service").token).unwrap();
-        std::fs::write(folder.path().join("backup.toml"), backup_config(folder.path(), ports, sources)).unwrap();
+        std::fs::write(folder.path().join("backup.toml"), backup_config(folder.path(), ports, sources))
+            .unwrap();
         std::fs::create_dir(folder.path().join("tmp")).unwrap();
         let backup = Self::serve_backup(folder.path(), ports.1);
         Self { vault, backup, admin, folder, ports }
@@ -128,14 +134,19 @@ impl Deployment {
 
     fn serve_vault(folder: &Path, port: u16) -> Service {
         let mut command = program("strongroom-vault");
-        let mut service = Service::start(command.arg("--config").arg(folder.join("vault.toml")).current_dir(folder));
+        let mut service =
+            Service::start(command.arg("--config").arg(folder.join("vault.toml")).current_dir(folder));
         service.wait_until_listening(port);
         service
     }
 
     fn serve_backup(folder: &Path, port: u16) -> Service {
         let mut command = program("strongroom-backup");
-        command.arg("--config").arg(folder.join("backup.toml")).current_dir(folder).env("TMPDIR", folder.join("tmp"));
+        command
+            .arg("--config")
+            .arg(folder.join("backup.toml"))
+            .current_dir(folder)
+            .env("TMPDIR", folder.join("tmp"));
         let mut service = Service::start(&mut command);
         service.wait_until_listening(port);
         service
@@ -178,7 +189,7 @@ pub fn vault_config(folder: &Path, port: u16, database: &str) -> String {
 
 /// A backup service's configuration file.
 #[must_use]
-pub fn backup_config(folder: &Path, ports: (u16, u16), sources: &str) -> String {
+fn backup_config(folder: &Path, ports: (u16, u16), sources: &str) -> String {
     let folder = text(folder);
     format!(
         "{APP}[backup]\nlisten = \"127.0.0.1:{}\"\ntoken_file = \"{folder}/backup.token\"\n\

@@ -17,7 +17,7 @@ mod wait;
 
 pub use archive::Archive;
 pub use call::{Finished, finish};
-pub use deployment::{Deployment, Dev};
+pub use deployment::{Deployment, Dev, vault_config};
 pub use gateway::{SEED_TABLES, bulk_table, sample_gateway, source};
 pub use operator::Operator;
 pub use program::{program, repository};

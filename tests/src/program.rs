@@ -17,7 +17,11 @@ pub fn repository() -> &'static Path {
 #[must_use]
 pub fn program(name: &str) -> Command {
     let path = built(name);
-    assert!(path.exists(), "{} is missing: run `cargo build --workspace --bins`, or tests/run", path.display());
+    assert!(
+        path.exists(),
+        "{} is missing: run `cargo build --workspace --bins`, or tests/run",
+        path.display()
+    );
     let mut command = Command::new(path);
     for (variable, _) in std::env::vars_os() {
         if variable.to_string_lossy().starts_with("STRONGROOM_") {

@@ -84,7 +84,9 @@ impl Service {
         // The standard library can only kill.
         let sent = Command::new("sh").args(["-c", &format!("kill -TERM {}", self.pid())]).status().unwrap();
         assert!(sent.success());
-        eventually(&format!("{}: the end after SIGTERM\n", self.line), STOP, || self.child.try_wait().unwrap())
+        eventually(&format!("{}: the end after SIGTERM\n", self.line), STOP, || {
+            self.child.try_wait().unwrap()
+        })
     }
 
     /// Kills it (SIGKILL) and waits for the end.

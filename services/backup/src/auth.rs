@@ -10,7 +10,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use moka::future::Cache;
 use strongroom_api::vault::v1::{AuditEvent, AuditOutcome};
-use strongroom_crypto::token::Token;
+use strongroom_crypto::Token;
 use strongroom_runtime::{Authenticator, Caller, Principal};
 use tonic::Status;
 

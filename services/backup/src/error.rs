@@ -95,7 +95,9 @@ pub enum Error {
         problem: String,
     },
     /// Two sources have a table of the same name.
-    #[error("table {table:?} is both in source {first} and in source {second}; exclude or rename one of them")]
+    #[error(
+        "table {table:?} is both in source {first} and in source {second}; exclude or rename one of them"
+    )]
     TableTaken {
         /// The name in question.
         table: String,
@@ -119,7 +121,9 @@ pub enum Error {
     #[error("the client left before the end")]
     ClientLeft,
     /// The client is there but takes nothing.
-    #[error("the client took nothing for {0} s, and a snapshot is not held for it; use a stored backup instead")]
+    #[error(
+        "the client took nothing for {0} s, and a snapshot is not held for it; use a stored backup instead"
+    )]
     Stalled(u64),
     /// The absolute limit of an export.
     #[error(

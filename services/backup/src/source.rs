@@ -13,10 +13,10 @@ use strongroom_tables::Block;
 use tokio::sync::mpsc;
 
 use crate::error::Result;
-pub(crate) use service::{ServiceSource, VAULT_TABLES};
 use service::ServiceSnapshot;
-pub(crate) use sql::SqlSource;
+pub(crate) use service::{ServiceSource, VAULT_TABLES};
 use sql::SqlSnapshot;
+pub(crate) use sql::SqlSource;
 
 /// The vault's name among the sources.
 pub(crate) const VAULT_NAME: &str = "vault";
@@ -26,7 +26,7 @@ pub(crate) const VAULT_GROUP: &str = "audit";
 /// A configured source.
 pub(crate) enum Source {
     /// Read by introspection.
-    Sql(SqlSource),
+    Sql(Box<SqlSource>),
     /// Read through `strongroom.source.v1`.
     Service(ServiceSource),
 }
@@ -105,7 +105,7 @@ impl Source {
     /// Fixes one moment for everything that is read.
     pub(crate) async fn open(&self, choice: &Choice) -> Result<OpenSource> {
         match self {
-            Self::Sql(source) => Ok(OpenSource::Sql(source.open(choice).await?)),
+            Self::Sql(source) => Ok(OpenSource::Sql(Box::new(source.open(choice).await?))),
             Self::Service(source) => Ok(OpenSource::Service(Box::new(source.open(choice).await?))),
         }
     }
@@ -114,7 +114,7 @@ impl Source {
 /// A source in one moment. Dropping it ends the snapshot.
 pub(crate) enum OpenSource {
     /// A database transaction.
-    Sql(SqlSnapshot),
+    Sql(Box<SqlSnapshot>),
     /// A stream of a service.
     Service(Box<ServiceSnapshot>),
 }

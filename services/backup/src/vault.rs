@@ -142,14 +142,17 @@ impl Vault {
     }
 
     fn error(&self, status: Status) -> Error {
-        let source = Box::new(status);
-        if is_away(source.code()) {
-            return Error::VaultAway { url: self.url.to_string(), source };
-        }
-        match source.code() {
-            Code::Unauthenticated | Code::PermissionDenied => Error::VaultRefused { source },
-            _ => Error::VaultFailed { source },
-        }
+        vault_error(&self.url, status)
+    }
+}
+
+/// What a status of the vault at `url` means.
+pub(crate) fn vault_error(url: &str, status: Status) -> Error {
+    let source = Box::new(status);
+    match source.code() {
+        code if is_away(code) => Error::VaultAway { url: url.to_owned(), source },
+        Code::Unauthenticated | Code::PermissionDenied => Error::VaultRefused { source },
+        _ => Error::VaultFailed { source },
     }
 }
 

@@ -37,6 +37,12 @@ pub(crate) fn replace_private(path: &Path, text: &str) -> Result<()> {
     sync_folder_of(path)
 }
 
+/// The token in `path`.
+pub(crate) fn read_token(path: &Path) -> Result<String> {
+    let text = std::fs::read_to_string(path).with_context(|| format!("cannot read the token in {}", path.display()))?;
+    Ok(text.trim().to_owned())
+}
+
 /// The folder that `path` is in.
 pub(crate) fn folder_of(path: &Path) -> &Path {
     path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))

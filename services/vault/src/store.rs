@@ -4,6 +4,8 @@
 //! statement that is the same text on both engines stands once, beside its rows.
 
 mod audit;
+#[cfg(test)]
+mod contract;
 mod credential;
 mod key;
 mod postgres;

@@ -50,7 +50,9 @@ fn check_source(source: &SourceConfig) -> Result<()> {
         return refused(format!("source name {name:?} must have 1 to 100 bytes and no control characters"));
     }
     if name == VAULT_NAME {
-        return refused(format!("a source cannot be called {VAULT_NAME:?}: the vault is part of every backup"));
+        return refused(format!(
+            "a source cannot be called {VAULT_NAME:?}: the vault is part of every backup"
+        ));
     }
     if source.kind == SourceKind::Files {
         return refused(format!("source {name}: sources of kind files come in a later release; remove it"));
@@ -192,7 +194,8 @@ mod tests {
 
     #[test]
     fn each_mistake_has_its_sentence() {
-        let source = |rest: &str| format!("[[sources]]\nname = 's'\nkind = 'sqlite'\nurl = 'sqlite:a'\n{rest}");
+        let source =
+            |rest: &str| format!("[[sources]]\nname = 's'\nkind = 'sqlite'\nurl = 'sqlite:a'\n{rest}");
         let twice = format!("{}{}", source(""), source(""));
         let group = "[[sources.optional]]\nname = 'logs'\ntables = ['l']\n";
         for (text, expected) in [

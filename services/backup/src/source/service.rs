@@ -19,7 +19,7 @@ use tonic::{Request, Status, Streaming};
 use super::{Choice, ListedTable, Listing, VAULT_GROUP, VAULT_NAME};
 use crate::error::{Error, Result};
 use crate::time::proto_time;
-use crate::vault::is_away;
+use crate::vault::{is_away, vault_error};
 
 /// What the vault owns, for as long as it cannot be asked.
 pub(crate) const VAULT_TABLES: [&str; 4] =
@@ -33,6 +33,7 @@ const SILENCE: Duration = Duration::from_secs(60);
 const MESSAGE_BYTES: usize = 64 << 20;
 
 /// A service with tables.
+#[derive(Clone)]
 pub(crate) struct ServiceSource {
     name: String,
     kind: &'static str,
@@ -99,13 +100,7 @@ impl ServiceSource {
             tables.push(self.schema(table)?);
         }
         let record = self.record(&begun)?;
-        let source = Self {
-            name: self.name.clone(),
-            kind: self.kind,
-            target: self.target.clone(),
-            bearer: self.bearer.clone(),
-        };
-        Ok(ServiceSnapshot { source, stream, record, tables, kids: begun.kids })
+        Ok(ServiceSnapshot { source: self.clone(), stream, record, tables, kids: begun.kids })
     }
 
     fn client(&self) -> Result<SourceServiceClient<AuthorizedChannel>> {
@@ -142,15 +137,15 @@ impl ServiceSource {
     }
 
     fn failed(&self, status: Status) -> Error {
-        let source = Box::new(status);
-        let is_vault = self.kind == VAULT_NAME;
-        let (name, url) = (self.name.clone(), self.target.url.clone());
-        match (is_away(source.code()), is_vault) {
-            (true, true) => Error::VaultAway { url, source },
-            (true, false) => Error::SourceAway { name, url, problem: source.message().to_owned() },
-            (false, true) => Error::VaultFailed { source },
-            (false, false) => Error::SourceFailed { name, source },
+        if self.kind == VAULT_NAME {
+            return vault_error(&self.target.url, status);
         }
+        let name = self.name.clone();
+        if is_away(status.code()) {
+            let (url, problem) = (self.target.url.clone(), status.message().to_owned());
+            return Error::SourceAway { name, url, problem };
+        }
+        Error::SourceFailed { name, source: Box::new(status) }
     }
 
     fn silent(&self, limit: Duration) -> Error {

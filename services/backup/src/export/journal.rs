@@ -1,0 +1,112 @@
+//! An export in the vault's audit log: one event before its first byte, one that says how it ended.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use strongroom_api::vault::v1::{AuditEvent, AuditOutcome};
+use strongroom_runtime::Caller;
+
+use super::pipeline::Summary;
+use super::plan::Plan;
+use crate::error::{Error, Result};
+use crate::vault::Vault;
+
+/// The first event.
+pub(crate) const STARTED: &str = "backup.export_started";
+/// The last one, whatever the outcome.
+pub(crate) const ENDED: &str = "backup.exported";
+
+/// Waits before the last event is tried again: a vault that restarts is back by then.
+const RETRIES: [Duration; 4] =
+    [Duration::from_millis(200), Duration::from_millis(800), Duration::from_secs(2), Duration::from_secs(4)];
+
+/// Writes one export's events.
+pub(crate) struct Journal {
+    vault: Vault,
+    /// What both events share.
+    event: AuditEvent,
+    instance: String,
+}
+
+impl Journal {
+    /// For an archive that `caller` asked for.
+    pub(crate) fn create(
+        vault: Vault,
+        caller: &Caller,
+        instance: &str,
+        archive_id: &str,
+        file_name: &str,
+        plan: &Plan,
+    ) -> Result<Self> {
+        let options = serde_json::to_value(&plan.options)
+            .map_err(|error| Error::Defect(format!("options make no JSON: {error}")))?;
+        let mut metadata = HashMap::new();
+        put(&mut metadata, "options", options);
+        if let Some(partial) = &plan.partial {
+            put(&mut metadata, "partial", json!({ "tables": partial.tables, "since": partial.since }));
+        }
+        let event = AuditEvent {
+            actor: caller.principal.id.clone(),
+            target: file_name.to_owned(),
+            metadata,
+            trace_id: caller.trace_id.clone(),
+            operation_id: archive_id.to_owned(),
+            ..AuditEvent::default()
+        };
+        Ok(Self { vault, event, instance: instance.to_owned() })
+    }
+
+    /// Records the start. It is tried once: without it the export does not begin.
+    pub(crate) async fn started(&self) -> Result<()> {
+        let mut event = self.event.clone();
+        event.event = STARTED.to_owned();
+        event.outcome = AuditOutcome::Success.into();
+        put(&mut event.metadata, "instance", self.instance.as_str());
+        put(&mut event.metadata, "archive_id", self.event.operation_id.as_str());
+        self.vault.record(event).await
+    }
+
+    /// Records that the whole file was taken.
+    pub(crate) async fn succeeded(&self, summary: &Summary) -> Result<()> {
+        let mut event = self.ended(AuditOutcome::Success);
+        put(&mut event.metadata, "size_bytes", summary.file.bytes);
+        put(&mut event.metadata, "sha256", summary.file.sha256.as_str());
+        put(&mut event.metadata, "tables", summary.tables);
+        put(&mut event.metadata, "rows", summary.rows);
+        self.record_patiently(event).await
+    }
+
+    /// Records that it came to nothing. When the vault stays away the start is closed as unknown later.
+    pub(crate) async fn failed(&self, error: &Error) {
+        let outcome = if error.is_abort() { AuditOutcome::Aborted } else { AuditOutcome::Failed };
+        let mut event = self.ended(outcome);
+        put(&mut event.metadata, "reason", error.reason());
+        if let Err(error) = self.record_patiently(event).await {
+            let archive_id = self.event.operation_id.as_str();
+            tracing::error!(archive_id, %error, "the end of an export is not in the audit log");
+        }
+    }
+
+    fn ended(&self, outcome: AuditOutcome) -> AuditEvent {
+        let mut event = self.event.clone();
+        event.event = ENDED.to_owned();
+        event.outcome = outcome.into();
+        event
+    }
+
+    /// The operation id makes a repetition harmless.
+    async fn record_patiently(&self, event: AuditEvent) -> Result<()> {
+        for wait in RETRIES {
+            match self.vault.record(event.clone()).await {
+                Err(Error::VaultAway { .. }) => tokio::time::sleep(wait).await,
+                recorded => return recorded,
+            }
+        }
+        self.vault.record(event).await
+    }
+}
+
+fn put(metadata: &mut HashMap<String, String>, key: &str, value: impl Into<Value>) {
+    metadata.insert(key.to_owned(), value.into().to_string());
+}

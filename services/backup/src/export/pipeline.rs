@@ -1,0 +1,186 @@
+//! The one bridge between readers, which are async, and the archive writer, which is not.
+//!
+//! One blocking thread compresses, hashes and cuts; bounded channels on both sides keep memory constant and
+//! let a slow client slow the database down. A table's blocks end with their channel, so the manifest
+//! is written only when the feeder says that nothing went wrong: an archive is never ended by accident.
+
+use std::time::{Duration, Instant};
+
+use strongroom_api::backup::v1::export_backup_response::{Chunk, Message, Progress};
+use strongroom_archive::schema::TableSchema;
+use strongroom_archive::{ArchiveWriter, Compression, Limits, ManifestHead};
+use strongroom_tables::Block;
+use tokio::runtime::Handle;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use super::chunk::{ChunkWriter, FileSummary};
+use super::stream::Outlet;
+use crate::error::{Error, Result};
+
+/// Blocks that may wait for the writer, about 128 KiB each.
+const BLOCKS: usize = 4;
+/// The shortest time between two progress messages inside a table.
+const PROGRESS: Duration = Duration::from_millis(500);
+
+/// What was written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Summary {
+    /// The file.
+    pub(crate) file: FileSummary,
+    /// Tables in it.
+    pub(crate) tables: i64,
+    /// Rows of all tables.
+    pub(crate) rows: i64,
+}
+
+enum Step {
+    Table { schema: Box<TableSchema>, blocks: mpsc::Receiver<Block> },
+    Finish { ring: Vec<u8>, head: Box<ManifestHead> },
+}
+
+/// The feeder's end of a running writer.
+pub(crate) struct Pipeline {
+    steps: mpsc::Sender<Step>,
+    writer: JoinHandle<Result<Summary>>,
+    stop: CancellationToken,
+}
+
+impl Pipeline {
+    /// Starts the writer. It hands its chunks to `outlet` until `stop`.
+    pub(crate) fn start(
+        outlet: Outlet,
+        stop: CancellationToken,
+        compression: Compression,
+        tables: usize,
+    ) -> Self {
+        let (steps, received) = mpsc::channel(1);
+        let exit = Exit { outlet, stop: stop.clone(), runtime: Handle::current() };
+        let writer = tokio::task::spawn_blocking(move || write(received, &exit, compression, tables));
+        Self { steps, writer, stop }
+    }
+
+    /// Begins a table; its blocks go into the returned channel, whose end is the table's.
+    ///
+    /// # Errors
+    /// [`Error::ClientLeft`] as a stand-in when the writer has failed: [`Self::cause`] has the real one.
+    pub(crate) async fn start_table(&self, schema: TableSchema) -> Result<mpsc::Sender<Block>> {
+        let (sender, blocks) = mpsc::channel(BLOCKS);
+        let step = Step::Table { schema: Box::new(schema), blocks };
+        self.steps.send(step).await.map_err(|_| Error::ClientLeft)?;
+        Ok(sender)
+    }
+
+    /// Writes the ring, the manifest and the end of the file.
+    ///
+    /// # Errors
+    /// Whatever the writer failed with.
+    pub(crate) async fn finish(self, ring: Vec<u8>, head: ManifestHead) -> Result<Summary> {
+        // A failed send is a failed writer, which says more itself.
+        let _ = self.steps.send(Step::Finish { ring, head: Box::new(head) }).await;
+        joined(self.writer.await)
+    }
+
+    /// Stops the writer and tells why an export failed: by its own error when it had one, because then the
+    /// feeder's `error` is only the echo.
+    pub(crate) async fn cause(self, error: Error) -> Error {
+        self.stop.cancel();
+        drop(self.steps);
+        match joined(self.writer.await) {
+            Err(own) if !matches!(own, Error::ShuttingDown) => own,
+            _ => error,
+        }
+    }
+}
+
+fn joined(ended: Result<Result<Summary>, tokio::task::JoinError>) -> Result<Summary> {
+    ended.unwrap_or_else(|error| Err(Error::Defect(format!("the archive writer died: {error}"))))
+}
+
+/// The writer's way out to the client.
+struct Exit {
+    outlet: Outlet,
+    stop: CancellationToken,
+    runtime: Handle,
+}
+
+impl Exit {
+    /// Blocks until there is room. [`Error::ShuttingDown`] stands for `stop`.
+    fn send(&self, message: Message) -> Result<()> {
+        let sent = self.stop.run_until_cancelled(self.outlet.send(message));
+        self.runtime.block_on(sent).unwrap_or(Err(Error::ShuttingDown))
+    }
+
+    fn send_chunk(&self, chunk: Chunk) -> std::io::Result<()> {
+        Ok(self.send(Message::Chunk(chunk))?)
+    }
+}
+
+fn write(
+    mut steps: mpsc::Receiver<Step>,
+    exit: &Exit,
+    compression: Compression,
+    tables: usize,
+) -> Result<Summary> {
+    let chunks = ChunkWriter::create(|chunk| exit.send_chunk(chunk));
+    let mut archive = ArchiveWriter::create(chunks, Limits::V1, compression);
+    let mut reporter = Reporter::create(exit, tables);
+    while let Some(step) = steps.blocking_recv() {
+        match step {
+            Step::Table { schema, mut blocks } => {
+                archive.write_schema(&schema)?;
+                archive.start_table(&schema.name, &schema.source)?;
+                reporter.begin_table(&schema.name)?;
+                while let Some(block) = blocks.blocking_recv() {
+                    archive.write_rows(&block.bytes, block.rows)?;
+                    reporter.count(block.rows)?;
+                }
+                archive.finish_table()?;
+                reporter.end_table()?;
+            }
+            Step::Finish { ring, head } => {
+                archive.write_ring(&ring)?;
+                let (_, chunks) = archive.finish(*head)?;
+                let file = chunks.finish().map_err(strongroom_archive::Error::Sink)?;
+                let Progress { tables_done, rows, .. } = reporter.progress;
+                return Ok(Summary { file, tables: tables_done, rows });
+            }
+        }
+    }
+    Err(Error::ShuttingDown)
+}
+
+/// Sends progress: at both ends of a table, and now and then inside.
+struct Reporter<'a> {
+    exit: &'a Exit,
+    progress: Progress,
+    sent: Instant,
+}
+
+impl<'a> Reporter<'a> {
+    fn create(exit: &'a Exit, tables: usize) -> Self {
+        let progress = Progress { tables_total: tables as i64, ..Progress::default() };
+        Self { exit, progress, sent: Instant::now() }
+    }
+
+    fn begin_table(&mut self, name: &str) -> Result<()> {
+        name.clone_into(&mut self.progress.table);
+        self.send()
+    }
+
+    fn count(&mut self, rows: u64) -> Result<()> {
+        self.progress.rows += rows as i64;
+        if self.sent.elapsed() >= PROGRESS { self.send() } else { Ok(()) }
+    }
+
+    fn end_table(&mut self) -> Result<()> {
+        self.progress.tables_done += 1;
+        self.send()
+    }
+
+    fn send(&mut self) -> Result<()> {
+        self.sent = Instant::now();
+        self.exit.send(Message::Progress(self.progress.clone()))
+    }
+}

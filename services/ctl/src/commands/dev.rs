@@ -1,0 +1,30 @@
+//! `strongroom dev`: both services in one process, for development.
+
+use anyhow::Result;
+use strongroom_runtime::Shutdown;
+
+use crate::cli::Dev;
+use crate::embedded::{Embedded, Settings};
+use crate::files;
+use crate::output::{message, print};
+
+pub(super) async fn run(dev: Dev) -> Result<()> {
+    let mut settings = Settings::load(dev.config.as_deref())?;
+    if let Some(listen) = dev.vault_listen {
+        settings.vault.listen = listen;
+    }
+    if let Some(listen) = dev.backup_listen {
+        settings.backup.backup.listen = listen;
+    }
+    files::create_private_dir(&dev.data_dir)?;
+    let shutdown = Shutdown::on_signal();
+    let starting = Embedded::start(settings, &dev.data_dir);
+    let Some(started) = shutdown.unless_begun(starting).await else {
+        return Ok(());
+    };
+    let embedded = started?;
+    message(&format!("vault on {}", embedded.vault().url));
+    message(&format!("backup on {}", embedded.backup().url));
+    print(b"ready\n")?;
+    embedded.serve_until(&shutdown).await
+}

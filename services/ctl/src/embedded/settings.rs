@@ -1,0 +1,117 @@
+//! The configuration of both services in one file, and what `dev` puts where it says nothing.
+
+use std::path::Path;
+
+use anyhow::{Context as _, Result};
+use serde::Deserialize;
+use strongroom_backup::{AppConfig, BackupConfig, Config, SourceConfig};
+use strongroom_crypto::RootKey;
+use strongroom_runtime::config;
+use strongroom_vault::VaultConfig;
+
+use crate::files;
+
+/// Settings of both services.
+pub(crate) struct Settings {
+    pub(crate) vault: VaultConfig,
+    pub(crate) backup: Config,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct DevFile {
+    app: AppConfig,
+    sources: Vec<SourceConfig>,
+    vault: VaultConfig,
+    backup: BackupConfig,
+}
+
+impl Default for DevFile {
+    fn default() -> Self {
+        let app = AppConfig { name: "Strongroom dev".into(), url: "http://localhost".into() };
+        let (vault, backup) = (VaultConfig::default(), BackupConfig::default());
+        Self { app, sources: Vec::new(), vault, backup }
+    }
+}
+
+impl Settings {
+    /// Reads `file` and `STRONGROOM_<SECTION>__<KEY>`.
+    pub(crate) fn load(file: Option<&Path>) -> Result<Self> {
+        let DevFile { app, sources, vault, backup } = config::load(file)?;
+        Ok(Self { vault, backup: Config { app, backup, sources, ..Config::default() } })
+    }
+
+    /// Settings without a file and without overrides.
+    pub(crate) fn plain(app: AppConfig, sources: Vec<SourceConfig>) -> Self {
+        let backup = Config { app, sources, ..Config::default() };
+        Self { vault: VaultConfig::default(), backup }
+    }
+
+    /// Whether the backup service was told nothing about its vault, so that it is the one in this process.
+    pub(super) fn is_unset(backup: &BackupConfig) -> bool {
+        let unset = BackupConfig::default().vault;
+        backup.vault.url.is_empty() || backup.vault.url == unset.url
+    }
+
+    /// Puts database, root key and admin token into `data_dir` unless they are configured elsewhere. The
+    /// root key is made if missing.
+    pub(super) fn complete(&mut self, data_dir: &Path) -> Result<()> {
+        let unset = VaultConfig::default();
+        let vault = &mut self.vault;
+        if vault.database_url == unset.database_url && vault.database_url_file.is_none() {
+            let folder = data_dir.to_str().context("the data folder's name is not valid UTF-8")?;
+            vault.database_url = format!("sqlite:{folder}/vault.db");
+        }
+        if vault.admin_token_file.is_none() {
+            vault.admin_token_file = Some(data_dir.join("admin.token"));
+        }
+        if vault.root_key_file.is_none() {
+            let root_key = data_dir.join("root.key");
+            if !root_key.exists() {
+                files::create_private(&root_key, &RootKey::generate().to_text())?;
+            }
+            vault.root_key_file = Some(root_key);
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    fn load(text: &str) -> Result<Settings> {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("strongroom.toml");
+        std::fs::write(&file, text).unwrap();
+        Settings::load(Some(&file))
+    }
+
+    #[test]
+    fn the_folder_is_used_unless_something_else_is_said() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut settings = load("[app]\nname = 'A'").unwrap();
+        settings.complete(folder.path()).unwrap();
+        assert_eq!(settings.vault.database_url, format!("sqlite:{}/vault.db", folder.path().display()));
+        assert_eq!(settings.vault.root_key_file, Some(folder.path().join("root.key")));
+        let key = std::fs::read_to_string(folder.path().join("root.key")).unwrap();
+        settings.vault.root_key_file = None;
+        settings.complete(folder.path()).unwrap();
+        assert_eq!(std::fs::read_to_string(folder.path().join("root.key")).unwrap(), key);
+
+        let mut settings = load("[vault]\ndatabase_url = 'postgres://v@h/d'\nroot_key_file = 'k'").unwrap();
+        settings.complete(folder.path()).unwrap();
+        assert_eq!(settings.vault.database_url, "postgres://v@h/d");
+        assert_eq!(settings.vault.root_key_file, Some("k".into()));
+        assert_eq!(settings.backup.app.name, "Strongroom dev");
+    }
+
+    #[test]
+    fn a_typo_is_refused_by_name() {
+        for text in ["[vualt]\n", "[vault]\nlisten_on = 'x'", "[app]\nnaem = 'x'"] {
+            let error = load(text).err().unwrap().to_string();
+            assert!(error.contains("strongroom.toml") && error.contains("unknown field"), "{error}");
+        }
+    }
+}

@@ -1,0 +1,76 @@
+//! What every store promises: one test per method, run on both engines.
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+mod audit;
+mod credential;
+mod key;
+mod reference;
+mod token;
+
+use std::sync::Arc;
+
+use strongroom_testkit::TestDb;
+
+use super::{CredentialRow, NewEvent, Store, open};
+
+/// Stores under test with the databases behind them.
+async fn stores() -> Vec<(TestDb, Arc<dyn Store>)> {
+    let mut stores = Vec::new();
+    for database in TestDb::each() {
+        let store = open(&database.url()).await.unwrap();
+        stores.push((database, store));
+    }
+    stores
+}
+
+/// An event that says only what it is.
+fn event(name: &str) -> NewEvent {
+    NewEvent {
+        time: 1_000,
+        actor: "token:tester".into(),
+        event: name.into(),
+        target: "target".into(),
+        metadata: "{}".into(),
+        outcome: "success".into(),
+        ..NewEvent::default()
+    }
+}
+
+/// A credential whose id sorts by `number`.
+fn credential(number: u32, provider: &str) -> CredentialRow {
+    CredentialRow {
+        id: format!("id-{number:04}"),
+        display_name: format!("Credential {number}"),
+        provider: provider.into(),
+        secret: format!("srv1.sealed-{number}"),
+        preview: "sk-...123".into(),
+        active: true,
+        create_time: 1,
+        update_time: 1,
+        last_used_time: None,
+        expire_time: None,
+        revision: 1,
+    }
+}
+
+/// The names of all events, oldest first, with their sequence checked for gaps.
+async fn events(store: &dyn Store) -> Vec<String> {
+    let mut rows = store.events(&Default::default(), i64::MAX, 1000).await.unwrap();
+    rows.reverse();
+    for (index, row) in rows.iter().enumerate() {
+        assert_eq!(row.sequence, i64::try_from(index).unwrap() + 1, "the sequence has no gaps");
+    }
+    rows.into_iter().map(|row| row.event).collect()
+}
+
+#[test]
+fn both_engines_have_the_same_migrations() {
+    let names = |folder: &str| {
+        let path = format!("{}/migrations/{folder}", env!("CARGO_MANIFEST_DIR"));
+        let mut names: Vec<_> =
+            std::fs::read_dir(path).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        names.sort();
+        names
+    };
+    assert_eq!(names("sqlite"), names("postgres"));
+}

@@ -1,0 +1,119 @@
+//! `AuditStore`.
+
+use std::sync::Arc;
+
+use super::{event, events, stores};
+use crate::store::{CloseFilter, EventFilter, NewEvent, Store};
+
+fn started(operation: &str, instance: &str, time: i64) -> NewEvent {
+    NewEvent {
+        time,
+        event: "backup.export_started".into(),
+        metadata: format!("{{\"instance\":\"{instance}\"}}"),
+        operation_id: Some(operation.into()),
+        ..event("")
+    }
+}
+
+#[tokio::test]
+async fn the_head_follows_the_newest_event() {
+    for (_database, store) in stores().await {
+        assert_eq!(store.audit_head().await.unwrap().sequence, 0);
+        assert_eq!(store.append_event(&event("access.denied")).await.unwrap(), 1);
+        assert_eq!(store.append_event(&event("access.denied")).await.unwrap(), 2);
+        let head = store.audit_head().await.unwrap();
+        assert_eq!((head.sequence, head.time, head.mac), (2, Some(1_000), None));
+    }
+}
+
+#[tokio::test]
+async fn concurrent_appends_leave_no_gap() {
+    for (_database, store) in stores().await {
+        let writers: Vec<_> = (0..8)
+            .map(|_| {
+                let store: Arc<dyn Store> = Arc::clone(&store);
+                tokio::spawn(async move {
+                    for _ in 0..10 {
+                        store.append_event(&event("access.denied")).await.unwrap();
+                    }
+                })
+            })
+            .collect();
+        for writer in writers {
+            writer.await.unwrap();
+        }
+        assert_eq!(events(store.as_ref()).await.len(), 80);
+    }
+}
+
+#[tokio::test]
+async fn an_operations_event_is_recorded_once() {
+    for (_database, store) in stores().await {
+        let start = started("op-1", "a", 5);
+        assert_eq!(store.append_event(&start).await.unwrap(), 1);
+        assert_eq!(store.append_event(&start).await.unwrap(), 1, "a repeat answers with the first");
+        let end = NewEvent { event: "backup.exported".into(), ..start };
+        assert_eq!(store.append_event(&end).await.unwrap(), 2);
+        assert_eq!(events(store.as_ref()).await.len(), 2);
+    }
+}
+
+#[tokio::test]
+async fn lists_filter_and_page_newest_first() {
+    for (_database, store) in stores().await {
+        for (name, actor, time) in [
+            ("credential.created", "token:a", 10),
+            ("credential.deleted", "token:b", 20),
+            ("credentials.odd", "token:a", 30),
+            ("token.issued", "token:a", 40),
+        ] {
+            let row = NewEvent { actor: actor.into(), time, target: name.into(), ..event(name) };
+            store.append_event(&row).await.unwrap();
+        }
+        let base = EventFilter::default;
+        let cases = [
+            (base(), i64::MAX, 10, vec![4, 3, 2, 1]),
+            (base(), 3, 1, vec![2]),
+            (EventFilter { event: "credential.*".into(), ..base() }, i64::MAX, 10, vec![2, 1]),
+            (EventFilter { event: "token.issued".into(), ..base() }, i64::MAX, 10, vec![4]),
+            (EventFilter { actor: "token:b".into(), ..base() }, i64::MAX, 10, vec![2]),
+            (EventFilter { target: "token.issued".into(), ..base() }, i64::MAX, 10, vec![4]),
+            (EventFilter { since: Some(20), until: Some(40), ..base() }, i64::MAX, 10, vec![3, 2]),
+        ];
+        for (filter, before, limit, expected) in cases {
+            let found = store.events(&filter, before, limit).await.unwrap();
+            let found: Vec<_> = found.iter().map(|row| row.sequence).collect();
+            assert_eq!(found, expected, "{filter:?} before {before}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn abandoned_operations_are_closed_once() {
+    for (_database, store) in stores().await {
+        for start in [
+            started("mine", "a", 50),
+            started("other", "b", 50),
+            started("old", "b", 5),
+            started("done", "a", 50),
+        ] {
+            store.append_event(&start).await.unwrap();
+        }
+        let done = NewEvent { event: "backup.exported".into(), ..started("done", "a", 51) };
+        store.append_event(&done).await.unwrap();
+        let filter = CloseFilter {
+            started_event: "backup.export_started".into(),
+            ended_event: "backup.exported".into(),
+            instance: "a".into(),
+            started_before: 10,
+            via: "token:service".into(),
+        };
+        assert_eq!(store.close_operations(&filter, 60).await.unwrap(), 2, "mine and old");
+        assert_eq!(store.close_operations(&filter, 61).await.unwrap(), 0);
+        let ends = EventFilter { event: "backup.exported".into(), ..Default::default() };
+        let ends = store.events(&ends, i64::MAX, 10).await.unwrap();
+        let unknown: Vec<_> = ends.iter().filter(|row| row.outcome == "unknown").collect();
+        assert_eq!(unknown.len(), 2);
+        assert!(unknown.iter().all(|row| row.via == "token:service" && row.time == 60));
+    }
+}

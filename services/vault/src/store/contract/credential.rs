@@ -1,0 +1,181 @@
+//! `CredentialStore`.
+
+use super::{credential, event, events, stores};
+use crate::store::{Changed, CredentialChange, CredentialFilter, Labels, ReferenceRow, Store};
+
+fn labels(pairs: &[(&str, &str)]) -> Labels {
+    pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+}
+
+async fn create(store: &dyn Store, number: u32, provider: &str, given: &[(&str, &str)]) {
+    let row = credential(number, provider);
+    store.create_credential(&row, &labels(given), &event("credential.created")).await.unwrap();
+}
+
+async fn bind(store: &dyn Store, consumer: &str, credential_id: &str) {
+    let row = ReferenceRow {
+        kind: "endpoint".into(),
+        consumer: consumer.into(),
+        credential_id: Some(credential_id.into()),
+        needs_provider: String::new(),
+        create_time: 1,
+        update_time: 1,
+    };
+    store.bind_reference(&row, &event("reference.bound")).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_credential_comes_back_as_it_was_created() {
+    for (_database, store) in stores().await {
+        create(store.as_ref(), 1, "openai", &[("env", "prod")]).await;
+        bind(store.as_ref(), "chat", "id-0001").await;
+        let found = store.credential("id-0001").await.unwrap().unwrap();
+        assert_eq!(found.row.display_name, "Credential 1");
+        assert_eq!(found.row.secret, "srv1.sealed-1");
+        assert_eq!(found.labels, labels(&[("env", "prod")]));
+        assert_eq!(found.references.get("endpoint"), Some(&1));
+        assert!(store.credential("id-0002").await.unwrap().is_none());
+        assert_eq!(events(store.as_ref()).await, ["credential.created", "reference.bound"]);
+    }
+}
+
+#[tokio::test]
+async fn a_failed_creation_leaves_no_event() {
+    for (_database, store) in stores().await {
+        create(store.as_ref(), 1, "openai", &[]).await;
+        let row = credential(1, "openai");
+        let again = store.create_credential(&row, &Labels::new(), &event("credential.created")).await;
+        assert_eq!(again.unwrap_err().kind(), strongroom_store::Kind::Unique);
+        assert_eq!(events(store.as_ref()).await.len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn lists_filter_and_page_by_id() {
+    for (_database, store) in stores().await {
+        create(store.as_ref(), 3, "openai", &[("env", "prod"), ("team", "a")]).await;
+        create(store.as_ref(), 1, "openai", &[("env", "dev")]).await;
+        create(store.as_ref(), 2, "anthropic", &[("env", "prod")]).await;
+        let change = CredentialChange { active: Some(false), now: 2, ..Default::default() };
+        store.update_credential("id-0001", None, &change, &event("credential.deactivated")).await.unwrap();
+        let base = CredentialFilter::default;
+        let cases = [
+            (base(), "", 10, vec![1, 2, 3]),
+            (base(), "", 2, vec![1, 2]),
+            (base(), "id-0002", 10, vec![3]),
+            (CredentialFilter { provider: "openai".into(), ..base() }, "", 10, vec![1, 3]),
+            (CredentialFilter { active: Some(false), ..base() }, "", 10, vec![1]),
+            (CredentialFilter { name_prefix: "Credential 2".into(), ..base() }, "", 10, vec![2]),
+            (CredentialFilter { name_prefix: "credential".into(), ..base() }, "", 10, vec![]),
+            (CredentialFilter { labels: labels(&[("env", "prod")]), ..base() }, "", 10, vec![2, 3]),
+            (
+                CredentialFilter { labels: labels(&[("env", "prod"), ("team", "a")]), ..base() },
+                "",
+                10,
+                vec![3],
+            ),
+        ];
+        for (filter, after, limit, expected) in cases {
+            let found = store.credentials(&filter, after, limit).await.unwrap();
+            let ids: Vec<_> = found.iter().map(|credential| credential.row.id.clone()).collect();
+            let expected: Vec<_> = expected.iter().map(|number| format!("id-{number:04}")).collect();
+            assert_eq!(ids, expected, "{filter:?} after {after:?}");
+        }
+        let found = store.credentials(&base(), "", 10).await.unwrap();
+        assert_eq!(found[2].labels.len(), 2, "labels go to the credential they belong to");
+    }
+}
+
+#[tokio::test]
+async fn an_update_changes_what_it_names_and_counts_revisions() {
+    for (_database, store) in stores().await {
+        create(store.as_ref(), 1, "openai", &[("env", "prod")]).await;
+        let rename = CredentialChange {
+            display_name: Some("New".into()),
+            expire_time: Some(Some(99)),
+            now: 7,
+            ..Default::default()
+        };
+        let done =
+            store.update_credential("id-0001", Some(1), &rename, &event("credential.updated")).await.unwrap();
+        assert_eq!(done, Changed::Done(()));
+        let found = store.credential("id-0001").await.unwrap().unwrap();
+        assert_eq!((found.row.display_name.as_str(), found.row.expire_time), ("New", Some(99)));
+        assert_eq!((found.row.revision, found.row.update_time), (2, 7));
+        assert_eq!(found.labels.len(), 1, "labels were not named");
+
+        let stale =
+            store.update_credential("id-0001", Some(1), &rename, &event("credential.updated")).await.unwrap();
+        assert_eq!(stale, Changed::Stale);
+        let missing =
+            store.update_credential("id-0009", None, &rename, &event("credential.updated")).await.unwrap();
+        assert_eq!(missing, Changed::Missing);
+
+        let clear = CredentialChange {
+            labels: Some(Labels::new()),
+            expire_time: Some(None),
+            now: 8,
+            ..Default::default()
+        };
+        store.update_credential("id-0001", None, &clear, &event("credential.updated")).await.unwrap();
+        let found = store.credential("id-0001").await.unwrap().unwrap();
+        assert_eq!((found.row.expire_time, found.labels.len()), (None, 0));
+        assert_eq!(events(store.as_ref()).await.len(), 3, "refused changes leave no event");
+    }
+}
+
+#[tokio::test]
+async fn deleting_releases_references_or_is_blocked_by_them() {
+    for (_database, store) in stores().await {
+        create(store.as_ref(), 1, "openai", &[("env", "prod")]).await;
+        bind(store.as_ref(), "chat", "id-0001").await;
+        let deleted = event("credential.deleted");
+        let delete = |revision, block| store.delete_credential("id-0001", revision, block, &deleted);
+        assert_eq!(delete(None, true).await.unwrap(), Changed::Referenced(1));
+        assert_eq!(delete(Some(9), false).await.unwrap(), Changed::Stale);
+        assert_eq!(delete(Some(1), false).await.unwrap(), Changed::Done(1));
+        assert_eq!(delete(None, false).await.unwrap(), Changed::Missing);
+        let references = store.references(&Default::default(), ("", ""), 10).await.unwrap();
+        assert_eq!(references.len(), 1, "the consumer's reference stays");
+        assert_eq!(references[0].credential_id, None, "bound to nothing");
+        assert_eq!(events(store.as_ref()).await.last().unwrap(), "credential.deleted");
+    }
+}
+
+#[tokio::test]
+async fn a_reveal_marks_its_use_and_only_of_usable_credentials() {
+    for (_database, store) in stores().await {
+        create(store.as_ref(), 1, "openai", &[]).await;
+        let revealed = event("credential.revealed");
+        let found = store.reveal_credential("id-0001", 50, &revealed).await.unwrap().unwrap();
+        assert_eq!((found.provider.as_str(), found.secret.as_str()), ("openai", "srv1.sealed-1"));
+        let row = store.credential("id-0001").await.unwrap().unwrap().row;
+        assert_eq!((row.last_used_time, row.revision), (Some(50), 1));
+
+        let expire = CredentialChange { expire_time: Some(Some(60)), now: 51, ..Default::default() };
+        store.update_credential("id-0001", None, &expire, &event("credential.updated")).await.unwrap();
+        assert!(store.reveal_credential("id-0001", 59, &revealed).await.unwrap().is_some());
+        assert!(store.reveal_credential("id-0001", 60, &revealed).await.unwrap().is_none(), "expired");
+        let off =
+            CredentialChange { active: Some(false), expire_time: Some(None), now: 61, ..Default::default() };
+        store.update_credential("id-0001", None, &off, &event("credential.deactivated")).await.unwrap();
+        assert!(store.reveal_credential("id-0001", 62, &revealed).await.unwrap().is_none(), "inactive");
+        assert!(store.reveal_credential("id-0002", 62, &revealed).await.unwrap().is_none(), "missing");
+        let names = events(store.as_ref()).await;
+        assert_eq!(names.iter().filter(|name| *name == "credential.revealed").count(), 2);
+    }
+}
+
+#[tokio::test]
+async fn stats_count_all_active_and_providers() {
+    for (_database, store) in stores().await {
+        create(store.as_ref(), 1, "openai", &[]).await;
+        create(store.as_ref(), 2, "anthropic", &[]).await;
+        create(store.as_ref(), 3, "openai", &[]).await;
+        let off = CredentialChange { active: Some(false), now: 2, ..Default::default() };
+        store.update_credential("id-0003", None, &off, &event("credential.deactivated")).await.unwrap();
+        let stats = store.credential_stats().await.unwrap();
+        assert_eq!((stats.total, stats.active), (3, 2));
+        assert_eq!(stats.providers, ["anthropic", "openai"]);
+    }
+}

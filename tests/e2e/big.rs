@@ -1,0 +1,52 @@
+//! A big table flows through: bounded memory, no file on the way.
+
+use std::path::Path;
+use std::process::Stdio;
+
+use e2e::{Archive, Deployment, bulk_table, long, source, tool};
+use strongroom_testkit::TestDb;
+
+const MEMORY_LIMIT: u64 = 128 << 20;
+
+#[test]
+fn a_big_table_exports_in_bounded_memory_without_a_temporary_file() {
+    let rows = if long() { 1_000_000 } else { 100_000 };
+    let Some(db) = TestDb::postgres() else { return };
+    bulk_table(&db, rows);
+    let vault_database = TestDb::sqlite();
+    let deployment = Deployment::start(vault_database.url_text(), &source("gateway", &db, &[]));
+    let out = deployment.path("backup.zip");
+    let mut export =
+        deployment.admin.command(&["backup", "export", "--plain", "--out", out.to_str().unwrap()]);
+    let mut client = export.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let status = loop {
+        assert_no_temporary_file(&deployment.temporary_folder(), deployment.backup.pid());
+        if let Some(status) = client.try_wait().unwrap() {
+            break status;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    };
+    assert!(status.success(), "{}", deployment.backup.log());
+    let peak = deployment.backup.peak_memory();
+    assert!(peak < MEMORY_LIMIT, "the backup service held {} MiB", peak >> 20);
+    assert_no_temporary_file(&deployment.temporary_folder(), deployment.backup.pid());
+
+    let verified = deployment.admin.json(&["archive", "verify", out.to_str().unwrap()]);
+    assert_eq!(verified["tables"]["big"], rows);
+    let archive = Archive::at(&out);
+    if let Some(unzip) = tool::tool("unzip") {
+        let _ = tool::run(unzip, &["-tqq", archive.path.to_str().unwrap()]);
+    }
+}
+
+/// Neither in its folder for temporary files nor as an open file that has no name any more.
+fn assert_no_temporary_file(folder: &Path, pid: u32) {
+    let files: Vec<_> = folder.read_dir().unwrap().map(|entry| entry.unwrap().path()).collect();
+    assert!(files.is_empty(), "{files:?}");
+    for descriptor in std::fs::read_dir(format!("/proc/{pid}/fd")).unwrap() {
+        // It may be closed by now.
+        let Ok(target) = std::fs::read_link(descriptor.unwrap().path()) else { continue };
+        let target = target.to_string_lossy().into_owned();
+        assert!(!(target.starts_with('/') && target.ends_with(" (deleted)")), "{target}");
+    }
+}

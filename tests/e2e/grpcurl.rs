@@ -1,0 +1,162 @@
+//! Stock grpcurl against both services, as the README shows it.
+
+use std::process::Command;
+use std::time::Duration;
+
+use e2e::{Dev, Finished, Operator, finish, tool};
+use serde_json::Value;
+
+/// `grpcurl -plaintext [-H "authorization: Bearer …"] ARGUMENTS`; `None` when there is no grpcurl.
+fn grpcurl(operator: Option<&Operator>, arguments: &[&str]) -> Option<Finished> {
+    let mut command: Command = tool::tool("grpcurl")?;
+    command.args(["-plaintext", "-max-time", "20"]);
+    if let Some(operator) = operator {
+        command.args(["-H", &format!("authorization: Bearer {}", operator.token)]);
+    }
+    Some(finish(command.args(arguments), b"", Duration::from_secs(30)))
+}
+
+fn addresses(dev: &Dev) -> (String, String) {
+    let (vault, backup) = dev.ports();
+    (format!("127.0.0.1:{vault}"), format!("127.0.0.1:{backup}"))
+}
+
+#[test]
+fn it_lists_and_describes_both_services() {
+    let dev = Dev::start("");
+    let (vault, backup) = addresses(&dev);
+    let admin = Some(&dev.admin);
+    for (address, services) in [
+        (&vault, &["vault.v1.CredentialService", "vault.v1.AuditService", "source.v1.SourceService"][..]),
+        (&backup, &["backup.v1.BackupService"]),
+    ] {
+        let Some(listed) = grpcurl(admin, &[address, "list"]) else { return };
+        let listed = listed.succeeded().text();
+        assert!(listed.contains("grpc.health.v1.Health"), "{listed}");
+        for service in services {
+            let name = format!("strongroom.{service}");
+            assert!(listed.contains(&name), "{listed}");
+            let described = grpcurl(admin, &[address, "describe", &name]).unwrap().succeeded().text();
+            assert!(
+                described.contains(&format!("service {}", name.rsplit('.').next().unwrap())),
+                "{described}"
+            );
+        }
+    }
+    let message = grpcurl(admin, &[&vault, "describe", "strongroom.vault.v1.Credential"]).unwrap();
+    assert!(message.succeeded().text().contains("display_name"));
+}
+
+#[test]
+fn both_versions_of_reflection_answer() {
+    let dev = Dev::start("");
+    let (vault, backup) = addresses(&dev);
+    for address in [&vault, &backup] {
+        for version in ["v1", "v1alpha"] {
+            let method = format!("grpc.reflection.{version}.ServerReflection/ServerReflectionInfo");
+            let request = ["-d", "{\"list_services\": \"\"}", address, &method];
+            let Some(answer) = grpcurl(Some(&dev.admin), &request) else { return };
+            assert!(answer.succeeded().text().contains("strongroom."), "{version}");
+        }
+        let refused = grpcurl(None, &[address, "list"]).unwrap();
+        assert!(refused.code != Some(0) && refused.said().contains("Unauthenticated"), "{}", refused.said());
+    }
+}
+
+#[test]
+fn it_calls_both_services() {
+    let dev = Dev::start("");
+    let (vault, backup) = addresses(&dev);
+    let admin = Some(&dev.admin);
+    let create = r#"{"display_name": "OpenAI", "provider": "openai", "secret": "c2stbGl2ZS0wMTIzNDU2Nzg5"}"#;
+    let method = "strongroom.vault.v1.CredentialService/CreateCredential";
+    let Some(created) = grpcurl(admin, &["-d", create, &vault, method]) else { return };
+    let created = created.succeeded().json();
+    assert_eq!(created["credential"]["displayName"], "OpenAI");
+    let listed = grpcurl(admin, &[&vault, "strongroom.vault.v1.CredentialService/ListCredentials"]).unwrap();
+    assert_eq!(listed.succeeded().json()["credentials"][0]["provider"], "openai");
+    let sources = grpcurl(admin, &[&backup, "strongroom.backup.v1.BackupService/ListSources"]).unwrap();
+    assert!(sources.succeeded().text().contains("\"credentials\""), "the vault is one of the sources");
+    let export = ["-d", r#"{"plain": true}"#, &backup, "strongroom.backup.v1.BackupService/ExportBackup"];
+    let messages = grpcurl(admin, &export).unwrap().succeeded().text();
+    let (first, last) = messages_of(&messages);
+    assert!(first["header"]["fileName"].is_string() && last["trailer"]["sha256"].is_string(), "{messages}");
+}
+
+/// The first and the last of grpcurl's JSON documents.
+fn messages_of(text: &str) -> (Value, Value) {
+    let mut messages = serde_json::Deserializer::from_str(text).into_iter::<Value>().map(Result::unwrap);
+    let first = messages.next().unwrap();
+    (first, messages.last().unwrap())
+}
+
+#[test]
+fn who_may_not_is_told_what_is_missing() {
+    let dev = Dev::start("");
+    let (vault, backup) = addresses(&dev);
+    let calls = [
+        (&vault, "strongroom.vault.v1.CredentialService/ListCredentials"),
+        (&backup, "strongroom.backup.v1.BackupService/ListSources"),
+    ];
+    for (address, method) in calls {
+        // Reflection is behind the same lock, so the message's shape comes from the files.
+        let protos = ["-import-path", "proto", "-proto", proto_of(method), address, method];
+        let Some(refused) = without_reflection(None, &protos) else { return };
+        assert!(refused.contains("Code: Unauthenticated"), "{refused}");
+        let stranger = dev.admin.with_token("srt_nobody");
+        let refused = without_reflection(Some(&stranger), &protos).unwrap();
+        assert!(refused.contains("Code: Unauthenticated"), "{refused}");
+    }
+    let auditor = dev.admin.issue("auditor");
+    let create = "strongroom.vault.v1.CredentialService/CreateCredential";
+    let Some(refused) = grpcurl(Some(&auditor), &["-d", "{}", &vault, create]) else { return };
+    let refused = refused.said();
+    assert!(refused.contains("Code: PermissionDenied") && refused.contains("credential.create"), "{refused}");
+    let export = ["-d", r#"{"plain": true}"#, &backup, "strongroom.backup.v1.BackupService/ExportBackup"];
+    let refused = grpcurl(Some(&auditor), &export).unwrap().said();
+    assert!(refused.contains("Code: PermissionDenied") && refused.contains("backup.export"), "{refused}");
+    let creator = dev.admin.issue("backup-creator");
+    let refused = grpcurl(Some(&creator), &export).unwrap().said();
+    assert!(
+        refused.contains("Code: PermissionDenied") && refused.contains("backup.export_plain"),
+        "{refused}"
+    );
+}
+
+fn proto_of(method: &str) -> &'static str {
+    if method.contains(".vault.") {
+        "strongroom/vault/v1/credential.proto"
+    } else {
+        "strongroom/backup/v1/backup.proto"
+    }
+}
+
+fn without_reflection(operator: Option<&Operator>, arguments: &[&str]) -> Option<String> {
+    let mut command = tool::tool("grpcurl")?;
+    command.current_dir(e2e::repository()).args(["-plaintext", "-max-time", "20"]);
+    if let Some(operator) = operator {
+        command.args(["-H", &format!("authorization: Bearer {}", operator.token)]);
+    }
+    let finished = finish(command.args(arguments), b"", Duration::from_secs(30));
+    assert_ne!(finished.code, Some(0), "{}", finished.said());
+    Some(finished.said())
+}
+
+#[test]
+fn health_needs_no_token() {
+    let dev = Dev::start("");
+    let (vault, backup) = addresses(&dev);
+    // Reflection wants a token, so the health service's shape is given.
+    let proto = "syntax = \"proto3\"; package grpc.health.v1; message HealthCheckRequest { string service = 1; } \
+         message HealthCheckResponse { enum ServingStatus { UNKNOWN = 0; SERVING = 1; NOT_SERVING = 2; } \
+         ServingStatus status = 1; } \
+         service Health { rpc Check(HealthCheckRequest) returns (HealthCheckResponse); }";
+    std::fs::write(dev.path("health.proto"), proto).unwrap();
+    let folder = dev.path("");
+    let import = ["-import-path", folder.to_str().unwrap(), "-proto", "health.proto"];
+    for address in [&vault, &backup] {
+        let call = [&import[..], &[address, "grpc.health.v1.Health/Check"]].concat();
+        let Some(answer) = grpcurl(None, &call) else { return };
+        assert_eq!(answer.succeeded().json()["status"], "SERVING");
+    }
+}

@@ -1,0 +1,126 @@
+//! Somebody dies in the middle of an export: nothing stays open, and the log says how it ended.
+//!
+//! "In the middle" is made certain, not timed: the archive goes to a pipe that nobody reads, so the client
+//! stalls, then the stream, then the snapshot, which stays open until somebody ends it.
+
+use std::process::{Child, Stdio};
+use std::time::Duration;
+
+use e2e::{Deployment, Operator, bulk_table, eventually, long, source};
+use serde_json::Value;
+use strongroom_testkit::TestDb;
+
+/// More than all buffers on the way hold, once compressed.
+const ROWS: u64 = 300_000;
+
+struct Scene {
+    db: TestDb,
+    _vault_database: TestDb,
+    deployment: Deployment,
+}
+
+impl Scene {
+    /// `None` without PostgreSQL.
+    fn set() -> Option<Self> {
+        let db = TestDb::postgres()?;
+        bulk_table(&db, ROWS);
+        let vault_database = TestDb::sqlite();
+        let deployment = Deployment::start(vault_database.url_text(), &source("gateway", &db, &[]));
+        Some(Self { db, _vault_database: vault_database, deployment })
+    }
+
+    /// Sessions of the exported database inside a transaction, but the one that asks.
+    fn open_transactions(&self) -> i64 {
+        self.db.number(
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() \
+             AND pid <> pg_backend_pid() AND xact_start IS NOT NULL",
+        )
+    }
+
+    /// A client in the middle of an export, stalled.
+    fn stalled_export(&self, operator: &Operator) -> Child {
+        let before = operator.events("backup.export_started").len();
+        let mut command = operator.command(&["backup", "export", "--plain", "--out", "-"]);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+        let client = command.spawn().unwrap();
+        eventually("the export has begun", Duration::from_secs(20), || {
+            (operator.events("backup.export_started").len() > before && self.open_transactions() > 0)
+                .then_some(())
+        });
+        // Long enough for the buffers to fill, so that it is the reading of the table that waits.
+        std::thread::sleep(Duration::from_secs(1));
+        assert_ne!(self.open_transactions(), 0, "the export is not over yet");
+        client
+    }
+
+    fn assert_nothing_open_soon(&self) {
+        eventually("no transaction is open", Duration::from_secs(5), || {
+            (self.open_transactions() == 0).then_some(())
+        });
+    }
+
+    /// The newest end of an export, once there is one for each start.
+    fn last_end(&self) -> Value {
+        let admin = &self.deployment.admin;
+        eventually("each start has its end", Duration::from_secs(10), || {
+            let started = admin.events("backup.export_started");
+            let ended = admin.events("backup.exported");
+            assert!(ended.len() <= started.len(), "{ended:?}");
+            (ended.len() == started.len()).then(|| ended[0].clone())
+        })
+    }
+}
+
+fn rounds() -> usize {
+    if long() { 10 } else { 2 }
+}
+
+#[test]
+fn a_killed_client_leaves_no_transaction_and_an_aborted_event() {
+    let Some(scene) = Scene::set() else { return };
+    for _ in 0..rounds() {
+        let mut client = scene.stalled_export(&scene.deployment.admin);
+        client.kill().unwrap();
+        client.wait().unwrap();
+        scene.assert_nothing_open_soon();
+        assert_eq!(scene.last_end()["outcome"], "AUDIT_OUTCOME_ABORTED");
+    }
+}
+
+#[test]
+fn a_killed_service_leaves_an_unknown_event_after_its_next_start() {
+    let Some(mut scene) = Scene::set() else { return };
+    for _ in 0..rounds() {
+        let mut client = scene.stalled_export(&scene.deployment.admin);
+        let ended_before = scene.deployment.admin.events("backup.exported").len();
+        scene.deployment.backup.kill();
+        scene.assert_nothing_open_soon();
+        assert_eq!(
+            scene.deployment.admin.events("backup.exported").len(),
+            ended_before,
+            "nobody could tell yet"
+        );
+        // It reads nothing, so it must first be let go to see that the stream ended.
+        drop(client.stdout.take());
+        let _ = client.kill();
+        client.wait().unwrap();
+        scene.deployment.restart_backup();
+        let end = scene.last_end();
+        assert_eq!(end["outcome"], "AUDIT_OUTCOME_UNKNOWN", "{end}");
+    }
+    let _ = scene.deployment.admin.json(&["source", "list"]);
+}
+
+#[test]
+fn a_vault_that_dies_in_the_middle_fails_the_export() {
+    let Some(mut scene) = Scene::set() else { return };
+    let client = scene.stalled_export(&scene.deployment.admin);
+    scene.deployment.vault.kill();
+    // Now everything may flow again.
+    let finished = client.wait_with_output().unwrap();
+    assert_ne!(finished.status.code(), Some(0), "an export that is not in the log is no export");
+    scene.assert_nothing_open_soon();
+    scene.deployment.restart_vault();
+    let out = scene.deployment.path("after.zip");
+    let _ = scene.deployment.admin.json(&["backup", "export", "--plain", "--out", out.to_str().unwrap()]);
+}

@@ -1,0 +1,132 @@
+//! A stored secret is nowhere but in its ciphertext: not in archives, database files, logs, errors or lists.
+
+use std::io::Read as _;
+use std::path::Path;
+
+use e2e::{Archive, Deployment, Dev, Operator, sample_gateway, source};
+use strongroom_testkit::{TestDb, secrets};
+
+/// Two secrets that nothing contains by chance: a text with characters that JSON escapes, and bytes.
+fn fresh_secrets() -> [Vec<u8>; 2] {
+    let mut bytes = vec![0; 32];
+    std::fs::File::open("/dev/urandom").unwrap().read_exact(&mut bytes).unwrap();
+    let digits: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    [format!("sk-\"{digits}\"\\end").into_bytes(), bytes]
+}
+
+/// What was looked through, and what must not be in it.
+struct Search {
+    hidden: Vec<Vec<u8>>,
+}
+
+impl Search {
+    fn through(&self, place: &str, bytes: &[u8]) {
+        for secret in &self.hidden {
+            if let Some(form) = secrets::find(bytes, secret) {
+                panic!("{place} contains a secret as {form:?}");
+            }
+        }
+    }
+
+    fn through_files(&self, folder: &Path, except: &[&str]) {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            let name = path.file_name().unwrap().to_str().unwrap();
+            if path.is_dir() {
+                self.through_files(&path, except);
+            } else if !except.contains(&name) {
+                self.through(&path.display().to_string(), &std::fs::read(&path).unwrap());
+            }
+        }
+    }
+
+    fn through_archive(&self, archive: &Archive) {
+        self.through(archive.name(), &std::fs::read(&archive.path).unwrap());
+        for (entry, bytes) in archive.entries() {
+            self.through(&entry, &bytes);
+        }
+    }
+}
+
+/// Stores the secrets, uses them, and provokes refusals that had them in hand. Returns all that was said.
+fn live(admin: &Operator, secrets: &[Vec<u8>]) -> String {
+    let mut said = String::new();
+    for (number, secret) in secrets.iter().enumerate() {
+        let name = format!("credential {number}");
+        let create = ["credential", "create", &name, "--provider", "openai", "--secret-file", "-"];
+        said += &admin.feed(&create, secret).succeeded().said();
+        assert_eq!(&admin.run(&["credential", "reveal", &name]).succeeded().stdout, secret);
+        let bad_provider = ["credential", "create", "X", "--provider", "Not One", "--secret-file", "-"];
+        said += &admin.feed(&bad_provider, secret).said();
+        let too_long = [&secret[..], &vec![b'x'; 70_000]].concat();
+        said += &admin.feed(&create, &too_long).said();
+        said += &admin.issue("auditor").feed(&create, secret).said();
+        said += &admin.run(&["credential", "deactivate", &name]).said();
+        said += &admin.run(&["credential", "reveal", &name]).said();
+        said += &admin.run(&["credential", "get", &name, "-o", "json"]).said();
+    }
+    for command in [&["credential", "list"][..], &["audit", "list"], &["token", "list"], &["source", "list"]]
+    {
+        said += &admin.run(command).succeeded().said();
+        said += &admin.json(command).to_string();
+    }
+    said += &admin.with_token(&format!("{}x", admin.token)).run(&["credential", "list"]).said();
+    said
+}
+
+#[test]
+fn a_secret_is_in_no_archive_file_log_or_message() {
+    let db = TestDb::sqlite();
+    sample_gateway(&db);
+    let mut dev = Dev::start(&source("gateway", &db, &[]));
+    let secrets = fresh_secrets();
+    let said = live(&dev.admin, &secrets);
+    let archive = dev.path("backup.zip");
+    let export = ["backup", "export", "--plain", "--include", "audit", "--out", archive.to_str().unwrap()];
+    let _ = dev.admin.run(&export).succeeded();
+
+    let root_key = std::fs::read_to_string(dev.data().join("root.key")).unwrap().trim().to_owned();
+    let root_key_digits = root_key.trim_start_matches("base64:").as_bytes().to_vec();
+    let token = dev.admin.token.clone().into_bytes();
+    let search = Search { hidden: secrets.iter().cloned().chain([root_key_digits, token]).collect() };
+    search.through("what commands said", said.as_bytes());
+    search.through_archive(&Archive::at(&archive));
+    // Once while its database is open and once after it was closed.
+    search.through_files(&dev.data(), &["root.key", "admin.token"]);
+    assert_eq!(dev.stop().code(), Some(0));
+    search.through_files(&dev.data(), &["root.key", "admin.token"]);
+    search.through("the log", dev.service.log().as_bytes());
+    search.through("standard output", dev.service.output().as_bytes());
+}
+
+#[test]
+fn a_database_password_is_in_no_log_and_a_secret_in_no_postgres_row() {
+    const PASSWORD: &str = "hunter2-hunter2-hunter2";
+    let (Some(vault_database), Some(db)) = (TestDb::postgres(), TestDb::postgres()) else { return };
+    sample_gateway(&db);
+    // The test server trusts local users, so any password opens it.
+    let with_password = |url: &str| url.replacen("postgres@", &format!("postgres:{PASSWORD}@"), 1);
+    let sources = with_password(&source("gateway", &db, &[]));
+    assert!(sources.contains(PASSWORD));
+    let deployment = Deployment::start(&with_password(vault_database.url_text()), &sources);
+    let secrets = fresh_secrets();
+    let said = live(&deployment.admin, &secrets);
+    let archive = deployment.path("backup.zip");
+    let export = ["backup", "export", "--plain", "--include", "audit", "--out", archive.to_str().unwrap()];
+    let _ = deployment.admin.run(&export).succeeded();
+
+    let search = Search { hidden: secrets.iter().cloned().chain([PASSWORD.into()]).collect() };
+    search.through("what commands said", said.as_bytes());
+    search.through_archive(&Archive::at(&archive));
+    search.through("the vault's log", deployment.vault.log().as_bytes());
+    search.through("the backup service's log", deployment.backup.log().as_bytes());
+    for table in ["credentials", "audit_logs", "api_tokens"] {
+        for form in secrets.iter().flat_map(|secret| secrets::encodings(secret)) {
+            let hex: String = form.iter().map(|byte| format!("{byte:02x}")).collect();
+            let sql = format!(
+                "SELECT count(*) FROM {table} AS t WHERE position('\\x{hex}'::bytea IN convert_to(t::text, 'UTF8')) > 0"
+            );
+            assert_eq!(vault_database.number(&sql), 0, "{table}");
+        }
+    }
+}
