@@ -208,7 +208,7 @@ fn a_refused_export_leaves_no_file() {
     for (more, expected) in [
         (&["--plain", "--include", "nothing"][..], "nothing"),
         (&["--plain", "--tables", "nothing"], "nothing"),
-        (&[], "--plain"),
+        (&[], "plain"),
     ] {
         let said = dev.admin.run(&[&export[..], more].concat()).failed_with(1);
         assert!(said.contains(expected), "{said}");

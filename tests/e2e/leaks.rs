@@ -6,6 +6,9 @@ use std::path::Path;
 use e2e::{Archive, Deployment, Dev, Operator, sample_gateway, source};
 use strongroom_testkit::{TestDb, secrets};
 
+/// What the data folder of `strongroom dev` holds for its owner alone.
+const KEPT_SECRETS: [&str; 3] = ["root.key", "admin.token", "backup.token"];
+
 /// Two secrets that nothing contains by chance: a text with characters that JSON escapes, and bytes.
 fn fresh_secrets() -> [Vec<u8>; 2] {
     let mut bytes = vec![0; 32];
@@ -92,9 +95,9 @@ fn a_secret_is_in_no_archive_file_log_or_message() {
     search.through("what commands said", said.as_bytes());
     search.through_archive(&Archive::at(&archive));
     // Once while its database is open and once after it was closed.
-    search.through_files(&dev.data(), &["root.key", "admin.token"]);
+    search.through_files(&dev.data(), &KEPT_SECRETS);
     assert_eq!(dev.stop().code(), Some(0));
-    search.through_files(&dev.data(), &["root.key", "admin.token"]);
+    search.through_files(&dev.data(), &KEPT_SECRETS);
     search.through("the log", dev.service.log().as_bytes());
     search.through("standard output", dev.service.output().as_bytes());
 }

@@ -1,0 +1,106 @@
+//! A vault of one test, serving on a free port until it is dropped.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use strongroom_api::source::v1::source_service_client::SourceServiceClient;
+use strongroom_api::vault::v1::audit_service_client::AuditServiceClient;
+use strongroom_api::vault::v1::credential_service_client::CredentialServiceClient;
+use strongroom_api::vault::v1::reference_service_client::ReferenceServiceClient;
+use strongroom_api::vault::v1::token_service_client::TokenServiceClient;
+use strongroom_crypto::RootKey;
+use strongroom_runtime::client::{AuthorizedChannel, Bearer, Target};
+use strongroom_runtime::{Shutdown, SystemClock};
+use strongroom_testkit::TestDb;
+use strongroom_vault::VaultConfig;
+use tokio::net::TcpListener;
+use tonic::transport::Channel;
+
+/// A running vault.
+pub(crate) struct TestVault {
+    address: std::net::SocketAddr,
+    folder: tempfile::TempDir,
+    shutdown: Shutdown,
+    _database: TestDb,
+}
+
+/// Its clients with one token.
+pub(crate) struct Clients {
+    pub(crate) credentials: CredentialServiceClient<AuthorizedChannel>,
+    pub(crate) references: ReferenceServiceClient<AuthorizedChannel>,
+    pub(crate) tokens: TokenServiceClient<AuthorizedChannel>,
+    pub(crate) audit: AuditServiceClient<AuthorizedChannel>,
+    pub(crate) source: SourceServiceClient<AuthorizedChannel>,
+}
+
+impl TestVault {
+    pub(crate) async fn sqlite() -> Self {
+        Self::on(TestDb::sqlite()).await
+    }
+
+    pub(crate) async fn each() -> Vec<Self> {
+        let mut vaults = Vec::new();
+        for database in TestDb::each() {
+            vaults.push(Self::on(database).await);
+        }
+        vaults
+    }
+
+    async fn on(database: TestDb) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let root_key_file = folder.path().join("root.key");
+        std::fs::write(&root_key_file, RootKey::generate().to_text().as_bytes()).unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let config = VaultConfig {
+            database_url: database.url_text().to_owned(),
+            root_key_file: Some(root_key_file),
+            admin_token_file: Some(admin_token_file(&folder)),
+            ..VaultConfig::default()
+        };
+        let shutdown = Shutdown::new();
+        let serving = strongroom_vault::serve(config, listener, Arc::new(SystemClock), shutdown.clone());
+        tokio::spawn(async move { serving.await.unwrap() });
+        Self { address, folder, shutdown, _database: database }
+    }
+
+    pub(crate) async fn channel(&self) -> Channel {
+        let target = Target { url: format!("http://{}", self.address), ..Target::default() };
+        target.channel().unwrap()
+    }
+
+    pub(crate) async fn clients(&self, token: &str) -> Clients {
+        let (channel, bearer) = (self.channel().await, Bearer::new(token).unwrap());
+        Clients {
+            credentials: CredentialServiceClient::with_interceptor(channel.clone(), bearer.clone()),
+            references: ReferenceServiceClient::with_interceptor(channel.clone(), bearer.clone()),
+            tokens: TokenServiceClient::with_interceptor(channel.clone(), bearer.clone()),
+            audit: AuditServiceClient::with_interceptor(channel.clone(), bearer.clone()),
+            source: SourceServiceClient::with_interceptor(channel, bearer),
+        }
+    }
+
+    /// Clients with the first admin token, once the vault has written it.
+    pub(crate) async fn admin(&self) -> Clients {
+        let file = admin_token_file(&self.folder);
+        for _ in 0..200 {
+            if let Ok(token) = std::fs::read_to_string(&file)
+                && token.ends_with('\n')
+            {
+                return self.clients(&token).await;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(25)).await;
+        }
+        panic!("the vault wrote no admin token");
+    }
+}
+
+impl Drop for TestVault {
+    fn drop(&mut self) {
+        self.shutdown.begin();
+    }
+}
+
+fn admin_token_file(folder: &tempfile::TempDir) -> PathBuf {
+    folder.path().join("admin.token")
+}
