@@ -47,9 +47,9 @@ start_postgres() {
     chown nobody:nogroup "$postgres_folder"
   fi
   as_postgres "$postgres_bin/initdb" -D "$postgres_folder/data" --username=postgres --auth=trust --encoding=UTF8 \
-    --locale=C.UTF-8 >"$scratch/initdb.log" 2>&1 || { cat "$scratch/initdb.log" >&2; return 1; }
-  local try port
-  for try in 1 2 3 4 5; do
+    --locale=C.UTF-8 >"$postgres_folder/initdb.log" 2>&1 || { cat "$postgres_folder/initdb.log" >&2; return 1; }
+  local port
+  for _ in 1 2 3 4 5; do
     port=$((20000 + RANDOM % 12000))
     if as_postgres "$postgres_bin/pg_ctl" -D "$postgres_folder/data" -l "$postgres_folder/log" -w -t 30 start \
       -o "-p $port -c listen_addresses=127.0.0.1 -c unix_socket_directories= -c max_connections=300" >/dev/null; then

@@ -47,19 +47,36 @@ fn it_lists_and_describes_both_services() {
     assert!(message.succeeded().text().contains("display_name"));
 }
 
+/// The part of grpc/reflection that lists services; grpcurl of any version then asks for this one.
+const REFLECTION: &str = "syntax = \"proto3\"; package grpc.reflection.VERSION; \
+     message ServerReflectionRequest { oneof message_request { string list_services = 7; } } \
+     message ServiceResponse { string name = 1; } \
+     message ListServiceResponse { repeated ServiceResponse service = 1; } \
+     message ServerReflectionResponse { \
+       oneof message_response { ListServiceResponse list_services_response = 6; } } \
+     service ServerReflection { \
+       rpc ServerReflectionInfo(stream ServerReflectionRequest) returns (stream ServerReflectionResponse); }";
+
 #[test]
 fn both_versions_of_reflection_answer() {
     let dev = Dev::start("");
     let (vault, backup) = addresses(&dev);
-    for address in [&vault, &backup] {
-        for version in ["v1", "v1alpha"] {
+    let folder = dev.path("");
+    for version in ["v1", "v1alpha"] {
+        std::fs::write(dev.path("reflection.proto"), REFLECTION.replace("VERSION", version)).unwrap();
+        let import = ["-import-path", folder.to_str().unwrap(), "-proto", "reflection.proto"];
+        for address in [&vault, &backup] {
             let method = format!("grpc.reflection.{version}.ServerReflection/ServerReflectionInfo");
-            let request = ["-d", "{\"list_services\": \"\"}", address, &method];
-            let Some(answer) = grpcurl(Some(&dev.admin), &request) else { return };
+            let call = [&import[..], &["-d", "{\"list_services\": \"\"}", address, &method]].concat();
+            let Some(answer) = grpcurl(Some(&dev.admin), &call) else { return };
             assert!(answer.succeeded().text().contains("strongroom."), "{version}");
+            let refused = grpcurl(None, &call).unwrap();
+            assert!(
+                refused.code != Some(0) && refused.said().contains("Unauthenticated"),
+                "{}",
+                refused.said()
+            );
         }
-        let refused = grpcurl(None, &[address, "list"]).unwrap();
-        assert!(refused.code != Some(0) && refused.said().contains("Unauthenticated"), "{}", refused.said());
     }
 }
 

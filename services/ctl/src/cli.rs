@@ -13,7 +13,7 @@ use clap::{Parser, Subcommand};
 
 pub(crate) use archive::ArchiveCommand;
 pub(crate) use audit::{AuditCommand, ListEvents};
-pub(crate) use backup::{BackupCommand, Export};
+pub(crate) use backup::BackupCommand;
 pub(crate) use credential::{CreateCredential, CredentialCommand, ListCredentials, UpdateCredential};
 pub(crate) use reference::{BindReference, Consumer, ReferenceCommand};
 pub(crate) use services::{Demo, Dev, KeyCommand, SourceCommand};

@@ -132,13 +132,13 @@ impl Running {
         }
     }
 
-    async fn stop(self) -> Result<()> {
+    async fn stop(mut self) -> Result<()> {
         // One that ended by itself has said why already.
         if self.task.is_finished() {
             return Ok(());
         }
         self.stop.begin();
-        self.task.await?
+        (&mut self.task).await?
     }
 
     fn connection(&self, token_file: &Path) -> Result<Connection> {

@@ -27,7 +27,9 @@ impl CallFailed {
         // A status with a source was made on this side: the service was never reached, or the line broke.
         let sentence = match (status.code(), status.source().is_some()) {
             (Code::Unavailable, true) => {
-                format!("cannot reach {service} at {url} ({shown}); start it, or set {variable} to where it is")
+                format!(
+                    "cannot reach {service} at {url} ({shown}); start it, or set {variable} to where it is"
+                )
             }
             (Code::Unavailable, false) => format!("{shown} ({service} at {url}); try again"),
             (Code::Unauthenticated, _) => {

@@ -39,7 +39,8 @@ pub(crate) fn replace_private(path: &Path, text: &str) -> Result<()> {
 
 /// The token in `path`.
 pub(crate) fn read_token(path: &Path) -> Result<String> {
-    let text = std::fs::read_to_string(path).with_context(|| format!("cannot read the token in {}", path.display()))?;
+    let text = std::fs::read_to_string(path)
+        .with_context(|| format!("cannot read the token in {}", path.display()))?;
     Ok(text.trim().to_owned())
 }
 

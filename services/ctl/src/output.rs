@@ -45,7 +45,8 @@ impl Format {
         match self {
             Self::Text => print(table().to_string().as_bytes()),
             Self::Json => {
-                let array: Result<Vec<_>> = messages.iter().map(|message| to_json(full_name, message)).collect();
+                let array: Result<Vec<_>> =
+                    messages.iter().map(|message| to_json(full_name, message)).collect();
                 print_json(&array?)
             }
         }

@@ -53,7 +53,8 @@ mod tests {
 
     #[test]
     fn one_line_feed_is_dropped() {
-        for (input, secret) in [("key", "key"), ("key\n", "key"), ("key\n\n", "key\n"), ("key\r\n", "key\r")] {
+        for (input, secret) in [("key", "key"), ("key\n", "key"), ("key\n\n", "key\n"), ("key\r\n", "key\r")]
+        {
             assert_eq!(read_from(input.as_bytes()).unwrap().expose(), secret.as_bytes(), "{input:?}");
         }
     }

@@ -17,7 +17,7 @@ pub(super) use download::Summary;
 use self::destination::{Destination, Place};
 use self::download::{Download, Received};
 use self::progress::Progress;
-use crate::cli::{BackupCommand, Export};
+use crate::cli::BackupCommand;
 use crate::client::{self, Connection};
 use crate::output::{Format, key_values, message};
 use crate::time::to_wire;

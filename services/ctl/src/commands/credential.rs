@@ -97,7 +97,10 @@ fn filter(list: ListCredentials) -> ListCredentialsRequest {
 }
 
 /// All pages of `request`.
-async fn list_credentials(vault: &Connection, mut request: ListCredentialsRequest) -> Result<Vec<Credential>> {
+async fn list_credentials(
+    vault: &Connection,
+    mut request: ListCredentialsRequest,
+) -> Result<Vec<Credential>> {
     let mut credentials = Vec::new();
     loop {
         let page = vault.answer(vault.credentials().list_credentials(unary(request.clone()))).await?;
@@ -166,7 +169,8 @@ fn details(credential: &Credential) -> String {
     ])
 }
 
-fn table(credentials: &[Credential]) -> Table {
+/// Credentials as people read them.
+pub(super) fn table(credentials: &[Credential]) -> Table {
     let mut table = Table::new(&["ID", "NAME", "PROVIDER", "PREVIEW", "ACTIVE", "USED BY"]);
     for credential in credentials {
         let active = if credential.active { "yes" } else { "no" };

@@ -9,7 +9,8 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result};
 use serde_json::json;
-use strongroom_backup::{AppConfig, OptionalGroup, SourceConfig, SourceKind};
+use strongroom_backup::config::OptionalGroup;
+use strongroom_backup::{AppConfig, SourceConfig, SourceKind};
 use tempfile::TempDir;
 
 use self::narrator::Narrator;

@@ -1,7 +1,9 @@
 //! `strongroom reference`.
 
 use anyhow::{Context as _, Result};
-use strongroom_api::vault::v1::{BindReferenceRequest, ListReferencesRequest, Reference, ReleaseReferenceRequest};
+use strongroom_api::vault::v1::{
+    BindReferenceRequest, ListReferencesRequest, Reference, ReleaseReferenceRequest,
+};
 
 use super::credential::resolve;
 use crate::cli::{BindReference, Consumer, ReferenceCommand};
@@ -74,7 +76,12 @@ fn details(reference: &Reference) -> String {
 fn table(references: &[Reference]) -> Table {
     let mut table = Table::new(&["KIND", "CONSUMER", "CREDENTIAL", "NEEDS PROVIDER"]);
     for reference in references {
-        table.row([&reference.kind, &reference.consumer, &reference.credential_id, &reference.needs_provider]);
+        table.row([
+            &reference.kind,
+            &reference.consumer,
+            &reference.credential_id,
+            &reference.needs_provider,
+        ]);
     }
     table
 }

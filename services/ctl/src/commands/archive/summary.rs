@@ -1,7 +1,7 @@
 //! A manifest as people read it.
 
-use strongroom_archive::Manifest;
-use strongroom_archive::manifest::{SourceRecord, Snapshot};
+use strongroom_archive::manifest::{Snapshot, SourceRecord};
+use strongroom_archive::{EntryKind, Manifest};
 
 use crate::output::{Table, key_values};
 
@@ -77,7 +77,10 @@ fn snapshot(snapshot: Snapshot) -> &'static str {
 fn tables(manifest: &Manifest) -> Table {
     let mut table = Table::new(&["TABLE", "ROWS", "BYTES", "SOURCE"]);
     for (name, rows) in manifest.tables.iter() {
-        let entry = manifest.entry_of_table(name, strongroom_archive::EntryKind::Table);
+        let entry = manifest
+            .entries
+            .iter()
+            .find(|entry| entry.kind == EntryKind::Table && entry.table.as_deref() == Some(name));
         let bytes = entry.map(|entry| entry.bytes.to_string()).unwrap_or_default();
         let source = entry.and_then(|entry| entry.source.clone()).unwrap_or_default();
         table.row([name, &rows.to_string(), &bytes, &source]);

@@ -31,7 +31,11 @@ impl Place {
         }
         let folder = folder_of(out);
         let is_folder_name = out.as_os_str().as_encoded_bytes().ends_with(b"/");
-        ensure!(!is_folder_name && folder.is_dir(), "there is no folder {}", folder_named(out, is_folder_name));
+        ensure!(
+            !is_folder_name && folder.is_dir(),
+            "there is no folder {}",
+            folder_named(out, is_folder_name)
+        );
         // A device or pipe must not be renamed over.
         let special = out.metadata().is_ok_and(|known| !known.is_file());
         ensure!(!special, "{} is no ordinary file; `--out -` streams to standard output", out.display());

@@ -242,7 +242,8 @@ mod tests {
     #[test]
     fn a_file_name_cannot_climb() {
         for name in ["", "../x.zip", "/x.zip", "a/b.zip", ".zip", "a\nb.zip"] {
-            let header = Header { archive_id: "a".into(), file_name: name.into(), create_time: None, chunk_size: 1 };
+            let header =
+                Header { archive_id: "a".into(), file_name: name.into(), create_time: None, chunk_size: 1 };
             assert!(check_header(&header).is_err(), "{name:?}");
         }
     }

@@ -15,7 +15,8 @@ pub(super) struct Progress {
 
 impl Progress {
     pub(super) fn start() -> Self {
-        let style = ProgressStyle::with_template(TEMPLATE).expect("the template is a constant that is tested");
+        let style =
+            ProgressStyle::with_template(TEMPLATE).expect("the template is a constant that is tested");
         let bar = ProgressBar::new(0).with_style(style);
         bar.enable_steady_tick(Duration::from_millis(200));
         Self { bar }
@@ -30,8 +31,11 @@ impl Progress {
 
     pub(super) fn bytes(&self, bytes: u64) {
         let seconds = self.bar.elapsed().as_secs_f64().max(0.001);
-        #[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, reason = "a figure to look at")]
-        #[expect(clippy::cast_sign_loss, reason = "neither is negative")]
+        #[expect(
+            clippy::cast_precision_loss,
+            clippy::cast_possible_truncation,
+            reason = "a figure to look at"
+        )]
         let rate = (bytes as f64 / seconds) as u64;
         self.bar.set_message(format!("{}  {}/s", HumanBytes(bytes), HumanBytes(rate)));
     }

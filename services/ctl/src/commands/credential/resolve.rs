@@ -16,11 +16,8 @@ pub(crate) async fn resolve(vault: &Connection, given: &str) -> Result<String> {
     if is_id(given) {
         return Ok(given.to_owned());
     }
-    let request = ListCredentialsRequest {
-        name_prefix: given.to_owned(),
-        page_size: PAGE_SIZE,
-        ..Default::default()
-    };
+    let request =
+        ListCredentialsRequest { name_prefix: given.to_owned(), page_size: PAGE_SIZE, ..Default::default() };
     choose(given, list_credentials(vault, request).await?)
 }
 
@@ -57,7 +54,8 @@ mod tests {
 
     #[test]
     fn a_name_must_be_whole_and_unique() {
-        let all = vec![named("1", "OpenAI"), named("2", "OpenAI Backup"), named("3", "Twin"), named("4", "Twin")];
+        let all =
+            vec![named("1", "OpenAI"), named("2", "OpenAI Backup"), named("3", "Twin"), named("4", "Twin")];
         assert_eq!(choose("OpenAI", all.clone()).unwrap(), "1");
         let error = choose("Open", all.clone()).unwrap_err().to_string();
         assert!(error.contains("\"Open\""), "{error}");
@@ -68,7 +66,9 @@ mod tests {
     #[test]
     fn ids_are_told_from_names() {
         assert!(is_id("0192f3a0-7b1c-7def-8abc-0123456789ab"));
-        for name in ["", "OpenAI", "0192f3a0-7b1c-7def-8abc-0123456789a", "0192f3a0-7b1c-7def-8abc+0123456789ab"] {
+        for name in
+            ["", "OpenAI", "0192f3a0-7b1c-7def-8abc-0123456789a", "0192f3a0-7b1c-7def-8abc+0123456789ab"]
+        {
             assert!(!is_id(name), "{name}");
         }
     }

@@ -42,13 +42,8 @@ pub(super) fn no_secret_in(folder: &Path, exported: &[PathBuf], narrator: &mut N
 
 fn forms(key: &str) -> Vec<Vec<u8>> {
     let hex = hex::encode(key);
-    let texts = [
-        key.to_owned(),
-        STANDARD_NO_PAD.encode(key),
-        URL_SAFE_NO_PAD.encode(key),
-        hex.to_uppercase(),
-        hex,
-    ];
+    let texts =
+        [key.to_owned(), STANDARD_NO_PAD.encode(key), URL_SAFE_NO_PAD.encode(key), hex.to_uppercase(), hex];
     texts.into_iter().map(String::into_bytes).collect()
 }
 
