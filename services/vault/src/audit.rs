@@ -73,13 +73,13 @@ impl Vault {
         page: &Page<'_>,
     ) -> Result<(Vec<AuditRow>, String)> {
         let key = paging::Key::new("audit", filter);
-        let before = match key.open(&self.ring, page.token)? {
+        let before = match key.open(&self.ring(), page.token)? {
             Some(last) => last.parse().map_err(|_| paging::foreign_token())?,
             None => i64::MAX,
         };
         let mut rows = self.store.events(filter, before, page.fetch()).await?;
         let next = page.cut(&mut rows, |row| row.sequence.to_string());
-        Ok((rows, key.seal(&self.ring, next)?))
+        Ok((rows, key.seal(&self.ring(), next)?))
     }
 
     pub(crate) async fn audit_head(&self) -> Result<AuditHead> {

@@ -5,7 +5,7 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::sync::Arc;
 
-use strongroom_crypto::{KeyRing, Kid, RootKey, Token, WrappedVersion};
+use strongroom_crypto::{RootKey, Token};
 use strongroom_runtime::Clock;
 use strongroom_store::DatabaseUrl;
 
@@ -13,7 +13,9 @@ use crate::audit::Event;
 use crate::config::VaultConfig;
 use crate::error::{Error, Result};
 use crate::keys::first_versions;
-use crate::store::{self, KeyVersionRow, RootKeyRow, Store, TokenRow};
+use crate::log::UseLog;
+use crate::ring::OpenRing;
+use crate::store::{self, RootKeyRow, Store, TokenRow};
 use crate::vault::Vault;
 
 /// Opens everything, making what a first start makes.
@@ -25,9 +27,11 @@ pub(crate) async fn open(config: &VaultConfig, clock: Arc<dyn Clock>) -> Result<
     let now = clock.now_micros();
     create_ring(store.as_ref(), &root, now).await?;
     check_root_key(store.as_ref(), &root).await?;
-    let ring = open_ring(store.as_ref(), &root, &previous).await?;
+    let roots = std::iter::once(root).chain(previous).collect();
+    let ring = OpenRing::open(roots, &store.key_versions().await?)?;
     create_admin_token(store.as_ref(), config.admin_token_file.as_deref(), now).await?;
-    Ok(Vault { store, ring, root_key_id: root.id(), clock, database })
+    let log = UseLog::new(Arc::clone(&store));
+    Ok(Vault { store, log, ring, clock, database })
 }
 
 fn database_url(config: &VaultConfig) -> Result<DatabaseUrl> {
@@ -88,27 +92,6 @@ async fn check_root_key(store: &dyn Store, root: &RootKey) -> Result<()> {
     let newest = known.last().ok_or_else(|| Error::Inconsistent("root_keys is empty".into()))?;
     root.verify_check_value(&newest.check_value)?;
     Ok(())
-}
-
-async fn open_ring(store: &dyn Store, root: &RootKey, previous: &[RootKey]) -> Result<KeyRing> {
-    let rows = store.key_versions().await?;
-    let versions = rows.iter().map(wrapped_version).collect::<Result<Vec<_>>>()?;
-    let roots: Vec<&RootKey> = std::iter::once(root).chain(previous).collect();
-    Ok(KeyRing::open(&roots, &versions)?)
-}
-
-fn wrapped_version(row: &KeyVersionRow) -> Result<WrappedVersion> {
-    let number = u32::try_from(row.number)
-        .map_err(|_| Error::Inconsistent(format!("key_versions.number of {}", row.kid)))?;
-    Ok(WrappedVersion {
-        key_id: row.key_id.clone(),
-        purpose: row.purpose.parse()?,
-        kid: row.kid.parse::<Kid>()?,
-        number,
-        state: row.state.parse()?,
-        root_key_id: row.root_key_id.parse()?,
-        wrapped: row.wrapped.clone(),
-    })
 }
 
 async fn create_admin_token(store: &dyn Store, file: Option<&Path>, now: i64) -> Result<()> {

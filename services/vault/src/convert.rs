@@ -47,6 +47,7 @@ impl From<Credential> for proto::Credential {
             update_time: Some(timestamp(row.update_time)),
             last_used_time: row.last_used_time.map(timestamp),
             expire_time: row.expire_time.map(timestamp),
+            previous_expire_time: None,
             etag: etag(row.revision),
         }
     }
@@ -61,6 +62,8 @@ impl From<ReferenceRow> for proto::Reference {
             needs_provider: row.needs_provider,
             create_time: Some(timestamp(row.create_time)),
             update_time: Some(timestamp(row.update_time)),
+            via: String::new(),
+            fallback_credential_ids: Vec::new(),
         }
     }
 }
@@ -76,6 +79,7 @@ impl From<TokenRow> for proto::Token {
             expire_time: row.expire_time.map(timestamp),
             last_used_time: row.last_used_time.map(timestamp),
             revoke_time: row.revoke_time.map(timestamp),
+            selectors: Vec::new(),
         }
     }
 }
@@ -90,6 +94,8 @@ impl From<KeyVersionRow> for proto::KeyVersion {
             state: row.state,
             root_key_id: row.root_key_id,
             wrapped: row.wrapped,
+            create_time: Some(timestamp(row.create_time)),
+            destroy_time: None,
         }
     }
 }

@@ -30,7 +30,7 @@ impl Vault {
     pub(crate) async fn create_credential(&self, caller: &Caller, new: NewCredential) -> Result<Credential> {
         let id = Uuid::now_v7().to_string();
         let now = self.now();
-        let secret = self.ring.seal(CREDENTIAL_KEY, &secret_place(&id), new.secret.expose())?;
+        let secret = self.ring().seal(CREDENTIAL_KEY, &secret_place(&id), new.secret.expose())?;
         let row = CredentialRow {
             id: id.clone(),
             display_name: new.display_name,
@@ -64,10 +64,10 @@ impl Vault {
         page: &Page<'_>,
     ) -> Result<(Vec<Credential>, String)> {
         let key = paging::Key::new("credentials", filter);
-        let after = key.open(&self.ring, page.token)?.unwrap_or_default();
+        let after = key.open(&self.ring(), page.token)?.unwrap_or_default();
         let mut found = self.store.credentials(filter, &after, page.fetch()).await?;
         let next = page.cut(&mut found, |credential| credential.row.id.clone());
-        Ok((found, key.seal(&self.ring, next)?))
+        Ok((found, key.seal(&self.ring(), next)?))
     }
 
     pub(crate) async fn update_credential(
@@ -126,25 +126,17 @@ impl Vault {
 
     /// The event is committed before the plaintext is opened, so no plaintext leaves without it.
     pub(crate) async fn reveal_credential(&self, caller: &Caller, id: &str) -> Result<RevealedCredential> {
-        let event = self.event(caller, "credential.revealed", id).finish();
-        let Some(revealed) = self.store.reveal_credential(id, self.now(), &event).await? else {
-            return Err(self.refuse_reveal(caller, id).await?);
-        };
-        let secret = self.ring.open_value(Purpose::Credential, &secret_place(id), &revealed.secret)?;
-        Ok(RevealedCredential { provider: revealed.provider, secret })
-    }
-
-    async fn refuse_reveal(&self, caller: &Caller, id: &str) -> Result<Error> {
-        let credential = self.credential(id).await?;
-        let (error, reason) = if credential.row.active {
-            (Error::CredentialExpired(id.to_owned()), "expired")
-        } else {
-            (Error::CredentialInactive(id.to_owned()), "inactive")
-        };
-        let event =
-            self.event(caller, "credential.revealed", id).outcome(outcome::DENIED).with("reason", reason);
-        self.store.append_event(&event.finish()).await?;
-        Ok(error)
+        let row = self.store.credential_row(id).await?;
+        let row = row.ok_or_else(|| Error::CredentialNotFound(id.to_owned()))?;
+        let event = self.event(caller, "credential.revealed", id);
+        if let Some((error, reason)) = unusable(&row, self.now()) {
+            let event = event.outcome(outcome::DENIED).with("reason", reason).finish();
+            self.log.commit(event, None).await?;
+            return Err(error);
+        }
+        self.log.commit(event.finish(), Some(id)).await?;
+        let secret = self.ring().open_value(Purpose::Credential, &secret_place(id), &row.secret)?;
+        Ok(RevealedCredential { provider: row.provider, secret })
     }
 
     pub(crate) async fn credential_stats(&self) -> Result<Stats> {
@@ -154,6 +146,17 @@ impl Vault {
 
 fn secret_place(id: &str) -> Place<'_> {
     Place { purpose: Purpose::Credential, table: "credentials", column: "secret", row: id }
+}
+
+/// Why a credential may not be used now.
+fn unusable(row: &CredentialRow, now: i64) -> Option<(Error, &'static str)> {
+    if !row.active {
+        return Some((Error::CredentialInactive(row.id.clone()), "inactive"));
+    }
+    if row.expire_time.is_some_and(|expiry| expiry <= now) {
+        return Some((Error::CredentialExpired(row.id.clone()), "expired"));
+    }
+    None
 }
 
 fn done<T>(id: &str, changed: Changed<T>) -> Result<T> {

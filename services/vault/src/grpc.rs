@@ -2,23 +2,33 @@
 
 mod audit;
 mod credential;
+mod crypto;
 mod key;
 mod reference;
 mod source;
 mod token;
 
+use std::pin::Pin;
 use std::sync::Arc;
 
 use strongroom_api::source::v1::source_service_server::SourceServiceServer;
 use strongroom_api::vault::v1::audit_service_server::AuditServiceServer;
 use strongroom_api::vault::v1::credential_service_server::CredentialServiceServer;
+use strongroom_api::vault::v1::crypto_service_server::CryptoServiceServer;
 use strongroom_api::vault::v1::key_service_server::KeyServiceServer;
 use strongroom_api::vault::v1::reference_service_server::ReferenceServiceServer;
 use strongroom_api::vault::v1::token_service_server::TokenServiceServer;
+use tokio_stream::Stream;
 use tonic::service::Routes;
 use tonic::{Response, Status};
 
+use crate::error::Error;
 use crate::vault::Vault;
+
+const NOT_YET: Error = Error::Unimplemented("this is not built yet");
+
+/// What a streaming handler returns.
+type Replies<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
 
 /// What a handler returns.
 type Answer<T> = Result<Response<T>, Status>;
@@ -30,11 +40,15 @@ pub(crate) const SERVICES: &[&str] = &[
     "strongroom.vault.v1.TokenService",
     "strongroom.vault.v1.AuditService",
     "strongroom.vault.v1.KeyService",
+    "strongroom.vault.v1.CryptoService",
     "strongroom.source.v1.SourceService",
 ];
 
 /// The longest request: a secret of 64 KiB with its labels fits many times.
 const MAX_REQUEST: usize = 1 << 20;
+
+/// A batch of 4 MiB with its frame.
+const MAX_BATCH: usize = 5 << 20;
 
 /// The open vault behind every service.
 #[derive(Clone)]
@@ -50,6 +64,7 @@ pub(crate) fn routes(vault: &Arc<Vault>) -> Routes {
         .add_service(TokenServiceServer::new(api.clone()).max_decoding_message_size(MAX_REQUEST))
         .add_service(AuditServiceServer::new(api.clone()).max_decoding_message_size(MAX_REQUEST))
         .add_service(KeyServiceServer::new(api.clone()).max_decoding_message_size(MAX_REQUEST))
+        .add_service(CryptoServiceServer::new(api.clone()).max_decoding_message_size(MAX_BATCH))
         .add_service(SourceServiceServer::new(api).max_decoding_message_size(MAX_REQUEST));
     routes.routes()
 }

@@ -53,11 +53,11 @@ impl Vault {
         page: &Page<'_>,
     ) -> Result<(Vec<ReferenceRow>, String)> {
         let key = paging::Key::new("references", filter);
-        let last = key.open(&self.ring, page.token)?.unwrap_or_default();
+        let last = key.open(&self.ring(), page.token)?.unwrap_or_default();
         let after = last.split_once('\0').unwrap_or_default();
         let mut rows = self.store.references(filter, after, page.fetch()).await?;
         let next = page.cut(&mut rows, |row| format!("{}\0{}", row.kind, row.consumer));
-        Ok((rows, key.seal(&self.ring, next)?))
+        Ok((rows, key.seal(&self.ring(), next)?))
     }
 
     pub(crate) async fn release_reference(&self, caller: &Caller, kind: &str, consumer: &str) -> Result<()> {

@@ -17,9 +17,9 @@ use std::sync::Arc;
 
 use strongroom_store::{DatabaseUrl, Engine, Result, open_postgres, open_sqlite};
 
-pub(crate) use audit::{AuditHead, AuditRow, AuditStore, CloseFilter, EventFilter, NewEvent};
+pub(crate) use audit::{AuditHead, AuditRow, AuditStore, CloseFilter, EventFilter, NewEvent, Use};
 pub(crate) use credential::{
-    Credential, CredentialChange, CredentialFilter, CredentialRow, CredentialStore, Labels, Revealed, Stats,
+    Credential, CredentialChange, CredentialFilter, CredentialRow, CredentialStore, Labels, Stats,
 };
 pub(crate) use key::{KeyStore, KeyVersionRow, RootKeyRow};
 pub(crate) use reference::{ReferenceFilter, ReferenceRow, ReferenceStore};

@@ -51,7 +51,7 @@ impl Vault {
 
     pub(crate) async fn tokens(&self, page: &Page<'_>) -> Result<(Vec<TokenRow>, String)> {
         let key = paging::Key::new("tokens", &());
-        let last = key.open(&self.ring, page.token)?;
+        let last = key.open(&self.ring(), page.token)?;
         let (time, id) = match last.as_deref().map(|last| last.split_once(' ')) {
             None => (i64::MIN, ""),
             Some(Some((time, id))) => (time.parse().map_err(|_| paging::foreign_token())?, id),
@@ -59,7 +59,7 @@ impl Vault {
         };
         let mut rows = self.store.tokens((time, id), page.fetch()).await?;
         let next = page.cut(&mut rows, |row| format!("{} {}", row.create_time, row.id));
-        Ok((rows, key.seal(&self.ring, next)?))
+        Ok((rows, key.seal(&self.ring(), next)?))
     }
 
     pub(crate) async fn revoke_token(&self, caller: &Caller, id: &str) -> Result<TokenRow> {

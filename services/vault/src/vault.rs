@@ -7,21 +7,28 @@ use strongroom_runtime::{Caller, Clock};
 use strongroom_store::DatabaseUrl;
 
 use crate::audit::Event;
+use crate::log::UseLog;
+use crate::ring::OpenRing;
 use crate::store::Store;
 
 /// The store, the ring and the clock.
 pub(crate) struct Vault {
     pub(crate) store: Arc<dyn Store>,
-    pub(crate) ring: KeyRing,
-    pub(crate) root_key_id: RootKeyId,
+    pub(crate) log: UseLog,
+    pub(crate) ring: OpenRing,
     pub(crate) clock: Arc<dyn Clock>,
     /// For reading our own tables as a source.
     pub(crate) database: DatabaseUrl,
 }
 
 impl Vault {
-    pub(crate) fn root_key_id(&self) -> &RootKeyId {
-        &self.root_key_id
+    pub(crate) fn root_key_id(&self) -> RootKeyId {
+        self.ring.root_key_id()
+    }
+
+    /// The ring as it is now.
+    pub(crate) fn ring(&self) -> Arc<KeyRing> {
+        self.ring.current()
     }
 
     pub(crate) fn now(&self) -> i64 {

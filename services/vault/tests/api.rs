@@ -47,7 +47,7 @@ async fn a_credential_lives_and_every_step_is_in_the_log() {
         assert_eq!(created.preview, "sk-...123");
         assert!(created.active);
 
-        let revealed = RevealCredentialRequest { id: created.id.clone() };
+        let revealed = RevealCredentialRequest { id: created.id.clone(), previous: false };
         let secret =
             clients.credentials.reveal_credential(revealed.clone()).await.unwrap().into_inner().secret;
         assert_eq!(secret, SECRET.as_bytes());

@@ -3,12 +3,14 @@
 use strongroom_api::vault::v1::audit_service_server::AuditService;
 use strongroom_api::vault::v1::{
     CloseAuditOperationsRequest, CloseAuditOperationsResponse, GetAuditHeadRequest, GetAuditHeadResponse,
-    ListAuditEventsRequest, ListAuditEventsResponse, RecordAuditEventRequest, RecordAuditEventResponse,
+    ListAuditEventsRequest, ListAuditEventsResponse, PruneAuditLogRequest, PruneAuditLogResponse,
+    RecordAuditEventRequest, RecordAuditEventResponse, VerifyAuditLogRequest, VerifyAuditLogResponse,
+    WatchAuditEventsRequest, WatchAuditEventsResponse,
 };
 use strongroom_runtime::Caller;
 use tonic::{Request, Response, async_trait};
 
-use super::{Answer, Api};
+use super::{Answer, Api, NOT_YET, Replies};
 use crate::convert::{micros, new_event};
 use crate::fields;
 use crate::paging::Page;
@@ -16,6 +18,23 @@ use crate::store::{CloseFilter, EventFilter};
 
 #[async_trait]
 impl AuditService for Api {
+    type WatchAuditEventsStream = Replies<WatchAuditEventsResponse>;
+
+    async fn watch_audit_events(
+        &self,
+        _: Request<WatchAuditEventsRequest>,
+    ) -> Answer<Self::WatchAuditEventsStream> {
+        Err(NOT_YET.into())
+    }
+
+    async fn verify_audit_log(&self, _: Request<VerifyAuditLogRequest>) -> Answer<VerifyAuditLogResponse> {
+        Err(NOT_YET.into())
+    }
+
+    async fn prune_audit_log(&self, _: Request<PruneAuditLogRequest>) -> Answer<PruneAuditLogResponse> {
+        Err(NOT_YET.into())
+    }
+
     async fn list_audit_events(
         &self,
         request: Request<ListAuditEventsRequest>,

@@ -6,13 +6,14 @@ use strongroom_api::vault::v1::{
     DeactivateCredentialRequest, DeactivateCredentialResponse, DeleteCredentialRequest,
     DeleteCredentialResponse, GetCredentialRequest, GetCredentialResponse, GetCredentialStatsRequest,
     GetCredentialStatsResponse, ListCredentialsRequest, ListCredentialsResponse, RevealCredentialRequest,
-    RevealCredentialResponse, UpdateCredentialRequest, UpdateCredentialResponse,
+    RevealCredentialResponse, RollbackCredentialRequest, RollbackCredentialResponse, RotateCredentialRequest,
+    RotateCredentialResponse, UpdateCredentialRequest, UpdateCredentialResponse,
 };
 use strongroom_crypto::SecretBytes;
 use strongroom_runtime::Caller;
 use tonic::{Request, Response, async_trait};
 
-use super::{Answer, Api};
+use super::{Answer, Api, NOT_YET};
 use crate::convert::micros;
 use crate::credentials::NewCredential;
 use crate::error::{Error, Result};
@@ -22,6 +23,20 @@ use crate::store::{CredentialChange, CredentialFilter};
 
 #[async_trait]
 impl CredentialService for Api {
+    async fn rotate_credential(
+        &self,
+        _: Request<RotateCredentialRequest>,
+    ) -> Answer<RotateCredentialResponse> {
+        Err(NOT_YET.into())
+    }
+
+    async fn rollback_credential(
+        &self,
+        _: Request<RollbackCredentialRequest>,
+    ) -> Answer<RollbackCredentialResponse> {
+        Err(NOT_YET.into())
+    }
+
     async fn create_credential(
         &self,
         request: Request<CreateCredentialRequest>,

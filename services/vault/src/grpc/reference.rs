@@ -3,12 +3,13 @@
 use strongroom_api::vault::v1::reference_service_server::ReferenceService;
 use strongroom_api::vault::v1::{
     BindReferenceRequest, BindReferenceResponse, ListReferencesRequest, ListReferencesResponse,
-    ReleaseReferenceRequest, ReleaseReferenceResponse,
+    ReassignReferencesRequest, ReassignReferencesResponse, ReleaseReferenceRequest, ReleaseReferenceResponse,
+    ResolveReferenceRequest, ResolveReferenceResponse,
 };
 use strongroom_runtime::Caller;
 use tonic::{Request, Response, async_trait};
 
-use super::{Answer, Api};
+use super::{Answer, Api, NOT_YET};
 use crate::error::Result;
 use crate::fields;
 use crate::paging::Page;
@@ -17,6 +18,20 @@ use crate::store::ReferenceFilter;
 
 #[async_trait]
 impl ReferenceService for Api {
+    async fn resolve_reference(
+        &self,
+        _: Request<ResolveReferenceRequest>,
+    ) -> Answer<ResolveReferenceResponse> {
+        Err(NOT_YET.into())
+    }
+
+    async fn reassign_references(
+        &self,
+        _: Request<ReassignReferencesRequest>,
+    ) -> Answer<ReassignReferencesResponse> {
+        Err(NOT_YET.into())
+    }
+
     async fn bind_reference(&self, request: Request<BindReferenceRequest>) -> Answer<BindReferenceResponse> {
         let caller = Caller::of(&request)?;
         let new = new_reference(&request.into_inner())?;

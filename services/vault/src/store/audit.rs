@@ -27,6 +27,15 @@ pub(crate) struct NewEvent {
     pub operation_id: Option<String>,
 }
 
+/// An event that must be durable before something leaves.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Use {
+    /// What is about to leave.
+    pub(crate) event: NewEvent,
+    /// The credential whose last use this is, if one is used.
+    pub(crate) credential_id: Option<String>,
+}
+
 /// The `audit_logs` table.
 #[derive(Debug, Clone, PartialEq, Eq, FromRow)]
 pub struct AuditRow {
@@ -100,6 +109,8 @@ pub(crate) trait AuditStore: Send + Sync {
     /// Appends one event; its sequence. An event of the same name and operation id is appended once: the
     /// earlier one's sequence is then returned.
     async fn append_event(&self, event: &NewEvent) -> Result<i64>;
+    /// Appends events that let something out, all in one transaction, and marks what they used.
+    async fn append_uses(&self, uses: &[Use]) -> Result<()>;
     /// Events with a sequence below `before`, newest first.
     async fn events(&self, filter: &EventFilter, before: i64, limit: i64) -> Result<Vec<AuditRow>>;
     /// The newest event's place.

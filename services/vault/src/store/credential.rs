@@ -83,15 +83,6 @@ pub(crate) struct CredentialChange {
     pub now: i64,
 }
 
-/// What a reveal needs.
-#[derive(Clone, FromRow)]
-pub(crate) struct Revealed {
-    /// The provider it is for.
-    pub provider: String,
-    /// `srv1.…`.
-    pub secret: String,
-}
-
 /// Counts over all credentials.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Stats {
@@ -170,9 +161,8 @@ pub(crate) trait CredentialStore: Send + Sync {
         block: bool,
         event: &NewEvent,
     ) -> Result<Changed<i64>>;
-    /// Reads a usable credential's sealed secret and marks its use; `None` when it is missing, inactive or
-    /// expired at `now`, and then nothing is written.
-    async fn reveal_credential(&self, id: &str, now: i64, event: &NewEvent) -> Result<Option<Revealed>>;
+    /// What a reveal looks at: one row, without labels and references.
+    async fn credential_row(&self, id: &str) -> Result<Option<CredentialRow>>;
     /// Counts.
     async fn credential_stats(&self) -> Result<Stats>;
 }
@@ -209,10 +199,10 @@ pub(super) const DELETE: &str = "DELETE FROM credentials WHERE id = $1";
 pub(super) const COUNT_REFERENCES: &str = "
     SELECT count(*) FROM credential_references WHERE credential_id = $1";
 
-pub(super) const REVEAL: &str = "
+/// A use older than the one remembered changes nothing.
+pub(super) const USE: &str = "
     UPDATE credentials SET last_used_time = $2
-    WHERE id = $1 AND active AND (expire_time IS NULL OR expire_time > $2)
-    RETURNING provider, secret";
+    WHERE id = $1 AND (last_used_time IS NULL OR last_used_time < $2)";
 
 pub(super) const COUNT: &str = "SELECT count(*), count(CASE WHEN active THEN 1 END) FROM credentials";
 

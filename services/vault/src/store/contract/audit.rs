@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use super::{event, events, stores};
-use crate::store::{CloseFilter, EventFilter, NewEvent, Store};
+use super::{credential, event, events, stores};
+use crate::store::{CloseFilter, EventFilter, Labels, NewEvent, Store, Use};
 
 fn started(operation: &str, instance: &str, time: i64) -> NewEvent {
     NewEvent {
@@ -55,6 +55,27 @@ async fn an_operations_event_is_recorded_once() {
         let end = NewEvent { event: "backup.exported".into(), ..start };
         assert_eq!(store.append_event(&end).await.unwrap(), 2);
         assert_eq!(events(store.as_ref()).await.len(), 2);
+    }
+}
+
+#[tokio::test]
+async fn uses_are_logged_and_marked_together() {
+    for (_database, store) in stores().await {
+        store
+            .create_credential(&credential(1, "openai"), &Labels::new(), &event("credential.created"))
+            .await
+            .unwrap();
+        let used = |time, credential_id: Option<&str>| Use {
+            event: NewEvent { time, ..event("credential.revealed") },
+            credential_id: credential_id.map(str::to_owned),
+        };
+        store
+            .append_uses(&[used(50, Some("id-0001")), used(40, Some("id-0001")), used(60, None)])
+            .await
+            .unwrap();
+        let row = store.credential_row("id-0001").await.unwrap().unwrap();
+        assert_eq!((row.last_used_time, row.revision), (Some(50), 1), "the latest use, and no new revision");
+        assert_eq!(events(store.as_ref()).await.len(), 4);
     }
 }
 

@@ -8,7 +8,8 @@ use super::PostgresStore;
 use crate::store::audit::{
     ADVANCE_HEAD, CLOSE_BATCH, HEAD, INSERT, OPEN_OPERATIONS, SELECT, SEQUENCE_OF_OPERATION,
 };
-use crate::store::{AuditHead, AuditRow, AuditStore, CloseFilter, EventFilter, NewEvent};
+use crate::store::credential::USE;
+use crate::store::{AuditHead, AuditRow, AuditStore, CloseFilter, EventFilter, NewEvent, Use};
 
 #[async_trait]
 impl AuditStore for PostgresStore {
@@ -20,6 +21,19 @@ impl AuditStore for PostgresStore {
         let sequence = append(&mut tx, event).await?;
         tx.commit().await?;
         Ok(sequence)
+    }
+
+    async fn append_uses(&self, uses: &[Use]) -> Result<()> {
+        let mut tx = self.begin().await?;
+        for used in uses {
+            if let Some(credential_id) = &used.credential_id {
+                sqlx::query(USE).bind(credential_id).bind(used.event.time).execute(&mut *tx).await?;
+            }
+        }
+        for used in uses {
+            append(&mut tx, &used.event).await?;
+        }
+        Ok(tx.commit().await?)
     }
 
     async fn events(&self, filter: &EventFilter, before: i64, limit: i64) -> Result<Vec<AuditRow>> {

@@ -8,12 +8,12 @@ use super::PostgresStore;
 use super::audit::append;
 use crate::store::audit::above;
 use crate::store::credential::{
-    COUNT, COUNT_REFERENCES, DELETE, DELETE_LABELS, INSERT, INSERT_LABEL, LabelRow, PROVIDERS, REVEAL,
+    COUNT, COUNT_REFERENCES, DELETE, DELETE_LABELS, INSERT, INSERT_LABEL, LabelRow, PROVIDERS,
     ReferenceCountRow, SELECT, UPDATE, join,
 };
 use crate::store::{
     Changed, Credential, CredentialChange, CredentialFilter, CredentialRow, CredentialStore, Labels,
-    NewEvent, Revealed, Stats,
+    NewEvent, Stats,
 };
 
 /// The row stays as it was read until the change commits.
@@ -120,14 +120,10 @@ impl CredentialStore for PostgresStore {
         Ok(Changed::Done(references))
     }
 
-    async fn reveal_credential(&self, id: &str, now: i64, event: &NewEvent) -> Result<Option<Revealed>> {
-        let mut tx = self.begin().await?;
-        let revealed = sqlx::query_as(REVEAL).bind(id).bind(now).fetch_optional(&mut *tx).await?;
-        if revealed.is_some() {
-            append(&mut tx, event).await?;
-            tx.commit().await?;
-        }
-        Ok(revealed)
+    async fn credential_row(&self, id: &str) -> Result<Option<CredentialRow>> {
+        let mut query = QueryBuilder::<Postgres>::new(SELECT);
+        query.push(" WHERE c.id = ").push_bind(id);
+        Ok(query.build_query_as().fetch_optional(&self.pool).await?)
     }
 
     async fn credential_stats(&self) -> Result<Stats> {
