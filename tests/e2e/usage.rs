@@ -1,4 +1,4 @@
-//! Wrong usage: exit code 2, a usage line, nothing done.
+//! Wrong usage: exit code 2, advice on standard error, nothing done.
 
 use e2e::Dev;
 
@@ -19,7 +19,7 @@ fn wrong_usage_is_exit_code_2() {
     ] {
         let finished = dev.admin.run(arguments);
         assert_eq!(finished.code, Some(2), "{}\n{}", finished.line, finished.said());
-        assert!(finished.stderr.contains("Usage:") && finished.stdout.is_empty(), "{}", finished.said());
+        assert!(finished.stderr.contains("--help") && finished.stdout.is_empty(), "{}", finished.said());
     }
     assert_eq!(dev.admin.json(&["credential", "stats"])["total"], "0");
 }

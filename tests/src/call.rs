@@ -1,8 +1,8 @@
 //! A program run to its end, with its input given and its output kept.
 
 use std::io::{Read, Write as _};
-use std::process::{Command, Stdio};
-use std::time::Duration;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
@@ -32,21 +32,63 @@ pub fn finish(command: &mut Command, stdin: &[u8], within: Duration) -> Finished
     let stdin = stdin.to_vec();
     // A program may end without reading all of it.
     let writer = std::thread::spawn(move || input.write_all(&stdin));
+    let finished = end_of(line, child, within);
+    let _ = writer.join().unwrap();
+    finished
+}
+
+/// Starts `command` without input and reads nothing of what it writes until [`Unread::finish`]: it stalls as
+/// soon as the pipe is full.
+///
+/// # Panics
+/// When it cannot be started.
+#[must_use]
+pub fn start_unread(command: &mut Command) -> Unread {
+    let line = format!("{command:?}");
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let child = command.spawn().unwrap_or_else(|error| panic!("{line}: {error}"));
+    Unread { line, child }
+}
+
+/// A program that nobody listens to.
+#[derive(Debug)]
+pub struct Unread {
+    line: String,
+    child: Child,
+}
+
+impl Unread {
+    /// Reads everything and waits for the end.
+    ///
+    /// # Panics
+    /// When that takes longer than `within`.
+    #[must_use]
+    pub fn finish(self, within: Duration) -> Finished {
+        end_of(self.line, self.child, within)
+    }
+
+    /// Kills it (SIGKILL) and waits for the end.
+    pub fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+}
+
+fn end_of(line: String, mut child: Child, within: Duration) -> Finished {
     let stdout = collect(child.stdout.take().unwrap());
     let stderr = collect(child.stderr.take().unwrap());
-    let end = std::time::Instant::now() + within;
+    let end = Instant::now() + within;
     let status = loop {
         if let Some(status) = child.try_wait().unwrap() {
             break status;
         }
-        if std::time::Instant::now() > end {
+        if Instant::now() > end {
             child.kill().unwrap();
             let said = stderr.join().unwrap();
             panic!("{line}: still running after {within:?}; it said: {}", String::from_utf8_lossy(&said));
         }
         std::thread::sleep(Duration::from_millis(10));
     };
-    let _ = writer.join().unwrap();
     let stderr = String::from_utf8_lossy(&stderr.join().unwrap()).into_owned();
     Finished { line, code: status.code(), stdout: stdout.join().unwrap(), stderr }
 }

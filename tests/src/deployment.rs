@@ -28,10 +28,16 @@ impl Dev {
     /// Starts it with `sources`, the configuration behind `[app]`, and waits until it is ready.
     #[must_use]
     pub fn start(sources: &str) -> Self {
+        Self::start_logging("info", sources)
+    }
+
+    /// The same with another log level.
+    #[must_use]
+    pub fn start_logging(level: &str, sources: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("strongroom.toml"), format!("{APP}{sources}")).unwrap();
         let ports = (free_port(), free_port());
-        let service = Self::serve(folder.path(), ports);
+        let service = Self::serve(Self::command(folder.path(), ports).env("STRONGROOM_LOG", level));
         let admin = Operator {
             vault_url: format!("http://127.0.0.1:{}", ports.0),
             backup_url: format!("http://127.0.0.1:{}", ports.1),
@@ -40,8 +46,8 @@ impl Dev {
         Self { service, admin, folder, ports }
     }
 
-    fn serve(folder: &Path, ports: (u16, u16)) -> Service {
-        let mut service = Service::start(&mut Self::command(folder, ports));
+    fn serve(command: &mut Command) -> Service {
+        let mut service = Service::start(command);
         service.wait_until_ready();
         service
     }
@@ -54,8 +60,7 @@ impl Dev {
             .args(["dev", "--data-dir", "data", "--config", "strongroom.toml"])
             .args(["--vault-listen", &format!("127.0.0.1:{}", ports.0)])
             .args(["--backup-listen", &format!("127.0.0.1:{}", ports.1)])
-            .current_dir(folder)
-            .env("STRONGROOM_LOG", "debug");
+            .current_dir(folder);
         command
     }
 
@@ -67,7 +72,7 @@ impl Dev {
     /// Starts it again on the same folder and ports.
     pub fn restart(&mut self) {
         self.service.kill();
-        self.service = Self::serve(self.folder.path(), self.ports);
+        self.service = Self::serve(&mut Self::command(self.folder.path(), self.ports));
     }
 
     /// A path in its folder, for archives and secrets.

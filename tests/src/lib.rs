@@ -16,7 +16,7 @@ pub mod tool;
 mod wait;
 
 pub use archive::Archive;
-pub use call::{Finished, finish};
+pub use call::{Finished, Unread, finish, start_unread};
 pub use deployment::{Deployment, Dev, vault_config};
 pub use gateway::{SEED_TABLES, bulk_table, sample_gateway, source};
 pub use operator::Operator;

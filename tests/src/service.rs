@@ -13,6 +13,9 @@ const START: Duration = Duration::from_secs(60);
 /// How long a stop may take: the services' own drain time and a little more.
 const STOP: Duration = Duration::from_secs(25);
 
+/// Lines of its log that a failed test shows.
+const LAST_WORDS: usize = 30;
+
 /// A running child. Dropping it kills it.
 #[derive(Debug)]
 pub struct Service {
@@ -105,7 +108,13 @@ impl Service {
 }
 
 impl Drop for Service {
+    #[expect(clippy::print_stderr, reason = "shown only when the test fails")]
     fn drop(&mut self) {
+        if std::thread::panicking() {
+            let log = self.log();
+            let lines: Vec<&str> = log.lines().collect();
+            eprintln!("{}\n{}", self.line, lines[lines.len().saturating_sub(LAST_WORDS)..].join("\n"));
+        }
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

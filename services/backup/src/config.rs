@@ -69,7 +69,7 @@ pub struct BackupConfig {
     pub export_limit_seconds: u64,
     /// How long a client may take nothing before its export is ended: 1 to 3,600.
     pub stall_seconds: u64,
-    /// Exports at the same time: 1 to 1,000. Each takes some 10 MiB.
+    /// Exports at the same time: 1 to 1,000. Each takes a few MiB of memory.
     pub concurrent_exports: usize,
     /// Deflate's effort: 1 (fast) to 9 (small).
     pub compression_level: u8,

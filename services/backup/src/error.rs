@@ -43,7 +43,7 @@ pub enum Error {
     Busy(usize),
 
     /// The vault cannot be reached.
-    #[error("the vault at {url} does not answer; is it running? ({source})")]
+    #[error("the vault at {url} does not answer; is it running? ({})", source.message())]
     VaultAway {
         /// Where it should be.
         url: String,
@@ -52,14 +52,15 @@ pub enum Error {
     },
     /// The vault does not take the service's own token.
     #[error(
-        "the vault refuses the backup service's own token; issue one with the role backup-service ({source})"
+        "the vault refuses the backup service's own token; issue one with the role backup-service ({})",
+        source.message()
     )]
     VaultRefused {
         /// The vault's answer.
         source: Box<Status>,
     },
     /// The vault failed.
-    #[error("the vault could not do what the export needs: {source}")]
+    #[error("the vault could not do what the export needs: {}", source.message())]
     VaultFailed {
         /// The vault's answer.
         source: Box<Status>,
@@ -79,7 +80,7 @@ pub enum Error {
         problem: String,
     },
     /// A gRPC source refused or failed.
-    #[error("source {name} could not be read: {source}")]
+    #[error("source {name} could not be read: {}", source.message())]
     SourceFailed {
         /// The source's name.
         name: String,

@@ -149,7 +149,7 @@ impl Export {
         match self.attempt(&outlet).await {
             Ok(summary) => {
                 let (bytes, rows) = (summary.file.bytes, summary.rows);
-                let ms = began.elapsed().as_millis();
+                let ms = began.elapsed().as_millis() as u64;
                 tracing::info!(archive_id, file_name, bytes, rows, ms, "an export is complete");
                 let _ = outlet.send(self.trailer(summary)).await;
                 drop(outlet);
@@ -161,7 +161,8 @@ impl Export {
             }
         }
         // The place is the stream's as long as that takes memory, but no client keeps it by doing nothing.
-        let _ = tokio::time::timeout(self.exports.limits.stall, gone).await;
+        let gone = tokio::time::timeout(self.exports.limits.stall, gone);
+        let _ = self.exports.stop.run_until_cancelled(gone).await;
         drop(place);
     }
 

@@ -70,6 +70,7 @@ pub async fn serve(
     let exports =
         Exports::create(config.app, Arc::clone(&set), vault.clone(), leftovers, instance, limits, clock);
     let exports = Arc::new(exports);
+    tracing::info!(sources = config.sources.len(), "the backup service is open");
 
     let authenticator: Arc<dyn Authenticator> = Arc::new(VaultAuthenticator::create(vault));
     let grpc = BackupGrpc { exports: Arc::clone(&exports), set, authenticator: Arc::clone(&authenticator) };

@@ -38,7 +38,7 @@ struct Running {
 }
 
 impl Embedded {
-    /// Starts both on a folder that exists and waits until they answer.
+    /// Starts both and waits until they answer. `data_dir` is made if missing.
     ///
     /// # Errors
     /// In one sentence, what kept either of them from running; the other is then stopped.
@@ -46,6 +46,7 @@ impl Embedded {
         // Both ports first: a port in use is the likeliest failure, and nothing has happened yet.
         let vault_listener = listen(settings.vault.listen).await?;
         let backup_listener = listen(settings.backup.backup.listen).await?;
+        files::create_private_dir(data_dir)?;
         settings.complete(data_dir)?;
         let admin_token_file = settings.vault.admin_token_file.clone().unwrap_or_default();
         let mut vault = Running::vault(settings.vault, vault_listener)?;

@@ -25,7 +25,8 @@ impl CallFailed {
         };
         let shown = if reason.is_empty() { message } else { format!("{message} [{reason}]") };
         // A status with a source was made on this side: the service was never reached, or the line broke.
-        let sentence = match (status.code(), status.source().is_some()) {
+        let ours = status.source().is_some();
+        let sentence = match (status.code(), ours) {
             (Code::Unavailable, true) => {
                 format!(
                     "cannot reach {service} at {url} ({shown}); start it, or set {variable} to where it is"
@@ -35,7 +36,17 @@ impl CallFailed {
             (Code::Unauthenticated, _) => {
                 format!("{shown}; set STRONGROOM_TOKEN or STRONGROOM_TOKEN_FILE to a valid token")
             }
+            _ if reason == "SEAL_UNAVAILABLE" => {
+                format!("{shown}: sealed exports come with a later release, pass --plain")
+            }
             (Code::DeadlineExceeded, _) => format!("{shown} ({service} at {url})"),
+            // tonic's own timer ends a call as CANCELLED.
+            (Code::Cancelled, true) if status.message() == "Timeout expired" => {
+                format!("{service} at {url} did not answer in time")
+            }
+            (Code::Unknown | Code::Internal | Code::Cancelled, true) => {
+                format!("the connection to {service} at {url} broke off ({shown})")
+            }
             _ => shown,
         };
         Self { sentence, reason }
@@ -104,9 +115,7 @@ mod tests {
         assert!(unknown.contains("STRONGROOM_TOKEN_FILE"), "{unknown}");
         let busy = shown(&Status::unavailable("the log cannot be written"));
         assert!(busy.contains("http://v:1") && busy.contains("try again"), "{busy}");
-        let away = Status::from_error(Box::new(std::io::Error::other("refused")));
-        let mut away = away;
-        away = Status::unavailable(away.message().to_owned());
+        let mut away = Status::unavailable("tcp connect error");
         away.set_source(std::sync::Arc::new(std::io::Error::other("refused")));
         let away = shown(&away);
         assert!(away.contains("http://v:1") && away.contains("STRONGROOM_VAULT_URL"), "{away}");

@@ -42,8 +42,12 @@ fn database_url(config: &VaultConfig) -> Result<DatabaseUrl> {
     Ok(DatabaseUrl::parse(text.trim())?)
 }
 
-/// The environment wins over the configuration file, so that an operator can always override it.
+/// The configuration wins over the environment: it may itself be overridden by
+/// `STRONGROOM_VAULT__ROOT_KEY_FILE`, and a process that names a file never takes another key by accident.
 fn current_root_key(config: &VaultConfig) -> Result<RootKey> {
+    if let Some(file) = &config.root_key_file {
+        return root_key_from(file);
+    }
     if let Some(file) = std::env::var_os("STRONGROOM_ROOT_KEY_FILE") {
         return root_key_from(Path::new(&file));
     }
@@ -51,14 +55,11 @@ fn current_root_key(config: &VaultConfig) -> Result<RootKey> {
         return RootKey::parse(&text)
             .map_err(|error| Error::Startup(format!("STRONGROOM_ROOT_KEY: {error}")));
     }
-    match &config.root_key_file {
-        Some(file) => root_key_from(file),
-        None => Err(Error::Startup(
-            "no root key was given; make one with `strongroom key new-root --out FILE` and set \
-             STRONGROOM_ROOT_KEY_FILE or vault.root_key_file to that file"
-                .into(),
-        )),
-    }
+    Err(Error::Startup(
+        "no root key was given; make one with `strongroom key new-root --out FILE` and set \
+         STRONGROOM_ROOT_KEY_FILE or vault.root_key_file to that file"
+            .into(),
+    ))
 }
 
 fn previous_root_keys(config: &VaultConfig) -> Result<Vec<RootKey>> {

@@ -34,8 +34,7 @@ pub struct VaultConfig {
     pub database_url: String,
     /// A file with the database URL, which keeps its password out of the configuration.
     pub database_url_file: Option<PathBuf>,
-    /// A file with the root key (`base64:…`). `STRONGROOM_ROOT_KEY_FILE` and `STRONGROOM_ROOT_KEY` do the
-    /// same and win.
+    /// A file with the root key (`base64:…`). Without it, `STRONGROOM_ROOT_KEY_FILE` or `STRONGROOM_ROOT_KEY`.
     pub root_key_file: Option<PathBuf>,
     /// Files with previous root keys, while the root key is being changed.
     pub previous_root_key_files: Vec<PathBuf>,

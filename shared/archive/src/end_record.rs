@@ -7,6 +7,7 @@ use crate::error::{Error, Result};
 
 const END_SIGNATURE: [u8; 4] = *b"PK\x05\x06";
 const END_BYTES: u64 = 22;
+const LOCAL_SIGNATURE: [u8; 4] = *b"PK\x03\x04";
 const LOCATOR_SIGNATURE: [u8; 4] = *b"PK\x06\x07";
 const LOCATOR_BYTES: u64 = 20;
 const END64_SIGNATURE: [u8; 4] = *b"PK\x06\x06";
@@ -30,7 +31,7 @@ pub(crate) fn read<R: Read + Seek>(reader: &mut R) -> Result<EndRecord> {
     };
     let end: [u8; END_BYTES as usize] = read_at(reader, start)?;
     if !end.starts_with(&END_SIGNATURE) {
-        return Err(comment_or_nothing(reader, length)?);
+        return Err(what_else(reader, length)?);
     }
     if u16_at(&end, 20) != 0 {
         return Err(Error::NoEndRecord);
@@ -103,8 +104,11 @@ fn follows_directory(record: EndRecord, start: u64) -> Result<EndRecord> {
     }
 }
 
-/// Tells an archive with a comment from one that has no end.
-fn comment_or_nothing<R: Read + Seek>(reader: &mut R, length: u64) -> Result<Error> {
+/// Tells an archive with a comment from one that has no end, and both from a file of another kind.
+fn what_else<R: Read + Seek>(reader: &mut R, length: u64) -> Result<Error> {
+    if !begins_like_zip(reader)? {
+        return Ok(Error::NotZip);
+    }
     let start = length.saturating_sub(END_BYTES + LONGEST_COMMENT);
     reader.seek(SeekFrom::Start(start)).map_err(Error::Read)?;
     let mut tail = Vec::new();
@@ -114,6 +118,11 @@ fn comment_or_nothing<R: Read + Seek>(reader: &mut R, length: u64) -> Result<Err
         window.starts_with(&END_SIGNATURE) && at + window.len() + comment == tail.len()
     });
     Ok(if has_comment { Error::Comment } else { Error::NoEndRecord })
+}
+
+/// Every archive begins with an entry's local header.
+fn begins_like_zip<R: Read + Seek>(reader: &mut R) -> Result<bool> {
+    Ok(read_at::<R, 4>(reader, 0)? == LOCAL_SIGNATURE)
 }
 
 fn read_at<R: Read + Seek, const N: usize>(reader: &mut R, start: u64) -> Result<[u8; N]> {

@@ -31,6 +31,9 @@ pub enum Error {
     /// The bytes are no ZIP file, or not one that this crate can follow.
     #[error("this is not a readable ZIP archive: {0}")]
     Zip(#[source] zip::result::ZipError),
+    /// The file begins with something else than a ZIP entry.
+    #[error("this is not a ZIP archive: it begins with other bytes")]
+    NotZip,
     /// No end record at the very end: a short file, or bytes after the archive.
     #[error(
         "the ZIP end record is not at the end of the file: it was cut short, or something was added after it"

@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
-use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
+use sqlx::Connection as _;
+use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
 
 use crate::error::{Error, Result};
+use crate::url::shown_postgres;
 
 /// How long a call waits for a connection before it fails as unavailable.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -21,11 +23,14 @@ pub async fn open_postgres(options: &PgConnectOptions) -> Result<PgPool> {
         ("synchronous_commit", "on"),
         ("TimeZone", "UTC"),
     ]);
-    let shown = format!("postgres://{}:{}", options.get_host(), options.get_port());
-    PgPoolOptions::new()
-        .max_connections(CONNECTIONS)
-        .acquire_timeout(ACQUIRE_TIMEOUT)
-        .connect_with(options)
-        .await
-        .map_err(|source| Error::Open { url: shown, source })
+    // A pool would try until its timeout and then say only that: one plain connection says what is wrong.
+    match tokio::time::timeout(ACQUIRE_TIMEOUT, PgConnection::connect_with(&options)).await {
+        Ok(Ok(connection)) => connection.close().await?,
+        Ok(Err(source)) => return Err(Error::Open { url: shown_postgres(&options), source }),
+        Err(_) => {
+            return Err(Error::Open { url: shown_postgres(&options), source: sqlx::Error::PoolTimedOut });
+        }
+    }
+    let pool = PgPoolOptions::new().max_connections(CONNECTIONS).acquire_timeout(ACQUIRE_TIMEOUT);
+    Ok(pool.connect_lazy_with(options))
 }

@@ -1,5 +1,7 @@
 //! SQLite the way a service needs it: WAL, durable commits, one writer, many readers.
 
+use std::fs::OpenOptions;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::time::Duration;
 
@@ -33,6 +35,7 @@ pub struct SqlitePools {
 /// # Errors
 /// [`Error::Open`] when the file cannot be opened, [`Error::SqliteVersion`] for an unsafe library.
 pub async fn open_sqlite(path: &Path) -> Result<SqlitePools> {
+    create_private(path)?;
     let options = SqliteConnectOptions::new()
         .filename(path)
         .create_if_missing(true)
@@ -50,6 +53,16 @@ pub async fn open_sqlite(path: &Path) -> Result<SqlitePools> {
         .await
         .map_err(opened)?;
     Ok(SqlitePools { writer, readers })
+}
+
+/// A database of secrets is nobody else's to read: SQLite itself would follow the umask, and gives its WAL the
+/// same mode.
+fn create_private(path: &Path) -> Result<()> {
+    let created = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path);
+    match created {
+        Ok(_) => Ok(()),
+        Err(source) => Err(Error::Open { url: format!("sqlite:{}", path.display()), source: source.into() }),
+    }
 }
 
 async fn check_version(pool: &SqlitePool) -> Result<()> {

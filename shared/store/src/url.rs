@@ -78,7 +78,7 @@ impl DatabaseUrl {
     }
 }
 
-fn shown_postgres(options: &PgConnectOptions) -> String {
+pub(crate) fn shown_postgres(options: &PgConnectOptions) -> String {
     let database = options.get_database().unwrap_or_default();
     format!("postgres://{}@{}:{}/{database}", options.get_username(), options.get_host(), options.get_port())
 }

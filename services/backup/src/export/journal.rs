@@ -39,10 +39,9 @@ impl Journal {
         file_name: &str,
         plan: &Plan,
     ) -> Result<Self> {
-        let options = serde_json::to_value(&plan.options)
+        let options = serde_json::to_string(&plan.options)
             .map_err(|error| Error::Defect(format!("options make no JSON: {error}")))?;
-        let mut metadata = HashMap::new();
-        put(&mut metadata, "options", options);
+        let mut metadata = HashMap::from([("options".to_owned(), options)]);
         if let Some(partial) = &plan.partial {
             put(&mut metadata, "partial", json!({ "tables": partial.tables, "since": partial.since }));
         }
@@ -107,6 +106,7 @@ impl Journal {
     }
 }
 
+/// Metadata values are JSON texts.
 fn put(metadata: &mut HashMap<String, String>, key: &str, value: impl Into<Value>) {
     metadata.insert(key.to_owned(), value.into().to_string());
 }

@@ -124,14 +124,14 @@ mod tests {
         Message::Progress(Progress::default())
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn a_client_that_takes_nothing_has_stalled() {
-        let (outlet, mut stream, _gone) = create(Duration::from_secs(60));
+        let (outlet, mut stream, _gone) = create(Duration::from_millis(50));
         for _ in 0..QUEUE {
             outlet.send(message()).await.unwrap();
         }
-        assert!(matches!(outlet.send(message()).await, Err(Error::Stalled(60))));
-        assert!(matches!(outlet.taken().await, Err(Error::Stalled(60))));
+        assert!(matches!(outlet.send(message()).await, Err(Error::Stalled(_))));
+        assert!(matches!(outlet.taken().await, Err(Error::Stalled(_))));
         assert!(stream.next().await.unwrap().is_ok());
         outlet.send(message()).await.unwrap();
     }

@@ -22,8 +22,8 @@ use crate::time::proto_time;
 use crate::vault::{is_away, vault_error};
 
 /// What the vault owns, for as long as it cannot be asked.
-pub(crate) const VAULT_TABLES: [&str; 4] =
-    ["credentials", "credential_references", "api_tokens", "audit_logs"];
+pub(crate) const VAULT_TABLES: [&str; 5] =
+    ["credentials", "credential_labels", "credential_references", "api_tokens", "audit_logs"];
 
 /// The longest that a description, or the beginning of a snapshot, may take.
 const ANSWER: Duration = Duration::from_secs(15);
@@ -80,7 +80,7 @@ impl ServiceSource {
 
     pub(super) async fn open(&self, choice: &Choice) -> Result<ServiceSnapshot> {
         let request = ReadSnapshotRequest {
-            groups: choice.groups.clone(),
+            groups: self.own_groups(choice).await?,
             tables: choice.only.clone().unwrap_or_default(),
             since: choice.since.map(|time| proto_time(time.as_microsecond())),
         };
@@ -101,6 +101,16 @@ impl ServiceSource {
         }
         let record = self.record(&begun)?;
         Ok(ServiceSnapshot { source: self.clone(), stream, record, tables, kids: begun.kids })
+    }
+
+    /// A service knows its own groups only, and refuses others.
+    async fn own_groups(&self, choice: &Choice) -> Result<Vec<String>> {
+        if choice.groups.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut groups = self.groups().await?;
+        groups.retain(|group| choice.includes(group));
+        Ok(groups)
     }
 
     fn client(&self) -> Result<SourceServiceClient<AuthorizedChannel>> {

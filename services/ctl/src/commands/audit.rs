@@ -63,8 +63,7 @@ async fn head(vault: &Connection, format: Format) -> Result<()> {
     })
 }
 
-/// Events as people read them.
-pub(super) fn table(events: &[AuditEvent]) -> Table {
+fn table(events: &[AuditEvent]) -> Table {
     let mut table = Table::new(&["#", "TIME", "EVENT", "TARGET", "ACTOR", "VIA", "OUTCOME", "METADATA"]);
     for event in events {
         table.row([
@@ -81,7 +80,8 @@ pub(super) fn table(events: &[AuditEvent]) -> Table {
     table
 }
 
-fn outcome(event: &AuditEvent) -> String {
+/// How it ended, in one word.
+pub(super) fn outcome(event: &AuditEvent) -> String {
     let name = event.outcome().as_str_name();
     name.trim_start_matches("AUDIT_OUTCOME_").to_lowercase()
 }

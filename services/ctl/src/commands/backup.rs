@@ -6,11 +6,11 @@ mod progress;
 
 use std::path::Path;
 
-use anyhow::{Result, bail};
+use anyhow::{Error, Result, bail};
 use serde_json::json;
 use strongroom_api::backup::v1::ExportBackupRequest;
 use strongroom_runtime::{Clock as _, Shutdown, SystemClock};
-use tonic::Request;
+use tonic::{Request, Status};
 
 pub(super) use download::Summary;
 
@@ -38,7 +38,9 @@ pub(super) async fn run(command: BackupCommand, format: Format) -> Result<()> {
     // On standard output there is nothing to clean up, and a signal just ends the process.
     let summary = if to_stdout { receiving.await? } else { unless_interrupted(receiving).await? };
     if to_stdout {
-        message(text(&summary).trim_end());
+        // Standard output is the archive.
+        let said = if format == Format::Json { document(&summary).to_string() } else { text(&summary) };
+        message(said.trim_end());
         return Ok(());
     }
     format.document(&document(&summary), || text(&summary))
@@ -66,7 +68,9 @@ async fn receive(backup: &Connection, request: ExportBackupRequest, place: Place
     let mut stream = opened.map_err(|status| backup.failed(&status))?.into_inner();
     let progress = Progress::start();
     let mut download = Download::<Destination>::new();
-    while let Some(next) = stream.message().await.map_err(|status| backup.failed(&status))? {
+    while let Some(next) =
+        stream.message().await.map_err(|status| broken(backup, &status, download.has_begun()))?
+    {
         match download.take(next, |header| place.create(&header.file_name))? {
             Received::Bytes(bytes) => progress.bytes(bytes),
             Received::Progress(rows) => progress.rows(&rows),
@@ -77,6 +81,12 @@ async fn receive(backup: &Connection, request: ExportBackupRequest, place: Place
     progress.finish();
     let out = destination.finish()?;
     Ok(Summary { out, ..summary })
+}
+
+/// Before the header a status is a refusal; after it, the end of a file that is not whole.
+fn broken(backup: &Connection, status: &Status, has_begun: bool) -> Error {
+    let error = Error::new(backup.failed(status));
+    if has_begun { error.context("the archive is not whole and was thrown away") } else { error }
 }
 
 fn document(summary: &Summary) -> serde_json::Value {

@@ -7,10 +7,11 @@ mod story;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, anyhow};
 use serde_json::json;
 use strongroom_backup::config::OptionalGroup;
 use strongroom_backup::{AppConfig, SourceConfig, SourceKind};
+use strongroom_runtime::Shutdown;
 use tempfile::TempDir;
 
 use self::narrator::Narrator;
@@ -21,7 +22,11 @@ use crate::output::Format;
 pub(super) async fn run(demo: Demo, format: Format) -> Result<()> {
     let folder = TempDir::with_prefix("strongroom-demo-").context("cannot make a temporary folder")?;
     let mut narrator = Narrator::new(format);
-    let told = tell(folder.path(), &mut narrator).await;
+    // An interrupt must not leave the folder behind.
+    let told = match Shutdown::on_signal().unless_begun(tell(folder.path(), &mut narrator)).await {
+        Some(told) => told,
+        None => Err(anyhow!("interrupted")),
+    };
     if demo.keep {
         let kept = folder.keep();
         narrator.say(&format!("\nKept: {}", kept.display()))?;
@@ -39,9 +44,10 @@ async fn tell(folder: &Path, narrator: &mut Narrator) -> Result<()> {
     narrator.step(
         "A vault and a backup service start",
         &format!(
-            "Two gRPC services run in this process and share nothing but calls: the vault on\n{}, \
-             the backup service on {}. Beside them stands the database of a\nmade-up API gateway: 13 \
-             tables, {rows} rows. The root key was generated into a file; no server ever\nmakes or stores one.",
+            "Two gRPC services run in this process and share nothing but calls: the vault on\n\
+             {} and the backup service on {}.\n\
+             Beside them stands the database of a made-up API gateway: 13 tables, {rows} rows. The root key\n\
+             was generated into a file; no server makes or stores one.",
             embedded.vault().url,
             embedded.backup().url
         ),

@@ -5,7 +5,6 @@ use strongroom_runtime::Shutdown;
 
 use crate::cli::Dev;
 use crate::embedded::{Embedded, Settings};
-use crate::files;
 use crate::output::{message, print};
 
 pub(super) async fn run(dev: Dev) -> Result<()> {
@@ -16,7 +15,6 @@ pub(super) async fn run(dev: Dev) -> Result<()> {
     if let Some(listen) = dev.backup_listen {
         settings.backup.backup.listen = listen;
     }
-    files::create_private_dir(&dev.data_dir)?;
     let shutdown = Shutdown::on_signal();
     let starting = Embedded::start(settings, &dev.data_dir);
     let Some(started) = shutdown.unless_begun(starting).await else {

@@ -172,6 +172,13 @@ fn bytes_around_the_entries() {
 }
 
 #[test]
+fn a_file_of_another_kind_is_called_that() {
+    let text = std::io::Cursor::new(b"-- a dump in plain SQL, longer than any end record\n".to_vec());
+    let refused = strongroom_archive::ArchiveReader::open(text, strongroom_archive::Limits::V1);
+    assert!(refused.err().unwrap().to_string().starts_with("this is not a ZIP archive"));
+}
+
+#[test]
 fn manifests_that_lie() {
     refuse(&[
         (|case| case.without_manifest = true, "there is no manifest.json"),

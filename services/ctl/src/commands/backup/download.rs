@@ -57,6 +57,11 @@ impl<W: Write> Download<W> {
         Self { transfer: None, trailer: None }
     }
 
+    /// Whether the header is there.
+    pub(crate) fn has_begun(&self) -> bool {
+        self.transfer.is_some()
+    }
+
     /// Takes the next message. `create` makes the sink once the header is known.
     ///
     /// # Errors

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
-use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode};
 use sqlx::{ConnectOptions as _, Connection as _};
 
 const SQL: &str = include_str!("../../../../../deploy/sample/gateway.sql");
@@ -40,6 +40,11 @@ pub(super) async fn store_ids(file: &Path, endpoint: &str, template: &str, wrapp
 }
 
 async fn open(file: &Path) -> Result<SqliteConnection> {
-    let options = SqliteConnectOptions::new().filename(file).create_if_missing(true).foreign_keys(true);
+    let options = SqliteConnectOptions::new()
+        .filename(file)
+        .create_if_missing(true)
+        .foreign_keys(true)
+        // In WAL mode writers do not wait for a backup.
+        .journal_mode(SqliteJournalMode::Wal);
     options.connect().await.with_context(|| format!("cannot open {}", file.display()))
 }

@@ -15,12 +15,13 @@ use crate::client::{Connection, Service, unary};
 use crate::commands::audit;
 use crate::embedded::Embedded;
 use crate::files;
+use crate::output::Table;
 
 const NEXT: &str = "
-Next:
-   strongroom dev --data-dir ./data            both services for you to try; then, with STRONGROOM_TOKEN_FILE=./data/admin.token:
+Next, for real:
+   strongroom dev --data-dir data              both services; then set STRONGROOM_TOKEN_FILE=data/admin.token
    strongroom credential create NAME --provider P --secret-file -
-   strongroom backup export --out . --plain    and then: strongroom archive verify FILE";
+   strongroom backup export --out . --plain    and on the file it names: strongroom archive verify FILE";
 
 /// Whoever makes calls in the story.
 struct Cast {
@@ -70,5 +71,15 @@ async fn trail(cast: &Cast, narrator: &mut Narrator) -> Result<()> {
         "Who did what to which credential, what was refused, and both exports with their sizes. An\n\
          operation whose event cannot be written fails.",
     )?;
-    narrator.show(&audit::table(&events).to_string())
+    let mut table = Table::new(&["#", "EVENT", "TARGET", "ACTOR", "OUTCOME"]);
+    for event in events {
+        table.row([
+            &event.sequence.to_string(),
+            &event.event,
+            &event.target,
+            &event.actor,
+            &audit::outcome(&event),
+        ]);
+    }
+    narrator.show(&table.to_string())
 }

@@ -34,8 +34,9 @@ async fn one(cast: &Cast, folder: &Path, include: &[&str]) -> Result<(PathBuf, S
     let include = include.iter().map(|group| (*group).to_owned()).collect();
     let request = ExportBackupRequest { include, plain: true, ..Default::default() };
     let summary = backup::export_to(&cast.backup, request, folder).await?;
+    let kind = folder.file_name().unwrap_or_default().display();
     let shown = format!(
-        "{}: {} tables, {} rows, {} bytes",
+        "{kind}/{}: {} tables, {} rows, {} bytes",
         summary.file_name, summary.tables, summary.rows, summary.size_bytes
     );
     Ok((PathBuf::from(summary.out), shown))

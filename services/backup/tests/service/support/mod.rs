@@ -1,0 +1,149 @@
+//! A backup service over real sockets, with a vault that only remembers.
+
+pub(crate) mod database;
+pub(crate) mod vault;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use strongroom_api::backup::v1::backup_service_client::BackupServiceClient;
+use strongroom_api::backup::v1::export_backup_response::{Chunk, Header, Message, Trailer};
+use strongroom_api::backup::v1::{ExportBackupRequest, ExportBackupResponse};
+use strongroom_api::vault::v1::AuditEvent;
+use strongroom_backup::{Config, Error, serve};
+use strongroom_crypto::Token;
+use strongroom_runtime::client::{AuthorizedChannel, Bearer};
+use strongroom_runtime::{Shutdown, SystemClock};
+use tempfile::TempDir;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use tonic::service::interceptor::InterceptedService;
+use tonic::transport::Endpoint;
+use tonic::{Status, Streaming};
+
+pub(crate) use vault::FakeVault;
+
+pub(crate) type Client = BackupServiceClient<AuthorizedChannel>;
+
+/// A running service and what it needs.
+pub(crate) struct Service {
+    pub(crate) vault: FakeVault,
+    pub(crate) folder: TempDir,
+    address: String,
+    shutdown: Shutdown,
+    running: JoinHandle<Result<(), Error>>,
+}
+
+impl Service {
+    /// Backs up `folder/gateway.db` with `source` added to its configuration and `backup` to the service's.
+    pub(crate) async fn start(folder: TempDir, vault: FakeVault, backup: &str, source: &str) -> Self {
+        let config = config(folder.path(), &vault.url, backup, source);
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = format!("http://{}", listener.local_addr().unwrap());
+        let shutdown = Shutdown::new();
+        let running = tokio::spawn(serve(config, listener, Arc::new(SystemClock), shutdown.clone()));
+        Self { vault, folder, address, shutdown, running }
+    }
+
+    /// The usual one: the sample database, its logs optional.
+    pub(crate) async fn usual(backup: &str) -> Self {
+        let folder = database::folder().await;
+        Self::start(folder, FakeVault::start().await, backup, LOGS).await
+    }
+
+    /// A client that may do everything.
+    pub(crate) fn client(&self) -> Client {
+        self.client_with(&["backup.export", "backup.export_plain", "source.list"])
+    }
+
+    /// A client with these permissions and windows so small that its reading is felt at once.
+    pub(crate) fn client_with(&self, permissions: &[&str]) -> Client {
+        let token = Token::generate();
+        self.vault.admit(&token, permissions);
+        let channel = Endpoint::from_shared(self.address.clone())
+            .unwrap()
+            .initial_stream_window_size(65_535)
+            .initial_connection_window_size(65_535)
+            .connect_lazy();
+        let bearer = Bearer::new(token.expose()).unwrap();
+        BackupServiceClient::new(InterceptedService::new(channel, bearer))
+    }
+
+    /// Waits for the event that ends an export.
+    pub(crate) async fn end_event(&self) -> AuditEvent {
+        self.vault.wait_for("backup.exported").await
+    }
+
+    /// Stops it and returns how it ended.
+    pub(crate) async fn stop(self) -> Result<(), Error> {
+        self.shutdown.begin();
+        tokio::time::timeout(Duration::from_secs(30), self.running).await.unwrap().unwrap()
+    }
+
+    /// For a service that must refuse to start.
+    pub(crate) async fn refusal(self) -> String {
+        let ended = tokio::time::timeout(Duration::from_secs(10), self.running).await;
+        ended.expect("it refuses to start").unwrap().unwrap_err().to_string()
+    }
+}
+
+/// The sample's optional group.
+pub(crate) const LOGS: &str = "[[sources.optional]]\nname = 'logs'\ntables = ['logs']\ntime_column = 'at'";
+
+fn config(folder: &Path, vault: &str, backup: &str, source: &str) -> Config {
+    let token_file = folder.join("service.token");
+    std::fs::write(&token_file, Token::generate().expose()).unwrap();
+    let text = format!(
+        "[app]\nname = 'Prompt Gate'\nurl = 'https://gateway.example.com'\n\
+         [backup]\ninstance = 'here'\ntoken_file = '{}'\nvault = {{ url = '{vault}' }}\n{backup}\n\
+         [[sources]]\nname = 'gateway'\nkind = 'sqlite'\nurl = 'sqlite:{}'\n{source}\n",
+        token_file.display(),
+        folder.join("gateway.db").display(),
+    );
+    toml::from_str(&text).unwrap()
+}
+
+/// A plain export of everything.
+pub(crate) fn plain() -> ExportBackupRequest {
+    ExportBackupRequest { plain: true, ..ExportBackupRequest::default() }
+}
+
+/// What a whole stream held.
+#[derive(Debug)]
+pub(crate) struct Received {
+    pub(crate) header: Header,
+    pub(crate) file: Vec<u8>,
+    pub(crate) chunks: i64,
+    pub(crate) progress: Vec<(String, i64)>,
+    pub(crate) trailer: Trailer,
+}
+
+/// Reads a stream to its end and checks that it keeps to the contract.
+pub(crate) async fn receive(mut stream: Streaming<ExportBackupResponse>) -> Result<Received, Status> {
+    let first = stream.message().await?.expect("a header");
+    let Some(Message::Header(header)) = first.message else { panic!("{first:?} is no header") };
+    let (mut file, mut chunks, mut progress) = (Vec::new(), 0, Vec::new());
+    while let Some(next) = stream.message().await? {
+        match next.message.expect("never empty") {
+            Message::Chunk(Chunk { number, offset, data }) => {
+                assert_eq!((number, offset), (chunks, file.len() as i64), "chunks are contiguous");
+                assert_eq!(offset % header.chunk_size, 0, "all but the last are full");
+                file.extend_from_slice(&data);
+                chunks += 1;
+            }
+            Message::Progress(now) => progress.push((now.table, now.rows)),
+            Message::Trailer(trailer) => {
+                assert!(stream.message().await?.is_none(), "nothing follows the trailer");
+                return Ok(Received { header, file, chunks, progress, trailer });
+            }
+            Message::Header(_) => panic!("a second header"),
+        }
+    }
+    panic!("the stream ended well without a trailer")
+}
+
+/// Reads until the stream fails.
+pub(crate) async fn failure(stream: Streaming<ExportBackupResponse>) -> Status {
+    tokio::time::timeout(Duration::from_secs(20), receive(stream)).await.expect("in time").unwrap_err()
+}

@@ -1,0 +1,296 @@
+//! A vault that admits whom it is told to, remembers events and hands out two tables.
+
+use std::collections::HashMap;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use strongroom_api::source::v1 as source;
+use strongroom_api::source::v1::read_snapshot_response::{Begun, End, Message, Rows, TableEnd};
+use strongroom_api::source::v1::source_service_server::{SourceService, SourceServiceServer};
+use strongroom_api::vault::v1 as vault;
+use strongroom_api::vault::v1::audit_service_server::{AuditService, AuditServiceServer};
+use strongroom_api::vault::v1::key_service_server::{KeyService, KeyServiceServer};
+use strongroom_api::vault::v1::token_service_server::{TokenService, TokenServiceServer};
+use strongroom_crypto::Token;
+use tokio::net::TcpListener;
+use tokio_stream::Stream;
+use tokio_util::sync::CancellationToken;
+use tonic::transport::Server;
+use tonic::transport::server::TcpIncoming;
+use tonic::{Code, Request, Response, Status};
+
+pub(crate) const ROOT_KEY_ID: &str = "00112233aabbccdd";
+pub(crate) const KID: &str = "0123456789abcdef";
+
+#[derive(Default)]
+struct State {
+    permissions: Mutex<HashMap<String, Vec<String>>>,
+    introspections: Mutex<usize>,
+    events: Mutex<Vec<vault::AuditEvent>>,
+    closings: Mutex<Vec<vault::CloseAuditOperationsRequest>>,
+    /// What the next recordings of an event fail with.
+    refusals: Mutex<Vec<(String, Code)>>,
+    /// Ends snapshots without their last message.
+    is_hasty: Mutex<bool>,
+}
+
+#[derive(Clone)]
+pub(crate) struct FakeVault {
+    pub(crate) url: String,
+    state: Arc<State>,
+    stop: CancellationToken,
+}
+
+impl FakeVault {
+    pub(crate) async fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let fake = Self { url, state: Arc::default(), stop: CancellationToken::new() };
+        let server = Server::builder()
+            .add_service(TokenServiceServer::new(fake.clone()))
+            .add_service(AuditServiceServer::new(fake.clone()))
+            .add_service(KeyServiceServer::new(fake.clone()))
+            .add_service(SourceServiceServer::new(fake.clone()));
+        let stop = fake.stop.clone();
+        tokio::spawn(async move {
+            let serving = server.serve_with_incoming(TcpIncoming::from(listener));
+            let _ = stop.run_until_cancelled(serving).await;
+        });
+        fake
+    }
+
+    /// Lets `token` do these things.
+    pub(crate) fn admit(&self, token: &Token, permissions: &[&str]) {
+        let permissions = permissions.iter().map(|name| (*name).to_owned()).collect();
+        self.state.permissions.lock().unwrap().insert(token.expose().to_owned(), permissions);
+    }
+
+    /// Makes the next recording of `event` fail.
+    pub(crate) fn refuse(&self, event: &str, code: Code) {
+        self.state.refusals.lock().unwrap().push((event.to_owned(), code));
+    }
+
+    pub(crate) fn be_hasty(&self) {
+        *self.state.is_hasty.lock().unwrap() = true;
+    }
+
+    pub(crate) fn introspections(&self) -> usize {
+        *self.state.introspections.lock().unwrap()
+    }
+
+    pub(crate) fn events(&self) -> Vec<vault::AuditEvent> {
+        self.state.events.lock().unwrap().clone()
+    }
+
+    /// Waits until `event` was recorded.
+    pub(crate) async fn wait_for(&self, event: &str) -> vault::AuditEvent {
+        for _ in 0..200 {
+            if let Some(found) = self.events().into_iter().find(|other| other.event == event) {
+                return found;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        panic!("no {event} within 10 s: {:?}", self.events());
+    }
+
+    /// Waits for the first request to close operations.
+    pub(crate) async fn first_closing(&self) -> vault::CloseAuditOperationsRequest {
+        for _ in 0..200 {
+            if let Some(found) = self.state.closings.lock().unwrap().first() {
+                return found.clone();
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        panic!("nothing was closed within 10 s");
+    }
+}
+
+#[tonic::async_trait]
+impl TokenService for FakeVault {
+    async fn introspect_token(
+        &self,
+        request: Request<vault::IntrospectTokenRequest>,
+    ) -> Result<Response<vault::IntrospectTokenResponse>, Status> {
+        assert!(request.metadata().contains_key("authorization"), "the service's own token");
+        *self.state.introspections.lock().unwrap() += 1;
+        let token = request.into_inner().token;
+        let answer = match self.state.permissions.lock().unwrap().get(&token) {
+            Some(permissions) => vault::IntrospectTokenResponse {
+                active: true,
+                principal: format!("token:{}", Token::parse(&token).unwrap().id()),
+                name: "a caller".into(),
+                permissions: permissions.clone(),
+            },
+            None => vault::IntrospectTokenResponse::default(),
+        };
+        Ok(Response::new(answer))
+    }
+
+    async fn issue_token(
+        &self,
+        _: Request<vault::IssueTokenRequest>,
+    ) -> Result<Response<vault::IssueTokenResponse>, Status> {
+        Err(Status::unimplemented("not here"))
+    }
+
+    async fn list_tokens(
+        &self,
+        _: Request<vault::ListTokensRequest>,
+    ) -> Result<Response<vault::ListTokensResponse>, Status> {
+        Err(Status::unimplemented("not here"))
+    }
+
+    async fn revoke_token(
+        &self,
+        _: Request<vault::RevokeTokenRequest>,
+    ) -> Result<Response<vault::RevokeTokenResponse>, Status> {
+        Err(Status::unimplemented("not here"))
+    }
+}
+
+#[tonic::async_trait]
+impl AuditService for FakeVault {
+    async fn record_audit_event(
+        &self,
+        request: Request<vault::RecordAuditEventRequest>,
+    ) -> Result<Response<vault::RecordAuditEventResponse>, Status> {
+        let event = request.into_inner().event.unwrap();
+        let mut refusals = self.state.refusals.lock().unwrap();
+        if let Some(at) = refusals.iter().position(|(name, _)| *name == event.event) {
+            return Err(Status::new(refusals.remove(at).1, "told to refuse"));
+        }
+        let mut events = self.state.events.lock().unwrap();
+        events.push(event);
+        Ok(Response::new(vault::RecordAuditEventResponse { sequence: events.len() as i64 }))
+    }
+
+    async fn close_audit_operations(
+        &self,
+        request: Request<vault::CloseAuditOperationsRequest>,
+    ) -> Result<Response<vault::CloseAuditOperationsResponse>, Status> {
+        self.state.closings.lock().unwrap().push(request.into_inner());
+        Ok(Response::new(vault::CloseAuditOperationsResponse { closed: 0 }))
+    }
+
+    async fn get_audit_head(
+        &self,
+        _: Request<vault::GetAuditHeadRequest>,
+    ) -> Result<Response<vault::GetAuditHeadResponse>, Status> {
+        let sequence = self.events().len() as i64;
+        Ok(Response::new(vault::GetAuditHeadResponse { sequence, ..Default::default() }))
+    }
+
+    async fn list_audit_events(
+        &self,
+        _: Request<vault::ListAuditEventsRequest>,
+    ) -> Result<Response<vault::ListAuditEventsResponse>, Status> {
+        Err(Status::unimplemented("not here"))
+    }
+}
+
+#[tonic::async_trait]
+impl KeyService for FakeVault {
+    async fn export_key_ring(
+        &self,
+        _: Request<vault::ExportKeyRingRequest>,
+    ) -> Result<Response<vault::ExportKeyRingResponse>, Status> {
+        let version = vault::KeyVersion {
+            kid: KID.into(),
+            key_id: "credential".into(),
+            purpose: "credential".into(),
+            number: 1,
+            state: "primary".into(),
+            root_key_id: ROOT_KEY_ID.into(),
+            wrapped: "srk1.wrapped".into(),
+        };
+        let (root_key_id, versions) = (ROOT_KEY_ID.into(), vec![version]);
+        Ok(Response::new(vault::ExportKeyRingResponse { root_key_id, versions }))
+    }
+}
+
+const CREDENTIALS: &[&str] = &[r#"{"id":"a","secret":"srv1.x"}"#, r#"{"id":"b","secret":"srv1.y"}"#];
+const AUDIT_LOGS: &[&str] = &[r#"{"id":"1","secret":null}"#];
+
+fn table(name: &str, group: &str) -> source::Table {
+    let column = |name: &str| format!(r#"{{"name":"{name}","type":"text","nullable":true}}"#);
+    let columns = format!("[{},{}]", column("id"), column("secret"));
+    let schema = format!(
+        r#"{{"name":"{name}","source":"x","engine":"sqlite","table":"{name}","columns":{columns},"primary_key":["id"]}}"#
+    );
+    source::Table {
+        name: name.into(),
+        schema_json: schema.into_bytes().into(),
+        group: group.into(),
+        ..Default::default()
+    }
+}
+
+#[tonic::async_trait]
+impl SourceService for FakeVault {
+    type ReadSnapshotStream =
+        Pin<Box<dyn Stream<Item = Result<source::ReadSnapshotResponse, Status>> + Send>>;
+
+    async fn describe_source(
+        &self,
+        _: Request<source::DescribeSourceRequest>,
+    ) -> Result<Response<source::DescribeSourceResponse>, Status> {
+        let tables = vec![table("credentials", ""), table("audit_logs", "audit")];
+        Ok(Response::new(source::DescribeSourceResponse { tables }))
+    }
+
+    async fn read_snapshot(
+        &self,
+        request: Request<source::ReadSnapshotRequest>,
+    ) -> Result<Response<Self::ReadSnapshotStream>, Status> {
+        let request = request.into_inner();
+        if let Some(group) = request.groups.iter().find(|group| *group != "audit") {
+            return Err(Status::invalid_argument(format!("there is no group {group}")));
+        }
+        let mut chosen = vec![("credentials", "", CREDENTIALS)];
+        if !request.groups.is_empty() {
+            chosen.push(("audit_logs", "audit", AUDIT_LOGS));
+        }
+        chosen.retain(|(name, ..)| {
+            request.tables.is_empty() || request.tables.iter().any(|table| table == name)
+        });
+        let mut messages = vec![Message::Begun(Begun {
+            tables: chosen.iter().map(|(name, group, _)| table(name, group)).collect(),
+            engine: "SQLite 3".into(),
+            snapshot: "read-transaction".into(),
+            kids: vec![KID.into()],
+        })];
+        for (name, _, rows) in chosen {
+            let (json, count) = (rows.join(",\n").into_bytes().into(), rows.len() as i64);
+            messages.push(Message::Rows(Rows { json, count }));
+            messages.push(Message::TableEnd(TableEnd { name: name.into(), rows: count }));
+        }
+        if !*self.state.is_hasty.lock().unwrap() {
+            messages.push(Message::End(End {}));
+        }
+        let messages =
+            messages.into_iter().map(|message| Ok(source::ReadSnapshotResponse { message: Some(message) }));
+        Ok(Response::new(Box::pin(tokio_stream::iter(messages.collect::<Vec<_>>()))))
+    }
+
+    async fn stage_tables(
+        &self,
+        _: Request<tonic::Streaming<source::StageTablesRequest>>,
+    ) -> Result<Response<source::StageTablesResponse>, Status> {
+        Err(Status::unimplemented("not here"))
+    }
+
+    async fn commit_stage(
+        &self,
+        _: Request<source::CommitStageRequest>,
+    ) -> Result<Response<source::CommitStageResponse>, Status> {
+        Err(Status::unimplemented("not here"))
+    }
+
+    async fn abort_stage(
+        &self,
+        _: Request<source::AbortStageRequest>,
+    ) -> Result<Response<source::AbortStageResponse>, Status> {
+        Err(Status::unimplemented("not here"))
+    }
+}
