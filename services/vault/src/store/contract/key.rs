@@ -17,6 +17,8 @@ fn version(kid: &str, key_id: &str) -> KeyVersionRow {
         root_key_id: "aa".into(),
         wrapped: "srk1.x".into(),
         create_time: 5,
+        destroy_time: None,
+        destroy_approved: false,
     }
 }
 
