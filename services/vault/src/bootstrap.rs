@@ -12,7 +12,7 @@ use strongroom_store::DatabaseUrl;
 use crate::audit::Event;
 use crate::config::VaultConfig;
 use crate::error::{Error, Result};
-use crate::keys::first_versions;
+use crate::keys::{Jobs, change_root_key, first_versions};
 use crate::log::UseLog;
 use crate::ring::OpenRing;
 use crate::store::{self, RootKeyRow, Store, TokenRow};
@@ -26,12 +26,12 @@ pub(crate) async fn open(config: &VaultConfig, clock: Arc<dyn Clock>) -> Result<
     let store = store::open(&database).await?;
     let now = clock.now_micros();
     create_ring(store.as_ref(), &root, now).await?;
-    check_root_key(store.as_ref(), &root).await?;
-    let roots = std::iter::once(root).chain(previous).collect();
-    let ring = OpenRing::open(roots, &store.key_versions().await?)?;
+    let roots: Vec<RootKey> = std::iter::once(root).chain(previous).collect();
+    change_root_key(store.as_ref(), &roots, now).await?;
+    let ring = OpenRing::open(roots, store.as_ref()).await?;
     create_admin_token(store.as_ref(), config.admin_token_file.as_deref(), now).await?;
     let log = UseLog::new(Arc::clone(&store));
-    Ok(Vault { store, log, ring, clock, database })
+    Ok(Vault { store, log, ring, jobs: Jobs::new(), clock, database })
 }
 
 fn database_url(config: &VaultConfig) -> Result<DatabaseUrl> {
@@ -85,13 +85,6 @@ async fn create_ring(store: &dyn Store, root: &RootKey, now: i64) -> Result<()> 
     let row = RootKeyRow { id, check_value: root.check_value().to_vec(), create_time: now };
     // Of two first starts at once one writes; the other finds that ring.
     store.create_ring(&row, &first_versions(root, now), &event).await?;
-    Ok(())
-}
-
-async fn check_root_key(store: &dyn Store, root: &RootKey) -> Result<()> {
-    let known = store.root_keys().await?;
-    let newest = known.last().ok_or_else(|| Error::Inconsistent("root_keys is empty".into()))?;
-    root.verify_check_value(&newest.check_value)?;
     Ok(())
 }
 

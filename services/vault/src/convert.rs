@@ -9,7 +9,11 @@ use strongroom_api::vault::v1 as proto;
 use crate::audit::outcome;
 use crate::error::{Error, Result};
 use crate::fields;
-use crate::store::{AuditHead, AuditRow, Credential, KeyVersionRow, NewEvent, ReferenceRow, TokenRow};
+use crate::store::{AuditHead, AuditRow, Credential, NewEvent, ReferenceRow, TokenRow};
+
+mod key;
+
+pub(crate) use key::duration;
 
 /// The proto form of a time.
 pub(crate) fn timestamp(micros: i64) -> Timestamp {
@@ -80,22 +84,6 @@ impl From<TokenRow> for proto::Token {
             last_used_time: row.last_used_time.map(timestamp),
             revoke_time: row.revoke_time.map(timestamp),
             selectors: Vec::new(),
-        }
-    }
-}
-
-impl From<KeyVersionRow> for proto::KeyVersion {
-    fn from(row: KeyVersionRow) -> Self {
-        Self {
-            kid: row.kid,
-            key_id: row.key_id,
-            purpose: row.purpose,
-            number: i32::try_from(row.number).unwrap_or(i32::MAX),
-            state: row.state,
-            root_key_id: row.root_key_id,
-            wrapped: row.wrapped,
-            create_time: Some(timestamp(row.create_time)),
-            destroy_time: None,
         }
     }
 }

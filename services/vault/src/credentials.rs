@@ -135,7 +135,7 @@ impl Vault {
             return Err(error);
         }
         self.log.commit(event.finish(), Some(id)).await?;
-        let secret = self.ring().open_value(Purpose::Credential, &secret_place(id), &row.secret)?;
+        let secret = self.open_value(Purpose::Credential, &secret_place(id), &row.secret).await?;
         Ok(RevealedCredential { provider: row.provider, secret })
     }
 

@@ -66,6 +66,87 @@ pub enum Error {
         /// What the credential is for.
         has: String,
     },
+    /// There is no such key.
+    #[error("there is no key {0}; `ListKeyVersions` names those there are")]
+    KeyNotFound(String),
+    /// There is no such key version.
+    #[error("there is no key version {0}; `ListKeyVersions` names those there are")]
+    KeyVersionNotFound(String),
+    /// The name is taken.
+    #[error("there is a key {0} already; choose another name")]
+    KeyExists(String),
+    /// It seals what is written now.
+    #[error("{kid} is the primary version of the key {key_id}; rotate the key first")]
+    KeyVersionPrimary {
+        /// The version.
+        kid: String,
+        /// Its key.
+        key_id: String,
+    },
+    /// It is in another state than this step begins from.
+    #[error("the key version {kid} is {state}; this needs one that is {needs}")]
+    KeyVersionState {
+        /// The version.
+        kid: String,
+        /// Its state.
+        state: String,
+        /// The state needed.
+        needs: &'static str,
+    },
+    /// Something would become unreadable.
+    #[error(
+        "the key version {kid} is needed by {rows} rows of the vault, {columns} columns of other services and \
+         {archives} archives; re-encrypt or release them, or have somebody else approve the request {request_id} \
+         and repeat this call"
+    )]
+    KeyVersionInUse {
+        /// The version.
+        kid: String,
+        /// Rows of the vault.
+        rows: i64,
+        /// Columns of other services.
+        columns: i64,
+        /// Archives that pin it.
+        archives: i64,
+        /// What may be approved.
+        request_id: String,
+    },
+    /// Nobody knows what would become unreadable.
+    #[error(
+        "no report of the last day, made after {kid} had stopped sealing, says what the key {key_id} holds in \
+         other services; report its census, or have somebody else approve the request {request_id} and repeat \
+         this call"
+    )]
+    KeyCensusStale {
+        /// The version.
+        kid: String,
+        /// Its key.
+        key_id: String,
+        /// What may be approved.
+        request_id: String,
+    },
+    /// There is no such request.
+    #[error("there is no key request {0}; `ListKeyRequests` names those there are")]
+    KeyRequestNotFound(String),
+    /// It is over.
+    #[error(
+        "the key request {0} is approved already, used or lapsed; repeat the refused call to open another"
+    )]
+    KeyRequestClosed(String),
+    /// The approver is not a second principal.
+    #[error("this token cannot approve the key request {id}: {problem}")]
+    KeyApprover {
+        /// The request.
+        id: String,
+        /// What is wrong with the approver.
+        problem: &'static str,
+    },
+    /// Another process works under a newer root key.
+    #[error("the root key was changed; restart this vault with the new one, then try again")]
+    RootKeyChanged,
+    /// The process ends.
+    #[error("the vault is stopping; what was begun goes on when it runs again")]
+    Stopping,
     /// The caller may not do this.
     #[error("{method} needs the permission {permission}")]
     PermissionMissing {
@@ -124,6 +205,45 @@ impl From<Error> for Status {
             Error::ProviderMismatch { needs, has, .. } => {
                 known(Code::FailedPrecondition, "PROVIDER_MISMATCH", &[("needs", needs), ("has", has)])
             }
+            Error::KeyNotFound(id) => known(Code::NotFound, "KEY_NOT_FOUND", &[("key_id", id)]),
+            Error::KeyVersionNotFound(kid) => known(Code::NotFound, "KEY_VERSION_NOT_FOUND", &[("kid", kid)]),
+            Error::KeyExists(id) => known(Code::AlreadyExists, "KEY_EXISTS", &[("key_id", id)]),
+            Error::KeyVersionPrimary { kid, key_id } => {
+                known(Code::FailedPrecondition, "KEY_VERSION_PRIMARY", &[("kid", kid), ("key_id", key_id)])
+            }
+            Error::KeyVersionState { kid, state, .. } => {
+                known(Code::FailedPrecondition, "KEY_VERSION_STATE", &[("kid", kid), ("state", state)])
+            }
+            Error::KeyVersionInUse { kid, rows, columns, archives, request_id } => known(
+                Code::FailedPrecondition,
+                "KEY_VERSION_IN_USE",
+                &[
+                    ("kid", kid),
+                    ("rows", &rows.to_string()),
+                    ("columns", &columns.to_string()),
+                    ("archives", &archives.to_string()),
+                    ("request_id", request_id),
+                ],
+            ),
+            Error::KeyCensusStale { kid, key_id, request_id } => known(
+                Code::FailedPrecondition,
+                "KEY_CENSUS_STALE",
+                &[("kid", kid), ("key_id", key_id), ("request_id", request_id)],
+            ),
+            Error::KeyRequestNotFound(id) => known(Code::NotFound, "KEY_REQUEST_NOT_FOUND", &[("id", id)]),
+            Error::KeyRequestClosed(id) => {
+                known(Code::FailedPrecondition, "KEY_REQUEST_CLOSED", &[("id", id)])
+            }
+            Error::KeyApprover { id, .. } => {
+                known(Code::PermissionDenied, "KEY_APPROVER_DEPENDENT", &[("id", id)])
+            }
+            Error::RootKeyChanged => known(Code::FailedPrecondition, "ROOT_KEY_CHANGED", &[]),
+            Error::Stopping => known(Code::Unavailable, "STOPPING", &[]),
+            Error::Crypto(strongroom_crypto::Error::Unusable { kid, state }) => known(
+                Code::FailedPrecondition,
+                "KEY_VERSION_UNUSABLE",
+                &[("kid", &kid.to_string()), ("state", state.as_str())],
+            ),
             Error::PermissionMissing { method, permission } => permission_denied(DOMAIN, method, permission),
             Error::Unimplemented(_) => known(Code::Unimplemented, "NOT_IMPLEMENTED", &[]),
             Error::Store(store) if store.kind() == Kind::Unavailable => unavailable(&error),

@@ -127,6 +127,34 @@ pub(crate) fn filter(field: &'static str, value: &str) -> Result<String> {
     Ok(value.to_owned())
 }
 
+/// A key version's id: 16 lower-case hex digits.
+pub(crate) fn kid(field: &'static str, value: &str) -> Result<String> {
+    if value.len() == 16 && value.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')) {
+        return Ok(value.to_owned());
+    }
+    refuse(field, "must be a kid: 16 digits of 0-9, a-f")
+}
+
+/// `^[a-z]([a-z0-9-]{0,61}[a-z0-9])?$`.
+pub(crate) fn key_id(field: &'static str, value: &str) -> Result<String> {
+    let first = value.bytes().next().is_some_and(|byte| byte.is_ascii_lowercase());
+    let last = value.bytes().last().is_some_and(|byte| byte != b'-');
+    let rest = value.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-'));
+    if first && last && rest && value.len() <= 63 {
+        return Ok(value.to_owned());
+    }
+    refuse(field, "must be 1 to 63 of a-z, 0-9, '-', beginning with a letter and not ending with '-'")
+}
+
+/// `table.column`.
+pub(crate) fn column(field: &'static str, value: &str) -> Result<String> {
+    let value = text(field, value)?;
+    match value.split_once('.') {
+        Some((table, column)) if !table.is_empty() && !column.is_empty() => Ok(value),
+        _ => refuse(field, "must be a column as table.column"),
+    }
+}
+
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {

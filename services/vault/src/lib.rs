@@ -5,6 +5,7 @@
 
 mod access;
 mod audit;
+mod background;
 mod bootstrap;
 mod config;
 mod convert;
@@ -47,6 +48,8 @@ pub async fn serve(
 ) -> Result<(), Error> {
     let vault = Arc::new(bootstrap::open(&config, clock).await?);
     tracing::info!(database = %config.database_url, root_key = %vault.root_key_id(), "the vault is open");
+    // Dropped with the server: nothing of it outlives this call.
+    let mut background = background::start(&vault, &shutdown);
     let serve = Serve {
         listener,
         routes: grpc::routes(&vault),
@@ -54,5 +57,7 @@ pub async fn serve(
         authenticator: Arc::new(access::Access::new(vault)),
         tls: config.tls,
     };
-    Ok(server::serve(serve, shutdown).await?)
+    server::serve(serve, shutdown).await?;
+    while background.join_next().await.is_some() {}
+    Ok(())
 }

@@ -17,6 +17,9 @@ const OPERATOR: &[&str] = &[
     "credential.get",
     "credential.list",
     "credential.update",
+    "key.list",
+    "key.reencrypt",
+    "key.rotate",
     "reference.bind",
     "reference.list",
     "reference.release",
@@ -28,6 +31,7 @@ const AUDITOR: &[&str] = &[
     "audit.list",
     "credential.get",
     "credential.list",
+    "key.list",
     "reference.list",
     "source.list",
     "token.list",
@@ -42,8 +46,15 @@ const GATEWAY: &[&str] = &[
     "reference.release",
 ];
 
-const BACKUP_SERVICE: &[&str] =
-    &["audit.head", "audit.record", "key.export_ring", "source.read", "token.introspect"];
+const BACKUP_SERVICE: &[&str] = &[
+    "audit.head",
+    "audit.record",
+    "key.export_ring",
+    "key.pin",
+    "key.report_census",
+    "source.read",
+    "token.introspect",
+];
 
 /// Can make archives, and neither delete nor open them.
 const BACKUP_CREATOR: &[&str] = &["backup.export", "source.list"];

@@ -8,7 +8,10 @@ mod audit;
 mod contract;
 mod credential;
 mod key;
+mod key_request;
+mod ledger;
 mod postgres;
+mod reencrypt;
 mod reference;
 mod sqlite;
 mod token;
@@ -21,7 +24,10 @@ pub(crate) use audit::{AuditHead, AuditRow, AuditStore, CloseFilter, EventFilter
 pub(crate) use credential::{
     Credential, CredentialChange, CredentialFilter, CredentialRow, CredentialStore, Labels, Stats,
 };
-pub(crate) use key::{KeyStore, KeyVersionRow, RootKeyRow};
+pub(crate) use key::{KeyStore, KeyVersionRow, NewVersion, RootKeyRow, StateChange};
+pub(crate) use key_request::{KeyRequestRow, KeyRequestStore};
+pub(crate) use ledger::{CensusRow, LedgerStore, Needs, PinRow};
+pub(crate) use reencrypt::{Lease, ReencryptJobRow, ReencryptStore, Resealed, SealedRow};
 pub(crate) use reference::{ReferenceFilter, ReferenceRow, ReferenceStore};
 pub(crate) use token::{TokenRow, TokenStore};
 
@@ -41,9 +47,17 @@ pub(crate) enum Changed<T> {
 /// The vault's database: every noun's verbs.
 ///
 /// Every change takes the audit event that it commits with. Times are microseconds, ids are text.
-pub(crate) trait Store: KeyStore + CredentialStore + ReferenceStore + TokenStore + AuditStore {}
+pub(crate) trait Store:
+    KeyStores + CredentialStore + ReferenceStore + TokenStore + AuditStore
+{
+}
 
-impl<T: KeyStore + CredentialStore + ReferenceStore + TokenStore + AuditStore> Store for T {}
+impl<T: KeyStores + CredentialStore + ReferenceStore + TokenStore + AuditStore> Store for T {}
+
+/// What the verbs of keys keep.
+pub(crate) trait KeyStores: KeyStore + LedgerStore + KeyRequestStore + ReencryptStore {}
+
+impl<T: KeyStore + LedgerStore + KeyRequestStore + ReencryptStore> KeyStores for T {}
 
 /// Opens the database behind `url` and brings its tables up to date.
 ///

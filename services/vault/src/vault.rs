@@ -7,6 +7,7 @@ use strongroom_runtime::{Caller, Clock};
 use strongroom_store::DatabaseUrl;
 
 use crate::audit::Event;
+use crate::keys::Jobs;
 use crate::log::UseLog;
 use crate::ring::OpenRing;
 use crate::store::Store;
@@ -16,6 +17,7 @@ pub(crate) struct Vault {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) log: UseLog,
     pub(crate) ring: OpenRing,
+    pub(crate) jobs: Jobs,
     pub(crate) clock: Arc<dyn Clock>,
     /// For reading our own tables as a source.
     pub(crate) database: DatabaseUrl,

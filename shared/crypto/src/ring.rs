@@ -9,6 +9,7 @@ use std::fmt;
 use crate::error::{Error, Result};
 use crate::mac::MacKey;
 use crate::secret::SecretBytes;
+use crate::wrap::find_root;
 use crate::{KeyVersion, Kid, Place, Purpose, RootKey, State, WrappedVersion, seal};
 
 /// Unwrapped key versions by kid. Immutable: after a change, open a new one from the stored versions.
@@ -123,18 +124,4 @@ impl fmt::Debug for KeyRing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("KeyRing([redacted])")
     }
-}
-
-fn find_root<'r>(roots: &[&'r RootKey], stored: &WrappedVersion) -> Result<&'r RootKey> {
-    for &root in roots {
-        if root.id() == stored.root_key_id {
-            return Ok(root);
-        }
-    }
-    let given: Vec<String> = roots.iter().map(|root| root.id().to_string()).collect();
-    Err(Error::UnknownRootKey {
-        kid: stored.kid,
-        wrapped_by: stored.root_key_id.clone(),
-        given: given.join(", "),
-    })
 }

@@ -50,6 +50,24 @@ impl KeyVersion {
         version
     }
 
+    /// The same version as `to` wraps it: its bytes, kid, number and state stay. `roots` are those that may
+    /// wrap it now. A destroyed version comes back as it is.
+    ///
+    /// # Errors
+    /// [`Error::UnknownRootKey`] if its root key is not among `roots`, [`Error::Unwrap`] if the record was
+    /// changed.
+    pub fn rewrap(roots: &[&RootKey], stored: &WrappedVersion, to: &RootKey) -> Result<WrappedVersion> {
+        let mut version = stored.clone();
+        if stored.state == State::Destroyed {
+            return Ok(version);
+        }
+        let from = find_root(roots, stored)?;
+        let bytes = unwrap(from, stored).ok_or(Error::Unwrap { kid: stored.kid })?;
+        version.root_key_id = to.id();
+        version.wrapped = wrap(to, &version, &bytes);
+        Ok(version)
+    }
+
     /// Unwraps a stored version. A destroyed one has nothing to unwrap.
     pub(crate) fn open(root: &RootKey, stored: &WrappedVersion) -> Result<Self> {
         let bytes = unwrap(root, stored).ok_or(Error::Unwrap { kid: stored.kid })?;
@@ -132,6 +150,21 @@ impl fmt::Debug for KeyVersion {
             .field("state", &self.state)
             .finish_non_exhaustive()
     }
+}
+
+/// The root key that wraps `stored`.
+pub(crate) fn find_root<'r>(roots: &[&'r RootKey], stored: &WrappedVersion) -> Result<&'r RootKey> {
+    for &root in roots {
+        if root.id() == stored.root_key_id {
+            return Ok(root);
+        }
+    }
+    let given: Vec<String> = roots.iter().map(|root| root.id().to_string()).collect();
+    Err(Error::UnknownRootKey {
+        kid: stored.kid,
+        wrapped_by: stored.root_key_id.clone(),
+        given: given.join(", "),
+    })
 }
 
 fn wrap(root: &RootKey, version: &WrappedVersion, bytes: &KeyBytes) -> String {

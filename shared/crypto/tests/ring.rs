@@ -234,3 +234,31 @@ fn changed_records_do_not_unwrap() {
         assert_eq!(error, Error::Unwrap { kid: changed.kid }, "{changed:?}");
     }
 }
+
+#[test]
+fn a_rewrapped_ring_opens_under_the_new_root_key_alone() {
+    let (old, mut versions, ring) = fixture();
+    let sealed = ring.seal("credentials", &PLACE, b"sk-x").unwrap();
+    let mut tombstone = KeyVersion::create(&old, "credentials", Purpose::Credential, 2);
+    tombstone.state = State::Destroyed;
+    tombstone.wrapped = String::new();
+    versions.push(tombstone.clone());
+
+    let new = RootKey::generate();
+    let rewrap = |version| KeyVersion::rewrap(&[&old], version, &new).unwrap();
+    let rewrapped: Vec<WrappedVersion> = versions.iter().map(rewrap).collect();
+    let ring = KeyRing::open(&[&new], &rewrapped).unwrap();
+    let opened = ring.open_value(Purpose::Credential, &PLACE, &sealed).unwrap();
+    assert_eq!(opened.expose(), b"sk-x");
+    for (before, after) in versions[..3].iter().zip(&rewrapped) {
+        assert_eq!((before.kid, before.number, before.state), (after.kid, after.number, after.state));
+        assert_eq!(after.root_key_id, new.id());
+        assert_ne!(before.wrapped, after.wrapped);
+    }
+    assert!(rewrapped[3] == tombstone);
+    assert!(matches!(KeyRing::open(&[&old], &rewrapped), Err(Error::UnknownRootKey { .. })));
+    assert!(matches!(KeyVersion::rewrap(&[&new], &versions[0], &old), Err(Error::UnknownRootKey { .. })));
+    let mut changed = versions[0].clone();
+    changed.kid = versions[1].kid;
+    assert!(matches!(KeyVersion::rewrap(&[&old], &changed, &new), Err(Error::Unwrap { .. })));
+}

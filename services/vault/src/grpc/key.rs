@@ -1,5 +1,8 @@
 //! `KeyService`.
 
+use std::sync::Arc;
+
+use prost_types::Timestamp;
 use strongroom_api::vault::v1::key_service_server::KeyService;
 use strongroom_api::vault::v1::{
     ApproveKeyRequestRequest, ApproveKeyRequestResponse, CreateKeyRequest, CreateKeyResponse,
@@ -11,94 +14,191 @@ use strongroom_api::vault::v1::{
     ReleaseKeyPinsRequest, ReleaseKeyPinsResponse, ReportKeyCensusRequest, ReportKeyCensusResponse,
     RotateKeyRequest, RotateKeyResponse, UndoDestroyKeyVersionRequest, UndoDestroyKeyVersionResponse,
 };
-use tonic::{Request, Response, async_trait};
+use strongroom_runtime::Caller;
+use tokio_stream::StreamExt as _;
+use tonic::{Request, Response, Status, async_trait};
 
-use super::{Answer, Api, NOT_YET, Replies};
+use super::{Answer, Api, Replies};
+use crate::convert::{duration, micros};
+use crate::error::Error;
+use crate::fields;
+
+/// How long a destruction can be undone, in microseconds, when nothing is said.
+const DESTROYED_AFTER: i64 = 7 * 24 * 60 * 60 * 1_000_000;
+const SOONEST_DESTROYED: i64 = 60 * 60 * 1_000_000;
 
 #[async_trait]
 impl KeyService for Api {
     async fn list_key_versions(&self, _: Request<ListKeyVersionsRequest>) -> Answer<ListKeyVersionsResponse> {
-        Err(NOT_YET.into())
+        let versions = self.0.key_versions().await?.into_iter().map(Into::into).collect();
+        Ok(Response::new(ListKeyVersionsResponse { versions }))
     }
 
-    async fn create_key(&self, _: Request<CreateKeyRequest>) -> Answer<CreateKeyResponse> {
-        Err(NOT_YET.into())
+    async fn create_key(&self, request: Request<CreateKeyRequest>) -> Answer<CreateKeyResponse> {
+        let caller = Caller::of(&request)?;
+        let key_id = fields::key_id("key_id", &request.into_inner().key_id)?;
+        let version = self.0.create_key(&caller, &key_id).await?;
+        Ok(Response::new(CreateKeyResponse { version: Some(version.into()) }))
     }
 
-    async fn rotate_key(&self, _: Request<RotateKeyRequest>) -> Answer<RotateKeyResponse> {
-        Err(NOT_YET.into())
+    async fn rotate_key(&self, request: Request<RotateKeyRequest>) -> Answer<RotateKeyResponse> {
+        let caller = Caller::of(&request)?;
+        let key_id = fields::key_id("key_id", &request.into_inner().key_id)?;
+        let version = self.0.rotate_key(&caller, &key_id).await?;
+        Ok(Response::new(RotateKeyResponse { version: Some(version.into()) }))
     }
 
     type ReencryptStream = Replies<ReencryptResponse>;
 
-    async fn reencrypt(&self, _: Request<ReencryptRequest>) -> Answer<Self::ReencryptStream> {
-        Err(NOT_YET.into())
+    async fn reencrypt(&self, request: Request<ReencryptRequest>) -> Answer<Self::ReencryptStream> {
+        let caller = Caller::of(&request)?;
+        let rows_per_second = request.into_inner().rows_per_second;
+        if rows_per_second < 0 {
+            let problem = "must not be negative; 0 means no limit".into();
+            return Err(Error::Field { field: "rows_per_second", problem }.into());
+        }
+        let progress = Arc::clone(&self.0).reencrypt(&caller, i64::from(rows_per_second)).await?;
+        let progress = progress.map(|progress| progress.map(Into::into).map_err(Status::from));
+        Ok(Response::new(Box::pin(progress)))
     }
 
-    async fn get_key_census(&self, _: Request<GetKeyCensusRequest>) -> Answer<GetKeyCensusResponse> {
-        Err(NOT_YET.into())
+    async fn get_key_census(&self, request: Request<GetKeyCensusRequest>) -> Answer<GetKeyCensusResponse> {
+        let key_id = match request.into_inner().key_id {
+            all if all.is_empty() => all,
+            one => fields::key_id("key_id", &one)?,
+        };
+        Ok(Response::new(self.0.key_census(&key_id).await?.into()))
     }
 
-    async fn report_key_census(&self, _: Request<ReportKeyCensusRequest>) -> Answer<ReportKeyCensusResponse> {
-        Err(NOT_YET.into())
+    async fn report_key_census(
+        &self,
+        request: Request<ReportKeyCensusRequest>,
+    ) -> Answer<ReportKeyCensusResponse> {
+        let caller = Caller::of(&request)?;
+        let request = request.into_inner();
+        let key_id = fields::key_id("key_id", &request.key_id)?;
+        let source = fields::text("source", &request.source)?;
+        let column = fields::column("column", &request.column)?;
+        for (kid, count) in &request.values {
+            fields::kid("values", kid)?;
+            if *count < 0 {
+                let problem = format!("{kid} cannot hold {count} values");
+                return Err(Error::Field { field: "values", problem }.into());
+            }
+        }
+        let values = request.values.into_iter().collect();
+        self.0.report_census(&caller, &key_id, &source, &column, values).await?;
+        Ok(Response::new(ReportKeyCensusResponse {}))
     }
 
     async fn disable_key_version(
         &self,
-        _: Request<DisableKeyVersionRequest>,
+        request: Request<DisableKeyVersionRequest>,
     ) -> Answer<DisableKeyVersionResponse> {
-        Err(NOT_YET.into())
+        let caller = Caller::of(&request)?;
+        let kid = fields::kid("kid", &request.into_inner().kid)?;
+        let version = self.0.disable_key_version(&caller, &kid).await?;
+        Ok(Response::new(DisableKeyVersionResponse { version: Some(version.into()) }))
     }
 
     async fn enable_key_version(
         &self,
-        _: Request<EnableKeyVersionRequest>,
+        request: Request<EnableKeyVersionRequest>,
     ) -> Answer<EnableKeyVersionResponse> {
-        Err(NOT_YET.into())
+        let caller = Caller::of(&request)?;
+        let kid = fields::kid("kid", &request.into_inner().kid)?;
+        let version = self.0.enable_key_version(&caller, &kid).await?;
+        Ok(Response::new(EnableKeyVersionResponse { version: Some(version.into()) }))
     }
 
     async fn destroy_key_version(
         &self,
-        _: Request<DestroyKeyVersionRequest>,
+        request: Request<DestroyKeyVersionRequest>,
     ) -> Answer<DestroyKeyVersionResponse> {
-        Err(NOT_YET.into())
+        let caller = Caller::of(&request)?;
+        let request = request.into_inner();
+        let kid = fields::kid("kid", &request.kid)?;
+        let after = duration("after", request.after.as_ref())?.unwrap_or(DESTROYED_AFTER);
+        if after < SOONEST_DESTROYED {
+            return Err(Error::Field { field: "after", problem: "must be at least an hour".into() }.into());
+        }
+        let version = self.0.destroy_key_version(&caller, &kid, after).await?;
+        Ok(Response::new(DestroyKeyVersionResponse { version: Some(version.into()) }))
     }
 
     async fn undo_destroy_key_version(
         &self,
-        _: Request<UndoDestroyKeyVersionRequest>,
+        request: Request<UndoDestroyKeyVersionRequest>,
     ) -> Answer<UndoDestroyKeyVersionResponse> {
-        Err(NOT_YET.into())
+        let caller = Caller::of(&request)?;
+        let kid = fields::kid("kid", &request.into_inner().kid)?;
+        let version = self.0.undo_destroy_key_version(&caller, &kid).await?;
+        Ok(Response::new(UndoDestroyKeyVersionResponse { version: Some(version.into()) }))
     }
 
     async fn approve_key_request(
         &self,
-        _: Request<ApproveKeyRequestRequest>,
+        request: Request<ApproveKeyRequestRequest>,
     ) -> Answer<ApproveKeyRequestResponse> {
-        Err(NOT_YET.into())
+        let caller = Caller::of(&request)?;
+        let id = fields::id("id", &request.into_inner().id)?;
+        let request = self.0.approve_key_request(&caller, &id).await?;
+        Ok(Response::new(ApproveKeyRequestResponse { request: Some(request.into()) }))
     }
 
     async fn list_key_requests(&self, _: Request<ListKeyRequestsRequest>) -> Answer<ListKeyRequestsResponse> {
-        Err(NOT_YET.into())
+        let requests = self.0.key_requests().await?.into_iter().map(Into::into).collect();
+        Ok(Response::new(ListKeyRequestsResponse { requests }))
     }
 
-    async fn pin_key_versions(&self, _: Request<PinKeyVersionsRequest>) -> Answer<PinKeyVersionsResponse> {
-        Err(NOT_YET.into())
+    async fn pin_key_versions(
+        &self,
+        request: Request<PinKeyVersionsRequest>,
+    ) -> Answer<PinKeyVersionsResponse> {
+        let caller = Caller::of(&request)?;
+        let request = request.into_inner();
+        let archive_id = fields::id("archive_id", &request.archive_id)?;
+        let expire_time = self.until(request.expire_time.as_ref())?;
+        let kids = self.0.pin_key_versions(&caller, &archive_id, expire_time).await?;
+        Ok(Response::new(PinKeyVersionsResponse { kids }))
     }
 
-    async fn narrow_key_pins(&self, _: Request<NarrowKeyPinsRequest>) -> Answer<NarrowKeyPinsResponse> {
-        Err(NOT_YET.into())
+    async fn narrow_key_pins(&self, request: Request<NarrowKeyPinsRequest>) -> Answer<NarrowKeyPinsResponse> {
+        let caller = Caller::of(&request)?;
+        let request = request.into_inner();
+        let archive_id = fields::id("archive_id", &request.archive_id)?;
+        let expire_time = self.until(request.expire_time.as_ref())?;
+        for kid in &request.kids {
+            fields::kid("kids", kid)?;
+        }
+        self.0.narrow_key_pins(&caller, &archive_id, request.kids, expire_time).await?;
+        Ok(Response::new(NarrowKeyPinsResponse {}))
     }
 
-    async fn release_key_pins(&self, _: Request<ReleaseKeyPinsRequest>) -> Answer<ReleaseKeyPinsResponse> {
-        Err(NOT_YET.into())
+    async fn release_key_pins(
+        &self,
+        request: Request<ReleaseKeyPinsRequest>,
+    ) -> Answer<ReleaseKeyPinsResponse> {
+        let caller = Caller::of(&request)?;
+        let archive_id = fields::id("archive_id", &request.into_inner().archive_id)?;
+        self.0.release_key_pins(&caller, &archive_id).await?;
+        Ok(Response::new(ReleaseKeyPinsResponse {}))
     }
 
-    async fn export_key_ring(&self, _: Request<ExportKeyRingRequest>) -> Answer<ExportKeyRingResponse> {
-        let versions = self.0.export_ring().await?;
+    async fn export_key_ring(&self, request: Request<ExportKeyRingRequest>) -> Answer<ExportKeyRingResponse> {
+        let caller = Caller::of(&request)?;
+        let versions = self.0.export_ring(&caller).await?;
         Ok(Response::new(ExportKeyRingResponse {
             root_key_id: self.0.root_key_id().to_string(),
             versions: versions.into_iter().map(Into::into).collect(),
         }))
+    }
+}
+
+impl Api {
+    /// When pins lapse.
+    fn until(&self, given: Option<&Timestamp>) -> Result<Option<i64>, Error> {
+        let field = "expire_time";
+        fields::future(field, micros(field, given)?, self.0.now())
     }
 }

@@ -36,15 +36,77 @@ pub struct KeyVersionRow {
     pub wrapped: String,
     /// When it was made.
     pub create_time: i64,
+    /// When a scheduled version is destroyed, or was.
+    pub destroy_time: Option<i64>,
+    /// A second principal approved the destruction of what is still needed.
+    pub destroy_approved: bool,
 }
 
-/// The key ring in the database.
+/// What became of a new version.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum NewVersion {
+    /// It is the key's primary one, and its event is in the log.
+    Done,
+    /// There is a key of that name already.
+    KeyExists,
+    /// There is no such key.
+    KeyMissing,
+    /// It is wrapped by a root key that is no longer the newest.
+    OtherRoot,
+}
+
+/// One step in the life of a version.
+#[derive(Debug, Clone)]
+pub(crate) struct StateChange {
+    /// Which version.
+    pub kid: String,
+    /// The state it must be in.
+    pub from: &'static str,
+    /// The state it gets.
+    pub to: &'static str,
+    /// When it is to be destroyed, for a scheduled one.
+    pub destroy_time: Option<i64>,
+    /// The approved request that lets it through, consumed with it. Without one a pinned version is refused
+    /// when it is taken out of use.
+    pub request_id: Option<String>,
+    /// When the step is made.
+    pub now: i64,
+}
+
+impl StateChange {
+    /// Whether pins stand in the way.
+    pub(super) fn minds_pins(&self) -> bool {
+        self.request_id.is_none() && matches!(self.to, "disabled" | "scheduled") && self.from != "scheduled"
+    }
+}
+
+/// The key ring in the database. Every change of it counts its revision up.
 #[async_trait]
 pub(crate) trait KeyStore: Send + Sync {
     /// The root keys that this vault has known.
     async fn root_keys(&self) -> Result<Vec<RootKeyRow>>;
     /// Every key version, by key and number.
     async fn key_versions(&self) -> Result<Vec<KeyVersionRow>>;
+    /// Counts the changes of the ring. Read it before the versions: they are then at least as new.
+    async fn ring_revision(&self) -> Result<i64>;
+    /// Creates a key with its first version.
+    async fn create_key(&self, version: &KeyVersionRow, event: &NewEvent) -> Result<NewVersion>;
+    /// Makes `version` the primary one of its key, under the next number; the old one then only decrypts.
+    async fn rotate_key(&self, version: &KeyVersionRow, event: &NewEvent) -> Result<NewVersion>;
+    /// Makes a step; false, and nothing written, when the version is not in the state expected, an archive
+    /// pins it, or the request is not an approved and open one.
+    async fn set_key_state(&self, change: &StateChange, event: &NewEvent) -> Result<bool>;
+    /// Empties a version that is due; false when it is not (any more).
+    async fn destroy_key_version(&self, kid: &str, now: i64, event: &NewEvent) -> Result<bool>;
+    /// Puts `rewrapped` in the place of the same versions and `root` after the root key `from`; false, and
+    /// nothing written, when the ring changed since it was read.
+    async fn change_root_key(
+        &self,
+        from: &str,
+        root: &RootKeyRow,
+        rewrapped: &[KeyVersionRow],
+        event: &NewEvent,
+    ) -> Result<bool>;
     /// Writes the first root key and key versions, unless somebody did; true when these were written.
     async fn create_ring(
         &self,
@@ -58,7 +120,8 @@ pub(super) const ROOT_KEYS: &str = "
     SELECT id, check_value, create_time FROM root_keys ORDER BY create_time, id";
 
 pub(super) const KEY_VERSIONS: &str = "
-    SELECT v.kid, v.key_id, k.purpose, v.number, v.state, v.root_key_id, v.wrapped, v.create_time
+    SELECT v.kid, v.key_id, k.purpose, v.number, v.state, v.root_key_id, v.wrapped, v.create_time,
+           v.destroy_time, v.destroy_approved
     FROM key_versions v JOIN keys k ON k.id = v.key_id
     ORDER BY v.key_id, v.number";
 
@@ -73,3 +136,38 @@ pub(super) const INSERT_KEY: &str = "
 pub(super) const INSERT_KEY_VERSION: &str = "
     INSERT INTO key_versions (kid, key_id, number, state, root_key_id, wrapped, create_time)
     VALUES ($1, $2, $3, $4, $5, $6, $7)";
+
+/// For the first of all: the next number. Numbers only rise, because destroyed versions stay.
+pub(super) const INSERT_NEXT_VERSION: &str = "
+    INSERT INTO key_versions (kid, key_id, number, state, root_key_id, wrapped, create_time)
+    SELECT $1, $2, max(number) + 1, $3, $4, $5, $6 FROM key_versions WHERE key_id = $2";
+
+pub(super) const COUNT_KEY: &str = "SELECT count(*) FROM keys WHERE id = $1";
+
+pub(super) const DEMOTE_PRIMARY: &str = "
+    UPDATE key_versions SET state = 'decrypt-only' WHERE key_id = $1 AND state = 'primary'";
+
+pub(super) const NEWEST_ROOT: &str = "
+    SELECT id FROM root_keys ORDER BY create_time DESC, id DESC LIMIT 1";
+
+pub(super) const RING_REVISION: &str = "SELECT revision FROM ring_revision WHERE id = 1";
+
+pub(super) const BUMP_RING: &str = "UPDATE ring_revision SET revision = revision + 1 WHERE id = 1";
+
+pub(super) const SET_STATE: &str = "
+    UPDATE key_versions SET state = $3, destroy_time = $4, destroy_approved = $5 WHERE kid = $1 AND state = $2";
+
+pub(super) const DESTROY: &str = "
+    UPDATE key_versions SET state = 'destroyed', wrapped = ''
+    WHERE kid = $1 AND state = 'scheduled' AND destroy_time <= $2";
+
+pub(super) const REWRAP: &str = "
+    UPDATE key_versions SET root_key_id = $2, wrapped = $3 WHERE kid = $1 AND state <> 'destroyed'";
+
+pub(super) const COUNT_OTHER_ROOT: &str = "
+    SELECT count(*) FROM key_versions WHERE root_key_id <> $1 AND state <> 'destroyed'";
+
+/// A root key may come back; it is then the newest again.
+pub(super) const PUT_ROOT_KEY: &str = "
+    INSERT INTO root_keys (id, check_value, create_time) VALUES ($1, $2, $3)
+    ON CONFLICT (id) DO UPDATE SET create_time = excluded.create_time";

@@ -5,6 +5,9 @@
 mod audit;
 mod credential;
 mod key;
+mod key_request;
+mod ledger;
+mod reencrypt;
 mod reference;
 mod token;
 

@@ -6,22 +6,25 @@ use std::sync::Arc;
 use strongroom_api::source::v1::source_service_client::SourceServiceClient;
 use strongroom_api::vault::v1::audit_service_client::AuditServiceClient;
 use strongroom_api::vault::v1::credential_service_client::CredentialServiceClient;
+use strongroom_api::vault::v1::key_service_client::KeyServiceClient;
 use strongroom_api::vault::v1::reference_service_client::ReferenceServiceClient;
 use strongroom_api::vault::v1::token_service_client::TokenServiceClient;
 use strongroom_crypto::RootKey;
 use strongroom_runtime::client::{AuthorizedChannel, Bearer, Target};
-use strongroom_runtime::{Shutdown, SystemClock};
+use strongroom_runtime::{Clock, Shutdown, SystemClock};
 use strongroom_testkit::TestDb;
 use strongroom_vault::VaultConfig;
 use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
 use tonic::transport::Channel;
 
 /// A running vault.
 pub(crate) struct TestVault {
     address: std::net::SocketAddr,
-    folder: tempfile::TempDir,
+    folder: Arc<tempfile::TempDir>,
     shutdown: Shutdown,
-    _database: TestDb,
+    serving: JoinHandle<()>,
+    pub(crate) database: Arc<TestDb>,
 }
 
 /// Its clients with one token.
@@ -29,6 +32,7 @@ pub(crate) struct Clients {
     pub(crate) credentials: CredentialServiceClient<AuthorizedChannel>,
     pub(crate) references: ReferenceServiceClient<AuthorizedChannel>,
     pub(crate) tokens: TokenServiceClient<AuthorizedChannel>,
+    pub(crate) keys: KeyServiceClient<AuthorizedChannel>,
     pub(crate) audit: AuditServiceClient<AuthorizedChannel>,
     pub(crate) source: SourceServiceClient<AuthorizedChannel>,
 }
@@ -47,21 +51,37 @@ impl TestVault {
     }
 
     async fn on(database: TestDb) -> Self {
+        Self::with_clock(database, Arc::new(SystemClock)).await
+    }
+
+    pub(crate) async fn with_clock(database: TestDb, clock: Arc<dyn Clock>) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let root_key_file = folder.path().join("root.key");
-        std::fs::write(&root_key_file, RootKey::generate().to_text().as_bytes()).unwrap();
+        std::fs::write(root_key_file(&folder), RootKey::generate().to_text().as_bytes()).unwrap();
+        Self::start(Arc::new(folder), Arc::new(database), clock).await
+    }
+
+    /// Another process of the same vault.
+    pub(crate) async fn beside(&self) -> Self {
+        Self::start(Arc::clone(&self.folder), Arc::clone(&self.database), Arc::new(SystemClock)).await
+    }
+
+    async fn start(folder: Arc<tempfile::TempDir>, database: Arc<TestDb>, clock: Arc<dyn Clock>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let config = VaultConfig {
-            database_url: database.url_text().to_owned(),
-            root_key_file: Some(root_key_file),
-            admin_token_file: Some(admin_token_file(&folder)),
-            ..VaultConfig::default()
-        };
         let shutdown = Shutdown::new();
-        let serving = strongroom_vault::serve(config, listener, Arc::new(SystemClock), shutdown.clone());
-        tokio::spawn(async move { serving.await.unwrap() });
-        Self { address, folder, shutdown, _database: database }
+        let config = config(&folder, &database);
+        let serving = strongroom_vault::serve(config, listener, clock, shutdown.clone());
+        let serving = tokio::spawn(async move { serving.await.unwrap() });
+        Self { address, folder, shutdown, serving, database }
+    }
+
+    /// Ends it between two of its steps, without a word.
+    pub(crate) fn kill(&self) {
+        self.serving.abort();
+    }
+
+    pub(crate) fn config(&self) -> VaultConfig {
+        config(&self.folder, &self.database)
     }
 
     pub(crate) async fn channel(&self) -> Channel {
@@ -75,6 +95,7 @@ impl TestVault {
             credentials: CredentialServiceClient::with_interceptor(channel.clone(), bearer.clone()),
             references: ReferenceServiceClient::with_interceptor(channel.clone(), bearer.clone()),
             tokens: TokenServiceClient::with_interceptor(channel.clone(), bearer.clone()),
+            keys: KeyServiceClient::with_interceptor(channel.clone(), bearer.clone()),
             audit: AuditServiceClient::with_interceptor(channel.clone(), bearer.clone()),
             source: SourceServiceClient::with_interceptor(channel, bearer),
         }
@@ -103,4 +124,17 @@ impl Drop for TestVault {
 
 fn admin_token_file(folder: &tempfile::TempDir) -> PathBuf {
     folder.path().join("admin.token")
+}
+
+fn root_key_file(folder: &tempfile::TempDir) -> PathBuf {
+    folder.path().join("root.key")
+}
+
+fn config(folder: &tempfile::TempDir, database: &TestDb) -> VaultConfig {
+    VaultConfig {
+        database_url: database.url_text().to_owned(),
+        root_key_file: Some(root_key_file(folder)),
+        admin_token_file: Some(admin_token_file(folder)),
+        ..VaultConfig::default()
+    }
 }

@@ -1,13 +1,13 @@
 //! `KeyStore`.
 
 use super::{event, events, stores};
-use crate::store::{KeyVersionRow, RootKeyRow};
+use crate::store::{KeyVersionRow, NewVersion, RootKeyRow, StateChange, Store};
 
 fn root(id: &str) -> RootKeyRow {
     RootKeyRow { id: id.into(), check_value: vec![1, 2, 3], create_time: 5 }
 }
 
-fn version(kid: &str, key_id: &str) -> KeyVersionRow {
+pub(super) fn version(kid: &str, key_id: &str) -> KeyVersionRow {
     KeyVersionRow {
         kid: kid.into(),
         key_id: key_id.into(),
@@ -17,6 +17,8 @@ fn version(kid: &str, key_id: &str) -> KeyVersionRow {
         root_key_id: "aa".into(),
         wrapped: "srk1.x".into(),
         create_time: 5,
+        destroy_time: None,
+        destroy_approved: false,
     }
 }
 
@@ -45,5 +47,143 @@ async fn of_two_first_starts_one_creates_the_ring() {
             tokio::join!(store.create_ring(&first, &one, &event), store.create_ring(&second, &two, &event));
         assert_ne!(a.unwrap(), b.unwrap());
         assert_eq!(store.root_keys().await.unwrap().len(), 1);
+    }
+}
+
+/// A ring with one key, `gateway`, whose version `01` is primary.
+pub(super) async fn ring(store: &dyn Store) {
+    let versions = [version("01", "gateway")];
+    assert!(store.create_ring(&root("aa"), &versions, &event("key.ring_created")).await.unwrap());
+}
+
+async fn states(store: &dyn Store) -> Vec<(String, i64, String)> {
+    let rows = store.key_versions().await.unwrap();
+    rows.into_iter().map(|row| (row.kid, row.number, row.state)).collect()
+}
+
+fn step(kid: &str, from: &'static str, to: &'static str) -> StateChange {
+    StateChange { kid: kid.into(), from, to, destroy_time: None, request_id: None, now: 10 }
+}
+
+#[tokio::test]
+async fn a_key_is_created_once_and_under_the_newest_root_key() {
+    for (_database, store) in stores().await {
+        ring(store.as_ref()).await;
+        let revision = store.ring_revision().await.unwrap();
+        let event = event("key.created");
+        let foreign = KeyVersionRow { root_key_id: "bb".into(), ..version("02", "other") };
+        assert_eq!(store.create_key(&foreign, &event).await.unwrap(), NewVersion::OtherRoot);
+        let taken = version("02", "gateway");
+        assert_eq!(store.create_key(&taken, &event).await.unwrap(), NewVersion::KeyExists);
+        assert_eq!(store.ring_revision().await.unwrap(), revision);
+        assert_eq!(store.create_key(&version("02", "other"), &event).await.unwrap(), NewVersion::Done);
+        assert_eq!(store.ring_revision().await.unwrap(), revision + 1);
+        assert_eq!(events(store.as_ref()).await, ["key.ring_created", "key.created"]);
+    }
+}
+
+#[tokio::test]
+async fn a_rotation_leaves_one_primary_version() {
+    for (_database, store) in stores().await {
+        ring(store.as_ref()).await;
+        let event = event("key.rotated");
+        let foreign = KeyVersionRow { root_key_id: "bb".into(), ..version("02", "gateway") };
+        assert_eq!(store.rotate_key(&foreign, &event).await.unwrap(), NewVersion::OtherRoot);
+        let unknown = version("02", "unknown");
+        assert_eq!(store.rotate_key(&unknown, &event).await.unwrap(), NewVersion::KeyMissing);
+        let (two, three) = (version("02", "gateway"), version("03", "gateway"));
+        let (a, b) = tokio::join!(store.rotate_key(&two, &event), store.rotate_key(&three, &event));
+        assert_eq!((a.unwrap(), b.unwrap()), (NewVersion::Done, NewVersion::Done));
+        let found = states(store.as_ref()).await;
+        let states: Vec<_> = found.iter().map(|(_, number, state)| (*number, state.as_str())).collect();
+        assert_eq!(states, [(1, "decrypt-only"), (2, "decrypt-only"), (3, "primary")]);
+        assert_eq!(store.ring_revision().await.unwrap(), 3);
+    }
+}
+
+#[tokio::test]
+async fn a_step_begins_from_its_state() {
+    for (_database, store) in stores().await {
+        ring(store.as_ref()).await;
+        let event = event("key.version_disabled");
+        store.rotate_key(&version("02", "gateway"), &event).await.unwrap();
+        let revision = store.ring_revision().await.unwrap();
+        assert!(!store.set_key_state(&step("02", "decrypt-only", "disabled"), &event).await.unwrap());
+        assert!(!store.set_key_state(&step("09", "decrypt-only", "disabled"), &event).await.unwrap());
+        assert_eq!(store.ring_revision().await.unwrap(), revision);
+        assert!(store.set_key_state(&step("01", "decrypt-only", "disabled"), &event).await.unwrap());
+        assert_eq!(states(store.as_ref()).await[0].2, "disabled");
+        assert_eq!(store.ring_revision().await.unwrap(), revision + 1);
+        assert_eq!(events(store.as_ref()).await.len(), 3);
+    }
+}
+
+#[tokio::test]
+async fn a_pinned_version_stays_in_use() {
+    for (_database, store) in stores().await {
+        ring(store.as_ref()).await;
+        let event = event("key.any");
+        store.rotate_key(&version("02", "gateway"), &event).await.unwrap();
+        store.narrow_pins("archive", &["01".into()], Some(11), &event).await.unwrap();
+        let disable = step("01", "decrypt-only", "disabled");
+        assert!(!store.set_key_state(&disable, &event).await.unwrap());
+        assert!(store.set_key_state(&StateChange { now: 11, ..disable }, &event).await.unwrap(), "lapsed");
+    }
+}
+
+#[tokio::test]
+async fn what_is_due_is_destroyed() {
+    for (_database, store) in stores().await {
+        ring(store.as_ref()).await;
+        let event = event("key.any");
+        store.rotate_key(&version("02", "gateway"), &event).await.unwrap();
+        store.set_key_state(&step("01", "decrypt-only", "disabled"), &event).await.unwrap();
+        assert!(!store.destroy_key_version("01", 1_000, &event).await.unwrap(), "only a scheduled one");
+        let schedule = StateChange { destroy_time: Some(100), ..step("01", "disabled", "scheduled") };
+        assert!(store.set_key_state(&schedule, &event).await.unwrap());
+        assert!(!store.destroy_key_version("01", 99, &event).await.unwrap());
+        assert!(store.destroy_key_version("01", 100, &event).await.unwrap());
+        assert!(!store.destroy_key_version("01", 100, &event).await.unwrap(), "once");
+        let row = store.key_versions().await.unwrap().swap_remove(0);
+        assert_eq!(
+            (row.state.as_str(), row.wrapped.as_str(), row.destroy_time),
+            ("destroyed", "", Some(100))
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_root_key_change_takes_every_version_or_none() {
+    for (_database, store) in stores().await {
+        ring(store.as_ref()).await;
+        let event = event("key.root_changed");
+        let rewrapped = [KeyVersionRow {
+            root_key_id: "bb".into(),
+            wrapped: "srk1.y".into(),
+            ..version("01", "gateway")
+        }];
+        let new = RootKeyRow { create_time: 6, ..root("bb") };
+        assert!(!store.change_root_key("cc", &new, &rewrapped, &event).await.unwrap(), "another is newest");
+        store.rotate_key(&version("02", "gateway"), &event).await.unwrap();
+        assert!(!store.change_root_key("aa", &new, &rewrapped, &event).await.unwrap(), "one is missing");
+        assert!(store.key_versions().await.unwrap().iter().all(|row| row.root_key_id == "aa"));
+        let missing =
+            KeyVersionRow { root_key_id: "bb".into(), wrapped: "srk1.z".into(), ..version("02", "gateway") };
+        let [first] = rewrapped;
+        assert!(store.change_root_key("aa", &new, &[first, missing], &event).await.unwrap());
+        let wrapped: Vec<_> = store
+            .key_versions()
+            .await
+            .unwrap()
+            .into_iter()
+            .map(|row| (row.root_key_id, row.wrapped))
+            .collect();
+        assert_eq!(wrapped, [("bb".into(), "srk1.y".into()), ("bb".into(), "srk1.z".into())]);
+        assert_eq!(store.root_keys().await.unwrap().last().unwrap().id, "bb");
+        // And back: the root key that was there before is the newest again.
+        let back = [version("01", "gateway"), version("02", "gateway")];
+        let old = RootKeyRow { create_time: 7, ..root("aa") };
+        assert!(store.change_root_key("bb", &old, &back, &event).await.unwrap());
+        assert_eq!(store.root_keys().await.unwrap().last().unwrap().id, "aa");
     }
 }

@@ -1,0 +1,60 @@
+//! Which columns our keys stand in: the one registry that re-encryption, the census and the guards go by.
+
+use strongroom_crypto::{Place, Purpose};
+
+use super::CREDENTIAL_KEY;
+
+/// A column whose values a key of ours seals, each for its row.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct SealedColumn {
+    pub(crate) table: &'static str,
+    pub(crate) column: &'static str,
+    /// The column that names the row, a text that sorts.
+    pub(crate) id: &'static str,
+    pub(crate) key_id: &'static str,
+    pub(crate) purpose: Purpose,
+    /// The same for the census.
+    pub(crate) counted: CountedColumn,
+}
+
+/// A column whose values name a version.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct CountedColumn {
+    pub(crate) table: &'static str,
+    pub(crate) column: &'static str,
+    pub(crate) key_id: &'static str,
+    /// The SQL expression that is the version's kid, on both engines.
+    pub(crate) kid: &'static str,
+}
+
+/// What re-encryption walks over. A new column is one more entry.
+pub(crate) const SEALED: &[SealedColumn] = &[SealedColumn {
+    table: "credentials",
+    column: "secret",
+    id: "id",
+    key_id: CREDENTIAL_KEY,
+    purpose: Purpose::Credential,
+    counted: CountedColumn {
+        table: "credentials",
+        column: "secret",
+        key_id: CREDENTIAL_KEY,
+        kid: "substr(secret, 6, 16)",
+    },
+}];
+
+/// What names versions without being sealed: an old version is needed to verify the events that it chained.
+const CHAINED: &[CountedColumn] =
+    &[CountedColumn { table: "audit_logs", column: "key_kid", key_id: super::AUDIT_KEY, kid: "key_kid" }];
+
+impl SealedColumn {
+    /// Where the value of `row` belongs.
+    pub(crate) fn place<'a>(&self, row: &'a str) -> Place<'a> {
+        Place { purpose: self.purpose, table: self.table, column: self.column, row }
+    }
+}
+
+/// The columns that need versions of `key_id`; of every key when it is empty.
+pub(crate) fn counted(key_id: &str) -> Vec<CountedColumn> {
+    let all = SEALED.iter().map(|column| column.counted).chain(CHAINED.iter().copied());
+    all.filter(|column| key_id.is_empty() || column.key_id == key_id).collect()
+}

@@ -1,0 +1,263 @@
+//! Re-encryption: values move to the primary versions while everything goes on.
+//!
+//! A run is a row in the database. One process at a time holds its lease and walks the columns in batches; a
+//! value is replaced only if it is still the one that was read, so no write is lost and a crash at any moment
+//! costs nothing but the batch. Passes repeat until one finds nothing to do.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use async_stream::try_stream;
+use strongroom_crypto::KeyRing;
+use strongroom_runtime::Caller;
+use tokio::sync::Notify;
+use tokio::time::{Instant, sleep, sleep_until};
+use tokio_stream::Stream;
+use uuid::Uuid;
+
+use super::columns::{SEALED, SealedColumn};
+use crate::audit::{Event, outcome};
+use crate::error::{Error, Result};
+use crate::store::{Lease, ReencryptJobRow, Resealed, SealedRow};
+use crate::vault::Vault;
+
+/// Rows in one transaction.
+const BATCH: i64 = 1000;
+/// How long a silent process keeps others from the run.
+const LEASE: i64 = 5_000_000;
+/// How often a joined caller's progress is looked up, and how many look-ups pass between two messages.
+const LOOK: Duration = Duration::from_millis(100);
+const LOOKS_PER_MESSAGE: u32 = 10;
+
+/// How this process takes part in runs.
+pub(crate) struct Jobs {
+    /// Names it in leases.
+    instance: String,
+    started: Notify,
+    stopping: AtomicBool,
+}
+
+impl Jobs {
+    pub(crate) fn new() -> Self {
+        let instance = Uuid::now_v7().to_string();
+        Self { instance, started: Notify::new(), stopping: AtomicBool::new(false) }
+    }
+
+    /// Waits until a run was asked for here.
+    pub(crate) async fn started(&self) {
+        self.started.notified().await;
+    }
+
+    /// Ends the streams of joined callers; the run goes on elsewhere or later.
+    pub(crate) fn stop(&self) {
+        self.stopping.store(true, Ordering::Relaxed);
+    }
+}
+
+/// How far a run is.
+pub(crate) struct Progress {
+    pub(crate) rows_done: i64,
+    pub(crate) rows_left: i64,
+    pub(crate) done: bool,
+}
+
+/// Values sealed anew, and where the next batch begins.
+struct Batch {
+    last: Option<String>,
+    rows: Vec<Resealed>,
+}
+
+impl Vault {
+    /// Starts a run or joins the running one; the stream tells how far it is.
+    pub(crate) async fn reencrypt(
+        self: Arc<Self>,
+        caller: &Caller,
+        rows_per_second: i64,
+    ) -> Result<impl Stream<Item = Result<Progress>> + Send + use<>> {
+        let now = self.now();
+        let job = ReencryptJobRow {
+            id: Uuid::now_v7().to_string(),
+            state: "running".into(),
+            rows_per_second,
+            rows_done: 0,
+            rows_left: self.rows_left().await?,
+            start_time: now,
+            end_time: None,
+            lease_owner: String::new(),
+            lease_until: 0,
+        };
+        let event = self
+            .event(caller, "key.reencrypt_started", &job.id)
+            .with("rows_left", job.rows_left)
+            .with("rows_per_second", rows_per_second)
+            .finish();
+        let job = self.store.start_reencrypt(&job, &event).await?;
+        self.jobs.started.notify_one();
+        Ok(self.follow(job.id))
+    }
+
+    fn follow(self: Arc<Self>, id: String) -> impl Stream<Item = Result<Progress>> + Send + use<> {
+        try_stream! {
+            let mut looks: u32 = 0;
+            loop {
+                let found = self.store.reencrypt_job(&id).await?;
+                let job = found.ok_or_else(|| Error::Inconsistent(format!("reencrypt_jobs has no {id}")))?;
+                let done = job.state == "done";
+                if done || looks.is_multiple_of(LOOKS_PER_MESSAGE) {
+                    yield Progress { rows_done: job.rows_done, rows_left: job.rows_left, done };
+                }
+                if done {
+                    return;
+                }
+                if self.jobs.stopping.load(Ordering::Relaxed) {
+                    Err(Error::Stopping)?;
+                }
+                looks += 1;
+                sleep(LOOK).await;
+            }
+        }
+    }
+
+    /// Works on the running run, if there is one that no other process works on, until it is done.
+    pub(crate) async fn work_on_reencrypt(&self) -> Result<()> {
+        let Some(job) = self.store.running_reencrypt().await? else { return Ok(()) };
+        let ours = job.lease_owner == self.jobs.instance;
+        if !ours && job.lease_until > self.now() {
+            return Ok(());
+        }
+        self.reload_ring().await?;
+        let rows_left = self.rows_left().await?;
+        if !self.store.lease_reencrypt(&self.lease(&job), rows_left, self.now()).await? {
+            return Ok(());
+        }
+        let mut pace = Pace::new(job.rows_per_second);
+        loop {
+            let mut met = 0;
+            for column in SEALED {
+                match self.reencrypt_column(&job, column, &mut pace).await? {
+                    Some(rows) => met += rows,
+                    None => return Ok(()),
+                }
+            }
+            if met == 0 {
+                return self.finish_reencrypt(&job).await;
+            }
+            self.reload_ring().await?;
+        }
+    }
+
+    /// Gives back what this process holds, so that the next one need not wait.
+    pub(crate) async fn release_reencrypt(&self) -> Result<()> {
+        let Some(job) = self.store.running_reencrypt().await? else { return Ok(()) };
+        Ok(self.store.release_reencrypt(&job.id, &self.jobs.instance).await?)
+    }
+
+    /// One pass: how many values it met and could open, or `None` when the lease is lost. While a batch is
+    /// written the next one is read and sealed.
+    async fn reencrypt_column(
+        &self,
+        job: &ReencryptJobRow,
+        column: &'static SealedColumn,
+        pace: &mut Pace,
+    ) -> Result<Option<usize>> {
+        let mut met = 0;
+        let mut batch = self.next_batch(column, String::new(), pace.batch()).await?;
+        while let Some(last) = batch.last.take() {
+            met += batch.rows.len();
+            let lease = self.lease(job);
+            let (written, next) = tokio::try_join!(
+                async { Ok(self.store.write_resealed(&lease, column, &batch.rows).await?) },
+                self.next_batch(column, last, pace.batch()),
+            )?;
+            let Some(written) = written else { return Ok(None) };
+            pace.wait(written).await;
+            batch = next;
+        }
+        Ok(Some(met))
+    }
+
+    async fn next_batch(&self, column: &'static SealedColumn, after: String, limit: i64) -> Result<Batch> {
+        let ring = self.ring();
+        let kid = ring.primary(column.key_id)?.kid().to_string();
+        let rows = self.store.sealed_by_others(column, &kid, &after, limit).await?;
+        let sealing = tokio::task::spawn_blocking(move || reseal(&ring, column, rows));
+        sealing.await.map_err(|error| Error::Inconsistent(format!("sealing values ended early: {error}")))
+    }
+
+    async fn finish_reencrypt(&self, job: &ReencryptJobRow) -> Result<()> {
+        let rows_left = self.rows_left().await?;
+        let current = self.store.reencrypt_job(&job.id).await?;
+        let rows_done = current.map_or(0, |job| job.rows_done);
+        let outcome = if rows_left == 0 { outcome::SUCCESS } else { outcome::FAILED };
+        let event = Event::by_system(self.now(), "key.reencrypted", &job.id)
+            .outcome(outcome)
+            .with("rows_done", rows_done)
+            .with("rows_left", rows_left)
+            .finish();
+        self.store.finish_reencrypt(&self.lease(job), rows_left, self.now(), &event).await?;
+        Ok(())
+    }
+
+    async fn rows_left(&self) -> Result<i64> {
+        let ring = self.ring();
+        let mut left = 0;
+        for column in SEALED {
+            let kid = ring.primary(column.key_id)?.kid().to_string();
+            left += self.store.count_sealed_by_others(column, &kid).await?;
+        }
+        Ok(left)
+    }
+
+    fn lease(&self, job: &ReencryptJobRow) -> Lease {
+        let (job_id, owner) = (job.id.clone(), self.jobs.instance.clone());
+        Lease { job_id, owner, until: self.now() + LEASE }
+    }
+}
+
+/// Opens and seals each value. One that does not open stays, and counts as left at the end.
+fn reseal(ring: &KeyRing, column: &SealedColumn, rows: Vec<SealedRow>) -> Batch {
+    let last = rows.last().map(|row| row.id.clone());
+    let mut resealed = Vec::with_capacity(rows.len());
+    for row in rows {
+        let place = column.place(&row.id);
+        let opened = ring.open_value(column.purpose, &place, &row.secret);
+        match opened.and_then(|value| ring.seal(column.key_id, &place, value.expose())) {
+            Ok(new) => resealed.push(Resealed { id: row.id, old: row.secret, new }),
+            Err(error) => {
+                tracing::warn!(table = column.table, row = %row.id, %error, "a value was not re-encrypted");
+            }
+        }
+    }
+    Batch { last, rows: resealed }
+}
+
+/// Keeps a run to its rows a second.
+struct Pace {
+    rows_per_second: i64,
+    next: Instant,
+}
+
+impl Pace {
+    fn new(rows_per_second: i64) -> Self {
+        Self { rows_per_second, next: Instant::now() }
+    }
+
+    /// Rows of one batch: with a limit a quarter of a second's, so that the lease is renewed in time.
+    fn batch(&self) -> i64 {
+        match self.rows_per_second {
+            0 => BATCH,
+            limit => (limit / 4).clamp(1, BATCH),
+        }
+    }
+
+    async fn wait(&mut self, rows: i64) {
+        if self.rows_per_second == 0 || rows == 0 {
+            return;
+        }
+        #[expect(clippy::cast_precision_loss, reason = "a batch has at most a thousand rows")]
+        let due = rows as f64 / self.rows_per_second as f64;
+        self.next = self.next.max(Instant::now()) + Duration::from_secs_f64(due);
+        sleep_until(self.next).await;
+    }
+}

@@ -1,0 +1,38 @@
+//! Keeping the open ring the stored one: after a change here, after a change elsewhere (polled), and when a
+//! value names a version that this process does not know yet.
+
+use strongroom_crypto::{Error as CryptoError, Place, Purpose, SecretBytes};
+
+use crate::error::Result;
+use crate::vault::Vault;
+
+impl Vault {
+    /// Opens the stored ring if it changed.
+    pub(crate) async fn reload_ring(&self) -> Result<()> {
+        if self.ring.reload(self.store.as_ref()).await? {
+            self.ring_replaced();
+        }
+        Ok(())
+    }
+
+    /// Called after the open ring was replaced: what keeps a key of its own (the audit chain) takes the new
+    /// primary version from `self.ring()` here.
+    #[expect(clippy::unused_self, reason = "the place where keepers of a key are told")]
+    fn ring_replaced(&self) {}
+
+    /// Opens a value that may have been sealed by a version newer than the open ring.
+    pub(crate) async fn open_value(
+        &self,
+        purpose: Purpose,
+        place: &Place<'_>,
+        sealed: &str,
+    ) -> Result<SecretBytes> {
+        match self.ring().open_value(purpose, place, sealed) {
+            // Another process may have made it, or enabled it again, a moment ago.
+            Err(CryptoError::UnknownVersion { .. } | CryptoError::Unusable { .. }) => {}
+            opened => return Ok(opened?),
+        }
+        self.reload_ring().await?;
+        Ok(self.ring().open_value(purpose, place, sealed)?)
+    }
+}

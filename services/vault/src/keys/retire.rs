@@ -1,0 +1,246 @@
+//! Taking versions out of use, none of it blind: what is still needed is refused, unless a second principal
+//! has approved, and destruction waits.
+
+use strongroom_crypto::{Purpose, State};
+use strongroom_runtime::Caller;
+
+use super::columns;
+use crate::audit::Event;
+use crate::error::{Error, Result};
+use crate::store::{KeyRequestRow, KeyVersionRow, Needs, StateChange};
+use crate::vault::Vault;
+
+/// How often a version that changes meanwhile is looked at again.
+const ATTEMPTS: usize = 3;
+
+/// A step that may make something unreadable.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Step {
+    Disable,
+    Destroy { at: i64 },
+}
+
+impl Step {
+    /// As a request for approval names it.
+    fn action(self) -> &'static str {
+        match self {
+            Self::Disable => "disable",
+            Self::Destroy { .. } => "destroy",
+        }
+    }
+
+    fn event(self) -> &'static str {
+        match self {
+            Self::Disable => "key.version_disabled",
+            Self::Destroy { .. } => "key.version_scheduled",
+        }
+    }
+
+    fn from(self) -> State {
+        match self {
+            Self::Disable => State::DecryptOnly,
+            Self::Destroy { .. } => State::Disabled,
+        }
+    }
+
+    fn to(self) -> State {
+        match self {
+            Self::Disable => State::Disabled,
+            Self::Destroy { .. } => State::Scheduled,
+        }
+    }
+
+    fn destroy_time(self) -> Option<i64> {
+        match self {
+            Self::Disable => None,
+            Self::Destroy { at } => Some(at),
+        }
+    }
+}
+
+/// Why a version cannot be retired without an approval.
+enum Obstacle {
+    InUse(Needs),
+    StaleCensus,
+}
+
+impl Obstacle {
+    fn refusal(self, version: &KeyVersionRow, request_id: String) -> Error {
+        let kid = version.kid.clone();
+        match self {
+            Self::InUse(needs) => Error::KeyVersionInUse {
+                kid,
+                rows: needs.rows,
+                columns: needs.columns,
+                archives: needs.archives,
+                request_id,
+            },
+            Self::StaleCensus => Error::KeyCensusStale { kid, key_id: version.key_id.clone(), request_id },
+        }
+    }
+}
+
+impl Vault {
+    pub(crate) async fn disable_key_version(&self, caller: &Caller, kid: &str) -> Result<KeyVersionRow> {
+        self.retire(caller, kid, Step::Disable).await
+    }
+
+    /// Schedules the destruction `after` microseconds from now.
+    pub(crate) async fn destroy_key_version(
+        &self,
+        caller: &Caller,
+        kid: &str,
+        after: i64,
+    ) -> Result<KeyVersionRow> {
+        self.retire(caller, kid, Step::Destroy { at: self.now() + after }).await
+    }
+
+    /// Makes a disabled version decrypt-only again.
+    pub(crate) async fn enable_key_version(&self, caller: &Caller, kid: &str) -> Result<KeyVersionRow> {
+        self.step_back(caller, kid, State::Disabled, State::DecryptOnly, "key.version_enabled").await
+    }
+
+    /// Makes a scheduled version disabled again.
+    pub(crate) async fn undo_destroy_key_version(&self, caller: &Caller, kid: &str) -> Result<KeyVersionRow> {
+        self.step_back(caller, kid, State::Scheduled, State::Disabled, "key.version_unscheduled").await
+    }
+
+    async fn retire(&self, caller: &Caller, kid: &str, step: Step) -> Result<KeyVersionRow> {
+        for _ in 0..ATTEMPTS {
+            let version = self.key_version(kid).await?;
+            if version.state == State::Primary.as_str() {
+                return Err(Error::KeyVersionPrimary { kid: version.kid, key_id: version.key_id });
+            }
+            if step == Step::Disable && version.state == step.to().as_str() {
+                return Ok(version);
+            }
+            expect_state(&version, step.from())?;
+            let approved = match self.obstacle(&version).await? {
+                None => None,
+                Some(obstacle) => Some(self.approval(caller, &version, step, obstacle).await?),
+            };
+            if self.make_step(caller, &version, step, approved).await? {
+                return self.key_version(kid).await;
+            }
+        }
+        Err(Error::Stale(kid.to_owned()))
+    }
+
+    /// What would become unreadable, or might.
+    async fn obstacle(&self, version: &KeyVersionRow) -> Result<Option<Obstacle>> {
+        let columns = columns::counted(&version.key_id);
+        let needs = self.store.needs(&version.kid, &columns, self.now()).await?;
+        if !needs.is_none() {
+            return Ok(Some(Obstacle::InUse(needs)));
+        }
+        let for_callers = version.purpose == Purpose::Caller.as_str();
+        if for_callers && !self.census_is_fresh(version).await? {
+            return Ok(Some(Obstacle::StaleCensus));
+        }
+        Ok(None)
+    }
+
+    /// The caller's approved request for this step; without one the refusal, which names the open request.
+    async fn approval(
+        &self,
+        caller: &Caller,
+        version: &KeyVersionRow,
+        step: Step,
+        obstacle: Obstacle,
+    ) -> Result<KeyRequestRow> {
+        let request = self.open_request(caller, &version.kid, step.action()).await?;
+        if request.approver.is_empty() {
+            return Err(obstacle.refusal(version, request.id));
+        }
+        Ok(request)
+    }
+
+    async fn make_step(
+        &self,
+        caller: &Caller,
+        version: &KeyVersionRow,
+        step: Step,
+        approved: Option<KeyRequestRow>,
+    ) -> Result<bool> {
+        let mut event =
+            self.event(caller, step.event(), &version.kid).with("key_id", version.key_id.as_str());
+        if let Some(request) = &approved {
+            event = event.with("request_id", request.id.as_str()).with("approver", request.approver.as_str());
+        }
+        let change = StateChange {
+            kid: version.kid.clone(),
+            from: step.from().as_str(),
+            to: step.to().as_str(),
+            destroy_time: step.destroy_time(),
+            request_id: approved.map(|request| request.id),
+            now: self.now(),
+        };
+        let made = self.store.set_key_state(&change, &event.finish()).await?;
+        self.reload_ring().await?;
+        Ok(made)
+    }
+
+    async fn step_back(
+        &self,
+        caller: &Caller,
+        kid: &str,
+        from: State,
+        to: State,
+        event: &str,
+    ) -> Result<KeyVersionRow> {
+        for _ in 0..ATTEMPTS {
+            let version = self.key_version(kid).await?;
+            if version.state == to.as_str() {
+                return Ok(version);
+            }
+            expect_state(&version, from)?;
+            let event = self.event(caller, event, kid).with("key_id", version.key_id).finish();
+            let change = StateChange {
+                kid: kid.to_owned(),
+                from: from.as_str(),
+                to: to.as_str(),
+                destroy_time: None,
+                request_id: None,
+                now: self.now(),
+            };
+            let made = self.store.set_key_state(&change, &event).await?;
+            self.reload_ring().await?;
+            if made {
+                return self.key_version(kid).await;
+            }
+        }
+        Err(Error::Stale(kid.to_owned()))
+    }
+
+    /// Destroys the versions that are due. One that came to be needed since it was scheduled stays.
+    pub(crate) async fn destroy_due_versions(&self) -> Result<()> {
+        let now = self.now();
+        for version in self.key_versions().await? {
+            let due = version.state == State::Scheduled.as_str()
+                && version.destroy_time.is_some_and(|time| time <= now);
+            if !due {
+                continue;
+            }
+            let columns = columns::counted(&version.key_id);
+            let needs = self.store.needs(&version.kid, &columns, now).await?;
+            if !needs.is_none() && !version.destroy_approved {
+                tracing::warn!(kid = %version.kid, ?needs, "a version is due to be destroyed, but needed again");
+                continue;
+            }
+            let event = Event::by_system(now, "key.version_destroyed", &version.kid)
+                .with("key_id", version.key_id.as_str())
+                .finish();
+            self.store.destroy_key_version(&version.kid, now, &event).await?;
+            self.reload_ring().await?;
+        }
+        Ok(())
+    }
+}
+
+fn expect_state(version: &KeyVersionRow, needs: State) -> Result<()> {
+    if version.state == needs.as_str() {
+        return Ok(());
+    }
+    let (kid, state) = (version.kid.clone(), version.state.clone());
+    Err(Error::KeyVersionState { kid, state, needs: needs.as_str() })
+}

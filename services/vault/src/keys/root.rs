@@ -1,0 +1,52 @@
+//! Changing the root key: only the few versions of the ring are wrapped anew, no value is touched.
+
+use strongroom_crypto::{KeyVersion, RootKey};
+
+use crate::audit::Event;
+use crate::error::{Error, Result};
+use crate::ring::wrapped_version;
+use crate::store::{KeyVersionRow, RootKeyRow, Store};
+
+/// How often a ring that changes meanwhile is read again.
+const ATTEMPTS: usize = 5;
+
+/// Makes `roots[0]` the vault's root key if it is not yet and the one before is among the others.
+///
+/// # Errors
+/// A sentence for the operator when the root key is neither the vault's nor given with it.
+pub(crate) async fn change_root_key(store: &dyn Store, roots: &[RootKey], now: i64) -> Result<()> {
+    let current = &roots[0];
+    for _ in 0..ATTEMPTS {
+        let known = store.root_keys().await?;
+        let newest = known.last().ok_or_else(|| Error::Inconsistent("root_keys is empty".into()))?;
+        let Err(wrong) = current.verify_check_value(&newest.check_value) else { return Ok(()) };
+        if !roots[1..].iter().any(|root| root.verify_check_value(&newest.check_value).is_ok()) {
+            return Err(wrong.into());
+        }
+        if rewrap_ring(store, roots, newest, now).await? {
+            tracing::info!(from = %newest.id, to = %current.id(), "the root key was changed");
+            return Ok(());
+        }
+    }
+    Err(Error::Startup("the key ring keeps changing while the root key is changed; start again".into()))
+}
+
+async fn rewrap_ring(store: &dyn Store, roots: &[RootKey], newest: &RootKeyRow, now: i64) -> Result<bool> {
+    let current = &roots[0];
+    let all: Vec<&RootKey> = roots.iter().collect();
+    let mut rewrapped = Vec::new();
+    for row in store.key_versions().await? {
+        let version = KeyVersion::rewrap(&all, &wrapped_version(&row)?, current)?;
+        let root_key_id = version.root_key_id.to_string();
+        rewrapped.push(KeyVersionRow { root_key_id, wrapped: version.wrapped, ..row });
+    }
+    let id = current.id().to_string();
+    let event = Event::by_system(now, "key.root_changed", &id)
+        .with("from", newest.id.as_str())
+        .with("to", id.as_str())
+        .finish();
+    // After the one before it, whatever the clocks of two machines say.
+    let create_time = now.max(newest.create_time + 1);
+    let root = RootKeyRow { id, check_value: current.check_value().to_vec(), create_time };
+    Ok(store.change_root_key(&newest.id, &root, &rewrapped, &event).await?)
+}

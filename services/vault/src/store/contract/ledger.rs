@@ -1,0 +1,78 @@
+//! `LedgerStore`.
+
+use super::key::{ring, version};
+use super::{credential, event, events, stores};
+use crate::keys::columns;
+use crate::store::{CensusRow, CredentialRow, Needs, PinRow};
+
+fn reported(column: &str, kid: &str, value_count: i64) -> CensusRow {
+    CensusRow {
+        source: "gateway".into(),
+        column_name: column.into(),
+        key_id: "gateway".into(),
+        kid: kid.into(),
+        value_count,
+        time: 5,
+    }
+}
+
+#[tokio::test]
+async fn our_own_values_are_counted_by_version() {
+    for (_database, store) in stores().await {
+        let event = event("credential.created");
+        for (number, kid) in [(1, "aaaaaaaaaaaaaaaa"), (2, "bbbbbbbbbbbbbbbb"), (3, "aaaaaaaaaaaaaaaa")] {
+            let row = CredentialRow { secret: format!("srv1.{kid}.x"), ..credential(number, "openai") };
+            store.create_credential(&row, &Default::default(), &event).await.unwrap();
+        }
+        let counted = columns::counted("credential");
+        let counts = store.count_values(&counted[0]).await.unwrap();
+        assert_eq!(counts, [("aaaaaaaaaaaaaaaa".into(), 2), ("bbbbbbbbbbbbbbbb".into(), 1)]);
+        let needs = store.needs("aaaaaaaaaaaaaaaa", &counted, 0).await.unwrap();
+        assert_eq!(needs, Needs { rows: 2, ..Needs::default() });
+        assert!(store.needs("cccccccccccccccc", &counted, 0).await.unwrap().is_none());
+        for column in columns::counted("") {
+            store.count_values(&column).await.unwrap();
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_report_replaces_the_columns_earlier_one() {
+    for (_database, store) in stores().await {
+        ring(store.as_ref()).await;
+        let event = event("key.census_reported");
+        store.rotate_key(&version("02", "gateway"), &event).await.unwrap();
+        store.report_census(&[reported("t.a", "01", 7), reported("t.a", "02", 1)], &event).await.unwrap();
+        store.report_census(&[reported("t.b", "01", 3)], &event).await.unwrap();
+        assert_eq!(store.needs("01", &[], 0).await.unwrap().columns, 2);
+        store.report_census(&[reported("t.a", "01", 0), reported("t.a", "02", 8)], &event).await.unwrap();
+        let expected = [reported("t.a", "01", 0), reported("t.a", "02", 8), reported("t.b", "01", 3)];
+        assert_eq!(store.census().await.unwrap(), expected);
+        assert_eq!(store.needs("01", &[], 0).await.unwrap().columns, 1, "a column of none needs nothing");
+        assert_eq!(events(store.as_ref()).await.len(), 5);
+    }
+}
+
+#[tokio::test]
+async fn pins_hold_until_they_lapse_or_are_released() {
+    for (_database, store) in stores().await {
+        ring(store.as_ref()).await;
+        let event = event("key.pinned");
+        store.rotate_key(&version("02", "gateway"), &event).await.unwrap();
+        let kids = store.pin_live_versions("a", 100, 1, &event).await.unwrap();
+        assert_eq!(kids, ["01", "02"]);
+        assert_eq!(store.pin_live_versions("a", 200, 1, &event).await.unwrap(), kids, "once more renews");
+        let pin = |kid: &str, expire_time| PinRow { archive_id: "a".into(), kid: kid.into(), expire_time };
+        assert_eq!(store.pins(199).await.unwrap(), [pin("01", Some(200)), pin("02", Some(200))]);
+        assert_eq!(store.pins(200).await.unwrap(), []);
+        store.narrow_pins("a", &["02".into()], None, &event).await.unwrap();
+        assert_eq!(store.pins(i64::MAX).await.unwrap(), [pin("02", None)]);
+        let archives = async |kid| store.needs(kid, &[], 1_000).await.unwrap().archives;
+        assert_eq!((archives("01").await, archives("02").await), (0, 1));
+        store.pin_live_versions("b", 2_000, 1_000, &event).await.unwrap();
+        assert_eq!(archives("02").await, 2);
+        assert!(store.release_pins("a", &event).await.unwrap());
+        assert!(!store.release_pins("a", &event).await.unwrap());
+        assert_eq!(archives("02").await, 1);
+    }
+}

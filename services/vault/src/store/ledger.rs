@@ -1,0 +1,122 @@
+//! Who needs which key version: our own rows, the columns that others report, the archives that pin.
+
+use async_trait::async_trait;
+use sqlx::FromRow;
+use strongroom_store::Result;
+
+use super::NewEvent;
+use crate::keys::columns::CountedColumn;
+
+/// How many values of a column a version holds.
+#[derive(Debug, Clone, PartialEq, Eq, FromRow)]
+pub(crate) struct CensusRow {
+    /// Who reported it; empty for our own tables.
+    pub source: String,
+    /// `table.column`.
+    pub column_name: String,
+    /// The key.
+    pub key_id: String,
+    /// Its version.
+    pub kid: String,
+    /// How many.
+    pub value_count: i64,
+    /// When it was counted.
+    pub time: i64,
+}
+
+/// An archive that needs a version.
+#[derive(Debug, Clone, PartialEq, Eq, FromRow)]
+pub(crate) struct PinRow {
+    /// The archive.
+    pub archive_id: String,
+    /// The version.
+    pub kid: String,
+    /// `None` until released.
+    pub expire_time: Option<i64>,
+}
+
+/// What would become unreadable without a version.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Needs {
+    /// Rows of our own.
+    pub rows: i64,
+    /// Columns of other services.
+    pub columns: i64,
+    /// Archives.
+    pub archives: i64,
+}
+
+impl Needs {
+    pub(crate) fn is_none(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// The ledger in the database.
+#[async_trait]
+pub(crate) trait LedgerStore: Send + Sync {
+    /// Counts the values of our own columns by version.
+    async fn count_values(&self, column: &CountedColumn) -> Result<Vec<(String, i64)>>;
+    /// What others reported, by source, column, key and version.
+    async fn census(&self) -> Result<Vec<CensusRow>>;
+    /// Replaces what was reported for the rows' source, column and key.
+    async fn report_census(&self, rows: &[CensusRow], event: &NewEvent) -> Result<()>;
+    /// What needs a version at `now`; its rows in `columns` are counted.
+    async fn needs(&self, kid: &str, columns: &[CountedColumn], now: i64) -> Result<Needs>;
+    /// Pins every version that opens credentials, callers' values or signing keys; their kids.
+    async fn pin_live_versions(
+        &self,
+        archive_id: &str,
+        expire_time: i64,
+        now: i64,
+        event: &NewEvent,
+    ) -> Result<Vec<String>>;
+    /// Makes `kids` the only pins of an archive.
+    async fn narrow_pins(
+        &self,
+        archive_id: &str,
+        kids: &[String],
+        expire_time: Option<i64>,
+        event: &NewEvent,
+    ) -> Result<()>;
+    /// Releases an archive's pins; false, and no event, when there are none.
+    async fn release_pins(&self, archive_id: &str, event: &NewEvent) -> Result<bool>;
+    /// Pins that hold at `now`, by version and archive.
+    async fn pins(&self, now: i64) -> Result<Vec<PinRow>>;
+}
+
+pub(super) const CENSUS: &str = "
+    SELECT source, column_name, key_id, kid, value_count, time FROM key_census
+    ORDER BY source, column_name, key_id, kid";
+
+pub(super) const FORGET_CENSUS: &str = "
+    DELETE FROM key_census WHERE source = $1 AND column_name = $2 AND key_id = $3";
+
+pub(super) const INSERT_CENSUS: &str = "
+    INSERT INTO key_census (source, column_name, key_id, kid, value_count, time)
+    VALUES ($1, $2, $3, $4, $5, $6)";
+
+pub(super) const COUNT_COLUMNS: &str = "
+    SELECT count(*) FROM key_census WHERE kid = $1 AND value_count > 0";
+
+pub(super) const COUNT_PINS: &str = "
+    SELECT count(*) FROM key_pins WHERE kid = $1 AND (expire_time IS NULL OR expire_time > $2)";
+
+pub(super) const PINS: &str = "
+    SELECT archive_id, kid, expire_time FROM key_pins
+    WHERE expire_time IS NULL OR expire_time > $1
+    ORDER BY kid, archive_id";
+
+pub(super) const FORGET_LAPSED_PINS: &str = "DELETE FROM key_pins WHERE expire_time <= $1";
+
+pub(super) const PIN_LIVE: &str = "
+    INSERT INTO key_pins (archive_id, kid, expire_time)
+    SELECT $1, v.kid, $2 FROM key_versions v JOIN keys k ON k.id = v.key_id
+    WHERE v.state IN ('primary', 'decrypt-only') AND k.purpose IN ('credential', 'caller', 'signing')
+    ON CONFLICT (archive_id, kid) DO UPDATE SET expire_time = excluded.expire_time
+    RETURNING kid";
+
+pub(super) const FORGET_PINS: &str = "DELETE FROM key_pins WHERE archive_id = $1";
+
+pub(super) const INSERT_PIN: &str = "
+    INSERT INTO key_pins (archive_id, kid, expire_time) VALUES ($1, $2, $3)";

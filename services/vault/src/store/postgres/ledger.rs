@@ -1,0 +1,114 @@
+//! The ledger of needed key versions in PostgreSQL.
+
+use async_trait::async_trait;
+use sqlx::{Postgres, QueryBuilder};
+use strongroom_store::Result;
+
+use super::PostgresStore;
+use super::audit::append;
+use crate::keys::columns::CountedColumn;
+use crate::store::ledger::{
+    CENSUS, COUNT_COLUMNS, COUNT_PINS, FORGET_CENSUS, FORGET_LAPSED_PINS, FORGET_PINS, INSERT_CENSUS,
+    INSERT_PIN, PIN_LIVE, PINS,
+};
+use crate::store::{CensusRow, LedgerStore, Needs, NewEvent, PinRow};
+
+#[async_trait]
+impl LedgerStore for PostgresStore {
+    async fn count_values(&self, column: &CountedColumn) -> Result<Vec<(String, i64)>> {
+        let mut query = QueryBuilder::<Postgres>::new("SELECT ");
+        query.push(column.kid).push(" AS kid, count(*) FROM ").push(column.table);
+        query.push(" WHERE ").push(column.kid).push(" IS NOT NULL GROUP BY 1 ORDER BY 1");
+        Ok(query.build_query_as().fetch_all(&self.pool).await?)
+    }
+
+    async fn census(&self) -> Result<Vec<CensusRow>> {
+        Ok(sqlx::query_as(CENSUS).fetch_all(&self.pool).await?)
+    }
+
+    async fn report_census(&self, rows: &[CensusRow], event: &NewEvent) -> Result<()> {
+        let mut tx = self.begin_alone().await?;
+        if let Some(row) = rows.first() {
+            sqlx::query(FORGET_CENSUS)
+                .bind(&row.source)
+                .bind(&row.column_name)
+                .bind(&row.key_id)
+                .execute(&mut *tx)
+                .await?;
+        }
+        for row in rows {
+            sqlx::query(INSERT_CENSUS)
+                .bind(&row.source)
+                .bind(&row.column_name)
+                .bind(&row.key_id)
+                .bind(&row.kid)
+                .bind(row.value_count)
+                .bind(row.time)
+                .execute(&mut *tx)
+                .await?;
+        }
+        append(&mut tx, event).await?;
+        Ok(tx.commit().await?)
+    }
+
+    async fn needs(&self, kid: &str, columns: &[CountedColumn], now: i64) -> Result<Needs> {
+        let mut reader = self.pool.acquire().await?;
+        let mut rows = 0;
+        for column in columns {
+            let mut query = QueryBuilder::<Postgres>::new("SELECT count(*) FROM ");
+            query.push(column.table).push(" WHERE ").push(column.kid).push(" = ").push_bind(kid);
+            rows += query.build_query_scalar::<i64>().fetch_one(&mut *reader).await?;
+        }
+        let columns = sqlx::query_scalar(COUNT_COLUMNS).bind(kid).fetch_one(&mut *reader).await?;
+        let archives = sqlx::query_scalar(COUNT_PINS).bind(kid).bind(now).fetch_one(&mut *reader).await?;
+        Ok(Needs { rows, columns, archives })
+    }
+
+    async fn pin_live_versions(
+        &self,
+        archive_id: &str,
+        expire_time: i64,
+        now: i64,
+        event: &NewEvent,
+    ) -> Result<Vec<String>> {
+        let mut tx = self.begin_alone().await?;
+        sqlx::query(FORGET_LAPSED_PINS).bind(now).execute(&mut *tx).await?;
+        let mut kids: Vec<String> =
+            sqlx::query_scalar(PIN_LIVE).bind(archive_id).bind(expire_time).fetch_all(&mut *tx).await?;
+        append(&mut tx, event).await?;
+        tx.commit().await?;
+        kids.sort();
+        Ok(kids)
+    }
+
+    async fn narrow_pins(
+        &self,
+        archive_id: &str,
+        kids: &[String],
+        expire_time: Option<i64>,
+        event: &NewEvent,
+    ) -> Result<()> {
+        let mut tx = self.begin_alone().await?;
+        sqlx::query(FORGET_PINS).bind(archive_id).execute(&mut *tx).await?;
+        for kid in kids {
+            sqlx::query(INSERT_PIN).bind(archive_id).bind(kid).bind(expire_time).execute(&mut *tx).await?;
+        }
+        append(&mut tx, event).await?;
+        Ok(tx.commit().await?)
+    }
+
+    async fn release_pins(&self, archive_id: &str, event: &NewEvent) -> Result<bool> {
+        let mut tx = self.begin_alone().await?;
+        let released = sqlx::query(FORGET_PINS).bind(archive_id).execute(&mut *tx).await?;
+        if released.rows_affected() == 0 {
+            return Ok(false);
+        }
+        append(&mut tx, event).await?;
+        tx.commit().await?;
+        Ok(true)
+    }
+
+    async fn pins(&self, now: i64) -> Result<Vec<PinRow>> {
+        Ok(sqlx::query_as(PINS).bind(now).fetch_all(&self.pool).await?)
+    }
+}
