@@ -16,10 +16,14 @@ mod keys;
 mod log;
 mod paging;
 mod references;
+mod requests;
+mod resolution;
 mod ring;
 mod roles;
+mod rotation;
 mod source;
 mod store;
+mod sweep;
 mod tokens;
 mod vault;
 
@@ -47,6 +51,7 @@ pub async fn serve(
 ) -> Result<(), Error> {
     let vault = Arc::new(bootstrap::open(&config, clock).await?);
     tracing::info!(database = %config.database_url, root_key = %vault.root_key_id(), "the vault is open");
+    tokio::spawn(sweep::run(Arc::clone(&vault), shutdown.clone()));
     let serve = Serve {
         listener,
         routes: grpc::routes(&vault),

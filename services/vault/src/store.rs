@@ -9,9 +9,14 @@ mod contract;
 mod credential;
 mod key;
 mod postgres;
+mod reassignment;
 mod reference;
+mod request;
+mod resolution;
+mod selection;
 mod sqlite;
 mod token;
+mod version;
 
 use std::sync::Arc;
 
@@ -22,8 +27,12 @@ pub(crate) use credential::{
     Credential, CredentialChange, CredentialFilter, CredentialRow, CredentialStore, Labels, Stats,
 };
 pub(crate) use key::{KeyStore, KeyVersionRow, RootKeyRow};
-pub(crate) use reference::{ReferenceFilter, ReferenceRow, ReferenceStore};
+pub(crate) use reassignment::{Reassigned, Reassignment};
+pub(crate) use reference::{Bound, ReferenceFilter, ReferenceRow, ReferenceStore};
+pub(crate) use request::{Once, RequestRow, RequestStore};
+pub(crate) use resolution::CandidateRow;
 pub(crate) use token::{TokenRow, TokenStore};
+pub(crate) use version::{Replacement, VersionRow, VersionStore};
 
 /// What became of a change to one row.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,9 +50,15 @@ pub(crate) enum Changed<T> {
 /// The vault's database: every noun's verbs.
 ///
 /// Every change takes the audit event that it commits with. Times are microseconds, ids are text.
-pub(crate) trait Store: KeyStore + CredentialStore + ReferenceStore + TokenStore + AuditStore {}
+pub(crate) trait Store:
+    KeyStore + CredentialStore + VersionStore + ReferenceStore + TokenStore + RequestStore + AuditStore
+{
+}
 
-impl<T: KeyStore + CredentialStore + ReferenceStore + TokenStore + AuditStore> Store for T {}
+impl<T> Store for T where
+    T: KeyStore + CredentialStore + VersionStore + ReferenceStore + TokenStore + RequestStore + AuditStore
+{
+}
 
 /// Opens the database behind `url` and brings its tables up to date.
 ///

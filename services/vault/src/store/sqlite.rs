@@ -6,7 +6,9 @@ mod audit;
 mod credential;
 mod key;
 mod reference;
+mod request;
 mod token;
+mod version;
 
 use sqlx::{Sqlite, Transaction};
 use strongroom_store::{Result, SqlitePools};
