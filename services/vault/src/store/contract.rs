@@ -5,7 +5,9 @@ mod audit;
 mod credential;
 mod key;
 mod reference;
+mod request;
 mod token;
+mod version;
 
 use std::sync::Arc;
 

@@ -9,9 +9,9 @@ use strongroom_api::vault::v1::credential_service_client::CredentialServiceClien
 use strongroom_api::vault::v1::reference_service_client::ReferenceServiceClient;
 use strongroom_api::vault::v1::token_service_client::TokenServiceClient;
 use strongroom_crypto::RootKey;
+use strongroom_runtime::Shutdown;
 use strongroom_runtime::client::{AuthorizedChannel, Bearer, Target};
-use strongroom_runtime::{Shutdown, SystemClock};
-use strongroom_testkit::TestDb;
+use strongroom_testkit::{ManualClock, TestDb};
 use strongroom_vault::VaultConfig;
 use tokio::net::TcpListener;
 use tonic::transport::Channel;
@@ -21,7 +21,10 @@ pub(crate) struct TestVault {
     address: std::net::SocketAddr,
     folder: tempfile::TempDir,
     shutdown: Shutdown,
-    _database: TestDb,
+    /// Stands still until a test moves it.
+    pub(crate) clock: ManualClock,
+    /// Its database, for what only an intruder would do.
+    pub(crate) database: TestDb,
 }
 
 /// Its clients with one token.
@@ -59,9 +62,10 @@ impl TestVault {
             ..VaultConfig::default()
         };
         let shutdown = Shutdown::new();
-        let serving = strongroom_vault::serve(config, listener, Arc::new(SystemClock), shutdown.clone());
+        let clock = ManualClock::default();
+        let serving = strongroom_vault::serve(config, listener, Arc::new(clock.clone()), shutdown.clone());
         tokio::spawn(async move { serving.await.unwrap() });
-        Self { address, folder, shutdown, _database: database }
+        Self { address, folder, shutdown, clock, database }
     }
 
     pub(crate) async fn channel(&self) -> Channel {
