@@ -15,8 +15,8 @@ use strongroom_api::vault::v1::{
     IntrospectTokenRequest, RecordAuditEventRequest,
 };
 use strongroom_archive::manifest::AuditHead;
-use strongroom_runtime::Principal;
 use strongroom_runtime::client::{AuthorizedChannel, Bearer, Target};
+use strongroom_runtime::{Principal, Selectors};
 use tonic::service::interceptor::InterceptedService;
 use tonic::{Code, Request, Status};
 
@@ -87,7 +87,9 @@ impl Vault {
             return Ok(None);
         }
         let permissions = Arc::new(answer.permissions.into_iter().collect());
-        Ok(Some(Principal { id: answer.principal, name: answer.name, permissions }))
+        let selectors = Selectors::from_proto(&answer.selectors).map_err(Error::Defect)?;
+        let selectors = Arc::new(selectors);
+        Ok(Some(Principal { id: answer.principal, name: answer.name, permissions, selectors }))
     }
 
     /// Appends `event` to the audit log. It is durable once this returns.

@@ -111,6 +111,7 @@ async fn create_admin_token(store: &dyn Store, file: Option<&Path>, now: i64) ->
         expire_time: None,
         last_used_time: None,
         revoke_time: None,
+        selectors: "{}".into(),
     };
     let event = Event::by_system(now, "token.issued", token.id()).with("role", "admin").finish();
     let first = store.create_first_token(&row, &event).await?;

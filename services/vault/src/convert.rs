@@ -2,14 +2,17 @@
 
 use std::collections::HashMap;
 
-use prost_types::Timestamp;
+use prost_types::{Duration, Timestamp};
 use serde_json::{Map, Value};
 use strongroom_api::vault::v1 as proto;
 
 use crate::audit::outcome;
 use crate::error::{Error, Result};
 use crate::fields;
+use crate::references::via;
+use crate::resolution::Skipped;
 use crate::store::{AuditHead, AuditRow, Credential, NewEvent, ReferenceRow, TokenRow};
+use crate::tokens::selectors;
 
 mod key;
 
@@ -29,6 +32,18 @@ pub(crate) fn micros(field: &'static str, time: Option<&Timestamp>) -> Result<Op
         return Err(Error::Field { field, problem: "is not a time between the years 1 and 9999".into() });
     }
     Ok(Some(time.seconds * 1_000_000 + i64::from(time.nanos) / 1000))
+}
+
+/// Microseconds of a grace: unset means an hour; negative or above 30 days is refused.
+pub(crate) fn grace(field: &'static str, given: Option<&Duration>) -> Result<i64> {
+    const HOUR: i64 = 3_600;
+    const DAYS_30: i64 = 30 * 24 * HOUR;
+    let Some(given) = given else { return Ok(HOUR * 1_000_000) };
+    let whole = (0..=DAYS_30).contains(&given.seconds) && (0..1_000_000_000).contains(&given.nanos);
+    if !whole || (given.seconds == DAYS_30 && given.nanos > 0) {
+        return Err(Error::Field { field, problem: "must be between zero and 30 days".into() });
+    }
+    Ok(given.seconds * 1_000_000 + i64::from(given.nanos) / 1000)
 }
 
 /// The etag of a revision, quoted as in HTTP (AIP-154).
@@ -51,7 +66,7 @@ impl From<Credential> for proto::Credential {
             update_time: Some(timestamp(row.update_time)),
             last_used_time: row.last_used_time.map(timestamp),
             expire_time: row.expire_time.map(timestamp),
-            previous_expire_time: None,
+            previous_expire_time: credential.previous_expire_time.map(timestamp),
             etag: etag(row.revision),
         }
     }
@@ -59,6 +74,8 @@ impl From<Credential> for proto::Credential {
 
 impl From<ReferenceRow> for proto::Reference {
     fn from(row: ReferenceRow) -> Self {
+        let via = via(&row);
+        let fallback_credential_ids = row.fallback_ids().map(str::to_owned).collect();
         Self {
             kind: row.kind,
             consumer: row.consumer,
@@ -66,15 +83,24 @@ impl From<ReferenceRow> for proto::Reference {
             needs_provider: row.needs_provider,
             create_time: Some(timestamp(row.create_time)),
             update_time: Some(timestamp(row.update_time)),
-            via: String::new(),
-            fallback_credential_ids: Vec::new(),
+            via,
+            fallback_credential_ids,
         }
     }
 }
 
-impl From<TokenRow> for proto::Token {
-    fn from(row: TokenRow) -> Self {
-        Self {
+impl From<Skipped> for proto::SkippedCandidate {
+    fn from(skipped: Skipped) -> Self {
+        Self { credential_id: skipped.credential_id, reason: skipped.reason.to_owned() }
+    }
+}
+
+impl TryFrom<TokenRow> for proto::Token {
+    type Error = Error;
+
+    fn try_from(row: TokenRow) -> Result<Self> {
+        let selectors = selectors(&row)?.to_proto();
+        Ok(Self {
             id: row.id,
             name: row.name,
             role: row.role,
@@ -83,8 +109,8 @@ impl From<TokenRow> for proto::Token {
             expire_time: row.expire_time.map(timestamp),
             last_used_time: row.last_used_time.map(timestamp),
             revoke_time: row.revoke_time.map(timestamp),
-            selectors: Vec::new(),
-        }
+            selectors,
+        })
     }
 }
 

@@ -1,5 +1,6 @@
 //! Credentials: the verbs of `CredentialService`.
 
+use serde_json::json;
 use strongroom_crypto::{Place, Purpose, SecretBytes, preview};
 use strongroom_runtime::Caller;
 use uuid::Uuid;
@@ -8,7 +9,10 @@ use crate::audit::outcome;
 use crate::error::{Error, Result};
 use crate::keys::CREDENTIAL_KEY;
 use crate::paging::{self, Page};
-use crate::store::{Changed, Credential, CredentialChange, CredentialFilter, CredentialRow, Labels, Stats};
+use crate::requests::Fingerprint;
+use crate::store::{
+    Changed, Credential, CredentialChange, CredentialFilter, CredentialRow, Labels, Once, Stats,
+};
 use crate::vault::Vault;
 
 /// A credential to be created.
@@ -18,6 +22,14 @@ pub(crate) struct NewCredential {
     pub(crate) secret: SecretBytes,
     pub(crate) labels: Labels,
     pub(crate) expire_time: Option<i64>,
+    pub(crate) request_id: Option<String>,
+}
+
+impl NewCredential {
+    fn fingerprint(&self) -> Fingerprint<'_> {
+        let fields = json!([self.display_name, self.provider, self.labels, self.expire_time]);
+        Fingerprint { fields, secret: self.secret.expose() }
+    }
 }
 
 /// A plaintext on its way out.
@@ -28,13 +40,17 @@ pub(crate) struct RevealedCredential {
 
 impl Vault {
     pub(crate) async fn create_credential(&self, caller: &Caller, new: NewCredential) -> Result<Credential> {
+        let selection = &caller.principal.selectors;
+        if let Err(selector) = selection.admit_credential(&new.provider, &new.labels) {
+            return Err(self.outside(caller, "CreateCredential", selector).await);
+        }
         let id = Uuid::now_v7().to_string();
         let now = self.now();
         let secret = self.ring().seal(CREDENTIAL_KEY, &secret_place(&id), new.secret.expose())?;
         let row = CredentialRow {
             id: id.clone(),
-            display_name: new.display_name,
-            provider: new.provider,
+            display_name: new.display_name.clone(),
+            provider: new.provider.clone(),
             secret,
             preview: preview(new.secret.expose()),
             active: true,
@@ -49,13 +65,39 @@ impl Vault {
             .with("display_name", row.display_name.as_str())
             .with("provider", row.provider.as_str())
             .finish();
-        self.store.create_credential(&row, &new.labels, &event).await?;
-        self.credential(&id).await
+        let Some(request_id) = &new.request_id else {
+            self.store.create_credential(&row, &new.labels, &event).await?;
+            return self.credential(caller, &id).await;
+        };
+        let request = self.new_request(caller, "CreateCredential", request_id, &new.fingerprint(), &id)?;
+        let id = match self.store.create_credential_once(&row, &new.labels, &request, &event).await? {
+            Once::First(()) => id,
+            Once::Repeated(earlier) => self.same_request(earlier, &new.fingerprint())?,
+        };
+        self.credential(caller, &id).await
     }
 
-    pub(crate) async fn credential(&self, id: &str) -> Result<Credential> {
+    /// The credential, if the caller can see it.
+    pub(crate) async fn credential(&self, caller: &Caller, id: &str) -> Result<Credential> {
         let found = self.store.credential(id).await?;
-        found.ok_or_else(|| Error::CredentialNotFound(id.to_owned()))
+        let selection = &caller.principal.selectors;
+        found
+            .filter(|found| selection.admit_credential(&found.row.provider, &found.labels).is_ok())
+            .map(|found| self.as_of_now(found))
+            .ok_or_else(|| Error::CredentialNotFound(id.to_owned()))
+    }
+
+    /// Its row alone, if the caller can see it.
+    pub(crate) async fn credential_row(&self, caller: &Caller, id: &str) -> Result<CredentialRow> {
+        let row = self.store.credential_row(id, &caller.principal.selectors).await?;
+        row.ok_or_else(|| Error::CredentialNotFound(id.to_owned()))
+    }
+
+    /// A previous secret whose grace is over counts as none, also before it is swept.
+    fn as_of_now(&self, mut credential: Credential) -> Credential {
+        let now = self.now();
+        credential.previous_expire_time = credential.previous_expire_time.filter(|expiry| *expiry > now);
+        credential
     }
 
     pub(crate) async fn credentials(
@@ -67,6 +109,7 @@ impl Vault {
         let after = key.open(&self.ring(), page.token)?.unwrap_or_default();
         let mut found = self.store.credentials(filter, &after, page.fetch()).await?;
         let next = page.cut(&mut found, |credential| credential.row.id.clone());
+        let found = found.into_iter().map(|one| self.as_of_now(one)).collect();
         Ok((found, key.seal(&self.ring(), next)?))
     }
 
@@ -77,11 +120,18 @@ impl Vault {
         revision: Option<i64>,
         change: &CredentialChange,
     ) -> Result<Credential> {
+        let current = self.credential(caller, id).await?;
+        let labels = change.labels.as_ref().unwrap_or(&current.labels);
+        let selection = &caller.principal.selectors;
+        if let Err(selector) = selection.admit_credential(&current.row.provider, labels) {
+            return Err(self.outside(caller, "UpdateCredential", selector).await);
+        }
+        let revision = as_seen(caller, &current, revision);
         let event =
             self.event(caller, "credential.updated", id).with("changed", changed_fields(change)).finish();
         let changed = self.store.update_credential(id, revision, change, &event).await?;
         done(id, changed)?;
-        self.credential(id).await
+        self.credential(caller, id).await
     }
 
     /// Takes a credential into use or out of it. One that is already there stays as it is.
@@ -92,7 +142,8 @@ impl Vault {
         revision: Option<i64>,
         active: bool,
     ) -> Result<Credential> {
-        let current = self.credential(id).await?;
+        let current = self.credential(caller, id).await?;
+        let expected = as_seen(caller, &current, revision);
         if revision.is_some_and(|expected| expected != current.row.revision) {
             return Err(Error::Stale(id.to_owned()));
         }
@@ -103,8 +154,8 @@ impl Vault {
         let event = self.event(caller, name, id).finish();
         let change =
             CredentialChange { active: Some(active), now: self.now(), ..CredentialChange::default() };
-        done(id, self.store.update_credential(id, revision, &change, &event).await?)?;
-        self.credential(id).await
+        done(id, self.store.update_credential(id, expected, &change, &event).await?)?;
+        self.credential(caller, id).await
     }
 
     pub(crate) async fn delete_credential(
@@ -114,7 +165,8 @@ impl Vault {
         revision: Option<i64>,
         block_if_referenced: bool,
     ) -> Result<i64> {
-        let credential = self.credential(id).await?;
+        let credential = self.credential(caller, id).await?;
+        let revision = as_seen(caller, &credential, revision);
         let event = self
             .event(caller, "credential.deleted", id)
             .with("display_name", credential.row.display_name)
@@ -125,26 +177,39 @@ impl Vault {
     }
 
     /// The event is committed before the plaintext is opened, so no plaintext leaves without it.
-    pub(crate) async fn reveal_credential(&self, caller: &Caller, id: &str) -> Result<RevealedCredential> {
-        let row = self.store.credential_row(id).await?;
-        let row = row.ok_or_else(|| Error::CredentialNotFound(id.to_owned()))?;
-        let event = self.event(caller, "credential.revealed", id);
+    pub(crate) async fn reveal_credential(
+        &self,
+        caller: &Caller,
+        id: &str,
+        previous: bool,
+    ) -> Result<RevealedCredential> {
+        let row = self.credential_row(caller, id).await?;
+        let mut event = self.event(caller, "credential.revealed", id);
+        if previous {
+            event = event.with("previous", true);
+        }
         if let Some((error, reason)) = unusable(&row, self.now()) {
             let event = event.outcome(outcome::DENIED).with("reason", reason).finish();
             self.log.commit(event, None).await?;
             return Err(error);
+        }
+        if previous {
+            let version = self.previous_version(id).await?;
+            self.log.commit(event.finish(), Some(id)).await?;
+            let secret = self.open_version(&version)?;
+            return Ok(RevealedCredential { provider: row.provider, secret });
         }
         self.log.commit(event.finish(), Some(id)).await?;
         let secret = self.open_value(Purpose::Credential, &secret_place(id), &row.secret).await?;
         Ok(RevealedCredential { provider: row.provider, secret })
     }
 
-    pub(crate) async fn credential_stats(&self) -> Result<Stats> {
-        Ok(self.store.credential_stats().await?)
+    pub(crate) async fn credential_stats(&self, caller: &Caller) -> Result<Stats> {
+        Ok(self.store.credential_stats(&caller.principal.selectors).await?)
     }
 }
 
-fn secret_place(id: &str) -> Place<'_> {
+pub(crate) fn secret_place(id: &str) -> Place<'_> {
     Place { purpose: Purpose::Credential, table: "credentials", column: "secret", row: id }
 }
 
@@ -159,7 +224,13 @@ fn unusable(row: &CredentialRow, now: i64) -> Option<(Error, &'static str)> {
     None
 }
 
-fn done<T>(id: &str, changed: Changed<T>) -> Result<T> {
+/// The revision that a change must meet. What a narrowed caller may change was decided by what was read, so it
+/// must still be that.
+fn as_seen(caller: &Caller, current: &Credential, given: Option<i64>) -> Option<i64> {
+    given.or_else(|| caller.principal.selectors.narrows_credentials().then_some(current.row.revision))
+}
+
+pub(crate) fn done<T>(id: &str, changed: Changed<T>) -> Result<T> {
     match changed {
         Changed::Done(value) => Ok(value),
         Changed::Missing => Err(Error::CredentialNotFound(id.to_owned())),

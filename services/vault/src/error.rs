@@ -42,7 +42,7 @@ pub enum Error {
     #[error("the credential {0} is deactivated; activate it first")]
     CredentialInactive(String),
     /// Its time is over.
-    #[error("the credential {0} has expired; set another expiry or rotate it")]
+    #[error("the credential {0} has expired; set another expiry")]
     CredentialExpired(String),
     /// References stand in the way.
     #[error(
@@ -147,6 +147,39 @@ pub enum Error {
     /// The process ends.
     #[error("the vault is stopping; what was begun goes on when it runs again")]
     Stopping,
+    /// It was not rotated, or the grace is over.
+    #[error("the credential {0} has no previous secret; it was not rotated, or the grace is over")]
+    NoPreviousSecret(String),
+    /// The same request id with another request.
+    #[error("request_id: {0} was used for another request within a day; make a new one for each request")]
+    RequestIdReused(String),
+    /// Every candidate of a reference was passed over.
+    #[error("{kind}/{consumer} has no credential that can be used; passed over: {skipped}")]
+    NoUsableCredential {
+        /// The consumer's kind.
+        kind: String,
+        /// The consumer.
+        consumer: String,
+        /// Ids with reasons.
+        skipped: String,
+    },
+    /// References go through one other reference, not through a chain.
+    #[error(
+        "{reference} cannot go through another reference: that one is not bound directly, or others go through \
+         {reference}"
+    )]
+    ViaNotDirect {
+        /// `kind/consumer`.
+        reference: String,
+    },
+    /// What it would make or change lies outside the token's selection.
+    #[error("{method} would reach outside this token's selection: {selector}")]
+    OutsideSelection {
+        /// What was called.
+        method: &'static str,
+        /// The selector that does not match.
+        selector: String,
+    },
     /// The caller may not do this.
     #[error("{method} needs the permission {permission}")]
     PermissionMissing {
@@ -243,6 +276,21 @@ impl From<Error> for Status {
                 Code::FailedPrecondition,
                 "KEY_VERSION_UNUSABLE",
                 &[("kid", &kid.to_string()), ("state", state.as_str())],
+            ),
+            Error::NoPreviousSecret(id) => {
+                known(Code::FailedPrecondition, "NO_PREVIOUS_SECRET", &[("id", id)])
+            }
+            Error::RequestIdReused(id) => {
+                known(Code::InvalidArgument, "REQUEST_ID_REUSED", &[("request_id", id)])
+            }
+            Error::NoUsableCredential { skipped, .. } => {
+                known(Code::FailedPrecondition, "NO_USABLE_CREDENTIAL", &[("skipped", skipped)])
+            }
+            Error::ViaNotDirect { .. } => known(Code::FailedPrecondition, "VIA_NOT_DIRECT", &[]),
+            Error::OutsideSelection { method, selector } => known(
+                Code::PermissionDenied,
+                "OUTSIDE_SELECTION",
+                &[("method", method), ("selector", selector)],
             ),
             Error::PermissionMissing { method, permission } => permission_denied(DOMAIN, method, permission),
             Error::Unimplemented(_) => known(Code::Unimplemented, "NOT_IMPLEMENTED", &[]),

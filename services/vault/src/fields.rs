@@ -1,10 +1,14 @@
 //! Parsing request fields: what is through here is valid ever after. Each refusal names its field.
 
+use strongroom_api::vault::v1 as proto;
+use strongroom_runtime::Selectors;
+
 use crate::error::{Error, Result};
 use crate::store::Labels;
 
 const MAX_TEXT: usize = 200;
 const MAX_LABELS: usize = 64;
+const MAX_SELECTORS: usize = 32;
 const MAX_SECRET: usize = 64 * 1024;
 
 fn refuse<T>(field: &'static str, problem: impl Into<String>) -> Result<T> {
@@ -109,6 +113,41 @@ pub(crate) fn etag(field: &'static str, value: &str) -> Result<Option<i64>> {
         Some(revision) => Ok(Some(revision)),
         None => refuse(field, "must be an etag from an answer, its quotes included"),
     }
+}
+
+/// A UUID, in lower case with hyphens; `None` when there is none.
+pub(crate) fn request_id(field: &'static str, value: &str) -> Result<Option<String>> {
+    if value.is_empty() {
+        return Ok(None);
+    }
+    match uuid::Uuid::parse_str(value) {
+        Ok(id) => Ok(Some(id.hyphenated().to_string())),
+        Err(_) => refuse(field, "must be a UUID"),
+    }
+}
+
+/// At most 32 selectors, each made like what it selects.
+pub(crate) fn selectors(field: &'static str, given: &[proto::Selector]) -> Result<Selectors> {
+    if given.len() > MAX_SELECTORS {
+        return refuse(field, format!("has {} selectors; at most {MAX_SELECTORS} are allowed", given.len()));
+    }
+    let selectors = match Selectors::from_proto(given) {
+        Ok(selectors) => selectors,
+        Err(problem) => return refuse(field, problem),
+    };
+    for label in &selectors.labels {
+        labels(field, [label.clone()])?;
+    }
+    for name in &selectors.providers {
+        provider(field, name)?;
+    }
+    for pattern in &selectors.reference_kinds {
+        kind(field, pattern.strip_suffix('*').unwrap_or(pattern))?;
+    }
+    for key in &selectors.keys {
+        provider(field, key)?;
+    }
+    Ok(selectors)
 }
 
 /// A time after `now`, in microseconds.

@@ -17,10 +17,14 @@ mod keys;
 mod log;
 mod paging;
 mod references;
+mod requests;
+mod resolution;
 mod ring;
 mod roles;
+mod rotation;
 mod source;
 mod store;
+mod sweep;
 mod tokens;
 mod vault;
 
@@ -50,6 +54,7 @@ pub async fn serve(
     tracing::info!(database = %config.database_url, root_key = %vault.root_key_id(), "the vault is open");
     // Dropped with the server: nothing of it outlives this call.
     let mut background = background::start(&vault, &shutdown);
+    tokio::spawn(sweep::run(Arc::clone(&vault), shutdown.clone()));
     let serve = Serve {
         listener,
         routes: grpc::routes(&vault),

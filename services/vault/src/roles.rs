@@ -16,6 +16,7 @@ const OPERATOR: &[&str] = &[
     "credential.delete",
     "credential.get",
     "credential.list",
+    "credential.rotate",
     "credential.update",
     "key.list",
     "key.reencrypt",
@@ -44,6 +45,7 @@ const GATEWAY: &[&str] = &[
     "reference.bind",
     "reference.list",
     "reference.release",
+    "reference.resolve",
 ];
 
 const BACKUP_SERVICE: &[&str] = &[
@@ -64,6 +66,36 @@ static ADMIN: LazyLock<Arc<BTreeSet<String>>> = LazyLock::new(|| {
     let methods = strongroom_api::PERMISSIONS.iter().map(|(_, permission)| (*permission).to_owned());
     Arc::new(methods.chain([EXPORT_PLAIN.to_owned()]).collect())
 });
+
+/// What selectors bind. A token that has any holds nothing else: what reads or changes across the whole deployment
+/// would lead around them.
+const NARROWABLE: &[&str] = &[
+    "credential.activate",
+    "credential.create",
+    "credential.deactivate",
+    "credential.delete",
+    "credential.get",
+    "credential.list",
+    "credential.reveal",
+    "credential.rotate",
+    "credential.update",
+    "crypto.decrypt",
+    "crypto.encrypt",
+    "crypto.export_signing_key",
+    "crypto.generate_data_key",
+    "crypto.rewrap",
+    "reference.bind",
+    "reference.list",
+    "reference.release",
+    "reference.resolve",
+    "token.issue",
+];
+
+/// What is left of permissions for a token with selectors.
+pub(crate) fn narrowed(permissions: &BTreeSet<String>) -> Arc<BTreeSet<String>> {
+    let bound = |permission: &&String| NARROWABLE.contains(&permission.as_str());
+    Arc::new(permissions.iter().filter(bound).cloned().collect())
+}
 
 /// The names, in the order in which they are shown.
 pub(crate) const NAMES: &[&str] =
@@ -103,10 +135,23 @@ mod tests {
     }
 
     #[test]
+    fn a_narrowed_token_holds_only_what_selectors_bind() {
+        let admin = permissions("admin").unwrap();
+        let left = narrowed(&admin);
+        let expected = NARROWABLE.iter().map(|permission| (*permission).to_owned()).collect::<BTreeSet<_>>();
+        assert_eq!(*left, expected, "each of them exists");
+        for around in ["source.read", "key.export_ring", "audit.list", "token.list", "backup.export"] {
+            assert!(admin.contains(around) && !left.contains(around), "{around}");
+        }
+    }
+
+    #[test]
     fn duties_are_separate() {
         let held = |role: &str, permission: &str| permissions(role).unwrap().contains(permission);
         for role in ["operator", "auditor", "backup-creator", "backup-service"] {
-            assert!(!held(role, "credential.reveal"), "{role} must not see secrets");
+            for opening in ["credential.reveal", "reference.resolve"] {
+                assert!(!held(role, opening), "{role} must not see secrets");
+            }
         }
         for role in ["operator", "auditor", "gateway", "backup-creator"] {
             assert!(!held(role, "audit.record") && !held(role, "token.issue"), "{role}");

@@ -22,7 +22,9 @@ struct Owned {
 const OWNED: &[Owned] = &[
     Owned { name: "credentials", group: "", encrypted_columns: &["secret"] },
     Owned { name: "credential_labels", group: "", encrypted_columns: &[] },
+    Owned { name: "credential_versions", group: "", encrypted_columns: &["secret"] },
     Owned { name: "credential_references", group: "", encrypted_columns: &[] },
+    Owned { name: "credential_fallbacks", group: "", encrypted_columns: &[] },
     Owned { name: "api_tokens", group: "", encrypted_columns: &[] },
     Owned { name: "audit_logs", group: "audit", encrypted_columns: &[] },
 ];

@@ -11,10 +11,15 @@ mod key;
 mod key_request;
 mod ledger;
 mod postgres;
+mod reassignment;
 mod reencrypt;
 mod reference;
+mod request;
+mod resolution;
+mod selection;
 mod sqlite;
 mod token;
+mod version;
 
 use std::sync::Arc;
 
@@ -27,9 +32,13 @@ pub(crate) use credential::{
 pub(crate) use key::{KeyStore, KeyVersionRow, NewVersion, RootKeyRow, StateChange};
 pub(crate) use key_request::{KeyRequestRow, KeyRequestStore};
 pub(crate) use ledger::{CensusRow, LedgerStore, Needs, PinRow};
+pub(crate) use reassignment::{Reassigned, Reassignment};
 pub(crate) use reencrypt::{Lease, ReencryptJobRow, ReencryptStore, Resealed, SealedRow};
-pub(crate) use reference::{ReferenceFilter, ReferenceRow, ReferenceStore};
+pub(crate) use reference::{Bound, ReferenceFilter, ReferenceRow, ReferenceStore};
+pub(crate) use request::{Once, RequestRow, RequestStore};
+pub(crate) use resolution::CandidateRow;
 pub(crate) use token::{TokenRow, TokenStore};
+pub(crate) use version::{Replacement, VersionRow, VersionStore};
 
 /// What became of a change to one row.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,17 +56,19 @@ pub(crate) enum Changed<T> {
 /// The vault's database: every noun's verbs.
 ///
 /// Every change takes the audit event that it commits with. Times are microseconds, ids are text.
-pub(crate) trait Store:
-    KeyStores + CredentialStore + ReferenceStore + TokenStore + AuditStore
-{
-}
+pub(crate) trait Store: KeyStores + CredentialStores + TokenStore + RequestStore + AuditStore {}
 
-impl<T: KeyStores + CredentialStore + ReferenceStore + TokenStore + AuditStore> Store for T {}
+impl<T: KeyStores + CredentialStores + TokenStore + RequestStore + AuditStore> Store for T {}
 
 /// What the verbs of keys keep.
 pub(crate) trait KeyStores: KeyStore + LedgerStore + KeyRequestStore + ReencryptStore {}
 
 impl<T: KeyStore + LedgerStore + KeyRequestStore + ReencryptStore> KeyStores for T {}
+
+/// What the verbs of credentials and references keep.
+pub(crate) trait CredentialStores: CredentialStore + VersionStore + ReferenceStore {}
+
+impl<T: CredentialStore + VersionStore + ReferenceStore> CredentialStores for T {}
 
 /// Opens the database behind `url` and brings its tables up to date.
 ///

@@ -1,7 +1,10 @@
 //! Tokens: the verbs of `TokenService`, and what a token stands for.
 
+use std::sync::Arc;
+
+use serde_json::json;
 use strongroom_crypto::Token;
-use strongroom_runtime::{Caller, Principal};
+use strongroom_runtime::{Caller, Principal, Selectors};
 
 use crate::error::{Error, Result};
 use crate::paging::{self, Page};
@@ -19,6 +22,7 @@ impl Vault {
         name: String,
         role: &str,
         expire_time: Option<i64>,
+        selectors: &Selectors,
     ) -> Result<(TokenRow, Token)> {
         let permissions = roles::permissions(role).ok_or_else(|| Error::Field {
             field: "role",
@@ -27,6 +31,11 @@ impl Vault {
         if let Some(missing) = permissions.iter().find(|permission| !caller.principal.may(permission)) {
             let permission = missing.clone();
             return Err(Error::PermissionMissing { method: "issuing this role", permission });
+        }
+        let own = &caller.principal.selectors;
+        if !selectors.is_within(own) {
+            let selector = describe(own);
+            return Err(self.outside(caller, "IssueToken", selector).await);
         }
         let token = Token::generate();
         let row = TokenRow {
@@ -39,11 +48,13 @@ impl Vault {
             expire_time,
             last_used_time: None,
             revoke_time: None,
+            selectors: json!(selectors).to_string(),
         };
         let event = self
             .event(caller, "token.issued", token.id())
             .with("name", row.name.as_str())
             .with("role", role)
+            .with("selectors", json!(selectors))
             .finish();
         self.store.create_token(&row, &event).await?;
         Ok((row, token))
@@ -81,6 +92,19 @@ impl Vault {
         }
         let permissions = roles::permissions(&row.role)
             .ok_or_else(|| Error::Inconsistent(format!("api_tokens.role of {}", row.id)))?;
-        Ok(Some(Principal { id: format!("token:{}", row.id), name: row.name, permissions }))
+        let selectors = Arc::new(selectors(&row)?);
+        let permissions = if selectors.is_everything() { permissions } else { roles::narrowed(&permissions) };
+        Ok(Some(Principal { id: format!("token:{}", row.id), name: row.name, permissions, selectors }))
     }
+}
+
+/// What a token is narrowed to. What cannot be read is an error: it must not become everything.
+pub(crate) fn selectors(row: &TokenRow) -> Result<Selectors> {
+    serde_json::from_str(&row.selectors)
+        .map_err(|_| Error::Inconsistent(format!("api_tokens.selectors of {}", row.id)))
+}
+
+/// For people.
+fn describe(selectors: &Selectors) -> String {
+    format!("a token issued here must be narrowed at least to {}", json!(selectors))
 }

@@ -6,7 +6,8 @@ use strongroom_crypto::{KeyRing, RootKeyId};
 use strongroom_runtime::{Caller, Clock};
 use strongroom_store::DatabaseUrl;
 
-use crate::audit::Event;
+use crate::audit::{Event, outcome};
+use crate::error::Error;
 use crate::keys::Jobs;
 use crate::log::UseLog;
 use crate::ring::OpenRing;
@@ -35,6 +36,16 @@ impl Vault {
 
     pub(crate) fn now(&self) -> i64 {
         self.clock.now_micros()
+    }
+
+    /// The refusal of what would lie outside the caller's selection, after it is recorded as a denied call.
+    pub(crate) async fn outside(&self, caller: &Caller, method: &'static str, selector: String) -> Error {
+        let event = self.event(caller, "access.denied", method).outcome(outcome::DENIED);
+        let event = event.with("selector", selector.as_str()).finish();
+        match self.store.append_event(&event).await {
+            Ok(_) => Error::OutsideSelection { method, selector },
+            Err(error) => error.into(),
+        }
     }
 
     /// An event that `caller` causes now.

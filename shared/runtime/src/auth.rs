@@ -12,6 +12,7 @@ use http::{HeaderMap, Request, Response, header};
 use tonic::body::Body;
 use tonic::{Code, Status};
 
+use crate::selectors::Selectors;
 use crate::status::status;
 use crate::trace::trace_id;
 
@@ -24,6 +25,8 @@ pub struct Principal {
     pub name: String,
     /// What it may do.
     pub permissions: Arc<BTreeSet<String>>,
+    /// What it can reach with them.
+    pub selectors: Arc<Selectors>,
 }
 
 impl Principal {
@@ -31,6 +34,12 @@ impl Principal {
     #[must_use]
     pub fn may(&self, permission: &str) -> bool {
         self.permissions.contains(permission)
+    }
+
+    /// Whether it may use the caller key. Where it may not, answer as if there were no such key.
+    #[must_use]
+    pub fn may_use_key(&self, key_id: &str) -> bool {
+        self.selectors.admits_key(key_id)
     }
 }
 

@@ -13,28 +13,37 @@ use strongroom_crypto::SecretBytes;
 use strongroom_runtime::Caller;
 use tonic::{Request, Response, async_trait};
 
-use super::{Answer, Api, NOT_YET};
-use crate::convert::micros;
+use super::{Answer, Api};
+use crate::convert::{grace, micros};
 use crate::credentials::NewCredential;
 use crate::error::{Error, Result};
 use crate::fields;
 use crate::paging::Page;
+use crate::rotation::Rotation;
 use crate::store::{CredentialChange, CredentialFilter};
 
 #[async_trait]
 impl CredentialService for Api {
     async fn rotate_credential(
         &self,
-        _: Request<RotateCredentialRequest>,
+        request: Request<RotateCredentialRequest>,
     ) -> Answer<RotateCredentialResponse> {
-        Err(NOT_YET.into())
+        let caller = Caller::of(&request)?;
+        let new = rotation(request.into_inner())?;
+        let credential = self.0.rotate_credential(&caller, &new).await?;
+        Ok(Response::new(RotateCredentialResponse { credential: Some(credential.into()) }))
     }
 
     async fn rollback_credential(
         &self,
-        _: Request<RollbackCredentialRequest>,
+        request: Request<RollbackCredentialRequest>,
     ) -> Answer<RollbackCredentialResponse> {
-        Err(NOT_YET.into())
+        let caller = Caller::of(&request)?;
+        let request = request.into_inner();
+        let id = fields::id("id", &request.id)?;
+        let revision = fields::etag("etag", &request.etag)?;
+        let credential = self.0.roll_back_credential(&caller, &id, revision).await?;
+        Ok(Response::new(RollbackCredentialResponse { credential: Some(credential.into()) }))
     }
 
     async fn create_credential(
@@ -48,8 +57,9 @@ impl CredentialService for Api {
     }
 
     async fn get_credential(&self, request: Request<GetCredentialRequest>) -> Answer<GetCredentialResponse> {
+        let caller = Caller::of(&request)?;
         let id = fields::id("id", &request.into_inner().id)?;
-        let credential = self.0.credential(&id).await?;
+        let credential = self.0.credential(&caller, &id).await?;
         Ok(Response::new(GetCredentialResponse { credential: Some(credential.into()) }))
     }
 
@@ -57,6 +67,7 @@ impl CredentialService for Api {
         &self,
         request: Request<ListCredentialsRequest>,
     ) -> Answer<ListCredentialsResponse> {
+        let caller = Caller::of(&request)?;
         let request = request.into_inner();
         let page = Page::parse(request.page_size, &request.page_token)?;
         let filter = CredentialFilter {
@@ -64,6 +75,7 @@ impl CredentialService for Api {
             active: request.active,
             name_prefix: fields::filter("name_prefix", &request.name_prefix)?,
             labels: fields::labels("labels", request.labels)?,
+            selection: caller.principal.selectors,
         };
         let (credentials, next_page_token) = self.0.credentials(&filter, &page).await?;
         let credentials = credentials.into_iter().map(Into::into).collect();
@@ -121,17 +133,19 @@ impl CredentialService for Api {
         request: Request<RevealCredentialRequest>,
     ) -> Answer<RevealCredentialResponse> {
         let caller = Caller::of(&request)?;
-        let id = fields::id("id", &request.into_inner().id)?;
-        let revealed = self.0.reveal_credential(&caller, &id).await?;
+        let request = request.into_inner();
+        let id = fields::id("id", &request.id)?;
+        let revealed = self.0.reveal_credential(&caller, &id, request.previous).await?;
         let secret = revealed.secret.expose().to_vec().into();
         Ok(Response::new(RevealCredentialResponse { id, provider: revealed.provider, secret }))
     }
 
     async fn get_credential_stats(
         &self,
-        _: Request<GetCredentialStatsRequest>,
+        request: Request<GetCredentialStatsRequest>,
     ) -> Answer<GetCredentialStatsResponse> {
-        let stats = self.0.credential_stats().await?;
+        let caller = Caller::of(&request)?;
+        let stats = self.0.credential_stats(&caller).await?;
         let (total, active, providers) = (stats.total, stats.active, stats.providers);
         Ok(Response::new(GetCredentialStatsResponse { total, active, providers }))
     }
@@ -146,6 +160,18 @@ fn new_credential(request: CreateCredentialRequest, now: i64) -> Result<NewCrede
         secret: SecretBytes::new(request.secret.to_vec()),
         labels: fields::labels("labels", request.labels)?,
         expire_time: fields::future("expire_time", expire_time, now)?,
+        request_id: fields::request_id("request_id", &request.request_id)?,
+    })
+}
+
+fn rotation(request: RotateCredentialRequest) -> Result<Rotation> {
+    fields::secret("secret", &request.secret)?;
+    Ok(Rotation {
+        id: fields::id("id", &request.id)?,
+        revision: fields::etag("etag", &request.etag)?,
+        secret: SecretBytes::new(request.secret.to_vec()),
+        grace: grace("grace", request.grace.as_ref())?,
+        request_id: fields::request_id("request_id", &request.request_id)?,
     })
 }
 

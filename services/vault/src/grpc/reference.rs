@@ -9,27 +9,50 @@ use strongroom_api::vault::v1::{
 use strongroom_runtime::Caller;
 use tonic::{Request, Response, async_trait};
 
-use super::{Answer, Api, NOT_YET};
-use crate::error::Result;
+use super::{Answer, Api};
+use crate::error::{Error, Result};
 use crate::fields;
 use crate::paging::Page;
-use crate::references::NewReference;
+use crate::references::{Binding, NewReference};
 use crate::store::ReferenceFilter;
+
+/// Longer chains hide which credential is used.
+const MAX_FALLBACKS: usize = 8;
 
 #[async_trait]
 impl ReferenceService for Api {
     async fn resolve_reference(
         &self,
-        _: Request<ResolveReferenceRequest>,
+        request: Request<ResolveReferenceRequest>,
     ) -> Answer<ResolveReferenceResponse> {
-        Err(NOT_YET.into())
+        let caller = Caller::of(&request)?;
+        let request = request.into_inner();
+        let kind = fields::kind("kind", &request.kind)?;
+        let consumer = fields::text("consumer", &request.consumer)?;
+        let resolved = self.0.resolve_reference(&caller, &kind, &consumer).await?;
+        let skipped = resolved.skipped.into_iter().map(Into::into).collect();
+        Ok(Response::new(ResolveReferenceResponse {
+            credential_id: resolved.credential_id,
+            provider: resolved.provider,
+            secret: resolved.secret.expose().to_vec().into(),
+            skipped,
+        }))
     }
 
     async fn reassign_references(
         &self,
-        _: Request<ReassignReferencesRequest>,
+        request: Request<ReassignReferencesRequest>,
     ) -> Answer<ReassignReferencesResponse> {
-        Err(NOT_YET.into())
+        let caller = Caller::of(&request)?;
+        let request = request.into_inner();
+        let from = fields::id("from_credential_id", &request.from_credential_id)?;
+        let to = fields::id("to_credential_id", &request.to_credential_id)?;
+        if from == to {
+            let problem = "must be another credential than from_credential_id".into();
+            return Err(Error::Field { field: "to_credential_id", problem }.into());
+        }
+        let reassigned = self.0.reassign_references(&caller, &from, &to).await?;
+        Ok(Response::new(ReassignReferencesResponse { reassigned }))
     }
 
     async fn bind_reference(&self, request: Request<BindReferenceRequest>) -> Answer<BindReferenceResponse> {
@@ -43,11 +66,13 @@ impl ReferenceService for Api {
         &self,
         request: Request<ListReferencesRequest>,
     ) -> Answer<ListReferencesResponse> {
+        let caller = Caller::of(&request)?;
         let request = request.into_inner();
         let page = Page::parse(request.page_size, &request.page_token)?;
         let filter = ReferenceFilter {
             credential_id: fields::filter("credential_id", &request.credential_id)?,
             kind: fields::filter("kind", &request.kind)?,
+            selection: caller.principal.selectors,
         };
         let (references, next_page_token) = self.0.references(&filter, &page).await?;
         let references = references.into_iter().map(Into::into).collect();
@@ -75,7 +100,43 @@ fn new_reference(request: &BindReferenceRequest) -> Result<NewReference> {
     Ok(NewReference {
         kind: fields::kind("kind", &request.kind)?,
         consumer: fields::text("consumer", &request.consumer)?,
-        credential_id: fields::id("credential_id", &request.credential_id)?,
+        binding: binding(request)?,
         needs_provider,
+        fallback_ids: fallback_ids(request)?,
     })
+}
+
+fn binding(request: &BindReferenceRequest) -> Result<Binding> {
+    let refuse = |field, problem: &str| Err(Error::Field { field, problem: problem.into() });
+    if request.via.is_empty() {
+        return Ok(Binding::Credential(fields::id("credential_id", &request.credential_id)?));
+    }
+    if !request.credential_id.is_empty() {
+        return refuse("via", "must not be given together with credential_id");
+    }
+    let Some((kind, consumer)) = request.via.split_once('/') else {
+        return refuse("via", "must be kind/consumer of another reference");
+    };
+    if (kind, consumer) == (request.kind.as_str(), request.consumer.as_str()) {
+        return refuse("via", "must be another reference");
+    }
+    Ok(Binding::Via(fields::kind("via", kind)?, fields::text("via", consumer)?))
+}
+
+fn fallback_ids(request: &BindReferenceRequest) -> Result<Vec<String>> {
+    const FIELD: &str = "fallback_credential_ids";
+    let refuse = |problem: String| Err(Error::Field { field: FIELD, problem });
+    let given = &request.fallback_credential_ids;
+    if given.len() > MAX_FALLBACKS {
+        return refuse(format!("has {} ids; at most {MAX_FALLBACKS} are allowed", given.len()));
+    }
+    let mut ids: Vec<String> = Vec::with_capacity(given.len());
+    for id in given {
+        let id = fields::id(FIELD, id)?;
+        if id == request.credential_id || ids.contains(&id) {
+            return refuse(format!("names {id} twice"));
+        }
+        ids.push(id);
+    }
+    Ok(ids)
 }

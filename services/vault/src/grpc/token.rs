@@ -10,6 +10,7 @@ use tonic::{Request, Response, async_trait};
 
 use super::{Answer, Api};
 use crate::convert::micros;
+use crate::error::Result;
 use crate::fields;
 use crate::paging::Page;
 
@@ -21,16 +22,17 @@ impl TokenService for Api {
         let name = fields::text("name", &request.name)?;
         let expiry = micros("expire_time", request.expire_time.as_ref())?;
         let expiry = fields::future("expire_time", expiry, self.0.now())?;
-        let (row, token) = self.0.issue_token(&caller, name, &request.role, expiry).await?;
+        let selectors = fields::selectors("selectors", &request.selectors)?;
+        let (row, token) = self.0.issue_token(&caller, name, &request.role, expiry, &selectors).await?;
         let secret = token.expose().to_owned();
-        Ok(Response::new(IssueTokenResponse { token: Some(row.into()), secret }))
+        Ok(Response::new(IssueTokenResponse { token: Some(row.try_into()?), secret }))
     }
 
     async fn list_tokens(&self, request: Request<ListTokensRequest>) -> Answer<ListTokensResponse> {
         let request = request.into_inner();
         let page = Page::parse(request.page_size, &request.page_token)?;
         let (tokens, next_page_token) = self.0.tokens(&page).await?;
-        let tokens = tokens.into_iter().map(Into::into).collect();
+        let tokens = tokens.into_iter().map(TryInto::try_into).collect::<Result<_>>()?;
         Ok(Response::new(ListTokensResponse { tokens, next_page_token }))
     }
 
@@ -38,7 +40,7 @@ impl TokenService for Api {
         let caller = Caller::of(&request)?;
         let id = fields::id("id", &request.into_inner().id)?;
         let token = self.0.revoke_token(&caller, &id).await?;
-        Ok(Response::new(RevokeTokenResponse { token: Some(token.into()) }))
+        Ok(Response::new(RevokeTokenResponse { token: Some(token.try_into()?) }))
     }
 
     async fn introspect_token(
@@ -53,6 +55,7 @@ impl TokenService for Api {
             principal: principal.id,
             name: principal.name,
             permissions: principal.permissions.iter().cloned().collect(),
+            selectors: principal.selectors.to_proto(),
         }))
     }
 }

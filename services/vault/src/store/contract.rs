@@ -8,7 +8,9 @@ mod key_request;
 mod ledger;
 mod reencrypt;
 mod reference;
+mod request;
 mod token;
+mod version;
 
 use std::sync::Arc;
 

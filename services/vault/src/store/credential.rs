@@ -1,11 +1,14 @@
 //! Rows of credentials.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use sqlx::FromRow;
+use strongroom_runtime::Selectors;
 use strongroom_store::Result;
 
+use super::request::{Once, RequestRow};
 use super::{Changed, NewEvent};
 
 /// Labels by name.
@@ -47,11 +50,13 @@ pub struct Credential {
     pub labels: Labels,
     /// References to it by kind.
     pub references: BTreeMap<String, i64>,
+    /// Until when its previous secret opens, if it has one; that may be over.
+    pub previous_expire_time: Option<i64>,
 }
 
 impl Credential {
     pub(super) fn bare(row: CredentialRow) -> Self {
-        Self { row, labels: Labels::new(), references: BTreeMap::new() }
+        Self { row, labels: Labels::new(), references: BTreeMap::new(), previous_expire_time: None }
     }
 }
 
@@ -66,6 +71,8 @@ pub(crate) struct CredentialFilter {
     pub name_prefix: String,
     /// Each must be carried with this value.
     pub labels: Labels,
+    /// What the caller can see.
+    pub selection: Arc<Selectors>,
 }
 
 /// What to change; `None` leaves a field alone.
@@ -110,11 +117,19 @@ pub(super) struct ReferenceCountRow {
     pub(super) references: i64,
 }
 
-/// Puts labels and counts to the credentials they belong to. All three are in id order.
+/// Until when the previous secret of a credential opens.
+#[derive(FromRow)]
+pub(super) struct PreviousRow {
+    pub(super) credential_id: String,
+    pub(super) expire_time: i64,
+}
+
+/// Puts labels, counts and previous secrets to the credentials they belong to.
 pub(super) fn join(
     rows: Vec<CredentialRow>,
     labels: Vec<LabelRow>,
     counts: Vec<ReferenceCountRow>,
+    previous: Vec<PreviousRow>,
 ) -> Vec<Credential> {
     let mut by_id: BTreeMap<String, Credential> =
         rows.into_iter().map(|row| (row.id.clone(), Credential::bare(row))).collect();
@@ -128,6 +143,11 @@ pub(super) fn join(
             credential.references.insert(count.kind, count.references);
         }
     }
+    for previous in previous {
+        if let Some(credential) = by_id.get_mut(&previous.credential_id) {
+            credential.previous_expire_time = Some(previous.expire_time);
+        }
+    }
     by_id.into_values().collect()
 }
 
@@ -136,6 +156,14 @@ pub(super) fn join(
 pub(crate) trait CredentialStore: Send + Sync {
     /// Inserts a credential with its labels.
     async fn create_credential(&self, row: &CredentialRow, labels: &Labels, event: &NewEvent) -> Result<()>;
+    /// The same, once: with a request that came before it inserts nothing.
+    async fn create_credential_once(
+        &self,
+        row: &CredentialRow,
+        labels: &Labels,
+        request: &RequestRow,
+        event: &NewEvent,
+    ) -> Result<Once<()>>;
     /// One credential.
     async fn credential(&self, id: &str) -> Result<Option<Credential>>;
     /// Credentials with an id above `after`, by id.
@@ -161,10 +189,10 @@ pub(crate) trait CredentialStore: Send + Sync {
         block: bool,
         event: &NewEvent,
     ) -> Result<Changed<i64>>;
-    /// What a reveal looks at: one row, without labels and references.
-    async fn credential_row(&self, id: &str) -> Result<Option<CredentialRow>>;
-    /// Counts.
-    async fn credential_stats(&self) -> Result<Stats>;
+    /// What a reveal looks at: one row, without labels and references, when it is inside.
+    async fn credential_row(&self, id: &str, selection: &Selectors) -> Result<Option<CredentialRow>>;
+    /// Counts of what is inside.
+    async fn credential_stats(&self, selection: &Selectors) -> Result<Stats>;
 }
 
 pub(super) const SELECT: &str = "
@@ -199,11 +227,15 @@ pub(super) const DELETE: &str = "DELETE FROM credentials WHERE id = $1";
 pub(super) const COUNT_REFERENCES: &str = "
     SELECT count(*) FROM credential_references WHERE credential_id = $1";
 
+pub(super) const COUNT_FALLBACKS: &str = "
+    SELECT count(*) FROM credential_fallbacks WHERE credential_id = $1";
+
 /// A use older than the one remembered changes nothing.
 pub(super) const USE: &str = "
     UPDATE credentials SET last_used_time = $2
     WHERE id = $1 AND (last_used_time IS NULL OR last_used_time < $2)";
 
-pub(super) const COUNT: &str = "SELECT count(*), count(CASE WHEN active THEN 1 END) FROM credentials";
+pub(super) const COUNT: &str = "
+    SELECT count(*), count(CASE WHEN c.active THEN 1 END) FROM credentials c WHERE ";
 
-pub(super) const PROVIDERS: &str = "SELECT DISTINCT provider FROM credentials ORDER BY provider";
+pub(super) const PROVIDERS: &str = "SELECT DISTINCT c.provider FROM credentials c WHERE ";

@@ -9,7 +9,9 @@ mod key_request;
 mod ledger;
 mod reencrypt;
 mod reference;
+mod request;
 mod token;
+mod version;
 
 use sqlx::{PgPool, Postgres, Transaction};
 use strongroom_store::Result;

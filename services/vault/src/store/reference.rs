@@ -1,19 +1,24 @@
-//! Rows of references.
+//! Rows of references, and what they resolve to.
+
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use sqlx::FromRow;
+use strongroom_runtime::Selectors;
 use strongroom_store::Result;
 
-use super::{Changed, NewEvent};
+use super::NewEvent;
+use super::reassignment::{Reassigned, Reassignment};
+use super::resolution::CandidateRow;
 
-/// The `credential_references` table.
-#[derive(Debug, Clone, PartialEq, Eq, FromRow)]
+/// The `credential_references` table, with the fallbacks beside it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, FromRow)]
 pub struct ReferenceRow {
     /// What kind of consumer.
     pub kind: String,
     /// Its id or name within the kind.
     pub consumer: String,
-    /// `None` after the credential was deleted.
+    /// `None` after the credential was deleted, and in a reference that goes through another.
     pub credential_id: Option<String>,
     /// Empty when any provider will do.
     pub needs_provider: String,
@@ -21,22 +26,77 @@ pub struct ReferenceRow {
     pub create_time: i64,
     /// When it was last bound or released.
     pub update_time: i64,
+    /// The reference whose credential is used instead; empty when bound directly.
+    pub via_kind: String,
+    /// Its consumer.
+    pub via_consumer: String,
+    /// Ids of credentials to fall back to, in order, joined by blanks.
+    pub fallbacks: String,
 }
 
-/// Which references to list.
+impl ReferenceRow {
+    /// Ids of credentials to fall back to, in order.
+    pub(crate) fn fallback_ids(&self) -> impl Iterator<Item = &str> {
+        self.fallbacks.split_ascii_whitespace()
+    }
+
+    /// The credentials that it names, in the order in which they are locked.
+    pub(super) fn credential_ids(&self) -> Vec<&str> {
+        let mut ids: Vec<&str> =
+            self.credential_id.as_deref().into_iter().chain(self.fallback_ids()).collect();
+        ids.sort_unstable();
+        ids
+    }
+
+    /// Whether there is nothing that it may resolve to.
+    pub(super) fn leads_nowhere(&self) -> bool {
+        self.credential_id.is_none() && self.via_kind.is_empty() && self.fallbacks.is_empty()
+    }
+}
+
+/// Which references to list; all conditions must hold.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct ReferenceFilter {
-    /// Empty matches all.
+    /// Bound to it, or falling back to it. Empty matches all.
     pub credential_id: String,
     /// Empty matches all.
     pub kind: String,
+    /// What the caller can see.
+    pub selection: Arc<Selectors>,
+}
+
+/// What became of a binding.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Bound {
+    /// It stands, and its event is in the log.
+    Done(ReferenceRow),
+    /// A credential that it names is gone.
+    Missing(String),
+    /// The reference that it goes through is not there.
+    ViaMissing,
+    /// It would go through a reference that goes through another.
+    ViaIndirect,
+    /// There is such a reference, and the caller cannot see it.
+    Outside,
 }
 
 /// References in the database.
 #[async_trait]
 pub(crate) trait ReferenceStore: Send + Sync {
-    /// Binds or binds again; `create_time` of an earlier row stays. `Missing` when the credential is.
-    async fn bind_reference(&self, row: &ReferenceRow, event: &NewEvent) -> Result<Changed<ReferenceRow>>;
+    /// Binds or binds again; `create_time` of an earlier row stays.
+    async fn bind_reference(
+        &self,
+        row: &ReferenceRow,
+        selection: &Selectors,
+        event: &NewEvent,
+    ) -> Result<Bound>;
+    /// One reference, when the caller can see it.
+    async fn reference(
+        &self,
+        kind: &str,
+        consumer: &str,
+        selection: &Selectors,
+    ) -> Result<Option<ReferenceRow>>;
     /// References above `after` (kind, consumer), by kind and consumer.
     async fn references(
         &self,
@@ -44,21 +104,55 @@ pub(crate) trait ReferenceStore: Send + Sync {
         after: (&str, &str),
         limit: i64,
     ) -> Result<Vec<ReferenceRow>>;
-    /// Removes a reference; false when there was none.
-    async fn release_reference(&self, kind: &str, consumer: &str, event: &NewEvent) -> Result<bool>;
+    /// What a reference may resolve to, in order, in one statement. None when there is no such reference.
+    async fn candidates(
+        &self,
+        kind: &str,
+        consumer: &str,
+        selection: &Selectors,
+    ) -> Result<Vec<CandidateRow>>;
+    /// Moves all references of a credential, or none. The event gets their number as `references`.
+    async fn reassign_references(&self, moved: &Reassignment<'_>, event: &NewEvent) -> Result<Reassigned>;
+    /// Removes a reference that the caller can see; false when there was none.
+    async fn release_reference(
+        &self,
+        kind: &str,
+        consumer: &str,
+        selection: &Selectors,
+        event: &NewEvent,
+    ) -> Result<bool>;
 }
 
 pub(super) const SELECT: &str = "
-    SELECT kind, consumer, credential_id, needs_provider, create_time, update_time
-    FROM credential_references";
+    SELECT r.kind, r.consumer, r.credential_id, r.needs_provider, r.create_time, r.update_time,
+           r.via_kind, r.via_consumer,
+           coalesce((SELECT string_agg(f.credential_id, ' ' ORDER BY f.position) FROM credential_fallbacks f
+                     WHERE f.kind = r.kind AND f.consumer = r.consumer), '') AS fallbacks
+    FROM credential_references r";
 
 pub(super) const BIND: &str = "
-    INSERT INTO credential_references (kind, consumer, credential_id, needs_provider, create_time, update_time)
-    VALUES ($1, $2, $3, $4, $5, $6)
+    INSERT INTO credential_references
+        (kind, consumer, credential_id, needs_provider, create_time, update_time, via_kind, via_consumer)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
     ON CONFLICT (kind, consumer) DO UPDATE
     SET credential_id = excluded.credential_id,
         needs_provider = excluded.needs_provider,
-        update_time = excluded.update_time
-    RETURNING kind, consumer, credential_id, needs_provider, create_time, update_time";
+        update_time = excluded.update_time,
+        via_kind = excluded.via_kind,
+        via_consumer = excluded.via_consumer";
+
+pub(super) const DELETE_FALLBACKS: &str =
+    "DELETE FROM credential_fallbacks WHERE kind = $1 AND consumer = $2";
+
+pub(super) const INSERT_FALLBACK: &str = "
+    INSERT INTO credential_fallbacks (kind, consumer, position, credential_id) VALUES ($1, $2, $3, $4)";
+
+/// Empty when the reference is bound directly.
+pub(super) const VIA_OF: &str =
+    "SELECT via_kind FROM credential_references WHERE kind = $1 AND consumer = $2";
+
+/// References that go through this one.
+pub(super) const COUNT_VIA: &str = "
+    SELECT count(*) FROM credential_references WHERE via_kind = $1 AND via_consumer = $2";
 
 pub(super) const RELEASE: &str = "DELETE FROM credential_references WHERE kind = $1 AND consumer = $2";

@@ -27,6 +27,8 @@ pub struct TokenRow {
     pub last_used_time: Option<i64>,
     /// When it was revoked.
     pub revoke_time: Option<i64>,
+    /// What it is narrowed to, as JSON; `{}` is everything.
+    pub selectors: String,
 }
 
 /// Tokens in the database.
@@ -51,21 +53,21 @@ pub(crate) trait TokenStore: Send + Sync {
 }
 
 pub(super) const SELECT_BY_HASH: &str = "
-    SELECT id, hash, name, role, issuer, create_time, expire_time, last_used_time, revoke_time
+    SELECT id, hash, name, role, issuer, create_time, expire_time, last_used_time, revoke_time, selectors
     FROM api_tokens WHERE hash = $1";
 
 pub(super) const SELECT_BY_ID: &str = "
-    SELECT id, hash, name, role, issuer, create_time, expire_time, last_used_time, revoke_time
+    SELECT id, hash, name, role, issuer, create_time, expire_time, last_used_time, revoke_time, selectors
     FROM api_tokens WHERE id = $1";
 
 pub(super) const LIST: &str = "
-    SELECT id, hash, name, role, issuer, create_time, expire_time, last_used_time, revoke_time
+    SELECT id, hash, name, role, issuer, create_time, expire_time, last_used_time, revoke_time, selectors
     FROM api_tokens WHERE (create_time, id) > ($1, $2)
     ORDER BY create_time, id LIMIT $3";
 
 pub(super) const INSERT: &str = "
-    INSERT INTO api_tokens (id, hash, name, role, issuer, create_time, expire_time)
-    VALUES ($1, $2, $3, $4, $5, $6, $7)";
+    INSERT INTO api_tokens (id, hash, name, role, issuer, create_time, expire_time, selectors)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
 
 pub(super) const COUNT: &str = "SELECT count(*) FROM api_tokens";
 

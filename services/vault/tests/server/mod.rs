@@ -12,7 +12,7 @@ use strongroom_api::vault::v1::token_service_client::TokenServiceClient;
 use strongroom_crypto::RootKey;
 use strongroom_runtime::client::{AuthorizedChannel, Bearer, Target};
 use strongroom_runtime::{Clock, Shutdown, SystemClock};
-use strongroom_testkit::TestDb;
+use strongroom_testkit::{ManualClock, TestDb};
 use strongroom_vault::VaultConfig;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -24,6 +24,9 @@ pub(crate) struct TestVault {
     folder: Arc<tempfile::TempDir>,
     shutdown: Shutdown,
     serving: JoinHandle<()>,
+    /// Stands still until a test moves it; looked at by vaults from [`TestVault::each_standing`] only.
+    pub(crate) clock: ManualClock,
+    /// Its database, for what only an intruder would do.
     pub(crate) database: Arc<TestDb>,
 }
 
@@ -50,6 +53,18 @@ impl TestVault {
         vaults
     }
 
+    /// With a clock that stands still until the test moves it.
+    pub(crate) async fn each_standing() -> Vec<Self> {
+        let mut vaults = Vec::new();
+        for database in TestDb::each() {
+            let clock = ManualClock::default();
+            let mut vault = Self::with_clock(database, Arc::new(clock.clone())).await;
+            vault.clock = clock;
+            vaults.push(vault);
+        }
+        vaults
+    }
+
     async fn on(database: TestDb) -> Self {
         Self::with_clock(database, Arc::new(SystemClock)).await
     }
@@ -72,7 +87,7 @@ impl TestVault {
         let config = config(&folder, &database);
         let serving = strongroom_vault::serve(config, listener, clock, shutdown.clone());
         let serving = tokio::spawn(async move { serving.await.unwrap() });
-        Self { address, folder, shutdown, serving, database }
+        Self { address, folder, shutdown, serving, clock: ManualClock::default(), database }
     }
 
     /// Ends it between two of its steps, without a word.

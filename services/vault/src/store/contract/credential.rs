@@ -1,5 +1,9 @@
 //! `CredentialStore`.
 
+use std::sync::Arc;
+
+use strongroom_runtime::Selectors;
+
 use super::{credential, event, events, stores};
 use crate::store::{Changed, CredentialChange, CredentialFilter, Labels, ReferenceRow, Store};
 
@@ -17,11 +21,11 @@ async fn bind(store: &dyn Store, consumer: &str, credential_id: &str) {
         kind: "endpoint".into(),
         consumer: consumer.into(),
         credential_id: Some(credential_id.into()),
-        needs_provider: String::new(),
         create_time: 1,
         update_time: 1,
+        ..ReferenceRow::default()
     };
-    store.bind_reference(&row, &event("reference.bound")).await.unwrap();
+    store.bind_reference(&row, &Default::default(), &event("reference.bound")).await.unwrap();
 }
 
 #[tokio::test]
@@ -146,9 +150,9 @@ async fn deleting_releases_references_or_is_blocked_by_them() {
 async fn a_row_is_read_alone() {
     for (_database, store) in stores().await {
         create(store.as_ref(), 1, "openai", &[("env", "prod")]).await;
-        let row = store.credential_row("id-0001").await.unwrap().unwrap();
+        let row = store.credential_row("id-0001", &Default::default()).await.unwrap().unwrap();
         assert_eq!((row.provider.as_str(), row.secret.as_str()), ("openai", "srv1.sealed-1"));
-        assert!(store.credential_row("id-0002").await.unwrap().is_none());
+        assert!(store.credential_row("id-0002", &Default::default()).await.unwrap().is_none());
     }
 }
 
@@ -160,8 +164,75 @@ async fn stats_count_all_active_and_providers() {
         create(store.as_ref(), 3, "openai", &[]).await;
         let off = CredentialChange { active: Some(false), now: 2, ..Default::default() };
         store.update_credential("id-0003", None, &off, &event("credential.deactivated")).await.unwrap();
-        let stats = store.credential_stats().await.unwrap();
+        let stats = store.credential_stats(&Default::default()).await.unwrap();
         assert_eq!((stats.total, stats.active), (3, 2));
         assert_eq!(stats.providers, ["anthropic", "openai"]);
+        let openai = Selectors { providers: vec!["openai".into()], ..Default::default() };
+        let stats = store.credential_stats(&openai).await.unwrap();
+        assert_eq!((stats.total, stats.active), (2, 1));
+        assert_eq!(stats.providers, ["openai"]);
+    }
+}
+
+#[tokio::test]
+async fn a_selection_bounds_lists_and_rows() {
+    for (_database, store) in stores().await {
+        create(store.as_ref(), 1, "openai", &[("env", "prod")]).await;
+        create(store.as_ref(), 2, "openai", &[("env", "staging")]).await;
+        create(store.as_ref(), 3, "anthropic", &[("env", "staging")]).await;
+        create(store.as_ref(), 4, "openai", &[("env", "dev"), ("team", "staging")]).await;
+        let pair = |value: &str| ("env".to_owned(), value.to_owned());
+        let cases = [
+            (Selectors::default(), vec![1, 2, 3, 4]),
+            (Selectors { labels: vec![pair("staging")], ..Default::default() }, vec![2, 3]),
+            (Selectors { labels: vec![pair("staging"), pair("dev")], ..Default::default() }, vec![2, 3, 4]),
+            (Selectors { providers: vec!["anthropic".into()], ..Default::default() }, vec![3]),
+            (
+                Selectors {
+                    labels: vec![pair("staging")],
+                    providers: vec!["openai".into()],
+                    ..Default::default()
+                },
+                vec![2],
+            ),
+            (Selectors { labels: vec![pair("none")], ..Default::default() }, vec![]),
+        ];
+        for (selectors, expected) in cases {
+            let expected: Vec<_> = expected.iter().map(|number| format!("id-{number:04}")).collect();
+            for number in 1..=4 {
+                let id = format!("id-{number:04}");
+                let row = store.credential_row(&id, &selectors).await.unwrap();
+                assert_eq!(row.is_some(), expected.contains(&id), "{id} {selectors:?}");
+            }
+            let filter = CredentialFilter { selection: Arc::new(selectors), ..Default::default() };
+            let found = store.credentials(&filter, "", 10).await.unwrap();
+            let ids: Vec<_> = found.iter().map(|credential| credential.row.id.clone()).collect();
+            assert_eq!(ids, expected, "{filter:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn fallbacks_count_as_references_and_block_a_deletion() {
+    for (_database, store) in stores().await {
+        create(store.as_ref(), 1, "openai", &[]).await;
+        create(store.as_ref(), 2, "openai", &[]).await;
+        let row = ReferenceRow {
+            kind: "endpoint".into(),
+            consumer: "chat".into(),
+            credential_id: Some("id-0001".into()),
+            fallbacks: "id-0002".into(),
+            ..ReferenceRow::default()
+        };
+        store.bind_reference(&row, &Default::default(), &event("reference.bound")).await.unwrap();
+        let found = store.credential("id-0002").await.unwrap().unwrap();
+        assert_eq!(found.references.get("endpoint"), Some(&1));
+        let deleted = event("credential.deleted");
+        let blocked = store.delete_credential("id-0002", None, true, &deleted).await.unwrap();
+        assert_eq!(blocked, Changed::Referenced(1));
+        let done = store.delete_credential("id-0002", None, false, &deleted).await.unwrap();
+        assert_eq!(done, Changed::Done(0), "nothing was bound to it");
+        let left = store.reference("endpoint", "chat", &Default::default()).await.unwrap().unwrap();
+        assert_eq!((left.credential_id.as_deref(), left.fallbacks.as_str()), (Some("id-0001"), ""));
     }
 }

@@ -1,7 +1,11 @@
 //! `ReferenceStore`.
 
+use std::sync::Arc;
+
+use strongroom_runtime::Selectors;
+
 use super::{credential, event, events, stores};
-use crate::store::{Changed, Labels, ReferenceFilter, ReferenceRow, Store};
+use crate::store::{Bound, Labels, Reassigned, Reassignment, ReferenceFilter, ReferenceRow, Store};
 
 fn reference(kind: &str, consumer: &str, credential_id: &str, time: i64) -> ReferenceRow {
     ReferenceRow {
@@ -11,30 +15,100 @@ fn reference(kind: &str, consumer: &str, credential_id: &str, time: i64) -> Refe
         needs_provider: "openai".into(),
         create_time: time,
         update_time: time,
+        ..ReferenceRow::default()
     }
 }
 
 async fn with_credentials(store: &dyn Store) {
-    for number in [1, 2] {
+    for number in [1, 2, 3] {
         let row = credential(number, "openai");
         store.create_credential(&row, &Labels::new(), &event("credential.created")).await.unwrap();
     }
+}
+
+async fn bind(store: &dyn Store, row: &ReferenceRow) -> Bound {
+    store.bind_reference(row, &Selectors::default(), &event("reference.bound")).await.unwrap()
+}
+
+fn through(kind: &str, consumer: &str, via: (&str, &str)) -> ReferenceRow {
+    ReferenceRow {
+        credential_id: None,
+        via_kind: via.0.into(),
+        via_consumer: via.1.into(),
+        ..reference(kind, consumer, "", 1)
+    }
+}
+
+fn staging() -> Selectors {
+    Selectors { labels: vec![("env".into(), "staging".into())], ..Selectors::default() }
+}
+
+async fn candidates(store: &dyn Store, consumer: &str, selection: &Selectors) -> Vec<Option<String>> {
+    let found = store.candidates("endpoint", consumer, selection).await.unwrap();
+    found.into_iter().map(|candidate| candidate.id).collect()
 }
 
 #[tokio::test]
 async fn binding_again_replaces_the_credential() {
     for (_database, store) in stores().await {
         with_credentials(store.as_ref()).await;
-        let bound = event("reference.bound");
-        store.bind_reference(&reference("endpoint", "chat", "id-0001", 5), &bound).await.unwrap();
-        let again = store.bind_reference(&reference("endpoint", "chat", "id-0002", 9), &bound).await.unwrap();
-        let Changed::Done(again) = again else { panic!("{again:?}") };
-        assert_eq!(again.credential_id.as_deref(), Some("id-0002"));
-        assert_eq!((again.create_time, again.update_time), (5, 9));
-        let missing =
-            store.bind_reference(&reference("endpoint", "chat", "id-0003", 9), &bound).await.unwrap();
-        assert_eq!(missing, Changed::Missing);
-        assert_eq!(events(store.as_ref()).await.len(), 4, "a refused binding leaves no event");
+        bind(store.as_ref(), &reference("endpoint", "chat", "id-0001", 5)).await;
+        let fallbacks = "id-0003 id-0001".to_owned();
+        let row = ReferenceRow { fallbacks, ..reference("endpoint", "chat", "id-0002", 9) };
+        let Bound::Done(again) = bind(store.as_ref(), &row).await else { panic!("not bound") };
+        assert_eq!(again, ReferenceRow { create_time: 5, ..row.clone() }, "the order of fallbacks too");
+        let missing = bind(store.as_ref(), &reference("endpoint", "chat", "id-0009", 9)).await;
+        assert_eq!(missing, Bound::Missing("id-0009".into()));
+        let gone = ReferenceRow { fallbacks: "id-0008".into(), ..row };
+        assert_eq!(bind(store.as_ref(), &gone).await, Bound::Missing("id-0008".into()));
+        assert_eq!(events(store.as_ref()).await.len(), 5, "a refused binding leaves no event");
+    }
+}
+
+#[tokio::test]
+async fn references_go_through_one_other_and_no_further() {
+    for (_database, store) in stores().await {
+        let store = store.as_ref();
+        with_credentials(store).await;
+        let template = ("template", "openai");
+        assert_eq!(bind(store, &through("endpoint", "chat", template)).await, Bound::ViaMissing);
+        bind(store, &reference("template", "openai", "id-0001", 1)).await;
+        assert!(matches!(bind(store, &through("endpoint", "chat", template)).await, Bound::Done(_)));
+        let chain = through("endpoint", "other", ("endpoint", "chat"));
+        assert_eq!(bind(store, &chain).await, Bound::ViaIndirect);
+        bind(store, &reference("template", "second", "id-0002", 1)).await;
+        let under = through("template", "openai", ("template", "second"));
+        assert_eq!(bind(store, &under).await, Bound::ViaIndirect, "others go through it");
+        let left = store.reference("template", "openai", &Selectors::default()).await.unwrap().unwrap();
+        assert_eq!(left.credential_id.as_deref(), Some("id-0001"), "a refused binding changes nothing");
+    }
+}
+
+#[tokio::test]
+async fn candidates_come_in_order() {
+    for (_database, store) in stores().await {
+        let store = store.as_ref();
+        with_credentials(store).await;
+        let everything = Selectors::default();
+        assert!(candidates(store, "chat", &everything).await.is_empty());
+        let own = ReferenceRow {
+            fallbacks: "id-0003 id-0001".into(),
+            ..reference("endpoint", "chat", "id-0002", 1)
+        };
+        bind(store, &own).await;
+        let ids = |ids: &[&str]| ids.iter().map(|id| Some((*id).to_owned())).collect::<Vec<_>>();
+        assert_eq!(candidates(store, "chat", &everything).await, ids(&["id-0002", "id-0003", "id-0001"]));
+        let template =
+            ReferenceRow { fallbacks: "id-0002".into(), ..reference("template", "t", "id-0001", 1) };
+        bind(store, &template).await;
+        let row =
+            ReferenceRow { fallbacks: "id-0003".into(), ..through("endpoint", "via", ("template", "t")) };
+        bind(store, &row).await;
+        assert_eq!(candidates(store, "via", &everything).await, ids(&["id-0001", "id-0003", "id-0002"]));
+        store.release_reference("template", "t", &everything, &event("reference.released")).await.unwrap();
+        assert_eq!(candidates(store, "via", &everything).await, [None, Some("id-0003".into())]);
+        let openai = Selectors { providers: vec!["anthropic".into()], ..Selectors::default() };
+        assert_eq!(candidates(store, "via", &openai).await, [None, None], "what is outside is not there");
     }
 }
 
@@ -45,16 +119,18 @@ async fn lists_filter_and_page_by_kind_and_consumer() {
         for (kind, consumer, id) in
             [("endpoint", "b", "id-0001"), ("endpoint", "a", "id-0002"), ("template", "a", "id-0001")]
         {
-            store.bind_reference(&reference(kind, consumer, id, 1), &event("reference.bound")).await.unwrap();
+            bind(store.as_ref(), &reference(kind, consumer, id, 1)).await;
         }
+        let row = ReferenceRow { fallbacks: "id-0001".into(), ..reference("template", "b", "id-0002", 1) };
+        bind(store.as_ref(), &row).await;
         let all = ReferenceFilter::default();
         let of_first = ReferenceFilter { credential_id: "id-0001".into(), ..Default::default() };
         let endpoints = ReferenceFilter { kind: "endpoint".into(), ..Default::default() };
         let cases = [
-            (&all, ("", ""), 10, vec!["endpoint/a", "endpoint/b", "template/a"]),
+            (&all, ("", ""), 10, vec!["endpoint/a", "endpoint/b", "template/a", "template/b"]),
             (&all, ("endpoint", "a"), 1, vec!["endpoint/b"]),
-            (&all, ("endpoint", "b"), 10, vec!["template/a"]),
-            (&of_first, ("", ""), 10, vec!["endpoint/b", "template/a"]),
+            (&all, ("endpoint", "b"), 10, vec!["template/a", "template/b"]),
+            (&of_first, ("", ""), 10, vec!["endpoint/b", "template/a", "template/b"]),
             (&endpoints, ("", ""), 10, vec!["endpoint/a", "endpoint/b"]),
         ];
         for (filter, after, limit, expected) in cases {
@@ -69,13 +145,78 @@ async fn lists_filter_and_page_by_kind_and_consumer() {
 async fn a_reference_is_released_once() {
     for (_database, store) in stores().await {
         with_credentials(store.as_ref()).await;
-        store
-            .bind_reference(&reference("endpoint", "chat", "id-0001", 5), &event("reference.bound"))
-            .await
-            .unwrap();
+        bind(store.as_ref(), &reference("endpoint", "chat", "id-0001", 5)).await;
         let released = event("reference.released");
-        assert!(store.release_reference("endpoint", "chat", &released).await.unwrap());
-        assert!(!store.release_reference("endpoint", "chat", &released).await.unwrap());
-        assert_eq!(events(store.as_ref()).await.len(), 4);
+        assert!(store.release_reference("endpoint", "chat", &Selectors::default(), &released).await.unwrap());
+        assert!(
+            !store.release_reference("endpoint", "chat", &Selectors::default(), &released).await.unwrap()
+        );
+        assert_eq!(events(store.as_ref()).await.len(), 5);
+    }
+}
+
+#[tokio::test]
+async fn a_selection_hides_references_that_lead_outside() {
+    for (_database, store) in stores().await {
+        let store = store.as_ref();
+        with_credentials(store).await;
+        let labels: Labels = [("env".to_owned(), "staging".to_owned())].into();
+        let inside = credential(7, "openai");
+        store.create_credential(&inside, &labels, &event("credential.created")).await.unwrap();
+        bind(store, &reference("endpoint", "in", "id-0007", 1)).await;
+        bind(store, &reference("endpoint", "out", "id-0001", 1)).await;
+        let mixed =
+            ReferenceRow { fallbacks: "id-0001".into(), ..reference("endpoint", "mixed", "id-0007", 1) };
+        bind(store, &mixed).await;
+        bind(store, &reference("template", "t", "id-0007", 1)).await;
+        bind(store, &through("endpoint", "via", ("template", "t"))).await;
+        let kinds = |kinds: &[&str]| kinds.iter().map(|kind| (*kind).to_owned()).collect();
+        for (selection, expected) in [
+            (staging(), "in via t"),
+            (Selectors { reference_kinds: kinds(&["template"]), ..Selectors::default() }, "t"),
+            (Selectors { reference_kinds: kinds(&["end*", "x"]), ..staging() }, "in via"),
+        ] {
+            let filter = ReferenceFilter { selection: Arc::new(selection), ..Default::default() };
+            let found = store.references(&filter, ("", ""), 10).await.unwrap();
+            let names: Vec<_> = found.iter().map(|row| row.consumer.as_str()).collect();
+            assert_eq!(names.join(" "), expected, "{filter:?}");
+        }
+        let released = event("reference.released");
+        assert!(!store.release_reference("endpoint", "out", &staging(), &released).await.unwrap());
+        assert!(store.release_reference("endpoint", "in", &staging(), &released).await.unwrap());
+        let taken = reference("endpoint", "out", "id-0007", 2);
+        let taken = store.bind_reference(&taken, &staging(), &event("reference.bound")).await.unwrap();
+        assert_eq!(taken, Bound::Outside, "what is somebody else's is not taken over");
+    }
+}
+
+#[tokio::test]
+async fn all_references_move_or_none() {
+    for (_database, store) in stores().await {
+        let store = store.as_ref();
+        with_credentials(store).await;
+        for consumer in ["a", "b"] {
+            bind(store, &reference("endpoint", consumer, "id-0001", 1)).await;
+        }
+        let falls_back =
+            ReferenceRow { fallbacks: "id-0001".into(), ..reference("endpoint", "c", "id-0003", 1) };
+        bind(store, &falls_back).await;
+        let everything = Selectors::default();
+        let moved =
+            |provider, to| Reassignment { from: "id-0001", to, provider, selection: &everything, now: 9 };
+        let reassigned = event("reference.reassigned");
+        let before = events(store).await.len();
+        let refused = store.reassign_references(&moved("anthropic", "id-0002"), &reassigned).await.unwrap();
+        assert!(matches!(&refused, Reassigned::Mismatch(row) if row.consumer == "a"), "{refused:?}");
+        let refused = store.reassign_references(&moved("openai", "id-0009"), &reassigned).await.unwrap();
+        assert_eq!(refused, Reassigned::Missing("id-0009".into()));
+        assert_eq!(events(store).await.len(), before);
+        assert_eq!(store.credential("id-0001").await.unwrap().unwrap().references["endpoint"], 3);
+
+        let done = store.reassign_references(&moved("openai", "id-0002"), &reassigned).await.unwrap();
+        assert_eq!(done, Reassigned::Done(3));
+        assert_eq!(store.credential("id-0002").await.unwrap().unwrap().references["endpoint"], 3);
+        let logged = store.events(&Default::default(), i64::MAX, 1).await.unwrap();
+        assert_eq!(logged[0].metadata, r#"{"references":3}"#);
     }
 }

@@ -14,6 +14,7 @@ fn token(id: &str, create_time: i64) -> TokenRow {
         expire_time: Some(create_time + 100),
         last_used_time: None,
         revoke_time: None,
+        selectors: r#"{"providers":["openai"]}"#.into(),
     }
 }
 

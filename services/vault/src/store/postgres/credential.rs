@@ -2,18 +2,21 @@
 
 use async_trait::async_trait;
 use sqlx::{PgConnection, Postgres, QueryBuilder};
+use strongroom_runtime::Selectors;
 use strongroom_store::{Result, expect_rows};
 
 use super::PostgresStore;
 use super::audit::append;
+use super::request::claim;
 use crate::store::audit::above;
 use crate::store::credential::{
-    COUNT, COUNT_REFERENCES, DELETE, DELETE_LABELS, INSERT, INSERT_LABEL, LabelRow, PROVIDERS,
-    ReferenceCountRow, SELECT, UPDATE, join,
+    COUNT, COUNT_FALLBACKS, COUNT_REFERENCES, DELETE, DELETE_LABELS, INSERT, INSERT_LABEL, LabelRow,
+    PROVIDERS, PreviousRow, ReferenceCountRow, SELECT, UPDATE, join,
 };
+use crate::store::selection::push_credential;
 use crate::store::{
     Changed, Credential, CredentialChange, CredentialFilter, CredentialRow, CredentialStore, Labels,
-    NewEvent, Stats,
+    NewEvent, Once, RequestRow, Stats,
 };
 
 /// The row stays as it was read until the change commits.
@@ -23,23 +26,26 @@ pub(super) const LOCK_REVISION: &str = "SELECT revision FROM credentials WHERE i
 impl CredentialStore for PostgresStore {
     async fn create_credential(&self, row: &CredentialRow, labels: &Labels, event: &NewEvent) -> Result<()> {
         let mut tx = self.begin().await?;
-        sqlx::query(INSERT)
-            .bind(&row.id)
-            .bind(&row.display_name)
-            .bind(&row.provider)
-            .bind(&row.secret)
-            .bind(&row.preview)
-            .bind(row.active)
-            .bind(row.create_time)
-            .bind(row.update_time)
-            .bind(row.last_used_time)
-            .bind(row.expire_time)
-            .bind(row.revision)
-            .execute(&mut *tx)
-            .await?;
-        insert_labels(&mut tx, &row.id, labels).await?;
+        insert(&mut tx, row, labels).await?;
         append(&mut tx, event).await?;
         Ok(tx.commit().await?)
+    }
+
+    async fn create_credential_once(
+        &self,
+        row: &CredentialRow,
+        labels: &Labels,
+        request: &RequestRow,
+        event: &NewEvent,
+    ) -> Result<Once<()>> {
+        let mut tx = self.begin().await?;
+        if let Some(earlier) = claim(&mut tx, Some(request)).await? {
+            return Ok(Once::Repeated(earlier));
+        }
+        insert(&mut tx, row, labels).await?;
+        append(&mut tx, event).await?;
+        tx.commit().await?;
+        Ok(Once::First(()))
     }
 
     async fn credential(&self, id: &str) -> Result<Option<Credential>> {
@@ -110,8 +116,11 @@ impl CredentialStore for PostgresStore {
             Changed::Missing | Changed::Referenced(_) => return Ok(Changed::Missing),
         }
         let references: i64 = sqlx::query_scalar(COUNT_REFERENCES).bind(id).fetch_one(&mut *tx).await?;
-        if block && references > 0 {
-            return Ok(Changed::Referenced(references));
+        if block {
+            let fallbacks: i64 = sqlx::query_scalar(COUNT_FALLBACKS).bind(id).fetch_one(&mut *tx).await?;
+            if references + fallbacks > 0 {
+                return Ok(Changed::Referenced(references + fallbacks));
+            }
         }
         let done = sqlx::query(DELETE).bind(id).execute(&mut *tx).await?;
         expect_rows("credentials", done.rows_affected(), 1)?;
@@ -120,27 +129,56 @@ impl CredentialStore for PostgresStore {
         Ok(Changed::Done(references))
     }
 
-    async fn credential_row(&self, id: &str) -> Result<Option<CredentialRow>> {
+    async fn credential_row(&self, id: &str, selection: &Selectors) -> Result<Option<CredentialRow>> {
         let mut query = QueryBuilder::<Postgres>::new(SELECT);
-        query.push(" WHERE c.id = ").push_bind(id);
+        query.push(" WHERE c.id = ").push_bind(id).push(" AND ");
+        push_credential(&mut query, selection);
         Ok(query.build_query_as().fetch_optional(&self.pool).await?)
     }
 
-    async fn credential_stats(&self) -> Result<Stats> {
+    async fn credential_stats(&self, selection: &Selectors) -> Result<Stats> {
+        let mut count = QueryBuilder::<Postgres>::new(COUNT);
+        push_credential(&mut count, selection);
+        let mut providers = QueryBuilder::<Postgres>::new(PROVIDERS);
+        push_credential(&mut providers, selection);
+        providers.push(" ORDER BY c.provider");
         let mut reader = self.pool.begin().await?;
-        let (total, active) = sqlx::query_as(COUNT).fetch_one(&mut *reader).await?;
-        let providers = sqlx::query_scalar(PROVIDERS).fetch_all(&mut *reader).await?;
+        let (total, active) = count.build_query_as().fetch_one(&mut *reader).await?;
+        let providers = providers.build_query_scalar().fetch_all(&mut *reader).await?;
         Ok(Stats { total, active, providers })
     }
 }
 
-async fn check_revision(tx: &mut PgConnection, id: &str, expected: Option<i64>) -> Result<Changed<()>> {
+pub(super) async fn check_revision(
+    tx: &mut PgConnection,
+    id: &str,
+    expected: Option<i64>,
+) -> Result<Changed<()>> {
     let current: Option<i64> = sqlx::query_scalar(LOCK_REVISION).bind(id).fetch_optional(tx).await?;
     Ok(match (current, expected) {
         (None, _) => Changed::Missing,
         (Some(current), Some(expected)) if current != expected => Changed::Stale,
         _ => Changed::Done(()),
     })
+}
+
+async fn insert(tx: &mut PgConnection, row: &CredentialRow, labels: &Labels) -> Result<()> {
+    let done = sqlx::query(INSERT)
+        .bind(&row.id)
+        .bind(&row.display_name)
+        .bind(&row.provider)
+        .bind(&row.secret)
+        .bind(&row.preview)
+        .bind(row.active)
+        .bind(row.create_time)
+        .bind(row.update_time)
+        .bind(row.last_used_time)
+        .bind(row.expire_time)
+        .bind(row.revision)
+        .execute(&mut *tx)
+        .await?;
+    expect_rows("credentials", done.rows_affected(), 1)?;
+    insert_labels(tx, &row.id, labels).await
 }
 
 async fn insert_labels(tx: &mut PgConnection, id: &str, labels: &Labels) -> Result<()> {
@@ -151,6 +189,10 @@ async fn insert_labels(tx: &mut PgConnection, id: &str, labels: &Labels) -> Resu
 }
 
 fn push_filter(query: &mut QueryBuilder<Postgres>, filter: &CredentialFilter) {
+    if filter.selection.narrows_credentials() {
+        query.push(" AND ");
+        push_credential(query, &filter.selection);
+    }
     if !filter.provider.is_empty() {
         query.push(" AND c.provider = ").push_bind(filter.provider.clone());
     }
@@ -169,7 +211,7 @@ fn push_filter(query: &mut QueryBuilder<Postgres>, filter: &CredentialFilter) {
     }
 }
 
-/// Adds labels and reference counts: two more statements, however many rows.
+/// Adds labels, reference counts and previous secrets: three more statements, however many rows.
 async fn complete(reader: &mut PgConnection, rows: Vec<CredentialRow>) -> Result<Vec<Credential>> {
     if rows.is_empty() {
         return Ok(Vec::new());
@@ -183,12 +225,21 @@ async fn complete(reader: &mut PgConnection, rows: Vec<CredentialRow>) -> Result
     .fetch_all(&mut *reader)
     .await?;
     let counts: Vec<ReferenceCountRow> = sqlx::query_as(
-        "SELECT credential_id, kind, count(*) AS \"references\" FROM credential_references
-         WHERE credential_id = ANY($1)
+        "SELECT credential_id, kind, count(*) AS \"references\"
+         FROM (SELECT credential_id, kind FROM credential_references WHERE credential_id = ANY($1)
+               UNION ALL
+               SELECT credential_id, kind FROM credential_fallbacks WHERE credential_id = ANY($1)) used
          GROUP BY credential_id, kind",
     )
     .bind(&ids)
     .fetch_all(&mut *reader)
     .await?;
-    Ok(join(rows, labels, counts))
+    let previous: Vec<PreviousRow> = sqlx::query_as(
+        "SELECT credential_id, expire_time FROM credential_versions
+         WHERE credential_id = ANY($1)",
+    )
+    .bind(&ids)
+    .fetch_all(&mut *reader)
+    .await?;
+    Ok(join(rows, labels, counts, previous))
 }

@@ -1,36 +1,69 @@
 //! References in PostgreSQL.
 
 use async_trait::async_trait;
-use sqlx::{Postgres, QueryBuilder};
+use sqlx::{PgConnection, Postgres, QueryBuilder};
+use strongroom_runtime::Selectors;
 use strongroom_store::Result;
 
 use super::PostgresStore;
 use super::audit::append;
 use super::credential::LOCK_REVISION;
-use crate::store::reference::{BIND, RELEASE, SELECT};
-use crate::store::{Changed, NewEvent, ReferenceFilter, ReferenceRow, ReferenceStore};
+use crate::store::reassignment::counted;
+use crate::store::reference::{BIND, COUNT_VIA, DELETE_FALLBACKS, INSERT_FALLBACK, RELEASE, SELECT};
+use crate::store::resolution;
+use crate::store::selection::push_reference;
+use crate::store::{
+    Bound, CandidateRow, NewEvent, Reassigned, Reassignment, ReferenceFilter, ReferenceRow, ReferenceStore,
+};
+
+/// The template stays as it was read until the binding commits.
+const LOCK_VIA: &str = "
+    SELECT via_kind FROM credential_references WHERE kind = $1 AND consumer = $2 FOR UPDATE";
 
 #[async_trait]
 impl ReferenceStore for PostgresStore {
-    async fn bind_reference(&self, row: &ReferenceRow, event: &NewEvent) -> Result<Changed<ReferenceRow>> {
+    async fn bind_reference(
+        &self,
+        row: &ReferenceRow,
+        selection: &Selectors,
+        event: &NewEvent,
+    ) -> Result<Bound> {
         let mut tx = self.begin().await?;
-        let credential: Option<i64> =
-            sqlx::query_scalar(LOCK_REVISION).bind(&row.credential_id).fetch_optional(&mut *tx).await?;
-        if credential.is_none() {
-            return Ok(Changed::Missing);
+        for id in row.credential_ids() {
+            if !exists(&mut tx, id).await? {
+                return Ok(Bound::Missing(id.to_owned()));
+            }
         }
-        let bound = sqlx::query_as(BIND)
-            .bind(&row.kind)
-            .bind(&row.consumer)
-            .bind(&row.credential_id)
-            .bind(&row.needs_provider)
-            .bind(row.create_time)
-            .bind(row.update_time)
-            .fetch_one(&mut *tx)
-            .await?;
+        if let Some(refused) = check_via(&mut tx, row).await? {
+            return Ok(refused);
+        }
+        let everything = Selectors::default();
+        if let Some(earlier) = find(&mut tx, &row.kind, &row.consumer, &everything).await?
+            && !earlier.leads_nowhere()
+            && find(&mut tx, &row.kind, &row.consumer, selection).await?.is_none()
+        {
+            return Ok(Bound::Outside);
+        }
+        write(&mut tx, row).await?;
+        if !row.via_kind.is_empty() && leads_others(&mut tx, row).await? {
+            return Ok(Bound::ViaIndirect);
+        }
+        let Some(bound) = find(&mut tx, &row.kind, &row.consumer, &everything).await? else {
+            return Ok(Bound::ViaMissing);
+        };
         append(&mut tx, event).await?;
         tx.commit().await?;
-        Ok(Changed::Done(bound))
+        Ok(Bound::Done(bound))
+    }
+
+    async fn reference(
+        &self,
+        kind: &str,
+        consumer: &str,
+        selection: &Selectors,
+    ) -> Result<Option<ReferenceRow>> {
+        let mut reader = self.pool.acquire().await?;
+        find(&mut reader, kind, consumer, selection).await
     }
 
     async fn references(
@@ -40,19 +73,52 @@ impl ReferenceStore for PostgresStore {
         limit: i64,
     ) -> Result<Vec<ReferenceRow>> {
         let mut query = QueryBuilder::<Postgres>::new(SELECT);
-        query.push(" WHERE (kind, consumer) > (").push_bind(after.0).push(", ").push_bind(after.1).push(")");
-        if !filter.credential_id.is_empty() {
-            query.push(" AND credential_id = ").push_bind(&filter.credential_id);
-        }
-        if !filter.kind.is_empty() {
-            query.push(" AND kind = ").push_bind(&filter.kind);
-        }
-        query.push(" ORDER BY kind, consumer LIMIT ").push_bind(limit);
+        query.push(" WHERE (r.kind, r.consumer) > (").push_bind(after.0);
+        query.push(", ").push_bind(after.1).push(")");
+        push_filter(&mut query, filter);
+        query.push(" ORDER BY r.kind, r.consumer LIMIT ").push_bind(limit);
         Ok(query.build_query_as().fetch_all(&self.pool).await?)
     }
 
-    async fn release_reference(&self, kind: &str, consumer: &str, event: &NewEvent) -> Result<bool> {
+    async fn candidates(
+        &self,
+        kind: &str,
+        consumer: &str,
+        selection: &Selectors,
+    ) -> Result<Vec<CandidateRow>> {
+        let mut query = resolution::candidates::<Postgres>(kind, consumer, selection);
+        Ok(query.build_query_as().fetch_all(&self.pool).await?)
+    }
+
+    async fn reassign_references(&self, moved: &Reassignment<'_>, event: &NewEvent) -> Result<Reassigned> {
         let mut tx = self.begin().await?;
+        for id in moved.credentials() {
+            if !exists(&mut tx, id).await? {
+                return Ok(Reassigned::Missing(id.to_owned()));
+            }
+        }
+        let mut mismatch = moved.mismatch::<Postgres>();
+        if let Some(row) = mismatch.build_query_as().fetch_optional(&mut *tx).await? {
+            return Ok(Reassigned::Mismatch(row));
+        }
+        let bindings = moved.bindings::<Postgres>().build().execute(&mut *tx).await?.rows_affected();
+        let fallbacks = moved.fallbacks::<Postgres>().build().execute(&mut *tx).await?.rows_affected();
+        append(&mut tx, &counted(event, bindings + fallbacks)).await?;
+        tx.commit().await?;
+        Ok(Reassigned::Done(i64::try_from(bindings + fallbacks).unwrap_or(i64::MAX)))
+    }
+
+    async fn release_reference(
+        &self,
+        kind: &str,
+        consumer: &str,
+        selection: &Selectors,
+        event: &NewEvent,
+    ) -> Result<bool> {
+        let mut tx = self.begin().await?;
+        if find(&mut tx, kind, consumer, selection).await?.is_none() {
+            return Ok(false);
+        }
         let done = sqlx::query(RELEASE).bind(kind).bind(consumer).execute(&mut *tx).await?;
         if done.rows_affected() == 0 {
             return Ok(false);
@@ -60,5 +126,87 @@ impl ReferenceStore for PostgresStore {
         append(&mut tx, event).await?;
         tx.commit().await?;
         Ok(true)
+    }
+}
+
+/// Looks, and keeps it there until the change commits.
+async fn exists(tx: &mut PgConnection, credential_id: &str) -> Result<bool> {
+    let found: Option<i64> = sqlx::query_scalar(LOCK_REVISION).bind(credential_id).fetch_optional(tx).await?;
+    Ok(found.is_some())
+}
+
+async fn find(
+    connection: &mut PgConnection,
+    kind: &str,
+    consumer: &str,
+    selection: &Selectors,
+) -> Result<Option<ReferenceRow>> {
+    let mut query = QueryBuilder::<Postgres>::new(SELECT);
+    query.push(" WHERE r.kind = ").push_bind(kind).push(" AND r.consumer = ").push_bind(consumer);
+    query.push(" AND ");
+    push_reference(&mut query, selection);
+    Ok(query.build_query_as().fetch_optional(connection).await?)
+}
+
+/// Why the reference cannot go through the one that it names.
+async fn check_via(tx: &mut PgConnection, row: &ReferenceRow) -> Result<Option<Bound>> {
+    if row.via_kind.is_empty() {
+        return Ok(None);
+    }
+    let template: Option<String> =
+        sqlx::query_scalar(LOCK_VIA).bind(&row.via_kind).bind(&row.via_consumer).fetch_optional(tx).await?;
+    Ok(match template.as_deref() {
+        None => Some(Bound::ViaMissing),
+        Some("") => None,
+        Some(_) => Some(Bound::ViaIndirect),
+    })
+}
+
+/// Whether others go through it.
+async fn leads_others(tx: &mut PgConnection, row: &ReferenceRow) -> Result<bool> {
+    let others: i64 = sqlx::query_scalar(COUNT_VIA).bind(&row.kind).bind(&row.consumer).fetch_one(tx).await?;
+    Ok(others > 0)
+}
+
+async fn write(tx: &mut PgConnection, row: &ReferenceRow) -> Result<()> {
+    sqlx::query(BIND)
+        .bind(&row.kind)
+        .bind(&row.consumer)
+        .bind(&row.credential_id)
+        .bind(&row.needs_provider)
+        .bind(row.create_time)
+        .bind(row.update_time)
+        .bind(&row.via_kind)
+        .bind(&row.via_consumer)
+        .execute(&mut *tx)
+        .await?;
+    sqlx::query(DELETE_FALLBACKS).bind(&row.kind).bind(&row.consumer).execute(&mut *tx).await?;
+    for (position, id) in (0_i64..).zip(row.fallback_ids()) {
+        sqlx::query(INSERT_FALLBACK)
+            .bind(&row.kind)
+            .bind(&row.consumer)
+            .bind(position)
+            .bind(id)
+            .execute(&mut *tx)
+            .await?;
+    }
+    Ok(())
+}
+
+fn push_filter(query: &mut QueryBuilder<Postgres>, filter: &ReferenceFilter) {
+    if !filter.credential_id.is_empty() {
+        let id = &filter.credential_id;
+        query.push(" AND (r.kind, r.consumer) IN (");
+        query.push("SELECT kind, consumer FROM credential_references WHERE credential_id = ").push_bind(id);
+        query.push(" UNION ALL ");
+        query.push("SELECT kind, consumer FROM credential_fallbacks WHERE credential_id = ").push_bind(id);
+        query.push(")");
+    }
+    if !filter.kind.is_empty() {
+        query.push(" AND r.kind = ").push_bind(&filter.kind);
+    }
+    if !filter.selection.is_everything() {
+        query.push(" AND ");
+        push_reference(query, &filter.selection);
     }
 }

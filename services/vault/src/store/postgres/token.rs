@@ -74,6 +74,7 @@ async fn insert(tx: &mut PgConnection, row: &TokenRow) -> Result<()> {
         .bind(&row.issuer)
         .bind(row.create_time)
         .bind(row.expire_time)
+        .bind(&row.selectors)
         .execute(tx)
         .await?;
     expect_rows("api_tokens", done.rows_affected(), 1)

@@ -2,41 +2,47 @@
 
 use async_trait::async_trait;
 use sqlx::{QueryBuilder, Sqlite, SqliteConnection};
+use strongroom_runtime::Selectors;
 use strongroom_store::{Result, expect_rows};
 
 use super::SqliteStore;
 use super::audit::append;
+use super::request::claim;
 use crate::store::audit::above;
 use crate::store::credential::{
-    COUNT, COUNT_REFERENCES, DELETE, DELETE_LABELS, INSERT, INSERT_LABEL, LabelRow, PROVIDERS, REVISION,
-    ReferenceCountRow, SELECT, UPDATE, join,
+    COUNT, COUNT_FALLBACKS, COUNT_REFERENCES, DELETE, DELETE_LABELS, INSERT, INSERT_LABEL, LabelRow,
+    PROVIDERS, PreviousRow, REVISION, ReferenceCountRow, SELECT, UPDATE, join,
 };
+use crate::store::selection::push_credential;
 use crate::store::{
     Changed, Credential, CredentialChange, CredentialFilter, CredentialRow, CredentialStore, Labels,
-    NewEvent, Stats,
+    NewEvent, Once, RequestRow, Stats,
 };
 
 #[async_trait]
 impl CredentialStore for SqliteStore {
     async fn create_credential(&self, row: &CredentialRow, labels: &Labels, event: &NewEvent) -> Result<()> {
         let mut tx = self.begin().await?;
-        sqlx::query(INSERT)
-            .bind(&row.id)
-            .bind(&row.display_name)
-            .bind(&row.provider)
-            .bind(&row.secret)
-            .bind(&row.preview)
-            .bind(row.active)
-            .bind(row.create_time)
-            .bind(row.update_time)
-            .bind(row.last_used_time)
-            .bind(row.expire_time)
-            .bind(row.revision)
-            .execute(&mut *tx)
-            .await?;
-        insert_labels(&mut tx, &row.id, labels).await?;
+        insert(&mut tx, row, labels).await?;
         append(&mut tx, event).await?;
         Ok(tx.commit().await?)
+    }
+
+    async fn create_credential_once(
+        &self,
+        row: &CredentialRow,
+        labels: &Labels,
+        request: &RequestRow,
+        event: &NewEvent,
+    ) -> Result<Once<()>> {
+        let mut tx = self.begin().await?;
+        if let Some(earlier) = claim(&mut tx, Some(request)).await? {
+            return Ok(Once::Repeated(earlier));
+        }
+        insert(&mut tx, row, labels).await?;
+        append(&mut tx, event).await?;
+        tx.commit().await?;
+        Ok(Once::First(()))
     }
 
     async fn credential(&self, id: &str) -> Result<Option<Credential>> {
@@ -107,8 +113,11 @@ impl CredentialStore for SqliteStore {
             Changed::Missing | Changed::Referenced(_) => return Ok(Changed::Missing),
         }
         let references: i64 = sqlx::query_scalar(COUNT_REFERENCES).bind(id).fetch_one(&mut *tx).await?;
-        if block && references > 0 {
-            return Ok(Changed::Referenced(references));
+        if block {
+            let fallbacks: i64 = sqlx::query_scalar(COUNT_FALLBACKS).bind(id).fetch_one(&mut *tx).await?;
+            if references + fallbacks > 0 {
+                return Ok(Changed::Referenced(references + fallbacks));
+            }
         }
         let done = sqlx::query(DELETE).bind(id).execute(&mut *tx).await?;
         expect_rows("credentials", done.rows_affected(), 1)?;
@@ -117,27 +126,56 @@ impl CredentialStore for SqliteStore {
         Ok(Changed::Done(references))
     }
 
-    async fn credential_row(&self, id: &str) -> Result<Option<CredentialRow>> {
+    async fn credential_row(&self, id: &str, selection: &Selectors) -> Result<Option<CredentialRow>> {
         let mut query = QueryBuilder::<Sqlite>::new(SELECT);
-        query.push(" WHERE c.id = ").push_bind(id);
+        query.push(" WHERE c.id = ").push_bind(id).push(" AND ");
+        push_credential(&mut query, selection);
         Ok(query.build_query_as().fetch_optional(&self.pools.readers).await?)
     }
 
-    async fn credential_stats(&self) -> Result<Stats> {
+    async fn credential_stats(&self, selection: &Selectors) -> Result<Stats> {
+        let mut count = QueryBuilder::<Sqlite>::new(COUNT);
+        push_credential(&mut count, selection);
+        let mut providers = QueryBuilder::<Sqlite>::new(PROVIDERS);
+        push_credential(&mut providers, selection);
+        providers.push(" ORDER BY c.provider");
         let mut reader = self.pools.readers.begin().await?;
-        let (total, active) = sqlx::query_as(COUNT).fetch_one(&mut *reader).await?;
-        let providers = sqlx::query_scalar(PROVIDERS).fetch_all(&mut *reader).await?;
+        let (total, active) = count.build_query_as().fetch_one(&mut *reader).await?;
+        let providers = providers.build_query_scalar().fetch_all(&mut *reader).await?;
         Ok(Stats { total, active, providers })
     }
 }
 
-async fn check_revision(tx: &mut SqliteConnection, id: &str, expected: Option<i64>) -> Result<Changed<()>> {
+pub(super) async fn check_revision(
+    tx: &mut SqliteConnection,
+    id: &str,
+    expected: Option<i64>,
+) -> Result<Changed<()>> {
     let current: Option<i64> = sqlx::query_scalar(REVISION).bind(id).fetch_optional(tx).await?;
     Ok(match (current, expected) {
         (None, _) => Changed::Missing,
         (Some(current), Some(expected)) if current != expected => Changed::Stale,
         _ => Changed::Done(()),
     })
+}
+
+async fn insert(tx: &mut SqliteConnection, row: &CredentialRow, labels: &Labels) -> Result<()> {
+    let done = sqlx::query(INSERT)
+        .bind(&row.id)
+        .bind(&row.display_name)
+        .bind(&row.provider)
+        .bind(&row.secret)
+        .bind(&row.preview)
+        .bind(row.active)
+        .bind(row.create_time)
+        .bind(row.update_time)
+        .bind(row.last_used_time)
+        .bind(row.expire_time)
+        .bind(row.revision)
+        .execute(&mut *tx)
+        .await?;
+    expect_rows("credentials", done.rows_affected(), 1)?;
+    insert_labels(tx, &row.id, labels).await
 }
 
 async fn insert_labels(tx: &mut SqliteConnection, id: &str, labels: &Labels) -> Result<()> {
@@ -148,6 +186,10 @@ async fn insert_labels(tx: &mut SqliteConnection, id: &str, labels: &Labels) -> 
 }
 
 fn push_filter(query: &mut QueryBuilder<Sqlite>, filter: &CredentialFilter) {
+    if filter.selection.narrows_credentials() {
+        query.push(" AND ");
+        push_credential(query, &filter.selection);
+    }
     if !filter.provider.is_empty() {
         query.push(" AND c.provider = ").push_bind(filter.provider.clone());
     }
@@ -166,7 +208,7 @@ fn push_filter(query: &mut QueryBuilder<Sqlite>, filter: &CredentialFilter) {
     }
 }
 
-/// Adds labels and reference counts: two more statements, however many rows.
+/// Adds labels, reference counts and previous secrets: three more statements, however many rows.
 async fn complete(reader: &mut SqliteConnection, rows: Vec<CredentialRow>) -> Result<Vec<Credential>> {
     if rows.is_empty() {
         return Ok(Vec::new());
@@ -181,12 +223,21 @@ async fn complete(reader: &mut SqliteConnection, rows: Vec<CredentialRow>) -> Re
     .fetch_all(&mut *reader)
     .await?;
     let counts: Vec<ReferenceCountRow> = sqlx::query_as(
-        "SELECT credential_id, kind, count(*) AS \"references\" FROM credential_references
-         WHERE credential_id IN (SELECT value FROM json_each($1))
+        "SELECT credential_id, kind, count(*) AS \"references\"
+         FROM (SELECT credential_id, kind FROM credential_references WHERE credential_id IN (SELECT value FROM json_each($1))
+               UNION ALL
+               SELECT credential_id, kind FROM credential_fallbacks WHERE credential_id IN (SELECT value FROM json_each($1))) used
          GROUP BY credential_id, kind",
     )
     .bind(&ids)
     .fetch_all(&mut *reader)
     .await?;
-    Ok(join(rows, labels, counts))
+    let previous: Vec<PreviousRow> = sqlx::query_as(
+        "SELECT credential_id, expire_time FROM credential_versions
+         WHERE credential_id IN (SELECT value FROM json_each($1))",
+    )
+    .bind(&ids)
+    .fetch_all(&mut *reader)
+    .await?;
+    Ok(join(rows, labels, counts, previous))
 }

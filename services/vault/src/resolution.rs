@@ -1,0 +1,114 @@
+//! Resolving a reference: the first of its candidates that can be used, with the others named.
+//!
+//! A gateway does this on each of its requests: one statement reads, one commit logs.
+
+use serde_json::{Value, json};
+use strongroom_crypto::{Purpose, SecretBytes};
+use strongroom_runtime::Caller;
+
+use crate::audit::outcome;
+use crate::credentials::secret_place;
+use crate::error::{Error, Result};
+use crate::references::target;
+use crate::store::CandidateRow;
+use crate::vault::Vault;
+
+/// What a reference resolved to.
+pub(crate) struct Resolved {
+    pub(crate) credential_id: String,
+    pub(crate) provider: String,
+    pub(crate) secret: SecretBytes,
+    pub(crate) skipped: Vec<Skipped>,
+}
+
+/// A candidate that was passed over.
+pub(crate) struct Skipped {
+    /// Empty when there is no such credential for the caller.
+    pub(crate) credential_id: String,
+    pub(crate) reason: &'static str,
+}
+
+/// A candidate that can be used.
+struct Usable {
+    id: String,
+    provider: String,
+    sealed: String,
+}
+
+impl Vault {
+    pub(crate) async fn resolve_reference(
+        &self,
+        caller: &Caller,
+        kind: &str,
+        consumer: &str,
+    ) -> Result<Resolved> {
+        let selection = &caller.principal.selectors;
+        let missing = || Error::ReferenceNotFound { kind: kind.to_owned(), consumer: consumer.to_owned() };
+        if !selection.admits_kind(kind) {
+            return Err(missing());
+        }
+        let candidates = self.store.candidates(kind, consumer, selection).await?;
+        let unseen = selection.narrows_credentials() && candidates.iter().all(|one| one.id.is_none());
+        if candidates.is_empty() || unseen {
+            return Err(missing());
+        }
+        let (usable, skipped) = first_usable(candidates, self.now());
+        let event = self
+            .event(caller, "reference.resolved", &target(kind, consumer))
+            .with("skipped", Value::from_iter(skipped.iter().map(Skipped::to_json)));
+        let Some(usable) = usable else {
+            self.log.commit(event.outcome(outcome::DENIED).finish(), None).await?;
+            let skipped = skipped.iter().map(Skipped::to_text).collect::<Vec<_>>().join(", ");
+            let (kind, consumer) = (kind.to_owned(), consumer.to_owned());
+            return Err(Error::NoUsableCredential { kind, consumer, skipped });
+        };
+        let event = event.with("credential_id", usable.id.as_str()).finish();
+        self.log.commit(event, Some(&usable.id)).await?;
+        let place = secret_place(&usable.id);
+        let secret = self.ring().open_value(Purpose::Credential, &place, &usable.sealed)?;
+        Ok(Resolved { credential_id: usable.id, provider: usable.provider, secret, skipped })
+    }
+}
+
+fn first_usable(candidates: Vec<CandidateRow>, now: i64) -> (Option<Usable>, Vec<Skipped>) {
+    let mut skipped = Vec::new();
+    for candidate in candidates {
+        match judge(candidate, now) {
+            Ok(usable) => return (Some(usable), skipped),
+            Err(passed_over) => skipped.push(passed_over),
+        }
+    }
+    (None, skipped)
+}
+
+fn judge(candidate: CandidateRow, now: i64) -> std::result::Result<Usable, Skipped> {
+    let (Some(id), Some(provider), Some(sealed), Some(active)) =
+        (candidate.id, candidate.provider, candidate.secret, candidate.active)
+    else {
+        return Err(Skipped { credential_id: String::new(), reason: "CREDENTIAL_NOT_FOUND" });
+    };
+    let needs = &candidate.needs_provider;
+    let reason = if !active {
+        "CREDENTIAL_INACTIVE"
+    } else if candidate.expire_time.is_some_and(|expiry| expiry <= now) {
+        "CREDENTIAL_EXPIRED"
+    } else if !needs.is_empty() && *needs != provider {
+        "PROVIDER_MISMATCH"
+    } else {
+        return Ok(Usable { id, provider, sealed });
+    };
+    Err(Skipped { credential_id: id, reason })
+}
+
+impl Skipped {
+    fn to_json(&self) -> Value {
+        json!({ "credential_id": self.credential_id, "reason": self.reason })
+    }
+
+    fn to_text(&self) -> String {
+        match self.credential_id.as_str() {
+            "" => self.reason.to_owned(),
+            id => format!("{id} ({})", self.reason),
+        }
+    }
+}

@@ -1,0 +1,54 @@
+//! Requests in PostgreSQL.
+
+use async_trait::async_trait;
+use sqlx::PgConnection;
+use strongroom_store::Result;
+
+use super::PostgresStore;
+use crate::store::request::{CLAIM, KEPT, RequestRow, RequestStore, SELECT, SWEEP};
+use crate::store::version;
+
+#[async_trait]
+impl RequestStore for PostgresStore {
+    async fn request(
+        &self,
+        principal: &str,
+        method: &str,
+        request_id: &str,
+        now: i64,
+    ) -> Result<Option<RequestRow>> {
+        let query = sqlx::query_as(SELECT).bind(principal).bind(method).bind(request_id).bind(now - KEPT);
+        Ok(query.fetch_optional(&self.pool).await?)
+    }
+
+    async fn sweep(&self, now: i64) -> Result<u64> {
+        let requests = sqlx::query(SWEEP).bind(now - KEPT).execute(&self.pool).await?;
+        let versions = sqlx::query(version::SWEEP).bind(now).execute(&self.pool).await?;
+        Ok(requests.rows_affected() + versions.rows_affected())
+    }
+}
+
+/// Takes the request for the running transaction; the earlier one when there is one.
+pub(super) async fn claim(tx: &mut PgConnection, request: Option<&RequestRow>) -> Result<Option<RequestRow>> {
+    let Some(request) = request else { return Ok(None) };
+    let forgotten = request.create_time - KEPT;
+    let claimed = sqlx::query(CLAIM)
+        .bind(&request.principal)
+        .bind(&request.method)
+        .bind(&request.request_id)
+        .bind(&request.digest)
+        .bind(&request.result_id)
+        .bind(request.create_time)
+        .bind(forgotten)
+        .execute(&mut *tx)
+        .await?;
+    if claimed.rows_affected() > 0 {
+        return Ok(None);
+    }
+    let earlier = sqlx::query_as(SELECT)
+        .bind(&request.principal)
+        .bind(&request.method)
+        .bind(&request.request_id)
+        .bind(forgotten);
+    Ok(Some(earlier.fetch_one(tx).await?))
+}

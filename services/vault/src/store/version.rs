@@ -1,0 +1,71 @@
+//! Rows of previous secrets, and replacing a credential's secret.
+
+use async_trait::async_trait;
+use sqlx::FromRow;
+use strongroom_store::Result;
+
+use super::request::{Once, RequestRow};
+use super::{Changed, NewEvent};
+
+/// The `credential_versions` table: a secret before the last rotation.
+#[derive(Clone, FromRow)]
+pub(crate) struct VersionRow {
+    /// UUIDv7.
+    pub id: String,
+    /// Whose it was; a credential has at most one.
+    pub credential_id: String,
+    /// `srv1.…`: sealed for this row.
+    pub secret: String,
+    /// What may be shown.
+    pub preview: String,
+    /// When it was replaced.
+    pub create_time: i64,
+    /// From when on it opens no more.
+    pub expire_time: i64,
+}
+
+/// A secret to be put in the place of a credential's current one.
+pub(crate) struct Replacement {
+    /// The credential.
+    pub(crate) credential_id: String,
+    /// The revision that was read.
+    pub(crate) revision: i64,
+    /// Sealed for the credential's row.
+    pub(crate) secret: String,
+    /// What may be shown of it.
+    pub(crate) preview: String,
+    /// What is kept of the old one; an earlier previous secret goes in any case.
+    pub(crate) previous: Option<VersionRow>,
+    /// When.
+    pub(crate) now: i64,
+}
+
+/// Previous secrets in the database.
+#[async_trait]
+pub(crate) trait VersionStore: Send + Sync {
+    /// Puts a new secret in place; a `request` that came before changes nothing.
+    async fn replace_secret(
+        &self,
+        replacement: &Replacement,
+        request: Option<&RequestRow>,
+        event: &NewEvent,
+    ) -> Result<Once<Changed<()>>>;
+    /// The previous secret, when it still opens at `now`.
+    async fn previous_secret(&self, credential_id: &str, now: i64) -> Result<Option<VersionRow>>;
+}
+
+pub(super) const REPLACE: &str = "
+    UPDATE credentials SET secret = $2, preview = $3, update_time = $4, revision = revision + 1
+    WHERE id = $1";
+
+pub(super) const SELECT: &str = "
+    SELECT id, credential_id, secret, preview, create_time, expire_time FROM credential_versions
+    WHERE credential_id = $1 AND expire_time > $2";
+
+pub(super) const INSERT: &str = "
+    INSERT INTO credential_versions (id, credential_id, secret, preview, create_time, expire_time)
+    VALUES ($1, $2, $3, $4, $5, $6)";
+
+pub(super) const DELETE: &str = "DELETE FROM credential_versions WHERE credential_id = $1";
+
+pub(super) const SWEEP: &str = "DELETE FROM credential_versions WHERE expire_time <= $1";

@@ -1,0 +1,192 @@
+//! What a token is narrowed to: the part of a deployment that its holder can tell exists.
+//!
+//! Plain data and its one rule, shared by the service that keeps tokens and those that ask it.
+
+use serde::{Deserialize, Serialize};
+use strongroom_api::vault::v1 as proto;
+use strongroom_api::vault::v1::selector::Selector as Kind;
+
+/// Alternatives by kind: one of each kind that has any must match. A kind without any narrows nothing.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Selectors {
+    /// Credentials that carry one of these labels, name and value.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub labels: Vec<(String, String)>,
+    /// Credentials of one of these providers.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub providers: Vec<String>,
+    /// References of one of these kinds; with a trailing star, of kinds that begin so.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub reference_kinds: Vec<String>,
+    /// These caller keys.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub keys: Vec<String>,
+}
+
+impl Selectors {
+    /// Whether nothing is narrowed.
+    #[must_use]
+    pub fn is_everything(&self) -> bool {
+        self == &Self::default()
+    }
+
+    /// Whether credentials are narrowed.
+    #[must_use]
+    pub fn narrows_credentials(&self) -> bool {
+        !self.labels.is_empty() || !self.providers.is_empty()
+    }
+
+    /// Whether a credential of `provider` with these labels is inside.
+    ///
+    /// # Errors
+    /// The selectors that leave it outside, for people: `label env=staging`.
+    pub fn admit_credential<'a>(
+        &self,
+        provider: &str,
+        labels: impl IntoIterator<Item = (&'a String, &'a String)>,
+    ) -> Result<(), String> {
+        if !self.providers.is_empty() && !self.providers.iter().any(|one| one == provider) {
+            return Err(format!("provider {}", self.providers.join(" or ")));
+        }
+        let carried =
+            |(name, value): (&String, &String)| self.labels.iter().any(|(n, v)| n == name && v == value);
+        if !self.labels.is_empty() && !labels.into_iter().any(carried) {
+            let wanted: Vec<_> = self.labels.iter().map(|(name, value)| format!("{name}={value}")).collect();
+            return Err(format!("label {}", wanted.join(" or ")));
+        }
+        Ok(())
+    }
+
+    /// Whether references of `kind` are inside.
+    #[must_use]
+    pub fn admits_kind(&self, kind: &str) -> bool {
+        self.reference_kinds.is_empty() || self.reference_kinds.iter().any(|one| covers(one, kind))
+    }
+
+    /// Whether the caller key is inside.
+    #[must_use]
+    pub fn admits_key(&self, key_id: &str) -> bool {
+        self.keys.is_empty() || self.keys.iter().any(|one| one == key_id)
+    }
+
+    /// Whether all that is inside is inside `wider` too, whatever there is.
+    #[must_use]
+    pub fn is_within(&self, wider: &Self) -> bool {
+        let kinds = |narrow: &String| wider.reference_kinds.iter().any(|wide| covers(wide, narrow.as_str()));
+        subset(&self.labels, &wider.labels, |label| wider.labels.contains(label))
+            && subset(&self.providers, &wider.providers, |provider| wider.providers.contains(provider))
+            && subset(&self.reference_kinds, &wider.reference_kinds, kinds)
+            && subset(&self.keys, &wider.keys, |key| wider.keys.contains(key))
+    }
+
+    /// From the wire. Labels are `name=value`; what is no selector of this version is an error, because
+    /// leaving it out would widen the token.
+    ///
+    /// # Errors
+    /// What cannot be understood.
+    pub fn from_proto(given: &[proto::Selector]) -> Result<Self, String> {
+        let mut selectors = Self::default();
+        for one in given {
+            match &one.selector {
+                Some(Kind::Label(label)) => {
+                    let (name, value) =
+                        label.split_once('=').ok_or_else(|| format!("{label:?} is not name=value"))?;
+                    selectors.labels.push((name.to_owned(), value.to_owned()));
+                }
+                Some(Kind::Provider(provider)) => selectors.providers.push(provider.clone()),
+                Some(Kind::ReferenceKind(kind)) => selectors.reference_kinds.push(kind.clone()),
+                Some(Kind::Key(key)) => selectors.keys.push(key.clone()),
+                None => return Err("a selector must say what it selects".into()),
+            }
+        }
+        Ok(selectors)
+    }
+
+    /// As they are on the wire.
+    #[must_use]
+    pub fn to_proto(&self) -> Vec<proto::Selector> {
+        let labels = self.labels.iter().map(|(name, value)| Kind::Label(format!("{name}={value}")));
+        let providers = self.providers.iter().cloned().map(Kind::Provider);
+        let kinds = self.reference_kinds.iter().cloned().map(Kind::ReferenceKind);
+        let keys = self.keys.iter().cloned().map(Kind::Key);
+        let all = labels.chain(providers).chain(kinds).chain(keys);
+        all.map(|selector| proto::Selector { selector: Some(selector) }).collect()
+    }
+}
+
+/// Whether a kind, or a narrower pattern, falls under `pattern`.
+fn covers(pattern: &str, kind: &str) -> bool {
+    match pattern.strip_suffix('*') {
+        Some(prefix) => kind.starts_with(prefix),
+        None => pattern == kind,
+    }
+}
+
+fn subset<T>(narrow: &[T], wide: &[T], inside: impl Fn(&T) -> bool) -> bool {
+    wide.is_empty() || (!narrow.is_empty() && narrow.iter().all(inside))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn selectors(labels: &[(&str, &str)], providers: &[&str], kinds: &[&str], keys: &[&str]) -> Selectors {
+        let owned = |list: &[&str]| list.iter().map(|one| (*one).to_owned()).collect();
+        Selectors {
+            labels: labels.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
+            providers: owned(providers),
+            reference_kinds: owned(kinds),
+            keys: owned(keys),
+        }
+    }
+
+    #[test]
+    fn kinds_must_all_match_and_alternatives_need_not() {
+        let narrow = selectors(&[("env", "staging"), ("env", "dev")], &["openai"], &["end*", "pii"], &["k1"]);
+        let labels = |value: &str| vec![("env".to_owned(), value.to_owned())];
+        for (provider, value, inside) in [
+            ("openai", "staging", true),
+            ("openai", "dev", true),
+            ("openai", "prod", false),
+            ("anthropic", "dev", false),
+        ] {
+            let labels = labels(value);
+            let given = labels.iter().map(|(name, value)| (name, value));
+            assert_eq!(narrow.admit_credential(provider, given).is_ok(), inside, "{provider} {value}");
+        }
+        for (kind, inside) in [("endpoint", true), ("end", true), ("pii", true), ("pii_config", false)] {
+            assert_eq!(narrow.admits_kind(kind), inside, "{kind}");
+        }
+        assert!(narrow.admits_key("k1") && !narrow.admits_key("k2"));
+        let everything = Selectors::default();
+        assert!(everything.is_everything() && everything.admits_kind("x") && everything.admits_key("x"));
+        assert!(everything.admit_credential("any", []).is_ok());
+    }
+
+    #[test]
+    fn a_narrowing_is_never_wider_than_its_issuers() {
+        let base = selectors(&[("env", "staging"), ("env", "dev")], &[], &["end*"], &[]);
+        for (narrow, within) in [
+            (base.clone(), true),
+            (selectors(&[("env", "dev")], &[], &["endpoint"], &[]), true),
+            (selectors(&[("env", "dev")], &["openai"], &["endp*"], &["k"]), true),
+            (selectors(&[("env", "dev")], &[], &[], &[]), false),
+            (selectors(&[("env", "prod")], &[], &["end*"], &[]), false),
+            (selectors(&[("env", "dev")], &[], &["e*"], &[]), false),
+            (Selectors::default(), false),
+        ] {
+            assert_eq!(narrow.is_within(&base), within, "{narrow:?}");
+        }
+        assert!(base.is_within(&Selectors::default()));
+    }
+
+    #[test]
+    fn the_wire_form_goes_there_and_back() {
+        let narrow = selectors(&[("env", "a=b")], &["openai"], &["end*"], &["k"]);
+        assert_eq!(Selectors::from_proto(&narrow.to_proto()), Ok(narrow));
+        assert!(Selectors::from_proto(&[proto::Selector { selector: None }]).is_err());
+        let broken = proto::Selector { selector: Some(Kind::Label("env".into())) };
+        assert!(Selectors::from_proto(&[broken]).is_err());
+    }
+}
