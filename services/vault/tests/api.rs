@@ -1,6 +1,7 @@
 //! The vault from outside: its gRPC interface over a real socket, on both databases.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+#[expect(dead_code, reason = "the clock and the database are for other tests")]
 mod server;
 
 use strongroom_api::source::v1::ReadSnapshotRequest;
