@@ -29,7 +29,7 @@ impl CredentialService for Api {
         request: Request<RotateCredentialRequest>,
     ) -> Answer<RotateCredentialResponse> {
         let caller = Caller::of(&request)?;
-        let new = rotation(request.into_inner())?;
+        let new = rotation(&request.into_inner())?;
         let credential = self.0.rotate_credential(&caller, &new).await?;
         Ok(Response::new(RotateCredentialResponse { credential: Some(credential.into()) }))
     }
@@ -164,7 +164,7 @@ fn new_credential(request: CreateCredentialRequest, now: i64) -> Result<NewCrede
     })
 }
 
-fn rotation(request: RotateCredentialRequest) -> Result<Rotation> {
+fn rotation(request: &RotateCredentialRequest) -> Result<Rotation> {
     fields::secret("secret", &request.secret)?;
     Ok(Rotation {
         id: fields::id("id", &request.id)?,

@@ -79,7 +79,7 @@ async fn what_is_outside_does_not_exist() {
         }
         let listed = staging.credentials.list_credentials(ListCredentialsRequest::default()).await.unwrap();
         let ids: Vec<_> = listed.into_inner().credentials.into_iter().map(|one| one.id).collect();
-        assert_eq!(ids, [inside.clone()]);
+        assert_eq!(ids, std::slice::from_ref(&inside));
         let stats = staging.credentials.get_credential_stats(GetCredentialStatsRequest {}).await.unwrap();
         let stats = stats.into_inner();
         assert_eq!((stats.total, stats.active, stats.providers), (1, 1, vec!["openai".to_owned()]));
