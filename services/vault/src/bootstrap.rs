@@ -13,6 +13,7 @@ use crate::audit::Event;
 use crate::config::VaultConfig;
 use crate::error::{Error, Result};
 use crate::keys::first_versions;
+use crate::principals::Principals;
 use crate::store::{self, KeyVersionRow, RootKeyRow, Store, TokenRow};
 use crate::vault::Vault;
 
@@ -27,7 +28,8 @@ pub(crate) async fn open(config: &VaultConfig, clock: Arc<dyn Clock>) -> Result<
     check_root_key(store.as_ref(), &root).await?;
     let ring = open_ring(store.as_ref(), &root, &previous).await?;
     create_admin_token(store.as_ref(), config.admin_token_file.as_deref(), now).await?;
-    Ok(Vault { store, ring, root_key_id: root.id(), clock, database })
+    let principals = Principals::new();
+    Ok(Vault { store, ring, root_key_id: root.id(), principals, clock, database })
 }
 
 fn database_url(config: &VaultConfig) -> Result<DatabaseUrl> {

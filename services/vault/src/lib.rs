@@ -14,6 +14,7 @@ mod fields;
 mod grpc;
 mod keys;
 mod paging;
+mod principals;
 mod references;
 mod roles;
 mod source;
@@ -44,7 +45,7 @@ pub async fn serve(
     shutdown: Shutdown,
 ) -> Result<(), Error> {
     let vault = Arc::new(bootstrap::open(&config, clock).await?);
-    tracing::info!(database = %config.database_url, root_key = %vault.root_key_id(), "the vault is open");
+    tracing::info!(database = %vault.database, root_key = %vault.root_key_id(), "the vault is open");
     let serve = Serve {
         listener,
         routes: grpc::routes(&vault),

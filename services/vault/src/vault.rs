@@ -7,6 +7,7 @@ use strongroom_runtime::{Caller, Clock};
 use strongroom_store::DatabaseUrl;
 
 use crate::audit::Event;
+use crate::principals::Principals;
 use crate::store::Store;
 
 /// The store, the ring and the clock.
@@ -14,6 +15,7 @@ pub(crate) struct Vault {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) ring: KeyRing,
     pub(crate) root_key_id: RootKeyId,
+    pub(crate) principals: Principals,
     pub(crate) clock: Arc<dyn Clock>,
     /// For reading our own tables as a source.
     pub(crate) database: DatabaseUrl,
