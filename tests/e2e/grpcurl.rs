@@ -158,3 +158,23 @@ fn health_needs_no_token() {
         assert_eq!(answer.succeeded().json()["status"], "SERVING");
     }
 }
+
+#[test]
+fn the_readmes_calls_work_as_written() {
+    let dev = Dev::start("");
+    let _ = dev.admin.create_credential("OpenAI", "openai", b"sk-live-0123456789abcdef");
+    let readme = std::fs::read_to_string(e2e::repository().join("README.md")).unwrap().replace("\\\n", "");
+    let calls: Vec<&str> = readme.lines().filter_map(|line| line.strip_prefix("$ grpcurl ")).collect();
+    assert_eq!(calls.len(), 3, "{calls:?}");
+    let (vault, backup) = addresses(&dev);
+    for call in calls {
+        if tool::tool("grpcurl").is_none() {
+            return;
+        }
+        let call = call.replace("localhost:7601", &vault).replace("localhost:7602", &backup);
+        let mut shell = Command::new("sh");
+        shell.args(["-c", &format!("grpcurl {call}")]).current_dir(dev.path(""));
+        let said = finish(&mut shell, b"", Duration::from_secs(30)).succeeded().text();
+        assert!(said.contains("strongroom.") || said.contains("credentials"), "{call}\n{said}");
+    }
+}

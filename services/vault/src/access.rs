@@ -1,33 +1,23 @@
 //! The vault's own doorkeeper.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_trait::async_trait;
-use moka::future::Cache;
-use sha2::{Digest as _, Sha256};
 use strongroom_runtime::{Authenticator, Caller, Principal};
 use tonic::Status;
 
 use crate::DOMAIN;
 use crate::audit::outcome;
-use crate::error::Error;
 use crate::vault::Vault;
 
-/// A revocation must be felt within five seconds, also in another replica.
-const REMEMBERED: Duration = Duration::from_secs(2);
-const MAX_REMEMBERED: u64 = 10_000;
-
-/// Knows tokens by their SHA-256, for two seconds each.
+/// Lets in whom the vault knows.
 pub(crate) struct Access {
     vault: Arc<Vault>,
-    known: Cache<[u8; 32], Option<Principal>>,
 }
 
 impl Access {
     pub(crate) fn new(vault: Arc<Vault>) -> Self {
-        let known = Cache::builder().max_capacity(MAX_REMEMBERED).time_to_live(REMEMBERED).build();
-        Self { vault, known }
+        Self { vault }
     }
 }
 
@@ -38,10 +28,9 @@ impl Authenticator for Access {
     }
 
     async fn authenticate(&self, token: &str) -> Result<Option<Principal>, Status> {
-        let key: [u8; 32] = Sha256::digest(token.as_bytes()).into();
-        let found = self.known.try_get_with(key, self.vault.principal(token)).await;
-        found.map_err(|error: Arc<Error>| match Arc::try_unwrap(error) {
+        self.vault.known_principal(token).await.map_err(|error| match Arc::try_unwrap(error) {
             Ok(error) => error.into(),
+            // Another call was told the whole of it.
             Err(shared) => Status::unavailable(shared.to_string()),
         })
     }

@@ -14,6 +14,7 @@ use crate::config::VaultConfig;
 use crate::error::{Error, Result};
 use crate::keys::{Jobs, change_root_key, first_versions};
 use crate::log::UseLog;
+use crate::principals::Principals;
 use crate::ring::OpenRing;
 use crate::store::{self, RootKeyRow, Store, TokenRow};
 use crate::vault::Vault;
@@ -31,7 +32,8 @@ pub(crate) async fn open(config: &VaultConfig, clock: Arc<dyn Clock>) -> Result<
     let ring = OpenRing::open(roots, store.as_ref()).await?;
     create_admin_token(store.as_ref(), config.admin_token_file.as_deref(), now).await?;
     let log = UseLog::new(Arc::clone(&store));
-    Ok(Vault { store, log, ring, jobs: Jobs::new(), clock, database })
+    let (jobs, principals) = (Jobs::new(), Principals::new());
+    Ok(Vault { store, log, ring, jobs, principals, clock, database })
 }
 
 fn database_url(config: &VaultConfig) -> Result<DatabaseUrl> {

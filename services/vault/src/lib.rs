@@ -16,6 +16,7 @@ mod grpc;
 mod keys;
 mod log;
 mod paging;
+mod principals;
 mod references;
 mod requests;
 mod resolution;
@@ -51,7 +52,7 @@ pub async fn serve(
     shutdown: Shutdown,
 ) -> Result<(), Error> {
     let vault = Arc::new(bootstrap::open(&config, clock).await?);
-    tracing::info!(database = %config.database_url, root_key = %vault.root_key_id(), "the vault is open");
+    tracing::info!(database = %vault.database, root_key = %vault.root_key_id(), "the vault is open");
     // Dropped with the server: nothing of it outlives this call.
     let mut background = background::start(&vault, &shutdown);
     tokio::spawn(sweep::run(Arc::clone(&vault), shutdown.clone()));

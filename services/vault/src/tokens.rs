@@ -76,7 +76,13 @@ impl Vault {
     pub(crate) async fn revoke_token(&self, caller: &Caller, id: &str) -> Result<TokenRow> {
         let event = self.event(caller, "token.revoked", id).finish();
         self.store.revoke_token(id, self.now(), &event).await?;
+        self.principals.forget();
         self.store.token(id).await?.ok_or_else(|| Error::TokenNotFound(id.to_owned()))
+    }
+
+    /// Who a token's text stands for, from memory if it was asked a moment ago.
+    pub(crate) async fn known_principal(&self, text: &str) -> Result<Option<Principal>, Arc<Error>> {
+        self.principals.get_or(text, self.principal(text)).await
     }
 
     /// Who a token's text stands for, read from the database; `None` when it is not valid now.

@@ -10,6 +10,7 @@ use crate::audit::{Event, outcome};
 use crate::error::Error;
 use crate::keys::Jobs;
 use crate::log::UseLog;
+use crate::principals::Principals;
 use crate::ring::OpenRing;
 use crate::store::Store;
 
@@ -19,6 +20,7 @@ pub(crate) struct Vault {
     pub(crate) log: UseLog,
     pub(crate) ring: OpenRing,
     pub(crate) jobs: Jobs,
+    pub(crate) principals: Principals,
     pub(crate) clock: Arc<dyn Clock>,
     /// For reading our own tables as a source.
     pub(crate) database: DatabaseUrl,

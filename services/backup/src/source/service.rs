@@ -22,8 +22,15 @@ use crate::time::proto_time;
 use crate::vault::{is_away, vault_error};
 
 /// What the vault owns, for as long as it cannot be asked.
-pub(crate) const VAULT_TABLES: [&str; 5] =
-    ["credentials", "credential_labels", "credential_references", "api_tokens", "audit_logs"];
+pub(crate) const VAULT_TABLES: [&str; 7] = [
+    "credentials",
+    "credential_labels",
+    "credential_versions",
+    "credential_references",
+    "credential_fallbacks",
+    "api_tokens",
+    "audit_logs",
+];
 
 /// The longest that a description, or the beginning of a snapshot, may take.
 const ANSWER: Duration = Duration::from_secs(15);

@@ -28,19 +28,21 @@ pub(crate) struct CountedColumn {
 }
 
 /// What re-encryption walks over. A new column is one more entry.
-pub(crate) const SEALED: &[SealedColumn] = &[SealedColumn {
-    table: "credentials",
-    column: "secret",
-    id: "id",
-    key_id: CREDENTIAL_KEY,
-    purpose: Purpose::Credential,
-    counted: CountedColumn {
-        table: "credentials",
+pub(crate) const SEALED: &[SealedColumn] = &[secret_of("credentials"), secret_of("credential_versions")];
+
+/// The column `secret` of a table whose rows are named by `id`.
+const fn secret_of(table: &'static str) -> SealedColumn {
+    let counted =
+        CountedColumn { table, column: "secret", key_id: CREDENTIAL_KEY, kid: "substr(secret, 6, 16)" };
+    SealedColumn {
+        table,
         column: "secret",
+        id: "id",
         key_id: CREDENTIAL_KEY,
-        kid: "substr(secret, 6, 16)",
-    },
-}];
+        purpose: Purpose::Credential,
+        counted,
+    }
+}
 
 /// What names versions without being sealed: an old version is needed to verify the events that it chained.
 const CHAINED: &[CountedColumn] =
