@@ -144,7 +144,8 @@ impl Vault {
     }
 }
 
-fn secret_place(id: &str) -> Place<'_> {
+/// Where a credential's secret is at home.
+pub(crate) fn secret_place(id: &str) -> Place<'_> {
     Place { purpose: Purpose::Credential, table: "credentials", column: "secret", row: id }
 }
 

@@ -12,25 +12,32 @@ pub(crate) const CREDENTIAL_KEY: &str = "credential";
 pub(crate) const AUDIT_KEY: &str = "audit";
 /// Seals page tokens.
 pub(crate) const PAGE_KEY: &str = "page";
+/// Signs archive manifests.
+pub(crate) const SIGNING_KEY: &str = "signing";
 
 /// First versions of the keys that a vault starts with.
 pub(crate) fn first_versions(root: &RootKey, now: i64) -> Vec<KeyVersionRow> {
-    [(CREDENTIAL_KEY, Purpose::Credential), (AUDIT_KEY, Purpose::Audit), (PAGE_KEY, Purpose::Page)]
-        .into_iter()
-        .map(|(key_id, purpose)| {
-            let version = KeyVersion::create(root, key_id, purpose, 1);
-            KeyVersionRow {
-                kid: version.kid.to_string(),
-                key_id: version.key_id,
-                purpose: version.purpose.to_string(),
-                number: i64::from(version.number),
-                state: version.state.to_string(),
-                root_key_id: version.root_key_id.to_string(),
-                wrapped: version.wrapped,
-                create_time: now,
-            }
-        })
-        .collect()
+    [
+        (CREDENTIAL_KEY, Purpose::Credential),
+        (AUDIT_KEY, Purpose::Audit),
+        (PAGE_KEY, Purpose::Page),
+        (SIGNING_KEY, Purpose::Signing),
+    ]
+    .into_iter()
+    .map(|(key_id, purpose)| {
+        let version = KeyVersion::create(root, key_id, purpose, 1);
+        KeyVersionRow {
+            kid: version.kid.to_string(),
+            key_id: version.key_id,
+            purpose: version.purpose.to_string(),
+            number: i64::from(version.number),
+            state: version.state.to_string(),
+            root_key_id: version.root_key_id.to_string(),
+            wrapped: version.wrapped,
+            create_time: now,
+        }
+    })
+    .collect()
 }
 
 impl Vault {

@@ -6,6 +6,7 @@
 mod access;
 mod audit;
 mod bootstrap;
+mod ciphertexts;
 mod config;
 mod convert;
 mod credentials;
@@ -18,6 +19,7 @@ mod paging;
 mod references;
 mod ring;
 mod roles;
+mod signing;
 mod source;
 mod store;
 mod tokens;

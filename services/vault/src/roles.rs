@@ -17,6 +17,7 @@ const OPERATOR: &[&str] = &[
     "credential.get",
     "credential.list",
     "credential.update",
+    "crypto.export_signing_key",
     "reference.bind",
     "reference.list",
     "reference.release",
@@ -28,6 +29,7 @@ const AUDITOR: &[&str] = &[
     "audit.list",
     "credential.get",
     "credential.list",
+    "crypto.export_signing_key",
     "reference.list",
     "source.list",
     "token.list",
@@ -37,13 +39,25 @@ const GATEWAY: &[&str] = &[
     "credential.get",
     "credential.list",
     "credential.reveal",
+    "crypto.decrypt",
+    "crypto.encrypt",
+    "crypto.generate_data_key",
+    "crypto.rewrap",
     "reference.bind",
     "reference.list",
     "reference.release",
 ];
 
-const BACKUP_SERVICE: &[&str] =
-    &["audit.head", "audit.record", "key.export_ring", "source.read", "token.introspect"];
+const BACKUP_SERVICE: &[&str] = &[
+    "audit.head",
+    "audit.record",
+    "crypto.check",
+    "crypto.export_signing_key",
+    "crypto.sign_manifest",
+    "key.export_ring",
+    "source.read",
+    "token.introspect",
+];
 
 /// Can make archives, and neither delete nor open them.
 const BACKUP_CREATOR: &[&str] = &["backup.export", "source.list"];
@@ -96,10 +110,12 @@ mod tests {
         let held = |role: &str, permission: &str| permissions(role).unwrap().contains(permission);
         for role in ["operator", "auditor", "backup-creator", "backup-service"] {
             assert!(!held(role, "credential.reveal"), "{role} must not see secrets");
+            assert!(!held(role, "crypto.decrypt"), "{role} must not see values");
         }
         for role in ["operator", "auditor", "gateway", "backup-creator"] {
             assert!(!held(role, "audit.record") && !held(role, "token.issue"), "{role}");
             assert!(!held(role, EXPORT_PLAIN), "{role}");
+            assert!(!held(role, "crypto.check") && !held(role, "crypto.sign_manifest"), "{role}");
         }
     }
 }

@@ -78,6 +78,7 @@
 mod aad;
 mod base62;
 mod body;
+mod data_key;
 mod error;
 mod hkdf;
 mod kid;
@@ -95,6 +96,7 @@ mod version;
 mod wrap;
 mod xaes;
 
+pub use data_key::data_key;
 pub use error::{Error, Result};
 pub use kid::Kid;
 pub use mac::MacKey;
