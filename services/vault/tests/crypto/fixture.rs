@@ -66,36 +66,25 @@ impl Fixture {
             admin_token_file: Some(folder.path().join("admin.token")),
             ..VaultConfig::default()
         };
-        let (_, first) = start(config.clone()).await;
+        let (url, first) = start(config.clone()).await;
         let admin_token = wait_for(&folder.path().join("admin.token")).await;
-        first.begin();
+        // The token is written before the vault is through with its first start.
+        clients(&url, &admin_token).events().await;
         let versions = versions(&root);
-        for version in &versions {
-            database.run(&insert(version));
-        }
+        database.run(&versions.iter().map(insert).collect::<String>());
+        first.begin();
         let (url, shutdown) = start(config).await;
         Self { database, versions, root, url, admin_token, shutdown, _folder: folder }
     }
 
     pub(crate) fn admin(&self) -> Clients {
-        self.clients(&self.admin_token)
+        clients(&self.url, &self.admin_token)
     }
 
     pub(crate) async fn with_role(&self, role: &str) -> Clients {
         let request = IssueTokenRequest { name: role.into(), role: role.into(), ..Default::default() };
         let issued = self.admin().tokens.issue_token(request).await.unwrap().into_inner();
-        self.clients(&issued.secret)
-    }
-
-    fn clients(&self, token: &str) -> Clients {
-        let channel = Target { url: self.url.clone(), ..Target::default() }.channel().unwrap();
-        let bearer = Bearer::new(token).unwrap();
-        Clients {
-            crypto: CryptoServiceClient::with_interceptor(channel.clone(), bearer.clone()),
-            credentials: CredentialServiceClient::with_interceptor(channel.clone(), bearer.clone()),
-            tokens: TokenServiceClient::with_interceptor(channel.clone(), bearer.clone()),
-            audit: AuditServiceClient::with_interceptor(channel, bearer),
-        }
+        clients(&self.url, &issued.secret)
     }
 
     /// What the version sealed while it was the primary one.
@@ -122,6 +111,17 @@ impl Clients {
         let mut events = self.audit.list_audit_events(request).await.unwrap().into_inner().events;
         events.reverse();
         events
+    }
+}
+
+fn clients(url: &str, token: &str) -> Clients {
+    let channel = Target { url: url.to_owned(), ..Target::default() }.channel().unwrap();
+    let bearer = Bearer::new(token).unwrap();
+    Clients {
+        crypto: CryptoServiceClient::with_interceptor(channel.clone(), bearer.clone()),
+        credentials: CredentialServiceClient::with_interceptor(channel.clone(), bearer.clone()),
+        tokens: TokenServiceClient::with_interceptor(channel.clone(), bearer.clone()),
+        audit: AuditServiceClient::with_interceptor(channel, bearer),
     }
 }
 

@@ -46,8 +46,10 @@ impl BenchVault {
         // The first start makes the ring; the caller key is found by the second.
         let (_, first) = start(config.clone()).await;
         let token = wait_for(&folder.path().join("admin.token")).await;
-        first.begin();
+        // The token is written before the vault is through with its first start.
+        tokio::time::sleep(Duration::from_secs(1)).await;
         database.run(&insert_key(&root));
+        first.begin();
         let (url, shutdown) = start(config).await;
         let (credential_id, ciphertext) = (String::new(), String::new());
         let mut vault =
