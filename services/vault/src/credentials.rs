@@ -209,6 +209,7 @@ impl Vault {
     }
 }
 
+/// Where a credential's secret is at home.
 pub(crate) fn secret_place(id: &str) -> Place<'_> {
     Place { purpose: Purpose::Credential, table: "credentials", column: "secret", row: id }
 }

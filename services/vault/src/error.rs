@@ -1,5 +1,6 @@
 //! What the vault can answer, by what the caller can do about it, and the only translation to gRPC.
 
+use strongroom_crypto::{Kid, Purpose, State};
 use strongroom_runtime::auth::permission_denied;
 use strongroom_runtime::status::{bad_request, status};
 use strongroom_store::Kind;
@@ -180,6 +181,30 @@ pub enum Error {
         /// The selector that does not match.
         selector: String,
     },
+    /// The key is not one that callers may use.
+    #[error("the key {key_id} serves the purpose {purpose}; only caller keys are used from outside")]
+    KeyPurpose {
+        /// The key.
+        key_id: String,
+        /// What it serves.
+        purpose: Purpose,
+    },
+    /// The key has no version that seals.
+    #[error("the key {0} has no primary version; rotate it")]
+    KeyWithoutPrimary(String),
+    /// The version that sealed the value is out of use.
+    #[error("the key version {kid} is {state}; the value cannot be opened with it")]
+    KeyVersionUnusable {
+        /// The version.
+        kid: Kid,
+        /// Disabled, scheduled or destroyed.
+        state: State,
+    },
+    /// A value does not open. Deliberately without a reason.
+    #[error(
+        "ciphertext: does not open with this key and this additional data; it was changed or sealed elsewhere"
+    )]
+    CiphertextInvalid,
     /// The caller may not do this.
     #[error("{method} needs the permission {permission}")]
     PermissionMissing {
@@ -206,6 +231,9 @@ pub enum Error {
     /// Our own tables could not be read as a source.
     #[error(transparent)]
     Tables(#[from] strongroom_tables::Error),
+    /// The process is stopping, or a computation panicked.
+    #[error("a computation did not end: {0}")]
+    Computation(#[from] tokio::task::JoinError),
     /// A row holds what it cannot hold.
     #[error("the database is inconsistent: {0}")]
     Inconsistent(String),
@@ -272,7 +300,16 @@ impl From<Error> for Status {
             }
             Error::RootKeyChanged => known(Code::FailedPrecondition, "ROOT_KEY_CHANGED", &[]),
             Error::Stopping => known(Code::Unavailable, "STOPPING", &[]),
-            Error::Crypto(strongroom_crypto::Error::Unusable { kid, state }) => known(
+            Error::KeyPurpose { key_id, purpose } => known(
+                Code::FailedPrecondition,
+                "KEY_PURPOSE",
+                &[("key_id", key_id), ("purpose", purpose.as_str())],
+            ),
+            Error::KeyWithoutPrimary(id) => {
+                known(Code::FailedPrecondition, "KEY_WITHOUT_PRIMARY", &[("key_id", id)])
+            }
+            Error::KeyVersionUnusable { kid, state }
+            | Error::Crypto(strongroom_crypto::Error::Unusable { kid, state }) => known(
                 Code::FailedPrecondition,
                 "KEY_VERSION_UNUSABLE",
                 &[("kid", &kid.to_string()), ("state", state.as_str())],
@@ -292,6 +329,9 @@ impl From<Error> for Status {
                 "OUTSIDE_SELECTION",
                 &[("method", method), ("selector", selector)],
             ),
+            Error::CiphertextInvalid => {
+                known(Code::InvalidArgument, "CIPHERTEXT_INVALID", &[("field", "ciphertext")])
+            }
             Error::PermissionMissing { method, permission } => permission_denied(DOMAIN, method, permission),
             Error::Unimplemented(_) => known(Code::Unimplemented, "NOT_IMPLEMENTED", &[]),
             Error::Store(store) if store.kind() == Kind::Unavailable => unavailable(&error),
@@ -303,6 +343,7 @@ impl From<Error> for Status {
             | Error::Store(_)
             | Error::Crypto(_)
             | Error::Tables(_)
+            | Error::Computation(_)
             | Error::Inconsistent(_) => internal(&error),
         }
     }

@@ -30,16 +30,23 @@ pub(crate) const CREDENTIAL_KEY: &str = "credential";
 pub(crate) const AUDIT_KEY: &str = "audit";
 /// Seals page tokens.
 pub(crate) const PAGE_KEY: &str = "page";
+/// Signs archive manifests.
+pub(crate) const SIGNING_KEY: &str = "signing";
 
 /// Names that no caller's key may have.
-const OWN_NAMES: &[&str] = &[CREDENTIAL_KEY, AUDIT_KEY, PAGE_KEY, "signing", "caller"];
+const OWN_NAMES: &[&str] = &[CREDENTIAL_KEY, AUDIT_KEY, PAGE_KEY, SIGNING_KEY, "caller"];
 
 /// First versions of the keys that a vault starts with.
 pub(crate) fn first_versions(root: &RootKey, now: i64) -> Vec<KeyVersionRow> {
-    [(CREDENTIAL_KEY, Purpose::Credential), (AUDIT_KEY, Purpose::Audit), (PAGE_KEY, Purpose::Page)]
-        .into_iter()
-        .map(|(key_id, purpose)| new_version(root, key_id, purpose, now))
-        .collect()
+    [
+        (CREDENTIAL_KEY, Purpose::Credential),
+        (AUDIT_KEY, Purpose::Audit),
+        (PAGE_KEY, Purpose::Page),
+        (SIGNING_KEY, Purpose::Signing),
+    ]
+    .into_iter()
+    .map(|(key_id, purpose)| new_version(root, key_id, purpose, now))
+    .collect()
 }
 
 /// The first version of a key; the store gives later ones their number.

@@ -18,6 +18,7 @@ const OPERATOR: &[&str] = &[
     "credential.list",
     "credential.rotate",
     "credential.update",
+    "crypto.export_signing_key",
     "key.list",
     "key.reencrypt",
     "key.rotate",
@@ -32,6 +33,7 @@ const AUDITOR: &[&str] = &[
     "audit.list",
     "credential.get",
     "credential.list",
+    "crypto.export_signing_key",
     "key.list",
     "reference.list",
     "source.list",
@@ -42,6 +44,10 @@ const GATEWAY: &[&str] = &[
     "credential.get",
     "credential.list",
     "credential.reveal",
+    "crypto.decrypt",
+    "crypto.encrypt",
+    "crypto.generate_data_key",
+    "crypto.rewrap",
     "reference.bind",
     "reference.list",
     "reference.release",
@@ -51,6 +57,9 @@ const GATEWAY: &[&str] = &[
 const BACKUP_SERVICE: &[&str] = &[
     "audit.head",
     "audit.record",
+    "crypto.check",
+    "crypto.export_signing_key",
+    "crypto.sign_manifest",
     "key.export_ring",
     "key.pin",
     "key.report_census",
@@ -152,10 +161,12 @@ mod tests {
             for opening in ["credential.reveal", "reference.resolve"] {
                 assert!(!held(role, opening), "{role} must not see secrets");
             }
+            assert!(!held(role, "crypto.decrypt"), "{role} must not see values");
         }
         for role in ["operator", "auditor", "gateway", "backup-creator"] {
             assert!(!held(role, "audit.record") && !held(role, "token.issue"), "{role}");
             assert!(!held(role, EXPORT_PLAIN), "{role}");
+            assert!(!held(role, "crypto.check") && !held(role, "crypto.sign_manifest"), "{role}");
         }
     }
 }

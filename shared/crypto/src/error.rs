@@ -121,6 +121,10 @@ pub enum Error {
         bytes: usize,
     },
 
+    /// A signature does not belong to the document, the domain or the public key.
+    #[error("the signature does not verify: the document was changed, or another key signed it")]
+    Signature,
+
     /// The text is not an API token.
     #[error("not a Strongroom token (expected srt_ and 46 letters and digits, with a valid checksum)")]
     NotAToken,

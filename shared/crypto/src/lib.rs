@@ -16,7 +16,8 @@
 //! key version (32 random bytes, stored as the wrapping key seals them)
 //!  ├─ HKDF "strongroom/v1/encryption"  → XAES-256-GCM key
 //!  ├─ HKDF "strongroom/v1/commitment"  → HMAC-SHA-256 key
-//!  └─ HKDF "strongroom/v1/mac"         → HMAC-SHA-256 key (MacKey)
+//!  ├─ HKDF "strongroom/v1/mac"         → HMAC-SHA-256 key (MacKey)
+//!  └─ HKDF "strongroom/v1/signing"     → Ed25519 seed; versions of the purpose "signing" only
 //! ```
 //!
 //! HKDF is HKDF-SHA-256 (RFC 5869) without salt; the label above is its `info`, the output has 32 bytes
@@ -77,6 +78,7 @@
 mod aad;
 mod base62;
 mod body;
+mod data_key;
 mod error;
 mod hkdf;
 mod kid;
@@ -88,11 +90,13 @@ mod ring;
 mod root;
 mod seal;
 mod secret;
+mod signing;
 mod token;
 mod version;
 mod wrap;
 mod xaes;
 
+pub use data_key::data_key;
 pub use error::{Error, Result};
 pub use kid::Kid;
 pub use mac::MacKey;
@@ -102,6 +106,7 @@ pub use ring::KeyRing;
 pub use root::{RootKey, RootKeyId};
 pub use seal::{MAX_VALUE_BYTES, parse_kid};
 pub use secret::SecretBytes;
+pub use signing::{PUBLIC_KEY_BYTES, PublicKey, SIGNATURE_BYTES, SignatureDomain, verify};
 pub use token::Token;
 pub use version::{Purpose, State, WrappedVersion};
 pub use wrap::KeyVersion;

@@ -79,6 +79,17 @@ impl KeyRing {
         self.versions.get(&kid)
     }
 
+    /// What the key is for; `None` if there is no such key.
+    #[must_use]
+    pub fn purpose(&self, key_id: &str) -> Option<Purpose> {
+        self.keys.get(key_id).map(|key| key.purpose)
+    }
+
+    /// Every version, in no order.
+    pub fn versions(&self) -> impl Iterator<Item = &KeyVersion> {
+        self.versions.values()
+    }
+
     /// Seals `plaintext` (0 bytes to [`crate::MAX_VALUE_BYTES`]) with the primary version of the key, for
     /// `place` only. Sealing the same again gives another text.
     ///

@@ -13,7 +13,7 @@ pub enum Purpose {
     Credential,
     /// The HMAC chain of the audit log.
     Audit,
-    /// Sealing the key that signs archive manifests.
+    /// Signing archive manifests.
     Signing,
     /// Encrypting for other services.
     Caller,

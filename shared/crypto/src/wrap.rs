@@ -9,6 +9,7 @@ use crate::body::SealingKey;
 use crate::error::{Error, Result};
 use crate::mac::MacKey;
 use crate::secret::KeyBytes;
+use crate::signing::SigningKey;
 use crate::{Kid, Purpose, RootKey, RootKeyId, State, WrappedVersion, aad, random};
 
 /// First part of the text form, and first authenticated field.
@@ -29,6 +30,8 @@ pub struct KeyVersion {
 struct Keys {
     sealing: SealingKey,
     mac: MacKey,
+    /// In versions of the purpose `signing` only.
+    signing: Option<SigningKey>,
 }
 
 impl KeyVersion {
@@ -71,8 +74,11 @@ impl KeyVersion {
     /// Unwraps a stored version. A destroyed one has nothing to unwrap.
     pub(crate) fn open(root: &RootKey, stored: &WrappedVersion) -> Result<Self> {
         let bytes = unwrap(root, stored).ok_or(Error::Unwrap { kid: stored.kid })?;
-        let keys =
-            Keys { sealing: SealingKey::derive(&bytes), mac: MacKey::derive(&bytes, "strongroom/v1/mac") };
+        let keys = Keys {
+            sealing: SealingKey::derive(&bytes),
+            mac: MacKey::derive(&bytes, "strongroom/v1/mac"),
+            signing: (stored.purpose == Purpose::Signing).then(|| SigningKey::derive(&bytes)),
+        };
         Ok(Self { keys: Some(keys), ..Self::tombstone(stored) })
     }
 
@@ -126,6 +132,12 @@ impl KeyVersion {
     /// The key that computes MACs, if purpose and state allow it.
     pub(crate) fn mac(&self, purpose: Purpose) -> Result<&MacKey> {
         Ok(&self.keys(purpose)?.mac)
+    }
+
+    /// The key that signs, if purpose and state allow it.
+    pub(crate) fn signing(&self) -> Result<&SigningKey> {
+        let keys = self.keys(Purpose::Signing)?;
+        Ok(keys.signing.as_ref().expect("a version of this purpose derives it when it is opened"))
     }
 
     fn keys(&self, asked: Purpose) -> Result<&Keys> {

@@ -1,5 +1,10 @@
 //! `CryptoService`.
 
+mod check;
+mod convert;
+
+use std::sync::Arc;
+
 use strongroom_api::vault::v1::crypto_service_server::CryptoService;
 use strongroom_api::vault::v1::{
     BatchDecryptRequest, BatchDecryptResponse, BatchEncryptRequest, BatchEncryptResponse,
@@ -8,64 +13,95 @@ use strongroom_api::vault::v1::{
     EncryptResponse, ExportSigningKeyRequest, ExportSigningKeyResponse, GenerateDataKeyRequest,
     GenerateDataKeyResponse, RewrapRequest, RewrapResponse, SignManifestRequest, SignManifestResponse,
 };
-use tonic::{Request, Streaming, async_trait};
+use strongroom_runtime::Caller;
+use tonic::{Request, Response, Streaming, async_trait};
 
-use super::{Answer, Api, NOT_YET, Replies};
+use super::{Answer, Api, Replies};
+use convert::{items, results};
 
 #[async_trait]
 impl CryptoService for Api {
-    async fn encrypt(&self, _: Request<EncryptRequest>) -> Answer<EncryptResponse> {
-        Err(NOT_YET.into())
+    async fn encrypt(&self, request: Request<EncryptRequest>) -> Answer<EncryptResponse> {
+        let caller = Caller::of(&request)?;
+        let sealed = self.0.encrypt(&caller, &request.into_inner().into()).await?;
+        Ok(Response::new(EncryptResponse { ciphertext: sealed.text, kid: sealed.kid.to_string() }))
     }
 
-    async fn decrypt(&self, _: Request<DecryptRequest>) -> Answer<DecryptResponse> {
-        Err(NOT_YET.into())
+    async fn decrypt(&self, request: Request<DecryptRequest>) -> Answer<DecryptResponse> {
+        let caller = Caller::of(&request)?;
+        let opened = self.0.decrypt(&caller, &request.into_inner().into()).await?;
+        let plaintext = opened.plaintext.expose().to_vec().into();
+        Ok(Response::new(DecryptResponse { plaintext, kid: opened.kid.to_string() }))
     }
 
-    async fn rewrap(&self, _: Request<RewrapRequest>) -> Answer<RewrapResponse> {
-        Err(NOT_YET.into())
+    async fn rewrap(&self, request: Request<RewrapRequest>) -> Answer<RewrapResponse> {
+        let caller = Caller::of(&request)?;
+        let sealed = self.0.rewrap(&caller, &request.into_inner().into()).await?;
+        Ok(Response::new(RewrapResponse { ciphertext: sealed.text, kid: sealed.kid.to_string() }))
     }
 
-    async fn generate_data_key(&self, _: Request<GenerateDataKeyRequest>) -> Answer<GenerateDataKeyResponse> {
-        Err(NOT_YET.into())
+    async fn generate_data_key(
+        &self,
+        request: Request<GenerateDataKeyRequest>,
+    ) -> Answer<GenerateDataKeyResponse> {
+        let caller = Caller::of(&request)?;
+        let key = self.0.generate_data_key(&caller, &request.into_inner().into()).await?;
+        let kid = key.sealed.kid.to_string();
+        let plaintext = key.plaintext.map(|key| key.expose().to_vec().into()).unwrap_or_default();
+        Ok(Response::new(GenerateDataKeyResponse { plaintext, ciphertext: key.sealed.text, kid }))
     }
 
-    async fn batch_encrypt(&self, _: Request<BatchEncryptRequest>) -> Answer<BatchEncryptResponse> {
-        Err(NOT_YET.into())
+    async fn batch_encrypt(&self, request: Request<BatchEncryptRequest>) -> Answer<BatchEncryptResponse> {
+        let caller = Caller::of(&request)?;
+        let outcomes = self.0.encrypt_batch(&caller, items(request.into_inner().items)).await?;
+        Ok(Response::new(BatchEncryptResponse { results: results(outcomes, convert::encrypt_result) }))
     }
 
-    async fn batch_decrypt(&self, _: Request<BatchDecryptRequest>) -> Answer<BatchDecryptResponse> {
-        Err(NOT_YET.into())
+    async fn batch_decrypt(&self, request: Request<BatchDecryptRequest>) -> Answer<BatchDecryptResponse> {
+        let caller = Caller::of(&request)?;
+        let outcomes = self.0.decrypt_batch(&caller, items(request.into_inner().items)).await?;
+        Ok(Response::new(BatchDecryptResponse { results: results(outcomes, convert::decrypt_result) }))
     }
 
-    async fn batch_rewrap(&self, _: Request<BatchRewrapRequest>) -> Answer<BatchRewrapResponse> {
-        Err(NOT_YET.into())
+    async fn batch_rewrap(&self, request: Request<BatchRewrapRequest>) -> Answer<BatchRewrapResponse> {
+        let caller = Caller::of(&request)?;
+        let outcomes = self.0.rewrap_batch(&caller, items(request.into_inner().items)).await?;
+        Ok(Response::new(BatchRewrapResponse { results: results(outcomes, convert::rewrap_result) }))
     }
 
     async fn batch_generate_data_key(
         &self,
-        _: Request<BatchGenerateDataKeyRequest>,
+        request: Request<BatchGenerateDataKeyRequest>,
     ) -> Answer<BatchGenerateDataKeyResponse> {
-        Err(NOT_YET.into())
+        let caller = Caller::of(&request)?;
+        let outcomes = self.0.generate_data_key_batch(&caller, items(request.into_inner().items)).await?;
+        Ok(Response::new(BatchGenerateDataKeyResponse {
+            results: results(outcomes, convert::data_key_result),
+        }))
     }
 
     type CheckDecryptableStream = Replies<CheckDecryptableResponse>;
 
     async fn check_decryptable(
         &self,
-        _: Request<Streaming<CheckDecryptableRequest>>,
+        request: Request<Streaming<CheckDecryptableRequest>>,
     ) -> Answer<Self::CheckDecryptableStream> {
-        Err(NOT_YET.into())
+        let caller = Caller::of(&request)?;
+        Ok(Response::new(check::answer(Arc::clone(&self.0), caller, request.into_inner())))
     }
 
-    async fn sign_manifest(&self, _: Request<SignManifestRequest>) -> Answer<SignManifestResponse> {
-        Err(NOT_YET.into())
+    async fn sign_manifest(&self, request: Request<SignManifestRequest>) -> Answer<SignManifestResponse> {
+        let caller = Caller::of(&request)?;
+        let (kid, signature) = self.0.sign_manifest(&caller, &request.into_inner().manifest).await?;
+        let signature = signature.to_vec().into();
+        Ok(Response::new(SignManifestResponse { signature, kid: kid.to_string() }))
     }
 
     async fn export_signing_key(
         &self,
         _: Request<ExportSigningKeyRequest>,
     ) -> Answer<ExportSigningKeyResponse> {
-        Err(NOT_YET.into())
+        let keys = self.0.signing_keys().iter().map(convert::signing_key).collect();
+        Ok(Response::new(ExportSigningKeyResponse { keys }))
     }
 }

@@ -1,0 +1,100 @@
+//! The stream of `CheckDecryptable`: answers in the order of the requests, one event at its end.
+//!
+//! A task of its own drives it, so that the event is written also when the client has left.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use strongroom_api::vault::v1::{CheckDecryptableRequest, CheckDecryptableResponse};
+use strongroom_runtime::Caller;
+use strongroom_runtime::status::status;
+use tokio::sync::mpsc;
+use tokio::time::timeout;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::{Code, Status, Streaming};
+
+use super::convert::items;
+use crate::DOMAIN;
+use crate::audit::outcome;
+use crate::ciphertexts::CheckTotals;
+use crate::grpc::Replies;
+use crate::vault::Vault;
+
+/// How long a client may keep silent, or leave an answer unread.
+const IDLE: Duration = Duration::from_secs(60);
+/// How long a stream may last.
+const LIFE: Duration = Duration::from_secs(3600);
+
+/// Starts answering `requests`.
+pub(super) fn answer(
+    vault: Arc<Vault>,
+    caller: Caller,
+    requests: Streaming<CheckDecryptableRequest>,
+) -> Replies<CheckDecryptableResponse> {
+    let (answers, receiver) = mpsc::channel(1);
+    tokio::spawn(drive(vault, caller, requests, answers));
+    Box::pin(ReceiverStream::new(receiver))
+}
+
+type Answers = mpsc::Sender<Result<CheckDecryptableResponse, Status>>;
+
+/// How a stream ended before its requests did.
+enum Ended {
+    /// The client left.
+    Left,
+    /// The client is told why.
+    Refused(Status),
+}
+
+async fn drive(
+    vault: Arc<Vault>,
+    caller: Caller,
+    mut requests: Streaming<CheckDecryptableRequest>,
+    answers: Answers,
+) {
+    let mut totals = CheckTotals::default();
+    let checking = check_all(&vault, &caller, &mut requests, &answers, &mut totals);
+    let ended = timeout(LIFE, checking).await.unwrap_or_else(|_| {
+        Err(Ended::Refused(too_slow("the stream has lasted an hour; check the rest in another one")))
+    });
+    let outcome = match &ended {
+        Ok(()) => outcome::SUCCESS,
+        Err(Ended::Left) => outcome::ABORTED,
+        Err(Ended::Refused(_)) => outcome::FAILED,
+    };
+    let recorded = vault.finish_check(&caller, &totals, outcome).await;
+    let refusal = match (ended, recorded) {
+        (Err(Ended::Refused(status)), _) => status,
+        (_, Err(error)) => error.into(),
+        _ => return,
+    };
+    // A client that has left does not hear it.
+    let _ = answers.send(Err(refusal)).await;
+}
+
+async fn check_all(
+    vault: &Vault,
+    caller: &Caller,
+    requests: &mut Streaming<CheckDecryptableRequest>,
+    answers: &Answers,
+    totals: &mut CheckTotals,
+) -> Result<(), Ended> {
+    loop {
+        let silent = |_| Ended::Refused(too_slow("no request came for 60 s"));
+        let request = match timeout(IDLE, requests.message()).await.map_err(silent)? {
+            Ok(Some(request)) => request,
+            Ok(None) => return Ok(()),
+            Err(_) => return Err(Ended::Left),
+        };
+        let checked = vault.check(caller, items(request.items), totals).await;
+        let verdicts = checked.map_err(|error| Ended::Refused(error.into()))?;
+        let verdicts = verdicts.into_iter().map(Into::into).collect();
+        let unread = |_| Ended::Left;
+        let sent = answers.send(Ok(CheckDecryptableResponse { verdicts }));
+        timeout(IDLE, sent).await.map_err(unread)?.map_err(|_| Ended::Left)?;
+    }
+}
+
+fn too_slow(message: &str) -> Status {
+    status(Code::DeadlineExceeded, DOMAIN, "STREAM_LIMIT", message, &[])
+}

@@ -1,0 +1,125 @@
+//! Messages of `CryptoService` to what the verbs take, and outcomes back to messages.
+
+use strongroom_api::vault::v1 as proto;
+use strongroom_crypto::PublicKey;
+use strongroom_runtime::status::reason_of;
+use tonic::Status;
+
+use crate::ciphertexts::{Ciphertext, DataKey, DataKeyOrder, Opened, Outcomes, Plain, Sealed, Verdict};
+use crate::error::{Error, Result};
+
+/// Each item as the verbs take it.
+pub(super) fn items<M, I: From<M>>(messages: Vec<M>) -> Vec<I> {
+    messages.into_iter().map(Into::into).collect()
+}
+
+/// One result for each outcome, in their order.
+pub(super) fn results<O, R>(outcomes: Outcomes<O>, convert: fn(Result<O>) -> R) -> Vec<R> {
+    outcomes.into_iter().map(convert).collect()
+}
+
+impl From<proto::EncryptRequest> for Plain {
+    fn from(request: proto::EncryptRequest) -> Self {
+        Self { key_id: request.key_id, plaintext: request.plaintext, aad: request.aad }
+    }
+}
+
+impl From<proto::DecryptRequest> for Sealed {
+    fn from(request: proto::DecryptRequest) -> Self {
+        Self { key_id: request.key_id, ciphertext: request.ciphertext, aad: request.aad }
+    }
+}
+
+impl From<proto::RewrapRequest> for Sealed {
+    fn from(request: proto::RewrapRequest) -> Self {
+        Self { key_id: request.key_id, ciphertext: request.ciphertext, aad: request.aad }
+    }
+}
+
+impl From<proto::check_decryptable_request::Item> for Sealed {
+    fn from(item: proto::check_decryptable_request::Item) -> Self {
+        Self { key_id: item.key_id, ciphertext: item.ciphertext, aad: item.aad }
+    }
+}
+
+impl From<proto::GenerateDataKeyRequest> for DataKeyOrder {
+    fn from(request: proto::GenerateDataKeyRequest) -> Self {
+        Self { key_id: request.key_id, aad: request.aad, sealed_only: request.sealed_only }
+    }
+}
+
+pub(super) fn encrypt_result(outcome: Result<Ciphertext>) -> proto::BatchEncryptResult {
+    match outcome {
+        Ok(sealed) => {
+            proto::BatchEncryptResult { status: ok(), ciphertext: sealed.text, kid: sealed.kid.to_string() }
+        }
+        Err(error) => {
+            proto::BatchEncryptResult { status: refused(error), ..proto::BatchEncryptResult::default() }
+        }
+    }
+}
+
+pub(super) fn rewrap_result(outcome: Result<Ciphertext>) -> proto::BatchRewrapResult {
+    match outcome {
+        Ok(sealed) => {
+            proto::BatchRewrapResult { status: ok(), ciphertext: sealed.text, kid: sealed.kid.to_string() }
+        }
+        Err(error) => {
+            proto::BatchRewrapResult { status: refused(error), ..proto::BatchRewrapResult::default() }
+        }
+    }
+}
+
+pub(super) fn decrypt_result(outcome: Result<Opened>) -> proto::BatchDecryptResult {
+    match outcome {
+        Ok(opened) => {
+            let plaintext = opened.plaintext.expose().to_vec().into();
+            proto::BatchDecryptResult { status: ok(), plaintext, kid: opened.kid.to_string() }
+        }
+        Err(error) => {
+            proto::BatchDecryptResult { status: refused(error), ..proto::BatchDecryptResult::default() }
+        }
+    }
+}
+
+pub(super) fn data_key_result(outcome: Result<DataKey>) -> proto::BatchGenerateDataKeyResult {
+    match outcome {
+        Ok(DataKey { plaintext, sealed }) => {
+            let plaintext = plaintext.map(|key| key.expose().to_vec().into()).unwrap_or_default();
+            proto::BatchGenerateDataKeyResult {
+                status: ok(),
+                plaintext,
+                ciphertext: sealed.text,
+                kid: sealed.kid.to_string(),
+            }
+        }
+        Err(error) => proto::BatchGenerateDataKeyResult {
+            status: refused(error),
+            ..proto::BatchGenerateDataKeyResult::default()
+        },
+    }
+}
+
+impl From<Verdict> for proto::check_decryptable_response::Verdict {
+    fn from(verdict: Verdict) -> Self {
+        let kid = verdict.kid.map(|kid| kid.to_string()).unwrap_or_default();
+        let decryptable = verdict.refused.is_none();
+        let reason = verdict.refused.map(|error| reason_of(&error.into())).unwrap_or_default();
+        Self { decryptable, kid, reason }
+    }
+}
+
+pub(super) fn signing_key(key: &PublicKey) -> proto::SigningKey {
+    proto::SigningKey { kid: key.kid.to_string(), public_key: hex::encode(key.bytes), primary: key.primary }
+}
+
+fn ok() -> Option<proto::ItemStatus> {
+    Some(proto::ItemStatus::default())
+}
+
+/// What the call itself would have answered, had this been its only item.
+fn refused(error: Error) -> Option<proto::ItemStatus> {
+    let status = Status::from(error);
+    let (code, reason) = (i32::from(status.code()), reason_of(&status));
+    Some(proto::ItemStatus { code, reason, message: status.message().to_owned() })
+}

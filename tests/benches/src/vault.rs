@@ -1,0 +1,51 @@
+//! The vault beside a bare echo, on both databases.
+
+mod batch;
+mod calls;
+mod commit;
+mod echo;
+mod load;
+mod pages;
+mod server;
+
+use std::time::Duration;
+
+use strongroom_testkit::TestDb;
+
+use server::BenchVault;
+
+/// How long and how often things are measured.
+#[derive(Clone, Copy)]
+struct Plan {
+    cell: Duration,
+    rounds: usize,
+    credentials: u32,
+}
+
+/// Prints all tables.
+pub(crate) async fn run(short: bool) {
+    let plan = if short {
+        Plan { cell: Duration::from_millis(300), rounds: 3, credentials: 100_000 }
+    } else {
+        Plan { cell: Duration::from_secs(2), rounds: 5, credentials: 1_000_000 }
+    };
+    let mut vaults = vec![BenchVault::on("SQLite", TestDb::sqlite()).await];
+    if let Some(database) = TestDb::postgres() {
+        vaults.push(BenchVault::on("PostgreSQL", database).await);
+    }
+    println!("{} cores, medians of {} rounds of {:?}\n", cores(), plan.rounds, plan.cell);
+    let commits = commit::measure(&vaults, plan).await;
+    calls::measure(&vaults, &commits, plan).await;
+    batch::measure(&vaults, plan).await;
+    pages::measure(&vaults, plan).await;
+}
+
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+/// The middle of a few measurements.
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}

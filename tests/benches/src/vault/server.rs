@@ -1,0 +1,125 @@
+//! A vault to be measured: one caller key, one credential, one sealed value.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use strongroom_api::vault::v1::credential_service_client::CredentialServiceClient;
+use strongroom_api::vault::v1::crypto_service_client::CryptoServiceClient;
+use strongroom_api::vault::v1::{CreateCredentialRequest, EncryptRequest};
+use strongroom_crypto::{KeyVersion, Purpose, RootKey};
+use strongroom_runtime::client::{AuthorizedChannel, Bearer, Target};
+use strongroom_runtime::{Shutdown, SystemClock};
+use strongroom_testkit::TestDb;
+use strongroom_vault::VaultConfig;
+use tokio::net::TcpListener;
+
+/// The caller key.
+pub(super) const KEY: &str = "bench";
+/// The additional data of its values.
+pub(super) const AAD: &[u8] = b"mcp_servers/bearer/0190c5a2-7b1d-7000-8000-000000000000";
+/// The usual length of a secret.
+pub(super) const VALUE: [u8; 64] = [7; 64];
+
+pub(super) struct BenchVault {
+    pub(super) name: &'static str,
+    pub(super) database: TestDb,
+    pub(super) credential_id: String,
+    pub(super) ciphertext: String,
+    url: String,
+    token: String,
+    shutdown: Shutdown,
+    _folder: tempfile::TempDir,
+}
+
+impl BenchVault {
+    pub(super) async fn on(name: &'static str, database: TestDb) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let root = RootKey::generate();
+        std::fs::write(folder.path().join("root.key"), root.to_text().as_bytes()).unwrap();
+        let config = VaultConfig {
+            database_url: database.url_text().to_owned(),
+            root_key_file: Some(folder.path().join("root.key")),
+            admin_token_file: Some(folder.path().join("admin.token")),
+            ..VaultConfig::default()
+        };
+        // The first start makes the ring; the caller key is found by the second.
+        let (_, first) = start(config.clone()).await;
+        let token = wait_for(&folder.path().join("admin.token")).await;
+        // The token is written before the vault is through with its first start.
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        database.run(&insert_key(&root));
+        first.begin();
+        let (url, shutdown) = start(config).await;
+        let (credential_id, ciphertext) = (String::new(), String::new());
+        let mut vault =
+            Self { name, database, credential_id, ciphertext, url, token, shutdown, _folder: folder };
+        vault.credential_id = vault.create_credential().await;
+        vault.ciphertext = vault.encrypt().await;
+        vault
+    }
+
+    /// A connection of its own.
+    pub(super) fn channel(&self) -> AuthorizedChannel {
+        let channel = Target { url: self.url.clone(), ..Target::default() }.channel().unwrap();
+        AuthorizedChannel::new(channel, Bearer::new(&self.token).unwrap())
+    }
+
+    async fn create_credential(&self) -> String {
+        let request = CreateCredentialRequest {
+            display_name: "One".into(),
+            provider: "openai".into(),
+            secret: VALUE.to_vec().into(),
+            ..Default::default()
+        };
+        let mut client = CredentialServiceClient::new(self.channel());
+        client.create_credential(request).await.unwrap().into_inner().credential.unwrap().id
+    }
+
+    async fn encrypt(&self) -> String {
+        CryptoServiceClient::new(self.channel())
+            .encrypt(encrypt_request())
+            .await
+            .unwrap()
+            .into_inner()
+            .ciphertext
+    }
+}
+
+impl Drop for BenchVault {
+    fn drop(&mut self) {
+        self.shutdown.begin();
+    }
+}
+
+pub(super) fn encrypt_request() -> EncryptRequest {
+    EncryptRequest { key_id: KEY.into(), plaintext: VALUE.to_vec().into(), aad: AAD.into() }
+}
+
+async fn start(config: VaultConfig) -> (String, Shutdown) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let shutdown = Shutdown::new();
+    let serving = strongroom_vault::serve(config, listener, Arc::new(SystemClock), shutdown.clone());
+    tokio::spawn(async move { serving.await.unwrap() });
+    (url, shutdown)
+}
+
+async fn wait_for(file: &Path) -> String {
+    loop {
+        match std::fs::read_to_string(file) {
+            Ok(token) if token.ends_with('\n') => return token,
+            _ => tokio::time::sleep(Duration::from_millis(20)).await,
+        }
+    }
+}
+
+fn insert_key(root: &RootKey) -> String {
+    let version = KeyVersion::create(root, KEY, Purpose::Caller, 1);
+    let (kid, root_key_id, wrapped) = (version.kid, version.root_key_id, version.wrapped);
+    format!(
+        "INSERT INTO keys (id, purpose, create_time) VALUES ('{KEY}', 'caller', 1);
+         INSERT INTO key_versions (kid, key_id, number, state, root_key_id, wrapped, create_time)
+         VALUES ('{kid}', '{KEY}', 1, 'primary', '{root_key_id}', '{wrapped}', 1);"
+    )
+}
