@@ -28,6 +28,10 @@ impl CallerKeys {
     /// Whether the caller may use the key: the one place that every operation passes.
     fn usable_key(&self, key_id: &str) -> Result<()> {
         within("key_id", key_id.len(), 1, MAX_KEY_ID)?;
+        // Outside a token's selection a key does not exist.
+        if !self.caller.principal.may_use_key(key_id) {
+            return Err(Error::KeyNotFound(key_id.to_owned()));
+        }
         match self.ring.purpose(key_id) {
             Some(Purpose::Caller) => Ok(()),
             Some(purpose) => {
