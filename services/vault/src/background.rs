@@ -1,4 +1,5 @@
-//! What the vault does unasked: following the stored ring, destroying what is due, re-encrypting.
+//! What the vault does unasked: following the stored ring, destroying what is due, re-encrypting, sweeping,
+//! anchoring the audit log's head in the process log.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,7 +8,9 @@ use strongroom_runtime::Shutdown;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
+use crate::audit::log_head;
 use crate::error::Result;
+use crate::sweep;
 use crate::vault::Vault;
 
 /// A rotation must be felt within five seconds in every process.
@@ -18,6 +21,8 @@ pub(crate) fn start(vault: &Arc<Vault>, shutdown: &Shutdown) -> JoinSet<()> {
     let mut tasks = JoinSet::new();
     tasks.spawn(watch_ring(Arc::clone(vault), shutdown.clone()));
     tasks.spawn(work_on_jobs(Arc::clone(vault), shutdown.clone()));
+    tasks.spawn(log_head(Arc::clone(vault), shutdown.clone()));
+    tasks.spawn(sweep::run(Arc::clone(vault), shutdown.clone()));
     tasks
 }
 

@@ -1,5 +1,7 @@
 //! What the vault can answer, by what the caller can do about it, and the only translation to gRPC.
 
+use std::sync::Arc;
+
 use strongroom_crypto::{Kid, Purpose, State};
 use strongroom_runtime::auth::permission_denied;
 use strongroom_runtime::status::{bad_request, status};
@@ -213,6 +215,12 @@ pub enum Error {
         /// What is missing.
         permission: String,
     },
+    /// The events of reveals could not be committed; all that shared the commit get the same cause.
+    #[error("the audit log cannot be written; nothing was revealed: {0}")]
+    AuditUnavailable(#[source] Arc<strongroom_store::Error>),
+    /// The token of a running stream was revoked or has expired.
+    #[error("the token is unknown, expired or revoked")]
+    TokenEnded,
     /// Not built yet.
     #[error("{0}")]
     Unimplemented(&'static str),
@@ -299,7 +307,6 @@ impl From<Error> for Status {
                 known(Code::PermissionDenied, "KEY_APPROVER_DEPENDENT", &[("id", id)])
             }
             Error::RootKeyChanged => known(Code::FailedPrecondition, "ROOT_KEY_CHANGED", &[]),
-            Error::Stopping => known(Code::Unavailable, "STOPPING", &[]),
             Error::KeyPurpose { key_id, purpose } => known(
                 Code::FailedPrecondition,
                 "KEY_PURPOSE",
@@ -333,7 +340,13 @@ impl From<Error> for Status {
                 known(Code::InvalidArgument, "CIPHERTEXT_INVALID", &[("field", "ciphertext")])
             }
             Error::PermissionMissing { method, permission } => permission_denied(DOMAIN, method, permission),
+            Error::TokenEnded => known(Code::Unauthenticated, "UNAUTHENTICATED", &[]),
+            Error::Stopping => known(Code::Unavailable, "STOPPING", &[]),
             Error::Unimplemented(_) => known(Code::Unimplemented, "NOT_IMPLEMENTED", &[]),
+            Error::AuditUnavailable(_) => audit_unavailable(&error, "nothing was revealed"),
+            Error::Store(strongroom_store::Error::Audit(_)) => {
+                audit_unavailable(&error, "nothing was changed")
+            }
             Error::Store(store) if store.kind() == Kind::Unavailable => unavailable(&error),
             Error::Tables(tables) if tables.kind() == strongroom_tables::Kind::Unavailable => {
                 unavailable(&error)
@@ -354,6 +367,12 @@ fn unavailable(error: &Error) -> Status {
     tracing::warn!(%error, "the database is not available");
     let message = "the vault's database is not available; nothing was changed, try again";
     status(Code::Unavailable, DOMAIN, "DATABASE_UNAVAILABLE", message, &[])
+}
+
+fn audit_unavailable(error: &Error, so: &str) -> Status {
+    tracing::error!(%error, "the audit log cannot be written");
+    let message = format!("the audit log cannot be written; {so}, try again once it can");
+    status(Code::Unavailable, DOMAIN, "AUDIT_UNAVAILABLE", &message, &[])
 }
 
 fn internal(error: &Error) -> Status {

@@ -22,10 +22,7 @@ use tokio_stream::Stream;
 use tonic::service::Routes;
 use tonic::{Response, Status};
 
-use crate::error::Error;
 use crate::vault::Vault;
-
-const NOT_YET: Error = Error::Unimplemented("this is not built yet");
 
 /// What a streaming handler returns.
 type Replies<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;

@@ -53,11 +53,10 @@ pub async fn serve(
     clock: Arc<dyn Clock>,
     shutdown: Shutdown,
 ) -> Result<(), Error> {
-    let vault = Arc::new(bootstrap::open(&config, clock).await?);
+    let vault = Arc::new(bootstrap::open(&config, clock, shutdown.clone()).await?);
     tracing::info!(database = %vault.database, root_key = %vault.root_key_id(), "the vault is open");
     // Dropped with the server: nothing of it outlives this call.
     let mut background = background::start(&vault, &shutdown);
-    tokio::spawn(sweep::run(Arc::clone(&vault), shutdown.clone()));
     let serve = Serve {
         listener,
         routes: grpc::routes(&vault),

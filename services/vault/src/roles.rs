@@ -9,6 +9,7 @@ const EXPORT_PLAIN: &str = "backup.export_plain";
 const OPERATOR: &[&str] = &[
     "audit.head",
     "audit.list",
+    "audit.verify",
     "backup.export",
     "credential.activate",
     "credential.create",
@@ -31,6 +32,7 @@ const OPERATOR: &[&str] = &[
 const AUDITOR: &[&str] = &[
     "audit.head",
     "audit.list",
+    "audit.verify",
     "credential.get",
     "credential.list",
     "crypto.export_signing_key",

@@ -1,7 +1,6 @@
 //! The vault from outside: its gRPC interface over a real socket, on both databases.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
-#[expect(dead_code, reason = "shared with tests of other nouns")]
 mod server;
 
 use strongroom_api::source::v1::ReadSnapshotRequest;

@@ -1,7 +1,6 @@
 //! Keys from outside: their life, who may end it, and what goes on meanwhile.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
-#[expect(dead_code, reason = "shared with tests of other nouns")]
 mod server;
 
 use std::collections::HashMap;
@@ -241,7 +240,11 @@ async fn pins_of_archives_hold_a_version() {
         let kids = admin.keys.pin_key_versions(pin.clone()).await.unwrap().into_inner().kids;
         let signing = versions(&mut admin, "signing").await[0].kid.clone();
         let expected = std::collections::BTreeSet::from([old.clone(), signing]);
-        assert_eq!(kids.into_iter().collect::<std::collections::BTreeSet<_>>(), expected, "no audit or page key");
+        assert_eq!(
+            kids.into_iter().collect::<std::collections::BTreeSet<_>>(),
+            expected,
+            "no audit or page key"
+        );
         rotate(&mut admin, "credential").await;
         let refused = disable(&mut admin, &old).await.unwrap_err();
         assert_eq!(reason_of(&refused), "KEY_VERSION_IN_USE");

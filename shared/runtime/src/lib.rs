@@ -13,6 +13,7 @@ mod selectors;
 pub mod server;
 pub mod shutdown;
 pub mod status;
+mod strangers;
 pub mod trace;
 
 pub use auth::{Authenticator, Caller, Principal};

@@ -3,6 +3,7 @@
 
 use strongroom_crypto::{Error as CryptoError, Place, Purpose, SecretBytes};
 
+use crate::audit::ChainKey;
 use crate::error::Result;
 use crate::vault::Vault;
 
@@ -10,15 +11,16 @@ impl Vault {
     /// Opens the stored ring if it changed.
     pub(crate) async fn reload_ring(&self) -> Result<()> {
         if self.ring.reload(self.store.as_ref()).await? {
-            self.ring_replaced();
+            return self.ring_replaced();
         }
         Ok(())
     }
 
-    /// Called after the open ring was replaced: what keeps a key of its own (the audit chain) takes the new
-    /// primary version from `self.ring()` here.
-    #[expect(clippy::unused_self, reason = "the place where keepers of a key are told")]
-    fn ring_replaced(&self) {}
+    /// Called after the open ring was replaced: the audit log is chained by its newest key from here on.
+    fn ring_replaced(&self) -> Result<()> {
+        self.store.set_chain(ChainKey::primary(&self.ring())?);
+        Ok(())
+    }
 
     /// Opens a value that may have been sealed by a version newer than the open ring.
     pub(crate) async fn open_value(

@@ -4,7 +4,6 @@
 mod references;
 mod rotation;
 mod selectors;
-#[expect(dead_code, reason = "shared with tests of other nouns")]
 #[path = "../server/mod.rs"]
 mod server;
 

@@ -1,4 +1,5 @@
 //! A vault of one test, serving on a free port until it is dropped.
+#![expect(dead_code, reason = "each test binary uses its part")]
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -97,6 +98,16 @@ impl TestVault {
 
     pub(crate) fn config(&self) -> VaultConfig {
         config(&self.folder, &self.database)
+    }
+
+    /// Runs statements behind the vault's back.
+    pub(crate) fn run(&self, sql: &str) {
+        self.database.run(sql);
+    }
+
+    /// The one number that `sql` selects.
+    pub(crate) fn number(&self, sql: &str) -> i64 {
+        self.database.number(sql)
     }
 
     pub(crate) async fn channel(&self) -> Channel {

@@ -6,6 +6,7 @@ use strongroom_store::{Result, expect_rows};
 
 use super::PostgresStore;
 use super::audit::append;
+use super::change::Change;
 use crate::store::key::{
     BUMP_RING, COUNT_KEY, COUNT_OTHER_ROOT, COUNT_ROOT_KEYS, DEMOTE_PRIMARY, DESTROY, INSERT_KEY,
     INSERT_KEY_VERSION, INSERT_NEXT_VERSION, INSERT_ROOT_KEY, KEY_VERSIONS, NEWEST_ROOT, PUT_ROOT_KEY,
@@ -200,8 +201,8 @@ async fn insert_key(tx: &mut PgConnection, version: &KeyVersionRow) -> Result<()
 }
 
 /// The end of every change of the ring: its revision, then its event.
-async fn change_ring(tx: &mut PgConnection, event: &NewEvent) -> Result<()> {
-    let done = sqlx::query(BUMP_RING).execute(&mut *tx).await?;
+async fn change_ring(tx: &mut Change, event: &NewEvent) -> Result<()> {
+    let done = sqlx::query(BUMP_RING).execute(&mut **tx).await?;
     expect_rows("ring_revision", done.rows_affected(), 1)?;
     append(tx, event).await?;
     Ok(())

@@ -25,7 +25,7 @@ impl CredentialStore for SqliteStore {
         let mut tx = self.begin().await?;
         insert(&mut tx, row, labels).await?;
         append(&mut tx, event).await?;
-        Ok(tx.commit().await?)
+        tx.commit().await
     }
 
     async fn create_credential_once(
