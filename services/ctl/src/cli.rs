@@ -4,6 +4,7 @@ mod archive;
 mod audit;
 mod backup;
 mod credential;
+mod key;
 mod reference;
 mod services;
 mod token;
@@ -12,11 +13,14 @@ mod values;
 use clap::{Parser, Subcommand};
 
 pub(crate) use archive::ArchiveCommand;
-pub(crate) use audit::{AuditCommand, ListEvents};
+pub(crate) use audit::{AuditCommand, ListEvents, PruneEvents, WatchEvents};
 pub(crate) use backup::BackupCommand;
-pub(crate) use credential::{CreateCredential, CredentialCommand, ListCredentials, UpdateCredential};
+pub(crate) use credential::{
+    CreateCredential, CredentialCommand, ListCredentials, RotateCredential, UpdateCredential,
+};
+pub(crate) use key::KeyCommand;
 pub(crate) use reference::{BindReference, Consumer, ReferenceCommand};
-pub(crate) use services::{Demo, Dev, KeyCommand, SourceCommand};
+pub(crate) use services::{Demo, Dev, SourceCommand};
 pub(crate) use token::{IssueToken, TokenCommand};
 
 use crate::output::Format;
@@ -63,7 +67,9 @@ pub(crate) enum Command {
     /// API tokens: who may do what.
     #[command(subcommand)]
     Token(TokenCommand),
-    /// Keys.
+    /// The keys that seal values: rotation, re-encryption, and guarded retirement.
+    ///
+    /// A version is retired in steps: rotate, reencrypt, see the census at zero, disable, destroy.
     #[command(subcommand)]
     Key(KeyCommand),
     /// What happened, and who did it.
@@ -110,17 +116,41 @@ mod tests {
             "credential deactivate ID",
             "credential delete ID",
             "credential reveal ID",
+            "credential reveal ID --previous",
+            "credential rotate ID --secret-file - --grace 1h",
+            "credential rollback ID",
             "credential update ID --name N --label a=b",
             "credential stats",
             "reference bind endpoint 7 ID --needs-provider openai",
+            "reference bind endpoint 7 --via provider_template/2 --fallback ID --fallback ID2",
             "reference release endpoint 7",
+            "reference resolve endpoint 7",
+            "reference reassign --from ID --to ID2",
             "reference list --credential ID",
             "token issue ci --role operator --expires 2030-01-01T00:00:00+02:00",
+            "token issue ci --role gateway --select provider=openai --select label.env=staging",
             "token list",
             "token revoke T",
             "key new-root --out F",
+            "key list",
+            "key create gateway",
+            "key rotate gateway",
+            "key reencrypt --rate 500",
+            "key census gateway",
+            "key census",
+            "key disable 0123456789abcdef",
+            "key enable 0123456789abcdef",
+            "key destroy 0123456789abcdef --after 7d",
+            "key undo 0123456789abcdef",
+            "key approve R",
+            "key requests",
+            "key export-public --out F",
             "audit list --event credential.* --actor a --target t --since 12h --limit 5",
             "audit head",
+            "audit watch --event credential.* --after 7",
+            "audit verify --head F",
+            "audit prune --before 2029-01-01T00:00:00Z",
+            "audit prune --older-than 90d",
             "backup export --out - --include audit --include gateway_logs --since 30d --tables a,b --plain",
             "source list",
             "archive inspect F",
@@ -147,6 +177,18 @@ mod tests {
             "credential create N --provider p --secret-file - --expires tomorrow",
             "audit list --since yesterday",
             "audit list --limit 0",
+            "reference bind endpoint 7",
+            "reference bind endpoint 7 ID --via provider_template/2",
+            "reference bind endpoint 7 --via provider_template",
+            "reference reassign --from ID",
+            "token issue ci --role gateway --select env=staging",
+            "credential rotate ID",
+            "credential rotate ID --secret-file - --grace soon",
+            "key destroy 0123456789abcdef --after 7",
+            "key reencrypt --rate 0",
+            "audit watch --after -1",
+            "audit prune",
+            "audit prune --before 2029-01-01T00:00:00Z --older-than 90d",
             "backup export",
             "-o yaml credential stats",
         ] {

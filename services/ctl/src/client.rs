@@ -8,6 +8,8 @@ use anyhow::{Context as _, Result, bail};
 use strongroom_api::backup::v1::backup_service_client::BackupServiceClient;
 use strongroom_api::vault::v1::audit_service_client::AuditServiceClient;
 use strongroom_api::vault::v1::credential_service_client::CredentialServiceClient;
+use strongroom_api::vault::v1::crypto_service_client::CryptoServiceClient;
+use strongroom_api::vault::v1::key_service_client::KeyServiceClient;
 use strongroom_api::vault::v1::reference_service_client::ReferenceServiceClient;
 use strongroom_api::vault::v1::token_service_client::TokenServiceClient;
 use strongroom_runtime::client::{AuthorizedChannel, Bearer, Target};
@@ -18,6 +20,9 @@ use crate::error::CallFailed;
 
 /// How long a single answer may take. Streams have no such limit here; the server ends them.
 const DEADLINE: Duration = Duration::from_secs(30);
+
+/// The same for work that grows with the log.
+const LONG_DEADLINE: Duration = Duration::from_secs(3600);
 
 /// How many resources a page of a list asks for.
 pub(crate) const PAGE_SIZE: i32 = 500;
@@ -170,6 +175,14 @@ impl Connection {
         TokenServiceClient::new(self.channel.clone()).max_decoding_message_size(MAX_MESSAGE)
     }
 
+    pub(crate) fn keys(&self) -> KeyServiceClient<AuthorizedChannel> {
+        KeyServiceClient::new(self.channel.clone()).max_decoding_message_size(MAX_MESSAGE)
+    }
+
+    pub(crate) fn crypto(&self) -> CryptoServiceClient<AuthorizedChannel> {
+        CryptoServiceClient::new(self.channel.clone()).max_decoding_message_size(MAX_MESSAGE)
+    }
+
     pub(crate) fn audit(&self) -> AuditServiceClient<AuthorizedChannel> {
         AuditServiceClient::new(self.channel.clone()).max_decoding_message_size(MAX_MESSAGE)
     }
@@ -183,6 +196,13 @@ impl Connection {
 pub(crate) fn unary<T>(message: T) -> Request<T> {
     let mut request = Request::new(message);
     request.set_timeout(DEADLINE);
+    request
+}
+
+/// As [`unary`], for an answer that takes its time.
+pub(crate) fn long<T>(message: T) -> Request<T> {
+    let mut request = Request::new(message);
+    request.set_timeout(LONG_DEADLINE);
     request
 }
 

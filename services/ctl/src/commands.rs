@@ -24,7 +24,7 @@ pub(crate) async fn run(cli: Cli) -> Result<()> {
         Command::Credential(command) => credential::run(command, format).await,
         Command::Reference(command) => reference::run(command, format).await,
         Command::Token(command) => token::run(command, format).await,
-        Command::Key(command) => key::run(command, format),
+        Command::Key(command) => key::run(command, format).await,
         Command::Audit(command) => audit::run(command, format).await,
         Command::Backup(command) => backup::run(command, format).await,
         Command::Source(command) => source::run(command, format).await,

@@ -5,8 +5,12 @@ use std::fmt;
 
 use strongroom_runtime::status::reason_of;
 use tonic::{Code, Status};
+use tonic_types::StatusExt as _;
 
 use crate::output::{ReaderLeft, printable};
+
+/// Reasons of refusals that open a request, which a second principal may approve.
+const RETIREMENT_REFUSED: [&str; 2] = ["KEY_VERSION_IN_USE", "KEY_CENSUS_STALE"];
 
 /// A refused or failed call, as the operator reads it.
 #[derive(Debug)]
@@ -23,6 +27,7 @@ impl CallFailed {
             "" => status.code().description().to_owned(),
             message => printable(message).trim_end_matches('.').to_owned(),
         };
+        let approvable = approvable(status, &reason);
         let shown = if reason.is_empty() { message } else { format!("{message} [{reason}]") };
         // A status with a source was made on this side: the service was never reached, or the line broke.
         let ours = status.source().is_some();
@@ -38,6 +43,12 @@ impl CallFailed {
             }
             _ if reason == "SEAL_UNAVAILABLE" => {
                 format!("{shown}: sealed exports come with a later release, pass --plain")
+            }
+            _ if !approvable.is_empty() => {
+                format!(
+                    "{shown}; `strongroom key census` shows what needs it, and somebody else approves with \
+                     `strongroom key approve {approvable}`"
+                )
             }
             (Code::DeadlineExceeded, _) => format!("{shown} ({service} at {url})"),
             // tonic's own timer ends a call as CANCELLED.
@@ -56,6 +67,15 @@ impl CallFailed {
     pub(crate) fn reason(&self) -> &str {
         &self.reason
     }
+}
+
+/// The request that a refused retirement opened; empty for every other refusal.
+fn approvable(status: &Status, reason: &str) -> String {
+    if !RETIREMENT_REFUSED.contains(&reason) {
+        return String::new();
+    }
+    let facts = status.get_details_error_info().map(|info| info.metadata).unwrap_or_default();
+    facts.get("request_id").map(|id| printable(id)).unwrap_or_default()
 }
 
 impl fmt::Display for CallFailed {
@@ -107,6 +127,16 @@ mod tests {
         assert_eq!(shown(&refused), "it is inactive [CREDENTIAL_INACTIVE]");
         assert_eq!(shown(&Status::internal("a\u{1b}[31m.")), "a\\u{1b}[31m");
         assert!(!shown(&Status::internal("")).is_empty());
+    }
+
+    #[test]
+    fn a_refused_retirement_says_how_it_is_approved() {
+        let facts = [("kid", "0123456789abcdef"), ("request_id", "r-1")];
+        let message = "it is needed by 3 rows";
+        let refused = status(Code::FailedPrecondition, "vault", "KEY_VERSION_IN_USE", message, &facts);
+        let shown = shown(&refused);
+        assert!(shown.starts_with("it is needed by 3 rows [KEY_VERSION_IN_USE]; "), "{shown}");
+        assert!(shown.ends_with("`strongroom key approve r-1`"), "{shown}");
     }
 
     #[test]

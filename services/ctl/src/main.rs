@@ -11,6 +11,7 @@ mod error;
 mod files;
 mod output;
 mod secret_input;
+mod selector;
 mod time;
 
 use std::process::ExitCode;

@@ -9,7 +9,7 @@ use anyhow::{Context as _, Result, anyhow};
 use clap::ValueEnum;
 use serde::Serialize;
 
-pub(crate) use table::{Table, key_values};
+pub(crate) use table::{Table, key_values, line};
 
 /// How results are printed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
@@ -33,6 +33,20 @@ impl Format {
             Self::Text => print(text().as_bytes()),
             Self::Json => print_json(&to_json(full_name, message)?),
         }
+    }
+
+    /// Prints one message of many on one line, as it comes.
+    pub(crate) fn line<M: prost::Message>(
+        self,
+        full_name: &str,
+        message: &M,
+        text: impl FnOnce() -> String,
+    ) -> Result<()> {
+        let line = match self {
+            Self::Text => text(),
+            Self::Json => to_json(full_name, message)?.to_string(),
+        };
+        print(format!("{line}\n").as_bytes())
     }
 
     /// Prints a list of messages: a table, or one array.

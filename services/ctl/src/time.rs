@@ -17,21 +17,11 @@ impl FromStr for Since {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let expected = || "expected an age such as 30d, 12h or 15m, or a time such as 2030-01-31T12:00:00Z";
         if let Ok(time) = text.parse() {
             return Ok(Self::At(time));
         }
-        let unit = text.chars().last().ok_or_else(expected)?;
-        let seconds = match unit {
-            's' => 1,
-            'm' => 60,
-            'h' => 3600,
-            'd' => 24 * 3600,
-            'w' => 7 * 24 * 3600,
-            _ => return Err(expected().to_owned()),
-        };
-        let count: u32 = text[..text.len() - 1].parse().map_err(|_| expected())?;
-        Ok(Self::Ago(SignedDuration::from_secs(i64::from(count) * seconds)))
+        let expected = "expected an age such as 30d, 12h or 15m, or a time such as 2030-01-31T12:00:00Z";
+        length(text).map(Self::Ago).map_err(|_| expected.to_owned())
     }
 }
 
@@ -46,6 +36,27 @@ impl Since {
             Self::Ago(age) => Ok(Timestamp::from_microsecond(now_micros)?.checked_sub(age)?),
         }
     }
+}
+
+/// A length of time: a whole number and `s`, `m`, `h`, `d` or `w`.
+pub(crate) fn length(text: &str) -> Result<SignedDuration, String> {
+    let expected = || "expected a length of time such as 7d, 12h, 15m or 30s".to_owned();
+    let unit = text.chars().last().ok_or_else(expected)?;
+    let seconds = match unit {
+        's' => 1,
+        'm' => 60,
+        'h' => 3600,
+        'd' => 24 * 3600,
+        'w' => 7 * 24 * 3600,
+        _ => return Err(expected()),
+    };
+    let count: u32 = text[..text.len() - 1].parse().map_err(|_| expected())?;
+    Ok(SignedDuration::from_secs(i64::from(count) * seconds))
+}
+
+/// As messages carry a length of time.
+pub(crate) fn length_to_wire(length: SignedDuration) -> prost_types::Duration {
+    prost_types::Duration { seconds: length.as_secs(), nanos: length.subsec_nanos() }
 }
 
 /// As messages carry it.
@@ -88,6 +99,16 @@ mod tests {
             assert!(wrong.parse::<Since>().is_err(), "{wrong}");
         }
         assert!("4000000w".parse::<Since>().unwrap().resolve(now).is_err());
+    }
+
+    #[test]
+    fn lengths() {
+        for (text, seconds) in [("0s", 0), ("90m", 5400), ("1h", 3600), ("7d", 604_800), ("2w", 1_209_600)] {
+            assert_eq!(length_to_wire(length(text).unwrap()).seconds, seconds, "{text}");
+        }
+        for wrong in ["", "h", "7", "-7d", "7D", "7 d", "2030-01-31T12:00:00Z"] {
+            assert!(length(wrong).is_err(), "{wrong}");
+        }
     }
 
     #[test]

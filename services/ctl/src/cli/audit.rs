@@ -1,15 +1,30 @@
 //! `strongroom audit`.
 
-use clap::{Args, Subcommand};
+use std::path::PathBuf;
 
-use crate::time::Since;
+use clap::{Args, Subcommand};
+use jiff::{SignedDuration, Timestamp};
+
+use super::values::timestamp;
+use crate::time::{Since, length};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum AuditCommand {
     /// List events, newest first.
     List(ListEvents),
-    /// Show the newest event's place in the log.
+    /// Show the newest event's place in the log. Kept elsewhere (-o json), it lets `verify` find a cut tail.
     Head,
+    /// Print events as they are committed, one a line, until it is stopped. With -o json: one object a line.
+    Watch(WatchEvents),
+    /// Recompute the log's chain and print what is wrong with it, one problem a line; the exit code is then 1.
+    Verify {
+        /// A head that was kept outside the vault: what `audit head -o json` printed, an archive, or its
+        /// manifest.json. Without one, a tail that was cut off together with the vault's own head is not seen.
+        #[arg(long, value_name = "FILE")]
+        head: Option<PathBuf>,
+    },
+    /// Remove old events behind a checkpoint, so that what stays still verifies. There is no undo.
+    Prune(PruneEvents),
 }
 
 #[derive(Debug, Args)]
@@ -29,4 +44,25 @@ pub(crate) struct ListEvents {
     /// Only the newest N.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) limit: Option<u64>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct WatchEvents {
+    /// One event, or a family of them with a trailing star: 'credential.*'.
+    #[arg(long)]
+    pub(crate) event: Option<String>,
+    /// Begin after the event with this number; 0 begins with the oldest. Without it: what happens from now on.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(i64).range(0..))]
+    pub(crate) after: Option<i64>,
+}
+
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub(crate) struct PruneEvents {
+    /// Remove events before this time: RFC 3339, at least a day ago.
+    #[arg(long, value_name = "TIME", value_parser = timestamp)]
+    pub(crate) before: Option<Timestamp>,
+    /// Remove events older than this: such as 90d or 52w, at least 1d.
+    #[arg(long, value_name = "AGE", value_parser = length)]
+    pub(crate) older_than: Option<SignedDuration>,
 }

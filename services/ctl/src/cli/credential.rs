@@ -3,9 +3,10 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::values::{label, timestamp};
+use crate::time::length;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum CredentialCommand {
@@ -22,7 +23,17 @@ pub(crate) enum CredentialCommand {
     /// Delete a credential and its secret for good. References to it stay, bound to nothing.
     Delete(CredentialId),
     /// Print the secret: its bytes and nothing else. The audit log says who did.
-    Reveal(CredentialId),
+    Reveal {
+        #[command(flatten)]
+        credential: CredentialId,
+        /// The secret before the last rotation, while its grace lasts.
+        #[arg(long)]
+        previous: bool,
+    },
+    /// Replace the secret in place: the id and every reference stay. The old one opens until its grace ends.
+    Rotate(RotateCredential),
+    /// Make the secret before the last rotation the current one again, while its grace lasts.
+    Rollback(CredentialId),
     /// Change the name or the labels. The provider is fixed at creation.
     Update(UpdateCredential),
     /// Count credentials: all, active, and the providers they cover.
@@ -53,6 +64,20 @@ pub(crate) struct CreateCredential {
     /// When it stops being usable: RFC 3339, such as 2030-01-31T12:00:00Z.
     #[arg(long, value_name = "TIME", value_parser = timestamp)]
     pub(crate) expires: Option<Timestamp>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RotateCredential {
+    /// The credential's id, or its display name where that is unique.
+    #[arg(value_name = "ID")]
+    pub(crate) id: String,
+    /// The file that holds the new secret, or - for standard input; as `create` takes it.
+    #[arg(long, value_name = "FILE|-")]
+    pub(crate) secret_file: PathBuf,
+    /// How long the old secret still opens, with `reveal --previous`: such as 1h, 2d or 0s, at most 30d. The
+    /// vault's default is 1h.
+    #[arg(long, value_name = "TIME", value_parser = length)]
+    pub(crate) grace: Option<SignedDuration>,
 }
 
 #[derive(Debug, Args)]

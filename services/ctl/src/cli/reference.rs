@@ -2,12 +2,30 @@
 
 use clap::{Args, Subcommand};
 
+use super::values::consumer;
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum ReferenceCommand {
-    /// Bind a consumer to a credential. Binding it again replaces the credential.
+    /// Bind a consumer to a credential, or to whatever another consumer is bound to.
+    ///
+    /// Binding it again replaces what it was bound to, its fallbacks too.
     Bind(BindReference),
     /// Remove a consumer's reference.
     Release(Consumer),
+    /// Print the secret that a consumer gets: its bytes and nothing else.
+    ///
+    /// It is that of the first usable candidate: the consumer's credential, or its template's, then the
+    /// fallbacks in their order. Those passed over are named on standard error. The audit log says who asked.
+    Resolve(Consumer),
+    /// Move every reference of one credential to another, all or none.
+    Reassign {
+        /// The credential that they leave: its id, or its display name where that is unique.
+        #[arg(long, value_name = "ID")]
+        from: String,
+        /// The credential that they are bound to from now on.
+        #[arg(long, value_name = "ID")]
+        to: String,
+    },
     /// List references by kind and consumer.
     List {
         /// Only those to this credential: its id, or its display name where that is unique.
@@ -29,9 +47,16 @@ pub(crate) struct BindReference {
     #[command(flatten)]
     pub(crate) consumer: Consumer,
     /// The credential's id, or its display name where that is unique.
-    #[arg(value_name = "ID")]
-    pub(crate) id: String,
+    #[arg(value_name = "ID", required_unless_present = "via", conflicts_with = "via")]
+    pub(crate) id: Option<String>,
     /// The provider that the consumer needs; a credential of another one is refused.
     #[arg(long, value_name = "PROVIDER")]
     pub(crate) needs_provider: Option<String>,
+    /// Instead of a credential: another consumer that is bound directly, whose credential is used. An endpoint
+    /// follows its template so: provider_template/2.
+    #[arg(long, value_name = "KIND/CONSUMER", value_parser = consumer)]
+    pub(crate) via: Option<String>,
+    /// A credential to use when those before it cannot be used; may be repeated, and then in that order.
+    #[arg(long = "fallback", value_name = "ID")]
+    pub(crate) fallbacks: Vec<String>,
 }

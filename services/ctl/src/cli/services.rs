@@ -1,4 +1,4 @@
-//! `strongroom demo`, `dev`, `key` and `source`.
+//! `strongroom demo`, `dev` and `source`.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -26,16 +26,6 @@ pub(crate) struct Dev {
     /// Where the backup service listens (default 127.0.0.1:7602); port 0 takes a free one.
     #[arg(long, value_name = "ADDR")]
     pub(crate) backup_listen: Option<SocketAddr>,
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum KeyCommand {
-    /// Make a new root key. Whoever has it and a database or an archive has everything: keep it apart.
-    NewRoot {
-        /// Where to write it (mode 0600). An existing file is never replaced.
-        #[arg(long, value_name = "FILE")]
-        out: PathBuf,
-    },
 }
 
 #[derive(Debug, Subcommand)]

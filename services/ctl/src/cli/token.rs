@@ -2,8 +2,10 @@
 
 use clap::{Args, Subcommand};
 use jiff::Timestamp;
+use strongroom_api::vault::v1::Selector;
 
 use super::values::timestamp;
+use crate::selector;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum TokenCommand {
@@ -27,6 +29,13 @@ pub(crate) struct IssueToken {
     /// of the role yourself.
     #[arg(long)]
     pub(crate) role: String,
+    /// Narrow what it reaches; may be repeated.
+    ///
+    /// provider=openai (credentials of that provider), label.env=staging (credentials with that label),
+    /// kind=endpoint or kind=pii_* (references of that kind), key=gateway (that caller key). Of one sort, any may
+    /// match; every sort that is given must. What is outside does not exist for the token.
+    #[arg(long = "select", value_name = "K=V", value_parser = selector::parse)]
+    pub(crate) selectors: Vec<Selector>,
     /// When it stops working: RFC 3339, such as 2030-01-31T12:00:00Z.
     #[arg(long, value_name = "TIME", value_parser = timestamp)]
     pub(crate) expires: Option<Timestamp>,

@@ -10,6 +10,14 @@ pub(super) fn label(text: &str) -> Result<(String, String), String> {
     }
 }
 
+/// `KIND/CONSUMER`; the consumer may contain further `/`.
+pub(super) fn consumer(text: &str) -> Result<String, String> {
+    match text.split_once('/') {
+        Some((kind, consumer)) if !kind.is_empty() && !consumer.is_empty() => Ok(text.to_owned()),
+        _ => Err("expected KIND/CONSUMER, such as provider_template/2".to_owned()),
+    }
+}
+
 /// RFC 3339, with any offset.
 pub(super) fn timestamp(text: &str) -> Result<Timestamp, String> {
     text.parse().map_err(|_| "expected a time such as 2030-01-31T12:00:00Z (RFC 3339)".to_owned())
@@ -24,6 +32,12 @@ mod tests {
         assert_eq!(label("a=b=c"), Ok(("a".into(), "b=c".into())));
         assert_eq!(label("a="), Ok(("a".into(), String::new())));
         assert!(label("a").is_err() && label("=b").is_err());
+    }
+
+    #[test]
+    fn consumers_have_a_kind() {
+        assert!(consumer("endpoint/a/b").is_ok());
+        assert!(consumer("endpoint").is_err() && consumer("/7").is_err() && consumer("endpoint/").is_err());
     }
 
     #[test]

@@ -1,22 +1,33 @@
 //! `strongroom audit`.
 
+mod head;
+mod verification;
+mod watch;
+
 use anyhow::Result;
-use strongroom_api::vault::v1::{AuditEvent, GetAuditHeadRequest, ListAuditEventsRequest};
+use strongroom_api::vault::v1::{
+    AuditEvent, GetAuditHeadRequest, ListAuditEventsRequest, PruneAuditLogRequest,
+};
 use strongroom_runtime::{Clock as _, SystemClock};
 
-use crate::cli::{AuditCommand, ListEvents};
-use crate::client::{self, Connection, PAGE_SIZE, unary};
+use crate::cli::{AuditCommand, ListEvents, PruneEvents};
+use crate::client::{self, Connection, PAGE_SIZE, long, unary};
 use crate::output::{Format, Table, key_values};
-use crate::time::{shown, to_wire};
+use crate::time::{Since, shown, to_wire};
+
+const EVENT: &str = "strongroom.vault.v1.AuditEvent";
 
 pub(super) async fn run(command: AuditCommand, format: Format) -> Result<()> {
     let vault = client::vault()?;
     match command {
         AuditCommand::List(list) => {
             let events = list_events(&vault, list).await?;
-            format.list("strongroom.vault.v1.AuditEvent", &events, || table(&events))
+            format.list(EVENT, &events, || table(&events))
         }
-        AuditCommand::Head => head(&vault, format).await,
+        AuditCommand::Head => show_head(&vault, format).await,
+        AuditCommand::Watch(watch) => watch::run(&vault, watch, format).await,
+        AuditCommand::Verify { head } => verification::run(&vault, head.as_deref(), format).await,
+        AuditCommand::Prune(prune) => prune_events(&vault, prune, format).await,
     }
 }
 
@@ -52,7 +63,7 @@ pub(super) async fn newest(
     }
 }
 
-async fn head(vault: &Connection, format: Format) -> Result<()> {
+async fn show_head(vault: &Connection, format: Format) -> Result<()> {
     let answer = vault.answer(vault.audit().get_audit_head(unary(GetAuditHeadRequest {}))).await?;
     format.message("strongroom.vault.v1.GetAuditHeadResponse", &answer, || {
         key_values([
@@ -63,21 +74,38 @@ async fn head(vault: &Connection, format: Format) -> Result<()> {
     })
 }
 
+async fn prune_events(vault: &Connection, prune: PruneEvents, format: Format) -> Result<()> {
+    let oldest_kept = prune.before.map(Since::At).or(prune.older_than.map(Since::Ago));
+    let before = oldest_kept.map(|since| since.resolve(SystemClock.now_micros())).transpose()?;
+    let request = long(PruneAuditLogRequest { before: before.map(to_wire) });
+    let answer = vault.answer(vault.audit().prune_audit_log(request)).await?;
+    format.message("strongroom.vault.v1.PruneAuditLogResponse", &answer, || {
+        key_values([
+            ("removed", format!("{} events", answer.removed)),
+            ("oldest event", answer.first_sequence.to_string()),
+        ])
+    })
+}
+
 fn table(events: &[AuditEvent]) -> Table {
     let mut table = Table::new(&["#", "TIME", "EVENT", "TARGET", "ACTOR", "VIA", "OUTCOME", "METADATA"]);
     for event in events {
-        table.row([
-            &event.sequence.to_string(),
-            &shown(event.time.as_ref()),
-            &event.event,
-            &event.target,
-            &event.actor,
-            &event.via,
-            &outcome(event),
-            &metadata(event),
-        ]);
+        table.row(cells(event));
     }
     table
+}
+
+fn cells(event: &AuditEvent) -> [String; 8] {
+    [
+        event.sequence.to_string(),
+        shown(event.time.as_ref()),
+        event.event.clone(),
+        event.target.clone(),
+        event.actor.clone(),
+        event.via.clone(),
+        outcome(event),
+        metadata(event),
+    ]
 }
 
 /// How it ended, in one word.

@@ -9,16 +9,17 @@ use bytes::Bytes;
 use strongroom_api::vault::v1::{
     ActivateCredentialRequest, CreateCredentialRequest, Credential, DeactivateCredentialRequest,
     DeleteCredentialRequest, GetCredentialRequest, GetCredentialStatsRequest, ListCredentialsRequest,
-    RevealCredentialRequest, UpdateCredentialRequest,
+    RevealCredentialRequest, RollbackCredentialRequest, RotateCredentialRequest, UpdateCredentialRequest,
 };
+use uuid::Uuid;
 
 pub(super) use resolve::resolve;
 
-use crate::cli::{CreateCredential, CredentialCommand, ListCredentials, UpdateCredential};
+use crate::cli::{CreateCredential, CredentialCommand, ListCredentials, RotateCredential, UpdateCredential};
 use crate::client::{self, Connection, PAGE_SIZE, unary};
 use crate::output::{Format, Table, key_values, message, print};
 use crate::secret_input;
-use crate::time::{shown, to_wire};
+use crate::time::{length_to_wire, shown, to_wire};
 
 const CREDENTIAL: &str = "strongroom.vault.v1.Credential";
 
@@ -48,7 +49,16 @@ pub(super) async fn run(command: CredentialCommand, format: Format) -> Result<()
             print_one(format, answer.credential)
         }
         CredentialCommand::Delete(given) => delete(&vault, &given.id, format).await,
-        CredentialCommand::Reveal(given) => reveal(&vault, &given.id, format).await,
+        CredentialCommand::Reveal { credential, previous } => {
+            reveal(&vault, &credential.id, previous, format).await
+        }
+        CredentialCommand::Rotate(rotate) => print_one(format, rotate_credential(&vault, rotate).await?),
+        CredentialCommand::Rollback(given) => {
+            let id = resolve(&vault, &given.id).await?;
+            let request = RollbackCredentialRequest { id, ..Default::default() };
+            let answer = vault.answer(vault.credentials().rollback_credential(unary(request))).await?;
+            print_one(format, answer.credential)
+        }
         CredentialCommand::Update(update) => print_one(format, update_credential(&vault, update).await?),
         CredentialCommand::Stats => stats(&vault, format).await,
     }
@@ -62,8 +72,26 @@ async fn create_credential(vault: &Connection, create: CreateCredential) -> Resu
         secret: Bytes::copy_from_slice(secret.expose()),
         labels: create.labels.into_iter().collect(),
         expire_time: create.expires.map(to_wire),
+        request_id: request_id(),
     };
     Ok(vault.answer(vault.credentials().create_credential(unary(request))).await?.credential)
+}
+
+async fn rotate_credential(vault: &Connection, rotate: RotateCredential) -> Result<Option<Credential>> {
+    let secret = secret_input::read(&rotate.secret_file)?;
+    let request = RotateCredentialRequest {
+        id: resolve(vault, &rotate.id).await?,
+        secret: Bytes::copy_from_slice(secret.expose()),
+        grace: rotate.grace.map(length_to_wire),
+        request_id: request_id(),
+        ..Default::default()
+    };
+    Ok(vault.answer(vault.credentials().rotate_credential(unary(request))).await?.credential)
+}
+
+/// A fresh one for each run of the command: a proxy that sends the call twice makes nothing twice.
+fn request_id() -> String {
+    Uuid::now_v7().to_string()
 }
 
 async fn update_credential(vault: &Connection, update: UpdateCredential) -> Result<Option<Credential>> {
@@ -122,13 +150,18 @@ async fn delete(vault: &Connection, given: &str, format: Format) -> Result<()> {
     })
 }
 
-async fn reveal(vault: &Connection, given: &str, format: Format) -> Result<()> {
-    let request = RevealCredentialRequest { id: resolve(vault, given).await? };
+async fn reveal(vault: &Connection, given: &str, previous: bool, format: Format) -> Result<()> {
+    let request = RevealCredentialRequest { id: resolve(vault, given).await?, previous };
     let answer = vault.answer(vault.credentials().reveal_credential(unary(request))).await?;
     if format == Format::Json {
         return format.message("strongroom.vault.v1.RevealCredentialResponse", &answer, String::new);
     }
-    print(&answer.secret)?;
+    print_secret(&answer.secret)
+}
+
+/// Prints the bytes of a secret and nothing else.
+pub(super) fn print_secret(secret: &[u8]) -> Result<()> {
+    print(secret)?;
     if std::io::stdout().is_terminal() {
         message(""); // The prompt goes to a line of its own; the secret has no line feed.
     }
@@ -165,6 +198,7 @@ fn details(credential: &Credential) -> String {
         ("updated", shown(credential.update_time.as_ref())),
         ("last used", shown(credential.last_used_time.as_ref())),
         ("expires", shown(credential.expire_time.as_ref())),
+        ("previous secret until", shown(credential.previous_expire_time.as_ref())),
         ("etag", credential.etag.clone()),
     ])
 }

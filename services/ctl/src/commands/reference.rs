@@ -2,13 +2,14 @@
 
 use anyhow::{Context as _, Result};
 use strongroom_api::vault::v1::{
-    BindReferenceRequest, ListReferencesRequest, Reference, ReleaseReferenceRequest,
+    BindReferenceRequest, ListReferencesRequest, ReassignReferencesRequest, Reference,
+    ReleaseReferenceRequest, ResolveReferenceRequest, SkippedCandidate,
 };
 
-use super::credential::resolve;
+use super::credential::{print_secret, resolve};
 use crate::cli::{BindReference, Consumer, ReferenceCommand};
 use crate::client::{self, Connection, PAGE_SIZE, unary};
-use crate::output::{Format, Table, key_values};
+use crate::output::{Format, Table, key_values, message, printable};
 use crate::time::shown;
 
 const REFERENCE: &str = "strongroom.vault.v1.Reference";
@@ -18,6 +19,8 @@ pub(super) async fn run(command: ReferenceCommand, format: Format) -> Result<()>
     match command {
         ReferenceCommand::Bind(bind) => bind_reference(&vault, bind, format).await,
         ReferenceCommand::Release(consumer) => release(&vault, consumer, format).await,
+        ReferenceCommand::Resolve(consumer) => resolve_reference(&vault, consumer, format).await,
+        ReferenceCommand::Reassign { from, to } => reassign(&vault, &from, &to, format).await,
         ReferenceCommand::List { credential } => {
             let references = list(&vault, credential).await?;
             format.list(REFERENCE, &references, || table(&references))
@@ -26,11 +29,21 @@ pub(super) async fn run(command: ReferenceCommand, format: Format) -> Result<()>
 }
 
 async fn bind_reference(vault: &Connection, bind: BindReference, format: Format) -> Result<()> {
+    let credential_id = match bind.id {
+        Some(given) => resolve(vault, &given).await?,
+        None => String::new(),
+    };
+    let mut fallback_credential_ids = Vec::new();
+    for fallback in bind.fallbacks {
+        fallback_credential_ids.push(resolve(vault, &fallback).await?);
+    }
     let request = BindReferenceRequest {
         kind: bind.consumer.kind,
         consumer: bind.consumer.consumer,
-        credential_id: resolve(vault, &bind.id).await?,
+        credential_id,
         needs_provider: bind.needs_provider.unwrap_or_default(),
+        via: bind.via.unwrap_or_default(),
+        fallback_credential_ids,
     };
     let answer = vault.answer(vault.references().bind_reference(unary(request))).await?;
     let reference = answer.reference.context("the vault answered without a reference")?;
@@ -43,6 +56,37 @@ async fn release(vault: &Connection, consumer: Consumer, format: Format) -> Resu
     let request = ReleaseReferenceRequest { kind, consumer };
     let answer = vault.answer(vault.references().release_reference(unary(request))).await?;
     format.message("strongroom.vault.v1.ReleaseReferenceResponse", &answer, || text)
+}
+
+async fn resolve_reference(vault: &Connection, consumer: Consumer, format: Format) -> Result<()> {
+    let Consumer { kind, consumer } = consumer;
+    let request = ResolveReferenceRequest { kind, consumer };
+    let answer = vault.answer(vault.references().resolve_reference(unary(request))).await?;
+    if format == Format::Json {
+        return format.message("strongroom.vault.v1.ResolveReferenceResponse", &answer, String::new);
+    }
+    for candidate in &answer.skipped {
+        message(&passed_over(candidate));
+    }
+    print_secret(&answer.secret)
+}
+
+fn passed_over(candidate: &SkippedCandidate) -> String {
+    let reason = printable(&candidate.reason);
+    match candidate.credential_id.as_str() {
+        "" => format!("skipped: bound to no credential [{reason}]"),
+        id => format!("skipped: {} [{reason}]", printable(id)),
+    }
+}
+
+async fn reassign(vault: &Connection, from: &str, to: &str, format: Format) -> Result<()> {
+    let from_credential_id = resolve(vault, from).await?;
+    let to_credential_id = resolve(vault, to).await?;
+    let request = ReassignReferencesRequest { from_credential_id, to_credential_id };
+    let answer = vault.answer(vault.references().reassign_references(unary(request))).await?;
+    format.message("strongroom.vault.v1.ReassignReferencesResponse", &answer, || {
+        key_values([("reassigned", answer.reassigned.to_string())])
+    })
 }
 
 async fn list(vault: &Connection, credential: Option<String>) -> Result<Vec<Reference>> {
@@ -67,6 +111,8 @@ fn details(reference: &Reference) -> String {
         ("kind", reference.kind.clone()),
         ("consumer", reference.consumer.clone()),
         ("credential", reference.credential_id.clone()),
+        ("via", reference.via.clone()),
+        ("fallbacks", reference.fallback_credential_ids.join(", ")),
         ("needs provider", reference.needs_provider.clone()),
         ("created", shown(reference.create_time.as_ref())),
         ("updated", shown(reference.update_time.as_ref())),
@@ -74,12 +120,14 @@ fn details(reference: &Reference) -> String {
 }
 
 fn table(references: &[Reference]) -> Table {
-    let mut table = Table::new(&["KIND", "CONSUMER", "CREDENTIAL", "NEEDS PROVIDER"]);
+    let mut table = Table::new(&["KIND", "CONSUMER", "CREDENTIAL", "VIA", "FALLBACKS", "NEEDS PROVIDER"]);
     for reference in references {
         table.row([
             &reference.kind,
             &reference.consumer,
             &reference.credential_id,
+            &reference.via,
+            &reference.fallback_credential_ids.join(", "),
             &reference.needs_provider,
         ]);
     }

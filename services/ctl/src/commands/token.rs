@@ -6,6 +6,7 @@ use strongroom_api::vault::v1::{IssueTokenRequest, ListTokensRequest, RevokeToke
 use crate::cli::{IssueToken, TokenCommand};
 use crate::client::{self, Connection, PAGE_SIZE, unary};
 use crate::output::{Format, Table, key_values, message};
+use crate::selector;
 use crate::time::{shown, to_wire};
 
 const TOKEN: &str = "strongroom.vault.v1.Token";
@@ -29,7 +30,8 @@ pub(super) async fn run(command: TokenCommand, format: Format) -> Result<()> {
 
 async fn issue_token(vault: &Connection, issue: IssueToken, format: Format) -> Result<()> {
     let expire_time = issue.expires.map(to_wire);
-    let request = IssueTokenRequest { name: issue.name, role: issue.role, expire_time };
+    let request =
+        IssueTokenRequest { name: issue.name, role: issue.role, expire_time, selectors: issue.selectors };
     let answer = vault.answer(vault.tokens().issue_token(unary(request))).await?;
     format.message("strongroom.vault.v1.IssueTokenResponse", &answer, || {
         let token = answer.token.as_ref().map(details).unwrap_or_default();
@@ -57,6 +59,7 @@ fn details(token: &Token) -> String {
         ("id", token.id.clone()),
         ("name", token.name.clone()),
         ("role", token.role.clone()),
+        ("reaches", reaches(token)),
         ("issuer", token.issuer.clone()),
         ("created", shown(token.create_time.as_ref())),
         ("expires", shown(token.expire_time.as_ref())),
@@ -66,12 +69,14 @@ fn details(token: &Token) -> String {
 }
 
 fn table(tokens: &[Token]) -> Table {
-    let mut table = Table::new(&["ID", "NAME", "ROLE", "CREATED", "EXPIRES", "LAST USED", "REVOKED"]);
+    let mut table =
+        Table::new(&["ID", "NAME", "ROLE", "REACHES", "CREATED", "EXPIRES", "LAST USED", "REVOKED"]);
     for token in tokens {
         table.row([
             &token.id,
             &token.name,
             &token.role,
+            &reaches(token),
             &shown(token.create_time.as_ref()),
             &shown(token.expire_time.as_ref()),
             &shown(token.last_used_time.as_ref()),
@@ -79,4 +84,11 @@ fn table(tokens: &[Token]) -> Table {
         ]);
     }
     table
+}
+
+fn reaches(token: &Token) -> String {
+    if token.selectors.is_empty() {
+        return "everything".to_owned();
+    }
+    token.selectors.iter().map(selector::shown).collect::<Vec<_>>().join(", ")
 }

@@ -18,7 +18,8 @@ pub(super) async fn ensure(vault: &Connection, path: &Path) -> Result<()> {
             return Ok(());
         }
     }
-    let request = IssueTokenRequest { name: "backup service".into(), role: ROLE.into(), expire_time: None };
+    let request =
+        IssueTokenRequest { name: "backup service".into(), role: ROLE.into(), ..Default::default() };
     let issued = vault.answer(vault.tokens().issue_token(unary(request))).await?;
     files::replace_private(path, &issued.secret)
 }

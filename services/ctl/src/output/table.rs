@@ -46,6 +46,11 @@ impl fmt::Display for Table {
     }
 }
 
+/// One row without headings, for lines that come one by one.
+pub(crate) fn line(cells: impl IntoIterator<Item = impl AsRef<str>>) -> String {
+    cells.into_iter().map(|cell| shown(cell.as_ref())).collect::<Vec<_>>().join("  ")
+}
+
 /// `key: value`, one a line.
 pub(crate) fn key_values<V: AsRef<str>>(pairs: impl IntoIterator<Item = (&'static str, V)>) -> String {
     pairs.into_iter().map(|(key, value)| format!("{key}: {}\n", shown(value.as_ref()))).collect()

@@ -35,6 +35,22 @@ struct State {
     is_hasty: Mutex<bool>,
 }
 
+/// Methods that the backup service never calls, as `tonic::async_trait` would write them.
+macro_rules! not_here {
+    ($($method:ident($request:ident) -> $answer:ty;)*) => {
+        $(fn $method<'life0, 'async_trait>(
+            &'life0 self,
+            _: Request<vault::$request>,
+        ) -> Pin<Box<dyn Future<Output = Result<Response<$answer>, Status>> + Send + 'async_trait>>
+        where
+            'life0: 'async_trait,
+            Self: 'async_trait,
+        {
+            Box::pin(async { Err(Status::unimplemented("not here")) })
+        })*
+    };
+}
+
 #[derive(Clone)]
 pub(crate) struct FakeVault {
     pub(crate) url: String,
@@ -127,25 +143,10 @@ impl TokenService for FakeVault {
         Ok(Response::new(answer))
     }
 
-    async fn issue_token(
-        &self,
-        _: Request<vault::IssueTokenRequest>,
-    ) -> Result<Response<vault::IssueTokenResponse>, Status> {
-        Err(Status::unimplemented("not here"))
-    }
-
-    async fn list_tokens(
-        &self,
-        _: Request<vault::ListTokensRequest>,
-    ) -> Result<Response<vault::ListTokensResponse>, Status> {
-        Err(Status::unimplemented("not here"))
-    }
-
-    async fn revoke_token(
-        &self,
-        _: Request<vault::RevokeTokenRequest>,
-    ) -> Result<Response<vault::RevokeTokenResponse>, Status> {
-        Err(Status::unimplemented("not here"))
+    not_here! {
+        issue_token(IssueTokenRequest) -> vault::IssueTokenResponse;
+        list_tokens(ListTokensRequest) -> vault::ListTokensResponse;
+        revoke_token(RevokeTokenRequest) -> vault::RevokeTokenResponse;
     }
 }
 
@@ -181,11 +182,13 @@ impl AuditService for FakeVault {
         Ok(Response::new(vault::GetAuditHeadResponse { sequence, ..Default::default() }))
     }
 
-    async fn list_audit_events(
-        &self,
-        _: Request<vault::ListAuditEventsRequest>,
-    ) -> Result<Response<vault::ListAuditEventsResponse>, Status> {
-        Err(Status::unimplemented("not here"))
+    type WatchAuditEventsStream = tokio_stream::Empty<Result<vault::WatchAuditEventsResponse, Status>>;
+
+    not_here! {
+        list_audit_events(ListAuditEventsRequest) -> vault::ListAuditEventsResponse;
+        watch_audit_events(WatchAuditEventsRequest) -> Self::WatchAuditEventsStream;
+        verify_audit_log(VerifyAuditLogRequest) -> vault::VerifyAuditLogResponse;
+        prune_audit_log(PruneAuditLogRequest) -> vault::PruneAuditLogResponse;
     }
 }
 
@@ -203,9 +206,30 @@ impl KeyService for FakeVault {
             state: "primary".into(),
             root_key_id: ROOT_KEY_ID.into(),
             wrapped: "srk1.wrapped".into(),
+            ..Default::default()
         };
         let (root_key_id, versions) = (ROOT_KEY_ID.into(), vec![version]);
         Ok(Response::new(vault::ExportKeyRingResponse { root_key_id, versions }))
+    }
+
+    type ReencryptStream = tokio_stream::Empty<Result<vault::ReencryptResponse, Status>>;
+
+    not_here! {
+        reencrypt(ReencryptRequest) -> Self::ReencryptStream;
+        list_key_versions(ListKeyVersionsRequest) -> vault::ListKeyVersionsResponse;
+        create_key(CreateKeyRequest) -> vault::CreateKeyResponse;
+        rotate_key(RotateKeyRequest) -> vault::RotateKeyResponse;
+        get_key_census(GetKeyCensusRequest) -> vault::GetKeyCensusResponse;
+        report_key_census(ReportKeyCensusRequest) -> vault::ReportKeyCensusResponse;
+        disable_key_version(DisableKeyVersionRequest) -> vault::DisableKeyVersionResponse;
+        enable_key_version(EnableKeyVersionRequest) -> vault::EnableKeyVersionResponse;
+        destroy_key_version(DestroyKeyVersionRequest) -> vault::DestroyKeyVersionResponse;
+        undo_destroy_key_version(UndoDestroyKeyVersionRequest) -> vault::UndoDestroyKeyVersionResponse;
+        approve_key_request(ApproveKeyRequestRequest) -> vault::ApproveKeyRequestResponse;
+        list_key_requests(ListKeyRequestsRequest) -> vault::ListKeyRequestsResponse;
+        pin_key_versions(PinKeyVersionsRequest) -> vault::PinKeyVersionsResponse;
+        narrow_key_pins(NarrowKeyPinsRequest) -> vault::NarrowKeyPinsResponse;
+        release_key_pins(ReleaseKeyPinsRequest) -> vault::ReleaseKeyPinsResponse;
     }
 }
 

@@ -38,7 +38,8 @@ impl Cast {
         let admin = Bearer::new(&files::read_token(&folder.join("admin.token"))?)?;
         let vault = Connection::new(Service::Vault, embedded.vault(), admin.clone())?;
         let backup = Connection::new(Service::Backup, embedded.backup(), admin)?;
-        let request = IssueTokenRequest { name: "gateway".into(), role: "gateway".into(), expire_time: None };
+        let request =
+            IssueTokenRequest { name: "gateway".into(), role: "gateway".into(), ..Default::default() };
         let issued = vault.answer(vault.tokens().issue_token(unary(request))).await?;
         let gateway = Connection::new(Service::Vault, embedded.vault(), Bearer::new(&issued.secret)?)?;
         Ok(Self { vault, backup, gateway })

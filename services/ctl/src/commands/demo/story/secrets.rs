@@ -84,6 +84,7 @@ async fn reference(cast: &Cast, kind: &str, consumer: &str, id: &str, needs: &st
         consumer: consumer.into(),
         credential_id: id.into(),
         needs_provider: needs.into(),
+        ..Default::default()
     };
     cast.vault.answer(cast.vault.references().bind_reference(unary(request))).await?;
     Ok(())
@@ -111,7 +112,7 @@ pub(super) async fn use_and_withdraw(cast: &Cast, ids: &[String; 3], narrator: &
 }
 
 async fn reveal(cast: &Cast, id: &str) -> Result<Bytes> {
-    let request = unary(RevealCredentialRequest { id: id.to_owned() });
+    let request = unary(RevealCredentialRequest { id: id.to_owned(), previous: false });
     Ok(cast.gateway.answer(cast.gateway.credentials().reveal_credential(request)).await?.secret)
 }
 

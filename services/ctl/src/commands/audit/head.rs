@@ -1,0 +1,144 @@
+//! A head of the audit log that was kept outside the vault: as `audit head -o json` printed it, in an archive,
+//! or in an archive's manifest. A log whose end was cut off together with the vault's own head shows only by it.
+
+use std::fs::File;
+use std::io::{BufReader, Read as _, Seek as _};
+use std::path::Path;
+
+use anyhow::{Context as _, Result, bail, ensure};
+use serde::Deserialize;
+use serde_json::Value;
+use strongroom_archive::{ArchiveReader, Limits};
+
+const NOT_THERE: &str =
+    "there is none: the archive was made without a vault, or before anything was recorded";
+
+/// A place in the log and the chain's code there.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Head {
+    pub(super) sequence: i64,
+    /// Hex.
+    pub(super) mac: String,
+}
+
+/// As files hold it. Proto3 JSON writes 64-bit numbers as text, a manifest as numbers.
+#[derive(Deserialize)]
+struct Document {
+    sequence: Value,
+    mac: String,
+}
+
+/// The head in the file at `path`.
+///
+/// # Errors
+/// When it is no such file, or holds no head that proves anything.
+pub(super) fn read(path: &Path) -> Result<Head> {
+    read_from(path).with_context(|| format!("the audit head in {}", path.display()))
+}
+
+fn read_from(path: &Path) -> Result<Head> {
+    let mut file = File::open(path)?;
+    let mut begin = Vec::new();
+    (&mut file).take(4).read_to_end(&mut begin)?;
+    file.rewind()?;
+    match begin.as_slice() {
+        b"PK\x03\x04" => of_archive(file),
+        b"age-" => bail!("the archive is sealed; open it first"),
+        _ => of_json(file),
+    }
+}
+
+fn of_archive(file: File) -> Result<Head> {
+    let archive = ArchiveReader::open(BufReader::new(file), Limits::V1)?;
+    let head = archive.manifest().audit_head.as_ref().context(NOT_THERE)?;
+    checked(i64::try_from(head.sequence)?, &head.mac)
+}
+
+fn of_json(file: File) -> Result<Head> {
+    let mut text = Vec::new();
+    file.take(Limits::V1.manifest_bytes).read_to_end(&mut text)?;
+    let mut document: Value = serde_json::from_slice(&text).context("this is neither JSON nor an archive")?;
+    if document.get("format_version").is_some() {
+        document = document.get_mut("audit_head").map(Value::take).context(NOT_THERE)?;
+    }
+    let head: Document = serde_json::from_value(document).context("sequence and mac must be there")?;
+    let sequence = match &head.sequence {
+        Value::String(digits) => digits.parse().ok(),
+        number => number.as_i64(),
+    };
+    checked(sequence.context("its sequence is no number")?, &head.mac)
+}
+
+fn checked(sequence: i64, mac: &str) -> Result<Head> {
+    ensure!(sequence > 0, "it is that of an empty log, with which nothing can be compared");
+    let is_code = !mac.is_empty() && mac.bytes().all(|digit| digit.is_ascii_hexdigit());
+    ensure!(is_code, "it has no code (mac, in hex) with which the log could be compared");
+    Ok(Head { sequence, mac: mac.to_owned() })
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use strongroom_archive::manifest::{AuditHead, ManifestHead, Ordered};
+    use strongroom_archive::{ArchiveWriter, Compression};
+
+    use super::*;
+
+    fn head_in(bytes: &[u8]) -> Result<Head> {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), bytes).unwrap();
+        read(file.path())
+    }
+
+    fn archive(audit_head: Option<AuditHead>) -> Vec<u8> {
+        let head = ManifestHead {
+            app_name: "A".into(),
+            app_url: "http://localhost".into(),
+            created_at: "2030-01-31T12:00:00Z".parse().unwrap(),
+            options: Ordered::default(),
+            archive_id: "01890000-0000-7000-8000-000000000000".into(),
+            producer: "test".into(),
+            root_key_id: None,
+            kids: Vec::new(),
+            audit_head,
+            sources: Vec::new(),
+            partial: None,
+        };
+        let writer = ArchiveWriter::create(Vec::new(), Limits::V1, Compression::default());
+        writer.finish(head).unwrap().1
+    }
+
+    #[test]
+    fn every_form_is_read() {
+        let kept = AuditHead { sequence: 7, mac: "ab01".into() };
+        for (form, bytes) in [
+            ("printed", br#"{"sequence": "7", "time": "2030-01-31T12:00:00Z", "mac": "ab01"}"#.to_vec()),
+            ("number", br#"{"sequence": 7, "mac": "ab01"}"#.to_vec()),
+            ("manifest", br#"{"format_version": 1, "audit_head": {"sequence": 7, "mac": "ab01"}}"#.to_vec()),
+            ("archive", archive(Some(kept))),
+        ] {
+            assert_eq!(head_in(&bytes).unwrap(), Head { sequence: 7, mac: "ab01".into() }, "{form}");
+        }
+    }
+
+    #[test]
+    fn everything_else_says_what_is_wrong() {
+        for (bytes, expected) in [
+            (b"".to_vec(), "neither JSON nor an archive"),
+            (b"7 ab01".to_vec(), "neither JSON nor an archive"),
+            (b"{}".to_vec(), "sequence and mac"),
+            (br#"{"sequence": "7"}"#.to_vec(), "sequence and mac"),
+            (br#"{"sequence": "x", "mac": "ab01"}"#.to_vec(), "no number"),
+            (br#"{"sequence": "0", "time": null, "mac": ""}"#.to_vec(), "empty log"),
+            (br#"{"sequence": "7", "mac": ""}"#.to_vec(), "no code"),
+            (br#"{"sequence": "7", "mac": "xyz"}"#.to_vec(), "no code"),
+            (br#"{"format_version": 1}"#.to_vec(), "there is none"),
+            (b"age-encryption.org/v1\n".to_vec(), "sealed"),
+            (archive(None), "there is none"),
+            (b"PK\x03\x04 and nothing more".to_vec(), "the audit head in "),
+        ] {
+            let error = format!("{:#}", head_in(&bytes).unwrap_err());
+            assert!(error.contains(expected), "{error:?} does not say {expected:?}");
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! `strongroom audit verify`.
+
+use std::path::Path;
+
+use anyhow::{Result, bail};
+use strongroom_api::vault::v1::{AuditProblem, VerifyAuditLogRequest, VerifyAuditLogResponse};
+
+use super::head;
+use crate::client::{Connection, long};
+use crate::output::{Format, printable};
+
+/// # Errors
+/// Also when the log was read but is not as it was written; what is wrong is then on standard output.
+pub(super) async fn run(vault: &Connection, anchor: Option<&Path>, format: Format) -> Result<()> {
+    let mut request = VerifyAuditLogRequest::default();
+    if let Some(file) = anchor {
+        let head = head::read(file)?;
+        request.anchor_sequence = head.sequence;
+        request.anchor_mac = head.mac;
+    }
+    let anchor_sequence = request.anchor_sequence;
+    let answer = vault.answer(vault.audit().verify_audit_log(long(request))).await?;
+    format
+        .message("strongroom.vault.v1.VerifyAuditLogResponse", &answer, || text(&answer, anchor_sequence))?;
+    // Both: an answer that contradicts itself is no good news.
+    if answer.ok && answer.problems.is_empty() {
+        return Ok(());
+    }
+    bail!("the audit log does not verify: {}", counted(answer.problems.len()))
+}
+
+/// The problems, or what was found whole. An `anchor_sequence` of 0 means none.
+fn text(answer: &VerifyAuditLogResponse, anchor_sequence: i64) -> String {
+    if !answer.ok || !answer.problems.is_empty() {
+        return answer.problems.iter().map(problem).collect();
+    }
+    let VerifyAuditLogResponse { events, first_sequence, last_sequence, mac, .. } = answer;
+    let anchor = match anchor_sequence {
+        0 => String::new(),
+        sequence => format!(", the head kept at {sequence} fits"),
+    };
+    format!("ok: {events} events, {first_sequence} to {last_sequence}, {}{anchor}\n", printable(mac))
+}
+
+fn problem(problem: &AuditProblem) -> String {
+    format!("{}  {}  {}\n", problem.sequence, printable(&problem.reason), printable(&problem.message))
+}
+
+fn counted(problems: usize) -> String {
+    match problems {
+        0 => "the vault does not say why".to_owned(),
+        1 => "1 problem".to_owned(),
+        // As many as the vault names.
+        100.. => "100 problems or more".to_owned(),
+        several => format!("{several} problems"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_problem_has_a_line() {
+        let problem = |sequence| AuditProblem { sequence, reason: "EDITED".into(), message: "a\nb".into() };
+        let answer = VerifyAuditLogResponse { problems: vec![problem(7), problem(9)], ..Default::default() };
+        assert_eq!(text(&answer, 0), "7  EDITED  a\\nb\n9  EDITED  a\\nb\n");
+        assert_eq!(text(&VerifyAuditLogResponse::default(), 0), "");
+        assert_eq!([1, 2, 100].map(counted), ["1 problem", "2 problems", "100 problems or more"]);
+    }
+
+    #[test]
+    fn a_whole_log_says_what_was_checked() {
+        let answer = VerifyAuditLogResponse {
+            ok: true,
+            events: 3,
+            first_sequence: 1,
+            last_sequence: 3,
+            mac: "ab".into(),
+            problems: Vec::new(),
+        };
+        assert_eq!(text(&answer, 0), "ok: 3 events, 1 to 3, ab\n");
+        assert_eq!(text(&answer, 2), "ok: 3 events, 1 to 3, ab, the head kept at 2 fits\n");
+    }
+}

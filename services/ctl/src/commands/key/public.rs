@@ -1,0 +1,62 @@
+//! `strongroom key export-public`: what verifies archives without the vault.
+//!
+//! One line a version, `<kid> <64 hex digits>`, the same on standard output and in a file. Every version is
+//! there, also those that sign no more: archives of their time are still around.
+
+use std::path::Path;
+
+use anyhow::{Context as _, Result, ensure};
+use serde_json::json;
+use strongroom_api::vault::v1::{ExportSigningKeyRequest, SigningKey};
+
+use crate::client::{Connection, unary};
+use crate::output::{Format, key_values};
+
+pub(super) async fn export(vault: &Connection, out: Option<&Path>, format: Format) -> Result<()> {
+    let request = unary(ExportSigningKeyRequest {});
+    let answer = vault.answer(vault.crypto().export_signing_key(request)).await?;
+    let lines = lines(&answer.keys)?;
+    let Some(out) = out else {
+        return format.message("strongroom.vault.v1.ExportSigningKeyResponse", &answer, || lines);
+    };
+    std::fs::write(out, &lines).with_context(|| format!("cannot write {}", out.display()))?;
+    let (count, out) = (answer.keys.len(), out.display().to_string());
+    format.document(&json!({"out": out, "keys": count}), || {
+        key_values([("out", out.as_str()), ("keys", &count.to_string())])
+    })
+}
+
+/// # Errors
+/// When there is no key, or one is not what it must be: nobody could verify anything by it.
+fn lines(keys: &[SigningKey]) -> Result<String> {
+    ensure!(!keys.is_empty(), "the vault has no signing key");
+    let mut lines = String::new();
+    for key in keys {
+        let (kid, public) = (key.kid.as_str(), key.public_key.as_str());
+        let is_key = is_hex(kid, 16) && is_hex(public, 64);
+        ensure!(is_key, "the vault sent a signing key that is none: {kid:?} {public:?}");
+        lines.extend([kid, " ", public, "\n"]);
+    }
+    Ok(lines)
+}
+
+fn is_hex(text: &str, digits: usize) -> bool {
+    text.len() == digits && text.bytes().all(|digit| digit.is_ascii_hexdigit())
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_for_each_version_and_nothing_else() {
+        let key = |kid: &str, public_key: String| SigningKey { kid: kid.into(), public_key, primary: false };
+        let (one, two) = (key("0123456789abcdef", "ab".repeat(32)), key("fedcba9876543210", "cd".repeat(32)));
+        let expected = format!("0123456789abcdef {}\nfedcba9876543210 {}\n", one.public_key, two.public_key);
+        assert_eq!(lines(&[one, two]).unwrap(), expected);
+        assert!(lines(&[]).is_err());
+        assert!(lines(&[key("0123456789abcdef", "ab".repeat(31))]).is_err());
+        assert!(lines(&[key("0123456789abcde\n", "ab".repeat(32))]).is_err());
+    }
+}
