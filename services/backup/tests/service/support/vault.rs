@@ -137,6 +137,7 @@ impl TokenService for FakeVault {
                 principal: format!("token:{}", Token::parse(&token).unwrap().id()),
                 name: "a caller".into(),
                 permissions: permissions.clone(),
+                selectors: Vec::new(),
             },
             None => vault::IntrospectTokenResponse::default(),
         };
