@@ -1,6 +1,12 @@
-//! The audit log's verbs, and how events are made.
+//! The audit log: its verbs, and one file for each thing that makes it trustworthy.
 
-use serde_json::{Map, Value};
+mod chain;
+mod event;
+mod head_log;
+mod prune;
+mod verify;
+mod watch;
+
 use strongroom_runtime::Caller;
 
 use crate::error::{Error, Result};
@@ -8,63 +14,15 @@ use crate::paging::{self, Page};
 use crate::store::{AuditHead, AuditRow, CloseFilter, EventFilter, NewEvent};
 use crate::vault::Vault;
 
+pub(crate) use chain::{ChainKey, START};
+pub(crate) use event::{Event, outcome};
+pub(crate) use head_log::log_head;
+pub(crate) use verify::{Anchor, Verification};
+#[cfg(test)]
+pub(crate) use {chain::tests::audit_ring, verify::Verifier};
+
 /// What a service may record; everything else is the vault's own.
 const SERVICE_EVENTS: &[&str] = &["backup.", "restore.", "schedule.", "drill.", "access."];
-
-/// How an operation ended, as the log has it.
-pub(crate) mod outcome {
-    pub(crate) const SUCCESS: &str = "success";
-    pub(crate) const DENIED: &str = "denied";
-    pub(crate) const FAILED: &str = "failed";
-    pub(crate) const ABORTED: &str = "aborted";
-    pub(crate) const UNKNOWN: &str = "unknown";
-}
-
-/// An event being put together.
-pub(crate) struct Event {
-    row: NewEvent,
-    metadata: Map<String, Value>,
-}
-
-impl Event {
-    /// Caused by a caller: a success unless something else is said.
-    pub(crate) fn by(caller: &Caller, time: i64, event: &str, target: &str) -> Self {
-        let actor = caller.principal.id.clone();
-        let row = NewEvent { actor, trace_id: caller.trace_id.clone(), ..new_row(time, event, target) };
-        let name = Value::from(caller.principal.name.clone());
-        Self { row, metadata: Map::from_iter([("actor_name".to_owned(), name)]) }
-    }
-
-    /// Caused by the vault itself.
-    pub(crate) fn by_system(time: i64, event: &str, target: &str) -> Self {
-        let row = NewEvent { actor: "system".into(), ..new_row(time, event, target) };
-        Self { row, metadata: Map::new() }
-    }
-
-    pub(crate) fn outcome(mut self, outcome: &str) -> Self {
-        self.row.outcome = outcome.to_owned();
-        self
-    }
-
-    pub(crate) fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
-        self.metadata.insert(name.to_owned(), value.into());
-        self
-    }
-
-    pub(crate) fn finish(self) -> NewEvent {
-        NewEvent { metadata: Value::Object(self.metadata).to_string(), ..self.row }
-    }
-}
-
-fn new_row(time: i64, event: &str, target: &str) -> NewEvent {
-    NewEvent {
-        time,
-        event: event.to_owned(),
-        target: target.to_owned(),
-        outcome: outcome::SUCCESS.to_owned(),
-        ..NewEvent::default()
-    }
-}
 
 impl Vault {
     pub(crate) async fn audit_events(

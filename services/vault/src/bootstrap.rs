@@ -6,32 +6,30 @@ use std::path::Path;
 use std::sync::Arc;
 
 use strongroom_crypto::{RootKey, Token};
-use strongroom_runtime::Clock;
+use strongroom_runtime::{Clock, Shutdown};
 use strongroom_store::DatabaseUrl;
 
-use crate::audit::Event;
+use crate::audit::{ChainKey, Event};
 use crate::config::VaultConfig;
 use crate::error::{Error, Result};
 use crate::keys::first_versions;
 use crate::log::UseLog;
-use crate::ring::OpenRing;
+use crate::ring::{self, OpenRing};
 use crate::store::{self, RootKeyRow, Store, TokenRow};
 use crate::vault::Vault;
 
 /// Opens everything, making what a first start makes.
-pub(crate) async fn open(config: &VaultConfig, clock: Arc<dyn Clock>) -> Result<Vault> {
+pub(crate) async fn open(config: &VaultConfig, clock: Arc<dyn Clock>, shutdown: Shutdown) -> Result<Vault> {
     let root = current_root_key(config)?;
     let previous = previous_root_keys(config)?;
     let database = database_url(config)?;
     let store = store::open(&database).await?;
     let now = clock.now_micros();
-    create_ring(store.as_ref(), &root, now).await?;
-    check_root_key(store.as_ref(), &root).await?;
     let roots = std::iter::once(root).chain(previous).collect();
-    let ring = OpenRing::open(roots, &store.key_versions().await?)?;
+    let ring = open_ring(store.as_ref(), roots, now).await?;
     create_admin_token(store.as_ref(), config.admin_token_file.as_deref(), now).await?;
-    let log = UseLog::new(Arc::clone(&store));
-    Ok(Vault { store, log, ring, clock, database })
+    let log = UseLog::new(Arc::<dyn Store>::clone(&store));
+    Ok(Vault { store, log, ring, clock, shutdown, database })
 }
 
 fn database_url(config: &VaultConfig) -> Result<DatabaseUrl> {
@@ -75,15 +73,27 @@ fn read(file: &Path) -> Result<String> {
         .map_err(|source| Error::Startup(format!("cannot read {}: {source}", file.display())))
 }
 
-async fn create_ring(store: &dyn Store, root: &RootKey, now: i64) -> Result<()> {
-    if !store.root_keys().await?.is_empty() {
-        return Ok(());
+/// Opens the stored ring, making it at a first start, and chains the audit log with it.
+async fn open_ring(store: &dyn Store, roots: Vec<RootKey>, now: i64) -> Result<OpenRing> {
+    if store.root_keys().await?.is_empty() {
+        create_ring(store, &roots, now).await?;
     }
+    check_root_key(store, &roots[0]).await?;
+    let ring = OpenRing::open(roots, &store.key_versions().await?)?;
+    store.set_chain(ChainKey::primary(&ring.current())?);
+    Ok(ring)
+}
+
+/// The event of the ring's creation is the chain's first: it is chained by the ring that it creates.
+async fn create_ring(store: &dyn Store, roots: &[RootKey], now: i64) -> Result<()> {
+    let root = &roots[0];
+    let versions = first_versions(root, now);
+    store.set_chain(ChainKey::primary(&ring::open(roots, &versions)?)?);
     let id = root.id().to_string();
     let event = Event::by_system(now, "key.ring_created", &id).finish();
     let row = RootKeyRow { id, check_value: root.check_value().to_vec(), create_time: now };
     // Of two first starts at once one writes; the other finds that ring.
-    store.create_ring(&row, &first_versions(root, now), &event).await?;
+    store.create_ring(&row, &versions, &event).await?;
     Ok(())
 }
 

@@ -6,7 +6,7 @@ use prost_types::Timestamp;
 use serde_json::{Map, Value};
 use strongroom_api::vault::v1 as proto;
 
-use crate::audit::outcome;
+use crate::audit::{Verification, outcome};
 use crate::error::{Error, Result};
 use crate::fields;
 use crate::store::{AuditHead, AuditRow, Credential, KeyVersionRow, NewEvent, ReferenceRow, TokenRow};
@@ -106,6 +106,25 @@ impl From<AuditHead> for proto::GetAuditHeadResponse {
             sequence: head.sequence,
             time: head.time.map(timestamp),
             mac: head.mac.map(hex::encode).unwrap_or_default(),
+        }
+    }
+}
+
+impl From<Verification> for proto::VerifyAuditLogResponse {
+    fn from(found: Verification) -> Self {
+        let problems = found.problems.into_iter().map(|problem| proto::AuditProblem {
+            sequence: problem.sequence,
+            reason: problem.reason.to_owned(),
+            message: problem.message,
+        });
+        let problems: Vec<_> = problems.collect();
+        Self {
+            ok: problems.is_empty(),
+            events: found.events,
+            first_sequence: found.first_sequence,
+            last_sequence: found.last_sequence,
+            mac: hex::encode(found.mac),
+            problems,
         }
     }
 }

@@ -1,5 +1,7 @@
 //! What the vault can answer, by what the caller can do about it, and the only translation to gRPC.
 
+use std::sync::Arc;
+
 use strongroom_runtime::auth::permission_denied;
 use strongroom_runtime::status::{bad_request, status};
 use strongroom_store::Kind;
@@ -74,6 +76,15 @@ pub enum Error {
         /// What is missing.
         permission: String,
     },
+    /// The events of reveals could not be committed; all that shared the commit get the same cause.
+    #[error("the audit log cannot be written; nothing was revealed: {0}")]
+    AuditUnavailable(#[source] Arc<strongroom_store::Error>),
+    /// The token of a running stream was revoked or has expired.
+    #[error("the token is unknown, expired or revoked")]
+    TokenEnded,
+    /// The process ends, and with it a stream that has no end of its own.
+    #[error("the vault is stopping; call again and go on from the last event received")]
+    Stopping,
     /// Not built yet.
     #[error("{0}")]
     Unimplemented(&'static str),
@@ -125,7 +136,13 @@ impl From<Error> for Status {
                 known(Code::FailedPrecondition, "PROVIDER_MISMATCH", &[("needs", needs), ("has", has)])
             }
             Error::PermissionMissing { method, permission } => permission_denied(DOMAIN, method, permission),
+            Error::TokenEnded => known(Code::Unauthenticated, "UNAUTHENTICATED", &[]),
+            Error::Stopping => known(Code::Unavailable, "STOPPING", &[]),
             Error::Unimplemented(_) => known(Code::Unimplemented, "NOT_IMPLEMENTED", &[]),
+            Error::AuditUnavailable(_) => audit_unavailable(&error, "nothing was revealed"),
+            Error::Store(strongroom_store::Error::Audit(_)) => {
+                audit_unavailable(&error, "nothing was changed")
+            }
             Error::Store(store) if store.kind() == Kind::Unavailable => unavailable(&error),
             Error::Tables(tables) if tables.kind() == strongroom_tables::Kind::Unavailable => {
                 unavailable(&error)
@@ -145,6 +162,12 @@ fn unavailable(error: &Error) -> Status {
     tracing::warn!(%error, "the database is not available");
     let message = "the vault's database is not available; nothing was changed, try again";
     status(Code::Unavailable, DOMAIN, "DATABASE_UNAVAILABLE", message, &[])
+}
+
+fn audit_unavailable(error: &Error, so: &str) -> Status {
+    tracing::error!(%error, "the audit log cannot be written");
+    let message = format!("the audit log cannot be written; {so}, try again once it can");
+    status(Code::Unavailable, DOMAIN, "AUDIT_UNAVAILABLE", &message, &[])
 }
 
 fn internal(error: &Error) -> Status {

@@ -45,8 +45,10 @@ pub async fn serve(
     clock: Arc<dyn Clock>,
     shutdown: Shutdown,
 ) -> Result<(), Error> {
-    let vault = Arc::new(bootstrap::open(&config, clock).await?);
+    let vault = Arc::new(bootstrap::open(&config, clock, shutdown.clone()).await?);
     tracing::info!(database = %config.database_url, root_key = %vault.root_key_id(), "the vault is open");
+    let (watched, stop) = (Arc::clone(&vault), shutdown.clone());
+    tokio::spawn(async move { audit::log_head(&watched, &stop).await });
     let serve = Serve {
         listener,
         routes: grpc::routes(&vault),

@@ -1,23 +1,66 @@
 //! The way out for plaintext: its event is durable first.
+//!
+//! Group commit: one task takes every use that waits and commits them together; while it does, the next ones
+//! gather. So a lone use waits for one commit, and many at once share one.
 
 use std::sync::Arc;
 
-use crate::error::Result;
-use crate::store::{NewEvent, Store, Use};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::error::{Error, Result};
+use crate::store::{AuditStore, NewEvent, Use};
+
+/// Uses that one transaction commits at most.
+const BATCH: usize = 256;
+/// Uses that wait at most; further callers wait to be let in.
+const WAITING: usize = 1024;
 
 /// Commits the events of reveals and decrypts.
 pub(crate) struct UseLog {
-    store: Arc<dyn Store>,
+    waiting: mpsc::Sender<Waiting>,
 }
 
+/// A use whose caller waits for its commit.
+struct Waiting {
+    used: Use,
+    committed: oneshot::Sender<Committed>,
+}
+
+type Committed = Result<(), Arc<strongroom_store::Error>>;
+
 impl UseLog {
-    pub(crate) fn new(store: Arc<dyn Store>) -> Self {
-        Self { store }
+    /// Starts the writer; it ends with the value.
+    pub(crate) fn new(store: Arc<dyn AuditStore>) -> Self {
+        let (waiting, uses) = mpsc::channel(WAITING);
+        tokio::spawn(write(store, uses));
+        Self { waiting }
     }
 
     /// Returns once the event is durable. `credential_id` is marked as used then.
+    ///
+    /// # Errors
+    /// [`Error::AuditUnavailable`] when it could not be committed: nothing may leave then.
     pub(crate) async fn commit(&self, event: NewEvent, credential_id: Option<&str>) -> Result<()> {
         let used = Use { event, credential_id: credential_id.map(str::to_owned) };
-        Ok(self.store.append_uses(&[used]).await?)
+        let (committed, answer) = oneshot::channel();
+        let gone = || Error::Inconsistent("the writer of the audit log has ended".into());
+        self.waiting.send(Waiting { used, committed }).await.map_err(|_| gone())?;
+        answer.await.map_err(|_| gone())?.map_err(Error::AuditUnavailable)
     }
 }
+
+async fn write(store: Arc<dyn AuditStore>, mut uses: mpsc::Receiver<Waiting>) {
+    let mut batch = Vec::with_capacity(BATCH);
+    while uses.recv_many(&mut batch, BATCH).await > 0 {
+        let (uses, callers): (Vec<Use>, Vec<_>) =
+            batch.drain(..).map(|waiting| (waiting.used, waiting.committed)).unzip();
+        let committed: Committed = store.append_uses(&uses).await.map_err(Arc::new);
+        for caller in callers {
+            // A caller may have left; its event stands all the same.
+            let _ = caller.send(committed.clone());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -43,7 +43,8 @@ impl OpenRing {
     }
 }
 
-fn open(roots: &[RootKey], rows: &[KeyVersionRow]) -> Result<KeyRing> {
+/// Opens `rows` with `roots`.
+pub(crate) fn open(roots: &[RootKey], rows: &[KeyVersionRow]) -> Result<KeyRing> {
     let versions = rows.iter().map(wrapped_version).collect::<Result<Vec<_>>>()?;
     let roots: Vec<&RootKey> = roots.iter().collect();
     Ok(KeyRing::open(&roots, &versions)?)

@@ -9,6 +9,7 @@ const EXPORT_PLAIN: &str = "backup.export_plain";
 const OPERATOR: &[&str] = &[
     "audit.head",
     "audit.list",
+    "audit.verify",
     "backup.export",
     "credential.activate",
     "credential.create",
@@ -26,6 +27,7 @@ const OPERATOR: &[&str] = &[
 const AUDITOR: &[&str] = &[
     "audit.head",
     "audit.list",
+    "audit.verify",
     "credential.get",
     "credential.list",
     "reference.list",

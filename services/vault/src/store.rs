@@ -17,7 +17,10 @@ use std::sync::Arc;
 
 use strongroom_store::{DatabaseUrl, Engine, Result, open_postgres, open_sqlite};
 
-pub(crate) use audit::{AuditHead, AuditRow, AuditStore, CloseFilter, EventFilter, NewEvent, Use};
+pub(crate) use audit::{
+    AuditHead, AuditRow, AuditStore, ChainReader, ChainedRow, CheckpointRow, CloseFilter, EventFilter,
+    NewEvent, Prunable, Use,
+};
 pub(crate) use credential::{
     Credential, CredentialChange, CredentialFilter, CredentialRow, CredentialStore, Labels, Stats,
 };

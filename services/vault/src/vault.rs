@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use strongroom_crypto::{KeyRing, RootKeyId};
-use strongroom_runtime::{Caller, Clock};
+use strongroom_runtime::{Caller, Clock, Shutdown};
 use strongroom_store::DatabaseUrl;
 
 use crate::audit::Event;
@@ -17,6 +17,8 @@ pub(crate) struct Vault {
     pub(crate) log: UseLog,
     pub(crate) ring: OpenRing,
     pub(crate) clock: Arc<dyn Clock>,
+    /// Ends streams that have no end of their own.
+    pub(crate) shutdown: Shutdown,
     /// For reading our own tables as a source.
     pub(crate) database: DatabaseUrl,
 }

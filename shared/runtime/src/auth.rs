@@ -13,6 +13,7 @@ use tonic::body::Body;
 use tonic::{Code, Status};
 
 use crate::status::status;
+use crate::strangers::{Strangers, peer};
 use crate::trace::trace_id;
 
 /// Who a token stands for.
@@ -92,13 +93,16 @@ fn unauthenticated(message: &str) -> Status {
 
 /// Puts [`Authenticator`] in front of a router.
 #[derive(Clone)]
-pub struct AuthLayer(Arc<dyn Authenticator>);
+pub struct AuthLayer {
+    authenticator: Arc<dyn Authenticator>,
+    strangers: Strangers,
+}
 
 impl AuthLayer {
     /// A layer that asks `authenticator`.
     #[must_use]
     pub fn new(authenticator: Arc<dyn Authenticator>) -> Self {
-        Self(authenticator)
+        Self { authenticator, strangers: Strangers::default() }
     }
 }
 
@@ -106,7 +110,11 @@ impl<S> tower::Layer<S> for AuthLayer {
     type Service = AuthService<S>;
 
     fn layer(&self, inner: S) -> AuthService<S> {
-        AuthService { authenticator: Arc::clone(&self.0), inner }
+        AuthService {
+            authenticator: Arc::clone(&self.authenticator),
+            strangers: self.strangers.clone(),
+            inner,
+        }
     }
 }
 
@@ -114,6 +122,7 @@ impl<S> tower::Layer<S> for AuthLayer {
 #[derive(Clone)]
 pub struct AuthService<S> {
     authenticator: Arc<dyn Authenticator>,
+    strangers: Strangers,
     inner: S,
 }
 
@@ -132,6 +141,7 @@ where
 
     fn call(&mut self, mut request: Request<Body>) -> Self::Future {
         let authenticator = Arc::clone(&self.authenticator);
+        let strangers = self.strangers.clone();
         // The clone has not been polled ready; the one that was must serve this call.
         let clone = self.inner.clone();
         let mut inner = std::mem::replace(&mut self.inner, clone);
@@ -140,7 +150,12 @@ where
             if !path.starts_with("/grpc.health.v1.Health/") {
                 match admit(authenticator.as_ref(), request.headers(), &path).await {
                     Ok(caller) => request.extensions_mut().insert(caller),
-                    Err(status) => return Ok(status.into_http()),
+                    Err(status) => {
+                        if status.code() == Code::Unauthenticated {
+                            strangers.count(peer(request.extensions()));
+                        }
+                        return Ok(status.into_http());
+                    }
                 };
             }
             inner.call(request).await

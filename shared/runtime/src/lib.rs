@@ -12,6 +12,7 @@ pub mod process;
 pub mod server;
 pub mod shutdown;
 pub mod status;
+mod strangers;
 pub mod trace;
 
 pub use auth::{Authenticator, Caller, Principal};

@@ -38,6 +38,9 @@ pub enum Error {
         /// Rows that were.
         affected: u64,
     },
+    /// The audit log that a change commits with could not be written, so the change was not made.
+    #[error("the audit log cannot be written: {0}")]
+    Audit(#[source] Box<Error>),
     /// Anything else the driver said.
     #[error("database error: {0}")]
     Database(#[from] sqlx::Error),
@@ -63,6 +66,7 @@ impl Error {
         match self {
             Self::Open { .. } => Kind::Unavailable,
             Self::Database(error) => kind_of(error),
+            Self::Audit(source) => source.kind(),
             Self::Url(_) | Self::Migrate(_) | Self::SqliteVersion(_) | Self::Inconsistent { .. } => {
                 Kind::Internal
             }

@@ -8,10 +8,13 @@ use strongroom_api::vault::v1::{
     WatchAuditEventsRequest, WatchAuditEventsResponse,
 };
 use strongroom_runtime::Caller;
+use tokio_stream::StreamExt as _;
 use tonic::{Request, Response, async_trait};
 
-use super::{Answer, Api, NOT_YET, Replies};
+use super::{Answer, Api, Replies};
+use crate::audit::Anchor;
 use crate::convert::{micros, new_event};
+use crate::error::{Error, Result};
 use crate::fields;
 use crate::paging::Page;
 use crate::store::{CloseFilter, EventFilter};
@@ -22,17 +25,38 @@ impl AuditService for Api {
 
     async fn watch_audit_events(
         &self,
-        _: Request<WatchAuditEventsRequest>,
+        request: Request<WatchAuditEventsRequest>,
     ) -> Answer<Self::WatchAuditEventsStream> {
-        Err(NOT_YET.into())
+        let caller = Caller::of(&request)?;
+        let request = request.into_inner();
+        let filter =
+            EventFilter { event: fields::filter("event", &request.event)?, ..EventFilter::default() };
+        let events = self.0.watch_audit(&caller, filter, request.after_sequence);
+        let replies = events.map(|event| match event {
+            Ok(event) => Ok(WatchAuditEventsResponse { event: Some(event.into()) }),
+            Err(error) => Err(error.into()),
+        });
+        Ok(Response::new(Box::pin(replies)))
     }
 
-    async fn verify_audit_log(&self, _: Request<VerifyAuditLogRequest>) -> Answer<VerifyAuditLogResponse> {
-        Err(NOT_YET.into())
+    async fn verify_audit_log(
+        &self,
+        request: Request<VerifyAuditLogRequest>,
+    ) -> Answer<VerifyAuditLogResponse> {
+        let caller = Caller::of(&request)?;
+        let request = request.into_inner();
+        let anchor = anchor(request.anchor_sequence, &request.anchor_mac)?;
+        Ok(Response::new(self.0.verify_audit(&caller, anchor).await?.into()))
     }
 
-    async fn prune_audit_log(&self, _: Request<PruneAuditLogRequest>) -> Answer<PruneAuditLogResponse> {
-        Err(NOT_YET.into())
+    async fn prune_audit_log(&self, request: Request<PruneAuditLogRequest>) -> Answer<PruneAuditLogResponse> {
+        let caller = Caller::of(&request)?;
+        let before = micros("before", request.into_inner().before.as_ref())?;
+        let before =
+            before.ok_or_else(|| Error::Field { field: "before", problem: "must be given".into() })?;
+        let pruned = self.0.prune_audit(&caller, before).await?;
+        let (removed, first_sequence) = (pruned.removed, pruned.first_sequence);
+        Ok(Response::new(PruneAuditLogResponse { removed, first_sequence }))
     }
 
     async fn list_audit_events(
@@ -82,5 +106,20 @@ impl AuditService for Api {
         };
         let closed = self.0.close_operations(&caller, filter).await?;
         Ok(Response::new(CloseAuditOperationsResponse { closed }))
+    }
+}
+
+/// A sequence of 0 means that there is no anchor.
+fn anchor(sequence: i64, mac: &str) -> Result<Option<Anchor>> {
+    let refuse = |field, problem: &str| Err(Error::Field { field, problem: problem.into() });
+    if sequence == 0 && mac.is_empty() {
+        return Ok(None);
+    }
+    if sequence <= 0 {
+        return refuse("anchor_sequence", "must be the sequence of the head that anchor_mac belongs to");
+    }
+    match hex::decode(mac) {
+        Ok(mac) if mac.len() == 32 => Ok(Some(Anchor { sequence, mac })),
+        _ => refuse("anchor_mac", "must be the head's code: 64 hexadecimal digits"),
     }
 }

@@ -1,11 +1,15 @@
 //! Rows of the audit log.
 
+use std::collections::BTreeMap;
+
 use async_trait::async_trait;
 use sqlx::FromRow;
-use strongroom_store::Result;
+use strongroom_store::{Error, Result};
+
+use crate::audit::{ChainKey, START};
 
 /// An event before it has its place in the log.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, FromRow)]
 pub(crate) struct NewEvent {
     /// When it happened.
     pub time: i64,
@@ -70,6 +74,56 @@ pub struct AuditHead {
     pub time: Option<i64>,
     /// The chain's code; `None` while events are not chained.
     pub mac: Option<Vec<u8>>,
+    /// The version of the audit key that made the code.
+    pub key_kid: Option<String>,
+}
+
+/// An event with its link in the chain.
+#[derive(Debug, Clone, PartialEq, Eq, FromRow)]
+pub(crate) struct ChainedRow {
+    /// Its place.
+    pub sequence: i64,
+    /// What happened.
+    #[sqlx(flatten)]
+    pub event: NewEvent,
+    /// The version of the audit key that made the code.
+    pub key_kid: Option<String>,
+    /// The code.
+    pub mac: Option<Vec<u8>>,
+}
+
+/// The `audit_checkpoints` table: where older events were removed.
+#[derive(Debug, Clone, PartialEq, Eq, FromRow)]
+pub(crate) struct CheckpointRow {
+    /// The last event that was removed.
+    pub sequence: i64,
+    /// Its code.
+    pub mac: Vec<u8>,
+    /// When it was removed.
+    pub time: i64,
+    /// How many events went with it.
+    pub removed: i64,
+    /// The version of the audit key that made `code`.
+    pub key_kid: String,
+    /// A code over the other fields.
+    pub code: Vec<u8>,
+}
+
+/// The oldest events, as far as they may be removed in one transaction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Prunable {
+    /// The oldest there is.
+    pub(crate) first: i64,
+    /// The last to be removed.
+    pub(crate) last: i64,
+}
+
+/// Takes the log as one snapshot has it: `begin` once, then every event in order.
+pub(crate) trait ChainReader: Send {
+    /// The head (`None` if its row is gone) and the newest checkpoint.
+    fn begin(&mut self, head: Option<AuditHead>, checkpoint: Option<CheckpointRow>);
+    /// The next event.
+    fn event(&mut self, row: ChainedRow);
 }
 
 /// Which events to list; all conditions must hold.
@@ -102,10 +156,11 @@ pub(crate) struct CloseFilter {
     pub via: String,
 }
 
-/// How many open operations one transaction closes.
 /// The audit log in the database.
 #[async_trait]
 pub(crate) trait AuditStore: Send + Sync {
+    /// Sets the key that chains events from now on. Without one nothing can be appended.
+    fn set_chain(&self, key: ChainKey);
     /// Appends one event; its sequence. An event of the same name and operation id is appended once: the
     /// earlier one's sequence is then returned.
     async fn append_event(&self, event: &NewEvent) -> Result<i64>;
@@ -113,26 +168,64 @@ pub(crate) trait AuditStore: Send + Sync {
     async fn append_uses(&self, uses: &[Use]) -> Result<()>;
     /// Events with a sequence below `before`, newest first.
     async fn events(&self, filter: &EventFilter, before: i64, limit: i64) -> Result<Vec<AuditRow>>;
+    /// Events above `after` up to `through`, oldest first.
+    async fn events_after(
+        &self,
+        filter: &EventFilter,
+        after: i64,
+        through: i64,
+        limit: i64,
+    ) -> Result<Vec<AuditRow>>;
+    /// Hands the whole log to `reader`, in one snapshot.
+    async fn read_chain(&self, reader: &mut dyn ChainReader) -> Result<()>;
+    /// The oldest events that are all older than `before`, at most `limit` and never the newest.
+    async fn prunable(&self, before: i64, limit: i64) -> Result<Option<Prunable>>;
+    /// Removes them behind a checkpoint; how many, or `None` if somebody else was faster.
+    async fn prune_events(&self, prunable: Prunable, now: i64, event: &NewEvent) -> Result<Option<i64>>;
+    /// The oldest event's sequence; 0 while the log is empty.
+    async fn first_event(&self) -> Result<i64>;
     /// The newest event's place.
     async fn audit_head(&self) -> Result<AuditHead>;
     /// Closes operations that were started and never ended; how many.
     async fn close_operations(&self, filter: &CloseFilter, now: i64) -> Result<i64>;
 }
 
+/// How many open operations one transaction closes.
 pub(super) const CLOSE_BATCH: i64 = 500;
 
 pub(super) const SELECT: &str = "
     SELECT sequence, time, actor, via, event, target, metadata, trace_id, outcome, operation_id
     FROM audit_logs";
 
+pub(super) const SELECT_CHAINED: &str = "
+    SELECT sequence, time, actor, via, event, target, metadata, trace_id, outcome, operation_id, key_kid, mac
+    FROM audit_logs WHERE sequence > $1 ORDER BY sequence LIMIT $2";
+
+/// How many events a reader of the chain gets from one statement.
+pub(super) const CHAIN_PAGE: i64 = 1000;
+
+pub(super) const HEAD: &str = "SELECT sequence, time, mac, key_kid FROM audit_head WHERE id = 1";
+
 pub(super) const ADVANCE_HEAD: &str = "
-    UPDATE audit_head SET sequence = sequence + 1, time = $1 WHERE id = 1 RETURNING sequence";
+    UPDATE audit_head SET sequence = $1, time = $2, mac = $3, key_kid = $4 WHERE id = 1";
 
-pub(super) const INSERT: &str = "
-    INSERT INTO audit_logs (sequence, time, actor, via, event, target, metadata, trace_id, outcome, operation_id)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
+pub(super) const CHECKPOINT: &str = "
+    SELECT sequence, mac, time, removed, key_kid, code FROM audit_checkpoints ORDER BY sequence DESC LIMIT 1";
 
-pub(super) const HEAD: &str = "SELECT sequence, time, mac FROM audit_head WHERE id = 1";
+pub(super) const INSERT_CHECKPOINT: &str = "
+    INSERT INTO audit_checkpoints (sequence, mac, time, removed, key_kid, code) VALUES ($1, $2, $3, $4, $5, $6)";
+
+/// The oldest event, the oldest that is not old enough, and the head.
+pub(super) const PRUNABLE: &str = "
+    SELECT (SELECT min(sequence) FROM audit_logs),
+           (SELECT sequence FROM audit_logs WHERE time >= $1 ORDER BY sequence LIMIT 1),
+           (SELECT sequence FROM audit_head WHERE id = 1)";
+
+pub(super) const FIRST: &str = "SELECT min(sequence) FROM audit_logs";
+
+pub(super) const CODE_OF: &str = "SELECT mac FROM audit_logs WHERE sequence = $1";
+
+pub(super) const PRUNE: &str = "DELETE FROM audit_logs WHERE sequence <= $1";
 
 pub(super) const SEQUENCE_OF_OPERATION: &str = "
     SELECT sequence FROM audit_logs WHERE operation_id = $1 AND event = $2";
@@ -144,6 +237,56 @@ pub(super) const OPEN_OPERATIONS: &str = "
       AND s.operation_id IS NOT NULL
       AND NOT EXISTS (SELECT 1 FROM audit_logs e WHERE e.operation_id = s.operation_id AND e.event = $2)
     ORDER BY s.sequence LIMIT $3";
+
+impl AuditHead {
+    /// The head after `event`, which this also gives its place, key version and code.
+    pub(super) fn next(&self, key: &ChainKey, event: &NewEvent) -> Self {
+        let sequence = self.sequence + 1;
+        let previous = self.mac.as_deref().unwrap_or(&START);
+        let mac = key.event_code(previous, sequence, event);
+        let kid = key.kid().to_string();
+        Self { sequence, time: Some(event.time), mac: Some(mac.to_vec()), key_kid: Some(kid) }
+    }
+}
+
+impl CheckpointRow {
+    /// A checkpoint at the event `sequence`; an event from before the chain has no code.
+    pub(crate) fn new(key: &ChainKey, sequence: i64, mac: Option<Vec<u8>>, time: i64, removed: i64) -> Self {
+        let mac = mac.unwrap_or_else(|| START.to_vec());
+        let code = key.checkpoint_code(sequence, &mac, time, removed).to_vec();
+        Self { sequence, mac, time, removed, key_kid: key.kid().to_string(), code }
+    }
+}
+
+impl Prunable {
+    /// From what [`PRUNABLE`] selects.
+    pub(super) fn new((first, stop, head): (Option<i64>, Option<i64>, i64), limit: i64) -> Option<Self> {
+        let first = first?;
+        let last = (stop.unwrap_or(head).min(head) - 1).min(first + limit - 1);
+        (last >= first).then_some(Self { first, last })
+    }
+}
+
+/// The log, without which there is no change, could not be written.
+pub(super) fn unwritable(source: Error) -> Error {
+    Error::Audit(Box::new(source))
+}
+
+/// Nothing is written unchained.
+pub(super) fn no_chain() -> Error {
+    Error::Database(sqlx::Error::Configuration("the audit log's key is not set".into()))
+}
+
+/// Each credential once, with its latest use.
+pub(super) fn latest_uses(uses: &[Use]) -> BTreeMap<&str, i64> {
+    let mut latest = BTreeMap::new();
+    for used in uses {
+        let Some(credential_id) = &used.credential_id else { continue };
+        let time = latest.entry(credential_id.as_str()).or_insert(used.event.time);
+        *time = used.event.time.max(*time);
+    }
+    latest
+}
 
 impl CloseFilter {
     /// Whether the started operation is to be closed.

@@ -11,6 +11,8 @@ use std::sync::Arc;
 
 use strongroom_testkit::TestDb;
 
+use crate::audit::{ChainKey, audit_ring};
+
 use super::{CredentialRow, NewEvent, Store, open};
 
 /// Stores under test with the databases behind them.
@@ -18,6 +20,7 @@ async fn stores() -> Vec<(TestDb, Arc<dyn Store>)> {
     let mut stores = Vec::new();
     for database in TestDb::each() {
         let store = open(&database.url()).await.unwrap();
+        store.set_chain(ChainKey::primary(&audit_ring()).unwrap());
         stores.push((database, store));
     }
     stores

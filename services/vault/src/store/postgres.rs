@@ -3,30 +3,39 @@
 //! Changes run beside each other; the audit head's row, locked last in each, puts their events in order.
 
 mod audit;
+mod change;
 mod credential;
 mod key;
 mod reference;
 mod token;
 
-use sqlx::{PgPool, Postgres, Transaction};
+use std::sync::{PoisonError, RwLock};
+
+use sqlx::PgPool;
 use strongroom_store::Result;
+
+use crate::audit::ChainKey;
+use change::Change;
 
 /// The store on PostgreSQL.
 pub(super) struct PostgresStore {
     pool: PgPool,
+    /// Chains the audit log; set once the ring is open.
+    chain: RwLock<Option<ChainKey>>,
 }
 
 impl PostgresStore {
     pub(super) fn new(pool: PgPool) -> Self {
-        Self { pool }
+        Self { pool, chain: RwLock::new(None) }
     }
 
-    async fn begin(&self) -> Result<Transaction<'static, Postgres>> {
-        Ok(self.pool.begin().await?)
+    async fn begin(&self) -> Result<Change> {
+        let chain = self.chain.read().unwrap_or_else(PoisonError::into_inner).clone();
+        Ok(Change::new(self.pool.begin().await?, chain))
     }
 
     /// For what must happen once: the head's lock first, so that the second of two sees the first's rows.
-    async fn begin_alone(&self) -> Result<Transaction<'static, Postgres>> {
+    async fn begin_alone(&self) -> Result<Change> {
         let mut tx = self.begin().await?;
         sqlx::query("SELECT sequence FROM audit_head WHERE id = 1 FOR UPDATE").execute(&mut *tx).await?;
         Ok(tx)

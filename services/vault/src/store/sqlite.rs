@@ -3,25 +3,33 @@
 //! Every change begins with BEGIN IMMEDIATE on the only writer, so changes are serial.
 
 mod audit;
+mod change;
 mod credential;
 mod key;
 mod reference;
 mod token;
 
-use sqlx::{Sqlite, Transaction};
+use std::sync::{PoisonError, RwLock};
+
 use strongroom_store::{Result, SqlitePools};
+
+use crate::audit::ChainKey;
+use change::Change;
 
 /// The store on SQLite.
 pub(super) struct SqliteStore {
     pools: SqlitePools,
+    /// Chains the audit log; set once the ring is open.
+    chain: RwLock<Option<ChainKey>>,
 }
 
 impl SqliteStore {
     pub(super) fn new(pools: SqlitePools) -> Self {
-        Self { pools }
+        Self { pools, chain: RwLock::new(None) }
     }
 
-    async fn begin(&self) -> Result<Transaction<'static, Sqlite>> {
-        Ok(self.pools.writer.begin_with("BEGIN IMMEDIATE").await?)
+    async fn begin(&self) -> Result<Change> {
+        let chain = self.chain.read().unwrap_or_else(PoisonError::into_inner).clone();
+        Ok(Change::new(self.pools.writer.begin_with("BEGIN IMMEDIATE").await?, chain))
     }
 }

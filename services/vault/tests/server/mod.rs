@@ -1,4 +1,5 @@
 //! A vault of one test, serving on a free port until it is dropped.
+#![expect(dead_code, reason = "each test binary uses its part")]
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -21,7 +22,7 @@ pub(crate) struct TestVault {
     address: std::net::SocketAddr,
     folder: tempfile::TempDir,
     shutdown: Shutdown,
-    _database: TestDb,
+    database: TestDb,
 }
 
 /// Its clients with one token.
@@ -61,7 +62,17 @@ impl TestVault {
         let shutdown = Shutdown::new();
         let serving = strongroom_vault::serve(config, listener, Arc::new(SystemClock), shutdown.clone());
         tokio::spawn(async move { serving.await.unwrap() });
-        Self { address, folder, shutdown, _database: database }
+        Self { address, folder, shutdown, database }
+    }
+
+    /// Runs statements behind the vault's back.
+    pub(crate) fn run(&self, sql: &str) {
+        self.database.run(sql);
+    }
+
+    /// The one number that `sql` selects.
+    pub(crate) fn number(&self, sql: &str) -> i64 {
+        self.database.number(sql)
     }
 
     pub(crate) async fn channel(&self) -> Channel {

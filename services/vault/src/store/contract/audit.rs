@@ -2,8 +2,11 @@
 
 use std::sync::Arc;
 
+use strongroom_testkit::TestDb;
+
 use super::{credential, event, events, stores};
-use crate::store::{CloseFilter, EventFilter, Labels, NewEvent, Store, Use};
+use crate::audit::{ChainKey, Verifier, audit_ring};
+use crate::store::{CloseFilter, EventFilter, Labels, NewEvent, Prunable, Store, Use, open};
 
 fn started(operation: &str, instance: &str, time: i64) -> NewEvent {
     NewEvent {
@@ -22,7 +25,8 @@ async fn the_head_follows_the_newest_event() {
         assert_eq!(store.append_event(&event("access.denied")).await.unwrap(), 1);
         assert_eq!(store.append_event(&event("access.denied")).await.unwrap(), 2);
         let head = store.audit_head().await.unwrap();
-        assert_eq!((head.sequence, head.time, head.mac), (2, Some(1_000), None));
+        assert_eq!((head.sequence, head.time), (2, Some(1_000)));
+        assert_eq!((head.mac.unwrap().len(), head.key_kid.unwrap().len()), (32, 16));
     }
 }
 
@@ -136,5 +140,100 @@ async fn abandoned_operations_are_closed_once() {
         let unknown: Vec<_> = ends.iter().filter(|row| row.outcome == "unknown").collect();
         assert_eq!(unknown.len(), 2);
         assert!(unknown.iter().all(|row| row.via == "token:service" && row.time == 60));
+    }
+}
+
+#[tokio::test]
+async fn nothing_is_appended_without_a_chain() {
+    for database in TestDb::each() {
+        let store = open(&database.url()).await.unwrap();
+        let refused = store.append_event(&event("access.denied")).await.unwrap_err();
+        assert!(matches!(refused, strongroom_store::Error::Audit(_)), "{refused}");
+        assert_eq!(events(store.as_ref()).await.len(), 0);
+    }
+}
+
+#[tokio::test]
+async fn two_stores_on_one_database_keep_one_chain() {
+    for database in TestDb::each() {
+        let ring = audit_ring();
+        let mut writers = Vec::new();
+        for _ in 0..2 {
+            let store = open(&database.url()).await.unwrap();
+            store.set_chain(ChainKey::primary(&ring).unwrap());
+            for batch in 1..=4 {
+                let store = Arc::clone(&store);
+                writers.push(tokio::spawn(async move {
+                    for _ in 0..10 {
+                        let used = Use { event: event("credential.revealed"), credential_id: None };
+                        store.append_uses(&vec![used; batch]).await.unwrap();
+                        store.append_event(&event("access.denied")).await.unwrap();
+                    }
+                }));
+            }
+        }
+        for writer in writers {
+            writer.await.unwrap();
+        }
+        let store = open(&database.url()).await.unwrap();
+        let mut verifier = Verifier::new(&ring, None);
+        store.read_chain(&mut verifier).await.unwrap();
+        let found = verifier.finish().unwrap();
+        assert_eq!((found.events, found.problems), (2 * 10 * (1 + 2 + 3 + 4 + 4), vec![]));
+    }
+}
+
+#[tokio::test]
+async fn events_come_in_order_up_to_a_place() {
+    for (_database, store) in stores().await {
+        for name in ["a.x", "b.x", "a.y", "a.z"] {
+            store.append_event(&event(name)).await.unwrap();
+        }
+        let family = EventFilter { event: "a.*".into(), ..Default::default() };
+        for (filter, after, through, limit, expected) in [
+            (EventFilter::default(), 0, 3, 10, vec![1, 2, 3]),
+            (EventFilter::default(), 1, 9, 2, vec![2, 3]),
+            (family, 0, 9, 10, vec![1, 3, 4]),
+        ] {
+            let found = store.events_after(&filter, after, through, limit).await.unwrap();
+            assert_eq!(found.iter().map(|row| row.sequence).collect::<Vec<_>>(), expected);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_prefix_is_pruned_behind_a_checkpoint() {
+    for database in TestDb::each() {
+        let ring = audit_ring();
+        let store = open(&database.url()).await.unwrap();
+        store.set_chain(ChainKey::primary(&ring).unwrap());
+        // The fourth is younger than the fifth: what is removed has no gap.
+        for time in [10, 20, 30, 60, 40, 70] {
+            store.append_event(&NewEvent { time, ..event("a.x") }).await.unwrap();
+        }
+        assert_eq!(store.first_event().await.unwrap(), 1);
+        assert_eq!(store.prunable(5, 100).await.unwrap(), None);
+        assert_eq!(store.prunable(50, 2).await.unwrap(), Some(Prunable { first: 1, last: 2 }));
+        assert_eq!(
+            store.prunable(99, 100).await.unwrap(),
+            Some(Prunable { first: 1, last: 5 }),
+            "never the newest"
+        );
+        let prunable = store.prunable(50, 100).await.unwrap().unwrap();
+        assert_eq!(prunable, Prunable { first: 1, last: 3 });
+        let pruned = event("audit.pruned");
+        assert_eq!(store.prune_events(prunable, 80, &pruned).await.unwrap(), Some(3));
+        assert_eq!(store.prune_events(prunable, 80, &pruned).await.unwrap(), None, "somebody was faster");
+        assert_eq!(store.first_event().await.unwrap(), 4);
+
+        let verify = || async {
+            let mut verifier = Verifier::new(&ring, None);
+            store.read_chain(&mut verifier).await.unwrap();
+            verifier.finish().unwrap()
+        };
+        let found = verify().await;
+        assert_eq!((found.first_sequence, found.last_sequence, found.problems), (4, 7, vec![]));
+        database.run("DELETE FROM audit_checkpoints");
+        assert_eq!(verify().await.problems[0].reason, "MISSING");
     }
 }

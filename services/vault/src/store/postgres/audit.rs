@@ -1,18 +1,42 @@
 //! The audit log in PostgreSQL.
 
+use std::sync::PoisonError;
+
 use async_trait::async_trait;
 use sqlx::{PgConnection, Postgres, QueryBuilder};
 use strongroom_store::{Result, expect_rows};
 
 use super::PostgresStore;
+use super::change::Change;
+use crate::audit::ChainKey;
 use crate::store::audit::{
-    ADVANCE_HEAD, CLOSE_BATCH, HEAD, INSERT, OPEN_OPERATIONS, SELECT, SEQUENCE_OF_OPERATION,
+    ADVANCE_HEAD, CHAIN_PAGE, CHECKPOINT, CLOSE_BATCH, CODE_OF, FIRST, HEAD, INSERT_CHECKPOINT,
+    OPEN_OPERATIONS, PRUNABLE, PRUNE, SELECT, SELECT_CHAINED, SEQUENCE_OF_OPERATION, latest_uses, no_chain,
+    unwritable,
 };
-use crate::store::credential::USE;
-use crate::store::{AuditHead, AuditRow, AuditStore, CloseFilter, EventFilter, NewEvent, Use};
+use crate::store::{
+    AuditHead, AuditRow, AuditStore, ChainReader, ChainedRow, CheckpointRow, CloseFilter, EventFilter,
+    NewEvent, Prunable, Use,
+};
+
+const CONSISTENT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+
+const LOCK_HEAD: &str = "SELECT sequence, time, mac, key_kid FROM audit_head WHERE id = 1 FOR UPDATE";
+
+const INSERT_ALL: &str = "
+    INSERT INTO audit_logs (
+        sequence, time, actor, via, event, target, metadata, trace_id, outcome, operation_id, key_kid, mac
+    ) SELECT * FROM unnest(
+        $1::bigint[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[],
+        $9::text[], $10::text[], $11::text[], $12::bytea[]
+    )";
 
 #[async_trait]
 impl AuditStore for PostgresStore {
+    fn set_chain(&self, key: ChainKey) {
+        *self.chain.write().unwrap_or_else(PoisonError::into_inner) = Some(key);
+    }
+
     async fn append_event(&self, event: &NewEvent) -> Result<i64> {
         let mut tx = self.begin_alone().await?;
         if let Some(sequence) = recorded(&mut tx, event).await? {
@@ -25,15 +49,10 @@ impl AuditStore for PostgresStore {
 
     async fn append_uses(&self, uses: &[Use]) -> Result<()> {
         let mut tx = self.begin().await?;
-        for used in uses {
-            if let Some(credential_id) = &used.credential_id {
-                sqlx::query(USE).bind(credential_id).bind(used.event.time).execute(&mut *tx).await?;
-            }
-        }
-        for used in uses {
-            append(&mut tx, &used.event).await?;
-        }
-        Ok(tx.commit().await?)
+        mark_used(&mut tx, uses).await?;
+        let events: Vec<&NewEvent> = uses.iter().map(|used| &used.event).collect();
+        append_all(&mut tx, &events).await?;
+        tx.commit().await.map_err(unwritable)
     }
 
     async fn events(&self, filter: &EventFilter, before: i64, limit: i64) -> Result<Vec<AuditRow>> {
@@ -42,6 +61,63 @@ impl AuditStore for PostgresStore {
         push_filter(&mut query, filter);
         query.push(" ORDER BY sequence DESC LIMIT ").push_bind(limit);
         Ok(query.build_query_as().fetch_all(&self.pool).await?)
+    }
+
+    async fn events_after(
+        &self,
+        filter: &EventFilter,
+        after: i64,
+        through: i64,
+        limit: i64,
+    ) -> Result<Vec<AuditRow>> {
+        let mut query = QueryBuilder::<Postgres>::new(SELECT);
+        query.push(" WHERE sequence > ").push_bind(after);
+        query.push(" AND sequence <= ").push_bind(through);
+        push_filter(&mut query, filter);
+        query.push(" ORDER BY sequence LIMIT ").push_bind(limit);
+        Ok(query.build_query_as().fetch_all(&self.pool).await?)
+    }
+
+    async fn read_chain(&self, reader: &mut dyn ChainReader) -> Result<()> {
+        let mut snapshot = self.pool.begin_with(CONSISTENT).await?;
+        let head = sqlx::query_as(HEAD).fetch_optional(&mut *snapshot).await?;
+        let checkpoint = sqlx::query_as(CHECKPOINT).fetch_optional(&mut *snapshot).await?;
+        reader.begin(head, checkpoint);
+        let mut after = i64::MIN;
+        loop {
+            let query = sqlx::query_as(SELECT_CHAINED).bind(after).bind(CHAIN_PAGE);
+            let page: Vec<ChainedRow> = query.fetch_all(&mut *snapshot).await?;
+            let Some(last) = page.last() else { return Ok(()) };
+            after = last.sequence;
+            for row in page {
+                reader.event(row);
+            }
+        }
+    }
+
+    async fn prunable(&self, before: i64, limit: i64) -> Result<Option<Prunable>> {
+        let found = sqlx::query_as(PRUNABLE).bind(before).fetch_one(&self.pool).await?;
+        Ok(Prunable::new(found, limit))
+    }
+
+    async fn prune_events(&self, prunable: Prunable, now: i64, event: &NewEvent) -> Result<Option<i64>> {
+        let mut tx = self.begin_alone().await?;
+        let first: Option<i64> = sqlx::query_scalar(FIRST).fetch_one(&mut *tx).await?;
+        if first != Some(prunable.first) {
+            return Ok(None);
+        }
+        let mac = sqlx::query_scalar(CODE_OF).bind(prunable.last).fetch_optional(&mut *tx).await?;
+        let done = sqlx::query(PRUNE).bind(prunable.last).execute(&mut *tx).await?;
+        let removed = done.rows_affected().cast_signed();
+        insert_checkpoint(&mut tx, prunable.last, mac.flatten(), now, removed).await?;
+        append(&mut tx, event).await?;
+        tx.commit().await?;
+        Ok(Some(removed))
+    }
+
+    async fn first_event(&self) -> Result<i64> {
+        let first: Option<i64> = sqlx::query_scalar(FIRST).fetch_one(&self.pool).await?;
+        Ok(first.unwrap_or(0))
     }
 
     async fn audit_head(&self) -> Result<AuditHead> {
@@ -72,24 +148,84 @@ async fn recorded(tx: &mut PgConnection, event: &NewEvent) -> Result<Option<i64>
     Ok(query.fetch_optional(tx).await?)
 }
 
-/// Gives the event its place and writes it: the last step of every change.
-pub(super) async fn append(tx: &mut PgConnection, event: &NewEvent) -> Result<i64> {
-    let sequence: i64 = sqlx::query_scalar(ADVANCE_HEAD).bind(event.time).fetch_one(&mut *tx).await?;
-    let done = sqlx::query(INSERT)
-        .bind(sequence)
-        .bind(event.time)
-        .bind(&event.actor)
-        .bind(&event.via)
-        .bind(&event.event)
-        .bind(&event.target)
-        .bind(&event.metadata)
-        .bind(&event.trace_id)
-        .bind(&event.outcome)
-        .bind(&event.operation_id)
+/// One statement for all of them. Rows are locked in the order of their ids, so that two vaults that mark the
+/// same credentials do not wait for each other in a circle.
+const MARK_USED: &str = "
+    WITH used AS (SELECT id, time FROM unnest($1::text[], $2::bigint[]) AS u (id, time)),
+    locked AS (
+        SELECT c.id FROM credentials c JOIN used USING (id) ORDER BY c.id FOR NO KEY UPDATE OF c
+    )
+    UPDATE credentials c SET last_used_time = used.time
+    FROM used JOIN locked USING (id)
+    WHERE c.id = used.id AND (c.last_used_time IS NULL OR c.last_used_time < used.time)";
+
+async fn mark_used(tx: &mut PgConnection, uses: &[Use]) -> Result<()> {
+    let (ids, times): (Vec<&str>, Vec<i64>) = latest_uses(uses).into_iter().unzip();
+    if !ids.is_empty() {
+        sqlx::query(MARK_USED).bind(ids).bind(times).execute(tx).await?;
+    }
+    Ok(())
+}
+
+async fn insert_checkpoint(
+    tx: &mut Change,
+    sequence: i64,
+    mac: Option<Vec<u8>>,
+    now: i64,
+    removed: i64,
+) -> Result<()> {
+    let key = tx.chain.as_ref().ok_or_else(no_chain)?;
+    let row = CheckpointRow::new(key, sequence, mac, now, removed);
+    let query =
+        sqlx::query(INSERT_CHECKPOINT).bind(row.sequence).bind(row.mac).bind(row.time).bind(row.removed);
+    query.bind(row.key_kid).bind(row.code).execute(&mut **tx).await?;
+    Ok(())
+}
+
+/// Gives the event its place and writes it: the last step of every change. Its sequence.
+pub(super) async fn append(tx: &mut Change, event: &NewEvent) -> Result<i64> {
+    append_all(tx, &[event]).await
+}
+
+/// The same for several events; the last one's sequence.
+async fn append_all(tx: &mut Change, events: &[&NewEvent]) -> Result<i64> {
+    chain_and_insert(tx, events).await.map_err(unwritable)
+}
+
+/// From the first statement to the commit nobody else appends.
+async fn chain_and_insert(tx: &mut Change, events: &[&NewEvent]) -> Result<i64> {
+    let key = tx.chain.clone().ok_or_else(no_chain)?;
+    let mut head: AuditHead = sqlx::query_as(LOCK_HEAD).fetch_one(&mut **tx).await?;
+    let mut places = Vec::with_capacity(events.len());
+    for event in events {
+        head = head.next(&key, event);
+        places.push(head.clone());
+    }
+    insert(tx, events, &places).await?;
+    let advance =
+        sqlx::query(ADVANCE_HEAD).bind(head.sequence).bind(head.time).bind(head.mac).bind(head.key_kid);
+    expect_rows("audit_head", advance.execute(&mut **tx).await?.rows_affected(), 1)?;
+    Ok(head.sequence)
+}
+
+async fn insert(tx: &mut PgConnection, events: &[&NewEvent], places: &[AuditHead]) -> Result<()> {
+    let texts = |field: fn(&NewEvent) -> &str| events.iter().map(|event| field(event)).collect::<Vec<_>>();
+    let done = sqlx::query(INSERT_ALL)
+        .bind(places.iter().map(|place| place.sequence).collect::<Vec<_>>())
+        .bind(events.iter().map(|event| event.time).collect::<Vec<_>>())
+        .bind(texts(|event| &event.actor))
+        .bind(texts(|event| &event.via))
+        .bind(texts(|event| &event.event))
+        .bind(texts(|event| &event.target))
+        .bind(texts(|event| &event.metadata))
+        .bind(texts(|event| &event.trace_id))
+        .bind(texts(|event| &event.outcome))
+        .bind(events.iter().map(|event| event.operation_id.as_deref()).collect::<Vec<_>>())
+        .bind(places.iter().map(|place| place.key_kid.as_deref()).collect::<Vec<_>>())
+        .bind(places.iter().map(|place| place.mac.as_deref()).collect::<Vec<_>>())
         .execute(tx)
         .await?;
-    expect_rows("audit_logs", done.rows_affected(), 1)?;
-    Ok(sequence)
+    expect_rows("audit_logs", done.rows_affected(), events.len() as u64)
 }
 
 fn push_filter(query: &mut QueryBuilder<Postgres>, filter: &EventFilter) {

@@ -36,7 +36,7 @@ impl CredentialStore for SqliteStore {
             .await?;
         insert_labels(&mut tx, &row.id, labels).await?;
         append(&mut tx, event).await?;
-        Ok(tx.commit().await?)
+        tx.commit().await
     }
 
     async fn credential(&self, id: &str) -> Result<Option<Credential>> {

@@ -15,7 +15,7 @@ impl TokenStore for SqliteStore {
         let mut tx = self.begin().await?;
         insert(&mut tx, row).await?;
         append(&mut tx, event).await?;
-        Ok(tx.commit().await?)
+        tx.commit().await
     }
 
     async fn create_first_token(&self, row: &TokenRow, event: &NewEvent) -> Result<bool> {

@@ -1,0 +1,61 @@
+//! How events are made.
+
+use serde_json::{Map, Value};
+use strongroom_runtime::Caller;
+
+use crate::store::NewEvent;
+
+/// How an operation ended, as the log has it.
+pub(crate) mod outcome {
+    pub(crate) const SUCCESS: &str = "success";
+    pub(crate) const DENIED: &str = "denied";
+    pub(crate) const FAILED: &str = "failed";
+    pub(crate) const ABORTED: &str = "aborted";
+    pub(crate) const UNKNOWN: &str = "unknown";
+}
+
+/// An event being put together.
+pub(crate) struct Event {
+    row: NewEvent,
+    metadata: Map<String, Value>,
+}
+
+impl Event {
+    /// Caused by a caller: a success unless something else is said.
+    pub(crate) fn by(caller: &Caller, time: i64, event: &str, target: &str) -> Self {
+        let actor = caller.principal.id.clone();
+        let row = NewEvent { actor, trace_id: caller.trace_id.clone(), ..new_row(time, event, target) };
+        let name = Value::from(caller.principal.name.clone());
+        Self { row, metadata: Map::from_iter([("actor_name".to_owned(), name)]) }
+    }
+
+    /// Caused by the vault itself.
+    pub(crate) fn by_system(time: i64, event: &str, target: &str) -> Self {
+        let row = NewEvent { actor: "system".into(), ..new_row(time, event, target) };
+        Self { row, metadata: Map::new() }
+    }
+
+    pub(crate) fn outcome(mut self, outcome: &str) -> Self {
+        self.row.outcome = outcome.to_owned();
+        self
+    }
+
+    pub(crate) fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
+        self.metadata.insert(name.to_owned(), value.into());
+        self
+    }
+
+    pub(crate) fn finish(self) -> NewEvent {
+        NewEvent { metadata: Value::Object(self.metadata).to_string(), ..self.row }
+    }
+}
+
+fn new_row(time: i64, event: &str, target: &str) -> NewEvent {
+    NewEvent {
+        time,
+        event: event.to_owned(),
+        target: target.to_owned(),
+        outcome: outcome::SUCCESS.to_owned(),
+        ..NewEvent::default()
+    }
+}

@@ -1,0 +1,31 @@
+//! The chain's head in the process log: an anchor outside the database, once a minute.
+
+use std::time::Duration;
+
+use strongroom_runtime::Shutdown;
+
+use crate::store::AuditHead;
+use crate::vault::Vault;
+
+const EVERY: Duration = Duration::from_secs(60);
+
+/// Logs the head whenever it has moved, until `shutdown`.
+pub(crate) async fn log_head(vault: &Vault, shutdown: &Shutdown) {
+    let mut logged = 0;
+    let mut minutes = tokio::time::interval(EVERY);
+    while shutdown.unless_begun(minutes.tick()).await.is_some() {
+        match vault.audit_head().await {
+            Ok(head) if head.sequence == logged => {}
+            Ok(head) => {
+                logged = head.sequence;
+                log(head);
+            }
+            Err(error) => tracing::error!(%error, "the head of the audit log cannot be read"),
+        }
+    }
+}
+
+fn log(head: AuditHead) {
+    let (mac, kid) = (head.mac.map(hex::encode).unwrap_or_default(), head.key_kid.unwrap_or_default());
+    tracing::info!(sequence = head.sequence, mac, kid, "the head of the audit log");
+}

@@ -1,0 +1,280 @@
+//! Verification: the chain is recomputed from its beginning, or from the checkpoint behind which events were
+//! removed, and compared with the head, and with a head that was kept elsewhere.
+//!
+//! One change of the log is one problem. After an event that does not fit, the chain is taken up again from the
+//! code that stands there. What does not fit is kept until the end, because only the rest of the log tells
+//! whether an event was edited, changed places with another, or was put in.
+
+mod suspects;
+
+use std::collections::HashMap;
+
+use strongroom_crypto::{KeyRing, Kid};
+use strongroom_runtime::Caller;
+
+use super::chain::{ChainKey, START};
+use super::outcome;
+use crate::error::{Error, Result};
+use crate::store::{AuditHead, ChainReader, ChainedRow, CheckpointRow};
+use crate::vault::Vault;
+use suspects::{Suspect, Suspects};
+
+/// As many as an answer carries.
+const MAX_PROBLEMS: usize = 100;
+
+/// A head that was kept outside the vault.
+#[derive(Debug, Clone)]
+pub(crate) struct Anchor {
+    pub(crate) sequence: i64,
+    pub(crate) mac: Vec<u8>,
+}
+
+/// Something that is wrong with the log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Problem {
+    pub(crate) sequence: i64,
+    pub(crate) reason: &'static str,
+    pub(crate) message: String,
+}
+
+/// What was found.
+#[derive(Debug, Default)]
+pub(crate) struct Verification {
+    pub(crate) events: i64,
+    pub(crate) first_sequence: i64,
+    pub(crate) last_sequence: i64,
+    /// The last event's code.
+    pub(crate) mac: Vec<u8>,
+    /// In order; none means that the log is as it was written.
+    pub(crate) problems: Vec<Problem>,
+}
+
+impl Vault {
+    /// Verifies the whole log, and records that it was done. The answer is given also where the log cannot be
+    /// written: then it is needed most.
+    pub(crate) async fn verify_audit(&self, caller: &Caller, anchor: Option<Anchor>) -> Result<Verification> {
+        let ring = self.ring();
+        let mut verifier = Verifier::new(&ring, anchor);
+        self.store.read_chain(&mut verifier).await?;
+        let found = verifier.finish()?;
+        let result = if found.problems.is_empty() { outcome::SUCCESS } else { outcome::FAILED };
+        let event = self
+            .event(caller, "audit.verified", "")
+            .outcome(result)
+            .with("events", found.events)
+            .with("last_sequence", found.last_sequence)
+            .with("problems", found.problems.len());
+        if let Err(error) = self.store.append_event(&event.finish()).await {
+            tracing::error!(%error, result, "a verification could not be recorded");
+        }
+        Ok(found)
+    }
+}
+
+/// Goes through the log once.
+pub(crate) struct Verifier<'r> {
+    ring: &'r KeyRing,
+    keys: HashMap<String, Option<ChainKey>>,
+    anchor: Option<Anchor>,
+    head: Option<AuditHead>,
+    checkpoint: i64,
+    found: Verification,
+    /// The sequence that comes next.
+    next: i64,
+    /// What the code before the next event may be; empty when that cannot be known.
+    previous: Vec<Vec<u8>>,
+    /// Events that were put in (less) or taken out (more) and what follows renumbered.
+    shift: i64,
+    suspects: Suspects,
+    /// Whether the event before had no code that can be checked.
+    unchained: bool,
+}
+
+impl<'r> Verifier<'r> {
+    pub(crate) fn new(ring: &'r KeyRing, anchor: Option<Anchor>) -> Self {
+        Self {
+            ring,
+            keys: HashMap::new(),
+            anchor,
+            head: None,
+            checkpoint: 0,
+            found: Verification::default(),
+            next: 1,
+            previous: vec![START.to_vec()],
+            shift: 0,
+            suspects: Suspects::default(),
+            unchained: false,
+        }
+    }
+
+    /// What is wrong with the log that was read.
+    pub(crate) fn finish(mut self) -> Result<Verification> {
+        let suspects = std::mem::take(&mut self.suspects);
+        self.found.problems.extend(suspects.resolve());
+        self.check_end()?;
+        self.found.problems.sort_by_key(|problem| problem.sequence);
+        self.found.problems.truncate(MAX_PROBLEMS);
+        Ok(self.found)
+    }
+
+    fn problem(&mut self, sequence: i64, reason: &'static str, message: String) {
+        // The order of discovery is nearly that of the log; sorted and cut at the end.
+        if self.found.problems.len() < 2 * MAX_PROBLEMS {
+            self.found.problems.push(Problem { sequence, reason, message });
+        }
+    }
+
+    fn key(&mut self, kid: &str) -> Option<ChainKey> {
+        if let Some(known) = self.keys.get(kid) {
+            return known.clone();
+        }
+        let opened = kid.parse::<Kid>().ok().and_then(|kid| ChainKey::version(self.ring, kid).ok());
+        self.keys.insert(kid.to_owned(), opened.clone());
+        opened
+    }
+
+    fn check_checkpoint(&mut self, row: CheckpointRow) {
+        let code = self
+            .key(&row.key_kid)
+            .map(|key| key.checkpoint_code(row.sequence, &row.mac, row.time, row.removed).to_vec());
+        if code.as_ref() != Some(&row.code) {
+            let message = format!("the checkpoint at {} was not written by this vault", row.sequence);
+            self.problem(row.sequence, "EDITED", message);
+        }
+        self.checkpoint = row.sequence;
+        self.next = row.sequence + 1;
+        self.found.mac.clone_from(&row.mac);
+        self.previous = vec![row.mac];
+    }
+
+    /// False for an event that stands before the log's beginning.
+    fn check_place(&mut self, sequence: i64) -> bool {
+        if sequence < self.next {
+            let message = format!("the event {sequence} stands before the log's beginning at {}", self.next);
+            self.problem(sequence, "INSERTED", message);
+            return false;
+        }
+        if sequence > self.next {
+            let message = match sequence - self.next {
+                1 => format!("the event {} is gone", self.next),
+                _ => format!("the events {} to {} are gone", self.next, sequence - 1),
+            };
+            self.problem(self.next, "MISSING", message);
+            self.previous.clear();
+        }
+        true
+    }
+
+    fn check_code(&mut self, row: ChainedRow) {
+        let (Some(mac), Some(kid)) = (row.mac.clone(), row.key_kid.clone()) else {
+            return self.unchained(row.sequence, "carries no code: it was removed, or never made", None);
+        };
+        let Some(key) = self.key(&kid) else {
+            let why = format!("names the key version {kid:?}, which this vault cannot use");
+            return self.unchained(row.sequence, &why, Some(mac));
+        };
+        self.unchained = false;
+        // Where events were renumbered, the vault may have written on with the head's own numbers.
+        for shift in [self.shift, 0] {
+            let place = row.sequence + shift;
+            let fits = |previous: &Vec<u8>| key.event_code(previous, place, &row.event)[..] == mac;
+            if self.previous.is_empty() || self.previous.iter().any(fits) {
+                self.shift = shift;
+                self.previous = vec![mac];
+                return;
+            }
+        }
+        let place = row.sequence + self.shift;
+        let suspect = Suspect { place, previous: self.previous.clone(), key, mac, row };
+        if let Some(shift) = self.suspects.renumbered_before(&suspect) {
+            self.shift += shift;
+            self.previous = vec![suspect.mac];
+            return;
+        }
+        // Either the event was changed, or only its code.
+        let recomputed = suspect.code_after(&suspect.previous[0]);
+        self.previous = vec![suspect.mac.clone(), recomputed];
+        self.suspects.push(suspect);
+    }
+
+    /// One problem for a run of them.
+    fn unchained(&mut self, sequence: i64, why: &str, mac: Option<Vec<u8>>) {
+        if !self.unchained {
+            let message = format!(
+                "the event {sequence} {why}; so do those that follow, up to the next problem or chained event"
+            );
+            self.problem(sequence, "UNCHAINED", message);
+        }
+        self.unchained = true;
+        self.previous = mac.into_iter().collect();
+    }
+
+    fn check_anchor(&mut self, sequence: i64, mac: Option<&[u8]>) {
+        let Some(anchor) = self.anchor.take_if(|anchor| anchor.sequence == sequence) else { return };
+        if mac != Some(&anchor.mac) {
+            let message =
+                format!("the event {sequence} is not the one that the anchored head was taken from");
+            self.problem(sequence, "ANCHOR_MISMATCH", message);
+        }
+    }
+
+    fn check_end(&mut self) -> Result<()> {
+        let last = self.next - 1;
+        let anchored = self.anchor.take().map_or(0, |anchor| anchor.sequence);
+        if anchored != 0 && anchored < self.checkpoint {
+            let problem = format!(
+                "is below {}, up to where events were pruned; give a head that was kept later",
+                self.checkpoint
+            );
+            return Err(Error::Field { field: "anchor_sequence", problem });
+        }
+        let head = self.head.take();
+        let promised = head.as_ref().map_or(0, |head| head.sequence).max(anchored);
+        if promised > last {
+            let by = if anchored > last { "the anchored head" } else { "the head" };
+            let message = format!("the log ends at {last}, but {by} says that it went on to {promised}");
+            self.problem(last + 1, "TAIL_CUT", message);
+        }
+        let message = match head {
+            None => "the row that holds the head is gone".to_owned(),
+            Some(head) if head.sequence < last => {
+                format!("the head stands at {}, but there are events up to {last}", head.sequence)
+            }
+            Some(head) if head.sequence == last && head.mac.as_deref() != Some(&self.found.mac) => {
+                format!("the head holds another code than the last event, {last}")
+            }
+            Some(_) => return Ok(()),
+        };
+        self.problem(last, "HEAD_MISMATCH", message);
+        Ok(())
+    }
+}
+
+impl ChainReader for Verifier<'_> {
+    fn begin(&mut self, head: Option<AuditHead>, checkpoint: Option<CheckpointRow>) {
+        self.head = head;
+        if let Some(row) = checkpoint {
+            self.check_checkpoint(row);
+            let (sequence, mac) = (self.checkpoint, self.found.mac.clone());
+            self.check_anchor(sequence, Some(&mac));
+        }
+    }
+
+    fn event(&mut self, row: ChainedRow) {
+        if self.found.events == 0 {
+            self.found.first_sequence = row.sequence;
+        }
+        self.found.events += 1;
+        if !self.check_place(row.sequence) {
+            return;
+        }
+        self.next = row.sequence + 1;
+        self.found.last_sequence = row.sequence;
+        self.found.mac = row.mac.clone().unwrap_or_default();
+        self.check_anchor(row.sequence, row.mac.as_deref());
+        self.check_code(row);
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,143 @@
+//! Events that do not fit where they stand, and what became of them.
+//!
+//! A code that fits is proof: nobody makes one without the key. So each guess here is tried, never believed.
+
+use std::collections::BTreeMap;
+
+use super::Problem;
+use crate::audit::ChainKey;
+use crate::store::ChainedRow;
+
+/// Suspects that are kept: comparing them is quadratic, and an answer holds no more problems.
+const MAX_SUSPECTS: usize = 100;
+/// How many events may have been taken out and the rest renumbered, for it to be recognised.
+const MAX_RENUMBERED: i64 = 256;
+
+/// An event whose code does not fit.
+pub(super) struct Suspect {
+    /// The sequence that its code was tried with.
+    pub(super) place: i64,
+    /// What the code before it may have been.
+    pub(super) previous: Vec<Vec<u8>>,
+    pub(super) key: ChainKey,
+    /// The code it carries.
+    pub(super) mac: Vec<u8>,
+    pub(super) row: ChainedRow,
+}
+
+impl Suspect {
+    /// The code it would have behind `previous`.
+    pub(super) fn code_after(&self, previous: &[u8]) -> Vec<u8> {
+        self.key.event_code(previous, self.place, &self.row.event).to_vec()
+    }
+
+    /// Whether its code is the one of the sequence `place` behind `previous`.
+    fn fits(&self, previous: &[u8], place: i64) -> bool {
+        self.key.event_code(previous, place, &self.row.event)[..] == self.mac
+    }
+}
+
+/// What a suspect turned out to be before the log's end.
+enum Verdict {
+    Open,
+    Inserted,
+    Removed(i64),
+}
+
+/// By sequence.
+#[derive(Default)]
+pub(super) struct Suspects(BTreeMap<i64, (Suspect, Verdict)>);
+
+impl Suspects {
+    pub(super) fn push(&mut self, suspect: Suspect) {
+        if self.0.len() < MAX_SUSPECTS {
+            self.0.insert(suspect.row.sequence, (suspect, Verdict::Open));
+        }
+    }
+
+    /// By how much `current`, and so the rest of the log, was renumbered just before it; `None` if it was not.
+    pub(super) fn renumbered_before(&mut self, current: &Suspect) -> Option<i64> {
+        let inserted = self.inserted_before(current);
+        inserted.map(|count| -count).or_else(|| self.removed_before(current))
+    }
+
+    /// `current` fits where the first of the suspects right before it stands: those were put in.
+    fn inserted_before(&mut self, current: &Suspect) -> Option<i64> {
+        let mut first = current.row.sequence;
+        while let Some((suspect, Verdict::Open)) = self.0.get(&(first - 1)) {
+            first -= 1;
+            let place = suspect.place;
+            if !suspect.previous.iter().any(|previous| current.fits(previous, place)) {
+                continue;
+            }
+            // If one of them belongs behind it, nothing was put in: events changed places.
+            let mut between = self.0.range(first..current.row.sequence);
+            if between.any(|(_, (other, _))| other.fits(&current.mac, place + 1)) {
+                return None;
+            }
+            let count = current.row.sequence - first;
+            for (_, verdict) in self.0.range_mut(first..).map(|(_, suspect)| suspect) {
+                *verdict = Verdict::Inserted;
+            }
+            return Some(count);
+        }
+        None
+    }
+
+    /// `current` fits behind the event before it, with a higher sequence: some were taken out before that one.
+    fn removed_before(&mut self, current: &Suspect) -> Option<i64> {
+        let (before, verdict) = self.0.get_mut(&(current.row.sequence - 1))?;
+        let gone = (1..=MAX_RENUMBERED).find(|gone| current.fits(&before.mac, current.place + gone))?;
+        *verdict = Verdict::Removed(gone);
+        Some(gone)
+    }
+
+    /// The problems, in order. Suspects that fit once their neighbour is put right are none.
+    pub(super) fn resolve(self) -> Vec<Problem> {
+        let mut problems = Vec::new();
+        // What the code of an event at a place really was.
+        let mut genuine: BTreeMap<i64, Vec<Vec<u8>>> = BTreeMap::new();
+        for (&sequence, (suspect, verdict)) in &self.0 {
+            let problem = |reason, message| Problem { sequence, reason, message };
+            match verdict {
+                Verdict::Inserted => {
+                    let message = format!("the event {sequence} was put in; those after it were renumbered");
+                    problems.push(problem("INSERTED", message));
+                    continue;
+                }
+                Verdict::Removed(gone) => {
+                    let message =
+                        format!("before the event {sequence}, {gone} were taken out and the rest renumbered");
+                    problems.push(problem("MISSING", message));
+                    continue;
+                }
+                Verdict::Open => {}
+            }
+            let previous = genuine.get(&(sequence - 1)).unwrap_or(&suspect.previous);
+            if let Some(other) = self.owner_of(suspect, previous) {
+                let message = format!("the events {sequence} and {} changed places", other.row.sequence);
+                problems.push(problem("SWAPPED", message));
+                genuine.insert(sequence, vec![other.mac.clone(), suspect.mac.clone()]);
+            } else if previous.iter().any(|previous| suspect.fits(previous, suspect.place)) {
+                genuine.insert(sequence, vec![suspect.mac.clone()]);
+            } else {
+                let message = format!("the event {sequence} is not what was written");
+                problems.push(problem("EDITED", message));
+                genuine.insert(sequence, vec![suspect.mac.clone(), suspect.code_after(&previous[0])]);
+            }
+        }
+        problems
+    }
+
+    /// The other suspect that belongs where `suspect` stands: with its code, or with the code left behind.
+    fn owner_of(&self, suspect: &Suspect, previous: &[Vec<u8>]) -> Option<&Suspect> {
+        let belongs = |other: &&Suspect| {
+            previous.iter().any(|previous| {
+                let code = other.key.event_code(previous, suspect.place, &other.row.event);
+                code[..] == other.mac || code[..] == suspect.mac
+            })
+        };
+        let others = self.0.values().map(|(other, _)| other);
+        others.filter(|other| other.row.sequence != suspect.row.sequence).find(belongs)
+    }
+}

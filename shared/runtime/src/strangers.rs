@@ -1,0 +1,84 @@
+//! Calls without a valid token: counted per peer, one line a minute each, because anybody can make them.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use http::Extensions;
+use tonic::transport::server::{TcpConnectInfo, TlsConnectInfo};
+
+const MINUTE: Duration = Duration::from_secs(60);
+/// Peers that are told apart; the rest is counted as one.
+const MAX_PEERS: usize = 1000;
+
+/// This minute's counts. Clones share them.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Strangers(Arc<Mutex<HashMap<Option<IpAddr>, u64>>>);
+
+impl Strangers {
+    /// Counts a refused call. The first one starts the minute at whose end all are logged.
+    pub(crate) fn count(&self, peer: Option<IpAddr>) {
+        if self.add(peer) {
+            let strangers = self.clone();
+            tokio::spawn(async move {
+                tokio::time::sleep(MINUTE).await;
+                strangers.log();
+            });
+        }
+    }
+
+    /// True for the first call of a minute.
+    fn add(&self, peer: Option<IpAddr>) -> bool {
+        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let first = counts.is_empty();
+        let known = counts.len() < MAX_PEERS || counts.contains_key(&peer);
+        *counts.entry(peer.filter(|_| known)).or_default() += 1;
+        first
+    }
+
+    fn take(&self) -> HashMap<Option<IpAddr>, u64> {
+        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn log(&self) {
+        for (peer, calls) in self.take() {
+            let peer = peer.map_or_else(|| "others".to_owned(), |peer| peer.to_string());
+            tracing::warn!(peer, calls, "calls without a valid token in the last minute");
+        }
+    }
+}
+
+/// The peer's address, as the transport has it: behind a proxy it is the proxy's.
+pub(crate) fn peer(extensions: &Extensions) -> Option<IpAddr> {
+    let tcp = extensions.get::<TcpConnectInfo>();
+    let tls = extensions.get::<TlsConnectInfo<TcpConnectInfo>>().map(TlsConnectInfo::get_ref);
+    Some(tcp.or(tls)?.remote_addr()?.ip())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use super::*;
+
+    fn peer(number: u32) -> Option<IpAddr> {
+        Some(IpAddr::V4(Ipv4Addr::from_bits(number)))
+    }
+
+    #[test]
+    fn calls_are_counted_per_peer_and_the_map_is_bounded() {
+        let strangers = Strangers::default();
+        assert!(strangers.add(peer(1)), "the first call starts the minute");
+        assert!(!strangers.add(peer(1)));
+        for number in 2..=2000 {
+            assert!(!strangers.add(peer(number)));
+        }
+        strangers.add(peer(1));
+        let counts = strangers.take();
+        assert_eq!(counts[&peer(1)], 3);
+        assert_eq!(counts[&None], 1000);
+        assert_eq!(counts.len(), MAX_PEERS + 1);
+        assert!(strangers.add(peer(1)), "a new minute");
+    }
+}
