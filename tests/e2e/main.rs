@@ -11,4 +11,6 @@ mod leaks;
 mod main_job;
 mod repository;
 mod shutdown;
+mod two_vaults;
 mod usage;
+mod vault_kills;

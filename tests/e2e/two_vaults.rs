@@ -1,0 +1,88 @@
+//! Two vault processes on one PostgreSQL are one vault.
+
+use std::time::Duration;
+
+use e2e::{Operator, Service, eventually, free_port, program, vault_config};
+use strongroom_testkit::TestDb;
+
+/// What one process learns of the other's doing, and in what time.
+const FELT: Duration = Duration::from_secs(5);
+
+struct Pair {
+    _processes: [Service; 2],
+    one: Operator,
+    two: Operator,
+    _folder: tempfile::TempDir,
+}
+
+/// Starts both at the same moment on an empty database: one of them makes ring and admin.
+fn start(database: &TestDb) -> Pair {
+    let folder = tempfile::tempdir().unwrap();
+    let root_key = folder.path().join("root.key");
+    let nobody = Operator { vault_url: String::new(), backup_url: String::new(), token: String::new() };
+    let made = nobody.run(&["key", "new-root", "--out", root_key.to_str().unwrap()]);
+    assert_eq!(made.code, Some(0), "{}", made.said());
+    let ports = [free_port(), free_port()];
+    let mut processes = ports.map(|port| {
+        let config = folder.path().join(format!("{port}.toml"));
+        let text = vault_config(folder.path(), port, database.url_text());
+        let own_token = format!("{port}.token");
+        std::fs::write(&config, text.replace("admin.token", &own_token)).unwrap();
+        Service::start(program("strongroom-vault").arg("--config").arg(&config).current_dir(folder.path()))
+    });
+    for (process, port) in processes.iter_mut().zip(ports) {
+        process.wait_until_listening(port);
+    }
+    let tokens = eventually("the admin token", Duration::from_secs(10), || {
+        let found =
+            ports.map(|port| std::fs::read_to_string(folder.path().join(format!("{port}.token"))).ok());
+        let found: Vec<String> = found.into_iter().flatten().collect();
+        (found.len() == 1).then_some(found)
+    });
+    let operator = |port: u16| Operator {
+        vault_url: format!("http://127.0.0.1:{port}"),
+        backup_url: String::new(),
+        token: tokens[0].trim().to_owned(),
+    };
+    Pair { one: operator(ports[0]), two: operator(ports[1]), _processes: processes, _folder: folder }
+}
+
+#[test]
+fn two_vaults_on_one_database_are_one() {
+    let Some(database) = TestDb::postgres() else { return };
+    let pair = start(&database);
+    assert_eq!(pair.one.events("token.issued").len(), 1, "two first starts made one admin");
+    let id = pair.one.create_credential("One", "openai", b"a secret for two");
+
+    // A rotation in one: the other opens what it sealed, and seals with it.
+    let rotated = pair.one.json(&["key", "rotate", "credential"]);
+    let sealed_anew = pair.one.create_credential("Two", "openai", b"sealed by the new version");
+    assert_eq!(
+        pair.two.run(&["credential", "reveal", &sealed_anew]).succeeded().stdout,
+        b"sealed by the new version"
+    );
+    eventually("the other seals with the new version", FELT, || {
+        let primary = pair.two.json(&["key", "list"]);
+        let found = primary.as_array().unwrap().iter().any(|version| version["kid"] == rotated["kid"]);
+        found.then_some(())
+    });
+
+    // A deactivation in one.
+    let _ = pair.one.run(&["credential", "deactivate", &id]).succeeded();
+    eventually("the other refuses it", FELT, || {
+        (pair.two.run(&["credential", "reveal", &id]).code != Some(0)).then_some(())
+    });
+
+    // A revocation in one.
+    let reader = pair.two.issue("auditor");
+    let _ = reader.run(&["credential", "list"]).succeeded();
+    let tokens = pair.one.json(&["token", "list"]);
+    let issued = tokens.as_array().unwrap().iter().find(|token| token["role"] == "auditor").unwrap();
+    let _ = pair.one.run(&["token", "revoke", issued["id"].as_str().unwrap()]).succeeded();
+    eventually("the other refuses the token", FELT, || {
+        (reader.run(&["credential", "list"]).code != Some(0)).then_some(())
+    });
+
+    let verified = pair.two.json(&["audit", "verify"]);
+    assert_eq!(verified["ok"], true, "one chain: {verified}");
+}
