@@ -1,6 +1,6 @@
 //! `strongroom reference`.
 
-use clap::{Args, Subcommand};
+use clap::{ArgGroup, Args, Subcommand};
 
 use super::values::consumer;
 
@@ -43,11 +43,14 @@ pub(crate) struct Consumer {
 }
 
 #[derive(Debug, Args)]
+#[command(group = ArgGroup::new("bound to").args(["id", "via"]).required(true))]
+// clap would put the group before the arguments that come first.
+#[command(override_usage = "strongroom reference bind [OPTIONS] <KIND> <CONSUMER> <ID|--via KIND/CONSUMER>")]
 pub(crate) struct BindReference {
     #[command(flatten)]
     pub(crate) consumer: Consumer,
-    /// The credential's id, or its display name where that is unique.
-    #[arg(value_name = "ID", required_unless_present = "via", conflicts_with = "via")]
+    /// The credential's id, or its display name where that is unique; instead of --via.
+    #[arg(value_name = "ID")]
     pub(crate) id: Option<String>,
     /// The provider that the consumer needs; a credential of another one is refused.
     #[arg(long, value_name = "PROVIDER")]

@@ -67,13 +67,13 @@ fn details(version: &KeyVersion) -> String {
         ("state", version.state.clone()),
         ("root key id", version.root_key_id.clone()),
         ("created", shown(version.create_time.as_ref())),
-        ("destroyed", shown(version.destroy_time.as_ref())),
+        ("destruction", shown(version.destroy_time.as_ref())),
     ])
 }
 
 fn table(versions: &[KeyVersion]) -> Table {
     let mut table =
-        Table::new(&["KEY", "NUMBER", "KID", "STATE", "PURPOSE", "ROOT KEY ID", "CREATED", "DESTROYED"]);
+        Table::new(&["KEY", "NUMBER", "KID", "STATE", "PURPOSE", "ROOT KEY ID", "CREATED", "DESTRUCTION"]);
     for version in versions {
         table.row([
             &version.key_id,
