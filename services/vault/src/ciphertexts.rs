@@ -118,8 +118,14 @@ impl Vault {
         self.batch(caller, DATA_KEY_GENERATED, items, CallerKeys::generate_data_key).await
     }
 
-    fn caller_keys(&self, caller: &Caller) -> CallerKeys {
-        CallerKeys::new(self.ring(), caller.clone())
+    /// The keys as they are now; looked at again if an item names what this process does not know yet, because
+    /// another one may have made it a moment ago.
+    async fn caller_keys<I: Item>(&self, caller: &Caller, items: &[I]) -> Result<CallerKeys> {
+        let ring = self.ring();
+        if items.iter().any(|item| !item.is_known_to(&ring)) {
+            self.reload_ring().await?;
+        }
+        Ok(CallerKeys::new(self.ring(), caller.clone()))
     }
 
     async fn one<I: Item, O>(
@@ -129,7 +135,7 @@ impl Vault {
         item: &I,
         work: fn(&CallerKeys, &I) -> Result<O>,
     ) -> Result<O> {
-        let keys = self.caller_keys(caller);
+        let keys = self.caller_keys(caller, std::slice::from_ref(item)).await?;
         let outcome = work(&keys, item);
         // Nothing was tried when a field cannot be accepted.
         if !matches!(outcome, Err(Error::Field { .. })) {
@@ -148,7 +154,7 @@ impl Vault {
         work: fn(&CallerKeys, &I) -> Result<O>,
     ) -> Result<Outcomes<O>> {
         batch::check_size(&items)?;
-        let (tally, outcomes) = batch::run(self.caller_keys(caller), items, work).await?;
+        let (tally, outcomes) = batch::run(self.caller_keys(caller, &items).await?, items, work).await?;
         self.record(caller, event, &tally).await?;
         Ok(outcomes)
     }

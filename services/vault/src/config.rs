@@ -58,3 +58,24 @@ impl Default for VaultConfig {
         }
     }
 }
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    fn sample(name: &str) -> ConfigFile {
+        let path = format!("{}/../../deploy/config/{name}", env!("CARGO_MANIFEST_DIR"));
+        strongroom_runtime::config::load_with(Some(path.as_ref()), std::iter::empty()).unwrap()
+    }
+
+    #[test]
+    fn the_sample_configuration_is_understood() {
+        assert_eq!(sample("vault.toml").vault.listen, VaultConfig::default().listen);
+    }
+
+    #[test]
+    fn the_other_services_file_is_left_alone() {
+        assert_eq!(sample("backup.toml").vault.listen, VaultConfig::default().listen);
+    }
+}

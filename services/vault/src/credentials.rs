@@ -196,7 +196,7 @@ impl Vault {
         if previous {
             let version = self.previous_version(id).await?;
             self.log.commit(event.finish(), Some(id)).await?;
-            let secret = self.open_version(&version)?;
+            let secret = self.open_version(&version).await?;
             return Ok(RevealedCredential { provider: row.provider, secret });
         }
         self.log.commit(event.finish(), Some(id)).await?;

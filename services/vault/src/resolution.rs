@@ -65,7 +65,7 @@ impl Vault {
         let event = event.with("credential_id", usable.id.as_str()).finish();
         self.log.commit(event, Some(&usable.id)).await?;
         let place = secret_place(&usable.id);
-        let secret = self.ring().open_value(Purpose::Credential, &place, &usable.sealed)?;
+        let secret = self.open_value(Purpose::Credential, &place, &usable.sealed).await?;
         Ok(Resolved { credential_id: usable.id, provider: usable.provider, secret, skipped })
     }
 }

@@ -58,7 +58,7 @@ impl Vault {
             return self.credential(caller, &new.id).await;
         }
         expect_revision(&row, new.revision)?;
-        let replacement = self.replacement(&row, new)?;
+        let replacement = self.replacement(&row, new).await?;
         let event = self
             .event(caller, "credential.rotated", &new.id)
             .with("grace_seconds", new.grace / 1_000_000)
@@ -79,15 +79,16 @@ impl Vault {
     }
 
     /// A sealed value opens in its own place only, so the old secret is sealed again for where it goes.
-    fn replacement(&self, row: &CredentialRow, new: &Rotation) -> Result<Replacement> {
-        let (ring, now) = (self.ring(), self.now());
+    async fn replacement(&self, row: &CredentialRow, new: &Rotation) -> Result<Replacement> {
+        let now = self.now();
         let previous = match new.grace {
             0 => None,
             grace => {
                 let id = Uuid::now_v7().to_string();
-                let old = ring.open_value(Purpose::Credential, &secret_place(&row.id), &row.secret)?;
+                let place = secret_place(&row.id);
+                let old = self.open_value(Purpose::Credential, &place, &row.secret).await?;
                 Some(VersionRow {
-                    secret: ring.seal(CREDENTIAL_KEY, &version_place(&id), old.expose())?,
+                    secret: self.ring().seal(CREDENTIAL_KEY, &version_place(&id), old.expose())?,
                     id,
                     credential_id: row.id.clone(),
                     preview: row.preview.clone(),
@@ -99,7 +100,7 @@ impl Vault {
         Ok(Replacement {
             credential_id: row.id.clone(),
             revision: row.revision,
-            secret: ring.seal(CREDENTIAL_KEY, &secret_place(&row.id), new.secret.expose())?,
+            secret: self.ring().seal(CREDENTIAL_KEY, &secret_place(&row.id), new.secret.expose())?,
             preview: preview(new.secret.expose()),
             previous,
             now,
@@ -117,7 +118,7 @@ impl Vault {
         let row = self.credential_row(caller, id).await?;
         expect_revision(&row, revision)?;
         let version = self.previous_version(id).await?;
-        let secret = self.open_version(&version)?;
+        let secret = self.open_version(&version).await?;
         let replacement = Replacement {
             credential_id: id.to_owned(),
             revision: row.revision,
@@ -143,8 +144,8 @@ impl Vault {
         version.ok_or_else(|| Error::NoPreviousSecret(id.to_owned()))
     }
 
-    pub(crate) fn open_version(&self, version: &VersionRow) -> Result<SecretBytes> {
-        Ok(self.ring().open_value(Purpose::Credential, &version_place(&version.id), &version.secret)?)
+    pub(crate) async fn open_version(&self, version: &VersionRow) -> Result<SecretBytes> {
+        self.open_value(Purpose::Credential, &version_place(&version.id), &version.secret).await
     }
 }
 

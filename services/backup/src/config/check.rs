@@ -233,4 +233,10 @@ mod tests {
             assert!(error.contains(expected), "{error}");
         }
     }
+
+    #[test]
+    fn the_sample_configuration_is_understood() {
+        let sample = include_str!("../../../../deploy/config/backup.toml");
+        check(&toml::from_str(sample).unwrap()).unwrap();
+    }
 }

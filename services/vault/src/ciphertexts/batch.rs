@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
+use strongroom_crypto::{KeyRing, parse_kid};
 
 use super::keys::CallerKeys;
 use super::{DataKeyOrder, Outcomes, Plain, Sealed};
@@ -21,6 +22,10 @@ pub(super) trait Item: Send + 'static {
     fn key_id(&self) -> &str;
     /// Bytes of value and additional data.
     fn bytes(&self) -> usize;
+    /// Whether `ring` has the key that it names.
+    fn is_known_to(&self, ring: &KeyRing) -> bool {
+        ring.purpose(self.key_id()).is_some()
+    }
 }
 
 impl Item for Plain {
@@ -40,6 +45,12 @@ impl Item for Sealed {
 
     fn bytes(&self) -> usize {
         self.ciphertext.len() + self.aad.len()
+    }
+
+    /// A text that names no version at all is known to be nothing.
+    fn is_known_to(&self, ring: &KeyRing) -> bool {
+        let version = parse_kid(&self.ciphertext).map(|kid| ring.version(kid).is_some());
+        ring.purpose(&self.key_id).is_some() && version.unwrap_or(true)
     }
 }
 

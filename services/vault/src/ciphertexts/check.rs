@@ -38,7 +38,7 @@ impl Vault {
             let problem = format!("has {} items; at most {MAX_ITEMS} are allowed", items.len());
             return Err(Error::Field { field: "items", problem });
         }
-        let (_, outcomes) = batch::run(self.caller_keys(caller), items, judge).await?;
+        let (_, outcomes) = batch::run(self.caller_keys(caller, &items).await?, items, judge).await?;
         let verdicts = outcomes.into_iter().collect::<Result<Vec<_>>>()?;
         totals.count += verdicts.len();
         totals.failures += verdicts.iter().filter(|verdict| verdict.refused.is_some()).count();
