@@ -79,7 +79,10 @@ fn logs_are_there_when_asked_for() {
     let db = TestDb::sqlite();
     let dev = gateway(&db);
     let (archive, _) = export(&dev, &["--include", "gateway_logs", "--include", "audit"]);
-    assert_tables(&archive, &[&SEED_TABLES[..], &["gateway_logs", "audit_logs"]].concat());
+    assert_tables(
+        &archive,
+        &[&SEED_TABLES[..], &["gateway_logs", "audit_logs", "audit_checkpoints"]].concat(),
+    );
     let manifest = archive.json("manifest.json");
     assert_eq!(manifest["options"], json!({ "include_gateway_logs": true, "include_audit": true }));
     assert_eq!(manifest["tables"]["gateway_logs"], db.number("SELECT count(*) FROM gateway_logs"));

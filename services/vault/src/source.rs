@@ -27,6 +27,8 @@ const OWNED: &[Owned] = &[
     Owned { name: "credential_fallbacks", group: "", encrypted_columns: &[] },
     Owned { name: "api_tokens", group: "", encrypted_columns: &[] },
     Owned { name: "audit_logs", group: "audit", encrypted_columns: &[] },
+    // Where events were pruned: without it the rest of the log does not verify.
+    Owned { name: "audit_checkpoints", group: "audit", encrypted_columns: &[] },
 ];
 
 /// Blocks between the database and the stream: the reader stops when the client does.

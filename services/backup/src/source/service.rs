@@ -22,7 +22,7 @@ use crate::time::proto_time;
 use crate::vault::{is_away, vault_error};
 
 /// What the vault owns, for as long as it cannot be asked.
-pub(crate) const VAULT_TABLES: [&str; 7] = [
+pub(crate) const VAULT_TABLES: [&str; 8] = [
     "credentials",
     "credential_labels",
     "credential_versions",
@@ -30,6 +30,7 @@ pub(crate) const VAULT_TABLES: [&str; 7] = [
     "credential_fallbacks",
     "api_tokens",
     "audit_logs",
+    "audit_checkpoints",
 ];
 
 /// The longest that a description, or the beginning of a snapshot, may take.
