@@ -9,16 +9,18 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use server::{Clients, TestVault};
+use strongroom_api::vault::v1::crypto_service_client::CryptoServiceClient;
 use strongroom_api::vault::v1::{
-    ApproveKeyRequestRequest, CreateCredentialRequest, CreateKeyRequest, Credential,
-    DestroyKeyVersionRequest, DisableKeyVersionRequest, EnableKeyVersionRequest, ExportKeyRingRequest,
-    GetCredentialRequest, GetKeyCensusRequest, IssueTokenRequest, KeyVersion, ListAuditEventsRequest,
-    ListCredentialsRequest, ListKeyRequestsRequest, ListKeyVersionsRequest, NarrowKeyPinsRequest,
-    PinKeyVersionsRequest, ReencryptRequest, ReencryptResponse, ReleaseKeyPinsRequest,
-    ReportKeyCensusRequest, RevealCredentialRequest, RotateKeyRequest, UndoDestroyKeyVersionRequest,
-    UpdateCredentialRequest,
+    ApproveKeyRequestRequest, BindReferenceRequest, CreateCredentialRequest, CreateKeyRequest, Credential,
+    DecryptRequest, DestroyKeyVersionRequest, DisableKeyVersionRequest, EnableKeyVersionRequest,
+    EncryptRequest, ExportKeyRingRequest, GetCredentialRequest, GetKeyCensusRequest, IssueTokenRequest,
+    KeyVersion, ListAuditEventsRequest, ListCredentialsRequest, ListKeyRequestsRequest,
+    ListKeyVersionsRequest, NarrowKeyPinsRequest, PinKeyVersionsRequest, ReencryptRequest, ReencryptResponse,
+    ReleaseKeyPinsRequest, ReportKeyCensusRequest, ResolveReferenceRequest, RevealCredentialRequest,
+    RotateCredentialRequest, RotateKeyRequest, UndoDestroyKeyVersionRequest, UpdateCredentialRequest,
 };
 use strongroom_crypto::{KeyRing, Place, Purpose, RootKey, WrappedVersion};
+use strongroom_runtime::client::Bearer;
 use strongroom_runtime::status::reason_of;
 use strongroom_runtime::{Shutdown, SystemClock};
 use strongroom_testkit::{ManualClock, TestDb};
@@ -565,6 +567,54 @@ async fn a_killed_re_encryption_is_resumed() {
         })
         .await;
     }
+}
+
+/// Each way out is preceded by a rotation of its own: after the first look at the ring, the version is known.
+#[tokio::test]
+async fn what_another_process_has_just_sealed_opens_on_every_way_out() {
+    let Some(database) = TestDb::postgres() else { return };
+    let one = TestVault::with_clock(database, Arc::new(SystemClock)).await;
+    let mut first = one.admin().await;
+    let two = one.beside().await;
+    let mut second = two.admin().await;
+    within(Duration::from_secs(5), async || {
+        second.credentials.list_credentials(ListCredentialsRequest::default()).await.ok()
+    })
+    .await;
+
+    rotate(&mut first, "credential").await;
+    let created = create_credential(&mut first, "One").await;
+    let bind = BindReferenceRequest {
+        kind: "endpoint".into(),
+        consumer: "chat".into(),
+        credential_id: created.id.clone(),
+        ..Default::default()
+    };
+    first.references.bind_reference(bind).await.unwrap();
+    let resolve = ResolveReferenceRequest { kind: "endpoint".into(), consumer: "chat".into() };
+    let resolved = second.references.resolve_reference(resolve).await.unwrap().into_inner();
+    assert_eq!(resolved.secret, b"sk-a-secret".as_slice());
+
+    rotate(&mut first, "credential").await;
+    let created = create_credential(&mut first, "Two").await;
+    let secret = b"sk-another-secret".to_vec().into();
+    let replace = RotateCredentialRequest { id: created.id.clone(), secret, ..Default::default() };
+    second.credentials.rotate_credential(replace).await.unwrap();
+
+    let issue = IssueTokenRequest { name: "crypto".into(), role: "admin".into(), ..Default::default() };
+    let bearer = Bearer::new(&first.tokens.issue_token(issue).await.unwrap().into_inner().secret).unwrap();
+    let mut sealing = CryptoServiceClient::with_interceptor(one.channel().await, bearer.clone());
+    let mut opening = CryptoServiceClient::with_interceptor(two.channel().await, bearer);
+    create_key(&mut first, "gateway").await;
+    let plain = EncryptRequest {
+        key_id: "gateway".into(),
+        plaintext: b"a value".to_vec().into(),
+        ..Default::default()
+    };
+    let sealed = sealing.encrypt(plain).await.unwrap().into_inner().ciphertext;
+    let sealed = DecryptRequest { key_id: "gateway".into(), ciphertext: sealed, ..Default::default() };
+    let opened = opening.decrypt(sealed).await.unwrap().into_inner();
+    assert_eq!(opened.plaintext, b"a value".as_slice());
 }
 
 #[tokio::test]
