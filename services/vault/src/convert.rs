@@ -193,9 +193,9 @@ pub(crate) fn new_event(event: Option<proto::AuditEvent>) -> Result<NewEvent> {
         time: 0,
         actor: fields::filter("event.actor", &event.actor)?,
         via: String::new(),
-        target: fields::filter("event.target", &event.target)?,
+        target: fields::target("event.target", &event.target)?,
         metadata: metadata(event.metadata)?,
-        trace_id: fields::filter("event.trace_id", &event.trace_id)?,
+        trace_id: fields::trace_id("event.trace_id", &event.trace_id)?,
         outcome: outcome.to_owned(),
         operation_id: Some(fields::filter("event.operation_id", &event.operation_id)?)
             .filter(|id| !id.is_empty()),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use strongroom_crypto::{Kid, Purpose, State};
 use strongroom_runtime::auth::permission_denied;
-use strongroom_runtime::status::{bad_request, status};
+use strongroom_runtime::status::{bad_field, bad_request, status};
 use strongroom_store::Kind;
 use tonic::{Code, Status};
 
@@ -21,6 +21,14 @@ pub enum Error {
     Field {
         /// The field's proto name.
         field: &'static str,
+        /// What it must be.
+        problem: String,
+    },
+    /// An element of a repeated field cannot be accepted.
+    #[error("{field}: {problem}")]
+    Element {
+        /// Its path: `kids[1]`, `selectors[0].label`.
+        field: String,
         /// What it must be.
         problem: String,
     },
@@ -154,7 +162,7 @@ pub enum Error {
     #[error("the credential {0} has no previous secret; it was not rotated, or the grace is over")]
     NoPreviousSecret(String),
     /// The same request id with another request.
-    #[error("request_id: {0} was used for another request within a day; make a new one for each request")]
+    #[error("{0} was used for another request within a day; make a new one for each request")]
     RequestIdReused(String),
     /// Every candidate of a reference was passed over.
     #[error("{kind}/{consumer} has no credential that can be used; passed over: {skipped}")]
@@ -203,9 +211,7 @@ pub enum Error {
         state: State,
     },
     /// A value does not open. Deliberately without a reason.
-    #[error(
-        "ciphertext: does not open with this key and this additional data; it was changed or sealed elsewhere"
-    )]
+    #[error("does not open with this key and this additional data; it was changed or sealed elsewhere")]
     CiphertextInvalid,
     /// The caller may not do this.
     #[error("{method} needs the permission {permission}")]
@@ -254,6 +260,7 @@ impl From<Error> for Status {
             |code, reason, metadata: &[(&str, &str)]| status(code, DOMAIN, reason, &message, metadata);
         match &error {
             Error::Field { field, problem } => bad_request(DOMAIN, field, problem),
+            Error::Element { field, problem } => bad_request(DOMAIN, field, problem),
             Error::CredentialNotFound(id) => known(Code::NotFound, "CREDENTIAL_NOT_FOUND", &[("id", id)]),
             Error::ReferenceNotFound { kind, consumer } => {
                 known(Code::NotFound, "REFERENCE_NOT_FOUND", &[("kind", kind), ("consumer", consumer)])
@@ -325,7 +332,7 @@ impl From<Error> for Status {
                 known(Code::FailedPrecondition, "NO_PREVIOUS_SECRET", &[("id", id)])
             }
             Error::RequestIdReused(id) => {
-                known(Code::InvalidArgument, "REQUEST_ID_REUSED", &[("request_id", id)])
+                bad_field(DOMAIN, "REQUEST_ID_REUSED", "request_id", &message, &[("request_id", id)])
             }
             Error::NoUsableCredential { skipped, .. } => {
                 known(Code::FailedPrecondition, "NO_USABLE_CREDENTIAL", &[("skipped", skipped)])
@@ -336,9 +343,7 @@ impl From<Error> for Status {
                 "OUTSIDE_SELECTION",
                 &[("method", method), ("selector", selector)],
             ),
-            Error::CiphertextInvalid => {
-                known(Code::InvalidArgument, "CIPHERTEXT_INVALID", &[("field", "ciphertext")])
-            }
+            Error::CiphertextInvalid => bad_field(DOMAIN, "CIPHERTEXT_INVALID", "ciphertext", &message, &[]),
             Error::PermissionMissing { method, permission } => permission_denied(DOMAIN, method, permission),
             Error::TokenEnded => known(Code::Unauthenticated, "UNAUTHENTICATED", &[]),
             Error::Stopping => known(Code::Unavailable, "STOPPING", &[]),

@@ -1,14 +1,17 @@
 //! Parsing request fields: what is through here is valid ever after. Each refusal names its field.
 
-use strongroom_api::vault::v1 as proto;
-use strongroom_runtime::Selectors;
-
 use crate::error::{Error, Result};
 use crate::store::Labels;
 
+mod list;
+
+pub(crate) use list::{each, kids, selectors};
+
 const MAX_TEXT: usize = 200;
 const MAX_LABELS: usize = 64;
-const MAX_SELECTORS: usize = 32;
+const MAX_EVENT: usize = 100;
+/// `kind/consumer` is the longest that the vault writes.
+const MAX_TARGET: usize = 300;
 const MAX_SECRET: usize = 64 * 1024;
 
 fn refuse<T>(field: &'static str, problem: impl Into<String>) -> Result<T> {
@@ -126,30 +129,6 @@ pub(crate) fn request_id(field: &'static str, value: &str) -> Result<Option<Stri
     }
 }
 
-/// At most 32 selectors, each made like what it selects.
-pub(crate) fn selectors(field: &'static str, given: &[proto::Selector]) -> Result<Selectors> {
-    if given.len() > MAX_SELECTORS {
-        return refuse(field, format!("has {} selectors; at most {MAX_SELECTORS} are allowed", given.len()));
-    }
-    let selectors = match Selectors::from_proto(given) {
-        Ok(selectors) => selectors,
-        Err(problem) => return refuse(field, problem),
-    };
-    for label in &selectors.labels {
-        labels(field, [label.clone()])?;
-    }
-    for name in &selectors.providers {
-        provider(field, name)?;
-    }
-    for pattern in &selectors.reference_kinds {
-        kind(field, pattern.strip_suffix('*').unwrap_or(pattern))?;
-    }
-    for key in &selectors.keys {
-        provider(field, key)?;
-    }
-    Ok(selectors)
-}
-
 /// A time after `now`, in microseconds.
 pub(crate) fn future(field: &'static str, time: Option<i64>, now: i64) -> Result<Option<i64>> {
     match time {
@@ -158,17 +137,53 @@ pub(crate) fn future(field: &'static str, time: Option<i64>, now: i64) -> Result
     }
 }
 
-/// At most 200 characters, empty allowed: a filter.
+/// What `parse` makes of a value that may be left empty.
+pub(crate) fn optional(value: &str, parse: impl FnOnce(&str) -> Result<String>) -> Result<String> {
+    if value.is_empty() { Ok(String::new()) } else { parse(value) }
+}
+
+/// At most 200 characters, none of them control characters; empty allowed.
 pub(crate) fn filter(field: &'static str, value: &str) -> Result<String> {
-    if value.chars().count() > MAX_TEXT || value.contains('\0') {
-        return refuse(field, format!("must have at most {MAX_TEXT} characters"));
+    plain(field, value, MAX_TEXT)
+}
+
+/// What an event was done to: at most 300 characters, none of them control characters; empty allowed.
+pub(crate) fn target(field: &'static str, value: &str) -> Result<String> {
+    plain(field, value, MAX_TARGET)
+}
+
+fn plain(field: &'static str, value: &str, max: usize) -> Result<String> {
+    if value.chars().count() > max || value.chars().any(char::is_control) {
+        return refuse(field, format!("must have at most {max} characters, none of them control characters"));
     }
     Ok(value.to_owned())
 }
 
+/// An event, or the beginning of one with a trailing star: at most 100 of a-z, 0-9, '.', '_'; empty allowed.
+pub(crate) fn event_filter(field: &'static str, value: &str) -> Result<String> {
+    let name = value.strip_suffix('*').unwrap_or(value);
+    let named = name.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'.' | b'_'));
+    if named && name.len() <= MAX_EVENT {
+        return Ok(value.to_owned());
+    }
+    refuse(field, "must be an event as the log names it, or the beginning of one with a trailing star")
+}
+
+/// A W3C trace id: 32 lower-case hex digits; empty allowed.
+pub(crate) fn trace_id(field: &'static str, value: &str) -> Result<String> {
+    if value.is_empty() || (value.len() == 32 && value.bytes().all(is_hex)) {
+        return Ok(value.to_owned());
+    }
+    refuse(field, "must be a W3C trace id: 32 digits of 0-9, a-f")
+}
+
+fn is_hex(byte: u8) -> bool {
+    matches!(byte, b'0'..=b'9' | b'a'..=b'f')
+}
+
 /// A key version's id: 16 lower-case hex digits.
 pub(crate) fn kid(field: &'static str, value: &str) -> Result<String> {
-    if value.len() == 16 && value.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')) {
+    if value.len() == 16 && value.bytes().all(is_hex) {
         return Ok(value.to_owned());
     }
     refuse(field, "must be a kid: 16 digits of 0-9, a-f")
@@ -176,11 +191,17 @@ pub(crate) fn kid(field: &'static str, value: &str) -> Result<String> {
 
 /// `^[a-z]([a-z0-9-]{0,61}[a-z0-9])?$`.
 pub(crate) fn key_id(field: &'static str, value: &str) -> Result<String> {
+    check_key_id(field, value)?;
+    Ok(value.to_owned())
+}
+
+/// The same where the name is only looked up.
+pub(crate) fn check_key_id(field: &'static str, value: &str) -> Result<()> {
     let first = value.bytes().next().is_some_and(|byte| byte.is_ascii_lowercase());
     let last = value.bytes().last().is_some_and(|byte| byte != b'-');
     let rest = value.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-'));
     if first && last && rest && value.len() <= 63 {
-        return Ok(value.to_owned());
+        return Ok(());
     }
     refuse(field, "must be 1 to 63 of a-z, 0-9, '-', beginning with a letter and not ending with '-'")
 }

@@ -10,6 +10,7 @@ use tokio::sync::mpsc;
 use tokio_stream::Stream;
 
 use crate::error::{Error, Result};
+use crate::fields;
 use crate::vault::Vault;
 
 /// A table that the vault hands out, in the order in which it is read: referenced tables first.
@@ -98,14 +99,14 @@ async fn begin(snapshot: &mut Snapshot, owned: &[&'static Owned]) -> Result<Begu
 }
 
 fn select(groups: &[String], tables: &[String]) -> Result<Vec<&'static Owned>> {
-    let known = |group: &String| OWNED.iter().any(|owned| owned.group == group && !group.is_empty());
-    if let Some(unknown) = groups.iter().find(|group| !known(group)) {
-        return Err(Error::Field { field: "groups", problem: format!("there is no group {unknown:?}") });
-    }
-    let exists = |table: &String| OWNED.iter().any(|owned| owned.name == table);
-    if let Some(unknown) = tables.iter().find(|table| !exists(table)) {
-        return Err(Error::Field { field: "tables", problem: format!("there is no table {unknown:?}") });
-    }
+    fields::each("groups", groups, |field, group| match OWNED.iter().any(|owned| owned.group == group) {
+        true if !group.is_empty() => Ok(()),
+        _ => Err(Error::Field { field, problem: "names no group of the vault".into() }),
+    })?;
+    fields::each("tables", tables, |field, table| match OWNED.iter().any(|owned| owned.name == table) {
+        true => Ok(()),
+        false => Err(Error::Field { field, problem: "names no table of the vault".into() }),
+    })?;
     let included = |owned: &&Owned| owned.group.is_empty() || groups.iter().any(|group| group == owned.group);
     let chosen = |owned: &&Owned| tables.is_empty() || tables.iter().any(|table| table == owned.name);
     Ok(OWNED.iter().filter(included).filter(chosen).collect())

@@ -752,7 +752,7 @@ async fn bad_input_names_its_field() {
     let request = PinKeyVersionsRequest { archive_id: "a".into(), expire_time: past };
     refused("expire_time", &admin.keys.pin_key_versions(request).await.unwrap_err());
     let request = NarrowKeyPinsRequest { archive_id: "a".into(), kids: vec!["x".into()], expire_time: None };
-    refused("kids", &admin.keys.narrow_key_pins(request).await.unwrap_err());
+    refused("kids[0]", &admin.keys.narrow_key_pins(request).await.unwrap_err());
     let request = ApproveKeyRequestRequest { id: String::new() };
     refused("id", &admin.keys.approve_key_request(request).await.unwrap_err());
     let request = ApproveKeyRequestRequest { id: "nobodys".into() };

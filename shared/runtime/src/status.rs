@@ -22,7 +22,20 @@ pub fn status(code: Code, domain: &str, reason: &str, message: &str, metadata: &
 /// INVALID_ARGUMENT with `reason` `INVALID_FIELD` and the field named in a `BadRequest`.
 #[must_use]
 pub fn bad_request(domain: &str, field: &str, description: &str) -> Status {
-    let mut details = ErrorDetails::with_error_info("INVALID_FIELD", domain, owned(&[("field", field)]));
+    bad_field(domain, "INVALID_FIELD", field, description, &[])
+}
+
+/// The same with a reason of its own, and with `metadata` beside the field's name.
+#[must_use]
+pub fn bad_field(
+    domain: &str,
+    reason: &str,
+    field: &str,
+    description: &str,
+    metadata: &[(&str, &str)],
+) -> Status {
+    let metadata = [&[("field", field)], metadata].concat();
+    let mut details = ErrorDetails::with_error_info(reason, domain, owned(&metadata));
     details.add_bad_request_violation(cut(field), cut(description));
     Status::with_error_details(Code::InvalidArgument, cut(&format!("{field}: {description}")), details)
 }

@@ -5,7 +5,7 @@ use strongroom_runtime::Caller;
 
 use super::Sealed;
 use super::batch::{self, MAX_ITEMS};
-use super::keys::{CallerKeys, refusal};
+use super::keys::{CallerKeys, check_lengths, refusal};
 use crate::credentials::secret_place;
 use crate::error::{Error, Result};
 use crate::keys::CREDENTIAL_KEY;
@@ -72,6 +72,7 @@ fn judge(keys: &CallerKeys, sealed: &Sealed) -> Result<Verdict> {
 
 /// The vault's own column: the additional data is the row's id.
 fn open_credential(keys: &CallerKeys, sealed: &Sealed) -> Result<()> {
+    check_lengths(sealed)?;
     let row = std::str::from_utf8(&sealed.aad).map_err(|_| Error::CiphertextInvalid)?;
     let opened = keys.ring.open_value(Purpose::Credential, &secret_place(row), &sealed.ciphertext);
     opened.map(drop).map_err(|error| refusal(&error))

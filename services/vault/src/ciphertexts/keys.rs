@@ -7,8 +7,8 @@ use strongroom_runtime::Caller;
 
 use super::{Ciphertext, DataKey, DataKeyOrder, Opened, Plain, Sealed};
 use crate::error::{Error, Result};
+use crate::fields;
 
-const MAX_KEY_ID: usize = 63;
 const MAX_PLAINTEXT: usize = 64 * 1024;
 const MAX_AAD: usize = 1024;
 /// 64 KiB sealed have 87,500 characters.
@@ -27,7 +27,7 @@ impl CallerKeys {
 
     /// Whether the caller may use the key: the one place that every operation passes.
     fn usable_key(&self, key_id: &str) -> Result<()> {
-        within("key_id", key_id.len(), 1, MAX_KEY_ID)?;
+        fields::check_key_id("key_id", key_id)?;
         // Outside a token's selection a key does not exist.
         if !self.caller.principal.may_use_key(key_id) {
             return Err(Error::KeyNotFound(key_id.to_owned()));
@@ -48,8 +48,7 @@ impl CallerKeys {
     }
 
     pub(super) fn decrypt(&self, sealed: &Sealed) -> Result<Opened> {
-        within("ciphertext", sealed.ciphertext.len(), 1, MAX_CIPHERTEXT)?;
-        within("aad", sealed.aad.len(), 0, MAX_AAD)?;
+        check_lengths(sealed)?;
         self.usable_key(&sealed.key_id)?;
         let version = self.version_of(sealed)?;
         let row = hex::encode(&sealed.aad);
@@ -104,6 +103,12 @@ pub(super) fn refusal(error: &strongroom_crypto::Error) -> Error {
         strongroom_crypto::Error::Unusable { kid, state } => Error::KeyVersionUnusable { kid, state },
         _ => Error::CiphertextInvalid,
     }
+}
+
+/// Whether a sealed value is not longer than any that was sealed here.
+pub(super) fn check_lengths(sealed: &Sealed) -> Result<()> {
+    within("ciphertext", sealed.ciphertext.len(), 1, MAX_CIPHERTEXT)?;
+    within("aad", sealed.aad.len(), 0, MAX_AAD)
 }
 
 fn within(field: &'static str, bytes: usize, min: usize, max: usize) -> Result<()> {

@@ -29,8 +29,8 @@ impl AuditService for Api {
     ) -> Answer<Self::WatchAuditEventsStream> {
         let caller = Caller::of(&request)?;
         let request = request.into_inner();
-        let filter =
-            EventFilter { event: fields::filter("event", &request.event)?, ..EventFilter::default() };
+        let event = fields::event_filter("event", &request.event)?;
+        let filter = EventFilter { event, ..EventFilter::default() };
         let events = self.0.watch_audit(&caller, filter, request.after_sequence);
         let replies = events.map(|event| match event {
             Ok(event) => Ok(WatchAuditEventsResponse { event: Some(event.into()) }),
@@ -66,9 +66,9 @@ impl AuditService for Api {
         let request = request.into_inner();
         let page = Page::parse(request.page_size, &request.page_token)?;
         let filter = EventFilter {
-            event: fields::filter("event", &request.event)?,
+            event: fields::event_filter("event", &request.event)?,
             actor: fields::filter("actor", &request.actor)?,
-            target: fields::filter("target", &request.target)?,
+            target: fields::target("target", &request.target)?,
             since: micros("since", request.since.as_ref())?,
             until: micros("until", request.until.as_ref())?,
         };

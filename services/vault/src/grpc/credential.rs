@@ -71,7 +71,7 @@ impl CredentialService for Api {
         let request = request.into_inner();
         let page = Page::parse(request.page_size, &request.page_token)?;
         let filter = CredentialFilter {
-            provider: fields::filter("provider", &request.provider)?,
+            provider: fields::optional(&request.provider, |name| fields::provider("provider", name))?,
             active: request.active,
             name_prefix: fields::filter("name_prefix", &request.name_prefix)?,
             labels: fields::labels("labels", request.labels)?,

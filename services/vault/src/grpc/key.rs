@@ -63,10 +63,7 @@ impl KeyService for Api {
     }
 
     async fn get_key_census(&self, request: Request<GetKeyCensusRequest>) -> Answer<GetKeyCensusResponse> {
-        let key_id = match request.into_inner().key_id {
-            all if all.is_empty() => all,
-            one => fields::key_id("key_id", &one)?,
-        };
+        let key_id = fields::optional(&request.into_inner().key_id, |id| fields::key_id("key_id", id))?;
         Ok(Response::new(self.0.key_census(&key_id).await?.into()))
     }
 
@@ -168,10 +165,8 @@ impl KeyService for Api {
         let request = request.into_inner();
         let archive_id = fields::id("archive_id", &request.archive_id)?;
         let expire_time = self.until(request.expire_time.as_ref())?;
-        for kid in &request.kids {
-            fields::kid("kids", kid)?;
-        }
-        self.0.narrow_key_pins(&caller, &archive_id, request.kids, expire_time).await?;
+        let kids = fields::kids("kids", &request.kids)?;
+        self.0.narrow_key_pins(&caller, &archive_id, kids, expire_time).await?;
         Ok(Response::new(NarrowKeyPinsResponse {}))
     }
 

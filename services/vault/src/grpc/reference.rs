@@ -70,8 +70,8 @@ impl ReferenceService for Api {
         let request = request.into_inner();
         let page = Page::parse(request.page_size, &request.page_token)?;
         let filter = ReferenceFilter {
-            credential_id: fields::filter("credential_id", &request.credential_id)?,
-            kind: fields::filter("kind", &request.kind)?,
+            credential_id: fields::optional(&request.credential_id, |id| fields::id("credential_id", id))?,
+            kind: fields::optional(&request.kind, |kind| fields::kind("kind", kind))?,
             selection: caller.principal.selectors,
         };
         let (references, next_page_token) = self.0.references(&filter, &page).await?;
@@ -93,10 +93,8 @@ impl ReferenceService for Api {
 }
 
 fn new_reference(request: &BindReferenceRequest) -> Result<NewReference> {
-    let needs_provider = match request.needs_provider.as_str() {
-        "" => String::new(),
-        provider => fields::provider("needs_provider", provider)?,
-    };
+    let needs_provider =
+        fields::optional(&request.needs_provider, |name| fields::provider("needs_provider", name))?;
     Ok(NewReference {
         kind: fields::kind("kind", &request.kind)?,
         consumer: fields::text("consumer", &request.consumer)?,
@@ -130,13 +128,11 @@ fn fallback_ids(request: &BindReferenceRequest) -> Result<Vec<String>> {
     if given.len() > MAX_FALLBACKS {
         return refuse(format!("has {} ids; at most {MAX_FALLBACKS} are allowed", given.len()));
     }
-    let mut ids: Vec<String> = Vec::with_capacity(given.len());
-    for id in given {
-        let id = fields::id(FIELD, id)?;
-        if id == request.credential_id || ids.contains(&id) {
+    let ids = fields::each(FIELD, given, |field, id| fields::id(field, id))?;
+    for (at, id) in ids.iter().enumerate() {
+        if *id == request.credential_id || ids[..at].contains(id) {
             return refuse(format!("names {id} twice"));
         }
-        ids.push(id);
     }
     Ok(ids)
 }

@@ -1,5 +1,7 @@
 //! The ledger of archives: what an archive needs cannot be retired.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use strongroom_crypto::State;
 use strongroom_runtime::Caller;
 
@@ -28,17 +30,18 @@ impl Vault {
         &self,
         caller: &Caller,
         archive_id: &str,
-        mut kids: Vec<String>,
+        kids: BTreeSet<String>,
         expire_time: Option<i64>,
     ) -> Result<()> {
-        kids.sort();
-        kids.dedup();
+        let versions = self.key_versions().await?;
+        let versions: BTreeMap<_, _> = versions.into_iter().map(|one| (one.kid, one.state)).collect();
         for kid in &kids {
-            let version = self.key_version(kid).await?;
-            if version.state == State::Destroyed.as_str() {
-                return Err(Error::KeyVersionState { kid: kid.clone(), state: version.state, needs: "live" });
+            let state = versions.get(kid).ok_or_else(|| Error::KeyVersionNotFound(kid.clone()))?;
+            if state == State::Destroyed.as_str() {
+                return Err(Error::KeyVersionState { kid: kid.clone(), state: state.clone(), needs: "live" });
             }
         }
+        let kids: Vec<String> = kids.into_iter().collect();
         let event = self.event(caller, "key.pins_narrowed", archive_id).with("kids", kids.clone()).finish();
         Ok(self.store.narrow_pins(archive_id, &kids, expire_time, &event).await?)
     }

@@ -165,7 +165,7 @@ async fn bad_input_names_its_field() {
         ("fallback_credential_ids", fallbacks((0..9).map(|number| format!("id-{number}")).collect())),
         ("fallback_credential_ids", fallbacks(vec!["a".into(), "a".into()])),
         ("fallback_credential_ids", fallbacks(vec![id.clone()])),
-        ("fallback_credential_ids", fallbacks(vec![String::new()])),
+        ("fallback_credential_ids[0]", fallbacks(vec![String::new()])),
     ] {
         assert_field(bind(&mut admin, request).await, field);
     }

@@ -180,18 +180,18 @@ async fn bad_selectors_are_refused() {
     let vault = TestVault::sqlite().await;
     let mut admin = vault.admin().await;
     let key = |key: &str| Selector { selector: Some(Kind::Key(key.into())) };
-    for wrong in [
-        vec![Selector { selector: None }],
-        vec![label("env")],
-        vec![label("Env=x")],
-        vec![label(&format!("env={}", "x".repeat(201)))],
-        vec![of_provider("Open AI")],
-        vec![of_kind("*")],
-        vec![of_kind("a*b")],
-        vec![key("")],
-        vec![label("env=x"); 33],
+    for (field, wrong) in [
+        ("selectors[0]", vec![Selector { selector: None }]),
+        ("selectors[1].label", vec![label("env=x"), label("env")]),
+        ("selectors[0].label", vec![label("Env=x")]),
+        ("selectors[0].label", vec![label(&format!("env={}", "x".repeat(201)))]),
+        ("selectors[0].provider", vec![of_provider("Open AI")]),
+        ("selectors[0].reference_kind", vec![of_kind("*")]),
+        ("selectors[0].reference_kind", vec![of_kind("a*b")]),
+        ("selectors[0].key", vec![key("")]),
+        ("selectors", vec![label("env=x"); 33]),
     ] {
-        assert_field(issue(&mut admin, "gateway", wrong).await, "selectors");
+        assert_field(issue(&mut admin, "gateway", wrong).await, field);
     }
     assert_eq!(events(&mut admin, "token.issued").await.len(), 1, "the first admin's alone");
 }

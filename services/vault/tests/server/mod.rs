@@ -127,14 +127,19 @@ impl TestVault {
         }
     }
 
-    /// Clients with the first admin token, once the vault has written it.
+    /// Clients with the first admin token.
     pub(crate) async fn admin(&self) -> Clients {
+        self.clients(&self.admin_token().await).await
+    }
+
+    /// The first admin token, once the vault has written it.
+    pub(crate) async fn admin_token(&self) -> String {
         let file = admin_token_file(&self.folder);
-        for _ in 0..200 {
+        for _ in 0..1200 {
             if let Ok(token) = std::fs::read_to_string(&file)
                 && token.ends_with('\n')
             {
-                return self.clients(&token).await;
+                return token;
             }
             tokio::time::sleep(std::time::Duration::from_millis(25)).await;
         }

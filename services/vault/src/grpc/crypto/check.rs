@@ -17,7 +17,8 @@ use super::convert::items;
 use crate::DOMAIN;
 use crate::audit::outcome;
 use crate::ciphertexts::CheckTotals;
-use crate::grpc::Replies;
+use crate::error::Error;
+use crate::grpc::{MAX_BATCH, Replies};
 use crate::vault::Vault;
 
 /// How long a client may keep silent, or leave an answer unread.
@@ -84,6 +85,7 @@ async fn check_all(
         let request = match timeout(IDLE, requests.message()).await.map_err(silent)? {
             Ok(Some(request)) => request,
             Ok(None) => return Ok(()),
+            Err(status) if status.code() == Code::OutOfRange => return Err(Ended::Refused(too_long())),
             Err(_) => return Err(Ended::Left),
         };
         let checked = vault.check(caller, items(request.items), totals).await;
@@ -93,6 +95,12 @@ async fn check_all(
         let sent = answers.send(Ok(CheckDecryptableResponse { verdicts }));
         timeout(IDLE, sent).await.map_err(unread)?.map_err(|_| Ended::Left)?;
     }
+}
+
+/// The message cannot even be decoded.
+fn too_long() -> Status {
+    let problem = format!("has more than {MAX_BATCH} bytes in one message; send them in several");
+    Error::Field { field: "items", problem }.into()
 }
 
 fn too_slow(message: &str) -> Status {
