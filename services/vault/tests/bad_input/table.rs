@@ -134,7 +134,7 @@ pub(crate) const TABLE: &[Row] = &[
     row("vault.v1.KeyService/DestroyKeyVersion", r#"{"kid": "$kid", "after": "7200s"}"#, "KEY_VERSION_STATE",
         &[("kid", KID), ("after", DESTROY_AFTER)]),
     row("vault.v1.KeyService/DisableKeyVersion", r#"{"kid": "$kid"}"#, "KEY_CENSUS_STALE", &[("kid", KID)]),
-    row("vault.v1.KeyService/EnableKeyVersion", r#"{"kid": "$kid"}"#, "KEY_VERSION_STATE", &[("kid", KID)]),
+    row("vault.v1.KeyService/EnableKeyVersion", r#"{"kid": "$kid"}"#, "", &[("kid", KID)]),
     row("vault.v1.KeyService/ExportKeyRing", "{}", "", &[]),
     row("vault.v1.KeyService/GetKeyCensus", r#"{"keyId": "$key"}"#, "", &[("key_id", KEY_ID_FILTER)]),
     row("vault.v1.KeyService/ListKeyRequests", "{}", "", &[]),
