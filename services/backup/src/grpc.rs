@@ -75,7 +75,7 @@ fn parse(request: proto::ExportBackupRequest) -> Result<ExportRequest> {
         None => None,
         Some(time) => {
             let parsed = timestamp(time);
-            Some(parsed.ok_or_else(|| Error::field("since", "is no time between the years -9999 and 9999"))?)
+            Some(parsed.ok_or_else(|| Error::field("since", "is no time between the years 1 and 9999"))?)
         }
     };
     Ok(ExportRequest { include: request.include, tables: request.tables, since })

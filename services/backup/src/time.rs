@@ -13,9 +13,10 @@ pub(crate) fn proto_time(micros: i64) -> prost_types::Timestamp {
     }
 }
 
-/// A time of a request; `None` outside the years that a timestamp can have.
+/// A time of a request; `None` outside the years 1 to 9999, which are those of a protobuf timestamp.
 pub(crate) fn timestamp(time: &prost_types::Timestamp) -> Option<Timestamp> {
-    if !(0..1_000_000_000).contains(&time.nanos) {
+    const YEARS: std::ops::RangeInclusive<i64> = -62_135_596_800..=253_402_300_799;
+    if !YEARS.contains(&time.seconds) || !(0..1_000_000_000).contains(&time.nanos) {
         return None;
     }
     Timestamp::new(time.seconds, time.nanos).ok()
@@ -31,5 +32,6 @@ mod tests {
         assert_eq!(proto_time(-1), prost_types::Timestamp { seconds: -1, nanos: 999_999_000 });
         assert_eq!(timestamp(&prost_types::Timestamp { seconds: i64::MAX, nanos: 0 }), None);
         assert_eq!(timestamp(&prost_types::Timestamp { seconds: 0, nanos: -1 }), None);
+        assert_eq!(timestamp(&prost_types::Timestamp { seconds: -62_135_596_801, nanos: 0 }), None);
     }
 }

@@ -1,6 +1,7 @@
 //! The service over real sockets, beside a vault that only remembers.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+mod bad_input;
 mod export;
 mod failure;
 mod postgres;

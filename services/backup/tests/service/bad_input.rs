@@ -1,0 +1,69 @@
+//! Bad input: every field of every request, empty, too long and wrong. A method or field that is new in the protos
+//! fails here until it is decided.
+
+use std::collections::BTreeSet;
+
+use prost_reflect::DescriptorPool;
+use prost_types::Timestamp;
+use strongroom_api::backup::v1::ExportBackupRequest;
+use tonic::Code;
+use tonic_types::StatusExt as _;
+
+use crate::support::{Service, plain};
+
+/// The methods with the fields of their requests. An empty list is everything, no time is always, and both values of
+/// `plain` mean something; all else is below.
+const DECIDED: &[(&str, &[&str])] =
+    &[("ExportBackup", &["include", "tables", "since", "plain"]), ("ListSources", &[])];
+
+#[test]
+fn every_field_is_decided() {
+    let pool = DescriptorPool::decode(strongroom_api::DESCRIPTORS).unwrap();
+    let mut described = BTreeSet::new();
+    for service in pool.services().filter(|service| service.package_name() == "strongroom.backup.v1") {
+        for method in service.methods() {
+            let fields: Vec<_> = method.input().fields().map(|field| field.name().to_owned()).collect();
+            described.insert((method.name().to_owned(), fields));
+        }
+    }
+    let owned = |fields: &&[&str]| fields.iter().map(|field| (*field).to_owned()).collect();
+    let decided = DECIDED.iter().map(|(method, fields)| ((*method).to_owned(), owned(fields)));
+    assert_eq!(described, decided.collect::<BTreeSet<(String, Vec<String>)>>());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bad_input_is_refused_with_its_field_named() {
+    let service = Service::usual("").await;
+    let mut client = service.client();
+    let long = "x".repeat(100_000);
+    let many = vec!["logs".to_owned(); 10_001];
+    let mut cases = vec![
+        ("include", ExportBackupRequest { include: many.clone(), ..plain() }),
+        ("tables", ExportBackupRequest { tables: many, ..plain() }),
+    ];
+    for name in ["", " ", "Logs", "logs\0", "a\nb", &long] {
+        let names = vec!["logs".to_owned(), name.to_owned()];
+        let tables = ExportBackupRequest { include: vec!["logs".into()], tables: names.clone(), ..plain() };
+        cases.push(("include", ExportBackupRequest { include: names, ..plain() }));
+        cases.push(("tables", tables));
+    }
+    for (seconds, nanos) in [
+        (i64::MIN, 0),
+        (i64::MAX, 0),
+        (253_402_300_800, 0),
+        (-62_135_596_801, 0),
+        (0, -1),
+        (0, 1_000_000_000),
+    ] {
+        let since = Some(Timestamp { seconds, nanos });
+        cases.push(("since", ExportBackupRequest { since, ..plain() }));
+    }
+    for (field, request) in cases {
+        let status = client.export_backup(request).await.unwrap_err();
+        assert_eq!(status.code(), Code::InvalidArgument, "{field}: {}", status.message());
+        let violations = status.get_details_bad_request().unwrap().field_violations;
+        let named: Vec<_> = violations.iter().map(|violation| violation.field.as_str()).collect();
+        assert_eq!(named, [field], "{}", status.message());
+    }
+    assert!(service.vault.events().is_empty(), "nothing was begun");
+}
