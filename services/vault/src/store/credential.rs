@@ -230,11 +230,6 @@ pub(super) const COUNT_REFERENCES: &str = "
 pub(super) const COUNT_FALLBACKS: &str = "
     SELECT count(*) FROM credential_fallbacks WHERE credential_id = $1";
 
-/// A use older than the one remembered changes nothing.
-pub(super) const USE: &str = "
-    UPDATE credentials SET last_used_time = $2
-    WHERE id = $1 AND (last_used_time IS NULL OR last_used_time < $2)";
-
 pub(super) const COUNT: &str = "
     SELECT count(*), count(CASE WHEN c.active THEN 1 END) FROM credentials c WHERE ";
 
