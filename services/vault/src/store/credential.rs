@@ -189,8 +189,8 @@ pub(crate) trait CredentialStore: Send + Sync {
         block: bool,
         event: &NewEvent,
     ) -> Result<Changed<i64>>;
-    /// What a reveal looks at: one row, without labels and references, when it is inside.
-    async fn credential_row(&self, id: &str, selection: &Selectors) -> Result<Option<CredentialRow>>;
+    /// What reveals look at: rows, without labels and references, of those that are inside, in any order.
+    async fn credential_rows(&self, ids: &[String], selection: &Selectors) -> Result<Vec<CredentialRow>>;
     /// Counts of what is inside.
     async fn credential_stats(&self, selection: &Selectors) -> Result<Stats>;
 }
