@@ -14,6 +14,7 @@ use crate::config::VaultConfig;
 use crate::error::{Error, Result};
 use crate::keys::{Jobs, change_root_key, first_versions};
 use crate::log::UseLog;
+use crate::lookups::{Candidates, Credentials, Lookups};
 use crate::principals::Principals;
 use crate::ring::{self, OpenRing};
 use crate::store::{self, RootKeyRow, Store, TokenRow};
@@ -30,8 +31,10 @@ pub(crate) async fn open(config: &VaultConfig, clock: Arc<dyn Clock>, shutdown: 
     let ring = open_ring(store.as_ref(), roots, now).await?;
     create_admin_token(store.as_ref(), config.admin_token_file.as_deref(), now).await?;
     let log = UseLog::new(Arc::<dyn Store>::clone(&store));
+    let rows = Lookups::new(Credentials(Arc::clone(&store)));
+    let candidates = Lookups::new(Candidates(Arc::clone(&store)));
     let (jobs, principals) = (Jobs::new(), Principals::new());
-    Ok(Vault { store, log, ring, jobs, principals, clock, shutdown, database })
+    Ok(Vault { store, log, rows, candidates, ring, jobs, principals, clock, shutdown, database })
 }
 
 fn database_url(config: &VaultConfig) -> Result<DatabaseUrl> {

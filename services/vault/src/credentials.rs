@@ -89,7 +89,7 @@ impl Vault {
 
     /// Its row alone, if the caller can see it.
     pub(crate) async fn credential_row(&self, caller: &Caller, id: &str) -> Result<CredentialRow> {
-        let row = self.store.credential_row(id, &caller.principal.selectors).await?;
+        let row = self.rows.get(id.to_owned(), &caller.principal.selectors).await?;
         row.ok_or_else(|| Error::CredentialNotFound(id.to_owned()))
     }
 

@@ -239,6 +239,9 @@ pub enum Error {
     /// The database refused or is away.
     #[error(transparent)]
     Store(#[from] strongroom_store::Error),
+    /// The same, told to all whose look-ups shared a statement.
+    #[error(transparent)]
+    Lookup(Arc<strongroom_store::Error>),
     /// A key or value is not usable.
     #[error(transparent)]
     Crypto(#[from] strongroom_crypto::Error),
@@ -353,12 +356,14 @@ impl From<Error> for Status {
                 audit_unavailable(&error, "nothing was changed")
             }
             Error::Store(store) if store.kind() == Kind::Unavailable => unavailable(&error),
+            Error::Lookup(store) if store.kind() == Kind::Unavailable => unavailable(&error),
             Error::Tables(tables) if tables.kind() == strongroom_tables::Kind::Unavailable => {
                 unavailable(&error)
             }
             Error::Startup(_)
             | Error::Runtime(_)
             | Error::Store(_)
+            | Error::Lookup(_)
             | Error::Crypto(_)
             | Error::Tables(_)
             | Error::Computation(_)

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::error::{Error, Result};
-use crate::store::{AuditStore, NewEvent, Use};
+use crate::store::{NewEvent, Use, UseStore};
 
 /// Uses that one transaction commits at most.
 const BATCH: usize = 256;
@@ -33,7 +33,7 @@ type Committed = Result<(), Arc<strongroom_store::Error>>;
 
 impl UseLog {
     /// Starts the writer; it ends with the value.
-    pub(crate) fn new(store: Arc<dyn AuditStore>) -> Self {
+    pub(crate) fn new(store: Arc<dyn UseStore>) -> Self {
         let (waiting, uses) = mpsc::channel(WAITING);
         tokio::spawn(write(store, uses));
         Self { waiting }
@@ -52,7 +52,7 @@ impl UseLog {
     }
 }
 
-async fn write(store: Arc<dyn AuditStore>, mut uses: mpsc::Receiver<Waiting>) {
+async fn write(store: Arc<dyn UseStore>, mut uses: mpsc::Receiver<Waiting>) {
     let mut batch = Vec::with_capacity(BATCH);
     while uses.recv_many(&mut batch, BATCH).await > 0 {
         let (uses, callers): (Vec<Use>, Vec<_>) =

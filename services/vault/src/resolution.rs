@@ -47,7 +47,8 @@ impl Vault {
         if !selection.admits_kind(kind) {
             return Err(missing());
         }
-        let candidates = self.store.candidates(kind, consumer, selection).await?;
+        let reference = (kind.to_owned(), consumer.to_owned());
+        let candidates = self.candidates.get(reference, selection).await?.unwrap_or_default();
         let unseen = selection.narrows_credentials() && candidates.iter().all(|one| one.id.is_none());
         if candidates.is_empty() || unseen {
             return Err(missing());

@@ -19,6 +19,7 @@ mod resolution;
 mod selection;
 mod sqlite;
 mod token;
+mod uses;
 mod version;
 
 use std::sync::Arc;
@@ -27,7 +28,7 @@ use strongroom_store::{DatabaseUrl, Engine, Result, open_postgres, open_sqlite};
 
 pub(crate) use audit::{
     AuditHead, AuditRow, AuditStore, ChainReader, ChainedRow, CheckpointRow, CloseFilter, EventFilter,
-    NewEvent, Prunable, Use,
+    NewEvent, Prunable,
 };
 pub(crate) use credential::{
     Credential, CredentialChange, CredentialFilter, CredentialRow, CredentialStore, Labels, Stats,
@@ -41,6 +42,7 @@ pub(crate) use reference::{Bound, ReferenceFilter, ReferenceRow, ReferenceStore}
 pub(crate) use request::{Once, RequestRow, RequestStore};
 pub(crate) use resolution::CandidateRow;
 pub(crate) use token::{TokenRow, TokenStore};
+pub(crate) use uses::{Use, UseStore};
 pub(crate) use version::{Replacement, VersionRow, VersionStore};
 
 /// What became of a change to one row.
@@ -59,9 +61,9 @@ pub(crate) enum Changed<T> {
 /// The vault's database: every noun's verbs.
 ///
 /// Every change takes the audit event that it commits with. Times are microseconds, ids are text.
-pub(crate) trait Store: KeyStores + CredentialStores + TokenStore + RequestStore + AuditStore {}
+pub(crate) trait Store: KeyStores + CredentialStores + TokenStore + RequestStore + LogStores {}
 
-impl<T: KeyStores + CredentialStores + TokenStore + RequestStore + AuditStore> Store for T {}
+impl<T: KeyStores + CredentialStores + TokenStore + RequestStore + LogStores> Store for T {}
 
 /// What the verbs of keys keep.
 pub(crate) trait KeyStores: KeyStore + LedgerStore + KeyRequestStore + ReencryptStore {}
@@ -72,6 +74,11 @@ impl<T: KeyStore + LedgerStore + KeyRequestStore + ReencryptStore> KeyStores for
 pub(crate) trait CredentialStores: CredentialStore + VersionStore + ReferenceStore {}
 
 impl<T: CredentialStore + VersionStore + ReferenceStore> CredentialStores for T {}
+
+/// What the audit log keeps.
+pub(crate) trait LogStores: AuditStore + UseStore {}
+
+impl<T: AuditStore + UseStore> LogStores for T {}
 
 /// Opens the database behind `url` and brings its tables up to date.
 ///

@@ -10,6 +10,7 @@ use crate::audit::{Event, outcome};
 use crate::error::Error;
 use crate::keys::Jobs;
 use crate::log::UseLog;
+use crate::lookups::{Candidates, Credentials, Lookups};
 use crate::principals::Principals;
 use crate::ring::OpenRing;
 use crate::store::Store;
@@ -18,6 +19,8 @@ use crate::store::Store;
 pub(crate) struct Vault {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) log: UseLog,
+    pub(crate) rows: Lookups<Credentials>,
+    pub(crate) candidates: Lookups<Candidates>,
     pub(crate) ring: OpenRing,
     pub(crate) jobs: Jobs,
     pub(crate) principals: Principals,

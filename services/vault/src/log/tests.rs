@@ -8,8 +8,6 @@ use strongroom_store::{Error as StoreError, Result as StoreResult};
 use tokio::sync::Semaphore;
 
 use super::*;
-use crate::audit::ChainKey;
-use crate::store::{AuditHead, AuditRow, ChainReader, CloseFilter, EventFilter, Prunable};
 
 struct Gate {
     commits: AtomicUsize,
@@ -30,7 +28,7 @@ impl Gate {
 }
 
 #[async_trait]
-impl AuditStore for Gate {
+impl UseStore for Gate {
     async fn append_uses(&self, uses: &[Use]) -> StoreResult<()> {
         self.open.acquire().await.unwrap().forget();
         if self.refuses.load(Ordering::SeqCst) {
@@ -39,44 +37,6 @@ impl AuditStore for Gate {
         self.commits.fetch_add(1, Ordering::SeqCst);
         self.events.fetch_add(uses.len(), Ordering::SeqCst);
         Ok(())
-    }
-
-    fn set_chain(&self, _: ChainKey) {}
-
-    async fn append_event(&self, _: &NewEvent) -> StoreResult<i64> {
-        unreachable!("uses only")
-    }
-
-    async fn events(&self, _: &EventFilter, _: i64, _: i64) -> StoreResult<Vec<AuditRow>> {
-        unreachable!("uses only")
-    }
-
-    async fn events_after(&self, _: &EventFilter, _: i64, _: i64, _: i64) -> StoreResult<Vec<AuditRow>> {
-        unreachable!("uses only")
-    }
-
-    async fn read_chain(&self, _: &mut dyn ChainReader) -> StoreResult<()> {
-        unreachable!("uses only")
-    }
-
-    async fn prunable(&self, _: i64, _: i64) -> StoreResult<Option<Prunable>> {
-        unreachable!("uses only")
-    }
-
-    async fn prune_events(&self, _: Prunable, _: i64, _: &NewEvent) -> StoreResult<Option<i64>> {
-        unreachable!("uses only")
-    }
-
-    async fn first_event(&self) -> StoreResult<i64> {
-        unreachable!("uses only")
-    }
-
-    async fn audit_head(&self) -> StoreResult<AuditHead> {
-        unreachable!("uses only")
-    }
-
-    async fn close_operations(&self, _: &CloseFilter, _: i64) -> StoreResult<i64> {
-        unreachable!("uses only")
     }
 }
 

@@ -1,7 +1,5 @@
 //! Rows of the audit log.
 
-use std::collections::BTreeMap;
-
 use async_trait::async_trait;
 use sqlx::FromRow;
 use strongroom_store::{Error, Result};
@@ -29,15 +27,6 @@ pub(crate) struct NewEvent {
     pub outcome: String,
     /// Joins the start and the end of a long operation.
     pub operation_id: Option<String>,
-}
-
-/// An event that must be durable before something leaves.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Use {
-    /// What is about to leave.
-    pub(crate) event: NewEvent,
-    /// The credential whose last use this is, if one is used.
-    pub(crate) credential_id: Option<String>,
 }
 
 /// The `audit_logs` table.
@@ -164,8 +153,6 @@ pub(crate) trait AuditStore: Send + Sync {
     /// Appends one event; its sequence. An event of the same name and operation id is appended once: the
     /// earlier one's sequence is then returned.
     async fn append_event(&self, event: &NewEvent) -> Result<i64>;
-    /// Appends events that let something out, all in one transaction, and marks what they used.
-    async fn append_uses(&self, uses: &[Use]) -> Result<()>;
     /// Events with a sequence below `before`, newest first.
     async fn events(&self, filter: &EventFilter, before: i64, limit: i64) -> Result<Vec<AuditRow>>;
     /// Events above `after` up to `through`, oldest first.
@@ -239,8 +226,19 @@ pub(super) const OPEN_OPERATIONS: &str = "
     ORDER BY s.sequence LIMIT $3";
 
 impl AuditHead {
+    /// The place of each of `events` behind this head, and the head after them.
+    pub(super) fn places(self, key: &ChainKey, events: &[&NewEvent]) -> (Vec<Self>, Self) {
+        let mut head = self;
+        let mut places = Vec::with_capacity(events.len());
+        for event in events {
+            head = head.next(key, event);
+            places.push(head.clone());
+        }
+        (places, head)
+    }
+
     /// The head after `event`, which this also gives its place, key version and code.
-    pub(super) fn next(&self, key: &ChainKey, event: &NewEvent) -> Self {
+    fn next(&self, key: &ChainKey, event: &NewEvent) -> Self {
         let sequence = self.sequence + 1;
         let previous = self.mac.as_deref().unwrap_or(&START);
         let mac = key.event_code(previous, sequence, event);
@@ -275,17 +273,6 @@ pub(super) fn unwritable(source: Error) -> Error {
 /// Nothing is written unchained.
 pub(super) fn no_chain() -> Error {
     Error::Database(sqlx::Error::Configuration("the audit log's key is not set".into()))
-}
-
-/// Each credential once, with its latest use.
-pub(super) fn latest_uses(uses: &[Use]) -> BTreeMap<&str, i64> {
-    let mut latest = BTreeMap::new();
-    for used in uses {
-        let Some(credential_id) = &used.credential_id else { continue };
-        let time = latest.entry(credential_id.as_str()).or_insert(used.event.time);
-        *time = used.event.time.max(*time);
-    }
-    latest
 }
 
 impl CloseFilter {

@@ -61,6 +61,11 @@ fn credential(number: u32, provider: &str) -> CredentialRow {
     }
 }
 
+/// The row of one credential.
+async fn row(store: &dyn Store, id: &str) -> Option<CredentialRow> {
+    store.credential_rows(&[id.to_owned()], &Default::default()).await.unwrap().pop()
+}
+
 /// The names of all events, oldest first, with their sequence checked for gaps.
 async fn events(store: &dyn Store) -> Vec<String> {
     let mut rows = store.events(&Default::default(), i64::MAX, 1000).await.unwrap();

@@ -189,8 +189,8 @@ pub(crate) trait CredentialStore: Send + Sync {
         block: bool,
         event: &NewEvent,
     ) -> Result<Changed<i64>>;
-    /// What a reveal looks at: one row, without labels and references, when it is inside.
-    async fn credential_row(&self, id: &str, selection: &Selectors) -> Result<Option<CredentialRow>>;
+    /// What reveals look at: rows, without labels and references, of those that are inside, in any order.
+    async fn credential_rows(&self, ids: &[String], selection: &Selectors) -> Result<Vec<CredentialRow>>;
     /// Counts of what is inside.
     async fn credential_stats(&self, selection: &Selectors) -> Result<Stats>;
 }
@@ -229,11 +229,6 @@ pub(super) const COUNT_REFERENCES: &str = "
 
 pub(super) const COUNT_FALLBACKS: &str = "
     SELECT count(*) FROM credential_fallbacks WHERE credential_id = $1";
-
-/// A use older than the one remembered changes nothing.
-pub(super) const USE: &str = "
-    UPDATE credentials SET last_used_time = $2
-    WHERE id = $1 AND (last_used_time IS NULL OR last_used_time < $2)";
 
 pub(super) const COUNT: &str = "
     SELECT count(*), count(CASE WHEN c.active THEN 1 END) FROM credentials c WHERE ";

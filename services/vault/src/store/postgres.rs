@@ -12,14 +12,16 @@ mod reencrypt;
 mod reference;
 mod request;
 mod token;
+mod uses;
 mod version;
 
-use std::sync::{PoisonError, RwLock};
+use std::sync::{Mutex, PoisonError, RwLock};
 
 use sqlx::PgPool;
 use strongroom_store::Result;
 
 use crate::audit::ChainKey;
+use crate::store::AuditHead;
 use change::Change;
 
 /// The store on PostgreSQL.
@@ -27,16 +29,21 @@ pub(super) struct PostgresStore {
     pool: PgPool,
     /// Chains the audit log; set once the ring is open.
     chain: RwLock<Option<ChainKey>>,
+    /// Where the last batch of uses left the log.
+    newest: Mutex<AuditHead>,
 }
 
 impl PostgresStore {
     pub(super) fn new(pool: PgPool) -> Self {
-        Self { pool, chain: RwLock::new(None) }
+        Self { pool, chain: RwLock::new(None), newest: Mutex::default() }
+    }
+
+    fn chain(&self) -> Option<ChainKey> {
+        self.chain.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     async fn begin(&self) -> Result<Change> {
-        let chain = self.chain.read().unwrap_or_else(PoisonError::into_inner).clone();
-        Ok(Change::new(self.pool.begin().await?, chain))
+        Ok(Change::new(self.pool.begin().await?, self.chain()))
     }
 
     /// For what must happen once: the head's lock first, so that the second of two sees the first's rows.

@@ -104,11 +104,11 @@ pub(crate) trait ReferenceStore: Send + Sync {
         after: (&str, &str),
         limit: i64,
     ) -> Result<Vec<ReferenceRow>>;
-    /// What a reference may resolve to, in order, in one statement. None when there is no such reference.
+    /// What references, given by kind and consumer, may resolve to: for each in order, and none for one that
+    /// is not there.
     async fn candidates(
         &self,
-        kind: &str,
-        consumer: &str,
+        references: &[(String, String)],
         selection: &Selectors,
     ) -> Result<Vec<CandidateRow>>;
     /// Moves all references of a credential, or none. The event gets their number as `references`.

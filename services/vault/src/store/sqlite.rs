@@ -12,6 +12,7 @@ mod reencrypt;
 mod reference;
 mod request;
 mod token;
+mod uses;
 mod version;
 
 use std::sync::{PoisonError, RwLock};

@@ -77,7 +77,7 @@ async fn uses_are_logged_and_marked_together() {
             .append_uses(&[used(50, Some("id-0001")), used(40, Some("id-0001")), used(60, None)])
             .await
             .unwrap();
-        let row = store.credential_row("id-0001", &Default::default()).await.unwrap().unwrap();
+        let row = super::row(store.as_ref(), "id-0001").await.unwrap();
         assert_eq!((row.last_used_time, row.revision), (Some(50), 1), "the latest use, and no new revision");
         assert_eq!(events(store.as_ref()).await.len(), 4);
     }

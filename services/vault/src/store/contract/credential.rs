@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use strongroom_runtime::Selectors;
 
-use super::{credential, event, events, stores};
+use super::{credential, event, events, row, stores};
 use crate::store::{Changed, CredentialChange, CredentialFilter, Labels, ReferenceRow, Store};
 
 fn labels(pairs: &[(&str, &str)]) -> Labels {
@@ -150,9 +150,9 @@ async fn deleting_releases_references_or_is_blocked_by_them() {
 async fn a_row_is_read_alone() {
     for (_database, store) in stores().await {
         create(store.as_ref(), 1, "openai", &[("env", "prod")]).await;
-        let row = store.credential_row("id-0001", &Default::default()).await.unwrap().unwrap();
-        assert_eq!((row.provider.as_str(), row.secret.as_str()), ("openai", "srv1.sealed-1"));
-        assert!(store.credential_row("id-0002", &Default::default()).await.unwrap().is_none());
+        let found = row(store.as_ref(), "id-0001").await.unwrap();
+        assert_eq!((found.provider.as_str(), found.secret.as_str()), ("openai", "srv1.sealed-1"));
+        assert!(row(store.as_ref(), "id-0002").await.is_none());
     }
 }
 
@@ -199,11 +199,11 @@ async fn a_selection_bounds_lists_and_rows() {
         ];
         for (selectors, expected) in cases {
             let expected: Vec<_> = expected.iter().map(|number| format!("id-{number:04}")).collect();
-            for number in 1..=4 {
-                let id = format!("id-{number:04}");
-                let row = store.credential_row(&id, &selectors).await.unwrap();
-                assert_eq!(row.is_some(), expected.contains(&id), "{id} {selectors:?}");
-            }
+            let asked: Vec<_> = (0..=4).rev().map(|number| format!("id-{number:04}")).collect();
+            let rows = store.credential_rows(&asked, &selectors).await.unwrap();
+            let mut found: Vec<_> = rows.into_iter().map(|row| row.id).collect();
+            found.sort();
+            assert_eq!(found, expected, "rows in {selectors:?}");
             let filter = CredentialFilter { selection: Arc::new(selectors), ..Default::default() };
             let found = store.credentials(&filter, "", 10).await.unwrap();
             let ids: Vec<_> = found.iter().map(|credential| credential.row.id.clone()).collect();

@@ -44,7 +44,9 @@ fn staging() -> Selectors {
 }
 
 async fn candidates(store: &dyn Store, consumer: &str, selection: &Selectors) -> Vec<Option<String>> {
-    let found = store.candidates("endpoint", consumer, selection).await.unwrap();
+    let asked = [("endpoint".into(), consumer.into())];
+    let found = store.candidates(&asked, selection).await.unwrap();
+    assert!(found.iter().all(|row| row.kind == "endpoint" && row.consumer == consumer));
     found.into_iter().map(|candidate| candidate.id).collect()
 }
 
@@ -109,6 +111,17 @@ async fn candidates_come_in_order() {
         assert_eq!(candidates(store, "via", &everything).await, [None, Some("id-0003".into())]);
         let openai = Selectors { providers: vec!["anthropic".into()], ..Selectors::default() };
         assert_eq!(candidates(store, "via", &openai).await, [None, None], "what is outside is not there");
+        let asked = ["via", "nobody", "chat"].map(|consumer| ("endpoint".into(), consumer.into()));
+        let found = store.candidates(&asked, &everything).await.unwrap();
+        let found: Vec<_> = found.into_iter().map(|row| (row.consumer, row.id.unwrap_or_default())).collect();
+        let expected = [
+            ("chat", "id-0002"),
+            ("chat", "id-0003"),
+            ("chat", "id-0001"),
+            ("via", ""),
+            ("via", "id-0003"),
+        ];
+        assert_eq!(found, expected.map(|(consumer, id)| (consumer.to_owned(), id.to_owned())));
     }
 }
 

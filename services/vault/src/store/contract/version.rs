@@ -68,7 +68,7 @@ async fn a_request_replaces_once_and_a_refused_one_is_not_remembered() {
         assert_eq!(replace(replacement(9, "srv1.b", None)).await, Once::First(Changed::Stale));
         assert_eq!(replace(replacement(1, "srv1.b", None)).await, Once::First(Changed::Done(())));
         assert_eq!(replace(replacement(2, "srv1.c", None)).await, Once::Repeated(request.clone()));
-        let row = store.credential_row("id-0001", &Default::default()).await.unwrap().unwrap();
+        let row = super::row(store.as_ref(), "id-0001").await.unwrap();
         assert_eq!((row.secret.as_str(), row.revision), ("srv1.b", 2));
     }
 }

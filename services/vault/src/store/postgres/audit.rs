@@ -3,6 +3,8 @@
 use std::sync::PoisonError;
 
 use async_trait::async_trait;
+use sqlx::postgres::PgArguments;
+use sqlx::query::Query;
 use sqlx::{PgConnection, Postgres, QueryBuilder};
 use strongroom_store::{Result, expect_rows};
 
@@ -11,25 +13,30 @@ use super::change::Change;
 use crate::audit::ChainKey;
 use crate::store::audit::{
     ADVANCE_HEAD, CHAIN_PAGE, CHECKPOINT, CLOSE_BATCH, CODE_OF, FIRST, HEAD, INSERT_CHECKPOINT,
-    OPEN_OPERATIONS, PRUNABLE, PRUNE, SELECT, SELECT_CHAINED, SEQUENCE_OF_OPERATION, latest_uses, no_chain,
+    OPEN_OPERATIONS, PRUNABLE, PRUNE, SELECT, SELECT_CHAINED, SEQUENCE_OF_OPERATION, no_chain,
     unwritable,
 };
 use crate::store::{
     AuditHead, AuditRow, AuditStore, ChainReader, ChainedRow, CheckpointRow, CloseFilter, EventFilter,
-    NewEvent, Prunable, Use,
+    NewEvent, Prunable,
 };
 
 const CONSISTENT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
 
 const LOCK_HEAD: &str = "SELECT sequence, time, mac, key_kid FROM audit_head WHERE id = 1 FOR UPDATE";
 
-const INSERT_ALL: &str = "
-    INSERT INTO audit_logs (
-        sequence, time, actor, via, event, target, metadata, trace_id, outcome, operation_id, key_kid, mac
-    ) SELECT * FROM unnest(
-        $1::bigint[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[],
-        $9::text[], $10::text[], $11::text[], $12::bytea[]
-    )";
+/// Takes what [`bind_events`] binds.
+macro_rules! insert_events {
+    () => {
+        "INSERT INTO audit_logs (
+            sequence, time, actor, via, event, target, metadata, trace_id, outcome, operation_id, key_kid, mac
+        ) SELECT * FROM unnest(
+            $1::bigint[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[],
+            $8::text[], $9::text[], $10::text[], $11::text[], $12::bytea[]
+        )"
+    };
+}
+pub(super) use insert_events;
 
 #[async_trait]
 impl AuditStore for PostgresStore {
@@ -45,14 +52,6 @@ impl AuditStore for PostgresStore {
         let sequence = append(&mut tx, event).await?;
         tx.commit().await?;
         Ok(sequence)
-    }
-
-    async fn append_uses(&self, uses: &[Use]) -> Result<()> {
-        let mut tx = self.begin().await?;
-        mark_used(&mut tx, uses).await?;
-        let events: Vec<&NewEvent> = uses.iter().map(|used| &used.event).collect();
-        append_all(&mut tx, &events).await?;
-        tx.commit().await.map_err(unwritable)
     }
 
     async fn events(&self, filter: &EventFilter, before: i64, limit: i64) -> Result<Vec<AuditRow>> {
@@ -148,25 +147,6 @@ async fn recorded(tx: &mut PgConnection, event: &NewEvent) -> Result<Option<i64>
     Ok(query.fetch_optional(tx).await?)
 }
 
-/// One statement for all of them. Rows are locked in the order of their ids, so that two vaults that mark the
-/// same credentials do not wait for each other in a circle.
-const MARK_USED: &str = "
-    WITH used AS (SELECT id, time FROM unnest($1::text[], $2::bigint[]) AS u (id, time)),
-    locked AS (
-        SELECT c.id FROM credentials c JOIN used USING (id) ORDER BY c.id FOR NO KEY UPDATE OF c
-    )
-    UPDATE credentials c SET last_used_time = used.time
-    FROM used JOIN locked USING (id)
-    WHERE c.id = used.id AND (c.last_used_time IS NULL OR c.last_used_time < used.time)";
-
-async fn mark_used(tx: &mut PgConnection, uses: &[Use]) -> Result<()> {
-    let (ids, times): (Vec<&str>, Vec<i64>) = latest_uses(uses).into_iter().unzip();
-    if !ids.is_empty() {
-        sqlx::query(MARK_USED).bind(ids).bind(times).execute(tx).await?;
-    }
-    Ok(())
-}
-
 async fn insert_checkpoint(
     tx: &mut Change,
     sequence: i64,
@@ -184,33 +164,34 @@ async fn insert_checkpoint(
 
 /// Gives the event its place and writes it: the last step of every change. Its sequence.
 pub(super) async fn append(tx: &mut Change, event: &NewEvent) -> Result<i64> {
-    append_all(tx, &[event]).await
+    Ok(append_all(tx, &[event]).await?.sequence)
 }
 
-/// The same for several events; the last one's sequence.
-async fn append_all(tx: &mut Change, events: &[&NewEvent]) -> Result<i64> {
+/// The same for several events; the head after them. From the first statement to the commit nobody else
+/// appends.
+pub(super) async fn append_all(tx: &mut Change, events: &[&NewEvent]) -> Result<AuditHead> {
     chain_and_insert(tx, events).await.map_err(unwritable)
 }
 
-/// From the first statement to the commit nobody else appends.
-async fn chain_and_insert(tx: &mut Change, events: &[&NewEvent]) -> Result<i64> {
+async fn chain_and_insert(tx: &mut Change, events: &[&NewEvent]) -> Result<AuditHead> {
     let key = tx.chain.clone().ok_or_else(no_chain)?;
-    let mut head: AuditHead = sqlx::query_as(LOCK_HEAD).fetch_one(&mut **tx).await?;
-    let mut places = Vec::with_capacity(events.len());
-    for event in events {
-        head = head.next(&key, event);
-        places.push(head.clone());
-    }
-    insert(tx, events, &places).await?;
-    let advance =
-        sqlx::query(ADVANCE_HEAD).bind(head.sequence).bind(head.time).bind(head.mac).bind(head.key_kid);
-    expect_rows("audit_head", advance.execute(&mut **tx).await?.rows_affected(), 1)?;
-    Ok(head.sequence)
+    let head: AuditHead = sqlx::query_as(LOCK_HEAD).fetch_one(&mut **tx).await?;
+    let (places, head) = head.places(&key, events);
+    let done = bind_events(sqlx::query(insert_events!()), events, &places).execute(&mut **tx).await?;
+    expect_rows("audit_logs", done.rows_affected(), events.len() as u64)?;
+    let advance = bind_head(sqlx::query(ADVANCE_HEAD), &head).execute(&mut **tx).await?;
+    expect_rows("audit_head", advance.rows_affected(), 1)?;
+    Ok(head)
 }
 
-async fn insert(tx: &mut PgConnection, events: &[&NewEvent], places: &[AuditHead]) -> Result<()> {
+/// The arrays that [`insert_events`] takes.
+pub(super) fn bind_events<'q>(
+    query: Query<'q, Postgres, PgArguments>,
+    events: &[&NewEvent],
+    places: &[AuditHead],
+) -> Query<'q, Postgres, PgArguments> {
     let texts = |field: fn(&NewEvent) -> &str| events.iter().map(|event| field(event)).collect::<Vec<_>>();
-    let done = sqlx::query(INSERT_ALL)
+    query
         .bind(places.iter().map(|place| place.sequence).collect::<Vec<_>>())
         .bind(events.iter().map(|event| event.time).collect::<Vec<_>>())
         .bind(texts(|event| &event.actor))
@@ -223,9 +204,14 @@ async fn insert(tx: &mut PgConnection, events: &[&NewEvent], places: &[AuditHead
         .bind(events.iter().map(|event| event.operation_id.as_deref()).collect::<Vec<_>>())
         .bind(places.iter().map(|place| place.key_kid.as_deref()).collect::<Vec<_>>())
         .bind(places.iter().map(|place| place.mac.as_deref()).collect::<Vec<_>>())
-        .execute(tx)
-        .await?;
-    expect_rows("audit_logs", done.rows_affected(), events.len() as u64)
+}
+
+/// Sequence, time, code and key version.
+pub(super) fn bind_head<'q>(
+    query: Query<'q, Postgres, PgArguments>,
+    head: &AuditHead,
+) -> Query<'q, Postgres, PgArguments> {
+    query.bind(head.sequence).bind(head.time).bind(head.mac.as_deref()).bind(head.key_kid.as_deref())
 }
 
 fn push_filter(query: &mut QueryBuilder<Postgres>, filter: &EventFilter) {

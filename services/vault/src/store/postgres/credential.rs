@@ -129,11 +129,11 @@ impl CredentialStore for PostgresStore {
         Ok(Changed::Done(references))
     }
 
-    async fn credential_row(&self, id: &str, selection: &Selectors) -> Result<Option<CredentialRow>> {
+    async fn credential_rows(&self, ids: &[String], selection: &Selectors) -> Result<Vec<CredentialRow>> {
         let mut query = QueryBuilder::<Postgres>::new(SELECT);
-        query.push(" WHERE c.id = ").push_bind(id).push(" AND ");
+        query.push(" WHERE c.id = ANY(").push_bind(ids).push(") AND ");
         push_credential(&mut query, selection);
-        Ok(query.build_query_as().fetch_optional(&self.pool).await?)
+        Ok(query.build_query_as().fetch_all(&self.pool).await?)
     }
 
     async fn credential_stats(&self, selection: &Selectors) -> Result<Stats> {

@@ -10,7 +10,7 @@ use super::audit::append;
 use super::credential::LOCK_REVISION;
 use crate::store::reassignment::counted;
 use crate::store::reference::{BIND, COUNT_VIA, DELETE_FALLBACKS, INSERT_FALLBACK, RELEASE, SELECT};
-use crate::store::resolution;
+use crate::store::resolution::push_candidates;
 use crate::store::selection::push_reference;
 use crate::store::{
     Bound, CandidateRow, NewEvent, Reassigned, Reassignment, ReferenceFilter, ReferenceRow, ReferenceStore,
@@ -82,11 +82,15 @@ impl ReferenceStore for PostgresStore {
 
     async fn candidates(
         &self,
-        kind: &str,
-        consumer: &str,
+        references: &[(String, String)],
         selection: &Selectors,
     ) -> Result<Vec<CandidateRow>> {
-        let mut query = resolution::candidates::<Postgres>(kind, consumer, selection);
+        let (kinds, consumers): (Vec<&str>, Vec<&str>) =
+            references.iter().map(|(kind, consumer)| (kind.as_str(), consumer.as_str())).unzip();
+        let mut query = QueryBuilder::<Postgres>::new("WITH asked AS (SELECT kind, consumer FROM unnest(");
+        query.push_bind(kinds).push("::text[], ").push_bind(consumers);
+        query.push("::text[]) AS u (kind, consumer)), ");
+        push_candidates(&mut query, selection);
         Ok(query.build_query_as().fetch_all(&self.pool).await?)
     }
 

@@ -3,6 +3,7 @@
 use std::sync::PoisonError;
 
 use async_trait::async_trait;
+use serde_json::{Value, json};
 use sqlx::{QueryBuilder, Sqlite, SqliteConnection};
 use strongroom_store::{Result, expect_rows};
 
@@ -11,19 +12,21 @@ use super::change::Change;
 use crate::audit::ChainKey;
 use crate::store::audit::{
     ADVANCE_HEAD, CHAIN_PAGE, CHECKPOINT, CLOSE_BATCH, CODE_OF, FIRST, HEAD, INSERT_CHECKPOINT,
-    OPEN_OPERATIONS, PRUNABLE, PRUNE, SELECT, SELECT_CHAINED, SEQUENCE_OF_OPERATION, latest_uses, no_chain,
+    OPEN_OPERATIONS, PRUNABLE, PRUNE, SELECT, SELECT_CHAINED, SEQUENCE_OF_OPERATION, no_chain,
     unwritable,
 };
-use crate::store::credential::USE;
 use crate::store::{
     AuditHead, AuditRow, AuditStore, ChainReader, ChainedRow, CheckpointRow, CloseFilter, EventFilter,
-    NewEvent, Prunable, Use,
+    NewEvent, Prunable,
 };
 
-const INSERT: &str = "
+/// All events in one statement: each one that is sent costs two changes of threads.
+const INSERT_ALL: &str = "
     INSERT INTO audit_logs (
         sequence, time, actor, via, event, target, metadata, trace_id, outcome, operation_id, key_kid, mac
-    ) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)";
+    ) SELECT value->>0, value->>1, value->>2, value->>3, value->>4, value->>5, value->>6, value->>7,
+             value->>8, value->>9, value->>10, unhex(value->>11)
+    FROM json_each($1)";
 
 #[async_trait]
 impl AuditStore for SqliteStore {
@@ -39,14 +42,6 @@ impl AuditStore for SqliteStore {
         let sequence = append(&mut tx, event).await?;
         tx.commit().await?;
         Ok(sequence)
-    }
-
-    async fn append_uses(&self, uses: &[Use]) -> Result<()> {
-        let mut tx = self.begin().await?;
-        mark_used(&mut tx, uses).await?;
-        let events: Vec<&NewEvent> = uses.iter().map(|used| &used.event).collect();
-        append_all(&mut tx, &events).await?;
-        tx.commit().await.map_err(unwritable)
     }
 
     async fn events(&self, filter: &EventFilter, before: i64, limit: i64) -> Result<Vec<AuditRow>> {
@@ -142,13 +137,6 @@ async fn recorded(tx: &mut SqliteConnection, event: &NewEvent) -> Result<Option<
     Ok(query.fetch_optional(tx).await?)
 }
 
-async fn mark_used(tx: &mut SqliteConnection, uses: &[Use]) -> Result<()> {
-    for (credential_id, time) in latest_uses(uses) {
-        sqlx::query(USE).bind(credential_id).bind(time).execute(&mut *tx).await?;
-    }
-    Ok(())
-}
-
 async fn insert_checkpoint(
     tx: &mut Change,
     sequence: i64,
@@ -170,40 +158,42 @@ pub(super) async fn append(tx: &mut Change, event: &NewEvent) -> Result<i64> {
 }
 
 /// The same for several events; the last one's sequence.
-async fn append_all(tx: &mut Change, events: &[&NewEvent]) -> Result<i64> {
+pub(super) async fn append_all(tx: &mut Change, events: &[&NewEvent]) -> Result<i64> {
     chain_and_insert(tx, events).await.map_err(unwritable)
 }
 
 async fn chain_and_insert(tx: &mut Change, events: &[&NewEvent]) -> Result<i64> {
     let key = tx.chain.clone().ok_or_else(no_chain)?;
-    let mut head: AuditHead = sqlx::query_as(HEAD).fetch_one(&mut **tx).await?;
-    for event in events {
-        head = head.next(&key, event);
-        insert(tx, event, &head).await?;
-    }
+    let head: AuditHead = sqlx::query_as(HEAD).fetch_one(&mut **tx).await?;
+    let (places, head) = head.places(&key, events);
+    insert(tx, events, &places).await?;
     let advance =
         sqlx::query(ADVANCE_HEAD).bind(head.sequence).bind(head.time).bind(head.mac).bind(head.key_kid);
     expect_rows("audit_head", advance.execute(&mut **tx).await?.rows_affected(), 1)?;
     Ok(head.sequence)
 }
 
-async fn insert(tx: &mut SqliteConnection, event: &NewEvent, place: &AuditHead) -> Result<()> {
-    let done = sqlx::query(INSERT)
-        .bind(place.sequence)
-        .bind(event.time)
-        .bind(&event.actor)
-        .bind(&event.via)
-        .bind(&event.event)
-        .bind(&event.target)
-        .bind(&event.metadata)
-        .bind(&event.trace_id)
-        .bind(&event.outcome)
-        .bind(&event.operation_id)
-        .bind(&place.key_kid)
-        .bind(&place.mac)
-        .execute(tx)
-        .await?;
-    expect_rows("audit_logs", done.rows_affected(), 1)
+async fn insert(tx: &mut SqliteConnection, events: &[&NewEvent], places: &[AuditHead]) -> Result<()> {
+    let rows: Value = events.iter().zip(places).map(|(event, place)| to_json(event, place)).collect();
+    let done = sqlx::query(INSERT_ALL).bind(rows.to_string()).execute(tx).await?;
+    expect_rows("audit_logs", done.rows_affected(), events.len() as u64)
+}
+
+fn to_json(event: &NewEvent, place: &AuditHead) -> Value {
+    json!([
+        place.sequence,
+        event.time,
+        event.actor,
+        event.via,
+        event.event,
+        event.target,
+        event.metadata,
+        event.trace_id,
+        event.outcome,
+        event.operation_id,
+        place.key_kid,
+        place.mac.as_ref().map(hex::encode),
+    ])
 }
 
 fn push_filter(query: &mut QueryBuilder<Sqlite>, filter: &EventFilter) {

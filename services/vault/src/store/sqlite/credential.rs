@@ -126,11 +126,12 @@ impl CredentialStore for SqliteStore {
         Ok(Changed::Done(references))
     }
 
-    async fn credential_row(&self, id: &str, selection: &Selectors) -> Result<Option<CredentialRow>> {
+    async fn credential_rows(&self, ids: &[String], selection: &Selectors) -> Result<Vec<CredentialRow>> {
         let mut query = QueryBuilder::<Sqlite>::new(SELECT);
-        query.push(" WHERE c.id = ").push_bind(id).push(" AND ");
+        query.push(" WHERE c.id IN (SELECT value FROM json_each(");
+        query.push_bind(serde_json::json!(ids).to_string()).push(")) AND ");
         push_credential(&mut query, selection);
-        Ok(query.build_query_as().fetch_optional(&self.pools.readers).await?)
+        Ok(query.build_query_as().fetch_all(&self.pools.readers).await?)
     }
 
     async fn credential_stats(&self, selection: &Selectors) -> Result<Stats> {

@@ -10,7 +10,7 @@ use super::audit::append;
 use crate::store::credential::REVISION;
 use crate::store::reassignment::counted;
 use crate::store::reference::{BIND, COUNT_VIA, DELETE_FALLBACKS, INSERT_FALLBACK, RELEASE, SELECT, VIA_OF};
-use crate::store::resolution;
+use crate::store::resolution::push_candidates;
 use crate::store::selection::push_reference;
 use crate::store::{
     Bound, CandidateRow, NewEvent, Reassigned, Reassignment, ReferenceFilter, ReferenceRow, ReferenceStore,
@@ -78,11 +78,14 @@ impl ReferenceStore for SqliteStore {
 
     async fn candidates(
         &self,
-        kind: &str,
-        consumer: &str,
+        references: &[(String, String)],
         selection: &Selectors,
     ) -> Result<Vec<CandidateRow>> {
-        let mut query = resolution::candidates::<Sqlite>(kind, consumer, selection);
+        let mut query = QueryBuilder::<Sqlite>::new(
+            "WITH asked AS (SELECT value->>0 AS kind, value->>1 AS consumer FROM json_each(",
+        );
+        query.push_bind(serde_json::json!(references).to_string()).push(")), ");
+        push_candidates(&mut query, selection);
         Ok(query.build_query_as().fetch_all(&self.pools.readers).await?)
     }
 
