@@ -16,6 +16,7 @@ mod fields;
 mod grpc;
 mod keys;
 mod log;
+mod opening;
 mod paging;
 mod principals;
 mod references;
