@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use e2e::{Archive, Finished, Operator, Service, eventually, finish, free_port, program, vault_config};
+use e2e::{Archive, Dev, Finished, Operator, Service, eventually, finish, free_port, program, vault_config};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -143,6 +143,14 @@ fn who_does_not_encrypt_is_told_to() {
         let said = plain.run(arguments).failed_with(1);
         assert!(said.contains("https://"), "{said}");
     }
+}
+
+#[test]
+fn who_encrypts_for_a_plain_port_is_told_not_to() {
+    let dev = Dev::start("");
+    let admin = Operator { vault_url: dev.admin.vault_url.replace("http:", "https:"), ..dev.admin.clone() };
+    let said = admin.run(&["credential", "list"]).failed_with(1);
+    assert!(said.contains("does not speak TLS") && said.contains("http://"), "{said}");
 }
 
 #[test]
