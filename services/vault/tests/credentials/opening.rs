@@ -10,33 +10,52 @@ use strongroom_testkit::TestDb;
 use super::server::{Clients, TestVault};
 use super::{binding, create, events, resolve, reveal};
 
-/// A transaction beside the vault. It lets readers read and holds up every use of a credential.
+/// Transactions beside the vault, which hold up every use of a credential and no reader.
 enum Intruder {
     Sqlite(SqliteConnection),
-    Postgres(PgConnection),
+    /// The credentials, and the head of the audit log.
+    Postgres(PgConnection, PgConnection),
 }
 
 impl Intruder {
     async fn begin(database: &TestDb) -> Self {
-        let (mut intruder, sql) = match database.url().engine() {
+        match database.url().engine() {
             Engine::Sqlite(_) => {
-                let connection = SqliteConnection::connect(database.url_text()).await.unwrap();
-                (Self::Sqlite(connection), "BEGIN IMMEDIATE")
+                let mut connection = SqliteConnection::connect(database.url_text()).await.unwrap();
+                sqlx::raw_sql("BEGIN IMMEDIATE").execute(&mut connection).await.unwrap();
+                Self::Sqlite(connection)
             }
             Engine::Postgres(options) => {
-                let connection = PgConnection::connect_with(options).await.unwrap();
-                (Self::Postgres(connection), "BEGIN; SELECT id FROM credentials FOR UPDATE")
+                let mut rows = PgConnection::connect_with(options).await.unwrap();
+                let mut log = PgConnection::connect_with(options).await.unwrap();
+                let (lock_rows, lock_log) = ("FROM credentials FOR UPDATE", "FROM audit_head FOR UPDATE");
+                for (connection, from) in [(&mut rows, lock_rows), (&mut log, lock_log)] {
+                    let sql = AssertSqlSafe(format!("BEGIN; SELECT 1 {from}"));
+                    sqlx::raw_sql(sql).execute(connection).await.unwrap();
+                }
+                Self::Postgres(rows, log)
             }
-        };
-        intruder.run(sql).await;
-        intruder
+        }
     }
 
-    async fn run(&mut self, sql: &str) {
-        let sql = sqlx::raw_sql(AssertSqlSafe(sql.to_owned()));
+    /// Commits a change, and goes on holding up.
+    async fn commit(&mut self, sql: &str) {
         match self {
-            Self::Sqlite(connection) => drop(sql.execute(connection).await.unwrap()),
-            Self::Postgres(connection) => drop(sql.execute(connection).await.unwrap()),
+            Self::Sqlite(connection) => {
+                // Whoever waits asks again only after a pause.
+                let sql = AssertSqlSafe(format!("{sql}; COMMIT; BEGIN IMMEDIATE"));
+                sqlx::raw_sql(sql).execute(connection).await.unwrap();
+            }
+            Self::Postgres(rows, _) => {
+                sqlx::raw_sql(AssertSqlSafe(format!("{sql}; COMMIT"))).execute(rows).await.unwrap();
+            }
+        }
+    }
+
+    async fn end(self) {
+        match self {
+            Self::Sqlite(connection) => connection.close().await.unwrap(),
+            Self::Postgres(_, log) => log.close().await.unwrap(),
         }
     }
 }
@@ -87,8 +106,11 @@ async fn a_secret_sealed_anew_after_it_was_read_still_opens() {
         tokio::time::sleep(Duration::from_millis(700)).await;
         let disable = "UPDATE key_versions SET state = 'disabled'
                        WHERE key_id = 'credential' AND state = 'decrypt-only';
-                       UPDATE ring_revision SET revision = revision + 1 WHERE id = 1; COMMIT";
-        intruder.run(&format!("{}{disable}", put_back("later"))).await;
+                       UPDATE ring_revision SET revision = revision + 1 WHERE id = 1";
+        intruder.commit(&format!("{}{disable}", put_back("later"))).await;
+        // The vault follows the ring every two seconds.
+        tokio::time::sleep(Duration::from_millis(2_500)).await;
+        intruder.end().await;
 
         assert_eq!(current.await.unwrap().unwrap(), "sk-new");
         assert_eq!(previous.await.unwrap().unwrap(), "sk-the-secret-of-one");
