@@ -7,6 +7,7 @@ mod credential;
 mod demo;
 mod dev;
 mod key;
+mod progress;
 mod reference;
 mod source;
 mod token;

@@ -12,6 +12,12 @@ use crate::output::{ReaderLeft, printable};
 /// Reasons of refusals that open a request, which a second principal may approve.
 const RETIREMENT_REFUSED: [&str; 2] = ["KEY_VERSION_IN_USE", "KEY_CENSUS_STALE"];
 
+/// How rustls begins the refusal of a certificate.
+const UNTRUSTED: &str = "invalid peer certificate";
+
+/// What rustls calls the answer of a server that does not know TLS.
+const NO_TLS: &str = "InvalidContentType";
+
 /// A refused or failed call, as the operator reads it.
 #[derive(Debug)]
 pub(crate) struct CallFailed {
@@ -31,7 +37,17 @@ impl CallFailed {
         let shown = if reason.is_empty() { message } else { format!("{message} [{reason}]") };
         // A status with a source was made on this side: the service was never reached, or the line broke.
         let ours = status.source().is_some();
+        let plain = url.starts_with("http://");
         let sentence = match (status.code(), ours) {
+            (Code::Unavailable, true) if shown.contains(UNTRUSTED) => {
+                format!(
+                    "cannot trust {service} at {url} ({shown}); set STRONGROOM_CA_FILE to the authority of its \
+                     certificate, and {variable} to a name in it"
+                )
+            }
+            (Code::Unavailable, true) if shown.contains(NO_TLS) => {
+                format!("{service} at {url} does not speak TLS ({shown}); set {variable} to http://…")
+            }
             (Code::Unavailable, true) => {
                 format!(
                     "cannot reach {service} at {url} ({shown}); start it, or set {variable} to where it is"
@@ -54,6 +70,12 @@ impl CallFailed {
             // tonic's own timer ends a call as CANCELLED.
             (Code::Cancelled, true) if status.message() == "Timeout expired" => {
                 format!("{service} at {url} did not answer in time")
+            }
+            (Code::Unknown | Code::Internal, true) if plain => {
+                format!(
+                    "the connection to {service} at {url} broke off ({shown}); if it speaks TLS, set {variable} \
+                     to https://…"
+                )
             }
             (Code::Unknown | Code::Internal | Code::Cancelled, true) => {
                 format!("the connection to {service} at {url} broke off ({shown})")

@@ -200,7 +200,7 @@ impl Vault {
             return Ok(RevealedCredential { provider: row.provider, secret });
         }
         self.log.commit(event.finish(), Some(id)).await?;
-        let secret = self.open_value(Purpose::Credential, &secret_place(id), &row.secret).await?;
+        let secret = self.open_secret(caller, id, &row.secret).await?;
         Ok(RevealedCredential { provider: row.provider, secret })
     }
 

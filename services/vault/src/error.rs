@@ -124,9 +124,9 @@ pub enum Error {
     },
     /// Nobody knows what would become unreadable.
     #[error(
-        "no report of the last day, made after {kid} had stopped sealing, says what the key {key_id} holds in \
-         other services; report its census, or have somebody else approve the request {request_id} and repeat \
-         this call"
+        "what the key {key_id} holds in other services is not known: every column needs a report that was counted \
+         within a day, and at least five seconds after {kid} had been followed by another version; report the \
+         census, or have somebody else approve the request {request_id} and repeat this call"
     )]
     KeyCensusStale {
         /// The version.

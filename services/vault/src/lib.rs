@@ -17,6 +17,7 @@ mod grpc;
 mod keys;
 mod log;
 mod lookups;
+mod opening;
 mod paging;
 mod principals;
 mod references;

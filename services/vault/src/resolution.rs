@@ -3,11 +3,10 @@
 //! A gateway does this on each of its requests: one statement reads, one commit logs.
 
 use serde_json::{Value, json};
-use strongroom_crypto::{Purpose, SecretBytes};
+use strongroom_crypto::SecretBytes;
 use strongroom_runtime::Caller;
 
 use crate::audit::outcome;
-use crate::credentials::secret_place;
 use crate::error::{Error, Result};
 use crate::references::target;
 use crate::store::CandidateRow;
@@ -65,8 +64,7 @@ impl Vault {
         };
         let event = event.with("credential_id", usable.id.as_str()).finish();
         self.log.commit(event, Some(&usable.id)).await?;
-        let place = secret_place(&usable.id);
-        let secret = self.open_value(Purpose::Credential, &place, &usable.sealed).await?;
+        let secret = self.open_secret(caller, &usable.id, &usable.sealed).await?;
         Ok(Resolved { credential_id: usable.id, provider: usable.provider, secret, skipped })
     }
 }

@@ -58,7 +58,7 @@ impl Vault {
             return self.credential(caller, &new.id).await;
         }
         expect_revision(&row, new.revision)?;
-        let replacement = self.replacement(&row, new).await?;
+        let replacement = self.replacement(caller, &row, new).await?;
         let event = self
             .event(caller, "credential.rotated", &new.id)
             .with("grace_seconds", new.grace / 1_000_000)
@@ -79,14 +79,13 @@ impl Vault {
     }
 
     /// A sealed value opens in its own place only, so the old secret is sealed again for where it goes.
-    async fn replacement(&self, row: &CredentialRow, new: &Rotation) -> Result<Replacement> {
+    async fn replacement(&self, caller: &Caller, row: &CredentialRow, new: &Rotation) -> Result<Replacement> {
         let now = self.now();
         let previous = match new.grace {
             0 => None,
             grace => {
                 let id = Uuid::now_v7().to_string();
-                let place = secret_place(&row.id);
-                let old = self.open_value(Purpose::Credential, &place, &row.secret).await?;
+                let old = self.open_secret(caller, &row.id, &row.secret).await?;
                 Some(VersionRow {
                     secret: self.ring().seal(CREDENTIAL_KEY, &version_place(&id), old.expose())?,
                     id,
@@ -143,13 +142,10 @@ impl Vault {
         let version = self.store.previous_secret(id, self.now()).await?;
         version.ok_or_else(|| Error::NoPreviousSecret(id.to_owned()))
     }
-
-    pub(crate) async fn open_version(&self, version: &VersionRow) -> Result<SecretBytes> {
-        self.open_value(Purpose::Credential, &version_place(&version.id), &version.secret).await
-    }
 }
 
-fn version_place(id: &str) -> Place<'_> {
+/// Where a previous secret is at home.
+pub(crate) fn version_place(id: &str) -> Place<'_> {
     Place { purpose: Purpose::Credential, table: "credential_versions", column: "secret", row: id }
 }
 

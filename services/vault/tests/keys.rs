@@ -28,6 +28,9 @@ use tokio::net::TcpListener;
 use tonic::{Code, Status};
 use tonic_types::StatusExt as _;
 
+/// How long after a rotation another process may still seal with the version before.
+const FOLLOWED: Duration = Duration::from_secs(5);
+
 async fn versions(clients: &mut Clients, key_id: &str) -> Vec<KeyVersion> {
     let listed = clients.keys.list_key_versions(ListKeyVersionsRequest {}).await.unwrap().into_inner();
     listed.versions.into_iter().filter(|version| version.key_id == key_id).collect()
@@ -63,6 +66,7 @@ async fn report(clients: &mut Clients, key_id: &str, values: &[(&str, i64)]) {
         column: "mcp_servers.bearer".into(),
         source: "gateway".into(),
         values: values.iter().map(|(kid, count)| ((*kid).to_owned(), *count)).collect(),
+        count_time: None,
     };
     clients.keys.report_key_census(request).await.unwrap();
 }
@@ -119,6 +123,10 @@ async fn events(clients: &mut Clients, event: &str) -> Vec<String> {
     events.into_iter().rev().map(|event| event.event).collect()
 }
 
+fn now_seconds(clock: &ManualClock) -> i64 {
+    strongroom_runtime::Clock::now_micros(clock) / 1_000_000
+}
+
 fn metadata_of(status: &Status) -> HashMap<String, String> {
     status.get_details_error_info().unwrap().metadata
 }
@@ -156,6 +164,7 @@ async fn a_version_lives_and_dies_in_steps() {
         assert_eq!(states(&mut admin, "gateway").await, ["decrypt-only", "primary"]);
 
         assert_eq!(reason_of(&destroy(&mut admin, &first).await.unwrap_err()), "KEY_VERSION_STATE");
+        clock.advance(FOLLOWED);
         report(&mut admin, "gateway", &[]).await;
         assert_eq!(disable(&mut admin, &first).await.unwrap(), "disabled");
         assert_eq!(disable(&mut admin, &first).await.unwrap(), "disabled", "once more changes nothing");
@@ -213,7 +222,12 @@ async fn a_callers_key_needs_a_fresh_census() {
         let second = rotate(&mut admin, "gateway").await;
         let refused = disable(&mut admin, &first).await.unwrap_err();
         assert_eq!(reason_of(&refused), "KEY_CENSUS_STALE", "that report is older than the rotation");
+        clock.advance(FOLLOWED - Duration::from_micros(1));
+        report(&mut admin, "gateway", &[(&second, 5)]).await;
+        let refused = disable(&mut admin, &first).await.unwrap_err();
+        assert_eq!(reason_of(&refused), "KEY_CENSUS_STALE", "another process may still seal with it");
 
+        clock.advance(Duration::from_micros(1));
         report(&mut admin, "gateway", &[(&first, 12), (&second, 5)]).await;
         let refused = disable(&mut admin, &first).await.unwrap_err();
         assert_eq!(reason_of(&refused), "KEY_VERSION_IN_USE");
@@ -229,6 +243,19 @@ async fn a_callers_key_needs_a_fresh_census() {
         clock.advance(Duration::from_secs(86_401));
         assert_eq!(reason_of(&disable(&mut admin, &first).await.unwrap_err()), "KEY_CENSUS_STALE");
         report(&mut admin, "gateway", &[(&second, 17)]).await;
+        let other = |seconds| ReportKeyCensusRequest {
+            key_id: "gateway".into(),
+            column: "webhooks.secret".into(),
+            source: "gateway".into(),
+            values: HashMap::new(),
+            count_time: Some(prost_types::Timestamp { seconds: now_seconds(&clock) + seconds, nanos: 0 }),
+        };
+        admin.keys.report_key_census(other(-86_402)).await.unwrap();
+        let refused = disable(&mut admin, &first).await.unwrap_err();
+        assert_eq!(reason_of(&refused), "KEY_CENSUS_STALE", "one column of two was counted too long ago");
+        let future = admin.keys.report_key_census(other(2)).await.unwrap_err();
+        assert!(future.message().starts_with("count_time:"), "{}", future.message());
+        admin.keys.report_key_census(other(0)).await.unwrap();
         assert_eq!(disable(&mut admin, &first).await.unwrap(), "disabled");
     }
 }
@@ -732,6 +759,7 @@ async fn bad_input_names_its_field() {
         column: "t.c".into(),
         source: "gateway".into(),
         values: HashMap::new(),
+        count_time: None,
     };
     let values = |kid: &str, count| HashMap::from([(kid.to_owned(), count)]);
     for (field, request) in [

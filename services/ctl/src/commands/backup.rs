@@ -2,7 +2,6 @@
 
 mod destination;
 mod download;
-mod progress;
 
 use std::path::Path;
 
@@ -16,7 +15,7 @@ pub(super) use download::Summary;
 
 use self::destination::{Destination, Place};
 use self::download::{Download, Received};
-use self::progress::Progress;
+use super::progress::Progress;
 use crate::cli::BackupCommand;
 use crate::client::{self, Connection};
 use crate::output::{Format, key_values, message};
@@ -66,14 +65,14 @@ pub(super) async fn export_to(
 async fn receive(backup: &Connection, request: ExportBackupRequest, place: Place) -> Result<Summary> {
     let opened = backup.backups().export_backup(Request::new(request)).await;
     let mut stream = opened.map_err(|status| backup.failed(&status))?.into_inner();
-    let progress = Progress::start();
+    let progress = Progress::of_export();
     let mut download = Download::<Destination>::new();
     while let Some(next) =
         stream.message().await.map_err(|status| broken(backup, &status, download.has_begun()))?
     {
         match download.take(next, |header| place.create(&header.file_name))? {
             Received::Bytes(bytes) => progress.bytes(bytes),
-            Received::Progress(rows) => progress.rows(&rows),
+            Received::Progress(tables) => progress.tables(&tables),
             Received::Header | Received::Trailer => {}
         }
     }

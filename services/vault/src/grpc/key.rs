@@ -83,8 +83,9 @@ impl KeyService for Api {
                 return Err(Error::Field { field: "values", problem }.into());
             }
         }
+        let time = micros("count_time", request.count_time.as_ref())?;
         let values = request.values.into_iter().collect();
-        self.0.report_census(&caller, &key_id, &source, &column, values).await?;
+        self.0.report_census(&caller, &key_id, &source, &column, values, time).await?;
         Ok(Response::new(ReportKeyCensusResponse {}))
     }
 

@@ -12,6 +12,8 @@ use crate::vault::Vault;
 
 /// How long a report of another service's column says something.
 const FRESH: i64 = 24 * 60 * 60 * 1_000_000;
+/// By then every process of the vault has followed a rotation; until then one may seal with the version before.
+const FOLLOWED: i64 = 5 * 1_000_000;
 
 /// Values by version, and the archives that pin one.
 pub(crate) struct Census {
@@ -47,7 +49,7 @@ impl Vault {
         Ok(Census { counts, pins })
     }
 
-    /// Takes a report of another service's column: `values` by kid.
+    /// Takes a report of another service's column: `values` by kid, as counted at `time` or now.
     pub(crate) async fn report_census(
         &self,
         caller: &Caller,
@@ -55,14 +57,19 @@ impl Vault {
         source: &str,
         column: &str,
         mut values: BTreeMap<String, i64>,
+        time: Option<i64>,
     ) -> Result<()> {
+        let now = self.now();
+        let time = time.unwrap_or(now);
+        if time > now {
+            return Err(Error::Field { field: "count_time", problem: "must not be in the future".into() });
+        }
         let versions = self.versions_of(key_id).await?;
         if versions[0].purpose != Purpose::Caller.as_str() {
             let problem = "must be a key for callers; the vault counts its own".into();
             return Err(Error::Field { field: "key_id", problem });
         }
         let total: i64 = values.values().fold(0, |total, count| total.saturating_add(*count));
-        let time = self.now();
         let rows: Vec<CensusRow> = versions
             .into_iter()
             .map(|version| CensusRow {
@@ -93,8 +100,8 @@ impl Vault {
     /// the version had stopped sealing: an older report says nothing about what came later.
     pub(super) async fn census_is_fresh(&self, version: &KeyVersionRow) -> Result<bool> {
         let versions = self.versions_of(&version.key_id).await?;
-        let sealed_until =
-            versions.iter().find(|next| next.number > version.number).map(|next| next.create_time);
+        let next = versions.iter().find(|next| next.number > version.number);
+        let sealed_until = next.map(|next| next.create_time + FOLLOWED);
         let oldest = (self.now() - FRESH).max(sealed_until.unwrap_or(i64::MIN));
         let reported = self.store.census().await?;
         let mut times =

@@ -105,6 +105,28 @@ impl Reassignment<'_> {
         push_kind(&mut query, self.selection);
         query
     }
+
+    /// Removes fallbacks that came to name a credential which the reference names before them: as its own, or as
+    /// an earlier fallback. Runs after the move.
+    pub(super) fn repeated<DB>(&self) -> QueryBuilder<DB>
+    where
+        DB: Database,
+        DB::Arguments: Default,
+        for<'t> String: Encode<'t, DB> + Type<DB>,
+    {
+        let mut query = QueryBuilder::new("DELETE FROM credential_fallbacks AS r WHERE r.credential_id = ");
+        query.push_bind(self.to.to_owned());
+        query.push(
+            " AND (EXISTS (SELECT 1 FROM credential_references p
+                           WHERE p.kind = r.kind AND p.consumer = r.consumer
+                             AND p.credential_id = r.credential_id)
+                   OR EXISTS (SELECT 1 FROM credential_fallbacks f
+                              WHERE f.kind = r.kind AND f.consumer = r.consumer
+                                AND f.credential_id = r.credential_id AND f.position < r.position)) AND ",
+        );
+        push_kind(&mut query, self.selection);
+        query
+    }
 }
 
 /// The event with how many references it moved.

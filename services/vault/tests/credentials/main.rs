@@ -1,6 +1,7 @@
 //! Rotation, references and narrowed tokens from outside, on both databases.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+mod opening;
 mod references;
 mod rotation;
 mod selectors;

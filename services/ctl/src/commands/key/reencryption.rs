@@ -2,15 +2,13 @@
 //!
 //! The work is the vault's. Whatever ends this command does not end that, and another run joins it.
 
-mod progress;
-
 use anyhow::{Error, Result, bail};
 use strongroom_api::vault::v1::{ReencryptRequest, ReencryptResponse};
 use strongroom_runtime::Shutdown;
 use tonic::{Request, Status};
 
-use self::progress::Progress;
 use crate::client::Connection;
+use crate::commands::progress::Progress;
 use crate::output::{Format, key_values};
 
 const GOES_ON: &str = "the vault goes on with it; `strongroom key reencrypt` shows how far it is";
@@ -33,7 +31,7 @@ pub(super) async fn run(vault: &Connection, rate: Option<i32>, format: Format) -
 async fn watch(vault: &Connection, request: ReencryptRequest) -> Result<ReencryptResponse> {
     let opened = vault.keys().reencrypt(Request::new(request)).await;
     let mut stream = opened.map_err(|status| vault.failed(&status))?.into_inner();
-    let progress = Progress::start();
+    let progress = Progress::of_reencryption();
     let mut has_begun = false;
     while let Some(run) = stream.message().await.map_err(|status| broken(vault, &status, has_begun))? {
         has_begun = true;

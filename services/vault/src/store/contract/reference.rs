@@ -233,3 +233,45 @@ async fn all_references_move_or_none() {
         assert_eq!(logged[0].metadata, r#"{"references":3}"#);
     }
 }
+
+#[tokio::test]
+async fn a_moved_reference_names_no_credential_twice() {
+    for (_database, store) in stores().await {
+        let store = store.as_ref();
+        with_credentials(store).await;
+        let with = |kind, consumer, id, fallbacks: &str| ReferenceRow {
+            fallbacks: fallbacks.into(),
+            ..reference(kind, consumer, id, 1)
+        };
+        for row in [
+            with("endpoint", "own-moves", "id-0001", "id-0003 id-0002"),
+            with("endpoint", "fallback-moves", "id-0002", "id-0001 id-0003"),
+            with("endpoint", "before-the-other", "id-0003", "id-0001 id-0002"),
+            with("endpoint", "behind-the-other", "id-0003", "id-0002 id-0001"),
+            with("template", "unseen", "id-0001", "id-0002"),
+        ] {
+            bind(store, &row).await;
+        }
+        let selection = Selectors { reference_kinds: vec!["endpoint".into()], ..Selectors::default() };
+        let moved = Reassignment {
+            from: "id-0001",
+            to: "id-0002",
+            provider: "openai",
+            selection: &selection,
+            now: 9,
+        };
+        let done = store.reassign_references(&moved, &event("reference.reassigned")).await.unwrap();
+        assert_eq!(done, Reassigned::Done(4), "what merged has moved too");
+        for (kind, consumer, id, fallbacks) in [
+            ("endpoint", "own-moves", "id-0002", "id-0003"),
+            ("endpoint", "fallback-moves", "id-0002", "id-0003"),
+            ("endpoint", "before-the-other", "id-0003", "id-0002"),
+            ("endpoint", "behind-the-other", "id-0003", "id-0002"),
+            ("template", "unseen", "id-0001", "id-0002"),
+        ] {
+            let row = store.reference(kind, consumer, &Selectors::default()).await.unwrap().unwrap();
+            let named = (row.credential_id.as_deref(), row.fallbacks.as_str());
+            assert_eq!(named, (Some(id), fallbacks), "{consumer}");
+        }
+    }
+}

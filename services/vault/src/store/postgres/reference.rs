@@ -107,6 +107,7 @@ impl ReferenceStore for PostgresStore {
         }
         let bindings = moved.bindings::<Postgres>().build().execute(&mut *tx).await?.rows_affected();
         let fallbacks = moved.fallbacks::<Postgres>().build().execute(&mut *tx).await?.rows_affected();
+        moved.repeated::<Postgres>().build().execute(&mut *tx).await?;
         append(&mut tx, &counted(event, bindings + fallbacks)).await?;
         tx.commit().await?;
         Ok(Reassigned::Done(i64::try_from(bindings + fallbacks).unwrap_or(i64::MAX)))

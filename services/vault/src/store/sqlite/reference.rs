@@ -102,6 +102,7 @@ impl ReferenceStore for SqliteStore {
         }
         let bindings = moved.bindings::<Sqlite>().build().execute(&mut *tx).await?.rows_affected();
         let fallbacks = moved.fallbacks::<Sqlite>().build().execute(&mut *tx).await?.rows_affected();
+        moved.repeated::<Sqlite>().build().execute(&mut *tx).await?;
         append(&mut tx, &counted(event, bindings + fallbacks)).await?;
         tx.commit().await?;
         Ok(Reassigned::Done(i64::try_from(bindings + fallbacks).unwrap_or(i64::MAX)))

@@ -1,0 +1,92 @@
+//! Progress bars, on standard error; hidden where that is no terminal, and gone with the value.
+
+use std::time::Duration;
+
+use indicatif::{HumanBytes, HumanCount, ProgressBar, ProgressStyle};
+use strongroom_api::backup::v1::export_backup_response::Progress as Tables;
+use strongroom_api::vault::v1::ReencryptResponse;
+
+use crate::output::printable;
+
+const EXPORT: &str = "{spinner} [{bar:24}] {pos}/{len} tables  {prefix}  {msg}";
+const REENCRYPTION: &str = "{spinner} [{bar:24}] {human_pos}/{human_len} rows  {per_sec}  {eta} left";
+
+pub(super) struct Progress {
+    bar: ProgressBar,
+}
+
+impl Progress {
+    pub(super) fn of_export() -> Self {
+        Self::start(EXPORT)
+    }
+
+    pub(super) fn of_reencryption() -> Self {
+        Self::start(REENCRYPTION)
+    }
+
+    fn start(template: &str) -> Self {
+        let style =
+            ProgressStyle::with_template(template).expect("the template is a constant that is tested");
+        let bar = ProgressBar::new(0).with_style(style);
+        bar.enable_steady_tick(Duration::from_millis(200));
+        Self { bar }
+    }
+
+    pub(super) fn tables(&self, export: &Tables) {
+        self.show(export.tables_done, export.tables_total);
+        let rows = HumanCount(export.rows.try_into().unwrap_or(0));
+        self.bar.set_prefix(format!("{rows} rows  {}", printable(&export.table)));
+    }
+
+    pub(super) fn bytes(&self, bytes: u64) {
+        let seconds = self.bar.elapsed().as_secs_f64().max(0.001);
+        #[expect(
+            clippy::cast_precision_loss,
+            clippy::cast_possible_truncation,
+            reason = "a figure to look at"
+        )]
+        let rate = (bytes as f64 / seconds) as u64;
+        self.bar.set_message(format!("{}  {}/s", HumanBytes(bytes), HumanBytes(rate)));
+    }
+
+    pub(super) fn rows(&self, run: &ReencryptResponse) {
+        self.show(run.rows_done, run.rows_done.saturating_add(run.rows_left));
+    }
+
+    fn show(&self, done: impl TryInto<u64>, total: impl TryInto<u64>) {
+        self.bar.set_length(total.try_into().unwrap_or(0));
+        self.bar.set_position(done.try_into().unwrap_or(0));
+    }
+
+    pub(super) fn finish(&self) {
+        self.bar.finish_and_clear();
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        self.finish();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_export_counts_tables_and_bytes() {
+        let progress = Progress::of_export();
+        progress.tables(&Tables { table: "t".into(), tables_done: 1, tables_total: 3, rows: 10 });
+        progress.bytes(4096);
+        assert_eq!((progress.bar.position(), progress.bar.length()), (1, Some(3)));
+        assert!(progress.bar.message().starts_with("4.00 KiB"));
+    }
+
+    #[test]
+    fn what_is_done_and_left_is_the_whole() {
+        let progress = Progress::of_reencryption();
+        progress.rows(&ReencryptResponse { rows_done: 10, rows_left: 30, done: false });
+        assert_eq!((progress.bar.position(), progress.bar.length()), (10, Some(40)));
+        progress.rows(&ReencryptResponse { rows_done: i64::MAX, rows_left: 1, done: false });
+    }
+}
