@@ -21,7 +21,7 @@ struct Options {
 /// What is measured.
 #[derive(Subcommand)]
 enum Subject {
-    /// Calls, batches, commits and pages of the vault, on SQLite and on PostgreSQL.
+    /// Calls, batches, commits, pages and re-encryption of the vault, on SQLite and on PostgreSQL.
     Vault {
         /// Shorter cells and 100,000 credentials instead of a million: to see that it runs.
         #[arg(long)]

@@ -4,8 +4,10 @@ mod batch;
 mod calls;
 mod commit;
 mod echo;
+mod fill;
 mod load;
 mod pages;
+mod reencryption;
 mod server;
 
 use std::time::Duration;
@@ -37,7 +39,11 @@ pub(crate) async fn run(short: bool) {
     let commits = commit::measure(&vaults, plan).await;
     calls::measure(&vaults, &commits, plan).await;
     batch::measure(&vaults, plan).await;
+    for vault in &vaults {
+        fill::credentials(vault, plan.credentials).await;
+    }
     pages::measure(&vaults, plan).await;
+    reencryption::measure(&vaults, plan).await;
 }
 
 fn cores() -> usize {

@@ -5,7 +5,6 @@ use std::time::Instant;
 use strongroom_api::vault::v1::ListCredentialsRequest;
 use strongroom_api::vault::v1::credential_service_client::CredentialServiceClient;
 use strongroom_runtime::client::AuthorizedChannel;
-use strongroom_store::Engine;
 
 use super::server::BenchVault;
 use super::{Plan, median};
@@ -15,7 +14,6 @@ const REPEATS: usize = 21;
 
 pub(super) async fn measure(vaults: &[BenchVault], plan: Plan) {
     for vault in vaults {
-        fill(vault, plan.credentials);
         let mut client = CredentialServiceClient::new(vault.channel());
         let first = page_time(&mut client, "").await;
         let token = token_of_last_page(&mut client).await;
@@ -25,27 +23,6 @@ pub(super) async fn measure(vaults: &[BenchVault], plan: Plan) {
             plan.credentials, vault.name
         );
     }
-}
-
-/// Rows as the vault writes them, ids ascending like UUIDv7; the secrets open nowhere.
-fn fill(vault: &BenchVault, credentials: u32) {
-    let numbers = match vault.database.url().engine() {
-        Engine::Sqlite(_) => format!(
-            "(WITH RECURSIVE counter (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM counter WHERE n < {credentials})
-              SELECT n FROM counter) AS numbers"
-        ),
-        Engine::Postgres(_) => format!("generate_series(1, {credentials}) AS numbers (n)"),
-    };
-    let id = match vault.database.url().engine() {
-        Engine::Sqlite(_) => "printf('ff%08d-0000-7000-8000-000000000000', n)",
-        Engine::Postgres(_) => "'ff' || lpad(n::text, 8, '0') || '-0000-7000-8000-000000000000'",
-    };
-    vault.database.run(&format!(
-        "INSERT INTO credentials (id, display_name, provider, secret, preview, active, create_time, update_time, revision)
-         SELECT {id}, 'Credential ' || n, 'openai', 'srv1.0000000000000000.' || n, 'sk-...123', TRUE, n, n, 1
-         FROM {numbers}"
-    ));
-    vault.database.run("ANALYZE");
 }
 
 /// Median milliseconds.

@@ -6,8 +6,11 @@ use std::time::Duration;
 
 use strongroom_api::vault::v1::credential_service_client::CredentialServiceClient;
 use strongroom_api::vault::v1::crypto_service_client::CryptoServiceClient;
-use strongroom_api::vault::v1::{CreateCredentialRequest, EncryptRequest};
-use strongroom_crypto::{KeyVersion, Purpose, RootKey};
+use strongroom_api::vault::v1::key_service_client::KeyServiceClient;
+use strongroom_api::vault::v1::{
+    CreateCredentialRequest, CreateKeyRequest, EncryptRequest, ExportKeyRingRequest,
+};
+use strongroom_crypto::{KeyRing, RootKey, WrappedVersion};
 use strongroom_runtime::client::{AuthorizedChannel, Bearer, Target};
 use strongroom_runtime::{Shutdown, SystemClock};
 use strongroom_testkit::TestDb;
@@ -26,6 +29,7 @@ pub(super) struct BenchVault {
     pub(super) database: TestDb,
     pub(super) credential_id: String,
     pub(super) ciphertext: String,
+    root: RootKey,
     url: String,
     token: String,
     shutdown: Shutdown,
@@ -43,17 +47,12 @@ impl BenchVault {
             admin_token_file: Some(folder.path().join("admin.token")),
             ..VaultConfig::default()
         };
-        // The first start makes the ring; the caller key is found by the second.
-        let (_, first) = start(config.clone()).await;
-        let token = wait_for(&folder.path().join("admin.token")).await;
-        // The token is written before the vault is through with its first start.
-        tokio::time::sleep(Duration::from_secs(1)).await;
-        database.run(&insert_key(&root));
-        first.begin();
         let (url, shutdown) = start(config).await;
+        let token = wait_for(&folder.path().join("admin.token")).await;
         let (credential_id, ciphertext) = (String::new(), String::new());
         let mut vault =
-            Self { name, database, credential_id, ciphertext, url, token, shutdown, _folder: folder };
+            Self { name, database, credential_id, ciphertext, root, url, token, shutdown, _folder: folder };
+        vault.create_key().await;
         vault.credential_id = vault.create_credential().await;
         vault.ciphertext = vault.encrypt().await;
         vault
@@ -63,6 +62,31 @@ impl BenchVault {
     pub(super) fn channel(&self) -> AuthorizedChannel {
         let channel = Target { url: self.url.clone(), ..Target::default() }.channel().unwrap();
         AuthorizedChannel::new(channel, Bearer::new(&self.token).unwrap())
+    }
+
+    /// The vault's own ring, to seal many rows as it does.
+    pub(super) async fn ring(&self) -> KeyRing {
+        let mut client = KeyServiceClient::new(self.channel());
+        let exported = client.export_key_ring(ExportKeyRingRequest {}).await.unwrap().into_inner();
+        let versions: Vec<_> = exported
+            .versions
+            .into_iter()
+            .map(|version| WrappedVersion {
+                key_id: version.key_id,
+                purpose: version.purpose.parse().unwrap(),
+                kid: version.kid.parse().unwrap(),
+                number: version.number.try_into().unwrap(),
+                state: version.state.parse().unwrap(),
+                root_key_id: version.root_key_id.parse().unwrap(),
+                wrapped: version.wrapped,
+            })
+            .collect();
+        KeyRing::open(&[&self.root], &versions).unwrap()
+    }
+
+    async fn create_key(&self) {
+        let request = CreateKeyRequest { key_id: KEY.into() };
+        KeyServiceClient::new(self.channel()).create_key(request).await.unwrap();
     }
 
     async fn create_credential(&self) -> String {
@@ -112,14 +136,4 @@ async fn wait_for(file: &Path) -> String {
             _ => tokio::time::sleep(Duration::from_millis(20)).await,
         }
     }
-}
-
-fn insert_key(root: &RootKey) -> String {
-    let version = KeyVersion::create(root, KEY, Purpose::Caller, 1);
-    let (kid, root_key_id, wrapped) = (version.kid, version.root_key_id, version.wrapped);
-    format!(
-        "INSERT INTO keys (id, purpose, create_time) VALUES ('{KEY}', 'caller', 1);
-         INSERT INTO key_versions (kid, key_id, number, state, root_key_id, wrapped, create_time)
-         VALUES ('{kid}', '{KEY}', 1, 'primary', '{root_key_id}', '{wrapped}', 1);"
-    )
 }

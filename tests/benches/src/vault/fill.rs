@@ -1,0 +1,42 @@
+//! Many credentials, sealed as the vault seals them but put straight into its table: through the service each
+//! would cost a durable commit.
+
+use std::fmt::Write as _;
+
+use strongroom_crypto::{KeyRing, Place, Purpose};
+
+use super::server::{BenchVault, VALUE};
+
+/// Rows of one statement.
+const ROWS: u32 = 5000;
+const INSERT: &str = "INSERT INTO credentials (id, display_name, provider, secret, preview, active, \
+                      create_time, update_time, revision) VALUES ";
+
+/// Adds `count` credentials, numbered from 0.
+pub(super) async fn credentials(vault: &BenchVault, count: u32) {
+    let ring = vault.ring().await;
+    for first in (0..count).step_by(ROWS as usize) {
+        vault.database.run(&insert(&ring, first..count.min(first + ROWS)));
+    }
+    vault.database.run("ANALYZE");
+}
+
+/// The credential's id: ascending, and after every UUIDv7.
+pub(super) fn id(number: u32) -> String {
+    format!("ff{number:08}-0000-7000-8000-000000000000")
+}
+
+fn insert(ring: &KeyRing, numbers: std::ops::Range<u32>) -> String {
+    let mut sql = INSERT.to_owned();
+    for number in numbers {
+        let (id, comma) = (id(number), if sql.len() == INSERT.len() { "" } else { "," });
+        let place = Place { purpose: Purpose::Credential, table: "credentials", column: "secret", row: &id };
+        let secret = ring.seal("credential", &place, &VALUE).unwrap();
+        write!(
+            sql,
+            "{comma}('{id}','Credential {number}','openai','{secret}','sk-...123',TRUE,{number},{number},1)"
+        )
+        .unwrap();
+    }
+    sql
+}
