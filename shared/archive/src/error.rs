@@ -2,6 +2,8 @@
 
 use std::io;
 
+use crate::seal::SealError;
+
 /// What went wrong while an archive was written or read. Messages name the entry and say what to do
 /// where something can be done.
 #[derive(Debug, thiserror::Error)]
@@ -211,6 +213,10 @@ pub enum Error {
     /// A value in a form that its engine never uses.
     #[error("a value {0}")]
     Value(&'static str),
+
+    /// The seal around the archive.
+    #[error(transparent)]
+    Seal(#[from] SealError),
 }
 
 /// The result of this crate.
@@ -230,13 +236,13 @@ impl Error {
     pub(crate) fn from_zip(error: zip::result::ZipError) -> Self {
         match error {
             zip::result::ZipError::Io(error) if error.kind() != io::ErrorKind::UnexpectedEof => {
-                Self::Read(error)
+                Self::from_read(error)
             }
             other => Self::Zip(other),
         }
     }
 
-    /// The error of this crate that an entry's `Read` wrapped, or [`Error::Read`].
+    /// The error of this crate that the `Read` of an entry or a sealed file wrapped, or [`Error::Read`].
     pub(crate) fn from_read(error: io::Error) -> Self {
         match error.downcast::<Self>() {
             Ok(own) => own,

@@ -2,8 +2,8 @@
 //!
 //! FORMAT.md beside this crate is the specification. [`ArchiveWriter`] streams an archive into any
 //! `Write`; [`ArchiveReader`] opens one under the strict policy and [`verify`] checks all of it;
-//! [`RowReader`] hands rows to loaders. Everything here is synchronous: services run it on a blocking
-//! thread.
+//! [`RowReader`] hands rows to loaders. [`seal`] puts an archive into an age file and opens it again.
+//! Everything here is synchronous: services run it on a blocking thread.
 
 mod directory;
 mod end_record;
@@ -18,6 +18,7 @@ mod policy;
 mod reader;
 mod rows;
 pub mod schema;
+pub mod seal;
 mod sink;
 mod value;
 mod verify;

@@ -7,6 +7,7 @@ mod limits;
 mod raw_zip;
 mod round_trip;
 mod sample;
+mod seal;
 mod sinks;
 mod tools;
 mod vectors;
