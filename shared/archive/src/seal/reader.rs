@@ -74,8 +74,7 @@ impl<R: Read> SealReader<R> {
             return Ok(false);
         }
         let is_last = self.cipher.open(chunk, true, &mut self.chunk);
-        let at_end =
-            !is_full || self.inner.by_ref().bytes().next().transpose().map_err(Error::from_read)?.is_none();
+        let at_end = !is_full || self.is_at_end()?;
         match (is_last, at_end) {
             (true, true) if chunk > 0 && self.chunk.is_empty() => Err(SealError::EmptyLastChunk.into()),
             (true, true) => Ok(true),
@@ -83,6 +82,13 @@ impl<R: Read> SealReader<R> {
             (false, true) => Err(SealError::LastChunk { chunk }.into()),
             (false, false) => Err(SealError::Chunk { chunk }.into()),
         }
+    }
+
+    /// Whether nothing follows. A byte that does is lost, but then the file is refused anyway.
+    fn is_at_end(&mut self) -> Result<bool> {
+        let mut more = Vec::new();
+        self.inner.by_ref().take(1).read_to_end(&mut more).map_err(Error::from_read)?;
+        Ok(more.is_empty())
     }
 }
 

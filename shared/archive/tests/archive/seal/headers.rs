@@ -201,7 +201,7 @@ fn a_header_without_end_is_not_read_for_ever() {
 fn ends_that_no_writer_makes() {
     let full = noise(CHUNK);
     let last = |chunk| SealError::LastChunk { chunk };
-    let cases: [(&[(&[u8], bool)], SealError, SealError); 5] = [
+    let cases: [(raw::Chunks, SealError, SealError); 5] = [
         (&[(&full, false), (b"", true)], SealError::EmptyLastChunk, SealError::EmptyLastChunk),
         (&[(b"x", false)], last(0), last(0)),
         (&[(b"", false)], last(0), last(0)),

@@ -17,8 +17,11 @@ pub(crate) fn header(stanzas: &str) -> Vec<u8> {
     format!("{covered} {}\n", base64(&mac)).into_bytes()
 }
 
-/// A payload of these chunks, numbered from 0; the flags say which claim to be the last.
-pub(crate) fn payload(chunks: &[(&[u8], bool)]) -> Vec<u8> {
+/// Plaintexts of chunks, and whether each claims to be the last.
+pub(crate) type Chunks<'a> = &'a [(&'a [u8], bool)];
+
+/// A payload of these chunks, numbered from 0.
+pub(crate) fn payload(chunks: Chunks<'_>) -> Vec<u8> {
     let mut payload = vec![0x11; 16];
     let cipher = ChaCha20Poly1305::new((&derive(&[0x11; 16], b"payload")).into());
     for (number, (plaintext, last)) in chunks.iter().enumerate() {
