@@ -5,9 +5,9 @@
 //! behind it come ChaCha20-Poly1305 chunks of 64 KiB, each with its number and whether it is the last.
 //!
 //! Written here and not taken from the crate `age` (0.12): that one stands on the RustCrypto generation
-//! before ours and would compile a second copy of every primitive, an RSA and a translation engine with it;
-//! it does not show the stanzas of a file, which the vault has to be asked about *before* opening, as its
-//! traits cannot wait for a call; and one sentence for each kind of damage needs the chunk loop.
+//! before ours, and would compile a second copy of every primitive and a parser and a translation engine of
+//! its own; it does not show the stanzas of a file, which the vault has to be asked about *before* opening,
+//! because its traits cannot wait for a call; and a sentence for each kind of damage needs the chunk loop.
 //!
 //! The file key crosses to the vault, the root key never comes back: [`FileKey::expose`] goes into the call
 //! that wraps it, the answer becomes a [`VaultStanza`]. Opening is the mirror image:

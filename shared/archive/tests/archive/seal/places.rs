@@ -8,7 +8,7 @@ use std::sync::OnceLock;
 use strongroom_archive::seal::{Header, SealError, SealedFile};
 use strongroom_archive::{ArchiveReader, Error, Limits};
 
-use super::{CHUNK, SEALED_CHUNK, identities, noise, seal, two_recipients};
+use super::{CHUNK, SEALED_CHUNK, identities, noise, refusal, seal, two_recipients};
 use crate::sample;
 
 #[test]
@@ -75,13 +75,14 @@ impl<R: Seek> Seek for Counted<R> {
 /// Eight tables of rows that hardly compress, sealed: 4 MB.
 fn sealed_archive() -> &'static [u8] {
     static SEALED: OnceLock<Vec<u8>> = OnceLock::new();
-    SEALED.get_or_init(|| seal(&large_archive(), &two_recipients()))
+    SEALED.get_or_init(|| seal(&archive(450_000), &two_recipients()))
 }
 
-fn large_archive() -> Vec<u8> {
+/// Eight tables with rows of about so many bytes of noise each.
+fn archive(noise_bytes: usize) -> Vec<u8> {
     let tables: Vec<sample::Table> = (0..8)
         .map(|number| {
-            let rows: Vec<String> = noise(450_000 + number)
+            let rows: Vec<String> = noise(noise_bytes + number)
                 .chunks(1000)
                 .map(|bytes| format!(r#"{{"id":"{}"}}"#, hex::encode(bytes)))
                 .collect();
@@ -108,7 +109,7 @@ fn one_table_opens_without_reading_the_others() {
 }
 
 #[test]
-fn damage_inside_an_archive_is_told_in_the_seals_words() {
+fn damage_inside_an_entry_is_told_in_the_seals_words() {
     let mut sealed = sealed_archive().to_vec();
     // Far from where any of the eight begins or ends.
     let inside = sealed.len() / 16 * 9;
@@ -124,4 +125,18 @@ fn damage_inside_an_archive_is_told_in_the_seals_words() {
         }
     }
     assert_eq!(refused.len(), 1, "{refused:?}");
+}
+
+/// Small enough that an entry begins or ends in every chunk.
+#[test]
+fn damage_where_entries_begin_and_end_is_told_so_too() {
+    let sealed = seal(&archive(40_000), &two_recipients());
+    let chunks = sealed.len() / SEALED_CHUNK;
+    for chunk in 0..chunks {
+        let mut damaged = sealed.clone();
+        damaged[600 + chunk * SEALED_CHUNK] ^= 1;
+        let opened = ArchiveReader::open(open(Cursor::new(damaged)).unwrap(), Limits::V1);
+        assert_eq!(refusal(opened.map(drop)), SealError::Chunk { chunk: chunk as u64 });
+    }
+    assert!(chunks > 3, "{chunks}");
 }
