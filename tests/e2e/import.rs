@@ -162,7 +162,10 @@ fn a_gateway_s_credentials_are_imported_once() {
     let _ = admin.json(&["credential", "activate", "Mistral"]);
     let again = admin.run(&[&import[..], &["-o", "json"]].concat());
     assert_eq!(outcomes(&again.json())[..2], ["already there", "already there"]);
-    assert_eq!(admin.json(&["credential", "stats"]), json!({ "total": "2", "active": "2", "providers": ["mistral", "openai"] }));
+    assert_eq!(
+        admin.json(&["credential", "stats"]),
+        json!({ "total": "2", "active": "2", "providers": ["mistral", "openai"] })
+    );
     assert_eq!(admin.events("credential.created").len(), 2);
 
     // Without its labels only the request id knows it.

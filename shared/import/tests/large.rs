@@ -21,14 +21,13 @@ const MEMORY_LIMIT: u64 = 16 << 20;
 #[test]
 fn a_large_recording_streams() {
     let long = std::env::var_os("STRONGROOM_LONG").is_some();
-    let bytes = if long { 3_u64 << 30 } else { 96 << 20 };
+    let bytes = if long { 3_u64 << 30 } else { 64 << 20 };
     let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
     let path = folder.path().join("large.geb");
     write_geb(&path, bytes);
 
     let before = peak_memory();
-    let mut geb =
-        Geb::open(File::open(&path).unwrap(), &SecretBytes::new(PASSPHRASE.to_vec())).unwrap();
+    let mut geb = Geb::open(File::open(&path).unwrap(), &SecretBytes::new(PASSPHRASE.to_vec())).unwrap();
     assert_eq!(geb.contents().recordings[0].bytes, bytes);
     let out = folder.path().join("out");
     assert_eq!(geb.unpack(&out, false).unwrap().forms, [Form::AsStored]);
