@@ -21,8 +21,14 @@ pub enum Error {
         source: io::Error,
     },
     /// The folder to unpack into holds something.
-    #[error("{} is not empty, and nothing is overwritten: name a folder that is new or empty", .0.display())]
-    NotEmpty(PathBuf),
+    #[error("{out} is not empty, and nothing is overwritten: there is {found} in it; name a folder that is new or \
+             empty", out = .out.display(), found = .found.display())]
+    NotEmpty {
+        /// The folder.
+        out: PathBuf,
+        /// Something in it. A run that was killed leaves a folder whose name begins with `.partial-`.
+        found: PathBuf,
+    },
 
     /// The magic is missing.
     #[error("this is not a Gatwy backup: a .geb file begins with ALTBAK")]

@@ -50,7 +50,7 @@ impl<R: Read + Seek> Envelope<R> {
     pub(super) fn is_authentic(&mut self) -> Result<bool> {
         let mut payload = self.payload()?;
         payload.skip_rest()?;
-        payload.is_authentic()
+        payload.finish()
     }
 
     /// The payload from its start, decrypted while it is read.
@@ -112,7 +112,7 @@ impl<R: Read> Payload<'_, R> {
     }
 
     /// Whether the code after the payload is that of what was read; the payload must have been read to its end.
-    pub(super) fn is_authentic(self) -> Result<bool> {
+    pub(super) fn finish(self) -> Result<bool> {
         let mut tag = [0; TAG_BYTES as usize];
         self.source.into_inner().read_exact(&mut tag).map_err(Error::Read)?;
         Ok(self.mac.verify_slice(&tag).is_ok())

@@ -25,8 +25,9 @@ impl Folder {
             Err(source) => return Err(Error::Write { path: out.to_owned(), source }),
         };
         let failed = |source| Error::Write { path: out.to_owned(), source };
-        if out.read_dir().map_err(failed)?.next().is_some() {
-            return Err(Error::NotEmpty(out.to_owned()));
+        if let Some(entry) = out.read_dir().map_err(failed)?.next() {
+            let found = entry.map_err(failed)?.file_name().into();
+            return Err(Error::NotEmpty { out: out.to_owned(), found });
         }
         let mut folder = Self { out: out.to_owned(), made, partial: None };
         folder.partial = Some(tempfile::Builder::new().prefix(".partial-").tempdir_in(out).map_err(failed)?);
@@ -52,7 +53,7 @@ impl Folder {
             let entry = entry.map_err(failed)?;
             let path = self.out.join(entry.file_name());
             if path.symlink_metadata().is_ok() {
-                return Err(Error::NotEmpty(self.out.clone()));
+                return Err(Error::NotEmpty { out: self.out.clone(), found: entry.file_name().into() });
             }
             let moved = sync(&entry.path()).and_then(|()| std::fs::rename(entry.path(), &path));
             moved.map_err(|source| Error::Write { path, source })?;

@@ -96,7 +96,7 @@ fn nothing_is_overwritten_and_nothing_half_written() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("mine"), "precious").unwrap();
     let error = open(&file).unwrap().unpack(folder.path(), false).unwrap_err();
-    assert!(matches!(error, Error::NotEmpty(_)), "{error}");
+    assert!(matches!(error, Error::NotEmpty { .. }) && error.to_string().contains("mine"), "{error}");
     assert_eq!(names(folder.path()), ["mine"]);
 
     // The file changes after it was opened.

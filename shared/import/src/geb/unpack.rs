@@ -72,7 +72,7 @@ impl<R: Read + Seek> Geb<R> {
             forms.push(recording::copy(&mut payload, *bytes, key, |piece| write(&file, &path, piece))?);
             sync(&file, &path)?;
         }
-        if payload.is_authentic()? { Ok(forms) } else { Err(Error::Damaged) }
+        if payload.finish()? { Ok(forms) } else { Err(Error::Damaged) }
     }
 }
 
