@@ -6,6 +6,7 @@ mod big;
 mod demo;
 mod failures;
 mod grpcurl;
+mod import;
 mod kills;
 mod leaks;
 mod main_job;

@@ -4,6 +4,7 @@ mod archive;
 mod audit;
 mod backup;
 mod credential;
+mod import;
 mod key;
 mod reference;
 mod services;
@@ -18,6 +19,7 @@ pub(crate) use backup::BackupCommand;
 pub(crate) use credential::{
     CreateCredential, CredentialCommand, ListCredentials, RotateCredential, UpdateCredential,
 };
+pub(crate) use import::{ImportCommand, ImportGeb, ImportPromptgate};
 pub(crate) use key::KeyCommand;
 pub(crate) use reference::{BindReference, Consumer, ReferenceCommand};
 pub(crate) use services::{Demo, Dev, SourceCommand};
@@ -84,6 +86,9 @@ pub(crate) enum Command {
     /// Archives on this machine; no service is needed.
     #[command(subcommand)]
     Archive(ArchiveCommand),
+    /// Take over from other products: Gatwy's backups, PromptGate's credentials.
+    #[command(subcommand)]
+    Import(ImportCommand),
 }
 
 #[cfg(test)]
@@ -155,6 +160,9 @@ mod tests {
             "source list",
             "archive inspect F",
             "archive verify F",
+            "import geb F --passphrase-file P --out D --with-master-key",
+            "import geb F --passphrase-file -",
+            "import promptgate F --app-key-file K --dry-run",
         ] {
             let tidy = line.split_whitespace().collect::<Vec<_>>().join(" ");
             let cli = parse(&tidy).unwrap_or_else(|error| panic!("{tidy}: {error}"));
@@ -190,6 +198,9 @@ mod tests {
             "audit prune",
             "audit prune --before 2029-01-01T00:00:00Z --older-than 90d",
             "backup export",
+            "import geb F",
+            "import geb F --passphrase-file P --with-master-key",
+            "import promptgate F",
             "-o yaml credential stats",
         ] {
             let error = parse(line).map(|_| ()).expect_err(line);

@@ -6,6 +6,7 @@ mod backup;
 mod credential;
 mod demo;
 mod dev;
+mod import;
 mod key;
 mod progress;
 mod reference;
@@ -30,5 +31,6 @@ pub(crate) async fn run(cli: Cli) -> Result<()> {
         Command::Backup(command) => backup::run(command, format).await,
         Command::Source(command) => source::run(command, format).await,
         Command::Archive(command) => archive::run(command, format),
+        Command::Import(command) => import::run(command, format).await,
     }
 }

@@ -152,6 +152,13 @@ pub enum Error {
         entry: String,
     },
 
+    /// An entry that was looked for in somebody else's ZIP.
+    #[error("there is no entry {entry:?}")]
+    NoEntry {
+        /// Its name.
+        entry: String,
+    },
+
     /// The compressed data or its checksum is broken.
     #[error("the entry {entry:?} is damaged: {source}")]
     Damaged {
@@ -243,7 +250,7 @@ impl Error {
     }
 
     /// The error of this crate that the `Read` of an entry or a sealed file wrapped, or [`Error::Read`].
-    pub(crate) fn from_read(error: io::Error) -> Self {
+    pub fn from_read(error: io::Error) -> Self {
         match error.downcast::<Self>() {
             Ok(own) => own,
             Err(other) => Self::Read(other),
