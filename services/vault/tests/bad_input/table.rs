@@ -171,6 +171,13 @@ pub(crate) const TABLE: &[Row] = &[
     row("vault.v1.ReferenceService/ResolveReference", r#"{"kind": "endpoint", "consumer": "$bound"}"#, "",
         &[("kind", KIND), ("consumer", TEXT)]),
 
+    row("vault.v1.SealService/UnwrapFileKey",
+        r#"{"stanzas": [{"rootKeyId": "$root", "wrapped": "$wrapped"}]}"#, "",
+        &[("stanzas", STANZAS), ("stanzas[1].root_key_id", KID), ("stanzas[1].wrapped", WRAPPED)]),
+    row("vault.v1.SealService/WrapFileKey",
+        r#"{"fileKey": "MDEyMzQ1Njc4OWFiY2RlZg==", "archiveId": "$uuid"}"#, "",
+        &[("file_key", FILE_KEY), ("archive_id", ID_FILTER)]),
+
     row("vault.v1.TokenService/IntrospectToken", r#"{"token": "srt_none"}"#, "", &[("token", TOKEN)]),
     row("vault.v1.TokenService/IssueToken",
         r#"{"name": "one", "role": "gateway", "expireTime": "2999-01-01T00:00:00Z",
