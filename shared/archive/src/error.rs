@@ -121,6 +121,9 @@ pub enum Error {
     /// There is no manifest.
     #[error("there is no manifest.json: this is not an archive, or its export never ended")]
     NoManifest,
+    /// `manifest.sig` is there and is no signature.
+    #[error("manifest.sig is no signature: expected a key version and 128 lower-case hexadecimal digits")]
+    Signature,
     /// The manifest is not the JSON it should be.
     #[error("manifest.json cannot be understood: {0}")]
     ManifestJson(#[source] serde_json::Error),
