@@ -12,6 +12,7 @@ mod leaks;
 mod main_job;
 mod operating;
 mod repository;
+mod sealed;
 mod shutdown;
 mod tls;
 mod two_vaults;

@@ -54,8 +54,8 @@ pub(crate) struct ArchiveKeys {
 #[derive(Debug, Args, Default)]
 pub(crate) struct SignerFile {
     /// Public halves of the vault's signing key, as `key export-public` writes them.
-    #[arg(long = "signer", value_name = "FILE")]
-    pub(crate) file: Option<PathBuf>,
+    #[arg(long, value_name = "FILE")]
+    pub(crate) signer: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

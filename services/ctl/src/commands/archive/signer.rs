@@ -33,7 +33,7 @@ const UNKNOWN: &str = "it is signed by somebody whom the signer file does not na
 impl Signer {
     /// `None` where no file was given.
     pub(super) fn read(signer: &SignerFile) -> Result<Option<Self>> {
-        signer.file.as_deref().map(Self::read_file).transpose()
+        signer.signer.as_deref().map(Self::read_file).transpose()
     }
 
     /// Reads lines as `key export-public` writes them; empty ones and those that begin with `#` are skipped.
