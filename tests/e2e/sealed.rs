@@ -145,6 +145,12 @@ fn an_unknown_signer_has_its_own_exit_code() {
     let _ = dev.admin.run(&["key", "export-public", "--out", text(&ours)]).succeeded();
     let _ = other.admin.run(&["key", "export-public", "--out", text(&theirs)]).succeeded();
     let _ = kit.archive("verify", &file, &["--signer", text(&ours)]).succeeded();
+    let shown = kit.archive("inspect", &file, &["--signer", text(&ours)]).succeeded().text();
+    assert!(shown.contains(", checked"), "{shown}");
+    let _ = kit.archive("inspect", &file, &["--signer", text(&theirs)]).failed_with(3);
+    let opened = kit.archive("open", &file, &["--signer", text(&theirs), "--table", "users"]);
+    assert!(opened.stdout.is_empty(), "nothing is shown of it");
+    let _ = opened.failed_with(3);
     let said = kit.archive("verify", &file, &["--signer", text(&theirs)]).failed_with(3);
     assert!(said.contains("signed by somebody whom the signer file does not name"), "{said}");
 

@@ -15,6 +15,8 @@ pub(crate) enum ArchiveCommand {
         file: PathBuf,
         #[command(flatten)]
         keys: ArchiveKeys,
+        #[command(flatten)]
+        signer: SignerFile,
     },
     /// Check every byte, digest and row of an archive.
     ///

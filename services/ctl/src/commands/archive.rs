@@ -23,15 +23,25 @@ pub(crate) use signer::UnknownSigner;
 
 pub(super) async fn run(command: ArchiveCommand, format: Format) -> Result<()> {
     match command {
-        ArchiveCommand::Inspect { file, keys } => {
-            let (archive, size) = open(&file, &keys).await?;
-            let manifest = archive.manifest();
-            format.document(manifest, || summary::text(manifest, size))
-        }
+        ArchiveCommand::Inspect { file, keys, signer } => inspect(&file, &keys, &signer, format).await,
         ArchiveCommand::Verify { file, keys, signer } => verify_command(&file, &keys, &signer, format).await,
         ArchiveCommand::Open(open) => extract::run(open, format).await,
         ArchiveCommand::Reseal(reseal) => reseal::run(reseal, format).await,
     }
+}
+
+async fn inspect(file: &Path, keys: &ArchiveKeys, signer: &SignerFile, format: Format) -> Result<()> {
+    let signer = Signer::read(signer)?;
+    let (mut archive, size) = open(file, keys).await?;
+    let named = || file.display().to_string();
+    let checked = check_signer(signer.as_ref(), &mut archive).with_context(named)?;
+    let signature = match archive.signature().with_context(named)? {
+        None => "none".to_owned(),
+        Some(signature) if checked.is_empty() => format!("by {}, not checked (--signer)", signature.kid()),
+        Some(signature) => format!("by {}, checked", signature.kid()),
+    };
+    let manifest = archive.manifest();
+    format.document(manifest, || summary::text(manifest, size, &signature))
 }
 
 async fn verify_command(file: &Path, keys: &ArchiveKeys, signer: &SignerFile, format: Format) -> Result<()> {

@@ -163,6 +163,8 @@ const NOT_EXPIRIES: Verdict =
 pub(crate) const EXPIRY: Rule = rule(OPTIONAL, FAR, NOT_EXPIRIES);
 pub(crate) const PRUNE_BEFORE: Rule =
     rule(Refused(&[Unset]), FAR, Refused(&[Seconds(0, -1), Seconds(253_402_300_799, 0)]));
+pub(crate) const COUNT_TIME: Rule =
+    rule(OPTIONAL, FAR, Refused(&[Seconds(0, -1), Seconds(253_402_300_799, 0)]));
 pub(crate) const GRACE: Rule = rule(
     Taken("unset means an hour"),
     Refused(&[Seconds(2_592_001, 0), Seconds(2_592_000, 1), Seconds(i64::MAX, 0)]),

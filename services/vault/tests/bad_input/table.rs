@@ -148,8 +148,10 @@ pub(crate) const TABLE: &[Row] = &[
     row("vault.v1.KeyService/Reencrypt", r#"{"rowsPerSecond": 1000}"#, "", &[("rows_per_second", ROWS_PER_SECOND)]),
     row("vault.v1.KeyService/ReleaseKeyPins", r#"{"archiveId": "$uuid"}"#, "", &[("archive_id", ID)]),
     row("vault.v1.KeyService/ReportKeyCensus",
-        r#"{"keyId": "k-census", "column": "servers.secret", "source": "gateway", "values": {"$census": 3}}"#, "",
-        &[("key_id", KEY_ID), ("column", COLUMN), ("source", TEXT), ("values", CENSUS)]),
+        r#"{"keyId": "k-census", "column": "servers.secret", "source": "gateway", "values": {"$census": 3},
+            "countTime": "2020-01-01T00:00:00Z"}"#, "",
+        &[("key_id", KEY_ID), ("column", COLUMN), ("source", TEXT), ("values", CENSUS),
+          ("count_time", COUNT_TIME)]),
     row("vault.v1.KeyService/RotateKey", r#"{"keyId": "page"}"#, "", &[("key_id", KEY_ID)]),
     row("vault.v1.KeyService/UndoDestroyKeyVersion", r#"{"kid": "$kid"}"#, "KEY_VERSION_STATE", &[("kid", KID)]),
 

@@ -8,6 +8,7 @@ mod raw_zip;
 mod round_trip;
 mod sample;
 mod seal;
+mod signatures;
 mod sinks;
 mod tools;
 mod vectors;
