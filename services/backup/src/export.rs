@@ -116,7 +116,7 @@ impl Exports {
         }
         let mut journal =
             Journal::create(self.vault.clone(), caller, &self.instance, &archive_id, &file_name, &plan)?;
-        journal.sealed(&choice);
+        journal.sealed(&choice, self.policy.recipients(&choice));
         let seal = self.policy.prepare(choice, &self.vault, &archive_id).await?.map(Arc::new);
         let stop = self.stop.child_token();
         let export = Export {

@@ -41,14 +41,6 @@ impl SealChoice {
             Self::Recipients(_) => "recipients",
         }
     }
-
-    /// The recipients that were asked for, for the audit log; they are public.
-    pub(crate) fn recipients(&self) -> Vec<String> {
-        match self {
-            Self::Recipients(keys) => keys.iter().map(X25519Recipient::to_string).collect(),
-            _ => Vec::new(),
-        }
-    }
 }
 
 /// One archive's seal, before its first byte.
@@ -95,6 +87,16 @@ impl SealPolicy {
         if let Err(error) = self.check() {
             tracing::warn!(%error, "sealed exports will be refused");
         }
+    }
+
+    /// The recovery keys that will open it, for the audit log: which archives does a lost one open?
+    pub(crate) fn recipients(&self, choice: &SealChoice) -> Vec<String> {
+        let keys = match choice {
+            SealChoice::Configured => &self.recovery,
+            SealChoice::Recipients(keys) => keys,
+            SealChoice::Plain | SealChoice::Passphrase(_) => return Vec::new(),
+        };
+        keys.iter().map(X25519Recipient::to_string).collect()
     }
 
     /// Prepares the seal of an archive; `None` for a plain one. The vault wraps the file key meanwhile.

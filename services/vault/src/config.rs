@@ -21,6 +21,8 @@ pub struct ConfigFile {
     #[serde(default)]
     backup: IgnoredAny,
     #[serde(default)]
+    seal: IgnoredAny,
+    #[serde(default)]
     sources: IgnoredAny,
 }
 

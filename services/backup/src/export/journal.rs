@@ -57,10 +57,9 @@ impl Journal {
         Ok(Self { vault, event, instance: instance.to_owned() })
     }
 
-    /// Says in both events how the archive is sealed; never with what.
-    pub(crate) fn sealed(&mut self, choice: &SealChoice) {
+    /// Says in both events how the archive is sealed and which public keys open it; never a passphrase.
+    pub(crate) fn sealed(&mut self, choice: &SealChoice, recipients: Vec<String>) {
         put(&mut self.event.metadata, "seal", choice.name());
-        let recipients = choice.recipients();
         if !recipients.is_empty() {
             put(&mut self.event.metadata, "recipients", recipients);
         }

@@ -82,6 +82,7 @@ async fn an_export_is_sealed_to_the_vault_and_the_recovery_key() {
     strongroom_crypto::verify(&signer.bytes, domain, manifest, signature.bytes()).unwrap();
     for event in service.vault.events() {
         assert_eq!(event.metadata["seal"], "\"configured\"");
+        assert_eq!(event.metadata["recipients"], format!("[\"{}\"]", service.recovery().recipient()));
         assert_eq!(event.target, received.header.file_name);
     }
 }

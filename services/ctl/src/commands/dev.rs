@@ -15,6 +15,7 @@ pub(super) async fn run(dev: Dev) -> Result<()> {
     if let Some(listen) = dev.backup_listen {
         settings.backup.backup.listen = listen;
     }
+    let own_recovery_key = !settings.has_seal();
     let shutdown = Shutdown::on_signal();
     let starting = Embedded::start(settings, &dev.data_dir);
     let Some(started) = shutdown.unless_begun(starting).await else {
@@ -23,12 +24,11 @@ pub(super) async fn run(dev: Dev) -> Result<()> {
     let embedded = started?;
     message(&format!("vault on {}", embedded.vault().url));
     message(&format!("backup on {}", embedded.backup().url));
-    let recovery_key = dev.data_dir.join(RECOVERY_KEY);
-    if recovery_key.exists() {
+    if own_recovery_key {
         message(&format!(
             "archives are sealed to the vault and to {}: for development only, `strongroom recovery create` \
              makes a key for a safe",
-            recovery_key.display()
+            dev.data_dir.join(RECOVERY_KEY).display()
         ));
     }
     print(b"ready\n")?;

@@ -58,6 +58,12 @@ impl Settings {
         backup.vault.url.is_empty() || backup.vault.url == unset.url
     }
 
+    /// Whether something was said about recovery recipients.
+    pub(crate) fn has_seal(&self) -> bool {
+        let seal = &self.backup.seal;
+        !seal.recovery_recipients.is_empty() || seal.without_recovery.is_some()
+    }
+
     /// Puts database, root key, recovery key and admin token into `data_dir` unless they are configured elsewhere.
     /// The keys are made if missing.
     pub(super) fn complete(&mut self, data_dir: &Path) -> Result<()> {
@@ -77,9 +83,8 @@ impl Settings {
             }
             vault.root_key_file = Some(root_key);
         }
-        let seal = &mut self.backup.seal;
-        if seal.recovery_recipients.is_empty() && seal.without_recovery.is_none() {
-            seal.recovery_recipients = vec![own_recipient(&data_dir.join(RECOVERY_KEY))?];
+        if !self.has_seal() {
+            self.backup.seal.recovery_recipients = vec![own_recipient(&data_dir.join(RECOVERY_KEY))?];
         }
         Ok(())
     }
@@ -136,6 +141,22 @@ mod tests {
         assert_eq!(settings.vault.database_url, "postgres://v@h/d");
         assert_eq!(settings.vault.root_key_file, Some("k".into()));
         assert_eq!(settings.backup.app.name, "Strongroom dev");
+    }
+
+    #[test]
+    fn a_recovery_key_is_made_once_unless_something_is_said() {
+        let folder = tempfile::tempdir().unwrap();
+        let completed = |text: &str| {
+            let mut settings = load(text).unwrap();
+            settings.complete(folder.path()).unwrap();
+            settings.backup.seal
+        };
+        let words = format!("[seal]\nwithout_recovery = '{}'", strongroom_backup::WITHOUT_RECOVERY);
+        assert!(completed(&words).recovery_recipients.is_empty());
+        assert!(!folder.path().join(RECOVERY_KEY).exists());
+        let made = completed("").recovery_recipients;
+        assert_eq!(completed("").recovery_recipients, made);
+        assert_eq!(completed("[seal]\nrecovery_recipients = ['age1x']").recovery_recipients, ["age1x"]);
     }
 
     #[test]

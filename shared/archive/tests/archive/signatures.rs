@@ -42,10 +42,14 @@ fn without_a_signature_that_was_wanted_there_is_no_archive() {
 
 /// The signature counts among the entries that a reader accepts.
 #[test]
-fn the_limit_of_entries_leaves_room_for_it() {
-    let limits = Limits { entries: 3, ..Limits::V1 };
-    let mut writer = ArchiveWriter::create(Vec::new(), limits, Compression::default());
-    writer.write_ring(b"{}").unwrap();
-    let (_, bytes) = writer.finish_signed(sample::head(), |_| Ok(signature())).unwrap();
-    sample::check(&bytes, limits).unwrap();
+fn it_is_an_entry_within_the_limit() {
+    let write = |entries| {
+        let limits = Limits { entries, ..Limits::V1 };
+        let mut writer = ArchiveWriter::create(Vec::new(), limits, Compression::default());
+        writer.write_ring(b"{}")?;
+        Ok(writer.finish_signed(sample::head(), |_| Ok(signature()))?.1)
+    };
+    sample::check(&write(3).unwrap(), Limits { entries: 3, ..Limits::V1 }).unwrap();
+    let error: Error = write(2).unwrap_err();
+    assert!(matches!(error, Error::Limit { limit: 2, .. }), "{error}");
 }
