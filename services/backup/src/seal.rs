@@ -64,20 +64,20 @@ impl SealPolicy {
         let without_recovery = match config.without_recovery.as_deref() {
             None => false,
             Some(WITHOUT_RECOVERY) => true,
-            Some(_) => return refused(format!("without_recovery must be {WITHOUT_RECOVERY:?}")),
+            Some(_) => return refused(&format!("without_recovery must be {WITHOUT_RECOVERY:?}")),
         };
         let mut recovery: Vec<X25519Recipient> = Vec::new();
         for (at, text) in config.recovery_recipients.iter().enumerate() {
             let Ok(recipient) = text.parse() else {
-                return refused(format!("recovery_recipients[{at}] is not a recipient as `age1…` is one"));
+                return refused(&format!("recovery_recipients[{at}] is not a recipient as `age1…` is one"));
             };
             if recovery.contains(&recipient) {
-                return refused(format!("recovery_recipients[{at}] is there twice"));
+                return refused(&format!("recovery_recipients[{at}] is there twice"));
             }
             recovery.push(recipient);
         }
         if without_recovery && !recovery.is_empty() {
-            return refused("both recovery_recipients and without_recovery are given; keep one".into());
+            return refused("both recovery_recipients and without_recovery are given; keep one");
         }
         Ok(Self { recovery, without_recovery })
     }
@@ -134,6 +134,6 @@ impl SealPolicy {
     }
 }
 
-fn refused<T>(problem: String) -> Result<T> {
+fn refused<T>(problem: &str) -> Result<T> {
     Err(Error::Config(format!("[seal] {problem}")))
 }
