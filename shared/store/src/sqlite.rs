@@ -44,14 +44,10 @@ pub async fn open_sqlite(path: &Path) -> Result<SqlitePools> {
         .foreign_keys(true)
         .busy_timeout(BUSY_TIMEOUT);
     let opened = |source| Error::Open { url: format!("sqlite:{}", path.display()), source };
-    let writer =
-        pool().max_connections(1).connect_with(options.clone()).await.map_err(opened)?;
+    let writer = pool().max_connections(1).connect_with(options.clone()).await.map_err(opened)?;
     check_version(&writer).await?;
-    let readers = pool()
-        .max_connections(READERS)
-        .connect_with(options.read_only(true))
-        .await
-        .map_err(opened)?;
+    let readers =
+        pool().max_connections(READERS).connect_with(options.read_only(true)).await.map_err(opened)?;
     Ok(SqlitePools { writer, readers })
 }
 

@@ -114,13 +114,8 @@ async fn candidates_come_in_order() {
         let asked = ["via", "nobody", "chat"].map(|consumer| ("endpoint".into(), consumer.into()));
         let found = store.candidates(&asked, &everything).await.unwrap();
         let found: Vec<_> = found.into_iter().map(|row| (row.consumer, row.id.unwrap_or_default())).collect();
-        let expected = [
-            ("chat", "id-0002"),
-            ("chat", "id-0003"),
-            ("chat", "id-0001"),
-            ("via", ""),
-            ("via", "id-0003"),
-        ];
+        let expected =
+            [("chat", "id-0002"), ("chat", "id-0003"), ("chat", "id-0001"), ("via", ""), ("via", "id-0003")];
         assert_eq!(found, expected.map(|(consumer, id)| (consumer.to_owned(), id.to_owned())));
     }
 }

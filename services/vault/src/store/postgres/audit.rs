@@ -13,8 +13,7 @@ use super::change::Change;
 use crate::audit::ChainKey;
 use crate::store::audit::{
     ADVANCE_HEAD, CHAIN_PAGE, CHECKPOINT, CLOSE_BATCH, CODE_OF, FIRST, HEAD, INSERT_CHECKPOINT,
-    OPEN_OPERATIONS, PRUNABLE, PRUNE, SELECT, SELECT_CHAINED, SEQUENCE_OF_OPERATION, no_chain,
-    unwritable,
+    OPEN_OPERATIONS, PRUNABLE, PRUNE, SELECT, SELECT_CHAINED, SEQUENCE_OF_OPERATION, no_chain, unwritable,
 };
 use crate::store::{
     AuditHead, AuditRow, AuditStore, ChainReader, ChainedRow, CheckpointRow, CloseFilter, EventFilter,
