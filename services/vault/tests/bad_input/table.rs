@@ -149,7 +149,7 @@ pub(crate) const TABLE: &[Row] = &[
     row("vault.v1.KeyService/ReleaseKeyPins", r#"{"archiveId": "$uuid"}"#, "", &[("archive_id", ID)]),
     row("vault.v1.KeyService/ReportKeyCensus",
         r#"{"keyId": "k-census", "column": "servers.secret", "source": "gateway", "values": {"$census": 3}}"#, "",
-        &[("key_id", KEY_ID), ("column", COLUMN), ("source", TEXT), ("values", CENSUS)]),
+        &[("key_id", KEY_ID), ("column", COLUMN), ("source", TEXT), ("values", CENSUS), ("count_time", COUNT_TIME)]),
     row("vault.v1.KeyService/RotateKey", r#"{"keyId": "page"}"#, "", &[("key_id", KEY_ID)]),
     row("vault.v1.KeyService/UndoDestroyKeyVersion", r#"{"kid": "$kid"}"#, "KEY_VERSION_STATE", &[("kid", KID)]),
 
