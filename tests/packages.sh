@@ -39,6 +39,7 @@ bring_operator_tools() {
   bring unzip unzip
   bring 7z p7zip-full
   bring bsdtar libarchive-tools
+  bring age age
   bring python3 python3
   if [[ ! -x $tools/bin/pip ]] && ! python3 -m venv "$tools" >/dev/null 2>&1; then
     rm -rf "$tools"

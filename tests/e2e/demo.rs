@@ -11,7 +11,16 @@ fn the_demo_tells_the_whole_story() {
     demo.arg("demo").current_dir(folder.path()).env("TMPDIR", folder.path());
     let finished = finish(&mut demo, b"", Duration::from_secs(120)).succeeded();
     let told = finished.said();
-    for word in ["credential", "gateway_logs", "promptgate-backup-", "verif", "audit", "backup.exported"] {
+    for word in [
+        "credential",
+        "gateway_logs",
+        "promptgate-backup-",
+        ".zip.age",
+        "recovery key",
+        "verif",
+        "audit",
+        "backup.exported",
+    ] {
         assert!(told.contains(word), "{word}\n{told}");
     }
     let left: Vec<_> = folder.path().read_dir().unwrap().collect();

@@ -7,7 +7,7 @@ use e2e::{Archive, Deployment, Dev, Operator, sample_gateway, source};
 use strongroom_testkit::{TestDb, secrets};
 
 /// What the data folder of `strongroom dev` holds for its owner alone.
-const KEPT_SECRETS: [&str; 3] = ["root.key", "admin.token", "backup.token"];
+const KEPT_SECRETS: [&str; 4] = ["root.key", "admin.token", "backup.token", "recovery.key"];
 
 /// Two secrets that nothing contains by chance: a text with characters that JSON escapes, and bytes.
 fn fresh_secrets() -> [Vec<u8>; 2] {
@@ -79,6 +79,20 @@ fn live(admin: &Operator, secrets: &[Vec<u8>]) -> String {
     said
 }
 
+/// Seals an archive with the first secret as its passphrase, and fails to. Returns all that was said.
+fn seal_with(admin: &Operator, passphrase: &[u8], out: &Path) -> String {
+    let out = out.to_str().unwrap();
+    let export = ["backup", "export", "--passphrase-file", "-", "--out", out];
+    let mut said = admin.feed(&export, passphrase).succeeded().said();
+    said += &admin.issue("backup-creator").feed(&export, passphrase).said();
+    let with_control = [passphrase, b"\x01"].concat();
+    said += &admin.feed(&export, &with_control).said();
+    let verify = ["archive", "verify", out, "--passphrase-file", "-"];
+    said += &admin.feed(&verify, passphrase).succeeded().said();
+    let wrong = [passphrase, b"x"].concat();
+    said + &admin.feed(&verify, &wrong).said()
+}
+
 #[test]
 fn a_secret_is_in_no_archive_file_log_or_message() {
     let db = TestDb::sqlite();
@@ -89,6 +103,8 @@ fn a_secret_is_in_no_archive_file_log_or_message() {
     let archive = dev.path("backup.zip");
     let export = ["backup", "export", "--plain", "--include", "audit", "--out", archive.to_str().unwrap()];
     let _ = dev.admin.run(&export).succeeded();
+
+    let said = said + &seal_with(&dev.admin, &secrets[0], &dev.path("sealed.zip.age"));
 
     let root_key = std::fs::read_to_string(dev.data().join("root.key")).unwrap().trim().to_owned();
     let root_key_digits = root_key.trim_start_matches("base64:").as_bytes().to_vec();

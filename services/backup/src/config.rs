@@ -33,6 +33,9 @@ pub struct Config {
     /// `[[sources]]`: what is backed up beside the vault.
     #[serde(default)]
     pub sources: Vec<SourceConfig>,
+    /// `[seal]`: who opens the archives beside the vault.
+    #[serde(default)]
+    pub seal: SealConfig,
     /// `[vault]`: read by the vault alone.
     #[serde(default)]
     pub vault: IgnoredAny,
@@ -50,6 +53,19 @@ pub struct AppConfig {
     /// Where it is reached, for whoever opens an archive later. May be empty.
     pub url: String,
 }
+
+/// Who opens sealed archives beside the vault.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SealConfig {
+    /// Public halves of recovery keys, `age1…`. Their private halves belong into a safe, not onto a server.
+    pub recovery_recipients: Vec<String>,
+    /// [`WITHOUT_RECOVERY`], word for word, to seal to the vault alone.
+    pub without_recovery: Option<String>,
+}
+
+/// What an operator says who wants no recovery recipient.
+pub const WITHOUT_RECOVERY: &str = "I accept that without the root key nobody opens these archives";
 
 /// How the service runs.
 #[derive(Debug, Clone, Deserialize)]

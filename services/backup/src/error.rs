@@ -35,9 +35,13 @@ pub enum Error {
         /// What is wrong with it.
         problem: String,
     },
-    /// Sealing comes later.
-    #[error("this server cannot seal archives yet; ask for a plain one")]
-    SealUnavailable,
+    /// Losing the root key would lose the archive.
+    #[error(
+        "this server has no recovery recipient to seal to, so that the loss of the root key would be the loss of \
+         every archive; make one with `strongroom recovery create` and put it under [seal] recovery_recipients in \
+         its configuration"
+    )]
+    NoRecoveryRecipient,
     /// All places are taken.
     #[error("{0} exports are running, which is as many as this server allows; try again later")]
     Busy(usize),
@@ -181,7 +185,7 @@ impl Error {
         match self {
             Self::Config(_) | Self::Runtime(_) => (Code::Internal, "CONFIGURATION"),
             Self::Field { .. } => (Code::InvalidArgument, "INVALID_FIELD"),
-            Self::SealUnavailable => (Code::FailedPrecondition, "SEAL_UNAVAILABLE"),
+            Self::NoRecoveryRecipient => (Code::FailedPrecondition, "NO_RECOVERY_RECIPIENT"),
             Self::Busy(_) => (Code::ResourceExhausted, "EXPORTS_BUSY"),
             Self::VaultAway { .. } => (Code::Unavailable, "VAULT_UNAVAILABLE"),
             Self::VaultRefused { .. } => (Code::Internal, "VAULT_REFUSED"),

@@ -2,9 +2,11 @@
 //!
 //! gRPC drops a handler when its client leaves; what must happen anyway (the closing event, the end of the
 //! snapshots) therefore lives in a task of its own. The order inside: the start is recorded, all snapshots
-//! are opened, the ring is fetched, tables are read, the end is recorded, the trailer leaves.
+//! are opened, the ring is fetched, tables are read, the manifest is signed, the end is recorded, the trailer
+//! leaves.
 
 mod chunk;
+mod envelope;
 mod journal;
 mod pipeline;
 mod plan;
@@ -24,6 +26,7 @@ use tokio_util::task::TaskTracker;
 use crate::config::AppConfig;
 use crate::error::{Error, Result};
 use crate::leftovers::Leftovers;
+use crate::seal::{Seal, SealChoice, SealPolicy};
 use crate::set::{BackupSet, check_unique};
 use crate::source::OpenSource;
 use crate::time::proto_time;
@@ -31,7 +34,7 @@ use crate::vault::{KeyRing, Vault};
 use chunk::CHUNK_SIZE;
 use journal::Journal;
 pub(crate) use journal::{ENDED, STARTED};
-use pipeline::{Pipeline, Summary};
+use pipeline::{Pipeline, Shape, Summary};
 pub(crate) use plan::ExportRequest;
 use plan::Plan;
 pub(crate) use stream::ExportStream;
@@ -39,6 +42,9 @@ use stream::{Gone, Outlet};
 
 /// How long running exports may take to record their end when the service stops.
 const LAST_WORDS: Duration = Duration::from_secs(5);
+
+/// Behind the name of a sealed file.
+const SEALED: &str = ".age";
 
 /// How exports are limited.
 pub(crate) struct ExportLimits {
@@ -55,6 +61,7 @@ pub(crate) struct ExportLimits {
 /// Makes exports; one for the whole process.
 pub(crate) struct Exports {
     app: AppConfig,
+    policy: SealPolicy,
     set: Arc<BackupSet>,
     vault: Vault,
     leftovers: Arc<Leftovers>,
@@ -68,8 +75,10 @@ pub(crate) struct Exports {
 
 impl Exports {
     /// With no export running.
+    #[expect(clippy::too_many_arguments, reason = "each is a part of the service, named once")]
     pub(crate) fn create(
         app: AppConfig,
+        policy: SealPolicy,
         set: Arc<BackupSet>,
         vault: Vault,
         leftovers: Arc<Leftovers>,
@@ -79,17 +88,18 @@ impl Exports {
     ) -> Self {
         let places = Arc::new(Semaphore::new(limits.concurrent));
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
-        Self { app, set, vault, leftovers, instance, limits, clock, places, tasks, stop }
+        Self { app, policy, set, vault, leftovers, instance, limits, clock, places, tasks, stop }
     }
 
-    /// Begins an export for `caller`; its messages come out of the stream.
+    /// Begins an export for `caller`, sealed as `choice` says; its messages come out of the stream.
     ///
     /// # Errors
-    /// [`Error::Busy`], [`Error::Field`], the vault's and those of sources that have to be asked first.
+    /// [`Error::Busy`], [`Error::Field`], [`Error::NoRecoveryRecipient`], the vault's and those of sources that have to be asked first.
     pub(crate) async fn begin(
         self: &Arc<Self>,
         caller: &Caller,
         request: &ExportRequest,
+        choice: SealChoice,
     ) -> Result<ExportStream> {
         let place = Arc::clone(&self.places).try_acquire_owned();
         let place = place.map_err(|_| Error::Busy(self.limits.concurrent))?;
@@ -100,14 +110,20 @@ impl Exports {
         let time = Timestamp::from_microsecond(created_at)
             .map_err(|error| Error::Defect(format!("the clock is out of range: {error}")))?;
         let archive_id = uuid::Uuid::now_v7().to_string();
-        let file_name = archive_file_name(&self.app.name, time);
-        let journal =
+        let mut file_name = archive_file_name(&self.app.name, time);
+        if !matches!(choice, SealChoice::Plain) {
+            file_name.push_str(SEALED);
+        }
+        let mut journal =
             Journal::create(self.vault.clone(), caller, &self.instance, &archive_id, &file_name, &plan)?;
+        journal.sealed(&choice);
+        let seal = self.policy.prepare(choice, &self.vault, &archive_id).await?.map(Arc::new);
         let stop = self.stop.child_token();
         let export = Export {
             exports: Arc::clone(self),
             plan,
             journal,
+            seal,
             archive_id,
             file_name,
             created_at,
@@ -134,6 +150,7 @@ struct Export {
     exports: Arc<Exports>,
     plan: Plan,
     journal: Journal,
+    seal: Option<Arc<Seal>>,
     archive_id: String,
     file_name: String,
     /// Microseconds since the epoch.
@@ -201,7 +218,9 @@ impl Export {
         let tables = open.iter().map(|source| source.tables().len()).sum();
         outlet.send(self.header()).await?;
         let compression = self.exports.limits.compression;
-        let pipeline = Pipeline::start(outlet.clone(), self.stop.clone(), compression, tables);
+        let shape = Shape { compression, seal: self.seal.clone(), tables };
+        let vault = self.exports.vault.clone();
+        let pipeline = Pipeline::start(outlet.clone(), vault, self.stop.clone(), shape);
         let summary = match feed(&pipeline, open).await {
             Ok(rows) => check_rows(pipeline.finish(ring.json, head).await?, rows)?,
             Err(error) => return Err(pipeline.cause(error).await),

@@ -4,22 +4,28 @@ use std::sync::Arc;
 
 use strongroom_api::backup::v1 as proto;
 use strongroom_api::backup::v1::backup_service_server::BackupService;
+use strongroom_api::backup::v1::export_backup_request::Seal;
+use strongroom_archive::seal::{Passphrase, X25519Recipient};
 use strongroom_runtime::auth::permission_denied;
 use strongroom_runtime::{Authenticator, Caller};
 use tonic::{Request, Response, Status};
+use zeroize::Zeroizing;
 
 use crate::error::{DOMAIN, Error, Result};
 use crate::export::{ExportRequest, ExportStream, Exports};
+use crate::seal::SealChoice;
 use crate::set::BackupSet;
 use crate::source::Listing;
 use crate::time::timestamp;
 
-/// Needed beside the method's own permission when the archive is not sealed.
-const PLAIN_PERMISSION: &str = "backup.export_plain";
 const EXPORT_METHOD: &str = "strongroom.backup.v1.BackupService/ExportBackup";
 
 /// Longest lists in a request.
 const MAX_NAMES: usize = 10_000;
+/// Most recipients of one archive.
+const MAX_RECIPIENTS: usize = 20;
+/// Longest passphrase in bytes.
+const MAX_PASSPHRASE: usize = 1024;
 
 /// The service as tonic calls it.
 pub(crate) struct BackupGrpc {
@@ -38,16 +44,16 @@ impl BackupService for BackupGrpc {
         request: Request<proto::ExportBackupRequest>,
     ) -> Result<Response<ExportStream>, Status> {
         let caller = Caller::of(&request)?;
-        let request = request.into_inner();
-        if !request.plain {
-            return Err(Error::SealUnavailable.status());
+        let mut request = request.into_inner();
+        let choice = parse_seal(request.seal.take());
+        let permission = choice.as_ref().ok().and_then(SealChoice::permission);
+        if let Some(permission) = permission.filter(|permission| !caller.principal.may(permission)) {
+            self.authenticator.denied(&caller, EXPORT_METHOD, permission).await;
+            return Err(permission_denied(DOMAIN, EXPORT_METHOD, permission));
         }
-        if !caller.principal.may(PLAIN_PERMISSION) {
-            self.authenticator.denied(&caller, EXPORT_METHOD, PLAIN_PERMISSION).await;
-            return Err(permission_denied(DOMAIN, EXPORT_METHOD, PLAIN_PERMISSION));
-        }
+        let choice = choice.map_err(|error| error.status())?;
         let request = parse(request).map_err(|error| error.status())?;
-        match self.exports.begin(&caller, &request).await {
+        match self.exports.begin(&caller, &request, choice).await {
             Ok(stream) => Ok(Response::new(stream)),
             Err(error) => Err(refused(&error)),
         }
@@ -79,6 +85,49 @@ fn parse(request: proto::ExportBackupRequest) -> Result<ExportRequest> {
         }
     };
     Ok(ExportRequest { include: request.include, tables: request.tables, since })
+}
+
+fn parse_seal(seal: Option<Seal>) -> Result<SealChoice> {
+    match seal {
+        None | Some(Seal::Plain(false)) => Ok(SealChoice::Configured),
+        Some(Seal::Plain(true)) => Ok(SealChoice::Plain),
+        Some(Seal::Passphrase(seal)) => {
+            parse_passphrase(&Zeroizing::new(seal.text)).map(SealChoice::Passphrase)
+        }
+        Some(Seal::Recipients(seal)) => parse_recipients(&seal.age).map(SealChoice::Recipients),
+    }
+}
+
+fn parse_passphrase(text: &str) -> Result<Passphrase> {
+    const FIELD: &str = "passphrase.text";
+    if text.len() > MAX_PASSPHRASE {
+        return Err(Error::field(
+            FIELD,
+            format!("has {} bytes; at most {MAX_PASSPHRASE} are allowed", text.len()),
+        ));
+    }
+    if text.chars().any(char::is_control) {
+        return Err(Error::field(FIELD, "must not contain control characters"));
+    }
+    Passphrase::new(text).map_err(|error| Error::field(FIELD, error.to_string()))
+}
+
+fn parse_recipients(given: &[String]) -> Result<Vec<X25519Recipient>> {
+    const FIELD: &str = "recipients.age";
+    let count = given.len();
+    if !(1..=MAX_RECIPIENTS).contains(&count) {
+        return Err(Error::field(FIELD, format!("has {count} recipients; must have 1 to {MAX_RECIPIENTS}")));
+    }
+    let mut recipients: Vec<X25519Recipient> = Vec::with_capacity(count);
+    for (at, text) in given.iter().enumerate() {
+        let parsed = text.parse();
+        let recipient = parsed.map_err(|error| Error::field(FIELD, format!("number {}: {error}", at + 1)))?;
+        if recipients.contains(&recipient) {
+            return Err(Error::field(FIELD, format!("number {} is there twice", at + 1)));
+        }
+        recipients.push(recipient);
+    }
+    Ok(recipients)
 }
 
 fn check_names(field: &'static str, names: &[String]) -> Result<()> {

@@ -11,6 +11,7 @@ mod error;
 mod export;
 mod grpc;
 mod leftovers;
+mod seal;
 mod set;
 mod source;
 mod time;
@@ -26,13 +27,14 @@ use strongroom_runtime::{Authenticator, Clock, Shutdown};
 use tokio::net::TcpListener;
 use tonic::service::Routes;
 
-pub use config::{AppConfig, BackupConfig, Config, SourceConfig, SourceKind};
+pub use config::{AppConfig, BackupConfig, Config, SealConfig, SourceConfig, SourceKind, WITHOUT_RECOVERY};
 pub use error::{Error, Result};
 
 use auth::VaultAuthenticator;
 use export::{ExportLimits, Exports};
 use grpc::BackupGrpc;
 use leftovers::Leftovers;
+use seal::SealPolicy;
 use set::BackupSet;
 use vault::Vault;
 
@@ -59,6 +61,8 @@ pub async fn serve(
     let set = Arc::new(BackupSet::create(target, bearer, &config.sources)?);
     set.check_at_start().await?;
 
+    let policy = SealPolicy::create(&config.seal)?;
+    policy.warn();
     let limits = limits(&config.backup)?;
     let instance = credentials::instance(&config.backup);
     let leftovers = Leftovers::create(vault.clone(), Arc::clone(&clock), instance.clone(), limits.duration);
@@ -67,8 +71,16 @@ pub async fn serve(
         let (leftovers, shutdown) = (Arc::clone(&leftovers), shutdown.clone());
         async move { leftovers.keep_closing(shutdown).await }
     });
-    let exports =
-        Exports::create(config.app, Arc::clone(&set), vault.clone(), leftovers, instance, limits, clock);
+    let exports = Exports::create(
+        config.app,
+        policy,
+        Arc::clone(&set),
+        vault.clone(),
+        leftovers,
+        instance,
+        limits,
+        clock,
+    );
     let exports = Arc::new(exports);
     tracing::info!(sources = config.sources.len(), "the backup service is open");
 

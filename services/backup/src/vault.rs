@@ -8,13 +8,17 @@ use std::time::Duration;
 
 use serde::Serialize;
 use strongroom_api::vault::v1::audit_service_client::AuditServiceClient;
+use strongroom_api::vault::v1::crypto_service_client::CryptoServiceClient;
 use strongroom_api::vault::v1::key_service_client::KeyServiceClient;
+use strongroom_api::vault::v1::seal_service_client::SealServiceClient;
 use strongroom_api::vault::v1::token_service_client::TokenServiceClient;
 use strongroom_api::vault::v1::{
     AuditEvent, CloseAuditOperationsRequest, ExportKeyRingRequest, GetAuditHeadRequest,
-    IntrospectTokenRequest, RecordAuditEventRequest,
+    IntrospectTokenRequest, RecordAuditEventRequest, SignManifestRequest, WrapFileKeyRequest,
 };
+use strongroom_archive::ManifestSignature;
 use strongroom_archive::manifest::AuditHead;
+use strongroom_archive::seal::{FileKey, VaultStanza};
 use strongroom_runtime::client::{AuthorizedChannel, Bearer, Target};
 use strongroom_runtime::{Principal, Selectors};
 use tonic::service::interceptor::InterceptedService;
@@ -31,7 +35,9 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 pub(crate) struct Vault {
     url: Arc<str>,
     audit: AuditServiceClient<AuthorizedChannel>,
+    crypto: CryptoServiceClient<AuthorizedChannel>,
     keys: KeyServiceClient<AuthorizedChannel>,
+    seals: SealServiceClient<AuthorizedChannel>,
     tokens: TokenServiceClient<AuthorizedChannel>,
 }
 
@@ -70,7 +76,9 @@ impl Vault {
         Ok(Self {
             url: target.url.as_str().into(),
             audit: AuditServiceClient::new(channel.clone()),
+            crypto: CryptoServiceClient::new(channel.clone()),
             keys: KeyServiceClient::new(channel.clone()),
+            seals: SealServiceClient::new(channel.clone()),
             tokens: TokenServiceClient::new(channel),
         })
     }
@@ -141,6 +149,24 @@ impl Vault {
             .map_err(|error| Error::Defect(format!("the key ring makes no JSON: {error}")))?;
         json.push(b'\n');
         Ok(KeyRing { root_key_id: ring.root_key_id, json })
+    }
+
+    /// Has the vault wrap the file key of an archive.
+    pub(crate) async fn wrap_file_key(&self, file_key: &FileKey, archive_id: &str) -> Result<VaultStanza> {
+        let file_key = file_key.expose().to_vec().into();
+        let request = limited(WrapFileKeyRequest { file_key, archive_id: archive_id.to_owned() });
+        let answer = self.seals.clone().wrap_file_key(request).await;
+        let wrapped = answer.map_err(|status| self.error(status))?.into_inner();
+        Ok(VaultStanza::new(&wrapped.root_key_id, wrapped.wrapped.into())?)
+    }
+
+    /// Has the vault sign a manifest, up to 4 MiB.
+    pub(crate) async fn sign_manifest(&self, manifest: &[u8]) -> Result<ManifestSignature> {
+        let request = limited(SignManifestRequest { manifest: manifest.to_vec().into() });
+        let answer = self.crypto.clone().sign_manifest(request).await;
+        let signed = answer.map_err(|status| self.error(status))?.into_inner();
+        let signature = ManifestSignature::new(&signed.kid, &signed.signature);
+        signature.ok_or_else(|| Error::Defect("the vault's signature has another form".into()))
     }
 
     fn error(&self, status: Status) -> Error {

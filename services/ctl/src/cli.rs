@@ -4,7 +4,9 @@ mod archive;
 mod audit;
 mod backup;
 mod credential;
+mod import;
 mod key;
+mod recovery;
 mod reference;
 mod services;
 mod token;
@@ -12,13 +14,15 @@ mod values;
 
 use clap::{Parser, Subcommand};
 
-pub(crate) use archive::ArchiveCommand;
+pub(crate) use archive::{ArchiveCommand, ArchiveKeys, OpenArchive, Reseal, SignerFile};
 pub(crate) use audit::{AuditCommand, ListEvents, PruneEvents, WatchEvents};
-pub(crate) use backup::BackupCommand;
+pub(crate) use backup::{BackupCommand, Export};
 pub(crate) use credential::{
     CreateCredential, CredentialCommand, ListCredentials, RotateCredential, UpdateCredential,
 };
+pub(crate) use import::{ImportCommand, ImportGeb, ImportPromptgate};
 pub(crate) use key::KeyCommand;
+pub(crate) use recovery::{CreateRecovery, RecoveryCommand};
 pub(crate) use reference::{BindReference, Consumer, ReferenceCommand};
 pub(crate) use services::{Demo, Dev, SourceCommand};
 pub(crate) use token::{IssueToken, TokenCommand};
@@ -36,7 +40,7 @@ Environment:
   STRONGROOM_KEY_FILE     its key, where a service asks for one
   STRONGROOM_LOG          log levels on standard error, such as debug
 
-Exit codes: 0 done, 1 not done, 2 wrong usage.";
+Exit codes: 0 done, 1 not done, 2 wrong usage, 3 an archive that is whole but not signed by who it should be.";
 
 /// Keeps provider secrets, and backs up and verifies what a platform owns.
 ///
@@ -84,6 +88,12 @@ pub(crate) enum Command {
     /// Archives on this machine; no service is needed.
     #[command(subcommand)]
     Archive(ArchiveCommand),
+    /// The key that opens archives when the vault is lost.
+    #[command(subcommand)]
+    Recovery(RecoveryCommand),
+    /// Take over from other products: Gatwy's backups, PromptGate's credentials.
+    #[command(subcommand)]
+    Import(ImportCommand),
 }
 
 #[cfg(test)]
@@ -155,6 +165,17 @@ mod tests {
             "source list",
             "archive inspect F",
             "archive verify F",
+            "archive inspect F --identity I --passphrase-file -",
+            "archive verify F --passphrase-file P --signer S",
+            "archive open F --table T",
+            "archive open F --out D --identity I",
+            "archive reseal F --out G --identity I",
+            "recovery create --out F --passphrase-file P --signer S",
+            "backup export --out - --passphrase-file P",
+            "backup export --out -",
+            "import geb F --passphrase-file P --out D --with-master-key",
+            "import geb F --passphrase-file -",
+            "import promptgate F --app-key-file K --dry-run",
         ] {
             let tidy = line.split_whitespace().collect::<Vec<_>>().join(" ");
             let cli = parse(&tidy).unwrap_or_else(|error| panic!("{tidy}: {error}"));
@@ -190,6 +211,14 @@ mod tests {
             "audit prune",
             "audit prune --before 2029-01-01T00:00:00Z --older-than 90d",
             "backup export",
+            "backup export --out - --plain --passphrase-file P",
+            "backup export --out - --recipient age1nonsense",
+            "archive open F",
+            "archive reseal F",
+            "recovery create --out F",
+            "import geb F",
+            "import geb F --passphrase-file P --with-master-key",
+            "import promptgate F",
             "-o yaml credential stats",
         ] {
             let error = parse(line).map(|_| ()).expect_err(line);

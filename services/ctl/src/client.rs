@@ -11,6 +11,7 @@ use strongroom_api::vault::v1::credential_service_client::CredentialServiceClien
 use strongroom_api::vault::v1::crypto_service_client::CryptoServiceClient;
 use strongroom_api::vault::v1::key_service_client::KeyServiceClient;
 use strongroom_api::vault::v1::reference_service_client::ReferenceServiceClient;
+use strongroom_api::vault::v1::seal_service_client::SealServiceClient;
 use strongroom_api::vault::v1::token_service_client::TokenServiceClient;
 use strongroom_runtime::client::{AuthorizedChannel, Bearer, Target};
 use tonic::service::interceptor::InterceptedService;
@@ -125,6 +126,14 @@ pub(crate) fn vault() -> Result<Connection> {
     connect(Service::Vault)
 }
 
+/// The same, where the environment names a token too.
+pub(crate) fn vault_if_allowed() -> Result<Option<Connection>> {
+    let environment = Environment::of_process();
+    let has_token = environment.text("STRONGROOM_TOKEN")?.is_some()
+        || environment.path("STRONGROOM_TOKEN_FILE").is_some();
+    has_token.then(vault).transpose()
+}
+
 /// The backup service that the environment names.
 pub(crate) fn backup() -> Result<Connection> {
     connect(Service::Backup)
@@ -181,6 +190,10 @@ impl Connection {
 
     pub(crate) fn crypto(&self) -> CryptoServiceClient<AuthorizedChannel> {
         CryptoServiceClient::new(self.channel.clone()).max_decoding_message_size(MAX_MESSAGE)
+    }
+
+    pub(crate) fn seals(&self) -> SealServiceClient<AuthorizedChannel> {
+        SealServiceClient::new(self.channel.clone())
     }
 
     pub(crate) fn audit(&self) -> AuditServiceClient<AuthorizedChannel> {

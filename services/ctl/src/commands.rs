@@ -1,13 +1,15 @@
 //! What each command does, one noun a file.
 
-mod archive;
+pub(crate) mod archive;
 mod audit;
 mod backup;
 mod credential;
 mod demo;
 mod dev;
+mod import;
 mod key;
 mod progress;
+mod recovery;
 mod reference;
 mod source;
 mod token;
@@ -29,6 +31,8 @@ pub(crate) async fn run(cli: Cli) -> Result<()> {
         Command::Audit(command) => audit::run(command, format).await,
         Command::Backup(command) => backup::run(command, format).await,
         Command::Source(command) => source::run(command, format).await,
-        Command::Archive(command) => archive::run(command, format),
+        Command::Archive(command) => archive::run(command, format).await,
+        Command::Recovery(command) => recovery::run(command, format).await,
+        Command::Import(command) => import::run(command, format).await,
     }
 }

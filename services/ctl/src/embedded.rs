@@ -18,7 +18,7 @@ use strongroom_runtime::{Shutdown, SystemClock};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
-pub(crate) use settings::Settings;
+pub(crate) use settings::{RECOVERY_KEY, Settings};
 
 use crate::client::{Connection, Environment, Service};
 use crate::files;

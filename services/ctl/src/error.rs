@@ -7,6 +7,7 @@ use strongroom_runtime::status::reason_of;
 use tonic::{Code, Status};
 use tonic_types::StatusExt as _;
 
+use crate::commands::archive::UnknownSigner;
 use crate::output::{ReaderLeft, printable};
 
 /// Reasons of refusals that open a request, which a second principal may approve.
@@ -56,9 +57,6 @@ impl CallFailed {
             (Code::Unavailable, false) => format!("{shown} ({service} at {url}); try again"),
             (Code::Unauthenticated, _) => {
                 format!("{shown}; set STRONGROOM_TOKEN or STRONGROOM_TOKEN_FILE to a valid token")
-            }
-            _ if reason == "SEAL_UNAVAILABLE" => {
-                format!("{shown}: sealed exports come with a later release, pass --plain")
             }
             _ if !approvable.is_empty() => {
                 format!(
@@ -125,11 +123,38 @@ pub(crate) fn sentence(error: &anyhow::Error) -> String {
     sentence
 }
 
+/// The exit code of an archive that is whole, but not signed by who it should be.
+const UNKNOWN_SIGNER: u8 = 3;
+
+/// How a command failed, for the process.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    sentence: String,
+    code: u8,
+}
+
+impl Failure {
+    /// The exit code.
+    pub(crate) fn code(&self) -> u8 {
+        self.code
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.sentence)
+    }
+}
+
 /// The end of a command as the process reports it. A reader that has seen enough (`| head`) is no failure.
-pub(crate) fn for_the_operator(result: anyhow::Result<()>) -> Result<(), String> {
+pub(crate) fn for_the_operator(result: anyhow::Result<()>) -> Result<(), Failure> {
     match result {
         Err(error) if error.is::<ReaderLeft>() => Ok(()),
-        other => other.map_err(|error| sentence(&error)),
+        Err(error) => {
+            let code = if error.is::<UnknownSigner>() { UNKNOWN_SIGNER } else { 1 };
+            Err(Failure { sentence: sentence(&error), code })
+        }
+        Ok(()) => Ok(()),
     }
 }
 

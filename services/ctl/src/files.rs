@@ -18,10 +18,19 @@ pub(crate) fn create_private_dir(path: &Path) -> Result<()> {
 /// # Errors
 /// When it exists: a key that is overwritten is lost.
 pub(crate) fn create_private(path: &Path, text: &str) -> Result<()> {
+    create_with(path, &[text.as_bytes(), b"\n"])
+}
+
+/// The same with exactly these bytes.
+pub(crate) fn create_private_bytes(path: &Path, bytes: &[u8]) -> Result<()> {
+    create_with(path, &[bytes])
+}
+
+fn create_with(path: &Path, parts: &[&[u8]]) -> Result<()> {
     let failed = || format!("cannot create {}", path.display());
     let mut file =
         OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).with_context(failed)?;
-    let written = file.write_all(text.as_bytes()).and_then(|()| file.write_all(b"\n"));
+    let written = parts.iter().try_for_each(|part| file.write_all(part));
     written.and_then(|()| file.sync_all()).with_context(failed)?;
     sync_folder_of(path)
 }

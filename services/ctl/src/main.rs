@@ -1,7 +1,7 @@
 //! `strongroom`: the operators' command.
 //!
 //! Results go to standard output, everything said on the way to standard error. The exit code is 0 only when
-//! the command did what was asked, 2 for wrong usage, 1 for the rest.
+//! the command did what was asked, 2 for wrong usage, 3 for an archive by an unknown signer, 1 for the rest.
 
 mod cli;
 mod client;
@@ -26,7 +26,8 @@ fn main() -> ExitCode {
     if !matches!(cli.command, Command::Dev(_)) {
         silence_logs();
     }
-    process::run(async move { error::for_the_operator(commands::run(cli).await) })
+    let main = async move { error::for_the_operator(commands::run(cli).await) };
+    process::run_with_code(main, error::Failure::code)
 }
 
 /// Only `dev` is a server, whose log belongs on a terminal. `STRONGROOM_LOG` shows it for the others too.

@@ -5,6 +5,7 @@ use std::io::{IsTerminal as _, Read};
 use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
+use strongroom_archive::seal::Passphrase;
 use strongroom_crypto::SecretBytes;
 
 use crate::output;
@@ -28,6 +29,22 @@ pub(crate) fn read(path: &Path) -> Result<SecretBytes> {
     let named = || format!("the secret in {}", path.display());
     let file = File::open(path).with_context(named)?;
     read_from(file).with_context(named)
+}
+
+/// The passphrase in `path`, as [`read`] reads.
+pub(crate) fn passphrase(path: &Path) -> Result<Passphrase> {
+    Ok(Passphrase::new(text_of(&read(path)?)?)?)
+}
+
+/// The same for a call that carries it, without the carriage return of some editors.
+pub(crate) fn passphrase_text(path: &Path) -> Result<String> {
+    let secret = read(path)?;
+    let text = text_of(&secret)?;
+    Ok(text.strip_suffix('\r').unwrap_or(text).to_owned())
+}
+
+fn text_of(secret: &SecretBytes) -> Result<&str> {
+    std::str::from_utf8(secret.expose()).ok().context("the passphrase is not UTF-8 text")
 }
 
 fn read_from(input: impl Read) -> Result<SecretBytes> {

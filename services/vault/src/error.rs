@@ -213,6 +213,11 @@ pub enum Error {
     /// A value does not open. Deliberately without a reason.
     #[error("does not open with this key and this additional data; it was changed or sealed elsewhere")]
     CiphertextInvalid,
+    /// None of the wrapped file keys opens. Deliberately without a reason.
+    #[error(
+        "the file key does not unwrap under the root key it names; the header of the archive was changed"
+    )]
+    FileKeyInvalid,
     /// The caller may not do this.
     #[error("{method} needs the permission {permission}")]
     PermissionMissing {
@@ -347,6 +352,10 @@ impl From<Error> for Status {
                 &[("method", method), ("selector", selector)],
             ),
             Error::CiphertextInvalid => bad_field(DOMAIN, "CIPHERTEXT_INVALID", "ciphertext", &message, &[]),
+            Error::FileKeyInvalid => bad_field(DOMAIN, "FILE_KEY_INVALID", "stanzas", &message, &[]),
+            Error::Crypto(strongroom_crypto::Error::NoRootForSeal { wrapped_by, .. }) => {
+                known(Code::FailedPrecondition, "ROOT_KEY_MISSING", &[("root_key_id", wrapped_by.as_str())])
+            }
             Error::PermissionMissing { method, permission } => permission_denied(DOMAIN, method, permission),
             Error::TokenEnded => known(Code::Unauthenticated, "UNAUTHENTICATED", &[]),
             Error::Stopping => known(Code::Unavailable, "STOPPING", &[]),

@@ -5,6 +5,7 @@ mod credential;
 mod crypto;
 mod key;
 mod reference;
+mod seal;
 mod source;
 mod token;
 
@@ -17,6 +18,7 @@ use strongroom_api::vault::v1::credential_service_server::CredentialServiceServe
 use strongroom_api::vault::v1::crypto_service_server::CryptoServiceServer;
 use strongroom_api::vault::v1::key_service_server::KeyServiceServer;
 use strongroom_api::vault::v1::reference_service_server::ReferenceServiceServer;
+use strongroom_api::vault::v1::seal_service_server::SealServiceServer;
 use strongroom_api::vault::v1::token_service_server::TokenServiceServer;
 use tokio_stream::Stream;
 use tonic::service::Routes;
@@ -38,6 +40,7 @@ pub(crate) const SERVICES: &[&str] = &[
     "strongroom.vault.v1.AuditService",
     "strongroom.vault.v1.KeyService",
     "strongroom.vault.v1.CryptoService",
+    "strongroom.vault.v1.SealService",
     "strongroom.source.v1.SourceService",
 ];
 
@@ -62,6 +65,7 @@ pub(crate) fn routes(vault: &Arc<Vault>) -> Routes {
         .add_service(AuditServiceServer::new(api.clone()).max_decoding_message_size(MAX_REQUEST))
         .add_service(KeyServiceServer::new(api.clone()).max_decoding_message_size(MAX_REQUEST))
         .add_service(CryptoServiceServer::new(api.clone()).max_decoding_message_size(MAX_BATCH))
+        .add_service(SealServiceServer::new(api.clone()).max_decoding_message_size(MAX_REQUEST))
         .add_service(SourceServiceServer::new(api).max_decoding_message_size(MAX_REQUEST));
     routes.routes()
 }

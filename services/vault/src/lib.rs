@@ -26,6 +26,7 @@ mod resolution;
 mod ring;
 mod roles;
 mod rotation;
+mod seals;
 mod signing;
 mod source;
 mod store;

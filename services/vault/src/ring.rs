@@ -53,6 +53,11 @@ impl OpenRing {
         &self.roots[0]
     }
 
+    /// Every root key that was given, the current one first.
+    pub(crate) fn roots(&self) -> Vec<&RootKey> {
+        self.roots.iter().collect()
+    }
+
     pub(crate) fn root_key_id(&self) -> RootKeyId {
         self.root().id()
     }

@@ -3,10 +3,12 @@
 use std::collections::BTreeSet;
 use std::sync::{Arc, LazyLock};
 
-/// Beside the methods' own permissions: an export that nothing seals.
-const EXPORT_PLAIN: &str = "backup.export_plain";
+/// Beside the methods' own permissions: an export for other eyes than those the server is configured for.
+const EXPORT_CHOICES: &[&str] =
+    &["backup.export_passphrase", "backup.export_plain", "backup.export_recipients"];
 
 const OPERATOR: &[&str] = &[
+    "archive.seal",
     "audit.head",
     "audit.list",
     "audit.verify",
@@ -57,6 +59,7 @@ const GATEWAY: &[&str] = &[
 ];
 
 const BACKUP_SERVICE: &[&str] = &[
+    "archive.seal",
     "audit.head",
     "audit.record",
     "crypto.check",
@@ -69,13 +72,13 @@ const BACKUP_SERVICE: &[&str] = &[
     "token.introspect",
 ];
 
-/// Can make archives, and neither delete nor open them.
+/// Can make archives, sealed to whom the server is configured for; can neither delete nor open them.
 const BACKUP_CREATOR: &[&str] = &["backup.export", "source.list"];
 
 /// An admin holds every permission there is, because nobody can issue what they lack.
 static ADMIN: LazyLock<Arc<BTreeSet<String>>> = LazyLock::new(|| {
     let methods = strongroom_api::PERMISSIONS.iter().map(|(_, permission)| (*permission).to_owned());
-    Arc::new(methods.chain([EXPORT_PLAIN.to_owned()]).collect())
+    Arc::new(methods.chain(EXPORT_CHOICES.iter().map(|permission| (*permission).to_owned())).collect())
 });
 
 /// What selectors bind. A token that has any holds nothing else: what reads or changes across the whole deployment
@@ -163,11 +166,14 @@ mod tests {
             for opening in ["credential.reveal", "reference.resolve"] {
                 assert!(!held(role, opening), "{role} must not see secrets");
             }
+            assert!(!held(role, "archive.open"), "{role} must not read archives");
             assert!(!held(role, "crypto.decrypt"), "{role} must not see values");
         }
         for role in ["operator", "auditor", "gateway", "backup-creator"] {
             assert!(!held(role, "audit.record") && !held(role, "token.issue"), "{role}");
-            assert!(!held(role, EXPORT_PLAIN), "{role}");
+            for choice in EXPORT_CHOICES {
+                assert!(!held(role, choice), "{role} must not choose who reads an export: {choice}");
+            }
             assert!(!held(role, "crypto.check") && !held(role, "crypto.sign_manifest"), "{role}");
         }
     }

@@ -33,7 +33,7 @@ pub(crate) fn read_names<R: Read + Seek>(
     if end.directory_bytes > end.entries.saturating_mul(most) {
         return Err(Error::EndRecord("the central directory is larger than its entries can need"));
     }
-    reader.seek(SeekFrom::Start(end.directory_start)).map_err(Error::Read)?;
+    reader.seek(SeekFrom::Start(end.directory_start)).map_err(Error::from_read)?;
     let mut directory = BufReader::new(reader.take(end.directory_bytes));
     let mut names = Vec::new();
     let mut exact = HashSet::new();
@@ -49,7 +49,7 @@ pub(crate) fn read_names<R: Read + Seek>(
         names.push(name);
     }
     let mut rest = [0];
-    match directory.read(&mut rest).map_err(Error::Read)? {
+    match directory.read(&mut rest).map_err(Error::from_read)? {
         0 => Ok(names),
         _ => Err(Error::EndRecord("it counts fewer entries than there are")),
     }
@@ -103,6 +103,6 @@ fn check_kind(name: &str, external_attributes: u32) -> Result<()> {
 fn fill<R: Read>(directory: &mut R, bytes: &mut [u8]) -> Result<()> {
     directory.read_exact(bytes).map_err(|error| match error.kind() {
         std::io::ErrorKind::UnexpectedEof => Error::EndRecord("it counts more entries than there are"),
-        _ => Error::Read(error),
+        _ => Error::from_read(error),
     })
 }

@@ -25,7 +25,7 @@ pub(crate) struct EndRecord {
 /// Reads the end record from the very end of the file and requires that it follows directly on the
 /// central directory.
 pub(crate) fn read<R: Read + Seek>(reader: &mut R) -> Result<EndRecord> {
-    let length = reader.seek(SeekFrom::End(0)).map_err(Error::Read)?;
+    let length = reader.seek(SeekFrom::End(0)).map_err(Error::from_read)?;
     let Some(start) = length.checked_sub(END_BYTES) else {
         return Err(Error::NoEndRecord);
     };
@@ -110,9 +110,9 @@ fn what_else<R: Read + Seek>(reader: &mut R, length: u64) -> Result<Error> {
         return Ok(Error::NotZip);
     }
     let start = length.saturating_sub(END_BYTES + LONGEST_COMMENT);
-    reader.seek(SeekFrom::Start(start)).map_err(Error::Read)?;
+    reader.seek(SeekFrom::Start(start)).map_err(Error::from_read)?;
     let mut tail = Vec::new();
-    reader.take(END_BYTES + LONGEST_COMMENT).read_to_end(&mut tail).map_err(Error::Read)?;
+    reader.take(END_BYTES + LONGEST_COMMENT).read_to_end(&mut tail).map_err(Error::from_read)?;
     let has_comment = tail.windows(END_BYTES as usize).enumerate().any(|(at, window)| {
         let comment = usize::from(u16_at(window, 20));
         window.starts_with(&END_SIGNATURE) && at + window.len() + comment == tail.len()
@@ -131,7 +131,7 @@ fn read_at<R: Read + Seek, const N: usize>(reader: &mut R, start: u64) -> Result
         reader.seek(SeekFrom::Start(start))?;
         reader.read_exact(&mut bytes)
     };
-    read().map_err(Error::Read)?;
+    read().map_err(Error::from_read)?;
     Ok(bytes)
 }
 

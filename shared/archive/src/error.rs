@@ -2,6 +2,8 @@
 
 use std::io;
 
+use crate::seal::SealError;
+
 /// What went wrong while an archive was written or read. Messages name the entry and say what to do
 /// where something can be done.
 #[derive(Debug, thiserror::Error)]
@@ -119,6 +121,9 @@ pub enum Error {
     /// There is no manifest.
     #[error("there is no manifest.json: this is not an archive, or its export never ended")]
     NoManifest,
+    /// `manifest.sig` is there and is no signature.
+    #[error("manifest.sig is no signature: expected a key version and 128 lower-case hexadecimal digits")]
+    Signature,
     /// The manifest is not the JSON it should be.
     #[error("manifest.json cannot be understood: {0}")]
     ManifestJson(#[source] serde_json::Error),
@@ -146,6 +151,13 @@ pub enum Error {
     /// An entry that only the manifest knows.
     #[error("the entry {entry:?} is listed in manifest.json but is not in the archive")]
     Missing {
+        /// Its name.
+        entry: String,
+    },
+
+    /// An entry that was looked for in somebody else's ZIP.
+    #[error("there is no entry {entry:?}")]
+    NoEntry {
         /// Its name.
         entry: String,
     },
@@ -211,6 +223,10 @@ pub enum Error {
     /// A value in a form that its engine never uses.
     #[error("a value {0}")]
     Value(&'static str),
+
+    /// The seal around the archive.
+    #[error(transparent)]
+    Seal(#[from] SealError),
 }
 
 /// The result of this crate.
@@ -230,14 +246,14 @@ impl Error {
     pub(crate) fn from_zip(error: zip::result::ZipError) -> Self {
         match error {
             zip::result::ZipError::Io(error) if error.kind() != io::ErrorKind::UnexpectedEof => {
-                Self::Read(error)
+                Self::from_read(error)
             }
             other => Self::Zip(other),
         }
     }
 
-    /// The error of this crate that an entry's `Read` wrapped, or [`Error::Read`].
-    pub(crate) fn from_read(error: io::Error) -> Self {
+    /// The error of this crate that the `Read` of an entry or a sealed file wrapped, or [`Error::Read`].
+    pub fn from_read(error: io::Error) -> Self {
         match error.downcast::<Self>() {
             Ok(own) => own,
             Err(other) => Self::Read(other),

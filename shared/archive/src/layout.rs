@@ -57,7 +57,7 @@ fn extent<R: Read + Seek>(zip: &mut ZipArchive<R>, index: usize, name: &str) -> 
     let file = zip.by_index_with_options(index, options);
     let file = file.map_err(|error| match error {
         zip::result::ZipError::Io(error) if error.kind() != std::io::ErrorKind::UnexpectedEof => {
-            Error::Read(error)
+            Error::from_read(error)
         }
         other => inconsistent(name, &other.to_string()),
     })?;
@@ -81,8 +81,8 @@ fn extent<R: Read + Seek>(zip: &mut ZipArchive<R>, index: usize, name: &str) -> 
 /// known from the gap, tells which (APPNOTE 4.3.9).
 fn check_descriptor<R: Read + Seek>(reader: &mut R, extent: &Extent, length: u64) -> Result<()> {
     let mut bytes = Vec::with_capacity(24);
-    reader.seek(SeekFrom::Start(extent.data_end)).map_err(Error::Read)?;
-    reader.take(length).read_to_end(&mut bytes).map_err(Error::Read)?;
+    reader.seek(SeekFrom::Start(extent.data_end)).map_err(Error::from_read)?;
+    reader.take(length).read_to_end(&mut bytes).map_err(Error::from_read)?;
     let fields = match bytes.strip_prefix(&DESCRIPTOR_SIGNATURE) {
         Some(fields) if matches!(length, 16 | 24) => fields,
         _ => bytes.as_slice(),

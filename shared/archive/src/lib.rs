@@ -2,8 +2,8 @@
 //!
 //! FORMAT.md beside this crate is the specification. [`ArchiveWriter`] streams an archive into any
 //! `Write`; [`ArchiveReader`] opens one under the strict policy and [`verify`] checks all of it;
-//! [`RowReader`] hands rows to loaders. Everything here is synchronous: services run it on a blocking
-//! thread.
+//! [`RowReader`] hands rows to loaders. [`seal`] puts an archive into an age file and opens it again.
+//! Everything here is synchronous: services run it on a blocking thread.
 
 mod directory;
 mod end_record;
@@ -14,10 +14,13 @@ mod layout;
 mod limits;
 pub mod manifest;
 mod name;
+mod plain;
 mod policy;
 mod reader;
 mod rows;
 pub mod schema;
+pub mod seal;
+mod signature;
 mod sink;
 mod value;
 mod verify;
@@ -28,8 +31,10 @@ pub use file_names::EntryNames;
 pub use limits::Limits;
 pub use manifest::{EntryKind, EntryRecord, Manifest, ManifestHead};
 pub use name::archive_file_name;
+pub use plain::{PlainEntry, PlainZip};
 pub use reader::{ArchiveReader, EntryReader};
 pub use rows::RowReader;
+pub use signature::ManifestSignature;
 pub use value::{SqliteValue, pg_text};
 pub use verify::{Report, verify};
 pub use writer::{ArchiveWriter, Compression, EntryMeta};

@@ -20,6 +20,7 @@ use crate::manifest::{EntryKind, EntryRecord, MANIFEST_ENTRY, Manifest, SIGNATUR
 use crate::policy::{self, CheckedZip};
 use crate::rows::RowReader;
 use crate::schema::TableSchema;
+use crate::signature::ManifestSignature;
 
 /// A signature line is short; FORMAT.md §1 gives it this much.
 const SIGNATURE_BYTES: u64 = 64 << 10;
@@ -31,6 +32,8 @@ pub struct ArchiveReader<R> {
     /// Places of the entries in the ZIP, by name.
     places: HashMap<String, usize>,
     manifest: Manifest,
+    /// As it stands in the archive: what a signature is about.
+    manifest_json: Vec<u8>,
     tables: HashMap<String, TableEntries>,
     limits: Limits,
 }
@@ -51,16 +54,38 @@ impl<R: Read + Seek> ArchiveReader<R> {
         let Some(place) = places.get(MANIFEST_ENTRY) else {
             return Err(Error::NoManifest);
         };
-        let manifest = read_manifest(&mut reader, &metadata, *place, &limits)?;
+        let manifest_json = read_manifest(&mut reader, &metadata, *place, &limits)?;
+        let manifest = Manifest::parse(&manifest_json)?;
         check_signature(&metadata, &places)?;
         check_entries(&manifest, &places, &limits)?;
         let tables = index_tables(&manifest);
-        Ok(Self { reader, metadata, places, manifest, tables, limits })
+        Ok(Self { reader, metadata, places, manifest, manifest_json, tables, limits })
     }
 
     /// What the archive says of itself.
     pub fn manifest(&self) -> &Manifest {
         &self.manifest
+    }
+
+    /// The bytes of `manifest.json`: what a signature is about.
+    pub fn manifest_json(&self) -> &[u8] {
+        &self.manifest_json
+    }
+
+    /// The signature over the manifest; `None` where the archive has none. It is not verified here.
+    ///
+    /// # Errors
+    /// [`Error::Signature`] if the entry is no signature.
+    pub fn signature(&mut self) -> Result<Option<ManifestSignature>> {
+        let Some(place) = self.places.get(SIGNATURE_ENTRY) else {
+            return Ok(None);
+        };
+        let entry = self.metadata.entry(*place).map_err(Error::from_zip)?;
+        let file = entry.with_reader(&mut self.reader, ZipReadOptions::new()).map_err(Error::from_zip)?;
+        let mut text = String::new();
+        let read = file.take(SIGNATURE_BYTES).read_to_string(&mut text);
+        read.map_err(|_| Error::Signature)?;
+        text.parse().map(Some).map_err(|()| Error::Signature)
     }
 
     /// All entries but the manifest and its signature, in archive order.
@@ -140,7 +165,7 @@ fn read_manifest<R: Read + Seek>(
     metadata: &ZipArchiveMetadata,
     place: usize,
     limits: &Limits,
-) -> Result<Manifest> {
+) -> Result<Vec<u8>> {
     let entry = metadata.entry(place).map_err(Error::from_zip)?;
     let file = entry.with_reader(reader, ZipReadOptions::new()).map_err(Error::from_zip)?;
     let mut json = Vec::new();
@@ -149,7 +174,7 @@ fn read_manifest<R: Read + Seek>(
     if json.len() as u64 > limits.manifest_bytes {
         return Err(Error::entry_limit(MANIFEST_ENTRY, limits.manifest_bytes, "bytes"));
     }
-    Manifest::parse(&json)
+    Ok(json)
 }
 
 fn check_signature(metadata: &ZipArchiveMetadata, places: &HashMap<String, usize>) -> Result<()> {

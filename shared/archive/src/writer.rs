@@ -7,7 +7,7 @@
 mod tables;
 
 use std::collections::HashSet;
-use std::io::Write;
+use std::io::{self, Write};
 
 use sha2::{Digest, Sha256};
 use zip::write::{SimpleFileOptions, StreamWriter};
@@ -21,6 +21,7 @@ use crate::manifest::{
     EntryKind, EntryRecord, MANIFEST_ENTRY, Manifest, ManifestHead, RING_ENTRY, SIGNATURE_ENTRY,
 };
 use crate::policy;
+use crate::signature::ManifestSignature;
 use crate::sink::{Sink, SinkGuard};
 
 /// How hard deflate tries: 1 (the default: fast) to 9 (small).
@@ -106,8 +107,8 @@ impl<W: Write> ArchiveWriter<W> {
         if meta.name == MANIFEST_ENTRY || meta.name == SIGNATURE_ENTRY {
             return Err(Error::Usage("finish() writes the manifest"));
         }
-        // One more for the manifest.
-        self.limits.check_entries(self.entries.len() as u64 + 2)?;
+        // Two more for the manifest and its signature.
+        self.limits.check_entries(self.entries.len() as u64 + 3)?;
         self.start_zip_entry(&meta.name)?;
         self.open = Some(OpenEntry { meta, bytes: 0, digest: Sha256::new() });
         Ok(())
@@ -158,7 +159,24 @@ impl<W: Write> ArchiveWriter<W> {
     /// Writes the manifest and the end of the ZIP; returns both the manifest and the receiver.
     ///
     /// Fails when an entry is still open or a table lacks its rows or its schema.
-    pub fn finish(mut self, head: ManifestHead) -> Result<(Manifest, W)> {
+    pub fn finish(self, head: ManifestHead) -> Result<(Manifest, W)> {
+        self.finish_with(head, |_| Ok(None))
+    }
+
+    /// The same with a signature: `sign` gets the manifest's bytes. Its error comes back as [`Error::Sink`].
+    pub fn finish_signed(
+        self,
+        head: ManifestHead,
+        sign: impl FnOnce(&[u8]) -> io::Result<ManifestSignature>,
+    ) -> Result<(Manifest, W)> {
+        self.finish_with(head, |manifest| sign(manifest).map(Some))
+    }
+
+    fn finish_with(
+        mut self,
+        head: ManifestHead,
+        sign: impl FnOnce(&[u8]) -> io::Result<Option<ManifestSignature>>,
+    ) -> Result<(Manifest, W)> {
         if self.open.is_some() {
             return Err(Error::Usage("an entry is still open; finish it first"));
         }
@@ -168,9 +186,10 @@ impl<W: Write> ArchiveWriter<W> {
         if json.len() as u64 > self.limits.manifest_bytes {
             return Err(Error::entry_limit(MANIFEST_ENTRY, self.limits.manifest_bytes, "bytes"));
         }
-        self.start_zip_entry(MANIFEST_ENTRY)?;
-        let result = self.zip.write_all(&json);
-        self.written(result)?;
+        self.write_last(MANIFEST_ENTRY, &json)?;
+        if let Some(signature) = sign(&json).map_err(Error::Sink)? {
+            self.write_last(SIGNATURE_ENTRY, format!("{signature}\n").as_bytes())?;
+        }
         let Self { guard, zip, .. } = self;
         let result = zip.finish();
         if let Some(failure) = guard.take_failure() {
@@ -178,6 +197,13 @@ impl<W: Write> ArchiveWriter<W> {
         }
         let stream = result.map_err(Error::Zip)?;
         Ok((manifest, stream.into_inner().into_inner()))
+    }
+
+    /// An entry that the manifest does not list.
+    fn write_last(&mut self, name: &str, bytes: &[u8]) -> Result<()> {
+        self.start_zip_entry(name)?;
+        let result = self.zip.write_all(bytes);
+        self.written(result)
     }
 
     /// An entry whose bytes are all here, within [`Limits::schema_bytes`].

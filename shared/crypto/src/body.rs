@@ -1,4 +1,5 @@
-//! The body that sealed values and wrapped keys share: nonce, key commitment, ciphertext and tag, as base64.
+//! The body that sealed values and wrapped keys share: nonce, key commitment, ciphertext and tag, as base64
+//! where it stands in a text.
 //!
 //! The commitment is there because GCM does not commit: with several key versions about, a chosen
 //! ciphertext could open under two of them. It depends on the key and the nonce alone.
@@ -42,12 +43,17 @@ impl SealingKey {
 
     /// Seals `plaintext` under a fresh nonce and appends the body to `text`.
     pub(crate) fn seal(&self, aad: &[u8], plaintext: &[u8], text: &mut String) {
+        URL_SAFE_NO_PAD.encode_string(self.seal_body(aad, plaintext), text);
+    }
+
+    /// Seals `plaintext` under a fresh nonce: the body in binary.
+    pub(crate) fn seal_body(&self, aad: &[u8], plaintext: &[u8]) -> Vec<u8> {
         let nonce = random::bytes();
         let mut body = Vec::with_capacity(plaintext.len() + OVERHEAD_BYTES);
         body.extend_from_slice(&nonce);
         body.extend_from_slice(&self.commit(&nonce));
         self.xaes.seal_into(&nonce, aad, plaintext, &mut body);
-        URL_SAFE_NO_PAD.encode_string(&body, text);
+        body
     }
 
     /// Opens a body.
@@ -56,6 +62,14 @@ impl SealingKey {
     /// [`Error::Open`], whatever the reason.
     pub(crate) fn open(&self, aad: &[u8], text: &str) -> Result<SecretBytes> {
         let body = URL_SAFE_NO_PAD.decode(text).map_err(|_| Error::Open)?;
+        self.open_body(aad, &body)
+    }
+
+    /// Opens a body in binary.
+    ///
+    /// # Errors
+    /// [`Error::Open`], whatever the reason.
+    pub(crate) fn open_body(&self, aad: &[u8], body: &[u8]) -> Result<SecretBytes> {
         let (nonce, rest) = body.split_first_chunk().ok_or(Error::Open)?;
         let (commitment, sealed) = rest.split_first_chunk::<COMMITMENT_BYTES>().ok_or(Error::Open)?;
         let committed: bool = self.commit(nonce).ct_eq(commitment).into();

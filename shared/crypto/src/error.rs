@@ -46,6 +46,22 @@ pub enum Error {
         kid: Kid,
     },
 
+    /// A sealed archive's file key is wrapped by a root key that was not given.
+    #[error(
+        "the archive is sealed to the root key {wrapped_by}, but only {given} was given; \
+         give {wrapped_by} too, as a previous root key"
+    )]
+    NoRootForSeal {
+        /// Id of the root key that is needed.
+        wrapped_by: RootKeyId,
+        /// Ids of the root keys that were given, separated by commas.
+        given: String,
+    },
+
+    /// A wrapped file key does not open under the root key it names.
+    #[error("the archive's file key does not unwrap under its root key: the seal was changed")]
+    UnwrapFileKey,
+
     /// Two versions of a ring have the same kid.
     #[error("the key ring has the key version {kid} twice; keep one of the two records")]
     DuplicateVersion {

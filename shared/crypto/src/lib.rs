@@ -9,9 +9,10 @@
 //! root key (32 bytes, given by the operator, never stored)
 //!  ├─ HKDF "strongroom/v1/root/id"     → root key id: 8 bytes, public
 //!  ├─ HKDF "strongroom/v1/root/check"  → key check value: 32 bytes, stored, compared at start
-//!  └─ HKDF "strongroom/v1/root/wrap"   → wrapping key
-//!        ├─ HKDF "strongroom/v1/encryption" → XAES-256-GCM key
-//!        └─ HKDF "strongroom/v1/commitment" → HMAC-SHA-256 key
+//!  ├─ HKDF "strongroom/v1/root/wrap"   → wrapping key of the ring
+//!  │     ├─ HKDF "strongroom/v1/encryption" → XAES-256-GCM key
+//!  │     └─ HKDF "strongroom/v1/commitment" → HMAC-SHA-256 key
+//!  └─ HKDF "strongroom/v1/root/seal"   → wrapping key of sealed archives' file keys, with the same two
 //!
 //! key version (32 random bytes, stored as the wrapping key seals them)
 //!  ├─ HKDF "strongroom/v1/encryption"  → XAES-256-GCM key
@@ -25,8 +26,9 @@
 //!
 //! # Bytes
 //!
-//! Two text forms share one body. Base64 is RFC 4648 §5 (URL-safe) without padding, and strict: each value
-//! has exactly one text form.
+//! Two text forms share one body, and a wrapped file key is that body alone in binary; the header of the
+//! sealed archive names the root key. Base64 is RFC 4648 §5 (URL-safe) without padding, and strict: each
+//! value has exactly one text form.
 //!
 //! ```text
 //! sealed value    srv1.<kid: 16 lower-case hex>.<base64 of the body>
@@ -35,7 +37,7 @@
 //! body   offset  bytes  what
 //!             0     24  nonce, random
 //!            24     32  commitment: HMAC-SHA-256(commitment key, nonce)
-//!            56      n  ciphertext, as long as the plaintext (32 in a wrapped version)
+//!            56      n  ciphertext, as long as the plaintext (32 in a wrapped version, 16 in a file key)
 //!        56 + n     16  tag of XAES-256-GCM (C2SP)
 //! ```
 //!
@@ -44,6 +46,7 @@
 //! ```text
 //! sealed value     "srv1", purpose, table, column, row id, kid
 //! wrapped version  "srk1", "ring", purpose, key id, kid, root key id
+//! file key         "sfk1", "file-key", root key id
 //! ```
 //!
 //! All are text; kids and root key ids appear as in the text form. A value that was moved to another row,
@@ -80,6 +83,7 @@ mod base62;
 mod body;
 mod data_key;
 mod error;
+mod file_key;
 mod hkdf;
 mod kid;
 mod mac;
@@ -98,6 +102,7 @@ mod xaes;
 
 pub use data_key::data_key;
 pub use error::{Error, Result};
+pub use file_key::{FILE_KEY_BYTES, WRAPPED_FILE_KEY_BYTES, unwrap_file_key, wrap_file_key};
 pub use kid::Kid;
 pub use mac::MacKey;
 pub use place::Place;

@@ -7,7 +7,7 @@
 
 use shake::Shake128;
 use shake::digest::{ExtendableOutput, Update, XofReader};
-use strongroom_crypto::{KeyRing, Place, RootKey, State, WrappedVersion, Xaes};
+use strongroom_crypto::{KeyRing, Place, RootKey, State, WrappedVersion, Xaes, unwrap_file_key};
 
 /// The accumulated test of the specification: 10,000 random inputs of 0 to 255 bytes each.
 #[test]
@@ -70,6 +70,17 @@ fn macs() {
         let [purpose, kid, message, mac] = fields(line);
         let key = ring.mac_key(kid.parse().unwrap(), purpose.parse().unwrap()).unwrap();
         assert_eq!(hex::encode(key.mac(&hex::decode(message).unwrap())), mac);
+    }
+}
+
+#[test]
+fn wrapped_file_keys() {
+    for line in lines(include_str!("vectors/file_keys.txt")) {
+        let [root, file_key, wrapped] = fields(line);
+        let root = RootKey::parse(root).unwrap();
+        let wrapped = hex::decode(wrapped).unwrap();
+        let opened = unwrap_file_key(&[&root], &root.id(), &wrapped).unwrap();
+        assert_eq!(hex::encode(opened.expose()), file_key);
     }
 }
 

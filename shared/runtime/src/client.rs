@@ -55,7 +55,9 @@ impl Target {
             endpoint = endpoint.tls_config(self.tls()?).map_err(|error| {
                 let ca = match &self.ca_file {
                     Some(file) => format!("the authorities in {}", file.display()),
-                    None => "this machine's own authorities, of which it may have none; name a CA file".into(),
+                    None => {
+                        "this machine's own authorities, of which it may have none; name a CA file".into()
+                    }
                 };
                 Error::Transport(format!("cannot trust {} by {ca} ({error})", self.url))
             })?;

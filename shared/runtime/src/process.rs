@@ -6,15 +6,23 @@ use tracing_subscriber::EnvFilter;
 
 /// Runs `main` to its end. An error is printed in one sentence and makes the exit code 1.
 pub fn run<E: std::fmt::Display>(main: impl Future<Output = Result<(), E>>) -> ExitCode {
+    run_with_code(main, |_| 1)
+}
+
+/// The same where the error has its exit code.
+pub fn run_with_code<E: std::fmt::Display>(
+    main: impl Future<Output = Result<(), E>>,
+    code: impl Fn(&E) -> u8,
+) -> ExitCode {
     install_tls_provider();
     init_logs();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
-        Err(error) => return failed(&error),
+        Err(error) => return failed(&error, 1),
     };
     match runtime.block_on(main) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => failed(&error),
+        Err(error) => failed(&error, code(&error)),
     }
 }
 
@@ -31,7 +39,7 @@ fn init_logs() {
 }
 
 #[expect(clippy::print_stderr, reason = "the operator reads it there, also without logs")]
-fn failed(error: &dyn std::fmt::Display) -> ExitCode {
+fn failed(error: &dyn std::fmt::Display, code: u8) -> ExitCode {
     eprintln!("error: {error}");
-    ExitCode::FAILURE
+    ExitCode::from(code)
 }

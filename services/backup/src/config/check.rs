@@ -5,6 +5,7 @@ use std::ops::RangeInclusive;
 
 use super::{BackupConfig, Config, OptionalGroup, SourceConfig, SourceKind};
 use crate::error::{Error, Result};
+use crate::seal::SealPolicy;
 use crate::source::{VAULT_GROUP, VAULT_NAME};
 
 /// Refuses what cannot be meant. Nothing is opened.
@@ -16,6 +17,7 @@ pub(crate) fn check(config: &Config) -> Result<()> {
         return refused("[app] name is missing: it names the archives (name = \"PromptGate\")".into());
     }
     check_service(&config.backup)?;
+    SealPolicy::create(&config.seal)?;
     let mut names = HashSet::new();
     for source in &config.sources {
         if !names.insert(source.name.as_str()) {
@@ -151,7 +153,9 @@ fn refused(problem: String) -> Result<()> {
 #[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;
+    use crate::config::WITHOUT_RECOVERY;
 
+    const KEY: &str = "age1t7rxyev2z3rw82stdlrrepyc39nvn86l5078zqkf5uasdy86jp6svpy7pa";
     const APP: &str = "app = { name = 'App' }\n";
 
     fn problem(text: &str) -> String {
@@ -212,6 +216,22 @@ mod tests {
             (source(&group.replace("'l'", "")), "has no tables"),
             (source(&format!("exclude = ['l']\n{group}")), "both excluded and in the optional group"),
             (source("encrypted_columns = [{ column = 'c', key = 'k', aad = 'a' }]"), "table.column"),
+            (
+                "[seal]\nrecovery_recipients = ['age1x']".to_owned(),
+                "recovery_recipients[0] is not a recipient",
+            ),
+            (
+                format!("[seal]\nrecovery_recipients = ['{KEY}', '{KEY}']"),
+                "recovery_recipients[1] is there twice",
+            ),
+            (
+                "[seal]\nwithout_recovery = 'yes'".to_owned(),
+                "I accept that without the root key nobody opens",
+            ),
+            (
+                format!("[seal]\nrecovery_recipients = ['{KEY}']\nwithout_recovery = '{WITHOUT_RECOVERY}'"),
+                "both recovery_recipients and without_recovery",
+            ),
             ("[backup]\nstall_seconds = 0".to_owned(), "stall_seconds is 0; it must be from 1 to 3600"),
             ("[backup]\ncompression_level = 10".to_owned(), "compression_level is 10"),
         ] {

@@ -10,6 +10,7 @@ use strongroom_runtime::Caller;
 use super::pipeline::Summary;
 use super::plan::Plan;
 use crate::error::{Error, Result};
+use crate::seal::SealChoice;
 use crate::vault::Vault;
 
 /// The first event.
@@ -54,6 +55,15 @@ impl Journal {
             ..AuditEvent::default()
         };
         Ok(Self { vault, event, instance: instance.to_owned() })
+    }
+
+    /// Says in both events how the archive is sealed; never with what.
+    pub(crate) fn sealed(&mut self, choice: &SealChoice) {
+        put(&mut self.event.metadata, "seal", choice.name());
+        let recipients = choice.recipients();
+        if !recipients.is_empty() {
+            put(&mut self.event.metadata, "recipients", recipients);
+        }
     }
 
     /// Records the start. It is tried once: without it the export does not begin.

@@ -1,14 +1,15 @@
 //! The one bridge between readers, which are async, and the archive writer, which is not.
 //!
-//! One blocking thread compresses, hashes and cuts; bounded channels on both sides keep memory constant and
+//! One blocking thread compresses, seals, hashes and cuts; bounded channels on both sides keep memory constant and
 //! let a slow client slow the database down. A table's blocks end with their channel, so the manifest
 //! is written only when the feeder says that nothing went wrong: an archive is never ended by accident.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use strongroom_api::backup::v1::export_backup_response::{Chunk, Message, Progress};
 use strongroom_archive::schema::TableSchema;
-use strongroom_archive::{ArchiveWriter, Compression, Limits, ManifestHead};
+use strongroom_archive::{ArchiveWriter, Compression, Limits, ManifestHead, ManifestSignature};
 use strongroom_tables::Block;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
@@ -16,8 +17,11 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::chunk::{ChunkWriter, FileSummary};
+use super::envelope::Envelope;
 use super::stream::Outlet;
 use crate::error::{Error, Result};
+use crate::seal::Seal;
+use crate::vault::Vault;
 
 /// Blocks that may wait for the writer, about 128 KiB each.
 const BLOCKS: usize = 4;
@@ -40,6 +44,16 @@ enum Step {
     Finish { ring: Vec<u8>, head: Box<ManifestHead> },
 }
 
+/// How an archive is written.
+pub(crate) struct Shape {
+    /// Deflate's effort.
+    pub(crate) compression: Compression,
+    /// None for a plain one.
+    pub(crate) seal: Option<Arc<Seal>>,
+    /// How many tables there will be.
+    pub(crate) tables: usize,
+}
+
 /// The feeder's end of a running writer.
 pub(crate) struct Pipeline {
     steps: mpsc::Sender<Step>,
@@ -48,16 +62,11 @@ pub(crate) struct Pipeline {
 }
 
 impl Pipeline {
-    /// Starts the writer. It hands its chunks to `outlet` until `stop`.
-    pub(crate) fn start(
-        outlet: Outlet,
-        stop: CancellationToken,
-        compression: Compression,
-        tables: usize,
-    ) -> Self {
+    /// Starts the writer. It hands its chunks to `outlet` until `stop`, and has `vault` sign the manifest.
+    pub(crate) fn start(outlet: Outlet, vault: Vault, stop: CancellationToken, shape: Shape) -> Self {
         let (steps, received) = mpsc::channel(1);
-        let exit = Exit { outlet, stop: stop.clone(), runtime: Handle::current() };
-        let writer = tokio::task::spawn_blocking(move || write(received, &exit, compression, tables));
+        let exit = Exit { outlet, vault, stop: stop.clone(), runtime: Handle::current() };
+        let writer = tokio::task::spawn_blocking(move || write(received, &exit, &shape));
         Self { steps, writer, stop }
     }
 
@@ -98,9 +107,10 @@ fn joined(ended: Result<Result<Summary>, tokio::task::JoinError>) -> Result<Summ
     ended.unwrap_or_else(|error| Err(Error::Defect(format!("the archive writer died: {error}"))))
 }
 
-/// The writer's way out to the client.
+/// The writer's way out: to the client, and to the vault.
 struct Exit {
     outlet: Outlet,
+    vault: Vault,
     stop: CancellationToken,
     runtime: Handle,
 }
@@ -115,17 +125,18 @@ impl Exit {
     fn send_chunk(&self, chunk: Chunk) -> std::io::Result<()> {
         Ok(self.send(Message::Chunk(chunk))?)
     }
+
+    fn sign(&self, manifest: &[u8]) -> std::io::Result<ManifestSignature> {
+        let signed = self.stop.run_until_cancelled(self.vault.sign_manifest(manifest));
+        Ok(self.runtime.block_on(signed).unwrap_or(Err(Error::ShuttingDown))?)
+    }
 }
 
-fn write(
-    mut steps: mpsc::Receiver<Step>,
-    exit: &Exit,
-    compression: Compression,
-    tables: usize,
-) -> Result<Summary> {
+fn write(mut steps: mpsc::Receiver<Step>, exit: &Exit, shape: &Shape) -> Result<Summary> {
     let chunks = ChunkWriter::create(|chunk| exit.send_chunk(chunk));
-    let mut archive = ArchiveWriter::create(chunks, Limits::V1, compression);
-    let mut reporter = Reporter::create(exit, tables);
+    let envelope = Envelope::create(chunks, shape.seal.as_deref())?;
+    let mut archive = ArchiveWriter::create(envelope, Limits::V1, shape.compression);
+    let mut reporter = Reporter::create(exit, shape.tables);
     while let Some(step) = steps.blocking_recv() {
         match step {
             Step::Table { schema, mut blocks } => {
@@ -141,8 +152,8 @@ fn write(
             }
             Step::Finish { ring, head } => {
                 archive.write_ring(&ring)?;
-                let (_, chunks) = archive.finish(*head)?;
-                let file = chunks.finish().map_err(strongroom_archive::Error::Sink)?;
+                let (_, envelope) = archive.finish_signed(*head, |manifest| exit.sign(manifest))?;
+                let file = envelope.finish()?.finish().map_err(strongroom_archive::Error::Sink)?;
                 let Progress { tables_done, rows, .. } = reporter.progress;
                 return Ok(Summary { file, tables: tables_done, rows });
             }

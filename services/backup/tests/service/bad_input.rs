@@ -5,7 +5,9 @@ use std::collections::BTreeSet;
 
 use prost_reflect::DescriptorPool;
 use prost_types::Timestamp;
-use strongroom_api::backup::v1::ExportBackupRequest;
+use strongroom_api::backup::v1::export_backup_request::Seal;
+use strongroom_api::backup::v1::{ExportBackupRequest, PassphraseSeal, RecipientSeal};
+use strongroom_archive::seal::X25519Identity;
 use tonic::Code;
 use tonic_types::StatusExt as _;
 
@@ -13,8 +15,10 @@ use crate::support::{Service, plain};
 
 /// The methods with the fields of their requests. An empty list is everything, no time is always, and both values of
 /// `plain` mean something; all else is below.
-const DECIDED: &[(&str, &[&str])] =
-    &[("ExportBackup", &["include", "tables", "since", "plain"]), ("ListSources", &[])];
+const DECIDED: &[(&str, &[&str])] = &[
+    ("ExportBackup", &["include", "tables", "since", "plain", "passphrase", "recipients"]),
+    ("ListSources", &[]),
+];
 
 #[test]
 fn every_field_is_decided() {
@@ -57,6 +61,19 @@ async fn bad_input_is_refused_with_its_field_named() {
     ] {
         let since = Some(Timestamp { seconds, nanos });
         cases.push(("since", ExportBackupRequest { since, ..plain() }));
+    }
+    let long = "p".repeat(1025);
+    for text in ["", "\n", "a\0", "a\nb", &long] {
+        let seal = Some(Seal::Passphrase(PassphraseSeal { text: text.into() }));
+        cases.push(("passphrase.text", ExportBackupRequest { seal, ..plain() }));
+    }
+    let good = X25519Identity::generate().recipient().to_string();
+    let many = (0..21).map(|_| X25519Identity::generate().recipient().to_string()).collect();
+    let mixed = ["", "age1", " ", &good.to_uppercase(), &format!("{good} "), &good];
+    let pairs = mixed.map(|bad| vec![good.clone(), bad.to_owned()]);
+    for age in pairs.into_iter().chain([Vec::new(), many]) {
+        let seal = Some(Seal::Recipients(RecipientSeal { age }));
+        cases.push(("recipients.age", ExportBackupRequest { seal, ..plain() }));
     }
     for (field, request) in cases {
         let status = client.export_backup(request).await.unwrap_err();

@@ -5,4 +5,5 @@ mod bad_input;
 mod export;
 mod failure;
 mod postgres;
+mod sealing;
 mod support;

@@ -2,18 +2,90 @@
 
 use std::path::PathBuf;
 
-use clap::Subcommand;
+use clap::{Args, Subcommand};
+use strongroom_archive::seal::X25519Recipient;
+
+use super::values::recipient;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum ArchiveCommand {
     /// Show what an archive says of itself. With -o json: its manifest.
     Inspect {
-        /// The archive.
+        /// The archive, sealed or plain.
         file: PathBuf,
+        #[command(flatten)]
+        keys: ArchiveKeys,
+        #[command(flatten)]
+        signer: SignerFile,
     },
     /// Check every byte, digest and row of an archive.
+    ///
+    /// With --signer also who made it: exit code 3 when everything else is right, but nobody in that file
+    /// has signed it.
     Verify {
-        /// The archive.
+        /// The archive, sealed or plain.
         file: PathBuf,
+        #[command(flatten)]
+        keys: ArchiveKeys,
+        #[command(flatten)]
+        signer: SignerFile,
     },
+    /// Write what is in an archive into a folder, after checking all of it; or one table alone.
+    ///
+    /// Encrypted columns stay encrypted. With --table nothing else is read than the table, the seal's and
+    /// the ZIP's structure and the manifest; it goes to standard output unless --out is given.
+    Open(OpenArchive),
+    /// Copy an archive to other recipients, under a new key: who has only an old one does not open the copy.
+    ///
+    /// It is sealed to each --recipient, and to the vault where a token for one is set. The archive stays as it is.
+    Reseal(Reseal),
+}
+
+/// What opens a sealed archive. Without either, the vault is asked where STRONGROOM_TOKEN is set.
+#[derive(Debug, Args, Default)]
+pub(crate) struct ArchiveKeys {
+    /// A recovery key: the file that `recovery create` made, or any identity file of age.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) identity: Option<PathBuf>,
+    /// The file with the archive's passphrase, or, with --identity, with that of the identity file; - is
+    /// standard input.
+    #[arg(long, value_name = "FILE|-")]
+    pub(crate) passphrase_file: Option<PathBuf>,
+}
+
+#[derive(Debug, Args, Default)]
+pub(crate) struct SignerFile {
+    /// Public halves of the vault's signing key, as `key export-public` writes them.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) signer: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct OpenArchive {
+    /// The archive, sealed or plain.
+    pub(crate) file: PathBuf,
+    #[command(flatten)]
+    pub(crate) keys: ArchiveKeys,
+    #[command(flatten)]
+    pub(crate) signer: SignerFile,
+    /// Only this table: a JSON array of rows.
+    #[arg(long, value_name = "TABLE", required_unless_present = "out")]
+    pub(crate) table: Option<String>,
+    /// The folder to write into (mode 0700): new, or empty.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Reseal {
+    /// The archive, sealed or plain.
+    pub(crate) file: PathBuf,
+    #[command(flatten)]
+    pub(crate) keys: ArchiveKeys,
+    /// Where to write the copy. An existing file is replaced only once the new one is complete.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: PathBuf,
+    /// Who shall open the copy, as age1…; may be repeated.
+    #[arg(long = "recipient", value_name = "AGE1…", value_parser = recipient)]
+    pub(crate) recipients: Vec<X25519Recipient>,
 }

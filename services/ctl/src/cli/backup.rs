@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
+use strongroom_archive::seal::X25519Recipient;
 
+use super::values::recipient;
 use crate::time::Since;
 
 #[derive(Debug, Subcommand)]
@@ -12,6 +14,9 @@ pub(crate) enum BackupCommand {
     ///
     /// The archive is written to FILE.partial and gets its name only when it is complete and its digest is
     /// the server's: a file called FILE is a whole one.
+    ///
+    /// It is sealed (age, .zip.age) to the vault and to the recovery recipients of the server's configuration,
+    /// unless --plain, --passphrase-file or --recipient asks for something else; each needs a permission.
     Export(Export),
 }
 
@@ -34,8 +39,13 @@ pub(crate) struct Export {
     #[arg(long, value_name = "TABLE,…", value_delimiter = ',')]
     pub(crate) tables: Vec<String>,
     /// Do not seal the archive. Encrypted columns stay encrypted, all else in it is readable.
-    ///
-    /// Sealed archives come with a later release; until then this is needed.
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["passphrase_file", "recipients"])]
     pub(crate) plain: bool,
+    /// Seal with the passphrase in this file alone; - is standard input. Neither the vault nor a recovery key
+    /// opens such an archive.
+    #[arg(long, value_name = "FILE|-", conflicts_with = "recipients")]
+    pub(crate) passphrase_file: Option<PathBuf>,
+    /// Seal to the vault and to this recipient (age1…) instead of the server's; may be repeated.
+    #[arg(long = "recipient", value_name = "AGE1…", value_parser = recipient)]
+    pub(crate) recipients: Vec<X25519Recipient>,
 }

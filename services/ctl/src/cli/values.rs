@@ -1,6 +1,7 @@
 //! Values of options that are more than text.
 
 use jiff::Timestamp;
+use strongroom_archive::seal::{SealError, X25519Recipient};
 
 /// `K=V`; the value may be empty and may contain further `=`.
 pub(super) fn label(text: &str) -> Result<(String, String), String> {
@@ -16,6 +17,11 @@ pub(super) fn consumer(text: &str) -> Result<String, String> {
         Some((kind, consumer)) if !kind.is_empty() && !consumer.is_empty() => Ok(text.to_owned()),
         _ => Err("expected KIND/CONSUMER, such as provider_template/2".to_owned()),
     }
+}
+
+/// `age1…`.
+pub(super) fn recipient(text: &str) -> Result<X25519Recipient, SealError> {
+    text.parse()
 }
 
 /// RFC 3339, with any offset.

@@ -1,63 +1,92 @@
-//! `strongroom archive`: reading archives on this machine, without any service.
+//! `strongroom archive`: reading archives on this machine. A service is asked only to open a seal for which no
+//! key was given.
 
+mod content;
+mod extract;
+mod reseal;
+mod signer;
 mod summary;
 
-use std::fs::File;
-use std::io::BufReader;
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
 use serde_json::json;
 use strongroom_archive::manifest::Ordered;
-use strongroom_archive::{ArchiveReader, Limits, Report, verify};
+use strongroom_archive::{ArchiveReader, Report, verify};
 
-use crate::cli::ArchiveCommand;
+use crate::cli::{ArchiveCommand, ArchiveKeys, SignerFile};
 use crate::output::{Format, printable};
 
-pub(super) fn run(command: ArchiveCommand, format: Format) -> Result<()> {
+pub(super) use content::{Content, open};
+pub(super) use signer::Signer;
+pub(crate) use signer::UnknownSigner;
+
+pub(super) async fn run(command: ArchiveCommand, format: Format) -> Result<()> {
     match command {
-        ArchiveCommand::Inspect { file } => {
-            let (archive, size) = open(&file)?;
-            let manifest = archive.manifest();
-            format.document(manifest, || summary::text(manifest, size))
-        }
-        ArchiveCommand::Verify { file } => {
-            let report = verify_file(&file)?;
-            format.document(&document(&report), || sentence(&report))
-        }
+        ArchiveCommand::Inspect { file, keys, signer } => inspect(&file, &keys, &signer, format).await,
+        ArchiveCommand::Verify { file, keys, signer } => verify_command(&file, &keys, &signer, format).await,
+        ArchiveCommand::Open(open) => extract::run(open, format).await,
+        ArchiveCommand::Reseal(reseal) => reseal::run(reseal, format).await,
     }
 }
 
-/// Opens the archive in `path` under the strict policy. The second value is the file's size in bytes.
-pub(super) fn open(path: &Path) -> Result<(ArchiveReader<BufReader<File>>, u64)> {
-    let named = || path.display().to_string();
-    let file = File::open(path).with_context(|| format!("cannot open {}", path.display()))?;
-    let size = file.metadata().with_context(named)?.len();
-    let archive = ArchiveReader::open(BufReader::new(file), Limits::V1).with_context(named)?;
-    Ok((archive, size))
+async fn inspect(file: &Path, keys: &ArchiveKeys, signer: &SignerFile, format: Format) -> Result<()> {
+    let signer = Signer::read(signer)?;
+    let (mut archive, size) = open(file, keys).await?;
+    let named = || file.display().to_string();
+    let checked = check_signer(signer.as_ref(), &mut archive).with_context(named)?;
+    let signature = match archive.signature().with_context(named)? {
+        None => "none".to_owned(),
+        Some(signature) if checked.is_empty() => format!("by {}, not checked (--signer)", signature.kid()),
+        Some(signature) => format!("by {}, checked", signature.kid()),
+    };
+    let manifest = archive.manifest();
+    format.document(manifest, || summary::text(manifest, size, &signature))
+}
+
+async fn verify_command(file: &Path, keys: &ArchiveKeys, signer: &SignerFile, format: Format) -> Result<()> {
+    let signer = Signer::read(signer)?;
+    let (mut archive, _) = open(file, keys).await?;
+    let named = || file.display().to_string();
+    let report = verify(&mut archive, &mut |_| {}).with_context(named)?;
+    let signed_by = check_signer(signer.as_ref(), &mut archive).with_context(named)?;
+    format.document(&document(&report, &signed_by), || sentence(&report, &signed_by))
 }
 
 /// Checks everything in the archive in `path`.
-pub(super) fn verify_file(path: &Path) -> Result<Report> {
-    let (mut archive, _) = open(path)?;
+pub(super) async fn verify_file(path: &Path, keys: &ArchiveKeys) -> Result<Report> {
+    let (mut archive, _) = open(path, keys).await?;
     verify(&mut archive, &mut |_| {}).with_context(|| path.display().to_string())
 }
 
-fn document(report: &Report) -> serde_json::Value {
+/// The version that signed it; empty where no signer was given.
+fn check_signer(signer: Option<&Signer>, archive: &mut ArchiveReader<Content>) -> Result<String> {
+    signer.map_or(Ok(String::new()), |signer| signer.check(archive))
+}
+
+fn document(report: &Report, signed_by: &str) -> serde_json::Value {
     let tables: Ordered<u64> = report.tables.iter().cloned().collect();
-    json!({
+    let mut document = json!({
         "ok": true,
         "archiveId": report.archive_id,
         "tables": tables,
         "entries": report.entries,
         "bytes": report.bytes,
-    })
+    });
+    if !signed_by.is_empty() {
+        document["signedBy"] = signed_by.into();
+    }
+    document
 }
 
-fn sentence(report: &Report) -> String {
+fn sentence(report: &Report, signed_by: &str) -> String {
     let rows: u64 = report.tables.iter().map(|(_, rows)| rows).sum();
+    let signature = match signed_by {
+        "" => "who made it was not checked (--signer)".to_owned(),
+        kid => format!("signed by {kid}"),
+    };
     format!(
-        "ok: {} of {}, {} tables, {rows} rows, {} entries, {} bytes\n",
+        "ok: {} of {}, {} tables, {rows} rows, {} entries, {} bytes; {signature}\n",
         report.archive_id,
         printable(&report.app_name),
         report.tables.len(),

@@ -7,18 +7,21 @@ use std::path::Path;
 
 use anyhow::{Error, Result, bail};
 use serde_json::json;
-use strongroom_api::backup::v1::ExportBackupRequest;
+use strongroom_api::backup::v1::export_backup_request::Seal;
+use strongroom_api::backup::v1::{ExportBackupRequest, PassphraseSeal, RecipientSeal};
 use strongroom_runtime::{Clock as _, Shutdown, SystemClock};
 use tonic::{Request, Status};
 
+pub(super) use destination::Place;
 pub(super) use download::Summary;
 
-use self::destination::{Destination, Place};
+use self::destination::Destination;
 use self::download::{Download, Received};
 use super::progress::Progress;
-use crate::cli::BackupCommand;
+use crate::cli::{BackupCommand, Export};
 use crate::client::{self, Connection};
 use crate::output::{Format, key_values, message};
+use crate::secret_input;
 use crate::time::to_wire;
 
 pub(super) async fn run(command: BackupCommand, format: Format) -> Result<()> {
@@ -26,10 +29,10 @@ pub(super) async fn run(command: BackupCommand, format: Format) -> Result<()> {
     let place = Place::plan(&export.out)?;
     let since = export.since.map(|since| since.resolve(SystemClock.now_micros())).transpose()?;
     let request = ExportBackupRequest {
-        include: export.include,
-        tables: export.tables,
+        include: export.include.clone(),
+        tables: export.tables.clone(),
         since: since.map(to_wire),
-        plain: export.plain,
+        seal: seal(&export)?,
     };
     let backup = client::backup()?;
     let to_stdout = matches!(place, Place::Stdout);
@@ -43,6 +46,19 @@ pub(super) async fn run(command: BackupCommand, format: Format) -> Result<()> {
         return Ok(());
     }
     format.document(&document(&summary), || text(&summary))
+}
+
+/// How the server is asked to seal; `None` is as it is configured.
+fn seal(export: &Export) -> Result<Option<Seal>> {
+    if export.plain {
+        return Ok(Some(Seal::Plain(true)));
+    }
+    if let Some(file) = &export.passphrase_file {
+        let text = secret_input::passphrase_text(file)?;
+        return Ok(Some(Seal::Passphrase(PassphraseSeal { text })));
+    }
+    let age: Vec<String> = export.recipients.iter().map(ToString::to_string).collect();
+    Ok((!age.is_empty()).then_some(Seal::Recipients(RecipientSeal { age })))
 }
 
 async fn unless_interrupted(receiving: impl Future<Output = Result<Summary>>) -> Result<Summary> {

@@ -125,7 +125,7 @@ fn filter(list: ListCredentials) -> ListCredentialsRequest {
 }
 
 /// All pages of `request`.
-async fn list_credentials(
+pub(super) async fn list_credentials(
     vault: &Connection,
     mut request: ListCredentialsRequest,
 ) -> Result<Vec<Credential>> {

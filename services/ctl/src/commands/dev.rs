@@ -4,7 +4,7 @@ use anyhow::Result;
 use strongroom_runtime::Shutdown;
 
 use crate::cli::Dev;
-use crate::embedded::{Embedded, Settings};
+use crate::embedded::{Embedded, RECOVERY_KEY, Settings};
 use crate::output::{message, print};
 
 pub(super) async fn run(dev: Dev) -> Result<()> {
@@ -23,6 +23,14 @@ pub(super) async fn run(dev: Dev) -> Result<()> {
     let embedded = started?;
     message(&format!("vault on {}", embedded.vault().url));
     message(&format!("backup on {}", embedded.backup().url));
+    let recovery_key = dev.data_dir.join(RECOVERY_KEY);
+    if recovery_key.exists() {
+        message(&format!(
+            "archives are sealed to the vault and to {}: for development only, `strongroom recovery create` \
+             makes a key for a safe",
+            recovery_key.display()
+        ));
+    }
     print(b"ready\n")?;
     embedded.serve_until(&shutdown).await
 }

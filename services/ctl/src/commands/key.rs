@@ -1,7 +1,7 @@
 //! `strongroom key`.
 
 mod census;
-mod public;
+pub(super) mod public;
 mod reencryption;
 mod retirement;
 mod root;

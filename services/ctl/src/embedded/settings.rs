@@ -2,14 +2,18 @@
 
 use std::path::Path;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use serde::Deserialize;
-use strongroom_backup::{AppConfig, BackupConfig, Config, SourceConfig};
+use strongroom_archive::seal::{Identity, IdentityFile, X25519Identity};
+use strongroom_backup::{AppConfig, BackupConfig, Config, SealConfig, SourceConfig};
 use strongroom_crypto::RootKey;
 use strongroom_runtime::config;
 use strongroom_vault::VaultConfig;
 
 use crate::files;
+
+/// Where `dev` keeps a recovery key when none is configured.
+pub(crate) const RECOVERY_KEY: &str = "recovery.key";
 
 /// Settings of both services.
 pub(crate) struct Settings {
@@ -24,21 +28,22 @@ struct DevFile {
     sources: Vec<SourceConfig>,
     vault: VaultConfig,
     backup: BackupConfig,
+    seal: SealConfig,
 }
 
 impl Default for DevFile {
     fn default() -> Self {
         let app = AppConfig { name: "Strongroom dev".into(), url: "http://localhost".into() };
         let (vault, backup) = (VaultConfig::default(), BackupConfig::default());
-        Self { app, sources: Vec::new(), vault, backup }
+        Self { app, sources: Vec::new(), vault, backup, seal: SealConfig::default() }
     }
 }
 
 impl Settings {
     /// Reads `file` and `STRONGROOM_<SECTION>__<KEY>`.
     pub(crate) fn load(file: Option<&Path>) -> Result<Self> {
-        let DevFile { app, sources, vault, backup } = config::load(file)?;
-        Ok(Self { vault, backup: Config { app, backup, sources, ..Config::default() } })
+        let DevFile { app, sources, vault, backup, seal } = config::load(file)?;
+        Ok(Self { vault, backup: Config { app, backup, sources, seal, ..Config::default() } })
     }
 
     /// Settings without a file and without overrides.
@@ -53,8 +58,8 @@ impl Settings {
         backup.vault.url.is_empty() || backup.vault.url == unset.url
     }
 
-    /// Puts database, root key and admin token into `data_dir` unless they are configured elsewhere. The
-    /// root key is made if missing.
+    /// Puts database, root key, recovery key and admin token into `data_dir` unless they are configured elsewhere.
+    /// The keys are made if missing.
     pub(super) fn complete(&mut self, data_dir: &Path) -> Result<()> {
         let unset = VaultConfig::default();
         let vault = &mut self.vault;
@@ -72,7 +77,33 @@ impl Settings {
             }
             vault.root_key_file = Some(root_key);
         }
+        let seal = &mut self.backup.seal;
+        if seal.recovery_recipients.is_empty() && seal.without_recovery.is_none() {
+            seal.recovery_recipients = vec![own_recipient(&data_dir.join(RECOVERY_KEY))?];
+        }
         Ok(())
+    }
+}
+
+/// The public half of the recovery key in `file`, which is made if missing. Without a passphrase: it lies beside the
+/// root key, which opens the same archives.
+fn own_recipient(file: &Path) -> Result<String> {
+    if !file.exists() {
+        let identity = X25519Identity::generate();
+        let text = format!("# public key: {}\n{}", identity.recipient(), *identity.to_text());
+        files::create_private(file, &text)?;
+    }
+    let named = || format!("the recovery key in {}", file.display());
+    let text = std::fs::read(file).with_context(named)?;
+    match IdentityFile::read(&text).with_context(named)? {
+        IdentityFile::Plain(identities) => match identities.first() {
+            Some(Identity::X25519(identity)) => Ok(identity.recipient().to_string()),
+            _ => bail!("{} holds no recovery key", file.display()),
+        },
+        IdentityFile::Locked(_) => bail!(
+            "{} is under a passphrase; name its public half under [seal] recovery_recipients instead",
+            file.display()
+        ),
     }
 }
 

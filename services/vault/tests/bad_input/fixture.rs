@@ -1,6 +1,6 @@
 //! A vault with what the table's requests name: `$credential` with its `$etag`, rotated once; `$other` credential;
 //! `$bound`, the consumer of an endpoint bound to it; `$key` with the older version `$kid` and the value `$ciphertext`;
-//! `$census`, the version of the key `k-census`; `$uuid`, a new one each time.
+//! `$census`, the version of the key `k-census`; `$wrapped`, a file key under the root key `$root`; `$uuid`, a new one each time.
 
 use prost_reflect::{DynamicMessage, MethodDescriptor};
 use serde::de::DeserializeSeed as _;
@@ -43,7 +43,11 @@ impl Fixture {
         let census = fixture.ask("KeyService/CreateKey", json!({"keyId": "k-census"})).await;
         let plain = json!({"keyId": "k-used", "plaintext": "c2VjcmV0", "aad": "cm93"});
         let sealed = fixture.ask("CryptoService/Encrypt", plain).await;
+        let file_key = json!({"fileKey": "MDEyMzQ1Njc4OWFiY2RlZg=="});
+        let wrapped = fixture.ask("SealService/WrapFileKey", file_key).await;
         fixture.kept = vec![
+            ("$wrapped", text(&wrapped["wrapped"])),
+            ("$root", text(&wrapped["rootKeyId"])),
             ("$key", "k-used".into()),
             ("$kid", text(&old["version"]["kid"])),
             ("$census", text(&census["version"]["kid"])),

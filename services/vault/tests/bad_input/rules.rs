@@ -131,6 +131,13 @@ pub(crate) const AAD: Rule = rule(Elsewhere("ciphertext"), Refused(&[Bytes(1025)
 pub(crate) const NEW_AAD: Rule = rule(OPTIONAL, Refused(&[Bytes(1025)]), NO_WRONG_BYTES);
 pub(crate) const MANIFEST: Rule =
     rule(Refused(&[Unset]), Refused(&[Bytes((4 << 20) + 1)]), Taken("what is signed is its digest"));
+pub(crate) const FILE_KEY: Rule =
+    rule(Refused(&[Unset]), Refused(&[Bytes(17), Bytes(100_000)]), Refused(&[Bytes(1), Bytes(15)]));
+pub(crate) const WRAPPED: Rule = rule(
+    Refused(&[Unset]),
+    Refused(&[Bytes(1025), Bytes(100_000)]),
+    Taken("the stanza before it opens, and one is enough"),
+);
 pub(crate) const CIPHERTEXT: Rule = rule(
     EMPTY_TEXT,
     Refused(&[Chars('x', 90_113)]),
@@ -236,6 +243,7 @@ pub(crate) const CENSUS: Rule = rule(
 
 const BY_ELEMENT: Verdict = Taken("its elements have a row of their own");
 pub(crate) const ITEMS: Rule = rule(Refused(&[Unset]), Refused(&[Times(1001)]), BY_ELEMENT);
+pub(crate) const STANZAS: Rule = rule(Refused(&[Unset]), Refused(&[Times(9)]), BY_ELEMENT);
 pub(crate) const CHECKED_ITEMS: Rule =
     rule(Taken("a message without any gets none back"), Refused(&[Times(1001), Times(60_000)]), BY_ELEMENT);
 pub(crate) const SELECTORS: Rule = rule(Taken("none narrows nothing"), Refused(&[Times(33)]), BY_ELEMENT);

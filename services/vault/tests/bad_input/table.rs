@@ -148,8 +148,10 @@ pub(crate) const TABLE: &[Row] = &[
     row("vault.v1.KeyService/Reencrypt", r#"{"rowsPerSecond": 1000}"#, "", &[("rows_per_second", ROWS_PER_SECOND)]),
     row("vault.v1.KeyService/ReleaseKeyPins", r#"{"archiveId": "$uuid"}"#, "", &[("archive_id", ID)]),
     row("vault.v1.KeyService/ReportKeyCensus",
-        r#"{"keyId": "k-census", "column": "servers.secret", "source": "gateway", "values": {"$census": 3}}"#, "",
-        &[("key_id", KEY_ID), ("column", COLUMN), ("source", TEXT), ("values", CENSUS), ("count_time", COUNT_TIME)]),
+        r#"{"keyId": "k-census", "column": "servers.secret", "source": "gateway", "values": {"$census": 3},
+            "countTime": "2020-01-01T00:00:00Z"}"#, "",
+        &[("key_id", KEY_ID), ("column", COLUMN), ("source", TEXT), ("values", CENSUS),
+          ("count_time", COUNT_TIME)]),
     row("vault.v1.KeyService/RotateKey", r#"{"keyId": "page"}"#, "", &[("key_id", KEY_ID)]),
     row("vault.v1.KeyService/UndoDestroyKeyVersion", r#"{"kid": "$kid"}"#, "KEY_VERSION_STATE", &[("kid", KID)]),
 
@@ -170,6 +172,13 @@ pub(crate) const TABLE: &[Row] = &[
         &[("kind", KIND), ("consumer", TEXT)]),
     row("vault.v1.ReferenceService/ResolveReference", r#"{"kind": "endpoint", "consumer": "$bound"}"#, "",
         &[("kind", KIND), ("consumer", TEXT)]),
+
+    row("vault.v1.SealService/UnwrapFileKey",
+        r#"{"stanzas": [{"rootKeyId": "$root", "wrapped": "$wrapped"}]}"#, "",
+        &[("stanzas", STANZAS), ("stanzas[1].root_key_id", KID), ("stanzas[1].wrapped", WRAPPED)]),
+    row("vault.v1.SealService/WrapFileKey",
+        r#"{"fileKey": "MDEyMzQ1Njc4OWFiY2RlZg==", "archiveId": "$uuid"}"#, "",
+        &[("file_key", FILE_KEY), ("archive_id", ID_FILTER)]),
 
     row("vault.v1.TokenService/IntrospectToken", r#"{"token": "srt_none"}"#, "", &[("token", TOKEN)]),
     row("vault.v1.TokenService/IssueToken",

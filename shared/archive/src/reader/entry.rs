@@ -69,6 +69,14 @@ impl<'a, R: Read> EntryReader<'a, R> {
         Ok(())
     }
 
+    /// Damage of the compressed data, or of the seal around it.
+    fn damaged(&self, error: io::Error) -> Error {
+        match error.downcast::<Error>() {
+            Ok(own) => own,
+            Err(source) => Error::Damaged { entry: self.record.name.clone(), source },
+        }
+    }
+
     fn wrong_length(&self) -> Error {
         Error::Length { entry: self.record.name.clone(), expected: self.record.bytes }
     }
@@ -86,10 +94,7 @@ impl<R: Read> Read for EntryReader<'_, R> {
                 Ok(length)
             }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => Err(error),
-            Err(source) => {
-                let entry = self.record.name.clone();
-                Err(Error::Damaged { entry, source }.into())
-            }
+            Err(error) => Err(self.damaged(error).into()),
         }
     }
 }

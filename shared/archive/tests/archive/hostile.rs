@@ -238,6 +238,8 @@ fn a_manifest_may_grow() {
     case.entries.push(other);
     case.entries.push(stored("manifest.sig", b"signature"));
     sample::check(&case.build(), Limits::V1).unwrap();
+    let error = sample::open(&case.build()).unwrap().signature().unwrap_err();
+    assert!(error.to_string().starts_with("manifest.sig is no signature"), "{error}");
     case.entries[2].data = b"old".to_vec();
     case.entries[2].crc32 = raw_zip::crc32(b"old");
     let error = sample::check(&case.build(), Limits::V1).unwrap_err();

@@ -7,6 +7,8 @@ mod limits;
 mod raw_zip;
 mod round_trip;
 mod sample;
+mod seal;
+mod signatures;
 mod sinks;
 mod tools;
 mod vectors;

@@ -8,9 +8,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use strongroom_api::backup::v1::backup_service_client::BackupServiceClient;
+use strongroom_api::backup::v1::export_backup_request::Seal;
 use strongroom_api::backup::v1::export_backup_response::{Chunk, Header, Message, Trailer};
 use strongroom_api::backup::v1::{ExportBackupRequest, ExportBackupResponse};
 use strongroom_api::vault::v1::AuditEvent;
+use strongroom_archive::seal::{Identity, IdentityFile, X25519Identity};
 use strongroom_backup::{Config, Error, serve};
 use strongroom_crypto::Token;
 use strongroom_runtime::client::{AuthorizedChannel, Bearer};
@@ -30,6 +32,8 @@ pub(crate) type Client = BackupServiceClient<AuthorizedChannel>;
 pub(crate) struct Service {
     pub(crate) vault: FakeVault,
     pub(crate) folder: TempDir,
+    /// The text of the recovery key whose public half is in the configuration.
+    recovery: String,
     address: String,
     shutdown: Shutdown,
     running: JoinHandle<Result<(), Error>>,
@@ -38,12 +42,37 @@ pub(crate) struct Service {
 impl Service {
     /// Backs up `folder/gateway.db` with `source` added to its configuration and `backup` to the service's.
     pub(crate) async fn start(folder: TempDir, vault: FakeVault, backup: &str, source: &str) -> Self {
-        let config = config(folder.path(), &vault.url, backup, source);
+        let recovery = X25519Identity::generate();
+        let seal = format!("recovery_recipients = ['{}']", recovery.recipient());
+        let service = Self::sealing(folder, vault, backup, source, &seal).await;
+        Self { recovery: recovery.to_text().to_string(), ..service }
+    }
+
+    /// The same with `seal` under `[seal]`.
+    pub(crate) async fn sealing(
+        folder: TempDir,
+        vault: FakeVault,
+        backup: &str,
+        source: &str,
+        seal: &str,
+    ) -> Self {
+        let config = config(folder.path(), &vault.url, backup, source, seal);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = format!("http://{}", listener.local_addr().unwrap());
         let shutdown = Shutdown::new();
         let running = tokio::spawn(serve(config, listener, Arc::new(SystemClock), shutdown.clone()));
-        Self { vault, folder, address, shutdown, running }
+        Self { vault, folder, recovery: String::new(), address, shutdown, running }
+    }
+
+    /// The private half of the recovery key.
+    pub(crate) fn recovery(&self) -> X25519Identity {
+        match IdentityFile::read(self.recovery.as_bytes()).unwrap() {
+            IdentityFile::Plain(mut identities) => match identities.remove(0) {
+                Identity::X25519(identity) => identity,
+                Identity::Passphrase(_) => panic!("a key"),
+            },
+            IdentityFile::Locked(_) => panic!("it is not locked"),
+        }
     }
 
     /// The usual one: the sample database, its logs optional.
@@ -54,7 +83,13 @@ impl Service {
 
     /// A client that may do everything.
     pub(crate) fn client(&self) -> Client {
-        self.client_with(&["backup.export", "backup.export_plain", "source.list"])
+        self.client_with(&[
+            "backup.export",
+            "backup.export_passphrase",
+            "backup.export_plain",
+            "backup.export_recipients",
+            "source.list",
+        ])
     }
 
     /// A client with these permissions and windows so small that its reading is felt at once.
@@ -91,12 +126,12 @@ impl Service {
 /// The sample's optional group.
 pub(crate) const LOGS: &str = "[[sources.optional]]\nname = 'logs'\ntables = ['logs']\ntime_column = 'at'";
 
-fn config(folder: &Path, vault: &str, backup: &str, source: &str) -> Config {
+fn config(folder: &Path, vault: &str, backup: &str, source: &str, seal: &str) -> Config {
     let token_file = folder.join("service.token");
     std::fs::write(&token_file, Token::generate().expose()).unwrap();
     let text = format!(
         "[app]\nname = 'Prompt Gate'\nurl = 'https://gateway.example.com'\n\
-         [backup]\ninstance = 'here'\ntoken_file = '{}'\nvault = {{ url = '{vault}' }}\n{backup}\n\
+         [seal]\n{seal}\n[backup]\ninstance = 'here'\ntoken_file = '{}'\nvault = {{ url = '{vault}' }}\n{backup}\n\
          [[sources]]\nname = 'gateway'\nkind = 'sqlite'\nurl = 'sqlite:{}'\n{source}\n",
         token_file.display(),
         folder.join("gateway.db").display(),
@@ -106,7 +141,7 @@ fn config(folder: &Path, vault: &str, backup: &str, source: &str) -> Config {
 
 /// A plain export of everything.
 pub(crate) fn plain() -> ExportBackupRequest {
-    ExportBackupRequest { plain: true, ..ExportBackupRequest::default() }
+    ExportBackupRequest { seal: Some(Seal::Plain(true)), ..ExportBackupRequest::default() }
 }
 
 /// What a whole stream held.

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use strongroom_api::source::v1 as source;
@@ -10,9 +10,11 @@ use strongroom_api::source::v1::read_snapshot_response::{Begun, End, Message, Ro
 use strongroom_api::source::v1::source_service_server::{SourceService, SourceServiceServer};
 use strongroom_api::vault::v1 as vault;
 use strongroom_api::vault::v1::audit_service_server::{AuditService, AuditServiceServer};
+use strongroom_api::vault::v1::crypto_service_server::CryptoServiceServer;
 use strongroom_api::vault::v1::key_service_server::{KeyService, KeyServiceServer};
+use strongroom_api::vault::v1::seal_service_server::SealServiceServer;
 use strongroom_api::vault::v1::token_service_server::{TokenService, TokenServiceServer};
-use strongroom_crypto::Token;
+use strongroom_crypto::{KeyRing, RootKey, Token};
 use tokio::net::TcpListener;
 use tokio_stream::Stream;
 use tokio_util::sync::CancellationToken;
@@ -33,6 +35,8 @@ struct State {
     refusals: Mutex<Vec<(String, Code)>>,
     /// Ends snapshots without their last message.
     is_hasty: Mutex<bool>,
+    root: OnceLock<RootKey>,
+    ring: OnceLock<KeyRing>,
 }
 
 /// Methods that the backup service never calls, as `tonic::async_trait` would write them.
@@ -51,6 +55,8 @@ macro_rules! not_here {
     };
 }
 
+mod keys;
+
 #[derive(Clone)]
 pub(crate) struct FakeVault {
     pub(crate) url: String,
@@ -67,6 +73,8 @@ impl FakeVault {
             .add_service(TokenServiceServer::new(fake.clone()))
             .add_service(AuditServiceServer::new(fake.clone()))
             .add_service(KeyServiceServer::new(fake.clone()))
+            .add_service(CryptoServiceServer::new(fake.clone()))
+            .add_service(SealServiceServer::new(fake.clone()))
             .add_service(SourceServiceServer::new(fake.clone()));
         let stop = fake.stop.clone();
         tokio::spawn(async move {
@@ -74,6 +82,10 @@ impl FakeVault {
             let _ = stop.run_until_cancelled(serving).await;
         });
         fake
+    }
+
+    fn root(&self) -> &RootKey {
+        self.state.root.get_or_init(RootKey::generate)
     }
 
     /// Lets `token` do these things.

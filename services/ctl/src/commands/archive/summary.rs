@@ -5,8 +5,8 @@ use strongroom_archive::{EntryKind, Manifest};
 
 use crate::output::{Table, key_values};
 
-/// What the archive says of itself; `size` is the file's, in bytes.
-pub(super) fn text(manifest: &Manifest, size: u64) -> String {
+/// What the archive says of itself; `size` is the file's, in bytes, `signature` what is known of it.
+pub(super) fn text(manifest: &Manifest, size: u64, signature: &str) -> String {
     let rows: u64 = manifest.tables.iter().map(|(_, rows)| rows).sum();
     let mut text = key_values([
         ("archive", manifest.archive_id.clone()),
@@ -15,6 +15,7 @@ pub(super) fn text(manifest: &Manifest, size: u64) -> String {
         ("format version", manifest.format_version.to_string()),
         ("producer", manifest.producer.clone()),
         ("size", format!("{size} bytes")),
+        ("signature", signature.to_owned()),
         ("options", options(manifest)),
         ("partial", partial(manifest)),
         ("root key id", manifest.root_key_id.clone().unwrap_or_default()),

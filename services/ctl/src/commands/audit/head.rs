@@ -43,7 +43,9 @@ fn read_from(path: &Path) -> Result<Head> {
     file.rewind()?;
     match begin.as_slice() {
         b"PK\x03\x04" => of_archive(file),
-        b"age-" => bail!("the archive is sealed; open it first"),
+        b"age-" => bail!(
+            "the archive is sealed; give what `strongroom archive inspect -o json` prints of it instead"
+        ),
         _ => of_json(file),
     }
 }

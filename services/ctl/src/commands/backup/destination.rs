@@ -11,7 +11,7 @@ use crate::files::{folder_of, sync_folder_of};
 
 /// What `--out` means, checked before the server is asked for anything.
 #[derive(Debug, PartialEq)]
-pub(super) enum Place {
+pub(in crate::commands) enum Place {
     Stdout,
     /// This very file.
     File(PathBuf),
@@ -22,7 +22,7 @@ pub(super) enum Place {
 impl Place {
     /// # Errors
     /// When nothing could be written there.
-    pub(super) fn plan(out: &Path) -> Result<Self> {
+    pub(in crate::commands) fn plan(out: &Path) -> Result<Self> {
         if out == Path::new("-") {
             return Ok(Self::Stdout);
         }
@@ -43,7 +43,7 @@ impl Place {
     }
 
     /// Makes what the archive is written to.
-    pub(super) fn create(&self, file_name: &str) -> Result<Destination> {
+    pub(in crate::commands) fn create(&self, file_name: &str) -> Result<Destination> {
         match self {
             Self::Stdout => Ok(Destination::Stdout),
             Self::File(path) => Ok(Destination::File(PartialFile::create(path.clone())?)),
@@ -59,14 +59,14 @@ fn folder_named(out: &Path, is_folder_name: bool) -> String {
 
 /// An archive on its way.
 #[derive(Debug)]
-pub(super) enum Destination {
+pub(in crate::commands) enum Destination {
     Stdout,
     File(PartialFile),
 }
 
 impl Destination {
     /// Makes it permanent. The answer says where it is.
-    pub(super) fn finish(self) -> Result<String> {
+    pub(in crate::commands) fn finish(self) -> Result<String> {
         match self {
             Self::Stdout => Ok("-".to_owned()),
             Self::File(file) => file.finish(),
@@ -92,7 +92,7 @@ impl Write for Destination {
 
 /// `FILE.partial`, removed when dropped.
 #[derive(Debug)]
-pub(super) struct PartialFile {
+pub(in crate::commands) struct PartialFile {
     file: File,
     partial: PathBuf,
     path: PathBuf,

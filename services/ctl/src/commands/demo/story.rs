@@ -11,9 +11,10 @@ use strongroom_api::vault::v1::{IssueTokenRequest, ListAuditEventsRequest};
 use strongroom_runtime::client::Bearer;
 
 use super::narrator::Narrator;
+use crate::cli::ArchiveKeys;
 use crate::client::{Connection, Service, unary};
 use crate::commands::audit;
-use crate::embedded::Embedded;
+use crate::embedded::{Embedded, RECOVERY_KEY};
 use crate::files;
 use crate::output::Table;
 
@@ -21,7 +22,7 @@ const NEXT: &str = "
 Next, for real:
    strongroom dev --data-dir data              both services; then set STRONGROOM_TOKEN_FILE=data/admin.token
    strongroom credential create NAME --provider P --secret-file -
-   strongroom backup export --out . --plain    and on the file it names: strongroom archive verify FILE";
+   strongroom backup export --out .            and on the file it names: strongroom archive verify FILE";
 
 /// Whoever makes calls in the story.
 struct Cast {
@@ -58,8 +59,9 @@ pub(super) async fn tell(
     secrets::bind(&cast, &ids, database, narrator).await.context("binding credentials")?;
     secrets::use_and_withdraw(&cast, &ids, narrator).await.context("withdrawing a credential")?;
     let exported = archives::export(&cast, folder, narrator).await.context("exporting")?;
-    archives::verify(&exported, narrator).context("verifying")?;
-    search::no_secret_in(folder, &exported, narrator).context("searching for secrets")?;
+    let keys = ArchiveKeys { identity: Some(folder.join(RECOVERY_KEY)), ..ArchiveKeys::default() };
+    archives::verify(&exported, &keys, narrator).await.context("verifying")?;
+    search::no_secret_in(folder, &exported, &keys, narrator).await.context("searching for secrets")?;
     trail(&cast, narrator).await.context("reading the audit log")?;
     narrator.say(NEXT)
 }

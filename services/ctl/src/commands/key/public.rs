@@ -7,14 +7,13 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result, ensure};
 use serde_json::json;
-use strongroom_api::vault::v1::{ExportSigningKeyRequest, SigningKey};
+use strongroom_api::vault::v1::{ExportSigningKeyRequest, ExportSigningKeyResponse, SigningKey};
 
 use crate::client::{Connection, unary};
 use crate::output::{Format, key_values};
 
 pub(super) async fn export(vault: &Connection, out: Option<&Path>, format: Format) -> Result<()> {
-    let request = unary(ExportSigningKeyRequest {});
-    let answer = vault.answer(vault.crypto().export_signing_key(request)).await?;
+    let answer = ask(vault).await?;
     let lines = lines(&answer.keys)?;
     let Some(out) = out else {
         return format.message("strongroom.vault.v1.ExportSigningKeyResponse", &answer, || lines);
@@ -24,6 +23,15 @@ pub(super) async fn export(vault: &Connection, out: Option<&Path>, format: Forma
     format.document(&json!({"out": out, "keys": count}), || {
         key_values([("out", out.as_str()), ("keys", &count.to_string())])
     })
+}
+
+/// The lines of a file that verifies archives.
+pub(in crate::commands) async fn fetch(vault: &Connection) -> Result<String> {
+    lines(&ask(vault).await?.keys)
+}
+
+async fn ask(vault: &Connection) -> Result<ExportSigningKeyResponse> {
+    vault.answer(vault.crypto().export_signing_key(unary(ExportSigningKeyRequest {}))).await
 }
 
 /// # Errors

@@ -1,4 +1,4 @@
-//! Archives: made, and checked without any service.
+//! Archives: made, sealed, and checked without any service.
 
 use std::path::{Path, PathBuf};
 
@@ -7,6 +7,7 @@ use strongroom_api::backup::v1::ExportBackupRequest;
 
 use super::super::narrator::Narrator;
 use super::Cast;
+use crate::cli::ArchiveKeys;
 use crate::commands::{archive, backup};
 use crate::output::Table;
 
@@ -16,7 +17,8 @@ pub(super) async fn export(cast: &Cast, folder: &Path, narrator: &mut Narrator) 
     narrator.step(
         "A backup without logs",
         "The archive was built while it was sent: no temporary file, and every table of a database in one\n\
-         consistent snapshot. The file got its name only after the server's SHA-256 matched.",
+         consistent snapshot. The file got its name only after the server's SHA-256 matched. It is sealed\n\
+         (age): the vault opens it, and a recovery key that belongs into a safe.",
     )?;
     narrator.show(&small.1)?;
     let large = one(cast, &folder.join("full"), &["gateway_logs", "audit"]).await?;
@@ -32,7 +34,7 @@ pub(super) async fn export(cast: &Cast, folder: &Path, narrator: &mut Narrator) 
 async fn one(cast: &Cast, folder: &Path, include: &[&str]) -> Result<(PathBuf, String)> {
     std::fs::create_dir(folder)?;
     let include = include.iter().map(|group| (*group).to_owned()).collect();
-    let request = ExportBackupRequest { include, plain: true, ..Default::default() };
+    let request = ExportBackupRequest { include, ..Default::default() };
     let summary = backup::export_to(&cast.backup, request, folder).await?;
     let kind = folder.file_name().unwrap_or_default().display();
     let shown = format!(
@@ -43,9 +45,13 @@ async fn one(cast: &Cast, folder: &Path, include: &[&str]) -> Result<(PathBuf, S
 }
 
 /// Verifies both and shows what is inside.
-pub(super) fn verify(exported: &[PathBuf; 2], narrator: &mut Narrator) -> Result<()> {
-    let small = archive::verify_file(&exported[0])?;
-    let large = archive::verify_file(&exported[1])?;
+pub(super) async fn verify(
+    exported: &[PathBuf; 2],
+    keys: &ArchiveKeys,
+    narrator: &mut Narrator,
+) -> Result<()> {
+    let small = archive::verify_file(&exported[0], keys).await?;
+    let large = archive::verify_file(&exported[1], keys).await?;
     let has = |tables: &[(String, u64)], name: &str| tables.iter().any(|(table, _)| table == name);
     for name in ["gateway_logs", "audit_logs"] {
         ensure!(!has(&small.tables, name), "{name} is in the archive that was to be without it");
@@ -53,8 +59,9 @@ pub(super) fn verify(exported: &[PathBuf; 2], narrator: &mut Narrator) -> Result
     }
     narrator.step(
         "Both archives are verified, offline",
-        "Every byte, digest, row and count was checked on this machine, and the ZIP's structure by a strict\n\
-         policy. No service was asked: this works when everything else is gone. What they hold:",
+        "The recovery key opened the seal. Every byte, digest, row and count was checked on this machine, and\n\
+         the ZIP's structure by a strict policy. No service was asked: this works when everything else is\n\
+         gone, and so does the stock program age. What they hold:",
     )?;
     let mut table = Table::new(&["TABLE", "ROWS", "WITHOUT LOGS"]);
     for (name, rows) in &large.tables {

@@ -9,14 +9,20 @@ use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 
 use super::super::narrator::Narrator;
 use super::secrets::KEYS;
+use crate::cli::ArchiveKeys;
 use crate::commands::archive;
 
-/// Looks for each key, plain, in base64 and in hex, in the decompressed archives and in the databases.
-pub(super) fn no_secret_in(folder: &Path, exported: &[PathBuf], narrator: &mut Narrator) -> Result<()> {
+/// Looks for each key, plain, in base64 and in hex, in the opened archives and in the databases.
+pub(super) async fn no_secret_in(
+    folder: &Path,
+    exported: &[PathBuf],
+    keys: &ArchiveKeys,
+    narrator: &mut Narrator,
+) -> Result<()> {
     let needles: Vec<Vec<u8>> = KEYS.iter().flat_map(|(_, _, key)| forms(key)).collect();
     let mut searched = 0;
     for path in exported {
-        let (mut archive, _) = archive::open(path)?;
+        let (mut archive, _) = archive::open(path, keys).await?;
         let names: Vec<String> = archive.entries().iter().map(|entry| entry.name.clone()).collect();
         for name in names {
             let mut bytes = Vec::new();

@@ -1,0 +1,47 @@
+//! `strongroom import`.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ImportCommand {
+    /// Verify and list Gatwy's encrypted backup file, and unpack it. No service is needed.
+    ///
+    /// With --out, the database and the recordings are written there. Recordings are decrypted with the master key
+    /// that the backup contains; columns of the database stay encrypted under that key.
+    Geb(ImportGeb),
+    /// Take the credentials of a PromptGate export into the vault.
+    ///
+    /// Each credential is created once: labels say which row of which gateway it was, and a second run leaves it as
+    /// it is. What is not taken over is listed with the reason; the exit code is 1 when a credential was not.
+    Promptgate(ImportPromptgate),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ImportGeb {
+    /// The .geb file.
+    pub(crate) file: PathBuf,
+    /// The file that holds the backup's password, or - for standard input; one line feed at its end is not part
+    /// of it.
+    #[arg(long, value_name = "FILE|-")]
+    pub(crate) passphrase_file: PathBuf,
+    /// The folder to unpack into, new or empty. Without it nothing is written.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+    /// Write the master key too, as master.key: whoever reads it opens every secret of that Gatwy.
+    #[arg(long, requires = "out")]
+    pub(crate) with_master_key: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ImportPromptgate {
+    /// The export, a ZIP.
+    pub(crate) file: PathBuf,
+    /// The file that holds the APP_KEY (base64:…), or the gateway's .env, or - for standard input.
+    #[arg(long, value_name = "FILE|-")]
+    pub(crate) app_key_file: PathBuf,
+    /// Say what would be done, and change nothing.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+}

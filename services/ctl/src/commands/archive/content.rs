@@ -1,0 +1,127 @@
+//! An archive as it lies on this machine: plain, or sealed and opened at any place with what the operator holds.
+
+use std::fs::File;
+use std::io::{self, BufReader, Read, Seek, SeekFrom};
+use std::path::Path;
+
+use anyhow::{Context as _, Result};
+use strongroom_api::vault::v1::{UnwrapFileKeyRequest, WrappedFileKey};
+use strongroom_archive::seal::{
+    FileKey, Header, Identity, IdentityFile, SealError, SealedFile, Unlocked, VaultStanza,
+};
+use strongroom_archive::{ArchiveReader, Error, Limits};
+use strongroom_crypto::SecretBytes;
+
+use crate::cli::ArchiveKeys;
+use crate::client::{self, Connection, unary};
+use crate::secret_input;
+
+const GIVE_A_KEY: &str =
+    "give a recovery key with --identity, or set STRONGROOM_TOKEN_FILE for the vault to be asked";
+
+/// Longest identity file that is looked at.
+const MAX_IDENTITY_BYTES: u64 = 2 << 20;
+
+/// The ZIP, whatever it is in.
+pub(in crate::commands) enum Content {
+    Plain(BufReader<File>),
+    Sealed(Box<SealedFile<File>>),
+}
+
+impl Read for Content {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Plain(file) => file.read(buffer),
+            Self::Sealed(file) => file.read(buffer),
+        }
+    }
+}
+
+impl Seek for Content {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        match self {
+            Self::Plain(file) => file.seek(to),
+            Self::Sealed(file) => file.seek(to),
+        }
+    }
+}
+
+/// Opens the archive in `path` under the strict policy. The second value is the file's size in bytes.
+pub(in crate::commands) async fn open(
+    path: &Path,
+    keys: &ArchiveKeys,
+) -> Result<(ArchiveReader<Content>, u64)> {
+    let named = || path.display().to_string();
+    let (content, size) = open_content(path, keys).await?;
+    let archive = ArchiveReader::open(content, Limits::V1).with_context(named)?;
+    Ok((archive, size))
+}
+
+/// The same without looking at the ZIP.
+pub(super) async fn open_content(path: &Path, keys: &ArchiveKeys) -> Result<(Content, u64)> {
+    let named = || path.display().to_string();
+    let file = File::open(path).with_context(|| format!("cannot open {}", path.display()))?;
+    let size = file.metadata().with_context(named)?.len();
+    let mut file = BufReader::new(file);
+    match Header::read(&mut file) {
+        Ok(header) => {
+            let unlocked = unlock(&header, keys).await.with_context(named)?;
+            let sealed = SealedFile::open(file.into_inner(), &unlocked).with_context(named)?;
+            Ok((Content::Sealed(Box::new(sealed)), size))
+        }
+        Err(Error::Seal(SealError::NotSealed)) => {
+            file.rewind().with_context(named)?;
+            Ok((Content::Plain(file), size))
+        }
+        Err(error) => Err(error).with_context(named),
+    }
+}
+
+async fn unlock(header: &Header, keys: &ArchiveKeys) -> Result<Unlocked> {
+    let identities = identities(keys)?;
+    if !identities.is_empty() {
+        return Ok(header.unlock(&identities)?);
+    }
+    if header.needs_passphrase() {
+        return header.unlock(&[]).context("give --passphrase-file");
+    }
+    let stanzas: Vec<VaultStanza> = header.vault_stanzas().collect();
+    match client::vault_if_allowed()? {
+        Some(vault) if !stanzas.is_empty() => ask(&vault, header, &stanzas).await,
+        _ => header.unlock(&[]).context(GIVE_A_KEY),
+    }
+}
+
+async fn ask(vault: &Connection, header: &Header, stanzas: &[VaultStanza]) -> Result<Unlocked> {
+    let stanza = |stanza: &VaultStanza| WrappedFileKey {
+        root_key_id: stanza.root_key_id().to_owned(),
+        wrapped: stanza.wrapped().to_vec().into(),
+    };
+    let request = unary(UnwrapFileKeyRequest { stanzas: stanzas.iter().map(stanza).collect() });
+    let answer = vault.answer(vault.seals().unwrap_file_key(request)).await?;
+    let file_key = FileKey::from_slice(&answer.file_key).context("the vault sent a file key that is none")?;
+    Ok(header.unlock_with(file_key)?)
+}
+
+/// What the operator gave to open archives with; nothing where nothing was given.
+fn identities(keys: &ArchiveKeys) -> Result<Vec<Identity>> {
+    let passphrase = keys.passphrase_file.as_deref().map(secret_input::passphrase);
+    let Some(path) = &keys.identity else {
+        return Ok(passphrase.transpose()?.map(Identity::Passphrase).into_iter().collect());
+    };
+    let named = || format!("the identity in {}", path.display());
+    match IdentityFile::read(read_identity(path).with_context(named)?.expose()).with_context(named)? {
+        IdentityFile::Plain(identities) => Ok(identities),
+        IdentityFile::Locked(locked) => {
+            let passphrase =
+                passphrase.with_context(named).context("it is locked: give --passphrase-file")?;
+            locked.unlock(&passphrase?).with_context(named)
+        }
+    }
+}
+
+fn read_identity(path: &Path) -> Result<SecretBytes> {
+    let mut bytes = Vec::new();
+    File::open(path)?.take(MAX_IDENTITY_BYTES).read_to_end(&mut bytes)?;
+    Ok(SecretBytes::new(bytes))
+}

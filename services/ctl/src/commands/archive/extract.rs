@@ -1,0 +1,108 @@
+//! `strongroom archive open`: what is in an archive, as files. Nothing has its name before all of it is right.
+
+use std::fs::{DirBuilder, File, OpenOptions, Permissions};
+use std::io::{self, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::path::Path;
+
+use anyhow::{Context as _, Result, bail, ensure};
+use serde_json::json;
+use strongroom_archive::manifest::{MANIFEST_ENTRY, SIGNATURE_ENTRY};
+use strongroom_archive::{ArchiveReader, EntryKind, verify};
+use tempfile::TempDir;
+
+use super::{Content, Signer, check_signer, open};
+use crate::cli::OpenArchive;
+use crate::files::{folder_of, sync_folder_of};
+use crate::output::{Format, key_values};
+
+pub(super) async fn run(command: OpenArchive, format: Format) -> Result<()> {
+    let OpenArchive { file, keys, signer, table, out } = command;
+    if let Some(out) = &out {
+        check_empty(out)?;
+    }
+    let signer = Signer::read(&signer)?;
+    let named = || file.display().to_string();
+    let (mut archive, _) = open(&file, &keys).await?;
+    check_signer(signer.as_ref(), &mut archive).with_context(named)?;
+    match (table, out) {
+        (Some(table), None) => print_table(&mut archive, &table).with_context(named),
+        (Some(table), Some(out)) => {
+            let names = entries_of(&archive, &table)?;
+            write_out(&mut archive, &names, &out).with_context(named)?;
+            report(&out, names.len(), format)
+        }
+        (None, Some(out)) => {
+            verify(&mut archive, &mut |_| {}).with_context(named)?;
+            let names: Vec<String> = archive.entries().iter().map(|entry| entry.name.clone()).collect();
+            write_out(&mut archive, &names, &out).with_context(named)?;
+            report(&out, names.len(), format)
+        }
+        (None, None) => bail!("give --out or --table"),
+    }
+}
+
+fn report(out: &Path, entries: usize, format: Format) -> Result<()> {
+    let out = out.display().to_string();
+    format.document(&json!({"out": out, "entries": entries}), || {
+        key_values([("out", out.as_str()), ("entries", &entries.to_string())])
+    })
+}
+
+/// Its rows and its schema.
+fn entries_of(archive: &ArchiveReader<Content>, table: &str) -> Result<Vec<String>> {
+    let of_table = |entry: &&strongroom_archive::EntryRecord| entry.table.as_deref() == Some(table);
+    let names: Vec<String> =
+        archive.entries().iter().filter(of_table).map(|entry| entry.name.clone()).collect();
+    ensure!(!names.is_empty(), "the archive has no table {table:?}; `archive inspect` lists those it has");
+    Ok(names)
+}
+
+/// Standard output is judged by the exit code, as with every stream.
+fn print_table(archive: &mut ArchiveReader<Content>, table: &str) -> Result<()> {
+    let is_rows = |entry: &&strongroom_archive::EntryRecord| {
+        entry.kind == EntryKind::Table && entry.table.as_deref() == Some(table)
+    };
+    let name = archive.entries().iter().find(is_rows).map(|entry| entry.name.clone());
+    let name = name.with_context(|| {
+        format!("the archive has no table {table:?}; `archive inspect` lists those it has")
+    })?;
+    let mut out = io::stdout().lock();
+    io::copy(&mut archive.entry(&name)?, &mut out)?;
+    Ok(out.flush()?)
+}
+
+fn check_empty(out: &Path) -> Result<()> {
+    match out.read_dir() {
+        Ok(mut entries) => ensure!(entries.next().is_none(), "{} is not empty", out.display()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => return Err(error).with_context(|| out.display().to_string()),
+    }
+    Ok(())
+}
+
+/// Writes entries into a folder beside `out`, which then takes its place.
+fn write_out(archive: &mut ArchiveReader<Content>, names: &[String], out: &Path) -> Result<()> {
+    let failed = || format!("cannot write {}", out.display());
+    let folder = tempfile::Builder::new().prefix(".strongroom-").tempdir_in(folder_of(out));
+    let folder = folder.with_context(failed)?;
+    for name in names {
+        let mut file = create(&folder, name).with_context(failed)?;
+        io::copy(&mut archive.entry(name)?, &mut file).with_context(|| name.clone())?;
+        file.sync_all().with_context(failed)?;
+    }
+    create(&folder, MANIFEST_ENTRY)?.write_all(archive.manifest_json()).with_context(failed)?;
+    if let Some(signature) = archive.signature()? {
+        writeln!(create(&folder, SIGNATURE_ENTRY)?, "{signature}").with_context(failed)?;
+    }
+    std::fs::set_permissions(folder.path(), Permissions::from_mode(0o700)).with_context(failed)?;
+    std::fs::rename(folder.keep(), out).with_context(failed)?;
+    sync_folder_of(out)
+}
+
+/// Names were checked when the archive was opened: none leads out of the folder.
+fn create(folder: &TempDir, name: &str) -> io::Result<File> {
+    let path = folder.path().join(name);
+    DirBuilder::new().recursive(true).mode(0o700).create(folder_of(&path))?;
+    OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)
+}

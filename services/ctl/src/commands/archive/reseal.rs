@@ -1,0 +1,58 @@
+//! `strongroom archive reseal`: the same archive for other eyes, under a file key of its own.
+
+use std::io::{self, Seek as _};
+
+use anyhow::{Context as _, Result, ensure};
+use serde_json::json;
+use strongroom_api::vault::v1::WrapFileKeyRequest;
+use strongroom_archive::seal::{FileKey, Recipient, Recipients, SealWriter, VaultStanza};
+use strongroom_archive::{ArchiveReader, Limits};
+
+use super::content::open_content;
+use crate::cli::Reseal;
+use crate::client::{self, Connection, unary};
+use crate::commands::backup::Place;
+use crate::output::{Format, key_values};
+
+pub(super) async fn run(command: Reseal, format: Format) -> Result<()> {
+    let Reseal { file, keys, out, recipients } = command;
+    let place = Place::plan(&out)?;
+    let named = || file.display().to_string();
+    // Twice: to see that this is an archive, and for its bytes.
+    let (mut content, _) = open_content(&file, &keys).await?;
+    let archive = ArchiveReader::open(&mut content, Limits::V1).with_context(named)?;
+    let archive_id = archive.manifest().archive_id.clone();
+    drop(archive);
+    content.rewind().with_context(named)?;
+
+    let file_key = FileKey::generate();
+    let mut sealed_to: Vec<String> = recipients.iter().map(ToString::to_string).collect();
+    let mut recipients: Vec<Recipient> = recipients.into_iter().map(Recipient::X25519).collect();
+    if let Some(vault) = client::vault_if_allowed()? {
+        let stanza = wrap(&vault, &file_key, &archive_id).await?;
+        sealed_to.insert(0, format!("the vault that has the root key {}", stanza.root_key_id()));
+        recipients.insert(0, Recipient::Vault(stanza));
+    }
+    ensure!(!recipients.is_empty(), "nobody could open it: give --recipient, or set STRONGROOM_TOKEN_FILE");
+
+    let file_name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let destination = place.create(&file_name)?;
+    let mut writer = SealWriter::create(destination, &file_key, &Recipients::Keys(recipients))?;
+    io::copy(&mut content, &mut writer).with_context(named)?;
+    let out = writer.finish()?.finish()?;
+    let document = json!({"archiveId": archive_id, "out": out, "sealedTo": sealed_to});
+    format.document(&document, || {
+        key_values([
+            ("archive", archive_id.clone()),
+            ("out", out.clone()),
+            ("sealed to", sealed_to.join(", ")),
+        ])
+    })
+}
+
+async fn wrap(vault: &Connection, file_key: &FileKey, archive_id: &str) -> Result<VaultStanza> {
+    let file_key = file_key.expose().to_vec().into();
+    let request = unary(WrapFileKeyRequest { file_key, archive_id: archive_id.to_owned() });
+    let wrapped = vault.answer(vault.seals().wrap_file_key(request)).await?;
+    Ok(VaultStanza::new(&wrapped.root_key_id, wrapped.wrapped.into())?)
+}

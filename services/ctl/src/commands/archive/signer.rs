@@ -1,0 +1,105 @@
+//! Who made an archive: its signature against the signing keys that the operator kept apart from it.
+
+use std::fmt;
+use std::path::Path;
+
+use anyhow::{Context as _, Result, ensure};
+use strongroom_archive::ArchiveReader;
+use strongroom_crypto::{PUBLIC_KEY_BYTES, SignatureDomain, verify};
+
+use super::Content;
+use crate::cli::SignerFile;
+
+/// Public halves of a vault's signing key.
+pub(in crate::commands) struct Signer {
+    keys: Vec<(String, [u8; PUBLIC_KEY_BYTES])>,
+}
+
+/// Nobody who is known has signed the archive.
+#[derive(Debug)]
+pub(crate) struct UnknownSigner(&'static str);
+
+impl fmt::Display for UnknownSigner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0)
+    }
+}
+
+impl std::error::Error for UnknownSigner {}
+
+const UNSIGNED: &str = "it is not signed, so nothing says that it is from whom the signer file names";
+const UNKNOWN: &str = "it is signed by somebody whom the signer file does not name";
+
+impl Signer {
+    /// `None` where no file was given.
+    pub(super) fn read(signer: &SignerFile) -> Result<Option<Self>> {
+        signer.signer.as_deref().map(Self::read_file).transpose()
+    }
+
+    /// Reads lines as `key export-public` writes them; empty ones and those that begin with `#` are skipped.
+    pub(in crate::commands) fn read_file(path: &Path) -> Result<Self> {
+        let named = || format!("the signer file {}", path.display());
+        let text = std::fs::read_to_string(path).with_context(named)?;
+        Self::parse(&text).with_context(named)
+    }
+
+    fn parse(text: &str) -> Result<Self> {
+        let mut keys = Vec::new();
+        for (at, line) in text.lines().enumerate() {
+            let line = line.trim();
+            if !line.is_empty() && !line.starts_with('#') {
+                let key = parse_line(line);
+                keys.push(
+                    key.with_context(|| format!("line {} is not a version and 64 hex digits", at + 1))?,
+                );
+            }
+        }
+        ensure!(!keys.is_empty(), "it holds no key");
+        Ok(Self { keys })
+    }
+
+    /// The version that signed the archive.
+    ///
+    /// # Errors
+    /// [`UnknownSigner`] where it is not signed, or not by one of these keys; another error where it says to be and
+    /// is not.
+    pub(super) fn check(&self, archive: &mut ArchiveReader<Content>) -> Result<String> {
+        let Some(signature) = archive.signature()? else {
+            return Err(UnknownSigner(UNSIGNED).into());
+        };
+        let Some((kid, public)) = self.keys.iter().find(|(kid, _)| kid == signature.kid()) else {
+            return Err(UnknownSigner(UNKNOWN).into());
+        };
+        let domain = SignatureDomain::ArchiveManifest;
+        verify(public, domain, archive.manifest_json(), signature.bytes())?;
+        Ok(kid.clone())
+    }
+
+    /// The lines of a signer file.
+    pub(in crate::commands) fn lines(&self) -> String {
+        self.keys.iter().map(|(kid, public)| format!("{kid} {}\n", hex::encode(public))).collect()
+    }
+}
+
+fn parse_line(line: &str) -> Option<(String, [u8; PUBLIC_KEY_BYTES])> {
+    let (kid, public) = line.split_once(' ')?;
+    let is_kid = kid.len() == 16 && kid.bytes().all(|digit| digit.is_ascii_hexdigit());
+    let public = hex::decode(public).ok()?.try_into().ok()?;
+    is_kid.then(|| (kid.to_ascii_lowercase(), public))
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_signer_file_is_read_line_by_line() {
+        let line = format!("0123456789abcdef {}", "ab".repeat(32));
+        let signer = Signer::parse(&format!("# ours\n\n{line}\n")).unwrap();
+        assert_eq!(signer.lines(), format!("{line}\n"));
+        for bad in ["", "# only a comment", "0123456789abcdef", &line[1..], &format!("{line}00"), "a b"] {
+            assert!(Signer::parse(bad).is_err(), "{bad:?}");
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! `strongroom recovery`: the key that opens archives when the vault is lost, made to be kept in a safe.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, ensure};
+use serde_json::json;
+use strongroom_archive::seal::{X25519Identity, lock_identity};
+
+use super::archive::Signer;
+use super::key::public;
+use crate::cli::{CreateRecovery, RecoveryCommand};
+use crate::client;
+use crate::files;
+use crate::output::{Format, key_values, message};
+use crate::secret_input;
+
+const NO_SIGNER: &str = "no vault was asked for its signing key (STRONGROOM_TOKEN_FILE is not set, and --signer not given): add FILE.signer \
+     later with `strongroom key export-public --out FILE.signer`";
+
+pub(super) async fn run(command: RecoveryCommand, format: Format) -> Result<()> {
+    let RecoveryCommand::Create(create) = command;
+    let CreateRecovery { out, passphrase_file, signer } = create;
+    let (page_file, signer_file) = (beside(&out, "txt"), beside(&out, "signer"));
+    for file in [&out, &page_file, &signer_file] {
+        ensure!(file.symlink_metadata().is_err(), "{} is there already", file.display());
+    }
+    let passphrase = secret_input::passphrase(&passphrase_file)?;
+    let signer = signer_lines(signer.as_deref()).await?;
+    let identity = X25519Identity::generate();
+    let recipient = identity.recipient().to_string();
+
+    files::create_private_bytes(&out, &lock_identity(&identity, passphrase)?)?;
+    let name = out.file_name().unwrap_or_default().to_string_lossy();
+    files::create_private(&page_file, page(&name, &recipient, signer.is_some()).trim_end())?;
+    if let Some(lines) = &signer {
+        files::create_private(&signer_file, lines.trim_end())?;
+    }
+    let (out, page) = (out.display().to_string(), page_file.display().to_string());
+    format.document(
+        &json!({"recipient": recipient, "out": out, "page": page, "hasSigner": signer.is_some()}),
+        || key_values([("recipient", recipient.as_str()), ("out", out.as_str()), ("page", page.as_str())]),
+    )?;
+    if signer.is_none() {
+        message(NO_SIGNER);
+    }
+    message("keep these files and the passphrase apart from each other and away from the servers");
+    Ok(())
+}
+
+/// `FILE.suffix`.
+fn beside(file: &Path, suffix: &str) -> PathBuf {
+    let mut name = file.as_os_str().to_owned();
+    name.push(".");
+    name.push(suffix);
+    name.into()
+}
+
+/// The signing key's public halves, from the file or the vault; `None` where there is neither.
+async fn signer_lines(file: Option<&Path>) -> Result<Option<String>> {
+    if let Some(file) = file {
+        return Ok(Some(Signer::read_file(file)?.lines()));
+    }
+    match client::vault_if_allowed()? {
+        Some(vault) => public::fetch(&vault).await.map(Some).context("the vault's signing key"),
+        None => Ok(None),
+    }
+}
+
+/// What to do with the key, for somebody who has never heard of it.
+fn page(name: &str, recipient: &str, has_signer: bool) -> String {
+    let signer = if has_signer { format!(" --signer {name}.signer") } else { String::new() };
+    format!(
+        "A recovery key for sealed archives
+
+It opens backup archives (*.zip.age) when the vault, its database or its root key is lost. The file {name} holds its
+private half under a passphrase. Whoever has the file, the passphrase and an archive reads what is in the archive;
+columns that the application encrypts stay encrypted without the root key.
+
+Its public half, which is no secret:
+
+{recipient}
+
+Now:
+1. Put the public half into the backup service's configuration, and start the service again:
+
+   [seal]
+   recovery_recipients = [\"{recipient}\"]
+
+2. Keep {name} and this page in a safe, the passphrase in another place, and neither on a server.
+3. Try it, now and once a year, with a fresh archive:
+
+   strongroom archive verify ARCHIVE --identity {name} --passphrase-file -{signer}
+
+When everything else is gone: any program that knows age (https://age-encryption.org) opens the archive, and what
+comes out is an ordinary ZIP of JSON files.
+
+   age -d -i {name} -o backup.zip ARCHIVE
+   unzip backup.zip
+
+Archives that were sealed before this key was configured are not opened by it; `strongroom archive reseal` makes copies
+that are.
+"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_page_names_what_is_needed() {
+        let page = page("recovery.key", "age1example", true);
+        for needed in [
+            "age -d -i recovery.key",
+            "recovery_recipients = [\"age1example\"]",
+            "--signer recovery.key.signer",
+        ] {
+            assert!(page.contains(needed), "{needed}");
+        }
+        assert_eq!(beside(Path::new("a/k.age"), "txt"), Path::new("a/k.age.txt"));
+    }
+}

@@ -1,0 +1,87 @@
+//! A ZIP that another product made: the same strict reading, but without a manifest to compare with.
+//!
+//! What it holds is only as right as the ZIP's own checksums say, and its entries are whatever is there.
+
+use std::io::{self, Read, Seek};
+use std::sync::Arc;
+
+use zip::ZipReadOptions;
+use zip::read::{ZipArchiveMetadata, ZipFile};
+
+use crate::error::{Error, Result};
+use crate::limits::Limits;
+use crate::policy::{self, CheckedZip};
+
+/// A foreign ZIP in a seekable file. FORMAT.md §2 says what it may not do.
+pub struct PlainZip<R> {
+    reader: R,
+    metadata: Arc<ZipArchiveMetadata>,
+    names: Vec<String>,
+    limits: Limits,
+}
+
+impl<R: Read + Seek> PlainZip<R> {
+    /// Opens a ZIP and checks all of its structure, but none of its contents.
+    ///
+    /// # Errors
+    /// Whatever the policy refuses, with the entry's name.
+    pub fn open(reader: R, limits: Limits) -> Result<Self> {
+        let CheckedZip { metadata, reader, names } = policy::open(reader, &limits)?;
+        Ok(Self { reader, metadata, names, limits })
+    }
+
+    /// The entries in the order of the central directory.
+    pub fn names(&self) -> &[String] {
+        &self.names
+    }
+
+    /// Reads one entry of at most `limit` bytes. Its checksum is compared at its end: what was read before counts
+    /// only then.
+    ///
+    /// # Errors
+    /// [`Error::NoEntry`] when there is none of that name.
+    pub fn entry(&mut self, name: &str, limit: u64) -> Result<PlainEntry<'_, R>> {
+        let place = self.names.iter().position(|known| known == name);
+        let place = place.ok_or_else(|| Error::NoEntry { entry: name.to_owned() })?;
+        let entry = self.metadata.entry(place).map_err(Error::from_zip)?;
+        let file = entry.with_reader(&mut self.reader, ZipReadOptions::new()).map_err(Error::from_zip)?;
+        let limits = Limits { entry_bytes: limit.min(self.limits.entry_bytes), ..self.limits };
+        let most = file.compressed_size().saturating_mul(limits.ratio);
+        Ok(PlainEntry { file, name: name.to_owned(), most, limits, read: 0 })
+    }
+}
+
+/// The bytes of an entry, counted while they are decompressed: what the ZIP says of its sizes is not believed.
+///
+/// An `io::Error` of its `Read` holds this crate's [`Error`].
+pub struct PlainEntry<'a, R: Read> {
+    file: ZipFile<'a, R>,
+    name: String,
+    most: u64,
+    limits: Limits,
+    read: u64,
+}
+
+impl<R: Read> PlainEntry<'_, R> {
+    fn count(&mut self, length: usize) -> Result<()> {
+        self.read += length as u64;
+        self.limits.check_entry(&self.name, self.read)?;
+        if self.read > self.most {
+            return Err(Error::entry_limit(&self.name, self.limits.ratio, "times its compressed size"));
+        }
+        Ok(())
+    }
+}
+
+impl<R: Read> Read for PlainEntry<'_, R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self.file.read(buffer) {
+            Ok(length) => {
+                self.count(length)?;
+                Ok(length)
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => Err(error),
+            Err(source) => Err(Error::Damaged { entry: self.name.clone(), source }.into()),
+        }
+    }
+}

@@ -1,0 +1,69 @@
+//! The vault's own stanza: the file key as the root key wraps it, opaque here.
+//!
+//! Wrapping and unwrapping are the vault's, over a call; this crate never sees a root key. The stanza names
+//! the root key's id, so that a vault with several knows which one, and an operator which to look for.
+
+use super::error::{SealError, SealResult};
+use super::stanza::Stanza;
+
+/// The stanza's type.
+pub(crate) const KIND: &str = "strongroom.dev/vault-v1";
+
+/// Most bytes that a vault may wrap a file key into.
+const MAX_WRAPPED_BYTES: usize = 1024;
+
+/// A file key that the vault wrapped. Public: nothing in it is secret.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VaultStanza {
+    root_key_id: String,
+    wrapped: Vec<u8>,
+}
+
+impl VaultStanza {
+    /// From the vault's answer: the root key's id, 16 lower-case hexadecimal digits, and the wrapped file
+    /// key, 1 KiB at most.
+    ///
+    /// # Errors
+    /// [`SealError::Stanza`] if either has another form.
+    pub fn new(root_key_id: &str, wrapped: Vec<u8>) -> crate::Result<Self> {
+        Ok(Self::check(root_key_id, wrapped)?)
+    }
+
+    /// The id of the root key that wraps it.
+    #[must_use]
+    pub fn root_key_id(&self) -> &str {
+        &self.root_key_id
+    }
+
+    /// What the vault is asked to unwrap.
+    #[must_use]
+    pub fn wrapped(&self) -> &[u8] {
+        &self.wrapped
+    }
+
+    pub(crate) fn to_stanza(&self) -> Stanza {
+        Stanza::new(KIND, vec![self.root_key_id.clone()], self.wrapped.clone())
+    }
+
+    pub(crate) fn parse(stanza: &Stanza) -> SealResult<Self> {
+        let [root_key_id] = stanza.arguments.as_slice() else {
+            return Err(malformed("has not exactly one argument"));
+        };
+        Self::check(root_key_id, stanza.body.clone())
+    }
+
+    fn check(root_key_id: &str, wrapped: Vec<u8>) -> SealResult<Self> {
+        let is_hex = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
+        if root_key_id.len() != 16 || !root_key_id.bytes().all(is_hex) {
+            return Err(malformed("does not name a root key by 16 hexadecimal digits"));
+        }
+        if wrapped.is_empty() || wrapped.len() > MAX_WRAPPED_BYTES {
+            return Err(malformed("has a body that is empty or too long"));
+        }
+        Ok(Self { root_key_id: root_key_id.to_owned(), wrapped })
+    }
+}
+
+fn malformed(problem: &'static str) -> SealError {
+    SealError::Stanza { recipient: "the vault", problem }
+}

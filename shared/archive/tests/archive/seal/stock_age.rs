@@ -1,0 +1,130 @@
+//! The stock `age` program opens what is sealed here, and the other way round.
+#![expect(clippy::print_stderr, reason = "a tool that is not there must be seen in the test's output")]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use strongroom_archive::Limits;
+use strongroom_archive::seal::{Identity, IdentityFile, Passphrase, Recipients, lock_identity};
+use tempfile::TempDir;
+
+use super::{CHUNK, IDENTITY, identities, noise, open, open_file, recovery, seal, two_recipients};
+use crate::sample;
+
+const PASSPHRASE: &str = "correct horse battery";
+
+/// Runs a command at a terminal of its own, because age asks nowhere else, and answers every question.
+const AT_A_TERMINAL: &str = "
+import os, pty, sys
+pid, terminal = pty.fork()
+if pid == 0:
+    os.execvp(sys.argv[2], sys.argv[2:])
+said = b''
+while True:
+    try:
+        more = os.read(terminal, 1024)
+    except OSError:
+        break
+    if not more:
+        break
+    said += more
+    if more.rstrip().endswith(b':'):
+        os.write(terminal, sys.argv[1].encode() + b'\\n')
+status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+sys.stderr.buffer.write(said)
+sys.exit(status)
+";
+
+struct Folder(TempDir);
+
+impl Folder {
+    /// None, said aloud, if there is no `age` here.
+    fn with_age() -> Option<Self> {
+        if let Err(error) = Command::new("age").arg("--version").output() {
+            eprintln!("age was not asked: it cannot be started ({error})");
+            return None;
+        }
+        Some(Self(tempfile::tempdir().unwrap()))
+    }
+
+    fn put(&self, name: &str, bytes: &[u8]) -> PathBuf {
+        let path = self.0.path().join(name);
+        fs::write(&path, bytes).unwrap();
+        path
+    }
+
+    /// What `age` writes to a file with these arguments.
+    fn age(&self, arguments: &[&str], input: &Path) -> Vec<u8> {
+        self.run("age", &[], arguments, input)
+    }
+
+    /// The same, with the passphrase typed wherever it is asked for.
+    fn age_with_passphrase(&self, arguments: &[&str], input: &Path) -> Vec<u8> {
+        self.run("python3", &["-c", AT_A_TERMINAL, PASSPHRASE, "age"], arguments, input)
+    }
+
+    fn run(&self, program: &str, before: &[&str], arguments: &[&str], input: &Path) -> Vec<u8> {
+        // age makes no file for nothing, and would leave the one before.
+        let out = self.put("out", b"");
+        let mut command = Command::new(program);
+        command.args(before).args(arguments).arg("-o").arg(&out).arg(input).stdin(Stdio::null());
+        let output = command.output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{arguments:?}: {said}");
+        fs::read(&out).unwrap()
+    }
+}
+
+#[test]
+fn age_opens_a_sealed_archive_with_the_recovery_key() {
+    let Some(folder) = Folder::with_age() else { return };
+    let identity = folder.put("recovery.txt", IDENTITY.as_bytes());
+    let archive = sample::write(&sample::two_tables(), Limits::V1).unwrap();
+    for plaintext in [archive, Vec::new(), noise(CHUNK), noise(2 * CHUNK), noise(3 * CHUNK + 1)] {
+        let sealed = folder.put("a.zip.age", &seal(&plaintext, &two_recipients()));
+        let opened = folder.age(&["-d", "-i", identity.to_str().unwrap()], &sealed);
+        assert!(opened == plaintext, "{} bytes", plaintext.len());
+    }
+}
+
+#[test]
+fn age_opens_a_passphrase() {
+    let Some(folder) = Folder::with_age() else { return };
+    let passphrase = Recipients::Passphrase(Passphrase::new(PASSPHRASE).unwrap());
+    let sealed = folder.put("a.zip.age", &seal(b"an archive", &passphrase));
+    assert_eq!(folder.age_with_passphrase(&["-d"], &sealed), b"an archive");
+}
+
+#[test]
+fn age_opens_with_an_identity_locked_here() {
+    let Some(folder) = Folder::with_age() else { return };
+    let locked = lock_identity(&recovery(), Passphrase::new(PASSPHRASE).unwrap()).unwrap();
+    let locked = folder.put("recovery.age", &locked);
+    let sealed = folder.put("a.zip.age", &seal(b"an archive", &two_recipients()));
+    let opened = folder.age_with_passphrase(&["-d", "-i", locked.to_str().unwrap()], &sealed);
+    assert_eq!(opened, b"an archive");
+}
+
+#[test]
+fn what_age_seals_opens_here() {
+    let Some(folder) = Folder::with_age() else { return };
+    let recipient = recovery().recipient().to_string();
+    for length in [0, 1, CHUNK, 2 * CHUNK, 2 * CHUNK + 1] {
+        let plaintext = noise(length);
+        let sealed = folder.age(&["-r", &recipient], &folder.put("a.zip", &plaintext));
+        assert_eq!(open(&sealed, &identities()).unwrap(), plaintext);
+        assert_eq!(open_file(&sealed, &identities()).unwrap(), plaintext);
+    }
+}
+
+#[test]
+fn what_age_locks_opens_here() {
+    let Some(folder) = Folder::with_age() else { return };
+    let locked = folder.age_with_passphrase(&["-p"], &folder.put("recovery.txt", IDENTITY.as_bytes()));
+    let passphrase = Passphrase::new(PASSPHRASE).unwrap();
+    let IdentityFile::Locked(locked) = IdentityFile::read(&locked).unwrap() else { panic!("not locked") };
+    let opened = locked.unlock(&passphrase).unwrap();
+    let [Identity::X25519(identity)] = opened.as_slice() else { panic!("{opened:?}") };
+    assert_eq!(identity.recipient(), recovery().recipient());
+}

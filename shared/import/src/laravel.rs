@@ -1,0 +1,127 @@
+//! Values as Laravel's encrypter stores them.
+//!
+//! Base64 of a JSON object with `iv`, `value`, `mac` and `tag`. AES-256-GCM fills `tag` (16 bytes) and leaves `mac`
+//! empty; AES-256-CBC fills `mac`, an HMAC-SHA-256 under the same key over the text of `iv` and `value`, in
+//! hexadecimal digits. Nothing names the cipher or the key, so which one it is follows from what is filled.
+
+use aes::Aes256;
+use aes_gcm::Aes256Gcm;
+use aes_gcm::aead::{Aead as _, KeyInit as _};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use cbc::cipher::block_padding::Pkcs7;
+use cbc::cipher::{BlockModeDecrypt as _, KeyIvInit as _};
+use hmac::{Hmac, Mac as _};
+use serde::Deserialize;
+use sha2::Sha256;
+use strongroom_crypto::SecretBytes;
+
+use crate::app_key::AppKey;
+
+const GCM_IV_BYTES: usize = 12;
+const CBC_IV_BYTES: usize = 16;
+const TAG_BYTES: usize = 16;
+
+/// How every value begins: `{"iv":"` in base64.
+const START: &str = "eyJpdiI6";
+
+/// Why a value does not open. No message contains any of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum PayloadFault {
+    /// Something else, such as plain text.
+    #[error("the value is not one that Laravel encrypted")]
+    NotPayload,
+    /// Neither of the two that are read.
+    #[error("the value is under an unknown cipher: AES-256-GCM and AES-256-CBC are read")]
+    UnknownCipher,
+    /// The HMAC of CBC.
+    #[error("the value's MAC does not match: it was changed, or encrypted under another APP_KEY")]
+    Mac,
+    /// The tag of GCM.
+    #[error("the value's GCM tag does not match: it was changed, or encrypted under another APP_KEY")]
+    Tag,
+    /// The MAC is right, and yet the inside is not.
+    #[error("the value is authentic but its padding is broken: it was made wrongly")]
+    Padding,
+}
+
+#[derive(Deserialize)]
+struct Payload {
+    iv: String,
+    value: String,
+    #[serde(default)]
+    mac: Option<String>,
+    #[serde(default)]
+    tag: Option<String>,
+}
+
+/// Whether `text` looks like a value that Laravel encrypted, judged by its first bytes.
+pub fn looks_encrypted(text: &str) -> bool {
+    text.starts_with(START)
+}
+
+impl AppKey {
+    /// The plaintext of a value.
+    ///
+    /// `encrypt()` wraps a text in PHP's serialisation and the `encrypted` cast does not; both give the text.
+    ///
+    /// # Errors
+    /// See [`PayloadFault`]. A wrong key and a changed value cannot be told apart.
+    pub fn open(&self, value: &str) -> Result<SecretBytes, PayloadFault> {
+        let json = STANDARD.decode(value.trim()).map_err(|_| PayloadFault::NotPayload)?;
+        let payload = serde_json::from_slice::<Payload>(&json).map_err(|_| PayloadFault::NotPayload)?;
+        let iv = decode(&payload.iv)?;
+        let tag = payload.tag.as_deref().unwrap_or_default();
+        let mac = payload.mac.as_deref().unwrap_or_default();
+        let plain = match (iv.len(), tag, mac) {
+            (GCM_IV_BYTES, tag, "") if !tag.is_empty() => self.open_gcm(&iv, &payload.value, tag)?,
+            (CBC_IV_BYTES, "", mac) if !mac.is_empty() => self.open_cbc(&iv, &payload, mac)?,
+            _ => return Err(PayloadFault::UnknownCipher),
+        };
+        Ok(unserialised(plain))
+    }
+
+    fn open_gcm(&self, iv: &[u8], value: &str, tag: &str) -> Result<SecretBytes, PayloadFault> {
+        let (mut sealed, tag) = (decode(value)?, decode(tag)?);
+        // A shorter tag is weaker, and Laravel makes none.
+        if tag.len() != TAG_BYTES {
+            return Err(PayloadFault::Tag);
+        }
+        sealed.extend_from_slice(&tag);
+        let cipher = Aes256Gcm::new_from_slice(self.expose()).map_err(|_| PayloadFault::UnknownCipher)?;
+        let nonce = iv.try_into().map_err(|_| PayloadFault::UnknownCipher)?;
+        cipher.decrypt(nonce, sealed.as_slice()).map(SecretBytes::new).map_err(|_| PayloadFault::Tag)
+    }
+
+    fn open_cbc(&self, iv: &[u8], payload: &Payload, mac: &str) -> Result<SecretBytes, PayloadFault> {
+        let mut expected = Hmac::<Sha256>::new_from_slice(self.expose()).map_err(|_| PayloadFault::Mac)?;
+        expected.update(payload.iv.as_bytes());
+        expected.update(payload.value.as_bytes());
+        let mac = hex::decode(mac).map_err(|_| PayloadFault::Mac)?;
+        expected.verify_slice(&mac).map_err(|_| PayloadFault::Mac)?;
+        let cipher = cbc::Decryptor::<Aes256>::new_from_slices(self.expose(), iv);
+        let cipher = cipher.map_err(|_| PayloadFault::UnknownCipher)?;
+        let plain = cipher.decrypt_padded_vec::<Pkcs7>(&decode(&payload.value)?);
+        plain.map(SecretBytes::new).map_err(|_| PayloadFault::Padding)
+    }
+}
+
+fn decode(text: &str) -> Result<Vec<u8>, PayloadFault> {
+    STANDARD.decode(text).map_err(|_| PayloadFault::NotPayload)
+}
+
+/// The text inside `s:<bytes>:"<text>";`, or everything when it is not exactly that.
+fn unserialised(plain: SecretBytes) -> SecretBytes {
+    let text = || {
+        let rest = plain.expose().strip_prefix(b"s:")?;
+        let colon = rest.iter().position(|byte| *byte == b':')?;
+        let length: usize = std::str::from_utf8(&rest[..colon]).ok()?.parse().ok()?;
+        let text = rest[colon..].strip_prefix(b":\"")?.strip_suffix(b"\";")?;
+        (text.len() == length).then(|| SecretBytes::new(text.to_vec()))
+    };
+    text().unwrap_or(plain)
+}
+
+#[cfg(test)]
+mod tests;

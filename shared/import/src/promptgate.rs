@@ -1,0 +1,160 @@
+//! PromptGate's Backup/Export: a ZIP with `manifest.json` and one `tables/<name>.json` for each table, a JSON array
+//! of rows.
+//!
+//! Columns that Laravel encrypted are in it as the database has them. The manifest has no digests, so that what
+//! the ZIP's own checksums do not notice, only the values' own authentication does.
+
+mod rows;
+mod survey;
+
+use std::io::{Read, Seek};
+
+use serde::Deserialize;
+use serde_json::{Map, Value};
+use strongroom_archive::{Limits, PlainZip};
+
+use crate::app_key::AppKey;
+use crate::error::{Error, Result};
+use crate::laravel::PayloadFault;
+
+pub use survey::{EncryptedColumn, TableSurvey};
+
+const MANIFEST: &str = "manifest.json";
+const CREDENTIALS: &str = "credentials";
+const FORMAT_VERSION: u64 = 1;
+
+/// Of the manifest.
+const MAX_MANIFEST_BYTES: u64 = 1 << 20;
+/// Of all rows of the credentials, which are held in memory.
+const MAX_CREDENTIALS_BYTES: u64 = 64 << 20;
+
+/// What an export says of itself.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct ExportManifest {
+    /// 1.
+    pub format_version: u64,
+    /// The gateway's name.
+    pub app_name: String,
+    /// Where it is.
+    #[serde(default)]
+    pub app_url: String,
+    /// When the export was made, as it says.
+    #[serde(default)]
+    pub created_at: String,
+    /// Only archives of our own have one.
+    #[serde(default)]
+    archive_id: Option<String>,
+}
+
+/// A row of the credentials, its secret still encrypted.
+#[derive(Clone, PartialEq, Eq)]
+pub struct StoredCredential {
+    /// The row's id, a number or a text.
+    pub id: String,
+    /// What people call it.
+    pub name: String,
+    /// The provider's short name.
+    pub provider: String,
+    /// The encrypted secret; `None` where the row has none.
+    pub secret: Option<String>,
+    /// Whether consumers may use it.
+    pub active: bool,
+}
+
+/// An export in a seekable file.
+pub struct Export<R> {
+    zip: PlainZip<R>,
+    manifest: ExportManifest,
+}
+
+impl<R: Read + Seek> Export<R> {
+    /// Opens an export and reads its manifest.
+    ///
+    /// # Errors
+    /// When it is no ZIP, breaks the strict reading of `strongroom-archive`, or is not PromptGate's.
+    pub fn open(source: R) -> Result<Self> {
+        let mut zip = PlainZip::open(source, Limits::V1).map_err(Error::Zip)?;
+        let mut json = Vec::new();
+        let entry = zip.entry(MANIFEST, MAX_MANIFEST_BYTES).map_err(Error::Zip);
+        entry?.read_to_end(&mut json).map_err(Error::from_entry)?;
+        let manifest: ExportManifest = serde_json::from_slice(&json)
+            .map_err(|error| document(MANIFEST, format!("is not that of a PromptGate export: {error}")))?;
+        match manifest {
+            ExportManifest { archive_id: Some(_), .. } => Err(Error::OwnArchive),
+            ExportManifest { format_version: FORMAT_VERSION, .. } => Ok(Self { zip, manifest }),
+            other => Err(Error::FutureExport(other.format_version)),
+        }
+    }
+
+    /// What it says of itself.
+    pub fn manifest(&self) -> &ExportManifest {
+        &self.manifest
+    }
+
+    /// The rows of the table `credentials`; none when the export has no such table.
+    ///
+    /// # Errors
+    /// When the table is damaged, larger than 64 MiB, or no array of rows with ids.
+    pub fn credentials(&mut self) -> Result<Vec<StoredCredential>> {
+        let name = entry_of(CREDENTIALS);
+        let mut credentials = Vec::new();
+        if !self.zip.names().contains(&name) {
+            return Ok(credentials);
+        }
+        let entry = self.zip.entry(&name, MAX_CREDENTIALS_BYTES).map_err(Error::Zip)?;
+        rows::for_each(&name, entry, |row| {
+            credentials.push(stored(row)?);
+            Ok(())
+        })?;
+        Ok(credentials)
+    }
+}
+
+impl AppKey {
+    /// Tells a wrong key from single values that do not open.
+    ///
+    /// # Errors
+    /// When there are encrypted credentials and not one of them opens.
+    pub fn check(&self, credentials: &[StoredCredential]) -> Result<()> {
+        let secrets = credentials.iter().filter_map(|credential| credential.secret.as_deref());
+        let mut foreign = 0;
+        for secret in secrets {
+            match self.open(secret) {
+                Ok(_) => return Ok(()),
+                Err(PayloadFault::Mac | PayloadFault::Tag) => foreign += 1,
+                Err(_) => {}
+            }
+        }
+        if foreign == 0 { Ok(()) } else { Err(Error::WrongAppKey(foreign)) }
+    }
+}
+
+fn entry_of(table: &str) -> String {
+    format!("tables/{table}.json")
+}
+
+/// A row's fields; the error is a verb phrase.
+fn stored(mut row: Map<String, Value>) -> Result<StoredCredential, String> {
+    let id = match row.remove("id") {
+        Some(Value::String(id)) => id,
+        Some(Value::Number(id)) => id.to_string(),
+        _ => return Err("has no id".to_owned()),
+    };
+    let mut text = |column: &str| match row.remove(column) {
+        Some(Value::String(text)) => Some(text),
+        _ => None,
+    };
+    let (name, provider, secret) = (text("name"), text("provider"), text("secret"));
+    // Databases without booleans have 0 and 1.
+    let inactive = matches!(row.get("is_active"), Some(Value::Bool(false)))
+        || row.get("is_active").and_then(Value::as_i64) == Some(0);
+    let (name, provider) = (name.unwrap_or_default(), provider.unwrap_or_default());
+    Ok(StoredCredential { id, name, provider, secret, active: !inactive })
+}
+
+fn document(entry: &str, problem: impl Into<String>) -> Error {
+    Error::Document { entry: entry.to_owned(), problem: problem.into() }
+}
+
+#[cfg(test)]
+mod tests;
