@@ -69,7 +69,7 @@ impl CallFailed {
             (Code::Cancelled, true) if status.message() == "Timeout expired" => {
                 format!("{service} at {url} did not answer in time")
             }
-            (Code::Unknown | Code::Internal, true) if plain => {
+            (Code::Unknown | Code::Internal | Code::Cancelled, true) if plain => {
                 format!(
                     "the connection to {service} at {url} broke off ({shown}); if it speaks TLS, set {variable} \
                      to https://…"

@@ -4,7 +4,8 @@
 //! So, as with their commits: one task takes every look-up that waits and reads them together; while it does,
 //! the next ones gather. What is found was read after it was asked for.
 //!
-//! What it brings, by `tests/bench vault` on two cores: FIGURES
+//! By `tests/bench vault` on two cores, 64 reveals at once are about as fast as 64 decrypts, which read nothing;
+//! with a statement for each they took twice as long on PostgreSQL.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -52,7 +52,15 @@ impl Target {
             .initial_connection_window_size(CONNECTION_WINDOW)
             .tcp_nodelay(true);
         if self.url.starts_with("https:") {
-            endpoint = endpoint.tls_config(self.tls()?).map_err(unusable)?;
+            endpoint = endpoint.tls_config(self.tls()?).map_err(|error| {
+                let ca = match &self.ca_file {
+                    Some(file) => format!("the authorities in {}", file.display()),
+                    None => {
+                        "this machine's own authorities, of which it may have none; name a CA file".into()
+                    }
+                };
+                Error::Transport(format!("cannot trust {} by {ca} ({error})", self.url))
+            })?;
         } else if !self.url.starts_with("http:") {
             return Err(Error::Transport(format!(
                 "{:?} is not an address; expected http://HOST:PORT",

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use sqlx::Connection as _;
+use sqlx::pool::PoolConnectionMetadata;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
 
 use crate::error::{Error, Result};
@@ -11,6 +12,8 @@ use crate::url::shown_postgres;
 /// How long a call waits for a connection before it fails as unavailable.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 const CONNECTIONS: u32 = 16;
+/// How long an idle connection is believed to work.
+const BELIEVED: Duration = Duration::from_secs(1);
 
 /// Opens a pool whose statements end after 30 s and whose commits are durable.
 ///
@@ -31,6 +34,22 @@ pub async fn open_postgres(options: &PgConnectOptions) -> Result<PgPool> {
             return Err(Error::Open { url: shown_postgres(&options), source: sqlx::Error::PoolTimedOut });
         }
     }
-    let pool = PgPoolOptions::new().max_connections(CONNECTIONS).acquire_timeout(ACQUIRE_TIMEOUT);
+    let pool = PgPoolOptions::new()
+        .max_connections(CONNECTIONS)
+        .acquire_timeout(ACQUIRE_TIMEOUT)
+        .test_before_acquire(false)
+        .before_acquire(|connection, metadata| Box::pin(still_works(connection, metadata)));
     Ok(pool.connect_lazy_with(options))
+}
+
+/// The pool would ask before each statement, which doubles its round trips. A connection that was used a moment
+/// ago is believed; after an interruption a call may fail on it, as it may in its middle.
+async fn still_works(
+    connection: &mut PgConnection,
+    metadata: PoolConnectionMetadata,
+) -> Result<bool, sqlx::Error> {
+    if metadata.idle_for > BELIEVED {
+        connection.ping().await?;
+    }
+    Ok(true)
 }

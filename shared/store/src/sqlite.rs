@@ -44,15 +44,17 @@ pub async fn open_sqlite(path: &Path) -> Result<SqlitePools> {
         .foreign_keys(true)
         .busy_timeout(BUSY_TIMEOUT);
     let opened = |source| Error::Open { url: format!("sqlite:{}", path.display()), source };
-    let writer =
-        SqlitePoolOptions::new().max_connections(1).connect_with(options.clone()).await.map_err(opened)?;
+    let writer = pool().max_connections(1).connect_with(options.clone()).await.map_err(opened)?;
     check_version(&writer).await?;
-    let readers = SqlitePoolOptions::new()
-        .max_connections(READERS)
-        .connect_with(options.read_only(true))
-        .await
-        .map_err(opened)?;
+    let readers =
+        pool().max_connections(READERS).connect_with(options.read_only(true)).await.map_err(opened)?;
     Ok(SqlitePools { writer, readers })
+}
+
+/// A file does not go away as a server does: asking each connection whether it still works, before each
+/// statement, would only cost two changes of threads.
+fn pool() -> SqlitePoolOptions {
+    SqlitePoolOptions::new().test_before_acquire(false)
 }
 
 /// A database of secrets is nobody else's to read: SQLite itself would follow the umask, and gives its WAL the

@@ -26,12 +26,16 @@ enum Subject {
         /// Shorter cells and 100,000 credentials instead of a million: to see that it runs.
         #[arg(long)]
         short: bool,
+        /// Only this call, by 64 callers for ten seconds, on PostgreSQL where there is one: to be profiled.
+        #[arg(long, value_parser = ["Encrypt", "Decrypt", "Reveal"])]
+        only: Option<String>,
     },
 }
 
 #[tokio::main]
 async fn main() {
     match Options::parse().subject {
-        Subject::Vault { short } => vault::run(short).await,
+        Subject::Vault { only: Some(call), .. } => vault::run_one(&call).await,
+        Subject::Vault { short, only: None } => vault::run(short).await,
     }
 }

@@ -46,6 +46,15 @@ pub(crate) async fn run(short: bool) {
     reencryption::measure(&vaults, plan).await;
 }
 
+/// One call alone, on PostgreSQL where there is one.
+pub(crate) async fn run_one(call: &str) {
+    let vault = match TestDb::postgres() {
+        Some(database) => BenchVault::on("PostgreSQL", database).await,
+        None => BenchVault::on("SQLite", TestDb::sqlite()).await,
+    };
+    calls::measure_one(&vault, call, Duration::from_secs(10)).await;
+}
+
 fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }

@@ -15,11 +15,12 @@ mod token;
 mod uses;
 mod version;
 
-use std::sync::{PoisonError, RwLock};
+use std::sync::{Mutex, PoisonError, RwLock};
 
 use strongroom_store::{Result, SqlitePools};
 
 use crate::audit::ChainKey;
+use crate::store::AuditHead;
 use change::Change;
 
 /// The store on SQLite.
@@ -27,15 +28,20 @@ pub(super) struct SqliteStore {
     pools: SqlitePools,
     /// Chains the audit log; set once the ring is open.
     chain: RwLock<Option<ChainKey>>,
+    /// Where the last batch of uses left the log.
+    newest: Mutex<AuditHead>,
 }
 
 impl SqliteStore {
     pub(super) fn new(pools: SqlitePools) -> Self {
-        Self { pools, chain: RwLock::new(None) }
+        Self { pools, chain: RwLock::new(None), newest: Mutex::default() }
+    }
+
+    fn chain(&self) -> Option<ChainKey> {
+        self.chain.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     async fn begin(&self) -> Result<Change> {
-        let chain = self.chain.read().unwrap_or_else(PoisonError::into_inner).clone();
-        Ok(Change::new(self.pools.writer.begin_with("BEGIN IMMEDIATE").await?, chain))
+        Ok(Change::new(self.pools.writer.begin_with("BEGIN IMMEDIATE").await?, self.chain()))
     }
 }

@@ -161,10 +161,14 @@ pub(crate) const TIME: Rule = rule(OPTIONAL, FAR, NOT_TIMES);
 const NOT_EXPIRIES: Verdict =
     Refused(&[Seconds(0, 0), Seconds(1_700_000_000, 0), Seconds(0, -1), Seconds(-62_135_596_800, 0)]);
 pub(crate) const EXPIRY: Rule = rule(OPTIONAL, FAR, NOT_EXPIRIES);
+/// A time that is over.
+pub(crate) const COUNT_TIME: Rule = rule(
+    Taken("unset means now"),
+    FAR,
+    Refused(&[Seconds(0, -1), Seconds(0, 1_000_000_000), Seconds(253_402_300_799, 0)]),
+);
 pub(crate) const PRUNE_BEFORE: Rule =
     rule(Refused(&[Unset]), FAR, Refused(&[Seconds(0, -1), Seconds(253_402_300_799, 0)]));
-pub(crate) const COUNT_TIME: Rule =
-    rule(OPTIONAL, FAR, Refused(&[Seconds(0, -1), Seconds(253_402_300_799, 0)]));
 pub(crate) const GRACE: Rule = rule(
     Taken("unset means an hour"),
     Refused(&[Seconds(2_592_001, 0), Seconds(2_592_000, 1), Seconds(i64::MAX, 0)]),

@@ -1,5 +1,7 @@
 //! Encrypt, Decrypt and Reveal against the echo, with the audit log as durable as it always is.
 
+use std::time::Duration;
+
 use strongroom_api::vault::v1::credential_service_client::CredentialServiceClient;
 use strongroom_api::vault::v1::crypto_service_client::CryptoServiceClient;
 use strongroom_api::vault::v1::{DecryptRequest, RevealCredentialRequest};
@@ -40,7 +42,7 @@ pub(super) async fn measure(vaults: &[BenchVault], commits: &[f64], plan: Plan) 
             );
             for (at, cell) in samples.iter_mut().enumerate() {
                 let (vault, call) = (&vaults[at / CALLS.len()], at % CALLS.len());
-                cell.push(one_cell(states(vault, concurrency), call, plan).await);
+                cell.push(one_cell(states(vault, concurrency), call, plan.cell).await);
             }
         }
         let echo = load::middle(&echoes);
@@ -60,6 +62,14 @@ pub(super) async fn measure(vaults: &[BenchVault], commits: &[f64], plan: Plan) 
         }
     }
     println!();
+}
+
+/// One call at the highest concurrency.
+pub(super) async fn measure_one(vault: &BenchVault, call: &str, time: Duration) {
+    let call = CALLS.iter().position(|one| *one == call).unwrap();
+    let concurrency = CONCURRENCY[CONCURRENCY.len() - 1];
+    let sample = one_cell(states(vault, concurrency), call, time).await;
+    println!("{} on {}: {:.0} calls/s, p50 {:.3} ms", CALLS[call], vault.name, sample.rate, sample.p50);
 }
 
 fn row(name: &str, concurrency: usize, sample: Sample, echo: Sample) {
@@ -84,11 +94,11 @@ fn spread<T: Clone>(callers: usize, connect: impl Fn() -> T) -> Vec<T> {
     (0..callers).map(|caller| connections[caller % connections.len()].clone()).collect()
 }
 
-async fn one_cell(states: Vec<State>, call: usize, plan: Plan) -> Sample {
+async fn one_cell(states: Vec<State>, call: usize, time: Duration) -> Sample {
     match call {
-        0 => load::run(states, plan.cell, encrypt).await,
-        1 => load::run(states, plan.cell, decrypt).await,
-        _ => load::run(states, plan.cell, reveal).await,
+        0 => load::run(states, time, encrypt).await,
+        1 => load::run(states, time, decrypt).await,
+        _ => load::run(states, time, reveal).await,
     }
 }
 

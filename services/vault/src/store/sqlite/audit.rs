@@ -19,13 +19,17 @@ use crate::store::{
     NewEvent, Prunable,
 };
 
-/// All events in one statement: each one that is sent costs two changes of threads.
-const INSERT_ALL: &str = "
-    INSERT INTO audit_logs (
-        sequence, time, actor, via, event, target, metadata, trace_id, outcome, operation_id, key_kid, mac
-    ) SELECT value->>0, value->>1, value->>2, value->>3, value->>4, value->>5, value->>6, value->>7,
-             value->>8, value->>9, value->>10, unhex(value->>11)
-    FROM json_each($1)";
+/// Takes what [`events_json`] gives: all events in one statement, since each one costs two changes of threads.
+macro_rules! insert_events {
+    () => {
+        "INSERT INTO audit_logs (
+            sequence, time, actor, via, event, target, metadata, trace_id, outcome, operation_id, key_kid, mac
+        ) SELECT value->>0, value->>1, value->>2, value->>3, value->>4, value->>5, value->>6, value->>7,
+                 value->>8, value->>9, value->>10, unhex(value->>11)
+        FROM json_each($1)"
+    };
+}
+pub(super) use insert_events;
 
 #[async_trait]
 impl AuditStore for SqliteStore {
@@ -153,29 +157,33 @@ async fn insert_checkpoint(
 
 /// Gives the event its place and writes it: the last step of every change. Its sequence.
 pub(super) async fn append(tx: &mut Change, event: &NewEvent) -> Result<i64> {
-    append_all(tx, &[event]).await
+    Ok(append_all(tx, &[event]).await?.sequence)
 }
 
-/// The same for several events; the last one's sequence.
-pub(super) async fn append_all(tx: &mut Change, events: &[&NewEvent]) -> Result<i64> {
+/// The same for several events; the head after them.
+pub(super) async fn append_all(tx: &mut Change, events: &[&NewEvent]) -> Result<AuditHead> {
     chain_and_insert(tx, events).await.map_err(unwritable)
 }
 
-async fn chain_and_insert(tx: &mut Change, events: &[&NewEvent]) -> Result<i64> {
+async fn chain_and_insert(tx: &mut Change, events: &[&NewEvent]) -> Result<AuditHead> {
     let key = tx.chain.clone().ok_or_else(no_chain)?;
     let head: AuditHead = sqlx::query_as(HEAD).fetch_one(&mut **tx).await?;
     let (places, head) = head.places(&key, events);
-    insert(tx, events, &places).await?;
-    let advance =
-        sqlx::query(ADVANCE_HEAD).bind(head.sequence).bind(head.time).bind(head.mac).bind(head.key_kid);
+    let insert = sqlx::query(insert_events!()).bind(events_json(events, &places));
+    expect_rows("audit_logs", insert.execute(&mut **tx).await?.rows_affected(), events.len() as u64)?;
+    let advance = sqlx::query(ADVANCE_HEAD)
+        .bind(head.sequence)
+        .bind(head.time)
+        .bind(head.mac.as_deref())
+        .bind(head.key_kid.as_deref());
     expect_rows("audit_head", advance.execute(&mut **tx).await?.rows_affected(), 1)?;
-    Ok(head.sequence)
+    Ok(head)
 }
 
-async fn insert(tx: &mut SqliteConnection, events: &[&NewEvent], places: &[AuditHead]) -> Result<()> {
+/// An array of rows, for [`insert_events`].
+pub(super) fn events_json(events: &[&NewEvent], places: &[AuditHead]) -> String {
     let rows: Value = events.iter().zip(places).map(|(event, place)| to_json(event, place)).collect();
-    let done = sqlx::query(INSERT_ALL).bind(rows.to_string()).execute(tx).await?;
-    expect_rows("audit_logs", done.rows_affected(), events.len() as u64)
+    rows.to_string()
 }
 
 fn to_json(event: &NewEvent, place: &AuditHead) -> Value {
