@@ -264,7 +264,7 @@ fn an_archive_is_opened_as_a_whole_or_one_table_alone() {
     let refused = kit.archive("open", &file, &["--table", "nothing"]).failed_with(1);
     assert!(refused.contains("no table \"nothing\""), "{refused}");
 
-    // Damage somewhere else does not keep one table from being read, and nothing is left of a whole that is not.
+    // Nothing is left of a folder whose archive is not whole.
     let mut bytes = std::fs::read(&file).unwrap();
     let last = bytes.len() - 1;
     bytes[last] ^= 1;
