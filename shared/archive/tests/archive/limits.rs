@@ -71,6 +71,17 @@ fn bytes_of_a_row() {
     assert_eq!(edge, ROW.len() as u64);
 }
 
+/// No comma follows it, so that a line of its length alone says nothing.
+#[test]
+fn bytes_of_the_last_row() {
+    let rows = [r#"{"id":1}"#, r#"{"id":12}"#];
+    let bytes = sample::write(&[sample::table("t", &["id"], &rows)], Limits::V1).unwrap();
+    let with = |row_bytes| sample::check(&bytes, Limits { row_bytes, ..Limits::V1 });
+    with(9).unwrap();
+    let sentence = r#"the entry "tables/t.json" exceeds the limit of 8 bytes in one row"#;
+    assert_eq!(with(8).unwrap_err().to_string(), sentence);
+}
+
 #[test]
 fn expansion_is_counted_on_real_bytes() {
     let zeros = format!("{{\"id\":\"{}\"}}", "0".repeat(1 << 20));
