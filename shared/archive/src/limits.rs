@@ -6,7 +6,7 @@ use crate::error::{Error, Result};
 /// Limits of an archive; every figure is inclusive. FORMAT.md §8.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// Entries, the manifest included.
+    /// Entries, the manifest and its signature included.
     pub entries: u64,
     /// Bytes of one entry's name.
     pub entry_name_bytes: u64,

@@ -238,6 +238,10 @@ impl Manifest {
         if format_version > u64::from(FORMAT_VERSION) {
             return Err(Error::FutureVersion(format_version));
         }
+        if format_version == 0 {
+            let problem = "has the format version 0, which no release wrote".to_owned();
+            return Err(Error::Manifest { problem });
+        }
         let manifest: Self = serde_json::from_slice(bytes).map_err(Error::ManifestJson)?;
         check::check(&manifest)?;
         Ok(manifest)

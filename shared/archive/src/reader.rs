@@ -58,6 +58,7 @@ impl<R: Read + Seek> ArchiveReader<R> {
         let manifest = Manifest::parse(&manifest_json)?;
         check_signature(&metadata, &places)?;
         check_entries(&manifest, &places, &limits)?;
+        check_sizes(&manifest, &metadata, &places)?;
         let tables = index_tables(&manifest);
         Ok(Self { reader, metadata, places, manifest, manifest_json, tables, limits })
     }
@@ -168,11 +169,16 @@ fn read_manifest<R: Read + Seek>(
 ) -> Result<Vec<u8>> {
     let entry = metadata.entry(place).map_err(Error::from_zip)?;
     let file = entry.with_reader(reader, ZipReadOptions::new()).map_err(Error::from_zip)?;
+    let declared = file.size();
     let mut json = Vec::new();
     let read = file.take(limits.manifest_bytes + 1).read_to_end(&mut json);
     read.map_err(|source| Error::Damaged { entry: MANIFEST_ENTRY.to_owned(), source })?;
     if json.len() as u64 > limits.manifest_bytes {
         return Err(Error::entry_limit(MANIFEST_ENTRY, limits.manifest_bytes, "bytes"));
+    }
+    if json.len() as u64 != declared {
+        let detail = format!("its header gives it {declared} bytes, and it has {}", json.len());
+        return Err(Error::Inconsistent { entry: MANIFEST_ENTRY.to_owned(), detail });
     }
     Ok(json)
 }
@@ -209,6 +215,23 @@ fn check_entries(manifest: &Manifest, places: &HashMap<String, usize>, limits: &
         return Err(Error::Unlisted { entry: name.to_owned() });
     }
     limits.check_total(total)
+}
+
+/// Tools that do not know the manifest go by the headers, and shall not be told something else.
+fn check_sizes(
+    manifest: &Manifest,
+    metadata: &ZipArchiveMetadata,
+    places: &HashMap<String, usize>,
+) -> Result<()> {
+    for record in &manifest.entries {
+        let Some(place) = places.get(&record.name) else { continue };
+        let size = metadata.entry(*place).map_err(Error::from_zip)?.size();
+        if size != record.bytes {
+            let detail = format!("its header gives it {size} bytes, and manifest.json {}", record.bytes);
+            return Err(Error::Inconsistent { entry: record.name.clone(), detail });
+        }
+    }
+    Ok(())
 }
 
 fn index_tables(manifest: &Manifest) -> HashMap<String, TableEntries> {

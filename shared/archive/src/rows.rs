@@ -69,6 +69,10 @@ impl<R: Read> RowReader<R> {
             [row @ .., b'\n'] => (row.len(), State::Close),
             _ => return Err(self.malformed("ends without a line feed")),
         };
+        // The last row has no comma, so its line may be within bounds while the row is not.
+        if row as u64 > self.row_bytes {
+            return Err(self.too_long());
+        }
         self.state = state;
         let wrong = |problem| Error::Row { entry: self.entry.clone(), line: self.line_number, problem };
         row::parse(&self.line[..row], &self.columns).map(Some).map_err(wrong)
@@ -121,9 +125,13 @@ impl<R: Read> RowReader<R> {
         let read = input.read_until(b'\n', &mut self.line).map_err(Error::from_read)?;
         self.bytes += read as u64;
         if read as u64 == most && !self.line.ends_with(b"\n") {
-            return Err(Error::entry_limit(&self.entry, self.row_bytes, "bytes in one row"));
+            return Err(self.too_long());
         }
         Ok(())
+    }
+
+    fn too_long(&self) -> Error {
+        Error::entry_limit(&self.entry, self.row_bytes, "bytes in one row")
     }
 
     pub(crate) fn malformed(&self, problem: &str) -> Error {

@@ -1,6 +1,8 @@
 //! Limits at their edge: what may just be written may be read, and one more is refused on both sides.
 
-use strongroom_archive::{ArchiveWriter, Compression, EntryKind, EntryMeta, Error, Limits};
+use strongroom_archive::{
+    ArchiveWriter, Compression, EntryKind, EntryMeta, Error, Limits, ManifestSignature,
+};
 
 use crate::sample::{self, Table};
 
@@ -8,6 +10,12 @@ const ROW: &str = r#"{"id":1,"name":"Ann"}"#;
 
 fn tables() -> Vec<Table> {
     vec![sample::table("users", &["id", "name"], &[ROW, ROW])]
+}
+
+/// With everything an archive can have: the writer keeps a place for the signature.
+fn write(limits: Limits) -> Result<Vec<u8>, Error> {
+    let signature = |_: &[u8]| ManifestSignature::new("00112233445566ff", &[7; 64]).unwrap();
+    sample::write_signed(&tables(), limits, signature)
 }
 
 /// Finds the smallest limit with which the sample can be written, by `set`; everything below must be
@@ -18,13 +26,13 @@ fn edge(most: u64, set: impl Fn(&mut Limits, u64)) -> u64 {
         set(&mut limits, limit);
         limits
     };
-    let whole = sample::write(&tables(), Limits::V1).unwrap();
-    let writable = |limit: &u64| sample::write(&tables(), with(*limit)).is_ok();
+    let whole = write(Limits::V1).unwrap();
+    let writable = |limit: &u64| write(with(*limit)).is_ok();
     let edge = (0..=most).find(writable).unwrap();
-    assert_eq!(sample::write(&tables(), with(edge)).unwrap(), whole);
+    assert_eq!(write(with(edge)).unwrap(), whole);
     sample::check(&whole, with(edge)).unwrap();
 
-    let written = sample::write(&tables(), with(edge - 1)).unwrap_err();
+    let written = write(with(edge - 1)).unwrap_err();
     let read = sample::check(&whole, with(edge - 1)).unwrap_err();
     for error in [&written, &read] {
         assert!(matches!(error, Error::Limit { limit, .. } if *limit == edge - 1), "{error}");
@@ -36,7 +44,7 @@ fn edge(most: u64, set: impl Fn(&mut Limits, u64)) -> u64 {
 #[test]
 fn entries() {
     let edge = edge(10, |limits, limit| limits.entries = limit);
-    assert_eq!(edge, 4, "schema, rows, ring and manifest");
+    assert_eq!(edge, 5, "schema, rows, ring, manifest and signature");
 }
 
 #[test]
@@ -69,6 +77,17 @@ fn bytes_of_the_manifest() {
 fn bytes_of_a_row() {
     let edge = edge(1000, |limits, limit| limits.row_bytes = limit);
     assert_eq!(edge, ROW.len() as u64);
+}
+
+/// No comma follows it, so that a line of its length alone says nothing.
+#[test]
+fn bytes_of_the_last_row() {
+    let rows = [r#"{"id":1}"#, r#"{"id":12}"#];
+    let bytes = sample::write(&[sample::table("t", &["id"], &rows)], Limits::V1).unwrap();
+    let with = |row_bytes| sample::check(&bytes, Limits { row_bytes, ..Limits::V1 });
+    with(9).unwrap();
+    let sentence = r#"the entry "tables/t.json" exceeds the limit of 8 bytes in one row"#;
+    assert_eq!(with(8).unwrap_err().to_string(), sentence);
 }
 
 #[test]

@@ -1,14 +1,15 @@
-//! The archive from outside: vectors, round trips, damage, hostile files, limits, other tools.
+//! The archive from outside: vectors, round trips, damage, limits, other tools.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+mod archives;
 mod damage;
-mod hostile;
+mod figures;
 mod limits;
-mod raw_zip;
 mod round_trip;
 mod sample;
 mod seal;
 mod signatures;
+mod signed;
 mod sinks;
 mod tools;
 mod vectors;

@@ -5,7 +5,7 @@ use std::io::{Cursor, Read};
 use strongroom_archive::manifest::{AuditHead, Partial, Skipped, Snapshot, SourceRecord};
 use strongroom_archive::schema::{Column, Engine, TableSchema};
 use strongroom_archive::{
-    ArchiveReader, ArchiveWriter, Compression, Error, Limits, ManifestHead, Report, verify,
+    ArchiveReader, ArchiveWriter, Compression, Error, Limits, ManifestHead, ManifestSignature, Report, verify,
 };
 
 /// A table with its finished rows.
@@ -68,6 +68,22 @@ pub(crate) fn head() -> ManifestHead {
 }
 
 pub(crate) fn write(tables: &[Table], limits: Limits) -> Result<Vec<u8>, Error> {
+    let (_, bytes) = started(tables, limits)?.finish(head())?;
+    Ok(bytes)
+}
+
+/// The same with a signature over the manifest.
+pub(crate) fn write_signed(
+    tables: &[Table],
+    limits: Limits,
+    sign: impl FnOnce(&[u8]) -> ManifestSignature,
+) -> Result<Vec<u8>, Error> {
+    let (_, bytes) = started(tables, limits)?.finish_signed(head(), |manifest| Ok(sign(manifest)))?;
+    Ok(bytes)
+}
+
+/// Everything but the end.
+fn started(tables: &[Table], limits: Limits) -> Result<ArchiveWriter<Vec<u8>>, Error> {
     let mut writer = ArchiveWriter::create(Vec::new(), limits, Compression::default());
     for table in tables {
         writer.write_schema(&table.schema)?;
@@ -80,8 +96,7 @@ pub(crate) fn write(tables: &[Table], limits: Limits) -> Result<Vec<u8>, Error> 
         writer.finish_table()?;
     }
     writer.write_ring(br#"{"keys":[]}"#)?;
-    let (_, bytes) = writer.finish(head())?;
-    Ok(bytes)
+    Ok(writer)
 }
 
 pub(crate) fn open(bytes: &[u8]) -> Result<ArchiveReader<Cursor<&[u8]>>, Error> {

@@ -1,11 +1,13 @@
 //! A ZIP made by hand, every field of which can lie.
 
+use std::io::{Cursor, Read, Write};
+
 /// One entry; what it says of itself need not be true.
 #[derive(Clone)]
 pub(crate) struct Entry {
     pub(crate) name: Vec<u8>,
-    /// The name in the local header, when it is another one.
-    pub(crate) local_name: Option<Vec<u8>>,
+    /// What the local header says, when it says something else.
+    pub(crate) local: Option<Box<Entry>>,
     /// The bytes in the file.
     pub(crate) data: Vec<u8>,
     pub(crate) method: u16,
@@ -27,7 +29,7 @@ pub(crate) fn stored(name: &str, data: &[u8]) -> Entry {
     let length = u32::try_from(data.len()).unwrap();
     Entry {
         name: name.as_bytes().to_vec(),
-        local_name: None,
+        local: None,
         data: data.to_vec(),
         method: 0,
         flags: 1 << 11,
@@ -40,6 +42,30 @@ pub(crate) fn stored(name: &str, data: &[u8]) -> Entry {
         before: Vec::new(),
         shares_first: false,
     }
+}
+
+/// A deflated entry that tells the truth.
+pub(crate) fn deflated(name: &str, content: &[u8]) -> Entry {
+    let mut zip = zip::ZipArchive::new(Cursor::new(zip_of("x", content))).unwrap();
+    let mut raw = zip.by_index_raw(0).unwrap();
+    let mut data = Vec::new();
+    raw.read_to_end(&mut data).unwrap();
+    Entry {
+        method: 8,
+        crc32: raw.crc32(),
+        compressed: u32::try_from(data.len()).unwrap(),
+        uncompressed: u32::try_from(content.len()).unwrap(),
+        data,
+        ..stored(name, b"")
+    }
+}
+
+/// An ordinary ZIP with one entry.
+pub(crate) fn zip_of(name: &str, content: &[u8]) -> Vec<u8> {
+    let mut writer = zip::ZipWriter::new(Cursor::new(Vec::new()));
+    writer.start_file(name, zip::write::SimpleFileOptions::default()).unwrap();
+    writer.write_all(content).unwrap();
+    writer.finish().unwrap().into_inner()
 }
 
 /// The end record, and what surrounds the entries.
@@ -56,6 +82,8 @@ pub(crate) struct Frame {
     /// The count of this disk's entries, when it is another one.
     pub(crate) second_count: Option<u16>,
     pub(crate) disk: u16,
+    /// The count of a ZIP64 end record, when there is one.
+    pub(crate) zip64_entries: Option<u64>,
 }
 
 pub(crate) fn build(entries: &[Entry], frame: &Frame) -> Vec<u8> {
@@ -64,16 +92,16 @@ pub(crate) fn build(entries: &[Entry], frame: &Frame) -> Vec<u8> {
     for entry in entries {
         file.extend_from_slice(&entry.before);
         let offset = if entry.shares_first { 0 } else { u32::try_from(file.len()).unwrap() };
-        let local_name = entry.local_name.as_ref().unwrap_or(&entry.name);
         if !entry.shares_first {
+            let local = entry.local.as_deref().unwrap_or(entry);
             file.extend_from_slice(b"PK\x03\x04");
-            file.extend_from_slice(&common(entry, local_name));
-            file.extend_from_slice(local_name);
-            file.extend_from_slice(&entry.extra);
+            file.extend_from_slice(&common(local));
+            file.extend_from_slice(&local.name);
+            file.extend_from_slice(&local.extra);
             file.extend_from_slice(&entry.data);
         }
         directory.extend_from_slice(b"PK\x01\x02\x14\x03");
-        directory.extend_from_slice(&common(entry, &entry.name));
+        directory.extend_from_slice(&common(entry));
         directory.extend_from_slice(&u16::try_from(entry.comment.len()).unwrap().to_le_bytes());
         directory.extend_from_slice(&[0; 4]);
         directory.extend_from_slice(&entry.attributes.to_le_bytes());
@@ -83,10 +111,14 @@ pub(crate) fn build(entries: &[Entry], frame: &Frame) -> Vec<u8> {
         directory.extend_from_slice(&entry.comment);
     }
     let start = u32::try_from(file.len()).unwrap();
-    let count = u16::try_from(entries.len()).unwrap().wrapping_add_signed(frame.miscount);
+    let count = frame.zip64_entries.filter(|count| *count > 0xffff).unwrap_or(entries.len() as u64);
+    let count = u16::try_from(count).unwrap_or(u16::MAX).wrapping_add_signed(frame.miscount);
     let mut all = frame.prefix.clone();
     all.extend_from_slice(&file);
     all.extend_from_slice(&directory);
+    if let Some(entries) = frame.zip64_entries {
+        all.extend_from_slice(&zip64_end(all.len() as u64, entries, directory.len() as u64, start));
+    }
     all.extend_from_slice(&frame.before_end);
     all.extend_from_slice(b"PK\x05\x06");
     for field in [frame.disk, frame.disk, frame.second_count.unwrap_or(count), count] {
@@ -100,8 +132,22 @@ pub(crate) fn build(entries: &[Entry], frame: &Frame) -> Vec<u8> {
     all
 }
 
+/// A ZIP64 end record that begins at `place`, and its locator.
+fn zip64_end(place: u64, entries: u64, directory_bytes: u64, directory_start: u32) -> Vec<u8> {
+    let mut bytes = b"PK\x06\x06".to_vec();
+    bytes.extend_from_slice(&44_u64.to_le_bytes());
+    bytes.extend_from_slice(&[45, 3, 45, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+    for field in [entries, entries, directory_bytes, u64::from(directory_start)] {
+        bytes.extend_from_slice(&field.to_le_bytes());
+    }
+    bytes.extend_from_slice(b"PK\x06\x07\0\0\0\0");
+    bytes.extend_from_slice(&place.to_le_bytes());
+    bytes.extend_from_slice(&1_u32.to_le_bytes());
+    bytes
+}
+
 /// The fields that local and central header have in common, in the order of both.
-fn common(entry: &Entry, name: &[u8]) -> Vec<u8> {
+fn common(entry: &Entry) -> Vec<u8> {
     let mut bytes = Vec::new();
     for field in [20, entry.flags, entry.method, 0, 0x21] {
         bytes.extend_from_slice(&field.to_le_bytes());
@@ -109,7 +155,7 @@ fn common(entry: &Entry, name: &[u8]) -> Vec<u8> {
     for field in [entry.crc32, entry.compressed, entry.uncompressed] {
         bytes.extend_from_slice(&field.to_le_bytes());
     }
-    for length in [name.len(), entry.extra.len()] {
+    for length in [entry.name.len(), entry.extra.len()] {
         bytes.extend_from_slice(&u16::try_from(length).unwrap().to_le_bytes());
     }
     bytes

@@ -1,0 +1,143 @@
+//! The limits as FORMAT.md gives them, at their full size where a test can reach it: what may just be written is
+//! written and read, and one more is not written. That it is not read either is shown by `limits` with small
+//! figures, and by the hostile files. For 1 TiB in an entry and 4 TiB in all there are the small figures only.
+
+use strongroom_archive::{
+    ArchiveWriter, Compression, EntryKind, EntryMeta, Error, Limits, ManifestHead, ManifestSignature, Report,
+};
+
+use crate::sample;
+
+const LIMITS: Limits = Limits::V1;
+const FORMAT: &str = include_str!("../../FORMAT.md");
+
+fn create() -> ArchiveWriter<Vec<u8>> {
+    ArchiveWriter::create(Vec::new(), LIMITS, Compression::default())
+}
+
+fn add(writer: &mut ArchiveWriter<Vec<u8>>, name: String) -> Result<(), Error> {
+    writer.start_entry(EntryMeta { name, kind: EntryKind::File, table: None, source: None })?;
+    writer.finish_entry(None).map(drop)
+}
+
+/// Finishes the archive and reads all of it.
+fn read_back(writer: ArchiveWriter<Vec<u8>>, head: ManifestHead) -> Result<Report, Error> {
+    let (_, bytes) = writer.finish(head)?;
+    sample::check(&bytes, LIMITS)
+}
+
+fn is_over(error: &Error, most: u64) -> bool {
+    matches!(error, Error::Limit { limit, .. } if *limit == most)
+}
+
+#[test]
+fn the_document_has_the_same() {
+    let tib = |bytes: u64| format!("{} TiB", bytes >> 40);
+    let mib = |bytes: u64| format!("{} MiB", bytes >> 20);
+    for (what, limit) in [
+        ("entries, the manifest and its signature included", "100,000".to_owned()),
+        ("an entry's name", "1,024 bytes".to_owned()),
+        ("one entry", tib(LIMITS.entry_bytes)),
+        ("all entries together, without the manifest", tib(LIMITS.total_bytes)),
+        ("the manifest", mib(LIMITS.manifest_bytes)),
+        ("a schema entry, or the key ring", mib(LIMITS.schema_bytes)),
+        ("one row", mib(LIMITS.row_bytes)),
+    ] {
+        let line = format!("| {what} | {limit} |");
+        assert!(FORMAT.contains(&line), "FORMAT.md has no line {line}");
+    }
+    assert_eq!((LIMITS.entries, LIMITS.entry_name_bytes, LIMITS.ratio), (100_000, 1024, 1100));
+}
+
+#[test]
+fn as_many_entries_as_there_may_be() {
+    let mut writer = create();
+    let listed = LIMITS.entries - 2;
+    for number in 0..listed {
+        add(&mut writer, format!("files/many/{number}")).unwrap();
+    }
+    assert!(is_over(&add(&mut writer, "files/more".to_owned()).unwrap_err(), LIMITS.entries));
+    let signature = |_: &[u8]| Ok(ManifestSignature::new("00112233445566ff", &[7; 64]).unwrap());
+    let (_, bytes) = writer.finish_signed(sample::head(), signature).unwrap();
+    assert_eq!(sample::check(&bytes, LIMITS).unwrap().entries, listed);
+}
+
+#[test]
+fn a_name_as_long_as_it_may_be() {
+    let mut writer = create();
+    let name = format!("files/{:0>1$}", "", 1024 - "files/".len());
+    assert!(is_over(&add(&mut writer, format!("{name}0")).unwrap_err(), LIMITS.entry_name_bytes));
+    add(&mut writer, name).unwrap();
+    assert_eq!(read_back(writer, sample::head()).unwrap().entries, 1);
+}
+
+#[test]
+fn a_schema_as_large_as_it_may_be() {
+    let mut table = sample::table("t", &["id"], &[]).schema;
+    table.sql = Some(String::new());
+    let rest = serde_json::to_vec_pretty(&table).unwrap().len() + 1;
+    let padding = usize::try_from(LIMITS.schema_bytes).unwrap() - rest;
+    let mut writer = create();
+    table.sql = Some("x".repeat(padding + 1));
+    assert!(is_over(&writer.write_schema(&table).unwrap_err(), LIMITS.schema_bytes));
+    table.sql = Some("x".repeat(padding));
+    writer.write_schema(&table).unwrap();
+    writer.start_table("t", "gateway").unwrap();
+    writer.finish_table().unwrap();
+    assert!(read_back(writer, sample::head()).unwrap().bytes > LIMITS.schema_bytes);
+}
+
+#[test]
+fn a_ring_as_large_as_it_may_be() {
+    let ring = |bytes: u64| format!("\"{}\"", "x".repeat(usize::try_from(bytes).unwrap() - 2)).into_bytes();
+    let mut writer = create();
+    let error = writer.write_ring(&ring(LIMITS.schema_bytes + 1)).unwrap_err();
+    assert!(is_over(&error, LIMITS.schema_bytes));
+    writer.write_ring(&ring(LIMITS.schema_bytes)).unwrap();
+    assert_eq!(read_back(writer, sample::head()).unwrap().bytes, LIMITS.schema_bytes);
+}
+
+#[test]
+fn a_manifest_as_large_as_it_may_be() {
+    let head = |padding: usize| ManifestHead { app_url: "x".repeat(padding), ..sample::head() };
+    let (manifest, _) = create().finish(head(0)).unwrap();
+    let rest = serde_json::to_vec_pretty(&manifest).unwrap().len() + 1;
+    let padding = usize::try_from(LIMITS.manifest_bytes).unwrap() - rest;
+    read_back(create(), head(padding)).unwrap();
+    let error = read_back(create(), head(padding + 1)).unwrap_err();
+    assert!(is_over(&error, LIMITS.manifest_bytes));
+}
+
+/// Once with a comma behind it, and once as the last one.
+#[test]
+fn a_row_as_large_as_it_may_be() {
+    let row = |bytes: u64| format!("{{\"id\":\"{}\"}}", "x".repeat(usize::try_from(bytes).unwrap() - 9));
+    let mut writer = create();
+    writer.write_schema(&sample::table("t", &["id"], &[]).schema).unwrap();
+    writer.start_table("t", "gateway").unwrap();
+    let error = writer.write_rows(row(LIMITS.row_bytes + 1).as_bytes(), 1).unwrap_err();
+    assert!(is_over(&error, LIMITS.row_bytes));
+    let largest = row(LIMITS.row_bytes);
+    for _ in 0..2 {
+        writer.write_rows(largest.as_bytes(), 1).unwrap();
+    }
+    writer.finish_table().unwrap();
+    assert_eq!(read_back(writer, sample::head()).unwrap().tables, [("t".to_owned(), 2)]);
+}
+
+/// What is written cannot expand beyond the limit, however hard it is compressed.
+#[test]
+fn what_expands_most_is_read() {
+    for level in 1..=9 {
+        let mut writer = ArchiveWriter::create(Vec::new(), LIMITS, Compression::level(level).unwrap());
+        let name = "files/zeros".to_owned();
+        writer.start_entry(EntryMeta { name, kind: EntryKind::File, table: None, source: None }).unwrap();
+        for _ in 0..16 {
+            writer.write(&[0; 1 << 20]).unwrap();
+        }
+        writer.finish_entry(None).unwrap();
+        let (_, bytes) = writer.finish(sample::head()).unwrap();
+        assert!(bytes.len() < 200_000, "level {level}: {} bytes do not expand much", bytes.len());
+        sample::check(&bytes, LIMITS).unwrap();
+    }
+}

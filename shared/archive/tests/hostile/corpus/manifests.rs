@@ -1,0 +1,125 @@
+//! Manifests that are none, and those that lie.
+
+use serde_json::json;
+
+use super::Row;
+use crate::case::{Case, ROWS_ENTRY, SCHEMA_ENTRY};
+use crate::raw_zip::stored;
+
+/// Manifests that cannot be read.
+pub(crate) const TEXTS: &[Row] = &[
+    ("manifest absent", |case| case.without_manifest = true, "there is no manifest.json"),
+    (
+        "manifest empty",
+        |case| case.set_manifest(""),
+        "cannot be understood: EOF while parsing a value at line 1",
+    ),
+    ("manifest cut", |case| case.set_manifest("{\"format_version\":1"), "EOF while parsing an object"),
+    (
+        "manifest not UTF-8",
+        |case| case.manifest_entry = Some(stored("manifest.json", b"\xff\xfe{")),
+        "expected value",
+    ),
+    ("manifest an array", |case| case.set_manifest(&"[".repeat(200_000)), "cannot be understood"),
+    (
+        "manifest without fields",
+        |case| case.set_manifest("{\"format_version\":1}"),
+        "missing field `app_name`",
+    ),
+    ("manifest twice over", |case| twice_over(case), "trailing characters"),
+    ("table counted twice", |case| count_twice(case), "the name \"t\" occurs twice"),
+    ("version next", |case| case.manifest["format_version"] = json!(2), "format version 2,"),
+    (
+        "version next in another form",
+        |case| case.set_manifest("{\"format_version\":3,\"x\":[]}"),
+        "format version 3,",
+    ),
+    (
+        "version far",
+        |case| case.manifest["format_version"] = json!(u64::MAX),
+        "format version 18446744073709551615,",
+    ),
+    ("version none", |case| case.manifest["format_version"] = json!(0), "has the format version 0"),
+    (
+        "version below none",
+        |case| case.manifest["format_version"] = json!(-1),
+        "cannot be understood: invalid value",
+    ),
+    (
+        "version a text",
+        |case| case.manifest["format_version"] = json!("1"),
+        "cannot be understood: invalid type",
+    ),
+];
+
+/// Manifests about another archive than the one they are in.
+pub(crate) const LIES: &[Row] = &[
+    ("rows counted more", |case| case.manifest["tables"]["t"] = json!(3), "two different row counts"),
+    ("rows counted more twice", |case| count(case, 3), "has 2 rows where manifest.json counts 3"),
+    ("rows counted fewer twice", |case| count(case, 1), "has 2 rows where manifest.json counts 1"),
+    ("rows counted without end", |case| count(case, u64::MAX), "counts 18446744073709551615"),
+    ("table not counted", |case| case.manifest["tables"] = json!({}), "does not count its table"),
+    ("table without rows", |case| case.manifest["tables"]["u"] = json!(0), "lists no rows of it"),
+    (
+        "entry not listed",
+        |case| case.entries.push(stored("files/a/b", b"x")),
+        "is not listed in manifest.json",
+    ),
+    ("entry not there", |case| drop(case.entries.remove(ROWS_ENTRY)), "is not in the archive"),
+    ("fewer bytes", |case| case.rows_record()["bytes"] = json!(4), "gives it 23 bytes, and manifest.json 4"),
+    (
+        "more bytes",
+        |case| case.rows_record()["bytes"] = json!(400),
+        "gives it 23 bytes, and manifest.json 400",
+    ),
+    (
+        "other digest",
+        |case| case.rows_record()["sha256"] = json!("00".repeat(32)),
+        "does not have the SHA-256",
+    ),
+    ("upper-case digest", |case| case.rows_record()["sha256"] = json!("AB".repeat(32)), "64 lower-case hex"),
+    ("other kind", |case| case.rows_record()["kind"] = json!("ring"), "does not belong there"),
+    ("file names that differ", |case| case.rename("tables/u.json"), "names one table's entries differently"),
+    ("entry listed twice", list_twice, "lists \"schema/t.json\" twice"),
+    (
+        "rows listed twice",
+        |case| case.add(stored("tables/u.json", b"[]\n"), "table"),
+        "which table \"tables/u.json\"",
+    ),
+    ("no schema", without_schema, "the table \"t\" has no schema entry"),
+    ("manifest lists itself", list_manifest, "lists \"manifest.json\" as a kind"),
+    (
+        "large signature",
+        |case| case.entries.push(stored("manifest.sig", &[b'x'; (64 << 10) + 1])),
+        "\"manifest.sig\" exceeds",
+    ),
+];
+
+fn count(case: &mut Case, rows: u64) {
+    case.manifest["tables"]["t"] = json!(rows);
+    case.rows_record()["rows"] = json!(rows);
+}
+
+fn twice_over(case: &mut Case) {
+    let text = case.manifest.to_string();
+    case.set_manifest(&[text.clone(), text].concat());
+}
+
+fn count_twice(case: &mut Case) {
+    let text = case.manifest.to_string();
+    case.set_manifest(&text.replace("{\"t\":2}", "{\"t\":2,\"t\":2}"));
+}
+
+fn list_twice(case: &mut Case) {
+    let schema = case.manifest["entries"][SCHEMA_ENTRY].clone();
+    case.list(schema);
+}
+
+fn list_manifest(case: &mut Case) {
+    case.list(json!({"name": "manifest.json", "bytes": 1, "sha256": "00".repeat(32), "kind": "later"}));
+}
+
+fn without_schema(case: &mut Case) {
+    case.manifest["entries"].as_array_mut().unwrap().remove(SCHEMA_ENTRY);
+    case.entries.remove(SCHEMA_ENTRY);
+}

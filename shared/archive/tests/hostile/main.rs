@@ -1,0 +1,84 @@
+//! Files that mean harm. Each is refused with its own sentence, plain and sealed, in bounded memory and time.
+//!
+//! A target of its own, because what a process holds in memory is only known while nothing else runs in it.
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+mod accepted;
+mod bounds;
+mod case;
+mod corpus;
+mod raw_zip;
+mod sealed;
+mod vectors;
+
+use std::collections::HashMap;
+use std::io::{Cursor, Read, Seek};
+use std::path::Path;
+
+use strongroom_archive::{ArchiveReader, Error, Limits, PlainZip, Report, verify};
+
+use crate::bounds::Bounds;
+use crate::corpus::Group;
+
+pub(crate) fn check(file: impl Read + Seek) -> Result<Report, Error> {
+    let mut archive = ArchiveReader::open(file, Limits::V1)?;
+    verify(&mut archive, &mut |_| {})
+}
+
+#[test]
+fn each_is_refused_with_its_own_sentence_in_bounded_memory_and_time() {
+    let mut wrong = Vec::new();
+    for Group { cases, bounds } in corpus::GROUPS {
+        let mut sentences = HashMap::new();
+        for (name, spoil, sentence) in *cases {
+            let file = case::spoiled(*spoil);
+            let said = refusal(*bounds, || check(Cursor::new(&file)));
+            if !said.contains(sentence) {
+                wrong.push(format!("{name}: {said}"));
+            }
+            let sealed = sealed::seal(&file);
+            let said_sealed = refusal(*bounds, || sealed::check(&sealed));
+            if said_sealed != said {
+                wrong.push(format!("{name}, sealed: {said_sealed}"));
+            }
+            if let Some(other) = sentences.insert(said, name) {
+                wrong.push(format!("{name}: the same is said of {other}"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// What is said of a file, or what is wrong with that.
+fn refusal(bounds: Bounds, check: impl FnOnce() -> Result<Report, Error>) -> String {
+    let (result, cost) = bounds::measure(check);
+    match result {
+        _ if !cost.within(bounds) => format!("it takes {cost:?}, and {bounds:?} are allowed"),
+        Err(error) => error.to_string(),
+        Ok(report) => format!("it is accepted: {report:?}"),
+    }
+}
+
+/// Exports of other products are held to the same ZIP, with nothing to compare its contents with.
+#[test]
+fn foreign_exports_pass_the_same_policy() {
+    for (name, spoil, sentence) in corpus::STRUCTURE.iter().copied().flatten() {
+        let file = case::spoiled(*spoil);
+        let error = PlainZip::open(Cursor::new(file), Limits::V1).map(drop).unwrap_err().to_string();
+        assert!(error.contains(sentence), "{name} says: {error}");
+    }
+}
+
+/// For trying other programs on it: `STRONGROOM_CORPUS=FOLDER cargo test --test hostile -- --ignored`.
+#[test]
+#[ignore = "writes files"]
+fn write_the_corpus() {
+    let folder = std::env::var_os("STRONGROOM_CORPUS").unwrap();
+    let cases = corpus::GROUPS.iter().flat_map(|group| group.cases);
+    for (name, spoil, _) in cases {
+        let file = case::spoiled(*spoil);
+        let path = Path::new(&folder).join(name.replace(' ', "-"));
+        std::fs::write(path.with_extension("zip"), &file).unwrap();
+        std::fs::write(path.with_extension("zip.age"), sealed::seal(&file)).unwrap();
+    }
+}
