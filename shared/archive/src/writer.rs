@@ -107,8 +107,8 @@ impl<W: Write> ArchiveWriter<W> {
         if meta.name == MANIFEST_ENTRY || meta.name == SIGNATURE_ENTRY {
             return Err(Error::Usage("finish() writes the manifest"));
         }
-        // One more for the manifest.
-        self.limits.check_entries(self.entries.len() as u64 + 2)?;
+        // Two more for the manifest and its signature.
+        self.limits.check_entries(self.entries.len() as u64 + 3)?;
         self.start_zip_entry(&meta.name)?;
         self.open = Some(OpenEntry { meta, bytes: 0, digest: Sha256::new() });
         Ok(())
@@ -188,7 +188,6 @@ impl<W: Write> ArchiveWriter<W> {
         }
         self.write_last(MANIFEST_ENTRY, &json)?;
         if let Some(signature) = sign(&json).map_err(Error::Sink)? {
-            self.limits.check_entries(manifest.entries.len() as u64 + 2)?;
             self.write_last(SIGNATURE_ENTRY, format!("{signature}\n").as_bytes())?;
         }
         let Self { guard, zip, .. } = self;
