@@ -4,6 +4,7 @@
 //! is everything known. Nothing is held in memory but a record an entry. A writer that is dropped before
 //! [`ArchiveWriter::finish`] leaves a file without an end, which no reader takes for an archive.
 
+mod compression;
 mod tables;
 
 use std::collections::HashSet;
@@ -23,25 +24,7 @@ use crate::manifest::{
 use crate::policy;
 use crate::sink::{Sink, SinkGuard};
 
-/// How hard deflate tries: 1 (the default: fast) to 9 (small).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Compression(u8);
-
-impl Compression {
-    /// A level from 1 to 9. Zero would store, and above nine another compressor would be chosen.
-    pub fn level(level: u8) -> Result<Self> {
-        if (1..=9).contains(&level) {
-            return Ok(Self(level));
-        }
-        Err(Error::Usage("the compression level must be from 1 to 9"))
-    }
-}
-
-impl Default for Compression {
-    fn default() -> Self {
-        Self(1)
-    }
-}
+pub use self::compression::Compression;
 
 /// What is known of an entry before its first byte.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -76,6 +59,8 @@ pub struct ArchiveWriter<W: Write> {
 
 struct OpenEntry {
     meta: EntryMeta,
+    /// Whether its header is written: only the first bytes tell at which level they are worth compressing.
+    begun: bool,
     bytes: u64,
     digest: Sha256,
 }
@@ -108,13 +93,14 @@ impl<W: Write> ArchiveWriter<W> {
         }
         // One more for the manifest.
         self.limits.check_entries(self.entries.len() as u64 + 2)?;
-        self.start_zip_entry(&meta.name)?;
-        self.open = Some(OpenEntry { meta, bytes: 0, digest: Sha256::new() });
+        self.check_name(&meta.name)?;
+        self.open = Some(OpenEntry { meta, begun: false, bytes: 0, digest: Sha256::new() });
         Ok(())
     }
 
     /// Appends to the open entry.
     pub fn write(&mut self, bytes: &[u8]) -> Result<()> {
+        self.begin_entry(bytes)?;
         let Some(open) = &mut self.open else {
             return Err(Error::Usage("no entry is open"));
         };
@@ -130,6 +116,7 @@ impl<W: Write> ArchiveWriter<W> {
 
     /// Ends the open entry and returns what the manifest will say of it.
     pub fn finish_entry(&mut self, rows: Option<u64>) -> Result<EntryRecord> {
+        self.begin_entry(&[])?;
         let Some(open) = self.open.take() else {
             return Err(Error::Usage("no entry is open"));
         };
@@ -168,7 +155,8 @@ impl<W: Write> ArchiveWriter<W> {
         if json.len() as u64 > self.limits.manifest_bytes {
             return Err(Error::entry_limit(MANIFEST_ENTRY, self.limits.manifest_bytes, "bytes"));
         }
-        self.start_zip_entry(MANIFEST_ENTRY)?;
+        self.check_name(MANIFEST_ENTRY)?;
+        self.start_zip_entry(MANIFEST_ENTRY, &json)?;
         let result = self.zip.write_all(&json);
         self.written(result)?;
         let Self { guard, zip, .. } = self;
@@ -191,14 +179,30 @@ impl<W: Write> ArchiveWriter<W> {
         Ok(())
     }
 
-    fn start_zip_entry(&mut self, name: &str) -> Result<()> {
+    fn check_name(&mut self, name: &str) -> Result<()> {
         policy::check_name(name, &self.limits)?;
         if !self.folded_names.insert(fold_case(name)) {
             return Err(Error::CaseDuplicate { entry: name.to_owned() });
         }
+        Ok(())
+    }
+
+    /// Writes the open entry's header, unless that was done; `sample` is what the entry begins with.
+    fn begin_entry(&mut self, sample: &[u8]) -> Result<()> {
+        let Some(open) = &mut self.open else {
+            return Err(Error::Usage("no entry is open"));
+        };
+        if std::mem::replace(&mut open.begun, true) {
+            return Ok(());
+        }
+        let name = open.meta.name.clone();
+        self.start_zip_entry(&name, sample)
+    }
+
+    fn start_zip_entry(&mut self, name: &str, sample: &[u8]) -> Result<()> {
         let options = SimpleFileOptions::default()
             .compression_method(CompressionMethod::Deflated)
-            .compression_level(Some(i64::from(self.compression.0)))
+            .compression_level(Some(self.compression.level_for(sample)))
             .last_modified_time(DateTime::default())
             .system(System::Unix)
             .unix_permissions(0o644)

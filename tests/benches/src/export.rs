@@ -88,7 +88,10 @@ fn report(peer: &Peer, ours: &[Sample], theirs: &[Sample]) {
     let (their_seconds, their_memory, their_size) = middle(theirs);
     let ratios = ours.iter().zip(theirs).map(|(ours, theirs)| ours.seconds / theirs.seconds);
     println!("\nbeside {}", peer.name);
-    println!("  seconds        {seconds:>8.2}  {their_seconds:>8.2}  ratio of pairs {:.2}", median(ratios.collect()));
+    println!(
+        "  seconds        {seconds:>8.2}  {their_seconds:>8.2}  ratio of pairs {:.2}",
+        median(ratios.collect())
+    );
     println!("  MB on disk     {size:>8.1}  {their_size:>8.1}  ratio {:.2}", size / their_size);
     println!("  peak MiB       {memory:>8.1}  {their_memory:>8.1}");
     let first = ours.iter().filter_map(|sample| sample.first_byte);

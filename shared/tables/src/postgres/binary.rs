@@ -169,7 +169,8 @@ fn write_text(out: &mut Vec<u8>, value: &[u8]) -> Option<()> {
 
 fn write_uuid(out: &mut Vec<u8>, value: [u8; 16]) {
     out.push(b'"');
-    for (place, group) in [&value[..4], &value[4..6], &value[6..8], &value[8..10], &value[10..]].iter().enumerate()
+    for (place, group) in
+        [&value[..4], &value[4..6], &value[6..8], &value[8..10], &value[10..]].iter().enumerate()
     {
         if place > 0 {
             out.push(b'-');

@@ -58,8 +58,7 @@ async fn read(url: &DatabaseUrl) -> (Vec<Block>, u64, f64) {
 fn compress(blocks: &[Block], level: u8) -> (u64, f64) {
     let began = Instant::now();
     let mut counter = Counter(0);
-    let mut archive =
-        ArchiveWriter::create(&mut counter, Limits::V1, Compression::level(level).unwrap());
+    let mut archive = ArchiveWriter::create(&mut counter, Limits::V1, Compression::level(level).unwrap());
     archive.start_table(TABLE, "bench").unwrap();
     for block in blocks {
         archive.write_rows(&block.bytes, block.rows).unwrap();
