@@ -64,7 +64,9 @@ pub(crate) async fn run(plan: Plan) {
         report(peer, &ours, &theirs);
     }
     drop(service);
-    stages::measure(&database.url()).await;
+    let sqlite = TestDb::sqlite();
+    data::fill_sqlite(&sqlite, plan.rows / 5).await;
+    stages::measure(&database.url(), &sqlite.url()).await;
 }
 
 async fn scale(plan: &Plan) {

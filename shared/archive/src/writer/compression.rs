@@ -29,9 +29,8 @@ impl Compression {
     }
 
     /// The level for an entry that begins with `sample`.
-    pub(super) fn level_for(self, sample: &[u8]) -> Option<i64> {
-        let level = self.0.unwrap_or_else(|| if shrinks(sample) { SMALL } else { FAST });
-        Some(level.into())
+    pub(super) fn level_for(self, sample: &[u8]) -> i64 {
+        self.0.unwrap_or_else(|| if shrinks(sample) { SMALL } else { FAST }).into()
     }
 }
 
@@ -56,9 +55,9 @@ mod tests {
         });
         let noise: Vec<u8> = noise.take(SAMPLE).collect();
         let text = b"{\"id\":1,\"name\":\"a name like others\"},\n".repeat(1000);
-        assert_eq!(Compression::default().level_for(&noise), Some(FAST.into()));
-        assert_eq!(Compression::default().level_for(&text), Some(SMALL.into()));
-        assert_eq!(Compression::default().level_for(b""), Some(FAST.into()));
-        assert_eq!(Compression(Some(9)).level_for(&noise), Some(9));
+        assert_eq!(Compression::default().level_for(&noise), i64::from(FAST));
+        assert_eq!(Compression::default().level_for(&text), i64::from(SMALL));
+        assert_eq!(Compression::default().level_for(b""), i64::from(FAST));
+        assert_eq!(Compression(Some(9)).level_for(&noise), 9);
     }
 }

@@ -17,10 +17,12 @@ use super::megabytes;
 const KEPT: usize = 1000;
 
 /// Prints what each stage does in a second.
-pub(super) async fn measure(url: &DatabaseUrl) {
-    println!("\nstages alone, MB/s of JSON where nothing else is said");
-    let (blocks, bytes, seconds) = read(url).await;
-    println!("  read, as JSON: {:.0} ({:.2} s)", megabytes(bytes) / seconds, seconds);
+pub(super) async fn measure(postgres: &DatabaseUrl, sqlite: &DatabaseUrl) {
+    println!("\nstages alone, MB/s of JSON");
+    let (_, bytes, seconds) = read(sqlite).await;
+    println!("  read SQLite: {:.0}", megabytes(bytes) / seconds);
+    let (blocks, bytes, seconds) = read(postgres).await;
+    println!("  read PostgreSQL: {:.0}", megabytes(bytes) / seconds);
     let json: u64 = blocks.iter().map(|block| block.bytes.len() as u64).sum();
     let began = Instant::now();
     for block in &blocks {
