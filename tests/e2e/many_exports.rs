@@ -89,7 +89,7 @@ async fn ten_exports_share_the_service_and_the_eleventh_is_asked_to_wait() {
     assert!(String::from_utf8_lossy(refusal.details()).contains("google.rpc.RetryInfo"));
 
     begin.send(true).unwrap();
-    let first = futures_first(&mut readers).await;
+    let first = first_to_end(&mut readers).await;
     let size = alone.size_bytes.unsigned_abs();
     for (_, seen) in &readers {
         let bytes = *seen.borrow();
@@ -108,7 +108,7 @@ async fn ten_exports_share_the_service_and_the_eleventh_is_asked_to_wait() {
 type Reader = (tokio::task::JoinHandle<Trailer>, watch::Receiver<u64>);
 
 /// The trailer of whichever export ends first; it is taken out of `readers`.
-async fn futures_first(readers: &mut Vec<Reader>) -> Trailer {
+async fn first_to_end(readers: &mut Vec<Reader>) -> Trailer {
     loop {
         if let Some(at) = readers.iter().position(|(reader, _)| reader.is_finished()) {
             return readers.remove(at).0.await.unwrap();
