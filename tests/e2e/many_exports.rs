@@ -1,28 +1,38 @@
 //! Many exports at once, and clients that are slow: what one of them costs the service and the others.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use e2e::{Deployment, bulk_table, eventually, long, source};
 use strongroom_api::backup::v1::backup_service_client::BackupServiceClient;
 use strongroom_api::backup::v1::export_backup_response::{Message, Trailer};
 use strongroom_api::backup::v1::{ExportBackupRequest, ExportBackupResponse};
-use strongroom_runtime::client::{AuthorizedChannel, Bearer, Target};
+use strongroom_runtime::client::{AuthorizedChannel, Bearer};
 use strongroom_runtime::status::reason_of;
 use strongroom_testkit::TestDb;
 use tokio::sync::watch;
+use tonic::Code;
+use tonic::transport::Endpoint;
 
 /// The default of `concurrent_exports`.
 const PLACES: usize = 10;
+
+/// How long clients let an export wait: until whatever it buffers is full.
+const WAIT: Duration = Duration::from_secs(2);
 
 /// Sessions other than the asking one that hold a transaction.
 const OPEN: &str = "SELECT count(*) FROM pg_stat_activity \
     WHERE datname = current_database() AND pid <> pg_backend_pid() AND xact_start IS NOT NULL";
 
+/// What a client lets pass before it has to be asked: little, or a whole archive would wait in its own memory
+/// and nothing would be said of the service.
+const WINDOW: u32 = 256 << 10;
+
 /// A connection of its own for every export, or one would wait in the other's window.
-fn client(deployment: &Deployment) -> BackupServiceClient<AuthorizedChannel> {
-    let target = Target { url: deployment.admin.backup_url.clone(), ..Target::default() };
+async fn client(deployment: &Deployment) -> BackupServiceClient<AuthorizedChannel> {
+    let endpoint = Endpoint::from_shared(deployment.admin.backup_url.clone()).unwrap();
+    let endpoint = endpoint.initial_stream_window_size(WINDOW).initial_connection_window_size(WINDOW);
     let bearer = Bearer::new(&deployment.admin.token).unwrap();
-    BackupServiceClient::new(AuthorizedChannel::new(target.channel().unwrap(), bearer))
+    BackupServiceClient::new(AuthorizedChannel::new(endpoint.connect().await.unwrap(), bearer))
 }
 
 fn plain() -> ExportBackupRequest {
@@ -68,41 +78,45 @@ async fn ten_exports_share_the_service_and_the_eleventh_is_asked_to_wait() {
     let vault_database = TestDb::sqlite();
     let deployment = Deployment::start(vault_database.url_text(), &source("gateway", &db, &[]));
     let idle = resident(&deployment);
-    let (_now, begun) = watch::channel(true);
-    let alone = read_all(client(&deployment), begun, watch::channel(0).0).await;
+    let (begin, begun) = watch::channel(false);
+    let one = tokio::spawn(read_all(client(&deployment).await, begun.clone(), watch::channel(0).0));
+    tokio::time::sleep(WAIT).await;
+    begin.send(true).unwrap();
+    let alone = one.await.unwrap();
     let one = deployment.backup.peak_memory() - idle;
 
     let (begin, begun) = watch::channel(false);
     let mut readers = Vec::new();
     for _ in 0..PLACES {
         let (progress, seen) = watch::channel(0);
-        let reading = read_all(client(&deployment), begun.clone(), progress);
+        let reading = read_all(client(&deployment).await, begun.clone(), progress);
         readers.push((tokio::spawn(reading), seen));
     }
     for (_, seen) in &mut readers {
         seen.wait_for(|bytes| *bytes > 0).await.unwrap();
     }
-    let refusal = client(&deployment).export_backup(plain()).await.unwrap_err();
+    let refusal = client(&deployment).await.export_backup(plain()).await.unwrap_err();
     assert_eq!(reason_of(&refusal), "EXPORTS_BUSY", "{refusal:?}");
-    // The number of RESOURCE_EXHAUSTED, and the name of the detail that carries the delay.
-    assert_eq!(refusal.code() as i32, 8);
+    assert_eq!(refusal.code(), Code::ResourceExhausted);
+    // The name of the detail that carries the delay.
     assert!(String::from_utf8_lossy(refusal.details()).contains("google.rpc.RetryInfo"));
 
+    tokio::time::sleep(WAIT).await;
+    let began = Instant::now();
     begin.send(true).unwrap();
     let first = first_to_end(&mut readers).await;
-    let size = alone.size_bytes.unsigned_abs();
-    for (_, seen) in &readers {
-        let bytes = *seen.borrow();
-        assert!(bytes > size / 4, "one export had {bytes} bytes when another had all {size}");
-    }
+    let shortest = began.elapsed();
     for (reader, _) in readers {
         assert_eq!(reader.await.unwrap().rows, alone.rows);
     }
     assert_eq!(first.rows, alone.rows);
+    let longest = began.elapsed();
+    // One after the other, the last would need ten times as long as the first.
+    assert!(longest < 4 * shortest, "the first export took {shortest:?}, the last one {longest:?}");
     let ten = deployment.backup.peak_memory() - idle;
     assert!(ten < 10 * one, "one export held {} KiB, ten held {} KiB", one >> 10, ten >> 10);
     // The place is free again at once.
-    assert_eq!(read_all(client(&deployment), begun, watch::channel(0).0).await.rows, alone.rows);
+    assert_eq!(read_all(client(&deployment).await, begun, watch::channel(0).0).await.rows, alone.rows);
 }
 
 type Reader = (tokio::task::JoinHandle<Trailer>, watch::Receiver<u64>);
@@ -120,12 +134,11 @@ async fn first_to_end(readers: &mut Vec<Reader>) -> Trailer {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_slow_client_slows_the_reader_and_memory_stays_flat() {
     let Some(db) = TestDb::postgres() else { return };
-    bulk_table(&db, 300_000);
+    bulk_table(&db, if long() { 300_000 } else { 100_000 });
     let vault_database = TestDb::sqlite();
     let deployment = Deployment::start(vault_database.url_text(), &source("gateway", &db, &[]));
-    let mut client = client(&deployment);
+    let mut client = client(&deployment).await;
     let mut stream = client.export_backup(plain()).await.unwrap().into_inner();
-    // The client's own window lets some 8 MiB pass before its slowness is felt.
     let mut taken = 0;
     while taken < 1 << 20 {
         taken += data(&stream.message().await.unwrap().unwrap());
