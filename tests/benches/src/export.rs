@@ -4,6 +4,7 @@ mod data;
 mod memory;
 mod ours;
 mod peers;
+mod processors;
 mod stages;
 
 use std::time::Duration;
@@ -37,6 +38,8 @@ pub(crate) struct Plan {
 /// One backup.
 struct Sample {
     seconds: f64,
+    /// Of all processors together, whoever used them.
+    processors: Duration,
     /// Bytes at the peak: of all processes of a peer, of our backup service above idle.
     memory: u64,
     /// Bytes on disk.
@@ -94,6 +97,9 @@ fn report(peer: &Peer, ours: &[Sample], theirs: &[Sample]) {
         "  seconds        {seconds:>8.2}  {their_seconds:>8.2}  ratio of pairs {:.2}",
         median(ratios.collect())
     );
+    let busy =
+        |samples: &[Sample]| median(samples.iter().map(|sample| sample.processors.as_secs_f64()).collect());
+    println!("  processor s    {:>8.2}  {:>8.2}", busy(ours), busy(theirs));
     println!("  MB on disk     {size:>8.1}  {their_size:>8.1}  ratio {:.2}", size / their_size);
     println!("  peak MiB       {memory:>8.1}  {their_memory:>8.1}");
     let first = ours.iter().filter_map(|sample| sample.first_byte);

@@ -11,7 +11,7 @@ use strongroom_api::backup::v1::export_backup_response::Message;
 use strongroom_runtime::client::{AuthorizedChannel, Bearer, Target};
 use strongroom_testkit::TestDb;
 
-use super::{Sample, memory};
+use super::{Sample, memory, processors};
 
 /// A vault and a backup service that has one source.
 pub(super) struct Ours {
@@ -39,15 +39,16 @@ impl Ours {
         if !sealed {
             arguments.push("--plain");
         }
-        let began = Instant::now();
+        let (began, busy) = (Instant::now(), processors::busy());
         let mut command = self.deployment.admin.command(&arguments);
         let status = command.stdout(Stdio::null()).status().unwrap();
         let seconds = began.elapsed().as_secs_f64();
+        let processors = processors::busy() - busy;
         assert!(status.success(), "{}", self.deployment.backup.log());
         let memory = memory::peak(self.deployment.backup.pid()).saturating_sub(self.idle);
         let size = out.metadata().unwrap().len();
         std::fs::remove_file(&out).unwrap();
-        Sample { seconds, memory, size, first_byte }
+        Sample { seconds, processors, memory, size, first_byte }
     }
 
     /// From the call to the first chunk, on a connection that is already there.

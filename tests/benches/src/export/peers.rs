@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use super::data::TABLE;
-use super::{Sample, memory};
+use super::{Sample, memory, processors};
 
 /// How often the memory of a pipeline is looked at.
 const LOOK: Duration = Duration::from_millis(20);
@@ -47,7 +47,7 @@ impl Peer {
             bash("restic -q -r \"$OUT\" init", url, &out).spawn().unwrap().wait().unwrap();
         }
         let mut command = bash(&self.script(recipient), url, &out);
-        let began = Instant::now();
+        let (began, busy) = (Instant::now(), processors::busy());
         let mut child = command.spawn().unwrap();
         let mut memory = 0;
         let status = loop {
@@ -58,10 +58,11 @@ impl Peer {
             std::thread::sleep(LOOK);
         };
         let seconds = began.elapsed().as_secs_f64();
+        let processors = processors::busy() - busy;
         assert!(status.success(), "{}: {status}", self.name);
         let size = size_of(&out);
         bash("rm -rf \"$OUT\"", url, &out).status().unwrap();
-        Sample { seconds, memory, size, first_byte: None }
+        Sample { seconds, processors, memory, size, first_byte: None }
     }
 
     fn script(&self, recipient: Option<&str>) -> String {
