@@ -31,9 +31,10 @@ pub fn program(name: &str) -> Command {
     command
 }
 
-/// Test executables lie in `deps` beside the programs.
+/// Test executables lie in `deps` beside the programs, the bench right among them.
 fn built(name: &str) -> PathBuf {
-    let test = std::env::current_exe().unwrap();
-    let profile = test.ancestors().nth(2).expect("the test is at target/PROFILE/deps/TEST");
+    let own = std::env::current_exe().unwrap();
+    let folder = own.parent().expect("a program is in a folder");
+    let profile = if folder.ends_with("deps") { folder.parent().expect("target/PROFILE") } else { folder };
     profile.join(name)
 }

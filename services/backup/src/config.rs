@@ -87,8 +87,8 @@ pub struct BackupConfig {
     pub stall_seconds: u64,
     /// Exports at the same time: 1 to 1,000. Each takes a few MiB of memory.
     pub concurrent_exports: usize,
-    /// Deflate's effort: 1 (fast) to 9 (small).
-    pub compression_level: u8,
+    /// Deflate's effort: 1 (fast) to 9 (small). Without it, a sample of each table decides.
+    pub compression_level: Option<u8>,
     /// Certificates; without them the service speaks plain HTTP/2.
     pub tls: Option<TlsConfig>,
 }
@@ -103,7 +103,7 @@ impl Default for BackupConfig {
             export_limit_seconds: 3600,
             stall_seconds: 60,
             concurrent_exports: 10,
-            compression_level: 1,
+            compression_level: None,
             tls: None,
         }
     }

@@ -98,7 +98,8 @@ pub async fn serve(
 }
 
 fn limits(config: &BackupConfig) -> Result<ExportLimits> {
-    let compression = Compression::level(config.compression_level);
+    let level = config.compression_level;
+    let compression = level.map_or(Ok(Compression::default()), Compression::level);
     Ok(ExportLimits {
         duration: Duration::from_secs(config.export_limit_seconds),
         stall: Duration::from_secs(config.stall_seconds),

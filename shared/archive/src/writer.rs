@@ -4,6 +4,7 @@
 //! is everything known. Nothing is held in memory but a record an entry. A writer that is dropped before
 //! [`ArchiveWriter::finish`] leaves a file without an end, which no reader takes for an archive.
 
+mod compression;
 mod tables;
 
 use std::collections::HashSet;
@@ -24,25 +25,7 @@ use crate::policy;
 use crate::signature::ManifestSignature;
 use crate::sink::{Sink, SinkGuard};
 
-/// How hard deflate tries: 1 (the default: fast) to 9 (small).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Compression(u8);
-
-impl Compression {
-    /// A level from 1 to 9. Zero would store, and above nine another compressor would be chosen.
-    pub fn level(level: u8) -> Result<Self> {
-        if (1..=9).contains(&level) {
-            return Ok(Self(level));
-        }
-        Err(Error::Usage("the compression level must be from 1 to 9"))
-    }
-}
-
-impl Default for Compression {
-    fn default() -> Self {
-        Self(1)
-    }
-}
+pub use self::compression::Compression;
 
 /// What is known of an entry before its first byte.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -77,6 +60,8 @@ pub struct ArchiveWriter<W: Write> {
 
 struct OpenEntry {
     meta: EntryMeta,
+    /// Whether its header is written: only the first bytes tell at which level they are worth compressing.
+    begun: bool,
     bytes: u64,
     digest: Sha256,
 }
@@ -116,6 +101,7 @@ impl<W: Write> ArchiveWriter<W> {
 
     /// Appends to the open entry.
     pub fn write(&mut self, bytes: &[u8]) -> Result<()> {
+        self.begin_entry(bytes)?;
         let Some(open) = &mut self.open else {
             return Err(Error::Usage("no entry is open"));
         };
@@ -131,6 +117,7 @@ impl<W: Write> ArchiveWriter<W> {
 
     /// Ends the open entry and returns what the manifest will say of it.
     pub fn finish_entry(&mut self, rows: Option<u64>) -> Result<EntryRecord> {
+        self.begin_entry(&[])?;
         let Some(open) = self.open.take() else {
             return Err(Error::Usage("no entry is open"));
         };
@@ -201,7 +188,8 @@ impl<W: Write> ArchiveWriter<W> {
 
     /// An entry that the manifest does not list.
     fn write_last(&mut self, name: &str, bytes: &[u8]) -> Result<()> {
-        self.start_zip_entry(name)?;
+        self.check_name(name)?;
+        self.start_zip_entry(name, bytes)?;
         let result = self.zip.write_all(bytes);
         self.written(result)
     }
@@ -217,14 +205,30 @@ impl<W: Write> ArchiveWriter<W> {
         Ok(())
     }
 
-    fn start_zip_entry(&mut self, name: &str) -> Result<()> {
+    fn check_name(&mut self, name: &str) -> Result<()> {
         policy::check_name(name, &self.limits)?;
         if !self.folded_names.insert(fold_case(name)) {
             return Err(Error::CaseDuplicate { entry: name.to_owned() });
         }
+        Ok(())
+    }
+
+    /// Writes the open entry's header, unless that was done; `sample` is what the entry begins with.
+    fn begin_entry(&mut self, sample: &[u8]) -> Result<()> {
+        let Some(open) = &mut self.open else {
+            return Err(Error::Usage("no entry is open"));
+        };
+        if std::mem::replace(&mut open.begun, true) {
+            return Ok(());
+        }
+        let name = open.meta.name.clone();
+        self.start_zip_entry(&name, sample)
+    }
+
+    fn start_zip_entry(&mut self, name: &str, sample: &[u8]) -> Result<()> {
         let options = SimpleFileOptions::default()
             .compression_method(CompressionMethod::Deflated)
-            .compression_level(Some(i64::from(self.compression.0)))
+            .compression_level(Some(self.compression.level_for(sample)))
             .last_modified_time(DateTime::default())
             .system(System::Unix)
             .unix_permissions(0o644)

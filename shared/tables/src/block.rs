@@ -47,16 +47,6 @@ impl BlockBuilder {
         }
     }
 
-    /// Bytes in the unfinished block: a mark for [`Self::abandon_row`].
-    pub(crate) fn mark(&self) -> usize {
-        self.current.len()
-    }
-
-    /// Forgets what was appended since `mark`.
-    pub(crate) fn abandon_row(&mut self, mark: usize) {
-        self.current.truncate(mark);
-    }
-
     /// Also hands on the last, smaller block.
     pub(crate) fn finish(&mut self) {
         if self.rows > 0 {
@@ -105,17 +95,5 @@ mod tests {
         assert_eq!(blocks.iter().map(|block| block.rows).collect::<Vec<_>>(), [3, 1]);
         assert!(blocks[0].bytes.starts_with(b"{},\n{\"a\":1},\nxxx"));
         assert_eq!(&blocks[1].bytes[..], b"{\"b\":2}");
-    }
-
-    #[test]
-    fn an_abandoned_row_leaves_nothing() {
-        let mut builder = BlockBuilder::default();
-        builder.begin_row().extend_from_slice(b"{}");
-        builder.end_row();
-        let mark = builder.mark();
-        builder.begin_row().extend_from_slice(b"{\"half");
-        builder.abandon_row(mark);
-        builder.finish();
-        assert_eq!(&builder.full().next().expect("one block").bytes[..], b"{}");
     }
 }

@@ -105,7 +105,7 @@ pub enum Error {
     /// Whoever received the blocks is gone.
     #[error("reading was cancelled: nobody receives the rows any more")]
     Cancelled,
-    /// The server sent something that is not COPY text.
+    /// The server sent something that is not binary COPY data.
     #[error("table {table}: the server sent a row that does not match the table's columns")]
     Protocol {
         /// The table.

@@ -4,10 +4,10 @@
 //! listed in a transaction of their own, the tables locked in a new one, and only then is anything read. What
 //! the catalogue says inside the snapshot is then what the tables are.
 
+mod binary;
 mod copy;
 mod introspect;
 mod relations;
-mod text;
 mod types;
 
 use std::time::Duration;

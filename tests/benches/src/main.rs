@@ -1,13 +1,14 @@
 //! Measures the budgets of the design: `tests/bench` builds this in release and runs it.
 //!
-//! Ratios are taken within one run, because a machine's seconds mean little elsewhere. Servers and clients
-//! share this process and its cores, the echo's too. Everything here panics on failure.
+//! Ratios are taken within one run, because a machine's seconds mean little elsewhere. Everything here panics
+//! on failure.
 #![expect(
     clippy::unwrap_used,
     clippy::print_stdout,
     reason = "a measurement prints, and a failed one is void"
 )]
 
+mod export;
 mod vault;
 
 use clap::{Parser, Subcommand};
@@ -30,6 +31,8 @@ enum Subject {
         #[arg(long, value_parser = ["Encrypt", "Decrypt", "Reveal"])]
         only: Option<String>,
     },
+    /// An export of a big PostgreSQL table beside `pg_dump` and others, and its stages alone.
+    Export(export::Plan),
 }
 
 #[tokio::main]
@@ -37,5 +40,16 @@ async fn main() {
     match Options::parse().subject {
         Subject::Vault { only: Some(call), .. } => vault::run_one(&call).await,
         Subject::Vault { short, only: None } => vault::run(short).await,
+        Subject::Export(plan) => export::run(plan).await,
     }
+}
+
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+/// The middle of a few measurements.
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
 }

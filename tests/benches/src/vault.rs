@@ -1,4 +1,5 @@
-//! The vault beside a bare echo, on both databases.
+//! The vault beside a bare echo, on both databases. Servers and clients share this process and its cores, the
+//! echo's too.
 
 mod batch;
 mod calls;
@@ -14,6 +15,7 @@ use std::time::Duration;
 
 use strongroom_testkit::TestDb;
 
+use crate::{cores, median};
 use server::BenchVault;
 
 /// How long and how often things are measured.
@@ -53,14 +55,4 @@ pub(crate) async fn run_one(call: &str) {
         None => BenchVault::on("SQLite", TestDb::sqlite()).await,
     };
     calls::measure_one(&vault, call, Duration::from_secs(10)).await;
-}
-
-fn cores() -> usize {
-    std::thread::available_parallelism().map_or(1, usize::from)
-}
-
-/// The middle of a few measurements.
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
 }

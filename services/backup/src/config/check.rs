@@ -32,7 +32,7 @@ fn check_service(backup: &BackupConfig) -> Result<()> {
     check_range("export_limit_seconds", backup.export_limit_seconds, 1..=86_400)?;
     check_range("stall_seconds", backup.stall_seconds, 1..=3_600)?;
     check_range("concurrent_exports", backup.concurrent_exports as u64, 1..=1_000)?;
-    check_range("compression_level", u64::from(backup.compression_level), 1..=9)?;
+    check_range("compression_level", backup.compression_level.unwrap_or(1).into(), 1..=9)?;
     if backup.instance.as_deref().is_some_and(|name| name.trim().is_empty()) {
         return refused("[backup] instance is empty; leave it out to use the host's name".into());
     }

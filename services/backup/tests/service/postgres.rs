@@ -3,8 +3,9 @@
 use std::time::{Duration, Instant};
 
 use strongroom_testkit::TestDb;
+use tonic::Code;
 
-use crate::support::{FakeVault, Service, database, plain, receive};
+use crate::support::{FakeVault, Service, database, failure, plain, receive};
 
 /// Some 60 MB that do not compress well.
 const ROWS: &str = "CREATE TABLE noise AS SELECT i AS id, md5(i::text) || md5((i + 1)::text) AS a, \
@@ -13,34 +14,30 @@ const ROWS: &str = "CREATE TABLE noise AS SELECT i AS id, md5(i::text) || md5((i
 const OPEN: &str = "SELECT count(*) FROM pg_stat_activity \
     WHERE datname = current_database() AND pid <> pg_backend_pid() AND xact_start IS NOT NULL";
 
-async fn service(db: &TestDb) -> Service {
+async fn service(db: &TestDb, backup: &str) -> Service {
     db.run(ROWS);
     let source = format!("[[sources]]\nname = 'platform'\nkind = 'postgres'\nurl = '{}'", db.url_text());
-    Service::start(database::folder().await, FakeVault::start().await, "", &source).await
+    Service::start(database::folder().await, FakeVault::start().await, backup, &source).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_client_that_leaves_leaves_no_transaction() {
     let Some(db) = TestDb::postgres() else { return };
-    let service = service(&db).await;
+    let service = service(&db, "").await;
     let mut stream = service.client().export_backup(noise()).await.unwrap().into_inner();
     for _ in 0..3 {
         stream.message().await.unwrap().unwrap();
     }
     assert_eq!(db.number(OPEN), 1, "the snapshot is open");
     drop(stream);
-    let left = Instant::now();
-    while db.number(OPEN) > 0 {
-        assert!(left.elapsed() < Duration::from_secs(5), "a transaction is still open");
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+    released(&db).await;
     assert_eq!(service.end_event().await.metadata["reason"], "\"CLIENT_LEFT\"");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn all_rows_arrive_and_the_snapshot_ends() {
     let Some(db) = TestDb::postgres() else { return };
-    let service = service(&db).await;
+    let service = service(&db, "").await;
     let stream = service.client().export_backup(noise()).await.unwrap().into_inner();
     let received = receive(stream).await.unwrap();
     assert_eq!(received.trailer.rows, 300_000);
@@ -49,4 +46,41 @@ async fn all_rows_arrive_and_the_snapshot_ends() {
 
 fn noise() -> strongroom_api::backup::v1::ExportBackupRequest {
     strongroom_api::backup::v1::ExportBackupRequest { tables: vec!["noise".into()], ..plain() }
+}
+
+/// Waits for the end of every transaction but the asking one.
+async fn released(db: &TestDb) {
+    let began = Instant::now();
+    while db.number(OPEN) > 0 {
+        assert!(began.elapsed() < Duration::from_secs(5), "a transaction is still open");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stalled_client_does_not_hold_the_snapshot() {
+    let Some(db) = TestDb::postgres() else { return };
+    let service = service(&db, "stall_seconds = 1").await;
+    let stream = service.client().export_backup(noise()).await.unwrap().into_inner();
+    assert_eq!(service.end_event().await.metadata["reason"], "\"CLIENT_STALLED\"");
+    released(&db).await;
+    assert_eq!(failure(stream).await.code(), Code::DeadlineExceeded);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_slow_client_holds_the_snapshot_until_the_absolute_limit() {
+    let Some(db) = TestDb::postgres() else { return };
+    let service = service(&db, "export_limit_seconds = 2").await;
+    let mut stream = service.client().export_backup(noise()).await.unwrap().into_inner();
+    let status = loop {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        match stream.message().await {
+            Ok(message) => drop(message.expect("no end without a trailer")),
+            Err(status) => break status,
+        }
+    };
+    assert_eq!(status.code(), Code::DeadlineExceeded);
+    assert!(status.message().contains("use a stored backup"), "{}", status.message());
+    released(&db).await;
+    assert_eq!(service.end_event().await.metadata["reason"], "\"EXPORT_TOO_LONG\"");
 }

@@ -5,8 +5,8 @@ use sqlx::postgres::PgConnection;
 use strongroom_archive::schema::TableSchema;
 use tokio::sync::mpsc;
 
+use super::binary::Converter;
 use super::introspect::Layout;
-use super::text::Converter;
 use super::types::{BPCHAR, DATE, TEXT, TIMESTAMP, TIMESTAMPTZ, VARCHAR};
 use crate::block::{Block, BlockBuilder, send_full};
 use crate::error::{Error, Result};
@@ -29,7 +29,7 @@ pub(super) async fn read(
         converter.feed(&chunk, &mut rows).ok_or_else(|| Error::Protocol { table: table.name.clone() })?;
         sent += send_full(&mut rows, blocks).await?;
     }
-    if converter.is_inside_a_row() {
+    if !converter.has_ended() {
         return Err(Error::Protocol { table: table.name.clone() });
     }
     rows.finish();
@@ -46,13 +46,11 @@ fn read_error(table: &TableSchema, error: sqlx::Error) -> Error {
 }
 
 fn copy_statement(table: &TableSchema, layout: &Layout, since: Option<&Since>) -> Result<String> {
-    let columns: Vec<String> =
-        table.columns.iter().map(|column| format!("t.{}", quoted(&column.name))).collect();
-    let mut select = format!("SELECT {} FROM {} AS t", columns.join(", "), layout.from);
+    let mut select = format!("SELECT {} FROM {} AS t", layout.expressions.join(", "), layout.from);
     if let Some(since) = since {
         select.push_str(&time_condition(table, layout, since)?);
     }
-    Ok(format!("COPY ({select}) TO STDOUT"))
+    Ok(format!("COPY ({select}) TO STDOUT (FORMAT binary)"))
 }
 
 /// The session's time zone is UTC. Text is compared to the second or as far as it goes (a bare date counts

@@ -7,10 +7,11 @@ use std::collections::HashMap;
 use sqlx::postgres::PgConnection;
 use strongroom_archive::schema::{Column, Engine, ForeignKey, TableSchema};
 
+use super::binary::is_printed_by_server;
 use super::relations::{Relation, archive_name};
 use super::types::{Oid, Types};
 use crate::error::{Error, Result};
-use crate::snapshot::SnapshotOptions;
+use crate::snapshot::{SnapshotOptions, quoted};
 
 /// What reading needs beside the schema entry.
 pub(super) struct Layout {
@@ -18,6 +19,8 @@ pub(super) struct Layout {
     pub(super) from: String,
     /// Each column's type, with domains resolved.
     pub(super) base_types: Vec<Oid>,
+    /// Each column as SELECT names it: as it is, or printed by the server.
+    pub(super) expressions: Vec<String>,
 }
 
 pub(super) struct Found {
@@ -36,15 +39,20 @@ pub(super) async fn tables(
     let mut columns = columns(connection, &oids).await.map_err(failed)?;
     let mut keys = keys(connection, &oids).await.map_err(failed)?;
     let types = Types::load(connection).await.map_err(failed)?;
+    let printers = printers(connection, columns.values().flatten().map(|(_, oid)| types.base_of(*oid)));
+    let printers = printers.await.map_err(failed)?;
     let mut found = Found { tables: Vec::new(), layouts: Vec::new() };
     for relation in relations {
         let columns = columns.remove(&relation.oid).unwrap_or_default();
         let keys = keys.remove(&relation.oid).unwrap_or_default();
         let used: Vec<Oid> = columns.iter().map(|(_, oid)| *oid).collect();
-        found.layouts.push(Layout {
-            from: relation.from(),
-            base_types: used.iter().map(|oid| types.base_of(*oid)).collect(),
+        let base_types: Vec<Oid> = used.iter().map(|oid| types.base_of(*oid)).collect();
+        let expressions = columns.iter().zip(&base_types).map(|((column, _), base_type)| {
+            let name = format!("t.{}", quoted(&column.name));
+            printers.get(base_type).map_or(name.clone(), |printer| printer.print(&name))
         });
+        let expressions = expressions.collect();
+        found.layouts.push(Layout { from: relation.from(), base_types, expressions });
         found.tables.push(TableSchema {
             name: relation.name,
             source: options.source.clone(),
@@ -112,6 +120,39 @@ async fn columns(
         columns.entry(row.relation).or_default().push((column, row.type_oid));
     }
     Ok(columns)
+}
+
+/// How the server prints values of a type.
+#[derive(sqlx::FromRow)]
+struct Printer {
+    oid: Oid,
+    function: String,
+    type_name: String,
+}
+
+impl Printer {
+    /// The cast takes the domain off, which a polymorphic function (`enum_out`) would not. All these functions
+    /// answer NULL with NULL.
+    fn print(&self, value: &str) -> String {
+        format!("{}({value}::{})", self.function, self.type_name)
+    }
+}
+
+/// For those of `base_types` that do not arrive as the server keeps them. A type modifier of -1 makes `bit` read
+/// `"bit"`, which has any length.
+async fn printers(
+    connection: &mut PgConnection,
+    base_types: impl Iterator<Item = Oid>,
+) -> sqlx::Result<HashMap<Oid, Printer>> {
+    let oids: Vec<Oid> = base_types.filter(|base_type| is_printed_by_server(*base_type)).collect();
+    let rows: Vec<Printer> = sqlx::query_as(
+        "SELECT oid::int8 AS oid, typoutput::regproc::text AS function, format_type(oid, -1) AS type_name
+         FROM pg_type WHERE oid = ANY ($1::int8[]::oid[])",
+    )
+    .bind(oids)
+    .fetch_all(connection)
+    .await?;
+    Ok(rows.into_iter().map(|printer| (printer.oid, printer)).collect())
 }
 
 #[derive(Default)]

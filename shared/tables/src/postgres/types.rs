@@ -13,11 +13,14 @@ pub(super) type Oid = i64;
 
 // Object ids of built-in types never change (pg_type.dat).
 pub(super) const BOOL: Oid = 16;
+pub(super) const BYTEA: Oid = 17;
+pub(super) const NAME: Oid = 19;
 pub(super) const INT8: Oid = 20;
 pub(super) const INT2: Oid = 21;
 pub(super) const INT4: Oid = 23;
 pub(super) const TEXT: Oid = 25;
 pub(super) const OID: Oid = 26;
+pub(super) const JSON: Oid = 114;
 pub(super) const FLOAT4: Oid = 700;
 pub(super) const FLOAT8: Oid = 701;
 pub(super) const BPCHAR: Oid = 1042;
@@ -26,6 +29,8 @@ pub(super) const DATE: Oid = 1082;
 pub(super) const TIMESTAMP: Oid = 1114;
 pub(super) const TIMESTAMPTZ: Oid = 1184;
 pub(super) const NUMERIC: Oid = 1700;
+pub(super) const UUID: Oid = 2950;
+pub(super) const JSONB: Oid = 3802;
 
 /// All types beside the server's own.
 pub(super) struct Types {

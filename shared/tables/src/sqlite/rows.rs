@@ -1,4 +1,7 @@
 //! SQLite rows as JSON: each value by its own storage class, whatever its column declares.
+//!
+//! SQLite could build the JSON itself in blocks, in 0.7 of the time in a prototype, but not faithfully: its functions refuse
+//! BLOB, pass on text that is not UTF-8, and round REAL.
 
 use futures_util::TryStreamExt;
 use sqlx::sqlite::{SqliteConnection, SqliteRow, SqliteValueRef};

@@ -1,0 +1,46 @@
+//! Memory of other processes, from proc(5).
+
+use std::path::Path;
+
+/// Bytes that the process holds now.
+pub(super) fn resident(pid: u32) -> u64 {
+    field(pid, "VmRSS:")
+}
+
+/// The most that it held since [`forget_peak`].
+pub(super) fn peak(pid: u32) -> u64 {
+    field(pid, "VmHWM:")
+}
+
+/// Lets the peak begin again (`clear_refs` of proc(5)).
+pub(super) fn forget_peak(pid: u32) {
+    std::fs::write(format!("/proc/{pid}/clear_refs"), "5").unwrap();
+}
+
+/// What all processes of a group hold together.
+pub(super) fn of_group(group: u32) -> u64 {
+    let processes = std::fs::read_dir("/proc").unwrap();
+    processes.filter_map(|entry| in_group(&entry.ok()?.path(), group)).sum()
+}
+
+/// Processes come and go meanwhile, hence no error.
+fn in_group(process: &Path, group: u32) -> Option<u64> {
+    let stat = std::fs::read_to_string(process.join("stat")).ok()?;
+    // The command's name may hold anything; behind it come the state, the parent and the group.
+    let mut fields = stat.rsplit_once(')')?.1.split_whitespace();
+    if fields.nth(2)?.parse() != Ok(group) {
+        return None;
+    }
+    let status = std::fs::read_to_string(process.join("status")).ok()?;
+    parse(&status, "VmRSS:")
+}
+
+fn field(pid: u32, name: &str) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    parse(&status, name).unwrap()
+}
+
+fn parse(status: &str, name: &str) -> Option<u64> {
+    let line = status.lines().find_map(|line| line.strip_prefix(name))?;
+    Some(line.trim().trim_end_matches("kB").trim().parse::<u64>().ok()? * 1024)
+}

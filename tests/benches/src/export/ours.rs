@@ -1,0 +1,78 @@
+//! Our export as an operator runs it: three processes over real sockets.
+
+use std::path::Path;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use e2e::{Deployment, source};
+use strongroom_api::backup::v1::ExportBackupRequest;
+use strongroom_api::backup::v1::backup_service_client::BackupServiceClient;
+use strongroom_api::backup::v1::export_backup_response::Message;
+use strongroom_runtime::client::{AuthorizedChannel, Bearer, Target};
+use strongroom_testkit::TestDb;
+
+use super::{Sample, memory, processors};
+
+/// A vault and a backup service that has one source.
+pub(super) struct Ours {
+    deployment: Deployment,
+    /// What the backup service holds before its first export.
+    idle: u64,
+    _vault_database: TestDb,
+}
+
+impl Ours {
+    /// Starts them on `database`.
+    pub(super) fn start(database: &TestDb) -> Self {
+        let vault_database = TestDb::sqlite();
+        let deployment = Deployment::start(vault_database.url_text(), &source("gateway", database, &[]));
+        let idle = memory::resident(deployment.backup.pid());
+        Self { deployment, idle, _vault_database: vault_database }
+    }
+
+    /// One export into `folder`, and the memory that the backup service held above its idle state.
+    pub(super) async fn run(&self, folder: &Path, sealed: bool) -> Sample {
+        let first_byte = Some(self.first_byte(sealed).await);
+        let out = folder.join("ours.zip");
+        memory::forget_peak(self.deployment.backup.pid());
+        let mut arguments = vec!["backup", "export", "--out", out.to_str().unwrap()];
+        if !sealed {
+            arguments.push("--plain");
+        }
+        let (began, busy) = (Instant::now(), processors::busy());
+        let mut command = self.deployment.admin.command(&arguments);
+        let status = command.stdout(Stdio::null()).status().unwrap();
+        let seconds = began.elapsed().as_secs_f64();
+        let processors = processors::busy() - busy;
+        assert!(status.success(), "{}", self.deployment.backup.log());
+        let memory = memory::peak(self.deployment.backup.pid()).saturating_sub(self.idle);
+        let size = out.metadata().unwrap().len();
+        std::fs::remove_file(&out).unwrap();
+        Sample { seconds, processors, memory, size, first_byte }
+    }
+
+    /// From the call to the first chunk, on a connection that is already there.
+    async fn first_byte(&self, sealed: bool) -> Duration {
+        let mut client = BackupServiceClient::new(self.channel());
+        client.list_sources(strongroom_api::backup::v1::ListSourcesRequest {}).await.unwrap();
+        let began = Instant::now();
+        let request = ExportBackupRequest { plain: !sealed, ..Default::default() };
+        let mut stream = client.export_backup(request).await.unwrap().into_inner();
+        while let Some(message) = stream.message().await.unwrap() {
+            if matches!(message.message, Some(Message::Chunk(_))) {
+                break;
+            }
+        }
+        let taken = began.elapsed();
+        drop(stream);
+        // What the server still does for it must not be measured with the next one.
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        taken
+    }
+
+    fn channel(&self) -> AuthorizedChannel {
+        let admin = &self.deployment.admin;
+        let channel = Target { url: admin.backup_url.clone(), ..Target::default() }.channel().unwrap();
+        AuthorizedChannel::new(channel, Bearer::new(&admin.token).unwrap())
+    }
+}

@@ -1,0 +1,170 @@
+//! Many exports at once, and clients that are slow: what one of them costs the service and the others.
+
+use std::time::{Duration, Instant};
+
+use e2e::{Deployment, bulk_table, eventually, long, source};
+use strongroom_api::backup::v1::backup_service_client::BackupServiceClient;
+use strongroom_api::backup::v1::export_backup_response::{Message, Trailer};
+use strongroom_api::backup::v1::{ExportBackupRequest, ExportBackupResponse};
+use strongroom_runtime::client::{AuthorizedChannel, Bearer};
+use strongroom_runtime::status::reason_of;
+use strongroom_testkit::TestDb;
+use tokio::sync::watch;
+use tonic::Code;
+use tonic::transport::Endpoint;
+
+/// The default of `concurrent_exports`.
+const PLACES: usize = 10;
+
+/// How long clients let an export wait: until whatever it buffers is full.
+const WAIT: Duration = Duration::from_secs(2);
+
+/// An archive of some 25 MB, which is more than a service may hold that waits for its client.
+const NOISE: &str = "CREATE TABLE noise AS
+    SELECT n AS id, md5(n || 'a') || md5(n || 'b') || md5(n || 'c') || md5(n || 'd') AS body
+    FROM generate_series(1, 350000) AS n";
+/// Well above what an export holds, and well below the archive.
+const HELD: u64 = 14 << 20;
+
+/// Sessions other than the asking one that hold a transaction.
+const OPEN: &str = "SELECT count(*) FROM pg_stat_activity \
+    WHERE datname = current_database() AND pid <> pg_backend_pid() AND xact_start IS NOT NULL";
+
+/// What a client lets pass before it has to be asked: little, or a whole archive would wait in its own memory
+/// and nothing would be said of the service.
+const WINDOW: u32 = 256 << 10;
+
+/// A connection of its own for every export, or one would wait in the other's window.
+async fn client(deployment: &Deployment) -> BackupServiceClient<AuthorizedChannel> {
+    let endpoint = Endpoint::from_shared(deployment.admin.backup_url.clone()).unwrap();
+    let endpoint = endpoint.initial_stream_window_size(WINDOW).initial_connection_window_size(WINDOW);
+    let bearer = Bearer::new(&deployment.admin.token).unwrap();
+    BackupServiceClient::new(AuthorizedChannel::new(endpoint.connect().await.unwrap(), bearer))
+}
+
+fn plain() -> ExportBackupRequest {
+    ExportBackupRequest { plain: true, ..ExportBackupRequest::default() }
+}
+
+/// Bytes of data in a message.
+fn data(message: &ExportBackupResponse) -> u64 {
+    match &message.message {
+        Some(Message::Chunk(chunk)) => chunk.data.len() as u64,
+        _ => 0,
+    }
+}
+
+/// Resident memory in bytes, now.
+fn resident(deployment: &Deployment) -> u64 {
+    let statm = std::fs::read_to_string(format!("/proc/{}/statm", deployment.backup.pid())).unwrap();
+    statm.split(' ').nth(1).unwrap().parse::<u64>().unwrap() * 4096
+}
+
+/// Reads an export to its end once `begin` says so; tells `progress` of every byte.
+async fn read_all(
+    mut client: BackupServiceClient<AuthorizedChannel>,
+    mut begin: watch::Receiver<bool>,
+    progress: watch::Sender<u64>,
+) -> Trailer {
+    let mut stream = client.export_backup(plain()).await.unwrap().into_inner();
+    progress.send_modify(|bytes| *bytes += 1);
+    begin.wait_for(|begun| *begun).await.unwrap();
+    loop {
+        let message = stream.message().await.unwrap().expect("a trailer before the end");
+        progress.send_modify(|bytes| *bytes += data(&message));
+        if let Some(Message::Trailer(trailer)) = message.message {
+            return trailer;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ten_exports_share_the_service_and_the_eleventh_is_asked_to_wait() {
+    let Some(db) = TestDb::postgres() else { return };
+    bulk_table(&db, if long() { 400_000 } else { 100_000 });
+    let vault_database = TestDb::sqlite();
+    let deployment = Deployment::start(vault_database.url_text(), &source("gateway", &db, &[]));
+    let idle = resident(&deployment);
+    let (begin, begun) = watch::channel(false);
+    let one = tokio::spawn(read_all(client(&deployment).await, begun.clone(), watch::channel(0).0));
+    tokio::time::sleep(WAIT).await;
+    begin.send(true).unwrap();
+    let alone = one.await.unwrap();
+    let one = deployment.backup.peak_memory() - idle;
+
+    let (begin, begun) = watch::channel(false);
+    let mut readers = Vec::new();
+    for _ in 0..PLACES {
+        let (progress, seen) = watch::channel(0);
+        let reading = read_all(client(&deployment).await, begun.clone(), progress);
+        readers.push((tokio::spawn(reading), seen));
+    }
+    for (_, seen) in &mut readers {
+        seen.wait_for(|bytes| *bytes > 0).await.unwrap();
+    }
+    let refusal = client(&deployment).await.export_backup(plain()).await.unwrap_err();
+    assert_eq!(reason_of(&refusal), "EXPORTS_BUSY", "{refusal:?}");
+    assert_eq!(refusal.code(), Code::ResourceExhausted);
+    // The name of the detail that carries the delay.
+    assert!(String::from_utf8_lossy(refusal.details()).contains("google.rpc.RetryInfo"));
+
+    tokio::time::sleep(WAIT).await;
+    let began = Instant::now();
+    begin.send(true).unwrap();
+    let first = first_to_end(&mut readers).await;
+    let shortest = began.elapsed();
+    for (reader, _) in readers {
+        assert_eq!(reader.await.unwrap().rows, alone.rows);
+    }
+    assert_eq!(first.rows, alone.rows);
+    let longest = began.elapsed();
+    // One after the other, the last would need ten times as long as the first.
+    assert!(longest < 4 * shortest, "the first export took {shortest:?}, the last one {longest:?}");
+    let ten = deployment.backup.peak_memory() - idle;
+    assert!(ten < 10 * one, "one export held {} KiB, ten held {} KiB", one >> 10, ten >> 10);
+    // The place is free again at once.
+    assert_eq!(read_all(client(&deployment).await, begun, watch::channel(0).0).await.rows, alone.rows);
+}
+
+type Reader = (tokio::task::JoinHandle<Trailer>, watch::Receiver<u64>);
+
+/// The trailer of whichever export ends first; it is taken out of `readers`.
+async fn first_to_end(readers: &mut Vec<Reader>) -> Trailer {
+    loop {
+        if let Some(at) = readers.iter().position(|(reader, _)| reader.is_finished()) {
+            return readers.remove(at).0.await.unwrap();
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_slow_client_slows_the_reader_and_memory_stays_flat() {
+    let Some(db) = TestDb::postgres() else { return };
+    db.run(NOISE);
+    let vault_database = TestDb::sqlite();
+    let deployment = Deployment::start(vault_database.url_text(), &source("gateway", &db, &[]));
+    let idle = resident(&deployment);
+    let mut client = client(&deployment).await;
+    let mut stream = client.export_backup(plain()).await.unwrap().into_inner();
+    let mut taken = 0;
+    while taken < 1 << 20 {
+        taken += data(&stream.message().await.unwrap().unwrap());
+    }
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    let before = resident(&deployment);
+    let turns = if long() { 15 } else { 2 };
+    let mut most = before;
+    for _ in 0..turns {
+        tokio::time::sleep(Duration::from_secs(4)).await;
+        while data(&stream.message().await.unwrap().unwrap()) == 0 {}
+        most = most.max(resident(&deployment));
+    }
+    let (grown, held) = (most - before, most - idle);
+    assert!(grown < 2 << 20, "the service grew by {} KiB", grown >> 10);
+    assert!(held < HELD, "the service holds {} KiB for a client that waits", held >> 10);
+    assert_eq!(db.number(OPEN), 1, "the snapshot waits for its client");
+    drop(stream);
+    let released = || (db.number(OPEN) == 0).then_some(());
+    eventually("the end of the transaction", Duration::from_secs(10), released);
+}
