@@ -4,6 +4,7 @@
 //! is everything known. Nothing is held in memory but a record an entry. A writer that is dropped before
 //! [`ArchiveWriter::finish`] leaves a file without an end, which no reader takes for an archive.
 
+mod files;
 mod tables;
 
 use std::collections::HashSet;
@@ -13,6 +14,7 @@ use sha2::{Digest, Sha256};
 use zip::write::{SimpleFileOptions, StreamWriter};
 use zip::{CompressionMethod, DateTime, System, ZipWriter};
 
+pub use self::files::FileCheck;
 use self::tables::OpenTable;
 use crate::error::{Error, Result};
 use crate::file_names::{EntryNames, fold_case};
@@ -131,6 +133,10 @@ impl<W: Write> ArchiveWriter<W> {
 
     /// Ends the open entry and returns what the manifest will say of it.
     pub fn finish_entry(&mut self, rows: Option<u64>) -> Result<EntryRecord> {
+        self.close_entry(rows, false)
+    }
+
+    fn close_entry(&mut self, rows: Option<u64>, grew: bool) -> Result<EntryRecord> {
         let Some(open) = self.open.take() else {
             return Err(Error::Usage("no entry is open"));
         };
@@ -142,6 +148,7 @@ impl<W: Write> ArchiveWriter<W> {
             table: open.meta.table,
             source: open.meta.source,
             rows,
+            grew,
         };
         self.entries.push(record.clone());
         Ok(record)
