@@ -11,6 +11,7 @@ mod kills;
 mod leaks;
 mod main_job;
 mod operating;
+mod recordings;
 mod repository;
 mod sealed;
 mod shutdown;

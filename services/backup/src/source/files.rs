@@ -195,9 +195,8 @@ impl FileSet {
     /// [`Error::FileReplaced`] when there is none or another, and [`Error::FileUnreadable`].
     pub(crate) fn open(&self, file: &ListedFile) -> Result<File> {
         let path = self.root.join(&file.path);
-        let is_it = |found: &Metadata| {
-            found.is_file() && (found.dev(), found.ino()) == (file.device, file.inode)
-        };
+        let is_it =
+            |found: &Metadata| found.is_file() && (found.dev(), found.ino()) == (file.device, file.inode);
         // Before it is opened, because a pipe in its place would wait for a writer; and after, because only
         // the open file cannot be exchanged any more.
         let before = fs::symlink_metadata(&path).map_err(|error| self.failed(file, error))?;

@@ -81,7 +81,8 @@ mod tests {
     #[test]
     fn an_export_counts_tables_and_bytes() {
         let progress = Progress::of_export();
-        let table = Tables { table: "t".into(), tables_done: 1, tables_total: 3, rows: 10, ..Tables::default() };
+        let table =
+            Tables { table: "t".into(), tables_done: 1, tables_total: 3, rows: 10, ..Tables::default() };
         progress.tables(&table);
         progress.bytes(4096);
         assert_eq!((progress.bar.position(), progress.bar.length()), (1, Some(3)));

@@ -22,7 +22,10 @@ pub(super) fn text(manifest: &Manifest, size: u64, signature: &str) -> String {
         ("key versions needed", manifest.kids.join(", ")),
         ("audit head", audit_head(manifest)),
         ("note", manifest.note.clone()),
-        ("content", format!("{} tables, {rows} rows, {} files", manifest.tables.len(), files(manifest).count())),
+        (
+            "content",
+            format!("{} tables, {rows} rows, {} files", manifest.tables.len(), files(manifest).count()),
+        ),
     ]);
     text.push('\n');
     text.push_str(&sources(&manifest.sources).to_string());
