@@ -12,6 +12,7 @@ mod leaks;
 mod main_job;
 mod many_exports;
 mod operating;
+mod recordings;
 mod repository;
 mod sealed;
 mod shutdown;

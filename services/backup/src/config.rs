@@ -130,7 +130,7 @@ pub enum SourceKind {
     Postgres,
     /// A service that implements `strongroom.source.v1.SourceService`.
     Grpc,
-    /// A directory. Not supported yet.
+    /// A directory.
     Files,
 }
 
@@ -161,6 +161,9 @@ pub struct SourceConfig {
     /// A file that holds the URL, so that a password stays out of the configuration.
     #[serde(default)]
     pub url_file: Option<PathBuf>,
+    /// The directory (`files` only).
+    #[serde(default)]
+    pub path: Option<PathBuf>,
     /// Tables that are never exported (databases only).
     #[serde(default)]
     pub exclude: Vec<String>,
@@ -170,7 +173,8 @@ pub struct SourceConfig {
     /// Only these schemas; empty means all but the system's (PostgreSQL only).
     #[serde(default)]
     pub schemas: Vec<String>,
-    /// Tables that are exported only when asked for (databases only: a service names its groups itself).
+    /// What is exported only when asked for: tables of a database, or a directory as a whole. A service names its
+    /// groups itself.
     #[serde(default)]
     pub optional: Vec<OptionalGroup>,
     /// Columns that hold values sealed with a caller key of the vault.
@@ -184,13 +188,14 @@ pub struct SourceConfig {
     pub ca_file: Option<PathBuf>,
 }
 
-/// Tables that are left out unless a request includes their group.
+/// Tables, or all files of a source, that are left out unless a request includes their group.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct OptionalGroup {
     /// `gateway_logs`: becomes `include_gateway_logs` in manifests.
     pub name: String,
-    /// Its tables.
+    /// Its tables; none for a directory.
+    #[serde(default)]
     pub tables: Vec<String>,
     /// The column by which `since` selects rows.
     #[serde(default)]

@@ -1,6 +1,7 @@
 //! Everything that can go wrong, by what a caller can do about it, and the one place where it becomes a
 //! gRPC status.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use strongroom_runtime::status::{bad_request, exhausted, status};
@@ -122,6 +123,47 @@ pub enum Error {
         group: String,
     },
 
+    /// A directory or a file of a file set cannot be read.
+    #[error("source {name}: {} cannot be read: {source}", path.display())]
+    FileUnreadable {
+        /// The source's name.
+        name: String,
+        /// The directory or file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A file that no archive takes.
+    #[error("source {name}: {problem}; rename the file or move it out of the directory")]
+    FileRefused {
+        /// The source's name.
+        name: String,
+        /// The file, and what is wrong with it.
+        problem: String,
+    },
+    /// A file lost bytes that were to be read.
+    #[error(
+        "source {name}: the file {path:?} had {listed} bytes when the export began and then {found};          start again when nothing shortens it"
+    )]
+    FileShrank {
+        /// The source's name.
+        name: String,
+        /// Below the source's directory.
+        path: String,
+        /// Bytes at the listing.
+        listed: u64,
+        /// Bytes found.
+        found: u64,
+    },
+    /// A file is gone, or another has its name.
+    #[error("source {name}: the file {path:?} was removed or replaced after the export began; start again")]
+    FileReplaced {
+        /// The source's name.
+        name: String,
+        /// Below the source's directory.
+        path: String,
+    },
+
     /// The client is gone.
     #[error("the client left before the end")]
     ClientLeft,
@@ -196,6 +238,10 @@ impl Error {
             Self::SourceProtocol { .. } => (Code::Internal, "SOURCE_PROTOCOL"),
             Self::TableTaken { .. } => (Code::FailedPrecondition, "TABLE_NAME_TAKEN"),
             Self::TableMissing { .. } => (Code::FailedPrecondition, "TABLE_MISSING"),
+            Self::FileUnreadable { .. } => (Code::FailedPrecondition, "FILE_UNREADABLE"),
+            Self::FileRefused { .. } => (Code::FailedPrecondition, "FILE_REFUSED"),
+            Self::FileShrank { .. } => (Code::Aborted, "FILE_SHRANK"),
+            Self::FileReplaced { .. } => (Code::Aborted, "FILE_REPLACED"),
             Self::ClientLeft => (Code::Cancelled, "CLIENT_LEFT"),
             Self::Stalled(_) => (Code::DeadlineExceeded, "CLIENT_STALLED"),
             Self::TooLong(_) => (Code::DeadlineExceeded, "EXPORT_TOO_LONG"),

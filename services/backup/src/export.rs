@@ -7,9 +7,11 @@
 
 mod chunk;
 mod envelope;
+mod files;
 mod journal;
 mod pipeline;
 mod plan;
+mod progress;
 mod stream;
 
 use std::sync::Arc;
@@ -216,9 +218,10 @@ impl Export {
         let ring = self.exports.vault.key_ring().await?;
         let head = self.manifest_head(&open, &ring).await?;
         let tables = open.iter().map(|source| source.tables().len()).sum();
+        let files = open.iter().filter_map(OpenSource::files).map(|set| set.files().len()).sum();
         outlet.send(self.header()).await?;
         let compression = self.exports.limits.compression;
-        let shape = Shape { compression, seal: self.seal.clone(), tables };
+        let shape = Shape { compression, seal: self.seal.clone(), tables, files };
         let vault = self.exports.vault.clone();
         let pipeline = Pipeline::start(outlet.clone(), vault, self.stop.clone(), shape);
         let summary = match feed(&pipeline, open).await {
@@ -277,11 +280,12 @@ impl Export {
             sha256: summary.file.sha256,
             tables: summary.tables,
             rows: summary.rows,
+            files: summary.files,
         })
     }
 }
 
-/// Reads every table of every source into `pipeline`, and ends each snapshot as soon as it was read.
+/// Reads every table and file of every source into `pipeline`, and ends each snapshot as soon as it was read.
 async fn feed(pipeline: &Pipeline, open: Vec<OpenSource>) -> Result<u64> {
     let mut rows = 0;
     for mut source in open {
@@ -289,6 +293,9 @@ async fn feed(pipeline: &Pipeline, open: Vec<OpenSource>) -> Result<u64> {
             let name = schema.name.clone();
             let blocks = pipeline.start_table(schema).await?;
             rows += source.read_table(&name, &blocks).await?;
+        }
+        if let Some(files) = source.files() {
+            pipeline.write_files(Arc::clone(files)).await?;
         }
         source.finish().await?;
     }

@@ -147,5 +147,6 @@ fn source(listing: Listing) -> proto::Source {
         name: listing.source,
         kind: listing.kind.to_owned(),
         tables: listing.tables.into_iter().map(table).collect(),
+        group: listing.group,
     }
 }

@@ -11,7 +11,7 @@ use strongroom_tables::Kind;
 use crate::config::{SourceConfig, SourceKind};
 use crate::credentials::{bearer_of_file, url_of};
 use crate::error::{Error, Result};
-use crate::source::{Listing, ServiceSource, Source, SqlSource, VAULT_NAME, VAULT_TABLES};
+use crate::source::{FilesSource, Listing, ServiceSource, Source, SqlSource, VAULT_NAME, VAULT_TABLES};
 
 /// All sources, the vault first.
 pub(crate) struct BackupSet {
@@ -102,12 +102,13 @@ fn tables_of(listing: &Listing) -> impl Iterator<Item = (&str, &str)> {
 }
 
 fn create_source(config: &SourceConfig) -> Result<Source> {
-    let url = url_of(config)?;
     match config.kind {
         SourceKind::Sqlite | SourceKind::Postgres => {
+            let url = url_of(config)?;
             Ok(Source::Sql(Box::new(SqlSource::create(config.clone(), url.expose())?)))
         }
         SourceKind::Grpc => {
+            let url = url_of(config)?;
             let target =
                 Target { url: url.expose().to_owned(), ca_file: config.ca_file.clone(), ..Target::default() };
             // An unusable address is found now, not at the first export.
@@ -121,9 +122,7 @@ fn create_source(config: &SourceConfig) -> Result<Source> {
             let bearer = bearer_of_file(token_file)?;
             Ok(Source::Service(ServiceSource::configured(config.name.clone(), target, bearer)))
         }
-        SourceKind::Files => {
-            Err(Error::Config(format!("source {}: sources of kind files come later", config.name)))
-        }
+        SourceKind::Files => Ok(Source::Files(FilesSource::create(config)?)),
     }
 }
 
@@ -136,6 +135,7 @@ fn may_pass(error: &Error) -> bool {
         | Error::SourceAway { .. }
         | Error::SourceFailed { .. }
         | Error::SourceProtocol { .. }
+        | Error::FileUnreadable { .. }
         | Error::Tables(strongroom_tables::Error::NotThere { .. }) => true,
         Error::Tables(error) => error.kind() == Kind::Unavailable,
         _ => false,

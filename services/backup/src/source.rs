@@ -1,10 +1,14 @@
-//! What a backup reads: databases, and services that hand out their own tables. The vault is one of those.
+//! What a backup reads: databases, directories, and services that hand out their own tables. The vault is one
+//! of those.
 //!
 //! A source is opened once an export and then read table by table; dropping what was opened ends its snapshot
 //! at once.
 
+mod files;
 mod service;
 mod sql;
+
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use strongroom_archive::manifest::SourceRecord;
@@ -12,7 +16,8 @@ use strongroom_archive::schema::TableSchema;
 use strongroom_tables::Block;
 use tokio::sync::mpsc;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
+pub(crate) use files::{FileSet, FilesSource, ListedFile};
 use service::ServiceSnapshot;
 pub(crate) use service::{ServiceSource, VAULT_TABLES};
 use sql::SqlSnapshot;
@@ -29,6 +34,8 @@ pub(crate) enum Source {
     Sql(Box<SqlSource>),
     /// Read through `strongroom.source.v1`.
     Service(ServiceSource),
+    /// Read file by file.
+    Files(FilesSource),
 }
 
 /// What an export wants of a source.
@@ -54,8 +61,10 @@ impl Choice {
 pub(crate) struct Listing {
     /// The source's name.
     pub(crate) source: String,
-    /// `sqlite`, `postgres`, `grpc` or `vault`.
+    /// `sqlite`, `postgres`, `files`, `grpc` or `vault`.
     pub(crate) kind: &'static str,
+    /// The optional group of the whole source; empty when there is none.
+    pub(crate) group: String,
     /// Tables of all groups.
     pub(crate) tables: Vec<ListedTable>,
 }
@@ -75,6 +84,7 @@ impl Source {
         match self {
             Self::Sql(source) => source.name(),
             Self::Service(source) => source.name(),
+            Self::Files(source) => source.name(),
         }
     }
 
@@ -83,6 +93,7 @@ impl Source {
         match self {
             Self::Sql(source) => Ok(source.groups()),
             Self::Service(source) => source.groups().await,
+            Self::Files(source) => Ok(source.groups()),
         }
     }
 
@@ -91,6 +102,7 @@ impl Source {
         match self {
             Self::Sql(source) => source.list().await,
             Self::Service(source) => source.list().await,
+            Self::Files(source) => source.list(),
         }
     }
 
@@ -99,6 +111,7 @@ impl Source {
         match self {
             Self::Sql(source) => source.check().await,
             Self::Service(source) => source.list().await,
+            Self::Files(source) => source.list(),
         }
     }
 
@@ -107,6 +120,7 @@ impl Source {
         match self {
             Self::Sql(source) => Ok(OpenSource::Sql(Box::new(source.open(choice).await?))),
             Self::Service(source) => Ok(OpenSource::Service(Box::new(source.open(choice).await?))),
+            Self::Files(source) => Ok(OpenSource::Files(source.open(choice).await?)),
         }
     }
 }
@@ -117,6 +131,8 @@ pub(crate) enum OpenSource {
     Sql(Box<SqlSnapshot>),
     /// A stream of a service.
     Service(Box<ServiceSnapshot>),
+    /// A list of files.
+    Files(Arc<FileSet>),
 }
 
 impl OpenSource {
@@ -125,6 +141,7 @@ impl OpenSource {
         match self {
             Self::Sql(open) => open.record(),
             Self::Service(open) => open.record(),
+            Self::Files(open) => open.record(),
         }
     }
 
@@ -133,13 +150,22 @@ impl OpenSource {
         match self {
             Self::Sql(open) => open.tables(),
             Self::Service(open) => open.tables(),
+            Self::Files(_) => &[],
+        }
+    }
+
+    /// The files to read, of a source that has files.
+    pub(crate) fn files(&self) -> Option<&Arc<FileSet>> {
+        match self {
+            Self::Sql(_) | Self::Service(_) => None,
+            Self::Files(open) => Some(open),
         }
     }
 
     /// Key versions that its sealed values need, as far as the source knows them.
     pub(crate) fn kids(&self) -> &[String] {
         match self {
-            Self::Sql(_) => &[],
+            Self::Sql(_) | Self::Files(_) => &[],
             Self::Service(open) => open.kids(),
         }
     }
@@ -149,6 +175,7 @@ impl OpenSource {
         match self {
             Self::Sql(open) => open.read_table(table, blocks).await,
             Self::Service(open) => open.read_table(table, blocks).await,
+            Self::Files(_) => Err(Error::Defect(format!("file sets have no table {table:?}"))),
         }
     }
 
@@ -160,6 +187,7 @@ impl OpenSource {
                 Ok(())
             }
             Self::Service(open) => open.finish().await,
+            Self::Files(_) => Ok(()),
         }
     }
 }

@@ -37,4 +37,4 @@ pub use rows::RowReader;
 pub use signature::ManifestSignature;
 pub use value::{SqliteValue, pg_text};
 pub use verify::{Report, verify};
-pub use writer::{ArchiveWriter, Compression, EntryMeta};
+pub use writer::{ArchiveWriter, Compression, EntryMeta, FileCheck};

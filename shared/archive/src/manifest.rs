@@ -113,7 +113,7 @@ pub struct SourceRecord {
     pub engine: String,
     /// How consistent the reading was.
     pub snapshot: Snapshot,
-    /// Tables that were left out, each with its reason.
+    /// Tables and files that were left out, each with its reason.
     #[serde(default)]
     pub skipped: Vec<Skipped>,
 }
@@ -134,10 +134,10 @@ pub enum Snapshot {
     Vault,
 }
 
-/// A table that is not in the archive.
+/// A table or file that is not in the archive.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Skipped {
-    /// The table.
+    /// The table, or the file's path.
     pub name: String,
     /// Why, for people.
     pub reason: String,
@@ -174,6 +174,9 @@ pub struct EntryRecord {
     /// Rows, for a table.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rows: Option<u64>,
+    /// For a file: it had become longer by the time that its listed bytes were read.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub grew: bool,
 }
 
 /// What an entry is.

@@ -24,6 +24,8 @@ pub struct Report {
     pub created_at: Timestamp,
     /// Each table and its rows, counted here, in archive order.
     pub tables: Vec<(String, u64)>,
+    /// Files of file sets.
+    pub files: u64,
     /// Entries, without the manifest.
     pub entries: u64,
     /// Their uncompressed bytes.
@@ -61,7 +63,9 @@ pub fn verify<R: Read + Seek>(
         progress(bytes);
     }
     let manifest = archive.manifest();
+    let files = manifest.entries.iter().filter(|entry| entry.kind == EntryKind::File);
     Ok(Report {
+        files: files.count() as u64,
         archive_id: manifest.archive_id.clone(),
         app_name: manifest.app_name.clone(),
         created_at: manifest.created_at,

@@ -5,6 +5,7 @@
 //! [`ArchiveWriter::finish`] leaves a file without an end, which no reader takes for an archive.
 
 mod compression;
+mod files;
 mod tables;
 
 use std::collections::HashSet;
@@ -14,6 +15,7 @@ use sha2::{Digest, Sha256};
 use zip::write::{SimpleFileOptions, StreamWriter};
 use zip::{CompressionMethod, DateTime, System, ZipWriter};
 
+pub use self::files::FileCheck;
 use self::tables::OpenTable;
 use crate::error::{Error, Result};
 use crate::file_names::{EntryNames, fold_case};
@@ -94,8 +96,8 @@ impl<W: Write> ArchiveWriter<W> {
         }
         // Two more for the manifest and its signature.
         self.limits.check_entries(self.entries.len() as u64 + 3)?;
-        self.start_zip_entry(&meta.name)?;
-        self.open = Some(OpenEntry { meta, bytes: 0, digest: Sha256::new() });
+        self.check_name(&meta.name)?;
+        self.open = Some(OpenEntry { meta, begun: false, bytes: 0, digest: Sha256::new() });
         Ok(())
     }
 
@@ -117,6 +119,10 @@ impl<W: Write> ArchiveWriter<W> {
 
     /// Ends the open entry and returns what the manifest will say of it.
     pub fn finish_entry(&mut self, rows: Option<u64>) -> Result<EntryRecord> {
+        self.close_entry(rows, false)
+    }
+
+    fn close_entry(&mut self, rows: Option<u64>, grew: bool) -> Result<EntryRecord> {
         self.begin_entry(&[])?;
         let Some(open) = self.open.take() else {
             return Err(Error::Usage("no entry is open"));
@@ -129,6 +135,7 @@ impl<W: Write> ArchiveWriter<W> {
             table: open.meta.table,
             source: open.meta.source,
             rows,
+            grew,
         };
         self.entries.push(record.clone());
         Ok(record)

@@ -57,9 +57,8 @@ fn check_source(source: &SourceConfig) -> Result<()> {
         ));
     }
     if source.kind == SourceKind::Files {
-        return refused(format!("source {name}: sources of kind files come in a later release; remove it"));
-    }
-    if source.url.is_some() == source.url_file.is_some() {
+        check_files(source)?;
+    } else if source.url.is_some() == source.url_file.is_some() {
         return refused(format!("source {name}: give either url or url_file"));
     }
     check_kind_options(source)?;
@@ -78,16 +77,40 @@ fn check_source(source: &SourceConfig) -> Result<()> {
     Ok(())
 }
 
+/// The name becomes a folder in archives.
+fn check_files(source: &SourceConfig) -> Result<()> {
+    let name = &source.name;
+    if !name.bytes().all(is_plain) {
+        return refused(format!("source {name}: the name of a files source is made of a-z, 0-9, _ and -"));
+    }
+    if source.url.is_some() || source.url_file.is_some() {
+        return refused(format!("source {name}: a files source has a path, no url and no url_file"));
+    }
+    if source.path.as_ref().is_none_or(|path| path.as_os_str().is_empty()) {
+        return refused(format!("source {name}: a files source needs a path"));
+    }
+    if source.optional.len() > 1 {
+        return refused(format!("source {name}: a files source is in one optional group as a whole"));
+    }
+    Ok(())
+}
+
+fn is_plain(byte: u8) -> bool {
+    matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-')
+}
+
 /// An option that its kind does not know would be without effect.
 fn check_kind_options(source: &SourceConfig) -> Result<()> {
     let kind = source.kind;
     let is_service = kind == SourceKind::Grpc;
+    let is_database = matches!(kind, SourceKind::Sqlite | SourceKind::Postgres);
     for (option, given, fits) in [
         ("temp_copy", source.temp_copy, kind == SourceKind::Sqlite),
         ("schemas", !source.schemas.is_empty(), kind == SourceKind::Postgres),
-        ("exclude", !source.exclude.is_empty(), !is_service),
+        ("path", source.path.is_some(), kind == SourceKind::Files),
+        ("exclude", !source.exclude.is_empty(), is_database),
         ("optional", !source.optional.is_empty(), !is_service),
-        ("encrypted_columns", !source.encrypted_columns.is_empty(), !is_service),
+        ("encrypted_columns", !source.encrypted_columns.is_empty(), is_database),
         ("token_file", source.token_file.is_some(), is_service),
         ("ca_file", source.ca_file.is_some(), is_service),
     ] {
@@ -125,11 +148,13 @@ fn check_groups(sources: &[SourceConfig]) -> Result<()> {
 
 fn check_group(source: &SourceConfig, group: &OptionalGroup) -> Result<()> {
     let (name, group_name) = (&source.name, &group.name);
-    let plain = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-');
-    if group_name.is_empty() || group_name.len() > 60 || !group_name.bytes().all(plain) {
+    if group_name.is_empty() || group_name.len() > 60 || !group_name.bytes().all(is_plain) {
         return refused(format!(
             "source {name}: the optional group {group_name:?} needs a name of 1 to 60 characters a-z, 0-9, _ and -"
         ));
+    }
+    if source.kind == SourceKind::Files {
+        return check_files_group(source, group);
     }
     if group.tables.is_empty() {
         return refused(format!("source {name}: the optional group {group_name:?} has no tables"));
@@ -143,6 +168,14 @@ fn check_group(source: &SourceConfig, group: &OptionalGroup) -> Result<()> {
         )),
         None => Ok(()),
     }
+}
+
+fn check_files_group(source: &SourceConfig, group: &OptionalGroup) -> Result<()> {
+    if group.tables.is_empty() && group.time_column.is_none() {
+        return Ok(());
+    }
+    let (name, group) = (&source.name, &group.name);
+    refused(format!("source {name}: the group {group:?} is the whole directory: no tables, no time_column"))
 }
 
 fn refused(problem: String) -> Result<()> {
@@ -201,11 +234,19 @@ mod tests {
         let source =
             |rest: &str| format!("[[sources]]\nname = 's'\nkind = 'sqlite'\nurl = 'sqlite:a'\n{rest}");
         let twice = format!("{}{}", source(""), source(""));
+        let files = |rest: &str| format!("[[sources]]\nname = 's'\nkind = 'files'\npath = 'p'\n{rest}");
+        let part = "[[sources.optional]]\nname = 'part'\n";
         let group = "[[sources.optional]]\nname = 'logs'\ntables = ['l']\n";
         for (text, expected) in [
             (twice, "two sources are called \"s\""),
             (source("").replace("'s'", "'vault'"), "the vault is part of every backup"),
-            (source("").replace("'sqlite'", "'files'"), "come in a later release"),
+            (source("").replace("'sqlite'", "'files'"), "has a path, no url"),
+            (source("path = 'p'"), "path does not apply to sources of kind sqlite"),
+            (files("").replace("path = 'p'", ""), "needs a path"),
+            (files("").replace("'s'", "'a/b'"), "made of a-z"),
+            (files("exclude = ['l']"), "exclude does not apply to sources of kind files"),
+            (files(group), "is the whole directory"),
+            (files(&format!("{part}{}", part.replace("part", "rest"))), "one optional group as a whole"),
             (source("url_file = 'b'"), "either url or url_file"),
             (source("").replace("url = 'sqlite:a'", ""), "either url or url_file"),
             (source("schemas = ['a']"), "schemas does not apply to sources of kind sqlite"),

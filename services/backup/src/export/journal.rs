@@ -82,6 +82,9 @@ impl Journal {
         put(&mut event.metadata, "sha256", summary.file.sha256.as_str());
         put(&mut event.metadata, "tables", summary.tables);
         put(&mut event.metadata, "rows", summary.rows);
+        if summary.files > 0 {
+            put(&mut event.metadata, "files", summary.files);
+        }
         self.record_patiently(event).await
     }
 

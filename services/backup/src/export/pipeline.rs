@@ -5,7 +5,6 @@
 //! is written only when the feeder says that nothing went wrong: an archive is never ended by accident.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use strongroom_api::backup::v1::export_backup_response::{Chunk, Message, Progress};
 use strongroom_archive::schema::TableSchema;
@@ -18,15 +17,16 @@ use tokio_util::sync::CancellationToken;
 
 use super::chunk::{ChunkWriter, FileSummary};
 use super::envelope::Envelope;
+use super::files;
+use super::progress::Reporter;
 use super::stream::Outlet;
 use crate::error::{Error, Result};
 use crate::seal::Seal;
+use crate::source::FileSet;
 use crate::vault::Vault;
 
 /// Blocks that may wait for the writer, about 128 KiB each.
 const BLOCKS: usize = 4;
-/// The shortest time between two progress messages inside a table.
-const PROGRESS: Duration = Duration::from_millis(500);
 
 /// What was written.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,10 +37,13 @@ pub(crate) struct Summary {
     pub(crate) tables: i64,
     /// Rows of all tables.
     pub(crate) rows: i64,
+    /// Files of all file sets.
+    pub(crate) files: i64,
 }
 
 enum Step {
     Table { schema: Box<TableSchema>, blocks: mpsc::Receiver<Block> },
+    Files(Arc<FileSet>),
     Finish { ring: Vec<u8>, head: Box<ManifestHead> },
 }
 
@@ -52,6 +55,8 @@ pub(crate) struct Shape {
     pub(crate) seal: Option<Arc<Seal>>,
     /// How many tables there will be.
     pub(crate) tables: usize,
+    /// How many files.
+    pub(crate) files: usize,
 }
 
 /// The feeder's end of a running writer.
@@ -81,6 +86,14 @@ impl Pipeline {
         Ok(sender)
     }
 
+    /// Has all files of a set read and written. Who waits for them is [`Self::finish`].
+    ///
+    /// # Errors
+    /// As [`Self::start_table`].
+    pub(crate) async fn write_files(&self, files: Arc<FileSet>) -> Result<()> {
+        self.steps.send(Step::Files(files)).await.map_err(|_| Error::ClientLeft)
+    }
+
     /// Writes the ring, the manifest and the end of the file.
     ///
     /// # Errors
@@ -108,7 +121,7 @@ fn joined(ended: Result<Result<Summary>, tokio::task::JoinError>) -> Result<Summ
 }
 
 /// The writer's way out: to the client, and to the vault.
-struct Exit {
+pub(super) struct Exit {
     outlet: Outlet,
     vault: Vault,
     stop: CancellationToken,
@@ -117,9 +130,14 @@ struct Exit {
 
 impl Exit {
     /// Blocks until there is room. [`Error::ShuttingDown`] stands for `stop`.
-    fn send(&self, message: Message) -> Result<()> {
+    pub(super) fn send(&self, message: Message) -> Result<()> {
         let sent = self.stop.run_until_cancelled(self.outlet.send(message));
         self.runtime.block_on(sent).unwrap_or(Err(Error::ShuttingDown))
+    }
+
+    /// [`Error::ShuttingDown`] once somebody wants the writer to stop.
+    pub(super) fn check_stop(&self) -> Result<()> {
+        if self.stop.is_cancelled() { Err(Error::ShuttingDown) } else { Ok(()) }
     }
 
     fn send_chunk(&self, chunk: Chunk) -> std::io::Result<()> {
@@ -136,7 +154,7 @@ fn write(mut steps: mpsc::Receiver<Step>, exit: &Exit, shape: &Shape) -> Result<
     let chunks = ChunkWriter::create(|chunk| exit.send_chunk(chunk));
     let envelope = Envelope::create(chunks, shape.seal.as_deref())?;
     let mut archive = ArchiveWriter::create(envelope, Limits::V1, shape.compression);
-    let mut reporter = Reporter::create(exit, shape.tables);
+    let mut reporter = Reporter::create(exit, shape.tables, shape.files);
     while let Some(step) = steps.blocking_recv() {
         match step {
             Step::Table { schema, mut blocks } => {
@@ -150,48 +168,15 @@ fn write(mut steps: mpsc::Receiver<Step>, exit: &Exit, shape: &Shape) -> Result<
                 archive.finish_table()?;
                 reporter.end_table()?;
             }
+            Step::Files(set) => files::write_set(&mut archive, &set, &mut reporter)?,
             Step::Finish { ring, head } => {
                 archive.write_ring(&ring)?;
                 let (_, envelope) = archive.finish_signed(*head, |manifest| exit.sign(manifest))?;
                 let file = envelope.finish()?.finish().map_err(strongroom_archive::Error::Sink)?;
-                let Progress { tables_done, rows, .. } = reporter.progress;
-                return Ok(Summary { file, tables: tables_done, rows });
+                let Progress { tables_done, rows, files_done, .. } = reporter.into_progress();
+                return Ok(Summary { file, tables: tables_done, rows, files: files_done });
             }
         }
     }
     Err(Error::ShuttingDown)
-}
-
-/// Sends progress: at both ends of a table, and now and then inside.
-struct Reporter<'a> {
-    exit: &'a Exit,
-    progress: Progress,
-    sent: Instant,
-}
-
-impl<'a> Reporter<'a> {
-    fn create(exit: &'a Exit, tables: usize) -> Self {
-        let progress = Progress { tables_total: tables as i64, ..Progress::default() };
-        Self { exit, progress, sent: Instant::now() }
-    }
-
-    fn begin_table(&mut self, name: &str) -> Result<()> {
-        name.clone_into(&mut self.progress.table);
-        self.send()
-    }
-
-    fn count(&mut self, rows: u64) -> Result<()> {
-        self.progress.rows += rows as i64;
-        if self.sent.elapsed() >= PROGRESS { self.send() } else { Ok(()) }
-    }
-
-    fn end_table(&mut self) -> Result<()> {
-        self.progress.tables_done += 1;
-        self.send()
-    }
-
-    fn send(&mut self) -> Result<()> {
-        self.sent = Instant::now();
-        self.exit.send(Message::Progress(self.progress.clone()))
-    }
 }

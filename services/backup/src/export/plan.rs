@@ -59,7 +59,7 @@ fn options(groups: &[String], request: &ExportRequest) -> Result<Ordered<bool>> 
     Ok(options)
 }
 
-/// Sources of which nothing is wanted are not opened.
+/// Sources of which nothing is wanted are not opened. A file set has no tables: it is wanted with its group.
 fn choose_tables(listings: &[Listing], request: &ExportRequest) -> Result<Vec<(usize, Choice)>> {
     let mut chosen: Vec<Vec<String>> = vec![Vec::new(); listings.len()];
     for name in &request.tables {
@@ -73,7 +73,9 @@ fn choose_tables(listings: &[Listing], request: &ExportRequest) -> Result<Vec<(u
         }
     }
     let mut reads = Vec::new();
-    for (at, tables) in chosen.into_iter().enumerate().filter(|(_, tables)| !tables.is_empty()) {
+    let by_group = |at: usize| request.include.contains(&listings[at].group);
+    let wanted = |(at, tables): &(usize, Vec<String>)| !tables.is_empty() || by_group(*at);
+    for (at, tables) in chosen.into_iter().enumerate().filter(wanted) {
         let choice = Choice { groups: request.include.clone(), only: Some(tables), since: request.since };
         reads.push((at, choice));
     }
@@ -109,7 +111,8 @@ mod tests {
             name: (*name).to_owned(),
             group: (*group).to_owned(),
         };
-        Listing { source: source.to_owned(), kind: "sqlite", tables: tables.iter().map(table).collect() }
+        let tables = tables.iter().map(table).collect();
+        Listing { source: source.to_owned(), kind: "sqlite", group: String::new(), tables }
     }
 
     fn request(include: &[&str], tables: &[&str]) -> ExportRequest {

@@ -83,7 +83,7 @@ impl ServiceSource {
         let answer = self.client()?.describe_source(request).await.map_err(|status| self.failed(status))?;
         let tables = answer.into_inner().tables.into_iter();
         let tables = tables.map(|table| ListedTable { name: table.name, group: table.group }).collect();
-        Ok(Listing { source: self.name.clone(), kind: self.kind, tables })
+        Ok(Listing { source: self.name.clone(), kind: self.kind, group: String::new(), tables })
     }
 
     pub(super) async fn open(&self, choice: &Choice) -> Result<ServiceSnapshot> {

@@ -91,7 +91,8 @@ impl SqlSource {
             let group = group.map(|group| group.name.clone()).unwrap_or_default();
             listed.push(ListedTable { name: table.name.clone(), group });
         }
-        Listing { source: self.config.name.clone(), kind: self.config.kind.name(), tables: listed }
+        let (source, kind) = (self.config.name.clone(), self.config.kind.name());
+        Listing { source, kind, group: String::new(), tables: listed }
     }
 
     /// Tables and columns that the configuration names must exist, or they were mistyped.

@@ -4,6 +4,7 @@
 mod bad_input;
 mod export;
 mod failure;
+mod files;
 mod postgres;
 mod sealing;
 mod support;

@@ -70,6 +70,7 @@ fn document(report: &Report, signed_by: &str) -> serde_json::Value {
         "ok": true,
         "archiveId": report.archive_id,
         "tables": tables,
+        "files": report.files,
         "entries": report.entries,
         "bytes": report.bytes,
     });
@@ -86,10 +87,11 @@ fn sentence(report: &Report, signed_by: &str) -> String {
         kid => format!("signed by {kid}"),
     };
     format!(
-        "ok: {} of {}, {} tables, {rows} rows, {} entries, {} bytes; {signature}\n",
+        "ok: {} of {}, {} tables, {rows} rows, {} files, {} entries, {} bytes; {signature}\n",
         report.archive_id,
         printable(&report.app_name),
         report.tables.len(),
+        report.files,
         report.entries,
         report.bytes
     )

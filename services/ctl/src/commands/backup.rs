@@ -114,6 +114,7 @@ fn document(summary: &Summary) -> serde_json::Value {
         "chunks": summary.chunks,
         "tables": summary.tables,
         "rows": summary.rows,
+        "files": summary.files,
     })
 }
 
@@ -123,6 +124,6 @@ fn text(summary: &Summary) -> String {
         ("out", summary.out.clone()),
         ("size", format!("{} bytes in {} chunks", summary.size_bytes, summary.chunks)),
         ("sha256", summary.sha256.clone()),
-        ("content", format!("{} tables, {} rows", summary.tables, summary.rows)),
+        ("content", format!("{} tables, {} rows, {} files", summary.tables, summary.rows, summary.files)),
     ])
 }

@@ -69,6 +69,7 @@ fn settings(database: &Path) -> Settings {
             time_column: Some("created_at".into()),
         }],
         url_file: None,
+        path: None,
         exclude: Vec::new(),
         temp_copy: false,
         schemas: Vec::new(),

@@ -34,8 +34,13 @@ impl Progress {
 
     pub(super) fn tables(&self, export: &Tables) {
         self.show(export.tables_done, export.tables_total);
-        let rows = HumanCount(export.rows.try_into().unwrap_or(0));
-        self.bar.set_prefix(format!("{rows} rows  {}", printable(&export.table)));
+        let count = |count: i64| HumanCount(count.try_into().unwrap_or(0));
+        self.bar.set_prefix(if export.file.is_empty() {
+            format!("{} rows  {}", count(export.rows), printable(&export.table))
+        } else {
+            let (done, total) = (count(export.files_done), count(export.files_total));
+            format!("{done}/{total} files  {}", printable(&export.file))
+        });
     }
 
     pub(super) fn bytes(&self, bytes: u64) {
@@ -76,10 +81,15 @@ mod tests {
     #[test]
     fn an_export_counts_tables_and_bytes() {
         let progress = Progress::of_export();
-        progress.tables(&Tables { table: "t".into(), tables_done: 1, tables_total: 3, rows: 10 });
+        let table =
+            Tables { table: "t".into(), tables_done: 1, tables_total: 3, rows: 10, ..Tables::default() };
+        progress.tables(&table);
         progress.bytes(4096);
         assert_eq!((progress.bar.position(), progress.bar.length()), (1, Some(3)));
         assert!(progress.bar.message().starts_with("4.00 KiB"));
+        assert_eq!(progress.bar.prefix(), "10 rows  t");
+        progress.tables(&Tables { file: "r/a".into(), files_done: 1, files_total: 5000, ..table });
+        assert_eq!(progress.bar.prefix(), "1/5,000 files  r/a");
     }
 
     #[test]

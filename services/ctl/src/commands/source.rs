@@ -21,7 +21,7 @@ fn table(sources: &[Source]) -> Table {
             table.row([&source.name, &source.kind, &of_source.name, &of_source.group]);
         }
         if source.tables.is_empty() {
-            table.row([&source.name, &source.kind, "", ""]);
+            table.row([&source.name, &source.kind, "", &source.group]);
         }
     }
     table

@@ -3,7 +3,9 @@
 use std::collections::HashSet;
 
 use strongroom_archive::manifest::Manifest;
-use strongroom_archive::{ArchiveWriter, Compression, EntryKind, EntryMeta, Error, Limits, SqliteValue};
+use strongroom_archive::{
+    ArchiveWriter, Compression, EntryKind, EntryMeta, Error, FileCheck, Limits, SqliteValue,
+};
 
 use crate::sample;
 
@@ -158,4 +160,20 @@ fn the_writer_refuses_what_makes_no_archive() {
     writer.write_schema(table).unwrap();
     let without_rows = writer.finish(sample::head()).map(drop);
     assert!(matches!(without_rows, Err(Error::Manifest { .. })));
+}
+
+#[test]
+fn files_that_will_not_fit_are_known_before_they_are_read() {
+    let limits = Limits { entries: 3, entry_bytes: 100, total_bytes: 150, ..Limits::V1 };
+    let added = |files: &[(&str, u64)]| {
+        let mut check = FileCheck::create(limits);
+        files.iter().try_for_each(|(path, bytes)| check.add("set", path, *bytes))
+    };
+    added(&[("a", 100), ("b/a", 50), ("c", 0)]).unwrap();
+    assert!(matches!(added(&[("a", 101)]), Err(Error::Limit { .. })));
+    assert!(matches!(added(&[("a", 100), ("b", 51)]), Err(Error::Limit { .. })));
+    assert!(matches!(added(&[("a", 0), ("b", 0), ("c", 0), ("d", 0)]), Err(Error::Limit { .. })));
+    assert!(matches!(added(&[(&"x".repeat(1020), 0)]), Err(Error::Limit { .. })));
+    assert!(matches!(added(&[("a/../../b", 0)]), Err(Error::Name { .. })));
+    assert!(matches!(added(&[("A", 0), ("a", 0)]), Err(Error::CaseDuplicate { .. })));
 }

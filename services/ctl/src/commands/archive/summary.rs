@@ -1,7 +1,7 @@
 //! A manifest as people read it.
 
 use strongroom_archive::manifest::{Snapshot, SourceRecord};
-use strongroom_archive::{EntryKind, Manifest};
+use strongroom_archive::{EntryKind, EntryRecord, Manifest};
 
 use crate::output::{Table, key_values};
 
@@ -22,13 +22,39 @@ pub(super) fn text(manifest: &Manifest, size: u64, signature: &str) -> String {
         ("key versions needed", manifest.kids.join(", ")),
         ("audit head", audit_head(manifest)),
         ("note", manifest.note.clone()),
-        ("content", format!("{} tables, {rows} rows", manifest.tables.len())),
+        (
+            "content",
+            format!("{} tables, {rows} rows, {} files", manifest.tables.len(), files(manifest).count()),
+        ),
     ]);
     text.push('\n');
     text.push_str(&sources(&manifest.sources).to_string());
     text.push('\n');
     text.push_str(&tables(manifest).to_string());
+    if files(manifest).next().is_some() {
+        text.push('\n');
+        text.push_str(&file_sets(manifest).to_string());
+    }
     text
+}
+
+fn files(manifest: &Manifest) -> impl Iterator<Item = &EntryRecord> {
+    manifest.entries.iter().filter(|entry| entry.kind == EntryKind::File)
+}
+
+/// One line a set; those that grew while they were read are counted, and named in the manifest.
+fn file_sets(manifest: &Manifest) -> Table {
+    let mut table = Table::new(&["FILE SET", "FILES", "BYTES", "GREW"]);
+    for source in &manifest.sources {
+        let of_set = || files(manifest).filter(|entry| entry.source.as_deref() == Some(&*source.name));
+        if of_set().next().is_some() {
+            let bytes: u64 = of_set().map(|entry| entry.bytes).sum();
+            let grew = of_set().filter(|entry| entry.grew).count();
+            let counts = [of_set().count().to_string(), bytes.to_string(), grew.to_string()];
+            table.row([&source.name, &counts[0], &counts[1], &counts[2]]);
+        }
+    }
+    table
 }
 
 fn options(manifest: &Manifest) -> String {

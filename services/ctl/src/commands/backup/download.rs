@@ -24,6 +24,7 @@ pub(crate) struct Summary {
     pub(crate) chunks: i64,
     pub(crate) tables: i64,
     pub(crate) rows: i64,
+    pub(crate) files: i64,
 }
 
 /// What a message was.
@@ -110,6 +111,7 @@ impl<W: Write> Download<W> {
             chunks: trailer.chunks,
             tables: trailer.tables,
             rows: trailer.rows,
+            files: trailer.files,
         };
         Ok((transfer.sink, summary))
     }
@@ -196,6 +198,7 @@ mod tests {
             sha256: hex::encode(Sha256::digest("abcdef")),
             tables: 1,
             rows: 3,
+            files: 0,
         }
     }
 

@@ -1,0 +1,66 @@
+//! File sets on the writer's thread: files are read where they are compressed, because reading them blocks
+//! anyway, and one buffer is all that it takes.
+
+use std::fs::File;
+use std::io::{ErrorKind, Read as _, Write};
+
+use strongroom_archive::ArchiveWriter;
+
+use super::progress::Reporter;
+use crate::error::{Error, Result};
+use crate::source::{FileSet, ListedFile};
+
+/// How much is read at once.
+const BLOCK: usize = 128 << 10;
+
+/// Writes all files of `set`, each with the size it was listed with.
+///
+/// # Errors
+/// [`Error::FileShrank`], [`Error::FileReplaced`] and [`Error::FileUnreadable`] with the file's name, and those of the
+/// archive and its receiver.
+pub(super) fn write_set<W: Write>(
+    archive: &mut ArchiveWriter<W>,
+    set: &FileSet,
+    reporter: &mut Reporter<'_>,
+) -> Result<()> {
+    let mut block = vec![0; BLOCK];
+    reporter.begin_set(set.name())?;
+    for file in set.files() {
+        reporter.begin_file(set.name(), &file.path)?;
+        archive.start_file(set.name(), &file.path)?;
+        let mut open = set.open(file)?;
+        let mut left = file.bytes;
+        while left > 0 {
+            let most = usize::try_from(left).unwrap_or(BLOCK).min(BLOCK);
+            let length = read(&mut open, &mut block[..most]).map_err(|error| set.failed(file, error))?;
+            if length == 0 {
+                return Err(shrank(set, file, file.bytes - left));
+            }
+            archive.write(&block[..length])?;
+            left -= length as u64;
+            reporter.step()?;
+        }
+        archive.finish_file(has_grown(set, file, &open)?)?;
+        reporter.end_file();
+    }
+    reporter.end_set()
+}
+
+fn read(file: &mut File, block: &mut [u8]) -> std::io::Result<usize> {
+    loop {
+        match file.read(block) {
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            done => return done,
+        }
+    }
+}
+
+/// Whether there is more of it now than was listed.
+fn has_grown(set: &FileSet, file: &ListedFile, open: &File) -> Result<bool> {
+    let bytes = open.metadata().map_err(|error| set.failed(file, error))?.len();
+    if bytes < file.bytes { Err(shrank(set, file, bytes)) } else { Ok(bytes > file.bytes) }
+}
+
+fn shrank(set: &FileSet, file: &ListedFile, found: u64) -> Error {
+    Error::FileShrank { name: set.name().to_owned(), path: file.path.clone(), listed: file.bytes, found }
+}

@@ -1,0 +1,71 @@
+//! File sets: thousands of small files and a huge one flow through in bounded memory, and open again as they were.
+
+use std::fs::File;
+use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
+use std::path::Path;
+
+use e2e::{Deployment, long};
+use strongroom_testkit::TestDb;
+
+const MEMORY_LIMIT: u64 = 128 << 20;
+
+#[test]
+fn thousands_of_recordings_and_a_huge_one_come_back() {
+    let (count, huge) = if long() { (5_000, 3_u64 << 30) } else { (1_000, 64 << 20) };
+    let folder = tempfile::tempdir().unwrap();
+    for number in 0..count {
+        let day = folder.path().join(format!("{:02}", number % 30));
+        std::fs::create_dir_all(&day).unwrap();
+        std::fs::write(day.join(format!("{number}.cast")), recording(number)).unwrap();
+    }
+    make_sparse(&folder.path().join("huge.cast"), huge);
+    let vault_database = TestDb::sqlite();
+    let section = format!(
+        "[[sources]]\nname = \"sessions\"\nkind = \"files\"\npath = \"{}\"\n\n\
+         [[sources.optional]]\nname = \"recordings\"\n",
+        folder.path().display()
+    );
+    let deployment = Deployment::start(vault_database.url_text(), &section);
+    let out = deployment.path("backup.zip");
+    let out = out.to_str().unwrap();
+    let idle = deployment.backup.peak_memory();
+    let made =
+        deployment.admin.json(&["backup", "export", "--plain", "--include", "recordings", "--out", out]);
+    assert_eq!(made["files"], count + 1);
+    let peak = deployment.backup.peak_memory();
+    assert!(peak < MEMORY_LIMIT, "the backup service held {} MiB, idle {}", peak >> 20, idle >> 20);
+
+    let verified = deployment.admin.json(&["archive", "verify", out]);
+    assert_eq!(verified["files"], count + 1);
+    let opened = deployment.path("opened");
+    let report = deployment.admin.json(&["archive", "open", out, "--out", opened.to_str().unwrap()]);
+    assert!(report["entries"].as_i64().unwrap() > i64::from(count), "{report}");
+    let opened = opened.join("files/sessions");
+    for number in 0..count {
+        let file = opened.join(format!("{:02}/{number}.cast", number % 30));
+        assert_eq!(std::fs::read(file).unwrap(), recording(number), "{number}");
+    }
+    check_sparse(&opened.join("huge.cast"), huge);
+}
+
+fn recording(number: i32) -> Vec<u8> {
+    format!("{{\"version\":2,\"session\":{number}}}\n").repeat(1 + number as usize % 50).into_bytes()
+}
+
+/// Holes, with something at both ends.
+fn make_sparse(path: &Path, bytes: u64) {
+    let mut file = File::create(path).unwrap();
+    file.write_all(b"first").unwrap();
+    file.seek(SeekFrom::Start(bytes - 4)).unwrap();
+    file.write_all(b"last").unwrap();
+}
+
+fn check_sparse(path: &Path, bytes: u64) {
+    let mut file = File::open(path).unwrap();
+    assert_eq!(file.metadata().unwrap().len(), bytes);
+    let mut ends = [0; 9];
+    file.read_exact(&mut ends[..5]).unwrap();
+    file.seek(SeekFrom::Start(bytes - 4)).unwrap();
+    file.read_exact(&mut ends[5..]).unwrap();
+    assert_eq!(&ends, b"firstlast");
+}
