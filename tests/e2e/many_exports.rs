@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use e2e::{Deployment, bulk_table, eventually, long, source};
 use strongroom_api::backup::v1::backup_service_client::BackupServiceClient;
+use strongroom_api::backup::v1::export_backup_request::Seal;
 use strongroom_api::backup::v1::export_backup_response::{Message, Trailer};
 use strongroom_api::backup::v1::{ExportBackupRequest, ExportBackupResponse};
 use strongroom_runtime::client::{AuthorizedChannel, Bearer};
@@ -43,7 +44,7 @@ async fn client(deployment: &Deployment) -> BackupServiceClient<AuthorizedChanne
 }
 
 fn plain() -> ExportBackupRequest {
-    ExportBackupRequest { plain: true, ..ExportBackupRequest::default() }
+    ExportBackupRequest { seal: Some(Seal::Plain(true)), ..ExportBackupRequest::default() }
 }
 
 /// Bytes of data in a message.
