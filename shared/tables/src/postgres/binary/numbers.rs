@@ -46,7 +46,7 @@ pub(super) fn write_numeric(out: &mut Vec<u8>, value: &[u8]) -> Option<()> {
         MINUS_INFINITY => return text(out, br#""-Infinity""#),
         _ => return None,
     }
-    if digits.len() != usize::from(count) || value.len() % 2 != 0 {
+    if digits.len() != usize::from(count) || !value.len().is_multiple_of(2) {
         return None;
     }
     let weight = i32::from(weight.cast_signed());

@@ -33,7 +33,7 @@ pub(super) fn write_timestamp(out: &mut Vec<u8>, value: i64, zone: &str) {
         out.push(mark);
         write_padded(out, part, 2);
     }
-    if micros % 1_000_000 > 0 {
+    if !micros.is_multiple_of(1_000_000) {
         out.push(b'.');
         write_padded(out, micros % 1_000_000, 6);
         while out.ends_with(b"0") {
