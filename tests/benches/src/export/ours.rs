@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use e2e::{Deployment, source};
 use strongroom_api::backup::v1::ExportBackupRequest;
 use strongroom_api::backup::v1::backup_service_client::BackupServiceClient;
+use strongroom_api::backup::v1::export_backup_request::Seal;
 use strongroom_api::backup::v1::export_backup_response::Message;
 use strongroom_runtime::client::{AuthorizedChannel, Bearer, Target};
 use strongroom_testkit::TestDb;
@@ -56,7 +57,8 @@ impl Ours {
         let mut client = BackupServiceClient::new(self.channel());
         client.list_sources(strongroom_api::backup::v1::ListSourcesRequest {}).await.unwrap();
         let began = Instant::now();
-        let request = ExportBackupRequest { plain: !sealed, ..Default::default() };
+        let seal = (!sealed).then_some(Seal::Plain(true));
+        let request = ExportBackupRequest { seal, ..Default::default() };
         let mut stream = client.export_backup(request).await.unwrap().into_inner();
         while let Some(message) = stream.message().await.unwrap() {
             if matches!(message.message, Some(Message::Chunk(_))) {
