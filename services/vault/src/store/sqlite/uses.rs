@@ -37,7 +37,8 @@ const COMMIT_BEHIND: &str = concat!(
     "UPDATE audit_head SET sequence = $5, time = $6, mac = $7, key_kid = $8
      WHERE id = 1 AND sequence = $3 AND mac IS $4 RETURNING sequence;",
     insert_events!(),
-    " WHERE EXISTS (SELECT 1 FROM audit_head WHERE id = 1 AND sequence = $5 AND mac IS $7);",
+    // The head was moved by this, and not by a twin of these events in another process.
+    " WHERE changes() = 1;",
     "COMMIT"
 );
 
