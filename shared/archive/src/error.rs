@@ -15,6 +15,9 @@ pub enum Error {
     /// The file that holds the archive could not be read.
     #[error("the archive could not be read: {0}")]
     Read(#[source] io::Error),
+    /// A thread that compresses could not be started, or ended early.
+    #[error("the archive's entries can no longer be compressed: {0}")]
+    Compressor(#[source] io::Error),
     /// The writer was called in an order that makes no archive.
     #[error("the archive writer was used wrongly: {0}")]
     Usage(&'static str),

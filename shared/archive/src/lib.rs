@@ -21,7 +21,6 @@ mod rows;
 pub mod schema;
 pub mod seal;
 mod signature;
-mod sink;
 mod value;
 mod verify;
 mod writer;

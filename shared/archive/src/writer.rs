@@ -5,18 +5,24 @@
 //! [`ArchiveWriter::finish`] leaves a file without an end, which no reader takes for an archive.
 
 mod compression;
+mod content;
+mod deflate;
 mod files;
+mod piece;
 mod tables;
+mod workers;
+mod zip;
 
 use std::collections::HashSet;
 use std::io::{self, Write};
 
 use sha2::{Digest, Sha256};
-use zip::write::{SimpleFileOptions, StreamWriter};
-use zip::{CompressionMethod, DateTime, System, ZipWriter};
 
+pub use self::compression::Compression;
+use self::content::Content;
 pub use self::files::FileCheck;
 use self::tables::OpenTable;
+use self::zip::ZipStream;
 use crate::error::{Error, Result};
 use crate::file_names::{EntryNames, fold_case};
 use crate::limits::Limits;
@@ -25,9 +31,6 @@ use crate::manifest::{
 };
 use crate::policy;
 use crate::signature::ManifestSignature;
-use crate::sink::{Sink, SinkGuard};
-
-pub use self::compression::Compression;
 
 /// What is known of an entry before its first byte.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,23 +50,20 @@ pub struct EntryMeta {
 /// After an error nothing more can be written; drop the writer. [`Error::Sink`] is the receiver's own
 /// error, unchanged.
 pub struct ArchiveWriter<W: Write> {
-    // Before `zip`, so that it is dropped first and the ZIP's own ending reaches nobody.
-    guard: SinkGuard,
-    zip: ZipWriter<StreamWriter<Sink<W>>>,
+    zip: ZipStream<W>,
+    content: Content,
     limits: Limits,
-    compression: Compression,
     files: EntryNames,
     folded_names: HashSet<String>,
     total_bytes: u64,
     entries: Vec<EntryRecord>,
     open: Option<OpenEntry>,
     open_table: Option<OpenTable>,
+    has_failed: bool,
 }
 
 struct OpenEntry {
     meta: EntryMeta,
-    /// Whether its header is written: only the first bytes tell at which level they are worth compressing.
-    begun: bool,
     bytes: u64,
     digest: Sha256,
 }
@@ -71,18 +71,17 @@ struct OpenEntry {
 impl<W: Write> ArchiveWriter<W> {
     /// Starts an archive. Nothing is written before the first entry.
     pub fn create(out: W, limits: Limits, compression: Compression) -> Self {
-        let (sink, guard) = Sink::create(out);
         Self {
-            guard,
-            zip: ZipWriter::new_stream(sink),
+            zip: ZipStream::create(out),
+            content: Content::create(compression),
             limits,
-            compression,
             files: EntryNames::default(),
             folded_names: HashSet::new(),
             total_bytes: 0,
             entries: Vec::new(),
             open: None,
             open_table: None,
+            has_failed: false,
         }
     }
 
@@ -97,13 +96,13 @@ impl<W: Write> ArchiveWriter<W> {
         // Two more for the manifest and its signature.
         self.limits.check_entries(self.entries.len() as u64 + 3)?;
         self.check_name(&meta.name)?;
-        self.open = Some(OpenEntry { meta, begun: false, bytes: 0, digest: Sha256::new() });
+        self.start_zip_entry(&meta.name)?;
+        self.open = Some(OpenEntry { meta, bytes: 0, digest: Sha256::new() });
         Ok(())
     }
 
     /// Appends to the open entry.
     pub fn write(&mut self, bytes: &[u8]) -> Result<()> {
-        self.begin_entry(bytes)?;
         let Some(open) = &mut self.open else {
             return Err(Error::Usage("no entry is open"));
         };
@@ -113,8 +112,7 @@ impl<W: Write> ArchiveWriter<W> {
         open.bytes += added;
         open.digest.update(bytes);
         self.total_bytes += added;
-        let result = self.zip.write_all(bytes);
-        self.written(result)
+        self.compress(bytes)
     }
 
     /// Ends the open entry and returns what the manifest will say of it.
@@ -123,10 +121,10 @@ impl<W: Write> ArchiveWriter<W> {
     }
 
     fn close_entry(&mut self, rows: Option<u64>, grew: bool) -> Result<EntryRecord> {
-        self.begin_entry(&[])?;
         let Some(open) = self.open.take() else {
             return Err(Error::Usage("no entry is open"));
         };
+        self.end_zip_entry()?;
         let record = EntryRecord {
             name: open.meta.name,
             bytes: open.bytes,
@@ -184,21 +182,17 @@ impl<W: Write> ArchiveWriter<W> {
         if let Some(signature) = sign(&json).map_err(Error::Sink)? {
             self.write_last(SIGNATURE_ENTRY, format!("{signature}\n").as_bytes())?;
         }
-        let Self { guard, zip, .. } = self;
-        let result = zip.finish();
-        if let Some(failure) = guard.take_failure() {
-            return Err(Error::Sink(failure));
-        }
-        let stream = result.map_err(Error::Zip)?;
-        Ok((manifest, stream.into_inner().into_inner()))
+        self.check_alive()?;
+        let out = self.zip.finish().map_err(Error::Sink)?;
+        Ok((manifest, out))
     }
 
     /// An entry that the manifest does not list.
     fn write_last(&mut self, name: &str, bytes: &[u8]) -> Result<()> {
         self.check_name(name)?;
-        self.start_zip_entry(name, bytes)?;
-        let result = self.zip.write_all(bytes);
-        self.written(result)
+        self.start_zip_entry(name)?;
+        self.compress(bytes)?;
+        self.end_zip_entry()
     }
 
     /// An entry whose bytes are all here, within [`Limits::schema_bytes`].
@@ -220,41 +214,30 @@ impl<W: Write> ArchiveWriter<W> {
         Ok(())
     }
 
-    /// Writes the open entry's header, unless that was done; `sample` is what the entry begins with.
-    fn begin_entry(&mut self, sample: &[u8]) -> Result<()> {
-        let Some(open) = &mut self.open else {
-            return Err(Error::Usage("no entry is open"));
-        };
-        if std::mem::replace(&mut open.begun, true) {
-            return Ok(());
-        }
-        let name = open.meta.name.clone();
-        self.start_zip_entry(&name, sample)
+    fn start_zip_entry(&mut self, name: &str) -> Result<()> {
+        self.check_alive()?;
+        let result = self.zip.start(name).map_err(Error::Sink);
+        self.noting_failure(result)
     }
 
-    fn start_zip_entry(&mut self, name: &str, sample: &[u8]) -> Result<()> {
-        let options = SimpleFileOptions::default()
-            .compression_method(CompressionMethod::Deflated)
-            .compression_level(Some(self.compression.level_for(sample)))
-            .last_modified_time(DateTime::default())
-            .system(System::Unix)
-            .unix_permissions(0o644)
-            .large_file(true);
-        let result = self.zip.start_file(name, options);
-        self.written(result)
+    fn compress(&mut self, bytes: &[u8]) -> Result<()> {
+        self.check_alive()?;
+        let result = self.content.write(bytes, &mut self.zip);
+        self.noting_failure(result)
     }
 
-    /// Puts the receiver's own error in the place of what the ZIP writer made of it.
-    fn written<E: Into<zip::result::ZipError>>(&self, result: std::result::Result<(), E>) -> Result<()> {
-        if let Some(failure) = self.guard.take_failure() {
-            return Err(Error::Sink(failure));
-        }
-        if self.guard.is_closed() {
-            return Err(Error::Usage("the archive has already failed"));
-        }
-        result.map_err(|error| {
-            self.guard.close();
-            Error::Zip(error.into())
-        })
+    fn end_zip_entry(&mut self) -> Result<()> {
+        self.check_alive()?;
+        let result = self.content.end(&mut self.zip);
+        self.noting_failure(result)
+    }
+
+    fn check_alive(&self) -> Result<()> {
+        if self.has_failed { Err(Error::Usage("the archive has already failed")) } else { Ok(()) }
+    }
+
+    fn noting_failure(&mut self, result: Result<()>) -> Result<()> {
+        self.has_failed |= result.is_err();
+        result
     }
 }

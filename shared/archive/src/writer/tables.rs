@@ -58,7 +58,6 @@ impl<W: Write> ArchiveWriter<W> {
         check_rows(&table.entry, block, self.limits.row_bytes)?;
         let opening: &[u8] = if table.rows == 0 { b"[\n" } else { b",\n" };
         table.rows += rows;
-        self.begin_entry(block)?;
         self.write(opening)?;
         self.write(block)
     }

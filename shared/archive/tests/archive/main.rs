@@ -5,6 +5,7 @@ mod archives;
 mod damage;
 mod figures;
 mod limits;
+mod pieces;
 mod round_trip;
 mod sample;
 mod seal;

@@ -32,6 +32,10 @@ fn unzip_python_and_others_accept_it() {
     for name in ["größe", "a/b", "..", "🔑", "Users"] {
         tables.push(sample::table(name, &["id"], &[r#"{"id":1}"#]));
     }
+    // Long enough for every thread that compresses.
+    let rows: Vec<String> = (0..60_000).map(|id| format!("{{\"id\":{id},\"name\":\"{id:050}\"}}")).collect();
+    let rows: Vec<&str> = rows.iter().map(String::as_str).collect();
+    tables.push(sample::table("long", &["id", "name"], &rows));
     let bytes = sample::write(&tables, Limits::V1).unwrap();
     let mut file = tempfile::Builder::new().suffix(".zip").tempfile().unwrap();
     file.write_all(&bytes).unwrap();

@@ -1,0 +1,88 @@
+//! Entries that are compressed piece by piece, on several threads: whatever their length, what is read is what
+//! was written.
+
+use std::io::Read;
+
+use strongroom_archive::{ArchiveWriter, Compression, Limits};
+
+use crate::sample;
+
+/// As in the writer.
+const PIECE: usize = 256 * 1024;
+
+/// Text that shrinks, and noise that does not.
+fn contents() -> [Vec<u8>; 2] {
+    let mut state = 1_u32;
+    let mut next = || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        state >> 24
+    };
+    let words = ["alpha", "beta", "gamma", "delta", "\"status\":200,", "\n"];
+    let text: String =
+        std::iter::repeat_with(|| words[next() as usize % words.len()]).take(400_000).collect();
+    let noise = std::iter::repeat_with(|| next() as u8).take(10 * PIECE).collect();
+    [text.into_bytes(), noise]
+}
+
+fn lengths(longest: usize) -> Vec<usize> {
+    let around = |length: usize| [length - 1, length, length + 1];
+    let mut lengths: Vec<usize> =
+        [PIECE, 2 * PIECE, 4 * PIECE, 5 * PIECE].into_iter().flat_map(around).collect();
+    lengths.extend([0, 1, 1000, longest]);
+    lengths
+}
+
+#[test]
+fn every_length_around_a_piece_comes_back() {
+    for level in [None, Some(1), Some(2), Some(6)] {
+        let compression = level.map_or(Compression::default(), |level| Compression::level(level).unwrap());
+        let mut writer = ArchiveWriter::create(Vec::new(), Limits::V1, compression);
+        let mut written = Vec::new();
+        for (kind, content) in contents().into_iter().enumerate() {
+            for length in lengths(content.len()) {
+                let name = format!("{kind}-{length}");
+                writer.start_file("set", &name).unwrap();
+                // Of a length that does not divide a piece.
+                for part in content[..length].chunks(100_003) {
+                    writer.write(part).unwrap();
+                }
+                writer.finish_file(false).unwrap();
+                written.push((format!("files/set/{name}"), content[..length].to_vec()));
+            }
+        }
+        let (_, bytes) = writer.finish(sample::head()).unwrap();
+        sample::check(&bytes, Limits::V1).unwrap();
+        let read = sample::contents(&bytes).unwrap();
+        assert!(read == written, "level {level:?}");
+    }
+}
+
+#[test]
+fn pieces_shrink_about_as_much_as_one_stream() {
+    let [text, noise] = contents();
+    let size = |content: &[u8]| {
+        let mut writer = ArchiveWriter::create(Vec::new(), Limits::V1, Compression::default());
+        writer.start_file("set", "file").unwrap();
+        writer.write(content).unwrap();
+        writer.finish_file(false).unwrap();
+        writer.finish(sample::head()).unwrap().1.len()
+    };
+    let mut one_stream = Vec::new();
+    let level = flate2::Compression::new(2);
+    flate2::read::DeflateEncoder::new(text.as_slice(), level).read_to_end(&mut one_stream).unwrap();
+    assert!(size(&text) < one_stream.len() * 103 / 100 + 2000);
+    assert!(size(&noise) < noise.len() * 1001 / 1000 + 2000);
+}
+
+#[test]
+fn equal_entries_give_equal_bytes_however_they_are_cut() {
+    let [text, _] = contents();
+    let write = |part: usize| {
+        let mut writer = ArchiveWriter::create(Vec::new(), Limits::V1, Compression::default());
+        writer.start_file("set", "file").unwrap();
+        text.chunks(part).for_each(|part| writer.write(part).unwrap());
+        writer.finish_file(false).unwrap();
+        writer.finish(sample::head()).unwrap().1
+    };
+    assert!(write(7919) == write(1 << 20));
+}
