@@ -17,6 +17,7 @@ mod stream;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use futures_util::future::try_join_all;
 use jiff::Timestamp;
 use strongroom_api::backup::v1::export_backup_response::{Header, Message, Trailer};
 use strongroom_archive::{Compression, ManifestHead, archive_file_name};
@@ -232,12 +233,11 @@ impl Export {
         Ok(summary)
     }
 
-    /// Opens all snapshots before anything is read, so that they lie close together.
+    /// Opens all snapshots at once and before anything is read, so that they lie close together.
     async fn open_sources(&self) -> Result<Vec<OpenSource>> {
-        let mut open = Vec::with_capacity(self.plan.reads.len());
-        for (at, choice) in &self.plan.reads {
-            open.push(self.exports.set.sources()[*at].open(choice).await?);
-        }
+        let sources = self.exports.set.sources();
+        let reads = self.plan.reads.iter();
+        let open = try_join_all(reads.map(|(at, choice)| sources[*at].open(choice))).await?;
         let names = open.iter().flat_map(|source| source.tables());
         check_unique(names.map(|table| (table.source.as_str(), table.name.as_str())))?;
         Ok(open)

@@ -66,6 +66,9 @@ impl Content {
         {
             self.put(piece, zip)?;
         }
+        while let Some(piece) = self.workers.take_ready().map_err(Error::Compressor)? {
+            self.put(piece, zip)?;
+        }
         let piece = self.next_piece();
         self.workers.give(piece).map_err(Error::Compressor)
     }

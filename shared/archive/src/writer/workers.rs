@@ -4,7 +4,7 @@
 //! one piece in hand and at most one before it: memory is bounded by the number of threads.
 
 use std::io;
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
 use std::thread::{self, JoinHandle};
 
 use super::compression::Compression;
@@ -53,6 +53,25 @@ impl Workers {
         let worker = &self.threads[self.given % self.threads.len()];
         self.given += 1;
         worker.pieces.as_ref().and_then(|pieces| pieces.send(piece).ok()).ok_or_else(gone)
+    }
+
+    /// The oldest piece if it is there already, so that the first bytes of an entry need not wait for the later ones.
+    ///
+    /// # Errors
+    /// When its thread is gone.
+    pub(super) fn take_ready(&mut self) -> io::Result<Option<Piece>> {
+        if self.given == self.taken {
+            return Ok(None);
+        }
+        let worker = &self.threads[self.taken % self.threads.len()];
+        match worker.compressed.try_recv() {
+            Ok(piece) => {
+                self.taken += 1;
+                Ok(Some(piece))
+            }
+            Err(TryRecvError::Empty) => Ok(None),
+            Err(TryRecvError::Disconnected) => Err(gone()),
+        }
     }
 
     /// Waits for the oldest piece; `None` when all have been taken.
