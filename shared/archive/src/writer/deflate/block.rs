@@ -1,5 +1,5 @@
 //! One block: what the search found, counted, and then written by Huffman codes made for it, because codes
-//! made for the data are a fifth of what is saved.
+//! made for the data make up for the short matches that were not looked for.
 
 use super::bits::{Bits, Stream};
 use super::codes::{self, Code};
@@ -57,11 +57,6 @@ impl Block {
         for &literal in literals {
             self.literals[literal as usize] += 1;
         }
-    }
-
-    #[inline(always)]
-    pub(super) fn count_one(&mut self, literal: u8) {
-        self.literals[literal as usize] += 1;
     }
 
     /// A match at a position; its length is 3 to 258, its distance 1 to 32,768.

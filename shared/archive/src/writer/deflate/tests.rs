@@ -67,8 +67,8 @@ fn deflate(bytes: &[u8], cuts: &[usize], earlier: usize) -> Vec<u8> {
 fn inflate(deflated: &[u8], most: usize) -> Vec<u8> {
     let mut inflated = Vec::with_capacity(most + 1);
     let mut inflate = Decompress::new(false);
-    let status = inflate.decompress_vec(deflated, &mut inflated, FlushDecompress::Finish).unwrap();
-    assert_eq!(status, Status::StreamEnd);
+    let status = inflate.decompress_vec(deflated, &mut inflated, FlushDecompress::Finish);
+    assert!(matches!(status, Ok(Status::StreamEnd)), "{status:?}");
     assert_eq!(inflate.total_in(), deflated.len() as u64);
     inflated
 }
@@ -77,9 +77,21 @@ fn inflate(deflated: &[u8], most: usize) -> Vec<u8> {
 fn check(bytes: &[u8], cuts: &[usize], earlier: usize) -> usize {
     let deflated = deflate(bytes, cuts, earlier);
     assert!(inflate(&deflated, bytes.len()) == bytes, "{} bytes cut at {cuts:?}", bytes.len());
-    let stored = bytes.len() / 65_535 + 2 * (cuts.len() + 1);
+    // Of 128 KiB each that do not shrink, three stored blocks are made.
+    let stored = bytes.len() / 43_690 + 2 * (cuts.len() + 1);
     assert!(deflated.len() <= bytes.len() + 5 * stored, "{} became {}", bytes.len(), deflated.len());
     deflated.len()
+}
+
+/// Writes a block that was not searched for but made.
+#[track_caller]
+fn check_block(block: &Block, bytes: &[u8]) -> usize {
+    let mut out = Vec::new();
+    let mut stream = Stream::new(&mut out);
+    block.write(bytes, &mut stream);
+    stream.put_stored(&[], true);
+    assert!(inflate(&out, bytes.len()) == bytes);
+    out.len()
 }
 
 #[test]
@@ -126,12 +138,7 @@ fn every_length_and_distance_is_written() {
             bytes.push(bytes[bytes.len() - usize::from(distance)]);
         }
     }
-    let mut out = Vec::new();
-    let mut stream = Stream::new(&mut out);
-    block.write(&bytes, &mut stream);
-    stream.put_stored(&[], true);
-    assert!(out.len() < 36_000, "stored: {}", out.len());
-    assert!(inflate(&out, bytes.len()) == bytes);
+    assert!(check_block(&block, &bytes) < 36_000);
 }
 
 #[test]
@@ -141,12 +148,11 @@ fn matches_reach_back_32_kib_and_no_further() {
     assert!(reached + 200 < check(&far(32_769), &[], 0));
     // Into the bytes before the chunk too.
     let cut = check(&far(32_768), &[32_768], 32_768);
-    assert!(cut < reached + 50 && cut + 150 < check(&far(32_768), &[32_768], 32_767));
+    assert!(cut < reached + 50 && cut + 150 < check(&far(32_768), &[32_768], 32_000));
 }
 
 #[test]
 fn blocks_with_one_distance_or_none_come_back() {
-    // Every byte value twice and no eight bytes twice: literals only, fewer of which are worth a code.
     let steps = |step: usize, length| (0..length).map(|at| (at * step % 61) as u8 + b' ').collect::<Vec<_>>();
     let literals: Vec<u8> = noise(6000).iter().map(|byte| byte % 7).collect();
     assert!(check(&literals, &[], 0) < 3000);
@@ -158,16 +164,16 @@ fn blocks_with_one_distance_or_none_come_back() {
 #[test]
 fn rare_symbols_keep_within_the_longest_code() {
     // Frequencies like Fibonacci's numbers make the deepest tree.
-    let (mut bytes, mut few, mut many) = (Vec::new(), 1, 1);
-    for symbol in 0..24_u8 {
+    let (mut bytes, mut few, mut many) = (Vec::new(), 1, 2);
+    for symbol in 0..22_u8 {
         bytes.extend(std::iter::repeat_n(symbol * 3, few));
         (few, many) = (many, few + many);
     }
-    let mut noise = Noise(99);
-    for at in (1..bytes.len()).rev() {
-        bytes.swap(at, noise.below(at + 1));
-    }
-    assert!(check(&bytes, &[], 0) < bytes.len() / 2);
+    // Literals only: matches would take away from the frequent ones.
+    let mut block = Block::default();
+    block.count(&bytes);
+    assert!(check_block(&block, &bytes) < bytes.len() / 2);
+    check(&bytes, &[], 0);
 }
 
 #[test]
