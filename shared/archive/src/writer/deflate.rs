@@ -31,21 +31,19 @@ pub(super) struct Deflater {
 }
 
 impl Deflater {
-    /// Appends to `out` what `window[start..]` becomes, in whole bytes.
+    /// Appends to `out` what a chunk of any size becomes, in whole bytes.
     ///
-    /// `window[..start]` are the bytes before it in the same entry: matches reach into the last 32 KiB of
-    /// them. None is needed: chunks of 256 KiB get larger by a hundredth without, and faster by a
-    /// thirtieth. The chunk may have any size; what does not shrink gets longer by less than an
-    /// eight-thousandth and 10 bytes. Exactly one chunk, the one that ends the entry, is the `last`.
-    pub(super) fn compress(&mut self, window: &[u8], start: usize, last: bool, out: &mut Vec<u8>) {
-        let start = start.min(window.len());
+    /// What does not shrink gets longer by less than an eight-thousandth and 10 bytes. Exactly one chunk, the
+    /// one that ends the entry, is the `last`. Matches do not reach into the chunk before: if they did, chunks
+    /// of 256 KiB would get smaller by a hundredth and take a thirtieth more time.
+    pub(super) fn compress(&mut self, chunk: &[u8], last: bool, out: &mut Vec<u8>) {
         let mut stream = Stream::new(out);
-        self.matcher.restart(window, start);
-        for from in (start..window.len()).step_by(BLOCK) {
-            let end = window.len().min(from + BLOCK);
+        self.matcher.restart();
+        for from in (0..chunk.len()).step_by(BLOCK) {
+            let end = chunk.len().min(from + BLOCK);
             self.block.restart(from);
-            self.matcher.parse(window, from, end, &mut self.block);
-            self.block.write(&window[from..end], &mut stream);
+            self.matcher.parse(chunk, from, end, &mut self.block);
+            self.block.write(&chunk[from..end], &mut stream);
         }
         // Empty and stored: what fills the last byte, and what says whether more follows.
         stream.put_stored(&[], last);

@@ -45,7 +45,7 @@ impl Compressor {
         piece.crc.update(&piece.bytes);
         piece.deflated.clear();
         match self {
-            Self::Ours(deflater) => deflater.compress(&piece.bytes, 0, piece.last, &mut piece.deflated),
+            Self::Ours(deflater) => deflater.compress(&piece.bytes, piece.last, &mut piece.deflated),
             Self::Zlib(state) => deflate_with_zlib(state, piece),
         }
     }

@@ -6,7 +6,7 @@
 
 use super::block::Block;
 
-/// 8,192 places, 16 KiB, stay in the first cache beside the window. JSON against level 1 of zlib-rs: 4,096
+/// 8,192 places, 16 KiB, stay in the first cache beside the view. JSON against level 1 of zlib-rs: 4,096
 /// give 0.318 at 1.90 times its speed, 8,192 0.305 at 1.78, and 16,384 0.298 at 1.71.
 const PLACES_BITS: u32 = 13;
 /// How far back a match may reach (RFC 1951 §3.2.5).
@@ -15,13 +15,10 @@ const FARTHEST: usize = 32 * 1024;
 const LONGEST: usize = 258;
 /// Positions without a match after which some are left out.
 const PATIENCE: usize = 256;
-/// Every which position of earlier bytes is looked at. Each of them would take a fifteenth
-/// more time.
-const EARLIER_STEP: usize = 4;
 /// Positions below 65,536, and what a match at the last of them may cover.
 const VIEW: usize = 2 * FARTHEST + LONGEST + 6;
 
-/// A part of the window. Of this size, so that the compiler knows that it holds eight bytes or a match at
+/// A part of a chunk. Of this size, so that the compiler knows that it holds eight bytes or a match at
 /// any position of 16 bits: checks would take a twentieth more time.
 type View = [u8; VIEW];
 
@@ -31,7 +28,7 @@ type Places = [u16; 1 << PLACES_BITS];
 pub(super) struct Matcher {
     /// For each hash of eight bytes where they were last, modulo 65,536.
     places: Box<Places>,
-    /// The end of a window, where it is shorter than a view.
+    /// The end of a chunk, where it is shorter than a view.
     end: Box<View>,
 }
 
@@ -42,26 +39,21 @@ impl Default for Matcher {
 }
 
 impl Matcher {
-    /// Forgets everything but the bytes before `start`.
-    pub(super) fn restart(&mut self, window: &[u8], start: usize) {
+    /// Forgets everything.
+    pub(super) fn restart(&mut self) {
         self.places.fill(0);
-        for at in (start.saturating_sub(FARTHEST)..start).step_by(EARLIER_STEP) {
-            if let Some(eight) = window[at..].first_chunk() {
-                self.places[place(u64::from_le_bytes(*eight))] = at as u16;
-            }
-        }
     }
 
-    /// Adds what `window[from..to]` is made of to `block`.
-    pub(super) fn parse(&mut self, window: &[u8], from: usize, to: usize, block: &mut Block) {
+    /// Adds what `chunk[from..to]` is made of to `block`.
+    pub(super) fn parse(&mut self, chunk: &[u8], from: usize, to: usize, block: &mut Block) {
         let mut at = from;
         while at + 8 <= to {
             let base = at.saturating_sub(FARTHEST);
-            let view = view(&window[base..], &mut self.end);
+            let view = view(&chunk[base..], &mut self.end);
             let part = Part { view, base, end: (to - base).min(2 * FARTHEST) };
             at = base + part.parse(at - base, &mut self.places, block);
         }
-        block.count(&window[at..to]);
+        block.count(&chunk[at..to]);
     }
 }
 
@@ -77,7 +69,7 @@ fn view<'a>(bytes: &'a [u8], copy: &'a mut View) -> &'a View {
 /// As much as is parsed in one go: positions fit in 16 bits.
 struct Part<'a> {
     view: &'a View,
-    /// Where the view begins in the window.
+    /// Where the view begins in the chunk.
     base: usize,
     /// Where the part ends in the view; eight bytes at least are left.
     end: usize,
