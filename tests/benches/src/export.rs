@@ -5,8 +5,10 @@ mod memory;
 mod ours;
 mod peers;
 mod processors;
+mod recovery;
 mod stages;
 
+use std::path::Path;
 use std::time::Duration;
 
 use strongroom_testkit::TestDb;
@@ -14,6 +16,7 @@ use strongroom_testkit::TestDb;
 use crate::median;
 use ours::Ours;
 use peers::{PEERS, Peer};
+use recovery::Recovery;
 
 /// What is run.
 #[derive(Clone, clap::Args)]
@@ -24,15 +27,18 @@ pub(crate) struct Plan {
     /// Pairs of each kind.
     #[arg(long, default_value_t = 5)]
     rounds: usize,
-    /// Only peers whose name contains this; `none` for the stages alone.
+    /// Only peers whose name contains this (`our own` for sealed beside plain); `none` for the stages alone.
     #[arg(long, default_value = "")]
     peer: String,
-    /// Seal both sides: ours as the server does, the peers by `age`.
+    /// Seal neither side. Else ours seals as the server does, and the peers by `age` or by themselves.
     #[arg(long)]
-    sealed: bool,
+    plain: bool,
     /// Time and memory of ours at a tenth, one and four times `rows` instead.
     #[arg(long)]
     scale: bool,
+    /// The pairs without the stages.
+    #[arg(long)]
+    no_stages: bool,
 }
 
 /// One backup.
@@ -54,45 +60,84 @@ pub(crate) async fn run(plan: Plan) {
     }
     let Some(database) = TestDb::postgres() else { return };
     data::fill_postgres(&database, plan.rows).await;
-    let folder = tempfile::tempdir().unwrap();
-    let recipient = plan.sealed.then(|| peers::new_recipient(folder.path()));
-    let service = Ours::start(&database);
-    println!("{} rows, {} cores, {} pairs; medians", plan.rows, crate::cores(), plan.rounds);
-    for peer in PEERS.iter().filter(|peer| peer.name.contains(&plan.peer)) {
-        let (mut ours, mut theirs) = (Vec::new(), Vec::new());
-        for _ in 0..plan.rounds {
-            ours.push(service.run(folder.path(), plan.sealed).await);
-            theirs.push(peer.run(database.url_text(), folder.path(), recipient.as_deref()));
-        }
-        report(peer, &ours, &theirs);
+    pairs(&plan, &database).await;
+    if !plan.no_stages {
+        let sqlite = TestDb::sqlite();
+        data::fill_sqlite(&sqlite, plan.rows / 5).await;
+        stages::measure(&database, &sqlite).await;
     }
-    drop(service);
-    let sqlite = TestDb::sqlite();
-    data::fill_sqlite(&sqlite, plan.rows / 5).await;
-    stages::measure(&database.url(), &sqlite.url()).await;
+}
+
+async fn pairs(plan: &Plan, database: &TestDb) {
+    let folder = tempfile::tempdir().unwrap();
+    let recovery = Recovery::create(folder.path());
+    let service = Ours::start(database, &recovery);
+    let seal = if plan.plain { "plain" } else { "sealed" };
+    println!("{} rows, {} cores, {} pairs, {seal}; medians", plan.rows, crate::cores(), plan.rounds);
+    let key = (!plan.plain).then_some(&recovery);
+    for peer in PEERS.iter().filter(|peer| peer.name.contains(&plan.peer)) {
+        beside(peer, &service, plan, database.url_text(), folder.path(), key).await;
+    }
+    if !plan.plain && "our own".contains(&plan.peer) {
+        beside_plain(&service, plan, folder.path()).await;
+    }
+}
+
+async fn beside(
+    peer: &Peer,
+    service: &Ours,
+    plan: &Plan,
+    url: &str,
+    folder: &Path,
+    recovery: Option<&Recovery>,
+) {
+    let (mut ours, mut theirs) = (Vec::new(), Vec::new());
+    for round in 0..plan.rounds {
+        ours.push(service.run(folder, !plan.plain).await);
+        theirs.push(peer.run(url, folder, recovery));
+        if round == 0 {
+            Ours::check(folder, recovery, plan.rows);
+            peer.check(url, folder, recovery, plan.rows);
+        }
+    }
+    report(peer.name, &ours, &theirs);
+}
+
+/// What the seal costs.
+async fn beside_plain(service: &Ours, plan: &Plan, folder: &Path) {
+    let (mut sealed, mut plain) = (Vec::new(), Vec::new());
+    for _ in 0..plan.rounds {
+        sealed.push(service.run(folder, true).await);
+        plain.push(service.run(folder, false).await);
+    }
+    Ours::check(folder, None, plan.rows);
+    report("our own plain ones", &sealed, &plain);
 }
 
 async fn scale(plan: &Plan) {
+    println!("{} exports each, {}; medians", plan.rounds, if plan.plain { "plain" } else { "sealed" });
     println!("rows        seconds   MiB above idle   MB of archive");
     for rows in [plan.rows / 10, plan.rows, plan.rows * 4] {
         let Some(database) = TestDb::postgres() else { return };
         data::fill_postgres(&database, rows).await;
         let folder = tempfile::tempdir().unwrap();
-        let service = Ours::start(&database);
+        let recovery = Recovery::create(folder.path());
+        let service = Ours::start(&database, &recovery);
         let mut samples = Vec::new();
         for _ in 0..plan.rounds {
-            samples.push(service.run(folder.path(), plan.sealed).await);
+            samples.push(service.run(folder.path(), !plan.plain).await);
         }
+        Ours::check(folder.path(), (!plan.plain).then_some(&recovery), rows);
         let (seconds, memory, size) = middle(&samples);
         println!("{rows:<10}  {seconds:>7.2}   {memory:>14.1}   {size:>13.1}");
     }
 }
 
-fn report(peer: &Peer, ours: &[Sample], theirs: &[Sample]) {
+fn report(name: &str, ours: &[Sample], theirs: &[Sample]) {
     let (seconds, memory, size) = middle(ours);
     let (their_seconds, their_memory, their_size) = middle(theirs);
     let ratios = ours.iter().zip(theirs).map(|(ours, theirs)| ours.seconds / theirs.seconds);
-    println!("\nbeside {}", peer.name);
+    println!("\nbeside {name}");
     println!(
         "  seconds        {seconds:>8.2}  {their_seconds:>8.2}  ratio of pairs {:.2}",
         median(ratios.collect())

@@ -1,7 +1,7 @@
 //! Our export as an operator runs it: three processes over real sockets.
 
 use std::path::Path;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use e2e::{Deployment, source};
@@ -12,6 +12,8 @@ use strongroom_api::backup::v1::export_backup_response::Message;
 use strongroom_runtime::client::{AuthorizedChannel, Bearer, Target};
 use strongroom_testkit::TestDb;
 
+use super::data::TABLE;
+use super::recovery::{Recovery, check};
 use super::{Sample, memory, processors};
 
 /// A vault and a backup service that has one source.
@@ -23,18 +25,21 @@ pub(super) struct Ours {
 }
 
 impl Ours {
-    /// Starts them on `database`.
-    pub(super) fn start(database: &TestDb) -> Self {
+    /// Starts them on `database`; sealed archives open by `recovery`, and by the vault.
+    pub(super) fn start(database: &TestDb, recovery: &Recovery) -> Self {
         let vault_database = TestDb::sqlite();
-        let deployment = Deployment::start(vault_database.url_text(), &source("gateway", database, &[]));
+        let seal = format!("[seal]\nrecovery_recipients = [\"{}\"]\n\n", recovery.recipient);
+        let sources = format!("{seal}{}", source("gateway", database, &[]));
+        let deployment = Deployment::start(vault_database.url_text(), &sources);
         let idle = memory::resident(deployment.backup.pid());
         Self { deployment, idle, _vault_database: vault_database }
     }
 
-    /// One export into `folder`, and the memory that the backup service held above its idle state.
+    /// One export, left in `folder`, and the memory that the backup service held above its idle state.
     pub(super) async fn run(&self, folder: &Path, sealed: bool) -> Sample {
         let first_byte = Some(self.first_byte(sealed).await);
-        let out = folder.join("ours.zip");
+        let out = folder.join("ours");
+        let _ = std::fs::remove_file(&out);
         memory::forget_peak(self.deployment.backup.pid());
         let mut arguments = vec!["backup", "export", "--out", out.to_str().unwrap()];
         if !sealed {
@@ -47,9 +52,17 @@ impl Ours {
         let processors = processors::busy() - busy;
         assert!(status.success(), "{}", self.deployment.backup.log());
         let memory = memory::peak(self.deployment.backup.pid()).saturating_sub(self.idle);
-        let size = out.metadata().unwrap().len();
-        std::fs::remove_file(&out).unwrap();
-        Sample { seconds, processors, memory, size, first_byte }
+        Sample { seconds, processors, memory, size: out.metadata().unwrap().len(), first_byte }
+    }
+
+    /// Panics unless the archive of the last run holds `rows` rows.
+    pub(super) fn check(folder: &Path, recovery: Option<&Recovery>, rows: u64) {
+        let out = folder.join("ours");
+        let opened = recovery.map(|recovery| recovery.open(&out));
+        let mut unpack = Command::new("unzip");
+        unpack.arg("-p").arg(opened.as_deref().unwrap_or(&out)).arg(format!("tables/{TABLE}.json"));
+        check(unpack, rows);
+        opened.inspect(|opened| std::fs::remove_file(opened).unwrap());
     }
 
     /// From the call to the first chunk, on a connection that is already there.

@@ -6,6 +6,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use super::data::TABLE;
+use super::recovery::{Recovery, check};
 use super::{Sample, memory, processors};
 
 /// How often the memory of a pipeline is looked at.
@@ -21,32 +22,47 @@ pub(super) struct Peer {
     line: &'static str,
     /// Whether `line` writes to standard output. If not, it seals what it keeps in `$OUT` by itself.
     streams: bool,
+    /// Prints the rows again, from `$OUT`.
+    unpack: &'static str,
 }
 
 /// The slow ones last.
 pub(super) const PEERS: [Peer; 4] = [
-    Peer { name: "pg_dump | zstd -3", line: "pg_dump \"$URL\" | zstd -q -3", streams: true },
+    Peer {
+        name: "pg_dump | zstd -3",
+        line: "pg_dump \"$URL\" | zstd -q -3",
+        streams: true,
+        unpack: "zstd -dcq <\"$OUT\"",
+    },
     Peer {
         name: "pg_dump | restic",
         line: "pg_dump \"$URL\" | restic -q -r \"$OUT\" backup --stdin",
         streams: false,
+        unpack: "restic -q -r \"$OUT\" dump latest stdin",
     },
-    Peer { name: "pg_dump -Fc", line: "pg_dump -Fc \"$URL\"", streams: true },
+    Peer {
+        name: "pg_dump -Fc",
+        line: "pg_dump -Fc \"$URL\"",
+        streams: true,
+        unpack: "pg_restore -f - \"$OUT\"",
+    },
     Peer {
         name: "psql row_to_json | zip",
         line: "psql -qAt \"$URL\" -c \"COPY (SELECT row_to_json(t) FROM $TABLE t) TO STDOUT\" | zip -q - -",
         streams: true,
+        unpack: "unzip -p \"$OUT\"",
     },
 ];
 
 impl Peer {
-    /// Runs it once. Its file reaches the disk before the clock stops, as ours does.
-    pub(super) fn run(&self, url: &str, folder: &Path, recipient: Option<&str>) -> Sample {
+    /// Runs it once and leaves its file in `folder`. The file reaches the disk before the clock stops, as ours does.
+    pub(super) fn run(&self, url: &str, folder: &Path, recovery: Option<&Recovery>) -> Sample {
         let out = folder.join("peer");
+        assert!(bash("rm -rf \"$OUT\"", url, &out).status().unwrap().success());
         if !self.streams {
-            bash("restic -q -r \"$OUT\" init", url, &out).spawn().unwrap().wait().unwrap();
+            assert!(bash("restic -q -r \"$OUT\" init", url, &out).status().unwrap().success());
         }
-        let mut command = bash(&self.script(recipient), url, &out);
+        let mut command = bash(&self.script(recovery), url, &out);
         let (began, busy) = (Instant::now(), processors::busy());
         let mut child = command.spawn().unwrap();
         let mut memory = 0;
@@ -60,13 +76,19 @@ impl Peer {
         let seconds = began.elapsed().as_secs_f64();
         let processors = processors::busy() - busy;
         assert!(status.success(), "{}: {status}", self.name);
-        let size = size_of(&out);
-        bash("rm -rf \"$OUT\"", url, &out).status().unwrap();
-        Sample { seconds, processors, memory, size, first_byte: None }
+        Sample { seconds, processors, memory, size: size_of(&out), first_byte: None }
     }
 
-    fn script(&self, recipient: Option<&str>) -> String {
-        let seal = recipient.map(|recipient| format!(" | age -r {recipient}")).unwrap_or_default();
+    /// Panics unless the file of the last run holds `rows` rows.
+    pub(super) fn check(&self, url: &str, folder: &Path, recovery: Option<&Recovery>, rows: u64) {
+        let out = folder.join("peer");
+        let opened = recovery.filter(|_| self.streams).map(|recovery| recovery.open(&out));
+        check(bash(self.unpack, url, opened.as_deref().unwrap_or(&out)), rows);
+        opened.inspect(|opened| std::fs::remove_file(opened).unwrap());
+    }
+
+    fn script(&self, recovery: Option<&Recovery>) -> String {
+        let seal = recovery.map(|recovery| format!(" | age -r {}", recovery.recipient)).unwrap_or_default();
         let to_file = if self.streams { format!("{seal} >\"$OUT\"") } else { String::new() };
         format!("set -o pipefail\n{}{to_file} && sync \"$OUT\"", self.line)
     }
@@ -92,12 +114,4 @@ fn size_of(path: &Path) -> u64 {
         return path.metadata().unwrap().len();
     }
     path.read_dir().unwrap().map(|entry| size_of(&entry.unwrap().path())).sum()
-}
-
-/// A recipient whose private half stays in `folder`.
-pub(super) fn new_recipient(folder: &Path) -> String {
-    let key = folder.join("recovery.key");
-    assert!(Command::new("age-keygen").arg("-o").arg(&key).stderr(Stdio::null()).status().unwrap().success());
-    let text = std::fs::read_to_string(key).unwrap();
-    text.lines().find_map(|line| line.strip_prefix("# public key: ")).unwrap().to_owned()
 }

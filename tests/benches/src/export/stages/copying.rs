@@ -1,0 +1,70 @@
+//! What several connections could give: binary COPY of one snapshot, drained and thrown away.
+//!
+//! Each connection takes its share of the table's pages; that the rows would have to be put in order again is not
+//! counted, so this is the most that reading ahead can win.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use sqlx::postgres::PgConnection;
+use sqlx::{AssertSqlSafe, Connection as _};
+use tokio_stream::StreamExt as _;
+
+use super::{Clock, Cost, TABLE};
+
+/// Pages that are read by one statement: 16 MiB.
+const PAGES: i64 = 2048;
+
+const BEGIN: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+
+/// Reads the whole table by so many connections. One alone reads it by one statement, as the product does.
+pub(super) async fn drain(url: &str, connections: usize) -> Cost {
+    let mut leader = connect(url).await;
+    let snapshot: String =
+        sqlx::query_scalar("SELECT pg_export_snapshot()").fetch_one(&mut leader).await.unwrap();
+    let pages = if connections == 1 { i64::MAX } else { PAGES };
+    let end = pages_of_table(&mut leader).await;
+    let mut readers = Vec::new();
+    for _ in 0..connections {
+        let mut connection = connect(url).await;
+        let import = format!("SET TRANSACTION SNAPSHOT '{snapshot}'");
+        sqlx::raw_sql(AssertSqlSafe(import)).execute(&mut connection).await.unwrap();
+        readers.push(connection);
+    }
+    let next = Arc::new(AtomicI64::new(0));
+    let clock = Clock::start();
+    let running =
+        readers.into_iter().map(|connection| tokio::spawn(take(connection, Arc::clone(&next), end, pages)));
+    for reader in running.collect::<Vec<_>>() {
+        reader.await.unwrap();
+    }
+    clock.stop()
+}
+
+async fn connect(url: &str) -> PgConnection {
+    let mut connection = PgConnection::connect(url).await.unwrap();
+    sqlx::raw_sql(BEGIN).execute(&mut connection).await.unwrap();
+    connection
+}
+
+async fn pages_of_table(connection: &mut PgConnection) -> i64 {
+    let sql = format!("SELECT pg_relation_size('{TABLE}') / current_setting('block_size')::bigint");
+    sqlx::query_scalar(AssertSqlSafe(sql)).fetch_one(connection).await.unwrap()
+}
+
+/// Reads ranges of `pages` pages until `next` is at the `end`.
+async fn take(mut connection: PgConnection, next: Arc<AtomicI64>, end: i64, pages: i64) {
+    loop {
+        let from = next.fetch_add(pages.min(end), Ordering::Relaxed);
+        if from >= end {
+            return;
+        }
+        let to = from.saturating_add(pages).min(end);
+        let range = format!("ctid >= '({from},0)' AND ctid < '({to},0)'");
+        let copy = format!("COPY (SELECT * FROM {TABLE} WHERE {range}) TO STDOUT (FORMAT binary)");
+        let mut stream = connection.copy_out_raw(&copy).await.unwrap();
+        while let Some(message) = stream.next().await {
+            std::hint::black_box(message.unwrap());
+        }
+    }
+}
