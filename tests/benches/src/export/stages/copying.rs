@@ -22,8 +22,8 @@ pub(super) async fn drain(url: &str, connections: usize) -> Cost {
     let mut leader = connect(url).await;
     let snapshot: String =
         sqlx::query_scalar("SELECT pg_export_snapshot()").fetch_one(&mut leader).await.unwrap();
-    let pages = if connections == 1 { i64::MAX } else { PAGES };
     let end = pages_of_table(&mut leader).await;
+    let pages = if connections == 1 { end } else { PAGES };
     let mut readers = Vec::new();
     for _ in 0..connections {
         let mut connection = connect(url).await;
@@ -55,13 +55,16 @@ async fn pages_of_table(connection: &mut PgConnection) -> i64 {
 /// Reads ranges of `pages` pages until `next` is at the `end`.
 async fn take(mut connection: PgConnection, next: Arc<AtomicI64>, end: i64, pages: i64) {
     loop {
-        let from = next.fetch_add(pages.min(end), Ordering::Relaxed);
+        let from = next.fetch_add(pages, Ordering::Relaxed);
         if from >= end {
             return;
         }
-        let to = from.saturating_add(pages).min(end);
-        let range = format!("ctid >= '({from},0)' AND ctid < '({to},0)'");
-        let copy = format!("COPY (SELECT * FROM {TABLE} WHERE {range}) TO STDOUT (FORMAT binary)");
+        let range = if pages < end {
+            format!(" WHERE ctid >= '({from},0)' AND ctid < '({},0)'", from + pages)
+        } else {
+            String::new()
+        };
+        let copy = format!("COPY (SELECT * FROM {TABLE}{range}) TO STDOUT (FORMAT binary)");
         let mut stream = connection.copy_out_raw(&copy).await.unwrap();
         while let Some(message) = stream.next().await {
             std::hint::black_box(message.unwrap());
