@@ -29,7 +29,7 @@ const BYTES: usize = 256 << 20;
 const QUEUE: usize = 4;
 const SIZES: [usize; 3] = [64 << 10, 256 << 10, 1 << 20];
 /// What the client asks for.
-const WINDOWS: [(&str, fn(Endpoint) -> Endpoint); 6] = [
+const WINDOWS: [(&str, Setting); 6] = [
     ("hyper's own", |endpoint| endpoint),
     ("64 KiB", |endpoint| windows(endpoint, 64 << 10)),
     ("1 MiB", |endpoint| windows(endpoint, 1 << 20)),
@@ -38,6 +38,7 @@ const WINDOWS: [(&str, fn(Endpoint) -> Endpoint); 6] = [
     ("adaptive", |endpoint| endpoint.http2_adaptive_window(true)),
 ];
 
+type Setting = fn(Endpoint) -> Endpoint;
 type Codec = ProstCodec<Chunk, Chunk>;
 type Future<T, E> = std::pin::Pin<Box<dyn std::future::Future<Output = Result<T, E>> + Send>>;
 
