@@ -162,6 +162,7 @@ impl Record {
 }
 
 #[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use std::io::Cursor;
 
