@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Serialize;
+use sha2::{Digest as _, Sha256};
 use strongroom_api::vault::v1::audit_service_client::AuditServiceClient;
 use strongroom_api::vault::v1::crypto_service_client::CryptoServiceClient;
 use strongroom_api::vault::v1::key_service_client::KeyServiceClient;
@@ -160,9 +161,12 @@ impl Vault {
         Ok(VaultStanza::new(&wrapped.root_key_id, wrapped.wrapped.into())?)
     }
 
-    /// Has the vault sign a manifest, up to 4 MiB.
+    /// Has the vault sign a manifest, of which it gets the digest: a manifest may be longer than a message.
     pub(crate) async fn sign_manifest(&self, manifest: &[u8]) -> Result<ManifestSignature> {
-        let request = limited(SignManifestRequest { manifest: manifest.to_vec().into() });
+        let request = limited(SignManifestRequest {
+            sha256: Sha256::digest(manifest).to_vec().into(),
+            ..SignManifestRequest::default()
+        });
         let answer = self.crypto.clone().sign_manifest(request).await;
         let signed = answer.map_err(|status| self.error(status))?.into_inner();
         let signature = ManifestSignature::new(&signed.kid, &signed.signature);

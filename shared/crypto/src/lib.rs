@@ -111,7 +111,7 @@ pub use ring::KeyRing;
 pub use root::{RootKey, RootKeyId};
 pub use seal::{MAX_VALUE_BYTES, parse_kid};
 pub use secret::SecretBytes;
-pub use signing::{PUBLIC_KEY_BYTES, PublicKey, SIGNATURE_BYTES, SignatureDomain, verify};
+pub use signing::{DocumentDigest, PUBLIC_KEY_BYTES, PublicKey, SIGNATURE_BYTES, SignatureDomain, verify};
 pub use token::Token;
 pub use version::{Purpose, State, WrappedVersion};
 pub use wrap::KeyVersion;

@@ -18,6 +18,9 @@ pub const SIGNATURE_BYTES: usize = 64;
 /// Length of a public key in bytes.
 pub const PUBLIC_KEY_BYTES: usize = 32;
 
+/// SHA-256 of a document.
+pub type DocumentDigest = [u8; 32];
+
 /// What kind of document a signature is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SignatureDomain {
@@ -34,8 +37,8 @@ impl SignatureDomain {
     }
 
     /// The bytes that are signed: label ‖ SHA-256(document).
-    fn message(self, document: &[u8]) -> Vec<u8> {
-        [self.label(), &Sha256::digest(document)].concat()
+    fn message(self, digest: &DocumentDigest) -> Vec<u8> {
+        [self.label(), digest].concat()
     }
 }
 
@@ -62,8 +65,21 @@ impl KeyRing {
         domain: SignatureDomain,
         document: &[u8],
     ) -> Result<(Kid, [u8; SIGNATURE_BYTES])> {
+        self.sign_digest(key_id, domain, &Sha256::digest(document).into())
+    }
+
+    /// The same for a document that is too long to be handed over: the signature is that of [`Self::sign`].
+    ///
+    /// # Errors
+    /// As [`Self::sign`].
+    pub fn sign_digest(
+        &self,
+        key_id: &str,
+        domain: SignatureDomain,
+        digest: &DocumentDigest,
+    ) -> Result<(Kid, [u8; SIGNATURE_BYTES])> {
         let version = self.primary(key_id)?;
-        Ok((version.kid(), version.signing()?.sign(&domain.message(document))))
+        Ok((version.kid(), version.signing()?.sign(&domain.message(digest))))
     }
 
     /// Public halves of the usable versions of a signing key, oldest first. A version that was disabled or
@@ -98,7 +114,8 @@ pub fn verify(
 ) -> Result<()> {
     let key = VerifyingKey::from_bytes(public_key).map_err(|_| Error::Signature)?;
     let signature = Signature::from_bytes(signature);
-    key.verify_strict(&domain.message(document), &signature).map_err(|_| Error::Signature)
+    let message = domain.message(&Sha256::digest(document).into());
+    key.verify_strict(&message, &signature).map_err(|_| Error::Signature)
 }
 
 /// The private half, derived from a key version. Wiped when dropped.

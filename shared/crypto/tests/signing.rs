@@ -57,6 +57,7 @@ fn the_message_is_label_and_digest() {
     let digest = Sha256::digest(b"manifest");
     let message = [&b"strongroom/archive-manifest/v1\n"[..], &digest].concat();
     key.verify_strict(&message, &Signature::from_bytes(&signature)).unwrap();
+    assert_eq!(ring.sign_digest("signing", DOMAIN, &digest.into()).unwrap().1, signature);
 }
 
 #[test]

@@ -227,3 +227,20 @@ async fn names_that_no_archive_holds_fail_before_the_first_byte() {
         assert!(status.message().contains(expected), "{}", status.message());
     }
 }
+
+/// A vault takes 4 MiB in a message; what it signs is the digest.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_manifest_longer_than_a_message_is_signed() {
+    let recordings = Recordings::start(&[("a", b"1")], "").await;
+    let folder = recordings.root.join("f".repeat(240)).join("g".repeat(240)).join("h".repeat(240));
+    std::fs::create_dir_all(&folder).unwrap();
+    for number in 0..5_000 {
+        std::fs::write(folder.join(format!("{number:0240}")), "x").unwrap();
+    }
+    let mut archive = archive(&recordings.export(plain()).await.unwrap().file);
+    assert!(archive.manifest_json().len() > 5 << 20, "{}", archive.manifest_json().len());
+    let signature = archive.signature().unwrap().expect("the vault signs");
+    let signer = recordings.service.vault.signer();
+    let domain = strongroom_crypto::SignatureDomain::ArchiveManifest;
+    strongroom_crypto::verify(&signer.bytes, domain, archive.manifest_json(), signature.bytes()).unwrap();
+}

@@ -92,7 +92,8 @@ impl CryptoService for Api {
 
     async fn sign_manifest(&self, request: Request<SignManifestRequest>) -> Answer<SignManifestResponse> {
         let caller = Caller::of(&request)?;
-        let (kid, signature) = self.0.sign_manifest(&caller, &request.into_inner().manifest).await?;
+        let digest = convert::manifest_digest(&request.into_inner())?;
+        let (kid, signature) = self.0.sign_manifest(&caller, &digest).await?;
         let signature = signature.to_vec().into();
         Ok(Response::new(SignManifestResponse { signature, kid: kid.to_string() }))
     }

@@ -128,6 +128,8 @@ pub(crate) const TABLE: &[Row] = &[
     row("vault.v1.CryptoService/Rewrap",
         r#"{"keyId": "$key", "ciphertext": "$ciphertext", "aad": "cm93"}"#, "", OPENING),
     row("vault.v1.CryptoService/SignManifest", r#"{"manifest": "e30="}"#, "", &[("manifest", MANIFEST)]),
+    row("vault.v1.CryptoService/SignManifest", r#"{"sha256": "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="}"#, "",
+        &[("sha256", MANIFEST_DIGEST)]),
 
     row("vault.v1.KeyService/ApproveKeyRequest", r#"{"id": "$uuid"}"#, "KEY_REQUEST_NOT_FOUND", &[("id", ID)]),
     row("vault.v1.KeyService/CreateKey", r#"{"keyId": "k-$uuid"}"#, "", &[("key_id", KEY_ID)]),

@@ -1,6 +1,7 @@
 //! Damage to a plain archive that has a signed manifest: nothing that changes what is in it passes.
 
-use strongroom_archive::{Limits, ManifestSignature};
+use sha2::{Digest as _, Sha256};
+use strongroom_archive::{ArchiveWriter, Compression, Limits, ManifestHead, ManifestSignature};
 use strongroom_crypto::{KeyRing, KeyVersion, Purpose, RootKey, SignatureDomain, verify};
 
 use crate::sample;
@@ -19,7 +20,8 @@ impl Signer {
     }
 
     fn sign(&self, manifest: &[u8]) -> ManifestSignature {
-        let (kid, signature) = self.0.sign(KEY, DOMAIN, manifest).unwrap();
+        // As the vault is asked: a manifest may be longer than a message.
+        let (kid, signature) = self.0.sign_digest(KEY, DOMAIN, &Sha256::digest(manifest).into()).unwrap();
         ManifestSignature::new(&kid.to_string(), &signature).unwrap()
     }
 
@@ -71,4 +73,21 @@ fn a_manifest_written_anew_is_refused() {
     assert_eq!(signer.contents(&forged), None);
     let unsigned = sample::write(&tables, Limits::V1).unwrap();
     assert_eq!(signer.contents(&unsigned), None);
+}
+
+/// Sixteen times what fits into a message.
+#[test]
+fn the_longest_manifest_is_signed_and_verifies() {
+    let signer = Signer::new();
+    let write = |padding: usize| {
+        let writer = ArchiveWriter::create(Vec::new(), Limits::V1, Compression::default());
+        let head = ManifestHead { app_url: "x".repeat(padding), ..sample::head() };
+        writer.finish_signed(head, |manifest| Ok(signer.sign(manifest)))
+    };
+    let longest = usize::try_from(Limits::V1.manifest_bytes).unwrap();
+    let rest = sample::open(&write(0).unwrap().1).unwrap().manifest_json().len();
+    let (_, archive) = write(longest - rest).unwrap();
+    let [(_, manifest), _] = signer.contents(&archive).unwrap().try_into().unwrap();
+    assert_eq!(manifest.len(), longest);
+    write(longest - rest + 1).unwrap_err();
 }

@@ -113,7 +113,7 @@ impl Service {
     /// Stops it and returns how it ended.
     pub(crate) async fn stop(self) -> Result<(), Error> {
         self.shutdown.begin();
-        tokio::time::timeout(Duration::from_secs(60), self.running).await.unwrap().unwrap()
+        tokio::time::timeout(Duration::from_secs(30), self.running).await.unwrap().unwrap()
     }
 
     /// For a service that must refuse to start.

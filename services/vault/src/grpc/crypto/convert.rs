@@ -1,12 +1,16 @@
 //! Messages of `CryptoService` to what the verbs take, and outcomes back to messages.
 
+use sha2::{Digest as _, Sha256};
 use strongroom_api::vault::v1 as proto;
-use strongroom_crypto::PublicKey;
+use strongroom_crypto::{DocumentDigest, PublicKey};
 use strongroom_runtime::status::reason_of;
 use tonic::Status;
 
 use crate::ciphertexts::{Ciphertext, DataKey, DataKeyOrder, Opened, Outcomes, Plain, Sealed, Verdict};
 use crate::error::{Error, Result};
+
+/// The longest manifest that is sent whole, in bytes.
+const MAX_MANIFEST: usize = 4 << 20;
 
 /// Each item as the verbs take it.
 pub(super) fn items<M, I: From<M>>(messages: Vec<M>) -> Vec<I> {
@@ -106,6 +110,23 @@ impl From<Verdict> for proto::check_decryptable_response::Verdict {
         let decryptable = verdict.refused.is_none();
         let reason = verdict.refused.map(|error| reason_of(&error.into())).unwrap_or_default();
         Self { decryptable, kid, reason }
+    }
+}
+
+/// SHA-256 of the manifest to be signed, given as such or made here.
+pub(super) fn manifest_digest(request: &proto::SignManifestRequest) -> Result<DocumentDigest> {
+    let refuse = |field, problem: String| Err(Error::Field { field, problem });
+    match (request.manifest.len(), request.sha256.len()) {
+        (0, 0) => refuse("manifest", "must not be empty, unless sha256 is given".into()),
+        (1..=MAX_MANIFEST, 0) => Ok(Sha256::digest(&request.manifest).into()),
+        (bytes, 0) => refuse(
+            "manifest",
+            format!("has {bytes} bytes; at most {MAX_MANIFEST} are allowed, send the sha256 of a longer one"),
+        ),
+        (0, bytes) => request.sha256.as_ref().try_into().or_else(|_| {
+            refuse("sha256", format!("has {bytes} bytes; a SHA-256 has {}", size_of::<DocumentDigest>()))
+        }),
+        _ => refuse("sha256", "must not be given beside manifest".into()),
     }
 }
 

@@ -57,8 +57,8 @@ impl CryptoService for FakeVault {
         &self,
         request: Request<vault::SignManifestRequest>,
     ) -> Result<Response<vault::SignManifestResponse>, Status> {
-        let manifest = request.into_inner().manifest;
-        let signed = self.ring().sign(SIGNING, SignatureDomain::ArchiveManifest, &manifest);
+        let digest = request.into_inner().sha256.as_ref().try_into().unwrap();
+        let signed = self.ring().sign_digest(SIGNING, SignatureDomain::ArchiveManifest, &digest);
         let (kid, signature) = signed.unwrap();
         let signature = signature.to_vec().into();
         Ok(Response::new(vault::SignManifestResponse { signature, kid: kid.to_string() }))
