@@ -1,65 +1,23 @@
-//! Many exports at once, and clients that are slow: what one of them costs the service and the others.
+//! Many exports at once: what one of them costs the service and the others.
 
 use std::time::{Duration, Instant};
 
-use e2e::{Deployment, bulk_table, eventually, long, source};
+use e2e::{Deployment, bulk_table, long, source};
 use strongroom_api::backup::v1::backup_service_client::BackupServiceClient;
-use strongroom_api::backup::v1::export_backup_request::Seal;
 use strongroom_api::backup::v1::export_backup_response::{Message, Trailer};
-use strongroom_api::backup::v1::{ExportBackupRequest, ExportBackupResponse};
-use strongroom_runtime::client::{AuthorizedChannel, Bearer};
+use strongroom_runtime::client::AuthorizedChannel;
 use strongroom_runtime::status::reason_of;
 use strongroom_testkit::TestDb;
 use tokio::sync::watch;
 use tonic::Code;
-use tonic::transport::Endpoint;
+
+use crate::unhurried::{client, data, plain, resident};
 
 /// The default of `concurrent_exports`.
 const PLACES: usize = 10;
 
 /// How long clients let an export wait: until whatever it buffers is full.
 const WAIT: Duration = Duration::from_secs(2);
-
-/// An archive of some 25 MB, which is more than a service may hold that waits for its client.
-const NOISE: &str = "CREATE TABLE noise AS
-    SELECT n AS id, md5(n || 'a') || md5(n || 'b') || md5(n || 'c') || md5(n || 'd') AS body
-    FROM generate_series(1, 350000) AS n";
-/// Well above what an export holds, and well below the archive.
-const HELD: u64 = 14 << 20;
-
-/// Sessions other than the asking one that hold a transaction.
-const OPEN: &str = "SELECT count(*) FROM pg_stat_activity \
-    WHERE datname = current_database() AND pid <> pg_backend_pid() AND xact_start IS NOT NULL";
-
-/// What a client lets pass before it has to be asked: little, or a whole archive would wait in its own memory
-/// and nothing would be said of the service.
-const WINDOW: u32 = 256 << 10;
-
-/// A connection of its own for every export, or one would wait in the other's window.
-async fn client(deployment: &Deployment) -> BackupServiceClient<AuthorizedChannel> {
-    let endpoint = Endpoint::from_shared(deployment.admin.backup_url.clone()).unwrap();
-    let endpoint = endpoint.initial_stream_window_size(WINDOW).initial_connection_window_size(WINDOW);
-    let bearer = Bearer::new(&deployment.admin.token).unwrap();
-    BackupServiceClient::new(AuthorizedChannel::new(endpoint.connect().await.unwrap(), bearer))
-}
-
-fn plain() -> ExportBackupRequest {
-    ExportBackupRequest { seal: Some(Seal::Plain(true)), ..ExportBackupRequest::default() }
-}
-
-/// Bytes of data in a message.
-fn data(message: &ExportBackupResponse) -> u64 {
-    match &message.message {
-        Some(Message::Chunk(chunk)) => chunk.data.len() as u64,
-        _ => 0,
-    }
-}
-
-/// Resident memory in bytes, now.
-fn resident(deployment: &Deployment) -> u64 {
-    let statm = std::fs::read_to_string(format!("/proc/{}/statm", deployment.backup.pid())).unwrap();
-    statm.split(' ').nth(1).unwrap().parse::<u64>().unwrap() * 4096
-}
 
 /// Reads an export to its end once `begin` says so; tells `progress` of every byte.
 async fn read_all(
@@ -142,35 +100,4 @@ async fn first_to_end(readers: &mut Vec<Reader>) -> Trailer {
         }
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_slow_client_slows_the_reader_and_memory_stays_flat() {
-    let Some(db) = TestDb::postgres() else { return };
-    db.run(NOISE);
-    let vault_database = TestDb::sqlite();
-    let deployment = Deployment::start(vault_database.url_text(), &source("gateway", &db, &[]));
-    let idle = resident(&deployment);
-    let mut client = client(&deployment).await;
-    let mut stream = client.export_backup(plain()).await.unwrap().into_inner();
-    let mut taken = 0;
-    while taken < 1 << 20 {
-        taken += data(&stream.message().await.unwrap().unwrap());
-    }
-    tokio::time::sleep(Duration::from_secs(2)).await;
-    let before = resident(&deployment);
-    let turns = if long() { 15 } else { 2 };
-    let mut most = before;
-    for _ in 0..turns {
-        tokio::time::sleep(Duration::from_secs(4)).await;
-        while data(&stream.message().await.unwrap().unwrap()) == 0 {}
-        most = most.max(resident(&deployment));
-    }
-    let (grown, held) = (most - before, most - idle);
-    assert!(grown < 2 << 20, "the service grew by {} KiB", grown >> 10);
-    assert!(held < HELD, "the service holds {} KiB for a client that waits", held >> 10);
-    assert_eq!(db.number(OPEN), 1, "the snapshot waits for its client");
-    drop(stream);
-    let released = || (db.number(OPEN) == 0).then_some(());
-    eventually("the end of the transaction", Duration::from_secs(10), released);
 }

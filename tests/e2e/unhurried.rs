@@ -1,0 +1,40 @@
+//! A client that takes an export as slowly as a test wants, and what that does to the service.
+
+use e2e::Deployment;
+use strongroom_api::backup::v1::backup_service_client::BackupServiceClient;
+use strongroom_api::backup::v1::export_backup_request::Seal;
+use strongroom_api::backup::v1::export_backup_response::Message;
+use strongroom_api::backup::v1::{ExportBackupRequest, ExportBackupResponse};
+use strongroom_runtime::client::{AuthorizedChannel, Bearer};
+use tonic::transport::Endpoint;
+
+/// What a client lets pass before it has to be asked: little, or a whole archive would wait in its own memory
+/// and nothing would be said of the service.
+const WINDOW: u32 = 256 << 10;
+
+/// A connection of its own for every export, or one would wait in the other's window.
+pub(crate) async fn client(deployment: &Deployment) -> BackupServiceClient<AuthorizedChannel> {
+    let endpoint = Endpoint::from_shared(deployment.admin.backup_url.clone()).unwrap();
+    let endpoint = endpoint.initial_stream_window_size(WINDOW).initial_connection_window_size(WINDOW);
+    let bearer = Bearer::new(&deployment.admin.token).unwrap();
+    BackupServiceClient::new(AuthorizedChannel::new(endpoint.connect().await.unwrap(), bearer))
+}
+
+/// All of it, not sealed.
+pub(crate) fn plain() -> ExportBackupRequest {
+    ExportBackupRequest { seal: Some(Seal::Plain(true)), ..ExportBackupRequest::default() }
+}
+
+/// Bytes of data in a message.
+pub(crate) fn data(message: &ExportBackupResponse) -> u64 {
+    match &message.message {
+        Some(Message::Chunk(chunk)) => chunk.data.len() as u64,
+        _ => 0,
+    }
+}
+
+/// Resident memory in bytes, now.
+pub(crate) fn resident(deployment: &Deployment) -> u64 {
+    let statm = std::fs::read_to_string(format!("/proc/{}/statm", deployment.backup.pid())).unwrap();
+    statm.split(' ').nth(1).unwrap().parse::<u64>().unwrap() * 4096
+}
