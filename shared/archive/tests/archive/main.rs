@@ -4,6 +4,8 @@
 mod archives;
 mod damage;
 mod figures;
+#[path = "../kept/mod.rs"]
+mod kept;
 mod limits;
 mod pieces;
 mod round_trip;

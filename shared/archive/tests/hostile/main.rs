@@ -7,13 +7,14 @@ mod accepted;
 mod bounds;
 mod case;
 mod corpus;
+#[path = "../kept/mod.rs"]
+mod kept;
 mod raw_zip;
 mod sealed;
 mod vectors;
 
 use std::collections::HashMap;
 use std::io::{Cursor, Read, Seek};
-use std::path::Path;
 
 use strongroom_archive::{ArchiveReader, Error, Limits, PlainZip, Report, verify};
 
@@ -37,6 +38,9 @@ fn each_is_refused_with_its_own_sentence_in_bounded_memory_and_time() {
                 wrong.push(format!("{name}: {said}"));
             }
             let sealed = sealed::seal(&file);
+            let path = format!("corpus/{}.zip", name.replace(' ', "-"));
+            kept::keep(&path, &file);
+            kept::keep(&format!("{path}.age"), &sealed);
             let said_sealed = refusal(*bounds, || sealed::check(&sealed));
             if said_sealed != said {
                 wrong.push(format!("{name}, sealed: {said_sealed}"));
@@ -66,19 +70,5 @@ fn foreign_exports_pass_the_same_policy() {
         let file = case::spoiled(*spoil);
         let error = PlainZip::open(Cursor::new(file), Limits::V1).map(drop).unwrap_err().to_string();
         assert!(error.contains(sentence), "{name} says: {error}");
-    }
-}
-
-/// For trying other programs on it: `STRONGROOM_CORPUS=FOLDER cargo test --test hostile -- --ignored`.
-#[test]
-#[ignore = "writes files"]
-fn write_the_corpus() {
-    let folder = std::env::var_os("STRONGROOM_CORPUS").unwrap();
-    let cases = corpus::GROUPS.iter().flat_map(|group| group.cases);
-    for (name, spoil, _) in cases {
-        let file = case::spoiled(*spoil);
-        let path = Path::new(&folder).join(name.replace(' ', "-"));
-        std::fs::write(path.with_extension("zip"), &file).unwrap();
-        std::fs::write(path.with_extension("zip.age"), sealed::seal(&file)).unwrap();
     }
 }

@@ -1,15 +1,15 @@
 //! Some of the corpus as files: what was refused once stays refused, with the same sentence, whatever becomes of
-//! what makes it. `write_the_vectors` wrote them.
+//! what makes it. Each is compared with the one made now.
 
-use std::fs;
 use std::io::{Cursor, Write};
-use std::path::PathBuf;
+use std::path::Path;
 
 use strongroom_archive::seal::{
     FileKey, Header, Identity, IdentityFile, Recipient, Recipients, SealWriter, SealedFile,
 };
 
 use crate::case::{Spoil, spoiled};
+use crate::kept::keep;
 use crate::{check, corpus};
 
 /// The key of `vectors/seal`.
@@ -35,9 +35,13 @@ const PLAIN: [&str; 16] = [
 ];
 const SEALED: [&str; 3] = ["climbing", "version next", "other digest"];
 
-fn path(name: &str, extension: &str) -> PathBuf {
-    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/vectors/zip");
-    folder.join(format!("bad-{}", name.to_lowercase().replace(' ', "-"))).with_extension(extension)
+/// Its name below `tests/vectors`.
+fn file_name(name: &str, extension: &str) -> String {
+    format!("zip/bad-{}.{extension}", name.to_lowercase().replace(' ', "-"))
+}
+
+fn read(name: &str) -> Vec<u8> {
+    std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vectors").join(name)).unwrap()
 }
 
 /// What makes the case, and what is said of it.
@@ -54,38 +58,38 @@ fn identities() -> Vec<Identity> {
     }
 }
 
+fn seal(archive: &[u8]) -> Vec<u8> {
+    let Some(Identity::X25519(identity)) = identities().pop() else { panic!("no recovery key") };
+    let recipients = Recipients::Keys(vec![Recipient::X25519(identity.recipient())]);
+    let mut writer = SealWriter::create(Vec::new(), &FileKey::generate(), &recipients).unwrap();
+    writer.write_all(archive).unwrap();
+    writer.finish().unwrap()
+}
+
 #[test]
 fn the_bad_archives_are_refused() {
     for name in PLAIN {
-        let file = fs::read(path(name, "zip")).unwrap();
-        let error = check(Cursor::new(file)).unwrap_err().to_string();
-        assert!(error.contains(case(name).1), "{name} says: {error}");
+        let (file, (spoil, sentence)) = (file_name(name, "zip"), case(name));
+        let new = spoiled(spoil);
+        keep(&file, &new);
+        for file in [read(&file), new] {
+            let error = check(Cursor::new(file)).unwrap_err().to_string();
+            assert!(error.contains(sentence), "{name} says: {error}");
+        }
     }
 }
 
 #[test]
 fn the_bad_sealed_archives_are_refused() {
     for name in SEALED {
-        let file = fs::read(path(name, "zip.age")).unwrap();
-        let unlocked = Header::read(&mut file.as_slice()).unwrap().unlock(&identities()).unwrap();
-        let archive = SealedFile::open(Cursor::new(&file), &unlocked).unwrap();
-        let error = check(archive).unwrap_err().to_string();
-        assert!(error.contains(case(name).1), "{name} says: {error}");
-    }
-}
-
-/// Makes new ones only; those of a release stay.
-#[test]
-#[ignore = "writes files"]
-fn write_the_vectors() {
-    for name in PLAIN {
-        fs::write(path(name, "zip"), spoiled(case(name).0)).unwrap();
-    }
-    let Some(Identity::X25519(identity)) = identities().pop() else { panic!("no recovery key") };
-    for name in SEALED {
-        let recipients = Recipients::Keys(vec![Recipient::X25519(identity.recipient())]);
-        let mut writer = SealWriter::create(Vec::new(), &FileKey::generate(), &recipients).unwrap();
-        writer.write_all(&spoiled(case(name).0)).unwrap();
-        fs::write(path(name, "zip.age"), writer.finish().unwrap()).unwrap();
+        let (file, (spoil, sentence)) = (file_name(name, "zip.age"), case(name));
+        let new = seal(&spoiled(spoil));
+        keep(&file, &new);
+        for file in [read(&file), new] {
+            let unlocked = Header::read(&mut file.as_slice()).unwrap().unlock(&identities()).unwrap();
+            let archive = SealedFile::open(Cursor::new(&file), &unlocked).unwrap();
+            let error = check(archive).unwrap_err().to_string();
+            assert!(error.contains(sentence), "{name} says: {error}");
+        }
     }
 }
