@@ -16,34 +16,44 @@ use crate::store::audit::{no_chain, unwritable};
 use crate::store::uses::latest_uses;
 use crate::store::{AuditHead, NewEvent, Use, UseStore};
 
-/// Rows are locked in the order of their ids, so that two vaults that mark the same credentials do not wait
-/// for each other in a circle.
-const MARK_USED: &str = "
-    WITH used AS (SELECT id, time FROM unnest($1::text[], $2::bigint[]) AS u (id, time)),
-    locked AS (
-        SELECT c.id FROM credentials c JOIN used USING (id) ORDER BY c.id FOR NO KEY UPDATE OF c
-    )
-    UPDATE credentials c SET last_used_time = used.time
-    FROM used JOIN locked USING (id)
-    WHERE c.id = used.id AND (c.last_used_time IS NULL OR c.last_used_time < used.time)";
+/// The credentials and times that two arrays hold, and those credentials locked, if `$only`: in the order of their ids,
+/// so that two vaults that mark the same ones do not wait for each other in a circle.
+macro_rules! locked {
+    ($ids:literal, $times:literal, $only:literal) => {
+        concat!(
+            "used AS (SELECT id, time FROM unnest(",
+            $ids,
+            "::text[], ",
+            $times,
+            "::bigint[]) AS u (id, time)),
+            locked AS (SELECT c.id FROM credentials c JOIN used USING (id) ",
+            $only,
+            " ORDER BY c.id FOR NO KEY UPDATE OF c) "
+        )
+    };
+}
+
+/// A use older than the one remembered changes nothing.
+macro_rules! mark_locked {
+    () => {
+        "UPDATE credentials c SET last_used_time = used.time
+         FROM used JOIN locked USING (id)
+         WHERE c.id = used.id AND (c.last_used_time IS NULL OR c.last_used_time < used.time)"
+    };
+}
+
+const MARK_USED: &str = concat!("WITH ", locked!("$1", "$2", ""), mark_locked!());
 
 /// The same marks, the events and the new head, if `$13` and `$14` are the head; nothing otherwise. The head is
 /// locked behind the credentials, as every change does it: its condition waits for the marks.
 const COMMIT_BEHIND: &str = concat!(
-    "WITH used AS (SELECT id, time FROM unnest($19::text[], $20::bigint[]) AS u (id, time)),
-    confirmed AS (
+    "WITH confirmed AS (
         SELECT 1 FROM audit_head WHERE id = 1 AND sequence = $13 AND mac IS NOT DISTINCT FROM $14
-    ),
-    locked AS (
-        SELECT c.id FROM credentials c JOIN used USING (id)
-        WHERE EXISTS (SELECT 1 FROM confirmed) ORDER BY c.id FOR NO KEY UPDATE OF c
-    ),
-    marked AS (
-        UPDATE credentials c SET last_used_time = used.time
-        FROM used JOIN locked USING (id)
-        WHERE c.id = used.id AND (c.last_used_time IS NULL OR c.last_used_time < used.time)
-        RETURNING 1
-    ),
+    ), ",
+    locked!("$19", "$20", "WHERE EXISTS (SELECT 1 FROM confirmed)"),
+    ", marked AS (",
+    mark_locked!(),
+    " RETURNING 1),
     advanced AS (
         UPDATE audit_head SET sequence = $15, time = $16, mac = $17, key_kid = $18
         WHERE id = 1 AND sequence = $13 AND mac IS NOT DISTINCT FROM $14
