@@ -267,6 +267,27 @@ async fn the_source_hands_out_ciphertext_from_one_snapshot() {
 }
 
 #[tokio::test]
+async fn a_table_without_its_group_is_refused_and_not_left_out() {
+    let vault = TestVault::sqlite().await;
+    let admin = vault.admin().await;
+    let read = async |groups: &[&str]| {
+        let tables = ["credentials", "audit_logs"].map(str::to_owned).to_vec();
+        let groups = groups.iter().map(|group| (*group).to_owned()).collect();
+        let request = ReadSnapshotRequest { groups, tables, ..Default::default() };
+        admin.source.clone().read_snapshot(request).await
+    };
+    let refused = read(&[]).await.unwrap_err();
+    assert_eq!(refused.code(), Code::InvalidArgument);
+    assert_eq!(refused.message(), "tables[1]: belongs to the group \"audit\"; include that group too");
+    let mut stream = read(&["audit"]).await.unwrap().into_inner();
+    let Some(Message::Begun(begun)) = stream.message().await.unwrap().unwrap().message else {
+        panic!("begun comes first")
+    };
+    let names: Vec<_> = begun.tables.iter().map(|table| table.name.as_str()).collect();
+    assert_eq!(names, ["credentials", "audit_logs"]);
+}
+
+#[tokio::test]
 async fn health_needs_no_token() {
     let vault = TestVault::sqlite().await;
     let channel: Channel = vault.channel().await;
