@@ -1,9 +1,10 @@
 //! PromptGate's Backup/Export: a ZIP with `manifest.json` and one `tables/<name>.json` for each table, a JSON array
 //! of rows.
 //!
-//! Columns that Laravel encrypted are in it as the database has them. The manifest has no digests, so that what
-//! the ZIP's own checksums do not notice, only the values' own authentication does.
+//! Columns that Laravel encrypted are in it as the database has them. The manifest has no digests: what the ZIP's own
+//! checksums do not notice, only its counts of rows and the values' own authentication do.
 
+mod counts;
 mod rows;
 mod survey;
 
@@ -11,6 +12,7 @@ use std::io::{Read, Seek};
 
 use serde::Deserialize;
 use serde_json::{Map, Value};
+use strongroom_archive::manifest::Ordered;
 use strongroom_archive::{Limits, PlainZip};
 
 use crate::app_key::AppKey;
@@ -41,6 +43,8 @@ pub struct ExportManifest {
     /// When the export was made, as it says.
     #[serde(default)]
     pub created_at: String,
+    /// How many rows it counts in each table.
+    tables: Ordered<u64>,
     /// Only archives of our own have one.
     #[serde(default)]
     archive_id: Option<String>,
@@ -98,7 +102,7 @@ impl<R: Read + Seek> Export<R> {
     pub fn credentials(&mut self) -> Result<Vec<StoredCredential>> {
         let name = entry_of(CREDENTIALS);
         let mut credentials = Vec::new();
-        if !self.zip.names().contains(&name) {
+        if !self.has(CREDENTIALS) {
             return Ok(credentials);
         }
         let entry = self.zip.entry(&name, MAX_CREDENTIALS_BYTES).map_err(Error::Zip)?;

@@ -137,3 +137,35 @@ fn damage_and_endless_rows_are_refused() {
     let error = export.survey(&key()).unwrap_err().to_string();
     assert!(error.contains("a row is larger than 16777216 bytes"), "{error}");
 }
+
+#[test]
+fn counts_that_lie_are_refused_by_table() {
+    let check = |counts: &str| {
+        let manifest = MANIFEST.replace("{\"users\":1}", counts);
+        let entries = [
+            ("manifest.json", &*manifest),
+            ("tables/credentials.json", "[{\"id\":1},{\"id\":2}]"),
+            ("tables/users.json", "[{\"id\":1}]"),
+            ("tables/empty.json", "[]"),
+        ];
+        let mut export = open(&entries)?;
+        let (credentials, tables) = (export.credentials()?, export.survey(&key())?);
+        export.check_counts(&credentials, &tables)
+    };
+    check(r#"{"users":1,"credentials":2,"empty":0}"#).unwrap();
+    for (counts, expected) in [
+        (r#"{"users":2,"credentials":2,"empty":0}"#, "counts 2 rows in \"users\", and 1 are there"),
+        (r#"{"users":1,"credentials":1,"empty":0}"#, "counts 1 rows in \"credentials\", and 2 are there"),
+        (
+            r#"{"users":1,"credentials":2,"empty":0,"more":0}"#,
+            "lists the table \"more\", and there is no tables/more.json",
+        ),
+        (r#"{"users":1,"credentials":2}"#, "does not list the table \"empty\", which is there"),
+        (r#"{"users":1,"empty":0}"#, "does not list the table \"credentials\", which is there"),
+        (r#"{"users":1,"users":1,"credentials":2,"empty":0}"#, "is not that of a PromptGate export"),
+        (r#"{"users":-1,"credentials":2,"empty":0}"#, "is not that of a PromptGate export"),
+    ] {
+        let error = check(counts).unwrap_err().to_string();
+        assert!(error.starts_with("manifest.json ") && error.contains(expected), "{counts}: {error}");
+    }
+}

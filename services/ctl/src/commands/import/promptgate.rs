@@ -60,6 +60,7 @@ fn read(path: &Path, key: &AppKey) -> Result<Found> {
     let credentials = export.credentials()?;
     key.check(&credentials)?;
     let tables = export.survey(key)?;
+    export.check_counts(&credentials, &tables)?;
     Ok(Found { manifest: export.manifest().clone(), credentials, tables })
 }
 
