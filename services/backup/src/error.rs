@@ -31,8 +31,8 @@ pub enum Error {
     /// A field of a request cannot be used.
     #[error("{field}: {problem}")]
     Field {
-        /// The field's name in the proto.
-        field: &'static str,
+        /// Its path in the proto: `since`, and `tables[1]` for an element of a list.
+        field: String,
         /// What is wrong with it.
         problem: String,
     },
@@ -191,8 +191,13 @@ pub enum Error {
 
 impl Error {
     /// The wrong field of a request.
-    pub(crate) fn field(field: &'static str, problem: impl Into<String>) -> Self {
-        Self::Field { field, problem: problem.into() }
+    pub(crate) fn field(field: impl Into<String>, problem: impl Into<String>) -> Self {
+        Self::Field { field: field.into(), problem: problem.into() }
+    }
+
+    /// The wrong element of a list, counted from 0.
+    pub(crate) fn element(list: &str, at: usize, problem: impl Into<String>) -> Self {
+        Self::field(format!("{list}[{at}]"), problem)
     }
 
     /// The stable reason: in `ErrorInfo` and in the audit log.

@@ -121,9 +121,9 @@ fn parse_recipients(given: &[String]) -> Result<Vec<X25519Recipient>> {
     let mut recipients: Vec<X25519Recipient> = Vec::with_capacity(count);
     for (at, text) in given.iter().enumerate() {
         let parsed = text.parse();
-        let recipient = parsed.map_err(|error| Error::field(FIELD, format!("number {}: {error}", at + 1)))?;
+        let recipient = parsed.map_err(|error| Error::element(FIELD, at, format!("{error}")))?;
         if recipients.contains(&recipient) {
-            return Err(Error::field(FIELD, format!("number {} is there twice", at + 1)));
+            return Err(Error::element(FIELD, at, "is there twice"));
         }
         recipients.push(recipient);
     }
@@ -134,10 +134,10 @@ fn check_names(field: &'static str, names: &[String]) -> Result<()> {
     if names.len() > MAX_NAMES {
         return Err(Error::field(field, format!("has more than {MAX_NAMES} names")));
     }
-    if names.iter().any(String::is_empty) {
-        return Err(Error::field(field, "contains an empty name"));
+    match names.iter().position(String::is_empty) {
+        Some(at) => Err(Error::element(field, at, "must not be empty")),
+        None => Ok(()),
     }
-    Ok(())
 }
 
 fn source(listing: Listing) -> proto::Source {

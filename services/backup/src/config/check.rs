@@ -19,7 +19,8 @@ pub(crate) fn check(config: &Config) -> Result<()> {
     check_service(&config.backup)?;
     SealPolicy::create(&config.seal)?;
     let mut names = HashSet::new();
-    for source in &config.sources {
+    for (at, source) in config.sources.iter().enumerate() {
+        check_name(at, &source.name)?;
         if !names.insert(source.name.as_str()) {
             return refused(format!("two sources are called {:?}; give each its own name", source.name));
         }
@@ -46,11 +47,18 @@ fn check_range(key: &str, value: u64, range: RangeInclusive<u64>) -> Result<()> 
     refused(format!("[backup] {key} is {value}; it must be from {} to {}", range.start(), range.end()))
 }
 
+/// Until it has a name, a source is known by its place.
+fn check_name(at: usize, name: &str) -> Result<()> {
+    if name.is_empty() || name.len() > 100 || name.chars().any(char::is_control) {
+        return refused(format!(
+            "sources[{at}]: the name {name:?} must have 1 to 100 bytes and no control characters"
+        ));
+    }
+    Ok(())
+}
+
 fn check_source(source: &SourceConfig) -> Result<()> {
     let name = &source.name;
-    if name.is_empty() || name.len() > 100 || name.chars().any(char::is_control) {
-        return refused(format!("source name {name:?} must have 1 to 100 bytes and no control characters"));
-    }
     if name == VAULT_NAME {
         return refused(format!(
             "a source cannot be called {VAULT_NAME:?}: the vault is part of every backup"
@@ -62,19 +70,30 @@ fn check_source(source: &SourceConfig) -> Result<()> {
         return refused(format!("source {name}: give either url or url_file"));
     }
     check_kind_options(source)?;
+    for (list, elements) in [("exclude", &source.exclude), ("schemas", &source.schemas)] {
+        check_elements(source, list, elements)?;
+    }
     let mut columns = HashSet::new();
-    for column in &source.encrypted_columns {
+    for (at, column) in source.encrypted_columns.iter().enumerate() {
         let text = &column.column;
         if column.parts().is_none() || column.key.is_empty() || column.aad.is_empty() {
             return refused(format!(
-                "source {name}: encrypted column {text:?} needs column = \"table.column\", a key and an aad"
+                "source {name}: encrypted_columns[{at}] {text:?} needs column = \"table.column\", a key and an aad"
             ));
         }
         if !columns.insert(text) {
-            return refused(format!("source {name}: encrypted column {text:?} is listed twice"));
+            return refused(format!("source {name}: encrypted_columns[{at}] {text:?} is listed twice"));
         }
     }
     Ok(())
+}
+
+/// An empty name would match nothing, in silence.
+fn check_elements(source: &SourceConfig, list: &str, elements: &[String]) -> Result<()> {
+    match elements.iter().position(String::is_empty) {
+        Some(at) => refused(format!("source {}: {list}[{at}] is empty", source.name)),
+        None => Ok(()),
+    }
 }
 
 /// The name becomes a folder in archives.
@@ -129,8 +148,8 @@ fn check_groups(sources: &[SourceConfig]) -> Result<()> {
     let mut owners: HashMap<&str, &str> = HashMap::from([(VAULT_GROUP, VAULT_NAME)]);
     for source in sources {
         let mut tables = HashSet::new();
-        for group in &source.optional {
-            check_group(source, group)?;
+        for (at, group) in source.optional.iter().enumerate() {
+            check_group(source, at, group)?;
             if let Some(owner) = owners.insert(&group.name, &source.name) {
                 let (group, name) = (&group.name, &source.name);
                 return refused(format!("optional group {group:?} is named twice: by {owner} and by {name}"));
@@ -146,11 +165,11 @@ fn check_groups(sources: &[SourceConfig]) -> Result<()> {
     Ok(())
 }
 
-fn check_group(source: &SourceConfig, group: &OptionalGroup) -> Result<()> {
+fn check_group(source: &SourceConfig, at: usize, group: &OptionalGroup) -> Result<()> {
     let (name, group_name) = (&source.name, &group.name);
     if group_name.is_empty() || group_name.len() > 60 || !group_name.bytes().all(is_plain) {
         return refused(format!(
-            "source {name}: the optional group {group_name:?} needs a name of 1 to 60 characters a-z, 0-9, _ and -"
+            "source {name}: optional[{at}] {group_name:?} needs a name of 1 to 60 characters a-z, 0-9, _ and -"
         ));
     }
     if source.kind == SourceKind::Files {
@@ -162,6 +181,7 @@ fn check_group(source: &SourceConfig, group: &OptionalGroup) -> Result<()> {
     if group.time_column.as_deref() == Some("") {
         return refused(format!("source {name}: the time_column of {group_name:?} is empty; leave it out"));
     }
+    check_elements(source, &format!("optional[{at}].tables"), &group.tables)?;
     match group.tables.iter().find(|table| source.exclude.contains(table)) {
         Some(table) => refused(format!(
             "source {name}: table {table:?} is both excluded and in the optional group {group_name:?}"
@@ -253,10 +273,16 @@ mod tests {
             (source("").replace("'sqlite'", "'grpc'"), "needs a token_file"),
             (source(&format!("{group}{group}")), "optional group \"logs\" is named twice: by s and by s"),
             (source(&group.replace("logs", "audit")), "named twice: by vault and by s"),
-            (source(&group.replace("logs", "Logs")), "characters a-z"),
+            (source(&group.replace("logs", "Logs")), "optional[0] \"Logs\" needs a name"),
             (source(&group.replace("'l'", "")), "has no tables"),
+            (source(&group.replace("'l'", "'l', ''")), "source s: optional[0].tables[1] is empty"),
+            (source("exclude = ['l', '']"), "source s: exclude[1] is empty"),
+            (format!("{}{}", source(""), source("").replace("'s'", "''")), "sources[1]: the name \"\""),
             (source(&format!("exclude = ['l']\n{group}")), "both excluded and in the optional group"),
-            (source("encrypted_columns = [{ column = 'c', key = 'k', aad = 'a' }]"), "table.column"),
+            (
+                source("encrypted_columns = [{ column = 'c', key = 'k', aad = 'a' }]"),
+                "encrypted_columns[0] \"c\" needs",
+            ),
             (
                 "[seal]\nrecovery_recipients = ['age1x']".to_owned(),
                 "recovery_recipients[0] is not a recipient",

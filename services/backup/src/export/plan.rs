@@ -48,9 +48,10 @@ impl Plan {
 }
 
 fn options(groups: &[String], request: &ExportRequest) -> Result<Ordered<bool>> {
-    if let Some(unknown) = request.include.iter().find(|name| !groups.contains(name)) {
-        let known = groups.join(", ");
-        return Err(Error::field("include", format!("there is no group {unknown:?}; there are: {known}")));
+    if let Some(at) = request.include.iter().position(|name| !groups.contains(name)) {
+        let (unknown, known) = (&request.include[at], groups.join(", "));
+        let problem = format!("there is no group {unknown:?}; there are: {known}");
+        return Err(Error::element("include", at, problem));
     }
     let mut options = Ordered::default();
     for group in groups {
@@ -62,11 +63,13 @@ fn options(groups: &[String], request: &ExportRequest) -> Result<Ordered<bool>> 
 /// Sources of which nothing is wanted are not opened. A file set has no tables: it is wanted with its group.
 fn choose_tables(listings: &[Listing], request: &ExportRequest) -> Result<Vec<(usize, Choice)>> {
     let mut chosen: Vec<Vec<String>> = vec![Vec::new(); listings.len()];
-    for name in &request.tables {
-        let (at, group) = find(listings, name)?;
+    for (place, name) in request.tables.iter().enumerate() {
+        let refuse = |problem: String| Error::element("tables", place, problem);
+        let found = find(listings, name);
+        let (at, group) = found.ok_or_else(|| refuse(format!("no source has a table {name:?}")))?;
         if !group.is_empty() && !request.include.iter().any(|included| included == group) {
             let problem = format!("table {name:?} belongs to the group {group:?}; include that group too");
-            return Err(Error::field("tables", problem));
+            return Err(refuse(problem));
         }
         if !chosen[at].contains(name) {
             chosen[at].push(name.clone());
@@ -83,13 +86,13 @@ fn choose_tables(listings: &[Listing], request: &ExportRequest) -> Result<Vec<(u
 }
 
 /// The position of the source that has `table`, and the table's group.
-fn find<'a>(listings: &'a [Listing], table: &str) -> Result<(usize, &'a str)> {
+fn find<'a>(listings: &'a [Listing], table: &str) -> Option<(usize, &'a str)> {
     for (at, listing) in listings.iter().enumerate() {
         if let Some(found) = listing.tables.iter().find(|other| other.name == table) {
-            return Ok((at, &found.group));
+            return Some((at, &found.group));
         }
     }
-    Err(Error::field("tables", format!("no source has a table {table:?}")))
+    None
 }
 
 fn partial(request: &ExportRequest) -> Option<Partial> {
@@ -139,15 +142,15 @@ mod tests {
     #[test]
     fn what_does_not_exist_is_refused_by_field() {
         for (include, tables, expected) in [
-            (&[][..], &["nothing"][..], "tables: no source has a table \"nothing\""),
-            (&[], &["audit_logs"], "tables: table \"audit_logs\" belongs to the group \"audit\""),
+            (&[][..], &["orders", "nothing"][..], "tables[1]: no source has a table \"nothing\""),
+            (&[], &["audit_logs"], "tables[0]: table \"audit_logs\" belongs to the group \"audit\""),
         ] {
             let error = choose_tables(&listings(), &request(include, tables)).unwrap_err().to_string();
             assert!(error.starts_with(expected), "{error}");
         }
         let groups = ["logs".to_owned(), "audit".to_owned()];
-        let error = options(&groups, &request(&["recordings"], &[])).unwrap_err().to_string();
-        assert_eq!(error, "include: there is no group \"recordings\"; there are: logs, audit");
+        let error = options(&groups, &request(&["logs", "recordings"], &[])).unwrap_err().to_string();
+        assert_eq!(error, "include[1]: there is no group \"recordings\"; there are: logs, audit");
     }
 
     #[test]

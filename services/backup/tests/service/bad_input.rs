@@ -48,8 +48,8 @@ async fn bad_input_is_refused_with_its_field_named() {
     for name in ["", " ", "Logs", "logs\0", "a\nb", &long] {
         let names = vec!["logs".to_owned(), name.to_owned()];
         let tables = ExportBackupRequest { include: vec!["logs".into()], tables: names.clone(), ..plain() };
-        cases.push(("include", ExportBackupRequest { include: names, ..plain() }));
-        cases.push(("tables", tables));
+        cases.push(("include[1]", ExportBackupRequest { include: names, ..plain() }));
+        cases.push(("tables[1]", tables));
     }
     for (seconds, nanos) in [
         (i64::MIN, 0),
@@ -71,9 +71,10 @@ async fn bad_input_is_refused_with_its_field_named() {
     let many = (0..21).map(|_| X25519Identity::generate().recipient().to_string()).collect();
     let mixed = ["", "age1", " ", &good.to_uppercase(), &format!("{good} "), &good];
     let pairs = mixed.map(|bad| vec![good.clone(), bad.to_owned()]);
-    for age in pairs.into_iter().chain([Vec::new(), many]) {
+    let pairs = pairs.map(|age| ("recipients.age[1]", age));
+    for (field, age) in pairs.into_iter().chain([("recipients.age", Vec::new()), ("recipients.age", many)]) {
         let seal = Some(Seal::Recipients(RecipientSeal { age }));
-        cases.push(("recipients.age", ExportBackupRequest { seal, ..plain() }));
+        cases.push((field, ExportBackupRequest { seal, ..plain() }));
     }
     for (field, request) in cases {
         let status = client.export_backup(request).await.unwrap_err();

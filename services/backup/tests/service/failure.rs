@@ -27,10 +27,10 @@ async fn requests_that_cannot_be_meant_are_refused_before_anything_begins() {
         ..plain()
     };
     for (request, expected) in [
-        (with(&["recordings"], &[]), "include: there is no group \"recordings\""),
-        (with(&[], &["nothing"]), "tables: no source has a table \"nothing\""),
-        (with(&[], &["logs"]), "tables: table \"logs\" belongs to the group \"logs\""),
-        (with(&[""], &[]), "include: contains an empty name"),
+        (with(&["recordings"], &[]), "include[0]: there is no group \"recordings\""),
+        (with(&[], &["nothing"]), "tables[0]: no source has a table \"nothing\""),
+        (with(&[], &["logs"]), "tables[0]: table \"logs\" belongs to the group \"logs\""),
+        (with(&[""], &[]), "include[0]: must not be empty"),
     ] {
         let status = client.export_backup(request).await.unwrap_err();
         assert_status(&status, Code::InvalidArgument, "INVALID_FIELD");
