@@ -55,9 +55,8 @@ fn thousands_of_recordings_and_a_huge_one_come_back() {
     check_sparse(&opened.join("huge.cast"), huge);
 }
 
-/// A folder whose name is so long that the manifest of all files is longer than a message may be.
 fn day(number: i32) -> String {
-    format!("{0:0240}/{0:0240}/{0:0240}/{0:0240}", number % 30)
+    format!("{:02}", number % 30)
 }
 
 fn recording(number: i32) -> Vec<u8> {

@@ -63,14 +63,16 @@ fn assert_ended(status: &Status, reason: &str, sentence: &str) {
     assert_eq!(status.message(), sentence);
 }
 
-/// Reads on, one message a pause, until the service ends it.
+/// Reads on, one chunk a pause, until the service ends it.
 async fn end_of(mut stream: Streaming<ExportBackupResponse>, pause: Duration) -> Status {
     loop {
-        match stream.message().await {
-            Ok(message) => drop(message.expect("it does not end well")),
+        let message = match stream.message().await {
+            Ok(message) => message.expect("it does not end well"),
             Err(status) => return status,
+        };
+        if data(&message) > 0 {
+            tokio::time::sleep(pause).await;
         }
-        tokio::time::sleep(pause).await;
     }
 }
 
