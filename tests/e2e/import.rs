@@ -88,11 +88,11 @@ fn a_geb_that_is_not_whole_leaves_nothing() {
 
 /// An export of a gateway with four credentials, two of which cannot be taken over.
 fn export(dev: &Dev) -> PathBuf {
-    export_counting(dev, json!({ "credentials": 4, "mcp_servers": 1, "endpoints": 1 }))
+    export_counting(dev, &json!({ "credentials": 4, "mcp_servers": 1, "endpoints": 1 }))
 }
 
 /// The same with other counts in its manifest.
-fn export_counting(dev: &Dev, tables: Value) -> PathBuf {
+fn export_counting(dev: &Dev, tables: &Value) -> PathBuf {
     let broken = GCM.replace("eyJpdiI6IlFF", "eyJpdiI6IlFG");
     let credentials = json!([
         { "id": 1, "name": "OpenAI Production", "provider": "openai", "secret": GCM, "is_active": 1 },
@@ -197,7 +197,7 @@ fn a_wrong_app_key_imports_nothing() {
 #[test]
 fn an_export_that_is_not_whole_imports_nothing() {
     let dev = Dev::start("");
-    let export = export_counting(&dev, json!({ "credentials": 4, "mcp_servers": 2, "endpoints": 1 }));
+    let export = export_counting(&dev, &json!({ "credentials": 4, "mcp_servers": 2, "endpoints": 1 }));
     let import = ["import", "promptgate", text(&export), "--app-key-file", "-"];
     let said = dev.admin.feed(&import, APP_KEY.as_bytes()).failed_with(1);
     assert!(said.contains("counts 2 rows in \"mcp_servers\", and 1 are there"), "{said}");

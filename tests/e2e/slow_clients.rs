@@ -63,8 +63,13 @@ fn assert_ended(status: &Status, reason: &str, sentence: &str) {
     assert_eq!(status.message(), sentence);
 }
 
-/// Reads on, one chunk a pause, until the service ends it.
-async fn end_of(mut stream: Streaming<ExportBackupResponse>, pause: Duration) -> Status {
+/// Reads on, one chunk a pause, until the service ends it, for two minutes at most.
+async fn end_of(stream: Streaming<ExportBackupResponse>, pause: Duration) -> Status {
+    let ended = tokio::time::timeout(Duration::from_secs(120), read_on(stream, pause)).await;
+    ended.expect("nobody ended it")
+}
+
+async fn read_on(mut stream: Streaming<ExportBackupResponse>, pause: Duration) -> Status {
     loop {
         let message = match stream.message().await {
             Ok(message) => message.expect("it does not end well"),
