@@ -223,6 +223,14 @@ pub enum Error {
         /// What was counted.
         found: u64,
     },
+    /// How the additional data of a column is made cannot be understood.
+    #[error("the aad {template:?} {problem}; it is text with names such as {{table}}, {{column}} and {{id}}")]
+    Aad {
+        /// As it was given.
+        template: String,
+        /// What is wrong, as a verb phrase.
+        problem: &'static str,
+    },
     /// A value in a form that its engine never uses.
     #[error("a value {0}")]
     Value(&'static str),

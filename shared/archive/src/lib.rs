@@ -5,6 +5,7 @@
 //! [`RowReader`] hands rows to loaders. [`seal`] puts an archive into an age file and opens it again.
 //! Everything here is synchronous: services run it on a blocking thread.
 
+mod aad;
 mod directory;
 mod end_record;
 mod error;
@@ -25,15 +26,16 @@ mod value;
 mod verify;
 mod writer;
 
+pub use aad::AadTemplate;
 pub use error::{Error, Result};
 pub use file_names::EntryNames;
 pub use limits::Limits;
-pub use manifest::{EntryKind, EntryRecord, Manifest, ManifestHead};
+pub use manifest::{EncryptedColumn, EntryKind, EntryRecord, Manifest, ManifestHead};
 pub use name::archive_file_name;
 pub use plain::{PlainEntry, PlainZip};
 pub use reader::{ArchiveReader, EntryReader};
 pub use rows::RowReader;
 pub use signature::ManifestSignature;
 pub use value::{SqliteValue, pg_text};
-pub use verify::{Report, verify};
+pub use verify::{Report, Watch, verify, verify_entry};
 pub use writer::{ArchiveWriter, Compression, EntryMeta, FileCheck};

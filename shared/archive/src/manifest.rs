@@ -53,6 +53,9 @@ pub struct Manifest {
     /// Key versions that values in this archive need: 16 hex digits each.
     #[serde(default)]
     pub kids: Vec<String>,
+    /// Columns of tables in this archive that hold sealed values.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub encrypted_columns: Vec<EncryptedColumn>,
     /// Where the vault's audit chain stood.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub audit_head: Option<AuditHead>,
@@ -85,12 +88,27 @@ pub struct ManifestHead {
     pub root_key_id: Option<String>,
     /// See [`Manifest::kids`].
     pub kids: Vec<String>,
+    /// See [`Manifest::encrypted_columns`].
+    pub encrypted_columns: Vec<EncryptedColumn>,
     /// See [`Manifest::audit_head`].
     pub audit_head: Option<AuditHead>,
     /// See [`Manifest::sources`].
     pub sources: Vec<SourceRecord>,
     /// See [`Manifest::partial`].
     pub partial: Option<Partial>,
+}
+
+/// A column of sealed values, `srv1.…`: by which key, and with which additional data.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EncryptedColumn {
+    /// The table's name in the archive.
+    pub table: String,
+    /// The column.
+    pub column: String,
+    /// The vault's key: one for callers, or `credential` for a column of the vault's own.
+    pub key: String,
+    /// How the additional data is made: what [`crate::AadTemplate`] reads.
+    pub aad: String,
 }
 
 /// The last event of the audit log at the time of the export.
@@ -224,6 +242,7 @@ impl Manifest {
             producer: head.producer,
             root_key_id: head.root_key_id,
             kids: head.kids,
+            encrypted_columns: head.encrypted_columns,
             audit_head: head.audit_head,
             sources: head.sources,
             entries,

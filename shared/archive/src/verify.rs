@@ -1,16 +1,22 @@
 //! Checking a whole archive without any service: every byte, every digest, every row.
+//!
+//! Entries are checked one by one, so that whoever wants a verdict on each goes on behind a bad one; [`verify`]
+//! stops there.
 
-use std::io::{Read, Seek};
+use std::io::{self, Read, Seek};
 
 use jiff::Timestamp;
 use serde::de::IgnoredAny;
+use serde_json::value::RawValue;
 
+use crate::aad::AadTemplate;
 use crate::error::{Error, Result};
-use crate::manifest::EntryKind;
+use crate::manifest::{EncryptedColumn, EntryKind};
 use crate::reader::ArchiveReader;
+use crate::schema::TableSchema;
 use crate::value::check_value;
 
-/// How many bytes go by between two calls of the progress function.
+/// How many bytes go by between two calls of [`Watch::progress`].
 const PROGRESS_STEP: u64 = 1 << 20;
 
 /// What a verified archive holds.
@@ -32,9 +38,39 @@ pub struct Report {
     pub bytes: u64,
 }
 
-/// Reads every entry to its end and stops at the first problem, which names the entry.
-///
-/// Digests and lengths are compared with the manifest, rows counted and matched with their schema, each
+/// Who looks on while an entry is checked. An error of theirs ends the check, as it is.
+pub trait Watch {
+    /// A row in column order. What it holds counts only if its entry is right as a whole.
+    ///
+    /// # Errors
+    /// The watcher's.
+    fn row(&mut self, schema: &TableSchema, values: &[&RawValue]) -> Result<()>;
+
+    /// So many bytes of the entry were checked.
+    ///
+    /// # Errors
+    /// The watcher's.
+    fn progress(&mut self, bytes: u64) -> Result<()>;
+}
+
+/// Wants to know how far it is, and nothing else.
+struct Bytes<'a> {
+    before: u64,
+    tell: &'a mut dyn FnMut(u64),
+}
+
+impl Watch for Bytes<'_> {
+    fn row(&mut self, _: &TableSchema, _: &[&RawValue]) -> Result<()> {
+        Ok(())
+    }
+
+    fn progress(&mut self, bytes: u64) -> Result<()> {
+        (self.tell)(self.before + bytes);
+        Ok(())
+    }
+}
+
+/// Reads all of an archive and checks it: digests, lengths, counts, rows matched with their schema, each
 /// value looked at for the forms of its engine. Memory is one row. `progress` gets the bytes verified so
 /// far; the sum of [`crate::EntryRecord::bytes`] is the whole.
 pub fn verify<R: Read + Seek>(
@@ -42,25 +78,15 @@ pub fn verify<R: Read + Seek>(
     progress: &mut dyn FnMut(u64),
 ) -> Result<Report> {
     let mut tables = Vec::new();
-    let mut bytes = 0;
+    let mut watch = Bytes { before: 0, tell: progress };
     for index in 0..archive.entries().len() {
+        let rows = verify_entry(archive, index, &mut watch)?;
         let record = &archive.entries()[index];
-        let (kind, table) = (record.kind, record.table.clone().unwrap_or_default());
-        match kind {
-            EntryKind::Table => {
-                let mut within = |read: u64| progress(bytes + read);
-                tables.push((table.clone(), verify_table(archive, &table, &mut within)?));
-            }
-            EntryKind::Schema => {
-                archive.read_schema(&table)?;
-            }
-            EntryKind::Ring => verify_ring(archive, index)?,
-            EntryKind::File | EntryKind::Other => {
-                archive.entry_at(index)?.finish()?;
-            }
+        if let (EntryKind::Table, Some(table)) = (record.kind, &record.table) {
+            tables.push((table.clone(), rows));
         }
-        bytes += archive.entries()[index].bytes;
-        progress(bytes);
+        watch.before += record.bytes;
+        watch.progress(0)?;
     }
     let manifest = archive.manifest();
     let files = manifest.entries.iter().filter(|entry| entry.kind == EntryKind::File);
@@ -71,33 +97,94 @@ pub fn verify<R: Read + Seek>(
         created_at: manifest.created_at,
         tables,
         entries: manifest.entries.len() as u64,
-        bytes,
+        bytes: watch.before,
     })
+}
+
+/// Checks the entry at `index` of [`ArchiveReader::entries`] in the same way, and returns how many rows it has: none
+/// where it is no table.
+pub fn verify_entry<R: Read + Seek>(
+    archive: &mut ArchiveReader<R>,
+    index: usize,
+    watch: &mut dyn Watch,
+) -> Result<u64> {
+    let record = &archive.entries()[index];
+    let (kind, table) = (record.kind, record.table.clone().unwrap_or_default());
+    match kind {
+        EntryKind::Table => return verify_table(archive, &table, watch),
+        EntryKind::Schema => verify_schema(archive, &table)?,
+        EntryKind::Ring => verify_ring(archive, index)?,
+        EntryKind::File | EntryKind::Other => verify_bytes(archive, index, watch)?,
+    }
+    Ok(0)
+}
+
+fn verify_bytes<R: Read + Seek>(
+    archive: &mut ArchiveReader<R>,
+    index: usize,
+    watch: &mut dyn Watch,
+) -> Result<()> {
+    let mut entry = archive.entry_at(index)?;
+    let mut buffer = vec![0; 64 << 10];
+    let (mut read, mut shown) = (0, 0);
+    loop {
+        match entry.read(&mut buffer) {
+            Ok(0) => return Ok(()),
+            Ok(length) => read += length as u64,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(Error::from_read(error)),
+        }
+        if read - shown >= PROGRESS_STEP {
+            shown = read;
+            watch.progress(shown)?;
+        }
+    }
 }
 
 fn verify_table<R: Read + Seek>(
     archive: &mut ArchiveReader<R>,
     table: &str,
-    progress: &mut dyn FnMut(u64),
+    watch: &mut dyn Watch,
 ) -> Result<u64> {
     let schema = archive.read_schema(table)?;
     let expected = archive.rows_of(table);
     let mut rows = archive.rows(&schema)?;
     let (mut found, mut shown) = (0, 0);
     while let Some(values) = rows.next_row()? {
-        let mut values = values.into_iter();
-        let checked = values.try_for_each(|value| check_value(schema.engine, value));
-        checked.map_err(|error| rows.malformed(&format!("holds no such row: {error}")))?;
+        let checked = values.iter().try_for_each(|value| check_value(schema.engine, value));
+        if let Err(error) = checked {
+            return Err(rows.malformed(&format!("holds no such row: {error}")));
+        }
+        watch.row(&schema, &values)?;
         found += 1;
         if rows.bytes() - shown >= PROGRESS_STEP {
             shown = rows.bytes();
-            progress(shown);
+            watch.progress(shown)?;
         }
     }
     if found != expected {
         return Err(Error::Count { table: table.to_owned(), expected, found });
     }
     Ok(found)
+}
+
+/// The description fits the table's encrypted columns too.
+fn verify_schema<R: Read + Seek>(archive: &mut ArchiveReader<R>, table: &str) -> Result<()> {
+    let schema = archive.read_schema(table)?;
+    let columns = archive.manifest().encrypted_columns.iter();
+    columns.filter(|column| column.table == table).try_for_each(|column| check_column(&schema, column))
+}
+
+fn check_column(schema: &TableSchema, encrypted: &EncryptedColumn) -> Result<()> {
+    let EncryptedColumn { table, column, aad, .. } = encrypted;
+    let template = AadTemplate::parse(aad)?;
+    for needed in std::iter::once(column.as_str()).chain(template.columns()) {
+        if !schema.columns.iter().any(|other| other.name == needed) {
+            let encrypted = format!("has the encrypted column {column:?} of {table:?}");
+            return Err(Error::Manifest { problem: format!("{encrypted}, a table without a column {needed:?}") });
+        }
+    }
+    Ok(())
 }
 
 fn verify_ring<R: Read + Seek>(archive: &mut ArchiveReader<R>, index: usize) -> Result<()> {

@@ -3,7 +3,8 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::{EntryKind, EntryRecord, MANIFEST_ENTRY, Manifest, RING_ENTRY, SIGNATURE_ENTRY};
+use super::{EncryptedColumn, EntryKind, EntryRecord, MANIFEST_ENTRY, Manifest, RING_ENTRY, SIGNATURE_ENTRY};
+use crate::aad::AadTemplate;
 use crate::error::{Error, Result};
 
 /// Names are unique; every table has exactly one entry of rows and one schema under the same file name,
@@ -29,7 +30,8 @@ pub(super) fn check(manifest: &Manifest) -> Result<()> {
             return Err(refused(format!("has {:?} beside another entry of its table", entry.name)));
         }
     }
-    check_tables(manifest, &rows, &schemas)
+    check_tables(manifest, &rows, &schemas)?;
+    check_columns(&manifest.encrypted_columns, &rows)
 }
 
 fn check_entry(entry: &EntryRecord) -> Result<()> {
@@ -76,6 +78,25 @@ fn check_tables(
         if !counted.contains(table) {
             return Err(refused(format!("lists {:?} but does not count its table", entry.name)));
         }
+    }
+    Ok(())
+}
+
+/// Whether the table has the column is known once its schema is read.
+fn check_columns(columns: &[EncryptedColumn], rows: &HashMap<&str, &EntryRecord>) -> Result<()> {
+    let mut known = HashSet::new();
+    for EncryptedColumn { table, column, key, aad } in columns {
+        if !rows.contains_key(table.as_str()) {
+            return Err(refused(format!("has an encrypted column of {table:?}, a table that it does not list")));
+        }
+        if !known.insert((table, column)) {
+            return Err(refused(format!("lists the encrypted column {column:?} of {table:?} twice")));
+        }
+        if key.is_empty() {
+            return Err(refused(format!("does not say which key sealed {column:?} of {table:?}")));
+        }
+        AadTemplate::parse(aad)
+            .map_err(|error| refused(format!("has the encrypted column {column:?} of {table:?}: {error}")))?;
     }
     Ok(())
 }

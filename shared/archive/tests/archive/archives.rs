@@ -3,13 +3,19 @@
 //! The sealed ones are in `seal::vectors`, the bad ones with the hostile files.
 
 use strongroom_archive::schema::Engine;
-use strongroom_archive::{ArchiveWriter, Compression, EntryKind, EntryMeta, Limits, ManifestSignature};
-use strongroom_crypto::{KeyRing, KeyVersion, Purpose, RootKey, SignatureDomain, verify};
+use strongroom_archive::{
+    AadTemplate, ArchiveWriter, Compression, EncryptedColumn, EntryKind, EntryMeta, Limits, ManifestHead,
+    ManifestSignature,
+};
+use strongroom_crypto::{
+    KeyRing, KeyVersion, Place, Purpose, RootKey, SignatureDomain, State, WrappedVersion, verify,
+};
 
 use crate::kept::keep;
 use crate::sample;
 
 const GOOD: &[u8] = include_bytes!("../vectors/zip/good.zip");
+const ENCRYPTED: &[u8] = include_bytes!("../vectors/zip/encrypted-columns.zip");
 const SIGNER: &str = include_str!("../vectors/zip/signer.txt");
 
 const SQLITE_ROWS: [&str; 4] = [
@@ -69,6 +75,89 @@ fn the_good_archive_is_by_its_signer() {
     assert_eq!(signature.kid(), kid);
     let manifest = archive.manifest_json();
     verify(&key, SignatureDomain::ArchiveManifest, manifest, signature.bytes()).unwrap();
+}
+
+/// The bytes 00 to 1f.
+fn root() -> RootKey {
+    RootKey::parse("base64:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=").unwrap()
+}
+
+/// The ring in the archive, which has one version.
+fn ring_in(archive: &[u8]) -> KeyRing {
+    let contents = sample::contents(archive).unwrap();
+    let (_, json) = contents.iter().find(|(name, _)| name == "keys/ring.json").unwrap();
+    let ring: serde_json::Value = serde_json::from_slice(json).unwrap();
+    let version = &ring["versions"][0];
+    let text = |field: &str| version[field].as_str().unwrap().to_owned();
+    let version = WrappedVersion {
+        key_id: text("key_id"),
+        purpose: Purpose::Caller,
+        kid: text("kid").parse().unwrap(),
+        number: 1,
+        state: State::Primary,
+        root_key_id: text("root_key_id").parse().unwrap(),
+        wrapped: text("wrapped"),
+    };
+    KeyRing::open(&[&root()], &[version]).unwrap()
+}
+
+/// The place of a value that the key `gateway` seals for callers: additional data in hexadecimal.
+fn with_place<T>(aad: &str, work: impl FnOnce(&Place<'_>) -> T) -> T {
+    let row = hex::encode(aad);
+    work(&Place { purpose: Purpose::Caller, table: "caller", column: "gateway", row: &row })
+}
+
+#[test]
+fn the_encrypted_column_is_declared_and_opens_with_the_root_key() {
+    let report = sample::check(ENCRYPTED, Limits::V1).unwrap();
+    assert_eq!(report.tables, [("servers".to_owned(), 2)]);
+    let mut archive = sample::open(ENCRYPTED).unwrap();
+    let [column] = archive.manifest().encrypted_columns.as_slice() else { panic!("one column") };
+    let shown = [&column.table, &column.column, &column.key, &column.aad];
+    assert_eq!(shown, ["servers", "bearer", "gateway", "{table}/{column}/{id}"]);
+
+    let aad = AadTemplate::parse(&column.aad).unwrap().fill("servers", "bearer", |_| Some("7".into()));
+    assert_eq!(aad.as_deref(), Some("servers/bearer/7"));
+    let schema = archive.read_schema("servers").unwrap();
+    let mut rows = archive.rows(&schema).unwrap();
+    let row = rows.next_row().unwrap().unwrap();
+    let sealed = row[1].get().trim_matches('"');
+    let open = |place: &Place<'_>| ring_in(ENCRYPTED).open_value(Purpose::Caller, place, sealed);
+    assert_eq!(with_place(&aad.unwrap(), open).unwrap().expose(), b"a bearer");
+    assert_eq!(rows.next_row().unwrap().unwrap()[1].get(), "null");
+}
+
+#[test]
+#[ignore = "writes files"]
+fn write_the_encrypted_vector() {
+    let root = root();
+    let version = KeyVersion::create(&root, "gateway", Purpose::Caller, 1);
+    let ring = KeyRing::open(&[&root], std::slice::from_ref(&version)).unwrap();
+    let sealed = with_place("servers/bearer/7", |place| ring.seal("gateway", place, b"a bearer")).unwrap();
+    let rows = [format!(r#"{{"id":7,"bearer":"{sealed}"}}"#), r#"{"id":8,"bearer":null}"#.to_owned()];
+    let table = sample::table("servers", &["id", "bearer"], &rows.each_ref().map(String::as_str));
+    let mut writer = ArchiveWriter::create(Vec::new(), Limits::V1, Compression::default());
+    writer.write_schema(&table.schema).unwrap();
+    writer.start_table("servers", "gateway").unwrap();
+    writer.write_rows(table.rows.join(",\n").as_bytes(), 2).unwrap();
+    writer.finish_table().unwrap();
+    let (kid, root_key_id) = (version.kid.to_string(), root.id().to_string());
+    let json = serde_json::json!({"root_key_id": root_key_id, "versions": [{
+        "kid": kid, "key_id": "gateway", "purpose": "caller", "number": 1, "state": "primary",
+        "root_key_id": root_key_id, "wrapped": version.wrapped,
+    }]});
+    writer.write_ring(json.to_string().as_bytes()).unwrap();
+    let column = EncryptedColumn {
+        table: "servers".to_owned(),
+        column: "bearer".to_owned(),
+        key: "gateway".to_owned(),
+        aad: "{table}/{column}/{id}".to_owned(),
+    };
+    let (root_key_id, kids) = (Some(root_key_id), vec![kid]);
+    let head = ManifestHead { root_key_id, kids, encrypted_columns: vec![column], ..sample::head() };
+    let (_, bytes) = writer.finish(head).unwrap();
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vectors/zip");
+    std::fs::write(folder.join("encrypted-columns.zip"), bytes).unwrap();
 }
 
 #[test]

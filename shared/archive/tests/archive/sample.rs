@@ -55,6 +55,7 @@ pub(crate) fn head() -> ManifestHead {
         producer: "strongroom-backup 0.1.0".to_owned(),
         root_key_id: Some("0f1e2d3c4b5a6978".to_owned()),
         kids: vec!["00112233445566ff".to_owned()],
+        encrypted_columns: Vec::new(),
         audit_head: Some(AuditHead { sequence: 7, mac: "ab".repeat(32) }),
         sources: vec![SourceRecord {
             name: "gateway".to_owned(),

@@ -102,6 +102,7 @@ mod tests {
             producer: "test".into(),
             root_key_id: None,
             kids: Vec::new(),
+            encrypted_columns: Vec::new(),
             audit_head,
             sources: Vec::new(),
             partial: None,

@@ -1,6 +1,6 @@
 //! Manifests that are none, and those that lie.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::Row;
 use crate::case::{Case, ROWS_ENTRY, SCHEMA_ENTRY};
@@ -89,11 +89,49 @@ pub(crate) const LIES: &[Row] = &[
     ("no schema", without_schema, "the table \"t\" has no schema entry"),
     ("manifest lists itself", list_manifest, "lists \"manifest.json\" as a kind"),
     (
+        "encrypted column of no table",
+        |case| encrypt(case, json!([column("u", "id", "{id}")])),
+        "an encrypted column of \"u\", a table that it does not list",
+    ),
+    (
+        "encrypted column that is not there",
+        |case| encrypt(case, json!([column("t", "secret", "{id}")])),
+        "a table without a column \"secret\"",
+    ),
+    (
+        "encrypted column with the aad of another table",
+        |case| encrypt(case, json!([column("t", "id", "{owner}")])),
+        "a table without a column \"owner\"",
+    ),
+    (
+        "encrypted column twice",
+        |case| encrypt(case, json!([column("t", "id", "a"), column("t", "id", "b")])),
+        "lists the encrypted column \"id\" of \"t\" twice",
+    ),
+    (
+        "encrypted column with an open brace",
+        |case| encrypt(case, json!([column("t", "id", "{id")])),
+        "has a { without its }",
+    ),
+    (
+        "encrypted column without a key",
+        |case| encrypt(case, json!([{"table": "t", "column": "id", "key": "", "aad": "a"}])),
+        "does not say which key sealed \"id\"",
+    ),
+    (
         "large signature",
         |case| case.entries.push(stored("manifest.sig", &[b'x'; (64 << 10) + 1])),
         "\"manifest.sig\" exceeds",
     ),
 ];
+
+fn column(table: &str, column: &str, aad: &str) -> Value {
+    json!({"table": table, "column": column, "key": "gateway", "aad": aad})
+}
+
+fn encrypt(case: &mut Case, columns: Value) {
+    case.manifest["encrypted_columns"] = columns;
+}
 
 fn count(case: &mut Case, rows: u64) {
     case.manifest["tables"]["t"] = json!(rows);
