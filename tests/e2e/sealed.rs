@@ -190,7 +190,7 @@ fn the_vault_opens_an_archive_for_whoever_may_and_writes_it_down() {
     let (file, summary) = export(&dev, &dev.admin, &[]);
     let report = dev.admin.json(&["archive", "verify", text(&file)]);
     assert_eq!(report["archiveId"], summary["archiveId"]);
-    for role in ["operator", "auditor", "gateway", "backup-service", "backup-creator"] {
+    for role in ["operator", "auditor", "gateway", "backup-creator"] {
         let refused = dev.admin.issue(role).run(&["archive", "open", text(&file), "--table", "users"]);
         let said = refused.failed_with(1);
         assert!(said.contains("archive.open"), "{role}: {said}");

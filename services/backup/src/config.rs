@@ -87,6 +87,15 @@ pub struct BackupConfig {
     pub stall_seconds: u64,
     /// Exports at the same time: 1 to 1,000. Each takes a few MiB of memory.
     pub concurrent_exports: usize,
+    /// The longest that a verification may take: 1 to 86,400.
+    pub verify_limit_seconds: u64,
+    /// Verifications at the same time: 1 to 100. Each takes a few MiB of memory and the file's size on the disk.
+    pub concurrent_verifications: usize,
+    /// The largest file that is taken up to be verified, in bytes: 1 or more.
+    pub upload_limit_bytes: u64,
+    /// Where such files are kept while they are looked at, sealed and without a name. Without it, the system's folder
+    /// for temporary files.
+    pub staging_dir: Option<PathBuf>,
     /// zlib's effort, 1 to 9 (small). Without it an encoder made for rows is used: faster than 1, as small as 2.
     pub compression_level: Option<u8>,
     /// Certificates; without them the service speaks plain HTTP/2.
@@ -103,6 +112,10 @@ impl Default for BackupConfig {
             export_limit_seconds: 3600,
             stall_seconds: 60,
             concurrent_exports: 10,
+            verify_limit_seconds: 3600,
+            concurrent_verifications: 2,
+            upload_limit_bytes: 64 << 30,
+            staging_dir: None,
             compression_level: None,
             tls: None,
         }

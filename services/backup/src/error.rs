@@ -123,6 +123,15 @@ pub enum Error {
         group: String,
     },
 
+    /// An encrypted column, or one that its additional data is made of, is gone.
+    #[error("source {name} has no column {column:?}, which its encrypted_columns name")]
+    ColumnMissing {
+        /// The source's name.
+        name: String,
+        /// Table and column.
+        column: String,
+    },
+
     /// A directory or a file of a file set cannot be read.
     #[error("source {name}: {} cannot be read: {source}", path.display())]
     FileUnreadable {
@@ -163,6 +172,19 @@ pub enum Error {
         /// Below the source's directory.
         path: String,
     },
+
+    /// All places of verifications are taken.
+    #[error("{0} verifications are running, which is as many as this server allows; try again later")]
+    VerificationsBusy(usize),
+    /// The absolute limit of a verification.
+    #[error("the verification took longer than {0} s; verify_limit_seconds allows more")]
+    VerifyTooLong(u64),
+    /// The client of a verification is there and does nothing.
+    #[error("the client sent nothing, or took no answer, for {0} s; send the file again")]
+    ClientSilent(u64),
+    /// A file cannot be kept while it is verified.
+    #[error("the file cannot be staged: {0}; is there room where [backup] staging_dir says?")]
+    Staging(std::io::Error),
 
     /// The client is gone.
     #[error("the client left before the end")]
@@ -208,7 +230,14 @@ impl Error {
 
     /// Whether it was the client that did not want the rest, or not in time.
     pub(crate) fn is_abort(&self) -> bool {
-        matches!(self, Self::ClientLeft | Self::Stalled(_) | Self::TooLong(_))
+        matches!(
+            self,
+            Self::ClientLeft
+                | Self::Stalled(_)
+                | Self::TooLong(_)
+                | Self::ClientSilent(_)
+                | Self::VerifyTooLong(_)
+        )
     }
 
     /// What the caller hears. Causes inside the server stay in its log.
@@ -216,7 +245,7 @@ impl Error {
         let (code, reason) = self.shape();
         match self {
             Self::Field { field, problem } => bad_request(DOMAIN, field, problem),
-            Self::Busy(_) => exhausted(DOMAIN, reason, &self.to_string(), RETRY_BUSY),
+            Self::Busy(_) | Self::VerificationsBusy(_) => exhausted(DOMAIN, reason, &self.to_string(), RETRY_BUSY),
             Self::VaultAway { .. } => {
                 status(code, DOMAIN, reason, "the vault does not answer; try again when it runs", &[])
             }
@@ -243,10 +272,18 @@ impl Error {
             Self::SourceProtocol { .. } => (Code::Internal, "SOURCE_PROTOCOL"),
             Self::TableTaken { .. } => (Code::FailedPrecondition, "TABLE_NAME_TAKEN"),
             Self::TableMissing { .. } => (Code::FailedPrecondition, "TABLE_MISSING"),
+            Self::ColumnMissing { .. } => (Code::FailedPrecondition, "COLUMN_MISSING"),
             Self::FileUnreadable { .. } => (Code::FailedPrecondition, "FILE_UNREADABLE"),
             Self::FileRefused { .. } => (Code::FailedPrecondition, "FILE_REFUSED"),
             Self::FileShrank { .. } => (Code::Aborted, "FILE_SHRANK"),
             Self::FileReplaced { .. } => (Code::Aborted, "FILE_REPLACED"),
+            Self::VerificationsBusy(_) => (Code::ResourceExhausted, "VERIFICATIONS_BUSY"),
+            Self::VerifyTooLong(_) => (Code::DeadlineExceeded, "VERIFICATION_TOO_LONG"),
+            Self::ClientSilent(_) => (Code::DeadlineExceeded, "CLIENT_STALLED"),
+            Self::Staging(error) if error.kind() == std::io::ErrorKind::StorageFull => {
+                (Code::ResourceExhausted, "STAGING_FULL")
+            }
+            Self::Staging(_) => (Code::Internal, "STAGING_FAILED"),
             Self::ClientLeft => (Code::Cancelled, "CLIENT_LEFT"),
             Self::Stalled(_) => (Code::DeadlineExceeded, "CLIENT_STALLED"),
             Self::TooLong(_) => (Code::DeadlineExceeded, "EXPORT_TOO_LONG"),
@@ -277,6 +314,13 @@ fn tables_shape(error: &strongroom_tables::Error) -> (Code, &'static str) {
         Kind::Permission => (Code::FailedPrecondition, "DATABASE_DENIED"),
         Kind::Cancelled => (Code::Cancelled, "CLIENT_LEFT"),
         Kind::Internal => (Code::Internal, "DATABASE_FAILED"),
+    }
+}
+
+/// Work on a thread of its own does not end early by itself.
+impl From<tokio::task::JoinError> for Error {
+    fn from(error: tokio::task::JoinError) -> Self {
+        Self::Defect(format!("a thread died: {error}"))
     }
 }
 

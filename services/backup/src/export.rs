@@ -5,6 +5,7 @@
 //! are opened, the ring is fetched, tables are read, the manifest is signed, the end is recorded, the trailer
 //! leaves.
 
+mod census;
 mod chunk;
 mod envelope;
 mod files;
@@ -34,6 +35,7 @@ use crate::set::{BackupSet, check_unique};
 use crate::source::OpenSource;
 use crate::time::proto_time;
 use crate::vault::{KeyRing, Vault};
+use census::Census;
 use chunk::CHUNK_SIZE;
 use journal::Journal;
 pub(crate) use journal::{ENDED, STARTED};
@@ -217,7 +219,7 @@ impl Export {
     async fn assemble(&self, outlet: &Outlet) -> Result<Summary> {
         let open = self.open_sources().await?;
         let ring = self.exports.vault.key_ring().await?;
-        let head = self.manifest_head(&open, &ring).await?;
+        let mut head = self.manifest_head(&open, &ring).await?;
         let tables = open.iter().map(|source| source.tables().len()).sum();
         let files = open.iter().filter_map(OpenSource::files).map(|set| set.files().len()).sum();
         outlet.send(self.header()).await?;
@@ -226,7 +228,11 @@ impl Export {
         let vault = self.exports.vault.clone();
         let pipeline = Pipeline::start(outlet.clone(), vault, self.stop.clone(), shape);
         let summary = match feed(&pipeline, open).await {
-            Ok(rows) => check_rows(pipeline.finish(ring.json, head).await?, rows)?,
+            Ok(Fed { rows, census }) => {
+                census.complete(&mut head.kids);
+                census.report(&self.exports.vault, &ring, self.created_at).await;
+                check_rows(pipeline.finish(ring.json, head).await?, rows)?
+            }
             Err(error) => return Err(pipeline.cause(error).await),
         };
         outlet.taken().await?;
@@ -257,6 +263,7 @@ impl Export {
             producer: concat!("strongroom-backup ", env!("CARGO_PKG_VERSION")).to_owned(),
             root_key_id: Some(ring.root_key_id.clone()),
             kids,
+            encrypted_columns: open.iter().flat_map(|source| source.encrypted()).cloned().collect(),
             audit_head: self.exports.vault.audit_head().await?,
             sources: open.iter().map(|source| source.record().clone()).collect(),
             partial: self.plan.partial.clone(),
@@ -285,21 +292,29 @@ impl Export {
     }
 }
 
+/// What was read.
+#[derive(Default)]
+struct Fed {
+    rows: u64,
+    census: Census,
+}
+
 /// Reads every table and file of every source into `pipeline`, and ends each snapshot as soon as it was read.
-async fn feed(pipeline: &Pipeline, open: Vec<OpenSource>) -> Result<u64> {
-    let mut rows = 0;
+async fn feed(pipeline: &Pipeline, open: Vec<OpenSource>) -> Result<Fed> {
+    let mut fed = Fed::default();
     for mut source in open {
         for schema in source.tables().to_vec() {
             let name = schema.name.clone();
             let blocks = pipeline.start_table(schema).await?;
-            rows += source.read_table(&name, &blocks).await?;
+            fed.rows += source.read_table(&name, &blocks).await?;
         }
         if let Some(files) = source.files() {
             pipeline.write_files(Arc::clone(files)).await?;
         }
+        fed.census.add(source.counted());
         source.finish().await?;
     }
-    Ok(rows)
+    Ok(fed)
 }
 
 /// What was read and what was written are counted apart, and must agree before anybody calls it success.

@@ -8,7 +8,7 @@ use strongroom_api::backup::v1::export_backup_request::Seal;
 use strongroom_archive::seal::{Passphrase, X25519Recipient};
 use strongroom_runtime::auth::permission_denied;
 use strongroom_runtime::{Authenticator, Caller};
-use tonic::{Request, Response, Status};
+use tonic::{Request, Response, Status, Streaming};
 use zeroize::Zeroizing;
 
 use crate::error::{DOMAIN, Error, Result};
@@ -17,6 +17,7 @@ use crate::seal::SealChoice;
 use crate::set::BackupSet;
 use crate::source::Listing;
 use crate::time::timestamp;
+use crate::verify::{Verifications, VerifyStream};
 
 const EXPORT_METHOD: &str = "strongroom.backup.v1.BackupService/ExportBackup";
 
@@ -30,6 +31,7 @@ const MAX_PASSPHRASE: usize = 1024;
 /// The service as tonic calls it.
 pub(crate) struct BackupGrpc {
     pub(crate) exports: Arc<Exports>,
+    pub(crate) verifications: Arc<Verifications>,
     pub(crate) set: Arc<BackupSet>,
     /// Hears of refusals that only a handler can see.
     pub(crate) authenticator: Arc<dyn Authenticator>,
@@ -57,6 +59,17 @@ impl BackupService for BackupGrpc {
             Ok(stream) => Ok(Response::new(stream)),
             Err(error) => Err(refused(&error)),
         }
+    }
+
+    type VerifyBackupStream = VerifyStream;
+
+    async fn verify_backup(
+        &self,
+        request: Request<Streaming<proto::VerifyBackupRequest>>,
+    ) -> Result<Response<VerifyStream>, Status> {
+        let caller = Caller::of(&request)?;
+        let begun = self.verifications.begin(&caller, request.into_inner()).await;
+        begun.map(Response::new).map_err(|error| refused(&error))
     }
 
     async fn list_sources(

@@ -16,6 +16,7 @@ mod set;
 mod source;
 mod time;
 mod vault;
+mod verify;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -37,10 +38,11 @@ use leftovers::Leftovers;
 use seal::SealPolicy;
 use set::BackupSet;
 use vault::Vault;
+use verify::{Verifications, VerifyLimits};
 
 /// Served here, for health and reflection.
 const SERVICES: &[&str] = &["strongroom.backup.v1.BackupService"];
-/// Requests are short lists of names.
+/// Requests are short lists of names, and pieces of files of half that at most.
 const REQUEST_BYTES: usize = 1 << 20;
 
 /// Serves backups on `listener` until `shutdown`; running exports then have the drain time to end.
@@ -82,16 +84,22 @@ pub async fn serve(
         clock,
     );
     let exports = Arc::new(exports);
+    let verifications = Arc::new(Verifications::create(vault.clone(), verify_limits(&config.backup)));
     tracing::info!(sources = config.sources.len(), "the backup service is open");
 
     let authenticator: Arc<dyn Authenticator> = Arc::new(VaultAuthenticator::create(vault));
-    let grpc = BackupGrpc { exports: Arc::clone(&exports), set, authenticator: Arc::clone(&authenticator) };
+    let grpc = BackupGrpc {
+        exports: Arc::clone(&exports),
+        verifications: Arc::clone(&verifications),
+        set,
+        authenticator: Arc::clone(&authenticator),
+    };
     let routes = Routes::new(BackupServiceServer::new(grpc).max_decoding_message_size(REQUEST_BYTES));
     let tls = config.backup.tls;
     let serving = Serve { listener, routes, services: SERVICES, authenticator, tls };
     let ended = server::serve(serving, shutdown.clone()).await;
     shutdown.begin();
-    exports.stop().await;
+    tokio::join!(exports.stop(), verifications.stop());
     // It only waits for the shutdown, which has begun.
     let _ = closing.await;
     Ok(ended?)
@@ -106,4 +114,14 @@ fn limits(config: &BackupConfig) -> Result<ExportLimits> {
         concurrent: config.concurrent_exports,
         compression: compression.map_err(|error| Error::Config(format!("compression_level: {error}")))?,
     })
+}
+
+fn verify_limits(config: &BackupConfig) -> VerifyLimits {
+    VerifyLimits {
+        duration: Duration::from_secs(config.verify_limit_seconds),
+        stall: Duration::from_secs(config.stall_seconds),
+        concurrent: config.concurrent_verifications,
+        upload_bytes: config.upload_limit_bytes,
+        staging_dir: config.staging_dir.clone().unwrap_or_else(std::env::temp_dir),
+    }
 }

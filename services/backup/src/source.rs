@@ -11,6 +11,7 @@ mod sql;
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use strongroom_archive::EncryptedColumn;
 use strongroom_archive::manifest::SourceRecord;
 use strongroom_archive::schema::TableSchema;
 use strongroom_tables::Block;
@@ -125,6 +126,17 @@ impl Source {
     }
 }
 
+/// How many values of an encrypted column each key version has sealed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ColumnCount {
+    /// The column.
+    pub(crate) column: EncryptedColumn,
+    /// The source it is in.
+    pub(crate) source: String,
+    /// What stands for a kid in the values, with the number of rows.
+    pub(crate) kids: Vec<(String, u64)>,
+}
+
 /// A source in one moment. Dropping it ends the snapshot.
 pub(crate) enum OpenSource {
     /// A database transaction.
@@ -159,6 +171,23 @@ impl OpenSource {
         match self {
             Self::Sql(_) | Self::Service(_) => None,
             Self::Files(open) => Some(open),
+        }
+    }
+
+    /// Its columns of sealed values, of the tables to read.
+    pub(crate) fn encrypted(&self) -> &[EncryptedColumn] {
+        match self {
+            Self::Sql(open) => open.encrypted(),
+            Self::Service(open) => open.encrypted(),
+            Self::Files(_) => &[],
+        }
+    }
+
+    /// What was counted in the tables read so far. A service counts its own values.
+    pub(crate) fn counted(&self) -> &[ColumnCount] {
+        match self {
+            Self::Sql(open) => open.counted(),
+            Self::Service(_) | Self::Files(_) => &[],
         }
     }
 

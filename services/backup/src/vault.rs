@@ -3,10 +3,14 @@
 //! Every call carries the service's own token and ends after [`TIMEOUT`]. The vault's tables are read through
 //! [`crate::source`] on a connection of their own, so that bulk data never holds up a call made here.
 
+mod verification;
+
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Serialize;
+use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 use strongroom_api::vault::v1::audit_service_client::AuditServiceClient;
 use strongroom_api::vault::v1::crypto_service_client::CryptoServiceClient;
@@ -15,7 +19,8 @@ use strongroom_api::vault::v1::seal_service_client::SealServiceClient;
 use strongroom_api::vault::v1::token_service_client::TokenServiceClient;
 use strongroom_api::vault::v1::{
     AuditEvent, CloseAuditOperationsRequest, ExportKeyRingRequest, GetAuditHeadRequest,
-    IntrospectTokenRequest, RecordAuditEventRequest, SignManifestRequest, WrapFileKeyRequest,
+    IntrospectTokenRequest, RecordAuditEventRequest, ReportKeyCensusRequest, SignManifestRequest,
+    WrapFileKeyRequest,
 };
 use strongroom_archive::ManifestSignature;
 use strongroom_archive::manifest::AuditHead;
@@ -30,6 +35,12 @@ use crate::time::proto_time;
 
 /// The longest that one call may take.
 const TIMEOUT: Duration = Duration::from_secs(5);
+
+pub(crate) use verification::{Checks, SigningKey};
+
+/// Waits before an event is tried again: a vault that restarts is back by then.
+const RETRIES: [Duration; 4] =
+    [Duration::from_millis(200), Duration::from_millis(800), Duration::from_secs(2), Duration::from_secs(4)];
 
 /// A client of the vault; clones share one connection.
 #[derive(Clone)]
@@ -48,6 +59,15 @@ pub(crate) struct KeyRing {
     pub(crate) root_key_id: String,
     /// The document for `keys/ring.json`.
     pub(crate) json: Vec<u8>,
+    /// Key and kid of each version.
+    versions: Vec<(String, String)>,
+}
+
+impl KeyRing {
+    /// Whether `kid` is a version of `key`.
+    pub(crate) fn has(&self, key: &str, kid: &str) -> bool {
+        self.versions.iter().any(|(other, version)| other == key && version == kid)
+    }
 }
 
 #[derive(Serialize)]
@@ -108,6 +128,18 @@ impl Vault {
         Ok(())
     }
 
+    /// The same for an event with an operation id, which makes a repetition harmless: a vault that is away is asked
+    /// again for some seconds.
+    pub(crate) async fn record_patiently(&self, event: AuditEvent) -> Result<()> {
+        for wait in RETRIES {
+            match self.record(event.clone()).await {
+                Err(Error::VaultAway { .. }) => tokio::time::sleep(wait).await,
+                recorded => return recorded,
+            }
+        }
+        self.record(event).await
+    }
+
     /// Closes started exports that nobody ends any more: those of `instance` (unless empty) and those
     /// started before a time, in microseconds. Returns how many.
     pub(crate) async fn close_exports(&self, instance: &str, started_before: i64) -> Result<i64> {
@@ -149,7 +181,28 @@ impl Vault {
         let mut json = serde_json::to_vec_pretty(&document)
             .map_err(|error| Error::Defect(format!("the key ring makes no JSON: {error}")))?;
         json.push(b'\n');
-        Ok(KeyRing { root_key_id: ring.root_key_id, json })
+        let versions = ring.versions.into_iter().map(|version| (version.key_id, version.kid)).collect();
+        Ok(KeyRing { root_key_id: ring.root_key_id, json, versions })
+    }
+
+    /// Reports how many values of `key` a column holds: by kid, as counted at a time in microseconds.
+    pub(crate) async fn report_census(
+        &self,
+        key: &str,
+        source: &str,
+        column: &str,
+        values: HashMap<String, i64>,
+        time: i64,
+    ) -> Result<()> {
+        let request = limited(ReportKeyCensusRequest {
+            key_id: key.to_owned(),
+            column: column.to_owned(),
+            source: source.to_owned(),
+            values,
+            count_time: Some(proto_time(time)),
+        });
+        self.keys.clone().report_key_census(request).await.map_err(|status| self.error(status))?;
+        Ok(())
     }
 
     /// Has the vault wrap the file key of an archive.
@@ -192,6 +245,11 @@ pub(crate) fn vault_error(url: &str, status: Status) -> Error {
 /// UNKNOWN or CANCELLED).
 pub(crate) fn is_away(code: Code) -> bool {
     matches!(code, Code::Unavailable | Code::DeadlineExceeded | Code::Unknown | Code::Cancelled)
+}
+
+/// Adds to an event's metadata, whose values are JSON texts.
+pub(crate) fn put(metadata: &mut HashMap<String, String>, key: &str, value: impl Into<Value>) {
+    metadata.insert(key.to_owned(), value.into().to_string());
 }
 
 fn limited<T>(message: T) -> Request<T> {

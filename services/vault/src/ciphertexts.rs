@@ -15,7 +15,7 @@ use strongroom_runtime::Caller;
 use crate::error::{Error, Result};
 use crate::vault::Vault;
 use batch::{Item, Tally};
-pub(crate) use check::{CheckTotals, Verdict};
+pub(crate) use check::{CheckTotals, Checked, Verdict};
 use keys::CallerKeys;
 
 /// A value to be sealed.

@@ -13,6 +13,7 @@ const OPERATOR: &[&str] = &[
     "audit.list",
     "audit.verify",
     "backup.export",
+    "backup.verify",
     "credential.activate",
     "credential.create",
     "credential.deactivate",
@@ -35,6 +36,7 @@ const AUDITOR: &[&str] = &[
     "audit.head",
     "audit.list",
     "audit.verify",
+    "backup.verify",
     "credential.get",
     "credential.list",
     "crypto.export_signing_key",
@@ -58,7 +60,9 @@ const GATEWAY: &[&str] = &[
     "reference.resolve",
 ];
 
+/// Opens archives too: it verifies them for those who may not.
 const BACKUP_SERVICE: &[&str] = &[
+    "archive.open",
     "archive.seal",
     "audit.head",
     "audit.record",
@@ -166,15 +170,16 @@ mod tests {
             for opening in ["credential.reveal", "reference.resolve"] {
                 assert!(!held(role, opening), "{role} must not see secrets");
             }
-            assert!(!held(role, "archive.open"), "{role} must not read archives");
             assert!(!held(role, "crypto.decrypt"), "{role} must not see values");
         }
         for role in ["operator", "auditor", "gateway", "backup-creator"] {
+            assert!(!held(role, "archive.open"), "{role} must not read archives");
             assert!(!held(role, "audit.record") && !held(role, "token.issue"), "{role}");
             for choice in EXPORT_CHOICES {
                 assert!(!held(role, choice), "{role} must not choose who reads an export: {choice}");
             }
             assert!(!held(role, "crypto.check") && !held(role, "crypto.sign_manifest"), "{role}");
         }
+        assert!(!held("backup-creator", "backup.verify"), "it makes archives, and learns nothing of them");
     }
 }

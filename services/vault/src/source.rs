@@ -4,13 +4,14 @@
 
 use async_stream::try_stream;
 use strongroom_api::source::v1::read_snapshot_response::{Begun, End, Message, Rows, TableEnd};
-use strongroom_api::source::v1::{ReadSnapshotResponse, Table};
+use strongroom_api::source::v1::{EncryptedColumn, ReadSnapshotResponse, Table};
 use strongroom_tables::{Block, Snapshot, SnapshotOptions, list_tables, open_snapshot};
 use tokio::sync::mpsc;
 use tokio_stream::Stream;
 
 use crate::error::{Error, Result};
 use crate::fields;
+use crate::keys::columns::SEALED;
 use crate::vault::Vault;
 
 /// A table that the vault hands out, in the order in which it is read: referenced tables first.
@@ -136,7 +137,15 @@ fn describe(owned: &Owned, schemas: &[strongroom_archive::schema::TableSchema]) 
         group: owned.group.into(),
         encrypted_columns: owned.encrypted_columns.iter().map(|column| (*column).into()).collect(),
         time_column: String::new(),
+        sealed: owned.encrypted_columns.iter().map(|column| sealed_as(owned.name, column)).collect(),
     })
+}
+
+/// How `CheckDecryptable` is asked about the column.
+fn sealed_as(table: &str, column: &str) -> EncryptedColumn {
+    let known = SEALED.iter().find(|sealed| sealed.table == table && sealed.column == column);
+    let (key_id, aad) = known.map(|sealed| (sealed.key_id, format!("{{{}}}", sealed.id))).unwrap_or_default();
+    EncryptedColumn { name: column.into(), key_id: key_id.into(), aad }
 }
 
 fn message(message: Message) -> ReadSnapshotResponse {

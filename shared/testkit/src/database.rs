@@ -7,7 +7,9 @@
 use std::io::Write as _;
 use std::path::PathBuf;
 
-use sqlx::{AssertSqlSafe, Connection, PgConnection, SqliteConnection};
+use sqlx::{
+    AssertSqlSafe, Connection, Decode, PgConnection, Postgres, Sqlite, SqliteConnection, Type,
+};
 use strongroom_store::{DatabaseUrl, Engine};
 
 /// The file in a SQLite database's folder.
@@ -91,20 +93,13 @@ impl TestDb {
     /// The one number that `sql` selects (`bigint` on PostgreSQL: `count(*)` is one).
     #[must_use]
     pub fn number(&self, sql: &str) -> i64 {
-        let (url, sql) = (self.url.clone(), sql.to_owned());
-        on_own_thread(move || async move {
-            let query = AssertSqlSafe(sql);
-            match DatabaseUrl::parse(&url).unwrap().engine() {
-                Engine::Sqlite(_) => {
-                    let mut connection = SqliteConnection::connect(&url).await.unwrap();
-                    sqlx::query_scalar(query).fetch_one(&mut connection).await.unwrap()
-                }
-                Engine::Postgres(options) => {
-                    let mut connection = PgConnection::connect_with(options).await.unwrap();
-                    sqlx::query_scalar(query).fetch_one(&mut connection).await.unwrap()
-                }
-            }
-        })
+        scalar(&self.url, sql)
+    }
+
+    /// The one text that `sql` selects.
+    #[must_use]
+    pub fn text(&self, sql: &str) -> String {
+        scalar(&self.url, sql)
     }
 }
 
@@ -134,6 +129,26 @@ fn with_database(server: &str, name: &str) -> String {
     let host_begins = address.find("://").map_or(0, |at| at + 3);
     let host_ends = address[host_begins..].find('/').map_or(address.len(), |at| host_begins + at);
     format!("{}/{name}{parameters}", &address[..host_ends])
+}
+
+fn scalar<T>(url: &str, sql: &str) -> T
+where
+    T: Send + Unpin + Type<Sqlite> + Type<Postgres> + 'static,
+    T: for<'r> Decode<'r, Sqlite> + for<'r> Decode<'r, Postgres>,
+{
+    let (url, query) = (url.to_owned(), AssertSqlSafe(sql.to_owned()));
+    on_own_thread(move || async move {
+        match DatabaseUrl::parse(&url).unwrap().engine() {
+            Engine::Sqlite(_) => {
+                let mut connection = SqliteConnection::connect(&url).await.unwrap();
+                sqlx::query_scalar(query).fetch_one(&mut connection).await.unwrap()
+            }
+            Engine::Postgres(options) => {
+                let mut connection = PgConnection::connect_with(options).await.unwrap();
+                sqlx::query_scalar(query).fetch_one(&mut connection).await.unwrap()
+            }
+        }
+    })
 }
 
 fn run(url: &str, sql: &str) {

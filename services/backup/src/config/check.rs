@@ -3,6 +3,8 @@
 use std::collections::{HashMap, HashSet};
 use std::ops::RangeInclusive;
 
+use strongroom_archive::AadTemplate;
+
 use super::{BackupConfig, Config, OptionalGroup, SourceConfig, SourceKind};
 use crate::error::{Error, Result};
 use crate::seal::SealPolicy;
@@ -33,6 +35,9 @@ fn check_service(backup: &BackupConfig) -> Result<()> {
     check_range("export_limit_seconds", backup.export_limit_seconds, 1..=86_400)?;
     check_range("stall_seconds", backup.stall_seconds, 1..=3_600)?;
     check_range("concurrent_exports", backup.concurrent_exports as u64, 1..=1_000)?;
+    check_range("verify_limit_seconds", backup.verify_limit_seconds, 1..=86_400)?;
+    check_range("concurrent_verifications", backup.concurrent_verifications as u64, 1..=100)?;
+    check_range("upload_limit_bytes", backup.upload_limit_bytes, 1..=i64::MAX as u64)?;
     check_range("compression_level", backup.compression_level.unwrap_or(1).into(), 1..=9)?;
     if backup.instance.as_deref().is_some_and(|name| name.trim().is_empty()) {
         return refused("[backup] instance is empty; leave it out to use the host's name".into());
@@ -81,6 +86,8 @@ fn check_source(source: &SourceConfig) -> Result<()> {
                 "source {name}: encrypted_columns[{at}] {text:?} needs column = \"table.column\", a key and an aad"
             ));
         }
+        AadTemplate::parse(&column.aad)
+            .map_err(|error| Error::Config(format!("source {name}: encrypted_columns[{at}] {text:?}: {error}")))?;
         if !columns.insert(text) {
             return refused(format!("source {name}: encrypted_columns[{at}] {text:?} is listed twice"));
         }
@@ -283,6 +290,9 @@ mod tests {
                 source("encrypted_columns = [{ column = 'c', key = 'k', aad = 'a' }]"),
                 "encrypted_columns[0] \"c\" needs",
             ),
+            (source("encrypted_columns = [{ column = 't.c', key = 'k', aad = '{id' }]"), "has a { without"),
+            ("[backup]\nconcurrent_verifications = 0".to_owned(), "it must be from 1 to 100"),
+            ("[backup]\nupload_limit_bytes = 0".to_owned(), "upload_limit_bytes is 0; it must be from 1"),
             (
                 "[seal]\nrecovery_recipients = ['age1x']".to_owned(),
                 "recovery_recipients[0] is not a recipient",

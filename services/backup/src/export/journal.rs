@@ -1,9 +1,8 @@
 //! An export in the vault's audit log: one event before its first byte, one that says how it ended.
 
 use std::collections::HashMap;
-use std::time::Duration;
 
-use serde_json::{Value, json};
+use serde_json::json;
 use strongroom_api::vault::v1::{AuditEvent, AuditOutcome};
 use strongroom_runtime::Caller;
 
@@ -11,16 +10,12 @@ use super::pipeline::Summary;
 use super::plan::Plan;
 use crate::error::{Error, Result};
 use crate::seal::SealChoice;
-use crate::vault::Vault;
+use crate::vault::{Vault, put};
 
 /// The first event.
 pub(crate) const STARTED: &str = "backup.export_started";
 /// The last one, whatever the outcome.
 pub(crate) const ENDED: &str = "backup.exported";
-
-/// Waits before the last event is tried again: a vault that restarts is back by then.
-const RETRIES: [Duration; 4] =
-    [Duration::from_millis(200), Duration::from_millis(800), Duration::from_secs(2), Duration::from_secs(4)];
 
 /// Writes one export's events.
 pub(crate) struct Journal {
@@ -85,7 +80,7 @@ impl Journal {
         if summary.files > 0 {
             put(&mut event.metadata, "files", summary.files);
         }
-        self.record_patiently(event).await
+        self.vault.record_patiently(event).await
     }
 
     /// Records that it came to nothing. When the vault stays away the start is closed as unknown later.
@@ -93,7 +88,7 @@ impl Journal {
         let outcome = if error.is_abort() { AuditOutcome::Aborted } else { AuditOutcome::Failed };
         let mut event = self.ended(outcome);
         put(&mut event.metadata, "reason", error.reason());
-        if let Err(error) = self.record_patiently(event).await {
+        if let Err(error) = self.vault.record_patiently(event).await {
             let archive_id = self.event.operation_id.as_str();
             tracing::error!(archive_id, %error, "the end of an export is not in the audit log");
         }
@@ -105,20 +100,4 @@ impl Journal {
         event.outcome = outcome.into();
         event
     }
-
-    /// The operation id makes a repetition harmless.
-    async fn record_patiently(&self, event: AuditEvent) -> Result<()> {
-        for wait in RETRIES {
-            match self.vault.record(event.clone()).await {
-                Err(Error::VaultAway { .. }) => tokio::time::sleep(wait).await,
-                recorded => return recorded,
-            }
-        }
-        self.vault.record(event).await
-    }
-}
-
-/// Metadata values are JSON texts.
-fn put(metadata: &mut HashMap<String, String>, key: &str, value: impl Into<Value>) {
-    metadata.insert(key.to_owned(), value.into().to_string());
 }

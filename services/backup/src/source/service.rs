@@ -10,6 +10,7 @@ use strongroom_api::source::v1::source_service_client::SourceServiceClient;
 use strongroom_api::source::v1::{DescribeSourceRequest, ReadSnapshotRequest, ReadSnapshotResponse, Table};
 use strongroom_archive::manifest::{Snapshot as SnapshotKind, SourceRecord};
 use strongroom_archive::schema::TableSchema;
+use strongroom_archive::{AadTemplate, EncryptedColumn};
 use strongroom_runtime::client::{AuthorizedChannel, Bearer, Target};
 use strongroom_tables::Block;
 use tokio::sync::mpsc;
@@ -104,11 +105,14 @@ impl ServiceSource {
             return Err(self.unexpected("the first message of a snapshot is not `begun`"));
         };
         let mut tables = Vec::with_capacity(begun.tables.len());
+        let mut encrypted = Vec::new();
         for table in &begun.tables {
-            tables.push(self.schema(table)?);
+            let schema = self.schema(table)?;
+            encrypted.extend(self.encrypted(table, &schema)?);
+            tables.push(schema);
         }
         let record = self.record(&begun)?;
-        Ok(ServiceSnapshot { source: self.clone(), stream, record, tables, kids: begun.kids })
+        Ok(ServiceSnapshot { source: self.clone(), stream, record, tables, encrypted, kids: begun.kids })
     }
 
     /// A service knows its own groups only, and refuses others.
@@ -136,6 +140,30 @@ impl ServiceSource {
         }
         schema.source.clone_from(&self.name);
         Ok(schema)
+    }
+
+    /// What the archive's manifest would be refused for is refused here, by the source's name.
+    fn encrypted(&self, table: &Table, schema: &TableSchema) -> Result<Vec<EncryptedColumn>> {
+        let mut encrypted = Vec::with_capacity(table.sealed.len());
+        for column in &table.sealed {
+            let name = format!("the encrypted column {:?} of {:?}", column.name, table.name);
+            let template = AadTemplate::parse(&column.aad)
+                .map_err(|error| self.unexpected(format!("{name}: {error}")))?;
+            let mut needed = std::iter::once(column.name.as_str()).chain(template.columns());
+            if needed.any(|needed| !schema.columns.iter().any(|other| other.name == needed)) {
+                return Err(self.unexpected(format!("{name} needs a column that the table does not have")));
+            }
+            if column.key_id.is_empty() {
+                return Err(self.unexpected(format!("{name} has no key")));
+            }
+            encrypted.push(EncryptedColumn {
+                table: table.name.clone(),
+                column: column.name.clone(),
+                key: column.key_id.clone(),
+                aad: column.aad.clone(),
+            });
+        }
+        Ok(encrypted)
     }
 
     fn record(&self, begun: &Begun) -> Result<SourceRecord> {
@@ -181,6 +209,7 @@ pub(crate) struct ServiceSnapshot {
     stream: Streaming<ReadSnapshotResponse>,
     record: SourceRecord,
     tables: Vec<TableSchema>,
+    encrypted: Vec<EncryptedColumn>,
     kids: Vec<String>,
 }
 
@@ -191,6 +220,10 @@ impl ServiceSnapshot {
 
     pub(super) fn tables(&self) -> &[TableSchema] {
         &self.tables
+    }
+
+    pub(super) fn encrypted(&self) -> &[EncryptedColumn] {
+        &self.encrypted
     }
 
     pub(super) fn kids(&self) -> &[String] {

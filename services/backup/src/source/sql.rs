@@ -3,12 +3,13 @@
 use jiff::Timestamp;
 use strongroom_archive::manifest::{Skipped, Snapshot as SnapshotKind, SourceRecord};
 use strongroom_archive::schema::TableSchema;
+use strongroom_archive::{AadTemplate, EncryptedColumn};
 use strongroom_store::{DatabaseUrl, Engine};
 use strongroom_tables::{Block, Since, Snapshot, SnapshotOptions, list_tables, open_snapshot};
 use tokio::sync::mpsc;
 
-use super::{Choice, ListedTable, Listing};
-use crate::config::{OptionalGroup, SourceConfig};
+use super::{Choice, ColumnCount, ListedTable, Listing};
+use crate::config::{self, OptionalGroup, SourceConfig};
 use crate::error::{Error, Result};
 
 /// A SQLite or PostgreSQL database.
@@ -69,8 +70,9 @@ impl SqlSource {
         if choice.only.is_none() {
             self.check_groups(choice, snapshot.tables())?;
         }
+        let encrypted = self.encrypted(snapshot.tables())?;
         let record = self.record(&snapshot)?;
-        Ok(SqlSnapshot { snapshot, record, since })
+        Ok(SqlSnapshot { snapshot, record, since, encrypted, counted: Vec::new() })
     }
 
     fn everything(&self) -> SnapshotOptions {
@@ -107,16 +109,39 @@ impl SqlSource {
             }
         }
         for encrypted in &self.config.encrypted_columns {
-            let exists = encrypted.parts().is_some_and(|(table, column)| {
-                let table = tables.iter().find(|other| other.name == table);
-                table.is_some_and(|table| table.columns.iter().any(|other| other.name == column))
-            });
-            if !exists {
-                let column = &encrypted.column;
-                return Err(Error::Config(format!("source {name} has no column {column:?} to be encrypted")));
+            let table = encrypted.parts().and_then(|(table, _)| tables.iter().find(|other| other.name == table));
+            let missing = match table {
+                Some(table) => missing_column(encrypted, table)?,
+                None => Some(encrypted.column.clone()),
+            };
+            if let Some(column) = missing {
+                let text = &encrypted.column;
+                return Err(Error::Config(format!(
+                    "source {name} has no column {column:?} for its encrypted column {text:?}"
+                )));
             }
         }
         Ok(())
+    }
+
+    /// The encrypted columns of `tables`, as manifests declare them.
+    fn encrypted(&self, tables: &[TableSchema]) -> Result<Vec<EncryptedColumn>> {
+        let mut declared = Vec::new();
+        for encrypted in &self.config.encrypted_columns {
+            let Some((name, column)) = encrypted.parts() else { continue };
+            let Some(table) = tables.iter().find(|table| table.name == name) else { continue };
+            if let Some(missing) = missing_column(encrypted, table)? {
+                let column = format!("{name}.{missing}");
+                return Err(Error::ColumnMissing { name: self.config.name.clone(), column });
+            }
+            declared.push(EncryptedColumn {
+                table: name.to_owned(),
+                column: column.to_owned(),
+                key: encrypted.key.clone(),
+                aad: encrypted.aad.clone(),
+            });
+        }
+        Ok(declared)
     }
 
     fn check_groups(&self, choice: &Choice, tables: &[TableSchema]) -> Result<()> {
@@ -151,6 +176,15 @@ impl SqlSource {
     }
 }
 
+/// What `table` lacks of the column itself and those that its additional data is made of.
+fn missing_column(encrypted: &config::EncryptedColumn, table: &TableSchema) -> Result<Option<String>> {
+    let template = AadTemplate::parse(&encrypted.aad)?;
+    let column = encrypted.parts().map(|(_, column)| column);
+    let mut needed = column.into_iter().chain(template.columns());
+    let missing = needed.find(|needed| !table.columns.iter().any(|other| other.name == *needed));
+    Ok(missing.map(str::to_owned))
+}
+
 fn missing<'a>(group: &'a OptionalGroup, tables: &[TableSchema]) -> Option<&'a str> {
     let exists = |name: &String| tables.iter().any(|table| table.name == *name);
     group.tables.iter().find(|name| !exists(name)).map(String::as_str)
@@ -168,6 +202,8 @@ pub(crate) struct SqlSnapshot {
     snapshot: Snapshot,
     record: SourceRecord,
     since: Vec<(String, Since)>,
+    encrypted: Vec<EncryptedColumn>,
+    counted: Vec<ColumnCount>,
 }
 
 impl SqlSnapshot {
@@ -179,9 +215,29 @@ impl SqlSnapshot {
         self.snapshot.tables()
     }
 
+    pub(super) fn encrypted(&self) -> &[EncryptedColumn] {
+        &self.encrypted
+    }
+
+    pub(super) fn counted(&self) -> &[ColumnCount] {
+        &self.counted
+    }
+
     pub(super) async fn read_table(&mut self, table: &str, blocks: &mpsc::Sender<Block>) -> Result<u64> {
         let since = self.since.iter().find(|(name, _)| name == table).map(|(_, since)| since);
-        Ok(self.snapshot.read_table(table, since, blocks).await?)
+        let rows = self.snapshot.read_table(table, since, blocks).await?;
+        self.count(table).await?;
+        Ok(rows)
+    }
+
+    /// Counts the whole table, also where a time limit left rows out: a census is about the column.
+    async fn count(&mut self, table: &str) -> Result<()> {
+        for column in self.encrypted.iter().filter(|column| column.table == table) {
+            let kids = self.snapshot.count_kids(table, &column.column).await?;
+            let (column, source) = (column.clone(), self.record.name.clone());
+            self.counted.push(ColumnCount { column, source, kids });
+        }
+        Ok(())
     }
 
     pub(super) async fn close(self) {

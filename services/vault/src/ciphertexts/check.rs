@@ -1,15 +1,40 @@
 //! Would a ciphertext open? Verdicts for whoever keeps ciphertexts without being allowed to read them.
 
-use strongroom_crypto::{Kid, Purpose, parse_kid};
+use strongroom_crypto::{KeyRing, Kid, parse_kid};
 use strongroom_runtime::Caller;
 
 use super::Sealed;
-use super::batch::{self, MAX_ITEMS};
+use super::batch::{self, Item, MAX_ITEMS};
 use super::keys::{CallerKeys, check_lengths, refusal};
-use crate::credentials::secret_place;
 use crate::error::{Error, Result};
+use crate::fields;
 use crate::keys::CREDENTIAL_KEY;
+use crate::keys::columns::sealed_column;
 use crate::vault::Vault;
+
+/// The vault's own column that is meant where none is named.
+const FIRST_COLUMN: &str = "credentials.secret";
+
+/// A value to be checked, which may be one of the vault's own.
+pub(crate) struct Checked {
+    pub(crate) sealed: Sealed,
+    /// `table.column`, or empty.
+    pub(crate) column: String,
+}
+
+impl Item for Checked {
+    fn key_id(&self) -> &str {
+        self.sealed.key_id()
+    }
+
+    fn bytes(&self) -> usize {
+        self.sealed.bytes() + self.column.len()
+    }
+
+    fn is_known_to(&self, ring: &KeyRing) -> bool {
+        self.sealed.is_known_to(ring)
+    }
+}
 
 /// What is known of one value.
 pub(crate) struct Verdict {
@@ -31,7 +56,7 @@ impl Vault {
     pub(crate) async fn check(
         &self,
         caller: &Caller,
-        items: Vec<Sealed>,
+        items: Vec<Checked>,
         totals: &mut CheckTotals,
     ) -> Result<Vec<Verdict>> {
         if items.len() > MAX_ITEMS {
@@ -62,18 +87,36 @@ impl Vault {
 }
 
 /// Never fails: what is wrong with a value is its verdict.
-fn judge(keys: &CallerKeys, sealed: &Sealed) -> Result<Verdict> {
-    let opened = match sealed.key_id.as_str() {
-        CREDENTIAL_KEY => open_credential(keys, sealed),
-        _ => keys.decrypt(sealed).map(drop),
-    };
-    Ok(Verdict { kid: parse_kid(&sealed.ciphertext).ok(), refused: opened.err() })
+fn judge(keys: &CallerKeys, checked: &Checked) -> Result<Verdict> {
+    let opened = fields::optional(&checked.column, |column| fields::column("column", column))
+        .and_then(|column| open(keys, &checked.sealed, &column));
+    let kid = parse_kid(&checked.sealed.ciphertext).ok();
+    let refused = opened.err().map(|error| match (error, kid) {
+        (Error::CiphertextInvalid, Some(kid)) if keys.ring.version(kid).is_none() => {
+            Error::KeyVersionNotFound(kid.to_string())
+        }
+        (error, _) => error,
+    });
+    Ok(Verdict { kid, refused })
 }
 
-/// The vault's own column: the additional data is the row's id.
-fn open_credential(keys: &CallerKeys, sealed: &Sealed) -> Result<()> {
+fn open(keys: &CallerKeys, sealed: &Sealed, column: &str) -> Result<()> {
+    match sealed.key_id.as_str() {
+        CREDENTIAL_KEY => open_own(keys, sealed, column),
+        _ => keys.decrypt(sealed).map(drop),
+    }
+}
+
+/// The vault's own columns: the additional data is the row's id.
+fn open_own(keys: &CallerKeys, sealed: &Sealed, column: &str) -> Result<()> {
     check_lengths(sealed)?;
+    let column = if column.is_empty() { FIRST_COLUMN } else { column };
+    let known = sealed_column(CREDENTIAL_KEY, column);
+    let known = known.ok_or_else(|| Error::Field {
+        field: "column",
+        problem: "names no column that this key seals".into(),
+    })?;
     let row = std::str::from_utf8(&sealed.aad).map_err(|_| Error::CiphertextInvalid)?;
-    let opened = keys.ring.open_value(Purpose::Credential, &secret_place(row), &sealed.ciphertext);
+    let opened = keys.ring.open_value(known.purpose, &known.place(row), &sealed.ciphertext);
     opened.map(drop).map_err(|error| refusal(&error))
 }

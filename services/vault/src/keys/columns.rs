@@ -48,6 +48,13 @@ const fn secret_of(table: &'static str) -> SealedColumn {
 const CHAINED: &[CountedColumn] =
     &[CountedColumn { table: "audit_logs", column: "key_kid", key_id: super::AUDIT_KEY, kid: "key_kid" }];
 
+/// The column called `table.column` that versions of `key_id` seal.
+pub(crate) fn sealed_column(key_id: &str, name: &str) -> Option<&'static SealedColumn> {
+    let (table, column) = name.split_once('.')?;
+    let named = |sealed: &&SealedColumn| sealed.table == table && sealed.column == column;
+    SEALED.iter().filter(|sealed| sealed.key_id == key_id).find(named)
+}
+
 impl SealedColumn {
     /// Where the value of `row` belongs.
     pub(crate) fn place<'a>(&self, row: &'a str) -> Place<'a> {

@@ -175,7 +175,8 @@ fn named_item(path: &str, answer: &Value) -> Result<Option<Named>, String> {
     if let Some(verdicts) = answer["verdicts"].as_array() {
         let reason = verdicts[walk::ELEMENT]["reason"].as_str().unwrap_or_default();
         assert_eq!(verdicts[0]["decryptable"], true, "{answer}");
-        return Ok(matches!(reason, "INVALID_FIELD" | "CIPHERTEXT_INVALID").then_some(Named::Verdict));
+        let of_a_field = ["INVALID_FIELD", "CIPHERTEXT_INVALID", "KEY_VERSION_NOT_FOUND"];
+        return Ok(of_a_field.contains(&reason).then_some(Named::Verdict));
     }
     let status = |at: usize| &answer["results"][at]["status"];
     assert!(status(0)["code"].is_null(), "{answer}");

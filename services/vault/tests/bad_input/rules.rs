@@ -117,6 +117,11 @@ pub(crate) const COLUMN: Rule = rule(
     Refused(&[After("t.", 'c', 199)]),
     Refused(&[Text("table"), Text(".column"), Text("table."), Text("t.c\0")]),
 );
+pub(crate) const OPTIONAL_COLUMN: Rule = rule(
+    OPTIONAL,
+    Refused(&[After("t.", 'c', 199)]),
+    Refused(&[Text("table"), Text(".column"), Text("table."), Text("t.c\0")]),
+);
 pub(crate) const VIA: Rule = rule(
     Elsewhere("credential_id"),
     Refused(&[After("endpoint/", 'x', 201), After("", '/', 300)]),

@@ -117,7 +117,7 @@ pub(crate) const TABLE: &[Row] = &[
     row("vault.v1.CryptoService/CheckDecryptable",
         r#"{"items": [{"keyId": "$key", "ciphertext": "$ciphertext", "aad": "cm93"}]}"#, "",
         &[("items", CHECKED_ITEMS), ("items[1].key_id", KEY_ID), ("items[1].ciphertext", CIPHERTEXT),
-          ("items[1].aad", AAD)]),
+          ("items[1].aad", AAD), ("items[1].column", OPTIONAL_COLUMN)]),
     row("vault.v1.CryptoService/Decrypt",
         r#"{"keyId": "$key", "ciphertext": "$ciphertext", "aad": "cm93"}"#, "", OPENING),
     row("vault.v1.CryptoService/Encrypt", r#"{"keyId": "$key", "plaintext": "c2VjcmV0", "aad": "cm93"}"#, "",

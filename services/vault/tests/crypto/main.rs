@@ -8,7 +8,8 @@ use strongroom_api::vault::v1::check_decryptable_request::Item;
 use strongroom_api::vault::v1::{
     BatchDecryptRequest, BatchEncryptRequest, BatchGenerateDataKeyRequest, BatchRewrapRequest,
     CheckDecryptableRequest, CreateCredentialRequest, DecryptRequest, EncryptRequest,
-    ExportSigningKeyRequest, GenerateDataKeyRequest, RewrapRequest, SignManifestRequest,
+    ExportSigningKeyRequest, GenerateDataKeyRequest, RewrapRequest, RotateCredentialRequest,
+    SignManifestRequest,
 };
 use strongroom_crypto::{SignatureDomain, State, verify};
 use strongroom_runtime::status::reason_of;
@@ -29,7 +30,8 @@ fn rewrap(key_id: &str, ciphertext: &str, aad: &[u8]) -> RewrapRequest {
 }
 
 fn item(key_id: &str, ciphertext: &str, aad: &[u8]) -> Item {
-    Item { key_id: key_id.into(), ciphertext: ciphertext.into(), aad: aad.to_vec().into() }
+    let aad = aad.to_vec().into();
+    Item { key_id: key_id.into(), ciphertext: ciphertext.into(), aad, column: String::new() }
 }
 
 async fn sealed(clients: &mut Clients, plaintext: &[u8], aad: &[u8]) -> String {
@@ -301,7 +303,13 @@ async fn checks_answer_in_order_and_show_nothing() {
             item("gateway", &good, b"b"),
             item("gateway", &disabled, b"a"),
         ];
-        let two = vec![item("nobody", &good, b"a"), item("audit", &good, b"a"), item("gateway", "x", b"a")];
+        let unknown = good.replacen(&good[5..21], "00000000000000aa", 1);
+        let two = vec![
+            item("nobody", &good, b"a"),
+            item("audit", &good, b"a"),
+            item("gateway", "x", b"a"),
+            item("gateway", &unknown, b"a"),
+        ];
         let stream = tokio_stream::iter([one, two].map(|items| CheckDecryptableRequest { items }));
         let mut service = vault.with_role("backup-service").await;
         let mut answers = service.crypto.check_decryptable(stream).await.unwrap().into_inner();
@@ -317,6 +325,7 @@ async fn checks_answer_in_order_and_show_nothing() {
             "KEY_NOT_FOUND",
             "KEY_PURPOSE",
             "CIPHERTEXT_INVALID",
+            "KEY_VERSION_NOT_FOUND",
         ];
         assert_eq!(reasons, expected);
         assert!(verdicts[0].decryptable && !verdicts[1].decryptable);
@@ -324,11 +333,56 @@ async fn checks_answer_in_order_and_show_nothing() {
         let events = admin.events().await;
         let [event] = events.as_slice() else { panic!("one event a stream: {events:?}") };
         assert_eq!(event.event, "crypto.checked");
-        assert_eq!((event.metadata["count"].as_str(), event.metadata["failures"].as_str()), ("6", "5"));
+        assert_eq!((event.metadata["count"].as_str(), event.metadata["failures"].as_str()), ("7", "6"));
 
         let mut gateway = vault.with_role("gateway").await;
         let refused = gateway.crypto.check_decryptable(tokio_stream::iter([])).await.unwrap_err();
         assert_eq!(refused.code(), Code::PermissionDenied);
+    }
+}
+
+/// `secret` of the only row of a table of the vault, with its id.
+fn own_value(vault: &Fixture, table: &str) -> (String, String) {
+    let text = |column: &str| vault.database.text(&format!("SELECT {column} FROM {table}"));
+    (text("id"), text("secret"))
+}
+
+#[tokio::test]
+async fn the_vaults_own_values_are_checked_in_their_column_and_row() {
+    for vault in Fixture::each().await {
+        let mut admin = vault.admin();
+        let new = CreateCredentialRequest {
+            display_name: "One".into(),
+            provider: "openai".into(),
+            secret: "first".into(),
+            ..Default::default()
+        };
+        let id = admin.credentials.create_credential(new).await.unwrap().into_inner().credential.unwrap().id;
+        let rotation = RotateCredentialRequest { id, secret: "second".into(), ..Default::default() };
+        admin.credentials.rotate_credential(rotation).await.unwrap();
+        let (id, current) = own_value(&vault, "credentials");
+        let (version, previous) = own_value(&vault, "credential_versions");
+        let own = |column: &str, ciphertext: &str, row: &str| Item {
+            column: column.into(),
+            ..item("credential", ciphertext, row.as_bytes())
+        };
+        let items = vec![
+            own("", &current, &id),
+            own("credentials.secret", &current, &id),
+            own("credential_versions.secret", &previous, &version),
+            own("credential_versions.secret", &current, &id),
+            own("credentials.secret", &previous, &id),
+            own("api_tokens.hash", &current, &id),
+        ];
+        let stream = tokio_stream::iter([CheckDecryptableRequest { items }]);
+        let mut service = vault.with_role("backup-service").await;
+        let mut answers = service.crypto.check_decryptable(stream).await.unwrap().into_inner();
+        let verdicts = answers.message().await.unwrap().unwrap().verdicts;
+        let reasons: Vec<_> = verdicts.iter().map(|verdict| verdict.reason.as_str()).collect();
+        assert_eq!(
+            reasons,
+            ["", "", "", "CIPHERTEXT_INVALID", "CIPHERTEXT_INVALID", "INVALID_FIELD"]
+        );
     }
 }
 

@@ -6,7 +6,9 @@ use strongroom_crypto::{DocumentDigest, PublicKey};
 use strongroom_runtime::status::reason_of;
 use tonic::Status;
 
-use crate::ciphertexts::{Ciphertext, DataKey, DataKeyOrder, Opened, Outcomes, Plain, Sealed, Verdict};
+use crate::ciphertexts::{
+    Checked, Ciphertext, DataKey, DataKeyOrder, Opened, Outcomes, Plain, Sealed, Verdict,
+};
 use crate::error::{Error, Result};
 
 /// The longest manifest that is sent whole, in bytes.
@@ -40,9 +42,10 @@ impl From<proto::RewrapRequest> for Sealed {
     }
 }
 
-impl From<proto::check_decryptable_request::Item> for Sealed {
+impl From<proto::check_decryptable_request::Item> for Checked {
     fn from(item: proto::check_decryptable_request::Item) -> Self {
-        Self { key_id: item.key_id, ciphertext: item.ciphertext, aad: item.aad }
+        let sealed = Sealed { key_id: item.key_id, ciphertext: item.ciphertext, aad: item.aad };
+        Self { sealed, column: item.column }
     }
 }
 

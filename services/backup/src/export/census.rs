@@ -1,0 +1,63 @@
+//! Which key versions the encrypted columns of databases need: for the manifest, and for the vault, which retires no
+//! version that somebody still needs.
+//!
+//! The database counts each column once its table was read, in the same snapshot; tables without such a column
+//! cost nothing.
+
+use std::collections::HashMap;
+
+use strongroom_crypto::Kid;
+
+use crate::source::ColumnCount;
+use crate::vault::{KeyRing, Vault};
+
+/// What the sources of one export have counted.
+#[derive(Default)]
+pub(super) struct Census {
+    columns: Vec<ColumnCount>,
+}
+
+impl Census {
+    pub(super) fn add(&mut self, counted: &[ColumnCount]) {
+        self.columns.extend_from_slice(counted);
+    }
+
+    /// Adds what the columns need to the manifest's list of kids.
+    pub(super) fn complete(&self, kids: &mut Vec<String>) {
+        let counted = self.columns.iter().flat_map(|column| &column.kids);
+        // A value that only looks sealed needs nothing.
+        kids.extend(counted.filter(|(kid, _)| kid.parse::<Kid>().is_ok()).map(|(kid, _)| kid.clone()));
+        kids.sort();
+        kids.dedup();
+    }
+
+    /// Tells the vault, as counted at `time` (microseconds). An export is no worse without a report, and the vault
+    /// waits for a fresh one before it retires anything; so a failure is logged and no more.
+    pub(super) async fn report(&self, vault: &Vault, ring: &KeyRing, time: i64) {
+        for counted in &self.columns {
+            let (key, source) = (counted.column.key.as_str(), counted.source.as_str());
+            let column = format!("{}.{}", counted.column.table, counted.column.column);
+            let (values, strange) = split(counted, ring);
+            if strange > 0 {
+                tracing::warn!(source, column, key, strange, "values are sealed by no version of their key");
+            }
+            if let Err(error) = vault.report_census(key, source, &column, values, time).await {
+                tracing::warn!(source, column, key, %error, "the vault does not take the count of a column");
+            }
+        }
+    }
+}
+
+/// The values of the key's own versions, and how many others there are.
+fn split(counted: &ColumnCount, ring: &KeyRing) -> (HashMap<String, i64>, u64) {
+    let mut values = HashMap::new();
+    let mut strange = 0;
+    for (kid, rows) in &counted.kids {
+        if ring.has(&counted.column.key, kid) {
+            values.insert(kid.clone(), i64::try_from(*rows).unwrap_or(i64::MAX));
+        } else {
+            strange += rows;
+        }
+    }
+    (values, strange)
+}
