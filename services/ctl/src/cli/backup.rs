@@ -18,6 +18,17 @@ pub(crate) enum BackupCommand {
     /// It is sealed (age, .zip.age) to the vault and to the recovery recipients of the server's configuration,
     /// unless --plain, --passphrase-file or --recipient asks for something else; each needs a permission.
     Export(Export),
+    /// Send an archive up and have all of it checked with the vault: the seal, who made it, every byte and row, and
+    /// whether every sealed value in it would open today.
+    ///
+    /// What is shown are verdicts, and the ids of rows whose values would not open. Exit code 0 only when everything is
+    /// fine; 3 when it is, but was signed by nobody whom the vault knows. `archive verify` checks all but the sealed
+    /// values on this machine.
+    Verify {
+        /// The archive's file, sealed or plain.
+        #[arg(value_name = "FILE")]
+        archive: PathBuf,
+    },
 }
 
 #[derive(Debug, Args)]

@@ -2,6 +2,7 @@
 
 mod destination;
 mod download;
+mod verify;
 
 use std::path::Path;
 
@@ -25,7 +26,13 @@ use crate::secret_input;
 use crate::time::to_wire;
 
 pub(super) async fn run(command: BackupCommand, format: Format) -> Result<()> {
-    let BackupCommand::Export(export) = command;
+    match command {
+        BackupCommand::Export(export) => export_command(export, format).await,
+        BackupCommand::Verify { archive } => verify::run(&archive, format).await,
+    }
+}
+
+async fn export_command(export: Export, format: Format) -> Result<()> {
     let place = Place::plan(&export.out)?;
     let since = export.since.map(|since| since.resolve(SystemClock.now_micros())).transpose()?;
     let request = ExportBackupRequest {
@@ -38,7 +45,7 @@ pub(super) async fn run(command: BackupCommand, format: Format) -> Result<()> {
     let to_stdout = matches!(place, Place::Stdout);
     let receiving = receive(&backup, request, place);
     // On standard output there is nothing to clean up, and a signal just ends the process.
-    let summary = if to_stdout { receiving.await? } else { unless_interrupted(receiving).await? };
+    let summary = if to_stdout { receiving.await? } else { unless_interrupted(receiving, "nothing was kept").await? };
     if to_stdout {
         // Standard output is the archive.
         let said = if format == Format::Json { document(&summary).to_string() } else { text(&summary) };
@@ -61,11 +68,12 @@ fn seal(export: &Export) -> Result<Option<Seal>> {
     Ok((!age.is_empty()).then_some(Seal::Recipients(RecipientSeal { age })))
 }
 
-async fn unless_interrupted(receiving: impl Future<Output = Result<Summary>>) -> Result<Summary> {
-    match Shutdown::on_signal().unless_begun(receiving).await {
-        Some(received) => received,
+/// `so` says what an interruption leaves.
+async fn unless_interrupted<T>(transfer: impl Future<Output = Result<T>>, so: &str) -> Result<T> {
+    match Shutdown::on_signal().unless_begun(transfer).await {
+        Some(ended) => ended,
         // Dropping the transfer has removed what it had written.
-        None => bail!("interrupted; nothing was kept"),
+        None => bail!("interrupted; {so}"),
     }
 }
 

@@ -4,11 +4,13 @@ use std::time::Duration;
 
 use indicatif::{HumanBytes, HumanCount, ProgressBar, ProgressStyle};
 use strongroom_api::backup::v1::export_backup_response::Progress as Tables;
+use strongroom_api::backup::v1::verify_backup_response::Progress as Verified;
 use strongroom_api::vault::v1::ReencryptResponse;
 
 use crate::output::printable;
 
 const EXPORT: &str = "{spinner} [{bar:24}] {pos}/{len} tables  {prefix}  {msg}";
+const VERIFICATION: &str = "{spinner} [{bar:24}] {bytes}/{total_bytes}  {prefix}  {msg}";
 const REENCRYPTION: &str = "{spinner} [{bar:24}] {human_pos}/{human_len} rows  {per_sec}  {eta} left";
 
 pub(super) struct Progress {
@@ -18,6 +20,26 @@ pub(super) struct Progress {
 impl Progress {
     pub(super) fn of_export() -> Self {
         Self::start(EXPORT)
+    }
+
+    /// Of a file of `size` bytes, which is sent first.
+    pub(super) fn of_verification(size: u64) -> Self {
+        let progress = Self::start(VERIFICATION);
+        progress.show(0, size);
+        progress.bar.set_prefix("sent");
+        progress
+    }
+
+    /// The file on its way, and then its entries, which are longer than it.
+    pub(super) fn verified(&self, now: &Verified) {
+        if now.bytes_total == 0 {
+            self.bar.set_position(now.bytes_received.try_into().unwrap_or(0));
+            return;
+        }
+        self.show(now.bytes_verified, now.bytes_total);
+        self.bar.set_prefix("verified");
+        let values = HumanCount(now.values.try_into().unwrap_or(0));
+        self.bar.set_message(format!("{values} sealed values  {}", printable(&now.entry)));
     }
 
     pub(super) fn of_reencryption() -> Self {
@@ -90,6 +112,17 @@ mod tests {
         assert_eq!(progress.bar.prefix(), "10 rows  t");
         progress.tables(&Tables { file: "r/a".into(), files_done: 1, files_total: 5000, ..table });
         assert_eq!(progress.bar.prefix(), "1/5,000 files  r/a");
+    }
+
+    #[test]
+    fn a_verification_counts_what_is_sent_and_then_what_is_verified() {
+        let progress = Progress::of_verification(1000);
+        progress.verified(&Verified { bytes_received: 400, ..Verified::default() });
+        assert_eq!((progress.bar.position(), progress.bar.length()), (400, Some(1000)));
+        let entry = "tables/t.json".to_owned();
+        progress.verified(&Verified { bytes_verified: 50, bytes_total: 9000, entry, values: 2000, bytes_received: 0 });
+        assert_eq!((progress.bar.position(), progress.bar.length()), (50, Some(9000)));
+        assert_eq!(progress.bar.message(), "2,000 sealed values  tables/t.json");
     }
 
     #[test]

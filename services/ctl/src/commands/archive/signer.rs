@@ -30,6 +30,13 @@ impl std::error::Error for UnknownSigner {}
 const UNSIGNED: &str = "it is not signed, so nothing says that it is from whom the signer file names";
 const UNKNOWN: &str = "it is signed by somebody whom the signer file does not name";
 
+impl UnknownSigner {
+    /// Where the vault was asked instead of a file.
+    pub(crate) fn to_the_vault() -> Self {
+        Self("everything in it is right, but nothing says that it is from this vault")
+    }
+}
+
 impl Signer {
     /// `None` where no file was given.
     pub(super) fn read(signer: &SignerFile) -> Result<Option<Self>> {

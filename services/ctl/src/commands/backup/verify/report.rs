@@ -1,0 +1,168 @@
+//! A verdict as people and scripts read it, and what it means for the exit code.
+
+use anyhow::{Error, Result, anyhow, bail};
+use serde_json::Value;
+use strongroom_api::backup::v1::verify_backup_response::{Column, Verdict};
+use strongroom_api::backup::v1::{LevelVerdict, VerifyLevel, VerifyOutcome};
+use strongroom_api::json::to_json;
+
+use super::Answers;
+use crate::commands::archive::UnknownSigner;
+use crate::output::{Table, key_values, printable};
+
+const MESSAGE: &str = "strongroom.backup.v1.VerifyBackupResponse";
+
+/// The verdict's fields, `columns` and `badEntries`.
+pub(super) fn document(answers: &Answers) -> Result<Value> {
+    let json = |name: &str, message: &dyn Fn(&str) -> Result<Value, String>| -> Result<Value> {
+        message(&format!("{MESSAGE}.{name}")).map_err(|error| anyhow!(error))
+    };
+    let mut document = json("Verdict", &|name| to_json(name, &answers.verdict))?;
+    let columns = answers.columns.iter().map(|column| json("Column", &|name| to_json(name, column)));
+    document["columns"] = columns.collect::<Result<Vec<_>>>()?.into();
+    let entries = answers.bad_entries.iter().map(|entry| json("Entry", &|name| to_json(name, entry)));
+    document["badEntries"] = entries.collect::<Result<Vec<_>>>()?.into();
+    Ok(document)
+}
+
+pub(super) fn text(answers: &Answers) -> String {
+    let Answers { verdict, columns, bad_entries } = answers;
+    let mut text = head(verdict);
+    let mut levels = Table::new(&["LEVEL", "OUTCOME", "PROBLEM"]);
+    for level in &verdict.levels {
+        levels.row([level_name(level.level()), outcome_name(level.outcome()), &level.problem]);
+    }
+    text.push_str(&format!("\n{levels}"));
+    if !columns.is_empty() {
+        text.push_str(&format!("\n{}", counts(columns)));
+    }
+    for entry in bad_entries {
+        text.push_str(&format!("{}: {}\n", printable(&entry.name), printable(&entry.problem)));
+    }
+    text.extend(columns.iter().map(closed_rows));
+    text
+}
+
+/// Nothing for a verdict that is all good.
+pub(super) fn judge(verdict: &Verdict) -> Result<()> {
+    let bad = |level: &&LevelVerdict| level.outcome() != VerifyOutcome::Passed;
+    let bad: Vec<&LevelVerdict> = verdict.levels.iter().filter(bad).collect();
+    match bad.as_slice() {
+        // Both: an answer that contradicts itself is no good news.
+        [] if verdict.ok => Ok(()),
+        [only] if only.outcome() == VerifyOutcome::UnknownSigner => {
+            Err(Error::new(UnknownSigner::to_the_vault()).context(printable(&only.problem)))
+        }
+        [] => bail!("the backup service does not say what is wrong with it"),
+        [first, ..] => bail!("it does not verify: {}", printable(&first.problem)),
+    }
+}
+
+fn head(verdict: &Verdict) -> String {
+    let Verdict { entries, tables, rows, files, values, .. } = verdict;
+    key_values([
+        ("archive", verdict.archive_id.clone()),
+        ("application", verdict.app_name.clone()),
+        ("size", format!("{} bytes", verdict.size_bytes)),
+        ("sha256", verdict.sha256.clone()),
+        ("content", format!("{tables} tables, {rows} rows, {files} files, {entries} entries")),
+        ("sealed values", values.to_string()),
+    ])
+}
+
+fn counts(columns: &[Column]) -> Table {
+    let mut table = Table::new(&["COLUMN", "KEY", "VALUES", "FINE", "UNDECRYPTABLE", "UNKNOWN KEY"]);
+    for column in columns {
+        let name = format!("{}.{}", column.table, column.column);
+        let counts = [column.values, column.decryptable, column.undecryptable, column.unknown_kid];
+        let counts = counts.map(|count| count.to_string());
+        table.row([&name, &column.key_id].into_iter().chain(&counts));
+    }
+    table
+}
+
+/// One line a row, and one that says how many more there are.
+fn closed_rows(column: &Column) -> String {
+    let Column { table, column: name, rows, .. } = column;
+    let mut lines = String::new();
+    for row in rows {
+        let kid = if row.kid.is_empty() { String::new() } else { format!(", sealed by {}", row.kid) };
+        let line = format!("{table}.{name} of row {}: {}{kid}", row.id, row.reason);
+        lines.push_str(&format!("{}\n", printable(&line)));
+    }
+    let more = column.undecryptable + column.unknown_kid - rows.len() as i64;
+    if more > 0 {
+        lines.push_str(&format!("{}: {more} more\n", printable(&format!("{table}.{name}"))));
+    }
+    lines
+}
+
+fn level_name(level: VerifyLevel) -> &'static str {
+    match level {
+        VerifyLevel::Unspecified => "",
+        VerifyLevel::Framing => "framing",
+        VerifyLevel::Signature => "signature",
+        VerifyLevel::Content => "content",
+        VerifyLevel::Values => "values",
+    }
+}
+
+fn outcome_name(outcome: VerifyOutcome) -> &'static str {
+    match outcome {
+        VerifyOutcome::Unspecified => "",
+        VerifyOutcome::Passed => "passed",
+        VerifyOutcome::Failed => "failed",
+        VerifyOutcome::UnknownSigner => "unknown signer",
+        VerifyOutcome::Skipped => "skipped",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use strongroom_api::backup::v1::verify_backup_response::Row;
+
+    use super::*;
+
+    fn verdict(signature: VerifyOutcome, values: VerifyOutcome) -> Verdict {
+        let level = |level: VerifyLevel, outcome: VerifyOutcome| LevelVerdict {
+            level: level.into(),
+            outcome: outcome.into(),
+            problem: if outcome == VerifyOutcome::Passed { String::new() } else { "a\nproblem".into() },
+        };
+        let levels = vec![level(VerifyLevel::Signature, signature), level(VerifyLevel::Values, values)];
+        let ok = (signature, values) == (VerifyOutcome::Passed, VerifyOutcome::Passed);
+        Verdict { levels, ok, ..Verdict::default() }
+    }
+
+    #[test]
+    fn only_a_signer_who_is_not_known_is_told_apart() {
+        use VerifyOutcome::{Failed, Passed, UnknownSigner as Unknown};
+        assert!(judge(&verdict(Passed, Passed)).is_ok());
+        let told = |signature, values| {
+            let error = judge(&verdict(signature, values)).expect_err("it is not fine");
+            error.is::<UnknownSigner>()
+        };
+        assert!(told(Unknown, Passed) && !told(Unknown, Failed) && !told(Failed, Passed));
+        assert!(judge(&Verdict { ok: false, ..verdict(Passed, Passed) }).is_err());
+    }
+
+    #[test]
+    fn rows_are_named_and_the_rest_counted() {
+        let row = |id: &str| Row { id: id.into(), kid: String::new(), reason: "CIPHERTEXT_INVALID".into() };
+        let columns = vec![Column {
+            table: "t".into(),
+            column: "c".into(),
+            key_id: "gateway".into(),
+            values: 4,
+            decryptable: 1,
+            undecryptable: 3,
+            rows: vec![row("7"), row("a\u{1b}b")],
+            ..Column::default()
+        }];
+        let verdict = verdict(VerifyOutcome::Passed, VerifyOutcome::Failed);
+        let shown = text(&Answers { verdict, columns, bad_entries: Vec::new() });
+        for line in ["t.c of row 7: CIPHERTEXT_INVALID\n", "row a\\u{1b}b: ", "t.c: 1 more\n", "a\\nproblem"] {
+            assert!(shown.contains(line), "{shown}");
+        }
+    }
+}
