@@ -23,3 +23,4 @@ mod two_vaults;
 mod unhurried;
 mod usage;
 mod vault_kills;
+mod verify;
