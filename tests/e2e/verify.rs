@@ -24,7 +24,11 @@ struct Platform {
 
 impl Platform {
     fn each() -> Vec<Self> {
-        TestDb::each().into_iter().zip(TestDb::each()).map(|(gateway, vault)| Self::on(gateway, vault)).collect()
+        TestDb::each()
+            .into_iter()
+            .zip(TestDb::each())
+            .map(|(gateway, vault)| Self::on(gateway, vault))
+            .collect()
     }
 
     fn on(gateway: TestDb, vault: TestDb) -> Self {
@@ -85,7 +89,8 @@ fn encrypt(operator: &Operator, items: Vec<EncryptRequest>) -> Vec<String> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let target = Target { url: operator.vault_url.clone(), ..Target::default() };
-        let channel = AuthorizedChannel::new(target.channel().unwrap(), Bearer::new(&operator.token).unwrap());
+        let channel =
+            AuthorizedChannel::new(target.channel().unwrap(), Bearer::new(&operator.token).unwrap());
         let answer = CryptoServiceClient::new(channel).batch_encrypt(BatchEncryptRequest { items }).await;
         answer.unwrap().into_inner().results.into_iter().map(|result| result.ciphertext).collect()
     })
@@ -112,7 +117,8 @@ fn counts(report: &Value) -> Vec<(String, [i64; 4])> {
 fn closed(report: &Value, table: &str) -> Vec<(String, String)> {
     let columns = report["columns"].as_array().unwrap();
     let column = columns.iter().find(|column| column["table"] == table).unwrap();
-    let row = |row: &Value| (row["id"].as_str().unwrap().to_owned(), row["reason"].as_str().unwrap().to_owned());
+    let row =
+        |row: &Value| (row["id"].as_str().unwrap().to_owned(), row["reason"].as_str().unwrap().to_owned());
     let mut rows: Vec<_> = column["rows"].as_array().unwrap().iter().map(row).collect();
     rows.sort();
     rows
@@ -120,7 +126,10 @@ fn closed(report: &Value, table: &str) -> Vec<(String, String)> {
 
 fn outcomes(report: &Value) -> Vec<&str> {
     let levels = report["levels"].as_array().unwrap();
-    levels.iter().map(|level| level["outcome"].as_str().unwrap().trim_start_matches("VERIFY_OUTCOME_")).collect()
+    levels
+        .iter()
+        .map(|level| level["outcome"].as_str().unwrap().trim_start_matches("VERIFY_OUTCOME_"))
+        .collect()
 }
 
 #[test]
@@ -146,7 +155,10 @@ fn good_archives_verify_sealed_and_plain() {
         assert!(shown.contains("servers.bearer") && shown.contains("values     passed"), "{shown}");
 
         let event = &admin.events("backup.verified")[3];
-        assert_eq!((&event["target"], &event["outcome"]), (&json!("a.zip.age"), &json!("AUDIT_OUTCOME_SUCCESS")));
+        assert_eq!(
+            (&event["target"], &event["outcome"]),
+            (&json!("a.zip.age"), &json!("AUDIT_OUTCOME_SUCCESS"))
+        );
         assert_eq!(event["metadata"]["values"], "8");
 
         // What was counted on the way: for the manifest and for the vault.
@@ -156,7 +168,11 @@ fn good_archives_verify_sealed_and_plain() {
         let census = admin.json(&["key", "census", "gateway"]);
         let count = &census["counts"][0];
         let found = [&count["kid"], &count["column"], &count["source"], &count["values"]];
-        assert_eq!(found, [&json!(kid), &json!("servers.bearer"), &json!("gateway"), &json!("5")], "{census}");
+        assert_eq!(
+            found,
+            [&json!(kid), &json!("servers.bearer"), &json!("gateway"), &json!("5")],
+            "{census}"
+        );
     }
 }
 
@@ -186,11 +202,16 @@ fn values_that_would_not_open_are_named_by_their_rows() {
         platform.set_bearer(6, &unknown);
         platform.set_bearer(7, "sk-never-sealed");
         // Only whoever can write to the vault's database gets this far without waiting.
-        platform.vault.run(&format!("UPDATE key_versions SET state = 'destroyed', wrapped = '' WHERE kid = '{old}'"));
+        platform
+            .vault
+            .run(&format!("UPDATE key_versions SET state = 'destroyed', wrapped = '' WHERE kid = '{old}'"));
         let ids: Vec<String> = ["One", "Two"]
-            .map(|name| platform.vault.text(&format!("SELECT id FROM credentials WHERE display_name = '{name}'")))
+            .map(|name| {
+                platform.vault.text(&format!("SELECT id FROM credentials WHERE display_name = '{name}'"))
+            })
             .to_vec();
-        let secret = |id: &str| platform.vault.text(&format!("SELECT secret FROM credentials WHERE id = '{id}'"));
+        let secret =
+            |id: &str| platform.vault.text(&format!("SELECT secret FROM credentials WHERE id = '{id}'"));
         let secrets = [secret(&ids[0]), secret(&ids[1])];
         for (id, other) in ids.iter().zip(secrets.iter().rev()) {
             platform.vault.run(&format!("UPDATE credentials SET secret = '{other}' WHERE id = '{id}'"));
@@ -209,7 +230,10 @@ fn values_that_would_not_open_are_named_by_their_rows() {
             ("6", "KEY_VERSION_NOT_FOUND"),
             ("7", "CIPHERTEXT_INVALID"),
         ];
-        assert_eq!(closed(&report, "servers"), expected.map(|(id, reason)| (id.to_owned(), reason.to_owned())));
+        assert_eq!(
+            closed(&report, "servers"),
+            expected.map(|(id, reason)| (id.to_owned(), reason.to_owned()))
+        );
         let swapped: Vec<_> = closed(&report, "credentials").into_iter().map(|(id, _)| id).collect();
         assert_eq!(swapped, ids);
         let of_servers = counts(&report).into_iter().find(|(name, _)| name == "servers.bearer").unwrap();

@@ -245,7 +245,9 @@ impl Error {
         let (code, reason) = self.shape();
         match self {
             Self::Field { field, problem } => bad_request(DOMAIN, field, problem),
-            Self::Busy(_) | Self::VerificationsBusy(_) => exhausted(DOMAIN, reason, &self.to_string(), RETRY_BUSY),
+            Self::Busy(_) | Self::VerificationsBusy(_) => {
+                exhausted(DOMAIN, reason, &self.to_string(), RETRY_BUSY)
+            }
             Self::VaultAway { .. } => {
                 status(code, DOMAIN, reason, "the vault does not answer; try again when it runs", &[])
             }

@@ -27,8 +27,8 @@ use tonic::Streaming;
 
 use crate::error::{Error, Result};
 use crate::vault::Vault;
-pub(crate) use answers::VerifyStream;
 use answers::Outlet;
+pub(crate) use answers::VerifyStream;
 use entries::Pass;
 use findings::Findings;
 use journal::Journal;

@@ -181,7 +181,9 @@ fn check_column(schema: &TableSchema, encrypted: &EncryptedColumn) -> Result<()>
     for needed in std::iter::once(column.as_str()).chain(template.columns()) {
         if !schema.columns.iter().any(|other| other.name == needed) {
             let encrypted = format!("has the encrypted column {column:?} of {table:?}");
-            return Err(Error::Manifest { problem: format!("{encrypted}, a table without a column {needed:?}") });
+            return Err(Error::Manifest {
+                problem: format!("{encrypted}, a table without a column {needed:?}"),
+            });
         }
     }
     Ok(())

@@ -7,9 +7,7 @@
 use std::io::Write as _;
 use std::path::PathBuf;
 
-use sqlx::{
-    AssertSqlSafe, Connection, Decode, PgConnection, Postgres, Sqlite, SqliteConnection, Type,
-};
+use sqlx::{AssertSqlSafe, Connection, Decode, PgConnection, Postgres, Sqlite, SqliteConnection, Type};
 use strongroom_store::{DatabaseUrl, Engine};
 
 /// The file in a SQLite database's folder.

@@ -109,15 +109,15 @@ impl SqlSource {
             }
         }
         for encrypted in &self.config.encrypted_columns {
-            let table = encrypted.parts().and_then(|(table, _)| tables.iter().find(|other| other.name == table));
+            let table =
+                encrypted.parts().and_then(|(table, _)| tables.iter().find(|other| other.name == table));
             let missing = match table {
                 Some(table) => missing_column(encrypted, table)?,
                 None => Some(encrypted.column.clone()),
             };
             if let Some(column) = missing {
-                let text = &encrypted.column;
                 return Err(Error::Config(format!(
-                    "source {name} has no column {column:?} for its encrypted column {text:?}"
+                    "source {name} has no column {column:?}, which its encrypted_columns name"
                 )));
             }
         }
@@ -130,8 +130,7 @@ impl SqlSource {
         for encrypted in &self.config.encrypted_columns {
             let Some((name, column)) = encrypted.parts() else { continue };
             let Some(table) = tables.iter().find(|table| table.name == name) else { continue };
-            if let Some(missing) = missing_column(encrypted, table)? {
-                let column = format!("{name}.{missing}");
+            if let Some(column) = missing_column(encrypted, table)? {
                 return Err(Error::ColumnMissing { name: self.config.name.clone(), column });
             }
             declared.push(EncryptedColumn {
@@ -176,13 +175,13 @@ impl SqlSource {
     }
 }
 
-/// What `table` lacks of the column itself and those that its additional data is made of.
+/// What `table` lacks of the column itself and those that its additional data is made of, as `table.column`.
 fn missing_column(encrypted: &config::EncryptedColumn, table: &TableSchema) -> Result<Option<String>> {
     let template = AadTemplate::parse(&encrypted.aad)?;
     let column = encrypted.parts().map(|(_, column)| column);
     let mut needed = column.into_iter().chain(template.columns());
     let missing = needed.find(|needed| !table.columns.iter().any(|other| other.name == *needed));
-    Ok(missing.map(str::to_owned))
+    Ok(missing.map(|missing| format!("{}.{missing}", table.name)))
 }
 
 fn missing<'a>(group: &'a OptionalGroup, tables: &[TableSchema]) -> Option<&'a str> {

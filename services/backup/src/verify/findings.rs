@@ -65,7 +65,8 @@ impl Findings {
         let (values, fine) = (sum(|column| column.values), sum(|column| column.decryptable));
         self.verdict.values = values;
         let closed = || format!("{} of {values} sealed values would not open", values - fine);
-        let unread = self.unread.take().map(|entry| format!("not every value of {entry:?} could be looked at"));
+        let unread =
+            self.unread.take().map(|entry| format!("not every value of {entry:?} could be looked at"));
         self.settle(VerifyLevel::Values, (fine < values).then(closed).or(unread));
         self.columns = columns;
     }

@@ -73,7 +73,7 @@ impl Staging {
     pub(super) async fn finish(self) -> Result<Staged> {
         tokio::task::spawn_blocking(move || {
             let file = match self.out {
-                None => return Err(Error::field("chunk", "is missing: no bytes arrived")),
+                None => return Err(Error::Defect("a file without bytes was staged".into())),
                 Some(Out::Sealed(out)) => StagedFile { file: flushed(out)?, own_key: None },
                 Some(Out::Plain(writer, key)) => {
                     StagedFile { file: flushed(writer.finish().map_err(disk)?)?, own_key: Some(key) }
@@ -121,7 +121,9 @@ fn flushed(out: BufWriter<File>) -> Result<File> {
 /// Sealing fails with the disk only.
 fn disk(error: strongroom_archive::Error) -> Error {
     match error {
-        strongroom_archive::Error::Sink(error) | strongroom_archive::Error::Read(error) => Error::Staging(error),
+        strongroom_archive::Error::Sink(error) | strongroom_archive::Error::Read(error) => {
+            Error::Staging(error)
+        }
         other => Error::Archive(other),
     }
 }

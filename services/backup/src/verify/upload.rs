@@ -75,7 +75,10 @@ impl Upload {
                     self.bytes += chunk.data.len() as u64;
                     staging = staging.write(chunk.data).await?;
                 }
-                Some(Message::End(end)) => return self.check_end(&end, staging.finish().await?),
+                Some(Message::End(_)) if self.bytes != self.size => {
+                    return Err(Error::field("end", self.so_far("came early")));
+                }
+                Some(Message::End(end)) => return check_digest(&end, staging.finish().await?),
                 Some(Message::Header(_)) => return Err(Error::field("header", "was sent already")),
                 None => return Err(Error::field("end", self.so_far("is missing"))),
             }
@@ -107,17 +110,6 @@ impl Upload {
         Ok(())
     }
 
-    fn check_end(&self, end: &End, staged: Staged) -> Result<Staged> {
-        if self.bytes != self.size {
-            return Err(Error::field("end", self.so_far("came early")));
-        }
-        if end.sha256 != staged.sha256 {
-            let problem = format!("is not that of the bytes that arrived, which is {}", staged.sha256);
-            return Err(Error::field("end.sha256", problem));
-        }
-        Ok(staged)
-    }
-
     fn so_far(&self, problem: &str) -> String {
         format!("{problem}: {} of {} bytes arrived; send the file again", self.bytes, self.size)
     }
@@ -134,6 +126,14 @@ async fn next(requests: &mut Streaming<VerifyBackupRequest>, stall: Duration) ->
         }
         Err(_) => Err(Error::ClientLeft),
     }
+}
+
+fn check_digest(end: &End, staged: Staged) -> Result<Staged> {
+    if end.sha256 == staged.sha256 {
+        return Ok(staged);
+    }
+    let problem = format!("is not that of the bytes that arrived, which is {}", staged.sha256);
+    Err(Error::field("end.sha256", problem))
 }
 
 fn check_name(header: &Header) -> Result<()> {

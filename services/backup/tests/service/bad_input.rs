@@ -18,6 +18,8 @@ use crate::support::{Service, plain};
 const DECIDED: &[(&str, &[&str])] = &[
     ("ExportBackup", &["include", "tables", "since", "plain", "passphrase", "recipients"]),
     ("ListSources", &[]),
+    // In `verify::upload`.
+    ("VerifyBackup", &["header", "chunk", "end"]),
 ];
 
 #[test]

@@ -8,3 +8,4 @@ mod files;
 mod postgres;
 mod sealing;
 mod support;
+mod verify;

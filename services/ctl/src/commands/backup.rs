@@ -45,7 +45,8 @@ async fn export_command(export: Export, format: Format) -> Result<()> {
     let to_stdout = matches!(place, Place::Stdout);
     let receiving = receive(&backup, request, place);
     // On standard output there is nothing to clean up, and a signal just ends the process.
-    let summary = if to_stdout { receiving.await? } else { unless_interrupted(receiving, "nothing was kept").await? };
+    let summary =
+        if to_stdout { receiving.await? } else { unless_interrupted(receiving, "nothing was kept").await? };
     if to_stdout {
         // Standard output is the archive.
         let said = if format == Format::Json { document(&summary).to_string() } else { text(&summary) };

@@ -120,7 +120,13 @@ mod tests {
         progress.verified(&Verified { bytes_received: 400, ..Verified::default() });
         assert_eq!((progress.bar.position(), progress.bar.length()), (400, Some(1000)));
         let entry = "tables/t.json".to_owned();
-        progress.verified(&Verified { bytes_verified: 50, bytes_total: 9000, entry, values: 2000, bytes_received: 0 });
+        progress.verified(&Verified {
+            bytes_verified: 50,
+            bytes_total: 9000,
+            entry,
+            values: 2000,
+            bytes_received: 0,
+        });
         assert_eq!((progress.bar.position(), progress.bar.length()), (50, Some(9000)));
         assert_eq!(progress.bar.message(), "2,000 sealed values  tables/t.json");
     }

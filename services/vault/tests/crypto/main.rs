@@ -379,10 +379,7 @@ async fn the_vaults_own_values_are_checked_in_their_column_and_row() {
         let mut answers = service.crypto.check_decryptable(stream).await.unwrap().into_inner();
         let verdicts = answers.message().await.unwrap().unwrap().verdicts;
         let reasons: Vec<_> = verdicts.iter().map(|verdict| verdict.reason.as_str()).collect();
-        assert_eq!(
-            reasons,
-            ["", "", "", "CIPHERTEXT_INVALID", "CIPHERTEXT_INVALID", "INVALID_FIELD"]
-        );
+        assert_eq!(reasons, ["", "", "", "CIPHERTEXT_INVALID", "CIPHERTEXT_INVALID", "INVALID_FIELD"]);
     }
 }
 

@@ -87,7 +87,9 @@ fn check_columns(columns: &[EncryptedColumn], rows: &HashMap<&str, &EntryRecord>
     let mut known = HashSet::new();
     for EncryptedColumn { table, column, key, aad } in columns {
         if !rows.contains_key(table.as_str()) {
-            return Err(refused(format!("has an encrypted column of {table:?}, a table that it does not list")));
+            return Err(refused(format!(
+                "has an encrypted column of {table:?}, a table that it does not list"
+            )));
         }
         if !known.insert((table, column)) {
             return Err(refused(format!("lists the encrypted column {column:?} of {table:?} twice")));

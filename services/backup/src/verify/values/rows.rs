@@ -103,7 +103,9 @@ impl Questions {
         let of_table = self.columns.iter().enumerate().filter(|(_, declared)| declared.table == schema.name);
         Table {
             name: schema.name.clone(),
-            encrypted: of_table.filter_map(|(at, declared)| Some((at, position(&declared.column)?))).collect(),
+            encrypted: of_table
+                .filter_map(|(at, declared)| Some((at, position(&declared.column)?)))
+                .collect(),
             key: schema.primary_key.iter().filter_map(|name| position(name)).collect(),
             rows: 0,
         }

@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use sqlx::Connection as _;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode};
+use sqlx::{AssertSqlSafe, Connection as _};
 use tempfile::TempDir;
 
 const SAMPLE: &str = "
@@ -35,12 +35,12 @@ pub(crate) async fn large_folder() -> TempDir {
 }
 
 /// Runs statements in the folder's database.
-pub(crate) async fn run(folder: &Path, sql: &'static str) {
+pub(crate) async fn run(folder: &Path, sql: &str) {
     let options = SqliteConnectOptions::new()
         .filename(folder.join("gateway.db"))
         .create_if_missing(true)
         .journal_mode(SqliteJournalMode::Wal);
     let mut connection = SqliteConnection::connect_with(&options).await.unwrap();
-    sqlx::raw_sql(sql).execute(&mut connection).await.unwrap();
+    sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).execute(&mut connection).await.unwrap();
     connection.close().await.unwrap();
 }

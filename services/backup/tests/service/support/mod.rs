@@ -88,6 +88,7 @@ impl Service {
             "backup.export_passphrase",
             "backup.export_plain",
             "backup.export_recipients",
+            "backup.verify",
             "source.list",
         ])
     }

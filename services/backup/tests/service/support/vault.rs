@@ -24,6 +24,8 @@ use tonic::{Code, Request, Response, Status};
 
 pub(crate) const ROOT_KEY_ID: &str = "00112233aabbccdd";
 pub(crate) const KID: &str = "0123456789abcdef";
+/// The version of the caller key `gateway`.
+pub(crate) const GATEWAY_KID: &str = "00000000000000aa";
 
 #[derive(Default)]
 struct State {
@@ -33,6 +35,12 @@ struct State {
     closings: Mutex<Vec<vault::CloseAuditOperationsRequest>>,
     /// What the next recordings of an event fail with.
     refusals: Mutex<Vec<(String, Code)>>,
+    /// What values were asked about, message by message.
+    checks: Mutex<Vec<Vec<vault::check_decryptable_request::Item>>>,
+    /// Streams of checks that were ended as they should be.
+    finished_checks: Mutex<usize>,
+    censuses: Mutex<Vec<vault::ReportKeyCensusRequest>>,
+    is_away: Mutex<bool>,
     /// Ends snapshots without their last message.
     is_hasty: Mutex<bool>,
     root: OnceLock<RootKey>,
@@ -55,7 +63,7 @@ macro_rules! not_here {
     };
 }
 
-mod keys;
+pub(crate) mod keys;
 
 #[derive(Clone)]
 pub(crate) struct FakeVault {
@@ -97,6 +105,24 @@ impl FakeVault {
     /// Makes the next recording of `event` fail.
     pub(crate) fn refuse(&self, event: &str, code: Code) {
         self.state.refusals.lock().unwrap().push((event.to_owned(), code));
+    }
+
+    /// What values were asked about so far.
+    pub(crate) fn checks(&self) -> Vec<Vec<vault::check_decryptable_request::Item>> {
+        self.state.checks.lock().unwrap().clone()
+    }
+
+    pub(crate) fn finished_checks(&self) -> usize {
+        *self.state.finished_checks.lock().unwrap()
+    }
+
+    pub(crate) fn censuses(&self) -> Vec<vault::ReportKeyCensusRequest> {
+        self.state.censuses.lock().unwrap().clone()
+    }
+
+    /// It says of no value any more whether it would open.
+    pub(crate) fn leave(&self) {
+        *self.state.is_away.lock().unwrap() = true;
     }
 
     pub(crate) fn be_hasty(&self) {
@@ -221,8 +247,22 @@ impl KeyService for FakeVault {
             wrapped: "srk1.wrapped".into(),
             ..Default::default()
         };
-        let (root_key_id, versions) = (ROOT_KEY_ID.into(), vec![version]);
+        let gateway = vault::KeyVersion {
+            kid: GATEWAY_KID.into(),
+            key_id: "gateway".into(),
+            purpose: "caller".into(),
+            ..version.clone()
+        };
+        let (root_key_id, versions) = (ROOT_KEY_ID.into(), vec![version, gateway]);
         Ok(Response::new(vault::ExportKeyRingResponse { root_key_id, versions }))
+    }
+
+    async fn report_key_census(
+        &self,
+        request: Request<vault::ReportKeyCensusRequest>,
+    ) -> Result<Response<vault::ReportKeyCensusResponse>, Status> {
+        self.state.censuses.lock().unwrap().push(request.into_inner());
+        Ok(Response::new(vault::ReportKeyCensusResponse {}))
     }
 
     type ReencryptStream = tokio_stream::Empty<Result<vault::ReencryptResponse, Status>>;
@@ -233,7 +273,6 @@ impl KeyService for FakeVault {
         create_key(CreateKeyRequest) -> vault::CreateKeyResponse;
         rotate_key(RotateKeyRequest) -> vault::RotateKeyResponse;
         get_key_census(GetKeyCensusRequest) -> vault::GetKeyCensusResponse;
-        report_key_census(ReportKeyCensusRequest) -> vault::ReportKeyCensusResponse;
         disable_key_version(DisableKeyVersionRequest) -> vault::DisableKeyVersionResponse;
         enable_key_version(EnableKeyVersionRequest) -> vault::EnableKeyVersionResponse;
         destroy_key_version(DestroyKeyVersionRequest) -> vault::DestroyKeyVersionResponse;
@@ -246,7 +285,11 @@ impl KeyService for FakeVault {
     }
 }
 
-const CREDENTIALS: &[&str] = &[r#"{"id":"a","secret":"srv1.x"}"#, r#"{"id":"b","secret":"srv1.y"}"#];
+/// Their secrets are good values: `61` and `62` are the ids in hexadecimal.
+const CREDENTIALS: &[&str] = &[
+    r#"{"id":"a","secret":"srv1.0123456789abcdef.61"}"#,
+    r#"{"id":"b","secret":"srv1.0123456789abcdef.62"}"#,
+];
 const AUDIT_LOGS: &[&str] = &[r#"{"id":"1","secret":null}"#];
 
 fn table(name: &str, group: &str) -> source::Table {
@@ -255,10 +298,15 @@ fn table(name: &str, group: &str) -> source::Table {
     let schema = format!(
         r#"{{"name":"{name}","source":"x","engine":"sqlite","table":"{name}","columns":{columns},"primary_key":["id"]}}"#
     );
+    let secret =
+        source::EncryptedColumn { name: "secret".into(), key_id: "credential".into(), aad: "{id}".into() };
+    let sealed = if name == "credentials" { vec![secret] } else { Vec::new() };
     source::Table {
         name: name.into(),
         schema_json: schema.into_bytes().into(),
         group: group.into(),
+        encrypted_columns: sealed.iter().map(|column| column.name.clone()).collect(),
+        sealed,
         ..Default::default()
     }
 }

@@ -28,7 +28,8 @@ pub(super) struct Answers {
 pub(super) async fn run(file: &Path, format: Format) -> Result<()> {
     let backup = client::backup()?;
     let named = || file.display().to_string();
-    let answers = unless_interrupted(send(&backup, file), "nothing was verified").await.with_context(named)?;
+    let answers =
+        unless_interrupted(send(&backup, file), "nothing was verified").await.with_context(named)?;
     format.document(&report::document(&answers)?, || report::text(&answers))?;
     report::judge(&answers.verdict)
 }

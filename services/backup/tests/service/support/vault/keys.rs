@@ -1,6 +1,8 @@
-//! What the vault does with keys: it wraps file keys, and signs manifests.
+//! What the vault does with keys: it wraps and unwraps file keys, signs manifests, and says of values whether they
+//! would open. Those of [`good_value`] do.
 
 use std::pin::Pin;
+use std::sync::Arc;
 
 use strongroom_api::vault::v1 as vault;
 use strongroom_api::vault::v1::crypto_service_server::CryptoService;
@@ -8,11 +10,31 @@ use strongroom_api::vault::v1::seal_service_server::SealService;
 use strongroom_crypto::{
     KeyRing, KeyVersion, PublicKey, Purpose, SecretBytes, SignatureDomain, unwrap_file_key, wrap_file_key,
 };
+use tokio::sync::mpsc;
+use tokio_stream::Stream;
+use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 
-use super::FakeVault;
+use super::{FakeVault, GATEWAY_KID, KID};
 
 const SIGNING: &str = "signing";
+
+/// A value that a version sealed for this additional data.
+pub(crate) fn good_value(kid: &str, aad: &str) -> String {
+    format!("srv1.{kid}.{}", hex::encode(aad))
+}
+
+fn judge(item: &vault::check_decryptable_request::Item) -> vault::check_decryptable_response::Verdict {
+    let kid = if item.key_id == "credential" { KID } else { GATEWAY_KID };
+    let named = item.ciphertext.split('.').nth(1).unwrap_or_default().to_owned();
+    let decryptable = item.ciphertext == good_value(kid, std::str::from_utf8(&item.aad).unwrap());
+    let reason = match named.as_str() {
+        _ if decryptable => "",
+        "" | KID | GATEWAY_KID => "CIPHERTEXT_INVALID",
+        _ => "KEY_VERSION_NOT_FOUND",
+    };
+    vault::check_decryptable_response::Verdict { decryptable, kid: named, reason: reason.into() }
+}
 
 impl FakeVault {
     fn ring(&self) -> &KeyRing {
@@ -46,8 +68,15 @@ impl SealService for FakeVault {
         Ok(Response::new(vault::WrapFileKeyResponse { root_key_id, wrapped: wrapped.into() }))
     }
 
-    not_here! {
-        unwrap_file_key(UnwrapFileKeyRequest) -> vault::UnwrapFileKeyResponse;
+    async fn unwrap_file_key(
+        &self,
+        request: Request<vault::UnwrapFileKeyRequest>,
+    ) -> Result<Response<vault::UnwrapFileKeyResponse>, Status> {
+        let [stanza] = request.into_inner().stanzas.try_into().unwrap();
+        let root = stanza.root_key_id.parse().unwrap();
+        let key = unwrap_file_key(&[self.root()], &root, &stanza.wrapped);
+        let key = key.map_err(|_| Status::failed_precondition("this vault has another root key"))?;
+        Ok(Response::new(vault::UnwrapFileKeyResponse { file_key: key.expose().to_vec().into() }))
     }
 }
 
@@ -64,13 +93,38 @@ impl CryptoService for FakeVault {
         Ok(Response::new(vault::SignManifestResponse { signature, kid: kid.to_string() }))
     }
 
-    type CheckDecryptableStream = tokio_stream::Empty<Result<vault::CheckDecryptableResponse, Status>>;
+    type CheckDecryptableStream =
+        Pin<Box<dyn Stream<Item = Result<vault::CheckDecryptableResponse, Status>> + Send>>;
 
     async fn check_decryptable(
         &self,
-        _: Request<tonic::Streaming<vault::CheckDecryptableRequest>>,
+        request: Request<tonic::Streaming<vault::CheckDecryptableRequest>>,
     ) -> Result<Response<Self::CheckDecryptableStream>, Status> {
-        Err(Status::unimplemented("not here"))
+        let state = Arc::clone(&self.state);
+        if *state.is_away.lock().unwrap() {
+            return Err(Status::unavailable("on the way out"));
+        }
+        let mut requests = request.into_inner();
+        let (answers, received) = mpsc::channel(1);
+        tokio::spawn(async move {
+            while let Ok(Some(request)) = requests.message().await {
+                let verdicts = request.items.iter().map(judge).collect();
+                state.checks.lock().unwrap().push(request.items);
+                let _ = answers.send(Ok(vault::CheckDecryptableResponse { verdicts })).await;
+            }
+            *state.finished_checks.lock().unwrap() += 1;
+        });
+        Ok(Response::new(Box::pin(ReceiverStream::new(received))))
+    }
+
+    async fn export_signing_key(
+        &self,
+        _: Request<vault::ExportSigningKeyRequest>,
+    ) -> Result<Response<vault::ExportSigningKeyResponse>, Status> {
+        let signer = self.signer();
+        let (kid, public_key) = (signer.kid.to_string(), hex::encode(signer.bytes));
+        let keys = vec![vault::SigningKey { kid, public_key, primary: true }];
+        Ok(Response::new(vault::ExportSigningKeyResponse { keys }))
     }
 
     not_here! {
@@ -82,6 +136,5 @@ impl CryptoService for FakeVault {
         batch_decrypt(BatchDecryptRequest) -> vault::BatchDecryptResponse;
         batch_rewrap(BatchRewrapRequest) -> vault::BatchRewrapResponse;
         batch_generate_data_key(BatchGenerateDataKeyRequest) -> vault::BatchGenerateDataKeyResponse;
-        export_signing_key(ExportSigningKeyRequest) -> vault::ExportSigningKeyResponse;
     }
 }

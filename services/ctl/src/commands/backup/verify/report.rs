@@ -161,7 +161,8 @@ mod tests {
         }];
         let verdict = verdict(VerifyOutcome::Passed, VerifyOutcome::Failed);
         let shown = text(&Answers { verdict, columns, bad_entries: Vec::new() });
-        for line in ["t.c of row 7: CIPHERTEXT_INVALID\n", "row a\\u{1b}b: ", "t.c: 1 more\n", "a\\nproblem"] {
+        for line in ["t.c of row 7: CIPHERTEXT_INVALID\n", "row a\\u{1b}b: ", "t.c: 1 more\n", "a\\nproblem"]
+        {
             assert!(shown.contains(line), "{shown}");
         }
     }
