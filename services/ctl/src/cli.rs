@@ -159,6 +159,7 @@ mod tests {
             "audit head",
             "audit watch --event credential.* --after 7",
             "audit verify --head F",
+            "audit verify --head F --identity I --passphrase-file P",
             "audit prune --before 2029-01-01T00:00:00Z",
             "audit prune --older-than 90d",
             "backup export --out - --include audit --include gateway_logs --since 30d --tables a,b --plain",

@@ -34,7 +34,7 @@ impl Findings {
 
     /// It cannot be opened at all.
     pub(super) fn unreadable(&mut self, problem: String) {
-        self.set(VerifyLevel::Framing, VerifyOutcome::Failed, problem);
+        self.settle(VerifyLevel::Framing, Some(problem));
     }
 
     /// It was opened, and says this of itself.
@@ -45,7 +45,7 @@ impl Findings {
     }
 
     pub(super) fn signed(&mut self, (outcome, problem): (VerifyOutcome, String)) {
-        self.set(VerifyLevel::Signature, outcome, problem);
+        self.set(VerifyLevel::Signature, outcome, &problem);
     }
 
     /// All entries were looked at.
@@ -95,14 +95,14 @@ impl Findings {
 
     fn settle(&mut self, level: VerifyLevel, problem: Option<String>) {
         let outcome = if problem.is_some() { VerifyOutcome::Failed } else { VerifyOutcome::Passed };
-        self.set(level, outcome, problem.unwrap_or_default());
+        self.set(level, outcome, &problem.unwrap_or_default());
     }
 
-    fn set(&mut self, level: VerifyLevel, outcome: VerifyOutcome, problem: String) {
+    fn set(&mut self, level: VerifyLevel, outcome: VerifyOutcome, problem: &str) {
         let level = i32::from(level);
         for known in self.verdict.levels.iter_mut().filter(|known| known.level == level) {
             known.outcome = outcome.into();
-            known.problem.clone_from(&problem);
+            problem.clone_into(&mut known.problem);
         }
     }
 }

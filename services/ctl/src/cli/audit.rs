@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 use jiff::{SignedDuration, Timestamp};
 
+use super::archive::ArchiveKeys;
 use super::values::timestamp;
 use crate::time::{Since, length};
 
@@ -18,10 +19,12 @@ pub(crate) enum AuditCommand {
     Watch(WatchEvents),
     /// Recompute the log's chain and print what is wrong with it, one problem a line; the exit code is then 1.
     Verify {
-        /// A head that was kept outside the vault: what `audit head -o json` printed, an archive, or its
-        /// manifest.json. Without one, a tail that was cut off together with the vault's own head is not seen.
+        /// A head that was kept outside the vault: what `audit head -o json` printed, an archive (a
+        /// sealed one with --identity or --passphrase-file, or opened by the vault), or its manifest.json. Without one, a tail that was cut off together with the vault's own head is not seen.
         #[arg(long, value_name = "FILE")]
         head: Option<PathBuf>,
+        #[command(flatten)]
+        keys: ArchiveKeys,
     },
     /// Remove old events behind a checkpoint, so that what stays still verifies. There is no undo.
     Prune(PruneEvents),

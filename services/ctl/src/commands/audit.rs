@@ -26,7 +26,9 @@ pub(super) async fn run(command: AuditCommand, format: Format) -> Result<()> {
         }
         AuditCommand::Head => show_head(&vault, format).await,
         AuditCommand::Watch(watch) => watch::run(&vault, watch, format).await,
-        AuditCommand::Verify { head } => verification::run(&vault, head.as_deref(), format).await,
+        AuditCommand::Verify { head, keys } => {
+            verification::run(&vault, head.as_deref(), &keys, format).await
+        }
         AuditCommand::Prune(prune) => prune_events(&vault, prune, format).await,
     }
 }

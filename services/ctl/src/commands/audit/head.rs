@@ -2,13 +2,16 @@
 //! or in an archive's manifest. A log whose end was cut off together with the vault's own head shows only by it.
 
 use std::fs::File;
-use std::io::{BufReader, Read as _, Seek as _};
+use std::io::{Read as _, Seek as _};
 use std::path::Path;
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Context as _, Result, ensure};
 use serde::Deserialize;
 use serde_json::Value;
-use strongroom_archive::{ArchiveReader, Limits};
+use strongroom_archive::Limits;
+
+use crate::cli::ArchiveKeys;
+use crate::commands::archive;
 
 const NOT_THERE: &str =
     "there is none: the archive was made without a vault, or before anything was recorded";
@@ -28,30 +31,27 @@ struct Document {
     mac: String,
 }
 
-/// The head in the file at `path`.
+/// The head in the file at `path`; `keys` open it where it is a sealed archive.
 ///
 /// # Errors
-/// When it is no such file, or holds no head that proves anything.
-pub(super) fn read(path: &Path) -> Result<Head> {
-    read_from(path).with_context(|| format!("the audit head in {}", path.display()))
+/// When it is no such file, does not open, or holds no head that proves anything.
+pub(super) async fn read(path: &Path, keys: &ArchiveKeys) -> Result<Head> {
+    read_from(path, keys).await.with_context(|| format!("the audit head in {}", path.display()))
 }
 
-fn read_from(path: &Path) -> Result<Head> {
+async fn read_from(path: &Path, keys: &ArchiveKeys) -> Result<Head> {
     let mut file = File::open(path)?;
     let mut begin = Vec::new();
     (&mut file).take(4).read_to_end(&mut begin)?;
     file.rewind()?;
     match begin.as_slice() {
-        b"PK\x03\x04" => of_archive(file),
-        b"age-" => bail!(
-            "the archive is sealed; give what `strongroom archive inspect -o json` prints of it instead"
-        ),
+        b"PK\x03\x04" | b"age-" => of_archive(path, keys).await,
         _ => of_json(file),
     }
 }
 
-fn of_archive(file: File) -> Result<Head> {
-    let archive = ArchiveReader::open(BufReader::new(file), Limits::V1)?;
+async fn of_archive(path: &Path, keys: &ArchiveKeys) -> Result<Head> {
+    let (archive, _) = archive::open(path, keys).await?;
     let head = archive.manifest().audit_head.as_ref().context(NOT_THERE)?;
     checked(i64::try_from(head.sequence)?, &head.mac)
 }
@@ -81,15 +81,34 @@ fn checked(sequence: i64, mac: &str) -> Result<Head> {
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
+    use std::io::Write as _;
+
     use strongroom_archive::manifest::{AuditHead, ManifestHead, Ordered};
+    use strongroom_archive::seal::{FileKey, Recipient, Recipients, SealWriter, X25519Identity};
     use strongroom_archive::{ArchiveWriter, Compression};
 
     use super::*;
 
     fn head_in(bytes: &[u8]) -> Result<Head> {
+        head_with(bytes, &ArchiveKeys::default())
+    }
+
+    fn head_with(bytes: &[u8], keys: &ArchiveKeys) -> Result<Head> {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), bytes).unwrap();
-        read(file.path())
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(read(file.path(), keys))
+    }
+
+    /// `archive` sealed to a recovery key, and that key's file.
+    fn sealed(archive: &[u8]) -> (Vec<u8>, tempfile::NamedTempFile) {
+        let key = X25519Identity::generate();
+        let recipients = Recipients::Keys(vec![Recipient::X25519(key.recipient())]);
+        let mut writer = SealWriter::create(Vec::new(), &FileKey::generate(), &recipients).unwrap();
+        writer.write_all(archive).unwrap();
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), key.to_text().as_bytes()).unwrap();
+        (writer.finish().unwrap(), file)
     }
 
     fn archive(audit_head: Option<AuditHead>) -> Vec<u8> {
@@ -125,6 +144,19 @@ mod tests {
     }
 
     #[test]
+    fn a_sealed_archive_is_opened_with_its_key_and_no_other() {
+        let (file, key) = sealed(&archive(Some(AuditHead { sequence: 7, mac: "ab01".into() })));
+        let with = |key: &tempfile::NamedTempFile| {
+            let keys = ArchiveKeys { identity: Some(key.path().to_owned()), passphrase_file: None };
+            head_with(&file, &keys)
+        };
+        assert_eq!(with(&key).unwrap().sequence, 7);
+        let (_, other) = sealed(b"");
+        let error = format!("{:#}", with(&other).unwrap_err());
+        assert!(error.contains("none of the keys given opens this file"), "{error}");
+    }
+
+    #[test]
     fn everything_else_says_what_is_wrong() {
         for (bytes, expected) in [
             (b"".to_vec(), "neither JSON nor an archive"),
@@ -136,7 +168,7 @@ mod tests {
             (br#"{"sequence": "7", "mac": ""}"#.to_vec(), "no code"),
             (br#"{"sequence": "7", "mac": "xyz"}"#.to_vec(), "no code"),
             (br#"{"format_version": 1}"#.to_vec(), "there is none"),
-            (b"age-encryption.org/v1\n".to_vec(), "sealed"),
+            (b"age-encryption.org/v1\n".to_vec(), "header"),
             (archive(None), "there is none"),
             (b"PK\x03\x04 and nothing more".to_vec(), "the audit head in "),
         ] {

@@ -6,15 +6,21 @@ use anyhow::{Result, bail};
 use strongroom_api::vault::v1::{AuditProblem, VerifyAuditLogRequest, VerifyAuditLogResponse};
 
 use super::head;
+use crate::cli::ArchiveKeys;
 use crate::client::{Connection, long};
 use crate::output::{Format, printable};
 
 /// # Errors
 /// Also when the log was read but is not as it was written; what is wrong is then on standard output.
-pub(super) async fn run(vault: &Connection, anchor: Option<&Path>, format: Format) -> Result<()> {
+pub(super) async fn run(
+    vault: &Connection,
+    anchor: Option<&Path>,
+    keys: &ArchiveKeys,
+    format: Format,
+) -> Result<()> {
     let mut request = VerifyAuditLogRequest::default();
     if let Some(file) = anchor {
-        let head = head::read(file)?;
+        let head = head::read(file, keys).await?;
         request.anchor_sequence = head.sequence;
         request.anchor_mac = head.mac;
     }
