@@ -11,8 +11,16 @@ const VAULT_EXTRAS: [&str; 4] =
     ["credential_labels", "credential_versions", "credential_references", "credential_fallbacks"];
 const SEED_FIELDS: [&str; 7] =
     ["format_version", "app_name", "app_url", "created_at", "tables", "options", "note"];
-const OUR_FIELDS: [&str; 7] =
-    ["archive_id", "producer", "root_key_id", "kids", "audit_head", "sources", "entries"];
+const OUR_FIELDS: [&str; 8] = [
+    "archive_id",
+    "producer",
+    "root_key_id",
+    "kids",
+    "encrypted_columns",
+    "audit_head",
+    "sources",
+    "entries",
+];
 
 /// A sample gateway with two credentials, and `strongroom dev` beside it.
 fn gateway(db: &TestDb) -> Dev {
