@@ -12,7 +12,8 @@ const ROWS: &str = "CREATE TABLE noise AS SELECT i AS id, md5(i::text) || md5((i
     md5((i + 2)::text) || md5((i + 3)::text) AS b FROM generate_series(1, 300000) AS i";
 
 const OPEN: &str = "SELECT count(*) FROM pg_stat_activity \
-    WHERE datname = current_database() AND pid <> pg_backend_pid() AND xact_start IS NOT NULL";
+    WHERE datname = current_database() AND pid <> pg_backend_pid() AND xact_start IS NOT NULL \
+    AND backend_type = 'client backend'";
 
 async fn service(db: &TestDb, backup: &str) -> Service {
     db.run(ROWS);
