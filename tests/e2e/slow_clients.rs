@@ -20,7 +20,8 @@ const HELD: u64 = 14 << 20;
 
 /// Sessions other than the asking one that hold a transaction.
 const OPEN: &str = "SELECT count(*) FROM pg_stat_activity \
-    WHERE datname = current_database() AND pid <> pg_backend_pid() AND xact_start IS NOT NULL";
+    WHERE datname = current_database() AND pid <> pg_backend_pid() AND xact_start IS NOT NULL \
+    AND backend_type = 'client backend'";
 
 /// A service in front of a table that no queue or window between it and a client could hold.
 struct Noisy {

@@ -86,8 +86,9 @@ fn check_source(source: &SourceConfig) -> Result<()> {
                 "source {name}: encrypted_columns[{at}] {text:?} needs column = \"table.column\", a key and an aad"
             ));
         }
-        AadTemplate::parse(&column.aad)
-            .map_err(|error| Error::Config(format!("source {name}: encrypted_columns[{at}] {text:?}: {error}")))?;
+        AadTemplate::parse(&column.aad).map_err(|error| {
+            Error::Config(format!("source {name}: encrypted_columns[{at}] {text:?}: {error}"))
+        })?;
         if !columns.insert(text) {
             return refused(format!("source {name}: encrypted_columns[{at}] {text:?} is listed twice"));
         }
