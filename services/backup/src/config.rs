@@ -89,7 +89,8 @@ pub struct BackupConfig {
     pub concurrent_exports: usize,
     /// The longest that a verification may take: 1 to 86,400.
     pub verify_limit_seconds: u64,
-    /// Verifications at the same time: 1 to 100. Each takes a few MiB of memory and the file's size on the disk.
+    /// Verifications at the same time: 1 to 100. Each takes the file's size on the disk, and of memory a few MiB beside
+    /// the longest row and the manifest.
     pub concurrent_verifications: usize,
     /// The largest file that is taken up to be verified, in bytes: 1 or more.
     pub upload_limit_bytes: u64,

@@ -65,7 +65,7 @@ pub enum Error {
         source: Box<Status>,
     },
     /// The vault failed.
-    #[error("the vault could not do what the export needs: {}", source.message())]
+    #[error("the vault could not do what was asked of it: {}", source.message())]
     VaultFailed {
         /// The vault's answer.
         source: Box<Status>,

@@ -229,7 +229,7 @@ impl Export {
         let pipeline = Pipeline::start(outlet.clone(), vault, self.stop.clone(), shape);
         let summary = match feed(&pipeline, open).await {
             Ok(Fed { rows, census }) => {
-                census.complete(&mut head.kids);
+                census.complete(&mut head.kids, &ring);
                 census.report(&self.exports.vault, &ring, self.created_at).await;
                 check_rows(pipeline.finish(ring.json, head).await?, rows)?
             }

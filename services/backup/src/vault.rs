@@ -64,6 +64,11 @@ pub(crate) struct KeyRing {
 }
 
 impl KeyRing {
+    /// Whether `kid` is a version of any key.
+    pub(crate) fn has_version(&self, kid: &str) -> bool {
+        self.versions.iter().any(|(_, version)| version == kid)
+    }
+
     /// Whether `kid` is a version of `key`.
     pub(crate) fn has(&self, key: &str, kid: &str) -> bool {
         self.versions.iter().any(|(other, version)| other == key && version == kid)

@@ -161,11 +161,18 @@ impl Verification {
 
         let columns = archive.manifest().encrypted_columns.clone();
         let (batches, queue) = mpsc::channel(BATCHES);
-        let pass = Pass::create(&columns, batches, self.outlet.clone(), self.stop.clone())?;
+        let stop = self.stop.child_token();
+        let pass = Pass::create(&columns, batches, self.outlet.clone(), stop.clone())?;
         let reading = tokio::task::spawn_blocking(move || pass.run(&mut archive));
-        let answering = values::answer(vault, &columns, queue, &self.outlet);
+        let answering = async {
+            let answered = values::answer(vault, &columns, queue, &self.outlet).await;
+            if answered.is_err() {
+                stop.cancel();
+            }
+            answered
+        };
         let (read, answered) = tokio::join!(reading, answering);
-        // Where the answers failed, the reader only noticed that nobody listens any more.
+        // Where the answers failed, the reader was only stopped.
         let columns = answered?;
         findings.read(read??);
         findings.judged(columns);

@@ -83,12 +83,13 @@ impl PostgresSnapshot {
         let (from, column) = (&self.layouts[at].from, quoted(column));
         let sql = format!(
             "SELECT substr(t.{column}::text, 6, 16), count(*) FROM {from} AS t \
-             WHERE t.{column}::text LIKE 'srv1.%' GROUP BY 1 ORDER BY 1"
+             WHERE t.{column}::text LIKE 'srv1.%' GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT 10000"
         );
-        let counts: Vec<(String, i64)> = sqlx::query_as(AssertSqlSafe(sql))
+        let mut counts: Vec<(String, i64)> = sqlx::query_as(AssertSqlSafe(sql))
             .fetch_all(&mut self.connection)
             .await
             .map_err(|error| Error::database(&self.source, format!("counting keys in {table}"), error))?;
+        counts.sort();
         Ok(counts.into_iter().map(|(kid, count)| (kid, count.unsigned_abs())).collect())
     }
 

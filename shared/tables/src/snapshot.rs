@@ -163,7 +163,8 @@ impl Snapshot {
         }
     }
 
-    /// Key ids in a column of sealed values (`srv1.<kid>.…`) with their number of rows, in order of kid.
+    /// Key ids in a column of sealed values (`srv1.<kid>.…`) with their number of rows, in order of kid: the 10,000
+    /// that most rows have, because whoever writes such a column may make up any number of them.
     ///
     /// # Errors
     /// [`Error::Missing`] when there is no such table or column.

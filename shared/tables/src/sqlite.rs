@@ -70,12 +70,13 @@ impl SqliteSnapshot {
         let (from, column) = (quoted(&table.table), quoted(column));
         let sql = format!(
             "SELECT substr(CAST(t.{column} AS TEXT), 6, 16), count(*) FROM main.{from} AS t \
-             WHERE CAST(t.{column} AS TEXT) GLOB 'srv1.*' GROUP BY 1 ORDER BY 1"
+             WHERE CAST(t.{column} AS TEXT) GLOB 'srv1.*' GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT 10000"
         );
-        let counts: Vec<(String, i64)> =
+        let mut counts: Vec<(String, i64)> =
             sqlx::query_as(AssertSqlSafe(sql)).fetch_all(&mut self.connection).await.map_err(|error| {
                 Error::database(&self.source, format!("counting keys in {}", table.name), error)
             })?;
+        counts.sort();
         Ok(counts.into_iter().map(|(kid, count)| (kid, count.unsigned_abs())).collect())
     }
 

@@ -10,6 +10,9 @@ use crate::error::{Error, Result};
 use crate::seal::SealPolicy;
 use crate::source::{VAULT_GROUP, VAULT_NAME};
 
+/// Encrypted columns of all sources; with those of services the archive format allows 1,000.
+const MOST_COLUMNS: usize = 900;
+
 /// Refuses what cannot be meant. Nothing is opened.
 ///
 /// # Errors
@@ -27,6 +30,12 @@ pub(crate) fn check(config: &Config) -> Result<()> {
             return refused(format!("two sources are called {:?}; give each its own name", source.name));
         }
         check_source(source)?;
+    }
+    let columns: usize = config.sources.iter().map(|source| source.encrypted_columns.len()).sum();
+    if columns > MOST_COLUMNS {
+        return refused(format!(
+            "{columns} encrypted columns are declared; there may be {MOST_COLUMNS} in all"
+        ));
     }
     check_groups(&config.sources)
 }
@@ -263,6 +272,8 @@ mod tests {
             |rest: &str| format!("[[sources]]\nname = 's'\nkind = 'sqlite'\nurl = 'sqlite:a'\n{rest}");
         let twice = format!("{}{}", source(""), source(""));
         let files = |rest: &str| format!("[[sources]]\nname = 's'\nkind = 'files'\npath = 'p'\n{rest}");
+        let columns = (0..901).map(|at| format!("{{ column = 't.c{at}', key = 'k', aad = 'a' }}, "));
+        let many_columns = format!("encrypted_columns = [{}]", columns.collect::<String>());
         let part = "[[sources.optional]]\nname = 'part'\n";
         let group = "[[sources.optional]]\nname = 'logs'\ntables = ['l']\n";
         for (text, expected) in [
@@ -292,6 +303,7 @@ mod tests {
                 "encrypted_columns[0] \"c\" needs",
             ),
             (source("encrypted_columns = [{ column = 't.c', key = 'k', aad = '{id' }]"), "has a { without"),
+            (source(&many_columns), "901 encrypted columns are declared; there may be 900 in all"),
             ("[backup]\nconcurrent_verifications = 0".to_owned(), "it must be from 1 to 100"),
             ("[backup]\nupload_limit_bytes = 0".to_owned(), "upload_limit_bytes is 0; it must be from 1"),
             (

@@ -6,8 +6,6 @@
 
 use std::collections::HashMap;
 
-use strongroom_crypto::Kid;
-
 use crate::source::ColumnCount;
 use crate::vault::{KeyRing, Vault};
 
@@ -22,11 +20,11 @@ impl Census {
         self.columns.extend_from_slice(counted);
     }
 
-    /// Adds what the columns need to the manifest's list of kids.
-    pub(super) fn complete(&self, kids: &mut Vec<String>) {
+    /// Adds what the columns need to the manifest's list of kids. A version that `ring` does not have could not open
+    /// anything: a value that names it only looks sealed.
+    pub(super) fn complete(&self, kids: &mut Vec<String>, ring: &KeyRing) {
         let counted = self.columns.iter().flat_map(|column| &column.kids);
-        // A value that only looks sealed needs nothing.
-        kids.extend(counted.filter(|(kid, _)| kid.parse::<Kid>().is_ok()).map(|(kid, _)| kid.clone()));
+        kids.extend(counted.filter(|(kid, _)| ring.has_version(kid)).map(|(kid, _)| kid.clone()));
         kids.sort();
         kids.dedup();
     }

@@ -53,7 +53,7 @@ impl Vault {
         }
     }
 
-    /// Public halves of all versions that may have signed.
+    /// Public halves of the versions that are in use; those that were disabled or destroyed sign for nobody any more.
     pub(crate) async fn signing_keys(&self) -> Result<Vec<SigningKey>> {
         let answer = self.crypto.clone().export_signing_key(limited(ExportSigningKeyRequest {})).await;
         let keys = answer.map_err(|status| self.error(status))?.into_inner().keys;

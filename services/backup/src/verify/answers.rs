@@ -13,7 +13,7 @@ use tonic::Status;
 use super::findings::Findings;
 use crate::error::{Error, Result};
 
-/// Messages that may wait for the client, of a few KiB each at most.
+/// Messages that may wait for the client, of a few KiB each, 90 KiB where a column has a hundred bad rows.
 const QUEUE: usize = 16;
 
 /// What gRPC polls.

@@ -10,12 +10,18 @@ use crate::time::proto_time;
 const LEVELS: [VerifyLevel; 4] =
     [VerifyLevel::Framing, VerifyLevel::Signature, VerifyLevel::Content, VerifyLevel::Values];
 
+/// What there is to say of an archive of a release that did not declare columns yet.
+const UNDECLARED: &str = "the manifest names key versions, but not the columns that hold the values sealed with them: \
+    no value could be looked at; a new export declares them";
+
 /// The verdict while it is made.
 pub(super) struct Findings {
     verdict: Verdict,
     columns: Vec<Column>,
     /// A table with sealed values of which not all could be looked at.
     unread: Option<String>,
+    /// Values are sealed in it, and it does not say where.
+    is_undeclared: bool,
 }
 
 impl Findings {
@@ -29,7 +35,7 @@ impl Findings {
         };
         let levels = LEVELS.map(level).to_vec();
         let verdict = Verdict { levels, size_bytes: size as i64, sha256, ..Verdict::default() };
-        Self { verdict, columns: Vec::new(), unread: None }
+        Self { verdict, columns: Vec::new(), unread: None, is_undeclared: false }
     }
 
     /// It cannot be opened at all.
@@ -42,6 +48,7 @@ impl Findings {
         self.verdict.archive_id.clone_from(&manifest.archive_id);
         self.verdict.app_name.clone_from(&manifest.app_name);
         self.verdict.create_time = Some(proto_time(manifest.created_at.as_microsecond()));
+        self.is_undeclared = manifest.encrypted_columns.is_empty() && !manifest.kids.is_empty();
     }
 
     pub(super) fn signed(&mut self, (outcome, problem): (VerifyOutcome, String)) {
@@ -61,6 +68,9 @@ impl Findings {
 
     /// All values were asked about.
     pub(super) fn judged(&mut self, columns: Vec<Column>) {
+        if self.is_undeclared {
+            return self.set(VerifyLevel::Values, VerifyOutcome::Skipped, UNDECLARED);
+        }
         let sum = |of: fn(&Column) -> i64| columns.iter().map(of).sum::<i64>();
         let (values, fine) = (sum(|column| column.values), sum(|column| column.decryptable));
         self.verdict.values = values;
@@ -103,6 +113,46 @@ impl Findings {
         for known in self.verdict.levels.iter_mut().filter(|known| known.level == level) {
             known.outcome = outcome.into();
             problem.clone_into(&mut known.problem);
+        }
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use strongroom_archive::{ArchiveWriter, Compression, Limits, ManifestHead};
+
+    use super::*;
+
+    fn manifest(kids: &[&str]) -> Manifest {
+        let head = ManifestHead {
+            app_name: "PromptGate".to_owned(),
+            app_url: String::new(),
+            created_at: jiff::Timestamp::UNIX_EPOCH,
+            options: [].into_iter().collect(),
+            archive_id: String::new(),
+            producer: String::new(),
+            root_key_id: None,
+            kids: kids.iter().map(|kid| (*kid).to_owned()).collect(),
+            encrypted_columns: Vec::new(),
+            audit_head: None,
+            sources: Vec::new(),
+            partial: None,
+        };
+        let writer = ArchiveWriter::create(Vec::new(), Limits::V1, Compression::default());
+        writer.finish(head).unwrap().0
+    }
+
+    #[test]
+    fn values_that_were_not_looked_at_have_not_passed() {
+        for (kids, passes) in [(&[][..], true), (&["00112233445566ff"], false)] {
+            let mut findings = Findings::create(1, String::new());
+            findings.describe(&manifest(kids));
+            findings.signed((VerifyOutcome::Passed, String::new()));
+            findings.read(Entries::default());
+            findings.judged(Vec::new());
+            assert_eq!(findings.is_ok(), passes);
+            assert_eq!(findings.verdict().levels[3].problem.is_empty(), passes);
         }
     }
 }

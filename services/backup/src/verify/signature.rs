@@ -21,7 +21,10 @@ pub(super) fn judge(
     };
     let kid = signature.kid();
     let Some(key) = keys.iter().find(|key| key.kid == kid) else {
-        let problem = format!("it is signed by {kid}, which is no version of this vault's signing key");
+        let problem = format!(
+            "it is signed by {kid}, which is no version of this vault's signing key that is in use: it comes from \
+             another vault, or the version was disabled or destroyed here"
+        );
         return (VerifyOutcome::UnknownSigner, problem);
     };
     let domain = SignatureDomain::ArchiveManifest;

@@ -1,7 +1,7 @@
 //! Sealed values: the vault is asked about each, and its verdicts are counted by column.
 //!
 //! One side reads rows on a thread of its own and makes batches of questions ([`rows`]); the other, here, asks the
-//! vault and counts. Between them waits one batch, so that memory stays what two batches take.
+//! vault and counts. One batch is being made, one waits and one is being asked, so that memory stays what three take.
 
 mod rows;
 

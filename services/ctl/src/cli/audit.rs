@@ -19,8 +19,9 @@ pub(crate) enum AuditCommand {
     Watch(WatchEvents),
     /// Recompute the log's chain and print what is wrong with it, one problem a line; the exit code is then 1.
     Verify {
-        /// A head that was kept outside the vault: what `audit head -o json` printed, an archive (a
-        /// sealed one with --identity or --passphrase-file, or opened by the vault), or its manifest.json. Without one, a tail that was cut off together with the vault's own head is not seen.
+        /// A head that was kept outside the vault: what `audit head -o json` printed, an archive (a sealed one with
+        /// --identity or --passphrase-file, or opened by the vault), or its manifest.json. Without one, a tail that
+        /// was cut off together with the vault's own head is not seen.
         #[arg(long, value_name = "FILE")]
         head: Option<PathBuf>,
         #[command(flatten)]

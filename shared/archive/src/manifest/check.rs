@@ -83,7 +83,13 @@ fn check_tables(
 }
 
 /// Whether the table has the column is known once its schema is read.
+/// FORMAT.md §7.2. Each is looked for in each table.
+const MOST_COLUMNS: usize = 1000;
+
 fn check_columns(columns: &[EncryptedColumn], rows: &HashMap<&str, &EntryRecord>) -> Result<()> {
+    if columns.len() > MOST_COLUMNS {
+        return Err(refused(format!("has more than {MOST_COLUMNS} encrypted columns")));
+    }
     let mut known = HashSet::new();
     for EncryptedColumn { table, column, key, aad } in columns {
         if !rows.contains_key(table.as_str()) {

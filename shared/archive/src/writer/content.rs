@@ -1,6 +1,6 @@
 //! The bytes of the open entry on their way into the ZIP: gathered to pieces, deflated, written in order.
 
-use std::io::Write;
+use std::io::{self, Write};
 
 use flate2::Crc;
 
@@ -79,6 +79,9 @@ impl Content {
     }
 
     fn put<W: Write>(&mut self, mut piece: Piece, zip: &mut ZipStream<W>) -> Result<()> {
+        if !piece.is_whole {
+            return Err(Error::Compressor(io::Error::other("zlib left a part out")));
+        }
         self.crc.combine(&piece.crc);
         self.bytes += piece.bytes.len() as u64;
         zip.write(&piece.deflated).map_err(Error::Sink)?;

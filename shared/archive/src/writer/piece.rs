@@ -23,6 +23,8 @@ pub(super) struct Piece {
     pub(super) deflated: Vec<u8>,
     /// Of `bytes`.
     pub(super) crc: Crc,
+    /// Whether `deflated` is all of `bytes`.
+    pub(super) is_whole: bool,
 }
 
 /// What a thread keeps from one piece to the next.
@@ -45,7 +47,10 @@ impl Compressor {
         piece.crc.update(&piece.bytes);
         piece.deflated.clear();
         match self {
-            Self::Ours(deflater) => deflater.compress(&piece.bytes, piece.last, &mut piece.deflated),
+            Self::Ours(deflater) => {
+                deflater.compress(&piece.bytes, piece.last, &mut piece.deflated);
+                piece.is_whole = true;
+            }
             Self::Zlib(state) => deflate_with_zlib(state, piece),
         }
     }
@@ -60,8 +65,10 @@ fn deflate_with_zlib(state: &mut Compress, piece: &mut Piece) {
         let done = usize::try_from(state.total_in()).unwrap_or(usize::MAX);
         let rest = piece.bytes.get(done..).unwrap_or_default();
         let status = state.compress_vec(rest, &mut piece.deflated, flush);
-        let has_room = piece.deflated.len() < piece.deflated.capacity();
-        if has_room || matches!(status, Ok(Status::StreamEnd)) {
+        let has_ended = matches!(status, Ok(Status::StreamEnd));
+        if has_ended || piece.deflated.len() < piece.deflated.capacity() {
+            piece.is_whole =
+                status.is_ok() && has_ended == piece.last && state.total_in() == piece.bytes.len() as u64;
             return;
         }
     }

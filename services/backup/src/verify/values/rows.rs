@@ -101,14 +101,14 @@ impl Questions {
     fn begin(&self, schema: &TableSchema) -> Table {
         let position = |name: &str| schema.columns.iter().position(|column| column.name == name);
         let of_table = self.columns.iter().enumerate().filter(|(_, declared)| declared.table == schema.name);
-        Table {
-            name: schema.name.clone(),
-            encrypted: of_table
-                .filter_map(|(at, declared)| Some((at, position(&declared.column)?)))
-                .collect(),
-            key: schema.primary_key.iter().filter_map(|name| position(name)).collect(),
-            rows: 0,
+        let encrypted: Vec<_> =
+            of_table.filter_map(|(at, declared)| Some((at, position(&declared.column)?))).collect();
+        let mut key: Vec<_> = schema.primary_key.iter().filter_map(|name| position(name)).collect();
+        if encrypted.iter().any(|(_, position)| key.contains(position)) {
+            // It would show a value that nobody may see, and that may not be sealed at all.
+            key.clear();
         }
+        Table { name: schema.name.clone(), encrypted, key, rows: 0 }
     }
 
     fn add_value(&mut self, at: usize, schema: &TableSchema, values: &[&RawValue]) {
@@ -150,7 +150,7 @@ impl Batch {
 }
 
 impl Table {
-    /// The primary key's values, or the row's number where there is no key.
+    /// The primary key's values, or the row's number where there is no key, or none that may be shown.
     fn row_id(&self, values: &[&RawValue]) -> String {
         if self.key.is_empty() {
             return format!("#{}", self.rows);

@@ -109,6 +109,11 @@ pub(crate) const LIES: &[Row] = &[
         "lists the encrypted column \"id\" of \"t\" twice",
     ),
     (
+        "more encrypted columns than there may be",
+        |case| encrypt(case, vec![column("t", "id", "a"); 1001].into()),
+        "more than 1000 encrypted columns",
+    ),
+    (
         "encrypted column with an open brace",
         |case| encrypt(case, json!([column("t", "id", "{id")])),
         "has a { without its }",
