@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use flate2::Crc;
+use crc32fast::Hasher;
 
 use super::compression::Compression;
 use super::piece::{Compressor, PIECE, Piece};
@@ -16,7 +16,7 @@ pub(super) struct Content {
     spare: Vec<Piece>,
     workers: Workers,
     own: Compressor,
-    crc: Crc,
+    crc: Hasher,
     bytes: u64,
 }
 
@@ -27,7 +27,7 @@ impl Content {
             spare: Vec::new(),
             workers: Workers::create(compression),
             own: Compressor::create(compression),
-            crc: Crc::new(),
+            crc: Hasher::new(),
             bytes: 0,
         }
     }
@@ -57,7 +57,7 @@ impl Content {
         }
         self.put(last, zip)?;
         let (crc, bytes) = (std::mem::take(&mut self.crc), std::mem::take(&mut self.bytes));
-        zip.end(crc.sum(), bytes).map_err(Error::Sink)
+        zip.end(crc.finalize(), bytes).map_err(Error::Sink)
     }
 
     fn hand_over<W: Write>(&mut self, zip: &mut ZipStream<W>) -> Result<()> {
