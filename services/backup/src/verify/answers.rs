@@ -16,6 +16,9 @@ use crate::error::{Error, Result};
 /// Messages that may wait for the client, of a few KiB each, 90 KiB where a column has a hundred bad rows.
 const QUEUE: usize = 16;
 
+/// The shortest time between two messages of progress.
+pub(super) const INTERVAL: Duration = Duration::from_millis(500);
+
 /// What gRPC polls.
 pub(crate) type VerifyStream = ReceiverStream<Result<VerifyBackupResponse, Status>>;
 

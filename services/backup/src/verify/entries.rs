@@ -1,7 +1,7 @@
 //! One pass over an archive on a thread of its own: every entry is checked, and its sealed values are handed on.
 
 use std::io;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use serde_json::value::RawValue;
 use strongroom_api::backup::v1::verify_backup_response::{Entry, Message, Progress};
@@ -11,13 +11,10 @@ use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::answers::Outlet;
+use super::answers::{INTERVAL, Outlet};
 use super::opening::{Archive, problem_of};
 use super::values::{Batch, Questions};
 use crate::error::{Error, Result};
-
-/// The shortest time between two messages of progress.
-const INTERVAL: Duration = Duration::from_millis(500);
 
 /// What the entries are.
 #[derive(Default)]

@@ -10,7 +10,7 @@ use strongroom_api::backup::v1::verify_backup_request::{Chunk, End, Header, Mess
 use strongroom_api::backup::v1::verify_backup_response::Progress;
 use tonic::{Code, Streaming};
 
-use super::answers::Outlet;
+use super::answers::{INTERVAL, Outlet};
 use super::staging::{Staged, Staging};
 use crate::error::{Error, Result};
 
@@ -18,8 +18,6 @@ use crate::error::{Error, Result};
 const MAX_CHUNK: usize = 512 << 10;
 /// Longest file name in bytes.
 const MAX_NAME: usize = 255;
-/// The shortest time between two messages of progress.
-const INTERVAL: Duration = Duration::from_millis(500);
 
 /// An upload whose header was read.
 pub(super) struct Upload {

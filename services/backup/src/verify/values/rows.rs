@@ -172,3 +172,33 @@ impl Table {
 fn text(value: &RawValue) -> Option<Cow<'_, str>> {
     pg_text(value).ok().flatten()
 }
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    fn row_named(primary_key: &[&str]) -> String {
+        let column = |name| serde_json::json!({"name": name, "type": "text", "nullable": true});
+        let schema = serde_json::json!({
+            "name": "t", "source": "gateway", "engine": "sqlite", "namespace": "", "table": "t",
+            "columns": [column("id"), column("secret")], "primary_key": primary_key, "unique": [],
+            "foreign_keys": [], "types": [],
+        });
+        let schema: TableSchema = serde_json::from_value(schema).unwrap();
+        let declared =
+            EncryptedColumn { table: "t".into(), column: "secret".into(), key: "k".into(), aad: "a".into() };
+        let values: [Box<RawValue>; 2] =
+            [r#""7""#, r#""never sealed""#].map(|value| RawValue::from_string(value.to_owned()).unwrap());
+        let mut questions = Questions::create(&[declared]).unwrap();
+        questions.add(&schema, &[&values[0], &values[1]], |_| Ok(())).unwrap();
+        questions.finish().places[0].row.clone()
+    }
+
+    #[test]
+    fn a_row_is_never_named_by_a_value_that_should_be_sealed() {
+        assert_eq!(row_named(&["id"]), "7");
+        assert_eq!(row_named(&["id", "secret"]), "#1");
+        assert_eq!(row_named(&[]), "#1");
+    }
+}
