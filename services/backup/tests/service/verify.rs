@@ -3,12 +3,14 @@
 mod upload;
 
 use std::fmt::Write as _;
+use std::io::Cursor;
 
 use sha2::{Digest as _, Sha256};
 use strongroom_api::backup::v1::verify_backup_request::{Chunk, End, Header, Message as Question};
 use strongroom_api::backup::v1::verify_backup_response::{Column, Entry, Message, Verdict};
 use strongroom_api::backup::v1::{ExportBackupRequest, VerifyBackupRequest, VerifyOutcome};
 use strongroom_api::vault::v1::AuditOutcome;
+use strongroom_archive::{ArchiveReader, Limits};
 use strongroom_runtime::status::reason_of;
 use tonic::{Code, Status};
 
@@ -154,6 +156,10 @@ async fn what_cannot_be_asked_about_is_told_too() {
     ))
     .await;
     let file = export(&service, plain()).await;
+    let archive = ArchiveReader::open(Cursor::new(&file), Limits::V1).unwrap();
+    let mut needed = [KID, GATEWAY_KID];
+    needed.sort_unstable();
+    assert_eq!(archive.manifest().kids, needed, "a version that nobody has is not needed");
     let told = verify(&service, &file).await;
     let column = &told.columns[1];
     assert_eq!((column.values, column.decryptable, column.undecryptable, column.unknown_kid), (7, 1, 5, 1));
