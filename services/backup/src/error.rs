@@ -339,6 +339,12 @@ impl From<strongroom_archive::Error> for Error {
     }
 }
 
+impl From<strongroom_age::Error> for Error {
+    fn from(error: strongroom_age::Error) -> Self {
+        strongroom_archive::Error::from(error).into()
+    }
+}
+
 impl From<Error> for std::io::Error {
     fn from(error: Error) -> Self {
         Self::other(error)

@@ -121,7 +121,7 @@ impl SealPolicy {
                 self.recovery.clone()
             }
         };
-        let mut recipients = vec![Recipient::Vault(vault.wrap_file_key(&file_key, archive_id).await?)];
+        let mut recipients = vec![Recipient::from(vault.wrap_file_key(&file_key, archive_id).await?)];
         recipients.extend(keys.into_iter().map(Recipient::X25519));
         Ok(Some(Seal { file_key, recipients: Recipients::Keys(recipients) }))
     }

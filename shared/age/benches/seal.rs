@@ -1,4 +1,4 @@
-//! What the seal costs: `cargo bench -p strongroom-archive --bench seal`. Asserts nothing; one core.
+//! What the seal costs: `cargo bench -p strongroom-age --bench seal`. Asserts nothing; one core.
 #![expect(
     clippy::unwrap_used,
     clippy::print_stdout,
@@ -9,7 +9,7 @@ use std::hint::black_box;
 use std::io::{self, Read, Write};
 use std::time::{Duration, Instant};
 
-use strongroom_archive::seal::{
+use strongroom_age::{
     FileKey, Header, Identity, Passphrase, Recipient, Recipients, SealReader, SealWriter, X25519Identity,
 };
 

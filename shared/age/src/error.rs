@@ -1,12 +1,47 @@
-//! What can be wrong with a seal, each with its own sentence. Part of [`crate::Error`].
+//! What can be wrong with a sealed file, each with its own sentence.
 
-/// Why a seal was not made or does not open. No variant carries a key, a passphrase or the text that failed
-/// to parse. Chunks are counted from 0, as their nonces are.
+use std::io;
+
+/// Why a file was not sealed or opened.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The receiver of the sealed file failed. The kind is the receiver's.
+    #[error("the sealed file could not be written any further: {0}")]
+    Sink(#[source] io::Error),
+    /// The reader of the sealed file failed.
+    #[error("the sealed file could not be read: {0}")]
+    Read(#[source] io::Error),
+    /// The file, or what should open it, is not right.
+    #[error(transparent)]
+    Seal(#[from] SealError),
+}
+
+/// The result of this crate.
+pub type Result<T> = std::result::Result<T, Error>;
+
+impl Error {
+    /// The error of this crate that the `Read` of a sealed file wrapped, or [`Error::Read`].
+    #[must_use]
+    pub fn from_read(error: io::Error) -> Self {
+        error.downcast().unwrap_or_else(Self::Read)
+    }
+}
+
+impl From<Error> for io::Error {
+    fn from(error: Error) -> Self {
+        Self::new(io::ErrorKind::InvalidData, error)
+    }
+}
+
+/// What is wrong with a sealed file, a recipient or an identity: [`Error`] without the errors of input and
+/// output, so that it can be compared and repeated. No variant carries a key, a passphrase or the text that
+/// failed to parse. Chunks are counted from 0, as their nonces are.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SealError {
     /// Not an age file at all.
-    #[error("this is not a sealed archive: it does not begin like an age file")]
+    #[error("this is not a sealed file: it does not begin like an age file")]
     NotSealed,
     /// An age file as text.
     #[error("this age file is armored, that is text; make it again without --armor")]
@@ -20,7 +55,7 @@ pub enum SealError {
     /// No complete header.
     #[error("the sealed file ends inside its header: it was cut short")]
     HeaderCut,
-    /// More header than [`super::MAX_HEADER_BYTES`].
+    /// More header than [`crate::MAX_HEADER_BYTES`].
     #[error("the header exceeds the limit of {limit} bytes: there are too many recipients")]
     HeaderTooLong {
         /// The limit.
@@ -42,20 +77,28 @@ pub enum SealError {
         /// What is wrong, as a verb phrase.
         problem: &'static str,
     },
+    /// A stanza given to be written that no header can hold.
+    #[error(
+        "a stanza of a type of its own needs words of visible ASCII, and another type than those that age defines"
+    )]
+    StanzaForm,
     /// A passphrase beside other recipients, which age forbids.
     #[error("the header names a passphrase beside other recipients; a passphrase must be alone")]
     PassphraseNotAlone,
     /// The header is authentic no longer, or the file key is another file's.
-    #[error("the header was changed after sealing, or the vault unwrapped another file's key")]
+    #[error("the header was changed after sealing, or the file key is another file's")]
     HeaderChanged,
 
     /// None of the identities fits.
     #[error(
-        "none of the keys given opens this file (or its header was changed); it is sealed to {sealed_to}"
+        "none of the keys given opens this file (or its header was changed); it is sealed to X25519 \
+         recipients: {x25519}, recipients of other types: {others}"
     )]
     NoKey {
-        /// Whom it is sealed to, as far as the header tells.
-        sealed_to: String,
+        /// How many X25519 recipients the header has.
+        x25519: usize,
+        /// How many of types that this crate does not know.
+        others: usize,
     },
     /// A passphrase is needed and none was given.
     #[error("this file is sealed with a passphrase; give the passphrase")]
@@ -133,5 +176,5 @@ pub enum SealError {
     NotIdentities,
 }
 
-/// The result of what only a seal can fail at.
-pub(crate) type SealResult<T> = Result<T, SealError>;
+/// The result of what has no input or output.
+pub(crate) type SealResult<T> = std::result::Result<T, SealError>;

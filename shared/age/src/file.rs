@@ -7,11 +7,10 @@ use std::io::{self, Read, Seek, SeekFrom};
 
 use zeroize::Zeroizing;
 
-use super::chunk::{CHUNK_BYTES, ChunkCipher, PAYLOAD_NONCE_BYTES, SEALED_CHUNK_BYTES, TAG_BYTES};
-use super::error::SealError;
-use super::header::Unlocked;
-use super::reader::{no_chunk, read_nonce};
-use crate::error::{Error, Result};
+use crate::chunk::{CHUNK_BYTES, ChunkCipher, PAYLOAD_NONCE_BYTES, SEALED_CHUNK_BYTES, TAG_BYTES};
+use crate::error::{Error, Result, SealError};
+use crate::header::Unlocked;
+use crate::reader::{no_chunk, read_nonce};
 
 /// The plaintext of a sealed file with random access: one chunk in memory, and only those chunks read that
 /// are asked for. What was read is authentic and in its place; what was not read may be damaged.

@@ -1,24 +1,19 @@
 //! The header: who may open the file, and the MAC that binds all of it to the file key.
 
-use std::io::{BufRead, Read};
+mod lines;
+
+use std::io::BufRead;
 
 use hmac::Mac;
 
-use super::error::{SealError, SealResult};
-use super::identity::Identity;
-use super::keys::FileKey;
-use super::passphrase::{self, Passphrase};
-use super::stanza::{self, COLUMNS, Stanza};
-use super::vault::{self, VaultStanza};
-use super::x25519;
-use crate::error::{Error, Result};
-
-/// Longest header that is written or read: some 400 recipients.
-pub const MAX_HEADER_BYTES: usize = 64 << 10;
-
-const FAMILY: &[u8] = b"age-encryption.org/";
-const INTRO: &[u8] = b"age-encryption.org/v1\n";
-const ARMOR: &[u8] = b"-----BEGIN AGE ENCRYPT";
+pub use self::lines::MAX_HEADER_BYTES;
+use self::lines::{INTRO, Lines};
+use crate::error::{Result, SealError, SealResult};
+use crate::identity::Identity;
+use crate::keys::FileKey;
+use crate::passphrase::{self, Passphrase};
+use crate::stanza::{self, Stanza};
+use crate::x25519;
 
 /// A parsed header. Nothing in it is authentic before one of the `unlock` functions returns.
 #[derive(Debug)]
@@ -51,12 +46,12 @@ impl Header {
             if let Some(arguments) = line.strip_prefix("-> ") {
                 let stanza = Stanza::parse_arguments(arguments);
                 let mut stanza = stanza.ok_or_else(|| lines.problem("has an empty or odd argument"))?;
-                stanza.body = read_body(&mut lines)?;
+                stanza.body = lines.read_body()?;
                 stanzas.push(stanza);
             } else if let Some(mac) = line.strip_prefix("--- ") {
                 let mac = stanza::decode_array(mac);
                 let mac = mac.ok_or_else(|| lines.problem("has a MAC that is not 32 bytes of base64"))?;
-                return Self::check(stanzas, mac, lines.bytes);
+                return Self::check(stanzas, mac, lines.into_bytes());
             } else {
                 return Err(lines.problem("begins neither a recipient nor the end"));
             }
@@ -79,7 +74,7 @@ impl Header {
 
     /// The header's bytes for these stanzas.
     pub(crate) fn encode(file_key: &FileKey, stanzas: &[Stanza]) -> Result<Vec<u8>> {
-        let mut text = String::from("age-encryption.org/v1\n");
+        let mut text = INTRO.to_owned();
         for stanza in stanzas {
             stanza.write(&mut text);
         }
@@ -94,10 +89,10 @@ impl Header {
         Ok(text.into_bytes())
     }
 
-    /// What the vault may be asked to unwrap, in the header's order.
-    pub fn vault_stanzas(&self) -> impl Iterator<Item = VaultStanza> {
-        // Those that do not parse were refused by `read`.
-        self.of_kind(vault::KIND).filter_map(|stanza| VaultStanza::parse(stanza).ok())
+    /// All recipients in the header's order: those of age's own types, which are well-formed, and any others.
+    #[must_use]
+    pub fn stanzas(&self) -> &[Stanza] {
+        &self.stanzas
     }
 
     /// Whether a passphrase opens it, and so nothing else.
@@ -109,12 +104,13 @@ impl Header {
     /// Finds the file key with what the caller holds, and verifies the header.
     ///
     /// # Errors
-    /// [`crate::Error::Seal`], which names whom the file is sealed to where nothing fits.
+    /// [`SealError::NoKey`] where nothing fits, [`SealError::NeedsPassphrase`], [`SealError::WrongPassphrase`],
+    /// [`SealError::WorkFactor`], [`SealError::Stanza`], [`SealError::HeaderChanged`].
     pub fn unlock(&self, identities: &[Identity]) -> Result<Unlocked> {
         self.unlock_with(self.find_key(identities)?)
     }
 
-    /// Verifies the header with a file key that the vault unwrapped.
+    /// Verifies the header with a file key that the caller unwrapped from a stanza of its own type.
     ///
     /// # Errors
     /// [`SealError::HeaderChanged`] if it is not the key of this very header.
@@ -152,19 +148,8 @@ impl Header {
     }
 
     fn no_key(&self) -> SealError {
-        let mut sealed_to = Vec::new();
-        for stanza in self.vault_stanzas() {
-            sealed_to.push(format!("the vault that has the root key {}", stanza.root_key_id()));
-        }
-        let recovery = self.of_kind(x25519::KIND).count();
-        let others = self.stanzas.len() - sealed_to.len() - recovery;
-        if recovery > 0 {
-            sealed_to.push(format!("recovery keys: {recovery}"));
-        }
-        if others > 0 {
-            sealed_to.push(format!("recipients of other kinds: {others}"));
-        }
-        SealError::NoKey { sealed_to: sealed_to.join(", ") }
+        let x25519 = self.of_kind(x25519::KIND).count();
+        SealError::NoKey { x25519, others: self.stanzas.len() - x25519 }
     }
 }
 
@@ -185,70 +170,8 @@ fn try_passphrases(stanza: &Stanza, identities: &[Identity]) -> SealResult<FileK
 fn check_stanza(stanza: &Stanza, is_alone: bool) -> SealResult<()> {
     match stanza.kind.as_str() {
         x25519::KIND => x25519::parse(stanza).map(drop),
-        vault::KIND => VaultStanza::parse(stanza).map(drop),
         passphrase::KIND if !is_alone => Err(SealError::PassphraseNotAlone),
         passphrase::KIND => passphrase::parse(stanza).map(drop),
         _ => Ok(()),
-    }
-}
-
-/// The lines of a header, kept for the MAC.
-struct Lines<'r, R> {
-    reader: &'r mut R,
-    bytes: Vec<u8>,
-    line: usize,
-}
-
-impl<'r, R: BufRead> Lines<'r, R> {
-    /// Reads the first line, which says what this is.
-    fn start(reader: &'r mut R) -> Result<Self> {
-        let mut bytes = Vec::with_capacity(1024);
-        reader.by_ref().take(INTRO.len() as u64).read_to_end(&mut bytes).map_err(Error::from_read)?;
-        if bytes == INTRO {
-            return Ok(Self { reader, bytes, line: 1 });
-        }
-        if INTRO.starts_with(&bytes) {
-            return Err(SealError::HeaderCut.into());
-        }
-        if bytes.starts_with(ARMOR) {
-            return Err(SealError::Armored.into());
-        }
-        let Some(version) = bytes.strip_prefix(FAMILY) else {
-            return Err(SealError::NotSealed.into());
-        };
-        let version = version.split(|byte| *byte == b'\n').next().unwrap_or_default();
-        Err(SealError::UnknownVersion { found: String::from_utf8_lossy(version).into_owned() }.into())
-    }
-
-    /// The next line, without its line feed.
-    fn next(&mut self) -> Result<String> {
-        self.line += 1;
-        let start = self.bytes.len();
-        let room = (MAX_HEADER_BYTES - start) as u64;
-        self.reader.by_ref().take(room).read_until(b'\n', &mut self.bytes).map_err(Error::from_read)?;
-        let Some(line) = self.bytes[start..].strip_suffix(b"\n") else {
-            let is_full = self.bytes.len() == MAX_HEADER_BYTES;
-            let too_long = SealError::HeaderTooLong { limit: MAX_HEADER_BYTES };
-            return Err(if is_full { too_long } else { SealError::HeaderCut }.into());
-        };
-        let line = std::str::from_utf8(line).map_err(|_| self.problem("is not text"))?;
-        Ok(line.to_owned())
-    }
-
-    fn problem(&self, problem: &'static str) -> Error {
-        SealError::Header { line: self.line, problem }.into()
-    }
-}
-
-/// A body's lines: full ones, then exactly one that is not.
-fn read_body<R: BufRead>(lines: &mut Lines<'_, R>) -> Result<Vec<u8>> {
-    let mut body = Vec::new();
-    loop {
-        let line = lines.next()?;
-        let decoded = stanza::decode(&line).filter(|_| line.len() <= COLUMNS);
-        body.extend(decoded.ok_or_else(|| lines.problem("is no line of base64 as age writes it"))?);
-        if line.len() < COLUMNS {
-            return Ok(body);
-        }
     }
 }

@@ -27,14 +27,14 @@ impl FileKey {
         key
     }
 
-    /// What the vault unwrapped. None if it is not 16 bytes long.
+    /// A key that a caller unwrapped by itself. None if it is not 16 bytes long.
     #[must_use]
     pub fn from_slice(bytes: &[u8]) -> Option<Self> {
         let bytes = <[u8; FILE_KEY_BYTES]>::try_from(bytes).ok()?;
         Some(Self(Zeroizing::new(bytes)))
     }
 
-    /// The bytes, for the call that asks the vault to wrap them and nothing else.
+    /// The bytes, for a caller that wraps them into a [`crate::Stanza`] of its own, and for nothing else.
     #[must_use]
     pub fn expose(&self) -> &[u8; FILE_KEY_BYTES] {
         &self.0

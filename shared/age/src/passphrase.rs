@@ -9,9 +9,9 @@ use std::sync::{Mutex, PoisonError};
 use scrypt::Params;
 use zeroize::Zeroizing;
 
-use super::error::{SealError, SealResult};
-use super::keys::{self, FileKey, Key};
-use super::stanza::{self, Stanza};
+use crate::error::{SealError, SealResult};
+use crate::keys::{self, FileKey, Key};
+use crate::stanza::{self, Stanza};
 
 /// The stanza's type.
 pub(crate) const KIND: &str = "scrypt";
@@ -39,11 +39,11 @@ impl Passphrase {
     ///
     /// # Errors
     /// [`SealError::EmptyPassphrase`].
-    pub fn new(text: &str) -> crate::Result<Self> {
+    pub fn new(text: &str) -> Result<Self, SealError> {
         let text = text.strip_suffix('\n').unwrap_or(text);
         let text = text.strip_suffix('\r').unwrap_or(text);
         if text.is_empty() {
-            return Err(SealError::EmptyPassphrase.into());
+            return Err(SealError::EmptyPassphrase);
         }
         Ok(Self { text: Zeroizing::new(text.to_owned()), max_work_factor: MAX_WORK_FACTOR })
     }

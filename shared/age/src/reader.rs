@@ -4,10 +4,9 @@ use std::io::{self, Read};
 
 use zeroize::Zeroizing;
 
-use super::chunk::{ChunkCipher, PAYLOAD_NONCE_BYTES, SEALED_CHUNK_BYTES, TAG_BYTES};
-use super::error::SealError;
-use super::header::Unlocked;
-use crate::error::{Error, Result};
+use crate::chunk::{ChunkCipher, PAYLOAD_NONCE_BYTES, SEALED_CHUNK_BYTES, TAG_BYTES};
+use crate::error::{Error, Result, SealError};
+use crate::header::Unlocked;
 
 /// The plaintext of a sealed file, in one pass.
 ///
@@ -34,7 +33,7 @@ enum State {
 }
 
 impl<R: Read> SealReader<R> {
-    /// Goes on where [`super::Header::read`] left the reader.
+    /// Goes on where [`crate::Header::read`] left the reader.
     ///
     /// # Errors
     /// [`SealError::NoPayload`] where the file ends there, or the reader's own error.

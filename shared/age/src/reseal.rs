@@ -1,15 +1,15 @@
-//! Other recipients for the same archive.
+//! Other recipients for the same sealed file.
 
 use std::io::{self, Read, Write};
 
 use zeroize::Zeroizing;
 
-use super::chunk::CHUNK_BYTES;
-use super::reader::SealReader;
-use super::writer::SealWriter;
+use crate::chunk::CHUNK_BYTES;
 use crate::error::{Error, Result};
+use crate::reader::SealReader;
+use crate::writer::SealWriter;
 
-/// Copies a sealed archive to other recipients: `to` was created with a file key of its own. The plaintext
+/// Copies a sealed file to other recipients: `to` was created with a file key of its own. The plaintext
 /// passes through memory chunk by chunk. Only what was verified to its end gets a last chunk.
 ///
 /// # Errors

@@ -6,18 +6,43 @@ use base64::engine::general_purpose::STANDARD_NO_PAD;
 /// Characters in a full line of a body; a shorter one ends it.
 pub(crate) const COLUMNS: usize = 64;
 
-/// How one recipient gets at the file key.
+/// How one recipient gets at the file key. Nothing in it is secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Stanza {
-    /// What kind of recipient; types that are not known are skipped when opening.
+pub struct Stanza {
     pub(crate) kind: String,
     pub(crate) arguments: Vec<String>,
     pub(crate) body: Vec<u8>,
 }
 
 impl Stanza {
-    pub(crate) fn new(kind: &str, arguments: Vec<String>, body: Vec<u8>) -> Self {
+    /// A stanza of the type `kind`. A caller's own type begins with a domain name of the caller's, as age asks for.
+    /// Type and arguments are words of visible ASCII; [`crate::SealWriter::create`] refuses others.
+    #[must_use]
+    pub fn new(kind: &str, arguments: Vec<String>, body: Vec<u8>) -> Self {
         Self { kind: kind.to_owned(), arguments, body }
+    }
+
+    /// What kind of recipient.
+    #[must_use]
+    pub fn kind(&self) -> &str {
+        &self.kind
+    }
+
+    /// The words behind the type.
+    #[must_use]
+    pub fn arguments(&self) -> &[String] {
+        &self.arguments
+    }
+
+    /// The body, decoded.
+    #[must_use]
+    pub fn body(&self) -> &[u8] {
+        &self.body
+    }
+
+    /// Whether a header can hold it.
+    pub(crate) fn has_words_only(&self) -> bool {
+        is_word(&self.kind) && self.arguments.iter().all(|argument| is_word(argument))
     }
 
     /// Appends the stanza's lines. An empty line ends a body whose last line is full.
@@ -44,7 +69,7 @@ impl Stanza {
     pub(crate) fn parse_arguments(line: &str) -> Option<Self> {
         let mut words = Vec::new();
         for word in line.split(' ') {
-            if word.is_empty() || !word.bytes().all(|byte| byte.is_ascii_graphic()) {
+            if !is_word(word) {
                 return None;
             }
             words.push(word.to_owned());
@@ -52,6 +77,10 @@ impl Stanza {
         let kind = words.remove(0);
         Some(Self { kind, arguments: words, body: Vec::new() })
     }
+}
+
+fn is_word(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
 /// Base64 without padding, in its one canonical form.

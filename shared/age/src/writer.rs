@@ -4,57 +4,16 @@ use std::io::{self, Write};
 
 use zeroize::Zeroizing;
 
-use super::chunk::{CHUNK_BYTES, ChunkCipher, PAYLOAD_NONCE_BYTES, SEALED_CHUNK_BYTES};
-use super::error::{SealError, SealResult};
-use super::header::Header;
-use super::keys::{self, FileKey};
-use super::passphrase::Passphrase;
-use super::stanza::Stanza;
-use super::vault::VaultStanza;
-use super::x25519::X25519Recipient;
+use crate::chunk::{CHUNK_BYTES, ChunkCipher, PAYLOAD_NONCE_BYTES, SEALED_CHUNK_BYTES};
 use crate::error::{Error, Result};
-
-/// Who shall be able to open a file. age does not allow a passphrase beside anything else.
-#[derive(Debug)]
-pub enum Recipients {
-    /// Each of them alone.
-    Keys(Vec<Recipient>),
-    /// Whoever knows it.
-    Passphrase(Passphrase),
-}
-
-/// One holder of a key.
-#[derive(Debug, Clone)]
-pub enum Recipient {
-    /// A recovery key.
-    X25519(X25519Recipient),
-    /// The vault, which has wrapped the very file key that the writer is given.
-    Vault(VaultStanza),
-}
-
-impl Recipients {
-    fn wrap(&self, file_key: &FileKey) -> SealResult<Vec<Stanza>> {
-        match self {
-            Self::Passphrase(passphrase) => Ok(vec![passphrase.wrap(file_key)]),
-            Self::Keys(keys) if keys.is_empty() => Err(SealError::NoRecipients),
-            Self::Keys(keys) => keys.iter().map(|key| key.wrap(file_key)).collect(),
-        }
-    }
-}
-
-impl Recipient {
-    fn wrap(&self, file_key: &FileKey) -> SealResult<Stanza> {
-        match self {
-            Self::X25519(recipient) => recipient.wrap(file_key),
-            Self::Vault(stanza) => Ok(stanza.to_stanza()),
-        }
-    }
-}
+use crate::header::Header;
+use crate::keys::{self, FileKey};
+use crate::recipient::Recipients;
 
 /// Seals what is written to it.
 ///
 /// A writer that is dropped before [`SealWriter::finish`] leaves a file without its last chunk, which no
-/// reader takes for whole. After an error nothing more can be written.
+/// reader takes for complete. After an error nothing more can be written.
 pub struct SealWriter<W: Write> {
     inner: W,
     cipher: ChunkCipher,
@@ -68,7 +27,12 @@ impl<W: Write> SealWriter<W> {
     /// Writes the header to `out`. With a passphrase this takes 256 MiB and most of a second.
     ///
     /// # Errors
-    /// [`SealError::NoRecipients`], [`SealError::HeaderTooLong`], or [`Error::Sink`] with the error of `out`.
+    /// [`SealError::NoRecipients`], [`SealError::StanzaForm`], [`SealError::HeaderTooLong`], or [`Error::Sink`] with
+    /// the error of `out`.
+    ///
+    /// [`SealError::NoRecipients`]: crate::SealError::NoRecipients
+    /// [`SealError::StanzaForm`]: crate::SealError::StanzaForm
+    /// [`SealError::HeaderTooLong`]: crate::SealError::HeaderTooLong
     pub fn create(mut out: W, file_key: &FileKey, recipients: &Recipients) -> Result<Self> {
         let header = Header::encode(file_key, &recipients.wrap(file_key)?)?;
         let mut nonce = [0; PAYLOAD_NONCE_BYTES];

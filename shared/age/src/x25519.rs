@@ -1,4 +1,4 @@
-//! Recovery recipients `age1…` and their identities `AGE-SECRET-KEY-1…`.
+//! X25519 recipients `age1…` and their identities `AGE-SECRET-KEY-1…`.
 
 use std::fmt;
 use std::str::FromStr;
@@ -9,17 +9,17 @@ use subtle::ConstantTimeEq;
 use x25519_dalek::{X25519_BASEPOINT_BYTES, x25519};
 use zeroize::Zeroizing;
 
-use super::error::{SealError, SealResult};
-use super::keys::{self, FileKey, Key};
-use super::stanza::{self, Stanza};
+use crate::error::{SealError, SealResult};
+use crate::keys::{self, FileKey, Key};
+use crate::stanza::{self, Stanza};
 
-/// The stanza's type, and what its errors call it.
+/// The stanza's type.
 pub(crate) const KIND: &str = "X25519";
 const INFO: &[u8] = b"age-encryption.org/v1/X25519";
 const PUBLIC_PREFIX: Hrp = Hrp::parse_unchecked("age");
 const SECRET_PREFIX: Hrp = Hrp::parse_unchecked("age-secret-key-");
 
-/// The public half of a recovery key: anyone may seal to it. Printed and parsed as `age1…`.
+/// The public half of a key: anyone may seal to it. Printed and parsed as `age1…`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct X25519Recipient([u8; 32]);
 
@@ -50,7 +50,7 @@ impl fmt::Display for X25519Recipient {
     }
 }
 
-/// The private half of a recovery key. Wiped when dropped, never printed but by [`X25519Identity::to_text`].
+/// The private half of a key. Wiped when dropped, never printed but by [`X25519Identity::to_text`].
 pub struct X25519Identity {
     secret: Key,
     public: [u8; 32],
@@ -118,7 +118,7 @@ pub(crate) fn parse(stanza: &Stanza) -> SealResult<([u8; 32], [u8; keys::WRAPPED
 }
 
 fn malformed(problem: &'static str) -> SealError {
-    SealError::Stanza { recipient: "a recovery key", problem }
+    SealError::Stanza { recipient: "an X25519 key", problem }
 }
 
 /// None if the shared secret is zero, which happens with points of small order only.

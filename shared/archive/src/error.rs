@@ -2,7 +2,7 @@
 
 use std::io;
 
-use crate::seal::SealError;
+use strongroom_age::SealError;
 
 /// What went wrong while an archive was written or read. Messages name the entry and say what to do
 /// where something can be done.
@@ -235,6 +235,14 @@ pub enum Error {
     #[error("a value {0}")]
     Value(&'static str),
 
+    /// None of the identities opens the seal around the archive.
+    #[error(
+        "none of the keys given opens this file (or its header was changed); it is sealed to {sealed_to}"
+    )]
+    NoKey {
+        /// Whom it is sealed to, as far as the header tells.
+        sealed_to: String,
+    },
     /// The seal around the archive.
     #[error(transparent)]
     Seal(#[from] SealError),
@@ -263,11 +271,34 @@ impl Error {
         }
     }
 
-    /// The error of this crate that the `Read` of an entry or a sealed file wrapped, or [`Error::Read`].
+    /// The error that the `Read` of an entry or a sealed file wrapped, or [`Error::Read`].
     pub fn from_read(error: io::Error) -> Self {
-        match error.downcast::<Self>() {
-            Ok(own) => own,
-            Err(other) => Self::Read(other),
+        Self::unwrapped(error).unwrap_or_else(Self::Read)
+    }
+
+    /// The error of this crate, or of the seal below it, that an `io::Error` wraps; else that error.
+    pub(crate) fn unwrapped(error: io::Error) -> std::result::Result<Self, io::Error> {
+        let own = error.downcast::<Self>();
+        own.or_else(|other| other.downcast::<strongroom_age::Error>().map(Self::from))
+    }
+}
+
+impl From<strongroom_age::Error> for Error {
+    fn from(error: strongroom_age::Error) -> Self {
+        match error {
+            strongroom_age::Error::Sink(source) => Self::Sink(source),
+            strongroom_age::Error::Read(source) => Self::Read(source),
+            strongroom_age::Error::Seal(seal) => Self::Seal(seal),
+        }
+    }
+}
+
+impl From<strongroom_deflate::Error> for Error {
+    fn from(error: strongroom_deflate::Error) -> Self {
+        match error {
+            strongroom_deflate::Error::Sink(source) => Self::Sink(source),
+            strongroom_deflate::Error::Worker(source) => Self::Compressor(source),
+            strongroom_deflate::Error::Level => Self::Usage("the compression level must be from 1 to 9"),
         }
     }
 }

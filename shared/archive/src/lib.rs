@@ -2,40 +2,32 @@
 //!
 //! FORMAT.md beside this crate is the specification. [`ArchiveWriter`] streams an archive into any
 //! `Write`; [`ArchiveReader`] opens one under the strict policy and [`verify`] checks all of it;
-//! [`RowReader`] hands rows to loaders. [`seal`] puts an archive into an age file and opens it again.
+//! [`RowReader`] hands rows to loaders. [`seal`] is what Strongroom adds to the age file around an archive.
 //! Everything here is synchronous: services run it on a blocking thread.
+//!
+//! From the bottom: `zip` is the file, `manifest` says what is in it, `rows` are the tables; reader, writer and
+//! `verify` join the three.
 
-mod aad;
-mod directory;
-mod end_record;
 mod error;
-mod file_names;
-pub mod json;
-mod layout;
+mod file_name;
 mod limits;
 pub mod manifest;
-mod name;
-mod plain;
-mod policy;
 mod reader;
 mod rows;
-pub mod schema;
 pub mod seal;
-mod signature;
-mod value;
 mod verify;
 mod writer;
+mod zip;
 
-pub use aad::AadTemplate;
 pub use error::{Error, Result};
-pub use file_names::EntryNames;
+pub use file_name::archive_file_name;
 pub use limits::Limits;
-pub use manifest::{EncryptedColumn, EntryKind, EntryRecord, Manifest, ManifestHead};
-pub use name::archive_file_name;
-pub use plain::{PlainEntry, PlainZip};
+pub use manifest::{
+    AadTemplate, EncryptedColumn, EntryKind, EntryRecord, Manifest, ManifestHead, ManifestSignature,
+};
 pub use reader::{ArchiveReader, EntryReader};
-pub use rows::RowReader;
-pub use signature::ManifestSignature;
-pub use value::{SqliteValue, pg_text};
+pub use rows::{RowReader, SqliteValue, json, pg_text, schema};
+pub use strongroom_deflate::Compression;
 pub use verify::{Report, Watch, verify, verify_entry};
-pub use writer::{ArchiveWriter, Compression, EntryMeta, FileCheck};
+pub use writer::{ArchiveWriter, EntryMeta, FileCheck};
+pub use self::zip::{EntryNames, PlainEntry, PlainZip};

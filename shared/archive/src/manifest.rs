@@ -3,13 +3,17 @@
 //! The writer makes it from what it counted and hashed; a reader trusts nothing else in the archive
 //! before this is read and checked.
 
+mod aad;
 mod check;
 mod ordered;
+mod signature;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+pub use aad::AadTemplate;
 pub use ordered::Ordered;
+pub use signature::ManifestSignature;
 
 use crate::error::{Error, Result};
 

@@ -16,11 +16,12 @@ pub use entry::EntryReader;
 
 use crate::error::{Error, Result};
 use crate::limits::Limits;
-use crate::manifest::{EntryKind, EntryRecord, MANIFEST_ENTRY, Manifest, SIGNATURE_ENTRY};
-use crate::policy::{self, CheckedZip};
+use crate::manifest::{
+    EntryKind, EntryRecord, MANIFEST_ENTRY, Manifest, ManifestSignature, SIGNATURE_ENTRY,
+};
 use crate::rows::RowReader;
-use crate::schema::TableSchema;
-use crate::signature::ManifestSignature;
+use crate::rows::schema::TableSchema;
+use crate::zip::{CheckedZip, open_zip};
 
 /// A signature line is short; FORMAT.md §1 gives it this much.
 const SIGNATURE_BYTES: u64 = 64 << 10;
@@ -48,7 +49,7 @@ struct TableEntries {
 impl<R: Read + Seek> ArchiveReader<R> {
     /// Opens an archive, checks its structure and its manifest, and reads nothing else.
     pub fn open(reader: R, limits: Limits) -> Result<Self> {
-        let CheckedZip { metadata, mut reader, names } = policy::open(reader, &limits)?;
+        let CheckedZip { metadata, mut reader, names } = open_zip(reader, &limits)?;
         let places: HashMap<String, usize> =
             names.into_iter().enumerate().map(|(place, name)| (name, place)).collect();
         let Some(place) = places.get(MANIFEST_ENTRY) else {

@@ -1,15 +1,21 @@
-//! The rows of a table entry, one line at a time.
+//! The rows of a table entry, one line at a time; the forms of their values, written by [`json`] and read by
+//! [`SqliteValue`] and [`pg_text`]; and the [`schema`] that says how a table was made.
 //!
 //! Values stay the JSON text they are: numbers would round in a `serde_json::Value`. Memory is one row.
 
+pub mod json;
 mod row;
+pub mod schema;
+mod value;
 
 use std::io::{BufRead, BufReader, Read};
 
 use serde_json::value::RawValue;
 
+use self::schema::TableSchema;
+pub(crate) use self::value::check_value;
+pub use self::value::{SqliteValue, pg_text};
 use crate::error::{Error, Result};
-use crate::schema::TableSchema;
 
 /// Reads the rows of one table and requires the form of FORMAT.md §4.
 pub struct RowReader<R> {

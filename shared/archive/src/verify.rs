@@ -9,12 +9,11 @@ use jiff::Timestamp;
 use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 
-use crate::aad::AadTemplate;
 use crate::error::{Error, Result};
-use crate::manifest::{EncryptedColumn, EntryKind};
+use crate::manifest::{AadTemplate, EncryptedColumn, EntryKind};
 use crate::reader::ArchiveReader;
-use crate::schema::TableSchema;
-use crate::value::check_value;
+use crate::rows::check_value;
+use crate::rows::schema::TableSchema;
 
 /// How many bytes go by between two calls of [`Watch::progress`].
 const PROGRESS_STEP: u64 = 1 << 20;

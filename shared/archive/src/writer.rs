@@ -4,33 +4,24 @@
 //! is everything known. Nothing is held in memory but a record an entry. A writer that is dropped before
 //! [`ArchiveWriter::finish`] leaves a file without an end, which no reader takes for an archive.
 
-mod compression;
-mod content;
-mod deflate;
 mod files;
-mod piece;
 mod tables;
-mod workers;
-mod zip;
 
 use std::collections::HashSet;
 use std::io::{self, Write};
 
 use sha2::{Digest, Sha256};
+use strongroom_deflate::{Compression, StreamDeflater};
 
-pub use self::compression::Compression;
-use self::content::Content;
 pub use self::files::FileCheck;
 use self::tables::OpenTable;
-use self::zip::ZipStream;
 use crate::error::{Error, Result};
-use crate::file_names::{EntryNames, fold_case};
 use crate::limits::Limits;
 use crate::manifest::{
-    EntryKind, EntryRecord, MANIFEST_ENTRY, Manifest, ManifestHead, RING_ENTRY, SIGNATURE_ENTRY,
+    EntryKind, EntryRecord, MANIFEST_ENTRY, Manifest, ManifestHead, ManifestSignature, RING_ENTRY,
+    SIGNATURE_ENTRY,
 };
-use crate::policy;
-use crate::signature::ManifestSignature;
+use crate::zip::{EntryNames, ZipStream, check_name, fold_case};
 
 /// What is known of an entry before its first byte.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,7 +42,7 @@ pub struct EntryMeta {
 /// error, unchanged.
 pub struct ArchiveWriter<W: Write> {
     zip: ZipStream<W>,
-    content: Content,
+    deflater: StreamDeflater,
     limits: Limits,
     files: EntryNames,
     folded_names: HashSet<String>,
@@ -73,7 +64,7 @@ impl<W: Write> ArchiveWriter<W> {
     pub fn create(out: W, limits: Limits, compression: Compression) -> Self {
         Self {
             zip: ZipStream::create(out),
-            content: Content::create(compression),
+            deflater: StreamDeflater::create(compression),
             limits,
             files: EntryNames::default(),
             folded_names: HashSet::new(),
@@ -207,7 +198,7 @@ impl<W: Write> ArchiveWriter<W> {
     }
 
     fn check_name(&mut self, name: &str) -> Result<()> {
-        policy::check_name(name, &self.limits)?;
+        check_name(name, &self.limits)?;
         if !self.folded_names.insert(fold_case(name)) {
             return Err(Error::CaseDuplicate { entry: name.to_owned() });
         }
@@ -222,13 +213,15 @@ impl<W: Write> ArchiveWriter<W> {
 
     fn compress(&mut self, bytes: &[u8]) -> Result<()> {
         self.check_alive()?;
-        let result = self.content.write(bytes, &mut self.zip);
+        let result = self.deflater.write(bytes, &mut self.zip).map_err(Error::from);
         self.noting_failure(result)
     }
 
     fn end_zip_entry(&mut self) -> Result<()> {
         self.check_alive()?;
-        let result = self.content.end(&mut self.zip);
+        let totals = self.deflater.end(&mut self.zip).map_err(Error::from);
+        let result =
+            totals.and_then(|totals| self.zip.end(totals.crc32, totals.bytes).map_err(Error::Sink));
         self.noting_failure(result)
     }
 

@@ -1,17 +1,23 @@
-//! The bytes of the open entry on their way into the ZIP: gathered to pieces, deflated, written in order.
+//! Bytes on their way into a stream: gathered to pieces, deflated, written in order.
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests;
 
 use std::io::{self, Write};
 
 use crc32fast::Hasher;
 
-use super::compression::Compression;
-use super::piece::{Compressor, PIECE, Piece};
-use super::workers::Workers;
-use super::zip::ZipStream;
+use crate::compression::Compression;
 use crate::error::{Error, Result};
+use crate::piece::{Compressor, PIECE, Piece};
+use crate::workers::Workers;
 
-/// Compresses one entry after the other. Small ones never see another thread.
-pub(super) struct Content {
+/// Compresses one stream after the other, on threads that are ended with this value. A stream of up to 256 KiB
+/// never sees another thread.
+///
+/// After an error nothing more can be compressed; drop it.
+pub struct StreamDeflater {
     gathered: Piece,
     spare: Vec<Piece>,
     workers: Workers,
@@ -20,8 +26,19 @@ pub(super) struct Content {
     bytes: u64,
 }
 
-impl Content {
-    pub(super) fn create(compression: Compression) -> Self {
+/// A stream before compression.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Totals {
+    /// Its length.
+    pub bytes: u64,
+    /// Its CRC-32, of the polynomial that ZIP and gzip use.
+    pub crc32: u32,
+}
+
+impl StreamDeflater {
+    /// Starts no thread yet.
+    #[must_use]
+    pub fn create(compression: Compression) -> Self {
         Self {
             gathered: Piece::default(),
             spare: Vec::new(),
@@ -32,12 +49,15 @@ impl Content {
         }
     }
 
-    /// Appends to the open entry; some of what came before goes into `zip`.
-    pub(super) fn write<W: Write>(&mut self, mut bytes: &[u8], zip: &mut ZipStream<W>) -> Result<()> {
+    /// Appends to the stream; some of what came before goes into `out`.
+    ///
+    /// # Errors
+    /// [`Error::Sink`] with the error of `out`, [`Error::Worker`].
+    pub fn write<W: Write>(&mut self, mut bytes: &[u8], out: &mut W) -> Result<()> {
         while !bytes.is_empty() {
             // Not before more has come: the last piece is another one.
             if self.gathered.bytes.len() == PIECE {
-                self.hand_over(zip)?;
+                self.hand_over(out)?;
             }
             let room = PIECE - self.gathered.bytes.len();
             let (now, later) = bytes.split_at(room.min(bytes.len()));
@@ -47,30 +67,33 @@ impl Content {
         Ok(())
     }
 
-    /// Ends the entry: everything is in `zip` afterwards.
-    pub(super) fn end<W: Write>(&mut self, zip: &mut ZipStream<W>) -> Result<()> {
+    /// Ends the stream: everything is in `out` afterwards, and the next stream may begin.
+    ///
+    /// # Errors
+    /// Those of [`Self::write`].
+    pub fn end<W: Write>(&mut self, out: &mut W) -> Result<Totals> {
         let mut last = self.next_piece();
         last.last = true;
         self.own.compress(&mut last);
-        while let Some(piece) = self.workers.take().map_err(Error::Compressor)? {
-            self.put(piece, zip)?;
+        while let Some(piece) = self.workers.take().map_err(Error::Worker)? {
+            self.put(piece, out)?;
         }
-        self.put(last, zip)?;
+        self.put(last, out)?;
         let (crc, bytes) = (std::mem::take(&mut self.crc), std::mem::take(&mut self.bytes));
-        zip.end(crc.finalize(), bytes).map_err(Error::Sink)
+        Ok(Totals { bytes, crc32: crc.finalize() })
     }
 
-    fn hand_over<W: Write>(&mut self, zip: &mut ZipStream<W>) -> Result<()> {
+    fn hand_over<W: Write>(&mut self, out: &mut W) -> Result<()> {
         if self.workers.are_full()
-            && let Some(piece) = self.workers.take().map_err(Error::Compressor)?
+            && let Some(piece) = self.workers.take().map_err(Error::Worker)?
         {
-            self.put(piece, zip)?;
+            self.put(piece, out)?;
         }
-        while let Some(piece) = self.workers.take_ready().map_err(Error::Compressor)? {
-            self.put(piece, zip)?;
+        while let Some(piece) = self.workers.take_ready().map_err(Error::Worker)? {
+            self.put(piece, out)?;
         }
         let piece = self.next_piece();
-        self.workers.give(piece).map_err(Error::Compressor)
+        self.workers.give(piece).map_err(Error::Worker)
     }
 
     /// What was gathered, with an empty one in its place.
@@ -78,13 +101,13 @@ impl Content {
         std::mem::replace(&mut self.gathered, self.spare.pop().unwrap_or_default())
     }
 
-    fn put<W: Write>(&mut self, mut piece: Piece, zip: &mut ZipStream<W>) -> Result<()> {
-        if !piece.is_whole {
-            return Err(Error::Compressor(io::Error::other("zlib left a part out")));
+    fn put<W: Write>(&mut self, mut piece: Piece, out: &mut W) -> Result<()> {
+        if !piece.is_complete {
+            return Err(Error::Worker(io::Error::other("zlib left a part out")));
         }
         self.crc.combine(&piece.crc);
         self.bytes += piece.bytes.len() as u64;
-        zip.write(&piece.deflated).map_err(Error::Sink)?;
+        out.write_all(&piece.deflated).map_err(Error::Sink)?;
         piece.bytes.clear();
         piece.last = false;
         self.spare.push(piece);

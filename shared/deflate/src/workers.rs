@@ -1,4 +1,4 @@
-//! Threads that compress the pieces of an entry, so that an export is not bound by one core.
+//! Threads that compress the pieces of a stream, so that it is not bound by one core.
 //!
 //! Pieces go to the threads in turn and are taken back in turn, so that their order needs no keeping. A thread has
 //! one piece in hand and at most one before it: memory is bounded by the number of threads.
@@ -7,8 +7,8 @@ use std::io;
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
 use std::thread::{self, JoinHandle};
 
-use super::compression::Compression;
-use super::piece::{Compressor, Piece};
+use crate::compression::Compression;
+use crate::piece::{Compressor, Piece};
 
 /// More would wait for the database (docs/performance.md).
 const MOST: usize = 4;
@@ -16,7 +16,7 @@ const MOST: usize = 4;
 const EACH: usize = 2;
 
 /// Threads, started with the first piece and ended with this value.
-pub(super) struct Workers {
+pub(crate) struct Workers {
     compression: Compression,
     threads: Vec<Worker>,
     given: usize,
@@ -31,12 +31,12 @@ struct Worker {
 }
 
 impl Workers {
-    pub(super) fn create(compression: Compression) -> Self {
+    pub(crate) fn create(compression: Compression) -> Self {
         Self { compression, threads: Vec::new(), given: 0, taken: 0 }
     }
 
     /// Whether [`Self::take`] has to come before the next [`Self::give`].
-    pub(super) fn are_full(&self) -> bool {
+    pub(crate) fn are_full(&self) -> bool {
         !self.threads.is_empty() && self.given - self.taken == EACH * self.threads.len()
     }
 
@@ -44,7 +44,7 @@ impl Workers {
     ///
     /// # Errors
     /// When no thread can be started, or one is gone.
-    pub(super) fn give(&mut self, piece: Piece) -> io::Result<()> {
+    pub(crate) fn give(&mut self, piece: Piece) -> io::Result<()> {
         if self.threads.is_empty() {
             let cores = thread::available_parallelism().map_or(1, usize::from);
             self.threads =
@@ -55,11 +55,11 @@ impl Workers {
         worker.pieces.as_ref().and_then(|pieces| pieces.send(piece).ok()).ok_or_else(gone)
     }
 
-    /// The oldest piece if it is there already, so that the first bytes of an entry need not wait for the later ones.
+    /// The oldest piece if it is there already, so that the first bytes of a stream need not wait for the later ones.
     ///
     /// # Errors
     /// When its thread is gone.
-    pub(super) fn take_ready(&mut self) -> io::Result<Option<Piece>> {
+    pub(crate) fn take_ready(&mut self) -> io::Result<Option<Piece>> {
         if self.given == self.taken {
             return Ok(None);
         }
@@ -78,7 +78,7 @@ impl Workers {
     ///
     /// # Errors
     /// When its thread is gone.
-    pub(super) fn take(&mut self) -> io::Result<Option<Piece>> {
+    pub(crate) fn take(&mut self) -> io::Result<Option<Piece>> {
         if self.given == self.taken {
             return Ok(None);
         }

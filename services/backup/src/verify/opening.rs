@@ -66,7 +66,7 @@ async fn unlock(header: &Header, vault: &Vault) -> Result<Result<Unlocked, Strin
 }
 
 fn open_archive(file: File, unlocked: &Unlocked) -> Result<Result<Opened, String>> {
-    let content = match problem_of(SealedFile::open(file, unlocked))? {
+    let content = match problem_of(SealedFile::open(file, unlocked).map_err(ArchiveError::from))? {
         Ok(content) => content,
         Err(problem) => return Ok(Err(problem)),
     };

@@ -119,11 +119,9 @@ fn flushed(out: BufWriter<File>) -> Result<File> {
 }
 
 /// Sealing fails with the disk only.
-fn disk(error: strongroom_archive::Error) -> Error {
+fn disk(error: strongroom_age::Error) -> Error {
     match error {
-        strongroom_archive::Error::Sink(error) | strongroom_archive::Error::Read(error) => {
-            Error::Staging(error)
-        }
-        other => Error::Archive(other),
+        strongroom_age::Error::Sink(error) | strongroom_age::Error::Read(error) => Error::Staging(error),
+        other => other.into(),
     }
 }

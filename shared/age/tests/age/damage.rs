@@ -2,13 +2,11 @@
 
 use std::io::Cursor;
 
-use strongroom_archive::Limits;
-use strongroom_archive::seal::{Header, SealError, SealReader, SealedFile, Unlocked};
+use strongroom_age::{Header, SealError, SealReader, SealedFile, Unlocked};
 
-use super::{
+use crate::{
     CHUNK, SEALED_CHUNK, identities, noise, open, open_file, read_all, refusal, seal, two_recipients,
 };
-use crate::sample;
 
 /// A file and what opens its chunks, so that each of thousands of damaged copies need not unwrap it again.
 struct Sealed {
@@ -39,13 +37,9 @@ impl Sealed {
     }
 }
 
-fn small_archive() -> Vec<u8> {
-    sample::write(&sample::two_tables(), Limits::V1).unwrap()
-}
-
 #[test]
 fn every_flipped_bit_is_refused() {
-    let sealed = Sealed::new(&small_archive());
+    let sealed = Sealed::new(&noise(1500));
     let identities = identities();
     for bit in 0..sealed.bytes.len() * 8 {
         let mut changed = sealed.bytes.clone();
@@ -61,7 +55,7 @@ fn every_flipped_bit_is_refused() {
 
 #[test]
 fn every_cut_is_refused() {
-    let sealed = Sealed::new(&small_archive());
+    let sealed = Sealed::new(&noise(1500));
     for length in 0..sealed.bytes.len() {
         let cut = &sealed.bytes[..length];
         if length < sealed.header {

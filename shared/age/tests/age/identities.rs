@@ -1,11 +1,11 @@
-//! Recovery keys as text and in files.
+//! Identities as text and in files.
 
-use strongroom_archive::Error;
-use strongroom_archive::seal::{
-    Identity, IdentityFile, Passphrase, Recipients, SealError, X25519Identity, X25519Recipient, lock_identity,
+use strongroom_age::{
+    Error, FileKey, Identity, IdentityFile, Passphrase, Recipients, SealError, X25519Identity,
+    X25519Recipient, lock_identity,
 };
 
-use super::{IDENTITY, recovery, refusal, seal};
+use crate::{IDENTITY, recovery, refusal, seal, two_recipients};
 
 fn read(text: &str) -> Result<usize, Error> {
     match IdentityFile::read(text.as_bytes())? {
@@ -80,7 +80,7 @@ fn a_locked_identity_needs_its_passphrase() {
 fn secrets_are_silent() {
     let identity = recovery();
     let passphrase = Passphrase::new("correct horse").unwrap();
-    let key = strongroom_archive::seal::FileKey::generate();
+    let key = FileKey::generate();
     let shown =
         format!("{identity:?} {key:?} {passphrase:?} {:?}", Recipients::Passphrase(passphrase_again()));
     assert_eq!(
@@ -88,7 +88,7 @@ fn secrets_are_silent() {
         "X25519Identity([redacted]) FileKey([redacted]) Passphrase([redacted]) Passphrase(Passphrase([redacted]))"
     );
     assert_ne!(*X25519Identity::generate().to_text(), *X25519Identity::generate().to_text());
-    assert_ne!(seal(b"x", &super::two_recipients()), seal(b"x", &super::two_recipients()));
+    assert_ne!(seal(b"x", &two_recipients()), seal(b"x", &two_recipients()));
 }
 
 fn passphrase_again() -> Passphrase {

@@ -1,28 +1,30 @@
-//! The seal from outside: round trips, damage, headers of all kinds, stock `age`, vectors.
+//! age files from outside: round trips, damage, headers of all kinds, the stock `age` program, vectors.
+#![expect(clippy::unwrap_used, reason = "tests")]
 
 mod damage;
 mod headers;
 mod identities;
-mod places;
+#[path = "../kept/mod.rs"]
+mod kept;
 mod raw;
 mod round_trip;
+mod seeking;
 mod stock_age;
 mod vectors;
 
 use std::io::{Cursor, Read, Write};
 
-use strongroom_archive::Error;
-use strongroom_archive::seal::{
-    FileKey, Header, Identity, IdentityFile, Recipient, Recipients, SealError, SealReader, SealWriter,
-    SealedFile, VaultStanza, X25519Identity,
+use strongroom_age::{
+    Error, FileKey, Header, Identity, IdentityFile, Recipient, Recipients, SealError, SealReader, SealWriter,
+    SealedFile, Stanza, X25519Identity,
 };
 
 /// Plaintext of a full chunk, and its length in the file.
 pub(crate) const CHUNK: usize = 64 << 10;
 pub(crate) const SEALED_CHUNK: usize = CHUNK + 16;
 
-/// A recovery key for these tests, the one of the vectors.
-pub(crate) const IDENTITY: &str = include_str!("../vectors/seal/recovery.txt");
+/// A key for these tests, the one of the vectors.
+pub(crate) const IDENTITY: &str = include_str!("../vectors/recovery.txt");
 
 pub(crate) fn identities() -> Vec<Identity> {
     match IdentityFile::read(IDENTITY.as_bytes()).unwrap() {
@@ -32,14 +34,14 @@ pub(crate) fn identities() -> Vec<Identity> {
 }
 
 pub(crate) fn recovery() -> X25519Identity {
-    let Some(Identity::X25519(identity)) = identities().pop() else { panic!("no recovery key") };
+    let Some(Identity::X25519(identity)) = identities().pop() else { panic!("no X25519 identity") };
     identity
 }
 
-/// The recovery key, and a vault whose stanza says nothing.
+/// The key, and a stanza of another type that says nothing.
 pub(crate) fn two_recipients() -> Recipients {
-    let vault = VaultStanza::new("0f1e2d3c4b5a6978", vec![0xab; 88]).unwrap();
-    Recipients::Keys(vec![Recipient::Vault(vault), Recipient::X25519(recovery().recipient())])
+    let other = Stanza::new("example.org/other", vec!["0f1e2d3c4b5a6978".to_owned()], vec![0xab; 88]);
+    Recipients::Keys(vec![Recipient::Stanza(other), Recipient::X25519(recovery().recipient())])
 }
 
 pub(crate) fn seal(plaintext: &[u8], recipients: &Recipients) -> Vec<u8> {

@@ -1,7 +1,8 @@
 //! Files for other programs, and vectors for a release: what a test makes is written down where somebody wants it.
 //!
-//! `STRONGROOM_VECTORS=FOLDER cargo test --workspace --test archive --test hostile` leaves in FOLDER the vectors of
-//! `tests/vectors`, made anew, and the whole hostile corpus. Those of a release are not replaced by them.
+//! `STRONGROOM_VECTORS=FOLDER cargo test --workspace --test age --test archive --test hostile` leaves in FOLDER the
+//! vectors of the `tests/vectors` of this crate and of the archive's, made anew, and the hostile corpus. Those of a
+//! release are not replaced by them.
 
 use std::path::Path;
 

@@ -3,8 +3,8 @@
 
 use std::collections::{HashMap, HashSet};
 
+use super::aad::AadTemplate;
 use super::{EncryptedColumn, EntryKind, EntryRecord, MANIFEST_ENTRY, Manifest, RING_ENTRY, SIGNATURE_ENTRY};
-use crate::aad::AadTemplate;
 use crate::error::{Error, Result};
 
 /// Names are unique; every table has exactly one entry of rows and one schema under the same file name,

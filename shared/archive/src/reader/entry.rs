@@ -71,10 +71,8 @@ impl<'a, R: Read> EntryReader<'a, R> {
 
     /// Damage of the compressed data, or of the seal around it.
     fn damaged(&self, error: io::Error) -> Error {
-        match error.downcast::<Error>() {
-            Ok(own) => own,
-            Err(source) => Error::Damaged { entry: self.record.name.clone(), source },
-        }
+        let damaged = |source| Error::Damaged { entry: self.record.name.clone(), source };
+        Error::unwrapped(error).unwrap_or_else(damaged)
     }
 
     fn wrong_length(&self) -> Error {

@@ -7,8 +7,8 @@ use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use super::schema::Engine;
 use crate::error::{Error, Result};
-use crate::schema::Engine;
 
 /// A value of a SQLite table, by storage class.
 #[derive(Debug, Clone, PartialEq)]

@@ -3,11 +3,10 @@
 //! Wrapping and unwrapping are the vault's, over a call; this crate never sees a root key. The stanza names
 //! the root key's id, so that a vault with several knows which one, and an operator which to look for.
 
-use super::error::{SealError, SealResult};
-use super::stanza::Stanza;
+use strongroom_age::{Recipient, SealError, Stanza};
 
 /// The stanza's type.
-pub(crate) const KIND: &str = "strongroom.dev/vault-v1";
+const KIND: &str = "strongroom.dev/vault-v1";
 
 /// Most bytes that a vault may wrap a file key into.
 const MAX_WRAPPED_BYTES: usize = 1024;
@@ -41,18 +40,18 @@ impl VaultStanza {
         &self.wrapped
     }
 
-    pub(crate) fn to_stanza(&self) -> Stanza {
-        Stanza::new(KIND, vec![self.root_key_id.clone()], self.wrapped.clone())
-    }
-
-    pub(crate) fn parse(stanza: &Stanza) -> SealResult<Self> {
-        let [root_key_id] = stanza.arguments.as_slice() else {
-            return Err(malformed("has not exactly one argument"));
+    /// None if the stanza is of another type.
+    pub(super) fn parse(stanza: &Stanza) -> Option<Result<Self, SealError>> {
+        if stanza.kind() != KIND {
+            return None;
+        }
+        let [root_key_id] = stanza.arguments() else {
+            return Some(Err(malformed("has not exactly one argument")));
         };
-        Self::check(root_key_id, stanza.body.clone())
+        Some(Self::check(root_key_id, stanza.body().to_vec()))
     }
 
-    fn check(root_key_id: &str, wrapped: Vec<u8>) -> SealResult<Self> {
+    fn check(root_key_id: &str, wrapped: Vec<u8>) -> Result<Self, SealError> {
         let is_hex = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
         if root_key_id.len() != 16 || !root_key_id.bytes().all(is_hex) {
             return Err(malformed("does not name a root key by 16 hexadecimal digits"));
@@ -61,6 +60,12 @@ impl VaultStanza {
             return Err(malformed("has a body that is empty or too long"));
         }
         Ok(Self { root_key_id: root_key_id.to_owned(), wrapped })
+    }
+}
+
+impl From<VaultStanza> for Recipient {
+    fn from(VaultStanza { root_key_id, wrapped }: VaultStanza) -> Self {
+        Self::Stanza(Stanza::new(KIND, vec![root_key_id], wrapped))
     }
 }
 

@@ -5,10 +5,9 @@ use std::io::Write;
 
 use super::{ArchiveWriter, EntryMeta};
 use crate::error::{Error, Result};
-use crate::file_names::fold_case;
 use crate::limits::Limits;
 use crate::manifest::EntryKind;
-use crate::policy;
+use crate::zip::{check_name, fold_case};
 
 /// Tells of a list of files whether an archive takes them, so that an export need not fail half-way.
 ///
@@ -34,7 +33,7 @@ impl FileCheck {
     /// much.
     pub fn add(&mut self, set: &str, path: &str, bytes: u64) -> Result<()> {
         let name = entry_name(set, path);
-        policy::check_name(&name, &self.limits)?;
+        check_name(&name, &self.limits)?;
         self.limits.check_entry(&name, bytes)?;
         self.bytes = self.bytes.saturating_add(bytes);
         self.limits.check_total(self.bytes)?;

@@ -5,7 +5,7 @@ use std::io::Write;
 use super::{ArchiveWriter, EntryMeta};
 use crate::error::{Error, Result};
 use crate::manifest::EntryKind;
-use crate::schema::TableSchema;
+use crate::rows::schema::TableSchema;
 
 /// The table whose rows are being written.
 pub(super) struct OpenTable {

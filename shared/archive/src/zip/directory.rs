@@ -6,11 +6,10 @@
 use std::collections::HashSet;
 use std::io::{BufReader, Read, Seek, SeekFrom};
 
-use crate::end_record::{EndRecord, u16_at, u32_at};
+use super::end_record::{EndRecord, u16_at, u32_at};
+use super::entry_name::{check_name, fold_case};
 use crate::error::{Error, Result};
-use crate::file_names::fold_case;
 use crate::limits::Limits;
-use crate::policy::check_name;
 
 const SIGNATURE: [u8; 4] = *b"PK\x01\x02";
 const FIXED_BYTES: usize = 46;

@@ -4,6 +4,8 @@ use std::collections::{HashMap, HashSet};
 
 use sha2::{Digest, Sha256};
 
+use super::entry_name::fold_case;
+
 /// The longest file stem before a `~2` is added, in bytes.
 const LONGEST: usize = 180;
 /// `~` and eight hex digits.
@@ -33,12 +35,6 @@ impl EntryNames {
         self.stems.insert(table.to_owned(), stem.clone());
         stem
     }
-}
-
-/// One spelling for all letter cases of a name. Upper case first, because some characters (ſ, ß) meet
-/// others only there.
-pub(crate) fn fold_case(name: &str) -> String {
-    name.to_uppercase().to_lowercase()
 }
 
 fn escape(table: &str) -> String {

@@ -5,7 +5,7 @@ use std::io::{Read, Seek, SeekFrom};
 
 use zip::{ZipArchive, ZipReadOptions};
 
-use crate::end_record::{u32_at, u64_at};
+use super::end_record::{u32_at, u64_at};
 use crate::error::{Error, Result};
 
 const DESCRIPTOR_SIGNATURE: [u8; 4] = *b"PK\x07\x08";

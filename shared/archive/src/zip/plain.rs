@@ -8,9 +8,9 @@ use std::sync::Arc;
 use zip::ZipReadOptions;
 use zip::read::{ZipArchiveMetadata, ZipFile};
 
+use super::policy::{CheckedZip, open_zip};
 use crate::error::{Error, Result};
 use crate::limits::Limits;
-use crate::policy::{self, CheckedZip};
 
 /// A foreign ZIP in a seekable file. FORMAT.md §2 says what it may not do.
 pub struct PlainZip<R> {
@@ -26,7 +26,7 @@ impl<R: Read + Seek> PlainZip<R> {
     /// # Errors
     /// Whatever the policy refuses, with the entry's name.
     pub fn open(reader: R, limits: Limits) -> Result<Self> {
-        let CheckedZip { metadata, reader, names } = policy::open(reader, &limits)?;
+        let CheckedZip { metadata, reader, names } = open_zip(reader, &limits)?;
         Ok(Self { reader, metadata, names, limits })
     }
 

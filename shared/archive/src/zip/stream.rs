@@ -23,7 +23,7 @@ const IN_ZIP64: u32 = u32::MAX;
 const ZIP64_EXTRA: u16 = 1;
 
 /// Writes entries whose bytes are deflated already. What it wrote before a failure is no archive.
-pub(super) struct ZipStream<W> {
+pub(crate) struct ZipStream<W> {
     out: W,
     position: u64,
     entries: Vec<Entry>,
@@ -42,53 +42,59 @@ struct Entry {
 
 impl<W: Write> ZipStream<W> {
     /// Nothing is written before the first entry.
-    pub(super) fn create(out: W) -> Self {
+    pub(crate) fn create(out: W) -> Self {
         Self { out, position: 0, entries: Vec::new(), data_start: 0 }
     }
 
     /// Writes a local header (4.3.7). The entry before it must have ended.
-    pub(super) fn start(&mut self, name: &str) -> io::Result<()> {
+    pub(crate) fn start(&mut self, name: &str) -> io::Result<()> {
         let header_start = self.position;
         let mut header = Record::signed(*b"PK\x03\x04");
         header.u16(VERSION).method(name).u32(0).u32(IN_ZIP64).u32(IN_ZIP64).len(name.len());
         header.u16(20).bytes(name.as_bytes()).u16(ZIP64_EXTRA).u16(16).u64(0).u64(0);
-        self.write(&header.0)?;
+        self.write_all(&header.0)?;
         self.data_start = self.position;
         let name = name.to_owned();
         self.entries.push(Entry { name, header_start, crc32: 0, compressed: 0, uncompressed: 0 });
         Ok(())
     }
 
-    /// Appends to the open entry.
-    pub(super) fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.out.write_all(bytes)?;
-        self.position += bytes.len() as u64;
-        Ok(())
-    }
-
     /// Ends the open entry with its data descriptor (4.3.9).
-    pub(super) fn end(&mut self, crc32: u32, uncompressed: u64) -> io::Result<()> {
+    pub(crate) fn end(&mut self, crc32: u32, uncompressed: u64) -> io::Result<()> {
         let compressed = self.position - self.data_start;
         if let Some(entry) = self.entries.last_mut() {
             (entry.crc32, entry.compressed, entry.uncompressed) = (crc32, compressed, uncompressed);
         }
         let mut descriptor = Record::signed(*b"PK\x07\x08");
         descriptor.u32(crc32).u64(compressed).u64(uncompressed);
-        self.write(&descriptor.0)
+        self.write_all(&descriptor.0)
     }
 
     /// Writes the central directory and the end of the file.
-    pub(super) fn finish(mut self) -> io::Result<W> {
+    pub(crate) fn finish(mut self) -> io::Result<W> {
         let start = self.position;
         let entries = std::mem::take(&mut self.entries);
         for entry in &entries {
-            self.write(&entry.central_header())?;
+            self.write_all(&entry.central_header())?;
         }
         let (count, bytes) = (entries.len() as u64, self.position - start);
         let end = end_records(count, start, bytes);
-        self.write(&end)?;
+        self.write_all(&end)?;
         self.out.flush()?;
         Ok(self.out)
+    }
+}
+
+/// Appends to the open entry.
+impl<W: Write> Write for ZipStream<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.out.write(bytes)?;
+        self.position += written as u64;
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
     }
 }
 
@@ -177,7 +183,7 @@ mod tests {
         zip.position = start;
         for name in ["first", "größe"] {
             zip.start(name).unwrap();
-            zip.write(&EMPTY).unwrap();
+            zip.write_all(&EMPTY).unwrap();
             zip.end(0, 0).unwrap();
         }
         zip.finish().unwrap()
@@ -205,7 +211,7 @@ mod tests {
             let mut zip = ZipStream::create(Vec::new());
             for number in 0..count {
                 zip.start(&number.to_string()).unwrap();
-                zip.write(&EMPTY).unwrap();
+                zip.write_all(&EMPTY).unwrap();
                 zip.end(0, 0).unwrap();
             }
             let archive = zip::ZipArchive::new(Cursor::new(zip.finish().unwrap())).unwrap();

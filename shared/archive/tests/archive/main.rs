@@ -4,7 +4,7 @@
 mod archives;
 mod damage;
 mod figures;
-#[path = "../kept/mod.rs"]
+#[path = "../../../age/tests/kept/mod.rs"]
 mod kept;
 mod limits;
 mod pieces;

@@ -1,13 +1,11 @@
 //! Entries that are compressed piece by piece, on several threads: whatever their length, what is read is what
 //! was written.
 
-use std::io::Read;
-
 use strongroom_archive::{ArchiveWriter, Compression, Limits};
 
 use crate::sample;
 
-/// As in the writer.
+/// As in `strongroom_deflate`.
 const PIECE: usize = 256 * 1024;
 
 /// Text that shrinks, and noise that does not.
@@ -55,34 +53,4 @@ fn every_length_around_a_piece_comes_back() {
         let read = sample::contents(&bytes).unwrap();
         assert!(read == written, "level {level:?}");
     }
-}
-
-#[test]
-fn pieces_shrink_about_as_much_as_one_stream() {
-    let [text, noise] = contents();
-    let size = |content: &[u8]| {
-        let mut writer = ArchiveWriter::create(Vec::new(), Limits::V1, Compression::default());
-        writer.start_file("set", "file").unwrap();
-        writer.write(content).unwrap();
-        writer.finish_file(false).unwrap();
-        writer.finish(sample::head()).unwrap().1.len()
-    };
-    let mut one_stream = Vec::new();
-    let level = flate2::Compression::new(2);
-    flate2::read::DeflateEncoder::new(text.as_slice(), level).read_to_end(&mut one_stream).unwrap();
-    assert!(size(&text) < one_stream.len() * 103 / 100 + 2000);
-    assert!(size(&noise) < noise.len() * 1001 / 1000 + 2000);
-}
-
-#[test]
-fn equal_entries_give_equal_bytes_however_they_are_cut() {
-    let [text, _] = contents();
-    let write = |part: usize| {
-        let mut writer = ArchiveWriter::create(Vec::new(), Limits::V1, Compression::default());
-        writer.start_file("set", "file").unwrap();
-        text.chunks(part).for_each(|part| writer.write(part).unwrap());
-        writer.finish_file(false).unwrap();
-        writer.finish(sample::head()).unwrap().1
-    };
-    assert!(write(7919) == write(1 << 20));
 }

@@ -7,7 +7,7 @@ mod accepted;
 mod bounds;
 mod case;
 mod corpus;
-#[path = "../kept/mod.rs"]
+#[path = "../../../age/tests/kept/mod.rs"]
 mod kept;
 mod raw_zip;
 mod sealed;

@@ -3,9 +3,8 @@
 use std::io::{Cursor, Write};
 use std::sync::LazyLock;
 
-use strongroom_archive::seal::{
-    FileKey, Header, Identity, Recipient, Recipients, SealWriter, SealedFile, X25519Identity,
-};
+use strongroom_age::{FileKey, Identity, Recipient, Recipients, SealWriter, SealedFile, X25519Identity};
+use strongroom_archive::seal::Header;
 use strongroom_archive::{Error, Report};
 
 static IDENTITY: LazyLock<[Identity; 1]> = LazyLock::new(|| [Identity::X25519(X25519Identity::generate())]);

@@ -4,16 +4,15 @@
 use std::io::{Cursor, Write};
 use std::path::Path;
 
-use strongroom_archive::seal::{
-    FileKey, Header, Identity, IdentityFile, Recipient, Recipients, SealWriter, SealedFile,
-};
+use strongroom_age::{FileKey, Identity, IdentityFile, Recipient, Recipients, SealWriter, SealedFile};
+use strongroom_archive::seal::Header;
 
 use crate::case::{Spoil, spoiled};
 use crate::kept::keep;
 use crate::{check, corpus};
 
-/// The key of `vectors/seal`.
-const IDENTITY: &[u8] = include_bytes!("../vectors/seal/recovery.txt");
+/// The key that the vectors are sealed to.
+const IDENTITY: &[u8] = include_bytes!("../../../age/tests/vectors/recovery.txt");
 
 const PLAIN: [&str; 16] = [
     "climbing",

@@ -1,4 +1,4 @@
-//! What is compressed here is somebody's backup: whatever goes in has to come out of another's inflate.
+//! Nobody notices a wrong stream before it is needed: whatever goes in has to come out of another's inflate.
 
 use flate2::{Decompress, FlushDecompress, Status};
 

@@ -31,7 +31,7 @@ pub(super) async fn run(command: Reseal, format: Format) -> Result<()> {
     if let Some(vault) = client::vault_if_allowed()? {
         let stanza = wrap(&vault, &file_key, &archive_id).await?;
         sealed_to.insert(0, format!("the vault that has the root key {}", stanza.root_key_id()));
-        recipients.insert(0, Recipient::Vault(stanza));
+        recipients.insert(0, Recipient::from(stanza));
     }
     ensure!(!recipients.is_empty(), "nobody could open it: give --recipient, or set STRONGROOM_TOKEN_FILE");
 

@@ -1,0 +1,32 @@
+//! Names of entries: which are safe on every system, and which two are one name to some.
+
+use crate::error::{Error, Result};
+use crate::limits::Limits;
+
+/// Refuses a name that could lead anywhere but below the folder it is unpacked in, on any system.
+pub(crate) fn check_name(name: &str, limits: &Limits) -> Result<()> {
+    if name.len() as u64 > limits.entry_name_bytes {
+        let shown: String = name.chars().take(60).collect();
+        let subject = format!("the name of the entry {shown:?}…");
+        let limit = limits.entry_name_bytes;
+        return Err(Error::Limit { subject, limit, unit: "bytes" });
+    }
+    let problem = match name.as_bytes() {
+        [] => "is empty",
+        [b'/', ..] => "is an absolute path",
+        [drive, b':', ..] if drive.is_ascii_alphabetic() => "begins with a drive letter",
+        bytes if bytes.contains(&b'\\') => "contains a backslash",
+        bytes if bytes.contains(&0) => "contains a NUL",
+        _ if name.contains(char::is_control) => "contains a control character",
+        _ if name.split('/').any(|part| part == "..") => "climbs out of its folder with \"..\"",
+        _ if name.split('/').any(|part| part.is_empty() || part == ".") => "has an empty part",
+        _ => return Ok(()),
+    };
+    Err(Error::Name { entry: name.to_owned(), problem })
+}
+
+/// One spelling for all letter cases of a name. Upper case first, because some characters (ſ, ß) meet
+/// others only there.
+pub(crate) fn fold_case(name: &str) -> String {
+    name.to_uppercase().to_lowercase()
+}
