@@ -17,11 +17,11 @@ const FILE: &str = "test.db";
 #[derive(Debug)]
 pub struct TestDb {
     url: String,
-    place: Place,
+    location: Location,
 }
 
 #[derive(Debug)]
-enum Place {
+enum Location {
     /// The folder goes with the value.
     Folder(tempfile::TempDir),
     /// A database on `server`.
@@ -36,7 +36,7 @@ impl TestDb {
         let file = folder.path().join(FILE);
         std::fs::File::create_new(&file).unwrap();
         let url = format!("sqlite:{}", file.display());
-        Self { url, place: Place::Folder(folder) }
+        Self { url, location: Location::Folder(folder) }
     }
 
     /// An empty database (UTF-8, `template0`) on the server of `TEST_DATABASE_URL`; `None`, with one sentence
@@ -53,7 +53,7 @@ impl TestDb {
         };
         let name = format!("strongroom_test_{}", uuid::Uuid::now_v7().simple());
         run(&server, &format!("CREATE DATABASE {name} ENCODING 'UTF8' TEMPLATE template0"));
-        Some(Self { url: with_database(&server, &name), place: Place::Server { server, name } })
+        Some(Self { url: with_database(&server, &name), location: Location::Server { server, name } })
     }
 
     /// Both engines, or SQLite alone where there is no server: for a suite that runs on each.
@@ -77,9 +77,9 @@ impl TestDb {
     /// The SQLite file; `None` on PostgreSQL.
     #[must_use]
     pub fn file(&self) -> Option<PathBuf> {
-        match &self.place {
-            Place::Folder(folder) => Some(folder.path().join(FILE)),
-            Place::Server { .. } => None,
+        match &self.location {
+            Location::Folder(folder) => Some(folder.path().join(FILE)),
+            Location::Server { .. } => None,
         }
     }
 
@@ -103,7 +103,7 @@ impl TestDb {
 
 impl Drop for TestDb {
     fn drop(&mut self) {
-        if let Place::Server { server, name } = &self.place {
+        if let Location::Server { server, name } = &self.location {
             run(server, &format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)"));
         }
     }
@@ -205,7 +205,7 @@ mod tests {
         let file = TestDb::sqlite().file().unwrap();
         assert!(!file.exists());
         if let Some(db) = TestDb::postgres() {
-            let Place::Server { server, name } = &db.place else { unreachable!() };
+            let Location::Server { server, name } = &db.location else { unreachable!() };
             let (server, name) = (server.clone(), name.clone());
             drop(db);
             run(&server, &format!("CREATE DATABASE {name}"));
