@@ -4,7 +4,6 @@ use std::io;
 
 /// Why a file was not sealed or opened.
 #[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
 pub enum Error {
     /// The receiver of the sealed file failed. The kind is the receiver's.
     #[error("the sealed file could not be written any further: {0}")]

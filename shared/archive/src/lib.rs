@@ -19,6 +19,7 @@ mod verify;
 mod writer;
 mod zip;
 
+pub use self::zip::{EntryNames, PlainEntry, PlainZip};
 pub use error::{Error, Result};
 pub use file_name::archive_file_name;
 pub use limits::Limits;
@@ -30,4 +31,3 @@ pub use rows::{RowReader, SqliteValue, json, pg_text, schema};
 pub use strongroom_deflate::Compression;
 pub use verify::{Report, Watch, verify, verify_entry};
 pub use writer::{ArchiveWriter, EntryMeta, FileCheck};
-pub use self::zip::{EntryNames, PlainEntry, PlainZip};

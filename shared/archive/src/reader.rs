@@ -16,9 +16,7 @@ pub use entry::EntryReader;
 
 use crate::error::{Error, Result};
 use crate::limits::Limits;
-use crate::manifest::{
-    EntryKind, EntryRecord, MANIFEST_ENTRY, Manifest, ManifestSignature, SIGNATURE_ENTRY,
-};
+use crate::manifest::{EntryKind, EntryRecord, MANIFEST_ENTRY, Manifest, ManifestSignature, SIGNATURE_ENTRY};
 use crate::rows::RowReader;
 use crate::rows::schema::TableSchema;
 use crate::zip::{CheckedZip, open_zip};

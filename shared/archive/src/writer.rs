@@ -220,8 +220,7 @@ impl<W: Write> ArchiveWriter<W> {
     fn end_zip_entry(&mut self) -> Result<()> {
         self.check_alive()?;
         let totals = self.deflater.end(&mut self.zip).map_err(Error::from);
-        let result =
-            totals.and_then(|totals| self.zip.end(totals.crc32, totals.bytes).map_err(Error::Sink));
+        let result = totals.and_then(|totals| self.zip.end(totals.crc32, totals.bytes).map_err(Error::Sink));
         self.noting_failure(result)
     }
 

@@ -4,7 +4,6 @@ use std::io;
 
 /// Why a stream could not be compressed.
 #[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
 pub enum Error {
     /// The receiver of the stream failed. The kind is the receiver's.
     #[error("the compressed stream could not be written any further: {0}")]

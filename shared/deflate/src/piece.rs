@@ -8,7 +8,7 @@ use crc32fast::Hasher;
 use flate2::{Compress, Compression as Level, FlushCompress, Status};
 
 use crate::compression::Compression;
-use crate::deflate::Deflater;
+use crate::deflater::Deflater;
 
 /// Bytes of a piece before compression; the last of a stream has fewer.
 pub(crate) const PIECE: usize = 256 * 1024;

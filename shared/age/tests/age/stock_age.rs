@@ -24,7 +24,8 @@ impl Folder {
         if let Err(error) = Command::new("age").arg("--version").output() {
             assert!(std::env::var_os("CI").is_none(), "CI needs age, which cannot be started: {error}");
             // Past the test harness, which keeps to itself what a passed test prints.
-            let _ = writeln!(std::io::stderr(), "skipped: age cannot be started ({error}); tests/run brings it");
+            let _ =
+                writeln!(std::io::stderr(), "skipped: age cannot be started ({error}); tests/run brings it");
             return None;
         }
         Some(Self(tempfile::tempdir().unwrap()))
@@ -62,7 +63,8 @@ impl Folder {
 fn age_opens_a_sealed_file_with_the_identity() {
     let Some(folder) = Folder::with_age() else { return };
     let identity = folder.put("recovery.txt", IDENTITY.as_bytes());
-    for plaintext in [b"a secret".to_vec(), Vec::new(), noise(CHUNK), noise(2 * CHUNK), noise(3 * CHUNK + 1)] {
+    for plaintext in [b"a secret".to_vec(), Vec::new(), noise(CHUNK), noise(2 * CHUNK), noise(3 * CHUNK + 1)]
+    {
         let sealed = folder.put("a.zip.age", &seal(&plaintext, &two_recipients()));
         let opened = folder.age(&["-d", "-i", identity.to_str().unwrap()], &sealed);
         assert!(opened == plaintext, "{} bytes", plaintext.len());

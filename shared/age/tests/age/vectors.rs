@@ -32,10 +32,7 @@ fn the_bad_files_are_refused() {
         (include_bytes!("../vectors/bad-chunk.age"), SealError::LastChunk { chunk: 0 }),
         (include_bytes!("../vectors/bad-cut.age"), SealError::NoPayload),
         (include_bytes!("../vectors/bad-mixed.age"), SealError::PassphraseNotAlone),
-        (
-            include_bytes!("../vectors/bad-work-factor.age"),
-            SealError::WorkFactor { found: 22, limit: 20 },
-        ),
+        (include_bytes!("../vectors/bad-work-factor.age"), SealError::WorkFactor { found: 22, limit: 20 }),
     ];
     for ((file, expected), (name, new)) in expected.into_iter().zip(bad_files()) {
         for file in [file, &new] {

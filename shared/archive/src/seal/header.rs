@@ -22,7 +22,11 @@ impl Header {
     /// malformed stanza of the vault, also where another recipient could open the file.
     pub fn read<R: BufRead>(reader: &mut R) -> Result<Self> {
         let age = strongroom_age::Header::read(reader)?;
-        let vault = age.stanzas().iter().filter_map(VaultStanza::parse).collect::<std::result::Result<_, SealError>>()?;
+        let vault = age
+            .stanzas()
+            .iter()
+            .filter_map(VaultStanza::parse)
+            .collect::<std::result::Result<_, SealError>>()?;
         Ok(Self { age, vault })
     }
 
@@ -57,7 +61,8 @@ impl Header {
     }
 
     fn no_key(&self, recovery_keys: usize, others: usize) -> Error {
-        let vault = |stanza: &VaultStanza| format!("the vault that has the root key {}", stanza.root_key_id());
+        let vault =
+            |stanza: &VaultStanza| format!("the vault that has the root key {}", stanza.root_key_id());
         let mut sealed_to: Vec<String> = self.vault.iter().map(vault).collect();
         let unknown = others - sealed_to.len();
         if recovery_keys > 0 {
