@@ -1,4 +1,4 @@
-//! The header: who may open the file, and the MAC that binds all of it to the file key.
+//! The header: the recipients of a file, and the MAC that binds them to the file key.
 
 mod lines;
 
@@ -20,12 +20,12 @@ use crate::x25519;
 pub struct Header {
     stanzas: Vec<Stanza>,
     mac: [u8; 32],
-    /// All that the MAC covers: to the three dashes before it.
+    /// The bytes that the MAC covers: up to the three dashes before it.
     covered: Vec<u8>,
     length: u64,
 }
 
-/// A header whose MAC was verified: what the readers of the payload need.
+/// A header whose MAC was verified. The readers of the payload need it.
 #[derive(Debug)]
 pub struct Unlocked {
     pub(crate) file_key: FileKey,
@@ -37,7 +37,7 @@ impl Header {
     /// Reads a header from the start of a sealed file and leaves the reader behind it.
     ///
     /// # Errors
-    /// [`crate::Error::Seal`] for what is no age v1 header, or longer than [`MAX_HEADER_BYTES`].
+    /// [`crate::Error::Seal`] if the bytes are no age v1 header, or one longer than [`MAX_HEADER_BYTES`].
     pub fn read<R: BufRead>(reader: &mut R) -> Result<Self> {
         let mut lines = Lines::start(reader)?;
         let mut stanzas = Vec::new();
@@ -101,7 +101,7 @@ impl Header {
         self.of_kind(passphrase::KIND).next().is_some()
     }
 
-    /// Finds the file key with what the caller holds, and verifies the header.
+    /// Finds the file key with one of `identities`, and verifies the header.
     ///
     /// # Errors
     /// [`SealError::NoKey`] where nothing fits, [`SealError::NeedsPassphrase`], [`SealError::WrongPassphrase`],

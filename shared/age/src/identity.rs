@@ -1,9 +1,9 @@
-//! What opens a sealed file.
+//! The secrets that open a sealed file.
 
 use crate::passphrase::Passphrase;
 use crate::x25519::X25519Identity;
 
-/// What a caller holds to open a sealed file with.
+/// A secret that opens a sealed file.
 #[derive(Debug)]
 pub enum Identity {
     /// The private half of a key.

@@ -1,4 +1,4 @@
-//! Who shall be able to open a file: each recipient becomes a stanza around the same file key.
+//! Recipients: each becomes a stanza of the header that wraps the same file key.
 
 use crate::error::{SealError, SealResult};
 use crate::keys::FileKey;
@@ -6,16 +6,16 @@ use crate::passphrase::{self, Passphrase};
 use crate::stanza::Stanza;
 use crate::x25519::{self, X25519Recipient};
 
-/// Who shall be able to open a file. age does not allow a passphrase beside anything else.
+/// The recipients of a file. age does not allow a passphrase beside anything else.
 #[derive(Debug)]
 pub enum Recipients {
-    /// Each of them alone.
+    /// Each of these opens the file by itself.
     Keys(Vec<Recipient>),
-    /// Whoever knows it.
+    /// The passphrase opens the file, and nothing else does.
     Passphrase(Passphrase),
 }
 
-/// One holder of a key.
+/// One recipient that holds a key.
 #[derive(Debug, Clone)]
 pub enum Recipient {
     /// The holder of an identity `AGE-SECRET-KEY-1…`.

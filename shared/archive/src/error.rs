@@ -240,7 +240,7 @@ pub enum Error {
         "none of the keys given opens this file (or its header was changed); it is sealed to {sealed_to}"
     )]
     NoKey {
-        /// Whom it is sealed to, as far as the header tells.
+        /// The recipients that the header names.
         sealed_to: String,
     },
     /// The seal around the archive.

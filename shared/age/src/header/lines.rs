@@ -8,7 +8,7 @@ use crate::stanza::{self, COLUMNS};
 /// Longest header that is written or read: some 400 recipients.
 pub const MAX_HEADER_BYTES: usize = 64 << 10;
 
-/// The first line: what this is.
+/// The first line: format and version.
 pub(super) const INTRO: &str = "age-encryption.org/v1\n";
 const FAMILY: &[u8] = b"age-encryption.org/";
 const ARMOR: &[u8] = b"-----BEGIN AGE ENCRYPT";
@@ -21,7 +21,7 @@ pub(super) struct Lines<'r, R> {
 }
 
 impl<'r, R: BufRead> Lines<'r, R> {
-    /// Reads the first line, which says what this is.
+    /// Reads the first line, which names the format and its version.
     pub(super) fn start(reader: &'r mut R) -> Result<Self> {
         let mut bytes = Vec::with_capacity(1024);
         reader.by_ref().take(INTRO.len() as u64).read_to_end(&mut bytes).map_err(Error::from_read)?;

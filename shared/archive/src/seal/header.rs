@@ -18,8 +18,8 @@ impl Header {
     /// Reads a header from the start of a sealed archive and leaves the reader behind it.
     ///
     /// # Errors
-    /// [`Error::Seal`] for what is no age v1 header, longer than [`strongroom_age::MAX_HEADER_BYTES`], or has a
-    /// malformed stanza of the vault, also where another recipient could open the file.
+    /// [`Error::Seal`] if the bytes are no age v1 header, one longer than [`strongroom_age::MAX_HEADER_BYTES`], or
+    /// one with a malformed stanza of the vault, even where another recipient could open the file.
     pub fn read<R: BufRead>(reader: &mut R) -> Result<Self> {
         let age = strongroom_age::Header::read(reader)?;
         let vault = age
@@ -41,7 +41,7 @@ impl Header {
         self.age.needs_passphrase()
     }
 
-    /// Finds the file key with what the caller holds, and verifies the header.
+    /// Finds the file key with one of `identities`, and verifies the header.
     ///
     /// # Errors
     /// [`Error::NoKey`], which names the recipients, where nothing fits; [`Error::Seal`] else.

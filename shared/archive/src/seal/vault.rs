@@ -34,7 +34,7 @@ impl VaultStanza {
         &self.root_key_id
     }
 
-    /// What the vault is asked to unwrap.
+    /// The wrapped file key, as the vault unwraps it.
     #[must_use]
     pub fn wrapped(&self) -> &[u8] {
         &self.wrapped

@@ -1,4 +1,4 @@
-//! Names of entries: which are safe on every system, and which two are one name to some.
+//! Names of entries: which are safe on every system, and which two name one file where letter case does not count.
 
 use crate::error::{Error, Result};
 use crate::limits::Limits;

@@ -1,15 +1,15 @@
-//! What a refusal may cost.
+//! What a refusal may cost: memory, and this thread's time on a processor. Other work on the machine changes neither.
 
 use std::fs;
-use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 /// The most that a refusal may take.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Bounds {
     /// Resident memory beyond what the process had before.
     pub(crate) mebibytes: u64,
-    /// On a machine that has other work too.
+    /// Of a processor.
     pub(crate) seconds: u64,
 }
 
@@ -25,17 +25,33 @@ impl Cost {
     }
 }
 
-/// Does the work, and says how much memory and time it took. One at a time.
-pub(crate) fn measure<T>(work: impl FnOnce() -> T) -> (T, Cost) {
-    static TURN: Mutex<()> = Mutex::new(());
-    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
-    // Sets the peak back to what is resident now (proc(5)).
-    fs::write("/proc/self/clear_refs", "5").unwrap();
-    let before = peak_bytes();
-    let started = Instant::now();
-    let result = work();
-    let cost = Cost { mebibytes: peak_bytes().saturating_sub(before) >> 20, time: started.elapsed() };
-    (result, cost)
+/// Keeps the other tests of the process waiting, whose memory would be counted too. Each test begins with it.
+pub(crate) struct Alone(#[expect(dead_code, reason = "held, not used")] MutexGuard<'static, ()>);
+
+impl Alone {
+    pub(crate) fn wait() -> Self {
+        static TURN: Mutex<()> = Mutex::new(());
+        Self(TURN.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Does the work, and says how much memory and time it took.
+    pub(crate) fn measure<T>(&self, work: impl FnOnce() -> T) -> (T, Cost) {
+        // Sets the peak back to what is resident now (proc(5)).
+        fs::write("/proc/self/clear_refs", "5").unwrap();
+        let (before, started) = (peak_bytes(), processor_time());
+        let result = work();
+        let time = processor_time() - started;
+        (result, Cost { mebibytes: peak_bytes().saturating_sub(before) >> 20, time })
+    }
+}
+
+/// User and system time of this thread, the 14th and 15th field, in hundredths of a second (proc(5)).
+fn processor_time() -> Duration {
+    let stat = fs::read_to_string("/proc/thread-self/stat").unwrap();
+    // The second field is a name in parentheses, which may hold anything.
+    let (_, fields) = stat.rsplit_once(')').unwrap();
+    let ticks = fields.split_whitespace().skip(11).take(2).map(|ticks| ticks.parse::<u64>().unwrap());
+    Duration::from_millis(10 * ticks.sum::<u64>())
 }
 
 fn peak_bytes() -> u64 {
@@ -47,8 +63,12 @@ fn peak_bytes() -> u64 {
 /// Otherwise the bounds could never be exceeded.
 #[test]
 fn the_measure_sees_what_is_taken() {
-    let (held, cost) = measure(|| vec![1_u8; 64 << 20]);
+    let alone = Alone::wait();
+    let (held, cost) = alone.measure(|| vec![1_u8; 64 << 20]);
     assert!(!cost.within(Bounds { mebibytes: held.len() as u64 >> 21, seconds: 600 }), "{cost:?}");
-    let (_, cost) = measure(|| std::thread::sleep(Duration::from_millis(1100)));
+    let (_, cost) = alone.measure(|| {
+        let started = processor_time();
+        while processor_time() < started + Duration::from_millis(1100) {}
+    });
     assert!(!cost.within(Bounds { mebibytes: 1 << 20, seconds: 1 }), "{cost:?}");
 }

@@ -7,6 +7,7 @@ use std::path::Path;
 use strongroom_age::{FileKey, Identity, IdentityFile, Recipient, Recipients, SealWriter, SealedFile};
 use strongroom_archive::seal::Header;
 
+use crate::bounds::Alone;
 use crate::case::{Spoil, spoiled};
 use crate::kept::keep;
 use crate::{check, corpus};
@@ -67,6 +68,7 @@ fn seal(archive: &[u8]) -> Vec<u8> {
 
 #[test]
 fn the_bad_archives_are_refused() {
+    let _alone = Alone::wait();
     for name in PLAIN {
         let (file, (spoil, sentence)) = (file_name(name, "zip"), case(name));
         let new = spoiled(spoil);
@@ -80,6 +82,7 @@ fn the_bad_archives_are_refused() {
 
 #[test]
 fn the_bad_sealed_archives_are_refused() {
+    let _alone = Alone::wait();
     for name in SEALED {
         let (file, (spoil, sentence)) = (file_name(name, "zip.age"), case(name));
         let new = seal(&spoiled(spoil));
