@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
+use strongroom_age::{Passphrase, X25519Recipient};
 use strongroom_api::backup::v1 as proto;
 use strongroom_api::backup::v1::backup_service_server::BackupService;
 use strongroom_api::backup::v1::export_backup_request::Seal;
-use strongroom_archive::seal::{Passphrase, X25519Recipient};
 use strongroom_runtime::auth::permission_denied;
 use strongroom_runtime::{Authenticator, Caller};
 use tonic::{Request, Response, Status, Streaming};

@@ -2,7 +2,7 @@
 //!
 //! A file key is made here for each archive; the vault wraps it, and only the seal's writer sees it again.
 
-use strongroom_archive::seal::{FileKey, Passphrase, Recipient, Recipients, X25519Recipient};
+use strongroom_age::{FileKey, Passphrase, Recipient, Recipients, X25519Recipient};
 
 use crate::config::{SealConfig, WITHOUT_RECOVERY};
 use crate::error::{Error, Result};

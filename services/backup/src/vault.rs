@@ -12,6 +12,7 @@ use std::time::Duration;
 use serde::Serialize;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
+use strongroom_age::FileKey;
 use strongroom_api::vault::v1::audit_service_client::AuditServiceClient;
 use strongroom_api::vault::v1::crypto_service_client::CryptoServiceClient;
 use strongroom_api::vault::v1::key_service_client::KeyServiceClient;
@@ -24,7 +25,7 @@ use strongroom_api::vault::v1::{
 };
 use strongroom_archive::ManifestSignature;
 use strongroom_archive::manifest::AuditHead;
-use strongroom_archive::seal::{FileKey, VaultStanza};
+use strongroom_archive::seal::VaultStanza;
 use strongroom_runtime::client::{AuthorizedChannel, Bearer, Target};
 use strongroom_runtime::{Principal, Selectors};
 use tonic::service::interceptor::InterceptedService;

@@ -5,7 +5,7 @@ use std::io::{IsTerminal as _, Read};
 use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
-use strongroom_archive::seal::Passphrase;
+use strongroom_age::Passphrase;
 use strongroom_crypto::SecretBytes;
 
 use crate::output;

@@ -37,10 +37,5 @@
 mod header;
 mod vault;
 
-// Until callers import these from strongroom_age.
 pub use header::Header;
-pub use strongroom_age::{
-    FileKey, Identity, IdentityFile, Passphrase, Recipient, Recipients, SealError, SealReader, SealWriter,
-    SealedFile, Unlocked, X25519Identity, X25519Recipient, lock_identity,
-};
 pub use vault::VaultStanza;

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use strongroom_archive::seal::SealWriter;
+use strongroom_age::SealWriter;
 
 use crate::error::Result;
 use crate::seal::Seal;

@@ -3,13 +3,14 @@
 
 use std::time::{Duration, Instant};
 
+use strongroom_age::FileKey;
 use strongroom_api::vault::v1::check_decryptable_request::Item;
 use strongroom_api::vault::v1::check_decryptable_response::Verdict;
 use strongroom_api::vault::v1::{
     CheckDecryptableRequest, CheckDecryptableResponse, ExportSigningKeyRequest, UnwrapFileKeyRequest,
     WrappedFileKey,
 };
-use strongroom_archive::seal::{FileKey, VaultStanza};
+use strongroom_archive::seal::VaultStanza;
 use strongroom_crypto::PUBLIC_KEY_BYTES;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;

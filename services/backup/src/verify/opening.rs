@@ -5,7 +5,8 @@
 use std::fs::File;
 use std::io::{BufReader, Seek};
 
-use strongroom_archive::seal::{Header, Identity, SealedFile, Unlocked, VaultStanza};
+use strongroom_age::{Identity, SealedFile, Unlocked};
+use strongroom_archive::seal::{Header, VaultStanza};
 use strongroom_archive::{ArchiveReader, Error as ArchiveError, Limits, ManifestSignature};
 
 use super::staging::StagedFile;

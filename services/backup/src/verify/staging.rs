@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
-use strongroom_archive::seal::{FileKey, Recipient, Recipients, SealWriter, X25519Identity};
+use strongroom_age::{FileKey, Recipient, Recipients, SealWriter, X25519Identity};
 
 use crate::error::{Error, Result};
 

@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 
 use prost_reflect::DescriptorPool;
 use prost_types::Timestamp;
+use strongroom_age::X25519Identity;
 use strongroom_api::backup::v1::export_backup_request::Seal;
 use strongroom_api::backup::v1::{ExportBackupRequest, PassphraseSeal, RecipientSeal};
-use strongroom_archive::seal::X25519Identity;
 use tonic::Code;
 use tonic_types::StatusExt as _;
 

@@ -3,9 +3,10 @@
 use std::io::{Cursor, Read as _};
 
 use sha2::{Digest as _, Sha256};
+use strongroom_age::{FileKey, Identity, Passphrase, SealReader, Unlocked, X25519Identity};
 use strongroom_api::backup::v1::export_backup_request::Seal;
 use strongroom_api::backup::v1::{ExportBackupRequest, PassphraseSeal, RecipientSeal};
-use strongroom_archive::seal::{FileKey, Header, Identity, Passphrase, SealReader, Unlocked, X25519Identity};
+use strongroom_archive::seal::Header;
 use strongroom_archive::{ArchiveReader, Limits, Result, verify};
 use strongroom_backup::WITHOUT_RECOVERY;
 use strongroom_crypto::SignatureDomain;

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
-use strongroom_archive::seal::X25519Recipient;
+use strongroom_age::X25519Recipient;
 
 use super::values::recipient;
 use crate::time::Since;

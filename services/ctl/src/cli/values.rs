@@ -1,7 +1,7 @@
 //! Values of options that are more than text.
 
 use jiff::Timestamp;
-use strongroom_archive::seal::{SealError, X25519Recipient};
+use strongroom_age::{SealError, X25519Recipient};
 
 /// `K=V`; the value may be empty and may contain further `=`.
 pub(super) fn label(text: &str) -> Result<(String, String), String> {

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, ensure};
 use serde_json::json;
-use strongroom_archive::seal::{X25519Identity, lock_identity};
+use strongroom_age::{X25519Identity, lock_identity};
 
 use super::archive::Signer;
 use super::key::public;

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
 use serde::Deserialize;
-use strongroom_archive::seal::{Identity, IdentityFile, X25519Identity};
+use strongroom_age::{Identity, IdentityFile, X25519Identity};
 use strongroom_backup::{AppConfig, BackupConfig, Config, SealConfig, SourceConfig};
 use strongroom_crypto::RootKey;
 use strongroom_runtime::config;

@@ -7,12 +7,12 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use strongroom_age::{Identity, IdentityFile, X25519Identity};
 use strongroom_api::backup::v1::backup_service_client::BackupServiceClient;
 use strongroom_api::backup::v1::export_backup_request::Seal;
 use strongroom_api::backup::v1::export_backup_response::{Chunk, Header, Message, Trailer};
 use strongroom_api::backup::v1::{ExportBackupRequest, ExportBackupResponse};
 use strongroom_api::vault::v1::AuditEvent;
-use strongroom_archive::seal::{Identity, IdentityFile, X25519Identity};
 use strongroom_backup::{Config, Error, serve};
 use strongroom_crypto::Token;
 use strongroom_runtime::client::{AuthorizedChannel, Bearer};

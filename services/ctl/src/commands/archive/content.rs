@@ -5,10 +5,9 @@ use std::io::{self, BufReader, Read, Seek, SeekFrom};
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
+use strongroom_age::{FileKey, Identity, IdentityFile, SealError, SealedFile, Unlocked};
 use strongroom_api::vault::v1::{UnwrapFileKeyRequest, WrappedFileKey};
-use strongroom_archive::seal::{
-    FileKey, Header, Identity, IdentityFile, SealError, SealedFile, Unlocked, VaultStanza,
-};
+use strongroom_archive::seal::{Header, VaultStanza};
 use strongroom_archive::{ArchiveReader, Error, Limits};
 use strongroom_crypto::SecretBytes;
 

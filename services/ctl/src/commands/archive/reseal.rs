@@ -4,8 +4,9 @@ use std::io::{self, Seek as _};
 
 use anyhow::{Context as _, Result, ensure};
 use serde_json::json;
+use strongroom_age::{FileKey, Recipient, Recipients, SealWriter};
 use strongroom_api::vault::v1::WrapFileKeyRequest;
-use strongroom_archive::seal::{FileKey, Recipient, Recipients, SealWriter, VaultStanza};
+use strongroom_archive::seal::VaultStanza;
 use strongroom_archive::{ArchiveReader, Limits};
 
 use super::content::open_content;

@@ -83,8 +83,8 @@ fn checked(sequence: i64, mac: &str) -> Result<Head> {
 mod tests {
     use std::io::Write as _;
 
+    use strongroom_age::{FileKey, Recipient, Recipients, SealWriter, X25519Identity};
     use strongroom_archive::manifest::{AuditHead, ManifestHead, Ordered};
-    use strongroom_archive::seal::{FileKey, Recipient, Recipients, SealWriter, X25519Identity};
     use strongroom_archive::{ArchiveWriter, Compression};
 
     use super::*;

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use sha2::{Digest as _, Sha256};
-use strongroom_archive::seal::{FileKey, Recipient, Recipients, SealWriter, X25519Identity};
+use strongroom_age::{FileKey, Recipient, Recipients, SealWriter, X25519Identity};
 use strongroom_archive::{ArchiveWriter, Compression, Limits};
 
 use super::reading::Json;
