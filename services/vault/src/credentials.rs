@@ -1,7 +1,7 @@
 //! Credentials: the verbs of `CredentialService`.
 
 use serde_json::json;
-use strongroom_crypto::{Place, Purpose, SecretBytes, preview};
+use strongroom_crypto::{Cell, Purpose, SecretBytes, preview};
 use strongroom_runtime::Caller;
 use uuid::Uuid;
 
@@ -46,7 +46,7 @@ impl Vault {
         }
         let id = Uuid::now_v7().to_string();
         let now = self.now();
-        let secret = self.ring().seal(CREDENTIAL_KEY, &secret_place(&id), new.secret.expose())?;
+        let secret = self.ring().seal(CREDENTIAL_KEY, &secret_cell(&id), new.secret.expose())?;
         let row = CredentialRow {
             id: id.clone(),
             display_name: new.display_name.clone(),
@@ -210,8 +210,8 @@ impl Vault {
 }
 
 /// Where a credential's secret is at home.
-pub(crate) fn secret_place(id: &str) -> Place<'_> {
-    Place { purpose: Purpose::Credential, table: "credentials", column: "secret", row: id }
+pub(crate) fn secret_cell(id: &str) -> Cell<'_> {
+    Cell { purpose: Purpose::Credential, table: "credentials", column: "secret", row: id }
 }
 
 /// Why a credential may not be used now.

@@ -4,22 +4,22 @@
 use strongroom_crypto::{Error as CryptoError, Purpose, SecretBytes};
 use strongroom_runtime::Caller;
 
-use crate::credentials::secret_place;
+use crate::credentials::secret_cell;
 use crate::error::{Error, Result};
-use crate::rotation::version_place;
+use crate::rotation::version_cell;
 use crate::store::VersionRow;
 use crate::vault::Vault;
 
 impl Vault {
     /// The current secret of a credential, whose row had `sealed`.
     pub(crate) async fn open_secret(&self, caller: &Caller, id: &str, sealed: &str) -> Result<SecretBytes> {
-        let place = secret_place(id);
-        let opened = self.open_value(Purpose::Credential, &place, sealed).await;
+        let cell = secret_cell(id);
+        let opened = self.open_value(Purpose::Credential, &cell, sealed).await;
         if !is_out_of_use(&opened) {
             return opened;
         }
         let row = self.credential_row(caller, id).await?;
-        self.open_value(Purpose::Credential, &place, &row.secret).await
+        self.open_value(Purpose::Credential, &cell, &row.secret).await
     }
 
     /// The secret before the last rotation.
@@ -33,7 +33,7 @@ impl Vault {
     }
 
     async fn try_version(&self, version: &VersionRow) -> Result<SecretBytes> {
-        self.open_value(Purpose::Credential, &version_place(&version.id), &version.secret).await
+        self.open_value(Purpose::Credential, &version_cell(&version.id), &version.secret).await
     }
 }
 

@@ -5,7 +5,7 @@
 use std::fmt::Debug;
 
 use sha2::{Digest as _, Sha256};
-use strongroom_crypto::{KeyRing, Place, Purpose};
+use strongroom_crypto::{Cell, KeyRing, Purpose};
 
 use crate::error::{Error, Result};
 use crate::keys::PAGE_KEY;
@@ -57,13 +57,13 @@ impl Key {
         Self { list, filter: hex::encode(Sha256::digest(format!("{filter:?}"))) }
     }
 
-    fn place(&self) -> Place<'_> {
-        Place { purpose: Purpose::Page, table: "page", column: self.list, row: &self.filter }
+    fn cell(&self) -> Cell<'_> {
+        Cell { purpose: Purpose::Page, table: "page", column: self.list, row: &self.filter }
     }
 
     pub(crate) fn seal(&self, ring: &KeyRing, last: Option<String>) -> Result<String> {
         match last {
-            Some(last) => Ok(ring.seal(PAGE_KEY, &self.place(), last.as_bytes())?),
+            Some(last) => Ok(ring.seal(PAGE_KEY, &self.cell(), last.as_bytes())?),
             None => Ok(String::new()),
         }
     }
@@ -72,7 +72,7 @@ impl Key {
         if token.is_empty() {
             return Ok(None);
         }
-        let opened = ring.open_value(Purpose::Page, &self.place(), token).map_err(|_| foreign_token())?;
+        let opened = ring.open_value(Purpose::Page, &self.cell(), token).map_err(|_| foreign_token())?;
         let last = std::str::from_utf8(opened.expose()).map_err(|_| foreign_token())?;
         Ok(Some(last.to_owned()))
     }

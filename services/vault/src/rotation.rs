@@ -1,11 +1,11 @@
 //! Rotation in place: the id and the references stay, and for a while the old secret opens beside the new one.
 
 use serde_json::json;
-use strongroom_crypto::{Place, Purpose, SecretBytes, preview};
+use strongroom_crypto::{Cell, Purpose, SecretBytes, preview};
 use strongroom_runtime::Caller;
 use uuid::Uuid;
 
-use crate::credentials::{done, secret_place};
+use crate::credentials::{done, secret_cell};
 use crate::error::{Error, Result};
 use crate::keys::CREDENTIAL_KEY;
 use crate::requests::Fingerprint;
@@ -87,7 +87,7 @@ impl Vault {
                 let id = Uuid::now_v7().to_string();
                 let old = self.open_secret(caller, &row.id, &row.secret).await?;
                 Some(VersionRow {
-                    secret: self.ring().seal(CREDENTIAL_KEY, &version_place(&id), old.expose())?,
+                    secret: self.ring().seal(CREDENTIAL_KEY, &version_cell(&id), old.expose())?,
                     id,
                     credential_id: row.id.clone(),
                     preview: row.preview.clone(),
@@ -99,7 +99,7 @@ impl Vault {
         Ok(Replacement {
             credential_id: row.id.clone(),
             revision: row.revision,
-            secret: self.ring().seal(CREDENTIAL_KEY, &secret_place(&row.id), new.secret.expose())?,
+            secret: self.ring().seal(CREDENTIAL_KEY, &secret_cell(&row.id), new.secret.expose())?,
             preview: preview(new.secret.expose()),
             previous,
             now,
@@ -121,7 +121,7 @@ impl Vault {
         let replacement = Replacement {
             credential_id: id.to_owned(),
             revision: row.revision,
-            secret: self.ring().seal(CREDENTIAL_KEY, &secret_place(id), secret.expose())?,
+            secret: self.ring().seal(CREDENTIAL_KEY, &secret_cell(id), secret.expose())?,
             preview: version.preview,
             previous: None,
             now: self.now(),
@@ -145,8 +145,8 @@ impl Vault {
 }
 
 /// Where a previous secret is at home.
-pub(crate) fn version_place(id: &str) -> Place<'_> {
-    Place { purpose: Purpose::Credential, table: "credential_versions", column: "secret", row: id }
+pub(crate) fn version_cell(id: &str) -> Cell<'_> {
+    Cell { purpose: Purpose::Credential, table: "credential_versions", column: "secret", row: id }
 }
 
 fn expect_revision(row: &CredentialRow, expected: Option<i64>) -> Result<()> {

@@ -19,7 +19,7 @@ use strongroom_api::vault::v1::{
     ReleaseKeyPinsRequest, ReportKeyCensusRequest, ResolveReferenceRequest, RevealCredentialRequest,
     RotateCredentialRequest, RotateKeyRequest, UndoDestroyKeyVersionRequest, UpdateCredentialRequest,
 };
-use strongroom_crypto::{KeyRing, Place, Purpose, RootKey, WrappedVersion};
+use strongroom_crypto::{Cell, KeyRing, Purpose, RootKey, WrappedVersion};
 use strongroom_runtime::client::Bearer;
 use strongroom_runtime::status::reason_of;
 use strongroom_runtime::{Shutdown, SystemClock};
@@ -435,9 +435,9 @@ async fn fill(admin: &mut Clients, vault: &TestVault, count: usize) -> Vec<Strin
         );
         for number in first..(first + 5000).min(count) {
             let id = format!("{number:08}-0000-7000-8000-000000000000");
-            let place =
-                Place { purpose: Purpose::Credential, table: "credentials", column: "secret", row: &id };
-            let secret = ring.seal("credential", &place, format!("secret-{number}-0").as_bytes()).unwrap();
+            let cell =
+                Cell { purpose: Purpose::Credential, table: "credentials", column: "secret", row: &id };
+            let secret = ring.seal("credential", &cell, format!("secret-{number}-0").as_bytes()).unwrap();
             let comma = if number == first { "" } else { "," };
             sql.push_str(&format!("{comma}('{id}','C {number}','openai','{secret}','',TRUE,1,1,1)"));
             ids.push(id);

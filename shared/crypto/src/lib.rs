@@ -63,16 +63,16 @@
 //! # Example
 //!
 //! ```
-//! use strongroom_crypto::{KeyRing, KeyVersion, Place, Purpose, RootKey};
+//! use strongroom_crypto::{KeyRing, KeyVersion, Cell, Purpose, RootKey};
 //!
 //! # fn main() -> strongroom_crypto::Result<()> {
 //! let root = RootKey::generate();
 //! let stored = [KeyVersion::create(&root, "credentials", Purpose::Credential, 1)];
 //! let ring = KeyRing::open(&[&root], &stored)?;
 //!
-//! let place = Place { purpose: Purpose::Credential, table: "credentials", column: "secret", row: "42" };
-//! let sealed = ring.seal("credentials", &place, b"sk-example")?;
-//! let secret = ring.open_value(Purpose::Credential, &place, &sealed)?;
+//! let cell = Cell { purpose: Purpose::Credential, table: "credentials", column: "secret", row: "42" };
+//! let sealed = ring.seal("credentials", &cell, b"sk-example")?;
+//! let secret = ring.open_value(Purpose::Credential, &cell, &sealed)?;
 //! assert_eq!(secret.expose(), b"sk-example");
 //! # Ok(())
 //! # }
@@ -81,13 +81,13 @@
 mod aad;
 mod base62;
 mod body;
+mod cell;
 mod data_key;
 mod error;
 mod file_key;
 mod hkdf;
 mod kid;
 mod mac;
-mod place;
 mod preview;
 mod random;
 mod ring;
@@ -100,12 +100,12 @@ mod version;
 mod wrap;
 mod xaes;
 
+pub use cell::Cell;
 pub use data_key::data_key;
 pub use error::{Error, Result};
 pub use file_key::{FILE_KEY_BYTES, WRAPPED_FILE_KEY_BYTES, unwrap_file_key, wrap_file_key};
 pub use kid::Kid;
 pub use mac::MacKey;
-pub use place::Place;
 pub use preview::preview;
 pub use ring::KeyRing;
 pub use root::{RootKey, RootKeyId};

@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 use crate::mac::MacKey;
 use crate::secret::SecretBytes;
 use crate::wrap::find_root;
-use crate::{KeyVersion, Kid, Place, Purpose, RootKey, State, WrappedVersion, seal};
+use crate::{Cell, KeyVersion, Kid, Purpose, RootKey, State, WrappedVersion, seal};
 
 /// Unwrapped key versions by kid. Immutable: after a change, open a new one from the stored versions.
 pub struct KeyRing {
@@ -91,31 +91,31 @@ impl KeyRing {
     }
 
     /// Seals `plaintext` (0 bytes to [`crate::MAX_VALUE_BYTES`]) with the primary version of the key, for
-    /// `place` only. Sealing the same again gives another text.
+    /// `cell` only. Sealing the same again gives another text.
     ///
     /// # Errors
-    /// [`Error::NoPrimary`], [`Error::WrongPurpose`] if the key does not serve the place's purpose,
+    /// [`Error::NoPrimary`], [`Error::WrongPurpose`] if the key does not serve the cell's purpose,
     /// [`Error::TooLarge`].
-    pub fn seal(&self, key_id: &str, place: &Place<'_>, plaintext: &[u8]) -> Result<String> {
+    pub fn seal(&self, key_id: &str, cell: &Cell<'_>, plaintext: &[u8]) -> Result<String> {
         let version = self.primary(key_id)?;
-        let key = version.sealing(place.purpose)?;
-        seal::seal(key, version.kid(), place, plaintext)
+        let key = version.sealing(cell.purpose)?;
+        seal::seal(key, version.kid(), cell, plaintext)
     }
 
     /// Opens what [`KeyRing::seal`] made, with the version the text names.
     ///
-    /// `purpose` is what the caller is allowed to open: it must be the place's and the version's, so that a
-    /// place made from someone's input cannot reach another purpose's values.
+    /// `purpose` is what the caller is allowed to open: it must be the cell's and the version's, so that a
+    /// cell made from someone's input cannot reach another purpose's values.
     ///
     /// # Errors
     /// [`Error::Malformed`], [`Error::UnknownVersion`], [`Error::WrongPurpose`], [`Error::Unusable`] if the
     /// version is disabled, scheduled or destroyed, and [`Error::Open`] if the value does not open here.
-    pub fn open_value(&self, purpose: Purpose, place: &Place<'_>, sealed: &str) -> Result<SecretBytes> {
+    pub fn open_value(&self, purpose: Purpose, cell: &Cell<'_>, sealed: &str) -> Result<SecretBytes> {
         let version = self.expect_version(seal::parse_kid(sealed)?)?;
         let key = version.sealing(purpose)?;
-        // Again with the place's own: both have to be the version's purpose.
-        version.sealing(place.purpose)?;
-        seal::open(key, place, sealed)
+        // Again with the cell's own: both have to be the version's purpose.
+        version.sealing(cell.purpose)?;
+        seal::open(key, cell, sealed)
     }
 
     /// The MAC key of a version.

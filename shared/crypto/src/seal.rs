@@ -20,7 +20,7 @@
 use crate::body::{self, SealingKey};
 use crate::error::{Error, Result};
 use crate::secret::SecretBytes;
-use crate::{Kid, Place};
+use crate::{Cell, Kid};
 
 /// The longest plaintext in bytes. Credentials may have 64 KiB; this leaves room for callers' values and
 /// keeps one call from holding much memory.
@@ -32,7 +32,7 @@ const FORMAT: &str = "srv1";
 /// Characters before the body: format, kid and two dots.
 const HEAD_CHARS: usize = FORMAT.len() + 1 + 16 + 1;
 
-pub(crate) fn seal(key: &SealingKey, kid: Kid, place: &Place<'_>, plaintext: &[u8]) -> Result<String> {
+pub(crate) fn seal(key: &SealingKey, kid: Kid, cell: &Cell<'_>, plaintext: &[u8]) -> Result<String> {
     let bytes = plaintext.len();
     if bytes > MAX_VALUE_BYTES {
         return Err(Error::TooLarge { bytes });
@@ -41,17 +41,17 @@ pub(crate) fn seal(key: &SealingKey, kid: Kid, place: &Place<'_>, plaintext: &[u
     for part in [FORMAT, ".", &kid.to_string(), "."] {
         text.push_str(part);
     }
-    key.seal(&place.aad(FORMAT, kid), plaintext, &mut text);
+    key.seal(&cell.aad(FORMAT, kid), plaintext, &mut text);
     Ok(text)
 }
 
-pub(crate) fn open(key: &SealingKey, place: &Place<'_>, sealed: &str) -> Result<SecretBytes> {
+pub(crate) fn open(key: &SealingKey, cell: &Cell<'_>, sealed: &str) -> Result<SecretBytes> {
     let (kid, body) = split(sealed)?;
     // Before decoding: a text this long was not made here.
     if body.len() > body::text_len(MAX_VALUE_BYTES) {
         return Err(Error::Open);
     }
-    key.open(&place.aad(FORMAT, kid), body)
+    key.open(&cell.aad(FORMAT, kid), body)
 }
 
 /// The key version that sealed a value, read from its text form. Not authenticated until the value opens.

@@ -3,11 +3,11 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 use strongroom_crypto::{
-    Error, KeyRing, KeyVersion, MAX_VALUE_BYTES, Place, Purpose, RootKey, State, WrappedVersion, parse_kid,
+    Cell, Error, KeyRing, KeyVersion, MAX_VALUE_BYTES, Purpose, RootKey, State, WrappedVersion, parse_kid,
 };
 
-const PLACE: Place<'static> =
-    Place { purpose: Purpose::Credential, table: "credentials", column: "secret", row: "row-1" };
+const CELL: Cell<'static> =
+    Cell { purpose: Purpose::Credential, table: "credentials", column: "secret", row: "row-1" };
 
 /// A ring with one key of each kind these tests need, and the records it was opened from.
 fn fixture() -> (RootKey, Vec<WrappedVersion>, KeyRing) {
@@ -25,50 +25,50 @@ fn fixture() -> (RootKey, Vec<WrappedVersion>, KeyRing) {
 fn values_open_where_they_were_sealed() {
     let (_, versions, ring) = fixture();
     for plaintext in [&b""[..], b"sk-x", &[0xff; 64 << 10], &vec![7; MAX_VALUE_BYTES]] {
-        let sealed = ring.seal("credentials", &PLACE, plaintext).unwrap();
+        let sealed = ring.seal("credentials", &CELL, plaintext).unwrap();
         assert_eq!(parse_kid(&sealed).unwrap(), versions[0].kid);
-        let opened = ring.open_value(Purpose::Credential, &PLACE, &sealed).unwrap();
+        let opened = ring.open_value(Purpose::Credential, &CELL, &sealed).unwrap();
         assert_eq!(opened.expose(), plaintext);
-        assert_ne!(ring.seal("credentials", &PLACE, plaintext).unwrap(), sealed, "nonces are fresh");
+        assert_ne!(ring.seal("credentials", &CELL, plaintext).unwrap(), sealed, "nonces are fresh");
     }
     let too_long = vec![0; MAX_VALUE_BYTES + 1];
-    let error = ring.seal("credentials", &PLACE, &too_long).unwrap_err();
+    let error = ring.seal("credentials", &CELL, &too_long).unwrap_err();
     assert_eq!(error, Error::TooLarge { bytes: MAX_VALUE_BYTES + 1 });
 }
 
 #[test]
 fn moved_values_do_not_open() {
     let (_, _, ring) = fixture();
-    let sealed = ring.seal("credentials", &PLACE, b"secret").unwrap();
+    let sealed = ring.seal("credentials", &CELL, b"secret").unwrap();
     let elsewhere = [
-        Place { row: "row-2", ..PLACE },
-        Place { row: "", ..PLACE },
-        Place { column: "note", ..PLACE },
-        Place { table: "api_tokens", ..PLACE },
+        Cell { row: "row-2", ..CELL },
+        Cell { row: "", ..CELL },
+        Cell { column: "note", ..CELL },
+        Cell { table: "api_tokens", ..CELL },
         // The same characters, cut elsewhere.
-        Place { table: "credential", column: "ssecret", ..PLACE },
-        Place { column: "secretr", row: "ow-1", ..PLACE },
-        Place { table: "secret", column: "credentials", ..PLACE },
+        Cell { table: "credential", column: "ssecret", ..CELL },
+        Cell { column: "secretr", row: "ow-1", ..CELL },
+        Cell { table: "secret", column: "credentials", ..CELL },
     ];
-    for place in elsewhere {
-        let error = ring.open_value(Purpose::Credential, &place, &sealed).unwrap_err();
-        assert_eq!(error, Error::Open, "{place:?}");
+    for cell in elsewhere {
+        let error = ring.open_value(Purpose::Credential, &cell, &sealed).unwrap_err();
+        assert_eq!(error, Error::Open, "{cell:?}");
     }
 }
 
 #[test]
 fn purposes_do_not_mix() {
     let (_, versions, ring) = fixture();
-    let sealed = ring.seal("credentials", &PLACE, b"secret").unwrap();
-    let as_caller = Place { purpose: Purpose::Caller, ..PLACE };
+    let sealed = ring.seal("credentials", &CELL, b"secret").unwrap();
+    let as_caller = Cell { purpose: Purpose::Caller, ..CELL };
     let refused =
         Error::WrongPurpose { kid: versions[0].kid, serves: Purpose::Credential, asked: Purpose::Caller };
 
     assert_eq!(ring.seal("credentials", &as_caller, b"x").unwrap_err(), refused);
-    for (purpose, place) in
-        [(Purpose::Caller, PLACE), (Purpose::Caller, as_caller), (Purpose::Credential, as_caller)]
+    for (purpose, cell) in
+        [(Purpose::Caller, CELL), (Purpose::Caller, as_caller), (Purpose::Credential, as_caller)]
     {
-        assert_eq!(ring.open_value(purpose, &place, &sealed).unwrap_err(), refused);
+        assert_eq!(ring.open_value(purpose, &cell, &sealed).unwrap_err(), refused);
     }
     assert!(ring.mac_key(versions[2].kid, Purpose::Audit).is_ok());
     assert!(ring.mac_key(versions[2].kid, Purpose::Page).is_err());
@@ -83,10 +83,10 @@ fn values_do_not_move_between_versions() {
     old.state = State::DecryptOnly;
     let ring = KeyRing::open(&[&root], &[old.clone(), new.clone()]).unwrap();
 
-    let sealed = ring.seal("credentials", &PLACE, b"secret").unwrap();
+    let sealed = ring.seal("credentials", &CELL, b"secret").unwrap();
     assert_eq!(parse_kid(&sealed).unwrap(), new.kid);
     let moved = sealed.replace(&new.kid.to_string(), &old.kid.to_string());
-    assert_eq!(ring.open_value(Purpose::Credential, &PLACE, &moved).unwrap_err(), Error::Open);
+    assert_eq!(ring.open_value(Purpose::Credential, &CELL, &moved).unwrap_err(), Error::Open);
 }
 
 #[test]
@@ -94,17 +94,17 @@ fn every_flipped_bit_is_refused() {
     let (_, _, ring) = fixture();
     // Two lengths: one whose base64 has unused bits, one that has none.
     for plaintext in [&b"sk-0123456789"[..], b"sk-01234567890"] {
-        let sealed = ring.seal("credentials", &PLACE, plaintext).unwrap();
-        assert!(ring.open_value(Purpose::Credential, &PLACE, &sealed).is_ok());
+        let sealed = ring.seal("credentials", &CELL, plaintext).unwrap();
+        assert!(ring.open_value(Purpose::Credential, &CELL, &sealed).is_ok());
         for bit in 0..sealed.len() * 8 {
             let mut flipped = sealed.clone().into_bytes();
             flipped[bit / 8] ^= 1 << (bit % 8);
             // What is no text cannot be stored in a text column either.
             let Ok(flipped) = String::from_utf8(flipped) else { continue };
-            assert!(ring.open_value(Purpose::Credential, &PLACE, &flipped).is_err(), "{flipped}");
+            assert!(ring.open_value(Purpose::Credential, &CELL, &flipped).is_err(), "{flipped}");
         }
         for end in 0..sealed.len() {
-            assert!(ring.open_value(Purpose::Credential, &PLACE, &sealed[..end]).is_err());
+            assert!(ring.open_value(Purpose::Credential, &CELL, &sealed[..end]).is_err());
         }
     }
 }
@@ -128,19 +128,19 @@ fn texts_that_are_no_sealed_values() {
         huge,
     ];
     for text in table {
-        let error = ring.open_value(Purpose::Credential, &PLACE, &text).unwrap_err();
+        let error = ring.open_value(Purpose::Credential, &CELL, &text).unwrap_err();
         assert!(matches!(error, Error::Malformed { .. } | Error::Open), "{error}");
         assert!(!error.to_string().contains("sk-plain"));
     }
     let foreign = "srv1.0123456789abcdef.AAAA";
-    let error = ring.open_value(Purpose::Credential, &PLACE, foreign).unwrap_err();
+    let error = ring.open_value(Purpose::Credential, &CELL, foreign).unwrap_err();
     assert_eq!(error, Error::UnknownVersion { kid: "0123456789abcdef".parse().unwrap() });
 }
 
 #[test]
 fn states_decide_what_a_version_does() {
     let (root, mut versions, ring) = fixture();
-    let sealed = ring.seal("credentials", &PLACE, b"secret").unwrap();
+    let sealed = ring.seal("credentials", &CELL, b"secret").unwrap();
     let kid = versions[0].kid;
     let table = [
         (State::Primary, true, true),
@@ -156,8 +156,8 @@ fn states_decide_what_a_version_does() {
         }
         let ring = KeyRing::open(&[&root], &versions).unwrap();
         assert_eq!(ring.version(kid).unwrap().state(), state);
-        assert_eq!(ring.seal("credentials", &PLACE, b"x").is_ok(), seals, "{state}");
-        let opened = ring.open_value(Purpose::Credential, &PLACE, &sealed);
+        assert_eq!(ring.seal("credentials", &CELL, b"x").is_ok(), seals, "{state}");
+        let opened = ring.open_value(Purpose::Credential, &CELL, &sealed);
         let mac = ring.mac_key(kid, Purpose::Credential);
         if opens {
             assert_eq!(opened.unwrap().expose(), b"secret");
@@ -191,11 +191,11 @@ fn rings_that_contradict_themselves() {
 #[test]
 fn previous_root_keys_still_unwrap() {
     let (old, versions, ring) = fixture();
-    let sealed = ring.seal("credentials", &PLACE, b"secret").unwrap();
+    let sealed = ring.seal("credentials", &CELL, b"secret").unwrap();
     let new = RootKey::generate();
 
     let ring = KeyRing::open(&[&new, &old], &versions).unwrap();
-    assert!(ring.open_value(Purpose::Credential, &PLACE, &sealed).is_ok());
+    assert!(ring.open_value(Purpose::Credential, &CELL, &sealed).is_ok());
 
     let message = KeyRing::open(&[&new], &versions).unwrap_err().to_string();
     assert!(message.contains(old.id().as_str()), "{message}");
@@ -238,7 +238,7 @@ fn changed_records_do_not_unwrap() {
 #[test]
 fn a_rewrapped_ring_opens_under_the_new_root_key_alone() {
     let (old, mut versions, ring) = fixture();
-    let sealed = ring.seal("credentials", &PLACE, b"sk-x").unwrap();
+    let sealed = ring.seal("credentials", &CELL, b"sk-x").unwrap();
     let mut tombstone = KeyVersion::create(&old, "credentials", Purpose::Credential, 2);
     tombstone.state = State::Destroyed;
     tombstone.wrapped = String::new();
@@ -248,7 +248,7 @@ fn a_rewrapped_ring_opens_under_the_new_root_key_alone() {
     let rewrap = |version| KeyVersion::rewrap(&[&old], version, &new).unwrap();
     let rewrapped: Vec<WrappedVersion> = versions.iter().map(rewrap).collect();
     let ring = KeyRing::open(&[&new], &rewrapped).unwrap();
-    let opened = ring.open_value(Purpose::Credential, &PLACE, &sealed).unwrap();
+    let opened = ring.open_value(Purpose::Credential, &CELL, &sealed).unwrap();
     assert_eq!(opened.expose(), b"sk-x");
     for (before, after) in versions[..3].iter().zip(&rewrapped) {
         assert_eq!((before.kid, before.number, before.state), (after.kid, after.number, after.state));

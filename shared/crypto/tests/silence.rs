@@ -5,7 +5,7 @@
 use std::fmt::Debug;
 
 use strongroom_crypto::{
-    Error, KeyRing, KeyVersion, Place, Purpose, RootKey, SecretBytes, Token, WrappedVersion, Xaes,
+    Cell, Error, KeyRing, KeyVersion, Purpose, RootKey, SecretBytes, Token, WrappedVersion, Xaes,
 };
 
 fn debug_forms(value: &impl Debug) -> String {
@@ -51,11 +51,11 @@ fn errors_do_not_echo() {
     let secret = "hunter2-hunter2";
     let root = RootKey::generate();
     let ring = KeyRing::open(&[&root], &[]).unwrap();
-    let place = Place { purpose: Purpose::Caller, table: "caller", column: "k", row: "" };
+    let cell = Cell { purpose: Purpose::Caller, table: "caller", column: "k", row: "" };
     let errors: [Error; 5] = [
         RootKey::parse(secret).unwrap_err(),
         Token::parse(secret).unwrap_err(),
-        ring.open_value(Purpose::Caller, &place, secret).unwrap_err(),
+        ring.open_value(Purpose::Caller, &cell, secret).unwrap_err(),
         secret.parse::<Purpose>().unwrap_err(),
         secret.parse::<strongroom_crypto::Kid>().unwrap_err(),
     ];

@@ -7,7 +7,7 @@
 
 use shake::Shake128;
 use shake::digest::{ExtendableOutput, Update, XofReader};
-use strongroom_crypto::{KeyRing, Place, RootKey, State, WrappedVersion, Xaes, unwrap_file_key};
+use strongroom_crypto::{Cell, KeyRing, RootKey, State, WrappedVersion, Xaes, unwrap_file_key};
 
 /// The accumulated test of the specification: 10,000 random inputs of 0 to 255 bytes each.
 #[test]
@@ -57,8 +57,8 @@ fn sealed_values() {
     for line in lines(include_str!("vectors/values.txt")) {
         let [purpose, table, column, row, plaintext, sealed] = fields(line);
         let purpose = purpose.parse().unwrap();
-        let place = Place { purpose, table, column, row };
-        let opened = ring.open_value(purpose, &place, sealed).unwrap();
+        let cell = Cell { purpose, table, column, row };
+        let opened = ring.open_value(purpose, &cell, sealed).unwrap();
         assert_eq!(hex::encode(opened.expose()), plaintext, "{line}");
     }
 }

@@ -117,6 +117,6 @@ fn open_own(keys: &CallerKeys, sealed: &Sealed, column: &str) -> Result<()> {
         problem: "names no column that this key seals".into(),
     })?;
     let row = std::str::from_utf8(&sealed.aad).map_err(|_| Error::CiphertextInvalid)?;
-    let opened = keys.ring.open_value(known.purpose, &known.place(row), &sealed.ciphertext);
+    let opened = keys.ring.open_value(known.purpose, &known.cell(row), &sealed.ciphertext);
     opened.map(drop).map_err(|error| refusal(&error))
 }

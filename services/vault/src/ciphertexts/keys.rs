@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use strongroom_crypto::{KeyRing, KeyVersion, Place, Purpose, data_key, parse_kid};
+use strongroom_crypto::{Cell, KeyRing, KeyVersion, Purpose, data_key, parse_kid};
 use strongroom_runtime::Caller;
 
 use super::{Ciphertext, DataKey, DataKeyOrder, Opened, Plain, Sealed};
@@ -52,8 +52,8 @@ impl CallerKeys {
         self.usable_key(&sealed.key_id)?;
         let version = self.version_of(sealed)?;
         let row = hex::encode(&sealed.aad);
-        let place = place(&sealed.key_id, &row);
-        let opened = self.ring.open_value(Purpose::Caller, &place, &sealed.ciphertext);
+        let cell = cell(&sealed.key_id, &row);
+        let opened = self.ring.open_value(Purpose::Caller, &cell, &sealed.ciphertext);
         let plaintext = opened.map_err(|error| refusal(&error))?;
         Ok(Opened { plaintext, kid: version.kid() })
     }
@@ -76,7 +76,7 @@ impl CallerKeys {
         within("aad", aad.len(), 0, MAX_AAD)?;
         self.usable_key(key_id)?;
         let kid = self.primary(key_id)?.kid();
-        let text = self.ring.seal(key_id, &place(key_id, &hex::encode(aad)), plaintext)?;
+        let text = self.ring.seal(key_id, &cell(key_id, &hex::encode(aad)), plaintext)?;
         Ok(Ciphertext { text, kid })
     }
 
@@ -93,8 +93,8 @@ impl CallerKeys {
 }
 
 /// The caller's AAD may be any bytes, so it stands in hexadecimal.
-fn place<'a>(key_id: &'a str, aad: &'a str) -> Place<'a> {
-    Place { purpose: Purpose::Caller, table: "caller", column: key_id, row: aad }
+fn cell<'a>(key_id: &'a str, aad: &'a str) -> Cell<'a> {
+    Cell { purpose: Purpose::Caller, table: "caller", column: key_id, row: aad }
 }
 
 /// Why a value of the right key does not open, as far as the caller may know.

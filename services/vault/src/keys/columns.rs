@@ -1,6 +1,6 @@
 //! Which columns our keys stand in: the one registry that re-encryption, the census and the guards go by.
 
-use strongroom_crypto::{Place, Purpose};
+use strongroom_crypto::{Cell, Purpose};
 
 use super::CREDENTIAL_KEY;
 
@@ -57,8 +57,8 @@ pub(crate) fn sealed_column(key_id: &str, name: &str) -> Option<&'static SealedC
 
 impl SealedColumn {
     /// Where the value of `row` belongs.
-    pub(crate) fn place<'a>(&self, row: &'a str) -> Place<'a> {
-        Place { purpose: self.purpose, table: self.table, column: self.column, row }
+    pub(crate) fn cell<'a>(&self, row: &'a str) -> Cell<'a> {
+        Cell { purpose: self.purpose, table: self.table, column: self.column, row }
     }
 }
 

@@ -223,9 +223,9 @@ fn reseal(ring: &KeyRing, column: &SealedColumn, rows: Vec<SealedRow>) -> Batch 
     let last = rows.last().map(|row| row.id.clone());
     let mut resealed = Vec::with_capacity(rows.len());
     for row in rows {
-        let place = column.place(&row.id);
-        let opened = ring.open_value(column.purpose, &place, &row.secret);
-        match opened.and_then(|value| ring.seal(column.key_id, &place, value.expose())) {
+        let cell = column.cell(&row.id);
+        let opened = ring.open_value(column.purpose, &cell, &row.secret);
+        match opened.and_then(|value| ring.seal(column.key_id, &cell, value.expose())) {
             Ok(new) => resealed.push(Resealed { id: row.id, old: row.secret, new }),
             Err(error) => {
                 tracing::warn!(table = column.table, row = %row.id, %error, "a value was not re-encrypted");

@@ -1,7 +1,7 @@
 //! Keeping the open ring the stored one: after a change here, after a change elsewhere (polled), and when a
 //! value names a version that this process does not know yet.
 
-use strongroom_crypto::{Error as CryptoError, Place, Purpose, SecretBytes};
+use strongroom_crypto::{Cell, Error as CryptoError, Purpose, SecretBytes};
 
 use crate::audit::ChainKey;
 use crate::error::Result;
@@ -26,15 +26,15 @@ impl Vault {
     pub(crate) async fn open_value(
         &self,
         purpose: Purpose,
-        place: &Place<'_>,
+        cell: &Cell<'_>,
         sealed: &str,
     ) -> Result<SecretBytes> {
-        match self.ring().open_value(purpose, place, sealed) {
+        match self.ring().open_value(purpose, cell, sealed) {
             // Another process may have made it, or enabled it again, a moment ago.
             Err(CryptoError::UnknownVersion { .. } | CryptoError::Unusable { .. }) => {}
             opened => return Ok(opened?),
         }
         self.reload_ring().await?;
-        Ok(self.ring().open_value(purpose, place, sealed)?)
+        Ok(self.ring().open_value(purpose, cell, sealed)?)
     }
 }

@@ -8,7 +8,7 @@ use strongroom_api::vault::v1::credential_service_client::CredentialServiceClien
 use strongroom_api::vault::v1::crypto_service_client::CryptoServiceClient;
 use strongroom_api::vault::v1::token_service_client::TokenServiceClient;
 use strongroom_api::vault::v1::{AuditEvent, IssueTokenRequest, ListAuditEventsRequest};
-use strongroom_crypto::{KeyRing, KeyVersion, Place, Purpose, RootKey, State, WrappedVersion};
+use strongroom_crypto::{Cell, KeyRing, KeyVersion, Purpose, RootKey, State, WrappedVersion};
 use strongroom_runtime::client::{AuthorizedChannel, Bearer, Target};
 use strongroom_runtime::{Shutdown, SystemClock};
 use strongroom_testkit::TestDb;
@@ -93,8 +93,8 @@ impl Fixture {
         let then = WrappedVersion { state: State::Primary, ..version.clone() };
         let ring = KeyRing::open(&[&self.root], &[then]).unwrap();
         let row = hex::encode(aad);
-        let place = Place { purpose: Purpose::Caller, table: "caller", column: &version.key_id, row: &row };
-        ring.seal(&version.key_id, &place, plaintext).unwrap()
+        let cell = Cell { purpose: Purpose::Caller, table: "caller", column: &version.key_id, row: &row };
+        ring.seal(&version.key_id, &cell, plaintext).unwrap()
     }
 }
 

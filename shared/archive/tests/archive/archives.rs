@@ -8,7 +8,7 @@ use strongroom_archive::{
     ManifestSignature,
 };
 use strongroom_crypto::{
-    KeyRing, KeyVersion, Place, Purpose, RootKey, SignatureDomain, State, WrappedVersion, verify,
+    Cell, KeyRing, KeyVersion, Purpose, RootKey, SignatureDomain, State, WrappedVersion, verify,
 };
 
 use crate::kept::keep;
@@ -101,10 +101,10 @@ fn ring_in(archive: &[u8]) -> KeyRing {
     KeyRing::open(&[&root()], &[version]).unwrap()
 }
 
-/// The place of a value that the key `gateway` seals for callers: additional data in hexadecimal.
-fn with_place<T>(aad: &str, work: impl FnOnce(&Place<'_>) -> T) -> T {
+/// The cell of a value that the key `gateway` seals for callers: additional data in hexadecimal.
+fn with_cell<T>(aad: &str, work: impl FnOnce(&Cell<'_>) -> T) -> T {
     let row = hex::encode(aad);
-    work(&Place { purpose: Purpose::Caller, table: "caller", column: "gateway", row: &row })
+    work(&Cell { purpose: Purpose::Caller, table: "caller", column: "gateway", row: &row })
 }
 
 #[test]
@@ -122,8 +122,8 @@ fn the_encrypted_column_is_declared_and_opens_with_the_root_key() {
     let mut rows = archive.rows(&schema).unwrap();
     let row = rows.next_row().unwrap().unwrap();
     let sealed = row[1].get().trim_matches('"');
-    let open = |place: &Place<'_>| ring_in(ENCRYPTED).open_value(Purpose::Caller, place, sealed);
-    assert_eq!(with_place(&aad.unwrap(), open).unwrap().expose(), b"a bearer");
+    let open = |cell: &Cell<'_>| ring_in(ENCRYPTED).open_value(Purpose::Caller, cell, sealed);
+    assert_eq!(with_cell(&aad.unwrap(), open).unwrap().expose(), b"a bearer");
     assert_eq!(rows.next_row().unwrap().unwrap()[1].get(), "null");
 }
 
@@ -133,7 +133,7 @@ fn what_is_written_now_declares_the_same_column() {
     let root = root();
     let version = KeyVersion::create(&root, "gateway", Purpose::Caller, 1);
     let ring = KeyRing::open(&[&root], std::slice::from_ref(&version)).unwrap();
-    let sealed = with_place("servers/bearer/7", |place| ring.seal("gateway", place, b"a bearer")).unwrap();
+    let sealed = with_cell("servers/bearer/7", |cell| ring.seal("gateway", cell, b"a bearer")).unwrap();
     let rows = [format!(r#"{{"id":7,"bearer":"{sealed}"}}"#), r#"{"id":8,"bearer":null}"#.to_owned()];
     let table = sample::table("servers", &["id", "bearer"], &rows.each_ref().map(String::as_str));
     let mut writer = ArchiveWriter::create(Vec::new(), Limits::V1, Compression::default());

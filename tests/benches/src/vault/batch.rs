@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use strongroom_api::vault::v1::BatchEncryptRequest;
 use strongroom_api::vault::v1::crypto_service_client::CryptoServiceClient;
-use strongroom_crypto::{KeyRing, KeyVersion, Place, Purpose, RootKey};
+use strongroom_crypto::{Cell, KeyRing, KeyVersion, Purpose, RootKey};
 use strongroom_runtime::client::AuthorizedChannel;
 
 use super::load;
@@ -45,8 +45,8 @@ fn in_process(time: Duration) -> f64 {
     while began.elapsed() < time {
         for _ in 0..ITEMS {
             let row = hex::encode(AAD);
-            let place = Place { purpose: Purpose::Caller, table: "caller", column: KEY, row: &row };
-            black_box(ring.seal(KEY, &place, black_box(&VALUE)).unwrap());
+            let cell = Cell { purpose: Purpose::Caller, table: "caller", column: KEY, row: &row };
+            black_box(ring.seal(KEY, &cell, black_box(&VALUE)).unwrap());
             items += 1.0;
         }
     }

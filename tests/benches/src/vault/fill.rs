@@ -3,7 +3,7 @@
 
 use std::fmt::Write as _;
 
-use strongroom_crypto::{KeyRing, Place, Purpose};
+use strongroom_crypto::{Cell, KeyRing, Purpose};
 
 use super::server::{BenchVault, VALUE};
 
@@ -30,8 +30,8 @@ fn insert(ring: &KeyRing, numbers: std::ops::Range<u32>) -> String {
     let mut sql = INSERT.to_owned();
     for number in numbers {
         let (id, comma) = (id(number), if sql.len() == INSERT.len() { "" } else { "," });
-        let place = Place { purpose: Purpose::Credential, table: "credentials", column: "secret", row: &id };
-        let secret = ring.seal("credential", &place, &VALUE).unwrap();
+        let cell = Cell { purpose: Purpose::Credential, table: "credentials", column: "secret", row: &id };
+        let secret = ring.seal("credential", &cell, &VALUE).unwrap();
         write!(
             sql,
             "{comma}('{id}','Credential {number}','openai','{secret}','sk-...123',TRUE,{number},{number},1)"

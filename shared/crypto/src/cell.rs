@@ -1,14 +1,14 @@
-//! Where a sealed value lives. It is authenticated with the value, so that who can write the database
-//! cannot make one row's secret appear in another.
+//! The cell of a table that a sealed value belongs to. It is authenticated with the value, so that write access to
+//! the database is not enough to make one row's secret appear in another.
 
 use crate::{Kid, Purpose, aad};
 
-/// The place of one value: it opens here and nowhere else.
+/// The cell of one value, which opens here and nowhere else.
 ///
-/// A caller key's place has the table `caller`, the column is the key's id, and the row is the caller's own
-/// AAD, as lower-case hexadecimal because it may be any bytes.
+/// The cell of a value under a caller key has the table `caller`, the key's id as its column, and as its row the
+/// caller's own AAD, in lower-case hexadecimal because it may be any bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Place<'a> {
+pub struct Cell<'a> {
     /// What the key is for that seals this value.
     pub purpose: Purpose,
     /// Table name.
@@ -19,7 +19,7 @@ pub struct Place<'a> {
     pub row: &'a str,
 }
 
-impl Place<'_> {
+impl Cell<'_> {
     /// What is authenticated with a value that the version `kid` seals in `format`.
     pub(crate) fn aad(&self, format: &str, kid: Kid) -> Vec<u8> {
         let (purpose, kid) = (self.purpose.as_str(), kid.to_string());
@@ -34,10 +34,10 @@ mod tests {
 
     #[test]
     fn the_documented_bytes() {
-        let place = Place { purpose: Purpose::Page, table: "t", column: "", row: "42" };
+        let cell = Cell { purpose: Purpose::Page, table: "t", column: "", row: "42" };
         let kid = "00000000000000ff".parse().unwrap();
         let expected: &[u8] = b"\0\0\0\x04srv1\0\0\0\x04page\0\0\0\x01t\0\0\0\0\0\0\0\x0242\
             \0\0\0\x1000000000000000ff";
-        assert_eq!(place.aad("srv1", kid), expected);
+        assert_eq!(cell.aad("srv1", kid), expected);
     }
 }
