@@ -1,0 +1,147 @@
+//! A file on its way up: one header, chunks without gaps, one end with a digest.
+//!
+//! Nothing is said of a file that did not arrive intact, so that no verdict is about a part of it.
+
+use std::path::Path;
+use std::pin::Pin;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use tokio_stream::{Stream, StreamExt as _};
+
+use super::staging::{Staged, Staging};
+use crate::error::{Error, Result};
+use crate::operation::PROGRESS_INTERVAL;
+
+/// Most bytes of a chunk.
+pub(crate) const MAX_CHUNK: usize = 512 << 10;
+/// Longest file name in bytes.
+const MAX_NAME: usize = 255;
+
+/// A message of an upload, whichever call it belongs to.
+#[derive(Debug)]
+pub(crate) enum Part {
+    /// What is about to be sent.
+    Header { file_name: String, size_bytes: i64 },
+    /// A piece of the file: numbered from 0, and where it begins.
+    Chunk { number: i64, offset: i64, data: Bytes },
+    /// The file is complete; its SHA-256, lower-case hex.
+    End { sha256: String },
+}
+
+/// The messages of an upload.
+pub(crate) type Parts = Pin<Box<dyn Stream<Item = Result<Part>> + Send>>;
+
+/// An upload whose header was read.
+pub(crate) struct Upload {
+    parts: Parts,
+    stall: Duration,
+    file_name: String,
+    /// As the header says.
+    size: u64,
+    /// Chunks and bytes that arrived.
+    chunks: i64,
+    bytes: u64,
+}
+
+impl Upload {
+    /// Reads the header of a file of at most `limit` bytes.
+    ///
+    /// # Errors
+    /// [`Error::Field`], [`Error::ClientSilent`], [`Error::ClientLeft`].
+    pub(crate) async fn begin(mut parts: Parts, stall: Duration, limit: u64) -> Result<Self> {
+        let Some(Part::Header { file_name, size_bytes }) = next(&mut parts, stall).await? else {
+            return Err(Error::field("header", "must be the first message"));
+        };
+        check_name(&file_name)?;
+        let size = u64::try_from(size_bytes).unwrap_or(0);
+        if size == 0 || size > limit {
+            let problem = format!("is {size_bytes}; must be 1 to {limit}, the limit of this server");
+            return Err(Error::field("header.size_bytes", problem));
+        }
+        Ok(Self { parts, stall, file_name, size, chunks: 0, bytes: 0 })
+    }
+
+    /// As the client calls the file.
+    pub(crate) fn file_name(&self) -> &str {
+        &self.file_name
+    }
+
+    /// Receives the whole file and stages it in `folder`. Every now and then `progress` gets the bytes so far.
+    ///
+    /// # Errors
+    /// [`Error::Field`] for one that is not what header and end say, [`Error::Staging`], and those of
+    /// [`Self::begin`].
+    pub(crate) async fn receive(mut self, folder: &Path, progress: impl Fn(u64)) -> Result<Staged> {
+        let mut staging = Staging::create(folder.to_owned());
+        let mut told = Instant::now();
+        loop {
+            match next(&mut self.parts, self.stall).await? {
+                Some(Part::Chunk { number, offset, data }) => {
+                    self.check_chunk(number, offset, data.len())?;
+                    self.chunks += 1;
+                    self.bytes += data.len() as u64;
+                    staging = staging.write(data).await?;
+                }
+                Some(Part::End { .. }) if self.bytes != self.size => {
+                    return Err(Error::field("end", self.so_far("came early")));
+                }
+                Some(Part::End { sha256 }) => return check_digest(&sha256, staging.finish().await?),
+                Some(Part::Header { .. }) => return Err(Error::field("header", "was sent already")),
+                None => return Err(Error::field("end", self.so_far("is missing"))),
+            }
+            if told.elapsed() >= PROGRESS_INTERVAL {
+                told = Instant::now();
+                progress(self.bytes);
+            }
+        }
+    }
+
+    fn check_chunk(&self, number: i64, offset: i64, length: usize) -> Result<()> {
+        if number != self.chunks {
+            let problem = format!("is {number} where {} follows", self.chunks);
+            return Err(Error::field("chunk.number", problem));
+        }
+        if u64::try_from(offset) != Ok(self.bytes) {
+            let problem = format!("is {offset} behind {} bytes", self.bytes);
+            return Err(Error::field("chunk.offset", problem));
+        }
+        if !(1..=MAX_CHUNK).contains(&length) {
+            let problem = format!("has {length} bytes; must have 1 to {MAX_CHUNK}");
+            return Err(Error::field("chunk.data", problem));
+        }
+        if self.bytes + length as u64 > self.size {
+            let problem = format!("goes beyond the {} bytes of the header", self.size);
+            return Err(Error::field("chunk.data", problem));
+        }
+        Ok(())
+    }
+
+    fn so_far(&self, problem: &str) -> String {
+        format!("{problem}: {} of {} bytes arrived; send the file again", self.bytes, self.size)
+    }
+}
+
+async fn next(parts: &mut Parts, stall: Duration) -> Result<Option<Part>> {
+    let next = tokio::time::timeout(stall, parts.next()).await;
+    next.map_err(|_| Error::ClientSilent(stall.as_secs()))?.transpose()
+}
+
+fn check_digest(sha256: &str, staged: Staged) -> Result<Staged> {
+    if sha256 == staged.sha256 {
+        return Ok(staged);
+    }
+    let problem = format!("is not that of the bytes that arrived, which is {}", staged.sha256);
+    Err(Error::field("end.sha256", problem))
+}
+
+fn check_name(name: &str) -> Result<()> {
+    const FIELD: &str = "header.file_name";
+    if name.is_empty() || name.len() > MAX_NAME {
+        return Err(Error::field(FIELD, format!("has {} bytes; must have 1 to {MAX_NAME}", name.len())));
+    }
+    if name.chars().any(|character| character.is_control() || character == '/') {
+        return Err(Error::field(FIELD, "must not contain control characters or /"));
+    }
+    Ok(())
+}

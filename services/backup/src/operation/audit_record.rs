@@ -1,0 +1,102 @@
+//! An operation in the vault's audit log: what its events share, and how each is written.
+
+use std::collections::HashMap;
+
+use serde_json::Value;
+use strongroom_api::vault::v1::{AuditEvent, AuditOutcome};
+use strongroom_runtime::Caller;
+
+use super::kind::Kind;
+use crate::error::{Error, Result};
+use crate::vault_client::VaultClient;
+
+/// An event's metadata: JSON texts by name.
+pub(crate) type Metadata = HashMap<String, String>;
+
+/// Adds to an event's metadata.
+pub(crate) fn put(metadata: &mut Metadata, key: &str, value: impl Into<Value>) {
+    metadata.insert(key.to_owned(), value.into().to_string());
+}
+
+/// Writes one operation's events.
+pub(crate) struct AuditRecord {
+    vault: VaultClient,
+    kind: &'static Kind,
+    /// What all events share.
+    event: AuditEvent,
+    /// What only the first one says.
+    at_start: Metadata,
+}
+
+impl AuditRecord {
+    /// For an operation on `target`, a file's name, that `caller` asked for. `operation_id` ties its events together
+    /// and makes recording one twice harmless.
+    pub(crate) fn create(
+        vault: VaultClient,
+        kind: &'static Kind,
+        caller: &Caller,
+        operation_id: &str,
+        target: &str,
+    ) -> Self {
+        let event = AuditEvent {
+            actor: caller.principal.id.clone(),
+            target: target.to_owned(),
+            trace_id: caller.trace_id.clone(),
+            operation_id: operation_id.to_owned(),
+            ..AuditEvent::default()
+        };
+        Self { vault, kind, event, at_start: Metadata::new() }
+    }
+
+    /// Says this in all events.
+    pub(crate) fn with(mut self, metadata: Metadata) -> Self {
+        self.event.metadata.extend(metadata);
+        self
+    }
+
+    /// Says this in the first event only.
+    pub(crate) fn with_at_start(mut self, key: &str, value: impl Into<Value>) -> Self {
+        put(&mut self.at_start, key, value);
+        self
+    }
+
+    pub(super) fn operation_id(&self) -> &str {
+        &self.event.operation_id
+    }
+
+    pub(super) fn target(&self) -> &str {
+        &self.event.target
+    }
+
+    /// Records the start, where the kind has an event for it. It is tried once: without it the operation does not
+    /// begin.
+    pub(super) async fn started(&self) -> Result<()> {
+        let Some(name) = self.kind.started else { return Ok(()) };
+        let mut event = self.event(name, AuditOutcome::Success);
+        event.metadata.extend(self.at_start.clone());
+        self.vault.record(event).await
+    }
+
+    /// Records an end that has an outcome.
+    pub(super) async fn ended(&self, outcome: AuditOutcome, metadata: Metadata) -> Result<()> {
+        let mut event = self.event(self.kind.ended, outcome);
+        event.metadata.extend(metadata);
+        self.vault.record_patiently(event).await
+    }
+
+    /// Records that it came to nothing. When the vault stays away, an operation that has a start is closed as unknown
+    /// later ([`super::Unfinished`]).
+    pub(super) async fn failed(&self, error: &Error) {
+        let outcome = if error.is_abort() { AuditOutcome::Aborted } else { AuditOutcome::Failed };
+        let mut event = self.event(self.kind.ended, outcome);
+        put(&mut event.metadata, "reason", error.reason());
+        if let Err(error) = self.vault.record_patiently(event).await {
+            let (kind, id) = (self.kind.name, self.operation_id());
+            tracing::error!(kind, id, %error, "the end of an operation is not in the audit log");
+        }
+    }
+
+    fn event(&self, name: &str, outcome: AuditOutcome) -> AuditEvent {
+        AuditEvent { event: name.to_owned(), outcome: outcome.into(), ..self.event.clone() }
+    }
+}

@@ -1,0 +1,256 @@
+//! Databases: what the configuration leaves out, and which rows a time limit keeps.
+
+use jiff::Timestamp;
+use strongroom_archive::manifest::{Skipped, Snapshot as SnapshotKind, SourceRecord};
+use strongroom_archive::schema::TableSchema;
+use strongroom_archive::{AadTemplate, EncryptedColumn};
+use strongroom_store::{DatabaseUrl, Engine};
+use strongroom_tables::{Block, Since, Snapshot, SnapshotOptions, list_tables, open_snapshot};
+use tokio::sync::mpsc;
+
+use super::listing::{Choice, ListedTable, Listing};
+use crate::config::{self, OptionalGroup, SourceConfig};
+use crate::error::{Error, Result};
+
+/// A SQLite or PostgreSQL database.
+pub(crate) struct SqlSource {
+    config: SourceConfig,
+    url: DatabaseUrl,
+}
+
+impl SqlSource {
+    /// A source from its configuration and its URL; nothing is opened.
+    ///
+    /// # Errors
+    /// [`Error::Config`] for a URL that does not fit the kind.
+    pub(crate) fn create(config: SourceConfig, url: &str) -> Result<Self> {
+        let wrong = |problem: String| Error::Config(format!("source {}: {problem}", config.name));
+        let url = DatabaseUrl::parse(url).map_err(|error| wrong(error.to_string()))?;
+        let found = match url.engine() {
+            Engine::Sqlite(_) => "sqlite",
+            Engine::Postgres(_) => "postgres",
+        };
+        if found != config.kind.name() {
+            return Err(wrong(format!("its kind is {}, but its url is a {found} one", config.kind.name())));
+        }
+        Ok(Self { config, url })
+    }
+
+    pub(super) fn name(&self) -> &str {
+        &self.config.name
+    }
+
+    pub(super) fn groups(&self) -> Vec<String> {
+        self.config.optional.iter().map(|group| group.name.clone()).collect()
+    }
+
+    pub(super) async fn list(&self) -> Result<Listing> {
+        let tables = list_tables(&self.url, &self.everything()).await?;
+        Ok(self.listing(&tables))
+    }
+
+    pub(super) async fn check(&self) -> Result<Listing> {
+        let tables = list_tables(&self.url, &self.everything()).await?;
+        self.check_named(&tables)?;
+        Ok(self.listing(&tables))
+    }
+
+    pub(super) async fn open(&self, choice: &Choice) -> Result<SqlSnapshot> {
+        let mut options = self.everything();
+        let mut since = Vec::new();
+        for group in &self.config.optional {
+            if choice.includes(&group.name) {
+                since.extend(time_limits(group, choice.since));
+            } else {
+                options.exclude.extend_from_slice(&group.tables);
+            }
+        }
+        options.only.clone_from(&choice.only);
+        let snapshot = open_snapshot(&self.url, &options).await?;
+        if choice.only.is_none() {
+            self.check_groups(choice, snapshot.tables())?;
+        }
+        let encrypted = self.encrypted(snapshot.tables())?;
+        let record = self.record(&snapshot)?;
+        Ok(SqlSnapshot { snapshot, record, since, encrypted, counted: Vec::new() })
+    }
+
+    fn everything(&self) -> SnapshotOptions {
+        let config = &self.config;
+        SnapshotOptions {
+            source: config.name.clone(),
+            exclude: config.exclude.clone(),
+            only: None,
+            temp_copy: config.temp_copy,
+            schemas: config.schemas.clone(),
+        }
+    }
+
+    fn listing(&self, tables: &[TableSchema]) -> Listing {
+        let mut listed = Vec::with_capacity(tables.len());
+        for table in tables {
+            let group = self.config.optional.iter().find(|group| group.tables.contains(&table.name));
+            let group = group.map(|group| group.name.clone()).unwrap_or_default();
+            listed.push(ListedTable { name: table.name.clone(), group });
+        }
+        let (source, kind) = (self.config.name.clone(), self.config.kind.name());
+        Listing { source, kind, group: String::new(), tables: listed }
+    }
+
+    /// Tables and columns that the configuration names must exist, or they were mistyped.
+    fn check_named(&self, tables: &[TableSchema]) -> Result<()> {
+        let name = &self.config.name;
+        for group in &self.config.optional {
+            if let Some(table) = missing(group, tables) {
+                let group = &group.name;
+                return Err(Error::Config(format!(
+                    "source {name} has no table {table:?}, which its optional group {group:?} names"
+                )));
+            }
+        }
+        for encrypted in &self.config.encrypted_columns {
+            let table =
+                encrypted.parts().and_then(|(table, _)| tables.iter().find(|other| other.name == table));
+            let missing = match table {
+                Some(table) => missing_column(encrypted, table)?,
+                None => Some(encrypted.column.clone()),
+            };
+            if let Some(column) = missing {
+                return Err(Error::Config(format!(
+                    "source {name} has no column {column:?}, which its encrypted_columns name"
+                )));
+            }
+        }
+        Ok(())
+    }
+
+    /// The encrypted columns of `tables`, as manifests declare them.
+    fn encrypted(&self, tables: &[TableSchema]) -> Result<Vec<EncryptedColumn>> {
+        let mut declared = Vec::new();
+        for encrypted in &self.config.encrypted_columns {
+            let Some((name, column)) = encrypted.parts() else { continue };
+            let Some(table) = tables.iter().find(|table| table.name == name) else { continue };
+            if let Some(column) = missing_column(encrypted, table)? {
+                return Err(Error::ColumnMissing { name: self.config.name.clone(), column });
+            }
+            declared.push(EncryptedColumn {
+                table: name.to_owned(),
+                column: column.to_owned(),
+                key: encrypted.key.clone(),
+                aad: encrypted.aad.clone(),
+            });
+        }
+        Ok(declared)
+    }
+
+    fn check_groups(&self, choice: &Choice, tables: &[TableSchema]) -> Result<()> {
+        for group in self.config.optional.iter().filter(|group| choice.includes(&group.name)) {
+            if let Some(table) = missing(group, tables) {
+                let (name, group) = (self.config.name.clone(), group.name.clone());
+                return Err(Error::TableMissing { name, table: table.to_owned(), group });
+            }
+        }
+        Ok(())
+    }
+
+    fn record(&self, snapshot: &Snapshot) -> Result<SourceRecord> {
+        let info = snapshot.info();
+        let kind = match info.kind {
+            "repeatable-read" => SnapshotKind::RepeatableRead,
+            "read-transaction" => SnapshotKind::ReadTransaction,
+            "vacuum-copy" => SnapshotKind::VacuumCopy,
+            other => return Err(Error::Defect(format!("{other:?} is no kind of snapshot"))),
+        };
+        let mut skipped = Vec::with_capacity(info.skipped.len());
+        for left_out in &info.skipped {
+            skipped.push(Skipped { name: left_out.name.clone(), reason: left_out.reason.clone() });
+        }
+        Ok(SourceRecord {
+            name: self.config.name.clone(),
+            kind: self.config.kind.name().to_owned(),
+            engine: info.engine.clone(),
+            snapshot: kind,
+            skipped,
+        })
+    }
+}
+
+/// What `table` lacks of the column itself and those that its additional data is made of, as `table.column`.
+fn missing_column(encrypted: &config::EncryptedColumn, table: &TableSchema) -> Result<Option<String>> {
+    let template = AadTemplate::parse(&encrypted.aad)?;
+    let column = encrypted.parts().map(|(_, column)| column);
+    let mut needed = column.into_iter().chain(template.columns());
+    let missing = needed.find(|needed| !table.columns.iter().any(|other| other.name == *needed));
+    Ok(missing.map(|missing| format!("{}.{missing}", table.name)))
+}
+
+fn missing<'a>(group: &'a OptionalGroup, tables: &[TableSchema]) -> Option<&'a str> {
+    let exists = |name: &String| tables.iter().any(|table| table.name == *name);
+    group.tables.iter().find(|name| !exists(name)).map(String::as_str)
+}
+
+/// The group's tables, each with its limit, when the request and the group both name one.
+fn time_limits(group: &OptionalGroup, since: Option<Timestamp>) -> Vec<(String, Since)> {
+    let (Some(since), Some(column)) = (since, &group.time_column) else { return Vec::new() };
+    let limit = Since { column: column.clone(), from: since.as_microsecond() };
+    group.tables.iter().map(|table| (table.clone(), limit.clone())).collect()
+}
+
+/// How many values of an encrypted column each key version has sealed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ColumnCount {
+    /// The column.
+    pub(crate) column: EncryptedColumn,
+    /// The source it is in.
+    pub(crate) source: String,
+    /// What stands for a kid in the values, with the number of rows.
+    pub(crate) kids: Vec<(String, u64)>,
+}
+
+/// An open database snapshot.
+pub(crate) struct SqlSnapshot {
+    snapshot: Snapshot,
+    record: SourceRecord,
+    since: Vec<(String, Since)>,
+    encrypted: Vec<EncryptedColumn>,
+    counted: Vec<ColumnCount>,
+}
+
+impl SqlSnapshot {
+    pub(super) fn record(&self) -> &SourceRecord {
+        &self.record
+    }
+
+    pub(super) fn tables(&self) -> &[TableSchema] {
+        self.snapshot.tables()
+    }
+
+    pub(super) fn encrypted(&self) -> &[EncryptedColumn] {
+        &self.encrypted
+    }
+
+    pub(super) fn counted(&self) -> &[ColumnCount] {
+        &self.counted
+    }
+
+    pub(super) async fn read_table(&mut self, table: &str, blocks: &mpsc::Sender<Block>) -> Result<u64> {
+        let since = self.since.iter().find(|(name, _)| name == table).map(|(_, since)| since);
+        let rows = self.snapshot.read_table(table, since, blocks).await?;
+        self.count(table).await?;
+        Ok(rows)
+    }
+
+    /// Counts the whole table, also where a time limit left rows out: a census is about the column.
+    async fn count(&mut self, table: &str) -> Result<()> {
+        for column in self.encrypted.iter().filter(|column| column.table == table) {
+            let kids = self.snapshot.count_kids(table, &column.column).await?;
+            let (column, source) = (column.clone(), self.record.name.clone());
+            self.counted.push(ColumnCount { column, source, kids });
+        }
+        Ok(())
+    }
+
+    pub(super) async fn close(self) {
+        self.snapshot.close().await;
+    }
+}

@@ -1,0 +1,17 @@
+//! The vault as this service calls it: callers' tokens, the audit log, keys, seals, signatures, checks of values.
+//!
+//! Every call carries the service's own token and ends after five seconds. The vault's tables are read through
+//! [`crate::sources`] on a connection of their own, so that bulk data never holds up a call made here.
+
+mod audit;
+mod checks;
+mod client;
+mod keys;
+mod seal;
+mod signatures;
+mod tokens;
+
+pub(crate) use checks::Checks;
+pub(crate) use client::{VaultClient, is_away, vault_error};
+pub(crate) use keys::KeyRing;
+pub(crate) use signatures::SigningKey;

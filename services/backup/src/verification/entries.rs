@@ -1,0 +1,175 @@
+//! One pass over an archive on a thread of its own: every entry is checked, and its sealed values are handed on.
+
+use std::io;
+use std::time::Instant;
+
+use serde_json::value::RawValue;
+use strongroom_api::backup::v1::verify_backup_response::{Entry, Message, Progress};
+use strongroom_archive::schema::TableSchema;
+use strongroom_archive::{EncryptedColumn, EntryKind, Error as ArchiveError, Watch, verify_entry};
+use tokio::runtime::Handle;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use super::progress::Reporter;
+use super::values::{Batch, Questions};
+use crate::error::{Error, Result};
+use crate::incoming::{Archive, problem_of};
+use crate::operation::PROGRESS_INTERVAL;
+
+/// What the entries are.
+#[derive(Default)]
+pub(super) struct Entries {
+    pub(super) count: i64,
+    pub(super) tables: i64,
+    pub(super) rows: i64,
+    pub(super) files: i64,
+    /// How many are not as the manifest says.
+    pub(super) bad: i64,
+    /// The first of those, and what is wrong with it.
+    pub(super) problem: String,
+    /// What is wrong with the seal, as far as that was the reason.
+    pub(super) seal_problem: Option<String>,
+    /// A table with sealed values of which not all could be looked at.
+    pub(super) unread: Option<String>,
+}
+
+/// The pass, and its ways out: to the client, and to the task that asks the vault.
+pub(super) struct Pass {
+    questions: Questions,
+    batches: mpsc::Sender<Batch>,
+    reporter: Reporter,
+    stop: CancellationToken,
+    runtime: Handle,
+    progress: Progress,
+    /// Bytes of the entries before this one.
+    before: u64,
+    told: Instant,
+}
+
+impl Pass {
+    /// Hands the values of `columns` to `batches`, until `stop`.
+    pub(super) fn create(
+        columns: &[EncryptedColumn],
+        batches: mpsc::Sender<Batch>,
+        reporter: Reporter,
+        stop: CancellationToken,
+    ) -> Result<Self> {
+        Ok(Self {
+            questions: Questions::create(columns)?,
+            batches,
+            reporter,
+            stop,
+            runtime: Handle::current(),
+            progress: Progress::default(),
+            before: 0,
+            told: Instant::now(),
+        })
+    }
+
+    /// Blocks until every entry was looked at.
+    ///
+    /// # Errors
+    /// [`Error::ClientLeft`], [`Error::ClientSilent`], [`Error::Staging`], and [`Error::ShuttingDown`] for `stop`.
+    pub(super) fn run(mut self, archive: &mut Archive) -> Result<Entries> {
+        let mut entries = Entries::default();
+        self.progress.bytes_total = archive.entries().iter().map(|entry| entry.bytes).sum::<u64>() as i64;
+        for index in 0..archive.entries().len() {
+            self.entry(archive, index, &mut entries)?;
+            self.before += archive.entries()[index].bytes;
+            self.step(0)?;
+        }
+        let Self { questions, batches, stop, runtime, .. } = self;
+        hand_on(&runtime, &stop, &batches, questions.finish())?;
+        Ok(entries)
+    }
+
+    fn entry(&mut self, archive: &mut Archive, index: usize, entries: &mut Entries) -> Result<()> {
+        let record = archive.entries()[index].clone();
+        self.progress.entry.clone_from(&record.name);
+        self.questions.begin_entry();
+        let checked = verify_entry(archive, index, self);
+        let of_seal = matches!(checked, Err(ArchiveError::Seal(_)));
+        let mut entry = Entry { name: record.name, ..Entry::default() };
+        match problem_of(checked)? {
+            Ok(rows) => entry.rows = rows as i64,
+            Err(problem) => {
+                if of_seal {
+                    entries.seal_problem.get_or_insert_with(|| problem.clone());
+                }
+                entry.problem = problem;
+            }
+        }
+        let encrypted = &archive.manifest().encrypted_columns;
+        let has_sealed = encrypted.iter().any(|column| record.table.as_deref() == Some(&*column.table));
+        entries.count(&entry, record.kind, has_sealed);
+        self.wait(self.reporter.send(Message::Entry(entry)))
+    }
+
+    /// Tells how far it is, and feels a stop.
+    fn step(&mut self, bytes: u64) -> Result<()> {
+        if self.stop.is_cancelled() {
+            return Err(Error::ShuttingDown);
+        }
+        if self.told.elapsed() >= PROGRESS_INTERVAL {
+            self.told = Instant::now();
+            self.progress.bytes_verified = (self.before + bytes) as i64;
+            self.reporter.progress(self.progress.clone());
+        }
+        Ok(())
+    }
+
+    fn wait(&self, sending: impl Future<Output = Result<()>>) -> Result<()> {
+        let sent = self.stop.run_until_cancelled(sending);
+        self.runtime.block_on(sent).unwrap_or(Err(Error::ShuttingDown))
+    }
+}
+
+impl Entries {
+    fn count(&mut self, entry: &Entry, kind: EntryKind, has_sealed: bool) {
+        self.count += 1;
+        self.tables += i64::from(kind == EntryKind::Table);
+        self.files += i64::from(kind == EntryKind::File);
+        self.rows += entry.rows;
+        if entry.problem.is_empty() {
+            return;
+        }
+        self.bad += 1;
+        if self.bad == 1 {
+            self.problem.clone_from(&entry.problem);
+        }
+        if has_sealed {
+            self.unread.get_or_insert_with(|| entry.name.clone());
+        }
+    }
+}
+
+impl Watch for Pass {
+    fn row(&mut self, schema: &TableSchema, values: &[&RawValue]) -> strongroom_archive::Result<()> {
+        let Self { questions, batches, stop, runtime, .. } = self;
+        questions.add(schema, values, |batch| hand_on(runtime, stop, batches, batch)).map_err(to_archive)
+    }
+
+    fn progress(&mut self, bytes: u64) -> strongroom_archive::Result<()> {
+        self.step(bytes).map_err(to_archive)
+    }
+}
+
+/// Blocks until there is room. Whoever asks the vault has left with an error of its own, which is the one that counts.
+fn hand_on(
+    runtime: &Handle,
+    stop: &CancellationToken,
+    batches: &mpsc::Sender<Batch>,
+    batch: Batch,
+) -> Result<()> {
+    let sent = stop.run_until_cancelled(batches.send(batch));
+    match runtime.block_on(sent) {
+        Some(Ok(())) => Ok(()),
+        Some(Err(_)) | None => Err(Error::ShuttingDown),
+    }
+}
+
+/// The reader of the archive hands it back as it is.
+fn to_archive(error: Error) -> ArchiveError {
+    ArchiveError::Sink(io::Error::from(error))
+}

@@ -1,0 +1,158 @@
+//! What a verification has found, level by level.
+
+use strongroom_api::backup::v1::verify_backup_response::{Column, Verdict};
+use strongroom_api::backup::v1::{LevelVerdict, VerifyLevel, VerifyOutcome};
+use strongroom_api::time::timestamp;
+use strongroom_archive::Manifest;
+
+use super::entries::Entries;
+
+const LEVELS: [VerifyLevel; 4] =
+    [VerifyLevel::Framing, VerifyLevel::Signature, VerifyLevel::Content, VerifyLevel::Values];
+
+/// What there is to say of an archive of a release that did not declare columns yet.
+const UNDECLARED: &str = "the manifest names key versions, but not the columns that hold the values sealed with them: \
+    no value could be looked at; a new export declares them";
+
+/// The verdict while it is made.
+pub(super) struct Findings {
+    verdict: Verdict,
+    columns: Vec<Column>,
+    /// A table with sealed values of which not all could be looked at.
+    unread: Option<String>,
+    /// Values are sealed in it, and it does not say where.
+    is_undeclared: bool,
+}
+
+impl Findings {
+    /// Of a file of `size` bytes, of which nothing else is known.
+    pub(super) fn create(size: u64, sha256: String) -> Self {
+        let skipped = VerifyOutcome::Skipped.into();
+        let level = |level: VerifyLevel| LevelVerdict {
+            level: level.into(),
+            outcome: skipped,
+            problem: String::new(),
+        };
+        let levels = LEVELS.map(level).to_vec();
+        let verdict = Verdict { levels, size_bytes: size as i64, sha256, ..Verdict::default() };
+        Self { verdict, columns: Vec::new(), unread: None, is_undeclared: false }
+    }
+
+    /// It cannot be opened at all.
+    pub(super) fn unreadable(&mut self, problem: String) {
+        self.settle(VerifyLevel::Framing, Some(problem));
+    }
+
+    /// It was opened, and says this of itself.
+    pub(super) fn describe(&mut self, manifest: &Manifest) {
+        self.verdict.archive_id.clone_from(&manifest.archive_id);
+        self.verdict.app_name.clone_from(&manifest.app_name);
+        self.verdict.create_time = Some(timestamp(manifest.created_at.as_microsecond()));
+        self.is_undeclared = manifest.encrypted_columns.is_empty() && !manifest.kids.is_empty();
+    }
+
+    pub(super) fn signed(&mut self, (outcome, problem): (VerifyOutcome, String)) {
+        self.set(VerifyLevel::Signature, outcome, &problem);
+    }
+
+    /// All entries were looked at.
+    pub(super) fn read(&mut self, entries: Entries) {
+        let Entries { count, tables, rows, files, bad, problem, seal_problem, unread } = entries;
+        let verdict = &mut self.verdict;
+        (verdict.entries, verdict.tables, verdict.rows, verdict.files) = (count, tables, rows, files);
+        self.settle(VerifyLevel::Framing, seal_problem);
+        let told = || format!("{bad} of {count} entries are not as the manifest says; the first: {problem}");
+        self.settle(VerifyLevel::Content, (bad > 0).then(told));
+        self.unread = unread;
+    }
+
+    /// All values were asked about.
+    pub(super) fn judged(&mut self, columns: Vec<Column>) {
+        if self.is_undeclared {
+            return self.set(VerifyLevel::Values, VerifyOutcome::Skipped, UNDECLARED);
+        }
+        let sum = |of: fn(&Column) -> i64| columns.iter().map(of).sum::<i64>();
+        let (values, fine) = (sum(|column| column.values), sum(|column| column.decryptable));
+        self.verdict.values = values;
+        let closed = || format!("{} of {values} sealed values would not open", values - fine);
+        let unread =
+            self.unread.take().map(|entry| format!("not every value of {entry:?} could be looked at"));
+        self.settle(VerifyLevel::Values, (fine < values).then(closed).or(unread));
+        self.columns = columns;
+    }
+
+    /// Whether every level has passed.
+    pub(super) fn is_ok(&self) -> bool {
+        let passed = i32::from(VerifyOutcome::Passed);
+        self.verdict.levels.iter().all(|level| level.outcome == passed)
+    }
+
+    /// The verdict so far.
+    pub(super) fn verdict(&self) -> &Verdict {
+        &self.verdict
+    }
+
+    /// Values that would not open.
+    pub(super) fn closed_values(&self) -> i64 {
+        self.columns.iter().map(|column| column.undecryptable + column.unknown_kid).sum()
+    }
+
+    /// What the client is sent.
+    pub(super) fn into_messages(self) -> (Vec<Column>, Verdict) {
+        let ok = self.is_ok();
+        (self.columns, Verdict { ok, ..self.verdict })
+    }
+
+    fn settle(&mut self, level: VerifyLevel, problem: Option<String>) {
+        let outcome = if problem.is_some() { VerifyOutcome::Failed } else { VerifyOutcome::Passed };
+        self.set(level, outcome, &problem.unwrap_or_default());
+    }
+
+    fn set(&mut self, level: VerifyLevel, outcome: VerifyOutcome, problem: &str) {
+        let level = i32::from(level);
+        for known in self.verdict.levels.iter_mut().filter(|known| known.level == level) {
+            known.outcome = outcome.into();
+            problem.clone_into(&mut known.problem);
+        }
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use strongroom_archive::{ArchiveWriter, Compression, Limits, ManifestHead};
+
+    use super::*;
+
+    fn manifest(kids: &[&str]) -> Manifest {
+        let head = ManifestHead {
+            app_name: "PromptGate".to_owned(),
+            app_url: String::new(),
+            created_at: jiff::Timestamp::UNIX_EPOCH,
+            options: [].into_iter().collect(),
+            archive_id: String::new(),
+            producer: String::new(),
+            root_key_id: None,
+            kids: kids.iter().map(|kid| (*kid).to_owned()).collect(),
+            encrypted_columns: Vec::new(),
+            audit_head: None,
+            sources: Vec::new(),
+            partial: None,
+        };
+        let writer = ArchiveWriter::create(Vec::new(), Limits::V1, Compression::default());
+        writer.finish(head).unwrap().0
+    }
+
+    #[test]
+    fn values_that_were_not_looked_at_have_not_passed() {
+        for (kids, passes) in [(&[][..], true), (&["00112233445566ff"], false)] {
+            let mut findings = Findings::create(1, String::new());
+            findings.describe(&manifest(kids));
+            findings.signed((VerifyOutcome::Passed, String::new()));
+            findings.read(Entries::default());
+            findings.judged(Vec::new());
+            assert_eq!(findings.is_ok(), passes);
+            assert_eq!(findings.verdict().levels[3].problem.is_empty(), passes);
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! Sealed values: the vault is asked about each, and its verdicts are counted by column.
+//!
+//! One side reads rows on a thread of its own and makes batches of questions ([`questions`]); the other, here, asks
+//! the vault and counts. One batch is being made, one waits and one is being asked, so that memory stays what three
+//! take.
+
+mod batch;
+mod questions;
+
+use strongroom_api::backup::v1::verify_backup_response::{Column, Row};
+use strongroom_api::limits::KEY_VERSION_NOT_FOUND;
+use strongroom_api::vault::v1::check_decryptable_response::Verdict;
+use strongroom_archive::EncryptedColumn;
+use tokio::sync::mpsc;
+
+use super::progress::Reporter;
+use crate::error::Result;
+use crate::vault_client::{Checks, VaultClient};
+pub(super) use batch::Batch;
+pub(super) use questions::Questions;
+
+/// Rows that a column's verdict names.
+const NAMED_ROWS: usize = 100;
+
+/// Asks about every batch until there are no more, and returns what is known of `columns`.
+///
+/// # Errors
+/// The vault's.
+pub(super) async fn answer(
+    vault: &VaultClient,
+    columns: &[EncryptedColumn],
+    mut batches: mpsc::Receiver<Batch>,
+    reporter: &Reporter,
+) -> Result<Vec<Column>> {
+    let mut tally: Vec<Column> = columns.iter().map(uncounted).collect();
+    let mut open: Option<Checks> = None;
+    loop {
+        // A long table without sealed values, for example, leaves the vault without questions.
+        let next = tokio::time::timeout(Checks::QUIET, batches.recv()).await;
+        if let Some(checks) = open.take_if(|checks| next.is_err() || checks.is_old()) {
+            checks.finish().await?;
+        }
+        match next {
+            Ok(Some(batch)) => {
+                reporter.count_values(batch.len());
+                judge(vault, &mut open, batch, &mut tally).await?;
+            }
+            Ok(None) => break,
+            Err(_) => {}
+        }
+    }
+    if let Some(checks) = open {
+        checks.finish().await?;
+    }
+    Ok(tally)
+}
+
+fn uncounted(column: &EncryptedColumn) -> Column {
+    Column {
+        table: column.table.clone(),
+        column: column.column.clone(),
+        key_id: column.key.clone(),
+        ..Column::default()
+    }
+}
+
+async fn judge(
+    vault: &VaultClient,
+    open: &mut Option<Checks>,
+    batch: Batch,
+    tally: &mut [Column],
+) -> Result<()> {
+    let Batch { items, locations, refused, .. } = batch;
+    for (location, reason) in refused {
+        let verdict = Verdict { reason: reason.to_owned(), ..Verdict::default() };
+        count(&mut tally[location.column], location.row, verdict);
+    }
+    if items.is_empty() {
+        return Ok(());
+    }
+    let checks = match open {
+        Some(checks) => checks,
+        None => open.insert(vault.begin_checks().await?),
+    };
+    for (location, verdict) in locations.into_iter().zip(checks.ask(items).await?) {
+        count(&mut tally[location.column], location.row, verdict);
+    }
+    Ok(())
+}
+
+fn count(column: &mut Column, row: String, verdict: Verdict) {
+    column.values += 1;
+    if verdict.decryptable {
+        column.decryptable += 1;
+        return;
+    }
+    match verdict.reason.as_str() {
+        KEY_VERSION_NOT_FOUND => column.unknown_kid += 1,
+        _ => column.undecryptable += 1,
+    }
+    if column.rows.len() < NAMED_ROWS {
+        column.rows.push(Row { id: row, kid: verdict.kid, reason: verdict.reason });
+    }
+}
