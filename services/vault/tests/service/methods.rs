@@ -1,22 +1,19 @@
 //! Every method of the vault, walked by the descriptor set: none is without a permission, a selector rule and a
 //! decision about the audit log. A method that is new in the protos fails here until it is decided.
-#![expect(clippy::unwrap_used, reason = "tests")]
-
-mod server;
 
 use std::collections::BTreeSet;
 
 use strongroom_api::PERMISSIONS;
 use strongroom_api::vault::v1::selector::Selector as Kind;
-use strongroom_api::vault::v1::{IssueTokenRequest, ListAuditEventsRequest, Selector};
-use strongroom_runtime::client::{AuthorizedChannel, Bearer};
+use strongroom_api::vault::v1::{ListAuditEventsRequest, Selector};
+use strongroom_runtime::client::AuthorizedChannel;
 use strongroom_runtime::status::reason_of;
-use tonic::service::interceptor::InterceptedService;
+use strongroom_testkit::requests::{TokenBuilder as _, events, token};
 use tonic::{Code, Request, Status};
 
+use crate::support::TestVault;
 use Audit::{Event, Free};
 use Rule::{Bound, Refused};
-use server::TestVault;
 
 /// What a token with selectors meets.
 #[derive(Clone, Copy, PartialEq)]
@@ -147,22 +144,16 @@ async fn call(channel: &AuthorizedChannel, method: &str) -> Result<(), Status> {
 async fn a_narrowed_token_reaches_only_what_its_selectors_bind() {
     let vault = TestVault::sqlite().await;
     let mut admin = vault.admin().await;
-    let request = IssueTokenRequest {
-        name: "narrowed admin".into(),
-        role: "admin".into(),
-        selectors: vec![Selector { selector: Some(Kind::Provider("openai".into())) }],
-        ..Default::default()
-    };
-    let token = admin.tokens.issue_token(request).await.unwrap().into_inner().secret;
-    let channel = InterceptedService::new(vault.channel().await, Bearer::new(&token).unwrap());
+    let openai = Selector { selector: Some(Kind::Provider("openai".into())) };
+    let narrowed = admin.issue(token("admin").selectors([openai])).await.unwrap();
+    let channel = vault.authorized(&narrowed.secret);
     for (method, rule, _) in DECIDED {
         let answer = call(&channel, method).await;
         let refused = matches!(&answer, Err(status) if status.code() == Code::PermissionDenied
             && reason_of(status) == "PERMISSION_MISSING");
         assert_eq!(refused, *rule == Refused, "{method}: {answer:?}");
     }
-    let denied =
-        ListAuditEventsRequest { event: "access.denied".into(), page_size: 1000, ..Default::default() };
+    let denied = ListAuditEventsRequest { page_size: 1000, ..events("access.denied") };
     let denied = admin.audit.list_audit_events(denied).await.unwrap().into_inner().events.len();
     let expected = DECIDED.iter().filter(|(_, rule, _)| *rule == Refused).count();
     assert_eq!(denied, expected, "each refusal is in the log");

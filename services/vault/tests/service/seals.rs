@@ -1,34 +1,16 @@
 //! File keys of archives: who may have them wrapped and unwrapped, and what the log says of it.
-#![expect(clippy::unwrap_used, reason = "tests")]
 
-mod server;
-
-use strongroom_api::vault::v1::seal_service_client::SealServiceClient;
 use strongroom_api::vault::v1::{
-    AuditEvent, IssueTokenRequest, ListAuditEventsRequest, UnwrapFileKeyRequest, WrapFileKeyRequest,
-    WrapFileKeyResponse, WrappedFileKey,
+    UnwrapFileKeyRequest, WrapFileKeyRequest, WrapFileKeyResponse, WrappedFileKey,
 };
 use strongroom_crypto::{RootKey, wrap_file_key};
-use strongroom_runtime::client::{AuthorizedChannel, Bearer};
 use strongroom_runtime::status::reason_of;
 use tonic::Code;
 
-use server::{Clients, TestVault};
-
-type Seals = SealServiceClient<AuthorizedChannel>;
+use crate::support::TestVault;
 
 const FILE_KEY: [u8; 16] = *b"0123456789abcdef";
 const ROLES: [&str; 6] = ["admin", "operator", "auditor", "gateway", "backup-service", "backup-creator"];
-
-async fn seals(vault: &TestVault, token: &str) -> Seals {
-    SealServiceClient::with_interceptor(vault.channel().await, Bearer::new(token).unwrap())
-}
-
-async fn with_role(vault: &TestVault, admin: &mut Clients, role: &str) -> Seals {
-    let request = IssueTokenRequest { name: role.into(), role: role.into(), ..Default::default() };
-    let issued = admin.tokens.issue_token(request).await.unwrap().into_inner();
-    seals(vault, &issued.secret).await
-}
 
 fn wrap() -> WrapFileKeyRequest {
     WrapFileKeyRequest { file_key: FILE_KEY.to_vec().into(), archive_id: "archive-7".into() }
@@ -42,14 +24,6 @@ fn unwrap(stanzas: &[&WrapFileKeyResponse]) -> UnwrapFileKeyRequest {
     UnwrapFileKeyRequest { stanzas: stanzas.iter().map(stanza).collect() }
 }
 
-/// Events about file keys, oldest first.
-async fn events(admin: &mut Clients) -> Vec<AuditEvent> {
-    let request = ListAuditEventsRequest { event: "archive.*".into(), ..Default::default() };
-    let mut events = admin.audit.list_audit_events(request).await.unwrap().into_inner().events;
-    events.reverse();
-    events
-}
-
 /// As another vault would wrap it, whose root key has this one's id if that is given.
 fn foreign(root_key_id: Option<&str>) -> WrapFileKeyResponse {
     let root = RootKey::generate();
@@ -61,17 +35,16 @@ fn foreign(root_key_id: Option<&str>) -> WrapFileKeyResponse {
 async fn a_file_key_comes_back_and_both_ways_are_in_the_log() {
     for vault in TestVault::each().await {
         let mut admin = vault.admin().await;
-        let mut seals = seals(&vault, &vault.admin_token().await).await;
-        let wrapped = seals.wrap_file_key(wrap()).await.unwrap().into_inner();
+        let wrapped = admin.seals.wrap_file_key(wrap()).await.unwrap().into_inner();
         assert!(!wrapped.wrapped.windows(16).any(|part| part == FILE_KEY));
         // One of another vault before it, and one that was changed, are passed over.
         let (other, changed) = (foreign(None), foreign(Some(&wrapped.root_key_id)));
         let request = unwrap(&[&other, &changed, &wrapped]);
-        let opened = seals.unwrap_file_key(request).await.unwrap().into_inner();
+        let opened = admin.seals.unwrap_file_key(request).await.unwrap().into_inner();
         assert_eq!(opened.file_key.as_ref(), FILE_KEY);
         assert!(!format!("{opened:?}").contains("48, 49"), "{opened:?}");
 
-        let events = events(&mut admin).await;
+        let events = admin.events_in_order("archive.*").await;
         let [made, read] = events.as_slice() else { panic!("{events:?}") };
         assert_eq!((made.event.as_str(), made.target.as_str()), ("archive.key_wrapped", "archive-7"));
         assert_eq!(read.event, "archive.key_unwrapped");
@@ -84,8 +57,7 @@ async fn a_file_key_comes_back_and_both_ways_are_in_the_log() {
 async fn what_does_not_open_says_why_and_is_in_the_log() {
     let vault = TestVault::sqlite().await;
     let mut admin = vault.admin().await;
-    let mut seals = seals(&vault, &vault.admin_token().await).await;
-    let wrapped = seals.wrap_file_key(wrap()).await.unwrap().into_inner();
+    let wrapped = admin.seals.wrap_file_key(wrap()).await.unwrap().into_inner();
     let (other, changed) = (foreign(None), foreign(Some(&wrapped.root_key_id)));
     for (stanzas, code, reason) in [
         (vec![&other], Code::FailedPrecondition, "ROOT_KEY_MISSING"),
@@ -93,9 +65,9 @@ async fn what_does_not_open_says_why_and_is_in_the_log() {
         (vec![&other, &changed], Code::InvalidArgument, "FILE_KEY_INVALID"),
         (vec![&changed, &other], Code::InvalidArgument, "FILE_KEY_INVALID"),
     ] {
-        let refused = seals.unwrap_file_key(unwrap(&stanzas)).await.unwrap_err();
+        let refused = admin.seals.unwrap_file_key(unwrap(&stanzas)).await.unwrap_err();
         assert_eq!((refused.code(), reason_of(&refused).as_str()), (code, reason), "{refused:?}");
-        let last = events(&mut admin).await.pop().unwrap();
+        let last = admin.events_in_order("archive.*").await.pop().unwrap();
         assert_eq!((last.event.as_str(), last.outcome), ("archive.key_unwrapped", 3), "{last:?}");
     }
 }
@@ -104,11 +76,10 @@ async fn what_does_not_open_says_why_and_is_in_the_log() {
 async fn each_role_seals_and_opens_only_what_it_may() {
     let vault = TestVault::sqlite().await;
     let mut admin = vault.admin().await;
-    let mut own = seals(&vault, &vault.admin_token().await).await;
-    let wrapped = own.wrap_file_key(wrap()).await.unwrap().into_inner();
+    let wrapped = admin.seals.wrap_file_key(wrap()).await.unwrap().into_inner();
     let (mut sealing, mut opening) = (Vec::new(), Vec::new());
     for role in ROLES {
-        let mut seals = with_role(&vault, &mut admin, role).await;
+        let mut seals = vault.with_role(role).await.seals;
         let answers = [
             (&mut sealing, seals.wrap_file_key(wrap()).await.map(drop)),
             (&mut opening, seals.unwrap_file_key(unwrap(&[&wrapped])).await.map(drop)),

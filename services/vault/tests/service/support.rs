@@ -1,23 +1,24 @@
 //! A vault of one test, serving on a free port until it is dropped.
-#![expect(dead_code, reason = "each test binary uses its part")]
+
+mod clients;
+mod refusals;
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
-use strongroom_api::source::v1::source_service_client::SourceServiceClient;
-use strongroom_api::vault::v1::audit_service_client::AuditServiceClient;
-use strongroom_api::vault::v1::credential_service_client::CredentialServiceClient;
-use strongroom_api::vault::v1::key_service_client::KeyServiceClient;
-use strongroom_api::vault::v1::reference_service_client::ReferenceServiceClient;
-use strongroom_api::vault::v1::token_service_client::TokenServiceClient;
 use strongroom_crypto::RootKey;
 use strongroom_runtime::client::{AuthorizedChannel, Bearer, Target};
 use strongroom_runtime::{Clock, Shutdown, SystemClock};
-use strongroom_testkit::{ManualClock, TestDb};
+use strongroom_testkit::{ManualClock, TestDb, requests};
 use strongroom_vault::VaultConfig;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
+use tonic::service::interceptor::InterceptedService;
 use tonic::transport::Channel;
+
+pub(crate) use clients::Clients;
+pub(crate) use refusals::{assert_field, assert_refused, metadata_of};
 
 /// A running vault.
 pub(crate) struct TestVault {
@@ -29,16 +30,6 @@ pub(crate) struct TestVault {
     pub(crate) clock: ManualClock,
     /// Its database, for what only an intruder would do.
     pub(crate) database: Arc<TestDb>,
-}
-
-/// Its clients with one token.
-pub(crate) struct Clients {
-    pub(crate) credentials: CredentialServiceClient<AuthorizedChannel>,
-    pub(crate) references: ReferenceServiceClient<AuthorizedChannel>,
-    pub(crate) tokens: TokenServiceClient<AuthorizedChannel>,
-    pub(crate) keys: KeyServiceClient<AuthorizedChannel>,
-    pub(crate) audit: AuditServiceClient<AuthorizedChannel>,
-    pub(crate) source: SourceServiceClient<AuthorizedChannel>,
 }
 
 impl TestVault {
@@ -91,6 +82,12 @@ impl TestVault {
         Self { address, folder, shutdown, serving, clock: ManualClock::default(), database }
     }
 
+    /// The same vault after an orderly stop.
+    pub(crate) async fn restarted(self) -> Self {
+        self.shutdown.begin();
+        self.beside().await
+    }
+
     /// Ends it between two of its steps, without a word.
     pub(crate) fn kill(&self) {
         self.serving.abort();
@@ -98,6 +95,10 @@ impl TestVault {
 
     pub(crate) fn config(&self) -> VaultConfig {
         config(&self.folder, &self.database)
+    }
+
+    pub(crate) fn root_key(&self) -> RootKey {
+        RootKey::parse(&std::fs::read_to_string(root_key_file(&self.folder)).unwrap()).unwrap()
     }
 
     /// Runs statements behind the vault's back.
@@ -110,26 +111,28 @@ impl TestVault {
         self.database.number(sql)
     }
 
-    pub(crate) async fn channel(&self) -> Channel {
+    pub(crate) fn channel(&self) -> Channel {
         let target = Target { url: format!("http://{}", self.address), ..Target::default() };
         target.channel().unwrap()
     }
 
-    pub(crate) async fn clients(&self, token: &str) -> Clients {
-        let (channel, bearer) = (self.channel().await, Bearer::new(token).unwrap());
-        Clients {
-            credentials: CredentialServiceClient::with_interceptor(channel.clone(), bearer.clone()),
-            references: ReferenceServiceClient::with_interceptor(channel.clone(), bearer.clone()),
-            tokens: TokenServiceClient::with_interceptor(channel.clone(), bearer.clone()),
-            keys: KeyServiceClient::with_interceptor(channel.clone(), bearer.clone()),
-            audit: AuditServiceClient::with_interceptor(channel.clone(), bearer.clone()),
-            source: SourceServiceClient::with_interceptor(channel, bearer),
-        }
+    pub(crate) fn authorized(&self, token: &str) -> AuthorizedChannel {
+        InterceptedService::new(self.channel(), Bearer::new(token).unwrap())
+    }
+
+    pub(crate) fn clients(&self, token: &str) -> Clients {
+        Clients::new(&self.authorized(token))
     }
 
     /// Clients with the first admin token.
     pub(crate) async fn admin(&self) -> Clients {
-        self.clients(&self.admin_token().await).await
+        self.clients(&self.admin_token().await)
+    }
+
+    /// Clients with a new token.
+    pub(crate) async fn with_role(&self, role: &str) -> Clients {
+        let issued = self.admin().await.issue(requests::token(role)).await.unwrap();
+        self.clients(&issued.secret)
     }
 
     /// The first admin token, once the vault has written it.
@@ -141,7 +144,7 @@ impl TestVault {
             {
                 return token;
             }
-            tokio::time::sleep(std::time::Duration::from_millis(25)).await;
+            tokio::time::sleep(Duration::from_millis(25)).await;
         }
         panic!("the vault wrote no admin token");
     }
@@ -167,5 +170,23 @@ fn config(folder: &tempfile::TempDir, database: &TestDb) -> VaultConfig {
         root_key_file: Some(root_key_file(folder)),
         admin_token_file: Some(admin_token_file(folder)),
         ..VaultConfig::default()
+    }
+}
+
+/// Waits until `look` finds something that is only a matter of time. How long it takes is not what a test is about:
+/// the limit ends one that hangs.
+pub(crate) async fn eventually<T>(look: impl AsyncFnMut() -> Option<T>) -> T {
+    within(Duration::from_secs(60), look).await
+}
+
+/// Waits until `look` finds something, at most as long as the vault promises.
+pub(crate) async fn within<T>(limit: Duration, mut look: impl AsyncFnMut() -> Option<T>) -> T {
+    let began = Instant::now();
+    loop {
+        if let Some(found) = look().await {
+            return found;
+        }
+        assert!(began.elapsed() < limit, "not within {limit:?}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }

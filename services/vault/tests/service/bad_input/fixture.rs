@@ -5,14 +5,13 @@
 use prost_reflect::{DynamicMessage, MethodDescriptor};
 use serde::de::DeserializeSeed as _;
 use serde_json::{Value, json};
-use strongroom_runtime::client::{AuthorizedChannel, Bearer};
+use strongroom_runtime::client::AuthorizedChannel;
 use tonic::Status;
-use tonic::service::interceptor::InterceptedService;
 use uuid::Uuid;
 
-use crate::call::call;
-use crate::server::TestVault;
-use crate::walk::{methods, pool};
+use super::call::call;
+use super::walk::{methods, pool};
+use crate::support::TestVault;
 
 pub(crate) struct Fixture {
     channel: AuthorizedChannel,
@@ -35,7 +34,7 @@ impl Fixture {
 
     async fn on(vault: TestVault) -> Self {
         let token = vault.admin_token().await;
-        let channel = InterceptedService::new(vault.channel().await, Bearer::new(&token).unwrap());
+        let channel = vault.authorized(&token);
         let (kept, fresh) = (Vec::new(), Vec::new());
         let mut fixture = Self { channel, methods: methods(&pool()), kept, fresh, _vault: vault };
         let old = fixture.ask("KeyService/CreateKey", json!({"keyId": "k-used"})).await;

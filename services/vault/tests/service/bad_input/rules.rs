@@ -1,7 +1,7 @@
 //! What each sort of field refuses. A field is empty, too long or wrong: for each of the three it says which values
 //! are refused, or why any value is taken.
 
-use crate::value::Bad::{self, *};
+use super::value::Bad::{self, *};
 
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Verdict {

@@ -3,7 +3,7 @@
 //! `$words` in a request are what the fixture has made (see there). A method stands here twice where one good request
 //! cannot hold all its fields.
 
-use crate::rules::*;
+use super::rules::*;
 
 pub(crate) struct Row {
     pub(crate) method: &'static str,

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use prost_reflect::{DynamicMessage, FieldDescriptor, Kind, MapKey, ReflectMessage as _, Value};
 
-use crate::walk::ELEMENT;
+use super::walk::ELEMENT;
 
 /// A value that a field may have to refuse.
 #[derive(Debug, Clone, Copy)]

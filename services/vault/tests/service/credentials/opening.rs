@@ -6,9 +6,9 @@ use sqlx::{AssertSqlSafe, Connection as _, PgConnection, SqliteConnection};
 use strongroom_api::vault::v1::{ReencryptRequest, RotateCredentialRequest, RotateKeyRequest};
 use strongroom_store::Engine;
 use strongroom_testkit::TestDb;
+use strongroom_testkit::requests::{binding, credential};
 
-use super::server::{Clients, TestVault};
-use super::{binding, create, events, resolve, reveal};
+use crate::support::{Clients, TestVault};
 
 /// Transactions beside the vault, which hold up every use of a credential and no reader.
 enum Intruder {
@@ -87,11 +87,11 @@ async fn seal_anew(admin: &mut Clients) {
 async fn a_secret_sealed_anew_after_it_was_read_still_opens() {
     for vault in TestVault::each().await {
         let mut admin = vault.admin().await;
-        let id = create(&mut admin, "one", "openai", &[]).await.id;
+        let id = admin.create(credential("one")).await.id;
         let rotation =
             RotateCredentialRequest { id: id.clone(), secret: "sk-new".into(), ..Default::default() };
         admin.credentials.rotate_credential(rotation).await.unwrap();
-        admin.references.bind_reference(binding("endpoint", "chat", &id)).await.unwrap();
+        admin.bind(binding("endpoint", "chat", &id)).await.unwrap();
         vault.run(&keep("earlier"));
         seal_anew(&mut admin).await;
         vault.run(&format!("{};{}", keep("later"), put_back("earlier")));
@@ -99,9 +99,9 @@ async fn a_secret_sealed_anew_after_it_was_read_still_opens() {
         let mut intruder = Intruder::begin(&vault.database).await;
         let (mut one, mut two, mut three) = (vault.admin().await, vault.admin().await, vault.admin().await);
         let (current_id, previous_id) = (id.clone(), id);
-        let current = tokio::spawn(async move { reveal(&mut one, &current_id, false).await });
-        let previous = tokio::spawn(async move { reveal(&mut two, &previous_id, true).await });
-        let resolved = tokio::spawn(async move { resolve(&mut three, "chat").await });
+        let current = tokio::spawn(async move { one.reveal(&current_id).await });
+        let previous = tokio::spawn(async move { two.reveal_previous(&previous_id).await });
+        let resolved = tokio::spawn(async move { three.resolve("chat").await });
         // Time to read; they then wait for the intruder.
         tokio::time::sleep(Duration::from_millis(700)).await;
         let disable = "UPDATE key_versions SET state = 'disabled'
@@ -115,11 +115,7 @@ async fn a_secret_sealed_anew_after_it_was_read_still_opens() {
         assert_eq!(current.await.unwrap().unwrap(), "sk-new");
         assert_eq!(previous.await.unwrap().unwrap(), "sk-the-secret-of-one");
         assert_eq!(resolved.await.unwrap().unwrap().0, "sk-new");
-        assert_eq!(
-            events(&mut admin, "credential.revealed").await.len(),
-            2,
-            "reading again is no second reveal"
-        );
-        assert_eq!(events(&mut admin, "reference.resolved").await.len(), 1);
+        assert_eq!(admin.events("credential.revealed").await.len(), 2, "reading again is no second reveal");
+        assert_eq!(admin.events("reference.resolved").await.len(), 1);
     }
 }

@@ -8,10 +8,10 @@ use strongroom_api::vault::v1::{
     CreateCredentialRequest, Credential, GetCredentialRequest, GetCredentialStatsRequest,
     RollbackCredentialRequest, RotateCredentialRequest,
 };
+use strongroom_testkit::requests::{CredentialBuilder as _, binding, credential};
 use tonic::{Code, Status};
 
-use super::server::{Clients, TestVault};
-use super::{assert_field, assert_refused, binding, create, events, new_credential, resolve, reveal};
+use crate::support::{Clients, TestVault, assert_field, assert_refused};
 
 const REQUEST: &str = "0190a1b2-0000-7000-8000-000000000001";
 const OLD: &str = "sk-the-secret-of-one";
@@ -39,34 +39,30 @@ async fn get(clients: &mut Clients, id: &str) -> Credential {
 async fn both_secrets_open_until_the_grace_is_over() {
     for vault in TestVault::each_standing().await {
         let mut admin = vault.admin().await;
-        let one = create(&mut admin, "one", "openai", &[]).await;
-        admin.references.bind_reference(binding("endpoint", "chat", &one.id)).await.unwrap();
-        assert_refused(
-            reveal(&mut admin, &one.id, true).await,
-            Code::FailedPrecondition,
-            "NO_PREVIOUS_SECRET",
-        );
+        let one = admin.create(credential("one")).await;
+        admin.bind(binding("endpoint", "chat", &one.id)).await.unwrap();
+        assert_refused(admin.reveal_previous(&one.id).await, Code::FailedPrecondition, "NO_PREVIOUS_SECRET");
 
         let rotated = rotate(&mut admin, rotation(&one.id)).await.unwrap();
         assert_eq!((rotated.id.as_str(), rotated.preview.as_str()), (one.id.as_str(), "sk-...456"));
         assert_ne!(rotated.etag, one.etag);
         assert_eq!(rotated.reference_counts["endpoint"], 1, "references stay");
         assert!(rotated.previous_expire_time.is_some());
-        assert_eq!(reveal(&mut admin, &one.id, false).await.unwrap(), NEW);
-        assert_eq!(reveal(&mut admin, &one.id, true).await.unwrap(), OLD);
-        assert_eq!(resolve(&mut admin, "chat").await.unwrap().0, NEW);
+        assert_eq!(admin.reveal(&one.id).await.unwrap(), NEW);
+        assert_eq!(admin.reveal_previous(&one.id).await.unwrap(), OLD);
+        assert_eq!(admin.resolve("chat").await.unwrap().0, NEW);
 
         vault.clock.advance(Duration::from_secs(3_600) - Duration::from_micros(1));
-        assert_eq!(reveal(&mut admin, &one.id, true).await.unwrap(), OLD);
+        assert_eq!(admin.reveal_previous(&one.id).await.unwrap(), OLD);
         vault.clock.advance(Duration::from_micros(1));
         for refused in [
-            reveal(&mut admin, &one.id, true).await.map(|_| ()),
+            admin.reveal_previous(&one.id).await.map(|_| ()),
             roll_back(&mut admin, &one.id, "").await.map(|_| ()),
         ] {
             assert_refused(refused, Code::FailedPrecondition, "NO_PREVIOUS_SECRET");
         }
         assert_eq!(get(&mut admin, &one.id).await.previous_expire_time, None);
-        assert_eq!(reveal(&mut admin, &one.id, false).await.unwrap(), NEW);
+        assert_eq!(admin.reveal(&one.id).await.unwrap(), NEW);
     }
 }
 
@@ -74,15 +70,15 @@ async fn both_secrets_open_until_the_grace_is_over() {
 async fn a_rollback_brings_the_old_secret_back_once() {
     for vault in TestVault::each_standing().await {
         let mut admin = vault.admin().await;
-        let one = create(&mut admin, "one", "openai", &[]).await;
+        let one = admin.create(credential("one")).await;
         let rotated = rotate(&mut admin, rotation(&one.id)).await.unwrap();
         assert_refused(roll_back(&mut admin, &one.id, &one.etag).await, Code::Aborted, "ETAG_MISMATCH");
         let back = roll_back(&mut admin, &one.id, &rotated.etag).await.unwrap();
         assert_eq!((back.preview, back.previous_expire_time), (one.preview, None));
-        assert_eq!(reveal(&mut admin, &one.id, false).await.unwrap(), OLD);
+        assert_eq!(admin.reveal(&one.id).await.unwrap(), OLD);
         let again = roll_back(&mut admin, &one.id, "").await;
         assert_refused(again, Code::FailedPrecondition, "NO_PREVIOUS_SECRET");
-        let names: Vec<_> = events(&mut admin, "credential.*").await.into_iter().map(|e| e.event).collect();
+        let names: Vec<_> = admin.events("credential.*").await.into_iter().map(|e| e.event).collect();
         let expected =
             ["credential.revealed", "credential.rolled_back", "credential.rotated", "credential.created"];
         assert_eq!(names, expected);
@@ -93,11 +89,11 @@ async fn a_rollback_brings_the_old_secret_back_once() {
 async fn without_grace_nothing_is_kept_and_a_second_rotation_replaces_the_first() {
     for vault in TestVault::each_standing().await {
         let mut admin = vault.admin().await;
-        let one = create(&mut admin, "one", "openai", &[]).await;
+        let one = admin.create(credential("one")).await;
         rotate(&mut admin, rotation(&one.id)).await.unwrap();
         let third = RotateCredentialRequest { secret: "third".into(), ..rotation(&one.id) };
         rotate(&mut admin, third).await.unwrap();
-        assert_eq!(reveal(&mut admin, &one.id, true).await.unwrap(), NEW);
+        assert_eq!(admin.reveal_previous(&one.id).await.unwrap(), NEW);
         assert_eq!(vault.database.number("SELECT count(*) FROM credential_versions"), 1);
         let at_once = RotateCredentialRequest { grace: Some(Default::default()), ..rotation(&one.id) };
         assert_eq!(rotate(&mut admin, at_once).await.unwrap().previous_expire_time, None);
@@ -109,11 +105,11 @@ async fn without_grace_nothing_is_kept_and_a_second_rotation_replaces_the_first(
 async fn a_stale_etag_does_not_rotate() {
     for vault in TestVault::each_standing().await {
         let mut admin = vault.admin().await;
-        let one = create(&mut admin, "one", "openai", &[]).await;
+        let one = admin.create(credential("one")).await;
         let with_etag = RotateCredentialRequest { etag: one.etag.clone(), ..rotation(&one.id) };
         rotate(&mut admin, with_etag.clone()).await.unwrap();
         assert_refused(rotate(&mut admin, with_etag).await, Code::Aborted, "ETAG_MISMATCH");
-        assert_eq!(events(&mut admin, "credential.rotated").await.len(), 1);
+        assert_eq!(admin.events("credential.rotated").await.len(), 1);
     }
 }
 
@@ -121,7 +117,7 @@ async fn a_stale_etag_does_not_rotate() {
 async fn rotations_at_once_all_count() {
     for vault in TestVault::each_standing().await {
         let mut admin = vault.admin().await;
-        let one = create(&mut admin, "one", "openai", &[]).await;
+        let one = admin.create(credential("one")).await;
         let (mut a, mut b) = (vault.admin().await, vault.admin().await);
         let (left, right) = tokio::join!(
             rotate(&mut a, RotateCredentialRequest { secret: "left".into(), ..rotation(&one.id) }),
@@ -129,10 +125,7 @@ async fn rotations_at_once_all_count() {
         );
         left.unwrap();
         right.unwrap();
-        let mut both = [
-            reveal(&mut admin, &one.id, false).await.unwrap(),
-            reveal(&mut admin, &one.id, true).await.unwrap(),
-        ];
+        let mut both = [admin.reveal(&one.id).await.unwrap(), admin.reveal_previous(&one.id).await.unwrap()];
         both.sort();
         assert_eq!(both, ["left", "right"]);
     }
@@ -142,7 +135,7 @@ async fn rotations_at_once_all_count() {
 async fn a_request_id_rotates_once() {
     for vault in TestVault::each_standing().await {
         let mut admin = vault.admin().await;
-        let one = create(&mut admin, "one", "openai", &[]).await;
+        let one = admin.create(credential("one")).await;
         let request = RotateCredentialRequest {
             etag: one.etag.clone(),
             request_id: REQUEST.to_uppercase(),
@@ -156,8 +149,8 @@ async fn a_request_id_rotates_once() {
             "the etag is stale by then, the request is known"
         );
         rotate(&mut admin, request.clone()).await.unwrap();
-        assert_eq!(events(&mut admin, "credential.rotated").await.len(), 1);
-        assert_eq!(reveal(&mut admin, &one.id, true).await.unwrap(), OLD);
+        assert_eq!(admin.events("credential.rotated").await.len(), 1);
+        assert_eq!(admin.reveal_previous(&one.id).await.unwrap(), OLD);
         let other = RotateCredentialRequest { secret: "other".into(), ..request };
         assert_refused(rotate(&mut admin, other).await, Code::InvalidArgument, "REQUEST_ID_REUSED");
     }
@@ -169,7 +162,7 @@ async fn a_request_id_creates_once_within_a_day() {
         let mut admin = vault.admin().await;
         let request = CreateCredentialRequest {
             request_id: REQUEST.into(),
-            ..new_credential("one", "openai", &[("a", "1"), ("b", "2"), ("c", "3")])
+            ..credential("one").labels(&[("a", "1"), ("b", "2"), ("c", "3")])
         };
         let mut clients = Vec::new();
         for _ in 0..4 {
@@ -207,8 +200,8 @@ async fn a_request_id_creates_once_within_a_day() {
 async fn a_sealed_value_opens_in_its_own_place_only() {
     for vault in TestVault::each_standing().await {
         let mut admin = vault.admin().await;
-        let one = create(&mut admin, "one", "openai", &[]).await.id;
-        let two = create(&mut admin, "two", "openai", &[]).await.id;
+        let one = admin.create(credential("one")).await.id;
+        let two = admin.create(credential("two")).await.id;
         rotate(&mut admin, rotation(&one)).await.unwrap();
         let save = "CREATE TABLE saved AS SELECT id, secret FROM credentials";
         vault.database.run(save);
@@ -230,16 +223,16 @@ async fn a_sealed_value_opens_in_its_own_place_only() {
             ("another column", format!("UPDATE credentials SET secret = preview WHERE id = '{one}'")),
         ] {
             vault.database.run(&swap);
-            assert_refused(reveal(&mut admin, &one, false).await, Code::Internal, "INTERNAL");
+            assert_refused(admin.reveal(&one).await, Code::Internal, "INTERNAL");
             vault.database.run(restore);
-            assert_eq!(reveal(&mut admin, &one, false).await.unwrap(), NEW, "{what}");
+            assert_eq!(admin.reveal(&one).await.unwrap(), NEW, "{what}");
         }
         vault.database.run(
             "UPDATE credential_versions SET secret = (SELECT secret FROM saved WHERE id = credential_id)",
         );
-        assert_refused(reveal(&mut admin, &one, true).await, Code::Internal, "INTERNAL");
+        assert_refused(admin.reveal_previous(&one).await, Code::Internal, "INTERNAL");
         assert_refused(roll_back(&mut admin, &one, "").await, Code::Internal, "INTERNAL");
-        assert_eq!(reveal(&mut admin, &one, false).await.unwrap(), NEW, "nothing was changed");
+        assert_eq!(admin.reveal(&one).await.unwrap(), NEW, "nothing was changed");
     }
 }
 
@@ -247,7 +240,7 @@ async fn a_sealed_value_opens_in_its_own_place_only() {
 async fn previous_secrets_leave_as_ciphertext_in_a_backup() {
     for vault in TestVault::each_standing().await {
         let mut admin = vault.admin().await;
-        let one = create(&mut admin, "one", "openai", &[]).await;
+        let one = admin.create(credential("one")).await;
         rotate(&mut admin, rotation(&one.id)).await.unwrap();
         let request =
             ReadSnapshotRequest { tables: vec!["credential_versions".into()], ..Default::default() };
@@ -269,7 +262,7 @@ async fn previous_secrets_leave_as_ciphertext_in_a_backup() {
 async fn bad_input_names_its_field() {
     let vault = TestVault::sqlite().await;
     let mut admin = vault.admin().await;
-    let id = create(&mut admin, "one", "openai", &[]).await.id;
+    let id = admin.create(credential("one")).await.id;
     let base = || rotation(&id);
     let grace = |seconds, nanos| Some(prost_types::Duration { seconds, nanos });
     for (field, request) in [
@@ -287,9 +280,9 @@ async fn bad_input_names_its_field() {
     }
     assert_field(roll_back(&mut admin, "", "").await, "id");
     assert_field(roll_back(&mut admin, &id, "1").await, "etag");
-    let create = CreateCredentialRequest { request_id: "x".into(), ..new_credential("two", "openai", &[]) };
+    let create = CreateCredentialRequest { request_id: "x".into(), ..credential("two") };
     assert_field(admin.credentials.create_credential(create).await, "request_id");
     let missing = rotate(&mut admin, RotateCredentialRequest { id: "none".into(), ..base() }).await;
     assert_refused(missing, Code::NotFound, "CREDENTIAL_NOT_FOUND");
-    assert_eq!(events(&mut admin, "credential.*").await.len(), 1, "nothing was changed");
+    assert_eq!(admin.events("credential.*").await.len(), 1, "nothing was changed");
 }

@@ -7,15 +7,17 @@ use strongroom_api::vault::v1::{
     ListReferencesRequest, ListTokensRequest, ReassignReferencesRequest, ReleaseReferenceRequest,
     RollbackCredentialRequest, RotateCredentialRequest, Selector, UpdateCredentialRequest,
 };
+use strongroom_testkit::requests::{CredentialBuilder as _, TokenBuilder as _, binding, credential, token};
 use tonic::{Code, Status};
 
-use super::server::{Clients, TestVault};
-use super::{
-    assert_field, assert_refused, binding, create, events, issue, label, new_credential, resolve, reveal,
-};
+use crate::support::{Clients, TestVault, assert_field, assert_refused};
 
 const STAGING: &[(&str, &str)] = &[("env", "staging")];
 const PRODUCTION: &[(&str, &str)] = &[("env", "production")];
+
+fn label(pair: &str) -> Selector {
+    Selector { selector: Some(Kind::Label(pair.into())) }
+}
 
 fn of_kind(kind: &str) -> Selector {
     Selector { selector: Some(Kind::ReferenceKind(kind.into())) }
@@ -41,7 +43,7 @@ async fn touch(clients: &mut Clients, id: &str, inside: &str) -> Vec<(&'static s
     let here = ReassignReferencesRequest { from_credential_id: inside.into(), to_credential_id: id() };
     let fallback =
         BindReferenceRequest { fallback_credential_ids: vec![id()], ..binding("endpoint", "mine", inside) };
-    let reveal = reveal(clients, &id(), false).await.map(|_| ());
+    let reveal = clients.reveal(&id()).await.map(|_| ());
     let Clients { credentials, references, .. } = clients;
     vec![
         ("get", credentials.get_credential(get).await.map(|_| ())),
@@ -62,12 +64,13 @@ async fn touch(clients: &mut Clients, id: &str, inside: &str) -> Vec<(&'static s
 async fn what_is_outside_does_not_exist() {
     for vault in TestVault::each_standing().await {
         let mut admin = vault.admin().await;
-        let inside = create(&mut admin, "staging", "openai", STAGING).await.id;
-        let outside = create(&mut admin, "production", "anthropic", PRODUCTION).await.id;
-        admin.references.bind_reference(binding("endpoint", "staging", &inside)).await.unwrap();
-        admin.references.bind_reference(binding("endpoint", "production", &outside)).await.unwrap();
-        let token = issue(&mut admin, "admin", vec![label("env=staging")]).await.unwrap();
-        let mut staging = vault.clients(&token).await;
+        let inside = admin.create(credential("staging").labels(STAGING)).await.id;
+        let outside =
+            admin.create(credential("production").provider("anthropic").labels(PRODUCTION)).await.id;
+        admin.bind(binding("endpoint", "staging", &inside)).await.unwrap();
+        admin.bind(binding("endpoint", "production", &outside)).await.unwrap();
+        let issued = admin.issue(token("admin").selectors(vec![label("env=staging")])).await.unwrap();
+        let mut staging = vault.clients(&issued.secret);
 
         for (verb, answer) in touch(&mut staging, &outside, &inside).await {
             let missing = answer.unwrap_err();
@@ -87,16 +90,16 @@ async fn what_is_outside_does_not_exist() {
         let names: Vec<_> = listed.into_inner().references.into_iter().map(|one| one.consumer).collect();
         assert_eq!(names, ["staging"]);
 
-        assert_refused(resolve(&mut staging, "production").await, Code::NotFound, "REFERENCE_NOT_FOUND");
+        assert_refused(staging.resolve("production").await, Code::NotFound, "REFERENCE_NOT_FOUND");
         let release = ReleaseReferenceRequest { kind: "endpoint".into(), consumer: "production".into() };
         let released = staging.references.release_reference(release).await;
         assert_refused(released, Code::NotFound, "REFERENCE_NOT_FOUND");
-        let taken = staging.references.bind_reference(binding("endpoint", "production", &inside)).await;
+        let taken = staging.bind(binding("endpoint", "production", &inside)).await;
         assert_refused(taken, Code::PermissionDenied, "OUTSIDE_SELECTION");
 
-        assert_eq!(reveal(&mut staging, &inside, false).await.unwrap(), "sk-the-secret-of-staging");
-        assert_eq!(resolve(&mut staging, "staging").await.unwrap().0, "sk-the-secret-of-staging");
-        assert_eq!(resolve(&mut admin, "production").await.unwrap().0, "sk-the-secret-of-production");
+        assert_eq!(staging.reveal(&inside).await.unwrap(), "sk-the-secret-of-staging");
+        assert_eq!(staging.resolve("staging").await.unwrap().0, "sk-the-secret-of-staging");
+        assert_eq!(admin.resolve("production").await.unwrap().0, "sk-the-secret-of-production");
     }
 }
 
@@ -104,16 +107,16 @@ async fn what_is_outside_does_not_exist() {
 async fn a_fallback_outside_is_passed_over() {
     for vault in TestVault::each_standing().await {
         let mut admin = vault.admin().await;
-        let inside = create(&mut admin, "staging", "openai", STAGING).await.id;
-        let outside = create(&mut admin, "production", "openai", PRODUCTION).await.id;
+        let inside = admin.create(credential("staging").labels(STAGING)).await.id;
+        let outside = admin.create(credential("production").labels(PRODUCTION)).await.id;
         let request = BindReferenceRequest {
             fallback_credential_ids: vec![inside],
             ..binding("endpoint", "chat", &outside)
         };
-        admin.references.bind_reference(request).await.unwrap();
-        let token = issue(&mut admin, "gateway", vec![label("env=staging")]).await.unwrap();
-        let mut staging = vault.clients(&token).await;
-        let (secret, skipped) = resolve(&mut staging, "chat").await.unwrap();
+        admin.bind(request).await.unwrap();
+        let issued = admin.issue(token("gateway").selectors(vec![label("env=staging")])).await.unwrap();
+        let mut staging = vault.clients(&issued.secret);
+        let (secret, skipped) = staging.resolve("chat").await.unwrap();
         assert_eq!((secret.as_str(), skipped.len()), ("sk-the-secret-of-staging", 1));
         assert_eq!(skipped[0], "CREDENTIAL_NOT_FOUND");
     }
@@ -124,17 +127,17 @@ async fn nothing_is_made_or_moved_outside() {
     for vault in TestVault::each_standing().await {
         let mut admin = vault.admin().await;
         let selectors = vec![label("env=staging"), of_provider("openai"), of_kind("end*")];
-        let token = issue(&mut admin, "admin", selectors).await.unwrap();
-        let mut staging = vault.clients(&token).await;
+        let issued = admin.issue(token("admin").selectors(selectors)).await.unwrap();
+        let mut staging = vault.clients(&issued.secret);
         for refused in [
-            new_credential("a", "openai", PRODUCTION),
-            new_credential("a", "openai", &[]),
-            new_credential("a", "anthropic", STAGING),
+            credential("a").labels(PRODUCTION),
+            credential("a"),
+            credential("a").provider("anthropic").labels(STAGING),
         ] {
             let refused = staging.credentials.create_credential(refused).await;
             assert_refused(refused, Code::PermissionDenied, "OUTSIDE_SELECTION");
         }
-        let own = create(&mut staging, "own", "openai", STAGING).await;
+        let own = staging.create(credential("own").labels(STAGING)).await;
         let relabel = UpdateCredentialRequest {
             credential: Some(Credential {
                 id: own.id.clone(),
@@ -145,10 +148,10 @@ async fn nothing_is_made_or_moved_outside() {
         };
         let moved = staging.credentials.update_credential(relabel).await;
         assert_refused(moved, Code::PermissionDenied, "OUTSIDE_SELECTION");
-        let kind = staging.references.bind_reference(binding("pii_config", "a", &own.id)).await;
+        let kind = staging.bind(binding("pii_config", "a", &own.id)).await;
         assert_refused(kind, Code::PermissionDenied, "OUTSIDE_SELECTION");
-        staging.references.bind_reference(binding("endpoint", "a", &own.id)).await.unwrap();
-        let denied = events(&mut admin, "access.denied").await;
+        staging.bind(binding("endpoint", "a", &own.id)).await.unwrap();
+        let denied = admin.events("access.denied").await;
         assert_eq!(denied.len(), 5, "each refusal is in the log");
         assert!(denied[0].metadata["selector"].contains("end*"), "{:?}", denied[0].metadata);
     }
@@ -158,19 +161,25 @@ async fn nothing_is_made_or_moved_outside() {
 async fn a_narrowed_token_issues_nothing_wider() {
     for vault in TestVault::each_standing().await {
         let mut admin = vault.admin().await;
-        let token = issue(&mut admin, "admin", vec![label("env=staging"), label("env=dev")]).await.unwrap();
-        let mut narrow = vault.clients(&token).await;
+        let issued = admin
+            .issue(token("admin").selectors(vec![label("env=staging"), label("env=dev")]))
+            .await
+            .unwrap();
+        let mut narrow = vault.clients(&issued.secret);
         for wider in [vec![], vec![label("env=production")], vec![of_provider("openai")]] {
-            let refused = issue(&mut narrow, "gateway", wider).await;
+            let refused = narrow.issue(token("gateway").selectors(wider)).await;
             assert_refused(refused, Code::PermissionDenied, "OUTSIDE_SELECTION");
         }
-        let same =
-            issue(&mut narrow, "gateway", vec![label("env=dev"), of_provider("openai")]).await.unwrap();
-        let known = admin.tokens.introspect_token(IntrospectTokenRequest { token: same }).await.unwrap();
+        let same = narrow
+            .issue(token("gateway").selectors(vec![label("env=dev"), of_provider("openai")]))
+            .await
+            .unwrap();
+        let known =
+            admin.tokens.introspect_token(IntrospectTokenRequest { token: same.secret }).await.unwrap();
         assert_eq!(known.into_inner().selectors, vec![label("env=dev"), of_provider("openai")]);
         let all = narrow.tokens.list_tokens(ListTokensRequest::default()).await;
         assert_refused(all, Code::PermissionDenied, "PERMISSION_MISSING");
-        let wider_role = issue(&mut narrow, "auditor", vec![label("env=dev")]).await;
+        let wider_role = narrow.issue(token("auditor").selectors(vec![label("env=dev")])).await;
         assert_refused(wider_role, Code::PermissionDenied, "PERMISSION_MISSING");
     }
 }
@@ -191,7 +200,7 @@ async fn bad_selectors_are_refused() {
         ("selectors[0].key", vec![key("")]),
         ("selectors", vec![label("env=x"); 33]),
     ] {
-        assert_field(issue(&mut admin, "gateway", wrong).await, field);
+        assert_field(admin.issue(token("gateway").selectors(wrong)).await, field);
     }
-    assert_eq!(events(&mut admin, "token.issued").await.len(), 1, "the first admin's alone");
+    assert_eq!(admin.events("token.issued").await.len(), 1, "the first admin's alone");
 }
