@@ -5,6 +5,7 @@ use std::io::Cursor;
 use serde_json::json;
 use strongroom_archive::{ArchiveReader, Limits};
 
+use crate::bounds::take_turn;
 use crate::case::{Case, ROWS_ENTRY};
 use crate::check;
 use crate::raw_zip::{deflated, stored, zip_of};
@@ -19,12 +20,14 @@ fn refused(case: &Case) -> String {
 
 #[test]
 fn an_honest_one() {
+    let _turn = take_turn();
     let report = check(Cursor::new(Case::honest().build())).unwrap();
     assert_eq!(report.tables, [("t".to_owned(), 2)]);
 }
 
 #[test]
 fn a_manifest_may_grow() {
+    let _turn = take_turn();
     let mut case = Case::honest();
     case.manifest["later"] = json!({"deep": [[[]]]});
     case.rows_record()["later"] = json!(1);
@@ -42,6 +45,7 @@ fn a_manifest_may_grow() {
 /// What is inside a file is the application's: it is neither opened nor judged.
 #[test]
 fn a_zip_as_a_file_of_the_application() {
+    let _turn = take_turn();
     let mut case = Case::honest();
     case.add(stored("files/set/a.zip", &zip_of("../x", b"x")), "file");
     accepted(&case);
@@ -50,6 +54,7 @@ fn a_zip_as_a_file_of_the_application() {
 /// Systems other than Unix give no mode, and whoever packs an archive again may choose how.
 #[test]
 fn an_archive_packed_by_another_tool() {
+    let _turn = take_turn();
     let mut case = Case::honest();
     case.entries[ROWS_ENTRY].attributes = 0;
     accepted(&case);

@@ -1,7 +1,7 @@
 //! What a refusal may cost.
 
 use std::fs;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// The most that a refusal may take.
@@ -25,10 +25,17 @@ impl Cost {
     }
 }
 
-/// Does the work, and says how much memory and time it took. One at a time.
-pub(crate) fn measure<T>(work: impl FnOnce() -> T) -> (T, Cost) {
+/// The right to use memory: what a test measures is the process's, so no other test may run meanwhile.
+pub(crate) type Turn = MutexGuard<'static, ()>;
+
+/// Every test in this target begins with this.
+pub(crate) fn take_turn() -> Turn {
     static TURN: Mutex<()> = Mutex::new(());
-    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    TURN.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Does the work, and says how much memory and time it took.
+pub(crate) fn measure<T>(_: &Turn, work: impl FnOnce() -> T) -> (T, Cost) {
     // Sets the peak back to what is resident now (proc(5)).
     fs::write("/proc/self/clear_refs", "5").unwrap();
     let before = peak_bytes();
@@ -47,8 +54,9 @@ fn peak_bytes() -> u64 {
 /// Otherwise the bounds could never be exceeded.
 #[test]
 fn the_measure_sees_what_is_taken() {
-    let (held, cost) = measure(|| vec![1_u8; 64 << 20]);
+    let turn = take_turn();
+    let (held, cost) = measure(&turn, || vec![1_u8; 64 << 20]);
     assert!(!cost.within(Bounds { mebibytes: held.len() as u64 >> 21, seconds: 600 }), "{cost:?}");
-    let (_, cost) = measure(|| std::thread::sleep(Duration::from_millis(1100)));
+    let (_, cost) = measure(&turn, || std::thread::sleep(Duration::from_millis(1100)));
     assert!(!cost.within(Bounds { mebibytes: 1 << 20, seconds: 1 }), "{cost:?}");
 }

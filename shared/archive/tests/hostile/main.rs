@@ -18,7 +18,7 @@ use std::io::{Cursor, Read, Seek};
 
 use strongroom_archive::{ArchiveReader, Error, Limits, PlainZip, Report, verify};
 
-use crate::bounds::Bounds;
+use crate::bounds::{Bounds, Turn, take_turn};
 use crate::corpus::Group;
 
 pub(crate) fn check(file: impl Read + Seek) -> Result<Report, Error> {
@@ -28,12 +28,13 @@ pub(crate) fn check(file: impl Read + Seek) -> Result<Report, Error> {
 
 #[test]
 fn each_is_refused_with_its_own_sentence_in_bounded_memory_and_time() {
+    let turn = take_turn();
     let mut wrong = Vec::new();
     for Group { cases, bounds } in corpus::GROUPS {
         let mut sentences = HashMap::new();
         for (name, spoil, sentence) in *cases {
             let file = case::spoiled(*spoil);
-            let said = refusal(*bounds, || check(Cursor::new(&file)));
+            let said = refusal(&turn, *bounds, || check(Cursor::new(&file)));
             if !said.contains(sentence) {
                 wrong.push(format!("{name}: {said}"));
             }
@@ -41,7 +42,7 @@ fn each_is_refused_with_its_own_sentence_in_bounded_memory_and_time() {
             let path = format!("corpus/{}.zip", name.replace(' ', "-"));
             kept::keep(&path, &file);
             kept::keep(&format!("{path}.age"), &sealed);
-            let said_sealed = refusal(*bounds, || sealed::check(&sealed));
+            let said_sealed = refusal(&turn, *bounds, || sealed::check(&sealed));
             if said_sealed != said {
                 wrong.push(format!("{name}, sealed: {said_sealed}"));
             }
@@ -54,8 +55,8 @@ fn each_is_refused_with_its_own_sentence_in_bounded_memory_and_time() {
 }
 
 /// What is said of a file, or what is wrong with that.
-fn refusal(bounds: Bounds, check: impl FnOnce() -> Result<Report, Error>) -> String {
-    let (result, cost) = bounds::measure(check);
+fn refusal(turn: &Turn, bounds: Bounds, check: impl FnOnce() -> Result<Report, Error>) -> String {
+    let (result, cost) = bounds::measure(turn, check);
     match result {
         _ if !cost.within(bounds) => format!("it takes {cost:?}, and {bounds:?} are allowed"),
         Err(error) => error.to_string(),
@@ -66,6 +67,7 @@ fn refusal(bounds: Bounds, check: impl FnOnce() -> Result<Report, Error>) -> Str
 /// Exports of other products are held to the same ZIP, with nothing to compare its contents with.
 #[test]
 fn foreign_exports_pass_the_same_policy() {
+    let _turn = take_turn();
     for (name, spoil, sentence) in corpus::STRUCTURE.iter().copied().flatten() {
         let file = case::spoiled(*spoil);
         let error = PlainZip::open(Cursor::new(file), Limits::V1).map(drop).unwrap_err().to_string();

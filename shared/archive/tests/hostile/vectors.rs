@@ -8,6 +8,7 @@ use strongroom_archive::seal::{
     FileKey, Header, Identity, IdentityFile, Recipient, Recipients, SealWriter, SealedFile,
 };
 
+use crate::bounds::take_turn;
 use crate::case::{Spoil, spoiled};
 use crate::kept::keep;
 use crate::{check, corpus};
@@ -68,6 +69,7 @@ fn seal(archive: &[u8]) -> Vec<u8> {
 
 #[test]
 fn the_bad_archives_are_refused() {
+    let _turn = take_turn();
     for name in PLAIN {
         let (file, (spoil, sentence)) = (file_name(name, "zip"), case(name));
         let new = spoiled(spoil);
@@ -81,6 +83,7 @@ fn the_bad_archives_are_refused() {
 
 #[test]
 fn the_bad_sealed_archives_are_refused() {
+    let _turn = take_turn();
     for name in SEALED {
         let (file, (spoil, sentence)) = (file_name(name, "zip.age"), case(name));
         let new = seal(&spoiled(spoil));
