@@ -1,7 +1,8 @@
 //! What the vault keeps, in domain verbs: each method is one transaction, and none crosses this trait.
 //!
 //! Two plain implementations stand in sibling folders; `contract.rs` runs one test per method on both. A
-//! statement that is the same text on both engines stands once, beside its rows.
+//! statement that is the same text on both engines stands once, beside its rows. A file that is the same text in
+//! both folders but for its first line stays so: `twins.rs` compares them.
 
 mod audit;
 #[cfg(test)]
@@ -10,6 +11,7 @@ mod credential;
 mod key;
 mod key_request;
 mod ledger;
+mod pages;
 mod postgres;
 mod reassignment;
 mod reencrypt;
@@ -19,12 +21,14 @@ mod resolution;
 mod selection;
 mod sqlite;
 mod token;
+#[cfg(test)]
+mod twins;
 mod uses;
 mod version;
 
 use std::sync::Arc;
 
-use strongroom_store::{DatabaseUrl, Engine, Result, open_postgres, open_sqlite};
+use strongroom_store::{DatabaseUrl, Engine, Result};
 
 pub(crate) use audit::{
     AuditHead, AuditRow, AuditStore, ChainReader, ChainedRow, CheckpointRow, CloseFilter, EventFilter,
@@ -87,14 +91,14 @@ impl<T: AuditStore + UseStore> LogStores for T {}
 pub(crate) async fn open(url: &DatabaseUrl) -> Result<Arc<dyn Store>> {
     match url.engine() {
         Engine::Sqlite(path) => {
-            let pools = open_sqlite(path).await?;
-            sqlx::migrate!("migrations/sqlite").run(&pools.writer).await?;
-            Ok(Arc::new(sqlite::SqliteStore::new(pools)))
+            let pools = strongroom_store::sqlite::open(path).await?;
+            sqlx::migrate!("migrations/sqlite").run(pools.writer()).await?;
+            Ok(Arc::new(sqlite::Store::new(pools)))
         }
         Engine::Postgres(options) => {
-            let pool = open_postgres(options).await?;
-            sqlx::migrate!("migrations/postgres").run(&pool).await?;
-            Ok(Arc::new(postgres::PostgresStore::new(pool)))
+            let pools = strongroom_store::postgres::open(options).await?;
+            sqlx::migrate!("migrations/postgres").run(pools.writer()).await?;
+            Ok(Arc::new(postgres::Store::new(pools)))
         }
     }
 }

@@ -1,15 +1,13 @@
 //! Opening the two databases, and telling their errors apart by kind.
 //!
-//! No tables are known here. A service keeps its SQL in `store/sqlite` and `store/postgres` files of its own
-//! and holds what this crate opens: for SQLite one writer connection beside a pool of readers, for PostgreSQL
-//! one pool.
+//! No tables are known here. A service keeps its SQL in `store/sqlite` and `store/postgres` files of its own.
+//! [`sqlite`] and [`postgres`] have the same names for the same things, so that a service's two files for one
+//! noun can be the same text: each imports the names of its engine, and the rest does not tell them apart.
 
 mod error;
-mod postgres;
-mod sqlite;
+pub mod postgres;
+pub mod sqlite;
 mod url;
 
 pub use error::{Error, Kind, Result, expect_rows};
-pub use postgres::open_postgres;
-pub use sqlite::{SqlitePools, open_sqlite};
 pub use url::{DatabaseUrl, Engine};

@@ -4,10 +4,19 @@ use std::time::Duration;
 
 use sqlx::Connection as _;
 use sqlx::pool::PoolConnectionMetadata;
-use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 
 use crate::error::{Error, Result};
 use crate::url::shown_postgres;
+
+/// The engine, as sqlx names it.
+pub type Database = sqlx::Postgres;
+/// One connection; a transaction dereferences to it.
+pub type Connection = sqlx::PgConnection;
+/// A transaction, rolled back unless it is committed.
+pub type Transaction = sqlx::Transaction<'static, Database>;
+/// A pool of connections.
+pub type Pool = sqlx::Pool<Database>;
 
 /// How long a call waits for a connection before it fails as unavailable.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -15,11 +24,47 @@ const CONNECTIONS: u32 = 16;
 /// How long an idle connection is believed to work.
 const BELIEVED: Duration = Duration::from_secs(1);
 
+/// One pool, for readers and writers alike.
+#[derive(Clone, Debug)]
+pub struct Pools {
+    pool: Pool,
+}
+
+impl Pools {
+    /// Runs statements that only read.
+    #[must_use]
+    pub fn reader(&self) -> &Pool {
+        &self.pool
+    }
+
+    /// Runs single statements that write, each its own transaction.
+    #[must_use]
+    pub fn writer(&self) -> &Pool {
+        &self.pool
+    }
+
+    /// Begins a change. Others run beside it; what it reads and goes by, it must lock.
+    ///
+    /// # Errors
+    /// [`Error::Database`] when no connection becomes free.
+    pub async fn begin(&self) -> Result<Transaction> {
+        Ok(self.pool.begin().await?)
+    }
+
+    /// Begins a transaction that reads one state of the database: by default each statement would see another.
+    ///
+    /// # Errors
+    /// [`Error::Database`] when no connection becomes free.
+    pub async fn begin_snapshot(&self) -> Result<Transaction> {
+        Ok(self.pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?)
+    }
+}
+
 /// Opens a pool whose statements end after 30 s and whose commits are durable.
 ///
 /// # Errors
 /// [`Error::Open`] when no connection can be made within five seconds.
-pub async fn open_postgres(options: &PgConnectOptions) -> Result<PgPool> {
+pub async fn open(options: &PgConnectOptions) -> Result<Pools> {
     let options = options.clone().options([
         ("statement_timeout", "30s"),
         ("idle_in_transaction_session_timeout", "60s"),
@@ -27,7 +72,7 @@ pub async fn open_postgres(options: &PgConnectOptions) -> Result<PgPool> {
         ("TimeZone", "UTC"),
     ]);
     // A pool would try until its timeout and then say only that: one plain connection says what is wrong.
-    match tokio::time::timeout(ACQUIRE_TIMEOUT, PgConnection::connect_with(&options)).await {
+    match tokio::time::timeout(ACQUIRE_TIMEOUT, Connection::connect_with(&options)).await {
         Ok(Ok(connection)) => connection.close().await?,
         Ok(Err(source)) => return Err(Error::Open { url: shown_postgres(&options), source }),
         Err(_) => {
@@ -39,13 +84,13 @@ pub async fn open_postgres(options: &PgConnectOptions) -> Result<PgPool> {
         .acquire_timeout(ACQUIRE_TIMEOUT)
         .test_before_acquire(false)
         .before_acquire(|connection, metadata| Box::pin(still_works(connection, metadata)));
-    Ok(pool.connect_lazy_with(options))
+    Ok(Pools { pool: pool.connect_lazy_with(options) })
 }
 
 /// The pool would ask before each statement, which doubles its round trips. A connection that was used a moment
 /// ago is believed; after an interruption a call may fail on it, as it may in its middle.
 async fn still_works(
-    connection: &mut PgConnection,
+    connection: &mut Connection,
     metadata: PoolConnectionMetadata,
 ) -> Result<bool, sqlx::Error> {
     if metadata.idle_for > BELIEVED {

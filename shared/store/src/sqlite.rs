@@ -5,11 +5,18 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::time::Duration;
 
-use sqlx::sqlite::{
-    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
-};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 
 use crate::error::{Error, Result};
+
+/// The engine, as sqlx names it.
+pub type Database = sqlx::Sqlite;
+/// One connection; a transaction dereferences to it.
+pub type Connection = sqlx::SqliteConnection;
+/// A transaction, rolled back unless it is committed.
+pub type Transaction = sqlx::Transaction<'static, Database>;
+/// A pool of connections.
+pub type Pool = sqlx::Pool<Database>;
 
 /// How long a statement waits for another process's lock.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -19,22 +26,50 @@ const READERS: u32 = 4;
 const OLDEST_SAFE: i64 = 3_051_003;
 
 /// One writer connection and a pool of readers on the same file.
-///
-/// Writes begin with `BEGIN IMMEDIATE` on `writer`: a deferred transaction that reads first fails with
-/// SQLITE_BUSY_SNAPSHOT, which no busy timeout retries.
 #[derive(Clone, Debug)]
-pub struct SqlitePools {
+pub struct Pools {
     /// At most one connection.
-    pub writer: SqlitePool,
+    writer: Pool,
     /// Read-only connections.
-    pub readers: SqlitePool,
+    readers: Pool,
+}
+
+impl Pools {
+    /// Runs statements that only read.
+    #[must_use]
+    pub fn reader(&self) -> &Pool {
+        &self.readers
+    }
+
+    /// Runs single statements that write, each its own transaction.
+    #[must_use]
+    pub fn writer(&self) -> &Pool {
+        &self.writer
+    }
+
+    /// Begins a change. With `BEGIN IMMEDIATE`: a deferred transaction that reads first fails with
+    /// SQLITE_BUSY_SNAPSHOT, which no busy timeout retries.
+    ///
+    /// # Errors
+    /// [`Error::Database`] when the writer stays taken.
+    pub async fn begin(&self) -> Result<Transaction> {
+        Ok(self.writer.begin_with("BEGIN IMMEDIATE").await?)
+    }
+
+    /// Begins a transaction that reads one state of the database: any transaction does.
+    ///
+    /// # Errors
+    /// [`Error::Database`] when no reader becomes free.
+    pub async fn begin_snapshot(&self) -> Result<Transaction> {
+        Ok(self.readers.begin().await?)
+    }
 }
 
 /// Opens the file, creating it when it is missing. Commits are durable (`synchronous=FULL`).
 ///
 /// # Errors
 /// [`Error::Open`] when the file cannot be opened, [`Error::SqliteVersion`] for an unsafe library.
-pub async fn open_sqlite(path: &Path) -> Result<SqlitePools> {
+pub async fn open(path: &Path) -> Result<Pools> {
     create_private(path)?;
     let options = SqliteConnectOptions::new()
         .filename(path)
@@ -48,7 +83,7 @@ pub async fn open_sqlite(path: &Path) -> Result<SqlitePools> {
     check_version(&writer).await?;
     let readers =
         pool().max_connections(READERS).connect_with(options.read_only(true)).await.map_err(opened)?;
-    Ok(SqlitePools { writer, readers })
+    Ok(Pools { writer, readers })
 }
 
 /// A file does not go away as a server does: asking each connection whether it still works, before each
@@ -67,7 +102,7 @@ fn create_private(path: &Path) -> Result<()> {
     }
 }
 
-async fn check_version(pool: &SqlitePool) -> Result<()> {
+async fn check_version(pool: &Pool) -> Result<()> {
     let version: String = sqlx::query_scalar("SELECT sqlite_version()").fetch_one(pool).await?;
     let number = version
         .split('.')

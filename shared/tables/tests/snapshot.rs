@@ -82,7 +82,8 @@ async fn writers_do_not_tear_a_sqlite_snapshot() {
     read_while(&format!("sqlite:{}", path.display()), churn).await;
 }
 
-/// Waits until none of our sessions is left.
+/// Waits until none of our sessions is left. When the server notices is its own matter; the limit ends a test that
+/// hangs.
 async fn expect_no_backend(database: &FreshDatabase) {
     let mut connection = database.connect().await;
     let started = Instant::now();
@@ -96,7 +97,7 @@ async fn expect_no_backend(database: &FreshDatabase) {
         if count == 0 {
             return;
         }
-        assert!(started.elapsed() < Duration::from_secs(5), "{count} backends are left");
+        assert!(started.elapsed() < Duration::from_secs(60), "{count} backends are left");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }

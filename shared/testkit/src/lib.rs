@@ -1,11 +1,17 @@
-//! What tests of several crates borrow: fresh databases, a clock that is set, the forms a secret may hide in.
+//! What tests of several crates share: fresh databases, a clock that is set, builders for requests, the encodings of
+//! a secret that a search looks for.
 //!
 //! A dev-dependency only. Everything here panics on failure: a test that cannot be set up has failed.
 #![expect(clippy::unwrap_used, reason = "only tests use it, and a panic is how a test fails")]
 
 mod clock;
 mod database;
+pub mod requests;
+mod ring;
 pub mod secrets;
+mod twins;
 
 pub use clock::ManualClock;
 pub use database::TestDb;
+pub use ring::open_ring;
+pub use twins::assert_twins;

@@ -1,10 +1,14 @@
 //! Rows of the audit log.
 
+mod tail;
+
 use async_trait::async_trait;
 use sqlx::FromRow;
 use strongroom_store::{Error, Result};
 
 use crate::audit::{ChainKey, START};
+
+pub(super) use tail::LogTail;
 
 /// An event before it has its place in the log.
 #[derive(Debug, Clone, Default, PartialEq, Eq, FromRow)]

@@ -1,7 +1,7 @@
 //! Who needs which key version: our own rows, the columns that others report, the archives that pin.
 
 use async_trait::async_trait;
-use sqlx::FromRow;
+use sqlx::{Database, Encode, FromRow, QueryBuilder, Type};
 use strongroom_store::Result;
 
 use super::NewEvent;
@@ -120,3 +120,27 @@ pub(super) const FORGET_PINS: &str = "DELETE FROM key_pins WHERE archive_id = $1
 
 pub(super) const INSERT_PIN: &str = "
     INSERT INTO key_pins (archive_id, kid, expire_time) VALUES ($1, $2, $3)";
+
+/// The versions that the column's values name, each with its number of values.
+pub(super) fn count_by_version<DB>(column: &CountedColumn) -> QueryBuilder<DB>
+where
+    DB: Database,
+    DB::Arguments: Default,
+{
+    let mut query = QueryBuilder::new("SELECT ");
+    query.push(column.kid).push(" AS kid, count(*) FROM ").push(column.table);
+    query.push(" WHERE ").push(column.kid).push(" IS NOT NULL GROUP BY 1 ORDER BY 1");
+    query
+}
+
+/// How many of the column's values name `kid`.
+pub(super) fn count_of_version<DB>(column: &CountedColumn, kid: &str) -> QueryBuilder<DB>
+where
+    DB: Database,
+    DB::Arguments: Default,
+    for<'t> String: Encode<'t, DB> + Type<DB>,
+{
+    let mut query = QueryBuilder::new("SELECT count(*) FROM ");
+    query.push(column.table).push(" WHERE ").push(column.kid).push(" = ").push_bind(kid.to_owned());
+    query
+}

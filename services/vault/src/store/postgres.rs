@@ -2,51 +2,59 @@
 //!
 //! Changes run beside each other; the audit head's row, locked last in each, puts their events in order.
 
+mod append;
 mod audit;
 mod change;
 mod credential;
+mod events;
+mod group_commit;
 mod key;
 mod key_request;
 mod ledger;
+mod lists;
+mod locks;
 mod reencrypt;
 mod reference;
 mod request;
+mod reseal;
 mod token;
 mod uses;
 mod version;
 
-use std::sync::{Mutex, PoisonError, RwLock};
-
-use sqlx::PgPool;
 use strongroom_store::Result;
+use strongroom_store::postgres::{Connection, Database, Pool, Pools, Transaction};
 
-use crate::audit::ChainKey;
-use crate::store::AuditHead;
+use super::audit::LogTail;
 use change::Change;
 
 /// The store on PostgreSQL.
-pub(super) struct PostgresStore {
-    pool: PgPool,
-    /// Chains the audit log; set once the ring is open.
-    chain: RwLock<Option<ChainKey>>,
-    /// Where the last batch of uses left the log.
-    newest: Mutex<AuditHead>,
+pub(super) struct Store {
+    pools: Pools,
+    tail: LogTail,
 }
 
-impl PostgresStore {
-    pub(super) fn new(pool: PgPool) -> Self {
-        Self { pool, chain: RwLock::new(None), newest: Mutex::default() }
+impl Store {
+    pub(super) fn new(pools: Pools) -> Self {
+        Self { pools, tail: LogTail::default() }
     }
 
-    fn chain(&self) -> Option<ChainKey> {
-        self.chain.read().unwrap_or_else(PoisonError::into_inner).clone()
+    /// Runs statements that only read.
+    fn reader(&self) -> &Pool {
+        self.pools.reader()
     }
 
+    /// Runs single statements that write and have no event.
+    fn writer(&self) -> &Pool {
+        self.pools.writer()
+    }
+
+    /// Begins a change. Others run beside it until it appends its event.
     async fn begin(&self) -> Result<Change> {
-        Ok(Change::new(self.pool.begin().await?, self.chain()))
+        Ok(Change::new(self.pools.begin().await?, self.tail.key()))
     }
 
-    /// For what must happen once: the head's lock first, so that the second of two sees the first's rows.
+    /// Begins a change beside which no other runs: the head's lock comes first, so that the second of two sees the
+    /// first's rows.
     async fn begin_alone(&self) -> Result<Change> {
         let mut tx = self.begin().await?;
         sqlx::query("SELECT sequence FROM audit_head WHERE id = 1 FOR UPDATE").execute(&mut *tx).await?;

@@ -1,7 +1,7 @@
 //! Rows of re-encryption runs, and the values that they walk over.
 
 use async_trait::async_trait;
-use sqlx::FromRow;
+use sqlx::{Database, Encode, FromRow, QueryBuilder, Type};
 use strongroom_store::Result;
 
 use super::NewEvent;
@@ -132,3 +132,37 @@ pub(super) const ADVANCE: &str = "
 pub(super) const FINISH: &str = "
     UPDATE reencrypt_jobs SET state = 'done', rows_left = $3, end_time = $4
     WHERE id = $1 AND lease_owner = $2 AND state = 'running'";
+
+/// Values that another version than `kid` sealed, with an id above `after`, by id.
+pub(super) fn sealed_by_others<DB>(
+    column: &SealedColumn,
+    kid: &str,
+    after: &str,
+    limit: i64,
+) -> QueryBuilder<DB>
+where
+    DB: Database,
+    DB::Arguments: Default,
+    for<'t> String: Encode<'t, DB> + Type<DB>,
+    for<'t> i64: Encode<'t, DB> + Type<DB>,
+{
+    let mut query = QueryBuilder::new("SELECT ");
+    query.push(column.id).push(" AS id, ").push(column.column).push(" AS secret FROM ").push(column.table);
+    query.push(" WHERE ").push(column.id).push(" > ").push_bind(after.to_owned());
+    query.push(" AND substr(").push(column.column).push(", 6, 16) <> ").push_bind(kid.to_owned());
+    query.push(" ORDER BY ").push(column.id).push(" LIMIT ").push_bind(limit);
+    query
+}
+
+/// How many such values there are.
+pub(super) fn count_sealed_by_others<DB>(column: &SealedColumn, kid: &str) -> QueryBuilder<DB>
+where
+    DB: Database,
+    DB::Arguments: Default,
+    for<'t> String: Encode<'t, DB> + Type<DB>,
+{
+    let mut query = QueryBuilder::new("SELECT count(*) FROM ");
+    query.push(column.table).push(" WHERE substr(").push(column.column);
+    query.push(", 6, 16) <> ").push_bind(kid.to_owned());
+    query
+}

@@ -2,46 +2,59 @@
 //!
 //! Every change begins with BEGIN IMMEDIATE on the only writer, so changes are serial.
 
+mod append;
 mod audit;
 mod change;
 mod credential;
+mod events;
+mod group_commit;
 mod key;
 mod key_request;
 mod ledger;
+mod lists;
+mod locks;
 mod reencrypt;
 mod reference;
 mod request;
+mod reseal;
 mod token;
 mod uses;
 mod version;
 
-use std::sync::{Mutex, PoisonError, RwLock};
+use strongroom_store::Result;
+use strongroom_store::sqlite::{Connection, Database, Pool, Pools, Transaction};
 
-use strongroom_store::{Result, SqlitePools};
-
-use crate::audit::ChainKey;
-use crate::store::AuditHead;
+use super::audit::LogTail;
 use change::Change;
 
 /// The store on SQLite.
-pub(super) struct SqliteStore {
-    pools: SqlitePools,
-    /// Chains the audit log; set once the ring is open.
-    chain: RwLock<Option<ChainKey>>,
-    /// Where the last batch of uses left the log.
-    newest: Mutex<AuditHead>,
+pub(super) struct Store {
+    pools: Pools,
+    tail: LogTail,
 }
 
-impl SqliteStore {
-    pub(super) fn new(pools: SqlitePools) -> Self {
-        Self { pools, chain: RwLock::new(None), newest: Mutex::default() }
+impl Store {
+    pub(super) fn new(pools: Pools) -> Self {
+        Self { pools, tail: LogTail::default() }
     }
 
-    fn chain(&self) -> Option<ChainKey> {
-        self.chain.read().unwrap_or_else(PoisonError::into_inner).clone()
+    /// Runs statements that only read.
+    fn reader(&self) -> &Pool {
+        self.pools.reader()
     }
 
+    /// Runs single statements that write and have no event.
+    fn writer(&self) -> &Pool {
+        self.pools.writer()
+    }
+
+    /// Begins a change.
     async fn begin(&self) -> Result<Change> {
-        Ok(Change::new(self.pools.writer.begin_with("BEGIN IMMEDIATE").await?, self.chain()))
+        Ok(Change::new(self.pools.begin().await?, self.tail.key()))
+    }
+
+    /// Begins a change beside which no other runs: on SQLite, any.
+    async fn begin_alone(&self) -> Result<Change> {
+        self.begin().await
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use strongroom_store::{Engine, open_postgres, open_sqlite};
+use strongroom_store::{Engine, postgres, sqlite};
 
 use super::server::BenchVault;
 use super::{Plan, median};
@@ -33,18 +33,18 @@ async fn commit_times(vault: &BenchVault) -> Vec<f64> {
     let mut times = Vec::new();
     match vault.database.url().engine() {
         Engine::Sqlite(path) => {
-            let pools = open_sqlite(path).await.unwrap();
+            let pools = sqlite::open(path).await.unwrap();
             for _ in 0..COMMITS {
                 let began = Instant::now();
-                sqlx::query(UPDATE).execute(&pools.writer).await.unwrap();
+                sqlx::query(UPDATE).execute(pools.writer()).await.unwrap();
                 times.push(began.elapsed().as_secs_f64() * 1e3);
             }
         }
         Engine::Postgres(options) => {
-            let pool = open_postgres(options).await.unwrap();
+            let pools = postgres::open(options).await.unwrap();
             for _ in 0..COMMITS {
                 let began = Instant::now();
-                sqlx::query(UPDATE).execute(&pool).await.unwrap();
+                sqlx::query(UPDATE).execute(pools.writer()).await.unwrap();
                 times.push(began.elapsed().as_secs_f64() * 1e3);
             }
         }

@@ -7,13 +7,12 @@ use std::time::Duration;
 use strongroom_api::vault::v1::credential_service_client::CredentialServiceClient;
 use strongroom_api::vault::v1::crypto_service_client::CryptoServiceClient;
 use strongroom_api::vault::v1::key_service_client::KeyServiceClient;
-use strongroom_api::vault::v1::{
-    CreateCredentialRequest, CreateKeyRequest, EncryptRequest, ExportKeyRingRequest,
-};
-use strongroom_crypto::{KeyRing, RootKey, WrappedVersion};
+use strongroom_api::vault::v1::{CreateKeyRequest, EncryptRequest, ExportKeyRingRequest};
+use strongroom_crypto::{KeyRing, RootKey};
 use strongroom_runtime::client::{AuthorizedChannel, Bearer, Target};
 use strongroom_runtime::{Shutdown, SystemClock};
-use strongroom_testkit::TestDb;
+use strongroom_testkit::requests::{CredentialBuilder as _, credential};
+use strongroom_testkit::{TestDb, open_ring};
 use strongroom_vault::VaultConfig;
 use tokio::net::TcpListener;
 
@@ -68,20 +67,7 @@ impl BenchVault {
     pub(super) async fn ring(&self) -> KeyRing {
         let mut client = KeyServiceClient::new(self.channel());
         let exported = client.export_key_ring(ExportKeyRingRequest {}).await.unwrap().into_inner();
-        let versions: Vec<_> = exported
-            .versions
-            .into_iter()
-            .map(|version| WrappedVersion {
-                key_id: version.key_id,
-                purpose: version.purpose.parse().unwrap(),
-                kid: version.kid.parse().unwrap(),
-                number: version.number.try_into().unwrap(),
-                state: version.state.parse().unwrap(),
-                root_key_id: version.root_key_id.parse().unwrap(),
-                wrapped: version.wrapped,
-            })
-            .collect();
-        KeyRing::open(&[&self.root], &versions).unwrap()
+        open_ring(&self.root, exported)
     }
 
     async fn create_key(&self) {
@@ -90,12 +76,7 @@ impl BenchVault {
     }
 
     async fn create_credential(&self) -> String {
-        let request = CreateCredentialRequest {
-            display_name: "One".into(),
-            provider: "openai".into(),
-            secret: VALUE.to_vec().into(),
-            ..Default::default()
-        };
+        let request = credential("One").secret(VALUE);
         let mut client = CredentialServiceClient::new(self.channel());
         client.create_credential(request).await.unwrap().into_inner().credential.unwrap().id
     }

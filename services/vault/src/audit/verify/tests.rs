@@ -1,4 +1,4 @@
-//! Every way to change a log, each named once. The same on real databases: `tests/audit.rs`.
+//! Every way to change a log, each named once. The same on real databases: `tests/service/audit/chain.rs`.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 use super::*;

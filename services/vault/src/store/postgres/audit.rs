@@ -1,46 +1,26 @@
 //! The audit log in PostgreSQL.
 
-use std::sync::PoisonError;
-
 use async_trait::async_trait;
-use sqlx::postgres::PgArguments;
-use sqlx::query::Query;
-use sqlx::{PgConnection, Postgres, QueryBuilder};
-use strongroom_store::{Result, expect_rows};
+use strongroom_store::Result;
 
-use super::PostgresStore;
+use super::append::append;
 use super::change::Change;
+use super::{Connection, Store};
 use crate::audit::ChainKey;
 use crate::store::audit::{
-    ADVANCE_HEAD, CHAIN_PAGE, CHECKPOINT, CLOSE_BATCH, CODE_OF, FIRST, HEAD, INSERT_CHECKPOINT,
-    OPEN_OPERATIONS, PRUNABLE, PRUNE, SELECT, SELECT_CHAINED, SEQUENCE_OF_OPERATION, no_chain, unwritable,
+    CHAIN_PAGE, CHECKPOINT, CLOSE_BATCH, CODE_OF, FIRST, HEAD, INSERT_CHECKPOINT, OPEN_OPERATIONS, PRUNABLE,
+    PRUNE, SELECT_CHAINED, SEQUENCE_OF_OPERATION, no_chain,
 };
+use crate::store::pages;
 use crate::store::{
     AuditHead, AuditRow, AuditStore, ChainReader, ChainedRow, CheckpointRow, CloseFilter, EventFilter,
     NewEvent, Prunable,
 };
 
-const CONSISTENT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
-
-const LOCK_HEAD: &str = "SELECT sequence, time, mac, key_kid FROM audit_head WHERE id = 1 FOR UPDATE";
-
-/// Takes what [`bind_events`] binds.
-macro_rules! insert_events {
-    () => {
-        "INSERT INTO audit_logs (
-            sequence, time, actor, via, event, target, metadata, trace_id, outcome, operation_id, key_kid, mac
-        ) SELECT * FROM unnest(
-            $1::bigint[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[],
-            $8::text[], $9::text[], $10::text[], $11::text[], $12::bytea[]
-        )"
-    };
-}
-pub(super) use insert_events;
-
 #[async_trait]
-impl AuditStore for PostgresStore {
+impl AuditStore for Store {
     fn set_chain(&self, key: ChainKey) {
-        *self.chain.write().unwrap_or_else(PoisonError::into_inner) = Some(key);
+        self.tail.set_key(key);
     }
 
     async fn append_event(&self, event: &NewEvent) -> Result<i64> {
@@ -54,11 +34,8 @@ impl AuditStore for PostgresStore {
     }
 
     async fn events(&self, filter: &EventFilter, before: i64, limit: i64) -> Result<Vec<AuditRow>> {
-        let mut query = QueryBuilder::<Postgres>::new(SELECT);
-        query.push(" WHERE sequence < ").push_bind(before);
-        push_filter(&mut query, filter);
-        query.push(" ORDER BY sequence DESC LIMIT ").push_bind(limit);
-        Ok(query.build_query_as().fetch_all(&self.pool).await?)
+        let mut query = pages::events_before(filter, before, limit);
+        Ok(query.build_query_as().fetch_all(self.reader()).await?)
     }
 
     async fn events_after(
@@ -68,16 +45,12 @@ impl AuditStore for PostgresStore {
         through: i64,
         limit: i64,
     ) -> Result<Vec<AuditRow>> {
-        let mut query = QueryBuilder::<Postgres>::new(SELECT);
-        query.push(" WHERE sequence > ").push_bind(after);
-        query.push(" AND sequence <= ").push_bind(through);
-        push_filter(&mut query, filter);
-        query.push(" ORDER BY sequence LIMIT ").push_bind(limit);
-        Ok(query.build_query_as().fetch_all(&self.pool).await?)
+        let mut query = pages::events_after(filter, after, through, limit);
+        Ok(query.build_query_as().fetch_all(self.reader()).await?)
     }
 
     async fn read_chain(&self, reader: &mut dyn ChainReader) -> Result<()> {
-        let mut snapshot = self.pool.begin_with(CONSISTENT).await?;
+        let mut snapshot = self.pools.begin_snapshot().await?;
         let head = sqlx::query_as(HEAD).fetch_optional(&mut *snapshot).await?;
         let checkpoint = sqlx::query_as(CHECKPOINT).fetch_optional(&mut *snapshot).await?;
         reader.begin(head, checkpoint);
@@ -94,7 +67,7 @@ impl AuditStore for PostgresStore {
     }
 
     async fn prunable(&self, before: i64, limit: i64) -> Result<Option<Prunable>> {
-        let found = sqlx::query_as(PRUNABLE).bind(before).fetch_one(&self.pool).await?;
+        let found = sqlx::query_as(PRUNABLE).bind(before).fetch_one(self.reader()).await?;
         Ok(Prunable::new(found, limit))
     }
 
@@ -114,12 +87,12 @@ impl AuditStore for PostgresStore {
     }
 
     async fn first_event(&self) -> Result<i64> {
-        let first: Option<i64> = sqlx::query_scalar(FIRST).fetch_one(&self.pool).await?;
+        let first: Option<i64> = sqlx::query_scalar(FIRST).fetch_one(self.reader()).await?;
         Ok(first.unwrap_or(0))
     }
 
     async fn audit_head(&self) -> Result<AuditHead> {
-        Ok(sqlx::query_as(HEAD).fetch_one(&self.pool).await?)
+        Ok(sqlx::query_as(HEAD).fetch_one(self.reader()).await?)
     }
 
     async fn close_operations(&self, filter: &CloseFilter, now: i64) -> Result<i64> {
@@ -140,7 +113,7 @@ impl AuditStore for PostgresStore {
     }
 }
 
-async fn recorded(tx: &mut PgConnection, event: &NewEvent) -> Result<Option<i64>> {
+async fn recorded(tx: &mut Connection, event: &NewEvent) -> Result<Option<i64>> {
     let Some(operation_id) = &event.operation_id else { return Ok(None) };
     let query = sqlx::query_scalar(SEQUENCE_OF_OPERATION).bind(operation_id).bind(&event.event);
     Ok(query.fetch_optional(tx).await?)
@@ -159,76 +132,4 @@ async fn insert_checkpoint(
         sqlx::query(INSERT_CHECKPOINT).bind(row.sequence).bind(row.mac).bind(row.time).bind(row.removed);
     query.bind(row.key_kid).bind(row.code).execute(&mut **tx).await?;
     Ok(())
-}
-
-/// Gives the event its place and writes it: the last step of every change. Its sequence.
-pub(super) async fn append(tx: &mut Change, event: &NewEvent) -> Result<i64> {
-    Ok(append_all(tx, &[event]).await?.sequence)
-}
-
-/// The same for several events; the head after them. From the first statement to the commit nobody else
-/// appends.
-pub(super) async fn append_all(tx: &mut Change, events: &[&NewEvent]) -> Result<AuditHead> {
-    chain_and_insert(tx, events).await.map_err(unwritable)
-}
-
-async fn chain_and_insert(tx: &mut Change, events: &[&NewEvent]) -> Result<AuditHead> {
-    let key = tx.chain.clone().ok_or_else(no_chain)?;
-    let head: AuditHead = sqlx::query_as(LOCK_HEAD).fetch_one(&mut **tx).await?;
-    let (places, head) = head.places(&key, events);
-    let done = bind_events(sqlx::query(insert_events!()), events, &places).execute(&mut **tx).await?;
-    expect_rows("audit_logs", done.rows_affected(), events.len() as u64)?;
-    let advance = bind_head(sqlx::query(ADVANCE_HEAD), &head).execute(&mut **tx).await?;
-    expect_rows("audit_head", advance.rows_affected(), 1)?;
-    Ok(head)
-}
-
-/// The arrays that [`insert_events`] takes.
-pub(super) fn bind_events<'q>(
-    query: Query<'q, Postgres, PgArguments>,
-    events: &[&NewEvent],
-    places: &[AuditHead],
-) -> Query<'q, Postgres, PgArguments> {
-    let texts = |field: fn(&NewEvent) -> &str| events.iter().map(|event| field(event)).collect::<Vec<_>>();
-    query
-        .bind(places.iter().map(|place| place.sequence).collect::<Vec<_>>())
-        .bind(events.iter().map(|event| event.time).collect::<Vec<_>>())
-        .bind(texts(|event| &event.actor))
-        .bind(texts(|event| &event.via))
-        .bind(texts(|event| &event.event))
-        .bind(texts(|event| &event.target))
-        .bind(texts(|event| &event.metadata))
-        .bind(texts(|event| &event.trace_id))
-        .bind(texts(|event| &event.outcome))
-        .bind(events.iter().map(|event| event.operation_id.as_deref()).collect::<Vec<_>>())
-        .bind(places.iter().map(|place| place.key_kid.as_deref()).collect::<Vec<_>>())
-        .bind(places.iter().map(|place| place.mac.as_deref()).collect::<Vec<_>>())
-}
-
-/// Sequence, time, code and key version.
-pub(super) fn bind_head<'q>(
-    query: Query<'q, Postgres, PgArguments>,
-    head: &AuditHead,
-) -> Query<'q, Postgres, PgArguments> {
-    query.bind(head.sequence).bind(head.time).bind(head.mac.as_deref()).bind(head.key_kid.as_deref())
-}
-
-fn push_filter(query: &mut QueryBuilder<Postgres>, filter: &EventFilter) {
-    if let Some((first, last)) = filter.family() {
-        query.push(" AND event >= ").push_bind(first).push(" AND event < ").push_bind(last);
-    } else if !filter.event.is_empty() {
-        query.push(" AND event = ").push_bind(filter.event.clone());
-    }
-    if !filter.actor.is_empty() {
-        query.push(" AND actor = ").push_bind(filter.actor.clone());
-    }
-    if !filter.target.is_empty() {
-        query.push(" AND target = ").push_bind(filter.target.clone());
-    }
-    if let Some(since) = filter.since {
-        query.push(" AND time >= ").push_bind(since);
-    }
-    if let Some(until) = filter.until {
-        query.push(" AND time < ").push_bind(until);
-    }
 }

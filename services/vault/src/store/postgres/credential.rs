@@ -1,29 +1,44 @@
 //! Credentials in PostgreSQL.
 
 use async_trait::async_trait;
-use sqlx::{PgConnection, Postgres, QueryBuilder};
+use sqlx::QueryBuilder;
 use strongroom_runtime::Selectors;
 use strongroom_store::{Result, expect_rows};
 
-use super::PostgresStore;
-use super::audit::append;
+use super::append::append;
+use super::lists::{in_list, list, push_in_list};
+use super::locks::LOCK_REVISION;
 use super::request::claim;
-use crate::store::audit::above;
+use super::{Connection, Database, Store};
 use crate::store::credential::{
     COUNT, COUNT_FALLBACKS, COUNT_REFERENCES, DELETE, DELETE_LABELS, INSERT, INSERT_LABEL, LabelRow,
     PROVIDERS, PreviousRow, ReferenceCountRow, SELECT, UPDATE, join,
 };
+use crate::store::pages;
 use crate::store::selection::push_credential;
 use crate::store::{
     Changed, Credential, CredentialChange, CredentialFilter, CredentialRow, CredentialStore, Labels,
     NewEvent, Once, RequestRow, Stats,
 };
 
-/// The row stays as it was read until the change commits.
-pub(super) const LOCK_REVISION: &str = "SELECT revision FROM credentials WHERE id = $1 FOR UPDATE";
+const LABELS: &str =
+    concat!("SELECT credential_id, name, value FROM credential_labels WHERE credential_id", in_list!("$1"));
+
+const REFERENCE_COUNTS: &str = concat!(
+    "SELECT credential_id, kind, count(*) AS \"references\"
+     FROM (SELECT credential_id, kind FROM credential_references WHERE credential_id",
+    in_list!("$1"),
+    " UNION ALL
+           SELECT credential_id, kind FROM credential_fallbacks WHERE credential_id",
+    in_list!("$1"),
+    ") used GROUP BY credential_id, kind"
+);
+
+const PREVIOUS: &str =
+    concat!("SELECT credential_id, expire_time FROM credential_versions WHERE credential_id", in_list!("$1"));
 
 #[async_trait]
-impl CredentialStore for PostgresStore {
+impl CredentialStore for Store {
     async fn create_credential(&self, row: &CredentialRow, labels: &Labels, event: &NewEvent) -> Result<()> {
         let mut tx = self.begin().await?;
         insert(&mut tx, row, labels).await?;
@@ -49,9 +64,9 @@ impl CredentialStore for PostgresStore {
     }
 
     async fn credential(&self, id: &str) -> Result<Option<Credential>> {
-        let mut query = QueryBuilder::<Postgres>::new(SELECT);
+        let mut query = QueryBuilder::<Database>::new(SELECT);
         query.push(" WHERE c.id = ").push_bind(id);
-        let mut reader = self.pool.acquire().await?;
+        let mut reader = self.reader().acquire().await?;
         let rows = query.build_query_as().fetch_all(&mut *reader).await?;
         Ok(complete(&mut reader, rows).await?.pop())
     }
@@ -62,11 +77,8 @@ impl CredentialStore for PostgresStore {
         after: &str,
         limit: i64,
     ) -> Result<Vec<Credential>> {
-        let mut query = QueryBuilder::<Postgres>::new(SELECT);
-        query.push(" WHERE c.id > ").push_bind(after);
-        push_filter(&mut query, filter);
-        query.push(" ORDER BY c.id LIMIT ").push_bind(limit);
-        let mut reader = self.pool.acquire().await?;
+        let mut query = pages::credentials(filter, after, limit);
+        let mut reader = self.reader().acquire().await?;
         let rows = query.build_query_as().fetch_all(&mut *reader).await?;
         complete(&mut reader, rows).await
     }
@@ -130,19 +142,21 @@ impl CredentialStore for PostgresStore {
     }
 
     async fn credential_rows(&self, ids: &[String], selection: &Selectors) -> Result<Vec<CredentialRow>> {
-        let mut query = QueryBuilder::<Postgres>::new(SELECT);
-        query.push(" WHERE c.id = ANY(").push_bind(ids).push(") AND ");
+        let mut query = QueryBuilder::<Database>::new(SELECT);
+        query.push(" WHERE c.id");
+        push_in_list(&mut query, ids);
+        query.push(" AND ");
         push_credential(&mut query, selection);
-        Ok(query.build_query_as().fetch_all(&self.pool).await?)
+        Ok(query.build_query_as().fetch_all(self.reader()).await?)
     }
 
     async fn credential_stats(&self, selection: &Selectors) -> Result<Stats> {
-        let mut count = QueryBuilder::<Postgres>::new(COUNT);
+        let mut count = QueryBuilder::<Database>::new(COUNT);
         push_credential(&mut count, selection);
-        let mut providers = QueryBuilder::<Postgres>::new(PROVIDERS);
+        let mut providers = QueryBuilder::<Database>::new(PROVIDERS);
         push_credential(&mut providers, selection);
         providers.push(" ORDER BY c.provider");
-        let mut reader = self.pool.begin().await?;
+        let mut reader = self.reader().begin().await?;
         let (total, active) = count.build_query_as().fetch_one(&mut *reader).await?;
         let providers = providers.build_query_scalar().fetch_all(&mut *reader).await?;
         Ok(Stats { total, active, providers })
@@ -150,7 +164,7 @@ impl CredentialStore for PostgresStore {
 }
 
 pub(super) async fn check_revision(
-    tx: &mut PgConnection,
+    tx: &mut Connection,
     id: &str,
     expected: Option<i64>,
 ) -> Result<Changed<()>> {
@@ -162,7 +176,7 @@ pub(super) async fn check_revision(
     })
 }
 
-async fn insert(tx: &mut PgConnection, row: &CredentialRow, labels: &Labels) -> Result<()> {
+async fn insert(tx: &mut Connection, row: &CredentialRow, labels: &Labels) -> Result<()> {
     let done = sqlx::query(INSERT)
         .bind(&row.id)
         .bind(&row.display_name)
@@ -181,65 +195,22 @@ async fn insert(tx: &mut PgConnection, row: &CredentialRow, labels: &Labels) -> 
     insert_labels(tx, &row.id, labels).await
 }
 
-async fn insert_labels(tx: &mut PgConnection, id: &str, labels: &Labels) -> Result<()> {
+async fn insert_labels(tx: &mut Connection, id: &str, labels: &Labels) -> Result<()> {
     for (name, value) in labels {
         sqlx::query(INSERT_LABEL).bind(id).bind(name).bind(value).execute(&mut *tx).await?;
     }
     Ok(())
 }
 
-fn push_filter(query: &mut QueryBuilder<Postgres>, filter: &CredentialFilter) {
-    if filter.selection.narrows_credentials() {
-        query.push(" AND ");
-        push_credential(query, &filter.selection);
-    }
-    if !filter.provider.is_empty() {
-        query.push(" AND c.provider = ").push_bind(filter.provider.clone());
-    }
-    if let Some(active) = filter.active {
-        query.push(" AND c.active = ").push_bind(active);
-    }
-    if !filter.name_prefix.is_empty() {
-        query.push(" AND c.display_name >= ").push_bind(filter.name_prefix.clone());
-        query.push(" AND c.display_name < ").push_bind(above(&filter.name_prefix));
-    }
-    for (name, value) in &filter.labels {
-        query.push(
-            " AND EXISTS (SELECT 1 FROM credential_labels l WHERE l.credential_id = c.id AND l.name = ",
-        );
-        query.push_bind(name.clone()).push(" AND l.value = ").push_bind(value.clone()).push(")");
-    }
-}
-
 /// Adds labels, reference counts and previous secrets: three more statements, however many rows.
-async fn complete(reader: &mut PgConnection, rows: Vec<CredentialRow>) -> Result<Vec<Credential>> {
+async fn complete(reader: &mut Connection, rows: Vec<CredentialRow>) -> Result<Vec<Credential>> {
     if rows.is_empty() {
         return Ok(Vec::new());
     }
-    let ids: Vec<&str> = rows.iter().map(|row| row.id.as_str()).collect();
-    let labels: Vec<LabelRow> = sqlx::query_as(
-        "SELECT credential_id, name, value FROM credential_labels
-         WHERE credential_id = ANY($1)",
-    )
-    .bind(&ids)
-    .fetch_all(&mut *reader)
-    .await?;
-    let counts: Vec<ReferenceCountRow> = sqlx::query_as(
-        "SELECT credential_id, kind, count(*) AS \"references\"
-         FROM (SELECT credential_id, kind FROM credential_references WHERE credential_id = ANY($1)
-               UNION ALL
-               SELECT credential_id, kind FROM credential_fallbacks WHERE credential_id = ANY($1)) used
-         GROUP BY credential_id, kind",
-    )
-    .bind(&ids)
-    .fetch_all(&mut *reader)
-    .await?;
-    let previous: Vec<PreviousRow> = sqlx::query_as(
-        "SELECT credential_id, expire_time FROM credential_versions
-         WHERE credential_id = ANY($1)",
-    )
-    .bind(&ids)
-    .fetch_all(&mut *reader)
-    .await?;
+    let ids = list(rows.iter().map(|row| row.id.as_str()).collect());
+    let labels: Vec<LabelRow> = sqlx::query_as(LABELS).bind(&ids).fetch_all(&mut *reader).await?;
+    let counts: Vec<ReferenceCountRow> =
+        sqlx::query_as(REFERENCE_COUNTS).bind(&ids).fetch_all(&mut *reader).await?;
+    let previous: Vec<PreviousRow> = sqlx::query_as(PREVIOUS).bind(&ids).fetch_all(&mut *reader).await?;
     Ok(join(rows, labels, counts, previous))
 }

@@ -1,12 +1,11 @@
 //! The key ring in PostgreSQL.
 
 use async_trait::async_trait;
-use sqlx::PgConnection;
 use strongroom_store::{Result, expect_rows};
 
-use super::PostgresStore;
-use super::audit::append;
+use super::append::append;
 use super::change::Change;
+use super::{Connection, Store};
 use crate::store::key::{
     BUMP_RING, COUNT_KEY, COUNT_OTHER_ROOT, COUNT_ROOT_KEYS, DEMOTE_PRIMARY, DESTROY, INSERT_KEY,
     INSERT_KEY_VERSION, INSERT_NEXT_VERSION, INSERT_ROOT_KEY, KEY_VERSIONS, NEWEST_ROOT, PUT_ROOT_KEY,
@@ -17,13 +16,13 @@ use crate::store::ledger::COUNT_PINS;
 use crate::store::{KeyStore, KeyVersionRow, NewEvent, NewVersion, RootKeyRow, StateChange};
 
 #[async_trait]
-impl KeyStore for PostgresStore {
+impl KeyStore for Store {
     async fn root_keys(&self) -> Result<Vec<RootKeyRow>> {
-        Ok(sqlx::query_as(ROOT_KEYS).fetch_all(&self.pool).await?)
+        Ok(sqlx::query_as(ROOT_KEYS).fetch_all(self.reader()).await?)
     }
 
     async fn key_versions(&self) -> Result<Vec<KeyVersionRow>> {
-        Ok(sqlx::query_as(KEY_VERSIONS).fetch_all(&self.pool).await?)
+        Ok(sqlx::query_as(KEY_VERSIONS).fetch_all(self.reader()).await?)
     }
 
     async fn create_ring(
@@ -52,7 +51,7 @@ impl KeyStore for PostgresStore {
     }
 
     async fn ring_revision(&self) -> Result<i64> {
-        Ok(sqlx::query_scalar(RING_REVISION).fetch_one(&self.pool).await?)
+        Ok(sqlx::query_scalar(RING_REVISION).fetch_one(self.reader()).await?)
     }
 
     async fn create_key(&self, version: &KeyVersionRow, event: &NewEvent) -> Result<NewVersion> {
@@ -171,16 +170,16 @@ impl KeyStore for PostgresStore {
     }
 }
 
-async fn newest_root(tx: &mut PgConnection) -> Result<String> {
+async fn newest_root(tx: &mut Connection) -> Result<String> {
     Ok(sqlx::query_scalar(NEWEST_ROOT).fetch_one(tx).await?)
 }
 
-async fn key_exists(tx: &mut PgConnection, key_id: &str) -> Result<bool> {
+async fn key_exists(tx: &mut Connection, key_id: &str) -> Result<bool> {
     let count: i64 = sqlx::query_scalar(COUNT_KEY).bind(key_id).fetch_one(tx).await?;
     Ok(count > 0)
 }
 
-async fn insert_key(tx: &mut PgConnection, version: &KeyVersionRow) -> Result<()> {
+async fn insert_key(tx: &mut Connection, version: &KeyVersionRow) -> Result<()> {
     sqlx::query(INSERT_KEY)
         .bind(&version.key_id)
         .bind(&version.purpose)

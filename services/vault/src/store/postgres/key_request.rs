@@ -3,13 +3,13 @@
 use async_trait::async_trait;
 use strongroom_store::Result;
 
-use super::PostgresStore;
-use super::audit::append;
+use super::Store;
+use super::append::append;
 use crate::store::key_request::{APPROVE, INSERT, LIST_OPEN, SELECT_BY_ID, SELECT_OPEN};
 use crate::store::{KeyRequestRow, KeyRequestStore, NewEvent};
 
 #[async_trait]
-impl KeyRequestStore for PostgresStore {
+impl KeyRequestStore for Store {
     async fn open_key_request(&self, request: &KeyRequestRow, event: &NewEvent) -> Result<KeyRequestRow> {
         let mut tx = self.begin_alone().await?;
         let open: Option<KeyRequestRow> = sqlx::query_as(SELECT_OPEN)
@@ -38,11 +38,11 @@ impl KeyRequestStore for PostgresStore {
     }
 
     async fn key_request(&self, id: &str) -> Result<Option<KeyRequestRow>> {
-        Ok(sqlx::query_as(SELECT_BY_ID).bind(id).fetch_optional(&self.pool).await?)
+        Ok(sqlx::query_as(SELECT_BY_ID).bind(id).fetch_optional(self.reader()).await?)
     }
 
     async fn open_key_requests(&self, now: i64) -> Result<Vec<KeyRequestRow>> {
-        Ok(sqlx::query_as(LIST_OPEN).bind(now).fetch_all(&self.pool).await?)
+        Ok(sqlx::query_as(LIST_OPEN).bind(now).fetch_all(self.reader()).await?)
     }
 
     async fn approve_key_request(

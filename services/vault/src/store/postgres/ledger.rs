@@ -1,29 +1,26 @@
 //! The ledger of needed key versions in PostgreSQL.
 
 use async_trait::async_trait;
-use sqlx::{Postgres, QueryBuilder};
 use strongroom_store::Result;
 
-use super::PostgresStore;
-use super::audit::append;
+use super::Store;
+use super::append::append;
 use crate::keys::columns::CountedColumn;
 use crate::store::ledger::{
     CENSUS, COUNT_COLUMNS, COUNT_PINS, FORGET_CENSUS, FORGET_LAPSED_PINS, FORGET_PINS, INSERT_CENSUS,
-    INSERT_PIN, PIN_LIVE, PINS,
+    INSERT_PIN, PIN_LIVE, PINS, count_by_version, count_of_version,
 };
 use crate::store::{CensusRow, LedgerStore, Needs, NewEvent, PinRow};
 
 #[async_trait]
-impl LedgerStore for PostgresStore {
+impl LedgerStore for Store {
     async fn count_values(&self, column: &CountedColumn) -> Result<Vec<(String, i64)>> {
-        let mut query = QueryBuilder::<Postgres>::new("SELECT ");
-        query.push(column.kid).push(" AS kid, count(*) FROM ").push(column.table);
-        query.push(" WHERE ").push(column.kid).push(" IS NOT NULL GROUP BY 1 ORDER BY 1");
-        Ok(query.build_query_as().fetch_all(&self.pool).await?)
+        let mut query = count_by_version(column);
+        Ok(query.build_query_as().fetch_all(self.reader()).await?)
     }
 
     async fn census(&self) -> Result<Vec<CensusRow>> {
-        Ok(sqlx::query_as(CENSUS).fetch_all(&self.pool).await?)
+        Ok(sqlx::query_as(CENSUS).fetch_all(self.reader()).await?)
     }
 
     async fn report_census(&self, rows: &[CensusRow], event: &NewEvent) -> Result<()> {
@@ -52,11 +49,10 @@ impl LedgerStore for PostgresStore {
     }
 
     async fn needs(&self, kid: &str, columns: &[CountedColumn], now: i64) -> Result<Needs> {
-        let mut reader = self.pool.acquire().await?;
+        let mut reader = self.reader().acquire().await?;
         let mut rows = 0;
         for column in columns {
-            let mut query = QueryBuilder::<Postgres>::new("SELECT count(*) FROM ");
-            query.push(column.table).push(" WHERE ").push(column.kid).push(" = ").push_bind(kid);
+            let mut query = count_of_version(column, kid);
             rows += query.build_query_scalar::<i64>().fetch_one(&mut *reader).await?;
         }
         let columns = sqlx::query_scalar(COUNT_COLUMNS).bind(kid).fetch_one(&mut *reader).await?;
@@ -109,6 +105,6 @@ impl LedgerStore for PostgresStore {
     }
 
     async fn pins(&self, now: i64) -> Result<Vec<PinRow>> {
-        Ok(sqlx::query_as(PINS).bind(now).fetch_all(&self.pool).await?)
+        Ok(sqlx::query_as(PINS).bind(now).fetch_all(self.reader()).await?)
     }
 }

@@ -1,17 +1,20 @@
 //! Re-encryption in PostgreSQL.
 
 use async_trait::async_trait;
-use sqlx::{Postgres, QueryBuilder};
 use strongroom_store::Result;
 
-use super::PostgresStore;
-use super::audit::append;
+use super::Store;
+use super::append::append;
+use super::reseal::replace_values;
 use crate::keys::columns::SealedColumn;
-use crate::store::reencrypt::{ADVANCE, FINISH, INSERT, LEASE, RELEASE, SELECT_BY_ID, SELECT_RUNNING};
+use crate::store::reencrypt::{
+    ADVANCE, FINISH, INSERT, LEASE, RELEASE, SELECT_BY_ID, SELECT_RUNNING, count_sealed_by_others,
+    sealed_by_others,
+};
 use crate::store::{Lease, NewEvent, ReencryptJobRow, ReencryptStore, Resealed, SealedRow};
 
 #[async_trait]
-impl ReencryptStore for PostgresStore {
+impl ReencryptStore for Store {
     async fn start_reencrypt(&self, job: &ReencryptJobRow, event: &NewEvent) -> Result<ReencryptJobRow> {
         let mut tx = self.begin_alone().await?;
         if let Some(running) = sqlx::query_as(SELECT_RUNNING).fetch_optional(&mut *tx).await? {
@@ -34,11 +37,11 @@ impl ReencryptStore for PostgresStore {
     }
 
     async fn reencrypt_job(&self, id: &str) -> Result<Option<ReencryptJobRow>> {
-        Ok(sqlx::query_as(SELECT_BY_ID).bind(id).fetch_optional(&self.pool).await?)
+        Ok(sqlx::query_as(SELECT_BY_ID).bind(id).fetch_optional(self.reader()).await?)
     }
 
     async fn running_reencrypt(&self) -> Result<Option<ReencryptJobRow>> {
-        Ok(sqlx::query_as(SELECT_RUNNING).fetch_optional(&self.pool).await?)
+        Ok(sqlx::query_as(SELECT_RUNNING).fetch_optional(self.reader()).await?)
     }
 
     async fn lease_reencrypt(&self, lease: &Lease, rows_left: i64, now: i64) -> Result<bool> {
@@ -68,28 +71,13 @@ impl ReencryptStore for PostgresStore {
         after: &str,
         limit: i64,
     ) -> Result<Vec<SealedRow>> {
-        let mut query = QueryBuilder::<Postgres>::new("SELECT ");
-        query
-            .push(column.id)
-            .push(" AS id, ")
-            .push(column.column)
-            .push(" AS secret FROM ")
-            .push(column.table);
-        query.push(" WHERE ").push(column.id).push(" > ").push_bind(after);
-        query.push(" AND substr(").push(column.column).push(", 6, 16) <> ").push_bind(kid);
-        query.push(" ORDER BY ").push(column.id).push(" LIMIT ").push_bind(limit);
-        Ok(query.build_query_as().fetch_all(&self.pool).await?)
+        let mut query = sealed_by_others(column, kid, after, limit);
+        Ok(query.build_query_as().fetch_all(self.reader()).await?)
     }
 
     async fn count_sealed_by_others(&self, column: &SealedColumn, kid: &str) -> Result<i64> {
-        let mut query = QueryBuilder::<Postgres>::new("SELECT count(*) FROM ");
-        query
-            .push(column.table)
-            .push(" WHERE substr(")
-            .push(column.column)
-            .push(", 6, 16) <> ")
-            .push_bind(kid);
-        Ok(query.build_query_scalar().fetch_one(&self.pool).await?)
+        let mut query = count_sealed_by_others(column, kid);
+        Ok(query.build_query_scalar().fetch_one(self.reader()).await?)
     }
 
     async fn write_resealed(
@@ -99,24 +87,7 @@ impl ReencryptStore for PostgresStore {
         rows: &[Resealed],
     ) -> Result<Option<i64>> {
         let mut tx = self.begin().await?;
-        let (mut ids, mut olds, mut news) = (Vec::new(), Vec::new(), Vec::new());
-        for row in rows {
-            ids.push(row.id.as_str());
-            olds.push(row.old.as_str());
-            news.push(row.new.as_str());
-        }
-        // Waiting for a row that a reveal holds could close a circle of waiting: such a row is skipped.
-        let mut query = QueryBuilder::<Postgres>::new("WITH free AS (SELECT t.");
-        query.push(column.id).push(" AS id, b.new FROM unnest(").push_bind(ids).push("::text[], ");
-        query.push_bind(olds).push("::text[], ").push_bind(news).push("::text[]) AS b (id, old, new) JOIN ");
-        query.push(column.table).push(" AS t ON t.").push(column.id).push(" = b.id AND t.");
-        query.push(column.column).push(" = b.old FOR NO KEY UPDATE OF t SKIP LOCKED) UPDATE ");
-        query
-            .push(column.table)
-            .push(" AS t SET ")
-            .push(column.column)
-            .push(" = free.new FROM free WHERE t.");
-        query.push(column.id).push(" = free.id");
+        let mut query = replace_values(column, rows);
         let written = query.build().execute(&mut *tx).await?.rows_affected();
         let written = i64::try_from(written).unwrap_or(i64::MAX);
         let held = sqlx::query(ADVANCE)

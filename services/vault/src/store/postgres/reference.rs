@@ -1,13 +1,15 @@
 //! References in PostgreSQL.
 
 use async_trait::async_trait;
-use sqlx::{PgConnection, Postgres, QueryBuilder};
+use sqlx::QueryBuilder;
 use strongroom_runtime::Selectors;
 use strongroom_store::Result;
 
-use super::PostgresStore;
-use super::audit::append;
-use super::credential::LOCK_REVISION;
+use super::append::append;
+use super::lists::push_pairs;
+use super::locks::{LOCK_REVISION, LOCK_VIA};
+use super::{Connection, Database, Store};
+use crate::store::pages;
 use crate::store::reassignment::counted;
 use crate::store::reference::{BIND, COUNT_VIA, DELETE_FALLBACKS, INSERT_FALLBACK, RELEASE, SELECT};
 use crate::store::resolution::push_candidates;
@@ -16,12 +18,8 @@ use crate::store::{
     Bound, CandidateRow, NewEvent, Reassigned, Reassignment, ReferenceFilter, ReferenceRow, ReferenceStore,
 };
 
-/// The template stays as it was read until the binding commits.
-const LOCK_VIA: &str = "
-    SELECT via_kind FROM credential_references WHERE kind = $1 AND consumer = $2 FOR UPDATE";
-
 #[async_trait]
-impl ReferenceStore for PostgresStore {
+impl ReferenceStore for Store {
     async fn bind_reference(
         &self,
         row: &ReferenceRow,
@@ -62,7 +60,7 @@ impl ReferenceStore for PostgresStore {
         consumer: &str,
         selection: &Selectors,
     ) -> Result<Option<ReferenceRow>> {
-        let mut reader = self.pool.acquire().await?;
+        let mut reader = self.reader().acquire().await?;
         find(&mut reader, kind, consumer, selection).await
     }
 
@@ -72,12 +70,8 @@ impl ReferenceStore for PostgresStore {
         after: (&str, &str),
         limit: i64,
     ) -> Result<Vec<ReferenceRow>> {
-        let mut query = QueryBuilder::<Postgres>::new(SELECT);
-        query.push(" WHERE (r.kind, r.consumer) > (").push_bind(after.0);
-        query.push(", ").push_bind(after.1).push(")");
-        push_filter(&mut query, filter);
-        query.push(" ORDER BY r.kind, r.consumer LIMIT ").push_bind(limit);
-        Ok(query.build_query_as().fetch_all(&self.pool).await?)
+        let mut query = pages::references(filter, after, limit);
+        Ok(query.build_query_as().fetch_all(self.reader()).await?)
     }
 
     async fn candidates(
@@ -85,13 +79,11 @@ impl ReferenceStore for PostgresStore {
         references: &[(String, String)],
         selection: &Selectors,
     ) -> Result<Vec<CandidateRow>> {
-        let (kinds, consumers): (Vec<&str>, Vec<&str>) =
-            references.iter().map(|(kind, consumer)| (kind.as_str(), consumer.as_str())).unzip();
-        let mut query = QueryBuilder::<Postgres>::new("WITH asked AS (SELECT kind, consumer FROM unnest(");
-        query.push_bind(kinds).push("::text[], ").push_bind(consumers);
-        query.push("::text[]) AS u (kind, consumer)), ");
+        let mut query = QueryBuilder::<Database>::new("WITH asked AS (");
+        push_pairs(&mut query, references, ("kind", "consumer"));
+        query.push("), ");
         push_candidates(&mut query, selection);
-        Ok(query.build_query_as().fetch_all(&self.pool).await?)
+        Ok(query.build_query_as().fetch_all(self.reader()).await?)
     }
 
     async fn reassign_references(&self, moved: &Reassignment<'_>, event: &NewEvent) -> Result<Reassigned> {
@@ -101,13 +93,13 @@ impl ReferenceStore for PostgresStore {
                 return Ok(Reassigned::Missing(id.to_owned()));
             }
         }
-        let mut mismatch = moved.mismatch::<Postgres>();
+        let mut mismatch = moved.mismatch::<Database>();
         if let Some(row) = mismatch.build_query_as().fetch_optional(&mut *tx).await? {
             return Ok(Reassigned::Mismatch(row));
         }
-        let bindings = moved.bindings::<Postgres>().build().execute(&mut *tx).await?.rows_affected();
-        let fallbacks = moved.fallbacks::<Postgres>().build().execute(&mut *tx).await?.rows_affected();
-        moved.repeated::<Postgres>().build().execute(&mut *tx).await?;
+        let bindings = moved.bindings::<Database>().build().execute(&mut *tx).await?.rows_affected();
+        let fallbacks = moved.fallbacks::<Database>().build().execute(&mut *tx).await?.rows_affected();
+        moved.repeated::<Database>().build().execute(&mut *tx).await?;
         append(&mut tx, &counted(event, bindings + fallbacks)).await?;
         tx.commit().await?;
         Ok(Reassigned::Done(i64::try_from(bindings + fallbacks).unwrap_or(i64::MAX)))
@@ -135,18 +127,18 @@ impl ReferenceStore for PostgresStore {
 }
 
 /// Looks, and keeps it there until the change commits.
-async fn exists(tx: &mut PgConnection, credential_id: &str) -> Result<bool> {
+async fn exists(tx: &mut Connection, credential_id: &str) -> Result<bool> {
     let found: Option<i64> = sqlx::query_scalar(LOCK_REVISION).bind(credential_id).fetch_optional(tx).await?;
     Ok(found.is_some())
 }
 
 async fn find(
-    connection: &mut PgConnection,
+    connection: &mut Connection,
     kind: &str,
     consumer: &str,
     selection: &Selectors,
 ) -> Result<Option<ReferenceRow>> {
-    let mut query = QueryBuilder::<Postgres>::new(SELECT);
+    let mut query = QueryBuilder::<Database>::new(SELECT);
     query.push(" WHERE r.kind = ").push_bind(kind).push(" AND r.consumer = ").push_bind(consumer);
     query.push(" AND ");
     push_reference(&mut query, selection);
@@ -154,7 +146,7 @@ async fn find(
 }
 
 /// Why the reference cannot go through the one that it names.
-async fn check_via(tx: &mut PgConnection, row: &ReferenceRow) -> Result<Option<Bound>> {
+async fn check_via(tx: &mut Connection, row: &ReferenceRow) -> Result<Option<Bound>> {
     if row.via_kind.is_empty() {
         return Ok(None);
     }
@@ -168,12 +160,12 @@ async fn check_via(tx: &mut PgConnection, row: &ReferenceRow) -> Result<Option<B
 }
 
 /// Whether others go through it.
-async fn leads_others(tx: &mut PgConnection, row: &ReferenceRow) -> Result<bool> {
+async fn leads_others(tx: &mut Connection, row: &ReferenceRow) -> Result<bool> {
     let others: i64 = sqlx::query_scalar(COUNT_VIA).bind(&row.kind).bind(&row.consumer).fetch_one(tx).await?;
     Ok(others > 0)
 }
 
-async fn write(tx: &mut PgConnection, row: &ReferenceRow) -> Result<()> {
+async fn write(tx: &mut Connection, row: &ReferenceRow) -> Result<()> {
     sqlx::query(BIND)
         .bind(&row.kind)
         .bind(&row.consumer)
@@ -196,22 +188,4 @@ async fn write(tx: &mut PgConnection, row: &ReferenceRow) -> Result<()> {
             .await?;
     }
     Ok(())
-}
-
-fn push_filter(query: &mut QueryBuilder<Postgres>, filter: &ReferenceFilter) {
-    if !filter.credential_id.is_empty() {
-        let id = &filter.credential_id;
-        query.push(" AND (r.kind, r.consumer) IN (");
-        query.push("SELECT kind, consumer FROM credential_references WHERE credential_id = ").push_bind(id);
-        query.push(" UNION ALL ");
-        query.push("SELECT kind, consumer FROM credential_fallbacks WHERE credential_id = ").push_bind(id);
-        query.push(")");
-    }
-    if !filter.kind.is_empty() {
-        query.push(" AND r.kind = ").push_bind(&filter.kind);
-    }
-    if !filter.selection.is_everything() {
-        query.push(" AND ");
-        push_reference(query, &filter.selection);
-    }
 }

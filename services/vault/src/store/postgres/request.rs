@@ -1,15 +1,14 @@
 //! Requests in PostgreSQL.
 
 use async_trait::async_trait;
-use sqlx::PgConnection;
 use strongroom_store::Result;
 
-use super::PostgresStore;
+use super::{Connection, Store};
 use crate::store::request::{CLAIM, KEPT, RequestRow, RequestStore, SELECT, SWEEP};
 use crate::store::version;
 
 #[async_trait]
-impl RequestStore for PostgresStore {
+impl RequestStore for Store {
     async fn request(
         &self,
         principal: &str,
@@ -18,18 +17,18 @@ impl RequestStore for PostgresStore {
         now: i64,
     ) -> Result<Option<RequestRow>> {
         let query = sqlx::query_as(SELECT).bind(principal).bind(method).bind(request_id).bind(now - KEPT);
-        Ok(query.fetch_optional(&self.pool).await?)
+        Ok(query.fetch_optional(self.reader()).await?)
     }
 
     async fn sweep(&self, now: i64) -> Result<u64> {
-        let requests = sqlx::query(SWEEP).bind(now - KEPT).execute(&self.pool).await?;
-        let versions = sqlx::query(version::SWEEP).bind(now).execute(&self.pool).await?;
+        let requests = sqlx::query(SWEEP).bind(now - KEPT).execute(self.writer()).await?;
+        let versions = sqlx::query(version::SWEEP).bind(now).execute(self.writer()).await?;
         Ok(requests.rows_affected() + versions.rows_affected())
     }
 }
 
 /// Takes the request for the running transaction; the earlier one when there is one.
-pub(super) async fn claim(tx: &mut PgConnection, request: Option<&RequestRow>) -> Result<Option<RequestRow>> {
+pub(super) async fn claim(tx: &mut Connection, request: Option<&RequestRow>) -> Result<Option<RequestRow>> {
     let Some(request) = request else { return Ok(None) };
     let forgotten = request.create_time - KEPT;
     let claimed = sqlx::query(CLAIM)

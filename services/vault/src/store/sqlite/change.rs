@@ -2,19 +2,19 @@
 
 use std::ops::{Deref, DerefMut};
 
-use sqlx::{Sqlite, SqliteConnection, Transaction};
 use strongroom_store::Result;
 
+use super::{Connection, Transaction};
 use crate::audit::ChainKey;
 
 /// A transaction with the key that chains its events. It is undone unless it is committed.
 pub(super) struct Change {
-    transaction: Transaction<'static, Sqlite>,
+    transaction: Transaction,
     pub(super) chain: Option<ChainKey>,
 }
 
 impl Change {
-    pub(super) fn new(transaction: Transaction<'static, Sqlite>, chain: Option<ChainKey>) -> Self {
+    pub(super) fn new(transaction: Transaction, chain: Option<ChainKey>) -> Self {
         Self { transaction, chain }
     }
 
@@ -24,15 +24,15 @@ impl Change {
 }
 
 impl Deref for Change {
-    type Target = SqliteConnection;
+    type Target = Connection;
 
-    fn deref(&self) -> &SqliteConnection {
+    fn deref(&self) -> &Connection {
         &self.transaction
     }
 }
 
 impl DerefMut for Change {
-    fn deref_mut(&mut self) -> &mut SqliteConnection {
+    fn deref_mut(&mut self) -> &mut Connection {
         &mut self.transaction
     }
 }

@@ -1,12 +1,11 @@
 //! The key ring in SQLite.
 
 use async_trait::async_trait;
-use sqlx::SqliteConnection;
 use strongroom_store::{Result, expect_rows};
 
-use super::SqliteStore;
-use super::audit::append;
+use super::append::append;
 use super::change::Change;
+use super::{Connection, Store};
 use crate::store::key::{
     BUMP_RING, COUNT_KEY, COUNT_OTHER_ROOT, COUNT_ROOT_KEYS, DEMOTE_PRIMARY, DESTROY, INSERT_KEY,
     INSERT_KEY_VERSION, INSERT_NEXT_VERSION, INSERT_ROOT_KEY, KEY_VERSIONS, NEWEST_ROOT, PUT_ROOT_KEY,
@@ -17,13 +16,13 @@ use crate::store::ledger::COUNT_PINS;
 use crate::store::{KeyStore, KeyVersionRow, NewEvent, NewVersion, RootKeyRow, StateChange};
 
 #[async_trait]
-impl KeyStore for SqliteStore {
+impl KeyStore for Store {
     async fn root_keys(&self) -> Result<Vec<RootKeyRow>> {
-        Ok(sqlx::query_as(ROOT_KEYS).fetch_all(&self.pools.readers).await?)
+        Ok(sqlx::query_as(ROOT_KEYS).fetch_all(self.reader()).await?)
     }
 
     async fn key_versions(&self) -> Result<Vec<KeyVersionRow>> {
-        Ok(sqlx::query_as(KEY_VERSIONS).fetch_all(&self.pools.readers).await?)
+        Ok(sqlx::query_as(KEY_VERSIONS).fetch_all(self.reader()).await?)
     }
 
     async fn create_ring(
@@ -32,7 +31,7 @@ impl KeyStore for SqliteStore {
         versions: &[KeyVersionRow],
         event: &NewEvent,
     ) -> Result<bool> {
-        let mut tx = self.begin().await?;
+        let mut tx = self.begin_alone().await?;
         let existing: i64 = sqlx::query_scalar(COUNT_ROOT_KEYS).fetch_one(&mut *tx).await?;
         if existing > 0 {
             return Ok(false);
@@ -52,11 +51,11 @@ impl KeyStore for SqliteStore {
     }
 
     async fn ring_revision(&self) -> Result<i64> {
-        Ok(sqlx::query_scalar(RING_REVISION).fetch_one(&self.pools.readers).await?)
+        Ok(sqlx::query_scalar(RING_REVISION).fetch_one(self.reader()).await?)
     }
 
     async fn create_key(&self, version: &KeyVersionRow, event: &NewEvent) -> Result<NewVersion> {
-        let mut tx = self.begin().await?;
+        let mut tx = self.begin_alone().await?;
         if newest_root(&mut tx).await? != version.root_key_id {
             return Ok(NewVersion::OtherRoot);
         }
@@ -70,7 +69,7 @@ impl KeyStore for SqliteStore {
     }
 
     async fn rotate_key(&self, version: &KeyVersionRow, event: &NewEvent) -> Result<NewVersion> {
-        let mut tx = self.begin().await?;
+        let mut tx = self.begin_alone().await?;
         if newest_root(&mut tx).await? != version.root_key_id {
             return Ok(NewVersion::OtherRoot);
         }
@@ -94,7 +93,7 @@ impl KeyStore for SqliteStore {
     }
 
     async fn set_key_state(&self, change: &StateChange, event: &NewEvent) -> Result<bool> {
-        let mut tx = self.begin().await?;
+        let mut tx = self.begin_alone().await?;
         if change.minds_pins() {
             let pins: i64 =
                 sqlx::query_scalar(COUNT_PINS).bind(&change.kid).bind(change.now).fetch_one(&mut *tx).await?;
@@ -125,7 +124,7 @@ impl KeyStore for SqliteStore {
     }
 
     async fn destroy_key_version(&self, kid: &str, now: i64, event: &NewEvent) -> Result<bool> {
-        let mut tx = self.begin().await?;
+        let mut tx = self.begin_alone().await?;
         let done = sqlx::query(DESTROY).bind(kid).bind(now).execute(&mut *tx).await?;
         if done.rows_affected() == 0 {
             return Ok(false);
@@ -142,7 +141,7 @@ impl KeyStore for SqliteStore {
         rewrapped: &[KeyVersionRow],
         event: &NewEvent,
     ) -> Result<bool> {
-        let mut tx = self.begin().await?;
+        let mut tx = self.begin_alone().await?;
         if newest_root(&mut tx).await? != from {
             return Ok(false);
         }
@@ -171,16 +170,16 @@ impl KeyStore for SqliteStore {
     }
 }
 
-async fn newest_root(tx: &mut SqliteConnection) -> Result<String> {
+async fn newest_root(tx: &mut Connection) -> Result<String> {
     Ok(sqlx::query_scalar(NEWEST_ROOT).fetch_one(tx).await?)
 }
 
-async fn key_exists(tx: &mut SqliteConnection, key_id: &str) -> Result<bool> {
+async fn key_exists(tx: &mut Connection, key_id: &str) -> Result<bool> {
     let count: i64 = sqlx::query_scalar(COUNT_KEY).bind(key_id).fetch_one(tx).await?;
     Ok(count > 0)
 }
 
-async fn insert_key(tx: &mut SqliteConnection, version: &KeyVersionRow) -> Result<()> {
+async fn insert_key(tx: &mut Connection, version: &KeyVersionRow) -> Result<()> {
     sqlx::query(INSERT_KEY)
         .bind(&version.key_id)
         .bind(&version.purpose)

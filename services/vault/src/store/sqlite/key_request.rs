@@ -3,15 +3,15 @@
 use async_trait::async_trait;
 use strongroom_store::Result;
 
-use super::SqliteStore;
-use super::audit::append;
+use super::Store;
+use super::append::append;
 use crate::store::key_request::{APPROVE, INSERT, LIST_OPEN, SELECT_BY_ID, SELECT_OPEN};
 use crate::store::{KeyRequestRow, KeyRequestStore, NewEvent};
 
 #[async_trait]
-impl KeyRequestStore for SqliteStore {
+impl KeyRequestStore for Store {
     async fn open_key_request(&self, request: &KeyRequestRow, event: &NewEvent) -> Result<KeyRequestRow> {
-        let mut tx = self.begin().await?;
+        let mut tx = self.begin_alone().await?;
         let open: Option<KeyRequestRow> = sqlx::query_as(SELECT_OPEN)
             .bind(&request.kid)
             .bind(&request.action)
@@ -38,11 +38,11 @@ impl KeyRequestStore for SqliteStore {
     }
 
     async fn key_request(&self, id: &str) -> Result<Option<KeyRequestRow>> {
-        Ok(sqlx::query_as(SELECT_BY_ID).bind(id).fetch_optional(&self.pools.readers).await?)
+        Ok(sqlx::query_as(SELECT_BY_ID).bind(id).fetch_optional(self.reader()).await?)
     }
 
     async fn open_key_requests(&self, now: i64) -> Result<Vec<KeyRequestRow>> {
-        Ok(sqlx::query_as(LIST_OPEN).bind(now).fetch_all(&self.pools.readers).await?)
+        Ok(sqlx::query_as(LIST_OPEN).bind(now).fetch_all(self.reader()).await?)
     }
 
     async fn approve_key_request(
@@ -52,7 +52,7 @@ impl KeyRequestStore for SqliteStore {
         now: i64,
         event: &NewEvent,
     ) -> Result<bool> {
-        let mut tx = self.begin().await?;
+        let mut tx = self.begin_alone().await?;
         let done = sqlx::query(APPROVE).bind(id).bind(approver).bind(now).execute(&mut *tx).await?;
         if done.rows_affected() == 0 {
             return Ok(false);

@@ -1,33 +1,30 @@
 //! The ledger of needed key versions in SQLite.
 
 use async_trait::async_trait;
-use sqlx::{QueryBuilder, Sqlite};
 use strongroom_store::Result;
 
-use super::SqliteStore;
-use super::audit::append;
+use super::Store;
+use super::append::append;
 use crate::keys::columns::CountedColumn;
 use crate::store::ledger::{
     CENSUS, COUNT_COLUMNS, COUNT_PINS, FORGET_CENSUS, FORGET_LAPSED_PINS, FORGET_PINS, INSERT_CENSUS,
-    INSERT_PIN, PIN_LIVE, PINS,
+    INSERT_PIN, PIN_LIVE, PINS, count_by_version, count_of_version,
 };
 use crate::store::{CensusRow, LedgerStore, Needs, NewEvent, PinRow};
 
 #[async_trait]
-impl LedgerStore for SqliteStore {
+impl LedgerStore for Store {
     async fn count_values(&self, column: &CountedColumn) -> Result<Vec<(String, i64)>> {
-        let mut query = QueryBuilder::<Sqlite>::new("SELECT ");
-        query.push(column.kid).push(" AS kid, count(*) FROM ").push(column.table);
-        query.push(" WHERE ").push(column.kid).push(" IS NOT NULL GROUP BY 1 ORDER BY 1");
-        Ok(query.build_query_as().fetch_all(&self.pools.readers).await?)
+        let mut query = count_by_version(column);
+        Ok(query.build_query_as().fetch_all(self.reader()).await?)
     }
 
     async fn census(&self) -> Result<Vec<CensusRow>> {
-        Ok(sqlx::query_as(CENSUS).fetch_all(&self.pools.readers).await?)
+        Ok(sqlx::query_as(CENSUS).fetch_all(self.reader()).await?)
     }
 
     async fn report_census(&self, rows: &[CensusRow], event: &NewEvent) -> Result<()> {
-        let mut tx = self.begin().await?;
+        let mut tx = self.begin_alone().await?;
         if let Some(row) = rows.first() {
             sqlx::query(FORGET_CENSUS)
                 .bind(&row.source)
@@ -52,11 +49,10 @@ impl LedgerStore for SqliteStore {
     }
 
     async fn needs(&self, kid: &str, columns: &[CountedColumn], now: i64) -> Result<Needs> {
-        let mut reader = self.pools.readers.acquire().await?;
+        let mut reader = self.reader().acquire().await?;
         let mut rows = 0;
         for column in columns {
-            let mut query = QueryBuilder::<Sqlite>::new("SELECT count(*) FROM ");
-            query.push(column.table).push(" WHERE ").push(column.kid).push(" = ").push_bind(kid);
+            let mut query = count_of_version(column, kid);
             rows += query.build_query_scalar::<i64>().fetch_one(&mut *reader).await?;
         }
         let columns = sqlx::query_scalar(COUNT_COLUMNS).bind(kid).fetch_one(&mut *reader).await?;
@@ -71,7 +67,7 @@ impl LedgerStore for SqliteStore {
         now: i64,
         event: &NewEvent,
     ) -> Result<Vec<String>> {
-        let mut tx = self.begin().await?;
+        let mut tx = self.begin_alone().await?;
         sqlx::query(FORGET_LAPSED_PINS).bind(now).execute(&mut *tx).await?;
         let mut kids: Vec<String> =
             sqlx::query_scalar(PIN_LIVE).bind(archive_id).bind(expire_time).fetch_all(&mut *tx).await?;
@@ -88,7 +84,7 @@ impl LedgerStore for SqliteStore {
         expire_time: Option<i64>,
         event: &NewEvent,
     ) -> Result<()> {
-        let mut tx = self.begin().await?;
+        let mut tx = self.begin_alone().await?;
         sqlx::query(FORGET_PINS).bind(archive_id).execute(&mut *tx).await?;
         for kid in kids {
             sqlx::query(INSERT_PIN).bind(archive_id).bind(kid).bind(expire_time).execute(&mut *tx).await?;
@@ -98,7 +94,7 @@ impl LedgerStore for SqliteStore {
     }
 
     async fn release_pins(&self, archive_id: &str, event: &NewEvent) -> Result<bool> {
-        let mut tx = self.begin().await?;
+        let mut tx = self.begin_alone().await?;
         let released = sqlx::query(FORGET_PINS).bind(archive_id).execute(&mut *tx).await?;
         if released.rows_affected() == 0 {
             return Ok(false);
@@ -109,6 +105,6 @@ impl LedgerStore for SqliteStore {
     }
 
     async fn pins(&self, now: i64) -> Result<Vec<PinRow>> {
-        Ok(sqlx::query_as(PINS).bind(now).fetch_all(&self.pools.readers).await?)
+        Ok(sqlx::query_as(PINS).bind(now).fetch_all(self.reader()).await?)
     }
 }

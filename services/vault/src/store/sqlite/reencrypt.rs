@@ -1,20 +1,22 @@
 //! Re-encryption in SQLite.
 
 use async_trait::async_trait;
-use serde_json::Value;
-use sqlx::{QueryBuilder, Sqlite};
 use strongroom_store::Result;
 
-use super::SqliteStore;
-use super::audit::append;
+use super::Store;
+use super::append::append;
+use super::reseal::replace_values;
 use crate::keys::columns::SealedColumn;
-use crate::store::reencrypt::{ADVANCE, FINISH, INSERT, LEASE, RELEASE, SELECT_BY_ID, SELECT_RUNNING};
+use crate::store::reencrypt::{
+    ADVANCE, FINISH, INSERT, LEASE, RELEASE, SELECT_BY_ID, SELECT_RUNNING, count_sealed_by_others,
+    sealed_by_others,
+};
 use crate::store::{Lease, NewEvent, ReencryptJobRow, ReencryptStore, Resealed, SealedRow};
 
 #[async_trait]
-impl ReencryptStore for SqliteStore {
+impl ReencryptStore for Store {
     async fn start_reencrypt(&self, job: &ReencryptJobRow, event: &NewEvent) -> Result<ReencryptJobRow> {
-        let mut tx = self.begin().await?;
+        let mut tx = self.begin_alone().await?;
         if let Some(running) = sqlx::query_as(SELECT_RUNNING).fetch_optional(&mut *tx).await? {
             return Ok(running);
         }
@@ -35,11 +37,11 @@ impl ReencryptStore for SqliteStore {
     }
 
     async fn reencrypt_job(&self, id: &str) -> Result<Option<ReencryptJobRow>> {
-        Ok(sqlx::query_as(SELECT_BY_ID).bind(id).fetch_optional(&self.pools.readers).await?)
+        Ok(sqlx::query_as(SELECT_BY_ID).bind(id).fetch_optional(self.reader()).await?)
     }
 
     async fn running_reencrypt(&self) -> Result<Option<ReencryptJobRow>> {
-        Ok(sqlx::query_as(SELECT_RUNNING).fetch_optional(&self.pools.readers).await?)
+        Ok(sqlx::query_as(SELECT_RUNNING).fetch_optional(self.reader()).await?)
     }
 
     async fn lease_reencrypt(&self, lease: &Lease, rows_left: i64, now: i64) -> Result<bool> {
@@ -69,28 +71,13 @@ impl ReencryptStore for SqliteStore {
         after: &str,
         limit: i64,
     ) -> Result<Vec<SealedRow>> {
-        let mut query = QueryBuilder::<Sqlite>::new("SELECT ");
-        query
-            .push(column.id)
-            .push(" AS id, ")
-            .push(column.column)
-            .push(" AS secret FROM ")
-            .push(column.table);
-        query.push(" WHERE ").push(column.id).push(" > ").push_bind(after);
-        query.push(" AND substr(").push(column.column).push(", 6, 16) <> ").push_bind(kid);
-        query.push(" ORDER BY ").push(column.id).push(" LIMIT ").push_bind(limit);
-        Ok(query.build_query_as().fetch_all(&self.pools.readers).await?)
+        let mut query = sealed_by_others(column, kid, after, limit);
+        Ok(query.build_query_as().fetch_all(self.reader()).await?)
     }
 
     async fn count_sealed_by_others(&self, column: &SealedColumn, kid: &str) -> Result<i64> {
-        let mut query = QueryBuilder::<Sqlite>::new("SELECT count(*) FROM ");
-        query
-            .push(column.table)
-            .push(" WHERE substr(")
-            .push(column.column)
-            .push(", 6, 16) <> ")
-            .push_bind(kid);
-        Ok(query.build_query_scalar().fetch_one(&self.pools.readers).await?)
+        let mut query = count_sealed_by_others(column, kid);
+        Ok(query.build_query_scalar().fetch_one(self.reader()).await?)
     }
 
     async fn write_resealed(
@@ -100,15 +87,7 @@ impl ReencryptStore for SqliteStore {
         rows: &[Resealed],
     ) -> Result<Option<i64>> {
         let mut tx = self.begin().await?;
-        let batch: Value = rows
-            .iter()
-            .map(|row| Value::from([row.id.as_str(), row.old.as_str(), row.new.as_str()]))
-            .collect();
-        let mut query = QueryBuilder::<Sqlite>::new("UPDATE ");
-        query.push(column.table).push(" AS t SET ").push(column.column).push(" = b.new FROM (");
-        query.push("SELECT value ->> 0 AS id, value ->> 1 AS old, value ->> 2 AS new FROM json_each(");
-        query.push_bind(batch.to_string()).push(")) AS b WHERE t.").push(column.id).push(" = b.id AND t.");
-        query.push(column.column).push(" = b.old");
+        let mut query = replace_values(column, rows);
         let written = query.build().execute(&mut *tx).await?.rows_affected();
         let written = i64::try_from(written).unwrap_or(i64::MAX);
         let held = sqlx::query(ADVANCE)

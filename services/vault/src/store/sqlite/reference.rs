@@ -1,15 +1,17 @@
 //! References in SQLite.
 
 use async_trait::async_trait;
-use sqlx::{QueryBuilder, Sqlite, SqliteConnection};
+use sqlx::QueryBuilder;
 use strongroom_runtime::Selectors;
 use strongroom_store::Result;
 
-use super::SqliteStore;
-use super::audit::append;
-use crate::store::credential::REVISION;
+use super::append::append;
+use super::lists::push_pairs;
+use super::locks::{LOCK_REVISION, LOCK_VIA};
+use super::{Connection, Database, Store};
+use crate::store::pages;
 use crate::store::reassignment::counted;
-use crate::store::reference::{BIND, COUNT_VIA, DELETE_FALLBACKS, INSERT_FALLBACK, RELEASE, SELECT, VIA_OF};
+use crate::store::reference::{BIND, COUNT_VIA, DELETE_FALLBACKS, INSERT_FALLBACK, RELEASE, SELECT};
 use crate::store::resolution::push_candidates;
 use crate::store::selection::push_reference;
 use crate::store::{
@@ -17,7 +19,7 @@ use crate::store::{
 };
 
 #[async_trait]
-impl ReferenceStore for SqliteStore {
+impl ReferenceStore for Store {
     async fn bind_reference(
         &self,
         row: &ReferenceRow,
@@ -58,7 +60,7 @@ impl ReferenceStore for SqliteStore {
         consumer: &str,
         selection: &Selectors,
     ) -> Result<Option<ReferenceRow>> {
-        let mut reader = self.pools.readers.acquire().await?;
+        let mut reader = self.reader().acquire().await?;
         find(&mut reader, kind, consumer, selection).await
     }
 
@@ -68,12 +70,8 @@ impl ReferenceStore for SqliteStore {
         after: (&str, &str),
         limit: i64,
     ) -> Result<Vec<ReferenceRow>> {
-        let mut query = QueryBuilder::<Sqlite>::new(SELECT);
-        query.push(" WHERE (r.kind, r.consumer) > (").push_bind(after.0);
-        query.push(", ").push_bind(after.1).push(")");
-        push_filter(&mut query, filter);
-        query.push(" ORDER BY r.kind, r.consumer LIMIT ").push_bind(limit);
-        Ok(query.build_query_as().fetch_all(&self.pools.readers).await?)
+        let mut query = pages::references(filter, after, limit);
+        Ok(query.build_query_as().fetch_all(self.reader()).await?)
     }
 
     async fn candidates(
@@ -81,12 +79,11 @@ impl ReferenceStore for SqliteStore {
         references: &[(String, String)],
         selection: &Selectors,
     ) -> Result<Vec<CandidateRow>> {
-        let mut query = QueryBuilder::<Sqlite>::new(
-            "WITH asked AS (SELECT value->>0 AS kind, value->>1 AS consumer FROM json_each(",
-        );
-        query.push_bind(serde_json::json!(references).to_string()).push(")), ");
+        let mut query = QueryBuilder::<Database>::new("WITH asked AS (");
+        push_pairs(&mut query, references, ("kind", "consumer"));
+        query.push("), ");
         push_candidates(&mut query, selection);
-        Ok(query.build_query_as().fetch_all(&self.pools.readers).await?)
+        Ok(query.build_query_as().fetch_all(self.reader()).await?)
     }
 
     async fn reassign_references(&self, moved: &Reassignment<'_>, event: &NewEvent) -> Result<Reassigned> {
@@ -96,13 +93,13 @@ impl ReferenceStore for SqliteStore {
                 return Ok(Reassigned::Missing(id.to_owned()));
             }
         }
-        let mut mismatch = moved.mismatch::<Sqlite>();
+        let mut mismatch = moved.mismatch::<Database>();
         if let Some(row) = mismatch.build_query_as().fetch_optional(&mut *tx).await? {
             return Ok(Reassigned::Mismatch(row));
         }
-        let bindings = moved.bindings::<Sqlite>().build().execute(&mut *tx).await?.rows_affected();
-        let fallbacks = moved.fallbacks::<Sqlite>().build().execute(&mut *tx).await?.rows_affected();
-        moved.repeated::<Sqlite>().build().execute(&mut *tx).await?;
+        let bindings = moved.bindings::<Database>().build().execute(&mut *tx).await?.rows_affected();
+        let fallbacks = moved.fallbacks::<Database>().build().execute(&mut *tx).await?.rows_affected();
+        moved.repeated::<Database>().build().execute(&mut *tx).await?;
         append(&mut tx, &counted(event, bindings + fallbacks)).await?;
         tx.commit().await?;
         Ok(Reassigned::Done(i64::try_from(bindings + fallbacks).unwrap_or(i64::MAX)))
@@ -129,18 +126,19 @@ impl ReferenceStore for SqliteStore {
     }
 }
 
-async fn exists(tx: &mut SqliteConnection, credential_id: &str) -> Result<bool> {
-    let found: Option<i64> = sqlx::query_scalar(REVISION).bind(credential_id).fetch_optional(tx).await?;
+/// Looks, and keeps it there until the change commits.
+async fn exists(tx: &mut Connection, credential_id: &str) -> Result<bool> {
+    let found: Option<i64> = sqlx::query_scalar(LOCK_REVISION).bind(credential_id).fetch_optional(tx).await?;
     Ok(found.is_some())
 }
 
 async fn find(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     kind: &str,
     consumer: &str,
     selection: &Selectors,
 ) -> Result<Option<ReferenceRow>> {
-    let mut query = QueryBuilder::<Sqlite>::new(SELECT);
+    let mut query = QueryBuilder::<Database>::new(SELECT);
     query.push(" WHERE r.kind = ").push_bind(kind).push(" AND r.consumer = ").push_bind(consumer);
     query.push(" AND ");
     push_reference(&mut query, selection);
@@ -148,12 +146,12 @@ async fn find(
 }
 
 /// Why the reference cannot go through the one that it names.
-async fn check_via(tx: &mut SqliteConnection, row: &ReferenceRow) -> Result<Option<Bound>> {
+async fn check_via(tx: &mut Connection, row: &ReferenceRow) -> Result<Option<Bound>> {
     if row.via_kind.is_empty() {
         return Ok(None);
     }
     let template: Option<String> =
-        sqlx::query_scalar(VIA_OF).bind(&row.via_kind).bind(&row.via_consumer).fetch_optional(tx).await?;
+        sqlx::query_scalar(LOCK_VIA).bind(&row.via_kind).bind(&row.via_consumer).fetch_optional(tx).await?;
     Ok(match template.as_deref() {
         None => Some(Bound::ViaMissing),
         Some("") => None,
@@ -162,12 +160,12 @@ async fn check_via(tx: &mut SqliteConnection, row: &ReferenceRow) -> Result<Opti
 }
 
 /// Whether others go through it.
-async fn leads_others(tx: &mut SqliteConnection, row: &ReferenceRow) -> Result<bool> {
+async fn leads_others(tx: &mut Connection, row: &ReferenceRow) -> Result<bool> {
     let others: i64 = sqlx::query_scalar(COUNT_VIA).bind(&row.kind).bind(&row.consumer).fetch_one(tx).await?;
     Ok(others > 0)
 }
 
-async fn write(tx: &mut SqliteConnection, row: &ReferenceRow) -> Result<()> {
+async fn write(tx: &mut Connection, row: &ReferenceRow) -> Result<()> {
     sqlx::query(BIND)
         .bind(&row.kind)
         .bind(&row.consumer)
@@ -190,22 +188,4 @@ async fn write(tx: &mut SqliteConnection, row: &ReferenceRow) -> Result<()> {
             .await?;
     }
     Ok(())
-}
-
-fn push_filter(query: &mut QueryBuilder<Sqlite>, filter: &ReferenceFilter) {
-    if !filter.credential_id.is_empty() {
-        let id = &filter.credential_id;
-        query.push(" AND (r.kind, r.consumer) IN (");
-        query.push("SELECT kind, consumer FROM credential_references WHERE credential_id = ").push_bind(id);
-        query.push(" UNION ALL ");
-        query.push("SELECT kind, consumer FROM credential_fallbacks WHERE credential_id = ").push_bind(id);
-        query.push(")");
-    }
-    if !filter.kind.is_empty() {
-        query.push(" AND r.kind = ").push_bind(&filter.kind);
-    }
-    if !filter.selection.is_everything() {
-        query.push(" AND ");
-        push_reference(query, &filter.selection);
-    }
 }

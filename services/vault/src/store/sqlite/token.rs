@@ -1,16 +1,15 @@
 //! API tokens in SQLite.
 
 use async_trait::async_trait;
-use sqlx::SqliteConnection;
 use strongroom_store::{Result, expect_rows};
 
-use super::SqliteStore;
-use super::audit::append;
+use super::append::append;
+use super::{Connection, Store};
 use crate::store::token::{COUNT, INSERT, LIST, REVOKE, SELECT_BY_HASH, SELECT_BY_ID, TOUCH};
 use crate::store::{NewEvent, TokenRow, TokenStore};
 
 #[async_trait]
-impl TokenStore for SqliteStore {
+impl TokenStore for Store {
     async fn create_token(&self, row: &TokenRow, event: &NewEvent) -> Result<()> {
         let mut tx = self.begin().await?;
         insert(&mut tx, row).await?;
@@ -19,7 +18,7 @@ impl TokenStore for SqliteStore {
     }
 
     async fn create_first_token(&self, row: &TokenRow, event: &NewEvent) -> Result<bool> {
-        let mut tx = self.begin().await?;
+        let mut tx = self.begin_alone().await?;
         let existing: i64 = sqlx::query_scalar(COUNT).fetch_one(&mut *tx).await?;
         if existing > 0 {
             return Ok(false);
@@ -31,21 +30,21 @@ impl TokenStore for SqliteStore {
     }
 
     async fn has_tokens(&self) -> Result<bool> {
-        let existing: i64 = sqlx::query_scalar(COUNT).fetch_one(&self.pools.readers).await?;
+        let existing: i64 = sqlx::query_scalar(COUNT).fetch_one(self.reader()).await?;
         Ok(existing > 0)
     }
 
     async fn token_by_hash(&self, hash: &[u8]) -> Result<Option<TokenRow>> {
-        Ok(sqlx::query_as(SELECT_BY_HASH).bind(hash).fetch_optional(&self.pools.readers).await?)
+        Ok(sqlx::query_as(SELECT_BY_HASH).bind(hash).fetch_optional(self.reader()).await?)
     }
 
     async fn token(&self, id: &str) -> Result<Option<TokenRow>> {
-        Ok(sqlx::query_as(SELECT_BY_ID).bind(id).fetch_optional(&self.pools.readers).await?)
+        Ok(sqlx::query_as(SELECT_BY_ID).bind(id).fetch_optional(self.reader()).await?)
     }
 
     async fn tokens(&self, after: (i64, &str), limit: i64) -> Result<Vec<TokenRow>> {
         let query = sqlx::query_as(LIST).bind(after.0).bind(after.1).bind(limit);
-        Ok(query.fetch_all(&self.pools.readers).await?)
+        Ok(query.fetch_all(self.reader()).await?)
     }
 
     async fn revoke_token(&self, id: &str, now: i64, event: &NewEvent) -> Result<bool> {
@@ -60,12 +59,12 @@ impl TokenStore for SqliteStore {
     }
 
     async fn touch_token(&self, id: &str, now: i64) -> Result<()> {
-        let done = sqlx::query(TOUCH).bind(id).bind(now).execute(&self.pools.writer).await?;
+        let done = sqlx::query(TOUCH).bind(id).bind(now).execute(self.writer()).await?;
         expect_rows("api_tokens", done.rows_affected(), 1)
     }
 }
 
-async fn insert(tx: &mut SqliteConnection, row: &TokenRow) -> Result<()> {
+async fn insert(tx: &mut Connection, row: &TokenRow) -> Result<()> {
     let done = sqlx::query(INSERT)
         .bind(&row.id)
         .bind(&row.hash)

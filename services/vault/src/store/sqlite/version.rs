@@ -1,18 +1,17 @@
 //! Previous secrets in SQLite.
 
 use async_trait::async_trait;
-use sqlx::SqliteConnection;
 use strongroom_store::{Result, expect_rows};
 
-use super::SqliteStore;
-use super::audit::append;
+use super::append::append;
 use super::credential::check_revision;
 use super::request::claim;
+use super::{Connection, Store};
 use crate::store::version::{DELETE, INSERT, REPLACE, Replacement, SELECT, VersionRow, VersionStore};
 use crate::store::{Changed, NewEvent, Once, RequestRow};
 
 #[async_trait]
-impl VersionStore for SqliteStore {
+impl VersionStore for Store {
     async fn replace_secret(
         &self,
         replacement: &Replacement,
@@ -46,11 +45,11 @@ impl VersionStore for SqliteStore {
 
     async fn previous_secret(&self, credential_id: &str, now: i64) -> Result<Option<VersionRow>> {
         let query = sqlx::query_as(SELECT).bind(credential_id).bind(now);
-        Ok(query.fetch_optional(&self.pools.readers).await?)
+        Ok(query.fetch_optional(self.reader()).await?)
     }
 }
 
-async fn insert(tx: &mut SqliteConnection, row: &VersionRow) -> Result<()> {
+async fn insert(tx: &mut Connection, row: &VersionRow) -> Result<()> {
     let done = sqlx::query(INSERT)
         .bind(&row.id)
         .bind(&row.credential_id)

@@ -1,0 +1,145 @@
+//! Filters, and the pages of what they match: the same text on both engines.
+
+use sqlx::{Database, Encode, QueryBuilder, Type};
+
+use super::audit::{self, above};
+use super::selection::{push_credential, push_reference};
+use super::{CredentialFilter, EventFilter, ReferenceFilter, credential, reference};
+
+/// Credentials with an id above `after`, by id.
+pub(super) fn credentials<DB>(filter: &CredentialFilter, after: &str, limit: i64) -> QueryBuilder<DB>
+where
+    DB: Database,
+    DB::Arguments: Default,
+    for<'t> String: Encode<'t, DB> + Type<DB>,
+    for<'t> i64: Encode<'t, DB> + Type<DB>,
+    for<'t> bool: Encode<'t, DB> + Type<DB>,
+{
+    let mut query = QueryBuilder::new(credential::SELECT);
+    query.push(" WHERE c.id > ").push_bind(after.to_owned());
+    push_credential_filter(&mut query, filter);
+    query.push(" ORDER BY c.id LIMIT ").push_bind(limit);
+    query
+}
+
+/// References above `after` (kind, consumer), by kind and consumer.
+pub(super) fn references<DB>(filter: &ReferenceFilter, after: (&str, &str), limit: i64) -> QueryBuilder<DB>
+where
+    DB: Database,
+    DB::Arguments: Default,
+    for<'t> String: Encode<'t, DB> + Type<DB>,
+    for<'t> i64: Encode<'t, DB> + Type<DB>,
+{
+    let mut query = QueryBuilder::new(reference::SELECT);
+    query.push(" WHERE (r.kind, r.consumer) > (").push_bind(after.0.to_owned());
+    query.push(", ").push_bind(after.1.to_owned()).push(")");
+    push_reference_filter(&mut query, filter);
+    query.push(" ORDER BY r.kind, r.consumer LIMIT ").push_bind(limit);
+    query
+}
+
+/// Events with a sequence below `before`, newest first.
+pub(super) fn events_before<DB>(filter: &EventFilter, before: i64, limit: i64) -> QueryBuilder<DB>
+where
+    DB: Database,
+    DB::Arguments: Default,
+    for<'t> String: Encode<'t, DB> + Type<DB>,
+    for<'t> i64: Encode<'t, DB> + Type<DB>,
+{
+    let mut query = QueryBuilder::new(audit::SELECT);
+    query.push(" WHERE sequence < ").push_bind(before);
+    push_event_filter(&mut query, filter);
+    query.push(" ORDER BY sequence DESC LIMIT ").push_bind(limit);
+    query
+}
+
+/// Events above `after` up to `through`, oldest first.
+pub(super) fn events_after<DB>(filter: &EventFilter, after: i64, through: i64, limit: i64) -> QueryBuilder<DB>
+where
+    DB: Database,
+    DB::Arguments: Default,
+    for<'t> String: Encode<'t, DB> + Type<DB>,
+    for<'t> i64: Encode<'t, DB> + Type<DB>,
+{
+    let mut query = QueryBuilder::new(audit::SELECT);
+    query.push(" WHERE sequence > ").push_bind(after);
+    query.push(" AND sequence <= ").push_bind(through);
+    push_event_filter(&mut query, filter);
+    query.push(" ORDER BY sequence LIMIT ").push_bind(limit);
+    query
+}
+
+fn push_credential_filter<DB>(query: &mut QueryBuilder<DB>, filter: &CredentialFilter)
+where
+    DB: Database,
+    for<'t> String: Encode<'t, DB> + Type<DB>,
+    for<'t> bool: Encode<'t, DB> + Type<DB>,
+{
+    if filter.selection.narrows_credentials() {
+        query.push(" AND ");
+        push_credential(query, &filter.selection);
+    }
+    if !filter.provider.is_empty() {
+        query.push(" AND c.provider = ").push_bind(filter.provider.clone());
+    }
+    if let Some(active) = filter.active {
+        query.push(" AND c.active = ").push_bind(active);
+    }
+    if !filter.name_prefix.is_empty() {
+        query.push(" AND c.display_name >= ").push_bind(filter.name_prefix.clone());
+        query.push(" AND c.display_name < ").push_bind(above(&filter.name_prefix));
+    }
+    for (name, value) in &filter.labels {
+        query.push(
+            " AND EXISTS (SELECT 1 FROM credential_labels l WHERE l.credential_id = c.id AND l.name = ",
+        );
+        query.push_bind(name.clone()).push(" AND l.value = ").push_bind(value.clone()).push(")");
+    }
+}
+
+fn push_reference_filter<DB>(query: &mut QueryBuilder<DB>, filter: &ReferenceFilter)
+where
+    DB: Database,
+    for<'t> String: Encode<'t, DB> + Type<DB>,
+{
+    if !filter.credential_id.is_empty() {
+        let id = &filter.credential_id;
+        query.push(" AND (r.kind, r.consumer) IN (");
+        query.push("SELECT kind, consumer FROM credential_references WHERE credential_id = ");
+        query.push_bind(id.clone()).push(" UNION ALL ");
+        query.push("SELECT kind, consumer FROM credential_fallbacks WHERE credential_id = ");
+        query.push_bind(id.clone()).push(")");
+    }
+    if !filter.kind.is_empty() {
+        query.push(" AND r.kind = ").push_bind(filter.kind.clone());
+    }
+    if !filter.selection.is_everything() {
+        query.push(" AND ");
+        push_reference(query, &filter.selection);
+    }
+}
+
+fn push_event_filter<DB>(query: &mut QueryBuilder<DB>, filter: &EventFilter)
+where
+    DB: Database,
+    for<'t> String: Encode<'t, DB> + Type<DB>,
+    for<'t> i64: Encode<'t, DB> + Type<DB>,
+{
+    if let Some((first, last)) = filter.family() {
+        query.push(" AND event >= ").push_bind(first).push(" AND event < ").push_bind(last);
+    } else if !filter.event.is_empty() {
+        query.push(" AND event = ").push_bind(filter.event.clone());
+    }
+    if !filter.actor.is_empty() {
+        query.push(" AND actor = ").push_bind(filter.actor.clone());
+    }
+    if !filter.target.is_empty() {
+        query.push(" AND target = ").push_bind(filter.target.clone());
+    }
+    if let Some(since) = filter.since {
+        query.push(" AND time >= ").push_bind(since);
+    }
+    if let Some(until) = filter.until {
+        query.push(" AND time < ").push_bind(until);
+    }
+}

@@ -1,0 +1,35 @@
+//! Appending to the audit log in PostgreSQL.
+
+use strongroom_store::{Result, expect_rows};
+
+use super::change::Change;
+use super::events::{bind_events, insert_events};
+use super::locks::LOCK_HEAD;
+use crate::store::audit::{ADVANCE_HEAD, no_chain, unwritable};
+use crate::store::{AuditHead, NewEvent};
+
+/// Gives the event its place and writes it: the last step of every change. Its sequence.
+pub(super) async fn append(tx: &mut Change, event: &NewEvent) -> Result<i64> {
+    Ok(append_all(tx, &[event]).await?.sequence)
+}
+
+/// The same for several events; the head after them. From the first statement to the commit nobody else
+/// appends.
+pub(super) async fn append_all(tx: &mut Change, events: &[&NewEvent]) -> Result<AuditHead> {
+    chain_and_insert(tx, events).await.map_err(unwritable)
+}
+
+async fn chain_and_insert(tx: &mut Change, events: &[&NewEvent]) -> Result<AuditHead> {
+    let key = tx.chain.clone().ok_or_else(no_chain)?;
+    let head: AuditHead = sqlx::query_as(LOCK_HEAD).fetch_one(&mut **tx).await?;
+    let (places, head) = head.places(&key, events);
+    let insert = bind_events(sqlx::query(insert_events!()), events, &places);
+    expect_rows("audit_logs", insert.execute(&mut **tx).await?.rows_affected(), events.len() as u64)?;
+    let advance = sqlx::query(ADVANCE_HEAD)
+        .bind(head.sequence)
+        .bind(head.time)
+        .bind(head.mac.as_deref())
+        .bind(head.key_kid.as_deref());
+    expect_rows("audit_head", advance.execute(&mut **tx).await?.rows_affected(), 1)?;
+    Ok(head)
+}

@@ -1,0 +1,10 @@
+//! Reading what a change goes by in PostgreSQL: it stays as it was read until the change commits.
+
+pub(super) const LOCK_HEAD: &str =
+    "SELECT sequence, time, mac, key_kid FROM audit_head WHERE id = 1 FOR UPDATE";
+
+pub(super) const LOCK_REVISION: &str = "SELECT revision FROM credentials WHERE id = $1 FOR UPDATE";
+
+/// Empty when the reference is bound directly.
+pub(super) const LOCK_VIA: &str = "
+    SELECT via_kind FROM credential_references WHERE kind = $1 AND consumer = $2 FOR UPDATE";

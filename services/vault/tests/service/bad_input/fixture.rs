@@ -1,0 +1,107 @@
+//! A vault with what the table's requests name: `$credential` with its `$etag`, rotated once; `$other` credential;
+//! `$bound`, the consumer of an endpoint bound to it; `$key` with the older version `$kid` and the value `$ciphertext`;
+//! `$census`, the version of the key `k-census`; `$wrapped`, a file key under the root key `$root`; `$uuid`, a new one each time.
+
+use prost_reflect::{DynamicMessage, MethodDescriptor};
+use serde::de::DeserializeSeed as _;
+use serde_json::{Value, json};
+use strongroom_runtime::client::AuthorizedChannel;
+use tonic::Status;
+use uuid::Uuid;
+
+use super::call::call;
+use super::walk::{methods, pool};
+use crate::support::TestVault;
+
+pub(crate) struct Fixture {
+    channel: AuthorizedChannel,
+    methods: Vec<(String, MethodDescriptor)>,
+    /// What was made once.
+    kept: Vec<(&'static str, String)>,
+    /// What a request that is done uses up.
+    fresh: Vec<(&'static str, String)>,
+    _vault: TestVault,
+}
+
+impl Fixture {
+    pub(crate) async fn each() -> Vec<Self> {
+        let mut fixtures = Vec::new();
+        for vault in TestVault::each().await {
+            fixtures.push(Self::on(vault).await);
+        }
+        fixtures
+    }
+
+    async fn on(vault: TestVault) -> Self {
+        let token = vault.admin_token().await;
+        let channel = vault.authorized(&token);
+        let (kept, fresh) = (Vec::new(), Vec::new());
+        let mut fixture = Self { channel, methods: methods(&pool()), kept, fresh, _vault: vault };
+        let old = fixture.ask("KeyService/CreateKey", json!({"keyId": "k-used"})).await;
+        fixture.ask("KeyService/RotateKey", json!({"keyId": "k-used"})).await;
+        let census = fixture.ask("KeyService/CreateKey", json!({"keyId": "k-census"})).await;
+        let plain = json!({"keyId": "k-used", "plaintext": "c2VjcmV0", "aad": "cm93"});
+        let sealed = fixture.ask("CryptoService/Encrypt", plain).await;
+        let file_key = json!({"fileKey": "MDEyMzQ1Njc4OWFiY2RlZg=="});
+        let wrapped = fixture.ask("SealService/WrapFileKey", file_key).await;
+        fixture.kept = vec![
+            ("$wrapped", text(&wrapped["wrapped"])),
+            ("$root", text(&wrapped["rootKeyId"])),
+            ("$key", "k-used".into()),
+            ("$kid", text(&old["version"]["kid"])),
+            ("$census", text(&census["version"]["kid"])),
+            ("$ciphertext", text(&sealed["ciphertext"])),
+        ];
+        fixture.renew().await;
+        fixture
+    }
+
+    /// Makes what a request may use up.
+    pub(crate) async fn renew(&mut self) {
+        let (id, etag) = self.credential().await;
+        let (other, _) = self.credential().await;
+        let bound = Uuid::now_v7().to_string();
+        let binding = json!({"kind": "endpoint", "consumer": bound, "credentialId": id});
+        self.ask("ReferenceService/BindReference", binding).await;
+        self.fresh = vec![("$credential", id), ("$etag", etag), ("$other", other), ("$bound", bound)];
+    }
+
+    async fn credential(&self) -> (String, String) {
+        let new = json!({"displayName": "One", "provider": "openai", "secret": "c2stc2VjcmV0"});
+        let id = text(&self.ask("CredentialService/CreateCredential", new).await["credential"]["id"]);
+        let rotation = json!({"id": id, "secret": "c2stc2Vjb25k"});
+        let rotated = self.ask("CredentialService/RotateCredential", rotation).await;
+        (id, text(&rotated["credential"]["etag"]))
+    }
+
+    /// The request of the table with everything filled in.
+    pub(crate) fn request(&self, method: &str, request: &str) -> DynamicMessage {
+        let mut json = request.replace("$uuid", &Uuid::now_v7().to_string());
+        for (word, value) in self.kept.iter().chain(&self.fresh) {
+            json = json.replace(word, &value.replace('"', "\\\""));
+        }
+        let mut deserializer = serde_json::Deserializer::from_str(&json);
+        let message = self.method(method).input().deserialize(&mut deserializer);
+        message.unwrap_or_else(|error| panic!("{method}: {error} in {json}"))
+    }
+
+    pub(crate) fn method(&self, name: &str) -> &MethodDescriptor {
+        let found = self.methods.iter().find(|(method, _)| method == name);
+        &found.unwrap_or_else(|| panic!("there is no method {name}")).1
+    }
+
+    pub(crate) async fn call(&self, method: &str, request: DynamicMessage) -> Result<Value, Status> {
+        let answer = call(&self.channel, self.method(method), request).await?;
+        Ok(serde_json::to_value(&answer).unwrap())
+    }
+
+    async fn ask(&self, method: &str, request: Value) -> Value {
+        let method = format!("vault.v1.{method}");
+        let request = self.request(&method, &request.to_string());
+        self.call(&method, request).await.unwrap()
+    }
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().expect("a text").to_owned()
+}

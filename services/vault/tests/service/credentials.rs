@@ -1,0 +1,7 @@
+//! Credentials and references: their life, rotation, fail-over, and tokens that see a part of them.
+
+mod lifecycle;
+mod opening;
+mod references;
+mod rotation;
+mod selectors;

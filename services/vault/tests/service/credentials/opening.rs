@@ -1,0 +1,121 @@
+//! A secret that is re-encrypted, and whose old key version is taken out of use, between reading and opening.
+
+use std::time::Duration;
+
+use sqlx::{AssertSqlSafe, Connection as _, PgConnection, SqliteConnection};
+use strongroom_api::vault::v1::{ReencryptRequest, RotateCredentialRequest, RotateKeyRequest};
+use strongroom_store::Engine;
+use strongroom_testkit::TestDb;
+use strongroom_testkit::requests::{binding, credential};
+
+use crate::support::{Clients, TestVault};
+
+/// Transactions beside the vault, which hold up every use of a credential and no reader.
+enum Intruder {
+    Sqlite(SqliteConnection),
+    /// The credentials, and the head of the audit log.
+    Postgres(PgConnection, PgConnection),
+}
+
+impl Intruder {
+    async fn begin(database: &TestDb) -> Self {
+        match database.url().engine() {
+            Engine::Sqlite(_) => {
+                let mut connection = SqliteConnection::connect(database.url_text()).await.unwrap();
+                sqlx::raw_sql("BEGIN IMMEDIATE").execute(&mut connection).await.unwrap();
+                Self::Sqlite(connection)
+            }
+            Engine::Postgres(options) => {
+                let mut rows = PgConnection::connect_with(options).await.unwrap();
+                let mut log = PgConnection::connect_with(options).await.unwrap();
+                let (lock_rows, lock_log) = ("FROM credentials FOR UPDATE", "FROM audit_head FOR UPDATE");
+                for (connection, from) in [(&mut rows, lock_rows), (&mut log, lock_log)] {
+                    let sql = AssertSqlSafe(format!("BEGIN; SELECT 1 {from}"));
+                    sqlx::raw_sql(sql).execute(connection).await.unwrap();
+                }
+                Self::Postgres(rows, log)
+            }
+        }
+    }
+
+    /// Commits a change, and goes on holding up.
+    async fn commit(&mut self, sql: &str) {
+        match self {
+            Self::Sqlite(connection) => {
+                // Whoever waits asks again only after a pause.
+                let sql = AssertSqlSafe(format!("{sql}; COMMIT; BEGIN IMMEDIATE"));
+                sqlx::raw_sql(sql).execute(connection).await.unwrap();
+            }
+            Self::Postgres(rows, _) => {
+                sqlx::raw_sql(AssertSqlSafe(format!("{sql}; COMMIT"))).execute(rows).await.unwrap();
+            }
+        }
+    }
+
+    async fn end(self) {
+        match self {
+            Self::Sqlite(connection) => connection.close().await.unwrap(),
+            Self::Postgres(_, log) => log.close().await.unwrap(),
+        }
+    }
+}
+
+/// A table that keeps every secret as it is sealed now.
+fn keep(table: &str) -> String {
+    format!(
+        "CREATE TABLE {table} AS SELECT id, secret FROM credentials
+         UNION ALL SELECT id, secret FROM credential_versions"
+    )
+}
+
+/// Puts every secret back as `table` has it.
+fn put_back(table: &str) -> String {
+    ["credentials", "credential_versions"]
+        .map(|place| {
+            format!("UPDATE {place} SET secret = (SELECT t.secret FROM {table} t WHERE t.id = {place}.id);")
+        })
+        .concat()
+}
+
+async fn seal_anew(admin: &mut Clients) {
+    admin.keys.rotate_key(RotateKeyRequest { key_id: "credential".into() }).await.unwrap();
+    let mut run = admin.keys.reencrypt(ReencryptRequest::default()).await.unwrap().into_inner();
+    while run.message().await.unwrap().is_some() {}
+}
+
+#[tokio::test]
+async fn a_secret_sealed_anew_after_it_was_read_still_opens() {
+    for vault in TestVault::each().await {
+        let mut admin = vault.admin().await;
+        let id = admin.create(credential("one")).await.id;
+        let rotation =
+            RotateCredentialRequest { id: id.clone(), secret: "sk-new".into(), ..Default::default() };
+        admin.credentials.rotate_credential(rotation).await.unwrap();
+        admin.bind(binding("endpoint", "chat", &id)).await.unwrap();
+        vault.run(&keep("earlier"));
+        seal_anew(&mut admin).await;
+        vault.run(&format!("{};{}", keep("later"), put_back("earlier")));
+
+        let mut intruder = Intruder::begin(&vault.database).await;
+        let (mut one, mut two, mut three) = (vault.admin().await, vault.admin().await, vault.admin().await);
+        let (current_id, previous_id) = (id.clone(), id);
+        let current = tokio::spawn(async move { one.reveal(&current_id).await });
+        let previous = tokio::spawn(async move { two.reveal_previous(&previous_id).await });
+        let resolved = tokio::spawn(async move { three.resolve("chat").await });
+        // Time to read; they then wait for the intruder.
+        tokio::time::sleep(Duration::from_millis(700)).await;
+        let disable = "UPDATE key_versions SET state = 'disabled'
+                       WHERE key_id = 'credential' AND state = 'decrypt-only';
+                       UPDATE ring_revision SET revision = revision + 1 WHERE id = 1";
+        intruder.commit(&format!("{}{disable}", put_back("later"))).await;
+        // The vault follows the ring every two seconds.
+        tokio::time::sleep(Duration::from_millis(2_500)).await;
+        intruder.end().await;
+
+        assert_eq!(current.await.unwrap().unwrap(), "sk-new");
+        assert_eq!(previous.await.unwrap().unwrap(), "sk-the-secret-of-one");
+        assert_eq!(resolved.await.unwrap().unwrap().0, "sk-new");
+        assert_eq!(admin.events("credential.revealed").await.len(), 2, "reading again is no second reveal");
+        assert_eq!(admin.events("reference.resolved").await.len(), 1);
+    }
+}

@@ -1,0 +1,109 @@
+//! A second principal lets a step through that would make values unreadable.
+
+use std::time::Duration;
+
+use strongroom_api::vault::v1::{ApproveKeyRequestRequest, EnableKeyVersionRequest, ListKeyRequestsRequest};
+use strongroom_runtime::status::reason_of;
+use tonic::Code;
+
+use super::{SECRET, admin_token, destroy, disable, reencrypt, rotate, states, versions, with_secret};
+use crate::support::{TestVault, eventually, metadata_of};
+
+#[tokio::test]
+async fn only_a_second_principal_approves_and_only_once() {
+    for vault in TestVault::each().await {
+        let mut first = vault.admin().await;
+        let (requester, other) =
+            (admin_token(&mut first, "requester").await, admin_token(&mut first, "other").await);
+        let (mut requester, mut other) = (vault.clients(&requester), vault.clients(&other));
+        let sock = admin_token(&mut requester, "made before").await;
+        let mut made_before = vault.clients(&sock);
+        let credential = first.create(with_secret("One")).await;
+        let old = versions(&mut first, "credential").await[0].kid.clone();
+        rotate(&mut first, "credential").await;
+
+        let refused = disable(&mut requester, &old).await.unwrap_err();
+        assert_eq!(
+            (refused.code(), reason_of(&refused).as_str()),
+            (Code::FailedPrecondition, "KEY_VERSION_IN_USE")
+        );
+        let metadata = metadata_of(&refused);
+        assert_eq!(metadata["rows"], "1");
+        let request_id = metadata["request_id"].clone();
+        assert!(refused.message().contains(&request_id) && refused.message().contains("1 rows"));
+        let again = disable(&mut requester, &old).await.unwrap_err();
+        assert_eq!(metadata_of(&again)["request_id"], request_id, "the open request is found again");
+
+        let mut made_after = vault.clients(&admin_token(&mut other, "made after").await);
+        let approve = ApproveKeyRequestRequest { id: request_id.clone() };
+        for disguised in [&mut requester, &mut made_before, &mut made_after] {
+            let refused = disguised.keys.approve_key_request(approve.clone()).await.unwrap_err();
+            assert_eq!(refused.code(), Code::PermissionDenied);
+            assert_eq!(reason_of(&refused), "KEY_APPROVER_DEPENDENT");
+        }
+        assert_eq!(reason_of(&disable(&mut requester, &old).await.unwrap_err()), "KEY_VERSION_IN_USE");
+
+        let approved =
+            other.keys.approve_key_request(approve.clone()).await.unwrap().into_inner().request.unwrap();
+        assert!(approved.approver.starts_with("token:") && approved.approver != approved.requester);
+        let twice = other.keys.approve_key_request(approve).await.unwrap_err();
+        assert_eq!(reason_of(&twice), "KEY_REQUEST_CLOSED");
+        assert_eq!(
+            reason_of(&disable(&mut first, &old).await.unwrap_err()),
+            "KEY_VERSION_IN_USE",
+            "not for others"
+        );
+        assert_eq!(disable(&mut requester, &old).await.unwrap(), "disabled");
+        let closed = first.reveal(&credential.id).await.unwrap_err();
+        assert_eq!(
+            (closed.code(), reason_of(&closed).as_str()),
+            (Code::FailedPrecondition, "KEY_VERSION_UNUSABLE")
+        );
+
+        let enable = EnableKeyVersionRequest { kid: old.clone() };
+        requester.keys.enable_key_version(enable).await.unwrap();
+        assert_eq!(first.reveal(&credential.id).await.unwrap(), SECRET);
+        assert_eq!(
+            reason_of(&disable(&mut requester, &old).await.unwrap_err()),
+            "KEY_VERSION_IN_USE",
+            "used once"
+        );
+        let open =
+            first.keys.list_key_requests(ListKeyRequestsRequest {}).await.unwrap().into_inner().requests;
+        assert_eq!(open.len(), 2, "the first admin's and the requester's new one");
+        assert!(open.iter().all(|request| request.approver.is_empty() && request.action == "disable"));
+    }
+}
+
+#[tokio::test]
+async fn what_a_destroyed_version_sealed_stays_closed() {
+    for vault in TestVault::each_standing().await {
+        let mut first = vault.admin().await;
+        let (a, b) = (admin_token(&mut first, "a").await, admin_token(&mut first, "b").await);
+        let (mut requester, mut approver) = (vault.clients(&a), vault.clients(&b));
+        let credential = first.create(with_secret("One")).await;
+        let old = versions(&mut first, "credential").await[0].kid.clone();
+        vault.clock.advance(Duration::from_secs(1));
+        rotate(&mut first, "credential").await;
+        let refused = disable(&mut requester, &old).await.unwrap_err();
+        let id = metadata_of(&refused)["request_id"].clone();
+        approver.keys.approve_key_request(ApproveKeyRequestRequest { id }).await.unwrap();
+        disable(&mut requester, &old).await.unwrap();
+        let refused = destroy(&mut requester, &old).await.unwrap_err();
+        assert_eq!(reason_of(&refused), "KEY_VERSION_IN_USE", "an approval is for one step");
+        let id = metadata_of(&refused)["request_id"].clone();
+        approver.keys.approve_key_request(ApproveKeyRequestRequest { id }).await.unwrap();
+        destroy(&mut requester, &old).await.unwrap();
+        vault.clock.advance(Duration::from_secs(8 * 86_400));
+        eventually(async || (states(&mut first, "credential").await[0] == "destroyed").then_some(())).await;
+        let closed = first.reveal(&credential.id).await.unwrap_err();
+        assert_eq!(reason_of(&closed), "KEY_VERSION_UNUSABLE");
+        let left = reencrypt(&mut first, 0).await;
+        assert_eq!(
+            (left.rows_done, left.rows_left),
+            (0, 1),
+            "what cannot be opened is not skipped in silence"
+        );
+        assert_eq!(first.reveal(&credential.id).await.unwrap_err().code(), Code::FailedPrecondition);
+    }
+}

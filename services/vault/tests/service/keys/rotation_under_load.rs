@@ -1,0 +1,96 @@
+//! Rotation and re-encryption beside readers and a writer.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use strongroom_api::vault::v1::{Credential, GetCredentialRequest, UpdateCredentialRequest};
+use strongroom_runtime::status::reason_of;
+
+use super::reencryption::{fill, number_of_rows};
+use super::{admin_token, census, disable, reencrypt, rotate, versions, with_secret};
+use crate::support::{TestVault, eventually, metadata_of};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn rotation_under_load_fails_no_read_and_loses_no_write() {
+    for vault in TestVault::each().await {
+        let mut admin = vault.admin().await;
+        let ids = Arc::new(fill(&mut admin, &vault, number_of_rows()).await);
+        let old = versions(&mut admin, "credential").await[0].kid.clone();
+        let (stop, reads) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
+        let token = admin_token(&mut admin, "load").await;
+        let mut load = tokio::task::JoinSet::new();
+        for reader in 0..8_usize {
+            let (ids, stop, reads) = (Arc::clone(&ids), Arc::clone(&stop), Arc::clone(&reads));
+            let mut clients = vault.clients(&token);
+            load.spawn(async move {
+                let mut at = reader * 7919;
+                while !stop.load(Ordering::Relaxed) {
+                    at = (at * 1_103_515_245 + 12_345) % (1 << 31);
+                    let number = at % ids.len();
+                    let secret = clients.reveal(&ids[number]).await.unwrap();
+                    assert!(secret.starts_with(&format!("secret-{number}-")));
+                    reads.fetch_add(1, Ordering::Relaxed);
+                }
+                0
+            });
+        }
+        let (writer_ids, writer_stop) = (Arc::clone(&ids), Arc::clone(&stop));
+        let mut clients = vault.clients(&token);
+        load.spawn(async move {
+            let mut written = 0;
+            while !writer_stop.load(Ordering::Relaxed) {
+                let id = writer_ids[written % writer_ids.len()].clone();
+                let credential =
+                    Credential { id, display_name: format!("Renamed {written}"), ..Default::default() };
+                let update = UpdateCredentialRequest { credential: Some(credential), update_mask: None };
+                clients.credentials.update_credential(update).await.unwrap();
+                clients.create(with_secret(&format!("New {written}"))).await;
+                written += 1;
+            }
+            written
+        });
+        eventually(async || (reads.load(Ordering::Relaxed) > 50).then_some(())).await;
+
+        let new = rotate(&mut admin, "credential").await;
+        let refused = disable(&mut admin, &old).await.unwrap_err();
+        assert_eq!(reason_of(&refused), "KEY_VERSION_IN_USE");
+        let rows: usize = metadata_of(&refused)["rows"].parse().unwrap();
+        assert!(rows >= ids.len(), "{rows}");
+        let began = Instant::now();
+        let done = reencrypt(&mut admin, 0).await;
+        let took = began.elapsed();
+        assert_eq!(done.rows_left, 0);
+        assert!(done.rows_done >= i64::try_from(ids.len()).unwrap());
+        let census = census(&mut admin, "credential").await;
+        assert!(!census.contains_key(&old) && census.contains_key(&new), "{census:?}");
+        assert_eq!(disable(&mut admin, &old).await.unwrap(), "disabled");
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        stop.store(true, Ordering::Relaxed);
+        let mut written = 0;
+        while let Some(joined) = load.join_next().await {
+            written += joined.unwrap();
+        }
+        #[expect(clippy::print_stderr, reason = "the figure is what a long run is for")]
+        {
+            eprintln!(
+                "{} rows in {took:?} beside {} reads, {written} writes",
+                done.rows_done,
+                reads.load(Ordering::Relaxed)
+            );
+        }
+
+        let number = (written - 1) % ids.len();
+        let get = GetCredentialRequest { id: ids[number].clone() };
+        let renamed = admin.credentials.get_credential(get).await.unwrap().into_inner().credential.unwrap();
+        assert_eq!(renamed.display_name, format!("Renamed {}", written - 1));
+        let renames = written.div_ceil(ids.len());
+        assert_eq!(
+            renamed.etag,
+            format!("\"{}\"", renames + 1),
+            "re-encryption is no change of a credential"
+        );
+        let secret = admin.reveal(&ids[number]).await.unwrap();
+        assert_eq!(secret, format!("secret-{number}-0"));
+    }
+}

@@ -1,0 +1,13 @@
+//! The vault from outside: its gRPC interface over a real socket, on both databases.
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+mod access;
+mod audit;
+mod bad_input;
+mod credentials;
+mod crypto;
+mod keys;
+mod methods;
+mod seals;
+mod source;
+mod support;

@@ -1,0 +1,192 @@
+//! A vault of one test, serving on a free port until it is dropped.
+
+mod clients;
+mod refusals;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use strongroom_crypto::RootKey;
+use strongroom_runtime::client::{AuthorizedChannel, Bearer, Target};
+use strongroom_runtime::{Clock, Shutdown, SystemClock};
+use strongroom_testkit::{ManualClock, TestDb, requests};
+use strongroom_vault::VaultConfig;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use tonic::service::interceptor::InterceptedService;
+use tonic::transport::Channel;
+
+pub(crate) use clients::Clients;
+pub(crate) use refusals::{assert_field, assert_refused, metadata_of};
+
+/// A running vault.
+pub(crate) struct TestVault {
+    address: std::net::SocketAddr,
+    folder: Arc<tempfile::TempDir>,
+    shutdown: Shutdown,
+    serving: JoinHandle<()>,
+    /// Stands still until a test moves it; looked at by vaults from [`TestVault::each_standing`] only.
+    pub(crate) clock: ManualClock,
+    /// Its database, for what only an intruder would do.
+    pub(crate) database: Arc<TestDb>,
+}
+
+impl TestVault {
+    pub(crate) async fn sqlite() -> Self {
+        Self::on(TestDb::sqlite()).await
+    }
+
+    pub(crate) async fn each() -> Vec<Self> {
+        let mut vaults = Vec::new();
+        for database in TestDb::each() {
+            vaults.push(Self::on(database).await);
+        }
+        vaults
+    }
+
+    /// With a clock that stands still until the test moves it.
+    pub(crate) async fn each_standing() -> Vec<Self> {
+        let mut vaults = Vec::new();
+        for database in TestDb::each() {
+            let clock = ManualClock::default();
+            let mut vault = Self::with_clock(database, Arc::new(clock.clone())).await;
+            vault.clock = clock;
+            vaults.push(vault);
+        }
+        vaults
+    }
+
+    async fn on(database: TestDb) -> Self {
+        Self::with_clock(database, Arc::new(SystemClock)).await
+    }
+
+    pub(crate) async fn with_clock(database: TestDb, clock: Arc<dyn Clock>) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(root_key_file(&folder), RootKey::generate().to_text().as_bytes()).unwrap();
+        Self::start(Arc::new(folder), Arc::new(database), clock).await
+    }
+
+    /// Another process of the same vault.
+    pub(crate) async fn beside(&self) -> Self {
+        Self::start(Arc::clone(&self.folder), Arc::clone(&self.database), Arc::new(SystemClock)).await
+    }
+
+    async fn start(folder: Arc<tempfile::TempDir>, database: Arc<TestDb>, clock: Arc<dyn Clock>) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let shutdown = Shutdown::new();
+        let config = config(&folder, &database);
+        let serving = strongroom_vault::serve(config, listener, clock, shutdown.clone());
+        let serving = tokio::spawn(async move { serving.await.unwrap() });
+        Self { address, folder, shutdown, serving, clock: ManualClock::default(), database }
+    }
+
+    /// The same vault after an orderly stop.
+    pub(crate) async fn restarted(self) -> Self {
+        self.shutdown.begin();
+        self.beside().await
+    }
+
+    /// Ends it between two of its steps, without a word.
+    pub(crate) fn kill(&self) {
+        self.serving.abort();
+    }
+
+    pub(crate) fn config(&self) -> VaultConfig {
+        config(&self.folder, &self.database)
+    }
+
+    pub(crate) fn root_key(&self) -> RootKey {
+        RootKey::parse(&std::fs::read_to_string(root_key_file(&self.folder)).unwrap()).unwrap()
+    }
+
+    /// Runs statements behind the vault's back.
+    pub(crate) fn run(&self, sql: &str) {
+        self.database.run(sql);
+    }
+
+    /// The one number that `sql` selects.
+    pub(crate) fn number(&self, sql: &str) -> i64 {
+        self.database.number(sql)
+    }
+
+    pub(crate) fn channel(&self) -> Channel {
+        let target = Target { url: format!("http://{}", self.address), ..Target::default() };
+        target.channel().unwrap()
+    }
+
+    pub(crate) fn authorized(&self, token: &str) -> AuthorizedChannel {
+        InterceptedService::new(self.channel(), Bearer::new(token).unwrap())
+    }
+
+    pub(crate) fn clients(&self, token: &str) -> Clients {
+        Clients::new(&self.authorized(token))
+    }
+
+    /// Clients with the first admin token.
+    pub(crate) async fn admin(&self) -> Clients {
+        self.clients(&self.admin_token().await)
+    }
+
+    /// Clients with a new token.
+    pub(crate) async fn with_role(&self, role: &str) -> Clients {
+        let issued = self.admin().await.issue(requests::token(role)).await.unwrap();
+        self.clients(&issued.secret)
+    }
+
+    /// The first admin token, once the vault has written it.
+    pub(crate) async fn admin_token(&self) -> String {
+        let file = admin_token_file(&self.folder);
+        for _ in 0..1200 {
+            if let Ok(token) = std::fs::read_to_string(&file)
+                && token.ends_with('\n')
+            {
+                return token;
+            }
+            tokio::time::sleep(Duration::from_millis(25)).await;
+        }
+        panic!("the vault wrote no admin token");
+    }
+}
+
+impl Drop for TestVault {
+    fn drop(&mut self) {
+        self.shutdown.begin();
+    }
+}
+
+fn admin_token_file(folder: &tempfile::TempDir) -> PathBuf {
+    folder.path().join("admin.token")
+}
+
+fn root_key_file(folder: &tempfile::TempDir) -> PathBuf {
+    folder.path().join("root.key")
+}
+
+fn config(folder: &tempfile::TempDir, database: &TestDb) -> VaultConfig {
+    VaultConfig {
+        database_url: database.url_text().to_owned(),
+        root_key_file: Some(root_key_file(folder)),
+        admin_token_file: Some(admin_token_file(folder)),
+        ..VaultConfig::default()
+    }
+}
+
+/// Waits until `look` finds something that is only a matter of time. How long it takes is not what a test is about:
+/// the limit ends one that hangs.
+pub(crate) async fn eventually<T>(look: impl AsyncFnMut() -> Option<T>) -> T {
+    within(Duration::from_secs(60), look).await
+}
+
+/// Waits until `look` finds something, at most as long as the vault promises.
+pub(crate) async fn within<T>(limit: Duration, mut look: impl AsyncFnMut() -> Option<T>) -> T {
+    let began = Instant::now();
+    loop {
+        if let Some(found) = look().await {
+            return found;
+        }
+        assert!(began.elapsed() < limit, "not within {limit:?}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}

@@ -1,0 +1,100 @@
+//! Builders for the vault's requests. Each begins with good values in every field that must have one; a test
+//! changes the field that it is about.
+
+use strongroom_api::vault::v1::{
+    BindReferenceRequest, CreateCredentialRequest, IssueTokenRequest, ListAuditEventsRequest,
+    ResolveReferenceRequest, RevealCredentialRequest, Selector,
+};
+
+/// Creates an OpenAI credential of this name, which holds [`secret_of`] it.
+#[must_use]
+pub fn credential(name: &str) -> CreateCredentialRequest {
+    CreateCredentialRequest {
+        display_name: name.into(),
+        provider: "openai".into(),
+        secret: secret_of(name).into(),
+        ..Default::default()
+    }
+}
+
+/// The secret of [`credential`].
+#[must_use]
+pub fn secret_of(name: &str) -> String {
+    format!("sk-the-secret-of-{name}")
+}
+
+/// The fields of a new credential that tests change most.
+pub trait CredentialBuilder: Sized {
+    /// Of another provider.
+    #[must_use]
+    fn provider(self, provider: &str) -> Self;
+    /// With another secret.
+    #[must_use]
+    fn secret(self, secret: impl Into<Vec<u8>>) -> Self;
+    /// With these labels: names and values.
+    #[must_use]
+    fn labels(self, labels: &[(&str, &str)]) -> Self;
+}
+
+impl CredentialBuilder for CreateCredentialRequest {
+    fn provider(self, provider: &str) -> Self {
+        Self { provider: provider.into(), ..self }
+    }
+
+    fn secret(self, secret: impl Into<Vec<u8>>) -> Self {
+        Self { secret: secret.into().into(), ..self }
+    }
+
+    fn labels(self, labels: &[(&str, &str)]) -> Self {
+        let labels = labels.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
+        Self { labels, ..self }
+    }
+}
+
+/// Reveals a credential's current secret.
+#[must_use]
+pub fn reveal(id: &str) -> RevealCredentialRequest {
+    RevealCredentialRequest { id: id.into(), previous: false }
+}
+
+/// Binds a consumer to a credential.
+#[must_use]
+pub fn binding(kind: &str, consumer: &str, credential_id: &str) -> BindReferenceRequest {
+    BindReferenceRequest {
+        kind: kind.into(),
+        consumer: consumer.into(),
+        credential_id: credential_id.into(),
+        ..Default::default()
+    }
+}
+
+/// Resolves the reference of an endpoint.
+#[must_use]
+pub fn endpoint(consumer: &str) -> ResolveReferenceRequest {
+    ResolveReferenceRequest { kind: "endpoint".into(), consumer: consumer.into() }
+}
+
+/// Issues a token of this role, which sees everything.
+#[must_use]
+pub fn token(role: &str) -> IssueTokenRequest {
+    IssueTokenRequest { name: format!("a {role}"), role: role.into(), ..Default::default() }
+}
+
+/// The fields of a new token that tests change most.
+pub trait TokenBuilder: Sized {
+    /// Which sees only what these select.
+    #[must_use]
+    fn selectors(self, selectors: impl Into<Vec<Selector>>) -> Self;
+}
+
+impl TokenBuilder for IssueTokenRequest {
+    fn selectors(self, selectors: impl Into<Vec<Selector>>) -> Self {
+        Self { selectors: selectors.into(), ..self }
+    }
+}
+
+/// Lists the events of a name, or of a family: `credential.*`.
+#[must_use]
+pub fn events(name: &str) -> ListAuditEventsRequest {
+    ListAuditEventsRequest { event: name.into(), ..Default::default() }
+}

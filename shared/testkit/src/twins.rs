@@ -1,0 +1,73 @@
+//! Files that exist once for each database engine and must not drift apart.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+/// Compares two folders of Rust files. Both must hold the same names, and each pair must be the same text below
+/// its first line. The pairs that `different` names, each with its reason, must differ.
+///
+/// # Panics
+/// With the file, when it is not so.
+pub fn assert_twins(left: &Path, right: &Path, different: &[(&str, &str)]) {
+    let names = names_in(left);
+    assert_eq!(names, names_in(right), "{} and {} hold different files", left.display(), right.display());
+    for (name, _) in different {
+        assert!(names.contains(*name), "{name} is said to differ, and does not exist");
+    }
+    for name in &names {
+        let same = below_first_line(&left.join(name)) == below_first_line(&right.join(name));
+        match different.iter().find(|(listed, _)| listed == name) {
+            None => {
+                assert!(same, "{name} must be the same text in {} and {}", left.display(), right.display())
+            }
+            Some((_, reason)) => assert!(!same, "{name} is the same text now; said to differ: {reason}"),
+        }
+    }
+}
+
+fn names_in(folder: &Path) -> BTreeSet<String> {
+    let entries = fs::read_dir(folder).unwrap();
+    entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+}
+
+fn below_first_line(file: &Path) -> String {
+    let text = fs::read_to_string(file).unwrap();
+    text.split_once('\n').unwrap().1.to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Two folders, each with these files.
+    fn folders(left: &[(&str, &str)], right: &[(&str, &str)]) -> [tempfile::TempDir; 2] {
+        [left, right].map(|files| {
+            let folder = tempfile::tempdir().unwrap();
+            for (name, text) in files {
+                fs::write(folder.path().join(name), text).unwrap();
+            }
+            folder
+        })
+    }
+
+    fn passes(left: &[(&str, &str)], right: &[(&str, &str)], different: &[(&str, &str)]) -> bool {
+        let [left, right] = folders(left, right);
+        std::panic::catch_unwind(|| assert_twins(left.path(), right.path(), different)).is_ok()
+    }
+
+    #[test]
+    fn only_the_first_line_may_differ() {
+        assert!(passes(&[("a.rs", "//! SQLite\nx\n")], &[("a.rs", "//! PostgreSQL\nx\n")], &[]));
+        assert!(!passes(&[("a.rs", "//! A\nx\n")], &[("a.rs", "//! A\ny\n")], &[]));
+        assert!(!passes(&[("a.rs", "\n"), ("b.rs", "\n")], &[("a.rs", "\n")], &[]));
+    }
+
+    #[test]
+    fn what_is_listed_exists_and_differs() {
+        let listed = [("a.rs", "a reason")];
+        assert!(passes(&[("a.rs", "\nx\n")], &[("a.rs", "\ny\n")], &listed));
+        assert!(!passes(&[("a.rs", "\nx\n")], &[("a.rs", "\nx\n")], &listed));
+        assert!(!passes(&[("b.rs", "\n")], &[("b.rs", "\n")], &listed));
+    }
+}
