@@ -1,9 +1,12 @@
 //! The gRPC interfaces of both services: generated messages, clients and servers.
 //!
-//! The protos under `proto/` are the specification; this crate adds nothing to them but the tables that the
-//! build derives: [`PERMISSIONS`] and the descriptor set behind reflection and JSON.
+//! The protos under `proto/` are the specification. This crate adds the tables that the build derives
+//! ([`PERMISSIONS`] and the descriptor set behind reflection and JSON), the [`limits`] that the protos state in
+//! words, and the conversion of [`time`]s.
 
 pub mod json;
+pub mod limits;
+pub mod time;
 
 /// The vault's interface.
 pub mod vault {

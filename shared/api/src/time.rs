@@ -1,11 +1,19 @@
-//! Times between the clock (microseconds), protobuf and manifests.
+//! Times between clocks (microseconds since the Unix epoch), jiff and protobuf.
+//!
+//! Protobuf's times lie in the years 1 to 9999, and their fraction counts forward also before the epoch.
+
+use std::ops::RangeInclusive;
 
 use jiff::Timestamp;
 
 const MICROS: i64 = 1_000_000;
+const NANOS: RangeInclusive<i32> = 0..=999_999_999;
+/// Seconds of the years 1 to 9999.
+const YEARS: RangeInclusive<i64> = -62_135_596_800..=253_402_300_799;
 
-/// Microseconds since the epoch as protobuf has them.
-pub(crate) fn proto_time(micros: i64) -> prost_types::Timestamp {
+/// The protobuf form of `micros`, microseconds since the epoch.
+#[must_use]
+pub fn timestamp(micros: i64) -> prost_types::Timestamp {
     let nanos = micros.rem_euclid(MICROS) * 1000;
     prost_types::Timestamp {
         seconds: micros.div_euclid(MICROS),
@@ -13,25 +21,86 @@ pub(crate) fn proto_time(micros: i64) -> prost_types::Timestamp {
     }
 }
 
-/// A time of a request; `None` outside the years 1 to 9999, which are those of a protobuf timestamp.
-pub(crate) fn timestamp(time: &prost_types::Timestamp) -> Option<Timestamp> {
-    const YEARS: std::ops::RangeInclusive<i64> = -62_135_596_800..=253_402_300_799;
-    if !YEARS.contains(&time.seconds) || !(0..1_000_000_000).contains(&time.nanos) {
+/// The protobuf form of `time`, to the nanosecond.
+#[must_use]
+pub fn from_jiff(time: Timestamp) -> prost_types::Timestamp {
+    // jiff's fraction has the sign of its seconds.
+    let nanos = time.as_nanosecond();
+    prost_types::Timestamp {
+        seconds: i64::try_from(nanos.div_euclid(1_000_000_000)).expect("jiff's years fit"),
+        nanos: i32::try_from(nanos.rem_euclid(1_000_000_000)).expect("below 1,000,000,000"),
+    }
+}
+
+/// Microseconds since the epoch; `None` outside the years 1 to 9999. What is below a microsecond is cut off.
+#[must_use]
+pub fn micros(time: &prost_types::Timestamp) -> Option<i64> {
+    let is_valid = YEARS.contains(&time.seconds) && NANOS.contains(&time.nanos);
+    is_valid.then(|| time.seconds * MICROS + i64::from(time.nanos) / 1000)
+}
+
+/// The same as a jiff time, to the nanosecond.
+#[must_use]
+pub fn to_jiff(time: &prost_types::Timestamp) -> Option<Timestamp> {
+    micros(time)?;
+    Timestamp::new(time.seconds, time.nanos).ok()
+}
+
+/// Microseconds of a length of time; `None` for a negative one, and for one whose parts are out of their range.
+#[must_use]
+pub fn duration_micros(length: &prost_types::Duration) -> Option<i64> {
+    if length.seconds < 0 || !NANOS.contains(&length.nanos) {
         return None;
     }
-    Timestamp::new(time.seconds, time.nanos).ok()
+    length.seconds.checked_mul(MICROS)?.checked_add(i64::from(length.nanos) / 1000)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn proto(seconds: i64, nanos: i32) -> prost_types::Timestamp {
+        prost_types::Timestamp { seconds, nanos }
+    }
+
     #[test]
     fn fractions_count_forward_also_before_the_epoch() {
-        assert_eq!(proto_time(1_500_000), prost_types::Timestamp { seconds: 1, nanos: 500_000_000 });
-        assert_eq!(proto_time(-1), prost_types::Timestamp { seconds: -1, nanos: 999_999_000 });
-        assert_eq!(timestamp(&prost_types::Timestamp { seconds: i64::MAX, nanos: 0 }), None);
-        assert_eq!(timestamp(&prost_types::Timestamp { seconds: 0, nanos: -1 }), None);
-        assert_eq!(timestamp(&prost_types::Timestamp { seconds: -62_135_596_801, nanos: 0 }), None);
+        assert_eq!(timestamp(1_500_000), proto(1, 500_000_000));
+        assert_eq!(timestamp(-1), proto(-1, 999_999_000));
+        let time = "1969-12-31T23:59:59.25Z".parse().expect("a time");
+        assert_eq!(from_jiff(time), proto(-1, 250_000_000));
+        assert_eq!(to_jiff(&proto(-1, 250_000_000)), Some(time));
+    }
+
+    #[test]
+    fn times_go_there_and_back() {
+        for time in [0, 1, -1, 1_700_000_000_123_456, -62_135_596_800_000_000] {
+            assert_eq!(micros(&timestamp(time)), Some(time), "{time}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_time_is_none() {
+        for (seconds, nanos) in [
+            (i64::MAX, 0),
+            (i64::MIN, 0),
+            (0, -1),
+            (0, 1_000_000_000),
+            (-62_135_596_801, 0),
+            (253_402_300_800, 0),
+        ] {
+            assert_eq!(micros(&proto(seconds, nanos)), None, "{seconds} {nanos}");
+            assert_eq!(to_jiff(&proto(seconds, nanos)), None, "{seconds} {nanos}");
+        }
+    }
+
+    #[test]
+    fn lengths_are_whole_and_not_negative() {
+        let length = |seconds, nanos| duration_micros(&prost_types::Duration { seconds, nanos });
+        assert_eq!(length(1, 500_000_000), Some(1_500_000));
+        assert_eq!(length(0, 0), Some(0));
+        for (seconds, nanos) in [(-1, 0), (0, -1), (0, 1_000_000_000), (i64::MAX, 0)] {
+            assert_eq!(length(seconds, nanos), None, "{seconds} {nanos}");
+        }
     }
 }

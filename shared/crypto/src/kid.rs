@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::error::{Error, Result};
+use crate::lower_hex::is_lower_hex;
 use crate::random;
 
 /// Id of one key version: 64 random bits, written as 16 lower-case hexadecimal digits. Public.
@@ -36,16 +37,11 @@ impl FromStr for Kid {
     fn from_str(text: &str) -> Result<Self> {
         let malformed =
             Error::Malformed { what: "key version id", expected: "16 lower-case hexadecimal digits" };
-        if !is_hex16(text) {
+        if !is_lower_hex(text, 16) {
             return Err(malformed);
         }
         u64::from_str_radix(text, 16).map(Self).map_err(|_| malformed)
     }
-}
-
-/// Whether `text` is 16 lower-case hexadecimal digits: the one text form of 64-bit ids.
-pub(crate) fn is_hex16(text: &str) -> bool {
-    text.len() == 16 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
 #[cfg(test)]

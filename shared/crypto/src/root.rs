@@ -9,7 +9,7 @@ use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
 use crate::error::{Error, Result};
-use crate::kid::is_hex16;
+use crate::lower_hex::is_lower_hex;
 use crate::secret::KeyBytes;
 use crate::{hkdf, random};
 
@@ -128,7 +128,7 @@ impl FromStr for RootKeyId {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
-        if !is_hex16(text) {
+        if !is_lower_hex(text, 16) {
             return Err(Error::Malformed {
                 what: "root key id",
                 expected: "16 lower-case hexadecimal digits",

@@ -9,6 +9,7 @@ pub mod clock;
 pub mod config;
 mod error;
 pub mod process;
+pub mod secret_file;
 mod selectors;
 pub mod server;
 pub mod shutdown;
