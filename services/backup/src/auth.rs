@@ -15,20 +15,20 @@ use strongroom_runtime::{Authenticator, Caller, Principal};
 use tonic::Status;
 
 use crate::error::{DOMAIN, Error};
-use crate::vault::Vault;
+use crate::vault_client::VaultClient;
 
 const KEPT: Duration = Duration::from_secs(3);
 const TOKENS: u64 = 10_000;
 
 /// Asks the vault.
 pub(crate) struct VaultAuthenticator {
-    vault: Vault,
+    vault: VaultClient,
     answers: Cache<[u8; 32], Option<Principal>>,
 }
 
 impl VaultAuthenticator {
     /// With nothing known yet.
-    pub(crate) fn create(vault: Vault) -> Self {
+    pub(crate) fn create(vault: VaultClient) -> Self {
         let answers = Cache::builder().max_capacity(TOKENS).time_to_live(KEPT).build();
         Self { vault, answers }
     }

@@ -11,7 +11,7 @@ use tonic::{Code, Status};
 /// The `domain` of this service's errors.
 pub(crate) const DOMAIN: &str = "backup.strongroom";
 
-/// When it makes sense to ask again for a place among the exports.
+/// When it makes sense to ask again for a permit.
 const RETRY_BUSY: Duration = Duration::from_secs(30);
 
 /// A result with this crate's error.
@@ -43,7 +43,7 @@ pub enum Error {
          its configuration"
     )]
     NoRecoveryRecipient,
-    /// All places are taken.
+    /// All permits are taken.
     #[error("{0} exports are running, which is as many as this server allows; try again later")]
     Busy(usize),
 
@@ -173,7 +173,7 @@ pub enum Error {
         path: String,
     },
 
-    /// All places of verifications are taken.
+    /// All permits of verifications are taken.
     #[error("{0} verifications are running, which is as many as this server allows; try again later")]
     VerificationsBusy(usize),
     /// The absolute limit of a verification.

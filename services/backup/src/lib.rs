@@ -1,22 +1,22 @@
 //! The backup service: reads every database that the platform owns, and the vault's own tables, each in one
 //! consistent snapshot, and streams them out as one archive while it is built.
 //!
-//! `grpc` parses and answers; `export` owns a running export; `set` and `source` know what is read; `vault` is
-//! the client of the vault, which is asked for everything about keys, callers and the audit log.
+//! `grpc` parses and answers; `export` and `verification` do the work of one call each, and `operation` everything
+//! that surrounds it; `incoming` receives archives; `sources` knows what is read; `vault_client` asks the vault for
+//! everything about keys, callers and the audit log. Imports point down, in this order.
 
 mod auth;
 pub mod config;
-mod credentials;
 mod error;
 mod export;
 mod grpc;
-mod leftovers;
+mod incoming;
+mod operation;
 mod seal;
-mod set;
-mod source;
-mod time;
-mod vault;
-mod verify;
+mod secret_files;
+mod sources;
+mod vault_client;
+mod verification;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -32,13 +32,13 @@ pub use config::{AppConfig, BackupConfig, Config, SealConfig, SourceConfig, Sour
 pub use error::{Error, Result};
 
 use auth::VaultAuthenticator;
-use export::{ExportLimits, Exports};
+use export::{ExportContext, Exports};
 use grpc::BackupGrpc;
-use leftovers::Leftovers;
+use operation::{Limits, Unfinished};
 use seal::SealPolicy;
-use set::BackupSet;
-use vault::Vault;
-use verify::{Verifications, VerifyLimits};
+use sources::Sources;
+use vault_client::VaultClient;
+use verification::{UploadLimits, Verifications};
 
 /// Served here, for health and reflection.
 const SERVICES: &[&str] = &["strongroom.backup.v1.BackupService"];
@@ -57,41 +57,33 @@ pub async fn serve(
     shutdown: Shutdown,
 ) -> Result<()> {
     config::check(&config)?;
-    let bearer = credentials::own_bearer(&config.backup)?;
+    let bearer = secret_files::own_bearer(&config.backup)?;
     let target = config.backup.vault_target();
-    let vault = Vault::create(&target, &bearer)?;
-    let set = Arc::new(BackupSet::create(target, bearer, &config.sources)?);
-    set.check_at_start().await?;
+    let vault = VaultClient::create(&target, &bearer)?;
+    let sources = Arc::new(Sources::create(target, bearer, &config.sources)?);
+    let vault_was_read = sources.check().await?;
 
-    let policy = SealPolicy::create(&config.seal)?;
-    policy.warn();
-    let limits = limits(&config.backup)?;
-    let instance = credentials::instance(&config.backup);
-    let leftovers = Leftovers::create(vault.clone(), Arc::clone(&clock), instance.clone(), limits.duration);
-    let leftovers = Arc::new(leftovers);
-    let closing = tokio::spawn({
-        let (leftovers, shutdown) = (Arc::clone(&leftovers), shutdown.clone());
-        async move { leftovers.keep_closing(shutdown).await }
+    let (exports, unfinished) = exports(&config, &sources, &vault, clock)?;
+    let background = tokio::spawn({
+        let (sources, shutdown) = (Arc::clone(&sources), shutdown.clone());
+        async move {
+            let checking = async {
+                if !vault_was_read {
+                    sources.check_when_the_vault_answers(shutdown.clone()).await;
+                }
+            };
+            tokio::join!(unfinished.keep_closing(shutdown.clone()), checking);
+        }
     });
-    let exports = Exports::create(
-        config.app,
-        policy,
-        Arc::clone(&set),
-        vault.clone(),
-        leftovers,
-        instance,
-        limits,
-        clock,
-    );
     let exports = Arc::new(exports);
-    let verifications = Arc::new(Verifications::create(vault.clone(), verify_limits(&config.backup)));
+    let verifications = Arc::new(verifications(&config.backup, vault.clone()));
     tracing::info!(sources = config.sources.len(), "the backup service is open");
 
     let authenticator: Arc<dyn Authenticator> = Arc::new(VaultAuthenticator::create(vault));
     let grpc = BackupGrpc {
         exports: Arc::clone(&exports),
         verifications: Arc::clone(&verifications),
-        set,
+        sources,
         authenticator: Arc::clone(&authenticator),
     };
     let routes = Routes::new(BackupServiceServer::new(grpc).max_decoding_message_size(REQUEST_BYTES));
@@ -101,27 +93,41 @@ pub async fn serve(
     shutdown.begin();
     tokio::join!(exports.stop(), verifications.stop());
     // It only waits for the shutdown, which has begun.
-    let _ = closing.await;
+    let _ = background.await;
     Ok(ended?)
 }
 
-fn limits(config: &BackupConfig) -> Result<ExportLimits> {
-    let level = config.compression_level;
-    let compression = level.map_or(Ok(Compression::default()), Compression::level);
-    Ok(ExportLimits {
-        duration: Duration::from_secs(config.export_limit_seconds),
-        stall: Duration::from_secs(config.stall_seconds),
-        concurrent: config.concurrent_exports,
-        compression: compression.map_err(|error| Error::Config(format!("compression_level: {error}")))?,
-    })
+/// Exports, and who closes those that an earlier process did not end.
+fn exports(
+    config: &Config,
+    sources: &Arc<Sources>,
+    vault: &VaultClient,
+    clock: Arc<dyn Clock>,
+) -> Result<(Exports, Arc<Unfinished>)> {
+    let policy = SealPolicy::create(&config.seal)?;
+    policy.warn();
+    let backup = &config.backup;
+    let limits = Limits {
+        duration: Duration::from_secs(backup.export_limit_seconds),
+        stall: Duration::from_secs(backup.stall_seconds),
+        concurrent: backup.concurrent_exports,
+    };
+    let compression = backup.compression_level.map_or(Ok(Compression::default()), Compression::level);
+    let compression = compression.map_err(|error| Error::Config(format!("compression_level: {error}")))?;
+    let instance = secret_files::instance(backup);
+    let kinds = vec![(&export::KIND, limits.duration)];
+    let unfinished = Arc::new(Unfinished::create(vault.clone(), Arc::clone(&clock), instance, kinds));
+    let (sources, vault) = (Arc::clone(sources), vault.clone());
+    let context = ExportContext { app: config.app.clone(), policy, sources, vault, compression, clock };
+    Ok((Exports::create(context, Arc::clone(&unfinished), limits), unfinished))
 }
 
-fn verify_limits(config: &BackupConfig) -> VerifyLimits {
-    VerifyLimits {
+fn verifications(config: &BackupConfig, vault: VaultClient) -> Verifications {
+    let limits = Limits {
         duration: Duration::from_secs(config.verify_limit_seconds),
         stall: Duration::from_secs(config.stall_seconds),
         concurrent: config.concurrent_verifications,
-        upload_bytes: config.upload_limit_bytes,
-        staging_dir: config.staging_dir.clone().unwrap_or_else(std::env::temp_dir),
-    }
+    };
+    let staging_dir = config.staging_dir.clone().unwrap_or_else(std::env::temp_dir);
+    Verifications::create(vault, limits, UploadLimits { bytes: config.upload_limit_bytes, staging_dir })
 }

@@ -6,7 +6,7 @@ use strongroom_archive::seal::{FileKey, Passphrase, Recipient, Recipients, X2551
 
 use crate::config::{SealConfig, WITHOUT_RECOVERY};
 use crate::error::{Error, Result};
-use crate::vault::Vault;
+use crate::vault_client::VaultClient;
 
 /// How a request wants its archive sealed.
 #[derive(Debug)]
@@ -106,7 +106,7 @@ impl SealPolicy {
     pub(crate) async fn prepare(
         &self,
         choice: SealChoice,
-        vault: &Vault,
+        vault: &VaultClient,
         archive_id: &str,
     ) -> Result<Option<Seal>> {
         let file_key = FileKey::generate();

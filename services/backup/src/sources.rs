@@ -1,49 +1,71 @@
-//! The backup set: the vault and every configured source, checked together.
+//! What a backup reads: the vault and every configured database, directory and service.
 //!
-//! Table names are unique across the set, because an archive has one folder for all of them. That is checked
-//! at start, for whatever can be reached then, and again in each export.
+//! Each kind of source can list what it has and be read in one moment: [`sql`] by introspection, [`service`] through
+//! `strongroom.source.v1` (the vault is one of those), [`files`] file by file.
 
-use std::collections::HashMap;
+mod files;
+mod listing;
+mod service;
+mod source;
+mod sql;
+mod unique;
 
+use std::time::Duration;
+
+use strongroom_api::limits::VAULT_SOURCE;
+use strongroom_runtime::Shutdown;
 use strongroom_runtime::client::{Bearer, Target};
 use strongroom_tables::Kind;
 
 use crate::config::{SourceConfig, SourceKind};
-use crate::credentials::{bearer_of_file, url_of};
 use crate::error::{Error, Result};
-use crate::source::{FilesSource, Listing, ServiceSource, Source, SqlSource, VAULT_NAME, VAULT_TABLES};
+use crate::secret_files::{bearer_of_file, url_of};
+pub(crate) use files::{FileSet, ListedFile};
+pub(crate) use listing::{Choice, ListedTable, Listing};
+pub(crate) use source::OpenSource;
+pub(crate) use sql::ColumnCount;
+pub(crate) use unique::check_unique;
+
+use files::FilesSource;
+use service::ServiceSource;
+use source::Source;
+use sql::SqlSource;
+
+/// Waits between two looks for a vault that was away at start.
+const FIRST_WAIT: Duration = Duration::from_secs(1);
+const LONGEST_WAIT: Duration = Duration::from_secs(60);
 
 /// All sources, the vault first.
-pub(crate) struct BackupSet {
-    sources: Vec<Source>,
+pub(crate) struct Sources {
+    all: Vec<Source>,
 }
 
-impl BackupSet {
+impl Sources {
     /// The vault at `vault` and the configured sources; nothing is opened but files that hold URLs and tokens.
     ///
     /// # Errors
     /// [`Error::Config`] and [`Error::Runtime`] naming the source or file.
     pub(crate) fn create(vault: Target, bearer: Bearer, configs: &[SourceConfig]) -> Result<Self> {
-        let mut sources = vec![Source::Service(ServiceSource::vault(vault, bearer))];
+        let mut all = vec![Source::Service(ServiceSource::vault(vault, bearer))];
         for config in configs {
-            sources.push(create_source(config)?);
+            all.push(create_source(config)?);
         }
-        Ok(Self { sources })
+        Ok(Self { all })
     }
 
-    /// All sources in archive order.
-    pub(crate) fn sources(&self) -> &[Source] {
-        &self.sources
+    /// In archive order.
+    pub(crate) fn all(&self) -> &[Source] {
+        &self.all
     }
 
-    /// What is wrong with the sources as they are. One that cannot be reached is logged and left to the
-    /// exports: it may start later than this service.
+    /// Checks the sources that can be read now; others may start later than this service. Returns whether the vault
+    /// was read: without it nobody knows which names are taken.
     ///
     /// # Errors
     /// [`Error::TableTaken`], and [`Error::Config`] for tables that are named but do not exist.
-    pub(crate) async fn check_at_start(&self) -> Result<()> {
+    pub(crate) async fn check(&self) -> Result<bool> {
         let mut listings = Vec::new();
-        for source in &self.sources {
+        for source in &self.all {
             match source.check().await {
                 Ok(listing) => listings.push(listing),
                 Err(error) if may_pass(&error) => {
@@ -52,17 +74,30 @@ impl BackupSet {
                 Err(error) => return Err(error),
             }
         }
-        let vault = VAULT_TABLES.iter().map(|table| (VAULT_NAME, *table));
-        let listed = listings.iter().filter(|listing| listing.source != VAULT_NAME).flat_map(tables_of);
-        let more = listings.iter().filter(|listing| listing.source == VAULT_NAME).flat_map(tables_of);
-        let more = more.filter(|(_, table)| !VAULT_TABLES.contains(table));
-        check_unique(vault.chain(more).chain(listed))
+        check_unique(listings.iter().flat_map(tables_of))?;
+        Ok(listings.iter().any(|listing| listing.source == VAULT_SOURCE))
+    }
+
+    /// Checks again as soon as the vault answers, for a service that started before it. A mistake is logged then; the
+    /// exports that it concerns fail.
+    pub(crate) async fn check_when_the_vault_answers(&self, shutdown: Shutdown) {
+        let Some(vault) = self.all.first() else { return };
+        let mut wait = FIRST_WAIT;
+        while shutdown.unless_begun(tokio::time::sleep(wait)).await.is_some() {
+            if vault.list().await.is_ok() {
+                if let Err(error) = self.check().await {
+                    tracing::error!(%error, "the sources do not fit together; exports will fail");
+                }
+                return;
+            }
+            wait = (wait * 2).min(LONGEST_WAIT);
+        }
     }
 
     /// Every source with its tables.
     pub(crate) async fn list(&self) -> Result<Vec<Listing>> {
-        let mut listings = Vec::with_capacity(self.sources.len());
-        for source in &self.sources {
+        let mut listings = Vec::with_capacity(self.all.len());
+        for source in &self.all {
             listings.push(source.list().await?);
         }
         Ok(listings)
@@ -71,7 +106,7 @@ impl BackupSet {
     /// The optional groups of all sources: configured ones first, the vault's last, as manifests list them.
     pub(crate) async fn groups(&self) -> Result<Vec<String>> {
         let mut groups: Vec<String> = Vec::new();
-        for source in self.sources.iter().skip(1).chain(self.sources.first()) {
+        for source in self.all.iter().skip(1).chain(self.all.first()) {
             for group in source.groups().await? {
                 if !groups.contains(&group) {
                     groups.push(group);
@@ -80,21 +115,6 @@ impl BackupSet {
         }
         Ok(groups)
     }
-}
-
-/// Refuses two tables of one name; pairs are a source's name and a table's.
-///
-/// # Errors
-/// [`Error::TableTaken`] naming both sources.
-pub(crate) fn check_unique<'a>(tables: impl Iterator<Item = (&'a str, &'a str)>) -> Result<()> {
-    let mut owners = HashMap::new();
-    for (source, table) in tables {
-        if let Some(first) = owners.insert(table, source) {
-            let (table, first, second) = (table.to_owned(), first.to_owned(), source.to_owned());
-            return Err(Error::TableTaken { table, first, second });
-        }
-    }
-    Ok(())
 }
 
 fn tables_of(listing: &Listing) -> impl Iterator<Item = (&str, &str)> {
@@ -139,20 +159,5 @@ fn may_pass(error: &Error) -> bool {
         | Error::Tables(strongroom_tables::Error::NotThere { .. }) => true,
         Error::Tables(error) => error.kind() == Kind::Unavailable,
         _ => false,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_taken_name_is_refused_with_both_sources() {
-        let tables = [("vault", "credentials"), ("a", "users"), ("b", "Users"), ("b", "credentials")];
-        let error = check_unique(tables.into_iter()).expect_err("credentials is there twice").to_string();
-        for part in ["\"credentials\"", "source vault", "source b"] {
-            assert!(error.contains(part), "{error}");
-        }
-        assert!(check_unique(tables.into_iter().take(3)).is_ok());
     }
 }

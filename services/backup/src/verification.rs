@@ -1,155 +1,116 @@
-//! Verifications: an archive is taken up, staged sealed, and looked at with the vault; what goes back are verdicts.
+//! Verifications: an archive that a client sends is looked at with the vault; what goes back are verdicts.
 //!
-//! Each is one task that owns everything until its audit event: gRPC drops a handler when its client leaves. The
-//! order inside: the file is received, its seal opened, its signature compared, every entry read, every sealed value
-//! asked about, the end recorded, the verdict sent.
+//! The order: the file is received, its seal opened, its signature compared, every entry read, every sealed value
+//! asked about. What surrounds this, from the permit to the audit event, is [`crate::operation`]'s.
 
-mod answers;
 mod entries;
+mod event;
 mod findings;
-mod journal;
-mod opening;
+mod progress;
 mod signature;
-mod staging;
-mod upload;
 mod values;
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
-use strongroom_api::backup::v1::VerifyBackupRequest;
+use strongroom_api::backup::v1::VerifyBackupResponse;
+use strongroom_api::backup::v1::verify_backup_response::Message;
 use strongroom_runtime::Caller;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
-use tonic::Streaming;
 
 use crate::error::{Error, Result};
-use crate::vault::Vault;
-use answers::Outlet;
-pub(crate) use answers::VerifyStream;
+use crate::incoming::{self, Opened, Parts, Staged, Upload, open};
+use crate::operation::{AuditRecord, Ended, Kind, Limits, Operations, Outlet, Replies};
+use crate::vault_client::VaultClient;
 use entries::Pass;
 use findings::Findings;
-use journal::Journal;
-use opening::{Opened, open};
-use staging::Staged;
-use upload::Upload;
+use progress::Reporter;
 
-/// How long running verifications may take to record their end when the service stops.
-const LAST_WORDS: Duration = Duration::from_secs(5);
+/// Verifications among the operations.
+static KIND: Kind = Kind {
+    name: "verification",
+    started: None,
+    ended: "backup.verified",
+    // A few KiB each, 90 KiB where a column has a hundred bad rows.
+    queue: 16,
+    busy: Error::VerificationsBusy,
+    too_long: Error::VerifyTooLong,
+    stalled: Error::ClientSilent,
+};
 
 /// Batches of values that may wait for the vault.
 const BATCHES: usize = 1;
 
-/// How verifications are limited.
-pub(crate) struct VerifyLimits {
-    /// The longest that one may take.
-    pub(crate) duration: Duration,
-    /// The longest that its client may send nothing, or take nothing.
-    pub(crate) stall: Duration,
-    /// How many at the same time.
-    pub(crate) concurrent: usize,
+/// What verifications need beside the limits of every operation.
+pub(crate) struct UploadLimits {
     /// The largest file, in bytes.
-    pub(crate) upload_bytes: u64,
+    pub(crate) bytes: u64,
     /// Where files are staged.
     pub(crate) staging_dir: PathBuf,
 }
 
 /// Verifies archives; one for the whole process.
 pub(crate) struct Verifications {
-    vault: Vault,
-    limits: VerifyLimits,
-    places: Arc<Semaphore>,
-    tasks: TaskTracker,
-    stop: CancellationToken,
+    vault: VaultClient,
+    operations: Operations,
+    uploads: Arc<UploadLimits>,
 }
 
 impl Verifications {
     /// With none running.
-    pub(crate) fn create(vault: Vault, limits: VerifyLimits) -> Self {
-        staging::warn(&limits.staging_dir);
-        let places = Arc::new(Semaphore::new(limits.concurrent));
-        Self { vault, limits, places, tasks: TaskTracker::new(), stop: CancellationToken::new() }
+    pub(crate) fn create(vault: VaultClient, limits: Limits, uploads: UploadLimits) -> Self {
+        incoming::warn(&uploads.staging_dir);
+        Self { vault, operations: Operations::create(&KIND, limits), uploads: Arc::new(uploads) }
     }
 
     /// Reads the header of what `caller` sends, and goes on with the rest in a task of its own.
     ///
     /// # Errors
     /// [`Error::VerificationsBusy`], [`Error::Field`] for the header, [`Error::ClientSilent`].
-    pub(crate) async fn begin(
-        self: &Arc<Self>,
-        caller: &Caller,
-        requests: Streaming<VerifyBackupRequest>,
-    ) -> Result<VerifyStream> {
-        let place = Arc::clone(&self.places).try_acquire_owned();
-        let place = place.map_err(|_| Error::VerificationsBusy(self.limits.concurrent))?;
-        let upload = Upload::begin(requests, self.limits.stall, self.limits.upload_bytes).await?;
-        let journal = Journal::create(self.vault.clone(), caller, upload.file_name());
-        let (outlet, stream) = answers::create(self.limits.stall);
-        let stop = self.stop.child_token();
-        let verification = Verification { verifications: Arc::clone(self), journal, outlet, stop };
-        self.tasks.spawn(verification.run(upload, place));
-        Ok(stream)
+    pub(crate) async fn begin(&self, caller: &Caller, parts: Parts) -> Result<Replies<VerifyBackupResponse>> {
+        let permit = self.operations.admit()?;
+        let upload = Upload::begin(parts, self.operations.limits().stall, self.uploads.bytes).await?;
+        let (vault, uploads) = (self.vault.clone(), Arc::clone(&self.uploads));
+        let id = uuid::Uuid::now_v7().to_string();
+        let record = AuditRecord::create(vault.clone(), &KIND, caller, &id, upload.file_name());
+        Ok(self.operations.start(permit, record, |outlet, stop| async move {
+            let verification = Verification { vault, uploads, outlet, stop };
+            Ok(ended(verification.verify(upload).await?))
+        }))
     }
 
     /// Ends what still runs and waits for its closing events.
     pub(crate) async fn stop(&self) {
-        self.stop.cancel();
-        self.tasks.close();
-        if tokio::time::timeout(LAST_WORDS, self.tasks.wait()).await.is_err() {
-            tracing::error!("verifications were still running at the end; their end is not in the audit log");
-        }
+        self.operations.stop().await;
     }
+}
+
+/// The event first, then what was found, the verdict last.
+fn ended(findings: Findings) -> Ended<VerifyBackupResponse> {
+    let (outcome, metadata) = event::describe(&findings);
+    let (columns, verdict) = findings.into_messages();
+    let messages = columns.into_iter().map(Message::Column).chain([Message::Verdict(verdict)]);
+    let replies = messages.map(|message| VerifyBackupResponse { message: Some(message) }).collect();
+    Ended { outcome, metadata, replies }
 }
 
 /// One verification.
 struct Verification {
-    verifications: Arc<Verifications>,
-    journal: Journal,
-    outlet: Outlet,
+    vault: VaultClient,
+    uploads: Arc<UploadLimits>,
+    outlet: Outlet<VerifyBackupResponse>,
     stop: CancellationToken,
 }
 
 impl Verification {
-    async fn run(self, upload: Upload, place: OwnedSemaphorePermit) {
-        let ended = self.within_limits(upload).await;
-        // The thread that reads the file has to end, and the file with it.
-        self.stop.cancel();
-        let told = match ended {
-            Ok(findings) => match self.journal.ended(&findings).await {
-                Ok(()) => self.outlet.conclude(findings).await,
-                Err(error) => Err(error),
-            },
-            Err(error) => {
-                self.journal.failed(&error).await;
-                Err(error)
-            }
-        };
-        if let Err(error) = told {
-            tracing::warn!(reason = error.reason(), %error, "a verification failed");
-            self.outlet.fail(error.status()).await;
-        }
-        drop(place);
-    }
-
-    async fn within_limits(&self, upload: Upload) -> Result<Findings> {
-        let limit = self.verifications.limits.duration;
-        tokio::select! {
-            verified = tokio::time::timeout(limit, self.verify(upload)) => {
-                verified.unwrap_or(Err(Error::VerifyTooLong(limit.as_secs())))
-            }
-            () = self.outlet.closed() => Err(Error::ClientLeft),
-            () = self.verifications.stop.cancelled() => Err(Error::ShuttingDown),
-        }
-    }
-
-    async fn verify(&self, upload: Upload) -> Result<Findings> {
-        let vault = &self.verifications.vault;
-        let staged = upload.receive(&self.verifications.limits.staging_dir, &self.outlet).await?;
-        let Staged { file, size, sha256 } = staged;
+    async fn verify(self, upload: Upload) -> Result<Findings> {
+        let Self { vault, uploads, outlet, stop } = self;
+        let reporter = Reporter::create(outlet);
+        let received = upload.receive(&uploads.staging_dir, |bytes| reporter.received(bytes)).await?;
+        let Staged { file, size, sha256 } = received;
         let mut findings = Findings::create(size, sha256);
-        let Opened { mut archive, signature } = match open(file, vault).await? {
+        let Opened { mut archive, signature } = match open(file, &vault).await? {
             Ok(opened) => opened,
             Err(problem) => {
                 findings.unreadable(problem);
@@ -161,11 +122,10 @@ impl Verification {
 
         let columns = archive.manifest().encrypted_columns.clone();
         let (batches, queue) = mpsc::channel(BATCHES);
-        let stop = self.stop.child_token();
-        let pass = Pass::create(&columns, batches, self.outlet.clone(), stop.clone())?;
+        let pass = Pass::create(&columns, batches, reporter.clone(), stop.clone())?;
         let reading = tokio::task::spawn_blocking(move || pass.run(&mut archive));
         let answering = async {
-            let answered = values::answer(vault, &columns, queue, &self.outlet).await;
+            let answered = values::answer(&vault, &columns, queue, &reporter).await;
             if answered.is_err() {
                 stop.cancel();
             }

@@ -3,12 +3,12 @@
 use std::collections::{HashMap, HashSet};
 use std::ops::RangeInclusive;
 
+use strongroom_api::limits::{VAULT_AUDIT_GROUP as VAULT_GROUP, VAULT_SOURCE as VAULT_NAME};
 use strongroom_archive::AadTemplate;
 
 use super::{BackupConfig, Config, OptionalGroup, SourceConfig, SourceKind};
 use crate::error::{Error, Result};
 use crate::seal::SealPolicy;
-use crate::source::{VAULT_GROUP, VAULT_NAME};
 
 /// Encrypted columns of all sources; with those of services the archive format allows 1,000.
 const MOST_COLUMNS: usize = 900;

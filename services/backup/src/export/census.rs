@@ -6,8 +6,8 @@
 
 use std::collections::HashMap;
 
-use crate::source::ColumnCount;
-use crate::vault::{KeyRing, Vault};
+use crate::sources::ColumnCount;
+use crate::vault_client::{KeyRing, VaultClient};
 
 /// What the sources of one export have counted.
 #[derive(Default)]
@@ -31,7 +31,7 @@ impl Census {
 
     /// Tells the vault, as counted at `time` (microseconds). An export is no worse without a report, and the vault
     /// waits for a fresh one before it retires anything; so a failure is logged and no more.
-    pub(super) async fn report(&self, vault: &Vault, ring: &KeyRing, time: i64) {
+    pub(super) async fn report(&self, vault: &VaultClient, ring: &KeyRing, time: i64) {
         for counted in &self.columns {
             let (key, source) = (counted.column.key.as_str(), counted.source.as_str());
             let column = format!("{}.{}", counted.column.table, counted.column.column);

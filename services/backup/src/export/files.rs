@@ -8,7 +8,7 @@ use strongroom_archive::ArchiveWriter;
 
 use super::progress::Reporter;
 use crate::error::{Error, Result};
-use crate::source::{FileSet, ListedFile};
+use crate::sources::{FileSet, ListedFile};
 
 /// How much is read at once.
 const BLOCK: usize = 128 << 10;

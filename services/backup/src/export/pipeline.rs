@@ -6,24 +6,25 @@
 
 use std::sync::Arc;
 
-use strongroom_api::backup::v1::export_backup_response::{Chunk, Message, Progress};
+use strongroom_api::backup::v1::ExportBackupResponse;
+use strongroom_api::backup::v1::export_backup_response::Progress;
 use strongroom_archive::schema::TableSchema;
-use strongroom_archive::{ArchiveWriter, Compression, Limits, ManifestHead, ManifestSignature};
+use strongroom_archive::{ArchiveWriter, Compression, Limits, ManifestHead};
 use strongroom_tables::Block;
-use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::chunk::{ChunkWriter, FileSummary};
 use super::envelope::Envelope;
+use super::exit::Exit;
 use super::files;
 use super::progress::Reporter;
-use super::stream::Outlet;
 use crate::error::{Error, Result};
+use crate::operation::Outlet;
 use crate::seal::Seal;
-use crate::source::FileSet;
-use crate::vault::Vault;
+use crate::sources::FileSet;
+use crate::vault_client::VaultClient;
 
 /// Blocks that may wait for the writer, about 128 KiB each.
 const BLOCKS: usize = 4;
@@ -68,9 +69,14 @@ pub(crate) struct Pipeline {
 
 impl Pipeline {
     /// Starts the writer. It hands its chunks to `outlet` until `stop`, and has `vault` sign the manifest.
-    pub(crate) fn start(outlet: Outlet, vault: Vault, stop: CancellationToken, shape: Shape) -> Self {
+    pub(crate) fn start(
+        outlet: Outlet<ExportBackupResponse>,
+        vault: VaultClient,
+        stop: CancellationToken,
+        shape: Shape,
+    ) -> Self {
         let (steps, received) = mpsc::channel(1);
-        let exit = Exit { outlet, vault, stop: stop.clone(), runtime: Handle::current() };
+        let exit = Exit::create(outlet, vault, stop.clone());
         let writer = tokio::task::spawn_blocking(move || write(received, &exit, &shape));
         Self { steps, writer, stop }
     }
@@ -86,7 +92,7 @@ impl Pipeline {
         Ok(sender)
     }
 
-    /// Has all files of a set read and written. Who waits for them is [`Self::finish`].
+    /// Has all files of a set read and written. [`Self::finish`] waits for them.
     ///
     /// # Errors
     /// As [`Self::start_table`].
@@ -118,36 +124,6 @@ impl Pipeline {
 
 fn joined(ended: Result<Result<Summary>, tokio::task::JoinError>) -> Result<Summary> {
     ended.unwrap_or_else(|error| Err(Error::Defect(format!("the archive writer died: {error}"))))
-}
-
-/// The writer's way out: to the client, and to the vault.
-pub(super) struct Exit {
-    outlet: Outlet,
-    vault: Vault,
-    stop: CancellationToken,
-    runtime: Handle,
-}
-
-impl Exit {
-    /// Blocks until there is room. [`Error::ShuttingDown`] stands for `stop`.
-    pub(super) fn send(&self, message: Message) -> Result<()> {
-        let sent = self.stop.run_until_cancelled(self.outlet.send(message));
-        self.runtime.block_on(sent).unwrap_or(Err(Error::ShuttingDown))
-    }
-
-    /// [`Error::ShuttingDown`] once somebody wants the writer to stop.
-    pub(super) fn check_stop(&self) -> Result<()> {
-        if self.stop.is_cancelled() { Err(Error::ShuttingDown) } else { Ok(()) }
-    }
-
-    fn send_chunk(&self, chunk: Chunk) -> std::io::Result<()> {
-        Ok(self.send(Message::Chunk(chunk))?)
-    }
-
-    fn sign(&self, manifest: &[u8]) -> std::io::Result<ManifestSignature> {
-        let signed = self.stop.run_until_cancelled(self.vault.sign_manifest(manifest));
-        Ok(self.runtime.block_on(signed).unwrap_or(Err(Error::ShuttingDown))?)
-    }
 }
 
 fn write(mut steps: mpsc::Receiver<Step>, exit: &Exit, shape: &Shape) -> Result<Summary> {

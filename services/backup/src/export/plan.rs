@@ -4,8 +4,7 @@ use jiff::Timestamp;
 use strongroom_archive::manifest::{Ordered, Partial};
 
 use crate::error::{Error, Result};
-use crate::set::BackupSet;
-use crate::source::{Choice, Listing};
+use crate::sources::{Choice, Listing, Sources};
 
 /// A request to export, parsed.
 #[derive(Debug, Clone, Default)]
@@ -21,7 +20,7 @@ pub(crate) struct ExportRequest {
 /// Which sources to open and what to ask of each.
 #[derive(Debug)]
 pub(crate) struct Plan {
-    /// Positions in the backup set, with what is wanted of each source.
+    /// Positions among the sources, with what is wanted of each.
     pub(crate) reads: Vec<(usize, Choice)>,
     /// `include_<group>` by optional group.
     pub(crate) options: Ordered<bool>,
@@ -34,14 +33,14 @@ impl Plan {
     ///
     /// # Errors
     /// [`Error::Field`] for a group or table that does not exist, and the sources' own errors.
-    pub(crate) async fn create(set: &BackupSet, request: &ExportRequest) -> Result<Self> {
-        let groups = set.groups().await?;
+    pub(crate) async fn create(sources: &Sources, request: &ExportRequest) -> Result<Self> {
+        let groups = sources.groups().await?;
         let options = options(&groups, request)?;
         let reads = if request.tables.is_empty() {
             let choice = Choice { groups: request.include.clone(), only: None, since: request.since };
-            (0..set.sources().len()).map(|at| (at, choice.clone())).collect()
+            (0..sources.all().len()).map(|at| (at, choice.clone())).collect()
         } else {
-            choose_tables(&set.list().await?, request)?
+            choose_tables(&sources.list().await?, request)?
         };
         Ok(Self { reads, options, partial: partial(request) })
     }
@@ -63,8 +62,8 @@ fn options(groups: &[String], request: &ExportRequest) -> Result<Ordered<bool>> 
 /// Sources of which nothing is wanted are not opened. A file set has no tables: it is wanted with its group.
 fn choose_tables(listings: &[Listing], request: &ExportRequest) -> Result<Vec<(usize, Choice)>> {
     let mut chosen: Vec<Vec<String>> = vec![Vec::new(); listings.len()];
-    for (place, name) in request.tables.iter().enumerate() {
-        let refuse = |problem: String| Error::element("tables", place, problem);
+    for (position, name) in request.tables.iter().enumerate() {
+        let refuse = |problem: String| Error::element("tables", position, problem);
         let found = find(listings, name);
         let (at, group) = found.ok_or_else(|| refuse(format!("no source has a table {name:?}")))?;
         if !group.is_empty() && !request.include.iter().any(|included| included == group) {
@@ -107,7 +106,7 @@ fn partial(request: &ExportRequest) -> Option<Partial> {
 #[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;
-    use crate::source::ListedTable;
+    use crate::sources::ListedTable;
 
     fn listing(source: &str, tables: &[(&str, &str)]) -> Listing {
         let table = |(name, group): &(&str, &str)| ListedTable {

@@ -1,14 +1,12 @@
 //! What a client hears between chunks: both ends of each table and file set, and now and then inside.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use strongroom_api::backup::v1::export_backup_response::{Message, Progress};
 
-use super::pipeline::Exit;
+use super::exit::Exit;
 use crate::error::Result;
-
-/// The shortest time between two messages inside a table or a file set.
-const INTERVAL: Duration = Duration::from_millis(500);
+use crate::operation::PROGRESS_INTERVAL;
 
 /// Counts, and tells the client.
 pub(super) struct Reporter<'a> {
@@ -68,7 +66,7 @@ impl<'a> Reporter<'a> {
     /// Sends when it is time. Bytes that compress to nothing reach no outlet for long, so a stop is felt here.
     pub(super) fn step(&mut self) -> Result<()> {
         self.exit.check_stop()?;
-        if self.sent.elapsed() >= INTERVAL { self.send() } else { Ok(()) }
+        if self.sent.elapsed() >= PROGRESS_INTERVAL { self.send() } else { Ok(()) }
     }
 
     fn send(&mut self) -> Result<()> {

@@ -1,23 +1,26 @@
-//! `strongroom.backup.v1`: parse, call, answer.
+//! `strongroom.backup.v1.BackupService`.
 
 use std::sync::Arc;
 
 use strongroom_api::backup::v1 as proto;
 use strongroom_api::backup::v1::backup_service_server::BackupService;
 use strongroom_api::backup::v1::export_backup_request::Seal;
+use strongroom_api::backup::v1::verify_backup_request::{Chunk, End, Header, Message};
+use strongroom_api::time::to_jiff;
 use strongroom_archive::seal::{Passphrase, X25519Recipient};
 use strongroom_runtime::auth::permission_denied;
 use strongroom_runtime::{Authenticator, Caller};
-use tonic::{Request, Response, Status, Streaming};
+use tokio_stream::StreamExt as _;
+use tonic::{Code, Request, Response, Status, Streaming};
 use zeroize::Zeroizing;
 
 use crate::error::{DOMAIN, Error, Result};
-use crate::export::{ExportRequest, ExportStream, Exports};
+use crate::export::{ExportRequest, Exports};
+use crate::incoming::{MAX_CHUNK, Part};
+use crate::operation::Replies;
 use crate::seal::SealChoice;
-use crate::set::BackupSet;
-use crate::source::Listing;
-use crate::time::timestamp;
-use crate::verify::{Verifications, VerifyStream};
+use crate::sources::{ListedTable, Listing, Sources};
+use crate::verification::Verifications;
 
 const EXPORT_METHOD: &str = "strongroom.backup.v1.BackupService/ExportBackup";
 
@@ -32,19 +35,19 @@ const MAX_PASSPHRASE: usize = 1024;
 pub(crate) struct BackupGrpc {
     pub(crate) exports: Arc<Exports>,
     pub(crate) verifications: Arc<Verifications>,
-    pub(crate) set: Arc<BackupSet>,
+    pub(crate) sources: Arc<Sources>,
     /// Hears of refusals that only a handler can see.
     pub(crate) authenticator: Arc<dyn Authenticator>,
 }
 
 #[tonic::async_trait]
 impl BackupService for BackupGrpc {
-    type ExportBackupStream = ExportStream;
+    type ExportBackupStream = Replies<proto::ExportBackupResponse>;
 
     async fn export_backup(
         &self,
         request: Request<proto::ExportBackupRequest>,
-    ) -> Result<Response<ExportStream>, Status> {
+    ) -> Result<Response<Self::ExportBackupStream>, Status> {
         let caller = Caller::of(&request)?;
         let mut request = request.into_inner();
         let choice = parse_seal(request.seal.take());
@@ -61,14 +64,15 @@ impl BackupService for BackupGrpc {
         }
     }
 
-    type VerifyBackupStream = VerifyStream;
+    type VerifyBackupStream = Replies<proto::VerifyBackupResponse>;
 
     async fn verify_backup(
         &self,
         request: Request<Streaming<proto::VerifyBackupRequest>>,
-    ) -> Result<Response<VerifyStream>, Status> {
+    ) -> Result<Response<Self::VerifyBackupStream>, Status> {
         let caller = Caller::of(&request)?;
-        let begun = self.verifications.begin(&caller, request.into_inner()).await;
+        let parts = request.into_inner().map(part);
+        let begun = self.verifications.begin(&caller, Box::pin(parts)).await;
         begun.map(Response::new).map_err(|error| refused(&error))
     }
 
@@ -76,7 +80,7 @@ impl BackupService for BackupGrpc {
         &self,
         _request: Request<proto::ListSourcesRequest>,
     ) -> Result<Response<proto::ListSourcesResponse>, Status> {
-        let listings = self.set.list().await.map_err(|error| refused(&error))?;
+        let listings = self.sources.list().await.map_err(|error| refused(&error))?;
         let sources = listings.into_iter().map(source).collect();
         Ok(Response::new(proto::ListSourcesResponse { sources }))
     }
@@ -93,7 +97,7 @@ fn parse(request: proto::ExportBackupRequest) -> Result<ExportRequest> {
     let since = match &request.since {
         None => None,
         Some(time) => {
-            let parsed = timestamp(time);
+            let parsed = to_jiff(time);
             Some(parsed.ok_or_else(|| Error::field("since", "is no time between the years 1 and 9999"))?)
         }
     };
@@ -153,9 +157,25 @@ fn check_names(field: &'static str, names: &[String]) -> Result<()> {
     }
 }
 
+fn part(request: Result<proto::VerifyBackupRequest, Status>) -> Result<Part> {
+    let message = match request {
+        Ok(request) => request.message,
+        Err(status) if status.code() == Code::OutOfRange => {
+            let problem = format!("is too long; at most {MAX_CHUNK} bytes are allowed");
+            return Err(Error::field("chunk.data", problem));
+        }
+        Err(_) => return Err(Error::ClientLeft),
+    };
+    match message {
+        Some(Message::Header(Header { file_name, size_bytes })) => Ok(Part::Header { file_name, size_bytes }),
+        Some(Message::Chunk(Chunk { number, offset, data })) => Ok(Part::Chunk { number, offset, data }),
+        Some(Message::End(End { sha256 })) => Ok(Part::End { sha256 }),
+        None => Err(Error::field("message", "is none of header, chunk and end")),
+    }
+}
+
 fn source(listing: Listing) -> proto::Source {
-    let table =
-        |table: crate::source::ListedTable| proto::SourceTable { name: table.name, group: table.group };
+    let table = |table: ListedTable| proto::SourceTable { name: table.name, group: table.group };
     proto::Source {
         name: listing.source,
         kind: listing.kind.to_owned(),

@@ -10,20 +10,20 @@ use strongroom_archive::{ArchiveReader, Error as ArchiveError, Limits, ManifestS
 
 use super::staging::StagedFile;
 use crate::error::{Error, Result};
-use crate::vault::Vault;
+use crate::vault_client::VaultClient;
 
 /// The archive in a staged file.
-pub(super) type Archive = ArchiveReader<SealedFile<File>>;
+pub(crate) type Archive = ArchiveReader<SealedFile<File>>;
 
 /// What opened.
-pub(super) struct Opened {
-    pub(super) archive: Archive,
+pub(crate) struct Opened {
+    pub(crate) archive: Archive,
     /// As it stands in the archive; in the inner error what is wrong with its form.
-    pub(super) signature: Result<Option<ManifestSignature>, String>,
+    pub(crate) signature: Result<Option<ManifestSignature>, String>,
 }
 
 /// Opens the seal and the ZIP, and reads the manifest. In the inner error what is wrong with the file.
-pub(super) async fn open(staged: StagedFile, vault: &Vault) -> Result<Result<Opened, String>> {
+pub(crate) async fn open(staged: StagedFile, vault: &VaultClient) -> Result<Result<Opened, String>> {
     let StagedFile { file, own_key } = staged;
     let (file, header) = tokio::task::spawn_blocking(move || read_header(file)).await??;
     let header = match header {
@@ -47,7 +47,7 @@ fn read_header(mut file: File) -> Result<(File, Result<Header, String>)> {
     Ok((reader.into_inner(), header))
 }
 
-async fn unlock(header: &Header, vault: &Vault) -> Result<Result<Unlocked, String>> {
+async fn unlock(header: &Header, vault: &VaultClient) -> Result<Result<Unlocked, String>> {
     if header.needs_passphrase() {
         let problem = "it is sealed with a passphrase, which the vault does not have; \
             `strongroom archive verify --passphrase-file` checks all but its encrypted columns";
@@ -79,7 +79,7 @@ fn open_archive(file: File, unlocked: &Unlocked) -> Result<Result<Opened, String
 }
 
 /// Tells what is wrong with the archive from what is wrong with our own disk or reader.
-pub(super) fn problem_of<T>(result: strongroom_archive::Result<T>) -> Result<Result<T, String>> {
+pub(crate) fn problem_of<T>(result: strongroom_archive::Result<T>) -> Result<Result<T, String>> {
     match result {
         Ok(value) => Ok(Ok(value)),
         Err(ArchiveError::Read(error)) => Err(Error::Staging(error)),

@@ -1,4 +1,4 @@
-//! A file while it is verified: on the disk, never in the clear, and without a name.
+//! A file while it is looked at: on the disk, never in the clear, and without a name.
 //!
 //! A sealed file is kept as it came. A plain one is sealed while it is written, to a key that lives in this process
 //! only. The file has no name in its folder, so that the system takes it back when the process ends in whatever way.
@@ -16,17 +16,17 @@ use crate::error::{Error, Result};
 /// How a sealed file begins.
 const SEALED: &[u8] = b"age-encryption.org/";
 
-/// A whole file.
-pub(super) struct Staged {
-    pub(super) file: StagedFile,
+/// An intact file.
+pub(crate) struct Staged {
+    pub(crate) file: StagedFile,
     /// Bytes as they were sent.
-    pub(super) size: u64,
+    pub(crate) size: u64,
     /// Of those bytes: SHA-256, lower-case hex.
-    pub(super) sha256: String,
+    pub(crate) sha256: String,
 }
 
 /// It is an age file in any case.
-pub(super) struct StagedFile {
+pub(crate) struct StagedFile {
     pub(super) file: File,
     /// What opens it, where it came plain.
     pub(super) own_key: Option<X25519Identity>,
@@ -47,7 +47,7 @@ enum Out {
 }
 
 /// Says once, in the log, that nothing can be staged.
-pub(super) fn warn(folder: &Path) {
+pub(crate) fn warn(folder: &Path) {
     if let Err(error) = tempfile::tempfile_in(folder) {
         let folder = folder.display();
         tracing::warn!(%folder, %error, "archives cannot be verified: set [backup] staging_dir to a folder");

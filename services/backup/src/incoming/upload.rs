@@ -1,27 +1,40 @@
 //! A file on its way up: one header, chunks without gaps, one end with a digest.
 //!
-//! Nothing is said of a file that did not arrive whole, so that no verdict is about a part of it.
+//! Nothing is said of a file that did not arrive intact, so that no verdict is about a part of it.
 
 use std::path::Path;
+use std::pin::Pin;
 use std::time::{Duration, Instant};
 
-use strongroom_api::backup::v1::VerifyBackupRequest;
-use strongroom_api::backup::v1::verify_backup_request::{Chunk, End, Header, Message};
-use strongroom_api::backup::v1::verify_backup_response::Progress;
-use tonic::{Code, Streaming};
+use bytes::Bytes;
+use tokio_stream::{Stream, StreamExt as _};
 
-use super::answers::{INTERVAL, Outlet};
 use super::staging::{Staged, Staging};
 use crate::error::{Error, Result};
+use crate::operation::PROGRESS_INTERVAL;
 
 /// Most bytes of a chunk.
-const MAX_CHUNK: usize = 512 << 10;
+pub(crate) const MAX_CHUNK: usize = 512 << 10;
 /// Longest file name in bytes.
 const MAX_NAME: usize = 255;
 
+/// A message of an upload, whichever call it belongs to.
+#[derive(Debug)]
+pub(crate) enum Part {
+    /// What is about to be sent.
+    Header { file_name: String, size_bytes: i64 },
+    /// A piece of the file: numbered from 0, and where it begins.
+    Chunk { number: i64, offset: i64, data: Bytes },
+    /// The file is complete; its SHA-256, lower-case hex.
+    End { sha256: String },
+}
+
+/// The messages of an upload.
+pub(crate) type Parts = Pin<Box<dyn Stream<Item = Result<Part>> + Send>>;
+
 /// An upload whose header was read.
-pub(super) struct Upload {
-    requests: Streaming<VerifyBackupRequest>,
+pub(crate) struct Upload {
+    parts: Parts,
     stall: Duration,
     file_name: String,
     /// As the header says.
@@ -36,65 +49,61 @@ impl Upload {
     ///
     /// # Errors
     /// [`Error::Field`], [`Error::ClientSilent`], [`Error::ClientLeft`].
-    pub(super) async fn begin(
-        mut requests: Streaming<VerifyBackupRequest>,
-        stall: Duration,
-        limit: u64,
-    ) -> Result<Self> {
-        let Some(Message::Header(header)) = next(&mut requests, stall).await? else {
+    pub(crate) async fn begin(mut parts: Parts, stall: Duration, limit: u64) -> Result<Self> {
+        let Some(Part::Header { file_name, size_bytes }) = next(&mut parts, stall).await? else {
             return Err(Error::field("header", "must be the first message"));
         };
-        check_name(&header)?;
-        let size = u64::try_from(header.size_bytes).unwrap_or(0);
+        check_name(&file_name)?;
+        let size = u64::try_from(size_bytes).unwrap_or(0);
         if size == 0 || size > limit {
-            let problem = format!("is {}; must be 1 to {limit}, the limit of this server", header.size_bytes);
+            let problem = format!("is {size_bytes}; must be 1 to {limit}, the limit of this server");
             return Err(Error::field("header.size_bytes", problem));
         }
-        Ok(Self { requests, stall, file_name: header.file_name, size, chunks: 0, bytes: 0 })
+        Ok(Self { parts, stall, file_name, size, chunks: 0, bytes: 0 })
     }
 
-    pub(super) fn file_name(&self) -> &str {
+    /// As the client calls the file.
+    pub(crate) fn file_name(&self) -> &str {
         &self.file_name
     }
 
-    /// Takes up the whole file and stages it in `folder`.
+    /// Receives the whole file and stages it in `folder`. Every now and then `progress` gets the bytes so far.
     ///
     /// # Errors
     /// [`Error::Field`] for one that is not what header and end say, [`Error::Staging`], and those of
     /// [`Self::begin`].
-    pub(super) async fn receive(mut self, folder: &Path, outlet: &Outlet) -> Result<Staged> {
+    pub(crate) async fn receive(mut self, folder: &Path, progress: impl Fn(u64)) -> Result<Staged> {
         let mut staging = Staging::create(folder.to_owned());
         let mut told = Instant::now();
         loop {
-            match next(&mut self.requests, self.stall).await? {
-                Some(Message::Chunk(chunk)) => {
-                    self.check_chunk(&chunk)?;
+            match next(&mut self.parts, self.stall).await? {
+                Some(Part::Chunk { number, offset, data }) => {
+                    self.check_chunk(number, offset, data.len())?;
                     self.chunks += 1;
-                    self.bytes += chunk.data.len() as u64;
-                    staging = staging.write(chunk.data).await?;
+                    self.bytes += data.len() as u64;
+                    staging = staging.write(data).await?;
                 }
-                Some(Message::End(_)) if self.bytes != self.size => {
+                Some(Part::End { .. }) if self.bytes != self.size => {
                     return Err(Error::field("end", self.so_far("came early")));
                 }
-                Some(Message::End(end)) => return check_digest(&end, staging.finish().await?),
-                Some(Message::Header(_)) => return Err(Error::field("header", "was sent already")),
+                Some(Part::End { sha256 }) => return check_digest(&sha256, staging.finish().await?),
+                Some(Part::Header { .. }) => return Err(Error::field("header", "was sent already")),
                 None => return Err(Error::field("end", self.so_far("is missing"))),
             }
-            if told.elapsed() >= INTERVAL {
+            if told.elapsed() >= PROGRESS_INTERVAL {
                 told = Instant::now();
-                outlet.progress(Progress { bytes_received: self.bytes as i64, ..Progress::default() });
+                progress(self.bytes);
             }
         }
     }
 
-    fn check_chunk(&self, chunk: &Chunk) -> Result<()> {
-        let length = chunk.data.len();
-        if chunk.number != self.chunks {
-            let problem = format!("is {} where {} follows", chunk.number, self.chunks);
+    fn check_chunk(&self, number: i64, offset: i64, length: usize) -> Result<()> {
+        if number != self.chunks {
+            let problem = format!("is {number} where {} follows", self.chunks);
             return Err(Error::field("chunk.number", problem));
         }
-        if u64::try_from(chunk.offset) != Ok(self.bytes) {
-            let problem = format!("is {} behind {} bytes", chunk.offset, self.bytes);
+        if u64::try_from(offset) != Ok(self.bytes) {
+            let problem = format!("is {offset} behind {} bytes", self.bytes);
             return Err(Error::field("chunk.offset", problem));
         }
         if !(1..=MAX_CHUNK).contains(&length) {
@@ -113,30 +122,21 @@ impl Upload {
     }
 }
 
-async fn next(requests: &mut Streaming<VerifyBackupRequest>, stall: Duration) -> Result<Option<Message>> {
-    let next = tokio::time::timeout(stall, requests.message()).await;
-    match next.map_err(|_| Error::ClientSilent(stall.as_secs()))? {
-        Ok(None) => Ok(None),
-        Ok(Some(VerifyBackupRequest { message: Some(message) })) => Ok(Some(message)),
-        Ok(Some(_)) => Err(Error::field("message", "is none of header, chunk and end")),
-        Err(status) if status.code() == Code::OutOfRange => {
-            Err(Error::field("chunk.data", format!("is too long; at most {MAX_CHUNK} bytes are allowed")))
-        }
-        Err(_) => Err(Error::ClientLeft),
-    }
+async fn next(parts: &mut Parts, stall: Duration) -> Result<Option<Part>> {
+    let next = tokio::time::timeout(stall, parts.next()).await;
+    next.map_err(|_| Error::ClientSilent(stall.as_secs()))?.transpose()
 }
 
-fn check_digest(end: &End, staged: Staged) -> Result<Staged> {
-    if end.sha256 == staged.sha256 {
+fn check_digest(sha256: &str, staged: Staged) -> Result<Staged> {
+    if sha256 == staged.sha256 {
         return Ok(staged);
     }
     let problem = format!("is not that of the bytes that arrived, which is {}", staged.sha256);
     Err(Error::field("end.sha256", problem))
 }
 
-fn check_name(header: &Header) -> Result<()> {
+fn check_name(name: &str) -> Result<()> {
     const FIELD: &str = "header.file_name";
-    let name = &header.file_name;
     if name.is_empty() || name.len() > MAX_NAME {
         return Err(Error::field(FIELD, format!("has {} bytes; must have 1 to {MAX_NAME}", name.len())));
     }

@@ -1,103 +1,102 @@
-//! An export in the vault's audit log: one event before its first byte, one that says how it ended.
+//! An operation in the vault's audit log: what its events share, and how each is written.
 
 use std::collections::HashMap;
 
-use serde_json::json;
+use serde_json::Value;
 use strongroom_api::vault::v1::{AuditEvent, AuditOutcome};
 use strongroom_runtime::Caller;
 
-use super::pipeline::Summary;
-use super::plan::Plan;
+use super::kind::Kind;
 use crate::error::{Error, Result};
-use crate::seal::SealChoice;
-use crate::vault::{Vault, put};
+use crate::vault_client::VaultClient;
 
-/// The first event.
-pub(crate) const STARTED: &str = "backup.export_started";
-/// The last one, whatever the outcome.
-pub(crate) const ENDED: &str = "backup.exported";
+/// An event's metadata: JSON texts by name.
+pub(crate) type Metadata = HashMap<String, String>;
 
-/// Writes one export's events.
-pub(crate) struct Journal {
-    vault: Vault,
-    /// What both events share.
-    event: AuditEvent,
-    instance: String,
+/// Adds to an event's metadata.
+pub(crate) fn put(metadata: &mut Metadata, key: &str, value: impl Into<Value>) {
+    metadata.insert(key.to_owned(), value.into().to_string());
 }
 
-impl Journal {
-    /// For an archive that `caller` asked for.
+/// Writes one operation's events.
+pub(crate) struct AuditRecord {
+    vault: VaultClient,
+    kind: &'static Kind,
+    /// What all events share.
+    event: AuditEvent,
+    /// What only the first one says.
+    at_start: Metadata,
+}
+
+impl AuditRecord {
+    /// For an operation on `target`, a file's name, that `caller` asked for. `operation_id` ties its events together
+    /// and makes recording one twice harmless.
     pub(crate) fn create(
-        vault: Vault,
+        vault: VaultClient,
+        kind: &'static Kind,
         caller: &Caller,
-        instance: &str,
-        archive_id: &str,
-        file_name: &str,
-        plan: &Plan,
-    ) -> Result<Self> {
-        let options = serde_json::to_string(&plan.options)
-            .map_err(|error| Error::Defect(format!("options make no JSON: {error}")))?;
-        let mut metadata = HashMap::from([("options".to_owned(), options)]);
-        if let Some(partial) = &plan.partial {
-            put(&mut metadata, "partial", json!({ "tables": partial.tables, "since": partial.since }));
-        }
+        operation_id: &str,
+        target: &str,
+    ) -> Self {
         let event = AuditEvent {
             actor: caller.principal.id.clone(),
-            target: file_name.to_owned(),
-            metadata,
+            target: target.to_owned(),
             trace_id: caller.trace_id.clone(),
-            operation_id: archive_id.to_owned(),
+            operation_id: operation_id.to_owned(),
             ..AuditEvent::default()
         };
-        Ok(Self { vault, event, instance: instance.to_owned() })
+        Self { vault, kind, event, at_start: Metadata::new() }
     }
 
-    /// Says in both events how the archive is sealed and which public keys open it; never a passphrase.
-    pub(crate) fn sealed(&mut self, choice: &SealChoice, recipients: Vec<String>) {
-        put(&mut self.event.metadata, "seal", choice.name());
-        if !recipients.is_empty() {
-            put(&mut self.event.metadata, "recipients", recipients);
-        }
+    /// Says this in all events.
+    pub(crate) fn with(mut self, metadata: Metadata) -> Self {
+        self.event.metadata.extend(metadata);
+        self
     }
 
-    /// Records the start. It is tried once: without it the export does not begin.
-    pub(crate) async fn started(&self) -> Result<()> {
-        let mut event = self.event.clone();
-        event.event = STARTED.to_owned();
-        event.outcome = AuditOutcome::Success.into();
-        put(&mut event.metadata, "instance", self.instance.as_str());
-        put(&mut event.metadata, "archive_id", self.event.operation_id.as_str());
+    /// Says this in the first event only.
+    pub(crate) fn with_at_start(mut self, key: &str, value: impl Into<Value>) -> Self {
+        put(&mut self.at_start, key, value);
+        self
+    }
+
+    pub(super) fn operation_id(&self) -> &str {
+        &self.event.operation_id
+    }
+
+    pub(super) fn target(&self) -> &str {
+        &self.event.target
+    }
+
+    /// Records the start, where the kind has an event for it. It is tried once: without it the operation does not
+    /// begin.
+    pub(super) async fn started(&self) -> Result<()> {
+        let Some(name) = self.kind.started else { return Ok(()) };
+        let mut event = self.event(name, AuditOutcome::Success);
+        event.metadata.extend(self.at_start.clone());
         self.vault.record(event).await
     }
 
-    /// Records that the whole file was taken.
-    pub(crate) async fn succeeded(&self, summary: &Summary) -> Result<()> {
-        let mut event = self.ended(AuditOutcome::Success);
-        put(&mut event.metadata, "size_bytes", summary.file.bytes);
-        put(&mut event.metadata, "sha256", summary.file.sha256.as_str());
-        put(&mut event.metadata, "tables", summary.tables);
-        put(&mut event.metadata, "rows", summary.rows);
-        if summary.files > 0 {
-            put(&mut event.metadata, "files", summary.files);
-        }
+    /// Records an end that has an outcome.
+    pub(super) async fn ended(&self, outcome: AuditOutcome, metadata: Metadata) -> Result<()> {
+        let mut event = self.event(self.kind.ended, outcome);
+        event.metadata.extend(metadata);
         self.vault.record_patiently(event).await
     }
 
-    /// Records that it came to nothing. When the vault stays away the start is closed as unknown later.
-    pub(crate) async fn failed(&self, error: &Error) {
+    /// Records that it came to nothing. When the vault stays away, an operation that has a start is closed as unknown
+    /// later ([`super::Unfinished`]).
+    pub(super) async fn failed(&self, error: &Error) {
         let outcome = if error.is_abort() { AuditOutcome::Aborted } else { AuditOutcome::Failed };
-        let mut event = self.ended(outcome);
+        let mut event = self.event(self.kind.ended, outcome);
         put(&mut event.metadata, "reason", error.reason());
         if let Err(error) = self.vault.record_patiently(event).await {
-            let archive_id = self.event.operation_id.as_str();
-            tracing::error!(archive_id, %error, "the end of an export is not in the audit log");
+            let (kind, id) = (self.kind.name, self.operation_id());
+            tracing::error!(kind, id, %error, "the end of an operation is not in the audit log");
         }
     }
 
-    fn ended(&self, outcome: AuditOutcome) -> AuditEvent {
-        let mut event = self.event.clone();
-        event.event = ENDED.to_owned();
-        event.outcome = outcome.into();
-        event
+    fn event(&self, name: &str, outcome: AuditOutcome) -> AuditEvent {
+        AuditEvent { event: name.to_owned(), outcome: outcome.into(), ..self.event.clone() }
     }
 }

@@ -1,64 +1,74 @@
-//! Between an export and its client: a short queue, and a verdict that overtakes it.
+//! Between an operation and its client: a short queue, and a failure that overtakes it.
 //!
-//! gRPC takes from the queue as the client does, so a full queue means a client that takes nothing. An
-//! export that fails sets the verdict: whatever is still queued is worthless then, and a client that
-//! comes back is told at once.
+//! gRPC takes from the queue as the client does, so a full queue means a client that takes nothing. When an
+//! operation fails, whatever is still queued is worthless: a client that comes back is told at once.
 
 use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use strongroom_api::backup::v1::ExportBackupResponse;
-use strongroom_api::backup::v1::export_backup_response::Message;
 use tokio::sync::{mpsc, oneshot};
 use tokio_stream::Stream;
 use tonic::Status;
 
+use super::kind::Kind;
 use crate::error::{Error, Result};
 
-/// Messages that may wait for the client, 256 KiB each at most.
-const QUEUE: usize = 4;
+/// The shortest time between two replies that only tell how far the operation is.
+pub(crate) const PROGRESS_INTERVAL: Duration = Duration::from_millis(500);
 
-/// The export's end of the stream.
-#[derive(Clone)]
-pub(crate) struct Outlet {
-    queue: mpsc::Sender<Message>,
-    verdict: Arc<OnceLock<Status>>,
+/// The operation's end: clones send into one queue.
+pub(crate) struct Outlet<R> {
+    queue: mpsc::Sender<R>,
+    failure: Arc<OnceLock<Status>>,
     stall: Duration,
+    stalled: fn(u64) -> Error,
+}
+
+impl<R> Clone for Outlet<R> {
+    fn clone(&self) -> Self {
+        let (queue, failure) = (self.queue.clone(), Arc::clone(&self.failure));
+        Self { queue, failure, stall: self.stall, stalled: self.stalled }
+    }
 }
 
 /// The client's end: what gRPC polls.
-pub(crate) struct ExportStream {
-    queue: mpsc::Receiver<Message>,
-    verdict: Arc<OnceLock<Status>>,
-    has_ended: bool,
-    _alive: oneshot::Sender<()>,
+pub(crate) struct Replies<R> {
+    queue: mpsc::Receiver<R>,
+    failure: Arc<OnceLock<Status>>,
+    /// None once the last reply was taken.
+    alive: Option<oneshot::Sender<()>>,
 }
 
-/// Resolves once the client's end is gone.
-pub(crate) type Gone = oneshot::Receiver<()>;
+/// Resolves once the client has everything, or its end is gone.
+pub(super) type Gone = oneshot::Receiver<()>;
 
-/// A stream whose client may take nothing for `stall`.
-pub(crate) fn create(stall: Duration) -> (Outlet, ExportStream, Gone) {
-    let (sender, queue) = mpsc::channel(QUEUE);
+/// Both ends, for a client that may take nothing for `stall`.
+pub(super) fn create<R>(kind: &Kind, stall: Duration) -> (Outlet<R>, Replies<R>, Gone) {
+    let (sender, queue) = mpsc::channel(kind.queue);
     let (alive, gone) = oneshot::channel();
-    let verdict = Arc::new(OnceLock::new());
-    let outlet = Outlet { queue: sender, verdict: Arc::clone(&verdict), stall };
-    (outlet, ExportStream { queue, verdict, has_ended: false, _alive: alive }, gone)
+    let failure = Arc::new(OnceLock::new());
+    let outlet = Outlet { queue: sender, failure: Arc::clone(&failure), stall, stalled: kind.stalled };
+    (outlet, Replies { queue, failure, alive: Some(alive) }, gone)
 }
 
-impl Outlet {
-    /// Waits until there is room for `message`.
+impl<R> Outlet<R> {
+    /// Waits until there is room for `reply`.
     ///
     /// # Errors
-    /// [`Error::ClientLeft`], or [`Error::Stalled`] when there was no room for too long.
-    pub(crate) async fn send(&self, message: Message) -> Result<()> {
-        match tokio::time::timeout(self.stall, self.queue.send(message)).await {
+    /// [`Error::ClientLeft`], or [`Kind::stalled`] when there was no room for too long.
+    pub(crate) async fn send(&self, reply: R) -> Result<()> {
+        match tokio::time::timeout(self.stall, self.queue.send(reply)).await {
             Ok(Ok(())) => Ok(()),
             Ok(Err(_)) => Err(Error::ClientLeft),
-            Err(_) => Err(Error::Stalled(self.stall.as_secs())),
+            Err(_) => Err((self.stalled)(self.stall.as_secs())),
         }
+    }
+
+    /// Sends `reply` unless the client is slow.
+    pub(crate) fn offer(&self, reply: R) {
+        let _ = self.queue.try_send(reply);
     }
 
     /// Waits until the client's connection took everything that was sent.
@@ -66,46 +76,44 @@ impl Outlet {
     /// # Errors
     /// As [`Self::send`].
     pub(crate) async fn taken(&self) -> Result<()> {
-        // Place by place, so that a slow client has the same time for each message as before.
-        for places in 1..=QUEUE {
-            match tokio::time::timeout(self.stall, self.queue.reserve_many(places)).await {
+        // One by one, so that a slow client has the same time for each reply as before.
+        for free in 1..=self.queue.max_capacity() {
+            match tokio::time::timeout(self.stall, self.queue.reserve_many(free)).await {
                 Ok(Ok(_)) => {}
                 Ok(Err(_)) => return Err(Error::ClientLeft),
-                Err(_) => return Err(Error::Stalled(self.stall.as_secs())),
+                Err(_) => return Err((self.stalled)(self.stall.as_secs())),
             }
         }
         Ok(())
     }
 
     /// Resolves when the client leaves.
-    pub(crate) async fn closed(&self) {
+    pub(super) async fn closed(&self) {
         self.queue.closed().await;
     }
 
     /// Ends the stream with `status`, ahead of what is queued.
-    pub(crate) fn fail(self, status: Status) {
-        let _ = self.verdict.set(status);
+    pub(super) fn fail(self, status: Status) {
+        let _ = self.failure.set(status);
     }
 }
 
-impl Stream for ExportStream {
-    type Item = Result<ExportBackupResponse, Status>;
+impl<R> Stream for Replies<R> {
+    type Item = Result<R, Status>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        if self.has_ended {
+        if self.alive.is_none() {
             return Poll::Ready(None);
         }
-        let next = match self.verdict.get() {
+        let next = match self.failure.get() {
             Some(_) => Poll::Ready(None),
             None => self.queue.poll_recv(context),
         };
         match next {
-            Poll::Ready(Some(message)) => {
-                Poll::Ready(Some(Ok(ExportBackupResponse { message: Some(message) })))
-            }
+            Poll::Ready(Some(reply)) => Poll::Ready(Some(Ok(reply))),
             Poll::Ready(None) => {
-                self.has_ended = true;
-                Poll::Ready(self.verdict.get().cloned().map(Err))
+                self.alive = None;
+                Poll::Ready(self.failure.get().cloned().map(Err))
             }
             Poll::Pending => Poll::Pending,
         }
@@ -115,41 +123,48 @@ impl Stream for ExportStream {
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
-    use strongroom_api::backup::v1::export_backup_response::Progress;
     use tokio_stream::StreamExt as _;
 
     use super::*;
 
-    fn message() -> Message {
-        Message::Progress(Progress::default())
-    }
+    const KIND: Kind = Kind {
+        name: "test",
+        started: None,
+        ended: "backup.tested",
+        queue: 4,
+        busy: Error::Busy,
+        too_long: Error::TooLong,
+        stalled: Error::Stalled,
+    };
 
     #[tokio::test]
     async fn a_client_that_takes_nothing_has_stalled() {
-        let (outlet, mut stream, _gone) = create(Duration::from_millis(50));
-        for _ in 0..QUEUE {
-            outlet.send(message()).await.unwrap();
+        let (outlet, mut replies, _gone) = create(&KIND, Duration::from_millis(50));
+        for number in 0..KIND.queue {
+            outlet.send(number).await.unwrap();
         }
-        assert!(matches!(outlet.send(message()).await, Err(Error::Stalled(_))));
+        outlet.offer(7);
+        assert!(matches!(outlet.send(8).await, Err(Error::Stalled(_))));
         assert!(matches!(outlet.taken().await, Err(Error::Stalled(_))));
-        assert!(stream.next().await.unwrap().is_ok());
-        outlet.send(message()).await.unwrap();
+        assert_eq!(replies.next().await.unwrap().unwrap(), 0);
+        outlet.send(9).await.unwrap();
     }
 
     #[tokio::test]
-    async fn a_verdict_overtakes_the_queue() {
-        let (outlet, mut stream, _gone) = create(Duration::from_secs(60));
-        outlet.send(message()).await.unwrap();
+    async fn a_failure_overtakes_the_queue() {
+        let (outlet, mut replies, gone) = create(&KIND, Duration::from_secs(60));
+        outlet.send(1).await.unwrap();
         outlet.fail(Status::aborted("over"));
-        assert_eq!(stream.next().await.unwrap().unwrap_err().message(), "over");
-        assert!(stream.next().await.is_none());
+        assert_eq!(replies.next().await.unwrap().unwrap_err().message(), "over");
+        assert!(replies.next().await.is_none());
+        assert!(gone.await.is_err(), "the client has everything");
     }
 
     #[tokio::test]
     async fn a_dropped_stream_is_a_client_that_left() {
-        let (outlet, stream, gone) = create(Duration::from_secs(60));
-        drop(stream);
-        assert!(matches!(outlet.send(message()).await, Err(Error::ClientLeft)));
+        let (outlet, replies, gone) = create(&KIND, Duration::from_secs(60));
+        drop(replies);
+        assert!(matches!(outlet.send(1).await, Err(Error::ClientLeft)));
         outlet.closed().await;
         assert!(gone.await.is_err());
     }

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use strongroom_archive::manifest::{Skipped, Snapshot, SourceRecord};
 use strongroom_archive::{FileCheck, Limits};
 
-use super::{Choice, Listing};
+use super::listing::{Choice, Listing};
 use crate::config::SourceConfig;
 use crate::error::{Error, Result};
 

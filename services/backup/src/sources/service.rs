@@ -5,9 +5,11 @@
 
 use std::time::Duration;
 
+use strongroom_api::limits::{VAULT_AUDIT_GROUP, VAULT_SOURCE};
 use strongroom_api::source::v1::read_snapshot_response::{Begun, Message, Rows};
 use strongroom_api::source::v1::source_service_client::SourceServiceClient;
 use strongroom_api::source::v1::{DescribeSourceRequest, ReadSnapshotRequest, ReadSnapshotResponse, Table};
+use strongroom_api::time::timestamp;
 use strongroom_archive::manifest::{Snapshot as SnapshotKind, SourceRecord};
 use strongroom_archive::schema::TableSchema;
 use strongroom_archive::{AadTemplate, EncryptedColumn};
@@ -17,22 +19,9 @@ use tokio::sync::mpsc;
 use tonic::service::interceptor::InterceptedService;
 use tonic::{Request, Status, Streaming};
 
-use super::{Choice, ListedTable, Listing, VAULT_GROUP, VAULT_NAME};
+use super::listing::{Choice, ListedTable, Listing};
 use crate::error::{Error, Result};
-use crate::time::proto_time;
-use crate::vault::{is_away, vault_error};
-
-/// What the vault owns, for as long as it cannot be asked.
-pub(crate) const VAULT_TABLES: [&str; 8] = [
-    "credentials",
-    "credential_labels",
-    "credential_versions",
-    "credential_references",
-    "credential_fallbacks",
-    "api_tokens",
-    "audit_logs",
-    "audit_checkpoints",
-];
+use crate::vault_client::{is_away, vault_error};
 
 /// The longest that a description, or the beginning of a snapshot, may take.
 const ANSWER: Duration = Duration::from_secs(15);
@@ -53,7 +42,7 @@ pub(crate) struct ServiceSource {
 impl ServiceSource {
     /// The vault.
     pub(crate) fn vault(target: Target, bearer: Bearer) -> Self {
-        Self { name: VAULT_NAME.to_owned(), kind: VAULT_NAME, target, bearer }
+        Self { name: VAULT_SOURCE.to_owned(), kind: VAULT_SOURCE, target, bearer }
     }
 
     /// Any other one.
@@ -66,8 +55,8 @@ impl ServiceSource {
     }
 
     pub(super) async fn groups(&self) -> Result<Vec<String>> {
-        if self.kind == VAULT_NAME {
-            return Ok(vec![VAULT_GROUP.to_owned()]);
+        if self.kind == VAULT_SOURCE {
+            return Ok(vec![VAULT_AUDIT_GROUP.to_owned()]);
         }
         let mut groups = Vec::new();
         for table in self.list().await?.tables {
@@ -91,7 +80,7 @@ impl ServiceSource {
         let request = ReadSnapshotRequest {
             groups: self.own_groups(choice).await?,
             tables: choice.only.clone().unwrap_or_default(),
-            since: choice.since.map(|time| proto_time(time.as_microsecond())),
+            since: choice.since.map(|time| timestamp(time.as_microsecond())),
         };
         let mut client = self.client()?;
         let begin = async {
@@ -170,7 +159,7 @@ impl ServiceSource {
         let name = serde_json::Value::from(begun.snapshot.as_str());
         let snapshot = match serde_json::from_value::<SnapshotKind>(name) {
             Ok(kind) => kind,
-            Err(_) if self.kind == VAULT_NAME => SnapshotKind::Vault,
+            Err(_) if self.kind == VAULT_SOURCE => SnapshotKind::Vault,
             Err(_) => return Err(self.unexpected(format!("{:?} is no kind of snapshot", begun.snapshot))),
         };
         Ok(SourceRecord {
@@ -183,7 +172,7 @@ impl ServiceSource {
     }
 
     fn failed(&self, status: Status) -> Error {
-        if self.kind == VAULT_NAME {
+        if self.kind == VAULT_SOURCE {
             return vault_error(&self.target.url, status);
         }
         let name = self.name.clone();

@@ -1,33 +1,21 @@
-//! What a backup reads: databases, directories, and services that hand out their own tables. The vault is one
-//! of those.
+//! One source of whatever kind, and what was opened of it.
 //!
 //! A source is opened once an export and then read table by table; dropping what was opened ends its snapshot
 //! at once.
 
-mod files;
-mod service;
-mod sql;
-
 use std::sync::Arc;
 
-use jiff::Timestamp;
 use strongroom_archive::EncryptedColumn;
 use strongroom_archive::manifest::SourceRecord;
 use strongroom_archive::schema::TableSchema;
 use strongroom_tables::Block;
 use tokio::sync::mpsc;
 
+use super::files::{FileSet, FilesSource};
+use super::listing::{Choice, Listing};
+use super::service::{ServiceSnapshot, ServiceSource};
+use super::sql::{ColumnCount, SqlSnapshot, SqlSource};
 use crate::error::{Error, Result};
-pub(crate) use files::{FileSet, FilesSource, ListedFile};
-use service::ServiceSnapshot;
-pub(crate) use service::{ServiceSource, VAULT_TABLES};
-use sql::SqlSnapshot;
-pub(crate) use sql::SqlSource;
-
-/// The vault's name among the sources.
-pub(crate) const VAULT_NAME: &str = "vault";
-/// The vault's optional group: its audit log.
-pub(crate) const VAULT_GROUP: &str = "audit";
 
 /// A configured source.
 pub(crate) enum Source {
@@ -37,46 +25,6 @@ pub(crate) enum Source {
     Service(ServiceSource),
     /// Read file by file.
     Files(FilesSource),
-}
-
-/// What an export wants of a source.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Choice {
-    /// Optional groups to include, of any source.
-    pub(crate) groups: Vec<String>,
-    /// Only these tables, all of this source.
-    pub(crate) only: Option<Vec<String>>,
-    /// Of groups with a time column, only rows at or after it.
-    pub(crate) since: Option<Timestamp>,
-}
-
-impl Choice {
-    /// Whether the group called `name` is included.
-    pub(crate) fn includes(&self, name: &str) -> bool {
-        self.groups.iter().any(|group| group == name)
-    }
-}
-
-/// A source and what it could give now.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Listing {
-    /// The source's name.
-    pub(crate) source: String,
-    /// `sqlite`, `postgres`, `files`, `grpc` or `vault`.
-    pub(crate) kind: &'static str,
-    /// The optional group of the whole source; empty when there is none.
-    pub(crate) group: String,
-    /// Tables of all groups.
-    pub(crate) tables: Vec<ListedTable>,
-}
-
-/// A table in a listing.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct ListedTable {
-    /// Its name in archives.
-    pub(crate) name: String,
-    /// Its optional group; empty when it is always exported.
-    pub(crate) group: String,
 }
 
 impl Source {
@@ -124,17 +72,6 @@ impl Source {
             Self::Files(source) => Ok(OpenSource::Files(source.open(choice).await?)),
         }
     }
-}
-
-/// How many values of an encrypted column each key version has sealed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct ColumnCount {
-    /// The column.
-    pub(crate) column: EncryptedColumn,
-    /// The source it is in.
-    pub(crate) source: String,
-    /// What stands for a kid in the values, with the number of rows.
-    pub(crate) kids: Vec<(String, u64)>,
 }
 
 /// A source in one moment. Dropping it ends the snapshot.

@@ -8,7 +8,7 @@ use strongroom_store::{DatabaseUrl, Engine};
 use strongroom_tables::{Block, Since, Snapshot, SnapshotOptions, list_tables, open_snapshot};
 use tokio::sync::mpsc;
 
-use super::{Choice, ColumnCount, ListedTable, Listing};
+use super::listing::{Choice, ListedTable, Listing};
 use crate::config::{self, OptionalGroup, SourceConfig};
 use crate::error::{Error, Result};
 
@@ -194,6 +194,17 @@ fn time_limits(group: &OptionalGroup, since: Option<Timestamp>) -> Vec<(String, 
     let (Some(since), Some(column)) = (since, &group.time_column) else { return Vec::new() };
     let limit = Since { column: column.clone(), from: since.as_microsecond() };
     group.tables.iter().map(|table| (table.clone(), limit.clone())).collect()
+}
+
+/// How many values of an encrypted column each key version has sealed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ColumnCount {
+    /// The column.
+    pub(crate) column: EncryptedColumn,
+    /// The source it is in.
+    pub(crate) source: String,
+    /// What stands for a kid in the values, with the number of rows.
+    pub(crate) kids: Vec<(String, u64)>,
 }
 
 /// An open database snapshot.

@@ -1,71 +1,30 @@
-//! What the vault is asked while an archive is verified: to open its seal, whose signature it is, and whether its
-//! values would open.
+//! Whether sealed values would open: a stream of questions and verdicts.
 
 use std::time::{Duration, Instant};
 
+use strongroom_api::limits::{CHECK_IDLE, CHECK_LIFE};
 use strongroom_api::vault::v1::check_decryptable_request::Item;
 use strongroom_api::vault::v1::check_decryptable_response::Verdict;
-use strongroom_api::vault::v1::{
-    CheckDecryptableRequest, CheckDecryptableResponse, ExportSigningKeyRequest, UnwrapFileKeyRequest,
-    WrappedFileKey,
-};
-use strongroom_archive::seal::{FileKey, VaultStanza};
-use strongroom_crypto::PUBLIC_KEY_BYTES;
+use strongroom_api::vault::v1::{CheckDecryptableRequest, CheckDecryptableResponse};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
-use tonic::{Code, Status, Streaming};
+use tonic::{Status, Streaming};
 
-use super::{Vault, limited};
+use super::client::VaultClient;
 use crate::error::{Error, Result};
 
-/// The longest that the vault may think about 1,000 values.
+/// The longest that the vault may think about one batch.
 const ANSWER: Duration = Duration::from_secs(30);
-/// The vault ends a stream of checks after an hour; a new one is begun well before.
-const LIFE: Duration = Duration::from_secs(30 * 60);
 
-/// A public half of the vault's signing key.
-pub(crate) struct SigningKey {
-    pub(crate) kid: String,
-    pub(crate) public: [u8; PUBLIC_KEY_BYTES],
+/// An open stream of `CheckDecryptable`. The vault ends one that is silent or old: finish it before.
+pub(crate) struct Checks {
+    vault: VaultClient,
+    questions: mpsc::Sender<CheckDecryptableRequest>,
+    answers: Streaming<CheckDecryptableResponse>,
+    began: Instant,
 }
 
-impl Vault {
-    /// The file key in the first of `stanzas` that opens; in the inner error why the vault opens none of them.
-    ///
-    /// # Errors
-    /// As of the other calls, when the vault cannot say.
-    pub(crate) async fn unwrap_file_key(&self, stanzas: &[VaultStanza]) -> Result<Result<FileKey, String>> {
-        let stanza = |stanza: &VaultStanza| WrappedFileKey {
-            root_key_id: stanza.root_key_id().to_owned(),
-            wrapped: stanza.wrapped().to_vec().into(),
-        };
-        let request = limited(UnwrapFileKeyRequest { stanzas: stanzas.iter().map(stanza).collect() });
-        match self.seals.clone().unwrap_file_key(request).await {
-            Ok(answer) => {
-                let key = FileKey::from_slice(&answer.into_inner().file_key);
-                let strange = || Error::Defect("the vault's file key has another form".into());
-                key.map(Ok).ok_or_else(strange)
-            }
-            Err(status) if matches!(status.code(), Code::FailedPrecondition | Code::InvalidArgument) => {
-                Ok(Err(status.message().to_owned()))
-            }
-            Err(status) => Err(self.error(status)),
-        }
-    }
-
-    /// Public halves of the versions that are in use; those that were disabled or destroyed sign for nobody any more.
-    pub(crate) async fn signing_keys(&self) -> Result<Vec<SigningKey>> {
-        let answer = self.crypto.clone().export_signing_key(limited(ExportSigningKeyRequest {})).await;
-        let keys = answer.map_err(|status| self.error(status))?.into_inner().keys;
-        let mut known = Vec::with_capacity(keys.len());
-        for key in keys {
-            let public = hex::decode(&key.public_key).ok().and_then(|bytes| bytes.try_into().ok());
-            let strange = || Error::Defect("the vault's signing key has another form".into());
-            known.push(SigningKey { kid: key.kid, public: public.ok_or_else(strange)? });
-        }
-        Ok(known)
-    }
-
+impl VaultClient {
     /// Begins a stream of questions.
     pub(crate) async fn begin_checks(&self) -> Result<Checks> {
         let (questions, queue) = mpsc::channel(1);
@@ -81,21 +40,18 @@ impl Vault {
     }
 }
 
-/// An open stream of `CheckDecryptable`. The vault minds when nothing comes for a minute: finish it before.
-pub(crate) struct Checks {
-    vault: Vault,
-    questions: mpsc::Sender<CheckDecryptableRequest>,
-    answers: Streaming<CheckDecryptableResponse>,
-    began: Instant,
-}
-
 impl Checks {
+    /// How long nothing may be asked: well below what the vault minds.
+    pub(crate) const QUIET: Duration = Duration::from_secs(CHECK_IDLE.as_secs() / 3);
+    /// Half the life that the vault allows.
+    const LIFE: Duration = Duration::from_secs(CHECK_LIFE.as_secs() / 2);
+
     /// Whether it is time for another stream.
     pub(crate) fn is_old(&self) -> bool {
-        self.began.elapsed() >= LIFE
+        self.began.elapsed() >= Self::LIFE
     }
 
-    /// A verdict for each of up to 1,000 items, in their order.
+    /// A verdict for each of up to [`strongroom_api::limits::BATCH_ITEMS`] items, in their order.
     pub(crate) async fn ask(&mut self, items: Vec<Item>) -> Result<Vec<Verdict>> {
         let asked = items.len();
         // A stream that has ended says why when its answer is taken.
@@ -118,7 +74,7 @@ impl Checks {
 }
 
 async fn next(
-    vault: &Vault,
+    vault: &VaultClient,
     answers: &mut Streaming<CheckDecryptableResponse>,
 ) -> Result<Option<CheckDecryptableResponse>> {
     let answer = tokio::time::timeout(ANSWER, answers.message()).await;

@@ -11,10 +11,11 @@ use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::answers::{INTERVAL, Outlet};
-use super::opening::{Archive, problem_of};
+use super::progress::Reporter;
 use super::values::{Batch, Questions};
 use crate::error::{Error, Result};
+use crate::incoming::{Archive, problem_of};
+use crate::operation::PROGRESS_INTERVAL;
 
 /// What the entries are.
 #[derive(Default)]
@@ -33,11 +34,11 @@ pub(super) struct Entries {
     pub(super) unread: Option<String>,
 }
 
-/// The pass, and its ways out: to the client, and to who asks the vault.
+/// The pass, and its ways out: to the client, and to the task that asks the vault.
 pub(super) struct Pass {
     questions: Questions,
     batches: mpsc::Sender<Batch>,
-    outlet: Outlet,
+    reporter: Reporter,
     stop: CancellationToken,
     runtime: Handle,
     progress: Progress,
@@ -51,13 +52,13 @@ impl Pass {
     pub(super) fn create(
         columns: &[EncryptedColumn],
         batches: mpsc::Sender<Batch>,
-        outlet: Outlet,
+        reporter: Reporter,
         stop: CancellationToken,
     ) -> Result<Self> {
         Ok(Self {
             questions: Questions::create(columns)?,
             batches,
-            outlet,
+            reporter,
             stop,
             runtime: Handle::current(),
             progress: Progress::default(),
@@ -102,7 +103,7 @@ impl Pass {
         let encrypted = &archive.manifest().encrypted_columns;
         let has_sealed = encrypted.iter().any(|column| record.table.as_deref() == Some(&*column.table));
         entries.count(&entry, record.kind, has_sealed);
-        self.wait(self.outlet.send(Message::Entry(entry)))
+        self.wait(self.reporter.send(Message::Entry(entry)))
     }
 
     /// Tells how far it is, and feels a stop.
@@ -110,10 +111,10 @@ impl Pass {
         if self.stop.is_cancelled() {
             return Err(Error::ShuttingDown);
         }
-        if self.told.elapsed() >= INTERVAL {
+        if self.told.elapsed() >= PROGRESS_INTERVAL {
             self.told = Instant::now();
             self.progress.bytes_verified = (self.before + bytes) as i64;
-            self.outlet.progress(self.progress.clone());
+            self.reporter.progress(self.progress.clone());
         }
         Ok(())
     }

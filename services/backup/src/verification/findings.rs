@@ -2,10 +2,10 @@
 
 use strongroom_api::backup::v1::verify_backup_response::{Column, Verdict};
 use strongroom_api::backup::v1::{LevelVerdict, VerifyLevel, VerifyOutcome};
+use strongroom_api::time::timestamp;
 use strongroom_archive::Manifest;
 
 use super::entries::Entries;
-use crate::time::proto_time;
 
 const LEVELS: [VerifyLevel; 4] =
     [VerifyLevel::Framing, VerifyLevel::Signature, VerifyLevel::Content, VerifyLevel::Values];
@@ -47,7 +47,7 @@ impl Findings {
     pub(super) fn describe(&mut self, manifest: &Manifest) {
         self.verdict.archive_id.clone_from(&manifest.archive_id);
         self.verdict.app_name.clone_from(&manifest.app_name);
-        self.verdict.create_time = Some(proto_time(manifest.created_at.as_microsecond()));
+        self.verdict.create_time = Some(timestamp(manifest.created_at.as_microsecond()));
         self.is_undeclared = manifest.encrypted_columns.is_empty() && !manifest.kids.is_empty();
     }
 

@@ -4,9 +4,9 @@ use strongroom_api::backup::v1::VerifyOutcome;
 use strongroom_archive::ManifestSignature;
 use strongroom_crypto::{SignatureDomain, verify};
 
-use super::opening::Archive;
 use crate::error::Result;
-use crate::vault::SigningKey;
+use crate::incoming::Archive;
+use crate::vault_client::SigningKey;
 
 /// The outcome of the level, and why it is not the good one.
 pub(super) fn judge(

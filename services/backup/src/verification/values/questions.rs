@@ -4,22 +4,13 @@ use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use serde_json::value::RawValue;
+use strongroom_api::limits::{AAD_BYTES, CIPHERTEXT_BYTES, CREDENTIAL_KEY};
 use strongroom_api::vault::v1::check_decryptable_request::Item;
 use strongroom_archive::schema::TableSchema;
 use strongroom_archive::{AadTemplate, EncryptedColumn, pg_text};
 
-use super::{Batch, Place};
+use super::batch::{Batch, ValueLocation};
 use crate::error::Result;
-
-/// What the vault takes in one message: fewer bytes than it would, so that a batch with one more value fits.
-const MAX_ITEMS: usize = 1000;
-const MAX_BYTES: usize = 2 << 20;
-/// What the vault takes of one value.
-const MAX_CIPHERTEXT: usize = 88 << 10;
-const MAX_AAD: usize = 1024;
-
-/// The vault's own key, for which it makes the additional data itself and has to know the column.
-const OWN_KEY: &str = "credential";
 
 /// Reasons for what needs no vault.
 const INVALID: &str = "CIPHERTEXT_INVALID";
@@ -29,7 +20,7 @@ const NO_AAD: &str = "NO_AAD";
 const MAX_ID: usize = 200;
 
 /// Gathers questions about rows until they are a batch.
-pub(in crate::verify) struct Questions {
+pub(in crate::verification) struct Questions {
     columns: Vec<Declared>,
     table: Table,
     batch: Batch,
@@ -46,9 +37,9 @@ struct Declared {
 #[derive(Default)]
 struct Table {
     name: String,
-    /// Its encrypted columns: their places among the declared ones and in a row.
+    /// Its encrypted columns: their positions among the declared ones and in a row.
     encrypted: Vec<(usize, usize)>,
-    /// Places of the primary key in a row.
+    /// Positions of the primary key in a row.
     key: Vec<usize>,
     rows: u64,
 }
@@ -58,7 +49,7 @@ impl Questions {
     ///
     /// # Errors
     /// None for columns of a manifest that was read.
-    pub(in crate::verify) fn create(columns: &[EncryptedColumn]) -> Result<Self> {
+    pub(in crate::verification) fn create(columns: &[EncryptedColumn]) -> Result<Self> {
         let mut declared = Vec::with_capacity(columns.len());
         for EncryptedColumn { table, column, key, aad } in columns {
             let aad = AadTemplate::parse(aad)?;
@@ -69,12 +60,12 @@ impl Questions {
     }
 
     /// Another table begins, or the same one anew.
-    pub(in crate::verify) fn begin_entry(&mut self) {
+    pub(in crate::verification) fn begin_entry(&mut self) {
         self.table = Table::default();
     }
 
     /// Takes a row. What is a batch then goes to `hand_on`, whose error ends it.
-    pub(in crate::verify) fn add(
+    pub(in crate::verification) fn add(
         &mut self,
         schema: &TableSchema,
         values: &[&RawValue],
@@ -94,7 +85,7 @@ impl Questions {
     }
 
     /// What is left.
-    pub(in crate::verify) fn finish(self) -> Batch {
+    pub(in crate::verification) fn finish(self) -> Batch {
         self.batch
     }
 
@@ -117,7 +108,7 @@ impl Questions {
             return;
         }
         let declared = &self.columns[column];
-        let place = Place { column, row: self.table.row_id(values) };
+        let location = ValueLocation { column, row: self.table.row_id(values) };
         let value_of = |name: &str| {
             let position = schema.columns.iter().position(|column| column.name == name)?;
             text(values[position])
@@ -125,27 +116,21 @@ impl Questions {
         let aad = declared.aad.fill(&self.table.name, &declared.column, value_of);
         let (Some(ciphertext), Some(aad)) = (text(values[position]), &aad) else {
             let reason = if aad.is_none() { NO_AAD } else { INVALID };
-            return self.batch.refused.push((place, reason));
+            return self.batch.refuse(location, reason);
         };
-        if !(1..=MAX_CIPHERTEXT).contains(&ciphertext.len()) || aad.len() > MAX_AAD {
-            return self.batch.refused.push((place, INVALID));
+        if !(1..=CIPHERTEXT_BYTES).contains(&ciphertext.len()) || aad.len() > AAD_BYTES {
+            return self.batch.refuse(location, INVALID);
         }
-        let own = declared.key == OWN_KEY;
+        // For its own columns the vault makes the additional data itself, and has to know the column.
+        let own = declared.key == CREDENTIAL_KEY;
         let column = if own { format!("{}.{}", declared.table, declared.column) } else { String::new() };
-        self.batch.bytes += ciphertext.len() + aad.len() + column.len();
-        self.batch.places.push(place);
-        self.batch.items.push(Item {
+        let item = Item {
             key_id: declared.key.clone(),
             ciphertext: ciphertext.into_owned(),
             aad: aad.clone().into_bytes().into(),
             column,
-        });
-    }
-}
-
-impl Batch {
-    fn is_full(&self) -> bool {
-        self.items.len() + self.refused.len() >= MAX_ITEMS || self.bytes >= MAX_BYTES
+        };
+        self.batch.ask(location, item);
     }
 }
 
@@ -192,7 +177,7 @@ mod tests {
             [r#""7""#, r#""never sealed""#].map(|value| RawValue::from_string(value.to_owned()).unwrap());
         let mut questions = Questions::create(&[declared]).unwrap();
         questions.add(&schema, &[&values[0], &values[1]], |_| Ok(())).unwrap();
-        questions.finish().places[0].row.clone()
+        questions.finish().locations[0].row.clone()
     }
 
     #[test]

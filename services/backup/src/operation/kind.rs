@@ -1,0 +1,21 @@
+//! What tells one kind of operation from another.
+
+use crate::error::Error;
+
+/// A kind of operation: its names, and its errors.
+pub(crate) struct Kind {
+    /// In the process log.
+    pub(crate) name: &'static str,
+    /// The audit event before its first byte; none for a kind that changes and hands out nothing.
+    pub(crate) started: Option<&'static str>,
+    /// The audit event of its end, whatever the outcome.
+    pub(crate) ended: &'static str,
+    /// Replies that may wait for the client.
+    pub(crate) queue: usize,
+    /// All of so many permits are taken.
+    pub(crate) busy: fn(usize) -> Error,
+    /// It took longer than so many seconds.
+    pub(crate) too_long: fn(u64) -> Error,
+    /// Its client took nothing for so many seconds.
+    pub(crate) stalled: fn(u64) -> Error,
+}

@@ -1,0 +1,117 @@
+//! One operation from its first event to its last reply.
+//!
+//! The order: the start is recorded; the work is done, until it ends, the client leaves, the deadline passes or the
+//! service stops; the end is recorded; only then do the last replies leave. A client that sees them knows that the
+//! end is in the audit log.
+
+use std::time::Instant;
+
+use strongroom_api::vault::v1::AuditOutcome;
+use tokio_util::sync::CancellationToken;
+
+use super::audit_record::{AuditRecord, Metadata};
+use super::kind::Kind;
+use super::limits::{Limits, Permit};
+use super::outlet::{Gone, Outlet};
+use crate::error::{Error, Result};
+
+/// How the work of an operation has ended.
+pub(crate) struct Ended<R> {
+    /// For the audit log: a verification that finds a damaged archive has done its work and yet failed.
+    pub(crate) outcome: AuditOutcome,
+    /// What the closing event says.
+    pub(crate) metadata: Metadata,
+    /// What leaves once that event is recorded.
+    pub(crate) replies: Vec<R>,
+}
+
+/// A running operation.
+pub(super) struct Run<R> {
+    pub(super) kind: &'static Kind,
+    pub(super) limits: Limits,
+    pub(super) record: AuditRecord,
+    pub(super) outlet: Outlet<R>,
+    /// Ends the threads of this operation.
+    pub(super) stop: CancellationToken,
+    /// Ends every operation of the kind.
+    pub(super) shutdown: CancellationToken,
+}
+
+impl<R> Run<R> {
+    /// Does `work` and everything around it.
+    pub(super) async fn to_the_end<F>(self, work: F, gone: Gone, permit: Permit)
+    where
+        F: Future<Output = Result<Ended<R>>>,
+    {
+        let Self { limits, shutdown, .. } = &self;
+        let (stall, shutdown) = (limits.stall, shutdown.clone());
+        self.attempt(work).await;
+        // The permit is the stream's as long as that takes memory, but no client keeps it by doing nothing.
+        let _ = shutdown.run_until_cancelled(tokio::time::timeout(stall, gone)).await;
+        drop(permit);
+    }
+
+    async fn attempt<F>(self, work: F)
+    where
+        F: Future<Output = Result<Ended<R>>>,
+    {
+        let began = Instant::now();
+        let (kind, id, file_name) = (self.kind.name, self.record.operation_id(), self.record.target());
+        match self.recorded(work).await {
+            Ok(()) => {
+                let ms = began.elapsed().as_millis() as u64;
+                tracing::info!(kind, id, file_name, ms, "an operation has ended");
+            }
+            Err(error) => {
+                let reason = error.reason();
+                tracing::warn!(kind, id, file_name, reason, %error, "an operation failed");
+                self.outlet.fail(error.status());
+            }
+        }
+    }
+
+    /// From the first event to the last reply.
+    async fn recorded<F>(&self, work: F) -> Result<()>
+    where
+        F: Future<Output = Result<Ended<R>>>,
+    {
+        self.record.started().await?;
+        let ended = self.within_limits(work).await;
+        self.stop.cancel();
+        let recorded = match ended {
+            Ok(Ended { outcome, metadata, replies }) => {
+                self.record.ended(outcome, metadata).await.map(|()| replies)
+            }
+            Err(error) => Err(error),
+        };
+        match recorded {
+            Ok(replies) => self.send(replies).await,
+            Err(error) => {
+                self.record.failed(&error).await;
+                Err(error)
+            }
+        }
+    }
+
+    /// Whatever ends first ends everything: what is dropped here closes its database connections.
+    async fn within_limits<F>(&self, work: F) -> Result<Ended<R>>
+    where
+        F: Future<Output = Result<Ended<R>>>,
+    {
+        let limit = self.limits.duration;
+        tokio::select! {
+            ended = tokio::time::timeout(limit, work) => {
+                ended.unwrap_or_else(|_| Err((self.kind.too_long)(limit.as_secs())))
+            }
+            () = self.outlet.closed() => Err(Error::ClientLeft),
+            () = self.shutdown.cancelled() => Err(Error::ShuttingDown),
+        }
+    }
+
+    async fn send(&self, replies: Vec<R>) -> Result<()> {
+        for reply in replies {
+            self.outlet.send(reply).await?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,64 @@
+//! The vault's audit log: events of this service, and where the log stands.
+
+use std::time::Duration;
+
+use strongroom_api::time::timestamp;
+use strongroom_api::vault::v1::{
+    AuditEvent, CloseAuditOperationsRequest, GetAuditHeadRequest, RecordAuditEventRequest,
+};
+use strongroom_archive::manifest::AuditHead;
+
+use super::client::{VaultClient, limited};
+use crate::error::{Error, Result};
+
+/// Waits before an event is tried again: a vault that restarts is back by then.
+const RETRIES: [Duration; 4] =
+    [Duration::from_millis(200), Duration::from_millis(800), Duration::from_secs(2), Duration::from_secs(4)];
+
+impl VaultClient {
+    /// Appends `event` to the audit log. It is durable once this returns.
+    pub(crate) async fn record(&self, event: AuditEvent) -> Result<()> {
+        let request = limited(RecordAuditEventRequest { event: Some(event) });
+        self.audit.clone().record_audit_event(request).await.map_err(|status| self.error(status))?;
+        Ok(())
+    }
+
+    /// The same for an event with an operation id, which makes a repetition harmless: a vault that is away is asked
+    /// again for some seconds.
+    pub(crate) async fn record_patiently(&self, event: AuditEvent) -> Result<()> {
+        for wait in RETRIES {
+            match self.record(event.clone()).await {
+                Err(Error::VaultAway { .. }) => tokio::time::sleep(wait).await,
+                recorded => return recorded,
+            }
+        }
+        self.record(event).await
+    }
+
+    /// Closes operations with the event `started` and without an `ended` one: those of `instance` (unless it is
+    /// empty) and those started before a time, in microseconds. Returns how many.
+    pub(crate) async fn close_operations(
+        &self,
+        started: &str,
+        ended: &str,
+        instance: &str,
+        started_before: i64,
+    ) -> Result<i64> {
+        let request = limited(CloseAuditOperationsRequest {
+            started_event: started.to_owned(),
+            ended_event: ended.to_owned(),
+            instance: instance.to_owned(),
+            started_before: Some(timestamp(started_before)),
+        });
+        let answer = self.audit.clone().close_audit_operations(request).await;
+        Ok(answer.map_err(|status| self.error(status))?.into_inner().closed)
+    }
+
+    /// Where the audit log stands; `None` while it is empty.
+    pub(crate) async fn audit_head(&self) -> Result<Option<AuditHead>> {
+        let answer = self.audit.clone().get_audit_head(limited(GetAuditHeadRequest {})).await;
+        let head = answer.map_err(|status| self.error(status))?.into_inner();
+        let sequence = u64::try_from(head.sequence).unwrap_or(0);
+        Ok((sequence > 0).then_some(AuditHead { sequence, mac: head.mac }))
+    }
+}

@@ -1,0 +1,77 @@
+//! The connection that all calls share, and what their failures mean.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use strongroom_api::vault::v1::audit_service_client::AuditServiceClient;
+use strongroom_api::vault::v1::crypto_service_client::CryptoServiceClient;
+use strongroom_api::vault::v1::key_service_client::KeyServiceClient;
+use strongroom_api::vault::v1::seal_service_client::SealServiceClient;
+use strongroom_api::vault::v1::token_service_client::TokenServiceClient;
+use strongroom_runtime::client::{AuthorizedChannel, Bearer, Target};
+use tonic::service::interceptor::InterceptedService;
+use tonic::{Code, Request, Status};
+
+use crate::error::{Error, Result};
+
+/// The longest that one call may take.
+const TIMEOUT: Duration = Duration::from_secs(5);
+
+/// A client of the vault; clones share one connection.
+///
+/// Its calls fail with [`Error::VaultAway`], [`Error::VaultRefused`] and [`Error::VaultFailed`].
+#[derive(Clone)]
+pub(crate) struct VaultClient {
+    url: Arc<str>,
+    pub(super) audit: AuditServiceClient<AuthorizedChannel>,
+    pub(super) crypto: CryptoServiceClient<AuthorizedChannel>,
+    pub(super) keys: KeyServiceClient<AuthorizedChannel>,
+    pub(super) seals: SealServiceClient<AuthorizedChannel>,
+    pub(super) tokens: TokenServiceClient<AuthorizedChannel>,
+}
+
+impl VaultClient {
+    /// A client that connects at its first call.
+    ///
+    /// # Errors
+    /// [`Error::Runtime`] for an unusable address or certificate.
+    pub(crate) fn create(target: &Target, bearer: &Bearer) -> Result<Self> {
+        let channel = InterceptedService::new(target.channel()?, bearer.clone());
+        Ok(Self {
+            url: target.url.as_str().into(),
+            audit: AuditServiceClient::new(channel.clone()),
+            crypto: CryptoServiceClient::new(channel.clone()),
+            keys: KeyServiceClient::new(channel.clone()),
+            seals: SealServiceClient::new(channel.clone()),
+            tokens: TokenServiceClient::new(channel),
+        })
+    }
+
+    /// What a failed call means.
+    pub(super) fn error(&self, status: Status) -> Error {
+        vault_error(&self.url, status)
+    }
+}
+
+/// What a status of the vault at `url` means.
+pub(crate) fn vault_error(url: &str, status: Status) -> Error {
+    let source = Box::new(status);
+    match source.code() {
+        code if is_away(code) => Error::VaultAway { url: url.to_owned(), source },
+        Code::Unauthenticated | Code::PermissionDenied => Error::VaultRefused { source },
+        _ => Error::VaultFailed { source },
+    }
+}
+
+/// Codes of a peer that is not there, not ready, or lost on the way (tonic calls a broken connection
+/// UNKNOWN or CANCELLED).
+pub(crate) fn is_away(code: Code) -> bool {
+    matches!(code, Code::Unavailable | Code::DeadlineExceeded | Code::Unknown | Code::Cancelled)
+}
+
+/// A request that ends after [`TIMEOUT`].
+pub(super) fn limited<T>(message: T) -> Request<T> {
+    let mut request = Request::new(message);
+    request.set_timeout(TIMEOUT);
+    request
+}

@@ -1,0 +1,42 @@
+//! Signatures of manifests: made by the vault, verified here with its public keys.
+
+use sha2::{Digest as _, Sha256};
+use strongroom_api::vault::v1::{ExportSigningKeyRequest, SignManifestRequest};
+use strongroom_archive::ManifestSignature;
+use strongroom_crypto::PUBLIC_KEY_BYTES;
+
+use super::client::{VaultClient, limited};
+use crate::error::{Error, Result};
+
+/// A public half of the vault's signing key.
+pub(crate) struct SigningKey {
+    pub(crate) kid: String,
+    pub(crate) public: [u8; PUBLIC_KEY_BYTES],
+}
+
+impl VaultClient {
+    /// Has the vault sign a manifest, of which it gets the digest: a manifest may be longer than a message.
+    pub(crate) async fn sign_manifest(&self, manifest: &[u8]) -> Result<ManifestSignature> {
+        let request = limited(SignManifestRequest {
+            sha256: Sha256::digest(manifest).to_vec().into(),
+            ..SignManifestRequest::default()
+        });
+        let answer = self.crypto.clone().sign_manifest(request).await;
+        let signed = answer.map_err(|status| self.error(status))?.into_inner();
+        let signature = ManifestSignature::new(&signed.kid, &signed.signature);
+        signature.ok_or_else(|| Error::Defect("the vault's signature has another form".into()))
+    }
+
+    /// Public halves of the versions that are in use; those that were disabled or destroyed sign for nobody any more.
+    pub(crate) async fn signing_keys(&self) -> Result<Vec<SigningKey>> {
+        let answer = self.crypto.clone().export_signing_key(limited(ExportSigningKeyRequest {})).await;
+        let keys = answer.map_err(|status| self.error(status))?.into_inner().keys;
+        let mut known = Vec::with_capacity(keys.len());
+        for key in keys {
+            let public = hex::decode(&key.public_key).ok().and_then(|bytes| bytes.try_into().ok());
+            let strange = || Error::Defect("the vault's signing key has another form".into());
+            known.push(SigningKey { kid: key.kid, public: public.ok_or_else(strange)? });
+        }
+        Ok(known)
+    }
+}
