@@ -59,16 +59,7 @@ pub(crate) fn length_to_wire(length: SignedDuration) -> prost_types::Duration {
     prost_types::Duration { seconds: length.as_secs(), nanos: length.subsec_nanos() }
 }
 
-/// As messages carry it.
-pub(crate) fn to_wire(time: Timestamp) -> prost_types::Timestamp {
-    // The sign of the fraction follows the seconds in jiff; protobuf counts it upwards always.
-    let nanos = time.as_nanosecond();
-    let seconds = nanos.div_euclid(1_000_000_000);
-    prost_types::Timestamp {
-        seconds: i64::try_from(seconds).expect("jiff's range in seconds fits in i64"),
-        nanos: i32::try_from(nanos.rem_euclid(1_000_000_000)).expect("less than a thousand million"),
-    }
-}
+pub(crate) use strongroom_api::time::from_jiff as to_wire;
 
 /// RFC 3339 in UTC, whole seconds; empty when unset or out of range.
 pub(crate) fn shown(time: Option<&prost_types::Timestamp>) -> String {

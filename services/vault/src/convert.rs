@@ -18,20 +18,13 @@ mod key;
 
 pub(crate) use key::duration;
 
-/// The proto form of a time.
-pub(crate) fn timestamp(micros: i64) -> Timestamp {
-    let nanos = i32::try_from(micros.rem_euclid(1_000_000)).unwrap_or(0) * 1000;
-    Timestamp { seconds: micros.div_euclid(1_000_000), nanos }
-}
+pub(crate) use strongroom_api::time::timestamp;
 
 /// Microseconds of a given time; a time outside the years 1 to 9999 is refused.
 pub(crate) fn micros(field: &'static str, time: Option<&Timestamp>) -> Result<Option<i64>> {
-    const YEARS: std::ops::RangeInclusive<i64> = -62_135_596_800..=253_402_300_799;
     let Some(time) = time else { return Ok(None) };
-    if !YEARS.contains(&time.seconds) || !(0..1_000_000_000).contains(&time.nanos) {
-        return Err(Error::Field { field, problem: "is not a time between the years 1 and 9999".into() });
-    }
-    Ok(Some(time.seconds * 1_000_000 + i64::from(time.nanos) / 1000))
+    let refused = || Error::Field { field, problem: "is not a time between the years 1 and 9999".into() };
+    strongroom_api::time::micros(time).map(Some).ok_or_else(refused)
 }
 
 /// Microseconds of a grace: unset means an hour; negative or above 30 days is refused.

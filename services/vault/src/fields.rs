@@ -171,19 +171,15 @@ pub(crate) fn event_filter(field: &'static str, value: &str) -> Result<String> {
 
 /// A W3C trace id: 32 lower-case hex digits; empty allowed.
 pub(crate) fn trace_id(field: &'static str, value: &str) -> Result<String> {
-    if value.is_empty() || (value.len() == 32 && value.bytes().all(is_hex)) {
+    if value.is_empty() || strongroom_crypto::is_lower_hex(value, 32) {
         return Ok(value.to_owned());
     }
     refuse(field, "must be a W3C trace id: 32 digits of 0-9, a-f")
 }
 
-fn is_hex(byte: u8) -> bool {
-    matches!(byte, b'0'..=b'9' | b'a'..=b'f')
-}
-
 /// A key version's id: 16 lower-case hex digits.
 pub(crate) fn kid(field: &'static str, value: &str) -> Result<String> {
-    if value.len() == 16 && value.bytes().all(is_hex) {
+    if strongroom_crypto::is_lower_hex(value, 16) {
         return Ok(value.to_owned());
     }
     refuse(field, "must be a kid: 16 digits of 0-9, a-f")

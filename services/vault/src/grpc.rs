@@ -48,7 +48,7 @@ pub(crate) const SERVICES: &[&str] = &[
 const MAX_REQUEST: usize = 1 << 20;
 
 /// A batch of 4 MiB with its frame.
-const MAX_BATCH: usize = 5 << 20;
+const MAX_BATCH: usize = strongroom_api::limits::BATCH_MESSAGE_BYTES;
 
 /// The open vault behind every service.
 #[derive(Clone)]

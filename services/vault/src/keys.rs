@@ -25,7 +25,7 @@ pub(crate) use reencrypt::{Jobs, Progress};
 pub(crate) use root::change_root_key;
 
 /// Seals `credentials.secret`.
-pub(crate) const CREDENTIAL_KEY: &str = "credential";
+pub(crate) const CREDENTIAL_KEY: &str = strongroom_api::limits::CREDENTIAL_KEY;
 /// Chains the audit log.
 pub(crate) const AUDIT_KEY: &str = "audit";
 /// Seals page tokens.

@@ -10,7 +10,7 @@ use super::{DataKeyOrder, Outcomes, Plain, Sealed};
 use crate::audit::{Event, outcome};
 use crate::error::{Error, Result};
 
-pub(super) const MAX_ITEMS: usize = 1000;
+pub(super) const MAX_ITEMS: usize = strongroom_api::limits::BATCH_ITEMS;
 const MAX_BYTES: usize = 4 << 20;
 
 /// What is done at once: more (about 0.1 ms of work) would keep other calls of this thread waiting.

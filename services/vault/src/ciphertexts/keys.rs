@@ -10,9 +10,8 @@ use crate::error::{Error, Result};
 use crate::fields;
 
 const MAX_PLAINTEXT: usize = 64 * 1024;
-const MAX_AAD: usize = 1024;
-/// 64 KiB sealed have 87,500 characters.
-const MAX_CIPHERTEXT: usize = 88 * 1024;
+const MAX_AAD: usize = strongroom_api::limits::AAD_BYTES;
+const MAX_CIPHERTEXT: usize = strongroom_api::limits::CIPHERTEXT_BYTES;
 
 /// The ring as it was when the call began, and who calls.
 pub(super) struct CallerKeys {

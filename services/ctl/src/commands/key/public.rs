@@ -41,15 +41,11 @@ fn lines(keys: &[SigningKey]) -> Result<String> {
     let mut lines = String::new();
     for key in keys {
         let (kid, public) = (key.kid.as_str(), key.public_key.as_str());
-        let is_key = is_hex(kid, 16) && is_hex(public, 64);
+        let is_key = strongroom_crypto::is_lower_hex(kid, 16) && strongroom_crypto::is_lower_hex(public, 64);
         ensure!(is_key, "the vault sent a signing key that is none: {kid:?} {public:?}");
         lines.extend([kid, " ", public, "\n"]);
     }
     Ok(lines)
-}
-
-fn is_hex(text: &str, digits: usize) -> bool {
-    text.len() == digits && text.bytes().all(|digit| digit.is_ascii_hexdigit())
 }
 
 #[cfg(test)]

@@ -22,9 +22,9 @@ use crate::grpc::{MAX_BATCH, Replies};
 use crate::vault::Vault;
 
 /// How long a client may keep silent, or leave an answer unread.
-const IDLE: Duration = Duration::from_secs(60);
+const IDLE: Duration = strongroom_api::limits::CHECK_IDLE;
 /// How long a stream may last.
-const LIFE: Duration = Duration::from_secs(3600);
+const LIFE: Duration = strongroom_api::limits::CHECK_LIFE;
 
 /// Starts answering `requests`.
 pub(super) fn answer(
