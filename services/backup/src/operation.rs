@@ -79,7 +79,7 @@ impl Operations {
         let work = work(outlet.clone(), stop.clone());
         let (kind, limits, shutdown) = (self.kind, self.limits, self.stop.clone());
         let run = Run { kind, limits, record, outlet, stop, shutdown };
-        self.tasks.spawn(run.to_the_end(work, gone, permit));
+        self.tasks.spawn(run.complete(work, gone, permit));
         replies
     }
 

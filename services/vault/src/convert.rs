@@ -32,11 +32,8 @@ pub(crate) fn grace(field: &'static str, given: Option<&Duration>) -> Result<i64
     const HOUR: i64 = 3_600;
     const DAYS_30: i64 = 30 * 24 * HOUR;
     let Some(given) = given else { return Ok(HOUR * 1_000_000) };
-    let whole = (0..=DAYS_30).contains(&given.seconds) && (0..1_000_000_000).contains(&given.nanos);
-    if !whole || (given.seconds == DAYS_30 && given.nanos > 0) {
-        return Err(Error::Field { field, problem: "must be between zero and 30 days".into() });
-    }
-    Ok(given.seconds * 1_000_000 + i64::from(given.nanos) / 1000)
+    let micros = strongroom_api::time::duration_micros(given).filter(|micros| *micros <= DAYS_30 * 1_000_000);
+    micros.ok_or_else(|| Error::Field { field, problem: "must be between zero and 30 days".into() })
 }
 
 /// The etag of a revision, quoted as in HTTP (AIP-154).

@@ -157,7 +157,8 @@ mod tests {
         outlet.fail(Status::aborted("over"));
         assert_eq!(replies.next().await.unwrap().unwrap_err().message(), "over");
         assert!(replies.next().await.is_none());
-        assert!(gone.await.is_err(), "the client has everything");
+        let gone = tokio::time::timeout(Duration::from_secs(5), gone).await;
+        assert!(gone.expect("the client has everything").is_err());
     }
 
     #[tokio::test]

@@ -39,12 +39,11 @@ pub(super) struct Run<R> {
 
 impl<R> Run<R> {
     /// Does `work` and everything around it.
-    pub(super) async fn to_the_end<F>(self, work: F, gone: Gone, permit: Permit)
+    pub(super) async fn complete<F>(self, work: F, gone: Gone, permit: Permit)
     where
         F: Future<Output = Result<Ended<R>>>,
     {
-        let Self { limits, shutdown, .. } = &self;
-        let (stall, shutdown) = (limits.stall, shutdown.clone());
+        let (stall, shutdown) = (self.limits.stall, self.shutdown.clone());
         self.attempt(work).await;
         // The permit is the stream's as long as that takes memory, but no client keeps it by doing nothing.
         let _ = shutdown.run_until_cancelled(tokio::time::timeout(stall, gone)).await;

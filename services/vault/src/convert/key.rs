@@ -12,10 +12,10 @@ use crate::store::{CensusRow, KeyRequestRow, KeyVersionRow, PinRow};
 pub(crate) fn duration(field: &'static str, given: Option<&Duration>) -> Result<Option<i64>> {
     const TEN_YEARS: i64 = 3650 * 24 * 60 * 60;
     let Some(given) = given else { return Ok(None) };
-    if !(0..=TEN_YEARS).contains(&given.seconds) || !(0..1_000_000_000).contains(&given.nanos) {
-        return Err(Error::Field { field, problem: "must be a time span of at most ten years".into() });
-    }
-    Ok(Some(given.seconds * 1_000_000 + i64::from(given.nanos) / 1000))
+    let micros =
+        strongroom_api::time::duration_micros(given).filter(|micros| *micros <= TEN_YEARS * 1_000_000);
+    let refused = || Error::Field { field, problem: "must be a time span of at most ten years".into() };
+    micros.map(Some).ok_or_else(refused)
 }
 
 impl From<KeyVersionRow> for proto::KeyVersion {
