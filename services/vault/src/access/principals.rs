@@ -1,7 +1,7 @@
-//! Tokens that were checked a moment ago, by their SHA-256.
+//! A cache of checked tokens, by their SHA-256.
 //!
-//! A revocation is felt at once here and after the two seconds in another replica: within the five that
-//! `RevokeToken` promises, with the backup service's three on top.
+//! A revocation takes effect at once in this process and within two seconds in other replicas. With the backup
+//! service's three seconds on top, that is within the five seconds that `RevokeToken` promises.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,7 +15,7 @@ use crate::error::{Error, Result};
 const REMEMBERED: Duration = Duration::from_secs(2);
 const MAX_REMEMBERED: u64 = 10_000;
 
-/// A short memory; `None` remembers that a token is not valid.
+/// Principals of checked tokens; `None` for a token that is not valid.
 pub(crate) struct Principals(Cache<[u8; 32], Option<Principal>>);
 
 impl Principals {
@@ -23,8 +23,8 @@ impl Principals {
         Self(Cache::builder().max_capacity(MAX_REMEMBERED).time_to_live(REMEMBERED).build())
     }
 
-    /// What is remembered of `token`, or else what `look_up` finds. Calls with the same token share one
-    /// look-up; a failed one is not remembered.
+    /// The cached principal of `token`, or else the one that `look_up` finds. Calls with the same token share one
+    /// look-up; a failed one is not cached.
     pub(crate) async fn get_or(
         &self,
         token: &str,
@@ -33,7 +33,7 @@ impl Principals {
         self.0.try_get_with(Sha256::digest(token.as_bytes()).into(), look_up).await
     }
 
-    /// Forgets everybody, so that the next call of each looks again.
+    /// Empties the cache.
     pub(crate) fn forget(&self) {
         self.0.invalidate_all();
     }

@@ -1,91 +1,94 @@
-//! Tokens: the verbs of `TokenService`, and what a token stands for.
+//! Tokens: issued, listed, revoked, and turned into the principal that they authenticate.
 
 use std::sync::Arc;
 
 use serde_json::json;
 use strongroom_crypto::Token;
-use strongroom_runtime::{Caller, Principal, Selectors};
+use strongroom_runtime::{Caller, Clock, Principal, Selectors};
 
+use super::Role;
+use super::outside_selection;
+use super::principals::Principals;
+use super::roles::narrowed;
+use crate::audit::Event;
 use crate::error::{Error, Result};
-use crate::paging::{self, Page};
-use crate::roles;
-use crate::store::TokenRow;
-use crate::vault::Vault;
+use crate::store::{Outcome, Store, TokenRow};
 
-/// How exact `last_used_time` is: a write a minute, not a write a call.
+/// Resolution of `last_used_time`, in microseconds: one write a minute, not one a call.
 const LAST_USED_STEP: i64 = 60_000_000;
 
-impl Vault {
-    pub(crate) async fn issue_token(
-        &self,
-        caller: &Caller,
-        name: String,
-        role: &str,
-        expire_time: Option<i64>,
-        selectors: &Selectors,
-    ) -> Result<(TokenRow, Token)> {
-        let permissions = roles::permissions(role).ok_or_else(|| Error::Field {
-            field: "role",
-            problem: format!("must be one of {}", roles::NAMES.join(", ")),
-        })?;
+/// A token to be issued.
+pub(crate) struct NewToken {
+    pub(crate) name: String,
+    pub(crate) role: Role,
+    pub(crate) expire_time: Option<i64>,
+    pub(crate) selectors: Selectors,
+}
+
+/// API tokens.
+pub(crate) struct Tokens {
+    store: Arc<dyn Store>,
+    principals: Principals,
+    clock: Arc<dyn Clock>,
+}
+
+impl Tokens {
+    pub(crate) fn new(store: Arc<dyn Store>, clock: Arc<dyn Clock>) -> Self {
+        Self { store, principals: Principals::new(), clock }
+    }
+
+    /// Issues a token with no more than the caller's own permissions and selection.
+    pub(crate) async fn issue(&self, caller: &Caller, new: NewToken) -> Result<(TokenRow, Token)> {
+        let permissions = new.role.permissions();
         if let Some(missing) = permissions.iter().find(|permission| !caller.principal.may(permission)) {
             let permission = missing.clone();
             return Err(Error::PermissionMissing { method: "issuing this role", permission });
         }
         let own = &caller.principal.selectors;
-        if !selectors.is_within(own) {
-            let selector = describe(own);
-            return Err(self.outside(caller, "IssueToken", selector).await);
+        if !new.selectors.is_within(own) {
+            let (store, selector) = (self.store.as_ref(), describe(own));
+            return Err(outside_selection(store, self.now(), caller, "IssueToken", selector).await);
         }
         let token = Token::generate();
         let row = TokenRow {
             id: token.id().to_owned(),
             hash: token.hash().to_vec(),
-            name,
-            role: role.to_owned(),
+            name: new.name,
+            role: new.role.as_str().to_owned(),
             issuer: caller.principal.id.clone(),
             create_time: self.now(),
-            expire_time,
+            expire_time: new.expire_time,
             last_used_time: None,
             revoke_time: None,
-            selectors: json!(selectors).to_string(),
+            selectors: json!(new.selectors).to_string(),
         };
-        let event = self
-            .event(caller, "token.issued", token.id())
+        let event = Event::by(caller, self.now(), "token.issued", token.id())
             .with("name", row.name.as_str())
-            .with("role", role)
-            .with("selectors", json!(selectors))
+            .with("role", new.role.as_str())
+            .with("selectors", json!(new.selectors))
             .finish();
         self.store.create_token(&row, &event).await?;
         Ok((row, token))
     }
 
-    pub(crate) async fn tokens(&self, page: &Page<'_>) -> Result<(Vec<TokenRow>, String)> {
-        let key = paging::Key::new("tokens", &());
-        let last = key.open(&self.ring(), page.token)?;
-        let (time, id) = match last.as_deref().map(|last| last.split_once(' ')) {
-            None => (i64::MIN, ""),
-            Some(Some((time, id))) => (time.parse().map_err(|_| paging::foreign_token())?, id),
-            Some(None) => return Err(paging::foreign_token()),
-        };
-        let mut rows = self.store.tokens((time, id), page.fetch()).await?;
-        let next = page.cut(&mut rows, |row| format!("{} {}", row.create_time, row.id));
-        Ok((rows, key.seal(&self.ring(), next)?))
+    /// Tokens after (`create_time`, id), by that order.
+    pub(crate) async fn list(&self, after: (i64, &str), limit: i64) -> Result<Vec<TokenRow>> {
+        Ok(self.store.tokens(after, limit).await?)
     }
 
-    pub(crate) async fn revoke_token(&self, caller: &Caller, id: &str) -> Result<TokenRow> {
-        let event = self.event(caller, "token.revoked", id).finish();
+    pub(crate) async fn revoke(&self, caller: &Caller, id: &str) -> Result<TokenRow> {
+        let event = Event::by(caller, self.now(), "token.revoked", id).finish();
         self.store.revoke_token(id, self.now(), &event).await?;
         self.principals.forget();
         self.store.token(id).await?.ok_or_else(|| Error::TokenNotFound(id.to_owned()))
     }
 
-    /// Who a token's text stands for, from memory if it was asked a moment ago.
+    /// The principal that a token's text authenticates, from the cache if it was checked a moment ago.
     pub(crate) async fn known_principal(&self, text: &str) -> Result<Option<Principal>, Arc<Error>> {
         self.principals.get_or(text, self.principal(text)).await
     }
 
-    /// Who a token's text stands for, read from the database; `None` when it is not valid now.
+    /// The principal that a token's text authenticates, read from the database; `None` when it is not valid now.
     pub(crate) async fn principal(&self, text: &str) -> Result<Option<Principal>> {
         let Ok(token) = Token::parse(text.trim()) else { return Ok(None) };
         let Some(row) = self.store.token_by_hash(&token.hash()).await? else { return Ok(None) };
@@ -96,15 +99,31 @@ impl Vault {
         if row.last_used_time.is_none_or(|last| now - last >= LAST_USED_STEP) {
             self.store.touch_token(&row.id, now).await?;
         }
-        let permissions = roles::permissions(&row.role)
+        let role = Role::from_text(&row.role)
             .ok_or_else(|| Error::Inconsistent(format!("api_tokens.role of {}", row.id)))?;
         let selectors = Arc::new(selectors(&row)?);
-        let permissions = if selectors.is_everything() { permissions } else { roles::narrowed(&permissions) };
+        let permissions = role.permissions();
+        let permissions = if selectors.is_everything() { permissions } else { narrowed(&permissions) };
         Ok(Some(Principal { id: format!("token:{}", row.id), name: row.name, permissions, selectors }))
+    }
+
+    /// Records that `caller` was refused `method` because it lacks `permission`.
+    pub(crate) async fn record_denied(&self, caller: &Caller, method: &str, permission: &str) {
+        let event = Event::by(caller, self.now(), "access.denied", method)
+            .outcome(Outcome::Denied)
+            .with("permission", permission)
+            .finish();
+        if let Err(error) = self.store.append_event(&event).await {
+            tracing::error!(%error, method, actor = %caller.principal.id, "a denied call could not be recorded");
+        }
+    }
+
+    fn now(&self) -> i64 {
+        self.clock.now_micros()
     }
 }
 
-/// What a token is narrowed to. What cannot be read is an error: it must not become everything.
+/// The selection that a token is narrowed to. Text that cannot be read is an error: it must not become everything.
 pub(crate) fn selectors(row: &TokenRow) -> Result<Selectors> {
     serde_json::from_str(&row.selectors)
         .map_err(|_| Error::Inconsistent(format!("api_tokens.selectors of {}", row.id)))

@@ -1,11 +1,11 @@
-//! The way out for plaintext: its event is durable first.
+//! The use log: plaintext leaves only after its event is durable.
 //!
-//! Group commit: one task takes every use that waits and commits them together; while it does, the next ones
-//! gather. So a lone use waits for one commit, and many at once share one.
+//! Group commit: one task takes every waiting use and commits them together; meanwhile the next ones gather. So a
+//! single use waits for one commit, and many at once share one.
 //!
-//! What it brings, by `tests/bench vault` on two cores: 64 decrypts at once go at 0.29 (SQLite) and 0.28
-//! (PostgreSQL) of a bare echo's rate; with a commit for each, reveals went at 0.09 and 0.01. What bounds it now:
-//! an event is five index entries, about 20 µs, and the commit waits for a core that calls keep busy.
+//! Measured by `tests/bench vault` on two cores: 64 decrypts at once go at 0.29 (SQLite) and 0.28
+//! (PostgreSQL) of a bare echo's rate; with a commit for each, reveals went at 0.09 and 0.01. The bound now: an
+//! event is five index entries, about 20 µs, and the commit waits for a core that calls keep busy.
 
 use std::sync::Arc;
 
@@ -24,7 +24,7 @@ pub(crate) struct UseLog {
     waiting: mpsc::Sender<Waiting>,
 }
 
-/// A use whose caller waits for its commit.
+/// A use whose caller waits for the commit.
 struct Waiting {
     used: Use,
     committed: oneshot::Sender<Committed>,

@@ -1,21 +1,23 @@
-//! Request ids (AIP-155): a client that got no answer asks again, and it is done once.
+//! Request ids (AIP-155): a client that got no answer repeats the request, and the vault performs it once.
 //!
-//! What was asked for is kept as a keyed digest. A bare one would let whoever reads the table guess a weak secret.
+//! A request is stored as a keyed digest. A bare digest would let a reader of the table guess a weak secret.
+
+use std::sync::Arc;
 
 use serde_json::{Value, json};
 use strongroom_crypto::{Kid, MacKey, Purpose};
-use strongroom_runtime::Caller;
+use strongroom_runtime::{Caller, Clock};
 
 use crate::error::{Error, Result};
-use crate::keys::PAGE_KEY;
+use crate::keys::Ring;
 use crate::store::RequestRow;
-use crate::vault::Vault;
+use crate::store::key_names::PAGE_KEY;
 
-/// Everything that makes a request the same one, besides its id.
-pub(crate) struct Fingerprint<'a> {
+/// The content of a request, besides its id.
+pub(super) struct Fingerprint<'a> {
     /// In a fixed order.
-    pub(crate) fields: Value,
-    pub(crate) secret: &'a [u8],
+    pub(super) fields: Value,
+    pub(super) secret: &'a [u8],
 }
 
 impl Fingerprint<'_> {
@@ -25,9 +27,19 @@ impl Fingerprint<'_> {
     }
 }
 
-impl Vault {
-    /// The row that claims `request_id` for what is about to be done.
-    pub(crate) fn new_request(
+/// Recognises repeated requests.
+pub(super) struct Idempotency {
+    ring: Arc<Ring>,
+    clock: Arc<dyn Clock>,
+}
+
+impl Idempotency {
+    pub(super) fn new(ring: Arc<Ring>, clock: Arc<dyn Clock>) -> Self {
+        Self { ring, clock }
+    }
+
+    /// The row that claims `request_id` for a request whose result will be `result_id`.
+    pub(super) fn claim(
         &self,
         caller: &Caller,
         method: &str,
@@ -35,7 +47,7 @@ impl Vault {
         fingerprint: &Fingerprint<'_>,
         result_id: &str,
     ) -> Result<RequestRow> {
-        let ring = self.ring();
+        let ring = self.ring.current();
         let kid = ring.primary(PAGE_KEY)?.kid();
         let digest = fingerprint.digest(&ring.mac_key(kid, Purpose::Page)?);
         Ok(RequestRow {
@@ -44,16 +56,19 @@ impl Vault {
             request_id: request_id.to_owned(),
             digest: format!("{kid}.{digest}"),
             result_id: result_id.to_owned(),
-            create_time: self.now(),
+            create_time: self.clock.now_micros(),
         })
     }
 
-    /// What the earlier request made, if it asked for the same.
-    pub(crate) fn same_request(&self, earlier: RequestRow, fingerprint: &Fingerprint<'_>) -> Result<String> {
+    /// The result of the earlier request.
+    ///
+    /// # Errors
+    /// [`Error::RequestIdReused`] when the earlier request had other content.
+    pub(super) fn repeated(&self, earlier: RequestRow, fingerprint: &Fingerprint<'_>) -> Result<String> {
         let broken = || Error::Inconsistent(format!("requests.digest of {}", earlier.request_id));
         let (kid, digest) = earlier.digest.split_once('.').ok_or_else(broken)?;
         // The key may have been rotated since.
-        let key = self.ring().mac_key(kid.parse::<Kid>()?, Purpose::Page)?;
+        let key = self.ring.current().mac_key(kid.parse::<Kid>()?, Purpose::Page)?;
         if fingerprint.digest(&key) != digest {
             return Err(Error::RequestIdReused(earlier.request_id));
         }

@@ -1,8 +1,8 @@
-//! Reading what a reveal or a resolution looks at, for many callers in one statement.
+//! Reading rows for reveals and resolutions, for many callers in one statement.
 //!
-//! A gateway asks on each of its requests, and a statement for each costs more than all the rest of the call.
-//! So, as with their commits: one task takes every look-up that waits and reads them together; while it does,
-//! the next ones gather. What is found was read after it was asked for.
+//! A gateway asks on each of its requests, and a statement for each costs more than the rest of the call. So, as in
+//! the use log, one task takes every waiting look-up and reads them together; meanwhile the next ones gather. A row
+//! is always read after it was asked for.
 //!
 //! By `tests/bench vault` on two cores, 64 reveals at once are about as fast as 64 decrypts, which read nothing;
 //! with a statement for each they took twice as long on PostgreSQL.
@@ -23,13 +23,13 @@ const BATCH: usize = 256;
 /// Look-ups that wait at most; further callers wait to be let in.
 const WAITING: usize = 1024;
 
-/// What can be looked up by many keys at once.
+/// Rows that can be looked up by many keys at once.
 #[async_trait]
-pub(crate) trait Table: Send + Sync + 'static {
+pub(super) trait Table: Send + Sync + 'static {
     type Key: Ord + Clone + Send + Sync;
     type Found: Clone + Send;
 
-    /// What there is for each of `keys` inside `selection`.
+    /// The rows for each of `keys` inside `selection`.
     async fn find(
         &self,
         keys: &[Self::Key],
@@ -38,11 +38,11 @@ pub(crate) trait Table: Send + Sync + 'static {
 }
 
 /// Looks up rows of one table.
-pub(crate) struct Lookups<T: Table> {
+pub(super) struct Lookups<T: Table> {
     waiting: mpsc::Sender<Waiting<T>>,
 }
 
-/// A look-up whose caller waits.
+/// A look-up whose caller waits for it.
 struct Waiting<T: Table> {
     key: T::Key,
     selection: Arc<Selectors>,
@@ -51,14 +51,14 @@ struct Waiting<T: Table> {
 
 impl<T: Table> Lookups<T> {
     /// Starts the reader; it ends with the value.
-    pub(crate) fn new(table: T) -> Self {
+    pub(super) fn new(table: T) -> Self {
         let (waiting, lookups) = mpsc::channel(WAITING);
         tokio::spawn(read(table, lookups));
         Self { waiting }
     }
 
-    /// What there is for `key`, if the caller can see it.
-    pub(crate) async fn get(
+    /// The rows for `key`, if the caller can see them.
+    pub(super) async fn get(
         &self,
         key: T::Key,
         selection: &Arc<Selectors>,
@@ -96,11 +96,11 @@ async fn answer<T: Table>(table: &T, alike: Vec<Waiting<T>>, selection: &Selecto
     }
 }
 
-/// Credentials by id.
-pub(crate) struct Credentials(pub(crate) Arc<dyn Store>);
+/// Rows of credentials by id.
+pub(super) struct CredentialRows(pub(super) Arc<dyn Store>);
 
 #[async_trait]
-impl Table for Credentials {
+impl Table for CredentialRows {
     type Key = String;
     type Found = CredentialRow;
 
@@ -111,7 +111,7 @@ impl Table for Credentials {
 }
 
 /// Candidates by kind and consumer of their reference, in order.
-pub(crate) struct Candidates(pub(crate) Arc<dyn Store>);
+pub(super) struct Candidates(pub(super) Arc<dyn Store>);
 
 #[async_trait]
 impl Table for Candidates {

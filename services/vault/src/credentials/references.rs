@@ -1,11 +1,15 @@
-//! References: the verbs of `ReferenceService`. Resolving has a file of its own.
+//! References: bound, listed, reassigned and released. `resolution` resolves them.
 
-use strongroom_runtime::Caller;
+use std::sync::Arc;
 
+use strongroom_runtime::{Caller, Clock};
+
+use super::Secrets;
+use super::lookups::{Candidates, Lookups};
+use crate::access::outside_selection;
+use crate::audit::{Event, UseLog};
 use crate::error::{Error, Result};
-use crate::paging::{self, Page};
-use crate::store::{Bound, Reassigned, Reassignment, ReferenceFilter, ReferenceRow};
-use crate::vault::Vault;
+use crate::store::{Bound, Reassigned, Reassignment, ReferenceFilter, ReferenceRow, Store};
 
 /// A binding to be made.
 pub(crate) struct NewReference {
@@ -43,12 +47,32 @@ impl NewReference {
     }
 }
 
-impl Vault {
-    pub(crate) async fn bind_reference(&self, caller: &Caller, new: NewReference) -> Result<ReferenceRow> {
+/// References of consumers to credentials.
+pub(crate) struct References {
+    store: Arc<dyn Store>,
+    pub(super) secrets: Arc<Secrets>,
+    pub(super) candidates: Lookups<Candidates>,
+    pub(super) uses: Arc<UseLog>,
+    clock: Arc<dyn Clock>,
+}
+
+impl References {
+    /// Starts the task that reads candidates; it ends with the value.
+    pub(crate) fn new(
+        store: Arc<dyn Store>,
+        secrets: Arc<Secrets>,
+        uses: Arc<UseLog>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        let candidates = Lookups::new(Candidates(Arc::clone(&store)));
+        Self { store, secrets, candidates, uses, clock }
+    }
+
+    pub(crate) async fn bind(&self, caller: &Caller, new: NewReference) -> Result<ReferenceRow> {
         let selection = &caller.principal.selectors;
         if !selection.admits_kind(&new.kind) {
             let selector = format!("reference_kind {}", selection.reference_kinds.join(" or "));
-            return Err(self.outside(caller, "BindReference", selector).await);
+            return Err(self.outside(caller, selector).await);
         }
         self.check_candidates(caller, &new).await?;
         let row = new.into_row(self.now());
@@ -65,12 +89,12 @@ impl Vault {
             Bound::ViaIndirect => Err(Error::ViaNotDirect { reference: target(&row.kind, &row.consumer) }),
             Bound::Outside => {
                 let selector = "what the reference is bound to now".to_owned();
-                Err(self.outside(caller, "BindReference", selector).await)
+                Err(self.outside(caller, selector).await)
             }
         }
     }
 
-    /// Each credential must exist for the caller, and be of the provider that is needed.
+    /// Each credential must exist for the caller and have the provider that the consumer needs.
     async fn check_candidates(&self, caller: &Caller, new: &NewReference) -> Result<()> {
         let mut ids = new.fallback_ids.clone();
         match &new.binding {
@@ -82,7 +106,7 @@ impl Vault {
             }
         }
         for id in ids {
-            let row = self.credential_row(caller, &id).await?;
+            let row = self.secrets.row(caller, &id).await?;
             if !new.needs_provider.is_empty() && new.needs_provider != row.provider {
                 return Err(Error::ProviderMismatch {
                     kind: new.kind.clone(),
@@ -95,23 +119,20 @@ impl Vault {
         Ok(())
     }
 
-    pub(crate) async fn references(
+    /// References above `after` (kind, consumer), by kind and consumer.
+    pub(crate) async fn list(
         &self,
         filter: &ReferenceFilter,
-        page: &Page<'_>,
-    ) -> Result<(Vec<ReferenceRow>, String)> {
-        let key = paging::Key::new("references", filter);
-        let last = key.open(&self.ring(), page.token)?.unwrap_or_default();
-        let after = last.split_once('\0').unwrap_or_default();
-        let mut rows = self.store.references(filter, after, page.fetch()).await?;
-        let next = page.cut(&mut rows, |row| format!("{}\0{}", row.kind, row.consumer));
-        Ok((rows, key.seal(&self.ring(), next)?))
+        after: (&str, &str),
+        limit: i64,
+    ) -> Result<Vec<ReferenceRow>> {
+        Ok(self.store.references(filter, after, limit).await?)
     }
 
     /// Moves every reference that the caller can see; the number of bindings and fallbacks moved.
-    pub(crate) async fn reassign_references(&self, caller: &Caller, from: &str, to: &str) -> Result<i64> {
-        self.credential_row(caller, from).await?;
-        let provider = self.credential_row(caller, to).await?.provider;
+    pub(crate) async fn reassign(&self, caller: &Caller, from: &str, to: &str) -> Result<i64> {
+        self.secrets.row(caller, from).await?;
+        let provider = self.secrets.row(caller, to).await?.provider;
         let moved = Reassignment {
             from,
             to,
@@ -132,13 +153,25 @@ impl Vault {
         }
     }
 
-    pub(crate) async fn release_reference(&self, caller: &Caller, kind: &str, consumer: &str) -> Result<()> {
+    pub(crate) async fn release(&self, caller: &Caller, kind: &str, consumer: &str) -> Result<()> {
         let selection = &caller.principal.selectors;
         let event = self.event(caller, "reference.released", &target(kind, consumer)).finish();
         if self.store.release_reference(kind, consumer, selection, &event).await? {
             return Ok(());
         }
         Err(not_found(kind, consumer))
+    }
+
+    async fn outside(&self, caller: &Caller, selector: String) -> Error {
+        outside_selection(self.store.as_ref(), self.now(), caller, "BindReference", selector).await
+    }
+
+    pub(super) fn now(&self) -> i64 {
+        self.clock.now_micros()
+    }
+
+    pub(super) fn event(&self, caller: &Caller, event: &str, target: &str) -> Event {
+        Event::by(caller, self.now(), event, target)
     }
 }
 
@@ -151,6 +184,6 @@ pub(crate) fn via(row: &ReferenceRow) -> String {
     if row.via_kind.is_empty() { String::new() } else { target(&row.via_kind, &row.via_consumer) }
 }
 
-pub(crate) fn target(kind: &str, consumer: &str) -> String {
+pub(super) fn target(kind: &str, consumer: &str) -> String {
     format!("{kind}/{consumer}")
 }

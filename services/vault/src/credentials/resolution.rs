@@ -1,18 +1,17 @@
-//! Resolving a reference: the first of its candidates that can be used, with the others named.
+//! Resolving a reference to the first of its candidates that can be used; skipped candidates are named.
 //!
-//! A gateway does this on each of its requests: one statement reads, one commit logs.
+//! A gateway resolves on each of its requests: one statement reads, one commit logs.
 
 use serde_json::{Value, json};
 use strongroom_crypto::SecretBytes;
 use strongroom_runtime::Caller;
 
-use crate::audit::outcome;
+use super::References;
+use super::references::target;
 use crate::error::{Error, Result};
-use crate::references::target;
-use crate::store::CandidateRow;
-use crate::vault::Vault;
+use crate::store::{CandidateRow, Outcome};
 
-/// What a reference resolved to.
+/// The credential that a reference resolved to.
 pub(crate) struct Resolved {
     pub(crate) credential_id: String,
     pub(crate) provider: String,
@@ -20,11 +19,32 @@ pub(crate) struct Resolved {
     pub(crate) skipped: Vec<Skipped>,
 }
 
-/// A candidate that was passed over.
+/// A candidate that was skipped.
 pub(crate) struct Skipped {
     /// Empty when there is no such credential for the caller.
     pub(crate) credential_id: String,
-    pub(crate) reason: &'static str,
+    pub(crate) reason: SkipReason,
+}
+
+/// Why a candidate was skipped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum SkipReason {
+    NotFound,
+    Inactive,
+    Expired,
+    ProviderMismatch,
+}
+
+impl SkipReason {
+    /// As answers and events name it.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::NotFound => "CREDENTIAL_NOT_FOUND",
+            Self::Inactive => "CREDENTIAL_INACTIVE",
+            Self::Expired => "CREDENTIAL_EXPIRED",
+            Self::ProviderMismatch => "PROVIDER_MISMATCH",
+        }
+    }
 }
 
 /// A candidate that can be used.
@@ -34,13 +54,8 @@ struct Usable {
     sealed: String,
 }
 
-impl Vault {
-    pub(crate) async fn resolve_reference(
-        &self,
-        caller: &Caller,
-        kind: &str,
-        consumer: &str,
-    ) -> Result<Resolved> {
+impl References {
+    pub(crate) async fn resolve(&self, caller: &Caller, kind: &str, consumer: &str) -> Result<Resolved> {
         let selection = &caller.principal.selectors;
         let missing = || Error::ReferenceNotFound { kind: kind.to_owned(), consumer: consumer.to_owned() };
         if !selection.admits_kind(kind) {
@@ -57,14 +72,14 @@ impl Vault {
             .event(caller, "reference.resolved", &target(kind, consumer))
             .with("skipped", Value::from_iter(skipped.iter().map(Skipped::to_json)));
         let Some(usable) = usable else {
-            self.log.commit(event.outcome(outcome::DENIED).finish(), None).await?;
+            self.uses.commit(event.outcome(Outcome::Denied).finish(), None).await?;
             let skipped = skipped.iter().map(Skipped::to_text).collect::<Vec<_>>().join(", ");
             let (kind, consumer) = (kind.to_owned(), consumer.to_owned());
             return Err(Error::NoUsableCredential { kind, consumer, skipped });
         };
         let event = event.with("credential_id", usable.id.as_str()).finish();
-        self.log.commit(event, Some(&usable.id)).await?;
-        let secret = self.open_secret(caller, &usable.id, &usable.sealed).await?;
+        self.uses.commit(event, Some(&usable.id)).await?;
+        let secret = self.secrets.open_current(caller, &usable.id, &usable.sealed).await?;
         Ok(Resolved { credential_id: usable.id, provider: usable.provider, secret, skipped })
     }
 }
@@ -74,7 +89,7 @@ fn first_usable(candidates: Vec<CandidateRow>, now: i64) -> (Option<Usable>, Vec
     for candidate in candidates {
         match judge(candidate, now) {
             Ok(usable) => return (Some(usable), skipped),
-            Err(passed_over) => skipped.push(passed_over),
+            Err(one) => skipped.push(one),
         }
     }
     (None, skipped)
@@ -84,15 +99,15 @@ fn judge(candidate: CandidateRow, now: i64) -> std::result::Result<Usable, Skipp
     let (Some(id), Some(provider), Some(sealed), Some(active)) =
         (candidate.id, candidate.provider, candidate.secret, candidate.active)
     else {
-        return Err(Skipped { credential_id: String::new(), reason: "CREDENTIAL_NOT_FOUND" });
+        return Err(Skipped { credential_id: String::new(), reason: SkipReason::NotFound });
     };
     let needs = &candidate.needs_provider;
     let reason = if !active {
-        "CREDENTIAL_INACTIVE"
+        SkipReason::Inactive
     } else if candidate.expire_time.is_some_and(|expiry| expiry <= now) {
-        "CREDENTIAL_EXPIRED"
+        SkipReason::Expired
     } else if !needs.is_empty() && *needs != provider {
-        "PROVIDER_MISMATCH"
+        SkipReason::ProviderMismatch
     } else {
         return Ok(Usable { id, provider, sealed });
     };
@@ -101,13 +116,13 @@ fn judge(candidate: CandidateRow, now: i64) -> std::result::Result<Usable, Skipp
 
 impl Skipped {
     fn to_json(&self) -> Value {
-        json!({ "credential_id": self.credential_id, "reason": self.reason })
+        json!({ "credential_id": self.credential_id, "reason": self.reason.as_str() })
     }
 
     fn to_text(&self) -> String {
         match self.credential_id.as_str() {
-            "" => self.reason.to_owned(),
-            id => format!("{id} ({})", self.reason),
+            "" => self.reason.as_str().to_owned(),
+            id => format!("{id} ({})", self.reason.as_str()),
         }
     }
 }

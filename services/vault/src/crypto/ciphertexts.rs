@@ -1,22 +1,28 @@
-//! Values of other services: sealing and opening them on caller keys. The vault keeps none of them.
+//! Values of other services: sealed and opened on caller keys. The vault stores none of them.
 //!
-//! What opens a value, or hands out a key, has one event a call, committed before the answer leaves. Encrypt
-//! has none: the caller knows the plaintext already, nothing in the vault changes, and the budget of a
-//! durable commit would be spent on telling that somebody sealed something. Only a refused Encrypt is told.
+//! A call that opens values or hands out keys has one event, committed before the answer leaves. Encrypt has none:
+//! the caller already knows the plaintext, nothing in the vault changes, and a durable commit is too expensive for
+//! that. Only a refused Encrypt is recorded.
+//!
+//! Limits on a single value are checked here and not in `grpc`, because in a batch the refusal of one item is that
+//! item's result.
 
 mod batch;
+mod caller_keys;
 mod check;
-mod keys;
+
+use std::sync::Arc;
 
 use bytes::Bytes;
 use strongroom_crypto::{Kid, SecretBytes};
-use strongroom_runtime::Caller;
+use strongroom_runtime::{Caller, Clock};
 
+use crate::audit::{Event, UseLog};
 use crate::error::{Error, Result};
-use crate::vault::Vault;
+use crate::keys::Ring;
 use batch::{Item, Tally};
+use caller_keys::CallerKeys;
 pub(crate) use check::{CheckTotals, Checked, Verdict};
-use keys::CallerKeys;
 
 /// A value to be sealed.
 pub(crate) struct Plain {
@@ -27,22 +33,22 @@ pub(crate) struct Plain {
     pub(crate) aad: Bytes,
 }
 
-/// A sealed value, with what it is said to be sealed for.
+/// A sealed value with the key and additional data that it is said to be sealed for.
 pub(crate) struct Sealed {
     pub(crate) key_id: String,
     pub(crate) ciphertext: String,
     pub(crate) aad: Bytes,
 }
 
-/// A data key asked for.
+/// An order for a data key.
 pub(crate) struct DataKeyOrder {
     pub(crate) key_id: String,
     pub(crate) aad: Bytes,
-    /// Only the sealed form is wanted.
+    /// Only the sealed form is returned.
     pub(crate) sealed_only: bool,
 }
 
-/// What sealing gives.
+/// A value that was sealed.
 pub(crate) struct Ciphertext {
     pub(crate) text: String,
     pub(crate) kid: Kid,
@@ -56,7 +62,7 @@ pub(crate) struct Opened {
 
 /// A data key on its way out.
 pub(crate) struct DataKey {
-    /// `None` where only the sealed form was wanted.
+    /// `None` where only the sealed form was asked for.
     pub(crate) plaintext: Option<SecretBytes>,
     pub(crate) sealed: Ciphertext,
 }
@@ -69,7 +75,18 @@ const DECRYPTED: &str = "crypto.decrypted";
 const REWRAPPED: &str = "crypto.rewrapped";
 const DATA_KEY_GENERATED: &str = "crypto.data_key_generated";
 
-impl Vault {
+/// Operations on caller keys.
+pub(crate) struct Ciphertexts {
+    ring: Arc<Ring>,
+    uses: Arc<UseLog>,
+    clock: Arc<dyn Clock>,
+}
+
+impl Ciphertexts {
+    pub(crate) fn new(ring: Arc<Ring>, uses: Arc<UseLog>, clock: Arc<dyn Clock>) -> Self {
+        Self { ring, uses, clock }
+    }
+
     pub(crate) async fn encrypt(&self, caller: &Caller, plain: &Plain) -> Result<Ciphertext> {
         self.one(caller, ENCRYPTED, plain, CallerKeys::encrypt).await
     }
@@ -118,14 +135,14 @@ impl Vault {
         self.batch(caller, DATA_KEY_GENERATED, items, CallerKeys::generate_data_key).await
     }
 
-    /// The keys as they are now; looked at again if an item names what this process does not know yet, because
-    /// another one may have made it a moment ago.
+    /// The keys as they are now; reloaded first if an item names a key or version that this process does not know,
+    /// because another process may have made it a moment ago.
     async fn caller_keys<I: Item>(&self, caller: &Caller, items: &[I]) -> Result<CallerKeys> {
-        let ring = self.ring();
+        let ring = self.ring.current();
         if items.iter().any(|item| !item.is_known_to(&ring)) {
-            self.reload_ring().await?;
+            self.ring.reload().await?;
         }
-        Ok(CallerKeys::new(self.ring(), caller.clone()))
+        Ok(CallerKeys::new(self.ring.current(), caller.clone()))
     }
 
     async fn one<I: Item, O>(
@@ -164,7 +181,7 @@ impl Vault {
         if event == ENCRYPTED && !tally.was_denied() {
             return Ok(());
         }
-        let event = tally.describe(self.event(caller, event, tally.target()));
-        self.log.commit(event.finish(), None).await
+        let event = tally.describe(Event::by(caller, self.clock.now_micros(), event, tally.target()));
+        self.uses.commit(event.finish(), None).await
     }
 }

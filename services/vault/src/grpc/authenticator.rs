@@ -1,4 +1,4 @@
-//! The vault's own doorkeeper.
+//! The vault as the authenticator of its own calls.
 
 use std::sync::Arc;
 
@@ -6,40 +6,27 @@ use async_trait::async_trait;
 use strongroom_runtime::{Authenticator, Caller, Principal};
 use tonic::Status;
 
-use crate::DOMAIN;
-use crate::audit::outcome;
-use crate::vault::Vault;
+use crate::access::Tokens;
+use crate::error::DOMAIN;
 
-/// Lets in whom the vault knows.
-pub(crate) struct Access {
-    vault: Arc<Vault>,
-}
-
-impl Access {
-    pub(crate) fn new(vault: Arc<Vault>) -> Self {
-        Self { vault }
-    }
-}
+/// Admits callers whose tokens this vault issued.
+pub(crate) struct TokenAuthenticator(pub(crate) Arc<Tokens>);
 
 #[async_trait]
-impl Authenticator for Access {
+impl Authenticator for TokenAuthenticator {
     fn domain(&self) -> &'static str {
         DOMAIN
     }
 
     async fn authenticate(&self, token: &str) -> Result<Option<Principal>, Status> {
-        self.vault.known_principal(token).await.map_err(|error| match Arc::try_unwrap(error) {
+        self.0.known_principal(token).await.map_err(|error| match Arc::try_unwrap(error) {
             Ok(error) => error.into(),
-            // Another call was told the whole of it.
+            // Calls that shared the look-up hold the error too.
             Err(shared) => Status::unavailable(shared.to_string()),
         })
     }
 
     async fn denied(&self, caller: &Caller, method: &str, permission: &str) {
-        let event = self.vault.event(caller, "access.denied", method);
-        let event = event.outcome(outcome::DENIED).with("permission", permission).finish();
-        if let Err(error) = self.vault.store.append_event(&event).await {
-            tracing::error!(%error, method, actor = %caller.principal.id, "a denied call could not be recorded");
-        }
+        self.0.record_denied(caller, method, permission).await;
     }
 }

@@ -1,4 +1,4 @@
-//! Between protos and the model. Times are `Timestamp` outside and microseconds inside.
+//! Conversion between protos and the nouns' types. Times are `Timestamp` in protos and microseconds elsewhere.
 
 use std::collections::HashMap;
 
@@ -6,26 +6,25 @@ use prost_types::{Duration, Timestamp};
 use serde_json::{Map, Value};
 use strongroom_api::vault::v1 as proto;
 
-use crate::audit::{Verification, outcome};
+use super::fields;
+use crate::access::selectors;
+use crate::audit::Verification;
+use crate::credentials::{Skipped, via};
 use crate::error::{Error, Result};
-use crate::fields;
-use crate::references::via;
-use crate::resolution::Skipped;
-use crate::store::{AuditHead, AuditRow, Credential, NewEvent, ReferenceRow, TokenRow};
-use crate::tokens::selectors;
+use crate::store::{AuditHead, AuditRow, Credential, NewEvent, Outcome, ReferenceRow, TokenRow};
 
 mod key;
 
-pub(crate) use key::duration;
+pub(super) use key::duration;
 
 /// The proto form of a time.
-pub(crate) fn timestamp(micros: i64) -> Timestamp {
+pub(super) fn timestamp(micros: i64) -> Timestamp {
     let nanos = i32::try_from(micros.rem_euclid(1_000_000)).unwrap_or(0) * 1000;
     Timestamp { seconds: micros.div_euclid(1_000_000), nanos }
 }
 
 /// Microseconds of a given time; a time outside the years 1 to 9999 is refused.
-pub(crate) fn micros(field: &'static str, time: Option<&Timestamp>) -> Result<Option<i64>> {
+pub(super) fn micros(field: &'static str, time: Option<&Timestamp>) -> Result<Option<i64>> {
     const YEARS: std::ops::RangeInclusive<i64> = -62_135_596_800..=253_402_300_799;
     let Some(time) = time else { return Ok(None) };
     if !YEARS.contains(&time.seconds) || !(0..1_000_000_000).contains(&time.nanos) {
@@ -35,7 +34,7 @@ pub(crate) fn micros(field: &'static str, time: Option<&Timestamp>) -> Result<Op
 }
 
 /// Microseconds of a grace: unset means an hour; negative or above 30 days is refused.
-pub(crate) fn grace(field: &'static str, given: Option<&Duration>) -> Result<i64> {
+pub(super) fn grace(field: &'static str, given: Option<&Duration>) -> Result<i64> {
     const HOUR: i64 = 3_600;
     const DAYS_30: i64 = 30 * 24 * HOUR;
     let Some(given) = given else { return Ok(HOUR * 1_000_000) };
@@ -91,7 +90,7 @@ impl From<ReferenceRow> for proto::Reference {
 
 impl From<Skipped> for proto::SkippedCandidate {
     fn from(skipped: Skipped) -> Self {
-        Self { credential_id: skipped.credential_id, reason: skipped.reason.to_owned() }
+        Self { credential_id: skipped.credential_id, reason: skipped.reason.as_str().to_owned() }
     }
 }
 
@@ -128,7 +127,7 @@ impl From<Verification> for proto::VerifyAuditLogResponse {
     fn from(found: Verification) -> Self {
         let problems = found.problems.into_iter().map(|problem| proto::AuditProblem {
             sequence: problem.sequence,
-            reason: problem.reason.to_owned(),
+            reason: problem.reason.as_str().to_owned(),
             message: problem.message,
         });
         let problems: Vec<_> = problems.collect();
@@ -155,40 +154,41 @@ impl From<AuditRow> for proto::AuditEvent {
             target: row.target,
             metadata: metadata.into_iter().map(|(name, value)| (name, value.to_string())).collect(),
             trace_id: row.trace_id,
-            outcome: outcome_from_text(&row.outcome).into(),
+            outcome: outcome_to_proto(&row.outcome).into(),
             operation_id: row.operation_id.unwrap_or_default(),
         }
     }
 }
 
-fn outcome_from_text(text: &str) -> proto::AuditOutcome {
-    match text {
-        outcome::SUCCESS => proto::AuditOutcome::Success,
-        outcome::DENIED => proto::AuditOutcome::Denied,
-        outcome::FAILED => proto::AuditOutcome::Failed,
-        outcome::ABORTED => proto::AuditOutcome::Aborted,
-        outcome::UNKNOWN => proto::AuditOutcome::Unknown,
-        _ => proto::AuditOutcome::Unspecified,
+/// Unspecified for a text that the vault does not write.
+fn outcome_to_proto(text: &str) -> proto::AuditOutcome {
+    match Outcome::from_text(text) {
+        Some(Outcome::Success) => proto::AuditOutcome::Success,
+        Some(Outcome::Denied) => proto::AuditOutcome::Denied,
+        Some(Outcome::Failed) => proto::AuditOutcome::Failed,
+        Some(Outcome::Aborted) => proto::AuditOutcome::Aborted,
+        Some(Outcome::Unknown) => proto::AuditOutcome::Unknown,
+        None => proto::AuditOutcome::Unspecified,
     }
 }
 
-fn outcome_text(outcome: proto::AuditOutcome) -> Result<&'static str> {
+fn outcome_from_proto(outcome: proto::AuditOutcome) -> Result<Outcome> {
     match outcome {
         proto::AuditOutcome::Unspecified => {
             Err(Error::Field { field: "event.outcome", problem: "must be given".into() })
         }
-        proto::AuditOutcome::Success => Ok(outcome::SUCCESS),
-        proto::AuditOutcome::Denied => Ok(outcome::DENIED),
-        proto::AuditOutcome::Failed => Ok(outcome::FAILED),
-        proto::AuditOutcome::Aborted => Ok(outcome::ABORTED),
-        proto::AuditOutcome::Unknown => Ok(outcome::UNKNOWN),
+        proto::AuditOutcome::Success => Ok(Outcome::Success),
+        proto::AuditOutcome::Denied => Ok(Outcome::Denied),
+        proto::AuditOutcome::Failed => Ok(Outcome::Failed),
+        proto::AuditOutcome::Aborted => Ok(Outcome::Aborted),
+        proto::AuditOutcome::Unknown => Ok(Outcome::Unknown),
     }
 }
 
 /// An event that a service sends. Time and `via` are set by the vault.
-pub(crate) fn new_event(event: Option<proto::AuditEvent>) -> Result<NewEvent> {
+pub(super) fn new_event(event: Option<proto::AuditEvent>) -> Result<NewEvent> {
     let event = event.ok_or_else(|| Error::Field { field: "event", problem: "must be given".into() })?;
-    let outcome = outcome_text(event.outcome())?;
+    let outcome = outcome_from_proto(event.outcome())?;
     Ok(NewEvent {
         time: 0,
         actor: fields::filter("event.actor", &event.actor)?,
@@ -196,7 +196,7 @@ pub(crate) fn new_event(event: Option<proto::AuditEvent>) -> Result<NewEvent> {
         target: fields::target("event.target", &event.target)?,
         metadata: metadata(event.metadata)?,
         trace_id: fields::trace_id("event.trace_id", &event.trace_id)?,
-        outcome: outcome.to_owned(),
+        outcome: outcome.as_str().to_owned(),
         operation_id: Some(fields::filter("event.operation_id", &event.operation_id)?)
             .filter(|id| !id.is_empty()),
         event: event.event,

@@ -1,16 +1,18 @@
-//! Parsing request fields: what is through here is valid ever after. Each refusal names its field.
+//! Parsing request fields: values returned here are valid. Each refusal names its field.
 
+use crate::access::Role;
 use crate::error::{Error, Result};
+use crate::keys::check_key_name;
 use crate::store::Labels;
 
 mod list;
 
-pub(crate) use list::{each, kids, selectors};
+pub(super) use list::{each, kids, selectors};
 
 const MAX_TEXT: usize = 200;
 const MAX_LABELS: usize = 64;
 const MAX_EVENT: usize = 100;
-/// `kind/consumer` is the longest that the vault writes.
+/// `kind/consumer` is the longest target that the vault writes.
 const MAX_TARGET: usize = 300;
 const MAX_SECRET: usize = 64 * 1024;
 
@@ -19,7 +21,7 @@ fn refuse<T>(field: &'static str, problem: impl Into<String>) -> Result<T> {
 }
 
 /// Free text: 1 to 200 characters, no control characters.
-pub(crate) fn text(field: &'static str, value: &str) -> Result<String> {
+pub(super) fn text(field: &'static str, value: &str) -> Result<String> {
     let length = value.chars().count();
     if value.trim().is_empty() {
         return refuse(field, "must not be empty");
@@ -33,8 +35,8 @@ pub(crate) fn text(field: &'static str, value: &str) -> Result<String> {
     Ok(value.to_owned())
 }
 
-/// An id that was made here: not empty, not longer than ids are.
-pub(crate) fn id(field: &'static str, value: &str) -> Result<String> {
+/// An id that this service made: 1 to 64 letters, digits and hyphens.
+pub(super) fn id(field: &'static str, value: &str) -> Result<String> {
     let plain = value.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
     if value.is_empty() || value.len() > 64 || !plain {
         return refuse(field, "must be an id as this service makes them");
@@ -43,7 +45,7 @@ pub(crate) fn id(field: &'static str, value: &str) -> Result<String> {
 }
 
 /// `^[a-z0-9][a-z0-9._-]{0,62}$`.
-pub(crate) fn provider(field: &'static str, value: &str) -> Result<String> {
+pub(super) fn provider(field: &'static str, value: &str) -> Result<String> {
     let first = value.bytes().next().is_some_and(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
     if first && value.len() <= 63 && value.bytes().all(is_name_byte) {
         return Ok(value.to_owned());
@@ -56,7 +58,7 @@ fn is_name_byte(byte: u8) -> bool {
 }
 
 /// `^[a-z][a-z0-9_]{0,62}$`.
-pub(crate) fn kind(field: &'static str, value: &str) -> Result<String> {
+pub(super) fn kind(field: &'static str, value: &str) -> Result<String> {
     let first = value.bytes().next().is_some_and(|byte| byte.is_ascii_lowercase());
     let rest = value.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_'));
     if first && rest && value.len() <= 63 {
@@ -66,7 +68,7 @@ pub(crate) fn kind(field: &'static str, value: &str) -> Result<String> {
 }
 
 /// At most 64 labels, keys as labels have them, values up to 200 characters.
-pub(crate) fn labels(
+pub(super) fn labels(
     field: &'static str,
     given: impl IntoIterator<Item = (String, String)>,
 ) -> Result<Labels> {
@@ -96,7 +98,7 @@ pub(crate) fn labels(
 }
 
 /// 1 to 65,536 bytes.
-pub(crate) fn secret(field: &'static str, value: &[u8]) -> Result<()> {
+pub(super) fn secret(field: &'static str, value: &[u8]) -> Result<()> {
     if value.is_empty() {
         return refuse(field, "must not be empty");
     }
@@ -106,8 +108,8 @@ pub(crate) fn secret(field: &'static str, value: &[u8]) -> Result<()> {
     Ok(())
 }
 
-/// The revision behind an etag; `None` when there is no etag.
-pub(crate) fn etag(field: &'static str, value: &str) -> Result<Option<i64>> {
+/// The revision in an etag; `None` when there is no etag.
+pub(super) fn etag(field: &'static str, value: &str) -> Result<Option<i64>> {
     if value.is_empty() {
         return Ok(None);
     }
@@ -119,7 +121,7 @@ pub(crate) fn etag(field: &'static str, value: &str) -> Result<Option<i64>> {
 }
 
 /// A UUID, in lower case with hyphens; `None` when there is none.
-pub(crate) fn request_id(field: &'static str, value: &str) -> Result<Option<String>> {
+pub(super) fn request_id(field: &'static str, value: &str) -> Result<Option<String>> {
     if value.is_empty() {
         return Ok(None);
     }
@@ -130,25 +132,33 @@ pub(crate) fn request_id(field: &'static str, value: &str) -> Result<Option<Stri
 }
 
 /// A time after `now`, in microseconds.
-pub(crate) fn future(field: &'static str, time: Option<i64>, now: i64) -> Result<Option<i64>> {
+pub(super) fn future(field: &'static str, time: Option<i64>, now: i64) -> Result<Option<i64>> {
     match time {
         Some(time) if time <= now => refuse(field, "must be in the future"),
         time => Ok(time),
     }
 }
 
-/// What `parse` makes of a value that may be left empty.
-pub(crate) fn optional(value: &str, parse: impl FnOnce(&str) -> Result<String>) -> Result<String> {
+/// A time that is not after `now`, in microseconds; `now` when none is given.
+pub(super) fn past(field: &'static str, time: Option<i64>, now: i64) -> Result<i64> {
+    match time {
+        Some(time) if time > now => refuse(field, "must not be in the future"),
+        time => Ok(time.unwrap_or(now)),
+    }
+}
+
+/// `parse`, for a value that may be left empty.
+pub(super) fn optional(value: &str, parse: impl FnOnce(&str) -> Result<String>) -> Result<String> {
     if value.is_empty() { Ok(String::new()) } else { parse(value) }
 }
 
 /// At most 200 characters, none of them control characters; empty allowed.
-pub(crate) fn filter(field: &'static str, value: &str) -> Result<String> {
+pub(super) fn filter(field: &'static str, value: &str) -> Result<String> {
     plain(field, value, MAX_TEXT)
 }
 
-/// What an event was done to: at most 300 characters, none of them control characters; empty allowed.
-pub(crate) fn target(field: &'static str, value: &str) -> Result<String> {
+/// The target of an event: at most 300 characters, none of them control characters; empty allowed.
+pub(super) fn target(field: &'static str, value: &str) -> Result<String> {
     plain(field, value, MAX_TARGET)
 }
 
@@ -160,7 +170,7 @@ fn plain(field: &'static str, value: &str, max: usize) -> Result<String> {
 }
 
 /// An event, or the beginning of one with a trailing star: at most 100 of a-z, 0-9, '.', '_'; empty allowed.
-pub(crate) fn event_filter(field: &'static str, value: &str) -> Result<String> {
+pub(super) fn event_filter(field: &'static str, value: &str) -> Result<String> {
     let name = value.strip_suffix('*').unwrap_or(value);
     let named = name.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'.' | b'_'));
     if named && name.len() <= MAX_EVENT {
@@ -170,7 +180,7 @@ pub(crate) fn event_filter(field: &'static str, value: &str) -> Result<String> {
 }
 
 /// A W3C trace id: 32 lower-case hex digits; empty allowed.
-pub(crate) fn trace_id(field: &'static str, value: &str) -> Result<String> {
+pub(super) fn trace_id(field: &'static str, value: &str) -> Result<String> {
     if value.is_empty() || (value.len() == 32 && value.bytes().all(is_hex)) {
         return Ok(value.to_owned());
     }
@@ -182,7 +192,7 @@ fn is_hex(byte: u8) -> bool {
 }
 
 /// A key version's id: 16 lower-case hex digits.
-pub(crate) fn kid(field: &'static str, value: &str) -> Result<String> {
+pub(super) fn kid(field: &'static str, value: &str) -> Result<String> {
     if value.len() == 16 && value.bytes().all(is_hex) {
         return Ok(value.to_owned());
     }
@@ -190,24 +200,19 @@ pub(crate) fn kid(field: &'static str, value: &str) -> Result<String> {
 }
 
 /// `^[a-z]([a-z0-9-]{0,61}[a-z0-9])?$`.
-pub(crate) fn key_id(field: &'static str, value: &str) -> Result<String> {
-    check_key_id(field, value)?;
+pub(super) fn key_id(field: &'static str, value: &str) -> Result<String> {
+    check_key_name(field, value)?;
     Ok(value.to_owned())
 }
 
-/// The same where the name is only looked up.
-pub(crate) fn check_key_id(field: &'static str, value: &str) -> Result<()> {
-    let first = value.bytes().next().is_some_and(|byte| byte.is_ascii_lowercase());
-    let last = value.bytes().last().is_some_and(|byte| byte != b'-');
-    let rest = value.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-'));
-    if first && last && rest && value.len() <= 63 {
-        return Ok(());
-    }
-    refuse(field, "must be 1 to 63 of a-z, 0-9, '-', beginning with a letter and not ending with '-'")
+/// The name of a role.
+pub(super) fn role(field: &'static str, value: &str) -> Result<Role> {
+    let names = || Role::ALL.map(Role::as_str).join(", ");
+    Role::from_text(value).map_or_else(|| refuse(field, format!("must be one of {}", names())), Ok)
 }
 
 /// `table.column`.
-pub(crate) fn column(field: &'static str, value: &str) -> Result<String> {
+pub(super) fn column(field: &'static str, value: &str) -> Result<String> {
     let value = text(field, value)?;
     match value.split_once('.') {
         Some((table, column)) if !table.is_empty() && !column.is_empty() => Ok(value),

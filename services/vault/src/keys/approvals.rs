@@ -1,61 +1,71 @@
-//! Approving what was refused: two principals, and the second one cannot be the first in disguise.
+//! Approvals: a refused retirement passes once a second principal approves it. The approver must not depend on the
+//! requester.
 
-use strongroom_runtime::Caller;
+use std::sync::Arc;
+
+use strongroom_runtime::{Caller, Clock};
 use uuid::Uuid;
 
-use crate::audit::outcome;
+use crate::audit::Event;
 use crate::error::{Error, Result};
-use crate::store::{KeyRequestRow, TokenRow};
-use crate::vault::Vault;
+use crate::store::{KeyRequestRow, Outcome, RetirementAction, Store, TokenRow};
 
-/// How long a request can be approved and used.
+/// How long a request can be approved and used, in microseconds.
 const LAPSES_AFTER: i64 = 24 * 60 * 60 * 1_000_000;
 
-/// How many issuers stand above a token at most.
+/// Issuers that are followed above a token at most.
 const MAX_ISSUERS: usize = 1000;
 
-impl Vault {
+/// Requests for retirements that were refused.
+pub(crate) struct Approvals {
+    store: Arc<dyn Store>,
+    clock: Arc<dyn Clock>,
+}
+
+impl Approvals {
+    pub(crate) fn new(store: Arc<dyn Store>, clock: Arc<dyn Clock>) -> Self {
+        Self { store, clock }
+    }
+
     /// The caller's open request for a step of a version, made now if there is none.
-    pub(super) async fn open_request(
+    pub(super) async fn open(
         &self,
         caller: &Caller,
         kid: &str,
-        action: &str,
+        action: RetirementAction,
     ) -> Result<KeyRequestRow> {
         let now = self.now();
         let request = KeyRequestRow {
             id: Uuid::now_v7().to_string(),
             kid: kid.to_owned(),
-            action: action.to_owned(),
+            action,
             requester: caller.principal.id.clone(),
             approver: String::new(),
             create_time: now,
             expire_time: now + LAPSES_AFTER,
             consume_time: None,
         };
-        let event = self
-            .event(caller, "key.request_opened", kid)
+        let event = Event::by(caller, now, "key.request_opened", kid)
             .with("request_id", request.id.as_str())
-            .with("action", action)
+            .with("action", action.as_str())
             .finish();
         Ok(self.store.open_key_request(&request, &event).await?)
     }
 
     /// Requests that may be approved, or were and are not used yet.
-    pub(crate) async fn key_requests(&self) -> Result<Vec<KeyRequestRow>> {
+    pub(crate) async fn requests(&self) -> Result<Vec<KeyRequestRow>> {
         Ok(self.store.open_key_requests(self.now()).await?)
     }
 
     /// Lets the requester's next try go through.
-    pub(crate) async fn approve_key_request(&self, caller: &Caller, id: &str) -> Result<KeyRequestRow> {
-        let request = self.key_request(id).await?;
-        let event = self
-            .event(caller, "key.request_approved", &request.kid)
+    pub(crate) async fn approve(&self, caller: &Caller, id: &str) -> Result<KeyRequestRow> {
+        let request = self.request(id).await?;
+        let event = Event::by(caller, self.now(), "key.request_approved", &request.kid)
             .with("request_id", id)
             .with("action", request.action.as_str())
             .with("requester", request.requester.as_str());
         if let Some(problem) = self.dependence(&caller.principal.id, &request).await? {
-            let event = event.outcome(outcome::DENIED).with("reason", problem).finish();
+            let event = event.outcome(Outcome::Denied).with("reason", problem).finish();
             self.store.append_event(&event).await?;
             return Err(Error::KeyApprover { id: id.to_owned(), problem });
         }
@@ -63,15 +73,15 @@ impl Vault {
         if !self.store.approve_key_request(id, approver, self.now(), &event.finish()).await? {
             return Err(Error::KeyRequestClosed(id.to_owned()));
         }
-        self.key_request(id).await
+        self.request(id).await
     }
 
-    async fn key_request(&self, id: &str) -> Result<KeyRequestRow> {
+    async fn request(&self, id: &str) -> Result<KeyRequestRow> {
         let found = self.store.key_request(id).await?;
         found.ok_or_else(|| Error::KeyRequestNotFound(id.to_owned()))
     }
 
-    /// What makes the approver somebody in the requester's hand; `None` when nothing does.
+    /// How the approver depends on the requester; `None` when it does not.
     async fn dependence(&self, approver: &str, request: &KeyRequestRow) -> Result<Option<&'static str>> {
         if approver == request.requester {
             return Ok(Some("it is the requester"));
@@ -92,6 +102,10 @@ impl Vault {
             }
         }
         Ok(Some("it has too many issuers to follow"))
+    }
+
+    fn now(&self) -> i64 {
+        self.clock.now_micros()
     }
 
     async fn token_of(&self, principal: &str) -> Result<Option<TokenRow>> {

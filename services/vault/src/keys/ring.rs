@@ -1,51 +1,70 @@
-//! The open ring, replaced as a whole when the stored one changes.
+//! The open key ring of this process.
+//!
+//! It is replaced as a unit when the stored ring changes: after a change here, after a change in another process
+//! (polled), and when a value names a version that this process does not know yet.
 
 use std::sync::{Arc, PoisonError, RwLock};
 
-use strongroom_crypto::{KeyRing, Kid, RootKey, RootKeyId, WrappedVersion};
+use strongroom_crypto::{Error as CryptoError, KeyRing, Kid, Place, Purpose};
+use strongroom_crypto::{RootKey, RootKeyId, SecretBytes, WrappedVersion};
 use tokio::sync::Mutex;
 
 use crate::error::{Error, Result};
-use crate::store::{KeyVersionRow, Store};
+use crate::store::{ChainKey, KeyVersionRow, Store};
 
 /// Root keys and the ring that they opened.
-pub(crate) struct OpenRing {
+pub(crate) struct Ring {
+    store: Arc<dyn Store>,
     /// The current one, then previous ones.
     roots: Vec<RootKey>,
-    ring: RwLock<Arc<KeyRing>>,
-    /// The stored ring's revision that `ring` is; held while a newer one is read, so that none overtakes.
+    open: RwLock<Arc<KeyRing>>,
+    /// The stored ring's revision that `open` has; held while a newer one is read, so that none overtakes.
     revision: Mutex<i64>,
 }
 
-impl OpenRing {
-    /// Opens the stored ring with `roots`, the current root key first.
-    pub(crate) async fn open(roots: Vec<RootKey>, store: &dyn Store) -> Result<Self> {
+impl Ring {
+    /// Opens the stored ring with `roots`, the current root key first, and chains the audit log with it.
+    pub(crate) async fn open(roots: Vec<RootKey>, store: Arc<dyn Store>) -> Result<Self> {
         let revision = store.ring_revision().await?;
-        let ring = open(&roots, &store.key_versions().await?)?;
-        Ok(Self { roots, ring: RwLock::new(Arc::new(ring)), revision: Mutex::new(revision) })
+        let ring = open_rows(&roots, &store.key_versions().await?)?;
+        store.set_chain(ChainKey::primary(&ring)?);
+        Ok(Self { store, roots, open: RwLock::new(Arc::new(ring)), revision: Mutex::new(revision) })
     }
 
     /// The ring as it is now. Hold it for one call only.
     pub(crate) fn current(&self) -> Arc<KeyRing> {
-        Arc::clone(&self.ring.read().unwrap_or_else(PoisonError::into_inner))
+        Arc::clone(&self.open.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Opens the ring anew if the stored one has changed; true when it had.
-    pub(crate) async fn reload(&self, store: &dyn Store) -> Result<bool> {
+    /// Opens the ring anew if the stored one has changed. The audit log is then chained by its newest audit key.
+    pub(crate) async fn reload(&self) -> Result<()> {
         let mut opened = self.revision.lock().await;
-        let stored = store.ring_revision().await?;
+        let stored = self.store.ring_revision().await?;
         if stored == *opened {
-            return Ok(false);
+            return Ok(());
         }
-        self.replace(&store.key_versions().await?)?;
+        let ring = Arc::new(open_rows(&self.roots, &self.store.key_versions().await?)?);
+        *self.open.write().unwrap_or_else(PoisonError::into_inner) = ring;
         *opened = stored;
-        Ok(true)
+        drop(opened);
+        self.store.set_chain(ChainKey::primary(&self.current())?);
+        Ok(())
     }
 
-    fn replace(&self, rows: &[KeyVersionRow]) -> Result<()> {
-        let ring = Arc::new(open(&self.roots, rows)?);
-        *self.ring.write().unwrap_or_else(PoisonError::into_inner) = ring;
-        Ok(())
+    /// Opens a value that a version newer than the open ring may have sealed.
+    pub(crate) async fn open_value(
+        &self,
+        purpose: Purpose,
+        place: &Place<'_>,
+        sealed: &str,
+    ) -> Result<SecretBytes> {
+        match self.current().open_value(purpose, place, sealed) {
+            // Another process may have made it, or enabled it again, a moment ago.
+            Err(CryptoError::UnknownVersion { .. } | CryptoError::Unusable { .. }) => {}
+            opened => return Ok(opened?),
+        }
+        self.reload().await?;
+        Ok(self.current().open_value(purpose, place, sealed)?)
     }
 
     /// The root key that wraps new versions.
@@ -64,22 +83,22 @@ impl OpenRing {
 }
 
 /// Opens `rows` with `roots`.
-pub(crate) fn open(roots: &[RootKey], rows: &[KeyVersionRow]) -> Result<KeyRing> {
+pub(crate) fn open_rows(roots: &[RootKey], rows: &[KeyVersionRow]) -> Result<KeyRing> {
     let versions = rows.iter().map(wrapped_version).collect::<Result<Vec<_>>>()?;
     let roots: Vec<&RootKey> = roots.iter().collect();
     Ok(KeyRing::open(&roots, &versions)?)
 }
 
-/// The stored form of a version.
-pub(crate) fn wrapped_version(row: &KeyVersionRow) -> Result<WrappedVersion> {
+/// A stored version as the ring takes it.
+pub(super) fn wrapped_version(row: &KeyVersionRow) -> Result<WrappedVersion> {
     let number = u32::try_from(row.number)
         .map_err(|_| Error::Inconsistent(format!("key_versions.number of {}", row.kid)))?;
     Ok(WrappedVersion {
         key_id: row.key_id.clone(),
-        purpose: row.purpose.parse()?,
+        purpose: row.purpose,
         kid: row.kid.parse::<Kid>()?,
         number,
-        state: row.state.parse()?,
+        state: row.state,
         root_key_id: row.root_key_id.parse()?,
         wrapped: row.wrapped.clone(),
     })

@@ -1,7 +1,7 @@
-//! The chain: each event carries a code over itself and the code before it.
+//! The audit chain: each event carries a code over itself and the code before it.
 //!
-//! The key is not in the database, so whoever can write the table cannot rebuild the chain. An event names its
-//! key version: the chain goes on when the audit key is rotated or the root key is changed.
+//! The key is not in the database, so write access to the table is not enough to rebuild the chain. An event names
+//! its key version, so the chain continues when the audit key is rotated or the root key is changed.
 //!
 //! The code is HMAC-SHA-256 (RFC 2104) over fields, each behind its length as four bytes, big-endian:
 //!
@@ -12,16 +12,15 @@
 //! and the operation id, unless there is none
 //! ```
 
-use strongroom_crypto::{KeyRing, Kid, MacKey, Purpose};
+use strongroom_crypto::{KeyRing, Kid, MacKey, Purpose, Result};
 
-use crate::error::Result;
-use crate::keys::AUDIT_KEY;
-use crate::store::NewEvent;
+use super::event::NewEvent;
+use super::key_names::AUDIT_KEY;
 
 const EVENT: &[u8] = b"strongroom audit event v1";
 const CHECKPOINT: &[u8] = b"strongroom audit checkpoint v1";
 
-/// What stands before the first event.
+/// The code before the first event.
 pub(crate) const START: [u8; 32] = [0; 32];
 
 /// A version of the audit key.

@@ -1,36 +1,41 @@
-//! Which columns our keys stand in: the one registry that re-encryption, the census and the guards go by.
+//! Columns that depend on the vault's own keys: one list for re-encryption, the census and the guards on retirement.
 
 use strongroom_crypto::{Place, Purpose};
 
-use super::CREDENTIAL_KEY;
+use super::key_names::{AUDIT_KEY, CREDENTIAL_KEY};
 
-/// A column whose values a key of ours seals, each for its row.
+/// A column whose values one of the vault's keys seals, each for its row.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct SealedColumn {
     pub(crate) table: &'static str,
     pub(crate) column: &'static str,
-    /// The column that names the row, a text that sorts.
+    /// The column that identifies the row; its text sorts.
     pub(crate) id: &'static str,
     pub(crate) key_id: &'static str,
     pub(crate) purpose: Purpose,
-    /// The same for the census.
+    /// The same column for the census.
     pub(crate) counted: CountedColumn,
 }
 
-/// A column whose values name a version.
+/// A column whose values name a key version.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct CountedColumn {
     pub(crate) table: &'static str,
     pub(crate) column: &'static str,
     pub(crate) key_id: &'static str,
-    /// The SQL expression that is the version's kid, on both engines.
+    /// The SQL expression for the version's kid, valid on both engines.
     pub(crate) kid: &'static str,
 }
 
-/// What re-encryption walks over. A new column is one more entry.
-pub(crate) const SEALED: &[SealedColumn] = &[secret_of("credentials"), secret_of("credential_versions")];
+/// A credential's current secret.
+pub(crate) const CURRENT_SECRET: SealedColumn = secret_of("credentials");
+/// A credential's secret before its last rotation.
+pub(crate) const PREVIOUS_SECRET: SealedColumn = secret_of("credential_versions");
 
-/// The column `secret` of a table whose rows are named by `id`.
+/// The columns that re-encryption walks over. A new column is one more entry.
+pub(crate) const SEALED: &[SealedColumn] = &[CURRENT_SECRET, PREVIOUS_SECRET];
+
+/// The column `secret` of a table whose rows are identified by `id`.
 const fn secret_of(table: &'static str) -> SealedColumn {
     let counted =
         CountedColumn { table, column: "secret", key_id: CREDENTIAL_KEY, kid: "substr(secret, 6, 16)" };
@@ -44,9 +49,9 @@ const fn secret_of(table: &'static str) -> SealedColumn {
     }
 }
 
-/// What names versions without being sealed: an old version is needed to verify the events that it chained.
+/// Columns that name versions without being sealed: an old version verifies the events that it chained.
 const CHAINED: &[CountedColumn] =
-    &[CountedColumn { table: "audit_logs", column: "key_kid", key_id: super::AUDIT_KEY, kid: "key_kid" }];
+    &[CountedColumn { table: "audit_logs", column: "key_kid", key_id: AUDIT_KEY, kid: "key_kid" }];
 
 /// The column called `table.column` that versions of `key_id` seal.
 pub(crate) fn sealed_column(key_id: &str, name: &str) -> Option<&'static SealedColumn> {
@@ -62,7 +67,7 @@ impl SealedColumn {
     }
 }
 
-/// The columns that need versions of `key_id`; of every key when it is empty.
+/// The columns that need versions of `key_id`, or of every key when it is empty.
 pub(crate) fn counted(key_id: &str) -> Vec<CountedColumn> {
     let all = SEALED.iter().map(|column| column.counted).chain(CHAINED.iter().copied());
     all.filter(|column| key_id.is_empty() || column.key_id == key_id).collect()

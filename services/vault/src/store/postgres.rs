@@ -20,8 +20,8 @@ use std::sync::{Mutex, PoisonError, RwLock};
 use sqlx::PgPool;
 use strongroom_store::Result;
 
-use crate::audit::ChainKey;
 use crate::store::AuditHead;
+use crate::store::ChainKey;
 use change::Change;
 
 /// The store on PostgreSQL.

@@ -19,8 +19,8 @@ use std::sync::{Mutex, PoisonError, RwLock};
 
 use strongroom_store::{Result, SqlitePools};
 
-use crate::audit::ChainKey;
 use crate::store::AuditHead;
+use crate::store::ChainKey;
 use change::Change;
 
 /// The store on SQLite.

@@ -1,19 +1,21 @@
-//! Many values in one call: limits, threads and the sum that its event tells.
+//! Batches: limits, the choice of thread, and the totals for the call's event.
 
 use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 use strongroom_crypto::{KeyRing, parse_kid};
 
-use super::keys::CallerKeys;
+use super::caller_keys::CallerKeys;
 use super::{DataKeyOrder, Outcomes, Plain, Sealed};
-use crate::audit::{Event, outcome};
+use crate::audit::Event;
 use crate::error::{Error, Result};
+use crate::store::Outcome;
 
 pub(super) const MAX_ITEMS: usize = 1000;
 const MAX_BYTES: usize = 4 << 20;
 
-/// What is done at once: more (about 0.1 ms of work) would keep other calls of this thread waiting.
+/// Limits of a batch that runs on the calling thread: more (about 0.1 ms of work) would delay that thread's other
+/// calls.
 const INLINE_ITEMS: usize = 32;
 const INLINE_BYTES: usize = 64 * 1024;
 
@@ -64,7 +66,7 @@ impl Item for DataKeyOrder {
     }
 }
 
-/// Refuses a batch as a whole; its items are looked at one by one later.
+/// Refuses a batch that is empty or too large; its items are checked one by one later.
 pub(super) fn check_size(items: &[impl Item]) -> Result<()> {
     let refuse = |problem: String| Err(Error::Field { field: "items", problem });
     match items.len() {
@@ -105,13 +107,13 @@ pub(super) async fn run<I: Item, O: Send + 'static>(
     if short { Ok(each()) } else { Ok(tokio::task::spawn_blocking(each).await?) }
 }
 
-/// What one call did: the sum of its items.
+/// Totals over the items of one call.
 #[derive(Default)]
 pub(super) struct Tally {
     count: usize,
     failures: usize,
     denials: usize,
-    /// Items by key. Only keys that exist: what a caller makes up does not fill the log.
+    /// Items by key. Only keys that exist, so that made-up names do not fill the log.
     keys: BTreeMap<String, usize>,
 }
 
@@ -129,7 +131,7 @@ impl Tally {
         }
     }
 
-    /// Whether an item was refused for want of a right, not for what it holds.
+    /// Whether an item was refused because the caller lacks a right.
     pub(super) fn was_denied(&self) -> bool {
         self.denials > 0
     }
@@ -153,11 +155,11 @@ impl Tally {
         event.with("keys", keys.collect::<Map<_, _>>())
     }
 
-    fn outcome(&self) -> &'static str {
+    fn outcome(&self) -> Outcome {
         match self {
-            _ if self.failures < self.count => outcome::SUCCESS,
-            _ if self.was_denied() => outcome::DENIED,
-            _ => outcome::FAILED,
+            _ if self.failures < self.count => Outcome::Success,
+            _ if self.was_denied() => Outcome::Denied,
+            _ => Outcome::Failed,
         }
     }
 }

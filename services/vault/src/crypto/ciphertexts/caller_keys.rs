@@ -1,4 +1,4 @@
-//! Caller keys as they are during one call: what can be done with one value.
+//! Caller keys during one call, and the operations on one value.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use strongroom_runtime::Caller;
 
 use super::{Ciphertext, DataKey, DataKeyOrder, Opened, Plain, Sealed};
 use crate::error::{Error, Result};
-use crate::fields;
+use crate::keys::check_key_name;
 
 const MAX_PLAINTEXT: usize = 64 * 1024;
 const MAX_AAD: usize = 1024;
@@ -27,7 +27,7 @@ impl CallerKeys {
 
     /// Whether the caller may use the key: the one place that every operation passes.
     fn usable_key(&self, key_id: &str) -> Result<()> {
-        fields::check_key_id("key_id", key_id)?;
+        check_key_name("key_id", key_id)?;
         // Outside a token's selection a key does not exist.
         if !self.caller.principal.may_use_key(key_id) {
             return Err(Error::KeyNotFound(key_id.to_owned()));

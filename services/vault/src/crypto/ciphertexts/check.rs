@@ -1,25 +1,25 @@
-//! Would a ciphertext open? Verdicts for whoever keeps ciphertexts without being allowed to read them.
+//! Checks whether ciphertexts would open: verdicts for callers that store ciphertexts but cannot read them.
 
 use strongroom_crypto::{KeyRing, Kid, parse_kid};
 use strongroom_runtime::Caller;
 
-use super::Sealed;
 use super::batch::{self, Item, MAX_ITEMS};
-use super::keys::{CallerKeys, check_lengths, refusal};
+use super::caller_keys::{CallerKeys, check_lengths, refusal};
+use super::{Ciphertexts, Sealed};
+use crate::audit::Event;
 use crate::error::{Error, Result};
-use crate::fields;
-use crate::keys::CREDENTIAL_KEY;
-use crate::keys::columns::sealed_column;
-use crate::vault::Vault;
+use crate::store::Outcome;
+use crate::store::columns::sealed_column;
+use crate::store::key_names::CREDENTIAL_KEY;
 
-/// The vault's own column that is meant where none is named.
+/// The vault's own column for a value that names none.
 const FIRST_COLUMN: &str = "credentials.secret";
 
 /// A value to be checked, which may be one of the vault's own.
 pub(crate) struct Checked {
     pub(crate) sealed: Sealed,
-    /// `table.column`, or empty.
-    pub(crate) column: String,
+    /// `table.column`, or empty where none was named; `None` for any other text.
+    pub(crate) column: Option<String>,
 }
 
 impl Item for Checked {
@@ -28,7 +28,7 @@ impl Item for Checked {
     }
 
     fn bytes(&self) -> usize {
-        self.sealed.bytes() + self.column.len()
+        self.sealed.bytes() + self.column.as_deref().map_or(0, str::len)
     }
 
     fn is_known_to(&self, ring: &KeyRing) -> bool {
@@ -36,22 +36,22 @@ impl Item for Checked {
     }
 }
 
-/// What is known of one value.
+/// Whether one value would open.
 pub(crate) struct Verdict {
-    /// The version that it names, if it names one.
+    /// The version that the value names, if it names one.
     pub(crate) kid: Option<Kid>,
     /// Why it would not open; `None` when it would.
     pub(crate) refused: Option<Error>,
 }
 
-/// What one stream of checks has seen.
+/// Totals over one stream of checks.
 #[derive(Default)]
 pub(crate) struct CheckTotals {
     count: usize,
     failures: usize,
 }
 
-impl Vault {
+impl Ciphertexts {
     /// Verdicts on up to 1,000 values, in their order. Plaintexts are wiped before this returns.
     pub(crate) async fn check(
         &self,
@@ -75,21 +75,21 @@ impl Vault {
         &self,
         caller: &Caller,
         totals: &CheckTotals,
-        outcome: &str,
+        outcome: Outcome,
     ) -> Result<()> {
-        let event = self
-            .event(caller, "crypto.checked", "")
+        let event = Event::by(caller, self.clock.now_micros(), "crypto.checked", "")
             .outcome(outcome)
             .with("count", totals.count)
             .with("failures", totals.failures);
-        self.log.commit(event.finish(), None).await
+        self.uses.commit(event.finish(), None).await
     }
 }
 
-/// Never fails: what is wrong with a value is its verdict.
+/// Never fails: the refusal of a value is its verdict.
 fn judge(keys: &CallerKeys, checked: &Checked) -> Result<Verdict> {
-    let opened = fields::optional(&checked.column, |column| fields::column("column", column))
-        .and_then(|column| open(keys, &checked.sealed, &column));
+    let malformed = || Error::Field { field: "column", problem: "must be a column as table.column".into() };
+    let column = checked.column.as_deref().ok_or_else(malformed);
+    let opened = column.and_then(|column| open(keys, &checked.sealed, column));
     let kid = parse_kid(&checked.sealed.ciphertext).ok();
     let refused = opened.err().map(|error| match (error, kid) {
         (Error::CiphertextInvalid, Some(kid)) if keys.ring.version(kid).is_none() => {

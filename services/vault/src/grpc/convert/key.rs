@@ -1,4 +1,4 @@
-//! Keys between protos and the model.
+//! Conversion of keys between protos and the nouns' types.
 
 use prost_types::Duration;
 use strongroom_api::vault::v1 as proto;
@@ -9,7 +9,7 @@ use crate::keys::{Census, Progress};
 use crate::store::{CensusRow, KeyRequestRow, KeyVersionRow, PinRow};
 
 /// Microseconds of a given duration; one that is not positive or longer than ten years is refused.
-pub(crate) fn duration(field: &'static str, given: Option<&Duration>) -> Result<Option<i64>> {
+pub(in crate::grpc) fn duration(field: &'static str, given: Option<&Duration>) -> Result<Option<i64>> {
     const TEN_YEARS: i64 = 3650 * 24 * 60 * 60;
     let Some(given) = given else { return Ok(None) };
     if !(0..=TEN_YEARS).contains(&given.seconds) || !(0..1_000_000_000).contains(&given.nanos) {
@@ -23,9 +23,9 @@ impl From<KeyVersionRow> for proto::KeyVersion {
         Self {
             kid: row.kid,
             key_id: row.key_id,
-            purpose: row.purpose,
+            purpose: row.purpose.to_string(),
             number: i32::try_from(row.number).unwrap_or(i32::MAX),
-            state: row.state,
+            state: row.state.to_string(),
             root_key_id: row.root_key_id,
             wrapped: row.wrapped,
             create_time: Some(timestamp(row.create_time)),
@@ -73,7 +73,7 @@ impl From<KeyRequestRow> for proto::KeyRequest {
         Self {
             id: row.id,
             kid: row.kid,
-            action: row.action,
+            action: row.action.as_str().to_owned(),
             requester: row.requester,
             approver: row.approver,
             create_time: Some(timestamp(row.create_time)),

@@ -13,8 +13,8 @@ const MAX_SELECTORS: usize = 32;
 /// More versions than a ring has.
 const MAX_KIDS: usize = 10_000;
 
-/// What `parse` makes of each element. It names a field of the element, or nothing where the element is the value.
-pub(crate) fn each<T, O>(
+/// `parse` for each element. It names a field of the element, or nothing where the element is the value.
+pub(in crate::grpc) fn each<T, O>(
     list: &'static str,
     given: &[T],
     parse: impl Fn(&'static str, &T) -> Result<O>,
@@ -32,7 +32,7 @@ fn placed(list: &str, at: usize, error: Error) -> Error {
 }
 
 /// At most 10,000 key versions; none twice in what is returned.
-pub(crate) fn kids(field: &'static str, given: &[String]) -> Result<BTreeSet<String>> {
+pub(in crate::grpc) fn kids(field: &'static str, given: &[String]) -> Result<BTreeSet<String>> {
     if given.len() > MAX_KIDS {
         return refuse(field, format!("has {} kids; at most {MAX_KIDS} are allowed", given.len()));
     }
@@ -40,7 +40,7 @@ pub(crate) fn kids(field: &'static str, given: &[String]) -> Result<BTreeSet<Str
 }
 
 /// At most 32 selectors, each made like what it selects.
-pub(crate) fn selectors(field: &'static str, given: &[proto::Selector]) -> Result<Selectors> {
+pub(in crate::grpc) fn selectors(field: &'static str, given: &[proto::Selector]) -> Result<Selectors> {
     if given.len() > MAX_SELECTORS {
         return refuse(field, format!("has {} selectors; at most {MAX_SELECTORS} are allowed", given.len()));
     }

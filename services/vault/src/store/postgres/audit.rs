@@ -10,7 +10,7 @@ use strongroom_store::{Result, expect_rows};
 
 use super::PostgresStore;
 use super::change::Change;
-use crate::audit::ChainKey;
+use crate::store::ChainKey;
 use crate::store::audit::{
     ADVANCE_HEAD, CHAIN_PAGE, CHECKPOINT, CLOSE_BATCH, CODE_OF, FIRST, HEAD, INSERT_CHECKPOINT,
     OPEN_OPERATIONS, PRUNABLE, PRUNE, SELECT, SELECT_CHAINED, SEQUENCE_OF_OPERATION, no_chain, unwritable,

@@ -6,7 +6,7 @@ use strongroom_store::Result;
 
 use super::PostgresStore;
 use super::audit::append;
-use crate::keys::columns::SealedColumn;
+use crate::store::columns::SealedColumn;
 use crate::store::reencrypt::{ADVANCE, FINISH, INSERT, LEASE, RELEASE, SELECT_BY_ID, SELECT_RUNNING};
 use crate::store::{Lease, NewEvent, ReencryptJobRow, ReencryptStore, Resealed, SealedRow};
 
@@ -19,7 +19,7 @@ impl ReencryptStore for PostgresStore {
         }
         sqlx::query(INSERT)
             .bind(&job.id)
-            .bind(&job.state)
+            .bind(job.state.as_str())
             .bind(job.rows_per_second)
             .bind(job.rows_done)
             .bind(job.rows_left)
