@@ -1,45 +1,14 @@
-//! The vault's own doorkeeper.
+//! Who can do what: tokens, the roles that they are issued with, and the selections that narrow them.
+//!
+//! [`Tokens`] issues and revokes tokens and tells which principal a token's text authenticates. `roles` maps a role
+//! to permissions, `principals` caches checked tokens for two seconds, `selection` refuses what lies outside a
+//! token's selection.
 
-use std::sync::Arc;
+mod principals;
+mod roles;
+mod selection;
+mod tokens;
 
-use async_trait::async_trait;
-use strongroom_runtime::{Authenticator, Caller, Principal};
-use tonic::Status;
-
-use crate::DOMAIN;
-use crate::audit::outcome;
-use crate::vault::Vault;
-
-/// Lets in whom the vault knows.
-pub(crate) struct Access {
-    vault: Arc<Vault>,
-}
-
-impl Access {
-    pub(crate) fn new(vault: Arc<Vault>) -> Self {
-        Self { vault }
-    }
-}
-
-#[async_trait]
-impl Authenticator for Access {
-    fn domain(&self) -> &'static str {
-        DOMAIN
-    }
-
-    async fn authenticate(&self, token: &str) -> Result<Option<Principal>, Status> {
-        self.vault.known_principal(token).await.map_err(|error| match Arc::try_unwrap(error) {
-            Ok(error) => error.into(),
-            // Another call was told the whole of it.
-            Err(shared) => Status::unavailable(shared.to_string()),
-        })
-    }
-
-    async fn denied(&self, caller: &Caller, method: &str, permission: &str) {
-        let event = self.vault.event(caller, "access.denied", method);
-        let event = event.outcome(outcome::DENIED).with("permission", permission).finish();
-        if let Err(error) = self.vault.store.append_event(&event).await {
-            tracing::error!(%error, method, actor = %caller.principal.id, "a denied call could not be recorded");
-        }
-    }
-}
+pub(crate) use roles::Role;
+pub(crate) use selection::outside_selection;
+pub(crate) use tokens::{NewToken, Tokens, selectors};

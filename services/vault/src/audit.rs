@@ -1,51 +1,61 @@
-//! The audit log: its verbs, and one file for each thing that makes it trustworthy.
+//! The audit log: reading it, recording what services did, and the files that make it trustworthy.
+//!
+//! `event` builds events; every change commits with one. `use_log` makes the event of a reveal or decrypt durable
+//! before the plaintext leaves. `verify` recomputes the chain, `prune` removes its oldest part behind a checkpoint,
+//! `watch` streams new events, and `head_log` puts the chain's head into the process log. The chain itself is
+//! `store::chain`.
 
-mod chain;
 mod event;
 mod head_log;
 mod prune;
+mod use_log;
 mod verify;
 mod watch;
 
-use strongroom_runtime::Caller;
+use std::sync::Arc;
+
+use strongroom_runtime::{Caller, Clock, Shutdown};
 
 use crate::error::{Error, Result};
-use crate::paging::{self, Page};
-use crate::store::{AuditHead, AuditRow, CloseFilter, EventFilter, NewEvent};
-use crate::vault::Vault;
+use crate::store::{AuditHead, AuditRow, CloseFilter, EventFilter, NewEvent, Store};
 
-pub(crate) use chain::{ChainKey, START};
-pub(crate) use event::{Event, outcome};
+pub(crate) use event::Event;
 pub(crate) use head_log::log_head;
+pub(crate) use use_log::UseLog;
 pub(crate) use verify::{Anchor, Verification};
-#[cfg(test)]
-pub(crate) use {chain::tests::audit_ring, verify::Verifier};
 
-/// What a service may record; everything else is the vault's own.
+/// Families of events that services may record; every other event is the vault's own.
 const SERVICE_EVENTS: &[&str] = &["backup.", "restore.", "schedule.", "drill.", "access."];
 
-impl Vault {
-    pub(crate) async fn audit_events(
-        &self,
-        filter: &EventFilter,
-        page: &Page<'_>,
-    ) -> Result<(Vec<AuditRow>, String)> {
-        let key = paging::Key::new("audit", filter);
-        let before = match key.open(&self.ring(), page.token)? {
-            Some(last) => last.parse().map_err(|_| paging::foreign_token())?,
-            None => i64::MAX,
-        };
-        let mut rows = self.store.events(filter, before, page.fetch()).await?;
-        let next = page.cut(&mut rows, |row| row.sequence.to_string());
-        Ok((rows, key.seal(&self.ring(), next)?))
+/// The audit log.
+pub(crate) struct Audit {
+    store: Arc<dyn Store>,
+    clock: Arc<dyn Clock>,
+    /// Ends watches, which have no end of their own.
+    shutdown: Shutdown,
+}
+
+impl Audit {
+    pub(crate) fn new(store: Arc<dyn Store>, clock: Arc<dyn Clock>, shutdown: Shutdown) -> Self {
+        Self { store, clock, shutdown }
     }
 
-    pub(crate) async fn audit_head(&self) -> Result<AuditHead> {
+    /// Events with a sequence below `before`, newest first.
+    pub(crate) async fn events(
+        &self,
+        filter: &EventFilter,
+        before: i64,
+        limit: i64,
+    ) -> Result<Vec<AuditRow>> {
+        Ok(self.store.events(filter, before, limit).await?)
+    }
+
+    pub(crate) async fn head(&self) -> Result<AuditHead> {
         Ok(self.store.audit_head().await?)
     }
 
-    /// Records what the service behind `caller` did for somebody.
-    pub(crate) async fn record_event(&self, caller: &Caller, mut event: NewEvent) -> Result<i64> {
+    /// Records what the service behind `caller` did on somebody's behalf.
+    pub(crate) async fn record(&self, caller: &Caller, mut event: NewEvent) -> Result<i64> {
         check_event_name("event.event", &event.event)?;
         event.time = self.now();
         event.via = caller.principal.id.clone();
@@ -57,6 +67,10 @@ impl Vault {
         check_event_name("ended_event", &filter.ended_event)?;
         filter.via = caller.principal.id.clone();
         Ok(self.store.close_operations(&filter, self.now()).await?)
+    }
+
+    fn now(&self) -> i64 {
+        self.clock.now_micros()
     }
 }
 

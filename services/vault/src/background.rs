@@ -1,5 +1,7 @@
-//! What the vault does unasked: following the stored ring, destroying what is due, re-encrypting, sweeping,
-//! anchoring the audit log's head in the process log.
+//! Background tasks: following the stored ring, destroying due versions, re-encrypting, sweeping, and logging the
+//! audit log's head.
+
+mod sweep;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,41 +11,43 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use crate::audit::log_head;
+use crate::bootstrap::Vault;
 use crate::error::Result;
-use crate::sweep;
-use crate::vault::Vault;
+use crate::keys::{Reencryption, Retirement, Ring};
 
-/// A rotation must be felt within five seconds in every process.
+/// A rotation must take effect within five seconds in every process.
 const INTERVAL: Duration = Duration::from_secs(2);
 
-/// Starts it; it ends with `shutdown`, or at once when the set is dropped.
-pub(crate) fn start(vault: &Arc<Vault>, shutdown: &Shutdown) -> JoinSet<()> {
+/// Starts the tasks. They end with `shutdown`, or at once when the set is dropped.
+pub(crate) fn start(vault: &Vault, shutdown: &Shutdown) -> JoinSet<()> {
     let mut tasks = JoinSet::new();
-    tasks.spawn(watch_ring(Arc::clone(vault), shutdown.clone()));
-    tasks.spawn(work_on_jobs(Arc::clone(vault), shutdown.clone()));
-    tasks.spawn(log_head(Arc::clone(vault), shutdown.clone()));
-    tasks.spawn(sweep::run(Arc::clone(vault), shutdown.clone()));
+    let (ring, retirement) = (Arc::clone(&vault.ring), Arc::clone(&vault.retirement));
+    tasks.spawn(watch_ring(ring, retirement, shutdown.clone()));
+    tasks.spawn(work_on_jobs(Arc::clone(&vault.reencryption), shutdown.clone()));
+    tasks.spawn(log_head(Arc::clone(&vault.audit), shutdown.clone()));
+    tasks.spawn(sweep::run(Arc::clone(&vault.store), Arc::clone(&vault.clock), shutdown.clone()));
     tasks
 }
 
-async fn watch_ring(vault: Arc<Vault>, shutdown: Shutdown) {
+async fn watch_ring(ring: Arc<Ring>, retirement: Arc<Retirement>, shutdown: Shutdown) {
     while shutdown.unless_begun(sleep(INTERVAL)).await.is_some() {
-        report("following the key ring", vault.reload_ring().await);
-        report("destroying key versions", vault.destroy_due_versions().await);
+        report("following the key ring", ring.reload().await);
+        report("destroying key versions", retirement.destroy_due().await);
     }
 }
 
-/// Looks for a run at the start, when one is asked for here, and now and then for one that lost its process.
-async fn work_on_jobs(vault: Arc<Vault>, shutdown: Shutdown) {
-    while let Some(worked) = shutdown.unless_begun(vault.work_on_reencrypt()).await {
+/// Looks for a run at the start, when this process is asked for one, and every interval for one that lost its
+/// process.
+async fn work_on_jobs(reencryption: Arc<Reencryption>, shutdown: Shutdown) {
+    while let Some(worked) = shutdown.unless_begun(reencryption.work()).await {
         report("re-encrypting", worked);
-        let waited = shutdown.unless_begun(timeout(INTERVAL, vault.jobs.started())).await;
+        let waited = shutdown.unless_begun(timeout(INTERVAL, reencryption.started())).await;
         if waited.is_none() {
             break;
         }
     }
-    vault.jobs.stop();
-    report("giving back a re-encryption", vault.release_reencrypt().await);
+    reencryption.stop();
+    report("giving back a re-encryption", reencryption.release().await);
 }
 
 fn report(what: &str, result: Result<()>) {

@@ -1,19 +1,38 @@
-//! Credentials: the verbs of `CredentialService`.
+//! Provider credentials and the references through which consumers use them.
+//!
+//! [`Credentials`] creates, lists, changes and deletes them; `reveal` and `rotation` are its other verbs. [`Secrets`]
+//! reads and opens their sealed secrets, for many callers in one statement (`lookups`). [`References`] binds consumers
+//! to credentials; `resolution` finds the credential that a consumer uses now. `idempotency` recognises repeated
+//! requests.
+
+mod idempotency;
+mod lookups;
+mod references;
+mod resolution;
+mod reveal;
+mod rotation;
+mod secrets;
+
+use std::sync::Arc;
 
 use serde_json::json;
-use strongroom_crypto::{Cell, Purpose, SecretBytes, preview};
-use strongroom_runtime::Caller;
+use strongroom_crypto::{SecretBytes, preview};
+use strongroom_runtime::{Caller, Clock};
 use uuid::Uuid;
 
-use crate::audit::outcome;
+use crate::access::outside_selection;
+use crate::audit::{Event, UseLog};
 use crate::error::{Error, Result};
-use crate::keys::CREDENTIAL_KEY;
-use crate::paging::{self, Page};
-use crate::requests::Fingerprint;
+use crate::keys::Ring;
 use crate::store::{
-    Changed, Credential, CredentialChange, CredentialFilter, CredentialRow, Labels, Once, Stats,
+    Changed, Credential, CredentialChange, CredentialFilter, CredentialRow, Labels, Once, Stats, Store,
 };
-use crate::vault::Vault;
+use idempotency::{Fingerprint, Idempotency};
+
+pub(crate) use references::{Binding, NewReference, References, via};
+pub(crate) use resolution::Skipped;
+pub(crate) use rotation::Rotation;
+pub(crate) use secrets::Secrets;
 
 /// A credential to be created.
 pub(crate) struct NewCredential {
@@ -32,21 +51,36 @@ impl NewCredential {
     }
 }
 
-/// A plaintext on its way out.
-pub(crate) struct RevealedCredential {
-    pub(crate) provider: String,
-    pub(crate) secret: SecretBytes,
+/// Credentials.
+pub(crate) struct Credentials {
+    store: Arc<dyn Store>,
+    secrets: Arc<Secrets>,
+    uses: Arc<UseLog>,
+    idempotency: Idempotency,
+    clock: Arc<dyn Clock>,
 }
 
-impl Vault {
-    pub(crate) async fn create_credential(&self, caller: &Caller, new: NewCredential) -> Result<Credential> {
+impl Credentials {
+    /// `ring` authenticates remembered requests.
+    pub(crate) fn new(
+        store: Arc<dyn Store>,
+        secrets: Arc<Secrets>,
+        uses: Arc<UseLog>,
+        ring: Arc<Ring>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        let idempotency = Idempotency::new(ring, Arc::clone(&clock));
+        Self { store, secrets, uses, idempotency, clock }
+    }
+
+    pub(crate) async fn create(&self, caller: &Caller, new: NewCredential) -> Result<Credential> {
         let selection = &caller.principal.selectors;
         if let Err(selector) = selection.admit_credential(&new.provider, &new.labels) {
             return Err(self.outside(caller, "CreateCredential", selector).await);
         }
         let id = Uuid::now_v7().to_string();
         let now = self.now();
-        let secret = self.ring().seal(CREDENTIAL_KEY, &secret_cell(&id), new.secret.expose())?;
+        let secret = self.secrets.seal_current(&id, &new.secret)?;
         let row = CredentialRow {
             id: id.clone(),
             display_name: new.display_name.clone(),
@@ -67,30 +101,25 @@ impl Vault {
             .finish();
         let Some(request_id) = &new.request_id else {
             self.store.create_credential(&row, &new.labels, &event).await?;
-            return self.credential(caller, &id).await;
+            return self.get(caller, &id).await;
         };
-        let request = self.new_request(caller, "CreateCredential", request_id, &new.fingerprint(), &id)?;
+        let request =
+            self.idempotency.claim(caller, "CreateCredential", request_id, &new.fingerprint(), &id)?;
         let id = match self.store.create_credential_once(&row, &new.labels, &request, &event).await? {
             Once::First(()) => id,
-            Once::Repeated(earlier) => self.same_request(earlier, &new.fingerprint())?,
+            Once::Repeated(earlier) => self.idempotency.repeated(earlier, &new.fingerprint())?,
         };
-        self.credential(caller, &id).await
+        self.get(caller, &id).await
     }
 
     /// The credential, if the caller can see it.
-    pub(crate) async fn credential(&self, caller: &Caller, id: &str) -> Result<Credential> {
+    pub(crate) async fn get(&self, caller: &Caller, id: &str) -> Result<Credential> {
         let found = self.store.credential(id).await?;
         let selection = &caller.principal.selectors;
         found
             .filter(|found| selection.admit_credential(&found.row.provider, &found.labels).is_ok())
             .map(|found| self.as_of_now(found))
             .ok_or_else(|| Error::CredentialNotFound(id.to_owned()))
-    }
-
-    /// Its row alone, if the caller can see it.
-    pub(crate) async fn credential_row(&self, caller: &Caller, id: &str) -> Result<CredentialRow> {
-        let row = self.rows.get(id.to_owned(), &caller.principal.selectors).await?;
-        row.ok_or_else(|| Error::CredentialNotFound(id.to_owned()))
     }
 
     /// A previous secret whose grace is over counts as none, also before it is swept.
@@ -100,27 +129,25 @@ impl Vault {
         credential
     }
 
-    pub(crate) async fn credentials(
+    /// Credentials with an id above `after`, by id.
+    pub(crate) async fn list(
         &self,
         filter: &CredentialFilter,
-        page: &Page<'_>,
-    ) -> Result<(Vec<Credential>, String)> {
-        let key = paging::Key::new("credentials", filter);
-        let after = key.open(&self.ring(), page.token)?.unwrap_or_default();
-        let mut found = self.store.credentials(filter, &after, page.fetch()).await?;
-        let next = page.cut(&mut found, |credential| credential.row.id.clone());
-        let found = found.into_iter().map(|one| self.as_of_now(one)).collect();
-        Ok((found, key.seal(&self.ring(), next)?))
+        after: &str,
+        limit: i64,
+    ) -> Result<Vec<Credential>> {
+        let found = self.store.credentials(filter, after, limit).await?;
+        Ok(found.into_iter().map(|one| self.as_of_now(one)).collect())
     }
 
-    pub(crate) async fn update_credential(
+    pub(crate) async fn update(
         &self,
         caller: &Caller,
         id: &str,
         revision: Option<i64>,
         change: &CredentialChange,
     ) -> Result<Credential> {
-        let current = self.credential(caller, id).await?;
+        let current = self.get(caller, id).await?;
         let labels = change.labels.as_ref().unwrap_or(&current.labels);
         let selection = &caller.principal.selectors;
         if let Err(selector) = selection.admit_credential(&current.row.provider, labels) {
@@ -131,7 +158,7 @@ impl Vault {
             self.event(caller, "credential.updated", id).with("changed", changed_fields(change)).finish();
         let changed = self.store.update_credential(id, revision, change, &event).await?;
         done(id, changed)?;
-        self.credential(caller, id).await
+        self.get(caller, id).await
     }
 
     /// Takes a credential into use or out of it. One that is already there stays as it is.
@@ -142,7 +169,7 @@ impl Vault {
         revision: Option<i64>,
         active: bool,
     ) -> Result<Credential> {
-        let current = self.credential(caller, id).await?;
+        let current = self.get(caller, id).await?;
         let expected = as_seen(caller, &current, revision);
         if revision.is_some_and(|expected| expected != current.row.revision) {
             return Err(Error::Stale(id.to_owned()));
@@ -155,17 +182,17 @@ impl Vault {
         let change =
             CredentialChange { active: Some(active), now: self.now(), ..CredentialChange::default() };
         done(id, self.store.update_credential(id, expected, &change, &event).await?)?;
-        self.credential(caller, id).await
+        self.get(caller, id).await
     }
 
-    pub(crate) async fn delete_credential(
+    pub(crate) async fn delete(
         &self,
         caller: &Caller,
         id: &str,
         revision: Option<i64>,
         block_if_referenced: bool,
     ) -> Result<i64> {
-        let credential = self.credential(caller, id).await?;
+        let credential = self.get(caller, id).await?;
         let revision = as_seen(caller, &credential, revision);
         let event = self
             .event(caller, "credential.deleted", id)
@@ -176,62 +203,30 @@ impl Vault {
         done(id, self.store.delete_credential(id, revision, block_if_referenced, &event).await?)
     }
 
-    /// The event is committed before the plaintext is opened, so no plaintext leaves without it.
-    pub(crate) async fn reveal_credential(
-        &self,
-        caller: &Caller,
-        id: &str,
-        previous: bool,
-    ) -> Result<RevealedCredential> {
-        let row = self.credential_row(caller, id).await?;
-        let mut event = self.event(caller, "credential.revealed", id);
-        if previous {
-            event = event.with("previous", true);
-        }
-        if let Some((error, reason)) = unusable(&row, self.now()) {
-            let event = event.outcome(outcome::DENIED).with("reason", reason).finish();
-            self.log.commit(event, None).await?;
-            return Err(error);
-        }
-        if previous {
-            let version = self.previous_version(id).await?;
-            self.log.commit(event.finish(), Some(id)).await?;
-            let secret = self.open_version(&version).await?;
-            return Ok(RevealedCredential { provider: row.provider, secret });
-        }
-        self.log.commit(event.finish(), Some(id)).await?;
-        let secret = self.open_secret(caller, id, &row.secret).await?;
-        Ok(RevealedCredential { provider: row.provider, secret })
-    }
-
-    pub(crate) async fn credential_stats(&self, caller: &Caller) -> Result<Stats> {
+    pub(crate) async fn stats(&self, caller: &Caller) -> Result<Stats> {
         Ok(self.store.credential_stats(&caller.principal.selectors).await?)
     }
-}
 
-/// Where a credential's secret is at home.
-pub(crate) fn secret_cell(id: &str) -> Cell<'_> {
-    Cell { purpose: Purpose::Credential, table: "credentials", column: "secret", row: id }
-}
-
-/// Why a credential may not be used now.
-fn unusable(row: &CredentialRow, now: i64) -> Option<(Error, &'static str)> {
-    if !row.active {
-        return Some((Error::CredentialInactive(row.id.clone()), "inactive"));
+    async fn outside(&self, caller: &Caller, method: &'static str, selector: String) -> Error {
+        outside_selection(self.store.as_ref(), self.now(), caller, method, selector).await
     }
-    if row.expire_time.is_some_and(|expiry| expiry <= now) {
-        return Some((Error::CredentialExpired(row.id.clone()), "expired"));
+
+    fn now(&self) -> i64 {
+        self.clock.now_micros()
     }
-    None
+
+    fn event(&self, caller: &Caller, event: &str, target: &str) -> Event {
+        Event::by(caller, self.now(), event, target)
+    }
 }
 
-/// The revision that a change must meet. What a narrowed caller may change was decided by what was read, so it
-/// must still be that.
+/// The revision that a change must meet. A narrowed caller's right to a change was decided by the row that was read,
+/// so the row must still be that one.
 fn as_seen(caller: &Caller, current: &Credential, given: Option<i64>) -> Option<i64> {
     given.or_else(|| caller.principal.selectors.narrows_credentials().then_some(current.row.revision))
 }
 
-pub(crate) fn done<T>(id: &str, changed: Changed<T>) -> Result<T> {
+fn done<T>(id: &str, changed: Changed<T>) -> Result<T> {
     match changed {
         Changed::Done(value) => Ok(value),
         Changed::Missing => Err(Error::CredentialNotFound(id.to_owned())),

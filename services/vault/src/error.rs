@@ -8,7 +8,8 @@ use strongroom_runtime::status::{bad_field, bad_request, status};
 use strongroom_store::Kind;
 use tonic::{Code, Status};
 
-use crate::DOMAIN;
+/// The domain of the vault's errors.
+pub(crate) const DOMAIN: &str = "vault.strongroom";
 
 /// A result with this crate's error.
 pub(crate) type Result<T, E = Error> = std::result::Result<T, E>;
@@ -100,7 +101,7 @@ pub enum Error {
         /// The version.
         kid: String,
         /// Its state.
-        state: String,
+        state: State,
         /// The state needed.
         needs: &'static str,
     },
@@ -295,9 +296,11 @@ impl From<Error> for Status {
             Error::KeyVersionPrimary { kid, key_id } => {
                 known(Code::FailedPrecondition, "KEY_VERSION_PRIMARY", &[("kid", kid), ("key_id", key_id)])
             }
-            Error::KeyVersionState { kid, state, .. } => {
-                known(Code::FailedPrecondition, "KEY_VERSION_STATE", &[("kid", kid), ("state", state)])
-            }
+            Error::KeyVersionState { kid, state, .. } => known(
+                Code::FailedPrecondition,
+                "KEY_VERSION_STATE",
+                &[("kid", kid), ("state", state.as_str())],
+            ),
             Error::KeyVersionInUse { kid, rows, columns, archives, request_id } => known(
                 Code::FailedPrecondition,
                 "KEY_VERSION_IN_USE",

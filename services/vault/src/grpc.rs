@@ -1,9 +1,14 @@
-//! The gRPC surface: one file a service. Handlers parse, call and convert; nothing is decided here.
+//! The gRPC surface: one file a service. A handler parses the request (`fields`, `paging`), calls one method of a noun
+//! and converts the answer (`convert`). It decides nothing.
 
 mod audit;
+mod authenticator;
+mod convert;
 mod credential;
 mod crypto;
+mod fields;
 mod key;
+mod paging;
 mod reference;
 mod seal;
 mod source;
@@ -24,15 +29,16 @@ use tokio_stream::Stream;
 use tonic::service::Routes;
 use tonic::{Response, Status};
 
-use crate::vault::Vault;
+use crate::bootstrap::Vault;
+pub(crate) use authenticator::TokenAuthenticator;
 
-/// What a streaming handler returns.
+/// The answer of a streaming handler.
 type Replies<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
 
-/// What a handler returns.
+/// The answer of a handler.
 type Answer<T> = Result<Response<T>, Status>;
 
-/// Full names of what is served here, for health and reflection.
+/// Full names of the services, for health and reflection.
 pub(crate) const SERVICES: &[&str] = &[
     "strongroom.vault.v1.CredentialService",
     "strongroom.vault.v1.ReferenceService",
@@ -50,9 +56,15 @@ const MAX_REQUEST: usize = 1 << 20;
 /// A batch of 4 MiB with its frame.
 const MAX_BATCH: usize = strongroom_api::limits::BATCH_MESSAGE_BYTES;
 
-/// The open vault behind every service.
+/// Implements every service over the vault's nouns.
 #[derive(Clone)]
 struct Api(Arc<Vault>);
+
+impl Api {
+    fn now(&self) -> i64 {
+        self.0.clock.now_micros()
+    }
+}
 
 /// All services of the vault.
 pub(crate) fn routes(vault: &Arc<Vault>) -> Routes {

@@ -1,38 +1,22 @@
 //! The vault: it owns encryption and secrets.
 //!
-//! `grpc` parses, calls and converts; the nouns (`credentials`, `references`, `tokens`, `audit`, `keys`) decide;
-//! `store` keeps. Only `store` and what opens it names sqlx, only `grpc`, `convert` and `error` name tonic.
+//! `grpc` parses requests, calls a noun and converts its answer. The nouns decide: `credentials`, `keys`, `crypto`,
+//! `access`, `audit` and `source`, each a type over the parts that it needs. `store` is the database. `bootstrap`
+//! builds them at start-up, `background` runs their tasks. Imports point down in this order; only `store` names sqlx,
+//! only `grpc` and `error` name tonic.
 
 mod access;
 mod audit;
 mod background;
 mod bootstrap;
-mod ciphertexts;
 mod config;
-mod convert;
 mod credentials;
+mod crypto;
 mod error;
-mod fields;
 mod grpc;
 mod keys;
-mod log;
-mod lookups;
-mod opening;
-mod paging;
-mod principals;
-mod references;
-mod requests;
-mod resolution;
-mod ring;
-mod roles;
-mod rotation;
-mod seals;
-mod signing;
 mod source;
 mod store;
-mod sweep;
-mod tokens;
-mod vault;
 
 use std::sync::Arc;
 
@@ -43,13 +27,10 @@ use tokio::net::TcpListener;
 pub use config::{ConfigFile, VaultConfig};
 pub use error::Error;
 
-/// The name that errors carry as their domain.
-const DOMAIN: &str = "vault.strongroom";
-
 /// Opens the database, the key ring and the first admin token, then serves until `shutdown`.
 ///
 /// # Errors
-/// In one sentence, whatever keeps the vault from running: the configuration, the database, the root key.
+/// One sentence about the configuration, the database or the root key when the vault cannot run.
 pub async fn serve(
     config: VaultConfig,
     listener: TcpListener,
@@ -57,14 +38,13 @@ pub async fn serve(
     shutdown: Shutdown,
 ) -> Result<(), Error> {
     let vault = Arc::new(bootstrap::open(&config, clock, shutdown.clone()).await?);
-    tracing::info!(database = %vault.database, root_key = %vault.root_key_id(), "the vault is open");
-    // Dropped with the server: nothing of it outlives this call.
+    // Dropped with the server, so that no task outlives this call.
     let mut background = background::start(&vault, &shutdown);
     let serve = Serve {
         listener,
         routes: grpc::routes(&vault),
         services: grpc::SERVICES,
-        authenticator: Arc::new(access::Access::new(vault)),
+        authenticator: Arc::new(grpc::TokenAuthenticator(Arc::clone(&vault.tokens))),
         tls: config.tls,
     };
     server::serve(serve, shutdown).await?;

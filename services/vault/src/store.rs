@@ -1,14 +1,19 @@
-//! What the vault keeps, in domain verbs: each method is one transaction, and none crosses this trait.
+//! The vault's database in domain verbs: each method is one transaction, and no transaction crosses this trait.
 //!
-//! Two plain implementations stand in sibling folders; `contract.rs` runs one test per method on both. A
-//! statement that is the same text on both engines stands once, beside its rows. A file that is the same text in
-//! both folders but for its first line stays so: `twins.rs` compares them.
+//! `sqlite` and `postgres` implement it; `contract` runs one test per method on both. A statement whose text is the
+//! same on both engines is declared once, beside its rows. A file that is the same text in both folders but for its
+//! first line stays so: `twins` compares them. `chain` links audit events, `columns` lists the columns that depend on
+//! keys, `key_names` names the vault's own keys. Nothing here imports a module above the store.
 
 mod audit;
+pub(crate) mod chain;
+pub(crate) mod columns;
 #[cfg(test)]
 mod contract;
 mod credential;
+mod event;
 mod key;
+pub(crate) mod key_names;
 mod key_request;
 mod ledger;
 mod pages;
@@ -32,22 +37,32 @@ use strongroom_store::{DatabaseUrl, Engine, Result};
 
 pub(crate) use audit::{
     AuditHead, AuditRow, AuditStore, ChainReader, ChainedRow, CheckpointRow, CloseFilter, EventFilter,
-    NewEvent, Prunable,
+    Prunable,
 };
+pub(crate) use chain::ChainKey;
 pub(crate) use credential::{
     Credential, CredentialChange, CredentialFilter, CredentialRow, CredentialStore, Labels, Stats,
 };
+pub(crate) use event::{NewEvent, Outcome};
 pub(crate) use key::{KeyStore, KeyVersionRow, NewVersion, RootKeyRow, StateChange};
-pub(crate) use key_request::{KeyRequestRow, KeyRequestStore};
+pub(crate) use key_request::{KeyRequestRow, KeyRequestStore, RetirementAction};
 pub(crate) use ledger::{CensusRow, LedgerStore, Needs, PinRow};
 pub(crate) use reassignment::{Reassigned, Reassignment};
-pub(crate) use reencrypt::{Lease, ReencryptJobRow, ReencryptStore, Resealed, SealedRow};
+pub(crate) use reencrypt::{JobState, Lease, ReencryptJobRow, ReencryptStore, Resealed, SealedRow};
 pub(crate) use reference::{Bound, ReferenceFilter, ReferenceRow, ReferenceStore};
 pub(crate) use request::{Once, RequestRow, RequestStore};
 pub(crate) use resolution::CandidateRow;
 pub(crate) use token::{TokenRow, TokenStore};
 pub(crate) use uses::{Use, UseStore};
 pub(crate) use version::{Replacement, VersionRow, VersionStore};
+
+/// A column holds a text that its enum does not have.
+#[derive(Debug, thiserror::Error)]
+#[error("{column} holds {text:?}")]
+pub(crate) struct UnknownText {
+    column: &'static str,
+    text: String,
+}
 
 /// What became of a change to one row.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -53,6 +53,14 @@ impl FromStr for Purpose {
     }
 }
 
+impl TryFrom<String> for Purpose {
+    type Error = Error;
+
+    fn try_from(text: String) -> Result<Self> {
+        text.parse()
+    }
+}
+
 impl fmt::Display for Purpose {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
@@ -111,6 +119,14 @@ impl FromStr for State {
                 expected: "primary, decrypt-only, disabled, scheduled or destroyed",
             }),
         }
+    }
+}
+
+impl TryFrom<String> for State {
+    type Error = Error;
+
+    fn try_from(text: String) -> Result<Self> {
+        text.parse()
     }
 }
 

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
+use strongroom_age::{Passphrase, X25519Recipient};
 use strongroom_api::backup::v1 as proto;
 use strongroom_api::backup::v1::backup_service_server::BackupService;
 use strongroom_api::backup::v1::export_backup_request::Seal;
 use strongroom_api::backup::v1::verify_backup_request::{Chunk, End, Header, Message};
 use strongroom_api::time::to_jiff;
-use strongroom_age::{Passphrase, X25519Recipient};
 use strongroom_runtime::auth::permission_denied;
 use strongroom_runtime::{Authenticator, Caller};
 use tokio_stream::StreamExt as _;

@@ -1,7 +1,7 @@
 //! File keys of sealed archives, which the vault wraps and unwraps.
 
-use strongroom_api::vault::v1::{UnwrapFileKeyRequest, WrapFileKeyRequest, WrappedFileKey};
 use strongroom_age::FileKey;
+use strongroom_api::vault::v1::{UnwrapFileKeyRequest, WrapFileKeyRequest, WrappedFileKey};
 use strongroom_archive::seal::VaultStanza;
 use tonic::Code;
 

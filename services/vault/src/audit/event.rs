@@ -1,27 +1,18 @@
-//! How events are made.
+//! Building events: the caller, the time and the metadata in one place, so that no event lacks its actor.
 
 use serde_json::{Map, Value};
 use strongroom_runtime::Caller;
 
-use crate::store::NewEvent;
+use crate::store::{NewEvent, Outcome};
 
-/// How an operation ended, as the log has it.
-pub(crate) mod outcome {
-    pub(crate) const SUCCESS: &str = "success";
-    pub(crate) const DENIED: &str = "denied";
-    pub(crate) const FAILED: &str = "failed";
-    pub(crate) const ABORTED: &str = "aborted";
-    pub(crate) const UNKNOWN: &str = "unknown";
-}
-
-/// An event being put together.
+/// An event under construction.
 pub(crate) struct Event {
     row: NewEvent,
     metadata: Map<String, Value>,
 }
 
 impl Event {
-    /// Caused by a caller: a success unless something else is said.
+    /// Caused by a caller at `time`, in microseconds: a success unless [`Event::outcome`] says otherwise.
     pub(crate) fn by(caller: &Caller, time: i64, event: &str, target: &str) -> Self {
         let actor = caller.principal.id.clone();
         let row = NewEvent { actor, trace_id: caller.trace_id.clone(), ..new_row(time, event, target) };
@@ -35,8 +26,8 @@ impl Event {
         Self { row, metadata: Map::new() }
     }
 
-    pub(crate) fn outcome(mut self, outcome: &str) -> Self {
-        self.row.outcome = outcome.to_owned();
+    pub(crate) fn outcome(mut self, outcome: Outcome) -> Self {
+        self.row.outcome = outcome.as_str().to_owned();
         self
     }
 
@@ -55,7 +46,7 @@ fn new_row(time: i64, event: &str, target: &str) -> NewEvent {
         time,
         event: event.to_owned(),
         target: target.to_owned(),
-        outcome: outcome::SUCCESS.to_owned(),
+        outcome: Outcome::Success.as_str().to_owned(),
         ..NewEvent::default()
     }
 }

@@ -1,21 +1,21 @@
-//! The chain's head in the process log: an anchor outside the database, once a minute.
+//! The chain's head in the process log once a minute: an anchor outside the database.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use strongroom_runtime::Shutdown;
 
+use super::Audit;
 use crate::store::AuditHead;
-use crate::vault::Vault;
 
 const EVERY: Duration = Duration::from_secs(60);
 
 /// Logs the head whenever it has moved, until `shutdown`.
-pub(crate) async fn log_head(vault: Arc<Vault>, shutdown: Shutdown) {
+pub(crate) async fn log_head(audit: Arc<Audit>, shutdown: Shutdown) {
     let mut logged = 0;
     let mut minutes = tokio::time::interval(EVERY);
     while shutdown.unless_begun(minutes.tick()).await.is_some() {
-        match vault.audit_head().await {
+        match audit.head().await {
             Ok(head) if head.sequence == logged => {}
             Ok(head) => {
                 logged = head.sequence;

@@ -1,10 +1,11 @@
 //! Verification: the chain is recomputed from its beginning, or from the checkpoint behind which events were
-//! removed, and compared with the head, and with a head that was kept elsewhere.
+//! removed, and compared with the head and with a head that was saved outside the vault.
 //!
-//! One change of the log is one problem. After an event that does not fit, the chain is taken up again from the
-//! code that stands there. What does not fit is kept until the end, because only the rest of the log tells
-//! whether an event was edited, changed places with another, or was put in.
+//! One change of the log is one problem. After an event that does not fit, the chain continues from the code that
+//! the event carries. Events that do not fit are held until the end, because only the rest of the log shows whether
+//! an event was edited, swapped with another, or inserted.
 
+mod finding;
 mod suspects;
 
 use std::collections::HashMap;
@@ -12,67 +13,44 @@ use std::collections::HashMap;
 use strongroom_crypto::{KeyRing, Kid};
 use strongroom_runtime::Caller;
 
-use super::chain::{ChainKey, START};
-use super::outcome;
+use super::{Audit, Event};
 use crate::error::{Error, Result};
-use crate::store::{AuditHead, ChainReader, ChainedRow, CheckpointRow};
-use crate::vault::Vault;
+use crate::store::chain::START;
+use crate::store::{AuditHead, ChainKey, ChainReader, ChainedRow, CheckpointRow, Outcome};
+pub(crate) use finding::{Anchor, Verification};
+use finding::{Problem, Reason};
 use suspects::{Suspect, Suspects};
 
 /// As many as an answer carries.
 const MAX_PROBLEMS: usize = 100;
 
-/// A head that was kept outside the vault.
-#[derive(Debug, Clone)]
-pub(crate) struct Anchor {
-    pub(crate) sequence: i64,
-    pub(crate) mac: Vec<u8>,
-}
-
-/// Something that is wrong with the log.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Problem {
-    pub(crate) sequence: i64,
-    pub(crate) reason: &'static str,
-    pub(crate) message: String,
-}
-
-/// What was found.
-#[derive(Debug, Default)]
-pub(crate) struct Verification {
-    pub(crate) events: i64,
-    pub(crate) first_sequence: i64,
-    pub(crate) last_sequence: i64,
-    /// The last event's code.
-    pub(crate) mac: Vec<u8>,
-    /// In order; none means that the log is as it was written.
-    pub(crate) problems: Vec<Problem>,
-}
-
-impl Vault {
-    /// Verifies the whole log, and records that it was done. The answer is given also where the log cannot be
-    /// written: then it is needed most.
-    pub(crate) async fn verify_audit(&self, caller: &Caller, anchor: Option<Anchor>) -> Result<Verification> {
-        let ring = self.ring();
-        let mut verifier = Verifier::new(&ring, anchor);
+impl Audit {
+    /// Verifies the complete log with the keys in `ring`, and records that. The answer is also given when the log
+    /// cannot be written, because it is needed most then.
+    pub(crate) async fn verify(
+        &self,
+        caller: &Caller,
+        ring: &KeyRing,
+        anchor: Option<Anchor>,
+    ) -> Result<Verification> {
+        let mut verifier = Verifier::new(ring, anchor);
         self.store.read_chain(&mut verifier).await?;
         let found = verifier.finish()?;
-        let result = if found.problems.is_empty() { outcome::SUCCESS } else { outcome::FAILED };
-        let event = self
-            .event(caller, "audit.verified", "")
-            .outcome(result)
+        let outcome = if found.problems.is_empty() { Outcome::Success } else { Outcome::Failed };
+        let event = Event::by(caller, self.now(), "audit.verified", "")
+            .outcome(outcome)
             .with("events", found.events)
             .with("last_sequence", found.last_sequence)
             .with("problems", found.problems.len());
         if let Err(error) = self.store.append_event(&event.finish()).await {
-            tracing::error!(%error, result, "a verification could not be recorded");
+            tracing::error!(%error, result = outcome.as_str(), "a verification could not be recorded");
         }
         Ok(found)
     }
 }
 
-/// Goes through the log once.
-pub(crate) struct Verifier<'r> {
+/// Reads the log once.
+struct Verifier<'r> {
     ring: &'r KeyRing,
     keys: HashMap<String, Option<ChainKey>>,
     anchor: Option<Anchor>,
@@ -91,7 +69,7 @@ pub(crate) struct Verifier<'r> {
 }
 
 impl<'r> Verifier<'r> {
-    pub(crate) fn new(ring: &'r KeyRing, anchor: Option<Anchor>) -> Self {
+    fn new(ring: &'r KeyRing, anchor: Option<Anchor>) -> Self {
         Self {
             ring,
             keys: HashMap::new(),
@@ -107,8 +85,8 @@ impl<'r> Verifier<'r> {
         }
     }
 
-    /// What is wrong with the log that was read.
-    pub(crate) fn finish(mut self) -> Result<Verification> {
+    /// The problems of the log that was read.
+    fn finish(mut self) -> Result<Verification> {
         let suspects = std::mem::take(&mut self.suspects);
         self.found.problems.extend(suspects.resolve());
         self.check_end()?;
@@ -117,7 +95,7 @@ impl<'r> Verifier<'r> {
         Ok(self.found)
     }
 
-    fn problem(&mut self, sequence: i64, reason: &'static str, message: String) {
+    fn problem(&mut self, sequence: i64, reason: Reason, message: String) {
         // The order of discovery is nearly that of the log; sorted and cut at the end.
         if self.found.problems.len() < 2 * MAX_PROBLEMS {
             self.found.problems.push(Problem { sequence, reason, message });
@@ -139,7 +117,7 @@ impl<'r> Verifier<'r> {
             .map(|key| key.checkpoint_code(row.sequence, &row.mac, row.time, row.removed).to_vec());
         if code.as_ref() != Some(&row.code) {
             let message = format!("the checkpoint at {} was not written by this vault", row.sequence);
-            self.problem(row.sequence, "EDITED", message);
+            self.problem(row.sequence, Reason::Edited, message);
         }
         self.checkpoint = row.sequence;
         self.next = row.sequence + 1;
@@ -151,7 +129,7 @@ impl<'r> Verifier<'r> {
     fn check_place(&mut self, sequence: i64) -> bool {
         if sequence < self.next {
             let message = format!("the event {sequence} stands before the log's beginning at {}", self.next);
-            self.problem(sequence, "INSERTED", message);
+            self.problem(sequence, Reason::Inserted, message);
             return false;
         }
         if sequence > self.next {
@@ -159,7 +137,7 @@ impl<'r> Verifier<'r> {
                 1 => format!("the event {} is gone", self.next),
                 _ => format!("the events {} to {} are gone", self.next, sequence - 1),
             };
-            self.problem(self.next, "MISSING", message);
+            self.problem(self.next, Reason::Missing, message);
             self.previous.clear();
         }
         true
@@ -203,7 +181,7 @@ impl<'r> Verifier<'r> {
             let message = format!(
                 "the event {sequence} {why}; so do those that follow, up to the next problem or chained event"
             );
-            self.problem(sequence, "UNCHAINED", message);
+            self.problem(sequence, Reason::Unchained, message);
         }
         self.unchained = true;
         self.previous = mac.into_iter().collect();
@@ -214,7 +192,7 @@ impl<'r> Verifier<'r> {
         if mac != Some(&anchor.mac) {
             let message =
                 format!("the event {sequence} is not the one that the anchored head was taken from");
-            self.problem(sequence, "ANCHOR_MISMATCH", message);
+            self.problem(sequence, Reason::AnchorMismatch, message);
         }
     }
 
@@ -233,7 +211,7 @@ impl<'r> Verifier<'r> {
         if promised > last {
             let by = if anchored > last { "the anchored head" } else { "the head" };
             let message = format!("the log ends at {last}, but {by} says that it went on to {promised}");
-            self.problem(last + 1, "TAIL_CUT", message);
+            self.problem(last + 1, Reason::TailCut, message);
         }
         let message = match head {
             None => "the row that holds the head is gone".to_owned(),
@@ -245,7 +223,7 @@ impl<'r> Verifier<'r> {
             }
             Some(_) => return Ok(()),
         };
-        self.problem(last, "HEAD_MISMATCH", message);
+        self.problem(last, Reason::HeadMismatch, message);
         Ok(())
     }
 }
@@ -276,5 +254,7 @@ impl ChainReader for Verifier<'_> {
     }
 }
 
+#[cfg(test)]
+mod stored;
 #[cfg(test)]
 mod tests;

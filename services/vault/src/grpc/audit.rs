@@ -11,12 +11,11 @@ use strongroom_runtime::Caller;
 use tokio_stream::StreamExt as _;
 use tonic::{Request, Response, async_trait};
 
-use super::{Answer, Api, Replies};
+use super::convert::{micros, new_event};
+use super::paging::{List, Page, foreign_token};
+use super::{Answer, Api, Replies, fields};
 use crate::audit::Anchor;
-use crate::convert::{micros, new_event};
 use crate::error::{Error, Result};
-use crate::fields;
-use crate::paging::Page;
 use crate::store::{CloseFilter, EventFilter};
 
 #[async_trait]
@@ -31,7 +30,7 @@ impl AuditService for Api {
         let request = request.into_inner();
         let event = fields::event_filter("event", &request.event)?;
         let filter = EventFilter { event, ..EventFilter::default() };
-        let events = self.0.watch_audit(&caller, filter, request.after_sequence);
+        let events = self.0.audit.watch(&caller, filter, request.after_sequence);
         let replies = events.map(|event| match event {
             Ok(event) => Ok(WatchAuditEventsResponse { event: Some(event.into()) }),
             Err(error) => Err(error.into()),
@@ -46,7 +45,7 @@ impl AuditService for Api {
         let caller = Caller::of(&request)?;
         let request = request.into_inner();
         let anchor = anchor(request.anchor_sequence, &request.anchor_mac)?;
-        Ok(Response::new(self.0.verify_audit(&caller, anchor).await?.into()))
+        Ok(Response::new(self.0.audit.verify(&caller, &self.0.ring.current(), anchor).await?.into()))
     }
 
     async fn prune_audit_log(&self, request: Request<PruneAuditLogRequest>) -> Answer<PruneAuditLogResponse> {
@@ -54,7 +53,7 @@ impl AuditService for Api {
         let before = micros("before", request.into_inner().before.as_ref())?;
         let before =
             before.ok_or_else(|| Error::Field { field: "before", problem: "must be given".into() })?;
-        let pruned = self.0.prune_audit(&caller, before).await?;
+        let pruned = self.0.audit.prune(&caller, before).await?;
         let (removed, first_sequence) = (pruned.removed, pruned.first_sequence);
         Ok(Response::new(PruneAuditLogResponse { removed, first_sequence }))
     }
@@ -72,13 +71,20 @@ impl AuditService for Api {
             since: micros("since", request.since.as_ref())?,
             until: micros("until", request.until.as_ref())?,
         };
-        let (events, next_page_token) = self.0.audit_events(&filter, &page).await?;
-        let events = events.into_iter().map(Into::into).collect();
+        let list = List::new("audit", &filter);
+        let before = match list.open(&self.0.ring.current(), page.token)? {
+            Some(sequence) => sequence.parse().map_err(|_| foreign_token())?,
+            None => i64::MAX,
+        };
+        let mut rows = self.0.audit.events(&filter, before, page.limit()).await?;
+        let last = page.cut(&mut rows, |row| row.sequence.to_string());
+        let next_page_token = list.seal(&self.0.ring.current(), last)?;
+        let events = rows.into_iter().map(Into::into).collect();
         Ok(Response::new(ListAuditEventsResponse { events, next_page_token }))
     }
 
     async fn get_audit_head(&self, _: Request<GetAuditHeadRequest>) -> Answer<GetAuditHeadResponse> {
-        Ok(Response::new(self.0.audit_head().await?.into()))
+        Ok(Response::new(self.0.audit.head().await?.into()))
     }
 
     async fn record_audit_event(
@@ -87,7 +93,7 @@ impl AuditService for Api {
     ) -> Answer<RecordAuditEventResponse> {
         let caller = Caller::of(&request)?;
         let event = new_event(request.into_inner().event)?;
-        let sequence = self.0.record_event(&caller, event).await?;
+        let sequence = self.0.audit.record(&caller, event).await?;
         Ok(Response::new(RecordAuditEventResponse { sequence }))
     }
 
@@ -104,7 +110,7 @@ impl AuditService for Api {
             ended_event: request.ended_event,
             via: String::new(),
         };
-        let closed = self.0.close_operations(&caller, filter).await?;
+        let closed = self.0.audit.close_operations(&caller, filter).await?;
         Ok(Response::new(CloseAuditOperationsResponse { closed }))
     }
 }

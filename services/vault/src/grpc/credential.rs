@@ -13,13 +13,11 @@ use strongroom_crypto::SecretBytes;
 use strongroom_runtime::Caller;
 use tonic::{Request, Response, async_trait};
 
-use super::{Answer, Api};
-use crate::convert::{grace, micros};
-use crate::credentials::NewCredential;
+use super::convert::{grace, micros};
+use super::paging::{List, Page};
+use super::{Answer, Api, fields};
+use crate::credentials::{NewCredential, Rotation};
 use crate::error::{Error, Result};
-use crate::fields;
-use crate::paging::Page;
-use crate::rotation::Rotation;
 use crate::store::{CredentialChange, CredentialFilter};
 
 #[async_trait]
@@ -30,7 +28,7 @@ impl CredentialService for Api {
     ) -> Answer<RotateCredentialResponse> {
         let caller = Caller::of(&request)?;
         let new = rotation(&request.into_inner())?;
-        let credential = self.0.rotate_credential(&caller, &new).await?;
+        let credential = self.0.credentials.rotate(&caller, &new).await?;
         Ok(Response::new(RotateCredentialResponse { credential: Some(credential.into()) }))
     }
 
@@ -42,7 +40,7 @@ impl CredentialService for Api {
         let request = request.into_inner();
         let id = fields::id("id", &request.id)?;
         let revision = fields::etag("etag", &request.etag)?;
-        let credential = self.0.roll_back_credential(&caller, &id, revision).await?;
+        let credential = self.0.credentials.roll_back(&caller, &id, revision).await?;
         Ok(Response::new(RollbackCredentialResponse { credential: Some(credential.into()) }))
     }
 
@@ -51,15 +49,15 @@ impl CredentialService for Api {
         request: Request<CreateCredentialRequest>,
     ) -> Answer<CreateCredentialResponse> {
         let caller = Caller::of(&request)?;
-        let new = new_credential(request.into_inner(), self.0.now())?;
-        let credential = self.0.create_credential(&caller, new).await?;
+        let new = new_credential(request.into_inner(), self.now())?;
+        let credential = self.0.credentials.create(&caller, new).await?;
         Ok(Response::new(CreateCredentialResponse { credential: Some(credential.into()) }))
     }
 
     async fn get_credential(&self, request: Request<GetCredentialRequest>) -> Answer<GetCredentialResponse> {
         let caller = Caller::of(&request)?;
         let id = fields::id("id", &request.into_inner().id)?;
-        let credential = self.0.credential(&caller, &id).await?;
+        let credential = self.0.credentials.get(&caller, &id).await?;
         Ok(Response::new(GetCredentialResponse { credential: Some(credential.into()) }))
     }
 
@@ -77,8 +75,12 @@ impl CredentialService for Api {
             labels: fields::labels("labels", request.labels)?,
             selection: caller.principal.selectors,
         };
-        let (credentials, next_page_token) = self.0.credentials(&filter, &page).await?;
-        let credentials = credentials.into_iter().map(Into::into).collect();
+        let list = List::new("credentials", &filter);
+        let after = list.open(&self.0.ring.current(), page.token)?.unwrap_or_default();
+        let mut found = self.0.credentials.list(&filter, &after, page.limit()).await?;
+        let last = page.cut(&mut found, |credential| credential.row.id.clone());
+        let next_page_token = list.seal(&self.0.ring.current(), last)?;
+        let credentials = found.into_iter().map(Into::into).collect();
         Ok(Response::new(ListCredentialsResponse { credentials, next_page_token }))
     }
 
@@ -87,9 +89,9 @@ impl CredentialService for Api {
         request: Request<UpdateCredentialRequest>,
     ) -> Answer<UpdateCredentialResponse> {
         let caller = Caller::of(&request)?;
-        let update = Update::parse(request.into_inner(), self.0.now())?;
+        let update = Update::parse(request.into_inner(), self.now())?;
         let credential =
-            self.0.update_credential(&caller, &update.id, update.revision, &update.change).await?;
+            self.0.credentials.update(&caller, &update.id, update.revision, &update.change).await?;
         Ok(Response::new(UpdateCredentialResponse { credential: Some(credential.into()) }))
     }
 
@@ -100,7 +102,8 @@ impl CredentialService for Api {
         let caller = Caller::of(&request)?;
         let request = request.into_inner();
         let id = fields::id("id", &request.id)?;
-        let credential = self.0.set_active(&caller, &id, fields::etag("etag", &request.etag)?, true).await?;
+        let credential =
+            self.0.credentials.set_active(&caller, &id, fields::etag("etag", &request.etag)?, true).await?;
         Ok(Response::new(ActivateCredentialResponse { credential: Some(credential.into()) }))
     }
 
@@ -111,7 +114,8 @@ impl CredentialService for Api {
         let caller = Caller::of(&request)?;
         let request = request.into_inner();
         let id = fields::id("id", &request.id)?;
-        let credential = self.0.set_active(&caller, &id, fields::etag("etag", &request.etag)?, false).await?;
+        let credential =
+            self.0.credentials.set_active(&caller, &id, fields::etag("etag", &request.etag)?, false).await?;
         Ok(Response::new(DeactivateCredentialResponse { credential: Some(credential.into()) }))
     }
 
@@ -124,7 +128,7 @@ impl CredentialService for Api {
         let id = fields::id("id", &request.id)?;
         let revision = fields::etag("etag", &request.etag)?;
         let released_references =
-            self.0.delete_credential(&caller, &id, revision, request.block_if_referenced).await?;
+            self.0.credentials.delete(&caller, &id, revision, request.block_if_referenced).await?;
         Ok(Response::new(DeleteCredentialResponse { released_references }))
     }
 
@@ -135,7 +139,7 @@ impl CredentialService for Api {
         let caller = Caller::of(&request)?;
         let request = request.into_inner();
         let id = fields::id("id", &request.id)?;
-        let revealed = self.0.reveal_credential(&caller, &id, request.previous).await?;
+        let revealed = self.0.credentials.reveal(&caller, &id, request.previous).await?;
         let secret = revealed.secret.expose().to_vec().into();
         Ok(Response::new(RevealCredentialResponse { id, provider: revealed.provider, secret }))
     }
@@ -145,7 +149,7 @@ impl CredentialService for Api {
         request: Request<GetCredentialStatsRequest>,
     ) -> Answer<GetCredentialStatsResponse> {
         let caller = Caller::of(&request)?;
-        let stats = self.0.credential_stats(&caller).await?;
+        let stats = self.0.credentials.stats(&caller).await?;
         let (total, active, providers) = (stats.total, stats.active, stats.providers);
         Ok(Response::new(GetCredentialStatsResponse { total, active, providers }))
     }

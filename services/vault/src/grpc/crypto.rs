@@ -23,20 +23,20 @@ use convert::{items, results};
 impl CryptoService for Api {
     async fn encrypt(&self, request: Request<EncryptRequest>) -> Answer<EncryptResponse> {
         let caller = Caller::of(&request)?;
-        let sealed = self.0.encrypt(&caller, &request.into_inner().into()).await?;
+        let sealed = self.0.ciphertexts.encrypt(&caller, &request.into_inner().into()).await?;
         Ok(Response::new(EncryptResponse { ciphertext: sealed.text, kid: sealed.kid.to_string() }))
     }
 
     async fn decrypt(&self, request: Request<DecryptRequest>) -> Answer<DecryptResponse> {
         let caller = Caller::of(&request)?;
-        let opened = self.0.decrypt(&caller, &request.into_inner().into()).await?;
+        let opened = self.0.ciphertexts.decrypt(&caller, &request.into_inner().into()).await?;
         let plaintext = opened.plaintext.expose().to_vec().into();
         Ok(Response::new(DecryptResponse { plaintext, kid: opened.kid.to_string() }))
     }
 
     async fn rewrap(&self, request: Request<RewrapRequest>) -> Answer<RewrapResponse> {
         let caller = Caller::of(&request)?;
-        let sealed = self.0.rewrap(&caller, &request.into_inner().into()).await?;
+        let sealed = self.0.ciphertexts.rewrap(&caller, &request.into_inner().into()).await?;
         Ok(Response::new(RewrapResponse { ciphertext: sealed.text, kid: sealed.kid.to_string() }))
     }
 
@@ -45,7 +45,7 @@ impl CryptoService for Api {
         request: Request<GenerateDataKeyRequest>,
     ) -> Answer<GenerateDataKeyResponse> {
         let caller = Caller::of(&request)?;
-        let key = self.0.generate_data_key(&caller, &request.into_inner().into()).await?;
+        let key = self.0.ciphertexts.generate_data_key(&caller, &request.into_inner().into()).await?;
         let kid = key.sealed.kid.to_string();
         let plaintext = key.plaintext.map(|key| key.expose().to_vec().into()).unwrap_or_default();
         Ok(Response::new(GenerateDataKeyResponse { plaintext, ciphertext: key.sealed.text, kid }))
@@ -53,19 +53,19 @@ impl CryptoService for Api {
 
     async fn batch_encrypt(&self, request: Request<BatchEncryptRequest>) -> Answer<BatchEncryptResponse> {
         let caller = Caller::of(&request)?;
-        let outcomes = self.0.encrypt_batch(&caller, items(request.into_inner().items)).await?;
+        let outcomes = self.0.ciphertexts.encrypt_batch(&caller, items(request.into_inner().items)).await?;
         Ok(Response::new(BatchEncryptResponse { results: results(outcomes, convert::encrypt_result) }))
     }
 
     async fn batch_decrypt(&self, request: Request<BatchDecryptRequest>) -> Answer<BatchDecryptResponse> {
         let caller = Caller::of(&request)?;
-        let outcomes = self.0.decrypt_batch(&caller, items(request.into_inner().items)).await?;
+        let outcomes = self.0.ciphertexts.decrypt_batch(&caller, items(request.into_inner().items)).await?;
         Ok(Response::new(BatchDecryptResponse { results: results(outcomes, convert::decrypt_result) }))
     }
 
     async fn batch_rewrap(&self, request: Request<BatchRewrapRequest>) -> Answer<BatchRewrapResponse> {
         let caller = Caller::of(&request)?;
-        let outcomes = self.0.rewrap_batch(&caller, items(request.into_inner().items)).await?;
+        let outcomes = self.0.ciphertexts.rewrap_batch(&caller, items(request.into_inner().items)).await?;
         Ok(Response::new(BatchRewrapResponse { results: results(outcomes, convert::rewrap_result) }))
     }
 
@@ -74,7 +74,8 @@ impl CryptoService for Api {
         request: Request<BatchGenerateDataKeyRequest>,
     ) -> Answer<BatchGenerateDataKeyResponse> {
         let caller = Caller::of(&request)?;
-        let outcomes = self.0.generate_data_key_batch(&caller, items(request.into_inner().items)).await?;
+        let outcomes =
+            self.0.ciphertexts.generate_data_key_batch(&caller, items(request.into_inner().items)).await?;
         Ok(Response::new(BatchGenerateDataKeyResponse {
             results: results(outcomes, convert::data_key_result),
         }))
@@ -87,13 +88,13 @@ impl CryptoService for Api {
         request: Request<Streaming<CheckDecryptableRequest>>,
     ) -> Answer<Self::CheckDecryptableStream> {
         let caller = Caller::of(&request)?;
-        Ok(Response::new(check::answer(Arc::clone(&self.0), caller, request.into_inner())))
+        Ok(Response::new(check::answer(Arc::clone(&self.0.ciphertexts), caller, request.into_inner())))
     }
 
     async fn sign_manifest(&self, request: Request<SignManifestRequest>) -> Answer<SignManifestResponse> {
         let caller = Caller::of(&request)?;
         let digest = convert::manifest_digest(&request.into_inner())?;
-        let (kid, signature) = self.0.sign_manifest(&caller, &digest).await?;
+        let (kid, signature) = self.0.signing.sign_manifest(&caller, &digest).await?;
         let signature = signature.to_vec().into();
         Ok(Response::new(SignManifestResponse { signature, kid: kid.to_string() }))
     }
@@ -102,7 +103,7 @@ impl CryptoService for Api {
         &self,
         _: Request<ExportSigningKeyRequest>,
     ) -> Answer<ExportSigningKeyResponse> {
-        let keys = self.0.signing_keys().iter().map(convert::signing_key).collect();
+        let keys = self.0.signing.public_keys().iter().map(convert::signing_key).collect();
         Ok(Response::new(ExportSigningKeyResponse { keys }))
     }
 }

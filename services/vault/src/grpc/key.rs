@@ -1,7 +1,5 @@
 //! `KeyService`.
 
-use std::sync::Arc;
-
 use prost_types::Timestamp;
 use strongroom_api::vault::v1::key_service_server::KeyService;
 use strongroom_api::vault::v1::{
@@ -18,33 +16,33 @@ use strongroom_runtime::Caller;
 use tokio_stream::StreamExt as _;
 use tonic::{Request, Response, Status, async_trait};
 
-use super::{Answer, Api, Replies};
-use crate::convert::{duration, micros};
-use crate::error::Error;
-use crate::fields;
+use super::convert::{duration, micros};
+use super::{Answer, Api, Replies, fields};
+use crate::error::{Error, Result};
+use crate::keys::CensusReport;
 
-/// How long a destruction can be undone, in microseconds, when nothing is said.
+/// How long a destruction can be undone by default, in microseconds.
 const DESTROYED_AFTER: i64 = 7 * 24 * 60 * 60 * 1_000_000;
 const SOONEST_DESTROYED: i64 = 60 * 60 * 1_000_000;
 
 #[async_trait]
 impl KeyService for Api {
     async fn list_key_versions(&self, _: Request<ListKeyVersionsRequest>) -> Answer<ListKeyVersionsResponse> {
-        let versions = self.0.key_versions().await?.into_iter().map(Into::into).collect();
+        let versions = self.0.keys.versions().await?.into_iter().map(Into::into).collect();
         Ok(Response::new(ListKeyVersionsResponse { versions }))
     }
 
     async fn create_key(&self, request: Request<CreateKeyRequest>) -> Answer<CreateKeyResponse> {
         let caller = Caller::of(&request)?;
         let key_id = fields::key_id("key_id", &request.into_inner().key_id)?;
-        let version = self.0.create_key(&caller, &key_id).await?;
+        let version = self.0.keys.create(&caller, &key_id).await?;
         Ok(Response::new(CreateKeyResponse { version: Some(version.into()) }))
     }
 
     async fn rotate_key(&self, request: Request<RotateKeyRequest>) -> Answer<RotateKeyResponse> {
         let caller = Caller::of(&request)?;
         let key_id = fields::key_id("key_id", &request.into_inner().key_id)?;
-        let version = self.0.rotate_key(&caller, &key_id).await?;
+        let version = self.0.keys.rotate(&caller, &key_id).await?;
         Ok(Response::new(RotateKeyResponse { version: Some(version.into()) }))
     }
 
@@ -57,14 +55,14 @@ impl KeyService for Api {
             let problem = "must not be negative; 0 means no limit".into();
             return Err(Error::Field { field: "rows_per_second", problem }.into());
         }
-        let progress = Arc::clone(&self.0).reencrypt(&caller, i64::from(rows_per_second)).await?;
+        let progress = self.0.reencryption.start(&caller, i64::from(rows_per_second)).await?;
         let progress = progress.map(|progress| progress.map(Into::into).map_err(Status::from));
         Ok(Response::new(Box::pin(progress)))
     }
 
     async fn get_key_census(&self, request: Request<GetKeyCensusRequest>) -> Answer<GetKeyCensusResponse> {
         let key_id = fields::optional(&request.into_inner().key_id, |id| fields::key_id("key_id", id))?;
-        Ok(Response::new(self.0.key_census(&key_id).await?.into()))
+        Ok(Response::new(self.0.ledger.census(&key_id).await?.into()))
     }
 
     async fn report_key_census(
@@ -72,20 +70,8 @@ impl KeyService for Api {
         request: Request<ReportKeyCensusRequest>,
     ) -> Answer<ReportKeyCensusResponse> {
         let caller = Caller::of(&request)?;
-        let request = request.into_inner();
-        let key_id = fields::key_id("key_id", &request.key_id)?;
-        let source = fields::text("source", &request.source)?;
-        let column = fields::column("column", &request.column)?;
-        for (kid, count) in &request.values {
-            fields::kid("values", kid)?;
-            if *count < 0 {
-                let problem = format!("{kid} cannot hold {count} values");
-                return Err(Error::Field { field: "values", problem }.into());
-            }
-        }
-        let time = micros("count_time", request.count_time.as_ref())?;
-        let values = request.values.into_iter().collect();
-        self.0.report_census(&caller, &key_id, &source, &column, values, time).await?;
+        let report = census_report(request.into_inner(), self.now())?;
+        self.0.ledger.report_census(&caller, report).await?;
         Ok(Response::new(ReportKeyCensusResponse {}))
     }
 
@@ -95,7 +81,7 @@ impl KeyService for Api {
     ) -> Answer<DisableKeyVersionResponse> {
         let caller = Caller::of(&request)?;
         let kid = fields::kid("kid", &request.into_inner().kid)?;
-        let version = self.0.disable_key_version(&caller, &kid).await?;
+        let version = self.0.retirement.disable(&caller, &kid).await?;
         Ok(Response::new(DisableKeyVersionResponse { version: Some(version.into()) }))
     }
 
@@ -105,7 +91,7 @@ impl KeyService for Api {
     ) -> Answer<EnableKeyVersionResponse> {
         let caller = Caller::of(&request)?;
         let kid = fields::kid("kid", &request.into_inner().kid)?;
-        let version = self.0.enable_key_version(&caller, &kid).await?;
+        let version = self.0.retirement.enable(&caller, &kid).await?;
         Ok(Response::new(EnableKeyVersionResponse { version: Some(version.into()) }))
     }
 
@@ -120,7 +106,7 @@ impl KeyService for Api {
         if after < SOONEST_DESTROYED {
             return Err(Error::Field { field: "after", problem: "must be at least an hour".into() }.into());
         }
-        let version = self.0.destroy_key_version(&caller, &kid, after).await?;
+        let version = self.0.retirement.destroy(&caller, &kid, after).await?;
         Ok(Response::new(DestroyKeyVersionResponse { version: Some(version.into()) }))
     }
 
@@ -130,7 +116,7 @@ impl KeyService for Api {
     ) -> Answer<UndoDestroyKeyVersionResponse> {
         let caller = Caller::of(&request)?;
         let kid = fields::kid("kid", &request.into_inner().kid)?;
-        let version = self.0.undo_destroy_key_version(&caller, &kid).await?;
+        let version = self.0.retirement.undo_destroy(&caller, &kid).await?;
         Ok(Response::new(UndoDestroyKeyVersionResponse { version: Some(version.into()) }))
     }
 
@@ -140,12 +126,12 @@ impl KeyService for Api {
     ) -> Answer<ApproveKeyRequestResponse> {
         let caller = Caller::of(&request)?;
         let id = fields::id("id", &request.into_inner().id)?;
-        let request = self.0.approve_key_request(&caller, &id).await?;
+        let request = self.0.approvals.approve(&caller, &id).await?;
         Ok(Response::new(ApproveKeyRequestResponse { request: Some(request.into()) }))
     }
 
     async fn list_key_requests(&self, _: Request<ListKeyRequestsRequest>) -> Answer<ListKeyRequestsResponse> {
-        let requests = self.0.key_requests().await?.into_iter().map(Into::into).collect();
+        let requests = self.0.approvals.requests().await?.into_iter().map(Into::into).collect();
         Ok(Response::new(ListKeyRequestsResponse { requests }))
     }
 
@@ -157,7 +143,7 @@ impl KeyService for Api {
         let request = request.into_inner();
         let archive_id = fields::id("archive_id", &request.archive_id)?;
         let expire_time = self.until(request.expire_time.as_ref())?;
-        let kids = self.0.pin_key_versions(&caller, &archive_id, expire_time).await?;
+        let kids = self.0.ledger.pin_live_versions(&caller, &archive_id, expire_time).await?;
         Ok(Response::new(PinKeyVersionsResponse { kids }))
     }
 
@@ -167,7 +153,7 @@ impl KeyService for Api {
         let archive_id = fields::id("archive_id", &request.archive_id)?;
         let expire_time = self.until(request.expire_time.as_ref())?;
         let kids = fields::kids("kids", &request.kids)?;
-        self.0.narrow_key_pins(&caller, &archive_id, kids, expire_time).await?;
+        self.0.ledger.narrow_pins(&caller, &archive_id, kids, expire_time).await?;
         Ok(Response::new(NarrowKeyPinsResponse {}))
     }
 
@@ -177,15 +163,15 @@ impl KeyService for Api {
     ) -> Answer<ReleaseKeyPinsResponse> {
         let caller = Caller::of(&request)?;
         let archive_id = fields::id("archive_id", &request.into_inner().archive_id)?;
-        self.0.release_key_pins(&caller, &archive_id).await?;
+        self.0.ledger.release_pins(&caller, &archive_id).await?;
         Ok(Response::new(ReleaseKeyPinsResponse {}))
     }
 
     async fn export_key_ring(&self, request: Request<ExportKeyRingRequest>) -> Answer<ExportKeyRingResponse> {
         let caller = Caller::of(&request)?;
-        let versions = self.0.export_ring(&caller).await?;
+        let versions = self.0.keys.export_ring(&caller).await?;
         Ok(Response::new(ExportKeyRingResponse {
-            root_key_id: self.0.root_key_id().to_string(),
+            root_key_id: self.0.ring.root_key_id().to_string(),
             versions: versions.into_iter().map(Into::into).collect(),
         }))
     }
@@ -193,8 +179,24 @@ impl KeyService for Api {
 
 impl Api {
     /// When pins lapse.
-    fn until(&self, given: Option<&Timestamp>) -> Result<Option<i64>, Error> {
+    fn until(&self, given: Option<&Timestamp>) -> Result<Option<i64>> {
         let field = "expire_time";
-        fields::future(field, micros(field, given)?, self.0.now())
+        fields::future(field, micros(field, given)?, self.now())
     }
+}
+
+fn census_report(request: ReportKeyCensusRequest, now: i64) -> Result<CensusReport> {
+    let key_id = fields::key_id("key_id", &request.key_id)?;
+    let source = fields::text("source", &request.source)?;
+    let column = fields::column("column", &request.column)?;
+    for (kid, count) in &request.values {
+        fields::kid("values", kid)?;
+        if *count < 0 {
+            let problem = format!("{kid} cannot hold {count} values");
+            return Err(Error::Field { field: "values", problem });
+        }
+    }
+    let time = micros("count_time", request.count_time.as_ref())?;
+    let time = fields::past("count_time", time, now)?;
+    Ok(CensusReport { key_id, source, column, values: request.values.into_iter().collect(), time })
 }

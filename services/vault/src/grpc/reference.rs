@@ -9,11 +9,10 @@ use strongroom_api::vault::v1::{
 use strongroom_runtime::Caller;
 use tonic::{Request, Response, async_trait};
 
-use super::{Answer, Api};
+use super::paging::{List, Page};
+use super::{Answer, Api, fields};
+use crate::credentials::{Binding, NewReference};
 use crate::error::{Error, Result};
-use crate::fields;
-use crate::paging::Page;
-use crate::references::{Binding, NewReference};
 use crate::store::ReferenceFilter;
 
 /// Longer chains hide which credential is used.
@@ -29,7 +28,7 @@ impl ReferenceService for Api {
         let request = request.into_inner();
         let kind = fields::kind("kind", &request.kind)?;
         let consumer = fields::text("consumer", &request.consumer)?;
-        let resolved = self.0.resolve_reference(&caller, &kind, &consumer).await?;
+        let resolved = self.0.references.resolve(&caller, &kind, &consumer).await?;
         let skipped = resolved.skipped.into_iter().map(Into::into).collect();
         Ok(Response::new(ResolveReferenceResponse {
             credential_id: resolved.credential_id,
@@ -51,14 +50,14 @@ impl ReferenceService for Api {
             let problem = "must be another credential than from_credential_id".into();
             return Err(Error::Field { field: "to_credential_id", problem }.into());
         }
-        let reassigned = self.0.reassign_references(&caller, &from, &to).await?;
+        let reassigned = self.0.references.reassign(&caller, &from, &to).await?;
         Ok(Response::new(ReassignReferencesResponse { reassigned }))
     }
 
     async fn bind_reference(&self, request: Request<BindReferenceRequest>) -> Answer<BindReferenceResponse> {
         let caller = Caller::of(&request)?;
         let new = new_reference(&request.into_inner())?;
-        let reference = self.0.bind_reference(&caller, new).await?;
+        let reference = self.0.references.bind(&caller, new).await?;
         Ok(Response::new(BindReferenceResponse { reference: Some(reference.into()) }))
     }
 
@@ -74,8 +73,13 @@ impl ReferenceService for Api {
             kind: fields::optional(&request.kind, |kind| fields::kind("kind", kind))?,
             selection: caller.principal.selectors,
         };
-        let (references, next_page_token) = self.0.references(&filter, &page).await?;
-        let references = references.into_iter().map(Into::into).collect();
+        let list = List::new("references", &filter);
+        let last = list.open(&self.0.ring.current(), page.token)?.unwrap_or_default();
+        let after = last.split_once('\0').unwrap_or_default();
+        let mut rows = self.0.references.list(&filter, after, page.limit()).await?;
+        let last = page.cut(&mut rows, |row| format!("{}\0{}", row.kind, row.consumer));
+        let next_page_token = list.seal(&self.0.ring.current(), last)?;
+        let references = rows.into_iter().map(Into::into).collect();
         Ok(Response::new(ListReferencesResponse { references, next_page_token }))
     }
 
@@ -87,7 +91,7 @@ impl ReferenceService for Api {
         let request = request.into_inner();
         let kind = fields::kind("kind", &request.kind)?;
         let consumer = fields::text("consumer", &request.consumer)?;
-        self.0.release_reference(&caller, &kind, &consumer).await?;
+        self.0.references.release(&caller, &kind, &consumer).await?;
         Ok(Response::new(ReleaseReferenceResponse {}))
     }
 }

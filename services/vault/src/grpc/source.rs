@@ -1,37 +1,40 @@
 //! `SourceService`: the vault's own tables, for the backup service. Restoring them comes with restore.
 
-use std::pin::Pin;
-
+use strongroom_api::source::v1::read_snapshot_response::{Begun, End, Message, Rows, TableEnd};
 use strongroom_api::source::v1::source_service_server::SourceService;
 use strongroom_api::source::v1::{
     AbortStageRequest, AbortStageResponse, CommitStageRequest, CommitStageResponse, DescribeSourceRequest,
-    DescribeSourceResponse, ReadSnapshotRequest, ReadSnapshotResponse, StageTablesRequest,
-    StageTablesResponse,
+    DescribeSourceResponse, EncryptedColumn, ReadSnapshotRequest, ReadSnapshotResponse, StageTablesRequest,
+    StageTablesResponse, Table,
 };
-use tokio_stream::{Stream, StreamExt as _};
+use tokio_stream::StreamExt as _;
 use tonic::{Request, Response, Status, Streaming, async_trait};
 
-use super::{Answer, Api};
-use crate::convert::micros;
-use crate::error::Error;
+use super::convert::micros;
+use super::{Answer, Api, Replies, fields};
+use crate::error::{Error, Result};
+use crate::source::{DescribedTable, SnapshotPart, SourceTable, TABLES};
+use crate::store::columns::SEALED;
 
 const NO_RESTORE: Error = Error::Unimplemented("this vault cannot take tables back yet");
 
 #[async_trait]
 impl SourceService for Api {
-    type ReadSnapshotStream = Pin<Box<dyn Stream<Item = Result<ReadSnapshotResponse, Status>> + Send>>;
+    type ReadSnapshotStream = Replies<ReadSnapshotResponse>;
 
     async fn describe_source(&self, _: Request<DescribeSourceRequest>) -> Answer<DescribeSourceResponse> {
-        let tables = self.0.describe_source().await?;
+        let tables = self.0.source.describe().await?;
+        let tables = tables.into_iter().map(table).collect::<Result<_>>()?;
         Ok(Response::new(DescribeSourceResponse { tables }))
     }
 
     async fn read_snapshot(&self, request: Request<ReadSnapshotRequest>) -> Answer<Self::ReadSnapshotStream> {
         let request = request.into_inner();
-        // The vault's tables have no time column, so that it selects nothing here.
+        // The vault's tables have no time column, so this selects nothing; it is parsed to refuse a wrong time.
         micros("since", request.since.as_ref())?;
-        let messages = self.0.read_source(&request.groups, &request.tables).await?;
-        Ok(Response::new(Box::pin(messages.map(|message| message.map_err(Status::from)))))
+        let parts = self.0.source.read(selected(&request.groups, &request.tables)?).await?;
+        let messages = parts.map(|part| part.and_then(message).map_err(Status::from));
+        Ok(Response::new(Box::pin(messages)))
     }
 
     async fn stage_tables(&self, _: Request<Streaming<StageTablesRequest>>) -> Answer<StageTablesResponse> {
@@ -45,4 +48,66 @@ impl SourceService for Api {
     async fn abort_stage(&self, _: Request<AbortStageRequest>) -> Answer<AbortStageResponse> {
         Err(NO_RESTORE.into())
     }
+}
+
+/// The tables that the request names, in the order in which they are read.
+fn selected(groups: &[String], tables: &[String]) -> Result<Vec<&'static SourceTable>> {
+    fields::each("groups", groups, |field, group| match TABLES.iter().any(|table| table.group == group) {
+        true if !group.is_empty() => Ok(()),
+        _ => Err(Error::Field { field, problem: "names no group of the vault".into() }),
+    })?;
+    let included =
+        |table: &&SourceTable| table.group.is_empty() || groups.iter().any(|group| group == table.group);
+    fields::each("tables", tables, |field, name| {
+        let refuse = |problem: String| Err(Error::Field { field, problem });
+        match TABLES.iter().find(|table| table.name == name) {
+            None => refuse("names no table of the vault".into()),
+            // Leaving it out silently would make an incomplete backup that looks complete.
+            Some(table) if !included(&table) => {
+                refuse(format!("belongs to the group {:?}; include that group too", table.group))
+            }
+            Some(_) => Ok(()),
+        }
+    })?;
+    let chosen = |table: &&SourceTable| tables.is_empty() || tables.iter().any(|name| name == table.name);
+    Ok(TABLES.iter().filter(included).filter(chosen).collect())
+}
+
+fn table(described: DescribedTable) -> Result<Table> {
+    let DescribedTable { table, schema } = described;
+    let schema_json = serde_json::to_vec(&schema).map_err(|error| Error::Inconsistent(error.to_string()))?;
+    Ok(Table {
+        name: table.name.into(),
+        schema_json: schema_json.into(),
+        group: table.group.into(),
+        encrypted_columns: table.encrypted_columns.iter().map(|column| (*column).into()).collect(),
+        time_column: String::new(),
+        sealed: table.encrypted_columns.iter().map(|column| encrypted_column(table.name, column)).collect(),
+    })
+}
+
+/// The key and additional data with which `CheckDecryptable` is asked about the column.
+fn encrypted_column(table: &str, column: &str) -> EncryptedColumn {
+    let known = SEALED.iter().find(|sealed| sealed.table == table && sealed.column == column);
+    let (key_id, aad) = known.map(|sealed| (sealed.key_id, format!("{{{}}}", sealed.id))).unwrap_or_default();
+    EncryptedColumn { name: column.into(), key_id: key_id.into(), aad }
+}
+
+fn message(part: SnapshotPart) -> Result<ReadSnapshotResponse> {
+    let message = match part {
+        SnapshotPart::Begun { tables, engine, kind, kids } => {
+            let tables = tables.into_iter().map(table).collect::<Result<_>>()?;
+            Message::Begun(Begun { tables, engine, snapshot: kind.into(), kids })
+        }
+        SnapshotPart::Rows(block) => Message::Rows(Rows { json: block.bytes, count: signed(block.rows) }),
+        SnapshotPart::TableEnd { name, rows } => {
+            Message::TableEnd(TableEnd { name: name.into(), rows: signed(rows) })
+        }
+        SnapshotPart::End => Message::End(End {}),
+    };
+    Ok(ReadSnapshotResponse { message: Some(message) })
+}
+
+fn signed(rows: u64) -> i64 {
+    i64::try_from(rows).unwrap_or(i64::MAX)
 }

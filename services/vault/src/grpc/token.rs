@@ -8,22 +8,18 @@ use strongroom_api::vault::v1::{
 use strongroom_runtime::Caller;
 use tonic::{Request, Response, async_trait};
 
-use super::{Answer, Api};
-use crate::convert::micros;
+use super::convert::micros;
+use super::paging::{List, Page, foreign_token};
+use super::{Answer, Api, fields};
+use crate::access::NewToken;
 use crate::error::Result;
-use crate::fields;
-use crate::paging::Page;
 
 #[async_trait]
 impl TokenService for Api {
     async fn issue_token(&self, request: Request<IssueTokenRequest>) -> Answer<IssueTokenResponse> {
         let caller = Caller::of(&request)?;
-        let request = request.into_inner();
-        let name = fields::text("name", &request.name)?;
-        let expiry = micros("expire_time", request.expire_time.as_ref())?;
-        let expiry = fields::future("expire_time", expiry, self.0.now())?;
-        let selectors = fields::selectors("selectors", &request.selectors)?;
-        let (row, token) = self.0.issue_token(&caller, name, &request.role, expiry, &selectors).await?;
+        let new = new_token(&request.into_inner(), self.now())?;
+        let (row, token) = self.0.tokens.issue(&caller, new).await?;
         let secret = token.expose().to_owned();
         Ok(Response::new(IssueTokenResponse { token: Some(row.try_into()?), secret }))
     }
@@ -31,15 +27,19 @@ impl TokenService for Api {
     async fn list_tokens(&self, request: Request<ListTokensRequest>) -> Answer<ListTokensResponse> {
         let request = request.into_inner();
         let page = Page::parse(request.page_size, &request.page_token)?;
-        let (tokens, next_page_token) = self.0.tokens(&page).await?;
-        let tokens = tokens.into_iter().map(TryInto::try_into).collect::<Result<_>>()?;
+        let list = List::new("tokens", &());
+        let last = list.open(&self.0.ring.current(), page.token)?;
+        let mut rows = self.0.tokens.list(after(last.as_deref())?, page.limit()).await?;
+        let last = page.cut(&mut rows, |row| format!("{} {}", row.create_time, row.id));
+        let next_page_token = list.seal(&self.0.ring.current(), last)?;
+        let tokens = rows.into_iter().map(TryInto::try_into).collect::<Result<_>>()?;
         Ok(Response::new(ListTokensResponse { tokens, next_page_token }))
     }
 
     async fn revoke_token(&self, request: Request<RevokeTokenRequest>) -> Answer<RevokeTokenResponse> {
         let caller = Caller::of(&request)?;
         let id = fields::id("id", &request.into_inner().id)?;
-        let token = self.0.revoke_token(&caller, &id).await?;
+        let token = self.0.tokens.revoke(&caller, &id).await?;
         Ok(Response::new(RevokeTokenResponse { token: Some(token.try_into()?) }))
     }
 
@@ -47,7 +47,7 @@ impl TokenService for Api {
         &self,
         request: Request<IntrospectTokenRequest>,
     ) -> Answer<IntrospectTokenResponse> {
-        let Some(principal) = self.0.principal(&request.into_inner().token).await? else {
+        let Some(principal) = self.0.tokens.principal(&request.into_inner().token).await? else {
             return Ok(Response::new(IntrospectTokenResponse::default()));
         };
         Ok(Response::new(IntrospectTokenResponse {
@@ -58,4 +58,20 @@ impl TokenService for Api {
             selectors: principal.selectors.to_proto(),
         }))
     }
+}
+
+fn new_token(request: &IssueTokenRequest, now: i64) -> Result<NewToken> {
+    let name = fields::text("name", &request.name)?;
+    let expire_time = micros("expire_time", request.expire_time.as_ref())?;
+    let expire_time = fields::future("expire_time", expire_time, now)?;
+    let selectors = fields::selectors("selectors", &request.selectors)?;
+    let role = fields::role("role", &request.role)?;
+    Ok(NewToken { name, role, expire_time, selectors })
+}
+
+/// Creation time and id of the row after which a page begins.
+fn after(last: Option<&str>) -> Result<(i64, &str)> {
+    let Some(last) = last else { return Ok((i64::MIN, "")) };
+    let (time, id) = last.split_once(' ').ok_or_else(foreign_token)?;
+    Ok((time.parse().map_err(|_| foreign_token())?, id))
 }

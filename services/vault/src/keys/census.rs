@@ -1,32 +1,46 @@
-//! Who needs which version: counted in our own tables, reported for the columns of others.
+//! The census: how many values need each version. The vault counts its own tables; other services report theirs.
 
 use std::collections::BTreeMap;
 
 use strongroom_crypto::Purpose;
 use strongroom_runtime::Caller;
 
-use super::columns;
+use super::{Ledger, versions};
+use crate::audit::Event;
 use crate::error::{Error, Result};
-use crate::store::{CensusRow, KeyVersionRow, PinRow};
-use crate::vault::Vault;
+use crate::store::{CensusRow, KeyVersionRow, PinRow, columns};
 
-/// How long a report of another service's column says something.
+/// How long a report of another service's column is valid, in microseconds.
 const FRESH: i64 = 24 * 60 * 60 * 1_000_000;
-/// By then every process of the vault has followed a rotation; until then one may seal with the version before.
+/// Time after a rotation by which every process of the vault uses the new version, in microseconds. Until then one
+/// may still seal with the version before.
 const FOLLOWED: i64 = 5 * 1_000_000;
 
-/// Values by version, and the archives that pin one.
+/// Values by version, and the pins of archives.
 pub(crate) struct Census {
     pub(crate) counts: Vec<CensusRow>,
     pub(crate) pins: Vec<PinRow>,
 }
 
-impl Vault {
+/// Another service's count of the values in one of its columns.
+pub(crate) struct CensusReport {
+    pub(crate) key_id: String,
+    /// The service or database that was counted.
+    pub(crate) source: String,
+    /// `table.column`.
+    pub(crate) column: String,
+    /// Values by kid, none negative.
+    pub(crate) values: BTreeMap<String, i64>,
+    /// When they were counted; not in the future.
+    pub(crate) time: i64,
+}
+
+impl Ledger {
     /// The census of one key, or of all when `key_id` is empty.
-    pub(crate) async fn key_census(&self, key_id: &str) -> Result<Census> {
+    pub(crate) async fn census(&self, key_id: &str) -> Result<Census> {
         let versions = match key_id {
-            "" => self.key_versions().await?,
-            key_id => self.versions_of(key_id).await?,
+            "" => versions::all(self.store.as_ref()).await?,
+            key_id => versions::of_key(self.store.as_ref(), key_id).await?,
         };
         let now = self.now();
         let mut counts = Vec::new();
@@ -49,23 +63,11 @@ impl Vault {
         Ok(Census { counts, pins })
     }
 
-    /// Takes a report of another service's column: `values` by kid, as counted at `time` or now.
-    pub(crate) async fn report_census(
-        &self,
-        caller: &Caller,
-        key_id: &str,
-        source: &str,
-        column: &str,
-        mut values: BTreeMap<String, i64>,
-        time: Option<i64>,
-    ) -> Result<()> {
-        let now = self.now();
-        let time = time.unwrap_or(now);
-        if time > now {
-            return Err(Error::Field { field: "count_time", problem: "must not be in the future".into() });
-        }
-        let versions = self.versions_of(key_id).await?;
-        if versions[0].purpose != Purpose::Caller.as_str() {
+    /// Replaces what was reported for the same source, column and key.
+    pub(crate) async fn report_census(&self, caller: &Caller, report: CensusReport) -> Result<()> {
+        let CensusReport { key_id, source, column, mut values, time } = report;
+        let versions = versions::of_key(self.store.as_ref(), &key_id).await?;
+        if versions[0].purpose != Purpose::Caller {
             let problem = "must be a key for callers; the vault counts its own".into();
             return Err(Error::Field { field: "key_id", problem });
         }
@@ -73,9 +75,9 @@ impl Vault {
         let rows: Vec<CensusRow> = versions
             .into_iter()
             .map(|version| CensusRow {
-                source: source.to_owned(),
-                column_name: column.to_owned(),
-                key_id: key_id.to_owned(),
+                source: source.clone(),
+                column_name: column.clone(),
+                key_id: key_id.clone(),
                 value_count: values.remove(&version.kid).unwrap_or(0),
                 kid: version.kid,
                 time,
@@ -87,8 +89,7 @@ impl Vault {
                 problem: format!("{kid} is no version of {key_id}"),
             });
         }
-        let event = self
-            .event(caller, "key.census_reported", key_id)
+        let event = Event::by(caller, self.now(), "key.census_reported", &key_id)
             .with("source", source)
             .with("column", column)
             .with("values", total)
@@ -97,9 +98,9 @@ impl Vault {
     }
 
     /// Whether every column that was ever reported for the version's key was counted within a day, and after
-    /// the version had stopped sealing: an older report says nothing about what came later.
+    /// the version had stopped sealing: an older report does not cover values sealed later.
     pub(super) async fn census_is_fresh(&self, version: &KeyVersionRow) -> Result<bool> {
-        let versions = self.versions_of(&version.key_id).await?;
+        let versions = versions::of_key(self.store.as_ref(), &version.key_id).await?;
         let next = versions.iter().find(|next| next.number > version.number);
         let sealed_until = next.map(|next| next.create_time + FOLLOWED);
         let oldest = (self.now() - FRESH).max(sealed_until.unwrap_or(i64::MIN));

@@ -1,8 +1,10 @@
-//! Re-encryption: values move to the primary versions while everything goes on.
+//! Re-encryption: values move to the primary versions while reads and writes continue.
 //!
-//! A run is a row in the database. One process at a time holds its lease and walks the columns in batches; a
-//! value is replaced only if it is still the one that was read, so no write is lost and a crash at any moment
-//! costs nothing but the batch. Passes repeat until nothing is left, or one finds nothing that opens.
+//! A run is a row in the database. One process at a time holds its lease and walks the columns in batches. A value
+//! is replaced only if it is still the one that was read, so no write is lost and a crash costs one batch at most.
+//! Passes repeat until no value is left, or a pass finds none that opens.
+
+mod pace;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,53 +12,37 @@ use std::time::Duration;
 
 use async_stream::try_stream;
 use strongroom_crypto::KeyRing;
-use strongroom_runtime::Caller;
+use strongroom_runtime::{Caller, Clock};
 use tokio::sync::Notify;
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::sleep;
 use tokio_stream::Stream;
 use uuid::Uuid;
 
-use super::columns::{SEALED, SealedColumn};
-use crate::audit::{Event, outcome};
+use super::Ring;
+use crate::audit::Event;
 use crate::error::{Error, Result};
-use crate::store::{Lease, ReencryptJobRow, Resealed, SealedRow};
-use crate::vault::Vault;
+use crate::store::columns::{SEALED, SealedColumn};
+use crate::store::{JobState, Lease, Outcome, ReencryptJobRow, Resealed, SealedRow, Store};
+use pace::Pace;
 
-/// Rows in one transaction. Five times as many were no faster in PostgreSQL (62,000 and 52,000 a second against
-/// 62,000 and 60,000), and live writes to them would wait longer.
-const BATCH: i64 = 1000;
-/// How long a silent process keeps others from the run.
+/// How long a silent process keeps others from the run, in microseconds.
 const LEASE: i64 = 5_000_000;
-/// How often a joined caller's progress is looked up, and how many look-ups pass between two messages.
+/// Interval at which a joined caller's progress is looked up, and look-ups between two messages.
 const LOOK: Duration = Duration::from_millis(100);
 const LOOKS_PER_MESSAGE: u32 = 10;
 
-/// How this process takes part in runs.
-pub(crate) struct Jobs {
-    /// Names it in leases.
+/// Runs of the re-encryption, as this process takes part in them.
+pub(crate) struct Reencryption {
+    store: Arc<dyn Store>,
+    ring: Arc<Ring>,
+    clock: Arc<dyn Clock>,
+    /// This process in leases.
     instance: String,
     started: Notify,
     stopping: AtomicBool,
 }
 
-impl Jobs {
-    pub(crate) fn new() -> Self {
-        let instance = Uuid::now_v7().to_string();
-        Self { instance, started: Notify::new(), stopping: AtomicBool::new(false) }
-    }
-
-    /// Waits until a run was asked for here.
-    pub(crate) async fn started(&self) {
-        self.started.notified().await;
-    }
-
-    /// Ends the streams of joined callers; the run goes on elsewhere or later.
-    pub(crate) fn stop(&self) {
-        self.stopping.store(true, Ordering::Relaxed);
-    }
-}
-
-/// How far a run is.
+/// The progress of a run.
 pub(crate) struct Progress {
     pub(crate) rows_done: i64,
     pub(crate) rows_left: i64,
@@ -69,17 +55,33 @@ struct Batch {
     rows: Vec<Resealed>,
 }
 
-impl Vault {
-    /// Starts a run or joins the running one; the stream tells how far it is.
-    pub(crate) async fn reencrypt(
-        self: Arc<Self>,
+impl Reencryption {
+    pub(crate) fn new(store: Arc<dyn Store>, ring: Arc<Ring>, clock: Arc<dyn Clock>) -> Self {
+        let instance = Uuid::now_v7().to_string();
+        let (started, stopping) = (Notify::new(), AtomicBool::new(false));
+        Self { store, ring, clock, instance, started, stopping }
+    }
+
+    /// Waits until this process is asked for a run.
+    pub(crate) async fn started(&self) {
+        self.started.notified().await;
+    }
+
+    /// Ends the streams of joined callers; the run goes on elsewhere or later.
+    pub(crate) fn stop(&self) {
+        self.stopping.store(true, Ordering::Relaxed);
+    }
+
+    /// Starts a run or joins the running one; the stream reports its progress.
+    pub(crate) async fn start(
+        self: &Arc<Self>,
         caller: &Caller,
         rows_per_second: i64,
     ) -> Result<impl Stream<Item = Result<Progress>> + Send + use<>> {
         let now = self.now();
         let job = ReencryptJobRow {
             id: Uuid::now_v7().to_string(),
-            state: "running".into(),
+            state: JobState::Running,
             rows_per_second,
             rows_done: 0,
             rows_left: self.rows_left().await?,
@@ -88,14 +90,13 @@ impl Vault {
             lease_owner: String::new(),
             lease_until: 0,
         };
-        let event = self
-            .event(caller, "key.reencrypt_started", &job.id)
+        let event = Event::by(caller, self.now(), "key.reencrypt_started", &job.id)
             .with("rows_left", job.rows_left)
             .with("rows_per_second", rows_per_second)
             .finish();
         let job = self.store.start_reencrypt(&job, &event).await?;
-        self.jobs.started.notify_one();
-        Ok(self.follow(job.id))
+        self.started.notify_one();
+        Ok(Arc::clone(self).follow(job.id))
     }
 
     fn follow(self: Arc<Self>, id: String) -> impl Stream<Item = Result<Progress>> + Send + use<> {
@@ -104,14 +105,14 @@ impl Vault {
             loop {
                 let found = self.store.reencrypt_job(&id).await?;
                 let job = found.ok_or_else(|| Error::Inconsistent(format!("reencrypt_jobs has no {id}")))?;
-                let done = job.state == "done";
+                let done = job.state == JobState::Done;
                 if done || looks.is_multiple_of(LOOKS_PER_MESSAGE) {
                     yield Progress { rows_done: job.rows_done, rows_left: job.rows_left, done };
                 }
                 if done {
                     return;
                 }
-                if self.jobs.stopping.load(Ordering::Relaxed) {
+                if self.stopping.load(Ordering::Relaxed) {
                     Err(Error::Stopping)?;
                 }
                 looks += 1;
@@ -121,13 +122,13 @@ impl Vault {
     }
 
     /// Works on the running run, if there is one that no other process works on, until it is done.
-    pub(crate) async fn work_on_reencrypt(&self) -> Result<()> {
+    pub(crate) async fn work(&self) -> Result<()> {
         let Some(job) = self.store.running_reencrypt().await? else { return Ok(()) };
-        let ours = job.lease_owner == self.jobs.instance;
+        let ours = job.lease_owner == self.instance;
         if !ours && job.lease_until > self.now() {
             return Ok(());
         }
-        self.reload_ring().await?;
+        self.ring.reload().await?;
         // To count is to read the whole table, and a fresh run was counted a moment ago.
         let fresh = job.lease_owner.is_empty();
         let rows_left = if fresh { job.rows_left } else { self.rows_left().await? };
@@ -143,18 +144,18 @@ impl Vault {
                     None => return Ok(()),
                 }
             }
-            self.reload_ring().await?;
+            self.ring.reload().await?;
             let rows_left = self.rows_left().await?;
             if met == 0 || rows_left == 0 {
-                return self.finish_reencrypt(&job, rows_left).await;
+                return self.finish(&job, rows_left).await;
             }
         }
     }
 
     /// Gives back what this process holds, so that the next one need not wait.
-    pub(crate) async fn release_reencrypt(&self) -> Result<()> {
+    pub(crate) async fn release(&self) -> Result<()> {
         let Some(job) = self.store.running_reencrypt().await? else { return Ok(()) };
-        Ok(self.store.release_reencrypt(&job.id, &self.jobs.instance).await?)
+        Ok(self.store.release_reencrypt(&job.id, &self.instance).await?)
     }
 
     /// One pass: how many values it met and could open, or `None` when the lease is lost. While a batch is
@@ -182,17 +183,17 @@ impl Vault {
     }
 
     async fn next_batch(&self, column: &'static SealedColumn, after: String, limit: i64) -> Result<Batch> {
-        let ring = self.ring();
+        let ring = self.ring.current();
         let kid = ring.primary(column.key_id)?.kid().to_string();
         let rows = self.store.sealed_by_others(column, &kid, &after, limit).await?;
         let sealing = tokio::task::spawn_blocking(move || reseal(&ring, column, rows));
         sealing.await.map_err(|error| Error::Inconsistent(format!("sealing values ended early: {error}")))
     }
 
-    async fn finish_reencrypt(&self, job: &ReencryptJobRow, rows_left: i64) -> Result<()> {
+    async fn finish(&self, job: &ReencryptJobRow, rows_left: i64) -> Result<()> {
         let current = self.store.reencrypt_job(&job.id).await?;
         let rows_done = current.map_or(0, |job| job.rows_done);
-        let outcome = if rows_left == 0 { outcome::SUCCESS } else { outcome::FAILED };
+        let outcome = if rows_left == 0 { Outcome::Success } else { Outcome::Failed };
         let event = Event::by_system(self.now(), "key.reencrypted", &job.id)
             .outcome(outcome)
             .with("rows_done", rows_done)
@@ -203,7 +204,7 @@ impl Vault {
     }
 
     async fn rows_left(&self) -> Result<i64> {
-        let ring = self.ring();
+        let ring = self.ring.current();
         let mut left = 0;
         for column in SEALED {
             let kid = ring.primary(column.key_id)?.kid().to_string();
@@ -213,8 +214,12 @@ impl Vault {
     }
 
     fn lease(&self, job: &ReencryptJobRow) -> Lease {
-        let (job_id, owner) = (job.id.clone(), self.jobs.instance.clone());
+        let (job_id, owner) = (job.id.clone(), self.instance.clone());
         Lease { job_id, owner, until: self.now() + LEASE }
+    }
+
+    fn now(&self) -> i64 {
+        self.clock.now_micros()
     }
 }
 
@@ -233,34 +238,4 @@ fn reseal(ring: &KeyRing, column: &SealedColumn, rows: Vec<SealedRow>) -> Batch 
         }
     }
     Batch { last, rows: resealed }
-}
-
-/// Keeps a run to its rows a second.
-struct Pace {
-    rows_per_second: i64,
-    next: Instant,
-}
-
-impl Pace {
-    fn new(rows_per_second: i64) -> Self {
-        Self { rows_per_second, next: Instant::now() }
-    }
-
-    /// Rows of one batch: with a limit a quarter of a second's, so that the lease is renewed in time.
-    fn batch(&self) -> i64 {
-        match self.rows_per_second {
-            0 => BATCH,
-            limit => (limit / 4).clamp(1, BATCH),
-        }
-    }
-
-    async fn wait(&mut self, rows: i64) {
-        if self.rows_per_second == 0 || rows == 0 {
-            return;
-        }
-        #[expect(clippy::cast_precision_loss, reason = "a batch has at most a thousand rows")]
-        let due = rows as f64 / self.rows_per_second as f64;
-        self.next = self.next.max(Instant::now()) + Duration::from_secs_f64(due);
-        sleep_until(self.next).await;
-    }
 }

@@ -1,16 +1,17 @@
-//! Taking versions out of use, none of it blind: what is still needed is refused, unless a second principal
-//! has approved, and destruction waits.
+//! Retirement: disabling and destroying versions. A version that is still needed is refused unless a second
+//! principal has approved, and destruction waits and can be undone.
+
+use std::sync::Arc;
 
 use strongroom_crypto::{Purpose, State};
-use strongroom_runtime::Caller;
+use strongroom_runtime::{Caller, Clock};
 
-use super::columns;
+use super::{Approvals, Ledger, Ring, versions};
 use crate::audit::Event;
 use crate::error::{Error, Result};
-use crate::store::{KeyRequestRow, KeyVersionRow, Needs, StateChange};
-use crate::vault::Vault;
+use crate::store::{KeyRequestRow, KeyVersionRow, Needs, RetirementAction, StateChange, Store, columns};
 
-/// How often a version that changes meanwhile is looked at again.
+/// Attempts at a step whose version changes meanwhile.
 const ATTEMPTS: usize = 3;
 
 /// A step that may make something unreadable.
@@ -21,11 +22,10 @@ enum Step {
 }
 
 impl Step {
-    /// As a request for approval names it.
-    fn action(self) -> &'static str {
+    fn action(self) -> RetirementAction {
         match self {
-            Self::Disable => "disable",
-            Self::Destroy { .. } => "destroy",
+            Self::Disable => RetirementAction::Disable,
+            Self::Destroy { .. } => RetirementAction::Destroy,
         }
     }
 
@@ -80,38 +80,52 @@ impl Obstacle {
     }
 }
 
-impl Vault {
-    pub(crate) async fn disable_key_version(&self, caller: &Caller, kid: &str) -> Result<KeyVersionRow> {
+/// Steps in the life of a version, forward and back.
+pub(crate) struct Retirement {
+    store: Arc<dyn Store>,
+    ring: Arc<Ring>,
+    ledger: Arc<Ledger>,
+    approvals: Arc<Approvals>,
+    clock: Arc<dyn Clock>,
+}
+
+impl Retirement {
+    pub(crate) fn new(
+        store: Arc<dyn Store>,
+        ring: Arc<Ring>,
+        ledger: Arc<Ledger>,
+        approvals: Arc<Approvals>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        Self { store, ring, ledger, approvals, clock }
+    }
+
+    pub(crate) async fn disable(&self, caller: &Caller, kid: &str) -> Result<KeyVersionRow> {
         self.retire(caller, kid, Step::Disable).await
     }
 
     /// Schedules the destruction `after` microseconds from now.
-    pub(crate) async fn destroy_key_version(
-        &self,
-        caller: &Caller,
-        kid: &str,
-        after: i64,
-    ) -> Result<KeyVersionRow> {
+    pub(crate) async fn destroy(&self, caller: &Caller, kid: &str, after: i64) -> Result<KeyVersionRow> {
         self.retire(caller, kid, Step::Destroy { at: self.now() + after }).await
     }
 
     /// Makes a disabled version decrypt-only again.
-    pub(crate) async fn enable_key_version(&self, caller: &Caller, kid: &str) -> Result<KeyVersionRow> {
+    pub(crate) async fn enable(&self, caller: &Caller, kid: &str) -> Result<KeyVersionRow> {
         self.step_back(caller, kid, State::Disabled, State::DecryptOnly, "key.version_enabled").await
     }
 
     /// Makes a scheduled version disabled again.
-    pub(crate) async fn undo_destroy_key_version(&self, caller: &Caller, kid: &str) -> Result<KeyVersionRow> {
+    pub(crate) async fn undo_destroy(&self, caller: &Caller, kid: &str) -> Result<KeyVersionRow> {
         self.step_back(caller, kid, State::Scheduled, State::Disabled, "key.version_unscheduled").await
     }
 
     async fn retire(&self, caller: &Caller, kid: &str, step: Step) -> Result<KeyVersionRow> {
         for _ in 0..ATTEMPTS {
-            let version = self.key_version(kid).await?;
-            if version.state == State::Primary.as_str() {
+            let version = versions::one(self.store.as_ref(), kid).await?;
+            if version.state == State::Primary {
                 return Err(Error::KeyVersionPrimary { kid: version.kid, key_id: version.key_id });
             }
-            if step == Step::Disable && version.state == step.to().as_str() {
+            if step == Step::Disable && version.state == step.to() {
                 return Ok(version);
             }
             expect_state(&version, step.from())?;
@@ -120,21 +134,20 @@ impl Vault {
                 Some(obstacle) => Some(self.approval(caller, &version, step, obstacle).await?),
             };
             if self.make_step(caller, &version, step, approved).await? {
-                return self.key_version(kid).await;
+                return versions::one(self.store.as_ref(), kid).await;
             }
         }
         Err(Error::Stale(kid.to_owned()))
     }
 
-    /// What would become unreadable, or might.
+    /// Why the version cannot be retired without an approval, if anything prevents it.
     async fn obstacle(&self, version: &KeyVersionRow) -> Result<Option<Obstacle>> {
         let columns = columns::counted(&version.key_id);
         let needs = self.store.needs(&version.kid, &columns, self.now()).await?;
         if !needs.is_none() {
             return Ok(Some(Obstacle::InUse(needs)));
         }
-        let for_callers = version.purpose == Purpose::Caller.as_str();
-        if for_callers && !self.census_is_fresh(version).await? {
+        if version.purpose == Purpose::Caller && !self.ledger.census_is_fresh(version).await? {
             return Ok(Some(Obstacle::StaleCensus));
         }
         Ok(None)
@@ -148,7 +161,7 @@ impl Vault {
         step: Step,
         obstacle: Obstacle,
     ) -> Result<KeyRequestRow> {
-        let request = self.open_request(caller, &version.kid, step.action()).await?;
+        let request = self.approvals.open(caller, &version.kid, step.action()).await?;
         if request.approver.is_empty() {
             return Err(obstacle.refusal(version, request.id));
         }
@@ -163,20 +176,20 @@ impl Vault {
         approved: Option<KeyRequestRow>,
     ) -> Result<bool> {
         let mut event =
-            self.event(caller, step.event(), &version.kid).with("key_id", version.key_id.as_str());
+            Event::by(caller, self.now(), step.event(), &version.kid).with("key_id", version.key_id.as_str());
         if let Some(request) = &approved {
             event = event.with("request_id", request.id.as_str()).with("approver", request.approver.as_str());
         }
         let change = StateChange {
             kid: version.kid.clone(),
-            from: step.from().as_str(),
-            to: step.to().as_str(),
+            from: step.from(),
+            to: step.to(),
             destroy_time: step.destroy_time(),
             request_id: approved.map(|request| request.id),
             now: self.now(),
         };
         let made = self.store.set_key_state(&change, &event.finish()).await?;
-        self.reload_ring().await?;
+        self.ring.reload().await?;
         Ok(made)
     }
 
@@ -189,35 +202,35 @@ impl Vault {
         event: &str,
     ) -> Result<KeyVersionRow> {
         for _ in 0..ATTEMPTS {
-            let version = self.key_version(kid).await?;
-            if version.state == to.as_str() {
+            let version = versions::one(self.store.as_ref(), kid).await?;
+            if version.state == to {
                 return Ok(version);
             }
             expect_state(&version, from)?;
-            let event = self.event(caller, event, kid).with("key_id", version.key_id).finish();
+            let event = Event::by(caller, self.now(), event, kid).with("key_id", version.key_id).finish();
             let change = StateChange {
                 kid: kid.to_owned(),
-                from: from.as_str(),
-                to: to.as_str(),
+                from,
+                to,
                 destroy_time: None,
                 request_id: None,
                 now: self.now(),
             };
             let made = self.store.set_key_state(&change, &event).await?;
-            self.reload_ring().await?;
+            self.ring.reload().await?;
             if made {
-                return self.key_version(kid).await;
+                return versions::one(self.store.as_ref(), kid).await;
             }
         }
         Err(Error::Stale(kid.to_owned()))
     }
 
-    /// Destroys the versions that are due. One that came to be needed since it was scheduled stays.
-    pub(crate) async fn destroy_due_versions(&self) -> Result<()> {
+    /// Destroys the versions that are due. One that is needed again since it was scheduled stays.
+    pub(crate) async fn destroy_due(&self) -> Result<()> {
         let now = self.now();
-        for version in self.key_versions().await? {
-            let due = version.state == State::Scheduled.as_str()
-                && version.destroy_time.is_some_and(|time| time <= now);
+        for version in versions::all(self.store.as_ref()).await? {
+            let due =
+                version.state == State::Scheduled && version.destroy_time.is_some_and(|time| time <= now);
             if !due {
                 continue;
             }
@@ -231,16 +244,19 @@ impl Vault {
                 .with("key_id", version.key_id.as_str())
                 .finish();
             self.store.destroy_key_version(&version.kid, now, &event).await?;
-            self.reload_ring().await?;
+            self.ring.reload().await?;
         }
         Ok(())
+    }
+
+    fn now(&self) -> i64 {
+        self.clock.now_micros()
     }
 }
 
 fn expect_state(version: &KeyVersionRow, needs: State) -> Result<()> {
-    if version.state == needs.as_str() {
+    if version.state == needs {
         return Ok(());
     }
-    let (kid, state) = (version.kid.clone(), version.state.clone());
-    Err(Error::KeyVersionState { kid, state, needs: needs.as_str() })
+    Err(Error::KeyVersionState { kid: version.kid.clone(), state: version.state, needs: needs.as_str() })
 }

@@ -1,10 +1,10 @@
-//! Changing the root key: only the few versions of the ring are wrapped anew, no value is touched.
+//! Changing the root key: the ring's versions are wrapped anew; sealed values stay as they are.
 
 use strongroom_crypto::{KeyVersion, RootKey};
 
+use super::ring::wrapped_version;
 use crate::audit::Event;
 use crate::error::{Error, Result};
-use crate::ring::wrapped_version;
 use crate::store::{KeyVersionRow, RootKeyRow, Store};
 
 /// How often a ring that changes meanwhile is read again.

@@ -6,32 +6,10 @@ use async_trait::async_trait;
 use sqlx::FromRow;
 use strongroom_store::{Error, Result};
 
-use crate::audit::{ChainKey, START};
+use super::chain::{ChainKey, START};
+use super::event::{NewEvent, Outcome};
 
 pub(super) use tail::LogTail;
-
-/// An event before it has its place in the log.
-#[derive(Debug, Clone, Default, PartialEq, Eq, FromRow)]
-pub(crate) struct NewEvent {
-    /// When it happened.
-    pub time: i64,
-    /// Who asked.
-    pub actor: String,
-    /// Through which service.
-    pub via: String,
-    /// What happened.
-    pub event: String,
-    /// To what.
-    pub target: String,
-    /// A JSON object.
-    pub metadata: String,
-    /// The call's trace id, or empty.
-    pub trace_id: String,
-    /// `success`, `denied`, `failed`, `aborted` or `unknown`.
-    pub outcome: String,
-    /// Joins the start and the end of a long operation.
-    pub operation_id: Option<String>,
-}
 
 /// The `audit_logs` table.
 #[derive(Debug, Clone, PartialEq, Eq, FromRow)]
@@ -52,7 +30,7 @@ pub struct AuditRow {
     pub metadata: String,
     /// The call's trace id, or empty.
     pub trace_id: String,
-    /// How it ended.
+    /// How it ended: the text of an [`Outcome`].
     pub outcome: String,
     /// Joins the start and the end of a long operation.
     pub operation_id: Option<String>,
@@ -296,7 +274,7 @@ impl CloseFilter {
             target: started.target.clone(),
             metadata: started.metadata.clone(),
             trace_id: started.trace_id.clone(),
-            outcome: "unknown".into(),
+            outcome: Outcome::Unknown.as_str().into(),
             operation_id: started.operation_id.clone(),
         }
     }

@@ -16,9 +16,8 @@ use std::sync::Arc;
 
 use strongroom_testkit::TestDb;
 
-use crate::audit::{ChainKey, audit_ring};
-
-use super::{CredentialRow, NewEvent, Store, open};
+use super::chain::tests::audit_ring;
+use super::{ChainKey, CredentialRow, NewEvent, Store, open};
 
 /// Stores under test with the databases behind them.
 async fn stores() -> Vec<(TestDb, Arc<dyn Store>)> {

@@ -2,6 +2,7 @@
 
 use async_trait::async_trait;
 use sqlx::FromRow;
+use strongroom_crypto::{Purpose, State};
 use strongroom_store::Result;
 
 use super::NewEvent;
@@ -25,11 +26,13 @@ pub struct KeyVersionRow {
     /// The key's name.
     pub key_id: String,
     /// What the key is for.
-    pub purpose: String,
+    #[sqlx(try_from = "String")]
+    pub purpose: Purpose,
     /// From 1.
     pub number: i64,
-    /// `primary`, …
-    pub state: String,
+    /// Where the version is in its life.
+    #[sqlx(try_from = "String")]
+    pub state: State,
     /// The root key around it.
     pub root_key_id: String,
     /// `srk1.…`; empty once destroyed.
@@ -61,9 +64,9 @@ pub(crate) struct StateChange {
     /// Which version.
     pub kid: String,
     /// The state it must be in.
-    pub from: &'static str,
+    pub from: State,
     /// The state it gets.
-    pub to: &'static str,
+    pub to: State,
     /// When it is to be destroyed, for a scheduled one.
     pub destroy_time: Option<i64>,
     /// The approved request that lets it through, consumed with it. Without one a pinned version is refused
@@ -76,7 +79,8 @@ pub(crate) struct StateChange {
 impl StateChange {
     /// Whether pins stand in the way.
     pub(super) fn minds_pins(&self) -> bool {
-        self.request_id.is_none() && matches!(self.to, "disabled" | "scheduled") && self.from != "scheduled"
+        let retires = matches!(self.to, State::Disabled | State::Scheduled) && self.from != State::Scheduled;
+        retires && self.request_id.is_none()
     }
 }
 

@@ -4,7 +4,36 @@ use async_trait::async_trait;
 use sqlx::FromRow;
 use strongroom_store::Result;
 
-use super::NewEvent;
+use super::{NewEvent, UnknownText};
+
+/// A step that may make values unreadable.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum RetirementAction {
+    Disable,
+    Destroy,
+}
+
+impl RetirementAction {
+    /// The stored text.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Disable => "disable",
+            Self::Destroy => "destroy",
+        }
+    }
+}
+
+impl TryFrom<String> for RetirementAction {
+    type Error = UnknownText;
+
+    fn try_from(text: String) -> Result<Self, UnknownText> {
+        match text.as_str() {
+            "disable" => Ok(Self::Disable),
+            "destroy" => Ok(Self::Destroy),
+            _ => Err(UnknownText { column: "key_requests.action", text }),
+        }
+    }
+}
 
 /// A retirement that was refused and may be approved.
 #[derive(Debug, Clone, PartialEq, Eq, FromRow)]
@@ -13,8 +42,9 @@ pub(crate) struct KeyRequestRow {
     pub id: String,
     /// The version to be retired.
     pub kid: String,
-    /// `disable` or `destroy`.
-    pub action: String,
+    /// The step.
+    #[sqlx(try_from = "String")]
+    pub action: RetirementAction,
     /// Who was refused.
     pub requester: String,
     /// Who approved; empty until then.

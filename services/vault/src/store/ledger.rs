@@ -5,7 +5,7 @@ use sqlx::{Database, Encode, FromRow, QueryBuilder, Type};
 use strongroom_store::Result;
 
 use super::NewEvent;
-use crate::keys::columns::CountedColumn;
+use super::columns::CountedColumn;
 
 /// How many values of a column a version holds.
 #[derive(Debug, Clone, PartialEq, Eq, FromRow)]

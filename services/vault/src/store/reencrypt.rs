@@ -4,16 +4,46 @@ use async_trait::async_trait;
 use sqlx::{Database, Encode, FromRow, QueryBuilder, Type};
 use strongroom_store::Result;
 
-use super::NewEvent;
-use crate::keys::columns::SealedColumn;
+use super::columns::SealedColumn;
+use super::{NewEvent, UnknownText};
 
-/// One run of the re-encryption. At most one is `running`.
+/// Where a run is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum JobState {
+    Running,
+    Done,
+}
+
+impl JobState {
+    /// The stored text.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Running => "running",
+            Self::Done => "done",
+        }
+    }
+}
+
+impl TryFrom<String> for JobState {
+    type Error = UnknownText;
+
+    fn try_from(text: String) -> Result<Self, UnknownText> {
+        match text.as_str() {
+            "running" => Ok(Self::Running),
+            "done" => Ok(Self::Done),
+            _ => Err(UnknownText { column: "reencrypt_jobs.state", text }),
+        }
+    }
+}
+
+/// One run of the re-encryption. At most one is running.
 #[derive(Debug, Clone, PartialEq, Eq, FromRow)]
 pub(crate) struct ReencryptJobRow {
     /// UUIDv7.
     pub id: String,
-    /// `running` or `done`.
-    pub state: String,
+    /// Where it is.
+    #[sqlx(try_from = "String")]
+    pub state: JobState,
     /// 0 means no limit.
     pub rows_per_second: i64,
     /// Rows re-encrypted so far.

@@ -1,12 +1,11 @@
-//! Events that do not fit where they stand, and what became of them.
+//! Events whose code does not fit, and the search for the reason.
 //!
-//! A code that fits is proof: nobody makes one without the key. So each guess here is tried, never believed.
+//! A code that fits is proof, because nobody can compute one without the key. So each guess is checked with the key.
 
 use std::collections::BTreeMap;
 
-use super::Problem;
-use crate::audit::ChainKey;
-use crate::store::ChainedRow;
+use super::finding::{Problem, Reason};
+use crate::store::{ChainKey, ChainedRow};
 
 /// Suspects that are kept: comparing them is quadratic, and an answer holds no more problems.
 const MAX_SUSPECTS: usize = 100;
@@ -102,13 +101,13 @@ impl Suspects {
             match verdict {
                 Verdict::Inserted => {
                     let message = format!("the event {sequence} was put in; those after it were renumbered");
-                    problems.push(problem("INSERTED", message));
+                    problems.push(problem(Reason::Inserted, message));
                     continue;
                 }
                 Verdict::Removed(gone) => {
                     let message =
                         format!("before the event {sequence}, {gone} were taken out and the rest renumbered");
-                    problems.push(problem("MISSING", message));
+                    problems.push(problem(Reason::Missing, message));
                     continue;
                 }
                 Verdict::Open => {}
@@ -116,13 +115,13 @@ impl Suspects {
             let previous = genuine.get(&(sequence - 1)).unwrap_or(&suspect.previous);
             if let Some(other) = self.owner_of(suspect, previous) {
                 let message = format!("the events {sequence} and {} changed places", other.row.sequence);
-                problems.push(problem("SWAPPED", message));
+                problems.push(problem(Reason::Swapped, message));
                 genuine.insert(sequence, vec![other.mac.clone(), suspect.mac.clone()]);
             } else if previous.iter().any(|previous| suspect.fits(previous, suspect.place)) {
                 genuine.insert(sequence, vec![suspect.mac.clone()]);
             } else {
                 let message = format!("the event {sequence} is not what was written");
-                problems.push(problem("EDITED", message));
+                problems.push(problem(Reason::Edited, message));
                 genuine.insert(sequence, vec![suspect.mac.clone(), suspect.code_after(&previous[0])]);
             }
         }

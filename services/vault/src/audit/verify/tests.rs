@@ -2,8 +2,8 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 use super::*;
-use crate::audit::audit_ring;
 use crate::store::NewEvent;
+use crate::store::chain::tests::audit_ring;
 
 /// A log of `count` events and its head.
 fn log(ring: &KeyRing, count: i64) -> (Vec<ChainedRow>, AuditHead) {
@@ -133,7 +133,8 @@ fn every_change_is_named_once() {
         let (mut rows, head) = log(&ring, 20);
         change(&mut rows);
         let found = verify(&ring, rows, head, None);
-        let named: Vec<_> = found.problems.iter().map(|problem| (problem.sequence, problem.reason)).collect();
+        let named: Vec<_> =
+            found.problems.iter().map(|problem| (problem.sequence, problem.reason.as_str())).collect();
         assert_eq!(named, *expected, "{name}: {:#?}", found.problems);
     }
 }
@@ -147,13 +148,13 @@ fn an_anchored_head_finds_what_the_own_head_hides() {
     let (cut, cut_head) = log_cut(&rows, 15);
     assert_eq!(verify(&ring, cut.clone(), cut_head.clone(), None).problems, []);
     let found = verify(&ring, cut, cut_head, Some(anchor.clone()));
-    assert_eq!((found.problems.len(), found.problems[0].reason), (1, "TAIL_CUT"));
+    assert_eq!((found.problems.len(), found.problems[0].reason.as_str()), (1, "TAIL_CUT"));
     assert_eq!(found.problems[0].sequence, 16);
 
     assert_eq!(verify(&ring, rows.clone(), head.clone(), Some(anchor)).problems, []);
     let other = Anchor { sequence: 12, mac: vec![3; 32] };
     let found = verify(&ring, rows, head, Some(other));
-    assert_eq!((found.problems[0].sequence, found.problems[0].reason), (12, "ANCHOR_MISMATCH"));
+    assert_eq!((found.problems[0].sequence, found.problems[0].reason.as_str()), (12, "ANCHOR_MISMATCH"));
 }
 
 fn log_cut(rows: &[ChainedRow], last: i64) -> (Vec<ChainedRow>, AuditHead) {
@@ -187,7 +188,8 @@ fn a_forged_checkpoint_is_found() {
         verifier.begin(Some(head.clone()), Some(checkpoint));
         rows[10..].iter().cloned().for_each(|row| verifier.event(row));
         let found = verifier.finish().unwrap();
-        let named: Vec<_> = found.problems.iter().map(|problem| (problem.sequence, problem.reason)).collect();
+        let named: Vec<_> =
+            found.problems.iter().map(|problem| (problem.sequence, problem.reason.as_str())).collect();
         assert_eq!(named, expected);
     }
 }

@@ -1,6 +1,6 @@
 //! The stream of `CheckDecryptable`: answers in the order of the requests, one event at its end.
 //!
-//! A task of its own drives it, so that the event is written also when the client has left.
+//! A task of its own drives it, so that the event is written even if the client has left.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,12 +14,10 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Code, Status, Streaming};
 
 use super::convert::items;
-use crate::DOMAIN;
-use crate::audit::outcome;
-use crate::ciphertexts::CheckTotals;
-use crate::error::Error;
+use crate::crypto::{CheckTotals, Ciphertexts};
+use crate::error::{DOMAIN, Error};
 use crate::grpc::{MAX_BATCH, Replies};
-use crate::vault::Vault;
+use crate::store::Outcome;
 
 /// How long a client may keep silent, or leave an answer unread.
 const IDLE: Duration = strongroom_api::limits::CHECK_IDLE;
@@ -28,12 +26,12 @@ const LIFE: Duration = strongroom_api::limits::CHECK_LIFE;
 
 /// Starts answering `requests`.
 pub(super) fn answer(
-    vault: Arc<Vault>,
+    ciphertexts: Arc<Ciphertexts>,
     caller: Caller,
     requests: Streaming<CheckDecryptableRequest>,
 ) -> Replies<CheckDecryptableResponse> {
     let (answers, receiver) = mpsc::channel(1);
-    tokio::spawn(drive(vault, caller, requests, answers));
+    tokio::spawn(drive(ciphertexts, caller, requests, answers));
     Box::pin(ReceiverStream::new(receiver))
 }
 
@@ -43,38 +41,38 @@ type Answers = mpsc::Sender<Result<CheckDecryptableResponse, Status>>;
 enum Ended {
     /// The client left.
     Left,
-    /// The client is told why.
+    /// The stream ends with this status.
     Refused(Status),
 }
 
 async fn drive(
-    vault: Arc<Vault>,
+    ciphertexts: Arc<Ciphertexts>,
     caller: Caller,
     mut requests: Streaming<CheckDecryptableRequest>,
     answers: Answers,
 ) {
     let mut totals = CheckTotals::default();
-    let checking = check_all(&vault, &caller, &mut requests, &answers, &mut totals);
+    let checking = check_all(&ciphertexts, &caller, &mut requests, &answers, &mut totals);
     let ended = timeout(LIFE, checking).await.unwrap_or_else(|_| {
         Err(Ended::Refused(too_slow("the stream has lasted an hour; check the rest in another one")))
     });
     let outcome = match &ended {
-        Ok(()) => outcome::SUCCESS,
-        Err(Ended::Left) => outcome::ABORTED,
-        Err(Ended::Refused(_)) => outcome::FAILED,
+        Ok(()) => Outcome::Success,
+        Err(Ended::Left) => Outcome::Aborted,
+        Err(Ended::Refused(_)) => Outcome::Failed,
     };
-    let recorded = vault.finish_check(&caller, &totals, outcome).await;
+    let recorded = ciphertexts.finish_check(&caller, &totals, outcome).await;
     let refusal = match (ended, recorded) {
         (Err(Ended::Refused(status)), _) => status,
         (_, Err(error)) => error.into(),
         _ => return,
     };
-    // A client that has left does not hear it.
+    // The client may have left.
     let _ = answers.send(Err(refusal)).await;
 }
 
 async fn check_all(
-    vault: &Vault,
+    ciphertexts: &Ciphertexts,
     caller: &Caller,
     requests: &mut Streaming<CheckDecryptableRequest>,
     answers: &Answers,
@@ -88,7 +86,7 @@ async fn check_all(
             Err(status) if status.code() == Code::OutOfRange => return Err(Ended::Refused(too_long())),
             Err(_) => return Err(Ended::Left),
         };
-        let checked = vault.check(caller, items(request.items), totals).await;
+        let checked = ciphertexts.check(caller, items(request.items), totals).await;
         let verdicts = checked.map_err(|error| Ended::Refused(error.into()))?;
         let verdicts = verdicts.into_iter().map(Into::into).collect();
         let unread = |_| Ended::Left;

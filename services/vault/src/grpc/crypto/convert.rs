@@ -1,4 +1,4 @@
-//! Messages of `CryptoService` to what the verbs take, and outcomes back to messages.
+//! Conversion of `CryptoService` messages to items, and of outcomes to messages.
 
 use sha2::{Digest as _, Sha256};
 use strongroom_api::vault::v1 as proto;
@@ -6,15 +6,14 @@ use strongroom_crypto::{DocumentDigest, PublicKey};
 use strongroom_runtime::status::reason_of;
 use tonic::Status;
 
-use crate::ciphertexts::{
-    Checked, Ciphertext, DataKey, DataKeyOrder, Opened, Outcomes, Plain, Sealed, Verdict,
-};
+use crate::crypto::{Checked, Ciphertext, DataKey, DataKeyOrder, Opened, Outcomes, Plain, Sealed, Verdict};
 use crate::error::{Error, Result};
+use crate::grpc::fields;
 
 /// The longest manifest that is sent whole, in bytes.
 const MAX_MANIFEST: usize = 4 << 20;
 
-/// Each item as the verbs take it.
+/// The items of a call.
 pub(super) fn items<M, I: From<M>>(messages: Vec<M>) -> Vec<I> {
     messages.into_iter().map(Into::into).collect()
 }
@@ -45,7 +44,8 @@ impl From<proto::RewrapRequest> for Sealed {
 impl From<proto::check_decryptable_request::Item> for Checked {
     fn from(item: proto::check_decryptable_request::Item) -> Self {
         let sealed = Sealed { key_id: item.key_id, ciphertext: item.ciphertext, aad: item.aad };
-        Self { sealed, column: item.column }
+        let column = fields::optional(&item.column, |column| fields::column("column", column)).ok();
+        Self { sealed, column }
     }
 }
 
@@ -141,7 +141,7 @@ fn ok() -> Option<proto::ItemStatus> {
     Some(proto::ItemStatus::default())
 }
 
-/// What the call itself would have answered, had this been its only item.
+/// The status that the call would have had with this as its only item.
 fn refused(error: Error) -> Option<proto::ItemStatus> {
     let status = Status::from(error);
     let (code, reason) = (i32::from(status.code()), reason_of(&status));

@@ -1,5 +1,7 @@
 //! `KeyStore`.
 
+use strongroom_crypto::{Purpose, State};
+
 use super::{event, events, stores};
 use crate::store::{KeyVersionRow, NewVersion, RootKeyRow, StateChange, Store};
 
@@ -11,9 +13,9 @@ pub(super) fn version(kid: &str, key_id: &str) -> KeyVersionRow {
     KeyVersionRow {
         kid: kid.into(),
         key_id: key_id.into(),
-        purpose: "credential".into(),
+        purpose: Purpose::Credential,
         number: 1,
-        state: "primary".into(),
+        state: State::Primary,
         root_key_id: "aa".into(),
         wrapped: "srk1.x".into(),
         create_time: 5,
@@ -56,12 +58,12 @@ pub(super) async fn ring(store: &dyn Store) {
     assert!(store.create_ring(&root("aa"), &versions, &event("key.ring_created")).await.unwrap());
 }
 
-async fn states(store: &dyn Store) -> Vec<(String, i64, String)> {
+async fn states(store: &dyn Store) -> Vec<(String, i64, State)> {
     let rows = store.key_versions().await.unwrap();
     rows.into_iter().map(|row| (row.kid, row.number, row.state)).collect()
 }
 
-fn step(kid: &str, from: &'static str, to: &'static str) -> StateChange {
+fn step(kid: &str, from: State, to: State) -> StateChange {
     StateChange { kid: kid.into(), from, to, destroy_time: None, request_id: None, now: 10 }
 }
 
@@ -108,11 +110,15 @@ async fn a_step_begins_from_its_state() {
         let event = event("key.version_disabled");
         store.rotate_key(&version("02", "gateway"), &event).await.unwrap();
         let revision = store.ring_revision().await.unwrap();
-        assert!(!store.set_key_state(&step("02", "decrypt-only", "disabled"), &event).await.unwrap());
-        assert!(!store.set_key_state(&step("09", "decrypt-only", "disabled"), &event).await.unwrap());
+        assert!(
+            !store.set_key_state(&step("02", State::DecryptOnly, State::Disabled), &event).await.unwrap()
+        );
+        assert!(
+            !store.set_key_state(&step("09", State::DecryptOnly, State::Disabled), &event).await.unwrap()
+        );
         assert_eq!(store.ring_revision().await.unwrap(), revision);
-        assert!(store.set_key_state(&step("01", "decrypt-only", "disabled"), &event).await.unwrap());
-        assert_eq!(states(store.as_ref()).await[0].2, "disabled");
+        assert!(store.set_key_state(&step("01", State::DecryptOnly, State::Disabled), &event).await.unwrap());
+        assert_eq!(states(store.as_ref()).await[0].2, State::Disabled);
         assert_eq!(store.ring_revision().await.unwrap(), revision + 1);
         assert_eq!(events(store.as_ref()).await.len(), 3);
     }
@@ -125,7 +131,7 @@ async fn a_pinned_version_stays_in_use() {
         let event = event("key.any");
         store.rotate_key(&version("02", "gateway"), &event).await.unwrap();
         store.narrow_pins("archive", &["01".into()], Some(11), &event).await.unwrap();
-        let disable = step("01", "decrypt-only", "disabled");
+        let disable = step("01", State::DecryptOnly, State::Disabled);
         assert!(!store.set_key_state(&disable, &event).await.unwrap());
         assert!(store.set_key_state(&StateChange { now: 11, ..disable }, &event).await.unwrap(), "lapsed");
     }
@@ -137,9 +143,10 @@ async fn what_is_due_is_destroyed() {
         ring(store.as_ref()).await;
         let event = event("key.any");
         store.rotate_key(&version("02", "gateway"), &event).await.unwrap();
-        store.set_key_state(&step("01", "decrypt-only", "disabled"), &event).await.unwrap();
+        store.set_key_state(&step("01", State::DecryptOnly, State::Disabled), &event).await.unwrap();
         assert!(!store.destroy_key_version("01", 1_000, &event).await.unwrap(), "only a scheduled one");
-        let schedule = StateChange { destroy_time: Some(100), ..step("01", "disabled", "scheduled") };
+        let schedule =
+            StateChange { destroy_time: Some(100), ..step("01", State::Disabled, State::Scheduled) };
         assert!(store.set_key_state(&schedule, &event).await.unwrap());
         assert!(!store.destroy_key_version("01", 99, &event).await.unwrap());
         assert!(store.destroy_key_version("01", 100, &event).await.unwrap());

@@ -1,14 +1,16 @@
 //! `KeyRequestStore`.
 
+use strongroom_crypto::State;
+
 use super::key::{ring, version};
 use super::{event, events, stores};
-use crate::store::{KeyRequestRow, StateChange};
+use crate::store::{KeyRequestRow, RetirementAction, StateChange};
 
 fn request(id: &str, create_time: i64) -> KeyRequestRow {
     KeyRequestRow {
         id: id.into(),
         kid: "01".into(),
-        action: "disable".into(),
+        action: RetirementAction::Disable,
         requester: "token:a".into(),
         approver: String::new(),
         create_time,
@@ -49,8 +51,8 @@ async fn an_approval_lets_one_step_through() {
         store.open_key_request(&request("r1", 1), &event).await.unwrap();
         let disable = StateChange {
             kid: "01".into(),
-            from: "decrypt-only",
-            to: "disabled",
+            from: State::DecryptOnly,
+            to: State::Disabled,
             destroy_time: None,
             request_id: Some("r1".into()),
             now: 5,
@@ -61,7 +63,7 @@ async fn an_approval_lets_one_step_through() {
         assert!(!store.approve_key_request("r1", "token:c", 4, &event).await.unwrap(), "approved already");
         let late = StateChange { now: 101, ..disable.clone() };
         assert!(!store.set_key_state(&late, &event).await.unwrap(), "lapsed");
-        let elsewhere = StateChange { from: "disabled", to: "scheduled", ..disable.clone() };
+        let elsewhere = StateChange { from: State::Disabled, to: State::Scheduled, ..disable.clone() };
         assert!(!store.set_key_state(&elsewhere, &event).await.unwrap());
         assert_eq!(store.key_request("r1").await.unwrap().unwrap().consume_time, None, "not used up by that");
         assert!(store.set_key_state(&disable, &event).await.unwrap(), "a pin does not stand in the way");

@@ -2,7 +2,7 @@
 
 use super::key::{ring, version};
 use super::{credential, event, events, stores};
-use crate::keys::columns;
+use crate::store::columns;
 use crate::store::{CensusRow, CredentialRow, Needs, PinRow};
 
 fn reported(column: &str, kid: &str, value_count: i64) -> CensusRow {

@@ -1,8 +1,8 @@
 //! `ReencryptStore`.
 
 use super::{credential, event, events, stores};
-use crate::keys::columns::SEALED;
-use crate::store::{CredentialRow, Lease, ReencryptJobRow, Resealed, Store};
+use crate::store::columns::SEALED;
+use crate::store::{CredentialRow, JobState, Lease, ReencryptJobRow, Resealed, Store};
 
 const OLD: &str = "aaaaaaaaaaaaaaaa";
 const NEW: &str = "bbbbbbbbbbbbbbbb";
@@ -10,7 +10,7 @@ const NEW: &str = "bbbbbbbbbbbbbbbb";
 fn job(id: &str) -> ReencryptJobRow {
     ReencryptJobRow {
         id: id.into(),
-        state: "running".into(),
+        state: JobState::Running,
         rows_per_second: 0,
         rows_done: 0,
         rows_left: 3,
@@ -57,7 +57,7 @@ async fn one_run_at_a_time_by_one_process_at_a_time() {
         assert!(store.finish_reencrypt(&lease("one", 400), 2, 9, &event("key.reencrypted")).await.unwrap());
         assert_eq!(store.running_reencrypt().await.unwrap(), None);
         let done = store.reencrypt_job("j1").await.unwrap().unwrap();
-        assert_eq!((done.state.as_str(), done.rows_left, done.end_time), ("done", 2, Some(9)));
+        assert_eq!((done.state, done.rows_left, done.end_time), (JobState::Done, 2, Some(9)));
         assert_eq!(store.start_reencrypt(&job("j2"), &started).await.unwrap().id, "j2");
         let expected = ["key.reencrypt_started", "key.reencrypted", "key.reencrypt_started"];
         assert_eq!(events(store.as_ref()).await, expected);

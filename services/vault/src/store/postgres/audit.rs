@@ -6,7 +6,7 @@ use strongroom_store::Result;
 use super::append::append;
 use super::change::Change;
 use super::{Connection, Store};
-use crate::audit::ChainKey;
+use crate::store::ChainKey;
 use crate::store::audit::{
     CHAIN_PAGE, CHECKPOINT, CLOSE_BATCH, CODE_OF, FIRST, HEAD, INSERT_CHECKPOINT, OPEN_OPERATIONS, PRUNABLE,
     PRUNE, SELECT_CHAINED, SEQUENCE_OF_OPERATION, no_chain,

@@ -80,7 +80,7 @@ impl KeyStore for Store {
         let done = sqlx::query(INSERT_NEXT_VERSION)
             .bind(&version.kid)
             .bind(&version.key_id)
-            .bind(&version.state)
+            .bind(version.state.as_str())
             .bind(&version.root_key_id)
             .bind(&version.wrapped)
             .bind(version.create_time)
@@ -109,8 +109,8 @@ impl KeyStore for Store {
         }
         let done = sqlx::query(SET_STATE)
             .bind(&change.kid)
-            .bind(change.from)
-            .bind(change.to)
+            .bind(change.from.as_str())
+            .bind(change.to.as_str())
             .bind(change.destroy_time)
             .bind(change.request_id.is_some())
             .execute(&mut *tx)
@@ -182,7 +182,7 @@ async fn key_exists(tx: &mut Connection, key_id: &str) -> Result<bool> {
 async fn insert_key(tx: &mut Connection, version: &KeyVersionRow) -> Result<()> {
     sqlx::query(INSERT_KEY)
         .bind(&version.key_id)
-        .bind(&version.purpose)
+        .bind(version.purpose.as_str())
         .bind(version.create_time)
         .execute(&mut *tx)
         .await?;
@@ -190,7 +190,7 @@ async fn insert_key(tx: &mut Connection, version: &KeyVersionRow) -> Result<()> 
         .bind(&version.kid)
         .bind(&version.key_id)
         .bind(version.number)
-        .bind(&version.state)
+        .bind(version.state.as_str())
         .bind(&version.root_key_id)
         .bind(&version.wrapped)
         .bind(version.create_time)

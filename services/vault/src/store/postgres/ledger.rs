@@ -5,7 +5,7 @@ use strongroom_store::Result;
 
 use super::Store;
 use super::append::append;
-use crate::keys::columns::CountedColumn;
+use crate::store::columns::CountedColumn;
 use crate::store::ledger::{
     CENSUS, COUNT_COLUMNS, COUNT_PINS, FORGET_CENSUS, FORGET_LAPSED_PINS, FORGET_PINS, INSERT_CENSUS,
     INSERT_PIN, PIN_LIVE, PINS, count_by_version, count_of_version,

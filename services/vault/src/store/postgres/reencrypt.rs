@@ -6,7 +6,7 @@ use strongroom_store::Result;
 use super::Store;
 use super::append::append;
 use super::reseal::replace_values;
-use crate::keys::columns::SealedColumn;
+use crate::store::columns::SealedColumn;
 use crate::store::reencrypt::{
     ADVANCE, FINISH, INSERT, LEASE, RELEASE, SELECT_BY_ID, SELECT_RUNNING, count_sealed_by_others,
     sealed_by_others,
@@ -22,7 +22,7 @@ impl ReencryptStore for Store {
         }
         sqlx::query(INSERT)
             .bind(&job.id)
-            .bind(&job.state)
+            .bind(job.state.as_str())
             .bind(job.rows_per_second)
             .bind(job.rows_done)
             .bind(job.rows_left)

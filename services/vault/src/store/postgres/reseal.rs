@@ -3,8 +3,8 @@
 use sqlx::QueryBuilder;
 
 use super::Database;
-use crate::keys::columns::SealedColumn;
 use crate::store::Resealed;
+use crate::store::columns::SealedColumn;
 
 /// Replaces the values that are still what they were. Waiting for a row that a reveal holds could close a circle
 /// of waiting: such a row is skipped.

@@ -5,7 +5,7 @@ use std::ops::{Deref, DerefMut};
 use strongroom_store::Result;
 
 use super::{Connection, Transaction};
-use crate::audit::ChainKey;
+use crate::store::ChainKey;
 
 /// A transaction with the key that chains its events. It is undone unless it is committed.
 pub(super) struct Change {

@@ -14,7 +14,7 @@ impl KeyRequestStore for Store {
         let mut tx = self.begin_alone().await?;
         let open: Option<KeyRequestRow> = sqlx::query_as(SELECT_OPEN)
             .bind(&request.kid)
-            .bind(&request.action)
+            .bind(request.action.as_str())
             .bind(&request.requester)
             .bind(request.create_time)
             .fetch_optional(&mut *tx)
@@ -25,7 +25,7 @@ impl KeyRequestStore for Store {
         sqlx::query(INSERT)
             .bind(&request.id)
             .bind(&request.kid)
-            .bind(&request.action)
+            .bind(request.action.as_str())
             .bind(&request.requester)
             .bind(&request.approver)
             .bind(request.create_time)

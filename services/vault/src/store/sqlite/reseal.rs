@@ -4,8 +4,8 @@ use serde_json::Value;
 use sqlx::QueryBuilder;
 
 use super::Database;
-use crate::keys::columns::SealedColumn;
 use crate::store::Resealed;
+use crate::store::columns::SealedColumn;
 
 /// Replaces the values that are still what they were.
 pub(super) fn replace_values(column: &SealedColumn, rows: &[Resealed]) -> QueryBuilder<Database> {

@@ -1,0 +1,135 @@
+//! Tokens: issued, listed, revoked, and turned into the principal that they authenticate.
+
+use std::sync::Arc;
+
+use serde_json::json;
+use strongroom_crypto::Token;
+use strongroom_runtime::{Caller, Clock, Principal, Selectors};
+
+use super::Role;
+use super::outside_selection;
+use super::principals::Principals;
+use super::roles::narrowed;
+use crate::audit::Event;
+use crate::error::{Error, Result};
+use crate::store::{Outcome, Store, TokenRow};
+
+/// Resolution of `last_used_time`, in microseconds: one write a minute, not one a call.
+const LAST_USED_STEP: i64 = 60_000_000;
+
+/// A token to be issued.
+pub(crate) struct NewToken {
+    pub(crate) name: String,
+    pub(crate) role: Role,
+    pub(crate) expire_time: Option<i64>,
+    pub(crate) selectors: Selectors,
+}
+
+/// API tokens.
+pub(crate) struct Tokens {
+    store: Arc<dyn Store>,
+    principals: Principals,
+    clock: Arc<dyn Clock>,
+}
+
+impl Tokens {
+    pub(crate) fn new(store: Arc<dyn Store>, clock: Arc<dyn Clock>) -> Self {
+        Self { store, principals: Principals::new(), clock }
+    }
+
+    /// Issues a token with no more than the caller's own permissions and selection.
+    pub(crate) async fn issue(&self, caller: &Caller, new: NewToken) -> Result<(TokenRow, Token)> {
+        let permissions = new.role.permissions();
+        if let Some(missing) = permissions.iter().find(|permission| !caller.principal.may(permission)) {
+            let permission = missing.clone();
+            return Err(Error::PermissionMissing { method: "issuing this role", permission });
+        }
+        let own = &caller.principal.selectors;
+        if !new.selectors.is_within(own) {
+            let (store, selector) = (self.store.as_ref(), describe(own));
+            return Err(outside_selection(store, self.now(), caller, "IssueToken", selector).await);
+        }
+        let token = Token::generate();
+        let row = TokenRow {
+            id: token.id().to_owned(),
+            hash: token.hash().to_vec(),
+            name: new.name,
+            role: new.role.as_str().to_owned(),
+            issuer: caller.principal.id.clone(),
+            create_time: self.now(),
+            expire_time: new.expire_time,
+            last_used_time: None,
+            revoke_time: None,
+            selectors: json!(new.selectors).to_string(),
+        };
+        let event = Event::by(caller, self.now(), "token.issued", token.id())
+            .with("name", row.name.as_str())
+            .with("role", new.role.as_str())
+            .with("selectors", json!(new.selectors))
+            .finish();
+        self.store.create_token(&row, &event).await?;
+        Ok((row, token))
+    }
+
+    /// Tokens after (`create_time`, id), by that order.
+    pub(crate) async fn list(&self, after: (i64, &str), limit: i64) -> Result<Vec<TokenRow>> {
+        Ok(self.store.tokens(after, limit).await?)
+    }
+
+    pub(crate) async fn revoke(&self, caller: &Caller, id: &str) -> Result<TokenRow> {
+        let event = Event::by(caller, self.now(), "token.revoked", id).finish();
+        self.store.revoke_token(id, self.now(), &event).await?;
+        self.principals.forget();
+        self.store.token(id).await?.ok_or_else(|| Error::TokenNotFound(id.to_owned()))
+    }
+
+    /// The principal that a token's text authenticates, from the cache if it was checked a moment ago.
+    pub(crate) async fn known_principal(&self, text: &str) -> Result<Option<Principal>, Arc<Error>> {
+        self.principals.get_or(text, self.principal(text)).await
+    }
+
+    /// The principal that a token's text authenticates, read from the database; `None` when it is not valid now.
+    pub(crate) async fn principal(&self, text: &str) -> Result<Option<Principal>> {
+        let Ok(token) = Token::parse(text.trim()) else { return Ok(None) };
+        let Some(row) = self.store.token_by_hash(&token.hash()).await? else { return Ok(None) };
+        let now = self.now();
+        if row.revoke_time.is_some() || row.expire_time.is_some_and(|expiry| expiry <= now) {
+            return Ok(None);
+        }
+        if row.last_used_time.is_none_or(|last| now - last >= LAST_USED_STEP) {
+            self.store.touch_token(&row.id, now).await?;
+        }
+        let role = Role::from_text(&row.role)
+            .ok_or_else(|| Error::Inconsistent(format!("api_tokens.role of {}", row.id)))?;
+        let selectors = Arc::new(selectors(&row)?);
+        let permissions = role.permissions();
+        let permissions = if selectors.is_everything() { permissions } else { narrowed(&permissions) };
+        Ok(Some(Principal { id: format!("token:{}", row.id), name: row.name, permissions, selectors }))
+    }
+
+    /// Records that `caller` was refused `method` because it lacks `permission`.
+    pub(crate) async fn record_denied(&self, caller: &Caller, method: &str, permission: &str) {
+        let event = Event::by(caller, self.now(), "access.denied", method)
+            .outcome(Outcome::Denied)
+            .with("permission", permission)
+            .finish();
+        if let Err(error) = self.store.append_event(&event).await {
+            tracing::error!(%error, method, actor = %caller.principal.id, "a denied call could not be recorded");
+        }
+    }
+
+    fn now(&self) -> i64 {
+        self.clock.now_micros()
+    }
+}
+
+/// The selection that a token is narrowed to. Text that cannot be read is an error: it must not become everything.
+pub(crate) fn selectors(row: &TokenRow) -> Result<Selectors> {
+    serde_json::from_str(&row.selectors)
+        .map_err(|_| Error::Inconsistent(format!("api_tokens.selectors of {}", row.id)))
+}
+
+/// For people.
+fn describe(selectors: &Selectors) -> String {
+    format!("a token issued here must be narrowed at least to {}", json!(selectors))
+}

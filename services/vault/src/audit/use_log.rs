@@ -1,0 +1,70 @@
+//! The use log: plaintext leaves only after its event is durable.
+//!
+//! Group commit: one task takes every waiting use and commits them together; meanwhile the next ones gather. So a
+//! single use waits for one commit, and many at once share one.
+//!
+//! Measured by `tests/bench vault` on two cores: 64 decrypts at once go at 0.29 (SQLite) and 0.28
+//! (PostgreSQL) of a bare echo's rate; with a commit for each, reveals went at 0.09 and 0.01. The bound now: an
+//! event is five index entries, about 20 µs, and the commit waits for a core that calls keep busy.
+
+use std::sync::Arc;
+
+use tokio::sync::{mpsc, oneshot};
+
+use crate::error::{Error, Result};
+use crate::store::{NewEvent, Use, UseStore};
+
+/// Uses that one transaction commits at most.
+const BATCH: usize = 256;
+/// Uses that wait at most; further callers wait to be let in.
+const WAITING: usize = 1024;
+
+/// Commits the events of reveals and decrypts.
+pub(crate) struct UseLog {
+    waiting: mpsc::Sender<Waiting>,
+}
+
+/// A use whose caller waits for the commit.
+struct Waiting {
+    used: Use,
+    committed: oneshot::Sender<Committed>,
+}
+
+type Committed = Result<(), Arc<strongroom_store::Error>>;
+
+impl UseLog {
+    /// Starts the writer; it ends with the value.
+    pub(crate) fn new(store: Arc<dyn UseStore>) -> Self {
+        let (waiting, uses) = mpsc::channel(WAITING);
+        tokio::spawn(write(store, uses));
+        Self { waiting }
+    }
+
+    /// Returns once the event is durable. `credential_id` is marked as used then.
+    ///
+    /// # Errors
+    /// [`Error::AuditUnavailable`] when it could not be committed: nothing may leave then.
+    pub(crate) async fn commit(&self, event: NewEvent, credential_id: Option<&str>) -> Result<()> {
+        let used = Use { event, credential_id: credential_id.map(str::to_owned) };
+        let (committed, answer) = oneshot::channel();
+        let gone = || Error::Inconsistent("the writer of the audit log has ended".into());
+        self.waiting.send(Waiting { used, committed }).await.map_err(|_| gone())?;
+        answer.await.map_err(|_| gone())?.map_err(Error::AuditUnavailable)
+    }
+}
+
+async fn write(store: Arc<dyn UseStore>, mut uses: mpsc::Receiver<Waiting>) {
+    let mut batch = Vec::with_capacity(BATCH);
+    while uses.recv_many(&mut batch, BATCH).await > 0 {
+        let (uses, callers): (Vec<Use>, Vec<_>) =
+            batch.drain(..).map(|waiting| (waiting.used, waiting.committed)).unzip();
+        let committed: Committed = store.append_uses(&uses).await.map_err(Arc::new);
+        for caller in callers {
+            // A caller may have left; its event stands all the same.
+            let _ = caller.send(committed.clone());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

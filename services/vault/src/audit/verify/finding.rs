@@ -1,0 +1,57 @@
+//! Findings of a verification.
+
+/// A head that was saved outside the vault.
+#[derive(Debug, Clone)]
+pub(crate) struct Anchor {
+    pub(crate) sequence: i64,
+    pub(crate) mac: Vec<u8>,
+}
+
+/// The kind of a problem in the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reason {
+    Edited,
+    Missing,
+    Inserted,
+    Swapped,
+    Unchained,
+    TailCut,
+    AnchorMismatch,
+    HeadMismatch,
+}
+
+impl Reason {
+    /// As answers name it.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Edited => "EDITED",
+            Self::Missing => "MISSING",
+            Self::Inserted => "INSERTED",
+            Self::Swapped => "SWAPPED",
+            Self::Unchained => "UNCHAINED",
+            Self::TailCut => "TAIL_CUT",
+            Self::AnchorMismatch => "ANCHOR_MISMATCH",
+            Self::HeadMismatch => "HEAD_MISMATCH",
+        }
+    }
+}
+
+/// A problem in the log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Problem {
+    pub(crate) sequence: i64,
+    pub(crate) reason: Reason,
+    pub(crate) message: String,
+}
+
+/// The result of a verification.
+#[derive(Debug, Default)]
+pub(crate) struct Verification {
+    pub(crate) events: i64,
+    pub(crate) first_sequence: i64,
+    pub(crate) last_sequence: i64,
+    /// The last event's code.
+    pub(crate) mac: Vec<u8>,
+    /// In order; none means that the log is as it was written.
+    pub(crate) problems: Vec<Problem>,
+}

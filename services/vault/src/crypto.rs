@@ -1,0 +1,15 @@
+//! Cryptography for other services.
+//!
+//! [`Ciphertexts`] seals and opens values on caller keys and checks ciphertexts. [`Signing`] signs archive manifests.
+//! [`Seals`] wraps and unwraps the file keys of sealed archives.
+
+mod ciphertexts;
+mod seals;
+mod signing;
+
+pub(crate) use ciphertexts::{
+    CheckTotals, Checked, Ciphertext, Ciphertexts, DataKey, DataKeyOrder, Opened, Outcomes, Plain, Sealed,
+    Verdict,
+};
+pub(crate) use seals::{Seals, WrappedFileKey};
+pub(crate) use signing::Signing;

@@ -1,0 +1,105 @@
+//! The open key ring of this process.
+//!
+//! It is replaced as a unit when the stored ring changes: after a change here, after a change in another process
+//! (polled), and when a value names a version that this process does not know yet.
+
+use std::sync::{Arc, PoisonError, RwLock};
+
+use strongroom_crypto::{Cell, Error as CryptoError, KeyRing, Kid, Purpose};
+use strongroom_crypto::{RootKey, RootKeyId, SecretBytes, WrappedVersion};
+use tokio::sync::Mutex;
+
+use crate::error::{Error, Result};
+use crate::store::{ChainKey, KeyVersionRow, Store};
+
+/// Root keys and the ring that they opened.
+pub(crate) struct Ring {
+    store: Arc<dyn Store>,
+    /// The current one, then previous ones.
+    roots: Vec<RootKey>,
+    open: RwLock<Arc<KeyRing>>,
+    /// The stored ring's revision that `open` has; held while a newer one is read, so that none overtakes.
+    revision: Mutex<i64>,
+}
+
+impl Ring {
+    /// Opens the stored ring with `roots`, the current root key first, and chains the audit log with it.
+    pub(crate) async fn open(roots: Vec<RootKey>, store: Arc<dyn Store>) -> Result<Self> {
+        let revision = store.ring_revision().await?;
+        let ring = open_rows(&roots, &store.key_versions().await?)?;
+        store.set_chain(ChainKey::primary(&ring)?);
+        Ok(Self { store, roots, open: RwLock::new(Arc::new(ring)), revision: Mutex::new(revision) })
+    }
+
+    /// The ring as it is now. Hold it for one call only.
+    pub(crate) fn current(&self) -> Arc<KeyRing> {
+        Arc::clone(&self.open.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Opens the ring anew if the stored one has changed. The audit log is then chained by its newest audit key.
+    pub(crate) async fn reload(&self) -> Result<()> {
+        let mut opened = self.revision.lock().await;
+        let stored = self.store.ring_revision().await?;
+        if stored == *opened {
+            return Ok(());
+        }
+        let ring = Arc::new(open_rows(&self.roots, &self.store.key_versions().await?)?);
+        *self.open.write().unwrap_or_else(PoisonError::into_inner) = ring;
+        *opened = stored;
+        drop(opened);
+        self.store.set_chain(ChainKey::primary(&self.current())?);
+        Ok(())
+    }
+
+    /// Opens a value that a version newer than the open ring may have sealed.
+    pub(crate) async fn open_value(
+        &self,
+        purpose: Purpose,
+        cell: &Cell<'_>,
+        sealed: &str,
+    ) -> Result<SecretBytes> {
+        match self.current().open_value(purpose, cell, sealed) {
+            // Another process may have made it, or enabled it again, a moment ago.
+            Err(CryptoError::UnknownVersion { .. } | CryptoError::Unusable { .. }) => {}
+            opened => return Ok(opened?),
+        }
+        self.reload().await?;
+        Ok(self.current().open_value(purpose, cell, sealed)?)
+    }
+
+    /// The root key that wraps new versions.
+    pub(crate) fn root(&self) -> &RootKey {
+        &self.roots[0]
+    }
+
+    /// Every root key that was given, the current one first.
+    pub(crate) fn roots(&self) -> Vec<&RootKey> {
+        self.roots.iter().collect()
+    }
+
+    pub(crate) fn root_key_id(&self) -> RootKeyId {
+        self.root().id()
+    }
+}
+
+/// Opens `rows` with `roots`.
+pub(crate) fn open_rows(roots: &[RootKey], rows: &[KeyVersionRow]) -> Result<KeyRing> {
+    let versions = rows.iter().map(wrapped_version).collect::<Result<Vec<_>>>()?;
+    let roots: Vec<&RootKey> = roots.iter().collect();
+    Ok(KeyRing::open(&roots, &versions)?)
+}
+
+/// A stored version as the ring takes it.
+pub(super) fn wrapped_version(row: &KeyVersionRow) -> Result<WrappedVersion> {
+    let number = u32::try_from(row.number)
+        .map_err(|_| Error::Inconsistent(format!("key_versions.number of {}", row.kid)))?;
+    Ok(WrappedVersion {
+        key_id: row.key_id.clone(),
+        purpose: row.purpose,
+        kid: row.kid.parse::<Kid>()?,
+        number,
+        state: row.state,
+        root_key_id: row.root_key_id.parse()?,
+        wrapped: row.wrapped.clone(),
+    })
+}

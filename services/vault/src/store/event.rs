@@ -1,0 +1,59 @@
+//! An audit event before it has its place in the log.
+
+use sqlx::FromRow;
+
+/// An event before it has its place in the log.
+#[derive(Debug, Clone, Default, PartialEq, Eq, FromRow)]
+pub(crate) struct NewEvent {
+    /// When it happened.
+    pub time: i64,
+    /// Who asked.
+    pub actor: String,
+    /// The service that asked on the actor's behalf, or empty.
+    pub via: String,
+    /// What happened.
+    pub event: String,
+    /// To what.
+    pub target: String,
+    /// A JSON object.
+    pub metadata: String,
+    /// The call's trace id, or empty.
+    pub trace_id: String,
+    /// The text of an [`Outcome`]. Rows keep the text as it is stored: a verification also reads what an intruder
+    /// wrote.
+    pub outcome: String,
+    /// Joins the start and the end of a long operation.
+    pub operation_id: Option<String>,
+}
+
+/// How the operation of an event ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    Success,
+    Denied,
+    Failed,
+    /// The client left before the end.
+    Aborted,
+    /// The process that ran it stopped before the end.
+    Unknown,
+}
+
+impl Outcome {
+    const ALL: [Self; 5] = [Self::Success, Self::Denied, Self::Failed, Self::Aborted, Self::Unknown];
+
+    /// The stored text.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Success => "success",
+            Self::Denied => "denied",
+            Self::Failed => "failed",
+            Self::Aborted => "aborted",
+            Self::Unknown => "unknown",
+        }
+    }
+
+    /// From the stored text; `None` for any other text.
+    pub(crate) fn from_text(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|outcome| outcome.as_str() == text)
+    }
+}
