@@ -11,7 +11,8 @@ use super::binary::is_printed_by_server;
 use super::relations::{Relation, archive_name};
 use super::types::{Oid, Types};
 use crate::error::{Error, Result};
-use crate::snapshot::{SnapshotOptions, quoted};
+use crate::names::quoted;
+use crate::options::SnapshotOptions;
 
 /// What reading needs beside the schema entry.
 pub(super) struct Layout {

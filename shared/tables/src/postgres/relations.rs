@@ -4,7 +4,8 @@ use sqlx::postgres::PgConnection;
 
 use super::types::Oid;
 use crate::error::{Error, Result};
-use crate::snapshot::{Skipped, SnapshotOptions, quoted};
+use crate::names::quoted;
+use crate::options::{Skipped, SnapshotOptions};
 
 /// Something that holds rows, before its columns are known.
 #[derive(Clone)]
