@@ -1,4 +1,4 @@
-//! Files that hold keys and tokens: readable by their owner only, and whole or not there.
+//! Files on this machine. Those that hold keys and tokens are readable by their owner only, and complete or absent.
 
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::Write as _;
@@ -51,6 +51,11 @@ pub(crate) fn read_token(path: &Path) -> Result<String> {
     let text = std::fs::read_to_string(path)
         .with_context(|| format!("cannot read the token in {}", path.display()))?;
     Ok(text.trim().to_owned())
+}
+
+/// Opens `path` for reading, and names it when that fails.
+pub(crate) fn open(path: &Path) -> Result<File> {
+    File::open(path).with_context(|| format!("cannot open {}", path.display()))
 }
 
 /// The folder that `path` is in.

@@ -12,14 +12,14 @@ use std::path::Path;
 use anyhow::{Context as _, Result};
 use serde_json::json;
 use strongroom_archive::manifest::Ordered;
-use strongroom_archive::{ArchiveReader, Report, verify};
+use strongroom_archive::{Report, verify};
 
 use crate::cli::{ArchiveCommand, ArchiveKeys, SignerFile};
 use crate::output::{Format, printable};
 
 pub(super) use content::{Content, open};
 pub(super) use signer::Signer;
-pub(crate) use signer::UnknownSigner;
+use signer::check_signer;
 
 pub(super) async fn run(command: ArchiveCommand, format: Format) -> Result<()> {
     match command {
@@ -57,11 +57,6 @@ async fn verify_command(file: &Path, keys: &ArchiveKeys, signer: &SignerFile, fo
 pub(super) async fn verify_file(path: &Path, keys: &ArchiveKeys) -> Result<Report> {
     let (mut archive, _) = open(path, keys).await?;
     verify(&mut archive, &mut |_| {}).with_context(|| path.display().to_string())
-}
-
-/// The version that signed it; empty where no signer was given.
-fn check_signer(signer: Option<&Signer>, archive: &mut ArchiveReader<Content>) -> Result<String> {
-    signer.map_or(Ok(String::new()), |signer| signer.check(archive))
 }
 
 fn document(report: &Report, signed_by: &str) -> serde_json::Value {

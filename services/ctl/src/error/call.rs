@@ -1,4 +1,4 @@
-//! What an operator reads when something failed: one sentence that says what to do.
+//! A refused or failed call as one sentence that says what to do.
 
 use std::error::Error as _;
 use std::fmt;
@@ -7,8 +7,7 @@ use strongroom_runtime::status::reason_of;
 use tonic::{Code, Status};
 use tonic_types::StatusExt as _;
 
-use crate::commands::archive::UnknownSigner;
-use crate::output::{ReaderLeft, printable};
+use crate::output::printable;
 
 /// Reasons of refusals that open a request, which a second principal may approve.
 const RETIREMENT_REFUSED: [&str; 2] = ["KEY_VERSION_IN_USE", "KEY_CENSUS_STALE"];
@@ -106,58 +105,6 @@ impl fmt::Display for CallFailed {
 
 impl std::error::Error for CallFailed {}
 
-/// An error as one sentence: its contexts and causes, each said once.
-pub(crate) fn sentence(error: &anyhow::Error) -> String {
-    let mut sentence = String::new();
-    for cause in error.chain() {
-        let cause = cause.to_string();
-        // Many error types already print their source.
-        if sentence.contains(&cause) {
-            continue;
-        }
-        if !sentence.is_empty() {
-            sentence.push_str(": ");
-        }
-        sentence.push_str(&cause);
-    }
-    sentence
-}
-
-/// The exit code of an archive that is whole, but not signed by who it should be.
-const UNKNOWN_SIGNER: u8 = 3;
-
-/// How a command failed, for the process.
-#[derive(Debug)]
-pub(crate) struct Failure {
-    sentence: String,
-    code: u8,
-}
-
-impl Failure {
-    /// The exit code.
-    pub(crate) fn code(&self) -> u8 {
-        self.code
-    }
-}
-
-impl fmt::Display for Failure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.sentence)
-    }
-}
-
-/// The end of a command as the process reports it. A reader that has seen enough (`| head`) is no failure.
-pub(crate) fn for_the_operator(result: anyhow::Result<()>) -> Result<(), Failure> {
-    match result {
-        Err(error) if error.is::<ReaderLeft>() => Ok(()),
-        Err(error) => {
-            let code = if error.is::<UnknownSigner>() { UNKNOWN_SIGNER } else { 1 };
-            Err(Failure { sentence: sentence(&error), code })
-        }
-        Ok(()) => Ok(()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use strongroom_runtime::status::status;
@@ -196,12 +143,5 @@ mod tests {
         away.set_source(std::sync::Arc::new(std::io::Error::other("refused")));
         let away = shown(&away);
         assert!(away.contains("http://v:1") && away.contains("STRONGROOM_VAULT_URL"), "{away}");
-    }
-
-    #[test]
-    fn a_cause_is_said_once() {
-        let cause = std::io::Error::other("disk full");
-        let error = anyhow::Error::new(cause).context("cannot write f: disk full").context("export");
-        assert_eq!(sentence(&error), "export: cannot write f: disk full");
     }
 }

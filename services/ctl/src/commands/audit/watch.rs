@@ -5,7 +5,7 @@ use strongroom_api::vault::v1::WatchAuditEventsRequest;
 use strongroom_runtime::Shutdown;
 use tonic::Request;
 
-use super::{EVENT, cells};
+use super::event::{EVENT, cells};
 use crate::cli::WatchEvents;
 use crate::client::Connection;
 use crate::output::{Format, line};

@@ -1,27 +1,21 @@
 //! `strongroom backup verify`: an archive is sent up to the backup service, which checks all of it with the vault.
 
+mod answers;
 mod report;
 mod sending;
 
 use std::path::Path;
 
 use anyhow::{Context as _, Result, bail, ensure};
-use strongroom_api::backup::v1::verify_backup_response::{Column, Entry, Message, Verdict};
+use strongroom_api::backup::v1::verify_backup_response::Message;
 use tonic::{Request, Status};
 
-use super::unless_interrupted;
+use super::interruption::unless_interrupted;
 use crate::client::{self, Connection};
 use crate::commands::progress::Progress;
 use crate::output::Format;
+use answers::Answers;
 use sending::Sending;
-
-/// Everything that came back.
-pub(super) struct Answers {
-    verdict: Verdict,
-    columns: Vec<Column>,
-    /// Entries that are not as the manifest says.
-    bad_entries: Vec<Entry>,
-}
 
 /// # Errors
 /// Also when the archive was looked at and is not fine; what is wrong is then on standard output.

@@ -7,7 +7,7 @@ use strongroom_api::vault::v1::{
     KeyRequest, ListKeyRequestsRequest, UndoDestroyKeyVersionRequest,
 };
 
-use super::print_one;
+use super::version::print_one;
 use crate::client::{Connection, long, unary};
 use crate::output::{Format, Table, key_values, message, printable};
 use crate::time::{length_to_wire, shown};

@@ -6,8 +6,8 @@ use strongroom_api::backup::v1::verify_backup_response::{Column, Verdict};
 use strongroom_api::backup::v1::{LevelVerdict, VerifyLevel, VerifyOutcome};
 use strongroom_api::json::to_json;
 
-use super::Answers;
-use crate::commands::archive::UnknownSigner;
+use super::answers::Answers;
+use crate::error::UnknownSigner;
 use crate::output::{Table, key_values, printable};
 
 const MESSAGE: &str = "strongroom.backup.v1.VerifyBackupResponse";

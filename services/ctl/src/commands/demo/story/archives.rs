@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use anyhow::{Result, ensure};
 use strongroom_api::backup::v1::ExportBackupRequest;
 
-use super::super::narrator::Narrator;
-use super::Cast;
+use super::cast::Cast;
 use crate::cli::ArchiveKeys;
+use crate::commands::demo::narrator::Narrator;
 use crate::commands::{archive, backup};
 use crate::output::Table;
 

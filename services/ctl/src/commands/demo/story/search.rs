@@ -7,10 +7,10 @@ use anyhow::{Context as _, Result, ensure};
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 
-use super::super::narrator::Narrator;
 use super::secrets::KEYS;
 use crate::cli::ArchiveKeys;
 use crate::commands::archive;
+use crate::commands::demo::narrator::Narrator;
 
 /// Looks for each key, plain, in base64 and in hex, in the opened archives and in the databases.
 pub(super) async fn no_secret_in(

@@ -9,11 +9,11 @@ use strongroom_api::vault::v1::{
     RevealCredentialRequest,
 };
 
-use super::super::gateway;
-use super::super::narrator::Narrator;
-use super::Cast;
+use super::cast::Cast;
 use crate::client::unary;
 use crate::commands::credential;
+use crate::commands::demo::gateway;
+use crate::commands::demo::narrator::Narrator;
 use crate::error::CallFailed;
 
 /// Name, provider and key. The keys are made up; no provider ever issued them.

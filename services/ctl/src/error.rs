@@ -1,0 +1,75 @@
+//! What an operator reads when something failed, and the exit code.
+
+mod call;
+mod signer;
+
+use std::fmt;
+
+pub(crate) use call::CallFailed;
+pub(crate) use signer::UnknownSigner;
+
+use crate::output::ReaderLeft;
+
+/// An error as one sentence: its contexts and causes, each said once.
+pub(crate) fn sentence(error: &anyhow::Error) -> String {
+    let mut sentence = String::new();
+    for cause in error.chain() {
+        let cause = cause.to_string();
+        // Many error types already print their source.
+        if sentence.contains(&cause) {
+            continue;
+        }
+        if !sentence.is_empty() {
+            sentence.push_str(": ");
+        }
+        sentence.push_str(&cause);
+    }
+    sentence
+}
+
+/// The exit code of an archive that is intact, but not signed by any key that the operator trusts.
+const UNKNOWN_SIGNER: u8 = 3;
+
+/// How a command failed, for the process.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    sentence: String,
+    code: u8,
+}
+
+impl Failure {
+    /// The exit code.
+    pub(crate) fn code(&self) -> u8 {
+        self.code
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.sentence)
+    }
+}
+
+/// The end of a command as the process reports it. A reader that has seen enough (`| head`) is no failure.
+pub(crate) fn for_the_operator(result: anyhow::Result<()>) -> Result<(), Failure> {
+    match result {
+        Err(error) if error.is::<ReaderLeft>() => Ok(()),
+        Err(error) => {
+            let code = if error.is::<UnknownSigner>() { UNKNOWN_SIGNER } else { 1 };
+            Err(Failure { sentence: sentence(&error), code })
+        }
+        Ok(()) => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cause_is_said_once() {
+        let cause = std::io::Error::other("disk full");
+        let error = anyhow::Error::new(cause).context("cannot write f: disk full").context("export");
+        assert_eq!(sentence(&error), "export: cannot write f: disk full");
+    }
+}
