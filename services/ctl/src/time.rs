@@ -2,7 +2,11 @@
 
 use std::str::FromStr;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::{SignedDuration, Span, SpanRelativeTo, Timestamp};
+
+/// The accepted forms of a length of time.
+const LENGTH: &str =
+    "a length of time in weeks, days, hours, minutes or seconds, such as 2w, 30d, 12h, 15m, 30s or 1h30m";
 
 /// A point in time: given, or so long ago.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,8 +24,8 @@ impl FromStr for Since {
         if let Ok(time) = text.parse() {
             return Ok(Self::At(time));
         }
-        let expected = "expected an age such as 30d, 12h or 15m, or a time such as 2030-01-31T12:00:00Z";
-        length(text).map(Self::Ago).map_err(|_| expected.to_owned())
+        let age = length(text).map(Self::Ago);
+        age.map_err(|expected| format!("{expected}, or a time such as 2030-01-31T12:00:00Z"))
     }
 }
 
@@ -38,20 +42,14 @@ impl Since {
     }
 }
 
-/// A length of time: a whole number and `s`, `m`, `h`, `d` or `w`.
+/// A length of time in units of a fixed length, in jiff's friendly or ISO 8601 form. A day has 24 hours.
+///
+/// # Errors
+/// For months and years, whose length depends on the date, and for a negative length.
 pub(crate) fn length(text: &str) -> Result<SignedDuration, String> {
-    let expected = || "expected a length of time such as 7d, 12h, 15m or 30s".to_owned();
-    let unit = text.chars().last().ok_or_else(expected)?;
-    let seconds = match unit {
-        's' => 1,
-        'm' => 60,
-        'h' => 3600,
-        'd' => 24 * 3600,
-        'w' => 7 * 24 * 3600,
-        _ => return Err(expected()),
-    };
-    let count: u32 = text[..text.len() - 1].parse().map_err(|_| expected())?;
-    Ok(SignedDuration::from_secs(i64::from(count) * seconds))
+    let fixed = SpanRelativeTo::days_are_24_hours();
+    let length = text.parse::<Span>().and_then(|span| span.to_duration(fixed));
+    length.ok().filter(|length| !length.is_negative()).ok_or_else(|| format!("expected {LENGTH}"))
 }
 
 /// As messages carry a length of time.
