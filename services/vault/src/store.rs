@@ -88,12 +88,12 @@ pub(crate) async fn open(url: &DatabaseUrl) -> Result<Arc<dyn Store>> {
     match url.engine() {
         Engine::Sqlite(path) => {
             let pools = open_sqlite(path).await?;
-            sqlx::migrate!("migrations/sqlite").run(&pools.writer).await?;
+            sqlx_macros::migrate!("migrations/sqlite").run(&pools.writer).await?;
             Ok(Arc::new(sqlite::SqliteStore::new(pools)))
         }
         Engine::Postgres(options) => {
             let pool = open_postgres(options).await?;
-            sqlx::migrate!("migrations/postgres").run(&pool).await?;
+            sqlx_macros::migrate!("migrations/postgres").run(&pool).await?;
             Ok(Arc::new(postgres::PostgresStore::new(pool)))
         }
     }

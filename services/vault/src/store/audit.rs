@@ -1,7 +1,7 @@
 //! Rows of the audit log.
 
 use async_trait::async_trait;
-use sqlx::FromRow;
+use sqlx_macros::FromRow;
 use strongroom_store::{Error, Result};
 
 use crate::audit::{ChainKey, START};

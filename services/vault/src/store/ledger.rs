@@ -1,7 +1,7 @@
 //! Who needs which key version: our own rows, the columns that others report, the archives that pin.
 
 use async_trait::async_trait;
-use sqlx::FromRow;
+use sqlx_macros::FromRow;
 use strongroom_store::Result;
 
 use super::NewEvent;

@@ -73,7 +73,7 @@ pub(super) async fn tables(
     Ok(found)
 }
 
-#[derive(sqlx::FromRow)]
+#[derive(sqlx_macros::FromRow)]
 struct ColumnRow {
     relation: Oid,
     name: String,
@@ -124,7 +124,7 @@ async fn columns(
 }
 
 /// How the server prints values of a type.
-#[derive(sqlx::FromRow)]
+#[derive(sqlx_macros::FromRow)]
 struct Printer {
     oid: Oid,
     function: String,
@@ -163,7 +163,7 @@ struct Keys {
     foreign: Vec<ForeignKey>,
 }
 
-#[derive(sqlx::FromRow)]
+#[derive(sqlx_macros::FromRow)]
 struct KeyRow {
     relation: Oid,
     kind: String,

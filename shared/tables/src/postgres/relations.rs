@@ -41,7 +41,7 @@ pub(super) struct Relations {
     pub(super) skipped: Vec<Skipped>,
 }
 
-#[derive(sqlx::FromRow)]
+#[derive(sqlx_macros::FromRow)]
 struct RelationRow {
     oid: Oid,
     namespace: String,
