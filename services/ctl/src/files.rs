@@ -10,7 +10,7 @@ use anyhow::{Context as _, Result};
 /// Makes a folder (mode 0700) with its parents; an existing one stays as it is.
 pub(crate) fn create_private_dir(path: &Path) -> Result<()> {
     let made = DirBuilder::new().recursive(true).mode(0o700).create(path);
-    made.with_context(|| format!("cannot make the folder {}", path.display()))
+    made.with_context(|| format!("cannot create the folder {}", path.display()))
 }
 
 /// Creates `path` (mode 0600) with `text` and a line feed, durably.

@@ -38,7 +38,7 @@ impl OutPath {
         );
         // A device or pipe must not be renamed over.
         let special = out.metadata().is_ok_and(|known| !known.is_file());
-        ensure!(!special, "{} is no ordinary file; `--out -` streams to standard output", out.display());
+        ensure!(!special, "{} is not a regular file; `--out -` streams to standard output", out.display());
         Ok(Self::File(out.to_owned()))
     }
 
@@ -129,7 +129,7 @@ impl Drop for PartialFile {
 /// What a killed export left behind is used again; what another export is writing is not.
 fn open_locked(partial: &Path) -> Result<File> {
     let foreign = partial.symlink_metadata().is_ok_and(|known| !known.is_file());
-    ensure!(!foreign, "something that is no ordinary file has that name");
+    ensure!(!foreign, "that name belongs to something that is not a regular file");
     let file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(partial)?;
     match file.try_lock() {
         Ok(()) => {}

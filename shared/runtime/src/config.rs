@@ -118,7 +118,8 @@ mod tests {
 
     #[test]
     fn sections_of_other_processes_are_skipped_and_unknown_ones_refused() {
-        let others = "[vault]\nlisten = 'a'\n[log]\nlevel = 'info'\n[[sources]]\nname = 's'\n[app]\n[seal]\n[backup]";
+        let others =
+            "[vault]\nlisten = 'a'\n[log]\nlevel = 'info'\n[[sources]]\nname = 's'\n[app]\n[seal]\n[backup]";
         assert_eq!(sample(others, &[]).unwrap().vault.listen, "a");
         let vault = "[vault]\nlisten = 'a'\n";
         let error = sample(&format!("{vault}[vualt]"), &[]).unwrap_err().to_string();

@@ -17,7 +17,7 @@ use strongroom_archive::{Report, verify};
 use crate::cli::{ArchiveCommand, ArchiveKeys, SignerFile};
 use crate::output::{Format, printable};
 
-pub(super) use content::{Content, open};
+pub(super) use content::open;
 pub(super) use signer::Signer;
 use signer::check_signer;
 
@@ -78,7 +78,7 @@ fn document(report: &Report, signed_by: &str) -> serde_json::Value {
 fn sentence(report: &Report, signed_by: &str) -> String {
     let rows: u64 = report.tables.iter().map(|(_, rows)| rows).sum();
     let signature = match signed_by {
-        "" => "who made it was not checked (--signer)".to_owned(),
+        "" => "its signature was not checked (--signer)".to_owned(),
         kid => format!("signed by {kid}"),
     };
     format!(

@@ -101,7 +101,7 @@ async fn receive(backup: &Connection, request: ExportBackupRequest, out: OutPath
 /// Before the header a status is a refusal; after it, the end of a file that is not whole.
 fn broken(backup: &Connection, status: &Status, has_begun: bool) -> Error {
     let error = Error::new(backup.failed(status));
-    if has_begun { error.context("the archive is not whole and was thrown away") } else { error }
+    if has_begun { error.context("the archive is incomplete and was discarded") } else { error }
 }
 
 fn document(summary: &Summary) -> serde_json::Value {

@@ -50,7 +50,7 @@ impl CallFailed {
             }
             (Code::Unavailable, true) => {
                 format!(
-                    "cannot reach {service} at {url} ({shown}); start it, or set {variable} to where it is"
+                    "cannot reach {service} at {url} ({shown}); start it, or set {variable} to its address"
                 )
             }
             (Code::Unavailable, false) => format!("{shown} ({service} at {url}); try again"),
@@ -59,7 +59,7 @@ impl CallFailed {
             }
             _ if !approvable.is_empty() => {
                 format!(
-                    "{shown}; `strongroom key census` shows what needs it, and somebody else approves with \
+                    "{shown}; `strongroom key census` shows what needs it; a second person can approve it with \
                      `strongroom key approve {approvable}`"
                 )
             }

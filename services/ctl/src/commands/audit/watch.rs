@@ -45,7 +45,7 @@ async fn follow(vault: &Connection, watch: WatchEvents, format: Format) -> Resul
 /// That it is over, and how nothing is missed.
 fn ended(last: Option<i64>) -> String {
     match last {
-        Some(last) => format!("the watch ended; --after {last} goes on where it was"),
+        Some(last) => format!("the watch ended; --after {last} resumes it"),
         None => "the watch ended".to_owned(),
     }
 }

@@ -47,14 +47,14 @@ async fn receive(backup: &Connection, requests: sending::Requests, progress: &Pr
     let mut stream = opened.map_err(failed)?.into_inner();
     let (mut columns, mut bad_entries, mut verdict) = (Vec::new(), Vec::new(), None);
     while let Some(next) = stream.message().await.map_err(failed)? {
-        ensure!(verdict.is_none(), "the backup service goes on behind its verdict");
+        ensure!(verdict.is_none(), "the backup service sent more after its verdict");
         match next.message {
             Some(Message::Progress(now)) => progress.verified(&now),
             Some(Message::Entry(entry)) if !entry.problem.is_empty() => bad_entries.push(entry),
             Some(Message::Entry(_)) => {}
             Some(Message::Column(column)) => columns.push(column),
             Some(Message::Verdict(last)) => verdict = Some(last),
-            None => bail!("the backup service sent what this release does not know"),
+            None => bail!("the backup service sent a message that this release does not support"),
         }
     }
     let verdict = verdict.context("the backup service ended without a verdict; try again")?;

@@ -46,7 +46,7 @@ async fn trail(cast: &Cast, narrator: &mut Narrator) -> Result<()> {
     let mut events = audit::newest(&cast.vault, ListAuditEventsRequest::default(), 100).await?;
     events.reverse();
     narrator.step(
-        "The audit trail has all of it",
+        "The audit trail records everything",
         "Who did what to which credential, what was refused, and both exports with their sizes. An\n\
          operation whose event cannot be written fails.",
     )?;

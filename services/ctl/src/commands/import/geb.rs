@@ -46,7 +46,7 @@ fn document(contents: &Contents, unpacked: Option<&Unpacked>) -> Value {
 fn text(contents: &Contents, unpacked: Option<&Unpacked>) -> String {
     let bytes: u64 = contents.recordings.iter().map(|recording| recording.bytes).sum();
     let mut lines = vec![
-        ("ok", "every byte is as Gatwy wrote it".to_owned()),
+        ("ok", "every byte is as written by Gatwy".to_owned()),
         ("exported", contents.exported_at.clone()),
         ("database", format!("{} bytes", contents.database_bytes)),
         ("recordings", format!("{}, {bytes} bytes", contents.recordings.len())),

@@ -53,8 +53,8 @@ pub(super) fn judge(verdict: &Verdict) -> Result<()> {
         [only] if only.outcome() == VerifyOutcome::UnknownSigner => {
             Err(Error::new(UnknownSigner::to_the_vault()).context(printable(&only.problem)))
         }
-        [] => bail!("the backup service does not say what is wrong with it"),
-        [first, ..] => bail!("it does not verify: {}", printable(&first.problem)),
+        [] => bail!("the backup service gave no reason"),
+        [first, ..] => bail!("verification failed: {}", printable(&first.problem)),
     }
 }
 

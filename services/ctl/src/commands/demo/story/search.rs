@@ -37,7 +37,7 @@ pub(super) async fn no_secret_in(
         }
     }
     narrator.step(
-        "No key is in any of it",
+        "No key is in the archives or the databases",
         &format!(
             "Searched {searched} decompressed bytes of both archives and of the database files for the three keys:\n\
              plain, base64 and hex. An archive in the wrong hands opens no provider account; restoring it\n\
