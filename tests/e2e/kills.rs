@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use e2e::{Deployment, Operator, Unread, bulk_table, eventually, long, source, start_unread};
+use e2e::{Deployment, Operator, PATIENCE, Unread, bulk_table, eventually, long, source, start_unread};
 use serde_json::Value;
 use strongroom_testkit::TestDb;
 
@@ -41,7 +41,7 @@ impl Scene {
     fn stalled_export(&self, operator: &Operator) -> Unread {
         let before = operator.events("backup.export_started").len();
         let client = start_unread(&mut operator.command(&["backup", "export", "--plain", "--out", "-"]));
-        eventually("the export has begun", Duration::from_secs(20), || {
+        eventually("the export has begun", PATIENCE, || {
             (operator.events("backup.export_started").len() > before && self.open_transactions() > 0)
                 .then_some(())
         });
@@ -52,15 +52,13 @@ impl Scene {
     }
 
     fn assert_nothing_open_soon(&self) {
-        eventually("no transaction is open", Duration::from_secs(5), || {
-            (self.open_transactions() == 0).then_some(())
-        });
+        eventually("no transaction is open", PATIENCE, || (self.open_transactions() == 0).then_some(()));
     }
 
     /// The newest end of an export, once there is one for each start.
     fn last_end(&self) -> Value {
         let admin = &self.deployment.admin;
-        eventually("each start has its end", Duration::from_secs(10), || {
+        eventually("each start has its end", PATIENCE, || {
             let started = admin.events("backup.export_started");
             let ended = admin.events("backup.exported");
             assert!(ended.len() <= started.len(), "{ended:?}");

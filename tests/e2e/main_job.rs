@@ -1,8 +1,7 @@
 //! The commands of DESIGN §4 as an operator types them, against `strongroom dev`.
 
-use e2e::{Dev, eventually};
+use e2e::{Dev, FELT_EVERYWHERE, eventually};
 use serde_json::{Value, json};
-use std::time::Duration;
 
 const SECRET: &[u8] = b"sk-live-0123456789abcdef";
 
@@ -138,7 +137,7 @@ fn a_revoked_token_is_refused_everywhere_within_seconds() {
     assert!(admin.json(&["token", "revoke", id])["revokeTime"].is_string());
     let refused = auditor.run(&["credential", "list"]).failed_with(1);
     assert!(refused.contains("unknown, expired or revoked"), "{refused}");
-    eventually("the backup service refuses it too", Duration::from_secs(6), || {
+    eventually("the backup service refuses it too", FELT_EVERYWHERE, || {
         (auditor.run(&["source", "list"]).code == Some(1)).then_some(())
     });
 }

@@ -3,10 +3,11 @@
 use std::time::{Duration, Instant};
 
 use e2e::{Deployment, Dev};
+use strongroom_runtime::shutdown::DRAIN;
 use strongroom_testkit::TestDb;
 
-/// Nothing runs meanwhile, so nothing is waited for.
-const SOON: Duration = Duration::from_secs(5);
+/// No call is running, so the drain time (20 s) must not pass. Half of it leaves room for a machine under load.
+const SOON: Duration = Duration::from_secs(DRAIN.as_secs() / 2);
 
 #[test]
 fn dev_stops_on_sigterm() {

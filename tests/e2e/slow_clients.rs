@@ -3,21 +3,18 @@
 
 use std::time::{Duration, Instant};
 
-use e2e::{Deployment, eventually, long, source};
+use e2e::{Deployment, PATIENCE, eventually, long, source};
 use strongroom_api::backup::v1::ExportBackupResponse;
 use strongroom_runtime::status::reason_of;
 use strongroom_testkit::TestDb;
 use tonic::{Code, Status, Streaming};
 
-use crate::unhurried::{client, data, plain, resident};
+use crate::unhurried::{ONE_EXPORT, client, data, plain, resident};
 
 /// An archive of some 25 MB, which is more than a service may hold that waits for its client.
 const NOISE: &str = "CREATE TABLE noise AS
     SELECT n AS id, md5(n || 'a') || md5(n || 'b') || md5(n || 'c') || md5(n || 'd') AS body
     FROM generate_series(1, 350000) AS n";
-/// Well above what an export holds, and well below the archive.
-const HELD: u64 = 14 << 20;
-
 /// Sessions other than the asking one that hold a transaction.
 const OPEN: &str = "SELECT count(*) FROM pg_stat_activity \
     WHERE datname = current_database() AND pid <> pg_backend_pid() AND xact_start IS NOT NULL \
@@ -55,7 +52,7 @@ impl Noisy {
     /// Waits until no snapshot is open any more.
     fn released(&self) {
         let released = || (self.db.number(OPEN) == 0).then_some(());
-        eventually("the end of the transaction", Duration::from_secs(10), released);
+        eventually("the end of the transaction", PATIENCE, released);
     }
 }
 
@@ -89,17 +86,15 @@ async fn a_slow_client_slows_the_reader_and_memory_stays_flat() {
     let idle = resident(deployment);
     let mut stream = service.begin().await;
     tokio::time::sleep(Duration::from_secs(2)).await;
-    let before = resident(deployment);
     let turns = if long() { 15 } else { 2 };
-    let mut most = before;
+    let mut most = resident(deployment);
     for _ in 0..turns {
         tokio::time::sleep(Duration::from_secs(4)).await;
         while data(&stream.message().await.unwrap().unwrap()) == 0 {}
         most = most.max(resident(deployment));
     }
-    let (grown, held) = (most - before, most - idle);
-    assert!(grown < 2 << 20, "the service grew by {} KiB", grown >> 10);
-    assert!(held < HELD, "the service holds {} KiB for a client that waits", held >> 10);
+    let held = most.saturating_sub(idle);
+    assert!(held < ONE_EXPORT, "the service holds {} KiB for a client that waits", held >> 10);
     assert_eq!(db.number(OPEN), 1, "the snapshot waits for its client");
     drop(stream);
     service.released();
@@ -108,32 +103,32 @@ async fn a_slow_client_slows_the_reader_and_memory_stays_flat() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_client_that_stalls_is_ended_and_its_snapshot_released() {
     let Some(service) = Noisy::start("stall_seconds = 3") else { return };
-    let stream = service.begin().await;
     let began = Instant::now();
+    let stream = service.begin().await;
     assert_eq!(service.db.number(OPEN), 1, "the snapshot is open");
     service.released();
     let held = began.elapsed();
-    assert!(held > Duration::from_secs(2), "it was given up after {held:?}");
+    assert!(held >= Duration::from_secs(3), "it was given up after {held:?}");
     let sentence =
         "the client took nothing for 3 s, and a snapshot is not held for it; use a stored backup instead";
     assert_ended(&end_of(stream, Duration::ZERO).await, "CLIENT_STALLED", sentence);
 }
 
-/// It never stalls: it takes 64 KiB a second.
+/// It never stalls: it takes a chunk every two seconds, in a third of the time after which it would.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_client_that_is_slow_for_too_long_is_advised_and_its_snapshot_released() {
     let seconds = if long() { 60 } else { 8 };
     let limits = format!("stall_seconds = 6\nexport_limit_seconds = {seconds}");
     let Some(service) = Noisy::start(&limits) else { return };
-    let stream = service.begin().await;
     let began = Instant::now();
+    let stream = service.begin().await;
     assert_eq!(service.db.number(OPEN), 1, "the snapshot is open");
-    let status = end_of(stream, Duration::from_secs(4)).await;
+    let status = end_of(stream, Duration::from_secs(2)).await;
     let sentence = format!(
         "the export took longer than {seconds} s, and a snapshot is not held for ever; \
          use a stored backup, whose download can be resumed"
     );
     assert_ended(&status, "EXPORT_TOO_LONG", &sentence);
-    assert!(began.elapsed() > Duration::from_secs(seconds - 3), "after {:?}", began.elapsed());
+    assert!(began.elapsed() >= Duration::from_secs(seconds), "after {:?}", began.elapsed());
     service.released();
 }

@@ -1,12 +1,7 @@
 //! Two vault processes on one PostgreSQL are one vault.
 
-use std::time::Duration;
-
-use e2e::{Operator, Service, eventually, free_port, program, vault_config};
+use e2e::{FELT_EVERYWHERE, Operator, PATIENCE, Service, eventually, free_port, program, vault_config};
 use strongroom_testkit::TestDb;
-
-/// What one process learns of the other's doing, and in what time.
-const FELT: Duration = Duration::from_secs(5);
 
 struct Pair {
     _processes: [Service; 2],
@@ -33,7 +28,7 @@ fn start(database: &TestDb) -> Pair {
     for (process, port) in processes.iter_mut().zip(ports) {
         process.wait_until_listening(port);
     }
-    let tokens = eventually("the admin token", Duration::from_secs(10), || {
+    let tokens = eventually("the admin token", PATIENCE, || {
         let found =
             ports.map(|port| std::fs::read_to_string(folder.path().join(format!("{port}.token"))).ok());
         let found: Vec<String> = found.into_iter().flatten().collect();
@@ -61,7 +56,7 @@ fn two_vaults_on_one_database_are_one() {
         pair.two.run(&["credential", "reveal", &sealed_anew]).succeeded().stdout,
         b"sealed by the new version"
     );
-    eventually("the other seals with the new version", FELT, || {
+    eventually("the other seals with the new version", FELT_EVERYWHERE, || {
         let primary = pair.two.json(&["key", "list"]);
         let found = primary.as_array().unwrap().iter().any(|version| version["kid"] == rotated["kid"]);
         found.then_some(())
@@ -69,7 +64,7 @@ fn two_vaults_on_one_database_are_one() {
 
     // A deactivation in one.
     let _ = pair.one.run(&["credential", "deactivate", &id]).succeeded();
-    eventually("the other refuses it", FELT, || {
+    eventually("the other refuses it", FELT_EVERYWHERE, || {
         (pair.two.run(&["credential", "reveal", &id]).code != Some(0)).then_some(())
     });
 
@@ -79,7 +74,7 @@ fn two_vaults_on_one_database_are_one() {
     let tokens = pair.one.json(&["token", "list"]);
     let issued = tokens.as_array().unwrap().iter().find(|token| token["role"] == "auditor").unwrap();
     let _ = pair.one.run(&["token", "revoke", issued["id"].as_str().unwrap()]).succeeded();
-    eventually("the other refuses the token", FELT, || {
+    eventually("the other refuses the token", FELT_EVERYWHERE, || {
         (reader.run(&["credential", "list"]).code != Some(0)).then_some(())
     });
 

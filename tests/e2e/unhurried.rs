@@ -8,6 +8,15 @@ use strongroom_api::backup::v1::{ExportBackupRequest, ExportBackupResponse};
 use strongroom_runtime::client::{AuthorizedChannel, Bearer};
 use tonic::transport::Endpoint;
 
+/// The design's bound for the peak memory of the backup service above idle, whatever the tables hold (DESIGN: budgets).
+pub(crate) const ABOVE_IDLE: u64 = 64 << 20;
+
+/// The most that one export may hold. Its queues between database and client (ARCHITECTURE.md, "Taking a backup") hold
+/// 4 blocks of 128 KiB; two pieces of 256 KiB, before and after compression, for each of at most 4 threads; 4 chunks of
+/// 256 KiB; and about as much again on both sides of HTTP/2: 7 MiB. The allocator keeps memory that other threads have
+/// freed, so this is twice that, and still well below the archives of these tests.
+pub(crate) const ONE_EXPORT: u64 = 14 << 20;
+
 /// What a client lets pass before it has to be asked: little, or a whole archive would wait in its own memory
 /// and nothing would be said of the service.
 const WINDOW: u32 = 256 << 10;

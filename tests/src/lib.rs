@@ -22,7 +22,7 @@ pub use gateway::{SEED_TABLES, bulk_table, sample_gateway, source};
 pub use operator::Operator;
 pub use program::{program, repository};
 pub use service::Service;
-pub use wait::{eventually, free_port};
+pub use wait::{FELT_EVERYWHERE, PATIENCE, eventually, free_port};
 
 /// Whether the long forms of tests are wanted (`tests/run --long`).
 #[must_use]

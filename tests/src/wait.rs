@@ -3,6 +3,13 @@
 use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
+/// For what a correct program does at once: no measurement, only an end to waiting on a machine under load.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// For what docs/operating.md promises within five seconds. A test asks with commands, and each of them is a process that
+/// a machine under load may start slowly, so they get twice that time on top.
+pub const FELT_EVERYWHERE: Duration = Duration::from_secs(5 + 10);
+
 /// Asks `probe` every 50 ms until it answers.
 ///
 /// # Panics

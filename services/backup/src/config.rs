@@ -1,7 +1,6 @@
-//! The configuration file: what is backed up, and how the service reaches the vault.
+//! The backup service's sections of the configuration file: what is backed up, and how the service reaches the vault.
 //!
-//! One file may serve both services: the vault's sections are skipped here, everything else that is unknown
-//! is refused. [`check`] says in one sentence what is wrong, before anything is opened.
+//! [`check`] says in one sentence what is wrong, before anything is opened.
 
 mod check;
 mod secret_url;
@@ -10,7 +9,6 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 use serde::Deserialize;
-use serde::de::IgnoredAny;
 use strongroom_runtime::client::Target;
 use strongroom_runtime::server::TlsConfig;
 
@@ -20,9 +18,9 @@ pub use secret_url::SourceUrl;
 /// Where a vault on this machine listens.
 const VAULT_URL: &str = "http://127.0.0.1:7601";
 
-/// The whole file.
+/// The sections that the service reads. [`strongroom_runtime::config`] skips those of other processes and refuses unknown
+/// ones.
 #[derive(Debug, Clone, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Config {
     /// `[app]`: whose data this is.
     #[serde(default)]
@@ -36,16 +34,10 @@ pub struct Config {
     /// `[seal]`: who opens the archives beside the vault.
     #[serde(default)]
     pub seal: SealConfig,
-    /// `[vault]`: read by the vault alone.
-    #[serde(default)]
-    pub vault: IgnoredAny,
-    /// `[log]`: read by the vault alone.
-    #[serde(default)]
-    pub log: IgnoredAny,
 }
 
 /// The application that is backed up.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct AppConfig {
     /// Its name: in manifests, and in lower case in file names.
@@ -58,7 +50,7 @@ pub struct AppConfig {
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct SealConfig {
-    /// Public halves of recovery keys, `age1…`. Their private halves belong into a safe, not onto a server.
+    /// Public halves of recovery keys, `age1…`. Their private halves belong in a safe, not on a server.
     pub recovery_recipients: Vec<String>,
     /// [`WITHOUT_RECOVERY`], word for word, to seal to the vault alone.
     pub without_recovery: Option<String>,

@@ -40,11 +40,11 @@ Environment:
   STRONGROOM_KEY_FILE     its key, where a service asks for one
   STRONGROOM_LOG          log levels on standard error, such as debug
 
-Exit codes: 0 done, 1 not done, 2 wrong usage, 3 an archive that is whole but not signed by who it should be.";
+Exit codes: 0 done, 1 not done, 2 wrong usage, 3 an archive that is intact but not signed by a trusted key.";
 
-/// Keeps provider secrets, and backs up and verifies what a platform owns.
+/// Stores provider secrets, and backs up and verifies a platform's databases and files.
 ///
-/// Start with `strongroom demo`, which shows all of it on this machine in one minute.
+/// Start with `strongroom demo`, which shows everything on this machine in one minute.
 #[derive(Debug, Parser)]
 #[command(name = "strongroom", version, after_help = ENVIRONMENT)]
 pub(crate) struct Cli {
@@ -68,15 +68,15 @@ pub(crate) enum Command {
     /// Who uses which credential.
     #[command(subcommand)]
     Reference(ReferenceCommand),
-    /// API tokens: who may do what.
+    /// API tokens and their permissions.
     #[command(subcommand)]
     Token(TokenCommand),
     /// The keys that seal values: rotation, re-encryption, and guarded retirement.
     ///
-    /// A version is retired in steps: rotate, reencrypt, see the census at zero, disable, destroy.
+    /// Retire a version in steps: rotate, reencrypt, check that the census is zero, disable, destroy.
     #[command(subcommand)]
     Key(KeyCommand),
-    /// What happened, and who did it.
+    /// The audit log.
     #[command(subcommand)]
     Audit(AuditCommand),
     /// Backups of everything the platform owns.
@@ -91,7 +91,7 @@ pub(crate) enum Command {
     /// The key that opens archives when the vault is lost.
     #[command(subcommand)]
     Recovery(RecoveryCommand),
-    /// Take over from other products: Gatwy's backups, PromptGate's credentials.
+    /// Import from other products: Gatwy's backups, PromptGate's credentials.
     #[command(subcommand)]
     Import(ImportCommand),
 }
@@ -112,73 +112,76 @@ mod tests {
         Cli::command().debug_assert();
     }
 
+    /// Every command line of the design.
+    const CONTRACT: &[&str] = &[
+        "demo",
+        "demo --keep",
+        "dev --data-dir d --config f --vault-listen 127.0.0.1:0 --backup-listen [::1]:7602",
+        "credential create OpenAI --provider openai --secret-file - --label a=b --label c=d=e \
+         --expires 2030-01-01T00:00:00Z",
+        "credential list --provider openai --active false --name-prefix O --label a=b",
+        "credential get ID",
+        "credential activate ID",
+        "credential deactivate ID",
+        "credential delete ID",
+        "credential reveal ID",
+        "credential reveal ID --previous",
+        "credential rotate ID --secret-file - --grace 1h",
+        "credential rollback ID",
+        "credential update ID --name N --label a=b",
+        "credential stats",
+        "reference bind endpoint 7 ID --needs-provider openai",
+        "reference bind endpoint 7 --via provider_template/2 --fallback ID --fallback ID2",
+        "reference release endpoint 7",
+        "reference resolve endpoint 7",
+        "reference reassign --from ID --to ID2",
+        "reference list --credential ID",
+        "token issue ci --role operator --expires 2030-01-01T00:00:00+02:00",
+        "token issue ci --role gateway --select provider=openai --select label.env=staging",
+        "token list",
+        "token revoke T",
+        "key new-root --out F",
+        "key list",
+        "key create gateway",
+        "key rotate gateway",
+        "key reencrypt --rate 500",
+        "key census gateway",
+        "key census",
+        "key disable 0123456789abcdef",
+        "key enable 0123456789abcdef",
+        "key destroy 0123456789abcdef --after 7d",
+        "key undo 0123456789abcdef",
+        "key approve R",
+        "key requests",
+        "key export-public --out F",
+        "audit list --event credential.* --actor a --target t --since 12h --limit 5",
+        "audit head",
+        "audit watch --event credential.* --after 7",
+        "audit verify --head F",
+        "audit verify --head F --identity I --passphrase-file P",
+        "audit prune --before 2029-01-01T00:00:00Z",
+        "audit prune --older-than 90d",
+        "backup export --out - --include audit --include gateway_logs --since 30d --tables a,b --plain",
+        "backup verify F",
+        "source list",
+        "archive inspect F",
+        "archive verify F",
+        "archive inspect F --identity I --passphrase-file -",
+        "archive verify F --passphrase-file P --signer S",
+        "archive open F --table T",
+        "archive open F --out D --identity I",
+        "archive reseal F --out G --identity I",
+        "recovery create --out F --passphrase-file P --signer S",
+        "backup export --out - --passphrase-file P",
+        "backup export --out -",
+        "import geb F --passphrase-file P --out D --with-master-key",
+        "import geb F --passphrase-file -",
+        "import promptgate F --app-key-file K --dry-run",
+    ];
+
     #[test]
     fn the_contract_parses() {
-        for line in [
-            "demo",
-            "demo --keep",
-            "dev --data-dir d --config f --vault-listen 127.0.0.1:0 --backup-listen [::1]:7602",
-            "credential create OpenAI --provider openai --secret-file - --label a=b --label c=d=e \
-             --expires 2030-01-01T00:00:00Z",
-            "credential list --provider openai --active false --name-prefix O --label a=b",
-            "credential get ID",
-            "credential activate ID",
-            "credential deactivate ID",
-            "credential delete ID",
-            "credential reveal ID",
-            "credential reveal ID --previous",
-            "credential rotate ID --secret-file - --grace 1h",
-            "credential rollback ID",
-            "credential update ID --name N --label a=b",
-            "credential stats",
-            "reference bind endpoint 7 ID --needs-provider openai",
-            "reference bind endpoint 7 --via provider_template/2 --fallback ID --fallback ID2",
-            "reference release endpoint 7",
-            "reference resolve endpoint 7",
-            "reference reassign --from ID --to ID2",
-            "reference list --credential ID",
-            "token issue ci --role operator --expires 2030-01-01T00:00:00+02:00",
-            "token issue ci --role gateway --select provider=openai --select label.env=staging",
-            "token list",
-            "token revoke T",
-            "key new-root --out F",
-            "key list",
-            "key create gateway",
-            "key rotate gateway",
-            "key reencrypt --rate 500",
-            "key census gateway",
-            "key census",
-            "key disable 0123456789abcdef",
-            "key enable 0123456789abcdef",
-            "key destroy 0123456789abcdef --after 7d",
-            "key undo 0123456789abcdef",
-            "key approve R",
-            "key requests",
-            "key export-public --out F",
-            "audit list --event credential.* --actor a --target t --since 12h --limit 5",
-            "audit head",
-            "audit watch --event credential.* --after 7",
-            "audit verify --head F",
-            "audit verify --head F --identity I --passphrase-file P",
-            "audit prune --before 2029-01-01T00:00:00Z",
-            "audit prune --older-than 90d",
-            "backup export --out - --include audit --include gateway_logs --since 30d --tables a,b --plain",
-            "backup verify F",
-            "source list",
-            "archive inspect F",
-            "archive verify F",
-            "archive inspect F --identity I --passphrase-file -",
-            "archive verify F --passphrase-file P --signer S",
-            "archive open F --table T",
-            "archive open F --out D --identity I",
-            "archive reseal F --out G --identity I",
-            "recovery create --out F --passphrase-file P --signer S",
-            "backup export --out - --passphrase-file P",
-            "backup export --out -",
-            "import geb F --passphrase-file P --out D --with-master-key",
-            "import geb F --passphrase-file -",
-            "import promptgate F --app-key-file K --dry-run",
-        ] {
+        for line in CONTRACT {
             let tidy = line.split_whitespace().collect::<Vec<_>>().join(" ");
             let cli = parse(&tidy).unwrap_or_else(|error| panic!("{tidy}: {error}"));
             assert_eq!(cli.output, Format::Text, "{tidy}");
@@ -209,6 +212,7 @@ mod tests {
             "credential rotate ID --secret-file - --grace soon",
             "key destroy 0123456789abcdef --after 7",
             "key reencrypt --rate 0",
+            "key disable kid",
             "audit watch --after -1",
             "audit prune",
             "audit prune --before 2029-01-01T00:00:00Z --older-than 90d",

@@ -111,9 +111,7 @@ impl<L: Fn(&str) -> Option<OsString>> Environment<L> {
             return Bearer::new(&token).context("STRONGROOM_TOKEN");
         }
         let Some(file) = self.path("STRONGROOM_TOKEN_FILE") else {
-            bail!(
-                "there is no token to send: set STRONGROOM_TOKEN_FILE to the file of one, or STRONGROOM_TOKEN"
-            );
+            bail!("no token: set STRONGROOM_TOKEN_FILE to a file that holds one, or STRONGROOM_TOKEN");
         };
         let named = || format!("the token in STRONGROOM_TOKEN_FILE {}", file.display());
         let token = std::fs::read_to_string(&file).with_context(named)?;

@@ -1,6 +1,6 @@
 //! What each command does, one noun a file.
 
-pub(crate) mod archive;
+mod archive;
 mod audit;
 mod backup;
 mod credential;

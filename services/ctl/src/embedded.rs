@@ -128,13 +128,13 @@ impl Running {
     async fn ended(&mut self) -> anyhow::Error {
         match (&mut self.task).await {
             Ok(Err(error)) => error,
-            Ok(Ok(())) => anyhow!("{} ended by itself", self.service.name()),
+            Ok(Ok(())) => anyhow!("{} ended unexpectedly", self.service.name()),
             Err(panic) => anyhow!("{} failed: {panic}", self.service.name()),
         }
     }
 
     async fn stop(mut self) -> Result<()> {
-        // One that ended by itself has said why already.
+        // One that ended unexpectedly has said why already.
         if self.task.is_finished() {
             return Ok(());
         }

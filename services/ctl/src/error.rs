@@ -1,110 +1,14 @@
-//! What an operator reads when something failed: one sentence that says what to do.
+//! What an operator reads when something failed, and the exit code.
 
-use std::error::Error as _;
+mod call;
+mod signer;
+
 use std::fmt;
 
-use strongroom_runtime::status::reason_of;
-use tonic::{Code, Status};
-use tonic_types::StatusExt as _;
+pub(crate) use call::CallFailed;
+pub(crate) use signer::UnknownSigner;
 
-use crate::commands::archive::UnknownSigner;
-use crate::output::{ReaderLeft, printable};
-
-/// Reasons of refusals that open a request, which a second principal may approve.
-const RETIREMENT_REFUSED: [&str; 2] = ["KEY_VERSION_IN_USE", "KEY_CENSUS_STALE"];
-
-/// How rustls begins the refusal of a certificate.
-const UNTRUSTED: &str = "invalid peer certificate";
-
-/// What rustls calls the answer of a server that does not know TLS.
-const NO_TLS: &str = "InvalidContentType";
-
-/// A refused or failed call, as the operator reads it.
-#[derive(Debug)]
-pub(crate) struct CallFailed {
-    sentence: String,
-    reason: String,
-}
-
-impl CallFailed {
-    /// `service` is `the vault` or `the backup service`; `variable` is where its address comes from.
-    pub(crate) fn new(status: &Status, service: &str, url: &str, variable: &str) -> Self {
-        let reason = reason_of(status);
-        let message = match status.message() {
-            "" => status.code().description().to_owned(),
-            message => printable(message).trim_end_matches('.').to_owned(),
-        };
-        let approvable = approvable(status, &reason);
-        let shown = if reason.is_empty() { message } else { format!("{message} [{reason}]") };
-        // A status with a source was made on this side: the service was never reached, or the line broke.
-        let ours = status.source().is_some();
-        let plain = url.starts_with("http://");
-        let sentence = match (status.code(), ours) {
-            (Code::Unavailable, true) if shown.contains(UNTRUSTED) => {
-                format!(
-                    "cannot trust {service} at {url} ({shown}); set STRONGROOM_CA_FILE to the authority of its \
-                     certificate, and {variable} to a name in it"
-                )
-            }
-            (Code::Unavailable, true) if shown.contains(NO_TLS) => {
-                format!("{service} at {url} does not speak TLS ({shown}); set {variable} to http://…")
-            }
-            (Code::Unavailable, true) => {
-                format!(
-                    "cannot reach {service} at {url} ({shown}); start it, or set {variable} to where it is"
-                )
-            }
-            (Code::Unavailable, false) => format!("{shown} ({service} at {url}); try again"),
-            (Code::Unauthenticated, _) => {
-                format!("{shown}; set STRONGROOM_TOKEN or STRONGROOM_TOKEN_FILE to a valid token")
-            }
-            _ if !approvable.is_empty() => {
-                format!(
-                    "{shown}; `strongroom key census` shows what needs it, and somebody else approves with \
-                     `strongroom key approve {approvable}`"
-                )
-            }
-            (Code::DeadlineExceeded, _) => format!("{shown} ({service} at {url})"),
-            // tonic's own timer ends a call as CANCELLED.
-            (Code::Cancelled, true) if status.message() == "Timeout expired" => {
-                format!("{service} at {url} did not answer in time")
-            }
-            (Code::Unknown | Code::Internal | Code::Cancelled, true) if plain => {
-                format!(
-                    "the connection to {service} at {url} broke off ({shown}); if it speaks TLS, set {variable} \
-                     to https://…"
-                )
-            }
-            (Code::Unknown | Code::Internal | Code::Cancelled, true) => {
-                format!("the connection to {service} at {url} broke off ({shown})")
-            }
-            _ => shown,
-        };
-        Self { sentence, reason }
-    }
-
-    /// The stable reason of the service's error; empty when it gave none.
-    pub(crate) fn reason(&self) -> &str {
-        &self.reason
-    }
-}
-
-/// The request that a refused retirement opened; empty for every other refusal.
-fn approvable(status: &Status, reason: &str) -> String {
-    if !RETIREMENT_REFUSED.contains(&reason) {
-        return String::new();
-    }
-    let facts = status.get_details_error_info().map(|info| info.metadata).unwrap_or_default();
-    facts.get("request_id").map(|id| printable(id)).unwrap_or_default()
-}
-
-impl fmt::Display for CallFailed {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.sentence)
-    }
-}
-
-impl std::error::Error for CallFailed {}
+use crate::output::ReaderLeft;
 
 /// An error as one sentence: its contexts and causes, each said once.
 pub(crate) fn sentence(error: &anyhow::Error) -> String {
@@ -123,7 +27,7 @@ pub(crate) fn sentence(error: &anyhow::Error) -> String {
     sentence
 }
 
-/// The exit code of an archive that is whole, but not signed by who it should be.
+/// The exit code of an archive that is intact, but not signed by any key that the operator trusts.
 const UNKNOWN_SIGNER: u8 = 3;
 
 /// How a command failed, for the process.
@@ -160,43 +64,7 @@ pub(crate) fn for_the_operator(result: anyhow::Result<()>) -> Result<(), Failure
 
 #[cfg(test)]
 mod tests {
-    use strongroom_runtime::status::status;
-
     use super::*;
-
-    fn shown(status: &Status) -> String {
-        CallFailed::new(status, "the vault", "http://v:1", "STRONGROOM_VAULT_URL").to_string()
-    }
-
-    #[test]
-    fn a_refusal_is_the_service_s_sentence_and_its_reason() {
-        let refused = status(Code::FailedPrecondition, "vault", "CREDENTIAL_INACTIVE", "it is inactive", &[]);
-        assert_eq!(shown(&refused), "it is inactive [CREDENTIAL_INACTIVE]");
-        assert_eq!(shown(&Status::internal("a\u{1b}[31m.")), "a\\u{1b}[31m");
-        assert!(!shown(&Status::internal("")).is_empty());
-    }
-
-    #[test]
-    fn a_refused_retirement_says_how_it_is_approved() {
-        let facts = [("kid", "0123456789abcdef"), ("request_id", "r-1")];
-        let message = "it is needed by 3 rows";
-        let refused = status(Code::FailedPrecondition, "vault", "KEY_VERSION_IN_USE", message, &facts);
-        let shown = shown(&refused);
-        assert!(shown.starts_with("it is needed by 3 rows [KEY_VERSION_IN_USE]; "), "{shown}");
-        assert!(shown.ends_with("`strongroom key approve r-1`"), "{shown}");
-    }
-
-    #[test]
-    fn advice_names_what_to_set() {
-        let unknown = shown(&Status::unauthenticated("the token is unknown"));
-        assert!(unknown.contains("STRONGROOM_TOKEN_FILE"), "{unknown}");
-        let busy = shown(&Status::unavailable("the log cannot be written"));
-        assert!(busy.contains("http://v:1") && busy.contains("try again"), "{busy}");
-        let mut away = Status::unavailable("tcp connect error");
-        away.set_source(std::sync::Arc::new(std::io::Error::other("refused")));
-        let away = shown(&away);
-        assert!(away.contains("http://v:1") && away.contains("STRONGROOM_VAULT_URL"), "{away}");
-    }
 
     #[test]
     fn a_cause_is_said_once() {

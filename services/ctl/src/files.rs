@@ -1,4 +1,4 @@
-//! Files that hold keys and tokens: readable by their owner only, and whole or not there.
+//! Files on this machine. Those that hold keys and tokens are readable by their owner only, and complete or absent.
 
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::Write as _;
@@ -10,7 +10,7 @@ use anyhow::{Context as _, Result};
 /// Makes a folder (mode 0700) with its parents; an existing one stays as it is.
 pub(crate) fn create_private_dir(path: &Path) -> Result<()> {
     let made = DirBuilder::new().recursive(true).mode(0o700).create(path);
-    made.with_context(|| format!("cannot make the folder {}", path.display()))
+    made.with_context(|| format!("cannot create the folder {}", path.display()))
 }
 
 /// Creates `path` (mode 0600) with `text` and a line feed, durably.
@@ -51,6 +51,11 @@ pub(crate) fn read_token(path: &Path) -> Result<String> {
     let text = std::fs::read_to_string(path)
         .with_context(|| format!("cannot read the token in {}", path.display()))?;
     Ok(text.trim().to_owned())
+}
+
+/// Opens `path` for reading, and names it when that fails.
+pub(crate) fn open(path: &Path) -> Result<File> {
+    File::open(path).with_context(|| format!("cannot open {}", path.display()))
 }
 
 /// The folder that `path` is in.

@@ -9,6 +9,7 @@ mod commands;
 mod embedded;
 mod error;
 mod files;
+mod out_file;
 mod output;
 mod secret_input;
 mod selector;

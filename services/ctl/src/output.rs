@@ -1,5 +1,6 @@
 //! Results on standard output, as text or JSON; everything else on standard error.
 
+mod printable;
 mod table;
 
 use std::fmt;
@@ -9,6 +10,7 @@ use anyhow::{Context as _, Result, anyhow};
 use clap::ValueEnum;
 use serde::Serialize;
 
+pub(crate) use printable::printable;
 pub(crate) use table::{Table, key_values, line};
 
 /// How results are printed.
@@ -112,18 +114,4 @@ pub(crate) fn print(bytes: &[u8]) -> Result<()> {
 /// Says something to the person, beside the result. Nobody listening is no reason to fail.
 pub(crate) fn message(text: &str) {
     let _ = writeln!(std::io::stderr(), "{text}");
-}
-
-/// `text` without control characters: a name from a database must not command a terminal.
-pub(crate) fn printable(text: &str) -> String {
-    let mut shown = String::with_capacity(text.len());
-    for character in text.chars() {
-        match character {
-            '\n' => shown.push_str("\\n"),
-            '\t' => shown.push_str("\\t"),
-            control if control.is_control() => shown.extend(control.escape_unicode()),
-            plain => shown.push(plain),
-        }
-    }
-    shown
 }

@@ -2,7 +2,11 @@
 
 use std::str::FromStr;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::{SignedDuration, Span, SpanRelativeTo, Timestamp};
+
+/// The accepted forms of a length of time.
+const LENGTH: &str =
+    "a length of time in weeks, days, hours, minutes or seconds, such as 2w, 30d, 12h, 15m, 30s or 1h30m";
 
 /// A point in time: given, or so long ago.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,8 +24,8 @@ impl FromStr for Since {
         if let Ok(time) = text.parse() {
             return Ok(Self::At(time));
         }
-        let expected = "expected an age such as 30d, 12h or 15m, or a time such as 2030-01-31T12:00:00Z";
-        length(text).map(Self::Ago).map_err(|_| expected.to_owned())
+        let age = length(text).map(Self::Ago);
+        age.map_err(|expected| format!("{expected}, or a time such as 2030-01-31T12:00:00Z"))
     }
 }
 
@@ -38,20 +42,14 @@ impl Since {
     }
 }
 
-/// A length of time: a whole number and `s`, `m`, `h`, `d` or `w`.
+/// A length of time in units of a fixed length, in jiff's friendly or ISO 8601 form. A day has 24 hours.
+///
+/// # Errors
+/// For months and years, whose length depends on the date, and for a negative length.
 pub(crate) fn length(text: &str) -> Result<SignedDuration, String> {
-    let expected = || "expected a length of time such as 7d, 12h, 15m or 30s".to_owned();
-    let unit = text.chars().last().ok_or_else(expected)?;
-    let seconds = match unit {
-        's' => 1,
-        'm' => 60,
-        'h' => 3600,
-        'd' => 24 * 3600,
-        'w' => 7 * 24 * 3600,
-        _ => return Err(expected()),
-    };
-    let count: u32 = text[..text.len() - 1].parse().map_err(|_| expected())?;
-    Ok(SignedDuration::from_secs(i64::from(count) * seconds))
+    let fixed = SpanRelativeTo::days_are_24_hours();
+    let length = text.parse::<Span>().and_then(|span| span.to_duration(fixed));
+    length.ok().filter(|length| !length.is_negative()).ok_or_else(|| format!("expected {LENGTH}"))
 }
 
 /// As messages carry a length of time.
@@ -80,16 +78,18 @@ mod tests {
             ("1w", "2030-01-24T00:00:00Z"),
             ("36h", "2030-01-29T12:00:00Z"),
             ("15m", "2030-01-30T23:45:00Z"),
+            ("1h30m", "2030-01-30T22:30:00Z"),
             ("0s", "2030-01-31T00:00:00Z"),
             ("2029-05-06T02:00:00+02:00", "2029-05-06T00:00:00Z"),
         ] {
             let since: Since = text.parse().unwrap();
             assert_eq!(since.resolve(now).unwrap().to_string(), expected, "{text}");
         }
-        for wrong in ["", "d", "30", "-1d", "1.5h", "30é", "2029-05-06T02:00:00", "99999999999d"] {
-            assert!(wrong.parse::<Since>().is_err(), "{wrong}");
+        for wrong in ["", "d", "30", "-1d", "1d ago", "1mo", "30é", "2029-05-06T02:00:00", "99999999999d"] {
+            let problem = wrong.parse::<Since>().expect_err(wrong);
+            assert!(problem.contains("30d, 12h, 15m") && problem.contains("2030-01-31T"), "{problem}");
         }
-        assert!("4000000w".parse::<Since>().unwrap().resolve(now).is_err());
+        assert!("1000000w".parse::<Since>().unwrap().resolve(now).is_err());
     }
 
     #[test]
@@ -97,8 +97,13 @@ mod tests {
         for (text, seconds) in [("0s", 0), ("90m", 5400), ("1h", 3600), ("7d", 604_800), ("2w", 1_209_600)] {
             assert_eq!(length_to_wire(length(text).unwrap()).seconds, seconds, "{text}");
         }
-        for wrong in ["", "h", "7", "-7d", "7D", "7 d", "2030-01-31T12:00:00Z"] {
-            assert!(length(wrong).is_err(), "{wrong}");
+        // jiff's other forms of the same.
+        for text in ["36h", "1d12h", "1 day, 12 hours", "PT36H"] {
+            assert_eq!(length(text).map(|length| length.as_hours()), Ok(36), "{text}");
+        }
+        for wrong in ["", "h", "7", "-7d", "1mo", "1y", "2030-01-31T12:00:00Z"] {
+            let problem = length(wrong).expect_err(wrong);
+            assert!(problem.contains("2w, 30d, 12h, 15m, 30s"), "{problem}");
         }
     }
 

@@ -1,29 +1,18 @@
-//! The vault's part of the configuration file.
+//! The vault's section of the configuration file.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 use serde::Deserialize;
-use serde::de::IgnoredAny;
 use strongroom_runtime::server::TlsConfig;
 
-/// The file as the vault reads it. One file may serve both services: the backup service's sections are
-/// known by name and left alone.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-#[expect(dead_code, reason = "the other service's sections are accepted and not looked at")]
+/// The sections that the vault reads. [`strongroom_runtime::config`] skips those of other processes and refuses unknown
+/// ones.
+#[derive(Debug, Default, Deserialize)]
 pub struct ConfigFile {
-    /// Ours.
+    /// `[vault]`.
     #[serde(default)]
     pub vault: VaultConfig,
-    #[serde(default)]
-    app: IgnoredAny,
-    #[serde(default)]
-    backup: IgnoredAny,
-    #[serde(default)]
-    seal: IgnoredAny,
-    #[serde(default)]
-    sources: IgnoredAny,
 }
 
 /// The section `[vault]`.

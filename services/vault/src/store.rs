@@ -23,6 +23,7 @@ mod reencrypt;
 mod reference;
 mod request;
 mod resolution;
+mod row;
 mod selection;
 mod sqlite;
 mod token;
@@ -107,12 +108,12 @@ pub(crate) async fn open(url: &DatabaseUrl) -> Result<Arc<dyn Store>> {
     match url.engine() {
         Engine::Sqlite(path) => {
             let pools = strongroom_store::sqlite::open(path).await?;
-            sqlx::migrate!("migrations/sqlite").run(pools.writer()).await?;
+            sqlx_macros::migrate!("migrations/sqlite").run(pools.writer()).await?;
             Ok(Arc::new(sqlite::Store::new(pools)))
         }
         Engine::Postgres(options) => {
             let pools = strongroom_store::postgres::open(options).await?;
-            sqlx::migrate!("migrations/postgres").run(pools.writer()).await?;
+            sqlx_macros::migrate!("migrations/postgres").run(pools.writer()).await?;
             Ok(Arc::new(postgres::Store::new(pools)))
         }
     }

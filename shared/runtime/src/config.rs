@@ -1,17 +1,24 @@
-//! Configuration: a TOML file, then `STRONGROOM_<SECTION>__<KEY>` from the environment. Unknown fields are
-//! refused by the target types (`deny_unknown_fields`), so a typo never silently means the default.
+//! Configuration: a TOML file, then `STRONGROOM_<SECTION>__<KEY>` from the environment.
+//!
+//! One file may serve every process. [`SECTIONS`] lists its sections once: each process deserialises those that it reads
+//! into its own types and skips the others, and all refuse any other name. The types of sections refuse unknown fields
+//! (`deny_unknown_fields`), so a typo never silently means the default.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use ::config::{Config, Environment, File, FileFormat};
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 
 use crate::error::{Error, Result};
 
-/// Reads `file` (nothing when `None`) and the process's environment into `T`.
+/// The sections of a configuration file, for every process. Nothing reads `log`: levels are set by `STRONGROOM_LOG`.
+pub const SECTIONS: [&str; 6] = ["app", "backup", "log", "seal", "sources", "vault"];
+
+/// Reads `file` (nothing when `None`) and the process's environment into `T`, whose fields are sections.
 ///
 /// # Errors
-/// [`Error::Config`] naming the file and the field.
+/// [`Error::Config`] naming the file and the section or field.
 pub fn load<T: DeserializeOwned>(file: Option<&Path>) -> Result<T> {
     load_with(
         file,
@@ -23,7 +30,7 @@ pub fn load<T: DeserializeOwned>(file: Option<&Path>) -> Result<T> {
 /// The same with a given environment.
 ///
 /// # Errors
-/// [`Error::Config`] naming the file and the field.
+/// [`Error::Config`] naming the file and the section or field.
 pub fn load_with<T: DeserializeOwned>(
     file: Option<&Path>,
     environment: impl Iterator<Item = (String, String)>,
@@ -37,18 +44,35 @@ pub fn load_with<T: DeserializeOwned>(
         })?;
         builder = builder.add_source(File::from_str(&text, FileFormat::Toml));
     }
-    // Without a section (`STRONGROOM_TOKEN`, `STRONGROOM_ROOT_KEY`) a variable is not configuration.
-    let overrides = environment.filter(|(key, _)| key.contains("__")).collect();
-    let environment = Environment::with_prefix("STRONGROOM")
+    let named = |problem: String| match file {
+        Some(path) => Error::Config(format!("{}: {problem}", path.display())),
+        None => Error::Config(problem),
+    };
+    let config = builder.add_source(overrides(environment)).build();
+    let config = config.map_err(|error| named(error.to_string()))?;
+    check_sections(&config).map_err(named)?;
+    config.try_deserialize().map_err(|error| named(error.to_string()))
+}
+
+/// Without a section (`STRONGROOM_TOKEN`, `STRONGROOM_ROOT_KEY`) a variable is not configuration.
+fn overrides(environment: impl Iterator<Item = (String, String)>) -> Environment {
+    Environment::with_prefix("STRONGROOM")
         .prefix_separator("_")
         .separator("__")
         .try_parsing(true)
-        .source(Some(overrides));
-    let named = |error: ::config::ConfigError| match file {
-        Some(path) => Error::Config(format!("{}: {error}", path.display())),
-        None => Error::Config(error.to_string()),
-    };
-    builder.add_source(environment).build().map_err(named)?.try_deserialize().map_err(named)
+        .source(Some(environment.filter(|(key, _)| key.contains("__")).collect()))
+}
+
+fn check_sections(config: &Config) -> Result<(), String> {
+    let sections: BTreeMap<String, IgnoredAny> =
+        config.clone().try_deserialize().map_err(|error| error.to_string())?;
+    if sections.contains_key("log") {
+        tracing::warn!("the section [log] has no effect; STRONGROOM_LOG selects log levels");
+    }
+    match sections.keys().find(|name| !SECTIONS.contains(&name.as_str())) {
+        Some(name) => Err(format!("unknown field `{name}`; the sections are {}", SECTIONS.join(", "))),
+        None => Ok(()),
+    }
 }
 
 #[cfg(test)]
@@ -61,7 +85,6 @@ mod tests {
     use super::*;
 
     #[derive(Debug, Deserialize)]
-    #[serde(deny_unknown_fields)]
     struct Sample {
         vault: Section,
     }
@@ -91,5 +114,19 @@ mod tests {
     fn a_typo_is_refused_by_name() {
         let error = sample("[vault]\nlisten = 'a'\nlimt = 3", &[]).unwrap_err().to_string();
         assert!(error.contains("limt"), "{error}");
+    }
+
+    #[test]
+    fn sections_of_other_processes_are_skipped_and_unknown_ones_refused() {
+        let others =
+            "[vault]\nlisten = 'a'\n[log]\nlevel = 'info'\n[[sources]]\nname = 's'\n[app]\n[seal]\n[backup]";
+        assert_eq!(sample(others, &[]).unwrap().vault.listen, "a");
+        let vault = "[vault]\nlisten = 'a'\n";
+        let error = sample(&format!("{vault}[vualt]"), &[]).unwrap_err().to_string();
+        assert!(error.contains("unknown field `vualt`"), "{error}");
+        let error = sample(vault, &[("STRONGROOM_VUALT__LISTEN", "b")]).unwrap_err().to_string();
+        assert!(error.contains("unknown field `vualt`"), "{error}");
+        let error = sample(&format!("limit = 3\n{vault}"), &[]).unwrap_err().to_string();
+        assert!(error.contains("unknown field `limit`"), "{error}");
     }
 }

@@ -29,10 +29,13 @@
 
 mod block;
 mod error;
+mod names;
+mod options;
 mod postgres;
 mod snapshot;
 mod sqlite;
 
 pub use block::{BLOCK_SIZE, Block};
 pub use error::{Error, Kind, Result};
-pub use snapshot::{Since, Skipped, Snapshot, SnapshotInfo, SnapshotOptions, list_tables, open_snapshot};
+pub use options::{Since, Skipped, SnapshotInfo, SnapshotOptions};
+pub use snapshot::{Snapshot, list_tables, open_snapshot};

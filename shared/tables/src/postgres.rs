@@ -21,7 +21,8 @@ use tokio::sync::mpsc;
 
 use crate::block::Block;
 use crate::error::{Error, Result};
-use crate::snapshot::{Since, SnapshotInfo, SnapshotOptions, find_column, find_table, quoted};
+use crate::names::{find_column, find_table, quoted};
+use crate::options::{Since, SnapshotInfo, SnapshotOptions};
 use introspect::{Found, Layout};
 use relations::Relation;
 

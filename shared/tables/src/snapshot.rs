@@ -6,80 +6,9 @@ use tokio::sync::mpsc;
 
 use crate::block::Block;
 use crate::error::{Error, Result};
+use crate::options::{Since, SnapshotInfo, SnapshotOptions};
 use crate::postgres::PostgresSnapshot;
 use crate::sqlite::SqliteSnapshot;
-
-/// What to read of a database.
-#[derive(Debug, Clone, Default)]
-pub struct SnapshotOptions {
-    /// The source's name: it stands in every schema entry and error.
-    pub source: String,
-    /// Tables to leave out, by archive name. Names that do not exist are ignored.
-    pub exclude: Vec<String>,
-    /// Only these tables, by archive name. A name that does not exist is an error.
-    pub only: Option<Vec<String>>,
-    /// SQLite: read a temporary copy (`VACUUM INTO`), so that no writer waits and the WAL does not grow.
-    /// It takes as much space in the system's temporary folder as the database.
-    pub temp_copy: bool,
-    /// PostgreSQL: only these schemas; empty means every schema that is not the system's.
-    pub schemas: Vec<String>,
-}
-
-impl SnapshotOptions {
-    /// Everything in the database.
-    #[must_use]
-    pub fn new(source: impl Into<String>) -> Self {
-        Self { source: source.into(), ..Self::default() }
-    }
-
-    /// Whether the table called `name` is wanted.
-    pub(crate) fn selects(&self, name: &str) -> bool {
-        let named = |names: &[String]| names.iter().any(|other| other == name);
-        !named(&self.exclude) && self.only.as_deref().is_none_or(named)
-    }
-
-    /// Refuses names in `only` that are neither excluded nor among `found`.
-    pub(crate) fn check_only(&self, found: &[TableSchema]) -> Result<()> {
-        let is_found = |name: &String| found.iter().any(|table| table.name == *name);
-        let mut missing =
-            self.only.iter().flatten().filter(|name| !is_found(name) && !self.exclude.contains(*name));
-        match missing.next() {
-            Some(name) => Err(Error::missing(&self.source, format!("table {name:?} that can be read"))),
-            None => Ok(()),
-        }
-    }
-}
-
-/// Rows whose time is known to be earlier are left out; rows without a time (NULL) as well.
-///
-/// Times without a zone count as UTC; text is read as ISO 8601.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Since {
-    /// The time column.
-    pub column: String,
-    /// Microseconds since the Unix epoch.
-    pub from: i64,
-}
-
-/// How a snapshot was taken.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SnapshotInfo {
-    /// Product and version, for example `PostgreSQL 15.18` or `SQLite 3.51.3`.
-    pub engine: String,
-    /// `repeatable-read`, `read-transaction` or `vacuum-copy`.
-    pub kind: &'static str,
-    /// Selected things that hold rows but are not exported.
-    pub skipped: Vec<Skipped>,
-}
-
-/// Something that is left out, and why.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Skipped {
-    /// Its archive name, had it been exported.
-    pub name: String,
-    /// A phrase such as `virtual table`.
-    pub reason: String,
-}
 
 /// An open snapshot on a connection of its own. Dropping it ends the transaction and the connection.
 pub struct Snapshot(Inner);
@@ -182,38 +111,4 @@ impl Snapshot {
             Inner::Postgres(snapshot) => snapshot.close().await,
         }
     }
-}
-
-/// The position of a table in `tables`.
-pub(crate) fn find_table(tables: &[TableSchema], name: &str, source: &str) -> Result<usize> {
-    tables
-        .iter()
-        .position(|table| table.name == name)
-        .ok_or_else(|| Error::missing(source, format!("table {name:?} in this snapshot")))
-}
-
-/// The position of a column in its table.
-pub(crate) fn find_column(table: &TableSchema, column: &str) -> Result<usize> {
-    table
-        .columns
-        .iter()
-        .position(|other| other.name == column)
-        .ok_or_else(|| Error::missing(&table.source, format!("column {column:?} in table {:?}", table.name)))
-}
-
-/// An identifier as SQL wants it, in both engines.
-pub(crate) fn quoted(identifier: &str) -> String {
-    format!("\"{}\"", identifier.replace('"', "\"\""))
-}
-
-/// What a row begins each column with: `{"id":`, `,"name":` and so on.
-pub(crate) fn column_keys(table: &TableSchema) -> Vec<Vec<u8>> {
-    let mut keys = Vec::with_capacity(table.columns.len());
-    for (index, column) in table.columns.iter().enumerate() {
-        let mut key = vec![if index == 0 { b'{' } else { b',' }];
-        strongroom_archive::json::write_string(&mut key, &column.name);
-        key.push(b':');
-        keys.push(key);
-    }
-    keys
 }

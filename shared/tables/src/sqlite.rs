@@ -17,7 +17,8 @@ use tokio::sync::mpsc;
 
 use crate::block::Block;
 use crate::error::{Error, Result};
-use crate::snapshot::{Since, SnapshotInfo, SnapshotOptions, find_column, find_table, quoted};
+use crate::names::{find_column, find_table, quoted};
+use crate::options::{Since, SnapshotInfo, SnapshotOptions};
 
 /// An open read transaction with what was found in it.
 pub(crate) struct SqliteSnapshot {

@@ -53,7 +53,8 @@ fn noise() -> strongroom_api::backup::v1::ExportBackupRequest {
 async fn released(db: &TestDb) {
     let began = Instant::now();
     while db.number(OPEN) > 0 {
-        assert!(began.elapsed() < Duration::from_secs(5), "a transaction is still open");
+        // It takes no time, except on a machine under load.
+        assert!(began.elapsed() < Duration::from_secs(60), "a transaction is still open");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }

@@ -9,7 +9,7 @@ use super::values::recipient;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum ArchiveCommand {
-    /// Show what an archive says of itself. With -o json: its manifest.
+    /// Show an archive's manifest. With -o json: the manifest itself.
     Inspect {
         /// The archive, sealed or plain.
         file: PathBuf,
@@ -20,8 +20,7 @@ pub(crate) enum ArchiveCommand {
     },
     /// Check every byte, digest and row of an archive.
     ///
-    /// With --signer also who made it: exit code 3 when everything else is right, but nobody in that file
-    /// has signed it.
+    /// With --signer also its signature: exit code 3 if the archive is intact, but not signed by any key in that file.
     Verify {
         /// The archive, sealed or plain.
         file: PathBuf,
@@ -30,18 +29,18 @@ pub(crate) enum ArchiveCommand {
         #[command(flatten)]
         signer: SignerFile,
     },
-    /// Write what is in an archive into a folder, after checking all of it; or one table alone.
+    /// Write the content of an archive into a folder, after checking all of it; or a single table.
     ///
-    /// Encrypted columns stay encrypted. With --table nothing else is read than the table, the seal's and
-    /// the ZIP's structure and the manifest; it goes to standard output unless --out is given.
+    /// Encrypted columns stay encrypted. With --table, only the table, the structure of seal and ZIP, and the manifest are
+    /// read; the table goes to standard output unless --out is given.
     Open(OpenArchive),
-    /// Copy an archive to other recipients, under a new key: who has only an old one does not open the copy.
+    /// Copy an archive for different recipients, under a new key: an old recovery key does not open the copy.
     ///
-    /// It is sealed to each --recipient, and to the vault where a token for one is set. The archive stays as it is.
+    /// The copy is sealed to each --recipient, and to the vault if a token is set. The original does not change.
     Reseal(Reseal),
 }
 
-/// What opens a sealed archive. Without either, the vault is asked where STRONGROOM_TOKEN is set.
+/// Keys that open a sealed archive. Without either, the vault opens it if STRONGROOM_TOKEN is set.
 #[derive(Debug, Args, Default)]
 pub(crate) struct ArchiveKeys {
     /// A recovery key: the file that `recovery create` made, or any identity file of age.
@@ -85,7 +84,7 @@ pub(crate) struct Reseal {
     /// Where to write the copy. An existing file is replaced only once the new one is complete.
     #[arg(long, value_name = "FILE")]
     pub(crate) out: PathBuf,
-    /// Who shall open the copy, as age1…; may be repeated.
+    /// A recipient of the copy, as age1…; may be repeated.
     #[arg(long = "recipient", value_name = "AGE1…", value_parser = recipient)]
     pub(crate) recipients: Vec<X25519Recipient>,
 }

@@ -13,21 +13,21 @@ use crate::time::{Since, length};
 pub(crate) enum AuditCommand {
     /// List events, newest first.
     List(ListEvents),
-    /// Show the newest event's place in the log. Kept elsewhere (-o json), it lets `verify` find a cut tail.
+    /// Show the head: number and code of the newest event. Stored elsewhere (-o json), it lets `verify` detect a cut tail.
     Head,
-    /// Print events as they are committed, one a line, until it is stopped. With -o json: one object a line.
+    /// Print events as they are committed, one a line, until interrupted. With -o json: one object a line.
     Watch(WatchEvents),
-    /// Recompute the log's chain and print what is wrong with it, one problem a line; the exit code is then 1.
+    /// Recompute the log's chain and print its problems, one a line; the exit code is 1 if there are any.
     Verify {
-        /// A head that was kept outside the vault: what `audit head -o json` printed, an archive (a sealed one with
+        /// A head that was stored outside the vault: the output of `audit head -o json`, an archive (a sealed one with
         /// --identity or --passphrase-file, or opened by the vault), or its manifest.json. Without one, a tail that
-        /// was cut off together with the vault's own head is not seen.
+        /// was cut off together with the vault's own head goes undetected.
         #[arg(long, value_name = "FILE")]
         head: Option<PathBuf>,
         #[command(flatten)]
         keys: ArchiveKeys,
     },
-    /// Remove old events behind a checkpoint, so that what stays still verifies. There is no undo.
+    /// Remove old events and leave a checkpoint, so that the rest still verifies. There is no undo.
     Prune(PruneEvents),
 }
 
@@ -36,13 +36,13 @@ pub(crate) struct ListEvents {
     /// One event, or a family of them with a trailing star: 'credential.*'.
     #[arg(long)]
     pub(crate) event: Option<String>,
-    /// Only what this actor did: token:<id>, or system.
+    /// Only events of this actor: token:<id>, or system.
     #[arg(long)]
     pub(crate) actor: Option<String>,
-    /// Only what was done to this: a credential's id, a file name, …
+    /// Only events with this target: a credential's id, a file name, …
     #[arg(long)]
     pub(crate) target: Option<String>,
-    /// Only events since then: an age such as 30d, 12h or 15m, or a time in RFC 3339.
+    /// Only events since then: an age such as 2w, 30d, 12h or 15m, or a time in RFC 3339.
     #[arg(long, value_name = "T")]
     pub(crate) since: Option<Since>,
     /// Only the newest N.
@@ -55,7 +55,7 @@ pub(crate) struct WatchEvents {
     /// One event, or a family of them with a trailing star: 'credential.*'.
     #[arg(long)]
     pub(crate) event: Option<String>,
-    /// Begin after the event with this number; 0 begins with the oldest. Without it: what happens from now on.
+    /// Begin after the event with this number; 0 begins with the oldest. By default only new events are printed.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(i64).range(0..))]
     pub(crate) after: Option<i64>,
 }

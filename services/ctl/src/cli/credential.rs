@@ -10,7 +10,7 @@ use crate::time::length;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum CredentialCommand {
-    /// Seal a secret and keep it. From then on only a preview is shown.
+    /// Seal and store a secret. Lists show only a preview of it.
     Create(CreateCredential),
     /// List credentials, oldest first, without their secrets.
     List(ListCredentials),
@@ -18,11 +18,11 @@ pub(crate) enum CredentialCommand {
     Get(CredentialId),
     /// Let consumers use a credential again.
     Activate(CredentialId),
-    /// Take a credential out of use; `activate` undoes it.
+    /// Refuse a credential to its consumers; `activate` undoes that.
     Deactivate(CredentialId),
-    /// Delete a credential and its secret for good. References to it stay, bound to nothing.
+    /// Delete a credential and its secret irreversibly. References to it stay, bound to nothing.
     Delete(CredentialId),
-    /// Print the secret: its bytes and nothing else. The audit log says who did.
+    /// Print the secret: its bytes and nothing else. The audit log records it.
     Reveal {
         #[command(flatten)]
         credential: CredentialId,
@@ -30,7 +30,7 @@ pub(crate) enum CredentialCommand {
         #[arg(long)]
         previous: bool,
     },
-    /// Replace the secret in place: the id and every reference stay. The old one opens until its grace ends.
+    /// Replace the secret in place: id and references do not change. The old secret opens until its grace ends.
     Rotate(RotateCredential),
     /// Make the secret before the last rotation the current one again, while its grace lasts.
     Rollback(CredentialId),
@@ -49,7 +49,7 @@ pub(crate) struct CredentialId {
 
 #[derive(Debug, Args)]
 pub(crate) struct CreateCredential {
-    /// What people call it: 1 to 200 characters.
+    /// Its display name: 1 to 200 characters.
     pub(crate) name: String,
     /// The provider's short name, such as openai; it cannot be changed later.
     #[arg(long)]
@@ -61,7 +61,7 @@ pub(crate) struct CreateCredential {
     /// A label to find it by; may be repeated.
     #[arg(long = "label", value_name = "KEY=VALUE", value_parser = label)]
     pub(crate) labels: Vec<(String, String)>,
-    /// When it stops being usable: RFC 3339, such as 2030-01-31T12:00:00Z.
+    /// When it expires: RFC 3339, such as 2030-01-31T12:00:00Z.
     #[arg(long, value_name = "TIME", value_parser = timestamp)]
     pub(crate) expires: Option<Timestamp>,
 }
@@ -104,7 +104,7 @@ pub(crate) struct UpdateCredential {
     /// The new name.
     #[arg(long, required_unless_present = "labels")]
     pub(crate) name: Option<String>,
-    /// The new labels, which replace all that it had; may be repeated.
+    /// The new labels, which replace all existing ones; may be repeated.
     #[arg(long = "label", value_name = "KEY=VALUE", value_parser = label)]
     pub(crate) labels: Vec<(String, String)>,
 }

@@ -11,10 +11,10 @@ pub(crate) enum ImportCommand {
     /// With --out, the database and the recordings are written there. Recordings are decrypted with the master key
     /// that the backup contains; columns of the database stay encrypted under that key.
     Geb(ImportGeb),
-    /// Take the credentials of a PromptGate export into the vault.
+    /// Import the credentials of a PromptGate export into the vault.
     ///
-    /// Each credential is created once: labels say which row of which gateway it was, and a second run leaves it as
-    /// it is. What is not taken over is listed with the reason; the exit code is 1 when a credential was not.
+    /// Each credential is created once: labels record its row and gateway, and a second run does not change it. Everything
+    /// that is not imported is listed with the reason; the exit code is 1 if a credential was not imported.
     Promptgate(ImportPromptgate),
 }
 
@@ -29,7 +29,7 @@ pub(crate) struct ImportGeb {
     /// The folder to unpack into, new or empty. Without it nothing is written.
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
-    /// Write the master key too, as master.key: whoever reads it opens every secret of that Gatwy.
+    /// Write the master key too, as master.key: it opens every secret of that Gatwy.
     #[arg(long, requires = "out")]
     pub(crate) with_master_key: bool,
 }
@@ -41,7 +41,7 @@ pub(crate) struct ImportPromptgate {
     /// The file that holds the APP_KEY (base64:…), or the gateway's .env, or - for standard input.
     #[arg(long, value_name = "FILE|-")]
     pub(crate) app_key_file: PathBuf,
-    /// Say what would be done, and change nothing.
+    /// Print what would be done, and change nothing.
     #[arg(long)]
     pub(crate) dry_run: bool,
 }

@@ -6,10 +6,10 @@ use clap::{Args, Subcommand};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum RecoveryCommand {
-    /// Make a recovery key: it opens archives when the vault is lost.
+    /// Create a recovery key, which opens archives when the vault is lost.
     ///
-    /// The private half goes into FILE (mode 0600) under a passphrase; stock `age -d -i FILE` uses it too. Beside
-    /// it, FILE.txt says what to do with it, and FILE.signer holds the vault's signing key when one is known.
+    /// The private half goes into FILE (mode 0600) under a passphrase; stock `age -d -i FILE` accepts it too. FILE.txt
+    /// contains instructions, and FILE.signer the vault's public signing keys, if they are known.
     Create(CreateRecovery),
 }
 
@@ -21,7 +21,7 @@ pub(crate) struct CreateRecovery {
     /// The file with the passphrase; - is standard input.
     #[arg(long, value_name = "FILE|-")]
     pub(crate) passphrase_file: PathBuf,
-    /// Public halves of the vault's signing key; without it the vault is asked where STRONGROOM_TOKEN is set.
+    /// Public halves of the vault's signing key; by default the vault is asked for them if STRONGROOM_TOKEN is set.
     #[arg(long, value_name = "FILE")]
     pub(crate) signer: Option<PathBuf>,
 }

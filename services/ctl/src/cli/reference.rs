@@ -6,23 +6,23 @@ use super::values::consumer;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum ReferenceCommand {
-    /// Bind a consumer to a credential, or to whatever another consumer is bound to.
+    /// Bind a consumer to a credential, or to the credential of another consumer.
     ///
-    /// Binding it again replaces what it was bound to, its fallbacks too.
+    /// Binding it again replaces its credential and its fallbacks.
     Bind(BindReference),
     /// Remove a consumer's reference.
     Release(Consumer),
     /// Print the secret that a consumer gets: its bytes and nothing else.
     ///
-    /// It is that of the first usable candidate: the consumer's credential, or its template's, then the
-    /// fallbacks in their order. Those passed over are named on standard error. The audit log says who asked.
+    /// The first usable candidate provides it: the consumer's credential, or its template's, then the fallbacks in their
+    /// order. Skipped candidates are named on standard error. The audit log records the call.
     Resolve(Consumer),
     /// Move every reference of one credential to another, all or none.
     Reassign {
-        /// The credential that they leave: its id, or its display name where that is unique.
+        /// The credential to replace: its id, or its display name where that is unique.
         #[arg(long, value_name = "ID")]
         from: String,
-        /// The credential that they are bound to from now on.
+        /// The new credential.
         #[arg(long, value_name = "ID")]
         to: String,
     },
@@ -55,11 +55,11 @@ pub(crate) struct BindReference {
     /// The provider that the consumer needs; a credential of another one is refused.
     #[arg(long, value_name = "PROVIDER")]
     pub(crate) needs_provider: Option<String>,
-    /// Instead of a credential: another consumer that is bound directly, whose credential is used. An endpoint
-    /// follows its template so: provider_template/2.
+    /// Instead of a credential: another consumer that is bound directly, whose credential is used. For example, an
+    /// endpoint follows its template with provider_template/2.
     #[arg(long, value_name = "KIND/CONSUMER", value_parser = consumer)]
     pub(crate) via: Option<String>,
-    /// A credential to use when those before it cannot be used; may be repeated, and then in that order.
+    /// A credential to use if those before it cannot be used; may be repeated, in order.
     #[arg(long = "fallback", value_name = "ID")]
     pub(crate) fallbacks: Vec<String>,
 }

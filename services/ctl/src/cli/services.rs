@@ -7,17 +7,17 @@ use clap::{Args, Subcommand};
 
 #[derive(Debug, Args)]
 pub(crate) struct Demo {
-    /// Keep the folder with the databases and archives, and say where it is.
+    /// Keep the folder with the databases and archives, and print its path.
     #[arg(long)]
     pub(crate) keep: bool,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct Dev {
-    /// Where everything is kept: databases, root.key, admin.token. Made if missing, used again if not.
+    /// The folder for databases, root.key and admin.token. Created if missing, reused otherwise.
     #[arg(long, value_name = "DIR")]
     pub(crate) data_dir: PathBuf,
-    /// TOML with [app], [[sources]], and [vault] and [backup] where defaults do not suit.
+    /// A configuration file (TOML), as for the two services.
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
     /// Where the vault listens (default 127.0.0.1:7601); port 0 takes a free one.

@@ -9,7 +9,7 @@ use crate::selector;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum TokenCommand {
-    /// Issue a token. Its text is printed now and never again.
+    /// Issue a token. Its text is printed once.
     Issue(IssueToken),
     /// List tokens, oldest first, revoked ones included.
     List,
@@ -23,20 +23,20 @@ pub(crate) enum TokenCommand {
 
 #[derive(Debug, Args)]
 pub(crate) struct IssueToken {
-    /// Who it is for: 1 to 200 characters.
+    /// Its name, such as that of its holder: 1 to 200 characters.
     pub(crate) name: String,
     /// admin, operator, auditor, gateway, backup-service or backup-creator. You must hold every permission
     /// of the role yourself.
     #[arg(long)]
     pub(crate) role: String,
-    /// Narrow what it reaches; may be repeated.
+    /// Restrict the token to a selection; may be repeated.
     ///
     /// provider=openai (credentials of that provider), label.env=staging (credentials with that label),
-    /// kind=endpoint or kind=pii_* (references of that kind), key=gateway (that caller key). Of one sort, any may
-    /// match; every sort that is given must. What is outside does not exist for the token.
+    /// kind=endpoint or kind=pii_* (references of that kind), key=gateway (that caller key). Selectors of one kind are
+    /// alternatives; selectors of different kinds must all match. For the token, nothing else exists.
     #[arg(long = "select", value_name = "K=V", value_parser = selector::parse)]
     pub(crate) selectors: Vec<Selector>,
-    /// When it stops working: RFC 3339, such as 2030-01-31T12:00:00Z.
+    /// When it expires: RFC 3339, such as 2030-01-31T12:00:00Z.
     #[arg(long, value_name = "TIME", value_parser = timestamp)]
     pub(crate) expires: Option<Timestamp>,
 }

@@ -24,6 +24,14 @@ pub(super) fn recipient(text: &str) -> Result<X25519Recipient, SealError> {
     text.parse()
 }
 
+/// The id of a key version, in lower case.
+pub(super) fn kid(text: &str) -> Result<String, String> {
+    if text.len() == 16 && text.bytes().all(|digit| digit.is_ascii_hexdigit()) {
+        return Ok(text.to_ascii_lowercase());
+    }
+    Err("invalid key version id: expected 16 hex digits; see `strongroom key list`".to_owned())
+}
+
 /// RFC 3339, with any offset.
 pub(super) fn timestamp(text: &str) -> Result<Timestamp, String> {
     text.parse().map_err(|_| "expected a time such as 2030-01-31T12:00:00Z (RFC 3339)".to_owned())
@@ -44,6 +52,15 @@ mod tests {
     fn consumers_have_a_kind() {
         assert!(consumer("endpoint/a/b").is_ok());
         assert!(consumer("endpoint").is_err() && consumer("/7").is_err() && consumer("endpoint/").is_err());
+    }
+
+    #[test]
+    fn key_version_ids_have_sixteen_digits() {
+        assert_eq!(kid("0123456789ABCDEF"), Ok("0123456789abcdef".into()));
+        for wrong in ["", "0123456789abcde", "0123456789abcdeg", "0123456789abcdef0", "é123456789abcde"] {
+            let problem = kid(wrong).expect_err(wrong);
+            assert!(problem.contains("16 hex digits") && problem.contains("key list"), "{problem}");
+        }
     }
 
     #[test]

@@ -12,14 +12,14 @@ use std::path::Path;
 use anyhow::{Context as _, Result};
 use serde_json::json;
 use strongroom_archive::manifest::Ordered;
-use strongroom_archive::{ArchiveReader, Report, verify};
+use strongroom_archive::{Report, verify};
 
 use crate::cli::{ArchiveCommand, ArchiveKeys, SignerFile};
 use crate::output::{Format, printable};
 
-pub(super) use content::{Content, open};
+pub(super) use content::open;
 pub(super) use signer::Signer;
-pub(crate) use signer::UnknownSigner;
+use signer::check_signer;
 
 pub(super) async fn run(command: ArchiveCommand, format: Format) -> Result<()> {
     match command {
@@ -59,11 +59,6 @@ pub(super) async fn verify_file(path: &Path, keys: &ArchiveKeys) -> Result<Repor
     verify(&mut archive, &mut |_| {}).with_context(|| path.display().to_string())
 }
 
-/// The version that signed it; empty where no signer was given.
-fn check_signer(signer: Option<&Signer>, archive: &mut ArchiveReader<Content>) -> Result<String> {
-    signer.map_or(Ok(String::new()), |signer| signer.check(archive))
-}
-
 fn document(report: &Report, signed_by: &str) -> serde_json::Value {
     let tables: Ordered<u64> = report.tables.iter().cloned().collect();
     let mut document = json!({
@@ -83,7 +78,7 @@ fn document(report: &Report, signed_by: &str) -> serde_json::Value {
 fn sentence(report: &Report, signed_by: &str) -> String {
     let rows: u64 = report.tables.iter().map(|(_, rows)| rows).sum();
     let signature = match signed_by {
-        "" => "who made it was not checked (--signer)".to_owned(),
+        "" => "its signature was not checked (--signer)".to_owned(),
         kid => format!("signed by {kid}"),
     };
     format!(

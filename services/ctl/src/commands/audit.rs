@@ -1,5 +1,6 @@
 //! `strongroom audit`.
 
+mod event;
 mod head;
 mod verification;
 mod watch;
@@ -10,12 +11,13 @@ use strongroom_api::vault::v1::{
 };
 use strongroom_runtime::{Clock as _, SystemClock};
 
+pub(super) use event::outcome;
+
 use crate::cli::{AuditCommand, ListEvents, PruneEvents};
 use crate::client::{self, Connection, PAGE_SIZE, long, unary};
-use crate::output::{Format, Table, key_values};
+use crate::output::{Format, key_values};
 use crate::time::{Since, shown, to_wire};
-
-const EVENT: &str = "strongroom.vault.v1.AuditEvent";
+use event::{EVENT, table};
 
 pub(super) async fn run(command: AuditCommand, format: Format) -> Result<()> {
     let vault = client::vault()?;
@@ -87,56 +89,4 @@ async fn prune_events(vault: &Connection, prune: PruneEvents, format: Format) ->
             ("oldest event", answer.first_sequence.to_string()),
         ])
     })
-}
-
-fn table(events: &[AuditEvent]) -> Table {
-    let mut table = Table::new(&["#", "TIME", "EVENT", "TARGET", "ACTOR", "VIA", "OUTCOME", "METADATA"]);
-    for event in events {
-        table.row(cells(event));
-    }
-    table
-}
-
-fn cells(event: &AuditEvent) -> [String; 8] {
-    [
-        event.sequence.to_string(),
-        shown(event.time.as_ref()),
-        event.event.clone(),
-        event.target.clone(),
-        event.actor.clone(),
-        event.via.clone(),
-        outcome(event),
-        metadata(event),
-    ]
-}
-
-/// How it ended, in one word.
-pub(super) fn outcome(event: &AuditEvent) -> String {
-    let name = event.outcome().as_str_name();
-    name.trim_start_matches("AUDIT_OUTCOME_").to_lowercase()
-}
-
-fn metadata(event: &AuditEvent) -> String {
-    let mut facts: Vec<String> = event.metadata.iter().map(|(key, value)| format!("{key}={value}")).collect();
-    facts.sort();
-    facts.join(" ")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_event_in_a_table() {
-        let event = AuditEvent {
-            sequence: 7,
-            event: "credential.revealed".into(),
-            outcome: 2,
-            metadata: [("b".to_owned(), "1".to_owned()), ("a".to_owned(), "\"x\"".to_owned())].into(),
-            ..Default::default()
-        };
-        let table = table(&[event]).to_string();
-        let row = table.lines().nth(1).unwrap_or_default();
-        assert!(row.starts_with("7  ") && row.ends_with("denied   a=\"x\" b=1"), "{table}");
-    }
 }

@@ -1,26 +1,26 @@
 //! `strongroom backup`.
 
-mod destination;
 mod download;
+mod interruption;
 mod verify;
 
 use std::path::Path;
 
-use anyhow::{Error, Result, bail};
+use anyhow::{Error, Result};
 use serde_json::json;
 use strongroom_api::backup::v1::export_backup_request::Seal;
 use strongroom_api::backup::v1::{ExportBackupRequest, PassphraseSeal, RecipientSeal};
-use strongroom_runtime::{Clock as _, Shutdown, SystemClock};
+use strongroom_runtime::{Clock as _, SystemClock};
 use tonic::{Request, Status};
 
-pub(super) use destination::Place;
 pub(super) use download::Summary;
 
-use self::destination::Destination;
 use self::download::{Download, Received};
+use self::interruption::unless_interrupted;
 use super::progress::Progress;
 use crate::cli::{BackupCommand, Export};
 use crate::client::{self, Connection};
+use crate::out_file::{OutFile, OutPath};
 use crate::output::{Format, key_values, message};
 use crate::secret_input;
 use crate::time::to_wire;
@@ -33,7 +33,7 @@ pub(super) async fn run(command: BackupCommand, format: Format) -> Result<()> {
 }
 
 async fn export_command(export: Export, format: Format) -> Result<()> {
-    let place = Place::plan(&export.out)?;
+    let out = OutPath::check(&export.out)?;
     let since = export.since.map(|since| since.resolve(SystemClock.now_micros())).transpose()?;
     let request = ExportBackupRequest {
         include: export.include.clone(),
@@ -42,8 +42,8 @@ async fn export_command(export: Export, format: Format) -> Result<()> {
         seal: seal(&export)?,
     };
     let backup = client::backup()?;
-    let to_stdout = matches!(place, Place::Stdout);
-    let receiving = receive(&backup, request, place);
+    let to_stdout = matches!(out, OutPath::Stdout);
+    let receiving = receive(&backup, request, out);
     // On standard output there is nothing to clean up, and a signal just ends the process.
     let summary =
         if to_stdout { receiving.await? } else { unless_interrupted(receiving, "nothing was kept").await? };
@@ -69,48 +69,39 @@ fn seal(export: &Export) -> Result<Option<Seal>> {
     Ok((!age.is_empty()).then_some(Seal::Recipients(RecipientSeal { age })))
 }
 
-/// `so` says what an interruption leaves.
-async fn unless_interrupted<T>(transfer: impl Future<Output = Result<T>>, so: &str) -> Result<T> {
-    match Shutdown::on_signal().unless_begun(transfer).await {
-        Some(ended) => ended,
-        // Dropping the transfer has removed what it had written.
-        None => bail!("interrupted; {so}"),
-    }
-}
-
 /// Exports into the file `out`, or into the folder `out` under the server's name.
 pub(super) async fn export_to(
     backup: &Connection,
     request: ExportBackupRequest,
     out: &Path,
 ) -> Result<Summary> {
-    receive(backup, request, Place::plan(out)?).await
+    receive(backup, request, OutPath::check(out)?).await
 }
 
-async fn receive(backup: &Connection, request: ExportBackupRequest, place: Place) -> Result<Summary> {
+async fn receive(backup: &Connection, request: ExportBackupRequest, out: OutPath) -> Result<Summary> {
     let opened = backup.backups().export_backup(Request::new(request)).await;
     let mut stream = opened.map_err(|status| backup.failed(&status))?.into_inner();
     let progress = Progress::of_export();
-    let mut download = Download::<Destination>::new();
+    let mut download = Download::<OutFile>::new();
     while let Some(next) =
         stream.message().await.map_err(|status| broken(backup, &status, download.has_begun()))?
     {
-        match download.take(next, |header| place.create(&header.file_name))? {
+        match download.take(next, |header| out.create(&header.file_name))? {
             Received::Bytes(bytes) => progress.bytes(bytes),
             Received::Progress(tables) => progress.tables(&tables),
             Received::Header | Received::Trailer => {}
         }
     }
-    let (destination, summary) = download.finish()?;
+    let (file, summary) = download.finish()?;
     progress.finish();
-    let out = destination.finish()?;
+    let out = file.finish()?;
     Ok(Summary { out, ..summary })
 }
 
 /// Before the header a status is a refusal; after it, the end of a file that is not whole.
 fn broken(backup: &Connection, status: &Status, has_begun: bool) -> Error {
     let error = Error::new(backup.failed(status));
-    if has_begun { error.context("the archive is not whole and was thrown away") } else { error }
+    if has_begun { error.context("the archive is incomplete and was discarded") } else { error }
 }
 
 fn document(summary: &Summary) -> serde_json::Value {

@@ -1,5 +1,6 @@
 //! `strongroom credential`.
 
+mod list;
 mod resolve;
 
 use std::io::IsTerminal as _;
@@ -13,6 +14,7 @@ use strongroom_api::vault::v1::{
 };
 use uuid::Uuid;
 
+pub(super) use list::list_credentials;
 pub(super) use resolve::resolve;
 
 use crate::cli::{CreateCredential, CredentialCommand, ListCredentials, RotateCredential, UpdateCredential};
@@ -121,22 +123,6 @@ fn filter(list: ListCredentials) -> ListCredentialsRequest {
         labels: list.labels.into_iter().collect(),
         page_size: PAGE_SIZE,
         page_token: String::new(),
-    }
-}
-
-/// All pages of `request`.
-pub(super) async fn list_credentials(
-    vault: &Connection,
-    mut request: ListCredentialsRequest,
-) -> Result<Vec<Credential>> {
-    let mut credentials = Vec::new();
-    loop {
-        let page = vault.answer(vault.credentials().list_credentials(unary(request.clone()))).await?;
-        credentials.extend(page.credentials);
-        if page.next_page_token.is_empty() {
-            return Ok(credentials);
-        }
-        request.page_token = page.next_page_token;
     }
 }
 

@@ -3,10 +3,7 @@
 mod geb;
 mod promptgate;
 
-use std::fs::File;
-use std::path::Path;
-
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 
 use crate::cli::ImportCommand;
 use crate::output::Format;
@@ -16,8 +13,4 @@ pub(super) async fn run(command: ImportCommand, format: Format) -> Result<()> {
         ImportCommand::Geb(import) => geb::run(&import, format),
         ImportCommand::Promptgate(import) => promptgate::run(&import, format).await,
     }
-}
-
-fn open(path: &Path) -> Result<File> {
-    File::open(path).with_context(|| format!("cannot open {}", path.display()))
 }

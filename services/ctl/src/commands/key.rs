@@ -5,16 +5,15 @@ pub(super) mod public;
 mod reencryption;
 mod retirement;
 mod root;
+mod version;
 
-use anyhow::{Context as _, Result};
-use strongroom_api::vault::v1::{CreateKeyRequest, KeyVersion, ListKeyVersionsRequest, RotateKeyRequest};
+use anyhow::Result;
+use strongroom_api::vault::v1::{CreateKeyRequest, ListKeyVersionsRequest, RotateKeyRequest};
 
 use crate::cli::KeyCommand;
 use crate::client::{Connection, unary, vault};
-use crate::output::{Format, Table, key_values};
-use crate::time::shown;
-
-const KEY_VERSION: &str = "strongroom.vault.v1.KeyVersion";
+use crate::output::Format;
+use version::{KEY_VERSION, print_one, table};
 
 pub(super) async fn run(command: KeyCommand, format: Format) -> Result<()> {
     match command {
@@ -51,40 +50,4 @@ async fn create(vault: &Connection, key_id: String, format: Format) -> Result<()
 async fn rotate(vault: &Connection, key_id: String, format: Format) -> Result<()> {
     let request = unary(RotateKeyRequest { key_id });
     print_one(format, vault.answer(vault.keys().rotate_key(request)).await?.version)
-}
-
-fn print_one(format: Format, version: Option<KeyVersion>) -> Result<()> {
-    let version = version.context("the vault answered without a key version")?;
-    format.message(KEY_VERSION, &version, || details(&version))
-}
-
-fn details(version: &KeyVersion) -> String {
-    key_values([
-        ("kid", version.kid.clone()),
-        ("key", version.key_id.clone()),
-        ("purpose", version.purpose.clone()),
-        ("number", version.number.to_string()),
-        ("state", version.state.clone()),
-        ("root key id", version.root_key_id.clone()),
-        ("created", shown(version.create_time.as_ref())),
-        ("destruction", shown(version.destroy_time.as_ref())),
-    ])
-}
-
-fn table(versions: &[KeyVersion]) -> Table {
-    let mut table =
-        Table::new(&["KEY", "NUMBER", "KID", "STATE", "PURPOSE", "ROOT KEY ID", "CREATED", "DESTRUCTION"]);
-    for version in versions {
-        table.row([
-            &version.key_id,
-            &version.number.to_string(),
-            &version.kid,
-            &version.state,
-            &version.purpose,
-            &version.root_key_id,
-            &shown(version.create_time.as_ref()),
-            &shown(version.destroy_time.as_ref()),
-        ]);
-    }
-    table
 }

@@ -14,15 +14,15 @@ use crate::files;
 use crate::output::{Format, key_values, message};
 use crate::secret_input;
 
-const NO_SIGNER: &str = "no vault was asked for its signing key (STRONGROOM_TOKEN_FILE is not set, and --signer not given): add FILE.signer \
-     later with `strongroom key export-public --out FILE.signer`";
+const NO_SIGNER: &str = "the vault's signing key is unknown (neither STRONGROOM_TOKEN_FILE nor --signer is set): create FILE.signer later \
+     with `strongroom key export-public --out FILE.signer`";
 
 pub(super) async fn run(command: RecoveryCommand, format: Format) -> Result<()> {
     let RecoveryCommand::Create(create) = command;
     let CreateRecovery { out, passphrase_file, signer } = create;
     let (page_file, signer_file) = (beside(&out, "txt"), beside(&out, "signer"));
     for file in [&out, &page_file, &signer_file] {
-        ensure!(file.symlink_metadata().is_err(), "{} is there already", file.display());
+        ensure!(file.symlink_metadata().is_err(), "{} already exists", file.display());
     }
     let passphrase = secret_input::passphrase(&passphrase_file)?;
     let signer = signer_lines(signer.as_deref()).await?;
@@ -43,7 +43,7 @@ pub(super) async fn run(command: RecoveryCommand, format: Format) -> Result<()> 
     if signer.is_none() {
         message(NO_SIGNER);
     }
-    message("keep these files and the passphrase apart from each other and away from the servers");
+    message("store these files and the passphrase apart from each other and away from the servers");
     Ok(())
 }
 
@@ -73,10 +73,10 @@ fn page(name: &str, recipient: &str, has_signer: bool) -> String {
         "A recovery key for sealed archives
 
 It opens backup archives (*.zip.age) when the vault, its database or its root key is lost. The file {name} holds its
-private half under a passphrase. Whoever has the file, the passphrase and an archive reads what is in the archive;
-columns that the application encrypts stay encrypted without the root key.
+private half under a passphrase. The file, the passphrase and an archive together reveal the archive's
+content; columns that the application encrypts stay encrypted without the root key.
 
-Its public half, which is no secret:
+Its public half, which is not secret:
 
 {recipient}
 
@@ -86,19 +86,19 @@ Now:
    [seal]
    recovery_recipients = [\"{recipient}\"]
 
-2. Keep {name} and this page in a safe, the passphrase in another place, and neither on a server.
-3. Try it, now and once a year, with a fresh archive:
+2. Store {name} and this page in a safe, the passphrase in another place, and neither on a server.
+3. Test it, now and once a year, with a new archive:
 
    strongroom archive verify ARCHIVE --identity {name} --passphrase-file -{signer}
 
-When everything else is gone: any program that knows age (https://age-encryption.org) opens the archive, and what
-comes out is an ordinary ZIP of JSON files.
+When everything else is lost, any implementation of age (https://age-encryption.org) opens the archive. The result is
+an ordinary ZIP of JSON files.
 
    age -d -i {name} -o backup.zip ARCHIVE
    unzip backup.zip
 
-Archives that were sealed before this key was configured are not opened by it; `strongroom archive reseal` makes copies
-that are.
+It does not open archives that were sealed before it was configured; `strongroom archive reseal` makes copies that it
+opens.
 "
     )
 }

@@ -3,12 +3,11 @@
 use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
-use serde::Deserialize;
 use strongroom_age::{Identity, IdentityFile, X25519Identity};
-use strongroom_backup::{AppConfig, BackupConfig, Config, SealConfig, SourceConfig};
+use strongroom_backup::{AppConfig, BackupConfig, Config, SourceConfig};
 use strongroom_crypto::RootKey;
 use strongroom_runtime::config;
-use strongroom_vault::VaultConfig;
+use strongroom_vault::{ConfigFile, VaultConfig};
 
 use crate::files;
 
@@ -21,29 +20,15 @@ pub(crate) struct Settings {
     pub(crate) backup: Config,
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields, default)]
-struct DevFile {
-    app: AppConfig,
-    sources: Vec<SourceConfig>,
-    vault: VaultConfig,
-    backup: BackupConfig,
-    seal: SealConfig,
-}
-
-impl Default for DevFile {
-    fn default() -> Self {
-        let app = AppConfig { name: "Strongroom dev".into(), url: "http://localhost".into() };
-        let (vault, backup) = (VaultConfig::default(), BackupConfig::default());
-        Self { app, sources: Vec::new(), vault, backup, seal: SealConfig::default() }
-    }
-}
-
 impl Settings {
-    /// Reads `file` and `STRONGROOM_<SECTION>__<KEY>`.
+    /// Reads `file` and `STRONGROOM_<SECTION>__<KEY>` as each of the two services does.
     pub(crate) fn load(file: Option<&Path>) -> Result<Self> {
-        let DevFile { app, sources, vault, backup, seal } = config::load(file)?;
-        Ok(Self { vault, backup: Config { app, backup, sources, seal, ..Config::default() } })
+        let vault: ConfigFile = config::load(file)?;
+        let mut backup: Config = config::load(file)?;
+        if backup.app == AppConfig::default() {
+            backup.app = AppConfig { name: "Strongroom dev".into(), url: "http://localhost".into() };
+        }
+        Ok(Self { vault: vault.vault, backup })
     }
 
     /// Settings without a file and without overrides.
@@ -165,5 +150,40 @@ mod tests {
             let error = load(text).err().unwrap().to_string();
             assert!(error.contains("strongroom.toml") && error.contains("unknown field"), "{error}");
         }
+    }
+
+    #[test]
+    fn every_sample_is_understood_by_both_services_and_by_dev() {
+        let samples = concat!(env!("CARGO_MANIFEST_DIR"), "/../../deploy/config");
+        let mut files = 0;
+        for sample in std::fs::read_dir(samples).unwrap() {
+            let text = std::fs::read_to_string(sample.unwrap().path()).unwrap();
+            assert_eq!(problems(&text), ["", "", ""], "{text}");
+            files += 1;
+        }
+        assert!(files > 0, "there is no sample in {samples}");
+    }
+
+    #[test]
+    fn both_services_and_dev_know_the_same_sections() {
+        for section in config::SECTIONS.into_iter().filter(|section| *section != "sources") {
+            assert_eq!(problems(&format!("[{section}]")), ["", "", ""], "{section}");
+        }
+        for problem in problems("[log]\nlevel = 'info'\n[vualt]") {
+            assert!(problem.contains("unknown field `vualt`"), "{problem}");
+        }
+    }
+
+    /// Why the vault, the backup service and `dev` refuse a file; empty where one accepts it.
+    fn problems(text: &str) -> [String; 3] {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("strongroom.toml");
+        std::fs::write(&file, text).unwrap();
+        let none = || std::iter::empty();
+        let vault = config::load_with::<ConfigFile>(Some(&file), none()).err();
+        let backup = config::load_with::<Config>(Some(&file), none()).err();
+        let dev = Settings::load(Some(&file)).err();
+        let shown = |error: Option<strongroom_runtime::Error>| error.map(|error| error.to_string());
+        [shown(vault), shown(backup), dev.map(|error| error.to_string())].map(Option::unwrap_or_default)
     }
 }

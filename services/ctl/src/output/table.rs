@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::printable;
+use super::printable::printable;
 
 /// Space between columns.
 const GAP: usize = 2;

@@ -3,7 +3,7 @@
 mod tail;
 
 use async_trait::async_trait;
-use sqlx::FromRow;
+use sqlx_macros::FromRow;
 use strongroom_store::{Error, Result};
 
 use super::chain::{ChainKey, START};

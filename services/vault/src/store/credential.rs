@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use sqlx::FromRow;
+use sqlx_macros::FromRow;
 use strongroom_runtime::Selectors;
 use strongroom_store::Result;
 

@@ -1,6 +1,6 @@
 //! An audit event before it has its place in the log.
 
-use sqlx::FromRow;
+use sqlx_macros::FromRow;
 
 /// An event before it has its place in the log.
 #[derive(Debug, Clone, Default, PartialEq, Eq, FromRow)]

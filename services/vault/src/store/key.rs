@@ -1,11 +1,12 @@
 //! Rows of the key ring.
 
 use async_trait::async_trait;
-use sqlx::FromRow;
+use sqlx_macros::FromRow;
 use strongroom_crypto::{Purpose, State};
 use strongroom_store::Result;
 
 use super::NewEvent;
+use super::row::from_row;
 
 /// What recognises a root key.
 #[derive(Debug, Clone, FromRow)]
@@ -19,19 +20,17 @@ pub(crate) struct RootKeyRow {
 }
 
 /// One version of one key, wrapped.
-#[derive(Debug, Clone, FromRow)]
+#[derive(Debug, Clone)]
 pub struct KeyVersionRow {
     /// 16 hex digits.
     pub kid: String,
     /// The key's name.
     pub key_id: String,
     /// What the key is for.
-    #[sqlx(try_from = "String")]
     pub purpose: Purpose,
     /// From 1.
     pub number: i64,
     /// Where the version is in its life.
-    #[sqlx(try_from = "String")]
     pub state: State,
     /// The root key around it.
     pub root_key_id: String,
@@ -44,6 +43,8 @@ pub struct KeyVersionRow {
     /// A second principal approved the destruction of what is still needed.
     pub destroy_approved: bool,
 }
+
+from_row!(KeyVersionRow { kid, key_id, number, root_key_id, wrapped, create_time, destroy_time, destroy_approved } parsed { purpose, state });
 
 /// What became of a new version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,9 +1,9 @@
 //! Rows of refused retirements.
 
 use async_trait::async_trait;
-use sqlx::FromRow;
 use strongroom_store::Result;
 
+use super::row::from_row;
 use super::{NewEvent, UnknownText};
 
 /// A step that may make values unreadable.
@@ -36,14 +36,13 @@ impl TryFrom<String> for RetirementAction {
 }
 
 /// A retirement that was refused and may be approved.
-#[derive(Debug, Clone, PartialEq, Eq, FromRow)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct KeyRequestRow {
     /// UUIDv7.
     pub id: String,
     /// The version to be retired.
     pub kid: String,
     /// The step.
-    #[sqlx(try_from = "String")]
     pub action: RetirementAction,
     /// Who was refused.
     pub requester: String,
@@ -56,6 +55,8 @@ pub(crate) struct KeyRequestRow {
     /// When the retirement went through.
     pub consume_time: Option<i64>,
 }
+
+from_row!(KeyRequestRow { id, kid, requester, approver, create_time, expire_time, consume_time } parsed { action });
 
 /// Requests in the database. Open ones are neither consumed nor expired.
 #[async_trait]

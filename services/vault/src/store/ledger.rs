@@ -1,7 +1,8 @@
 //! Who needs which key version: our own rows, the columns that others report, the archives that pin.
 
 use async_trait::async_trait;
-use sqlx::{Database, Encode, FromRow, QueryBuilder, Type};
+use sqlx::{Database, Encode, QueryBuilder, Type};
+use sqlx_macros::FromRow;
 use strongroom_store::Result;
 
 use super::NewEvent;

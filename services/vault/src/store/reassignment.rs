@@ -1,7 +1,8 @@
 //! Moving every reference of one credential to another.
 
 use serde_json::{Map, Value};
-use sqlx::{Database, Encode, FromRow, QueryBuilder, Type};
+use sqlx::{Database, Encode, QueryBuilder, Type};
+use sqlx_macros::FromRow;
 use strongroom_runtime::Selectors;
 
 use super::NewEvent;

@@ -1,10 +1,12 @@
 //! Rows of re-encryption runs, and the values that they walk over.
 
 use async_trait::async_trait;
-use sqlx::{Database, Encode, FromRow, QueryBuilder, Type};
+use sqlx::{Database, Encode, QueryBuilder, Type};
+use sqlx_macros::FromRow;
 use strongroom_store::Result;
 
 use super::columns::SealedColumn;
+use super::row::from_row;
 use super::{NewEvent, UnknownText};
 
 /// Where a run is.
@@ -37,12 +39,11 @@ impl TryFrom<String> for JobState {
 }
 
 /// One run of the re-encryption. At most one is running.
-#[derive(Debug, Clone, PartialEq, Eq, FromRow)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ReencryptJobRow {
     /// UUIDv7.
     pub id: String,
     /// Where it is.
-    #[sqlx(try_from = "String")]
     pub state: JobState,
     /// 0 means no limit.
     pub rows_per_second: i64,
@@ -59,6 +60,8 @@ pub(crate) struct ReencryptJobRow {
     /// Until when nobody else may.
     pub lease_until: i64,
 }
+
+from_row!(ReencryptJobRow { id, rows_per_second, rows_done, rows_left, start_time, end_time, lease_owner, lease_until } parsed { state });
 
 /// A process's hold on a run.
 #[derive(Debug, Clone)]

@@ -1,7 +1,7 @@
 //! Requests that must be done once, however often they are sent (AIP-155).
 
 use async_trait::async_trait;
-use sqlx::FromRow;
+use sqlx_macros::FromRow;
 use strongroom_store::Result;
 
 /// How long a request is remembered, in microseconds: a day.

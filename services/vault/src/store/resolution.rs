@@ -1,6 +1,7 @@
 //! What references may resolve to, found in one statement: a gateway asks on each of its requests.
 
-use sqlx::{Database, Encode, FromRow, QueryBuilder, Type};
+use sqlx::{Database, Encode, QueryBuilder, Type};
+use sqlx_macros::FromRow;
 use strongroom_runtime::Selectors;
 
 use super::selection::push_credential;

@@ -1,7 +1,7 @@
 //! Rows of API tokens.
 
 use async_trait::async_trait;
-use sqlx::FromRow;
+use sqlx_macros::FromRow;
 use strongroom_store::Result;
 
 use super::NewEvent;

@@ -18,7 +18,7 @@ use super::types::{
     TIMESTAMP, TIMESTAMPTZ, UUID, VARCHAR,
 };
 use crate::block::BlockBuilder;
-use crate::snapshot::column_keys;
+use crate::names::column_keys;
 
 /// What the data begins with. Its flags and its extension follow, four bytes each, all zero.
 const SIGNATURE: &[u8] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";

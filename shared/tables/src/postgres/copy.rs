@@ -10,7 +10,8 @@ use super::introspect::Layout;
 use super::types::{BPCHAR, DATE, TEXT, TIMESTAMP, TIMESTAMPTZ, VARCHAR};
 use crate::block::{Block, BlockBuilder, send_full};
 use crate::error::{Error, Result};
-use crate::snapshot::{Since, find_column, quoted};
+use crate::names::{find_column, quoted};
+use crate::options::Since;
 
 pub(super) async fn read(
     connection: &mut PgConnection,

@@ -11,7 +11,8 @@ use super::binary::is_printed_by_server;
 use super::relations::{Relation, archive_name};
 use super::types::{Oid, Types};
 use crate::error::{Error, Result};
-use crate::snapshot::{SnapshotOptions, quoted};
+use crate::names::quoted;
+use crate::options::SnapshotOptions;
 
 /// What reading needs beside the schema entry.
 pub(super) struct Layout {
@@ -72,7 +73,7 @@ pub(super) async fn tables(
     Ok(found)
 }
 
-#[derive(sqlx::FromRow)]
+#[derive(sqlx_macros::FromRow)]
 struct ColumnRow {
     relation: Oid,
     name: String,
@@ -123,7 +124,7 @@ async fn columns(
 }
 
 /// How the server prints values of a type.
-#[derive(sqlx::FromRow)]
+#[derive(sqlx_macros::FromRow)]
 struct Printer {
     oid: Oid,
     function: String,
@@ -162,7 +163,7 @@ struct Keys {
     foreign: Vec<ForeignKey>,
 }
 
-#[derive(sqlx::FromRow)]
+#[derive(sqlx_macros::FromRow)]
 struct KeyRow {
     relation: Oid,
     kind: String,

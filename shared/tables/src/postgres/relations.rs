@@ -4,7 +4,8 @@ use sqlx::postgres::PgConnection;
 
 use super::types::Oid;
 use crate::error::{Error, Result};
-use crate::snapshot::{Skipped, SnapshotOptions, quoted};
+use crate::names::quoted;
+use crate::options::{Skipped, SnapshotOptions};
 
 /// Something that holds rows, before its columns are known.
 #[derive(Clone)]
@@ -40,7 +41,7 @@ pub(super) struct Relations {
     pub(super) skipped: Vec<Skipped>,
 }
 
-#[derive(sqlx::FromRow)]
+#[derive(sqlx_macros::FromRow)]
 struct RelationRow {
     oid: Oid,
     namespace: String,

@@ -38,7 +38,7 @@ pub(super) struct Types {
     attributes: HashMap<Oid, Vec<(Attribute, Oid)>>,
 }
 
-#[derive(sqlx::FromRow)]
+#[derive(sqlx_macros::FromRow)]
 struct TypeRow {
     oid: Oid,
     kind: String,

@@ -3,7 +3,7 @@
 use sqlx::sqlite::SqliteConnection;
 use strongroom_archive::schema::{Column, Engine, ForeignKey, TableSchema};
 
-use crate::snapshot::{Skipped, SnapshotOptions};
+use crate::options::{Skipped, SnapshotOptions};
 
 pub(super) struct Found {
     pub(super) engine: String,

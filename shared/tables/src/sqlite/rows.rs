@@ -12,7 +12,8 @@ use tokio::sync::mpsc;
 
 use crate::block::{Block, BlockBuilder, send_full};
 use crate::error::{Error, Result};
-use crate::snapshot::{Since, column_keys, find_column, quoted};
+use crate::names::{column_keys, find_column, quoted};
+use crate::options::Since;
 
 pub(super) async fn read(
     connection: &mut SqliteConnection,

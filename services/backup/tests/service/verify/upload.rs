@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
+use strongroom_api::backup::v1::VerifyBackupResponse;
 use strongroom_api::backup::v1::verify_backup_request::{Chunk, End, Header, Message as Question};
 use strongroom_api::vault::v1::AuditOutcome;
 use strongroom_runtime::status::reason_of;
 use tokio::sync::mpsc;
 use tokio_stream::StreamExt as _;
 use tokio_stream::wrappers::ReceiverStream;
-use tonic::{Code, Status};
+use tonic::{Code, Status, Streaming};
 use tonic_types::StatusExt as _;
 
 use super::{ask, chunks, end, export, header, questions, request};
@@ -75,20 +76,29 @@ async fn an_upload_that_is_not_whole_is_refused_with_its_field_named() {
     }
 }
 
-/// Sends some of a file, and goes on doing nothing. Returns how the answers end.
-async fn send_some(mut client: Client, file: Vec<u8>) -> Status {
+/// Sends some of a file, and then nothing. The service answers when the verification has begun.
+async fn begin(mut client: Client, file: Vec<u8>) -> Result<Streaming<VerifyBackupResponse>, Status> {
     let some = [vec![header(&file)], chunks(&file).into_iter().take(3).collect()].concat();
     let requests = tokio_stream::iter(some.into_iter().map(request)).chain(tokio_stream::pending());
-    let mut stream = match client.verify_backup(requests).await {
-        Ok(answer) => answer.into_inner(),
-        Err(status) => return status,
-    };
+    Ok(client.verify_backup(requests).await?.into_inner())
+}
+
+/// How the answers end.
+async fn end_of(mut stream: Streaming<VerifyBackupResponse>) -> Status {
     loop {
         match stream.message().await {
             Ok(Some(_)) => {}
             Ok(None) => panic!("it ended well"),
             Err(status) => return status,
         }
+    }
+}
+
+/// Both: sends some of a file, and waits for the end.
+async fn send_some(client: Client, file: Vec<u8>) -> Status {
+    match begin(client, file).await {
+        Ok(stream) => end_of(stream).await,
+        Err(status) => status,
     }
 }
 
@@ -126,8 +136,7 @@ async fn one_verification_too_many_is_asked_to_wait_and_a_place_becomes_free() {
         let _inside = other.enter();
         service.client()
     };
-    other.spawn(send_some(client, file.clone()));
-    tokio::time::sleep(Duration::from_millis(300)).await;
+    let _stream = other.spawn(begin(client, file.clone())).await.unwrap().unwrap();
     let status = ask(&mut service.client(), questions(&file)).await.unwrap_err();
     assert_eq!((status.code(), reason_of(&status).as_str()), (Code::ResourceExhausted, "VERIFICATIONS_BUSY"));
     other.shutdown_background();
@@ -146,8 +155,7 @@ async fn a_file_above_the_server_s_limit_is_refused_at_once() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_service_that_stops_says_so() {
     let service = start("").await;
-    let calling = tokio::spawn(send_some(service.client(), vec![0; 10_000]));
-    tokio::time::sleep(Duration::from_millis(300)).await;
+    let calling = tokio::spawn(end_of(begin(service.client(), vec![0; 10_000]).await.unwrap()));
     let vault = service.vault.clone();
     service.stop().await.unwrap();
     assert_eq!(reason_of(&calling.await.unwrap()), "SHUTTING_DOWN");

@@ -13,6 +13,7 @@ use strongroom_crypto::SecretBytes;
 
 use crate::cli::ArchiveKeys;
 use crate::client::{self, Connection, unary};
+use crate::files;
 use crate::secret_input;
 
 const GIVE_A_KEY: &str =
@@ -59,7 +60,7 @@ pub(in crate::commands) async fn open(
 /// The same without looking at the ZIP.
 pub(super) async fn open_content(path: &Path, keys: &ArchiveKeys) -> Result<(Content, u64)> {
     let named = || path.display().to_string();
-    let file = File::open(path).with_context(|| format!("cannot open {}", path.display()))?;
+    let file = files::open(path)?;
     let size = file.metadata().with_context(named)?.len();
     let mut file = BufReader::new(file);
     match Header::read(&mut file) {

@@ -11,7 +11,8 @@ use strongroom_archive::manifest::{MANIFEST_ENTRY, SIGNATURE_ENTRY};
 use strongroom_archive::{ArchiveReader, EntryKind, verify};
 use tempfile::TempDir;
 
-use super::{Content, Signer, check_signer, open};
+use super::content::{Content, open};
+use super::signer::{Signer, check_signer};
 use crate::cli::OpenArchive;
 use crate::files::{folder_of, sync_folder_of};
 use crate::output::{Format, key_values};

@@ -1,4 +1,4 @@
-//! `strongroom archive reseal`: the same archive for other eyes, under a file key of its own.
+//! `strongroom archive reseal`: the same archive for different recipients, under a new file key.
 
 use std::io::{self, Seek as _};
 
@@ -12,14 +12,14 @@ use strongroom_archive::{ArchiveReader, Limits};
 use super::content::open_content;
 use crate::cli::Reseal;
 use crate::client::{self, Connection, unary};
-use crate::commands::backup::Place;
+use crate::out_file::OutPath;
 use crate::output::{Format, key_values};
 
 pub(super) async fn run(command: Reseal, format: Format) -> Result<()> {
     let Reseal { file, keys, out, recipients } = command;
-    let place = Place::plan(&out)?;
+    let out = OutPath::check(&out)?;
     let named = || file.display().to_string();
-    // Twice: to see that this is an archive, and for its bytes.
+    // Read twice: first to check that this is an archive, then to copy its bytes.
     let (mut content, _) = open_content(&file, &keys).await?;
     let archive = ArchiveReader::open(&mut content, Limits::V1).with_context(named)?;
     let archive_id = archive.manifest().archive_id.clone();
@@ -37,8 +37,8 @@ pub(super) async fn run(command: Reseal, format: Format) -> Result<()> {
     ensure!(!recipients.is_empty(), "nobody could open it: give --recipient, or set STRONGROOM_TOKEN_FILE");
 
     let file_name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let destination = place.create(&file_name)?;
-    let mut writer = SealWriter::create(destination, &file_key, &Recipients::Keys(recipients))?;
+    let sealed = out.create(&file_name)?;
+    let mut writer = SealWriter::create(sealed, &file_key, &Recipients::Keys(recipients))?;
     io::copy(&mut content, &mut writer).with_context(named)?;
     let out = writer.finish()?.finish()?;
     let document = json!({"archiveId": archive_id, "out": out, "sealedTo": sealed_to});

@@ -1,40 +1,18 @@
 //! Who made an archive: its signature against the signing keys that the operator kept apart from it.
 
-use std::fmt;
 use std::path::Path;
 
 use anyhow::{Context as _, Result, ensure};
 use strongroom_archive::ArchiveReader;
 use strongroom_crypto::{PUBLIC_KEY_BYTES, SignatureDomain, verify};
 
-use super::Content;
+use super::content::Content;
 use crate::cli::SignerFile;
+use crate::error::UnknownSigner;
 
 /// Public halves of a vault's signing key.
 pub(in crate::commands) struct Signer {
     keys: Vec<(String, [u8; PUBLIC_KEY_BYTES])>,
-}
-
-/// Nobody who is known has signed the archive.
-#[derive(Debug)]
-pub(crate) struct UnknownSigner(&'static str);
-
-impl fmt::Display for UnknownSigner {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.0)
-    }
-}
-
-impl std::error::Error for UnknownSigner {}
-
-const UNSIGNED: &str = "it is not signed, so nothing says that it is from whom the signer file names";
-const UNKNOWN: &str = "it is signed by somebody whom the signer file does not name";
-
-impl UnknownSigner {
-    /// Where the vault was asked instead of a file.
-    pub(crate) fn to_the_vault() -> Self {
-        Self("everything in it is right, but nothing says that it is from this vault")
-    }
 }
 
 impl Signer {
@@ -72,10 +50,10 @@ impl Signer {
     /// is not.
     pub(super) fn check(&self, archive: &mut ArchiveReader<Content>) -> Result<String> {
         let Some(signature) = archive.signature()? else {
-            return Err(UnknownSigner(UNSIGNED).into());
+            return Err(UnknownSigner::unsigned().into());
         };
         let Some((kid, public)) = self.keys.iter().find(|(kid, _)| kid == signature.kid()) else {
-            return Err(UnknownSigner(UNKNOWN).into());
+            return Err(UnknownSigner::unknown_key().into());
         };
         let domain = SignatureDomain::ArchiveManifest;
         verify(public, domain, archive.manifest_json(), signature.bytes())?;
@@ -86,6 +64,11 @@ impl Signer {
     pub(in crate::commands) fn lines(&self) -> String {
         self.keys.iter().map(|(kid, public)| format!("{kid} {}\n", hex::encode(public))).collect()
     }
+}
+
+/// The version that signed it; empty where no signer was given.
+pub(super) fn check_signer(signer: Option<&Signer>, archive: &mut ArchiveReader<Content>) -> Result<String> {
+    signer.map_or(Ok(String::new()), |signer| signer.check(archive))
 }
 
 fn parse_line(line: &str) -> Option<(String, [u8; PUBLIC_KEY_BYTES])> {

@@ -13,8 +13,7 @@ use strongroom_archive::Limits;
 use crate::cli::ArchiveKeys;
 use crate::commands::archive;
 
-const NOT_THERE: &str =
-    "there is none: the archive was made without a vault, or before anything was recorded";
+const NOT_THERE: &str = "there is none: the archive was made without a vault, or before the first event";
 
 /// A place in the log and the chain's code there.
 #[derive(Debug, PartialEq, Eq)]
@@ -63,18 +62,18 @@ fn of_json(file: File) -> Result<Head> {
     if document.get("format_version").is_some() {
         document = document.get_mut("audit_head").map(Value::take).context(NOT_THERE)?;
     }
-    let head: Document = serde_json::from_value(document).context("sequence and mac must be there")?;
+    let head: Document = serde_json::from_value(document).context("sequence and mac are required")?;
     let sequence = match &head.sequence {
         Value::String(digits) => digits.parse().ok(),
         number => number.as_i64(),
     };
-    checked(sequence.context("its sequence is no number")?, &head.mac)
+    checked(sequence.context("its sequence is not a number")?, &head.mac)
 }
 
 fn checked(sequence: i64, mac: &str) -> Result<Head> {
-    ensure!(sequence > 0, "it is that of an empty log, with which nothing can be compared");
+    ensure!(sequence > 0, "it is the head of an empty log, which cannot be compared");
     let is_code = !mac.is_empty() && mac.bytes().all(|digit| digit.is_ascii_hexdigit());
-    ensure!(is_code, "it has no code (mac, in hex) with which the log could be compared");
+    ensure!(is_code, "it has no code (mac, in hex) to compare with");
     Ok(Head { sequence, mac: mac.to_owned() })
 }
 

@@ -43,7 +43,7 @@ fn text(answer: &VerifyAuditLogResponse, anchor_sequence: i64) -> String {
     let VerifyAuditLogResponse { events, first_sequence, last_sequence, mac, .. } = answer;
     let anchor = match anchor_sequence {
         0 => String::new(),
-        sequence => format!(", the head kept at {sequence} fits"),
+        sequence => format!(", the head stored at {sequence} matches"),
     };
     format!("ok: {events} events, {first_sequence} to {last_sequence}, {}{anchor}\n", printable(mac))
 }
@@ -54,7 +54,7 @@ fn problem(problem: &AuditProblem) -> String {
 
 fn counted(problems: usize) -> String {
     match problems {
-        0 => "the vault does not say why".to_owned(),
+        0 => "the vault gave no reason".to_owned(),
         1 => "1 problem".to_owned(),
         // As many as the vault names.
         100.. => "100 problems or more".to_owned(),
@@ -86,6 +86,6 @@ mod tests {
             problems: Vec::new(),
         };
         assert_eq!(text(&answer, 0), "ok: 3 events, 1 to 3, ab\n");
-        assert_eq!(text(&answer, 2), "ok: 3 events, 1 to 3, ab, the head kept at 2 fits\n");
+        assert_eq!(text(&answer, 2), "ok: 3 events, 1 to 3, ab, the head stored at 2 matches\n");
     }
 }

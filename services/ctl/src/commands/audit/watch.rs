@@ -5,7 +5,7 @@ use strongroom_api::vault::v1::WatchAuditEventsRequest;
 use strongroom_runtime::Shutdown;
 use tonic::Request;
 
-use super::{EVENT, cells};
+use super::event::{EVENT, cells};
 use crate::cli::WatchEvents;
 use crate::client::Connection;
 use crate::output::{Format, line};
@@ -45,7 +45,7 @@ async fn follow(vault: &Connection, watch: WatchEvents, format: Format) -> Resul
 /// That it is over, and how nothing is missed.
 fn ended(last: Option<i64>) -> String {
     match last {
-        Some(last) => format!("the watch ended; --after {last} goes on where it was"),
+        Some(last) => format!("the watch ended; --after {last} resumes it"),
         None => "the watch ended".to_owned(),
     }
 }

@@ -72,8 +72,9 @@ impl<W: Write> Download<W> {
         message: ExportBackupResponse,
         create: impl FnOnce(&Header) -> Result<W>,
     ) -> Result<Received> {
-        ensure!(self.trailer.is_none(), "the server went on after the trailer");
-        let message = message.message.context("the server sent a message that this release does not know")?;
+        ensure!(self.trailer.is_none(), "the server sent more after the trailer");
+        let message =
+            message.message.context("the server sent a message that this release does not support")?;
         match (&mut self.transfer, message) {
             (None, Message::Header(header)) => {
                 check_header(&header)?;
@@ -81,7 +82,7 @@ impl<W: Write> Download<W> {
                 self.transfer = Some(Transfer::begin(header, sink));
                 Ok(Received::Header)
             }
-            (None, _) => bail!("the server did not begin with the header"),
+            (None, _) => bail!("the server's first message is not the header"),
             (Some(_), Message::Header(_)) => bail!("the server sent a second header"),
             (Some(transfer), Message::Chunk(chunk)) => transfer.write(&chunk),
             (Some(_), Message::Progress(progress)) => Ok(Received::Progress(progress)),
@@ -99,7 +100,7 @@ impl<W: Write> Download<W> {
     /// When there was no trailer, or the sink cannot be flushed.
     pub(crate) fn finish(self) -> Result<(W, Summary)> {
         let (Some(mut transfer), Some(trailer)) = (self.transfer, self.trailer) else {
-            bail!("the stream ended without its trailer: the archive is not whole, and was thrown away");
+            bail!("the stream ended without its trailer: the archive is incomplete and was discarded");
         };
         transfer.sink.flush().context(WRITE)?;
         let summary = Summary {

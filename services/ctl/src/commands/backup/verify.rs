@@ -1,27 +1,21 @@
 //! `strongroom backup verify`: an archive is sent up to the backup service, which checks all of it with the vault.
 
+mod answers;
 mod report;
 mod sending;
 
 use std::path::Path;
 
 use anyhow::{Context as _, Result, bail, ensure};
-use strongroom_api::backup::v1::verify_backup_response::{Column, Entry, Message, Verdict};
+use strongroom_api::backup::v1::verify_backup_response::Message;
 use tonic::{Request, Status};
 
-use super::unless_interrupted;
+use super::interruption::unless_interrupted;
 use crate::client::{self, Connection};
 use crate::commands::progress::Progress;
 use crate::output::Format;
+use answers::Answers;
 use sending::Sending;
-
-/// Everything that came back.
-pub(super) struct Answers {
-    verdict: Verdict,
-    columns: Vec<Column>,
-    /// Entries that are not as the manifest says.
-    bad_entries: Vec<Entry>,
-}
 
 /// # Errors
 /// Also when the archive was looked at and is not fine; what is wrong is then on standard output.
@@ -53,14 +47,14 @@ async fn receive(backup: &Connection, requests: sending::Requests, progress: &Pr
     let mut stream = opened.map_err(failed)?.into_inner();
     let (mut columns, mut bad_entries, mut verdict) = (Vec::new(), Vec::new(), None);
     while let Some(next) = stream.message().await.map_err(failed)? {
-        ensure!(verdict.is_none(), "the backup service goes on behind its verdict");
+        ensure!(verdict.is_none(), "the backup service sent more after its verdict");
         match next.message {
             Some(Message::Progress(now)) => progress.verified(&now),
             Some(Message::Entry(entry)) if !entry.problem.is_empty() => bad_entries.push(entry),
             Some(Message::Entry(_)) => {}
             Some(Message::Column(column)) => columns.push(column),
             Some(Message::Verdict(last)) => verdict = Some(last),
-            None => bail!("the backup service sent what this release does not know"),
+            None => bail!("the backup service sent a message that this release does not support"),
         }
     }
     let verdict = verdict.context("the backup service ended without a verdict; try again")?;

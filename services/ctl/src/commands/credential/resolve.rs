@@ -3,7 +3,7 @@
 use anyhow::{Result, bail};
 use strongroom_api::vault::v1::{Credential, ListCredentialsRequest};
 
-use super::list_credentials;
+use super::list::list_credentials;
 use crate::client::{Connection, PAGE_SIZE};
 use crate::output::printable;
 

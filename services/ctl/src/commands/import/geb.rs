@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use strongroom_import::{Contents, Form, Geb, Unpacked};
 
 use crate::cli::ImportGeb;
+use crate::files;
 use crate::output::{Format, Table, key_values, message};
 use crate::secret_input;
 
@@ -13,7 +14,7 @@ const GATWY_READS: usize = 1000;
 
 pub(super) fn run(import: &ImportGeb, format: Format) -> Result<()> {
     let passphrase = secret_input::read(&import.passphrase_file)?;
-    let file = super::open(&import.file)?;
+    let file = files::open(&import.file)?;
     let named = || import.file.display().to_string();
     let mut geb = Geb::open(file, &passphrase).with_context(named)?;
     let out = import.out.as_deref();
@@ -45,7 +46,7 @@ fn document(contents: &Contents, unpacked: Option<&Unpacked>) -> Value {
 fn text(contents: &Contents, unpacked: Option<&Unpacked>) -> String {
     let bytes: u64 = contents.recordings.iter().map(|recording| recording.bytes).sum();
     let mut lines = vec![
-        ("ok", "every byte is as Gatwy wrote it".to_owned()),
+        ("ok", "every byte is as written by Gatwy".to_owned()),
         ("exported", contents.exported_at.clone()),
         ("database", format!("{} bytes", contents.database_bytes)),
         ("recordings", format!("{}, {bytes} bytes", contents.recordings.len())),

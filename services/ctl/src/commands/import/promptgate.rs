@@ -18,9 +18,10 @@ use strongroom_api::vault::v1::{
 use strongroom_import::{AppKey, Export, ExportManifest, StoredCredential, TableSurvey};
 use tonic::Code;
 
-use super::super::credential::list_credentials;
 use crate::cli::ImportPromptgate;
 use crate::client::{self, Connection, PAGE_SIZE, unary};
+use crate::commands::credential::list_credentials;
+use crate::files;
 use crate::output::Format;
 use crate::secret_input;
 
@@ -56,7 +57,7 @@ pub(super) async fn run(import: &ImportPromptgate, format: Format) -> Result<()>
 }
 
 fn read(path: &Path, key: &AppKey) -> Result<Found> {
-    let mut export = Export::open(super::open(path)?)?;
+    let mut export = Export::open(files::open(path)?)?;
     let credentials = export.credentials()?;
     key.check(&credentials)?;
     let tables = export.survey(key)?;

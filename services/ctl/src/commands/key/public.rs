@@ -42,7 +42,7 @@ fn lines(keys: &[SigningKey]) -> Result<String> {
     for key in keys {
         let (kid, public) = (key.kid.as_str(), key.public_key.as_str());
         let is_key = strongroom_crypto::is_lower_hex(kid, 16) && strongroom_crypto::is_lower_hex(public, 64);
-        ensure!(is_key, "the vault sent a signing key that is none: {kid:?} {public:?}");
+        ensure!(is_key, "the vault sent an invalid signing key: {kid:?} {public:?}");
         lines.extend([kid, " ", public, "\n"]);
     }
     Ok(lines)

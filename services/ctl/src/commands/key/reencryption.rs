@@ -11,7 +11,7 @@ use crate::client::Connection;
 use crate::commands::progress::Progress;
 use crate::output::{Format, key_values};
 
-const GOES_ON: &str = "the vault goes on with it; `strongroom key reencrypt` shows how far it is";
+const GOES_ON: &str = "the vault continues; `strongroom key reencrypt` shows its progress";
 
 pub(super) async fn run(vault: &Connection, rate: Option<i32>, format: Format) -> Result<()> {
     let request = ReencryptRequest { rows_per_second: rate.unwrap_or(0) };
@@ -47,5 +47,9 @@ async fn watch(vault: &Connection, request: ReencryptRequest) -> Result<Reencryp
 /// Before the first message a status is a refusal; after it, only the end of what could be seen.
 fn broken(vault: &Connection, status: &Status, has_begun: bool) -> Error {
     let error = Error::new(vault.failed(status));
-    if has_begun { error.context("the re-encryption could not be watched to its end") } else { error }
+    if has_begun {
+        error.context("the progress of the re-encryption could not be followed to its end")
+    } else {
+        error
+    }
 }

@@ -7,7 +7,7 @@ use strongroom_api::vault::v1::{
     KeyRequest, ListKeyRequestsRequest, UndoDestroyKeyVersionRequest,
 };
 
-use super::print_one;
+use super::version::print_one;
 use crate::client::{Connection, long, unary};
 use crate::output::{Format, Table, key_values, message, printable};
 use crate::time::{length_to_wire, shown};
@@ -32,7 +32,7 @@ pub(super) async fn destroy(
     after: Option<SignedDuration>,
     format: Format,
 ) -> Result<()> {
-    let undo = format!("until then, `strongroom key undo {}` takes it back", printable(&kid));
+    let undo = format!("until then, `strongroom key undo {}` cancels it", printable(&kid));
     let request = long(DestroyKeyVersionRequest { kid, after: after.map(length_to_wire) });
     print_one(format, vault.answer(vault.keys().destroy_key_version(request)).await?.version)?;
     message(&undo);

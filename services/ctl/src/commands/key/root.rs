@@ -17,6 +17,6 @@ pub(super) fn create(out: &Path, format: Format) -> Result<()> {
     format.document(&json!({"rootKeyId": id, "out": out}), || {
         key_values([("root key id", id.as_str()), ("out", out.as_str())])
     })?;
-    message("keep a copy away from this machine: without it nothing sealed under it can be opened");
+    message("store a copy away from this machine: without this key, nothing sealed under it can be opened");
     Ok(())
 }

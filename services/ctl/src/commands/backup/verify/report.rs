@@ -6,8 +6,8 @@ use strongroom_api::backup::v1::verify_backup_response::{Column, Verdict};
 use strongroom_api::backup::v1::{LevelVerdict, VerifyLevel, VerifyOutcome};
 use strongroom_api::json::to_json;
 
-use super::Answers;
-use crate::commands::archive::UnknownSigner;
+use super::answers::Answers;
+use crate::error::UnknownSigner;
 use crate::output::{Table, key_values, printable};
 
 const MESSAGE: &str = "strongroom.backup.v1.VerifyBackupResponse";
@@ -53,8 +53,8 @@ pub(super) fn judge(verdict: &Verdict) -> Result<()> {
         [only] if only.outcome() == VerifyOutcome::UnknownSigner => {
             Err(Error::new(UnknownSigner::to_the_vault()).context(printable(&only.problem)))
         }
-        [] => bail!("the backup service does not say what is wrong with it"),
-        [first, ..] => bail!("it does not verify: {}", printable(&first.problem)),
+        [] => bail!("the backup service gave no reason"),
+        [first, ..] => bail!("verification failed: {}", printable(&first.problem)),
     }
 }
 

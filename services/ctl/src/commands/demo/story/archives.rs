@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use anyhow::{Result, ensure};
 use strongroom_api::backup::v1::ExportBackupRequest;
 
-use super::super::narrator::Narrator;
-use super::Cast;
+use super::cast::Cast;
 use crate::cli::ArchiveKeys;
+use crate::commands::demo::narrator::Narrator;
 use crate::commands::{archive, backup};
 use crate::output::Table;
 
@@ -18,14 +18,14 @@ pub(super) async fn export(cast: &Cast, folder: &Path, narrator: &mut Narrator) 
         "A backup without logs",
         "The archive was built while it was sent: no temporary file, and every table of a database in one\n\
          consistent snapshot. The file got its name only after the server's SHA-256 matched. It is sealed\n\
-         (age): the vault opens it, and a recovery key that belongs into a safe.",
+         (age): the vault opens it, and a recovery key that belongs in a safe.",
     )?;
     narrator.show(&small.1)?;
     let large = one(cast, &folder.join("full"), &["gateway_logs", "audit"]).await?;
     narrator.step(
         "A backup with the gateway's logs and the audit log",
-        "Optional groups stay out unless they are asked for: routine backups are small, and the logs are\n\
-         there when an incident needs them.",
+        "Optional groups are left out unless requested: routine backups are small, and an export for an\n\
+         incident can include the logs.",
     )?;
     narrator.show(&large.1)?;
     Ok([small.0, large.0])
@@ -54,14 +54,14 @@ pub(super) async fn verify(
     let large = archive::verify_file(&exported[1], keys).await?;
     let has = |tables: &[(String, u64)], name: &str| tables.iter().any(|(table, _)| table == name);
     for name in ["gateway_logs", "audit_logs"] {
-        ensure!(!has(&small.tables, name), "{name} is in the archive that was to be without it");
-        ensure!(has(&large.tables, name), "{name} is not in the archive that was to have it");
+        ensure!(!has(&small.tables, name), "{name} is in the archive that should not contain it");
+        ensure!(has(&large.tables, name), "{name} is missing in the archive that should contain it");
     }
     narrator.step(
         "Both archives are verified, offline",
         "The recovery key opened the seal. Every byte, digest, row and count was checked on this machine, and\n\
-         the ZIP's structure by a strict policy. No service was asked: this works when everything else is\n\
-         gone, and so does the stock program age. What they hold:",
+         the ZIP's structure by a strict policy. No service was needed: this works when everything else is\n\
+         lost, and so does the stock program age. Their content:",
     )?;
     let mut table = Table::new(&["TABLE", "ROWS", "WITHOUT LOGS"]);
     for (name, rows) in &large.tables {

@@ -7,10 +7,10 @@ use anyhow::{Context as _, Result, ensure};
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 
-use super::super::narrator::Narrator;
 use super::secrets::KEYS;
 use crate::cli::ArchiveKeys;
 use crate::commands::archive;
+use crate::commands::demo::narrator::Narrator;
 
 /// Looks for each key, plain, in base64 and in hex, in the opened archives and in the databases.
 pub(super) async fn no_secret_in(
@@ -37,7 +37,7 @@ pub(super) async fn no_secret_in(
         }
     }
     narrator.step(
-        "No key is in any of it",
+        "No key is in the archives or the databases",
         &format!(
             "Searched {searched} decompressed bytes of both archives and of the database files for the three keys:\n\
              plain, base64 and hex. An archive in the wrong hands opens no provider account; restoring it\n\

@@ -9,11 +9,11 @@ use strongroom_api::vault::v1::{
     RevealCredentialRequest,
 };
 
-use super::super::gateway;
-use super::super::narrator::Narrator;
-use super::Cast;
+use super::cast::Cast;
 use crate::client::unary;
 use crate::commands::credential;
+use crate::commands::demo::gateway;
+use crate::commands::demo::narrator::Narrator;
 use crate::error::CallFailed;
 
 /// Name, provider and key. The keys are made up; no provider ever issued them.
@@ -38,8 +38,8 @@ pub(super) async fn create(cast: &Cast, narrator: &mut Narrator) -> Result<[Stri
     }
     narrator.step(
         "Three provider keys go into the vault",
-        "They are made up. Each was sealed as it arrived, bound to its own row, and the plaintext dropped:\n\
-         from now on a list shows a preview and no more.",
+        "They are made up. Each was sealed on arrival, bound to its own row, and the plaintext dropped:\n\
+         lists show only a preview.",
     )?;
     list(cast, narrator).await?;
     Ok(ids)
@@ -71,8 +71,8 @@ pub(super) async fn bind(
     let refused = refusal(reference(cast, "endpoint", "2", mistral, "openai").await, "PROVIDER_MISMATCH")?;
     narrator.step(
         "An endpoint, a template and a wrapper setting refer to them",
-        "The gateway's rows carry ids, never keys. The vault knows who uses a key before somebody\n\
-         deletes it, and refuses an endpoint the key of a provider that it cannot talk to:",
+        "The gateway's rows carry ids, never keys. The vault knows the users of a key before somebody\n\
+         deletes it, and refuses to bind an endpoint to another provider's key:",
     )?;
     narrator.show(&refused)?;
     list(cast, narrator).await
@@ -93,10 +93,10 @@ async fn reference(cast: &Cast, kind: &str, consumer: &str, id: &str, needs: &st
 /// The gateway gets a key; then the key is taken out of use and the gateway does not get it any more.
 pub(super) async fn use_and_withdraw(cast: &Cast, ids: &[String; 3], narrator: &mut Narrator) -> Result<()> {
     let (id, key) = (&ids[1], KEYS[1].2);
-    ensure!(reveal(cast, id).await? == key.as_bytes(), "the vault returned another secret than it was given");
+    ensure!(reveal(cast, id).await? == key.as_bytes(), "the vault returned a different secret");
     narrator.step(
         "The gateway asks for a key and gets it",
-        "It has a token of its own that may reveal keys and export nothing. The audit event was on disk\n\
+        "Its own token permits revealing keys, but no export. The audit event was on disk\n\
          before the key left the vault.",
     )?;
 
@@ -105,7 +105,7 @@ pub(super) async fn use_and_withdraw(cast: &Cast, ids: &[String; 3], narrator: &
     let refused = refusal(reveal(cast, id).await.map(|_| ()), "CREDENTIAL_INACTIVE")?;
     narrator.step(
         "That key may have leaked: it is deactivated",
-        "The next request is refused at once, everywhere, and one command undoes it. Nothing was deleted.",
+        "Every service refuses the next request, and one command undoes that. Nothing was deleted.",
     )?;
     narrator.show(&refused)?;
     list(cast, narrator).await
@@ -119,7 +119,7 @@ async fn reveal(cast: &Cast, id: &str) -> Result<Bytes> {
 /// The sentence of a call that had to be refused for `reason`.
 fn refusal(result: Result<()>, reason: &str) -> Result<String> {
     let Err(error) = result else {
-        bail!("a call went through that had to be refused with {reason}");
+        bail!("a call succeeded that should be refused with {reason}");
     };
     match error.downcast_ref::<CallFailed>() {
         Some(failed) if failed.reason() == reason => Ok(format!("refused: {failed}")),

@@ -133,7 +133,7 @@ impl Report<'_> {
 
 fn reason(table: &TableSurvey) -> String {
     if table.table == "api_tokens" {
-        return "only hashes are kept; `strongroom token issue` makes new ones".to_owned();
+        return "only hashes are stored; `strongroom token issue` creates new ones".to_owned();
     }
     if !table.encrypted.is_empty() {
         return "they are the gateway's own secrets and stay in its rows".to_owned();

@@ -1,4 +1,4 @@
-//! Where an archive goes. A file gets its name only when it is whole.
+//! Where a command writes an archive (`--out`). A file gets its name only when it is complete.
 
 use std::fs::{File, OpenOptions, Permissions, TryLockError};
 use std::io::{self, Write};
@@ -11,7 +11,7 @@ use crate::files::{folder_of, sync_folder_of};
 
 /// What `--out` means, checked before the server is asked for anything.
 #[derive(Debug, PartialEq)]
-pub(in crate::commands) enum Place {
+pub(crate) enum OutPath {
     Stdout,
     /// This very file.
     File(PathBuf),
@@ -19,10 +19,10 @@ pub(in crate::commands) enum Place {
     Folder(PathBuf),
 }
 
-impl Place {
+impl OutPath {
     /// # Errors
     /// When nothing could be written there.
-    pub(in crate::commands) fn plan(out: &Path) -> Result<Self> {
+    pub(crate) fn check(out: &Path) -> Result<Self> {
         if out == Path::new("-") {
             return Ok(Self::Stdout);
         }
@@ -38,16 +38,16 @@ impl Place {
         );
         // A device or pipe must not be renamed over.
         let special = out.metadata().is_ok_and(|known| !known.is_file());
-        ensure!(!special, "{} is no ordinary file; `--out -` streams to standard output", out.display());
+        ensure!(!special, "{} is not a regular file; `--out -` streams to standard output", out.display());
         Ok(Self::File(out.to_owned()))
     }
 
     /// Makes what the archive is written to.
-    pub(in crate::commands) fn create(&self, file_name: &str) -> Result<Destination> {
+    pub(crate) fn create(&self, file_name: &str) -> Result<OutFile> {
         match self {
-            Self::Stdout => Ok(Destination::Stdout),
-            Self::File(path) => Ok(Destination::File(PartialFile::create(path.clone())?)),
-            Self::Folder(folder) => Ok(Destination::File(PartialFile::create(folder.join(file_name))?)),
+            Self::Stdout => Ok(OutFile::Stdout),
+            Self::File(path) => Ok(OutFile::File(PartialFile::create(path.clone())?)),
+            Self::Folder(folder) => Ok(OutFile::File(PartialFile::create(folder.join(file_name))?)),
         }
     }
 }
@@ -59,14 +59,14 @@ fn folder_named(out: &Path, is_folder_name: bool) -> String {
 
 /// An archive on its way.
 #[derive(Debug)]
-pub(in crate::commands) enum Destination {
+pub(crate) enum OutFile {
     Stdout,
     File(PartialFile),
 }
 
-impl Destination {
+impl OutFile {
     /// Makes it permanent. The answer says where it is.
-    pub(in crate::commands) fn finish(self) -> Result<String> {
+    pub(crate) fn finish(self) -> Result<String> {
         match self {
             Self::Stdout => Ok("-".to_owned()),
             Self::File(file) => file.finish(),
@@ -74,7 +74,7 @@ impl Destination {
     }
 }
 
-impl Write for Destination {
+impl Write for OutFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match self {
             Self::Stdout => io::stdout().write(bytes),
@@ -92,7 +92,7 @@ impl Write for Destination {
 
 /// `FILE.partial`, removed when dropped.
 #[derive(Debug)]
-pub(in crate::commands) struct PartialFile {
+pub(crate) struct PartialFile {
     file: File,
     partial: PathBuf,
     path: PathBuf,
@@ -129,7 +129,7 @@ impl Drop for PartialFile {
 /// What a killed export left behind is used again; what another export is writing is not.
 fn open_locked(partial: &Path) -> Result<File> {
     let foreign = partial.symlink_metadata().is_ok_and(|known| !known.is_file());
-    ensure!(!foreign, "something that is no ordinary file has that name");
+    ensure!(!foreign, "that name belongs to something that is not a regular file");
     let file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(partial)?;
     match file.try_lock() {
         Ok(()) => {}
@@ -161,13 +161,13 @@ mod tests {
         std::fs::write(&path, "old").unwrap();
         std::fs::write(folder.path().join("a.zip.partial"), "left by a kill").unwrap();
 
-        let mut failed = Place::plan(&path).unwrap().create("server.zip").unwrap();
+        let mut failed = OutPath::check(&path).unwrap().create("server.zip").unwrap();
         failed.write_all(b"ne").unwrap();
         drop(failed);
         assert_eq!(names(folder.path()), ["a.zip"]);
         assert_eq!(std::fs::read(&path).unwrap(), b"old");
 
-        let mut whole = Place::plan(&path).unwrap().create("server.zip").unwrap();
+        let mut whole = OutPath::check(&path).unwrap().create("server.zip").unwrap();
         whole.write_all(b"new").unwrap();
         assert_eq!(names(folder.path()), ["a.zip", "a.zip.partial"]);
         assert_eq!(whole.finish().unwrap(), path.display().to_string());
@@ -179,28 +179,28 @@ mod tests {
     #[test]
     fn a_folder_takes_the_server_s_name() {
         let folder = tempfile::tempdir().unwrap();
-        let place = Place::plan(folder.path()).unwrap();
-        place.create("server.zip").unwrap().finish().unwrap();
+        let out = OutPath::check(folder.path()).unwrap();
+        out.create("server.zip").unwrap().finish().unwrap();
         assert_eq!(names(folder.path()), ["server.zip"]);
     }
 
     #[test]
     fn two_exports_do_not_share_a_file() {
         let folder = tempfile::tempdir().unwrap();
-        let place = Place::plan(&folder.path().join("a.zip")).unwrap();
-        let first = place.create("").unwrap();
-        let error = place.create("").unwrap_err();
+        let out = OutPath::check(&folder.path().join("a.zip")).unwrap();
+        let first = out.create("").unwrap();
+        let error = out.create("").unwrap_err();
         assert!(format!("{error:#}").contains("another export"), "{error:#}");
         first.finish().unwrap();
         assert_eq!(names(folder.path()), ["a.zip"]);
     }
 
     #[test]
-    fn places_that_cannot_be() {
+    fn paths_that_cannot_be_written() {
         let folder = tempfile::tempdir().unwrap();
         for out in [folder.path().join("no/a.zip"), folder.path().join("no/"), "/dev/null".into()] {
-            assert!(Place::plan(&out).is_err(), "{}", out.display());
+            assert!(OutPath::check(&out).is_err(), "{}", out.display());
         }
-        assert_eq!(Place::plan(Path::new("-")).unwrap(), Place::Stdout);
+        assert_eq!(OutPath::check(Path::new("-")).unwrap(), OutPath::Stdout);
     }
 }

@@ -1,0 +1,158 @@
+//! Every mistake in a configuration that is refused, with its sentence.
+
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+use std::io::Write as _;
+
+use super::*;
+use crate::config::WITHOUT_RECOVERY;
+
+const KEY: &str = "age1t7rxyev2z3rw82stdlrrepyc39nvn86l5078zqkf5uasdy86jp6svpy7pa";
+const APP: &str = "app = { name = 'App' }\n";
+
+/// As the process reads a file, without its environment.
+fn read(text: &str) -> strongroom_runtime::Result<Config> {
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    file.write_all(text.as_bytes()).unwrap();
+    strongroom_runtime::config::load_with(Some(file.path()), std::iter::empty())
+}
+
+fn problem(text: &str) -> String {
+    check(&read(&format!("{APP}{text}")).unwrap()).unwrap_err().to_string()
+}
+
+/// Each text is refused with its sentence.
+fn refuses<'a>(cases: impl IntoIterator<Item = (String, &'a str)>) {
+    for (text, expected) in cases {
+        let found = problem(&text);
+        assert!(found.contains(expected), "{text}\n{found}");
+    }
+}
+
+/// A source with `rest` among its fields.
+fn source(rest: &str) -> String {
+    format!("[[sources]]\nname = 's'\nkind = 'sqlite'\nurl = 'sqlite:a'\n{rest}")
+}
+
+#[test]
+fn a_whole_file_is_accepted_and_the_vaults_sections_are_skipped() {
+    let text = r#"
+        [app]
+        name = "PromptGate"
+        url = "https://gateway.example.com"
+        [vault]
+        listen = "127.0.0.1:7601"
+        [log]
+        level = "info"
+        [backup.vault]
+        ca_file = "/etc/ca.pem"
+        [[sources]]
+        name = "gateway"
+        kind = "postgres"
+        url = "postgres://gateway:hunter2@db/gateway"
+        exclude = ["migrations"]
+        [[sources.encrypted_columns]]
+        column = "mcp_servers.bearer"
+        key = "gateway"
+        aad = "{table}/{column}/{id}"
+        [[sources.optional]]
+        name = "gateway_logs"
+        tables = ["gateway_logs"]
+        time_column = "created_at"
+    "#;
+    let config = read(text).unwrap();
+    check(&config).unwrap();
+    assert!(!format!("{config:?}").contains("hunter2"));
+    assert_eq!(config.backup.vault_target().url, "http://127.0.0.1:7601");
+    assert_eq!(config.backup.listen.port(), 7602);
+}
+
+#[test]
+fn each_mistake_in_a_source_has_its_sentence() {
+    let twice = format!("{}{}", source(""), source(""));
+    let files = |rest: &str| format!("[[sources]]\nname = 's'\nkind = 'files'\npath = 'p'\n{rest}");
+    let part = "[[sources.optional]]\nname = 'part'\n";
+    let group = "[[sources.optional]]\nname = 'logs'\ntables = ['l']\n";
+    refuses([
+        (twice, "two sources are called \"s\""),
+        (source("").replace("'s'", "'vault'"), "the vault is part of every backup"),
+        (source("").replace("'sqlite'", "'files'"), "has a path, no url"),
+        (source("path = 'p'"), "path does not apply to sources of kind sqlite"),
+        (files("").replace("path = 'p'", ""), "needs a path"),
+        (files("").replace("'s'", "'a/b'"), "made of a-z"),
+        (files("exclude = ['l']"), "exclude does not apply to sources of kind files"),
+        (files(group), "is the whole directory"),
+        (files(&format!("{part}{}", part.replace("part", "rest"))), "one optional group as a whole"),
+        (source("url_file = 'b'"), "either url or url_file"),
+        (source("").replace("url = 'sqlite:a'", ""), "either url or url_file"),
+        (source("schemas = ['a']"), "schemas does not apply to sources of kind sqlite"),
+        (source("").replace("'sqlite'", "'grpc'"), "needs a token_file"),
+        (source("exclude = ['l', '']"), "source s: exclude[1] is empty"),
+        (format!("{}{}", source(""), source("").replace("'s'", "''")), "sources[1]: the name \"\""),
+    ]);
+}
+
+#[test]
+fn each_mistake_in_a_group_has_its_sentence() {
+    let group = "[[sources.optional]]\nname = 'logs'\ntables = ['l']\n";
+    refuses([
+        (source(&format!("{group}{group}")), "optional group \"logs\" is named twice: by s and by s"),
+        (source(&group.replace("logs", "audit")), "named twice: by vault and by s"),
+        (source(&group.replace("logs", "Logs")), "optional[0] \"Logs\" needs a name"),
+        (source(&group.replace("'l'", "")), "has no tables"),
+        (source(&group.replace("'l'", "'l', ''")), "source s: optional[0].tables[1] is empty"),
+        (source(&format!("exclude = ['l']\n{group}")), "both excluded and in the optional group"),
+    ]);
+}
+
+#[test]
+fn each_mistake_in_encrypted_columns_has_its_sentence() {
+    let columns = (0..901).map(|at| format!("{{ column = 't.c{at}', key = 'k', aad = 'a' }}, "));
+    let many_columns = format!("encrypted_columns = [{}]", columns.collect::<String>());
+    refuses([
+        (
+            source("encrypted_columns = [{ column = 'c', key = 'k', aad = 'a' }]"),
+            "encrypted_columns[0] \"c\" needs",
+        ),
+        (source("encrypted_columns = [{ column = 't.c', key = 'k', aad = '{id' }]"), "has a { without"),
+        (source(&many_columns), "901 encrypted columns are declared; there may be 900 in all"),
+    ]);
+}
+
+#[test]
+fn each_mistake_about_the_service_and_its_seal_has_its_sentence() {
+    refuses([
+        ("[backup]\nconcurrent_verifications = 0".to_owned(), "it must be from 1 to 100"),
+        ("[backup]\nupload_limit_bytes = 0".to_owned(), "upload_limit_bytes is 0; it must be from 1"),
+        ("[backup]\nstall_seconds = 0".to_owned(), "stall_seconds is 0; it must be from 1 to 3600"),
+        ("[backup]\ncompression_level = 10".to_owned(), "compression_level is 10"),
+        ("[seal]\nrecovery_recipients = ['age1x']".to_owned(), "recovery_recipients[0] is not a recipient"),
+        (
+            format!("[seal]\nrecovery_recipients = ['{KEY}', '{KEY}']"),
+            "recovery_recipients[1] is there twice",
+        ),
+        ("[seal]\nwithout_recovery = 'yes'".to_owned(), "I accept that without the root key nobody opens"),
+        (
+            format!("[seal]\nrecovery_recipients = ['{KEY}']\nwithout_recovery = '{WITHOUT_RECOVERY}'"),
+            "both recovery_recipients and without_recovery",
+        ),
+    ]);
+    assert!(check(&read("").unwrap()).unwrap_err().to_string().contains("[app] name is missing"));
+}
+
+#[test]
+fn unknown_kinds_and_fields_are_refused_by_name() {
+    for (text, expected) in [
+        ("[[sources]]\nname = 's'\nkind = 'mysql'", "unknown variant `mysql`"),
+        ("[backup]\nlisten_on = 'x'", "unknown field `listen_on`"),
+        ("[backups]", "unknown field `backups`"),
+    ] {
+        let error = read(text).unwrap_err().to_string();
+        assert!(error.contains(expected), "{error}");
+    }
+}
+
+#[test]
+fn the_sample_configuration_is_understood() {
+    check(&read(include_str!("../../../../../deploy/config/backup.toml")).unwrap()).unwrap();
+}

@@ -1,0 +1,147 @@
+//! A refused or failed call as one sentence that says what to do.
+
+use std::error::Error as _;
+use std::fmt;
+
+use strongroom_runtime::status::reason_of;
+use tonic::{Code, Status};
+use tonic_types::StatusExt as _;
+
+use crate::output::printable;
+
+/// Reasons of refusals that open a request, which a second principal may approve.
+const RETIREMENT_REFUSED: [&str; 2] = ["KEY_VERSION_IN_USE", "KEY_CENSUS_STALE"];
+
+/// How rustls begins the refusal of a certificate.
+const UNTRUSTED: &str = "invalid peer certificate";
+
+/// What rustls calls the answer of a server that does not know TLS.
+const NO_TLS: &str = "InvalidContentType";
+
+/// A refused or failed call, as the operator reads it.
+#[derive(Debug)]
+pub(crate) struct CallFailed {
+    sentence: String,
+    reason: String,
+}
+
+impl CallFailed {
+    /// `service` is `the vault` or `the backup service`; `variable` is where its address comes from.
+    pub(crate) fn new(status: &Status, service: &str, url: &str, variable: &str) -> Self {
+        let reason = reason_of(status);
+        let message = match status.message() {
+            "" => status.code().description().to_owned(),
+            message => printable(message).trim_end_matches('.').to_owned(),
+        };
+        let approvable = approvable(status, &reason);
+        let shown = if reason.is_empty() { message } else { format!("{message} [{reason}]") };
+        // A status with a source was made on this side: the service was never reached, or the line broke.
+        let ours = status.source().is_some();
+        let plain = url.starts_with("http://");
+        let sentence = match (status.code(), ours) {
+            (Code::Unavailable, true) if shown.contains(UNTRUSTED) => {
+                format!(
+                    "cannot trust {service} at {url} ({shown}); set STRONGROOM_CA_FILE to the authority of its \
+                     certificate, and {variable} to a name in it"
+                )
+            }
+            (Code::Unavailable, true) if shown.contains(NO_TLS) => {
+                format!("{service} at {url} does not speak TLS ({shown}); set {variable} to http://…")
+            }
+            (Code::Unavailable, true) => {
+                format!(
+                    "cannot reach {service} at {url} ({shown}); start it, or set {variable} to its address"
+                )
+            }
+            (Code::Unavailable, false) => format!("{shown} ({service} at {url}); try again"),
+            (Code::Unauthenticated, _) => {
+                format!("{shown}; set STRONGROOM_TOKEN or STRONGROOM_TOKEN_FILE to a valid token")
+            }
+            _ if !approvable.is_empty() => {
+                format!(
+                    "{shown}; `strongroom key census` shows what needs it; a second person can approve it with \
+                     `strongroom key approve {approvable}`"
+                )
+            }
+            (Code::DeadlineExceeded, _) => format!("{shown} ({service} at {url})"),
+            // tonic's own timer ends a call as CANCELLED.
+            (Code::Cancelled, true) if status.message() == "Timeout expired" => {
+                format!("{service} at {url} did not answer in time")
+            }
+            (Code::Unknown | Code::Internal | Code::Cancelled, true) if plain => {
+                format!(
+                    "the connection to {service} at {url} broke off ({shown}); if it speaks TLS, set {variable} \
+                     to https://…"
+                )
+            }
+            (Code::Unknown | Code::Internal | Code::Cancelled, true) => {
+                format!("the connection to {service} at {url} broke off ({shown})")
+            }
+            _ => shown,
+        };
+        Self { sentence, reason }
+    }
+
+    /// The stable reason of the service's error; empty when it gave none.
+    pub(crate) fn reason(&self) -> &str {
+        &self.reason
+    }
+}
+
+/// The request that a refused retirement opened; empty for every other refusal.
+fn approvable(status: &Status, reason: &str) -> String {
+    if !RETIREMENT_REFUSED.contains(&reason) {
+        return String::new();
+    }
+    let facts = status.get_details_error_info().map(|info| info.metadata).unwrap_or_default();
+    facts.get("request_id").map(|id| printable(id)).unwrap_or_default()
+}
+
+impl fmt::Display for CallFailed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.sentence)
+    }
+}
+
+impl std::error::Error for CallFailed {}
+
+#[cfg(test)]
+mod tests {
+    use strongroom_runtime::status::status;
+
+    use super::*;
+
+    fn shown(status: &Status) -> String {
+        CallFailed::new(status, "the vault", "http://v:1", "STRONGROOM_VAULT_URL").to_string()
+    }
+
+    #[test]
+    fn a_refusal_is_the_service_s_sentence_and_its_reason() {
+        let refused = status(Code::FailedPrecondition, "vault", "CREDENTIAL_INACTIVE", "it is inactive", &[]);
+        assert_eq!(shown(&refused), "it is inactive [CREDENTIAL_INACTIVE]");
+        assert_eq!(shown(&Status::internal("a\u{1b}[31m.")), "a\\u{1b}[31m");
+        assert!(!shown(&Status::internal("")).is_empty());
+    }
+
+    #[test]
+    fn a_refused_retirement_says_how_it_is_approved() {
+        let facts = [("kid", "0123456789abcdef"), ("request_id", "r-1")];
+        let message = "it is needed by 3 rows";
+        let refused = status(Code::FailedPrecondition, "vault", "KEY_VERSION_IN_USE", message, &facts);
+        let shown = shown(&refused);
+        assert!(shown.starts_with("it is needed by 3 rows [KEY_VERSION_IN_USE]; "), "{shown}");
+        assert!(shown.ends_with("`strongroom key approve r-1`"), "{shown}");
+    }
+
+    #[test]
+    fn advice_names_what_to_set() {
+        let unknown = shown(&Status::unauthenticated("the token is unknown"));
+        assert!(unknown.contains("STRONGROOM_TOKEN_FILE"), "{unknown}");
+        let busy = shown(&Status::unavailable("the log cannot be written"));
+        assert!(busy.contains("http://v:1") && busy.contains("try again"), "{busy}");
+        let mut away = Status::unavailable("tcp connect error");
+        away.set_source(std::sync::Arc::new(std::io::Error::other("refused")));
+        let away = shown(&away);
+        assert!(away.contains("http://v:1") && away.contains("STRONGROOM_VAULT_URL"), "{away}");
+    }
+}
