@@ -17,11 +17,10 @@ pub fn assert_twins(left: &Path, right: &Path, different: &[(&str, &str)]) {
     }
     for name in &names {
         let same = below_first_line(&left.join(name)) == below_first_line(&right.join(name));
-        match different.iter().find(|(listed, _)| listed == name) {
-            None => {
-                assert!(same, "{name} must be the same text in {} and {}", left.display(), right.display())
-            }
-            Some((_, reason)) => assert!(!same, "{name} is the same text now; said to differ: {reason}"),
+        if let Some((_, reason)) = different.iter().find(|(listed, _)| listed == name) {
+            assert!(!same, "{name} is the same text now; it is said to differ: {reason}");
+        } else {
+            assert!(same, "{name} must be the same text in {} and {}", left.display(), right.display());
         }
     }
 }
