@@ -128,7 +128,7 @@ impl BackupConfig {
 
 /// What a source is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(try_from = "String")]
 pub enum SourceKind {
     /// A SQLite file.
     Sqlite,
@@ -140,8 +140,22 @@ pub enum SourceKind {
     Files,
 }
 
+/// Not derived: the derived form does not list the kinds when the file is read through the crate `config`.
+impl TryFrom<String> for SourceKind {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let kinds = [Self::Sqlite, Self::Postgres, Self::Grpc, Self::Files];
+        let known = kinds.into_iter().find(|kind| kind.name() == text);
+        known.ok_or_else(|| {
+            let kinds = kinds.map(Self::name).join(", ");
+            format!("unknown variant `{text}`: a source's kind is one of {kinds}")
+        })
+    }
+}
+
 impl SourceKind {
-    /// As it stands in the configuration.
+    /// Its name in the configuration.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {

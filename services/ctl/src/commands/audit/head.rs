@@ -162,7 +162,7 @@ mod tests {
             (b"7 ab01".to_vec(), "neither JSON nor an archive"),
             (b"{}".to_vec(), "sequence and mac"),
             (br#"{"sequence": "7"}"#.to_vec(), "sequence and mac"),
-            (br#"{"sequence": "x", "mac": "ab01"}"#.to_vec(), "no number"),
+            (br#"{"sequence": "x", "mac": "ab01"}"#.to_vec(), "not a number"),
             (br#"{"sequence": "0", "time": null, "mac": ""}"#.to_vec(), "empty log"),
             (br#"{"sequence": "7", "mac": ""}"#.to_vec(), "no code"),
             (br#"{"sequence": "7", "mac": "xyz"}"#.to_vec(), "no code"),

@@ -234,7 +234,7 @@ mod tests {
         };
         broken(&|all| all.clear(), "without its trailer");
         broken(&|all| drop(all.pop()), "without its trailer");
-        broken(&|all| drop(all.remove(0)), "did not begin with the header");
+        broken(&|all| drop(all.remove(0)), "first message is not the header");
         broken(&|all| all.insert(1, header()), "second header");
         broken(&|all| drop(all.remove(1)), "chunk 1 at offset 4 where chunk 0 at 0 must follow");
         broken(&|all| all[3] = chunk(1, 5, "ef"), "chunk 1 at offset 5 where chunk 1 at 4");
