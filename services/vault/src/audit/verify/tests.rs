@@ -62,74 +62,77 @@ fn insert(rows: &mut Vec<ChainedRow>, places: &[i64]) {
 
 type Change = fn(&mut Vec<ChainedRow>);
 
+/// A change, and the problems that a verification must name.
+type Case = (&'static str, Change, &'static [(i64, &'static str)]);
+
+const CASES: &[Case] = &[
+    ("nothing", |_| {}, &[]),
+    ("edited", |rows| rows[4].event.target = "x".into(), &[(5, "EDITED")]),
+    ("first edited", |rows| rows[0].event.target = "x".into(), &[(1, "EDITED")]),
+    ("last edited", |rows| rows[19].event.target = "x".into(), &[(20, "EDITED")]),
+    (
+        "two edited",
+        |rows| {
+            rows[4].event.target = "x".into();
+            rows[5].event.target = "y".into();
+        },
+        &[(5, "EDITED"), (6, "EDITED")],
+    ),
+    ("code edited", |rows| rows[4].mac = Some(vec![1; 32]), &[(5, "EDITED")]),
+    ("removed", |rows| drop(rows.remove(4)), &[(5, "MISSING")]),
+    ("first removed", |rows| drop(rows.remove(0)), &[(1, "MISSING")]),
+    ("range removed", |rows| drop(rows.drain(4..9)), &[(5, "MISSING")]),
+    ("neighbours swapped", |rows| swap(rows, 5, 6), &[(5, "SWAPPED"), (6, "SWAPPED")]),
+    ("swapped over one", |rows| swap(rows, 5, 7), &[(5, "SWAPPED"), (7, "SWAPPED")]),
+    ("swapped far", |rows| swap(rows, 3, 15), &[(3, "SWAPPED"), (15, "SWAPPED")]),
+    ("swapped at the end", |rows| swap(rows, 18, 19), &[(18, "SWAPPED"), (19, "SWAPPED")]),
+    (
+        "swapped without codes",
+        |rows| {
+            let event = rows[4].event.clone();
+            rows[4].event = std::mem::replace(&mut rows[9].event, event);
+        },
+        &[(5, "SWAPPED"), (10, "SWAPPED")],
+    ),
+    ("inserted", |rows| insert(rows, &[5]), &[(5, "INSERTED"), (21, "HEAD_MISMATCH")]),
+    (
+        "two inserted",
+        |rows| insert(rows, &[5, 6]),
+        &[(5, "INSERTED"), (6, "INSERTED"), (22, "HEAD_MISMATCH")],
+    ),
+    (
+        "inserted apart",
+        |rows| insert(rows, &[5, 12]),
+        &[(5, "INSERTED"), (12, "INSERTED"), (22, "HEAD_MISMATCH")],
+    ),
+    ("appended", |rows| rows.push(forged(21, &rows[0])), &[(21, "EDITED"), (21, "HEAD_MISMATCH")]),
+    ("put before", |rows| rows.insert(0, forged(0, &rows[0])), &[(0, "INSERTED")]),
+    (
+        "removed and renumbered",
+        |rows| {
+            rows.drain(4..6);
+            rows.iter_mut().skip(4).for_each(|row| row.sequence -= 2);
+        },
+        &[(5, "MISSING"), (19, "TAIL_CUT")],
+    ),
+    ("tail cut", |rows| rows.truncate(18), &[(19, "TAIL_CUT")]),
+    ("emptied", Vec::clear, &[(1, "TAIL_CUT")]),
+    ("code removed", |rows| rows[4].mac = None, &[(5, "UNCHAINED")]),
+    ("key unknown", |rows| rows[4].key_kid = Some("0".repeat(16)), &[(5, "UNCHAINED")]),
+    (
+        "a removed and an edited one",
+        |rows| {
+            rows[9].event.actor = "x".into();
+            rows.remove(4);
+        },
+        &[(5, "MISSING"), (10, "EDITED")],
+    ),
+];
+
 #[test]
 fn every_change_is_named_once() {
-    type Case = (&'static str, Change, &'static [(i64, &'static str)]);
-    let cases: &[Case] = &[
-        ("nothing", |_| {}, &[]),
-        ("edited", |rows| rows[4].event.target = "x".into(), &[(5, "EDITED")]),
-        ("first edited", |rows| rows[0].event.target = "x".into(), &[(1, "EDITED")]),
-        ("last edited", |rows| rows[19].event.target = "x".into(), &[(20, "EDITED")]),
-        (
-            "two edited",
-            |rows| {
-                rows[4].event.target = "x".into();
-                rows[5].event.target = "y".into();
-            },
-            &[(5, "EDITED"), (6, "EDITED")],
-        ),
-        ("code edited", |rows| rows[4].mac = Some(vec![1; 32]), &[(5, "EDITED")]),
-        ("removed", |rows| drop(rows.remove(4)), &[(5, "MISSING")]),
-        ("first removed", |rows| drop(rows.remove(0)), &[(1, "MISSING")]),
-        ("range removed", |rows| drop(rows.drain(4..9)), &[(5, "MISSING")]),
-        ("neighbours swapped", |rows| swap(rows, 5, 6), &[(5, "SWAPPED"), (6, "SWAPPED")]),
-        ("swapped over one", |rows| swap(rows, 5, 7), &[(5, "SWAPPED"), (7, "SWAPPED")]),
-        ("swapped far", |rows| swap(rows, 3, 15), &[(3, "SWAPPED"), (15, "SWAPPED")]),
-        ("swapped at the end", |rows| swap(rows, 18, 19), &[(18, "SWAPPED"), (19, "SWAPPED")]),
-        (
-            "swapped without codes",
-            |rows| {
-                let event = rows[4].event.clone();
-                rows[4].event = std::mem::replace(&mut rows[9].event, event);
-            },
-            &[(5, "SWAPPED"), (10, "SWAPPED")],
-        ),
-        ("inserted", |rows| insert(rows, &[5]), &[(5, "INSERTED"), (21, "HEAD_MISMATCH")]),
-        (
-            "two inserted",
-            |rows| insert(rows, &[5, 6]),
-            &[(5, "INSERTED"), (6, "INSERTED"), (22, "HEAD_MISMATCH")],
-        ),
-        (
-            "inserted apart",
-            |rows| insert(rows, &[5, 12]),
-            &[(5, "INSERTED"), (12, "INSERTED"), (22, "HEAD_MISMATCH")],
-        ),
-        ("appended", |rows| rows.push(forged(21, &rows[0])), &[(21, "EDITED"), (21, "HEAD_MISMATCH")]),
-        ("put before", |rows| rows.insert(0, forged(0, &rows[0])), &[(0, "INSERTED")]),
-        (
-            "removed and renumbered",
-            |rows| {
-                rows.drain(4..6);
-                rows.iter_mut().skip(4).for_each(|row| row.sequence -= 2);
-            },
-            &[(5, "MISSING"), (19, "TAIL_CUT")],
-        ),
-        ("tail cut", |rows| rows.truncate(18), &[(19, "TAIL_CUT")]),
-        ("emptied", Vec::clear, &[(1, "TAIL_CUT")]),
-        ("code removed", |rows| rows[4].mac = None, &[(5, "UNCHAINED")]),
-        ("key unknown", |rows| rows[4].key_kid = Some("0".repeat(16)), &[(5, "UNCHAINED")]),
-        (
-            "a removed and an edited one",
-            |rows| {
-                rows[9].event.actor = "x".into();
-                rows.remove(4);
-            },
-            &[(5, "MISSING"), (10, "EDITED")],
-        ),
-    ];
     let ring = audit_ring();
-    for (name, change, expected) in cases {
+    for (name, change, expected) in CASES {
         let (mut rows, head) = log(&ring, 20);
         change(&mut rows);
         let found = verify(&ring, rows, head, None);

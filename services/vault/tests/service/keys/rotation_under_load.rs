@@ -6,41 +6,53 @@ use std::time::{Duration, Instant};
 
 use strongroom_api::vault::v1::{Credential, GetCredentialRequest, UpdateCredentialRequest};
 use strongroom_runtime::status::reason_of;
+use tokio::task::JoinSet;
 
 use super::reencryption::{fill, number_of_rows};
 use super::{admin_token, census, disable, reencrypt, rotate, versions, with_secret};
-use crate::support::{TestVault, eventually, metadata_of};
+use crate::support::{Clients, TestVault, eventually, metadata_of};
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn rotation_under_load_fails_no_read_and_loses_no_write() {
-    for vault in TestVault::each().await {
-        let mut admin = vault.admin().await;
-        let ids = Arc::new(fill(&mut admin, &vault, number_of_rows()).await);
-        let old = versions(&mut admin, "credential").await[0].kid.clone();
-        let (stop, reads) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
-        let token = admin_token(&mut admin, "load").await;
-        let mut load = tokio::task::JoinSet::new();
-        for reader in 0..8_usize {
-            let (ids, stop, reads) = (Arc::clone(&ids), Arc::clone(&stop), Arc::clone(&reads));
-            let mut clients = vault.clients(&token);
-            load.spawn(async move {
-                let mut at = reader * 7919;
-                while !stop.load(Ordering::Relaxed) {
-                    at = (at * 1_103_515_245 + 12_345) % (1 << 31);
-                    let number = at % ids.len();
-                    let secret = clients.reveal(&ids[number]).await.unwrap();
-                    assert!(secret.starts_with(&format!("secret-{number}-")));
-                    reads.fetch_add(1, Ordering::Relaxed);
-                }
-                0
-            });
+/// Eight readers and a writer, until they are stopped.
+struct Load {
+    ids: Arc<Vec<String>>,
+    stop: Arc<AtomicBool>,
+    reads: Arc<AtomicU64>,
+    /// Each returns its number of writes.
+    tasks: JoinSet<usize>,
+}
+
+impl Load {
+    fn start(vault: &TestVault, token: &str, ids: &Arc<Vec<String>>) -> Self {
+        let ids = Arc::clone(ids);
+        let mut load = Self { ids, stop: Arc::default(), reads: Arc::default(), tasks: JoinSet::new() };
+        for reader in 0..8 {
+            load.read(vault.clients(token), reader * 7919);
         }
-        let (writer_ids, writer_stop) = (Arc::clone(&ids), Arc::clone(&stop));
-        let mut clients = vault.clients(&token);
-        load.spawn(async move {
+        load.write(vault.clients(token));
+        load
+    }
+
+    fn read(&mut self, mut clients: Clients, seed: usize) {
+        let (ids, stop, reads) = (Arc::clone(&self.ids), Arc::clone(&self.stop), Arc::clone(&self.reads));
+        self.tasks.spawn(async move {
+            let mut at = seed;
+            while !stop.load(Ordering::Relaxed) {
+                at = (at * 1_103_515_245 + 12_345) % (1 << 31);
+                let number = at % ids.len();
+                let secret = clients.reveal(&ids[number]).await.unwrap();
+                assert!(secret.starts_with(&format!("secret-{number}-")));
+                reads.fetch_add(1, Ordering::Relaxed);
+            }
+            0
+        });
+    }
+
+    fn write(&mut self, mut clients: Clients) {
+        let (ids, stop) = (Arc::clone(&self.ids), Arc::clone(&self.stop));
+        self.tasks.spawn(async move {
             let mut written = 0;
-            while !writer_stop.load(Ordering::Relaxed) {
-                let id = writer_ids[written % writer_ids.len()].clone();
+            while !stop.load(Ordering::Relaxed) {
+                let id = ids[written % ids.len()].clone();
                 let credential =
                     Credential { id, display_name: format!("Renamed {written}"), ..Default::default() };
                 let update = UpdateCredentialRequest { credential: Some(credential), update_mask: None };
@@ -50,7 +62,32 @@ async fn rotation_under_load_fails_no_read_and_loses_no_write() {
             }
             written
         });
-        eventually(async || (reads.load(Ordering::Relaxed) > 50).then_some(())).await;
+    }
+
+    fn reads(&self) -> u64 {
+        self.reads.load(Ordering::Relaxed)
+    }
+
+    /// Stops all and returns the number of writes.
+    async fn stop(mut self) -> usize {
+        self.stop.store(true, Ordering::Relaxed);
+        let mut written = 0;
+        while let Some(joined) = self.tasks.join_next().await {
+            written += joined.unwrap();
+        }
+        written
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn rotation_under_load_fails_no_read_and_loses_no_write() {
+    for vault in TestVault::each().await {
+        let mut admin = vault.admin().await;
+        let ids = Arc::new(fill(&mut admin, &vault, number_of_rows()).await);
+        let old = versions(&mut admin, "credential").await[0].kid.clone();
+        let token = admin_token(&mut admin, "load").await;
+        let load = Load::start(&vault, &token, &ids);
+        eventually(async || (load.reads() > 50).then_some(())).await;
 
         let new = rotate(&mut admin, "credential").await;
         let refused = disable(&mut admin, &old).await.unwrap_err();
@@ -66,18 +103,11 @@ async fn rotation_under_load_fails_no_read_and_loses_no_write() {
         assert!(!census.contains_key(&old) && census.contains_key(&new), "{census:?}");
         assert_eq!(disable(&mut admin, &old).await.unwrap(), "disabled");
         tokio::time::sleep(Duration::from_millis(200)).await;
-        stop.store(true, Ordering::Relaxed);
-        let mut written = 0;
-        while let Some(joined) = load.join_next().await {
-            written += joined.unwrap();
-        }
+        let reads = load.reads();
+        let written = load.stop().await;
         #[expect(clippy::print_stderr, reason = "the figure is what a long run is for")]
         {
-            eprintln!(
-                "{} rows in {took:?} beside {} reads, {written} writes",
-                done.rows_done,
-                reads.load(Ordering::Relaxed)
-            );
+            eprintln!("{} rows in {took:?} beside {reads} reads, {written} writes", done.rows_done);
         }
 
         let number = (written - 1) % ids.len();
