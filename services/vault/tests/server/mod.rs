@@ -13,7 +13,7 @@ use strongroom_api::vault::v1::token_service_client::TokenServiceClient;
 use strongroom_crypto::RootKey;
 use strongroom_runtime::client::{AuthorizedChannel, Bearer, Target};
 use strongroom_runtime::{Clock, Shutdown, SystemClock};
-use strongroom_testkit::{ManualClock, TestDb};
+use strongroom_testkit::{ManualClock, TestDb, write_private};
 use strongroom_vault::VaultConfig;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -72,7 +72,7 @@ impl TestVault {
 
     pub(crate) async fn with_clock(database: TestDb, clock: Arc<dyn Clock>) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        std::fs::write(root_key_file(&folder), RootKey::generate().to_text().as_bytes()).unwrap();
+        write_private(root_key_file(&folder), RootKey::generate().to_text().as_bytes());
         Self::start(Arc::new(folder), Arc::new(database), clock).await
     }
 
