@@ -23,7 +23,7 @@ use std::time::Duration;
 
 use strongroom_api::backup::v1::backup_service_server::BackupServiceServer;
 use strongroom_archive::Compression;
-use strongroom_runtime::server::{self, Serve};
+use strongroom_runtime::server::{self, Limits, Serve};
 use strongroom_runtime::{Authenticator, Clock, Shutdown};
 use tokio::net::TcpListener;
 use tonic::service::Routes;
@@ -95,8 +95,8 @@ pub async fn serve(
         authenticator: Arc::clone(&authenticator),
     };
     let routes = Routes::new(BackupServiceServer::new(grpc).max_decoding_message_size(REQUEST_BYTES));
-    let tls = config.backup.tls;
-    let serving = Serve { listener, routes, services: SERVICES, authenticator, tls };
+    let (tls, plaintext, limits) = (config.backup.tls, config.backup.plaintext, Limits::default());
+    let serving = Serve { listener, routes, services: SERVICES, authenticator, tls, plaintext, limits };
     let ended = server::serve(serving, shutdown.clone()).await;
     shutdown.begin();
     tokio::join!(exports.stop(), verifications.stop());

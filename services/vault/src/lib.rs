@@ -36,7 +36,7 @@ mod vault;
 
 use std::sync::Arc;
 
-use strongroom_runtime::server::{self, Serve};
+use strongroom_runtime::server::{self, Limits, Serve};
 use strongroom_runtime::{Clock, Shutdown};
 use tokio::net::TcpListener;
 
@@ -66,6 +66,8 @@ pub async fn serve(
         services: grpc::SERVICES,
         authenticator: Arc::new(access::Access::new(vault)),
         tls: config.tls,
+        plaintext: config.plaintext,
+        limits: Limits::default(),
     };
     server::serve(serve, shutdown).await?;
     while background.join_next().await.is_some() {}
