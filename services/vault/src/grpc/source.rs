@@ -1,17 +1,17 @@
 //! `SourceService`: the vault's own tables, for the backup service. Restoring them comes with restore.
 
-use std::pin::Pin;
-
 use strongroom_api::source::v1::source_service_server::SourceService;
 use strongroom_api::source::v1::{
     AbortStageRequest, AbortStageResponse, CommitStageRequest, CommitStageResponse, DescribeSourceRequest,
     DescribeSourceResponse, ReadSnapshotRequest, ReadSnapshotResponse, StageTablesRequest,
     StageTablesResponse,
 };
-use tokio_stream::{Stream, StreamExt as _};
+use strongroom_runtime::stream_limits::{LimitedStream, StreamLimits, limited};
+use tokio_stream::StreamExt as _;
 use tonic::{Request, Response, Status, Streaming, async_trait};
 
 use super::{Answer, Api};
+use crate::DOMAIN;
 use crate::convert::micros;
 use crate::error::Error;
 
@@ -19,7 +19,7 @@ const NO_RESTORE: Error = Error::Unimplemented("this vault cannot take tables ba
 
 #[async_trait]
 impl SourceService for Api {
-    type ReadSnapshotStream = Pin<Box<dyn Stream<Item = Result<ReadSnapshotResponse, Status>> + Send>>;
+    type ReadSnapshotStream = LimitedStream<ReadSnapshotResponse>;
 
     async fn describe_source(&self, _: Request<DescribeSourceRequest>) -> Answer<DescribeSourceResponse> {
         let tables = self.0.describe_source().await?;
@@ -31,7 +31,9 @@ impl SourceService for Api {
         // The vault's tables have no time column, so that it selects nothing here.
         micros("since", request.since.as_ref())?;
         let messages = self.0.read_source(&request.groups, &request.tables).await?;
-        Ok(Response::new(Box::pin(messages.map(|message| message.map_err(Status::from)))))
+        let messages = messages.map(|message| message.map_err(Status::from));
+        // The snapshot keeps the database from cleaning up, and the WAL grows with every write.
+        Ok(Response::new(limited(messages, StreamLimits::default(), DOMAIN)))
     }
 
     async fn stage_tables(&self, _: Request<Streaming<StageTablesRequest>>) -> Answer<StageTablesResponse> {
