@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use strongroom_runtime::client::Bearer;
+use strongroom_runtime::secret_file;
 use zeroize::Zeroizing;
 
 use crate::config::{BackupConfig, SourceConfig, SourceUrl};
@@ -58,10 +59,5 @@ pub(crate) fn instance(config: &BackupConfig) -> String {
 }
 
 fn read(path: &Path) -> Result<Zeroizing<String>> {
-    let text = std::fs::read_to_string(path).map_err(|source| strongroom_runtime::Error::File {
-        action: "read",
-        path: path.to_owned(),
-        source,
-    })?;
-    Ok(Zeroizing::new(text))
+    Ok(Zeroizing::new(secret_file::read_text(path)?))
 }

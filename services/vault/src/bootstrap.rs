@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use strongroom_crypto::{RootKey, Token};
-use strongroom_runtime::{Clock, Shutdown};
+use strongroom_runtime::{Clock, Shutdown, secret_file};
 use strongroom_store::DatabaseUrl;
 
 use crate::audit::{ChainKey, Event};
@@ -75,8 +75,7 @@ fn root_key_from(file: &Path) -> Result<RootKey> {
 }
 
 fn read(file: &Path) -> Result<String> {
-    std::fs::read_to_string(file)
-        .map_err(|source| Error::Startup(format!("cannot read {}: {source}", file.display())))
+    Ok(secret_file::read_text(file)?)
 }
 
 /// Opens the stored ring, making it at a first start, and chains the audit log with it.
