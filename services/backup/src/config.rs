@@ -93,6 +93,8 @@ pub struct BackupConfig {
     pub compression_level: Option<u8>,
     /// Certificates; without them the service speaks plain HTTP/2.
     pub tls: Option<TlsConfig>,
+    /// Whether to serve other machines without certificates, because something else encrypts.
+    pub plaintext: bool,
 }
 
 impl Default for BackupConfig {
@@ -111,6 +113,7 @@ impl Default for BackupConfig {
             staging_dir: None,
             compression_level: None,
             tls: None,
+            plaintext: false,
         }
     }
 }
@@ -206,6 +209,9 @@ pub struct SourceConfig {
     /// Certificate authorities of the service, PEM (`grpc` only); the system's when absent.
     #[serde(default)]
     pub ca_file: Option<PathBuf>,
+    /// Whether an `http://` URL may lead to another machine, because something else encrypts (`grpc` only).
+    #[serde(default)]
+    pub plaintext: bool,
 }
 
 /// Tables, or all files of a source, that are left out unless a request includes their group.

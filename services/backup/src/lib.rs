@@ -87,8 +87,8 @@ pub async fn serve(
         authenticator: Arc::clone(&authenticator),
     };
     let routes = Routes::new(BackupServiceServer::new(grpc).max_decoding_message_size(REQUEST_BYTES));
-    let tls = config.backup.tls;
-    let serving = Serve { listener, routes, services: SERVICES, authenticator, tls };
+    let (tls, plaintext, limits) = (config.backup.tls, config.backup.plaintext, server::Limits::default());
+    let serving = Serve { listener, routes, services: SERVICES, authenticator, tls, plaintext, limits };
     let ended = server::serve(serving, shutdown.clone()).await;
     shutdown.begin();
     tokio::join!(exports.stop(), verifications.stop());

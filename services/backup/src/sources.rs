@@ -129,8 +129,12 @@ fn create_source(config: &SourceConfig) -> Result<Source> {
         }
         SourceKind::Grpc => {
             let url = url_of(config)?;
-            let target =
-                Target { url: url.expose().to_owned(), ca_file: config.ca_file.clone(), ..Target::default() };
+            let target = Target {
+                url: url.expose().to_owned(),
+                ca_file: config.ca_file.clone(),
+                plaintext: config.plaintext,
+                ..Target::default()
+            };
             // An unusable address is found now, not at the first export.
             target.channel()?;
             let Some(token_file) = &config.token_file else {

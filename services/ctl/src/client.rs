@@ -14,6 +14,7 @@ use strongroom_api::vault::v1::reference_service_client::ReferenceServiceClient;
 use strongroom_api::vault::v1::seal_service_client::SealServiceClient;
 use strongroom_api::vault::v1::token_service_client::TokenServiceClient;
 use strongroom_runtime::client::{AuthorizedChannel, Bearer, Target};
+use strongroom_runtime::secret_file;
 use tonic::service::interceptor::InterceptedService;
 use tonic::{Request, Response, Status};
 
@@ -102,6 +103,7 @@ impl<L: Fn(&str) -> Option<OsString>> Environment<L> {
             ca_file: self.path("STRONGROOM_CA_FILE"),
             cert_file: self.path("STRONGROOM_CERT_FILE"),
             key_file: self.path("STRONGROOM_KEY_FILE"),
+            plaintext: self.0("STRONGROOM_PLAINTEXT").is_some_and(|value| value == "true"),
         }
     }
 
@@ -114,7 +116,7 @@ impl<L: Fn(&str) -> Option<OsString>> Environment<L> {
             bail!("no token: set STRONGROOM_TOKEN_FILE to a file that holds one, or STRONGROOM_TOKEN");
         };
         let named = || format!("the token in STRONGROOM_TOKEN_FILE {}", file.display());
-        let token = std::fs::read_to_string(&file).with_context(named)?;
+        let token = secret_file::read_text(&file).with_context(named)?;
         Bearer::new(&token).with_context(named)
     }
 }

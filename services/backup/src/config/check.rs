@@ -149,6 +149,7 @@ fn check_kind_options(source: &SourceConfig) -> Result<()> {
         ("encrypted_columns", !source.encrypted_columns.is_empty(), is_database),
         ("token_file", source.token_file.is_some(), is_service),
         ("ca_file", source.ca_file.is_some(), is_service),
+        ("plaintext", source.plaintext, is_service),
     ] {
         if given && !fits {
             let (name, kind) = (&source.name, kind.name());

@@ -76,6 +76,7 @@ fn settings(database: &Path) -> Settings {
         encrypted_columns: Vec::new(),
         token_file: None,
         ca_file: None,
+        plaintext: false,
     };
     let app = AppConfig { name: "PromptGate".into(), url: "https://gateway.example.com".into() };
     let mut settings = Settings::plain(app, vec![source]);
