@@ -29,10 +29,16 @@
 
 mod block;
 mod error;
+mod fault;
+mod limit;
 mod postgres;
 mod snapshot;
 mod sqlite;
+mod times;
 
 pub use block::{BLOCK_SIZE, Block};
 pub use error::{Error, Kind, Result};
-pub use snapshot::{Since, Skipped, Snapshot, SnapshotInfo, SnapshotOptions, list_tables, open_snapshot};
+pub use fault::Fault;
+pub use snapshot::{
+    Since, Skipped, Snapshot, SnapshotInfo, SnapshotOptions, UnreadableTimes, list_tables, open_snapshot,
+};
