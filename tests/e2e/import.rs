@@ -159,14 +159,19 @@ fn a_row_is_already_there_only_if_it_is_the_same() {
             let again = import(name, &rows, more);
             let _ = again.failed_with(1);
             let (first, reason) = outcome(&again, 0);
-            assert!(first == "not imported" && reason.contains(&format!("its {differs} is different")), "{reason}");
+            assert!(
+                first == "not imported" && reason.contains(&format!("its {differs} is different")),
+                "{reason}"
+            );
             assert_eq!(outcome(&again, 1).0, "already there");
         }
     }
     assert_eq!(admin.json(&["credential", "stats"])["active"], "2", "nothing of the first was switched off");
 
     // Once the vault has the export's secret, the row is the same again.
-    let _ = admin.feed(&["credential", "rotate", "Main", "--secret-file", "-"], b"sk-mistral-abcdefghij").succeeded();
+    let _ = admin
+        .feed(&["credential", "rotate", "Main", "--secret-file", "-"], b"sk-mistral-abcdefghij")
+        .succeeded();
     let unknown = import("unknown.zip", &rows("Main", GCM, &json!(2)), &[]);
     let _ = unknown.failed_with(1);
     assert!(outcome(&unknown, 0).1.contains("is_active"), "{}", unknown.said());

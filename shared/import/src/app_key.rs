@@ -36,8 +36,7 @@ impl AppKey {
             let mut filled = lines().filter(|line| !line.is_empty());
             filled.next().filter(|_| filled.next().is_none())
         };
-        let value =
-            assigned(NAME).or_else(alone).ok_or(Error::AppKey("there is no line APP_KEY=… in it"))?;
+        let value = assigned(NAME).or_else(alone).ok_or(Error::AppKey("there is no line APP_KEY=… in it"))?;
         let previous = assigned(PREVIOUS).map(value_of).unwrap_or_default().split(|byte| *byte == b',');
         let previous = previous.filter_map(|key| decode(key.trim_ascii()).ok()).collect();
         Ok(Self { current: decode(value_of(value))?, previous })
@@ -153,7 +152,10 @@ mod tests {
     fn fingerprints_tell_rows_secrets_and_keys_apart() {
         let secret = |text: &str| SecretBytes::new(text.as_bytes().to_vec());
         let earlier = TEXT.replace("AAEC", "AAED");
-        let (old, new) = (parse(&earlier).unwrap(), parse(&format!("APP_KEY={TEXT}\nAPP_PREVIOUS_KEYS={earlier}")).unwrap());
+        let (old, new) = (
+            parse(&earlier).unwrap(),
+            parse(&format!("APP_KEY={TEXT}\nAPP_PREVIOUS_KEYS={earlier}")).unwrap(),
+        );
         let was = old.fingerprints("row", &secret("sk"));
         assert_eq!(new.fingerprints("row", &secret("sk"))[1..], was);
         assert_eq!(was[0].len(), 32);

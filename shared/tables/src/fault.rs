@@ -30,16 +30,16 @@ impl Fault {
 
     pub(crate) fn of(error: &sqlx::Error) -> Self {
         let (kind, text) = match error {
-            sqlx::Error::Database(database) => {
-                match database.try_downcast_ref::<PgDatabaseError>() {
-                    Some(error) => postgres(error),
-                    None => sqlite(sqlite_code(error), database.message()),
-                }
-            }
+            sqlx::Error::Database(database) => match database.try_downcast_ref::<PgDatabaseError>() {
+                Some(error) => postgres(error),
+                None => sqlite(sqlite_code(error), database.message()),
+            },
             sqlx::Error::Io(source) => (Kind::Unavailable, source.to_string()),
             sqlx::Error::Tls(source) => (Kind::Precondition, format!("TLS: {source}")),
             sqlx::Error::Configuration(source) => (Kind::Precondition, source.to_string()),
-            sqlx::Error::WorkerCrashed => (Kind::Unavailable, "the reading thread ended; try again".to_owned()),
+            sqlx::Error::WorkerCrashed => {
+                (Kind::Unavailable, "the reading thread ended; try again".to_owned())
+            }
             sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_) => {
                 (Kind::Internal, "the database sent a value of an unexpected type".to_owned())
             }

@@ -61,8 +61,7 @@ impl PostgresSnapshot {
         let relations = relations::list(&mut connection, options).await?;
         lock(&mut connection, source, &relations.selected, &mut locked).await?;
         let selected = &relations.selected;
-        let Found { tables, mut layouts } =
-            introspect::tables(&mut connection, options, selected).await?;
+        let Found { tables, mut layouts } = introspect::tables(&mut connection, options, selected).await?;
         large::guard(&mut connection, selected, &tables, &mut layouts)
             .await
             .map_err(|error| Error::database(source, "looking for long rows", &error))?;
@@ -74,8 +73,7 @@ impl PostgresSnapshot {
 
         let raw_text = setting(&mut connection, source, "server_encoding").await? == "SQL_ASCII";
         let engine = engine(&setting(&mut connection, source, "server_version").await?);
-        let info =
-            SnapshotInfo { engine, kind: "repeatable-read", skipped, unreadable_times: Vec::new() };
+        let info = SnapshotInfo { engine, kind: "repeatable-read", skipped, unreadable_times: Vec::new() };
         Ok(Self { connection, source: source.clone(), info, tables, layouts, raw_text })
     }
 

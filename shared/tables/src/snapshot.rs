@@ -43,7 +43,9 @@ impl SnapshotOptions {
     /// Refuses names in `exclude` that are not among `known`.
     pub(crate) fn check_exclude(&self, known: &HashSet<String>) -> Result<()> {
         match self.exclude.iter().find(|name| !known.contains(*name)) {
-            Some(name) => Err(Error::missing(&self.source, format!("table {name:?}, which is to be excluded"))),
+            Some(name) => {
+                Err(Error::missing(&self.source, format!("table {name:?}, which is to be excluded")))
+            }
             None => Ok(()),
         }
     }
@@ -109,7 +111,13 @@ impl SnapshotInfo {
             return;
         }
         let (source, table) = (&table.source, table.name.clone());
-        tracing::warn!(source, table, column, rows, "values of the time column are no times; their rows are kept");
+        tracing::warn!(
+            source,
+            table,
+            column,
+            rows,
+            "values of the time column are no times; their rows are kept"
+        );
         self.unreadable_times.push(UnreadableTimes { table, column: column.to_owned(), rows });
     }
 }

@@ -51,13 +51,13 @@ impl SqliteSnapshot {
         }
         let failed = |what: &'static str| move |error| Error::database(source, what, &error);
         sqlx::query("BEGIN").execute(&mut connection).await.map_err(failed("beginning the snapshot"))?;
-        let found = introspect::tables(&mut connection, options, true)
-            .await
-            .map_err(failed("listing the tables"))?;
+        let found =
+            introspect::tables(&mut connection, options, true).await.map_err(failed("listing the tables"))?;
         options.check_only(&found.tables)?;
         let mut skipped = found.skipped;
         if options.is_complete() {
-            skipped.extend(outside::list(&mut connection).await.map_err(failed("reading the file's header"))?);
+            skipped
+                .extend(outside::list(&mut connection).await.map_err(failed("reading the file's header"))?);
         }
         let guarded =
             large::is_possible(&mut connection).await.map_err(failed("asking for the file's size"))?;
@@ -131,10 +131,8 @@ async fn connect(url: &DatabaseUrl, path: &Path, source: &str) -> Result<SqliteC
         Error::Unreachable { name: name.clone(), url: shown.clone(), fault: Fault::of(&error) }
     })?;
     let failed = |error| Error::database(source, "opening the database", &error);
-    let pages: i64 = sqlx::query_scalar("PRAGMA main.page_count")
-        .fetch_one(&mut connection)
-        .await
-        .map_err(failed)?;
+    let pages: i64 =
+        sqlx::query_scalar("PRAGMA main.page_count").fetch_one(&mut connection).await.map_err(failed)?;
     if pages == 0 {
         return Err(Error::EmptyFile { name, url: shown });
     }

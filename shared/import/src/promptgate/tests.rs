@@ -47,7 +47,10 @@ fn credentials_are_read_as_databases_print_them() {
     );
     let found = credentials(&rows).unwrap();
     let ids: Vec<_> = found.iter().map(|one| (one.id.as_str(), one.active)).collect();
-    assert_eq!(ids, [("1", Some(true)), ("two", Some(false)), ("3", Some(false)), ("4", Some(true)), ("5", None)]);
+    assert_eq!(
+        ids,
+        [("1", Some(true)), ("two", Some(false)), ("3", Some(false)), ("4", Some(true)), ("5", None)]
+    );
     assert_eq!((found[0].name.as_str(), found[0].provider.as_str()), ("A", "openai"));
     assert_eq!(found[0].secret.as_deref(), Some(VALUE));
     assert_eq!(found[1].secret, None);

@@ -29,17 +29,29 @@ mod tests {
 
     #[test]
     fn only_known_forms_are_true_or_false() {
-        for value in [json!(true), json!(1), json!(1.0), json!("1"), json!("t"), json!("TRUE"), json!(" on ")] {
+        for value in [json!(true), json!(1), json!(1.0), json!("1"), json!("t"), json!("TRUE"), json!(" on ")]
+        {
             assert_eq!(of(&value), Some(true), "{value}");
         }
         let false_forms = [
-            json!(false), json!(0), json!(0.0), json!(-0.0), json!(null), json!("0"), json!("f"), json!("False"),
-            json!("no"), json!(""), json!("off"),
+            json!(false),
+            json!(0),
+            json!(0.0),
+            json!(-0.0),
+            json!(null),
+            json!("0"),
+            json!("f"),
+            json!("False"),
+            json!("no"),
+            json!(""),
+            json!("off"),
         ];
         for value in false_forms {
             assert_eq!(of(&value), Some(false), "{value}");
         }
-        for value in [json!(2), json!(-1), json!(0.5), json!("maybe"), json!("\\x01"), json!([1]), json!({"a": 1})] {
+        for value in
+            [json!(2), json!(-1), json!(0.5), json!("maybe"), json!("\\x01"), json!([1]), json!({"a": 1})]
+        {
             assert_eq!(of(&value), None, "{value}");
         }
     }

@@ -21,11 +21,8 @@ pub(super) async fn connect(
     connect_to: &PgConnectOptions,
     source: &str,
 ) -> Result<PgConnection> {
-    let options = connect_to
-        .clone()
-        .extra_float_digits(None)
-        .statement_cache_capacity(0)
-        .disable_statement_logging();
+    let options =
+        connect_to.clone().extra_float_digits(None).statement_cache_capacity(0).disable_statement_logging();
     let (name, url) = (source.to_owned(), url.to_string());
     match tokio::time::timeout(CONNECT_TIMEOUT, PgConnection::connect_with(&options)).await {
         Ok(Ok(connection)) => Ok(connection),

@@ -84,7 +84,8 @@ impl Types {
              WHERE n.nspname !~ '^pg_'
                AND (t.typtype <> 'c' OR (SELECT c.relkind FROM pg_class c WHERE c.oid = t.typrelid) = 'c')"
         );
-        let rows: Vec<TypeRow> = sqlx::query_as(AssertSqlSafe(sql)).persistent(false).fetch_all(&mut *connection).await?;
+        let rows: Vec<TypeRow> =
+            sqlx::query_as(AssertSqlSafe(sql)).persistent(false).fetch_all(&mut *connection).await?;
         let attributes = attributes(connection).await?;
         Ok(Self { by_oid: rows.into_iter().map(|row| (row.oid, row)).collect(), attributes })
     }

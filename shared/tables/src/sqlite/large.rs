@@ -32,11 +32,14 @@ pub(super) async fn find(connection: &mut SqliteConnection, table: &TableSchema)
     let (from, length) = (quoted(&table.table), length(table));
     // A table without rowid has no short name for a row, and one may have a column called `rowid`.
     for place in ["t._rowid_", "NULL"] {
-        let sql = format!("SELECT {place}, {length} FROM main.{from} AS t WHERE {length} > {ROW_BYTES} LIMIT 1");
+        let sql =
+            format!("SELECT {place}, {length} FROM main.{from} AS t WHERE {length} > {ROW_BYTES} LIMIT 1");
         let found: sqlx::Result<Option<(Option<i64>, i64)>> =
             sqlx::query_as(AssertSqlSafe(sql)).persistent(false).fetch_optional(&mut *connection).await;
         match found {
-            Ok(Some((Some(rowid), bytes))) => return Some(format!("the row with rowid {rowid}, {bytes} bytes,")),
+            Ok(Some((Some(rowid), bytes))) => {
+                return Some(format!("the row with rowid {rowid}, {bytes} bytes,"));
+            }
             Ok(Some((None, bytes))) => return Some(format!("a row of {bytes} bytes")),
             Ok(None) => return None,
             Err(_) => {}

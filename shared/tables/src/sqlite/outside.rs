@@ -26,8 +26,7 @@ pub(super) async fn list(connection: &mut SqliteConnection) -> sqlx::Result<Vec<
     }
     for name in ["user_version", "application_id"] {
         let sql = format!("PRAGMA main.{name}");
-        let value: i64 =
-            sqlx::query_scalar(sqlx::AssertSqlSafe(sql)).fetch_one(&mut *connection).await?;
+        let value: i64 = sqlx::query_scalar(sqlx::AssertSqlSafe(sql)).fetch_one(&mut *connection).await?;
         if value != 0 {
             let reason = format!("number in the file's header: {value}");
             skipped.push(Skipped { name: name.to_owned(), reason });

@@ -80,7 +80,11 @@ async fn poolers_are_sent_nothing_that_they_refuse() {
     seen.parameters.sort();
     seen.parameters.dedup();
     assert_eq!(seen.parameters, ["DateStyle", "TimeZone", "client_encoding", "database", "user"]);
-    assert!(!seen.statements.is_empty() && seen.statements.iter().all(String::is_empty), "{:?}", seen.statements);
+    assert!(
+        !seen.statements.is_empty() && seen.statements.iter().all(String::is_empty),
+        "{:?}",
+        seen.statements
+    );
     database.drop().await;
 }
 
@@ -90,14 +94,29 @@ async fn the_servers_errors_keep_their_class_and_hint() {
     for (fields, kind, said, unsaid) in [
         (["53200", "out of shared memory", "", LOCKS], Kind::Precondition, LOCKS, "try again"),
         (
-            ["40001", "canceling statement due to conflict with recovery", "User was holding a relation lock for too long.", ""],
+            [
+                "40001",
+                "canceling statement due to conflict with recovery",
+                "User was holding a relation lock for too long.",
+                "",
+            ],
             Kind::Unavailable,
             "try again",
             "User was",
         ),
         (["53300", "too many connections", "", ""], Kind::Unavailable, "too many connections", "hint"),
-        (["0A000", "cannot access temporary or unlogged relations during recovery", "", ""], Kind::Precondition, "unlogged", "try again"),
-        (["22P02", "invalid input syntax for type integer: \"sk-hidden\"", "sk-hidden", "Use a number."], Kind::Internal, "22P02; hint: Use a number.", "sk-hidden"),
+        (
+            ["0A000", "cannot access temporary or unlogged relations during recovery", "", ""],
+            Kind::Precondition,
+            "unlogged",
+            "try again",
+        ),
+        (
+            ["22P02", "invalid input syntax for type integer: \"sk-hidden\"", "sk-hidden", "Use a number."],
+            Kind::Internal,
+            "22P02; hint: Use a number.",
+            "sk-hidden",
+        ),
         (["42601", "syntax error at or near \"hidden\"", "", ""], Kind::Internal, "42601", "hidden"),
     ] {
         let address = server::refusing(fields).await;
@@ -152,7 +171,10 @@ async fn a_row_that_is_too_long_is_named_before_it_is_sent() {
         )
         .await;
     let error = read(&database.url, &everything(), "t", None).await.unwrap_err();
-    assert!(matches!(&error, Error::RowTooLarge { table, row, .. } if table == "t" && row.starts_with("the row at ctid (0,2) with 285")), "{error}");
+    assert!(
+        matches!(&error, Error::RowTooLarge { table, row, .. } if table == "t" && row.starts_with("the row at ctid (0,2) with 285")),
+        "{error}"
+    );
     assert_eq!(error.kind(), Kind::Precondition);
     database.drop().await;
 }

@@ -30,8 +30,10 @@ pub async fn pooler(upstream: String) -> (String, Arc<Mutex<Seen>>) {
 
 async fn forward(mut client: TcpStream, upstream: String, seen: Arc<Mutex<Seen>>) {
     let startup = startup(&mut client).await;
-    let texts: Vec<String> =
-        startup[8..].split(|byte| *byte == 0).map(|text| String::from_utf8_lossy(text).into_owned()).collect();
+    let texts: Vec<String> = startup[8..]
+        .split(|byte| *byte == 0)
+        .map(|text| String::from_utf8_lossy(text).into_owned())
+        .collect();
     let names = texts.chunks(2).map(|pair| pair[0].clone()).filter(|name| !name.is_empty());
     seen.lock().unwrap().parameters.extend(names);
     let mut server = TcpStream::connect(upstream).await.unwrap();

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use sqlx::Connection as _;
-use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
+use sqlx::sqlite::SqliteConnection;
 use strongroom_store::DatabaseUrl;
 use strongroom_tables::{Error, Kind, Since, SnapshotOptions, list_tables, open_snapshot};
 
@@ -44,7 +44,9 @@ async fn plant(file: &File, table: &str, sql: &str) {
     let sql = sql.replace('\'', "''");
     run_sqlite(
         &mut connection,
-        &format!("PRAGMA writable_schema = on; UPDATE sqlite_schema SET sql = '{sql}' WHERE name = '{table}'"),
+        &format!(
+            "PRAGMA writable_schema = on; UPDATE sqlite_schema SET sql = '{sql}' WHERE name = '{table}'"
+        ),
     )
     .await;
     connection.close().await.unwrap();
@@ -75,14 +77,11 @@ async fn unknown_collations_do_not_matter() {
 #[tokio::test]
 async fn generated_columns_that_cannot_be_read_are_named() {
     let file = File::create(
-        "CREATE TABLE t (a TEXT, n INTEGER, b AS (upper(a)) UNIQUE, c AS (abs(n)), d AS (lower(a)), e AS (upper(a)) STORED);
-         INSERT INTO t (a, n) VALUES ('x', 1), ('y', -2); CREATE INDEX i ON t (c);",
+        "CREATE TABLE t (a TEXT, n INTEGER, b AS (upper(a)) UNIQUE, c AS (n), d AS (lower(a)), e AS (upper(a)) STORED);
+         INSERT INTO t (a, n) VALUES ('x', 1), ('y', -2), ('z', -9223372036854775808); CREATE INDEX i ON t (c);",
     )
     .await;
-    // The smallest integer has no absolute value. An index would not take it, so it is made behind its back.
-    let mut connection = file.connect().await;
-    run_sqlite(&mut connection, "DROP INDEX i; INSERT INTO t (a, n) VALUES ('z', -9223372036854775808)").await;
-    connection.close().await.unwrap();
+    // The smallest integer has no absolute value.
     plant(
         &file,
         "t",
@@ -104,7 +103,9 @@ async fn generated_columns_that_cannot_be_read_are_named() {
 /// A temporary copy runs the schema's statements, and an index may call what only the application has.
 #[tokio::test]
 async fn a_database_that_cannot_be_copied_is_read_in_place() {
-    let file = File::create("CREATE TABLE t (a TEXT); CREATE INDEX i ON t (upper(a)); INSERT INTO t VALUES ('x')").await;
+    let file =
+        File::create("CREATE TABLE t (a TEXT); CREATE INDEX i ON t (upper(a)); INSERT INTO t VALUES ('x')")
+            .await;
     plant(&file, "i", "CREATE INDEX i ON t (app_fold(a))").await;
     let (rows, info) = read(&file.url(), &copying(), "t", None).await.unwrap();
     assert_eq!((rows.len(), info.kind), (1, "read-transaction"));
@@ -125,8 +126,15 @@ async fn inner_tables_that_cannot_be_derived_are_exported() {
     let snapshot = open_snapshot(&url, &everything()).await.unwrap();
     let tables: Vec<&str> = snapshot.tables().iter().map(|table| table.name.as_str()).collect();
     let expected = [
-        "boxes_node", "boxes_parent", "boxes_rowid", "notes_content", "posts_content", "words_config", "words_data",
-        "words_docsize", "words_idx",
+        "boxes_node",
+        "boxes_parent",
+        "boxes_rowid",
+        "notes_content",
+        "posts_content",
+        "words_config",
+        "words_data",
+        "words_docsize",
+        "words_idx",
     ];
     assert_eq!(tables, expected);
     let named = skipped(snapshot.info());
@@ -211,7 +219,9 @@ async fn what_passes_is_told_from_what_does_not() {
     assert_eq!(error.kind(), Kind::Unavailable, "{error}");
     assert!(error.to_string().contains("try again"), "{error}");
 
-    for (name, bytes) in [("text.db", "no database at all, but long enough to be one".repeat(20)), ("empty.db", String::new())] {
+    for (name, bytes) in
+        [("text.db", "no database at all, but long enough to be one".repeat(20)), ("empty.db", String::new())]
+    {
         let path = file.folder.path().join(name);
         std::fs::write(&path, &bytes).unwrap();
         let error = list_tables(&DatabaseUrl::sqlite_file(&path).unwrap(), &everything()).await.unwrap_err();
@@ -236,5 +246,4 @@ async fn a_row_that_is_too_long_is_named() {
     // In a file that large, an error of another kind is still what it is.
     let url = DatabaseUrl::parse(&file.url()).unwrap();
     assert_eq!(list_tables(&url, &everything()).await.unwrap().len(), 2);
-    let _ = SqliteConnectOptions::new();
 }
