@@ -251,6 +251,8 @@ impl Error {
             Self::VaultAway { .. } => {
                 status(code, DOMAIN, reason, "the vault does not answer; try again when it runs", &[])
             }
+            // They repeat neither values nor SQL.
+            Self::Tables(error) => status(code, DOMAIN, reason, &error.to_string(), &[]),
             _ if code == Code::Internal => {
                 let message = format!("the server failed ({reason}); its log says why");
                 status(code, DOMAIN, reason, &message, &[])
@@ -308,12 +310,15 @@ fn tables_shape(error: &strongroom_tables::Error) -> (Code, &'static str) {
         Tables::TimeColumn { .. } => return (Code::FailedPrecondition, "TIME_COLUMN"),
         Tables::Ambiguous { .. } => return (Code::FailedPrecondition, "TABLE_NAME_TAKEN"),
         Tables::NotUtf8 { .. } => return (Code::FailedPrecondition, "NOT_UTF8"),
+        Tables::EmptyFile { .. } => return (Code::FailedPrecondition, "DATABASE_EMPTY"),
+        Tables::RowTooLarge { .. } => return (Code::FailedPrecondition, "ROW_TOO_LARGE"),
         _ => {}
     }
     match error.kind() {
         Kind::Unavailable => (Code::Unavailable, "DATABASE_UNAVAILABLE"),
         Kind::NotFound => (Code::FailedPrecondition, "TABLE_MISSING"),
         Kind::Permission => (Code::FailedPrecondition, "DATABASE_DENIED"),
+        Kind::Precondition => (Code::FailedPrecondition, "DATABASE_REFUSED"),
         Kind::Cancelled => (Code::Cancelled, "CLIENT_LEFT"),
         Kind::Internal => (Code::Internal, "DATABASE_FAILED"),
     }

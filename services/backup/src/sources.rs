@@ -161,7 +161,7 @@ fn may_pass(error: &Error) -> bool {
         | Error::SourceProtocol { .. }
         | Error::FileUnreadable { .. }
         | Error::Tables(strongroom_tables::Error::NotThere { .. }) => true,
-        Error::Tables(error) => error.kind() == Kind::Unavailable,
+        Error::Tables(error) => matches!(error.kind(), Kind::Unavailable | Kind::Precondition),
         _ => false,
     }
 }

@@ -3,8 +3,12 @@
 //! A deferred transaction has no snapshot before its first read, so the list of tables is read inside it.
 //! In WAL mode writers go on meanwhile; in any other mode they wait, and the log says so.
 
+mod foreign;
 mod introspect;
+mod large;
+mod outside;
 mod rows;
+mod tokens;
 
 use std::path::Path;
 
@@ -17,6 +21,7 @@ use tokio::sync::mpsc;
 
 use crate::block::Block;
 use crate::error::{Error, Result};
+use crate::fault::{Fault, sqlite_code};
 use crate::names::{find_column, find_table, quoted};
 use crate::options::{Since, SnapshotInfo, SnapshotOptions};
 
@@ -28,6 +33,8 @@ pub(crate) struct SqliteSnapshot {
     source: String,
     pub(crate) info: SnapshotInfo,
     pub(crate) tables: Vec<TableSchema>,
+    /// See [`large`].
+    guarded: bool,
 }
 
 impl SqliteSnapshot {
@@ -36,23 +43,29 @@ impl SqliteSnapshot {
         let mut connection = connect(url, path, source).await?;
         let mut copy = None;
         if options.temp_copy {
-            let folder = copy_database(&mut connection, source).await?;
+            copy = copy_database(&mut connection, source).await?;
+        }
+        if let Some(folder) = &copy {
             connection = connect(url, &folder.path().join(COPY), source).await?;
-            copy = Some(folder);
         } else {
             warn_unless_wal(&mut connection, source).await?;
         }
-        sqlx::query("BEGIN")
-            .execute(&mut connection)
-            .await
-            .map_err(|error| Error::database(source, "beginning the snapshot", error))?;
-        let found = introspect::tables(&mut connection, options)
-            .await
-            .map_err(|error| Error::database(source, "listing the tables", error))?;
+        let failed = |what: &'static str| move |error| Error::database(source, what, &error);
+        sqlx::query("BEGIN").execute(&mut connection).await.map_err(failed("beginning the snapshot"))?;
+        let found =
+            introspect::tables(&mut connection, options, true).await.map_err(failed("listing the tables"))?;
         options.check_only(&found.tables)?;
+        let mut skipped = found.skipped;
+        if options.is_complete() {
+            skipped
+                .extend(outside::list(&mut connection).await.map_err(failed("reading the file's header"))?);
+        }
+        let guarded =
+            large::is_possible(&mut connection).await.map_err(failed("asking for the file's size"))?;
         let kind = if copy.is_some() { "vacuum-copy" } else { "read-transaction" };
-        let info = SnapshotInfo { engine: found.engine, kind, skipped: found.skipped };
-        Ok(Self { connection, _copy: copy, source: source.clone(), info, tables: found.tables })
+        let info = SnapshotInfo { engine: found.engine, kind, skipped, unreadable_times: Vec::new() };
+        let (source, tables) = (source.clone(), found.tables);
+        Ok(Self { connection, _copy: copy, source, info, tables, guarded })
     }
 
     pub(crate) async fn read_table(
@@ -62,7 +75,10 @@ impl SqliteSnapshot {
         blocks: &mpsc::Sender<Block>,
     ) -> Result<u64> {
         let table = &self.tables[find_table(&self.tables, table, &self.source)?];
-        rows::read(&mut self.connection, table, since, blocks).await
+        let sent = rows::read(&mut self.connection, table, since, self.guarded, blocks).await?;
+        let column = since.map(|since| since.column.as_str()).unwrap_or_default();
+        self.info.note_unreadable(table, column, sent.unreadable);
+        Ok(sent.rows)
     }
 
     pub(crate) async fn count_kids(&mut self, table: &str, column: &str) -> Result<Vec<(String, u64)>> {
@@ -75,7 +91,7 @@ impl SqliteSnapshot {
         );
         let mut counts: Vec<(String, i64)> =
             sqlx::query_as(AssertSqlSafe(sql)).fetch_all(&mut self.connection).await.map_err(|error| {
-                Error::database(&self.source, format!("counting keys in {}", table.name), error)
+                Error::database(&self.source, format!("counting keys in {}", table.name), &error)
             })?;
         counts.sort();
         Ok(counts.into_iter().map(|(kid, count)| (kid, count.unsigned_abs())).collect())
@@ -95,9 +111,10 @@ pub(crate) async fn list_tables(
     options: &SnapshotOptions,
 ) -> Result<Vec<TableSchema>> {
     let mut connection = connect(url, path, &options.source).await?;
-    let found = introspect::tables(&mut connection, options)
+    let found = introspect::tables(&mut connection, options, false)
         .await
-        .map_err(|error| Error::database(&options.source, "listing the tables", error))?;
+        .map_err(|error| Error::database(&options.source, "listing the tables", &error))?;
+    options.check_exclude(&found.known)?;
     options.check_only(&found.tables)?;
     Ok(found.tables)
 }
@@ -106,37 +123,55 @@ pub(crate) async fn list_tables(
 const COPY: &str = "copy.sqlite";
 
 async fn connect(url: &DatabaseUrl, path: &Path, source: &str) -> Result<SqliteConnection> {
+    let (name, shown) = (source.to_owned(), url.to_string());
     if !path.exists() {
-        return Err(Error::NotThere { name: source.to_owned(), url: url.to_string() });
+        return Err(Error::NotThere { name, url: shown });
     }
     let options: SqliteConnectOptions = DatabaseUrl::sqlite_reader(path).disable_statement_logging();
-    SqliteConnection::connect_with(&options).await.map_err(|error| Error::Unreachable {
-        name: source.to_owned(),
-        url: url.to_string(),
-        source: error,
-    })
+    let mut connection = SqliteConnection::connect_with(&options).await.map_err(|error| {
+        Error::Unreachable { name: name.clone(), url: shown.clone(), fault: Fault::of(&error) }
+    })?;
+    let failed = |error| Error::database(source, "opening the database", &error);
+    let pages: i64 =
+        sqlx::query_scalar("PRAGMA main.page_count").fetch_one(&mut connection).await.map_err(failed)?;
+    if pages == 0 {
+        return Err(Error::EmptyFile { name, url: shown });
+    }
+    foreign::create_collations(&mut connection).await.map_err(failed)?;
+    Ok(connection)
 }
 
 /// The folder is readable by this user alone (0700): the copy is as secret as the database.
-async fn copy_database(connection: &mut SqliteConnection, source: &str) -> Result<TempDir> {
+///
+/// A copy is made by running the schema's statements, and so not without the functions that its indexes call: `None`
+/// then, and the database is read in place.
+async fn copy_database(connection: &mut SqliteConnection, source: &str) -> Result<Option<TempDir>> {
+    const ERROR: i32 = 1;
     let folder = tempfile::Builder::new()
         .prefix("strongroom-copy-")
         .tempdir()
         .map_err(|error| Error::TempCopy { name: source.to_owned(), source: error })?;
     let target = folder.path().join(COPY);
-    sqlx::query("VACUUM main INTO ?1")
+    let copied = sqlx::query("VACUUM main INTO ?1")
         .bind(target.to_string_lossy().into_owned())
         .execute(connection)
-        .await
-        .map_err(|error| Error::database(source, "copying the database", error))?;
-    Ok(folder)
+        .await;
+    match copied {
+        Ok(_) => Ok(Some(folder)),
+        Err(error) if sqlite_code(&error) == ERROR => {
+            let error = Fault::of(&error);
+            tracing::warn!(source, %error, "a temporary copy cannot be made; the database is read in place");
+            Ok(None)
+        }
+        Err(error) => Err(Error::database(source, "copying the database", &error)),
+    }
 }
 
 async fn warn_unless_wal(connection: &mut SqliteConnection, source: &str) -> Result<()> {
     let mode: String = sqlx::query_scalar("PRAGMA main.journal_mode")
         .fetch_one(connection)
         .await
-        .map_err(|error| Error::database(source, "opening the database", error))?;
+        .map_err(|error| Error::database(source, "opening the database", &error))?;
     if mode != "wal" {
         tracing::warn!(
             source,
