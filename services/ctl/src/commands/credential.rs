@@ -73,6 +73,7 @@ async fn create_credential(vault: &Connection, create: CreateCredential) -> Resu
         labels: create.labels.into_iter().collect(),
         expire_time: create.expires.map(to_wire),
         request_id: request_id(),
+        validate_only: false,
     };
     Ok(vault.answer(vault.credentials().create_credential(unary(request))).await?.credential)
 }
