@@ -40,15 +40,21 @@ pub(crate) struct SqliteSnapshot {
 impl SqliteSnapshot {
     pub(crate) async fn open(url: &DatabaseUrl, path: &Path, options: &SnapshotOptions) -> Result<Self> {
         let source = &options.source;
-        let mut connection = connect(url, path, source).await?;
+        let mut connection = connect(url, path, source, ROWS).await?;
         let mut copy = None;
         if options.temp_copy {
             copy = copy_database(&mut connection, source).await?;
         }
-        if let Some(folder) = &copy {
-            connection = connect(url, &folder.path().join(COPY), source).await?;
-        } else {
+        let copied = copy.as_ref().map(|folder| folder.path().join(COPY));
+        if copied.is_none() {
             warn_unless_wal(&mut connection, source).await?;
+        }
+        let guarded = large::is_possible(&mut connection).await.map_err(opening(source))?;
+        let is_binary =
+            guarded && large::has_binary_columns(&mut connection).await.map_err(opening(source))?;
+        if is_binary || copied.is_some() {
+            let rows = if is_binary { large::FEW_ROWS } else { ROWS };
+            connection = connect(url, copied.as_deref().unwrap_or(path), source, rows).await?;
         }
         let failed = |what: &'static str| move |error| Error::database(source, what, &error);
         sqlx::query("BEGIN").execute(&mut connection).await.map_err(failed("beginning the snapshot"))?;
@@ -60,8 +66,6 @@ impl SqliteSnapshot {
             skipped
                 .extend(outside::list(&mut connection).await.map_err(failed("reading the file's header"))?);
         }
-        let guarded =
-            large::is_possible(&mut connection).await.map_err(failed("asking for the file's size"))?;
         let kind = if copy.is_some() { "vacuum-copy" } else { "read-transaction" };
         let info = SnapshotInfo { engine: found.engine, kind, skipped, unreadable_times: Vec::new() };
         let (source, tables) = (source.clone(), found.tables);
@@ -110,7 +114,7 @@ pub(crate) async fn list_tables(
     path: &Path,
     options: &SnapshotOptions,
 ) -> Result<Vec<TableSchema>> {
-    let mut connection = connect(url, path, &options.source).await?;
+    let mut connection = connect(url, path, &options.source, ROWS).await?;
     let found = introspect::tables(&mut connection, options, false)
         .await
         .map_err(|error| Error::database(&options.source, "listing the tables", &error))?;
@@ -122,23 +126,33 @@ pub(crate) async fn list_tables(
 /// The copy's name in its folder.
 const COPY: &str = "copy.sqlite";
 
-async fn connect(url: &DatabaseUrl, path: &Path, source: &str) -> Result<SqliteConnection> {
+/// Rows that the driver keeps ready: its own figure.
+const ROWS: usize = 50;
+
+/// `rows`: how many the driver keeps ready.
+async fn connect(url: &DatabaseUrl, path: &Path, source: &str, rows: usize) -> Result<SqliteConnection> {
     let (name, shown) = (source.to_owned(), url.to_string());
     if !path.exists() {
         return Err(Error::NotThere { name, url: shown });
     }
-    let options: SqliteConnectOptions = DatabaseUrl::sqlite_reader(path).disable_statement_logging();
+    let options: SqliteConnectOptions =
+        DatabaseUrl::sqlite_reader(path).row_buffer_size(rows).disable_statement_logging();
     let mut connection = SqliteConnection::connect_with(&options).await.map_err(|error| {
         Error::Unreachable { name: name.clone(), url: shown.clone(), fault: Fault::of(&error) }
     })?;
-    let failed = |error| Error::database(source, "opening the database", &error);
-    let pages: i64 =
-        sqlx::query_scalar("PRAGMA main.page_count").fetch_one(&mut connection).await.map_err(failed)?;
+    let pages: i64 = sqlx::query_scalar("PRAGMA main.page_count")
+        .fetch_one(&mut connection)
+        .await
+        .map_err(opening(source))?;
     if pages == 0 {
         return Err(Error::EmptyFile { name, url: shown });
     }
-    foreign::create_collations(&mut connection).await.map_err(failed)?;
+    foreign::create_collations(&mut connection).await.map_err(opening(source))?;
     Ok(connection)
+}
+
+fn opening(source: &str) -> impl Fn(sqlx::Error) -> Error + '_ {
+    |error| Error::database(source, "opening the database", &error)
 }
 
 /// The folder is readable by this user alone (0700): the copy is as secret as the database.
@@ -171,7 +185,7 @@ async fn warn_unless_wal(connection: &mut SqliteConnection, source: &str) -> Res
     let mode: String = sqlx::query_scalar("PRAGMA main.journal_mode")
         .fetch_one(connection)
         .await
-        .map_err(|error| Error::database(source, "opening the database", &error))?;
+        .map_err(opening(source))?;
     if mode != "wal" {
         tracing::warn!(
             source,

@@ -1,36 +1,49 @@
 //! Rows that are too long for an archive, stopped before SQLite fetches them: the driver copies a row whole before
-//! anyone can measure it.
+//! anyone can measure it, and keeps several ready.
 //!
-//! `octet_length` reads no more of a value than its header. The condition fails at the first row that is too long,
-//! with an error that any statement might give; so the row is looked for then. A file that is smaller than the limit
-//! has no such row, and is read without the condition.
+//! `octet_length` reads no more of a value than its header, but still costs something for each value. So it is asked
+//! for columns that are made for binary data, and in files that are long enough; another value that is too long is
+//! found after it was fetched, and is not turned into JSON. The condition fails at the first row that is too long, with
+//! an error that any statement might give; so the row is looked for then.
 
 use sqlx::AssertSqlSafe;
 use sqlx::sqlite::SqliteConnection;
-use strongroom_archive::schema::TableSchema;
+use strongroom_archive::schema::{Column, TableSchema};
 
 use crate::limit::ROW_BYTES;
 use crate::names::quoted;
 
+/// Rows that the driver keeps ready where they may be long; otherwise it keeps 50.
+pub(super) const FEW_ROWS: usize = 4;
+
 /// Whether the file has room for a row that is too long. A BLOB takes four bytes in an archive for three.
 pub(super) async fn is_possible(connection: &mut SqliteConnection) -> sqlx::Result<bool> {
-    let (pages, size): (i64, i64) =
-        sqlx::query_as("SELECT (SELECT page_count FROM pragma_page_count('main')), (SELECT page_size FROM pragma_page_size('main'))")
-            .fetch_one(connection)
-            .await?;
+    let pages: i64 = sqlx::query_scalar("PRAGMA main.page_count").fetch_one(&mut *connection).await?;
+    let size: i64 = sqlx::query_scalar("PRAGMA main.page_size").fetch_one(connection).await?;
     Ok(pages.saturating_mul(size).unsigned_abs() > ROW_BYTES / 4 * 3)
 }
 
-/// True for a row that fits; an error for one that does not.
-pub(super) fn condition(table: &TableSchema) -> String {
-    // Nothing else in SQL stops a statement: there is no function that raises an error.
-    format!("CASE WHEN {} > {ROW_BYTES} THEN json('') ELSE true END", length(table))
+/// Whether a table is made for binary data.
+pub(super) async fn has_binary_columns(connection: &mut SqliteConnection) -> sqlx::Result<bool> {
+    sqlx::query_scalar(
+        "SELECT EXISTS (SELECT 1 FROM main.sqlite_schema AS s, pragma_table_xinfo(s.name, 'main') AS c
+         WHERE s.type = 'table' AND s.rootpage > 0 AND (c.type = '' OR c.type LIKE '%blob%'))",
+    )
+    .fetch_one(connection)
+    .await
+}
+
+/// True for a row that fits, an error for one that does not; `None` for a table that is not made for such rows.
+pub(super) fn condition(table: &TableSchema) -> Option<String> {
+    let length = length(table)?;
+    // No function raises an error, but this one fails for the empty text. In this form it is not computed before.
+    Some(format!("CASE WHEN {length} > {ROW_BYTES} THEN json(substr({length}, 99)) ELSE true END"))
 }
 
 /// The first row that is too long.
 pub(super) async fn find(connection: &mut SqliteConnection, table: &TableSchema) -> Option<String> {
-    let (from, length) = (quoted(&table.table), length(table));
-    // A table without rowid has no short name for a row, and one may have a column called `rowid`.
+    let (from, length) = (quoted(&table.table), length(table)?);
+    // A table without rowid has no short name for a row.
     for place in ["t._rowid_", "NULL"] {
         let sql =
             format!("SELECT {place}, {length} FROM main.{from} AS t WHERE {length} > {ROW_BYTES} LIMIT 1");
@@ -38,9 +51,9 @@ pub(super) async fn find(connection: &mut SqliteConnection, table: &TableSchema)
             sqlx::query_as(AssertSqlSafe(sql)).persistent(false).fetch_optional(&mut *connection).await;
         match found {
             Ok(Some((Some(rowid), bytes))) => {
-                return Some(format!("the row with rowid {rowid}, {bytes} bytes,"));
+                return Some(format!("the row with rowid {rowid} with {bytes} bytes"));
             }
-            Ok(Some((None, bytes))) => return Some(format!("a row of {bytes} bytes")),
+            Ok(Some((None, bytes))) => return Some(format!("a row with {bytes} bytes")),
             Ok(None) => return None,
             Err(_) => {}
         }
@@ -48,14 +61,14 @@ pub(super) async fn find(connection: &mut SqliteConnection, table: &TableSchema)
     None
 }
 
-/// An expression for a row's length in an archive, at least. Computed columns are left out: measuring computes them.
-fn length(table: &TableSchema) -> String {
-    let stored = table.columns.iter().filter(|column| column.generated.as_deref() != Some("virtual"));
-    let lengths: Vec<String> = stored
-        .map(|column| {
-            let value = format!("t.{}", quoted(&column.name));
-            format!("ifnull(octet_length({value}) * iif(typeof({value}) = 'blob', 4, 3) / 3, 0)")
-        })
-        .collect();
-    if lengths.is_empty() { "0".to_owned() } else { format!("({})", lengths.join(" + ")) }
+/// An expression for how long a row is in an archive, at least. Computed columns are left out: measuring computes them.
+fn length(table: &TableSchema) -> Option<String> {
+    let is_binary = |column: &&Column| {
+        let declared = column.type_name.to_ascii_lowercase();
+        column.generated.is_none() && (declared.is_empty() || declared.contains("blob"))
+    };
+    let binary = table.columns.iter().filter(is_binary);
+    let lengths: Vec<String> =
+        binary.map(|column| format!("ifnull(octet_length(t.{}), 0)", quoted(&column.name))).collect();
+    (!lengths.is_empty()).then(|| format!("(({}) * 4 / 3)", lengths.join(" + ")))
 }

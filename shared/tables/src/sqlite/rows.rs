@@ -96,7 +96,10 @@ fn select(table: &TableSchema, guarded: bool) -> String {
     let columns: Vec<String> =
         table.columns.iter().map(|column| format!("t.{}", quoted(&column.name))).collect();
     let sql = format!("SELECT {} FROM main.{} AS t", columns.join(", "), quoted(&table.table));
-    if guarded { format!("{sql} WHERE {}", large::condition(table)) } else { sql }
+    match large::condition(table).filter(|_| guarded) {
+        Some(condition) => format!("{sql} WHERE {condition}"),
+        None => sql,
+    }
 }
 
 /// Refuses columns that are declared as something that holds no times.
