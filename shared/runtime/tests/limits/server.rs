@@ -42,7 +42,7 @@ pub(crate) fn limits() -> Limits {
         connection_age: Duration::from_secs(60),
         streams: 64,
         receive_idle: Duration::from_millis(500),
-        receive_turns: 4,
+        receive_total: Duration::from_secs(2),
         principal_bytes: 1 << 20,
         process_bytes: 2 << 20,
     }
