@@ -227,7 +227,7 @@ pub(crate) const STAGE: &str = "/strongroom.source.v1.SourceService/StageTables"
 pub(crate) const HEALTH: &str = "/grpc.health.v1.Health/Check";
 
 /// Takes any token for a principal of that name.
-struct Everybody;
+pub(crate) struct Everybody;
 
 static ALL: LazyLock<Arc<std::collections::BTreeSet<String>>> = LazyLock::new(|| {
     Arc::new(strongroom_api::PERMISSIONS.iter().map(|(_, permission)| (*permission).to_owned()).collect())
