@@ -131,7 +131,7 @@ fn server(limits: &Limits, tls: Option<&TlsConfig>) -> Result<Server> {
 
 fn receiving(limits: &Limits, domain: &'static str) -> ReceiveLayer {
     let budget = Budget::new(domain, limits.principal_bytes, limits.process_bytes);
-    let patience = Patience { idle: limits.receive_idle, turns: limits.receive_turns, domain };
+    let patience = Patience { idle: limits.receive_idle, total: limits.receive_total, domain };
     ReceiveLayer { budget, patience }
 }
 

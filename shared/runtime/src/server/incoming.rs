@@ -1,9 +1,9 @@
-//! Accepting connections: one that says nothing is closed, and a lack of descriptors is waited out.
+//! Accepting connections: one that says nothing hears nothing and is closed; a lack of descriptors is waited out.
 
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use rustix::io::Errno;
@@ -65,6 +65,8 @@ pub(super) struct Connection {
     stream: TcpStream,
     peer: Peer,
     watch: Option<Watch>,
+    /// What was written before the peer said who it is: most scanners never learn who listens.
+    unsent: Vec<u8>,
 }
 
 /// What ends a connection that has not authenticated.
@@ -77,6 +79,9 @@ struct Watch {
     first_call: Instant,
 }
 
+/// HTTP/2's settings, which the server writes before it reads.
+const MAX_UNSENT: usize = 1 << 10;
+
 impl Connection {
     fn new(stream: TcpStream, peer: Peer, greeting: Duration, first_call: Duration) -> Self {
         let now = Instant::now();
@@ -86,7 +91,47 @@ impl Connection {
             missing: PREFACE,
             first_call: now + first_call,
         };
-        Self { stream, peer, watch: Some(watch) }
+        Self { stream, peer, watch: Some(watch), unsent: Vec::new() }
+    }
+
+    fn has_greeted(&self) -> bool {
+        self.watch.as_ref().is_none_or(|watch| watch.missing == 0)
+    }
+
+    /// Takes `bytes` for later.
+    fn put_off(&mut self, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let length = bytes.len().min(MAX_UNSENT.saturating_sub(self.unsent.len()));
+        if length == 0 && !bytes.is_empty() {
+            return Poll::Ready(Err(io::Error::other("the protocol answers before it is spoken to")));
+        }
+        self.unsent.extend_from_slice(&bytes[..length]);
+        Poll::Ready(Ok(length))
+    }
+
+    /// Ready when everything that was put off is sent.
+    fn poll_unsent(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while !self.unsent.is_empty() {
+            let sent = ready!(Pin::new(&mut self.stream).poll_write(context, &self.unsent))?;
+            if sent == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            self.unsent.drain(..sent);
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Writes with `write`, after what was put off.
+    fn poll_write_with(
+        &mut self,
+        context: &mut Context<'_>,
+        write: impl FnOnce(Pin<&mut TcpStream>, &mut Context<'_>) -> Poll<io::Result<usize>>,
+    ) -> Poll<io::Result<usize>> {
+        let polled = match self.poll_unsent(context) {
+            Poll::Ready(Ok(())) => write(Pin::new(&mut self.stream), context),
+            Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
+            Poll::Pending => Poll::Pending,
+        };
+        self.watched(polled, context)
     }
 
     /// Has a part of the stream that waits end too, when the connection has to. Reading and writing both do: a peer that
@@ -145,8 +190,10 @@ impl AsyncWrite for Connection {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        let polled = Pin::new(&mut self.stream).poll_write(context, bytes);
-        self.watched(polled, context)
+        if !self.has_greeted() {
+            return self.put_off(bytes);
+        }
+        self.poll_write_with(context, |stream, context| stream.poll_write(context, bytes))
     }
 
     fn poll_write_vectored(
@@ -154,8 +201,11 @@ impl AsyncWrite for Connection {
         context: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let polled = Pin::new(&mut self.stream).poll_write_vectored(context, slices);
-        self.watched(polled, context)
+        if !self.has_greeted() {
+            let first = slices.iter().find(|slice| !slice.is_empty());
+            return self.put_off(first.map_or(&[], |slice| slice));
+        }
+        self.poll_write_with(context, |stream, context| stream.poll_write_vectored(context, slices))
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -163,6 +213,10 @@ impl AsyncWrite for Connection {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if !self.has_greeted() {
+            return Poll::Ready(Ok(()));
+        }
+        ready!(self.poll_unsent(context))?;
         Pin::new(&mut self.stream).poll_flush(context)
     }
 

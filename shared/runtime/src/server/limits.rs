@@ -31,8 +31,8 @@ pub struct Limits {
     pub streams: u32,
     /// How long a request may stand still while it is received.
     pub receive_idle: Duration,
-    /// How many such times receiving may take in all: 6 times 10 s are 5 MiB at 700 kbit/s.
-    pub receive_turns: u32,
+    /// How long it may be received in all: 5 MiB, the longest, in a minute are 700 kbit/s.
+    pub receive_total: Duration,
     /// Bytes of requests in progress that one principal may have here: three batches of the largest size. Four
     /// principals are needed to use up [`Self::process_bytes`].
     pub principal_bytes: usize,
@@ -50,7 +50,7 @@ impl Default for Limits {
             connection_age: age + age.mul_f64(0.1 * fraction()),
             streams: 256,
             receive_idle: Duration::from_secs(10),
-            receive_turns: 6,
+            receive_total: Duration::from_secs(60),
             principal_bytes: 16 << 20,
             process_bytes: 64 << 20,
         }

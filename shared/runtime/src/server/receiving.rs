@@ -40,8 +40,8 @@ pub(super) struct ReceiveLayer {
 pub(super) struct Patience {
     /// With no byte received.
     pub(super) idle: Duration,
-    /// In times of `idle`.
-    pub(super) turns: u32,
+    /// In all.
+    pub(super) total: Duration,
     /// Of the errors.
     pub(super) domain: &'static str,
 }
@@ -109,10 +109,7 @@ struct Receiving {
     charge: Arc<Charge>,
     patience: Patience,
     /// Made when there is something to wait for: most requests arrive whole.
-    clock: Option<Pin<Box<Sleep>>>,
-    turns: u32,
-    /// Whether something came in this turn.
-    progress: bool,
+    clock: Option<Clock>,
     /// Whether the deadline holds no longer.
     complete: bool,
 }
@@ -126,14 +123,14 @@ impl Receiving {
             charge,
             patience,
             clock: None,
-            turns: 0,
-            progress: false,
             complete: false,
         }
     }
 
     fn count(&mut self, data: &[u8]) -> Result<(), Status> {
-        self.progress |= !data.is_empty();
+        if let Some(clock) = self.clock.as_mut().filter(|_| !data.is_empty()) {
+            clock.heard = Instant::now();
+        }
         let (charge, streaming, complete) = (&self.charge, self.streaming, &mut self.complete);
         self.framing.read(data, |event| match event {
             Event::Begin(length) => charge.begin_message(length),
@@ -153,24 +150,43 @@ impl Receiving {
             return Poll::Pending;
         }
         let idle = self.patience.idle;
-        let clock = self.clock.get_or_insert_with(|| Box::pin(sleep(idle)));
+        self.clock.get_or_insert_with(|| Clock::start(idle)).poll_end(self.patience, context)
+    }
+}
+
+/// The time since a request had to be waited for.
+struct Clock {
+    sleep: Pin<Box<Sleep>>,
+    began: Instant,
+    heard: Instant,
+}
+
+impl Clock {
+    fn start(idle: Duration) -> Self {
+        let now = Instant::now();
+        Self { sleep: Box::pin(sleep(idle)), began: now, heard: now }
+    }
+
+    /// It is not set anew at each piece that arrives, but looked at when it rings.
+    fn poll_end(&mut self, patience: Patience, context: &mut Context<'_>) -> Poll<Status> {
         loop {
-            ready!(clock.as_mut().poll(context));
-            self.turns += 1;
-            if !std::mem::take(&mut self.progress) {
-                return Poll::Ready(self.patience.refusal(1, "and nothing more came for"));
+            ready!(self.sleep.as_mut().poll(context));
+            let (idle, total) = (self.heard + patience.idle, self.began + patience.total);
+            let now = Instant::now();
+            if now >= total {
+                return Poll::Ready(patience.refusal("after", patience.total));
             }
-            if self.turns >= self.patience.turns {
-                return Poll::Ready(self.patience.refusal(self.turns, "after"));
+            if now >= idle {
+                return Poll::Ready(patience.refusal("and nothing more came for", patience.idle));
             }
-            clock.as_mut().reset(Instant::now() + idle);
+            self.sleep.as_mut().reset(idle.min(total));
         }
     }
 }
 
 impl Patience {
-    fn refusal(&self, turns: u32, when: &str) -> Status {
-        let seconds = (self.idle * turns).as_secs_f32();
+    fn refusal(&self, when: &str, time: Duration) -> Status {
+        let seconds = time.as_secs_f32();
         let message =
             format!("the request was not complete {when} {seconds} s; send it again over a faster line");
         status(Code::DeadlineExceeded, self.domain, "REQUEST_TOO_SLOW", &message, &[])

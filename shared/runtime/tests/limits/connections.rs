@@ -11,24 +11,25 @@ use crate::server::{HEALTH, Server, assert_serves, header, limits};
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 const SETTINGS: &[u8] = &[0, 0, 0, 4, 0, 0, 0, 0, 0];
 
-/// How long the server keeps a connection on which `sent` was said. It does not answer pings.
-async fn lifetime(server: &Server, sent: &[u8]) -> Duration {
+/// How long the server keeps a connection on which `sent` was said, and how many bytes it answers. Pings are not
+/// answered.
+async fn lifetime(server: &Server, sent: &[u8]) -> (Duration, usize) {
     let mut stream = TcpStream::connect(server.address).await.unwrap();
     stream.write_all(sent).await.unwrap();
     let began = Instant::now();
-    let closed = async {
-        let mut buffer = [0; 1024];
-        while stream.read(&mut buffer).await.is_ok_and(|read| read > 0) {}
-    };
-    tokio::time::timeout(Duration::from_secs(5), closed).await.expect("the server keeps it");
-    began.elapsed()
+    let mut answer = Vec::new();
+    let closed = tokio::time::timeout(Duration::from_secs(5), stream.read_to_end(&mut answer)).await;
+    // It is reset when the server has not read everything.
+    let _ = closed.expect("the server keeps it");
+    (began.elapsed(), answer.len())
 }
 
 #[tokio::test]
 async fn a_connection_that_says_nothing_is_closed() {
     let server = Server::start(limits()).await;
     for sent in [&b""[..], &PREFACE[..23]] {
-        let lived = lifetime(&server, sent).await;
+        let (lived, answered) = lifetime(&server, sent).await;
+        assert_eq!(answered, 0, "it is told who listens");
         let expected = Duration::from_millis(350)..Duration::from_millis(1200);
         assert!(expected.contains(&lived), "{} bytes: {lived:?}", sent.len());
     }
@@ -37,7 +38,8 @@ async fn a_connection_that_says_nothing_is_closed() {
 #[tokio::test]
 async fn a_connection_without_a_call_is_closed() {
     let server = Server::start(limits()).await;
-    let lived = lifetime(&server, &[PREFACE, SETTINGS].concat()).await;
+    let (lived, answered) = lifetime(&server, &[PREFACE, SETTINGS].concat()).await;
+    assert!(answered > 0);
     assert!((Duration::from_millis(1400)..Duration::from_secs(3)).contains(&lived), "{lived:?}");
 }
 

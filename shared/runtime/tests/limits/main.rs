@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod connections;
+mod plaintext;
 mod requests;
 mod server;
 mod tls;

@@ -18,7 +18,7 @@ const LENGTH: usize = 300 << 10;
 
 /// For tests in which nothing ends by its deadline, however busy the machine is.
 fn patient() -> Limits {
-    Limits { receive_idle: Duration::from_secs(60), ..limits() }
+    Limits { receive_idle: Duration::from_secs(60), receive_total: Duration::from_secs(60), ..limits() }
 }
 
 async fn hold(raw: &mut Raw, calls: usize) -> Vec<RawCall> {

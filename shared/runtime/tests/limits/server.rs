@@ -42,7 +42,7 @@ pub(crate) fn limits() -> Limits {
         connection_age: Duration::from_secs(60),
         streams: 64,
         receive_idle: Duration::from_millis(500),
-        receive_turns: 4,
+        receive_total: Duration::from_secs(2),
         principal_bytes: 1 << 20,
         process_bytes: 2 << 20,
     }
@@ -227,7 +227,7 @@ pub(crate) const STAGE: &str = "/strongroom.source.v1.SourceService/StageTables"
 pub(crate) const HEALTH: &str = "/grpc.health.v1.Health/Check";
 
 /// Takes any token for a principal of that name.
-struct Everybody;
+pub(crate) struct Everybody;
 
 static ALL: LazyLock<Arc<std::collections::BTreeSet<String>>> = LazyLock::new(|| {
     Arc::new(strongroom_api::PERMISSIONS.iter().map(|(_, permission)| (*permission).to_owned()).collect())

@@ -8,7 +8,7 @@ use strongroom_api::source::v1::DescribeSourceRequest;
 use strongroom_api::source::v1::source_service_client::SourceServiceClient;
 use strongroom_runtime::client::{Bearer, Target};
 use strongroom_runtime::process::install_tls_provider;
-use strongroom_runtime::server::TlsConfig;
+use strongroom_runtime::server::{Limits, TlsConfig};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
@@ -34,7 +34,8 @@ async fn an_unfinished_handshake_is_ended_and_others_are_served() {
     install_tls_provider();
     let folder = tempfile::tempdir().unwrap();
     let tls = certify(folder.path());
-    let server = Server::start_with(limits(), Some(tls.clone())).await;
+    let limits = Limits { first_call: Duration::from_secs(60), ..limits() };
+    let server = Server::start_with(limits, Some(tls.clone())).await;
     let mut flood = Vec::new();
     // The beginning of a ClientHello, longer than HTTP/2's preface.
     for _ in 0..50 {
