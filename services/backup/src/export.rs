@@ -10,7 +10,7 @@ mod envelope;
 mod event;
 mod exit;
 mod files;
-mod left_out;
+mod gone;
 mod pipeline;
 mod plan;
 mod progress;

@@ -11,6 +11,7 @@ mod error;
 mod export;
 mod grpc;
 mod incoming;
+mod left_out;
 mod operation;
 mod seal;
 mod secret_files;

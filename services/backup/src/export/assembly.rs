@@ -151,7 +151,7 @@ impl Export {
             rows: summary.rows,
             files: summary.files,
             left_out: left_out.first,
-            left_out_total: left_out.total as i64,
+            left_out_total: left_out.total,
         };
         ExportBackupResponse { message: Some(Message::Trailer(trailer)) }
     }

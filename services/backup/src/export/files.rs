@@ -6,7 +6,7 @@ use std::io::{ErrorKind, Read as _, Write};
 
 use strongroom_archive::ArchiveWriter;
 
-use super::left_out::Gone;
+use super::gone::Gone;
 use super::progress::Reporter;
 use crate::error::{Error, Result};
 use crate::sources::{FileSet, ListedFile};

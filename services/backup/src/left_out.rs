@@ -1,5 +1,5 @@
-//! What is not in an archive although its sources have it: the client prints it, because nobody reads a manifest after
-//! an export that went well.
+//! What is not in an archive although its sources have it: clients print it after an export and a verification,
+//! because nobody reads the manifest of an archive that is fine.
 
 use strongroom_api::backup::v1::LeftOut;
 use strongroom_archive::manifest::{Skipped, SourceRecord};
@@ -8,14 +8,12 @@ use strongroom_archive::manifest::{Skipped, SourceRecord};
 const MOST: usize = 100;
 /// Longest text, in characters.
 const LONGEST: usize = 200;
-/// Files that went during an export and are named, by set; the others are counted.
-const MOST_GONE: usize = 100;
 
 /// The first of them, and how many there are.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct LeftOuts {
     pub(crate) first: Vec<LeftOut>,
-    pub(crate) total: u64,
+    pub(crate) total: i64,
 }
 
 impl LeftOuts {
@@ -30,37 +28,10 @@ impl LeftOuts {
         left_outs
     }
 
-    pub(super) fn add(&mut self, source: &str, name: &str, reason: &str) {
+    pub(crate) fn add(&mut self, source: &str, name: &str, reason: &str) {
         self.total += 1;
         if self.first.len() < MOST {
             self.first.push(LeftOut { source: cut(source), name: cut(name), reason: cut(reason) });
-        }
-    }
-}
-
-/// Files of a set that went between the listing and the reading.
-#[derive(Debug, Default)]
-pub(super) struct Gone {
-    names: Vec<String>,
-    more: u64,
-}
-
-impl Gone {
-    pub(super) fn add(&mut self, path: &str) {
-        if self.names.len() < MOST_GONE {
-            self.names.push(path.to_owned());
-        } else {
-            self.more += 1;
-        }
-    }
-
-    /// Names them in `record`.
-    pub(super) fn record(self, record: &mut SourceRecord) {
-        const REASON: &str = "removed after the directory was listed";
-        record.skipped.extend(self.names.into_iter().map(|name| Skipped { name, reason: REASON.to_owned() }));
-        if self.more > 0 {
-            let reason = format!("{} more files, {REASON}", self.more);
-            record.skipped.push(Skipped { name: "…".to_owned(), reason });
         }
     }
 }
@@ -92,18 +63,8 @@ mod tests {
     #[test]
     fn a_long_list_is_cut_and_counted() {
         let left_outs = LeftOuts::of(&[record(3), record(MOST)]);
-        assert_eq!((left_outs.first.len(), left_outs.total), (MOST, MOST as u64 + 3));
+        assert_eq!((left_outs.first.len(), left_outs.total), (MOST, MOST as i64 + 3));
         let first = &left_outs.first[0];
         assert_eq!((first.name.chars().count(), first.reason.chars().count()), (LONGEST + 1, LONGEST + 1));
-    }
-
-    #[test]
-    fn files_that_went_are_named_and_the_rest_counted() {
-        let mut gone = Gone::default();
-        (0..MOST_GONE + 7).for_each(|at| gone.add(&at.to_string()));
-        let mut record = record(0);
-        gone.record(&mut record);
-        assert_eq!(record.skipped.len(), MOST_GONE + 1);
-        assert!(record.skipped[MOST_GONE].reason.starts_with("7 more files"), "{:?}", record.skipped[MOST_GONE]);
     }
 }
