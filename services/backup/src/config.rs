@@ -187,6 +187,10 @@ pub struct SourceConfig {
     /// The directory (`files` only).
     #[serde(default)]
     pub path: Option<PathBuf>,
+    /// What goes before the names of its tables in archives (not for `files`): 1 to 60 bytes. Without it a table keeps
+    /// its name, or gets `<source>.` before it where a source further up has one of that name.
+    #[serde(default)]
+    pub table_prefix: Option<String>,
     /// Tables that are never exported (databases only).
     #[serde(default)]
     pub exclude: Vec<String>,

@@ -51,6 +51,14 @@ pub fn exhausted(domain: &str, reason: &str, message: &str, retry: Duration) -> 
     Status::with_error_details(Code::ResourceExhausted, cut(message), details)
 }
 
+/// UNAVAILABLE with a delay after which another try makes sense.
+#[must_use]
+pub fn unavailable(domain: &str, reason: &str, message: &str, retry: Duration) -> Status {
+    let mut details = ErrorDetails::with_error_info(reason, domain, HashMap::new());
+    details.set_retry_info(Some(retry));
+    Status::with_error_details(Code::Unavailable, cut(message), details)
+}
+
 /// The stable reason of a status made here; empty for others.
 #[must_use]
 pub fn reason_of(status: &Status) -> String {

@@ -70,6 +70,7 @@ fn settings(database: &Path) -> Settings {
         }],
         url_file: None,
         path: None,
+        table_prefix: None,
         exclude: Vec::new(),
         temp_copy: false,
         schemas: Vec::new(),
