@@ -294,9 +294,7 @@ impl Error {
                 let message = "the vault does not answer; try again when it runs";
                 unavailable(DOMAIN, reason, message, RETRY_SOURCE)
             }
-            _ if code == Code::Unavailable => {
-                unavailable(DOMAIN, reason, &self.to_string(), RETRY_SOURCE)
-            }
+            _ if code == Code::Unavailable => unavailable(DOMAIN, reason, &self.to_string(), RETRY_SOURCE),
             Self::SourceFailed { .. } | Self::SourceProtocol { .. } | Self::VaultRefused { .. } => {
                 status(code, DOMAIN, reason, &self.to_string(), &[])
             }
@@ -329,7 +327,9 @@ impl Error {
             Self::ColumnMissing { .. } => (Code::FailedPrecondition, "COLUMN_MISSING"),
             Self::FileUnreadable { .. } => (Code::FailedPrecondition, "FILE_UNREADABLE"),
             Self::FileRefused { .. } => (Code::FailedPrecondition, "FILE_REFUSED"),
-            Self::FileLimit { .. } | Self::TooManyEntries { .. } => (Code::FailedPrecondition, "ARCHIVE_LIMIT"),
+            Self::FileLimit { .. } | Self::TooManyEntries { .. } => {
+                (Code::FailedPrecondition, "ARCHIVE_LIMIT")
+            }
             Self::FileShrank { .. } => (Code::Aborted, "FILE_SHRANK"),
             Self::FileReplaced { .. } => (Code::Aborted, "FILE_REPLACED"),
             Self::VerificationsBusy(_) => (Code::ResourceExhausted, "VERIFICATIONS_BUSY"),
@@ -414,5 +414,37 @@ impl From<strongroom_age::Error> for Error {
 impl From<Error> for std::io::Error {
     fn from(error: Error) -> Self {
         Self::other(error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tonic_types::StatusExt as _;
+
+    use super::*;
+
+    fn failed(code: Code) -> Error {
+        let source = Box::new(Status::new(code, "told so"));
+        Error::SourceFailed { name: "shop".into(), source }
+    }
+
+    #[test]
+    fn a_status_says_whether_trying_again_helps_and_which_source_it_is() {
+        let away = Error::SourceAway { name: "shop".into(), url: "http://shop".into(), problem: "x".into() };
+        for (error, code) in [
+            (failed(Code::PermissionDenied), Code::FailedPrecondition),
+            (failed(Code::Unimplemented), Code::FailedPrecondition),
+            (failed(Code::ResourceExhausted), Code::Unavailable),
+            (failed(Code::Internal), Code::Internal),
+            (away, Code::Unavailable),
+            (Error::SourceProtocol { name: "shop".into(), problem: "x".into() }, Code::Internal),
+            (Error::FileLimit { name: "shop".into(), problem: "x".into() }, Code::FailedPrecondition),
+        ] {
+            let status = error.status();
+            assert_eq!(status.code(), code, "{error}");
+            assert!(status.message().contains("source shop"), "{}", status.message());
+            let retry = status.get_details_retry_info().is_some_and(|info| info.retry_delay.is_some());
+            assert_eq!(retry, code == Code::Unavailable, "{error}");
+        }
     }
 }

@@ -153,7 +153,8 @@ impl Sources {
         for (at, listing) in listings.iter().enumerate() {
             self.remember(at, listing);
         }
-        let names = Names::assign(&self.inventories(listings.iter().map(|listing| listing.tables.as_slice())));
+        let names =
+            Names::assign(&self.inventories(listings.iter().map(|listing| listing.tables.as_slice())));
         names.check()?;
         Ok(names)
     }

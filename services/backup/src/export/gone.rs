@@ -51,6 +51,10 @@ mod tests {
         };
         gone.record(&mut record);
         assert_eq!(record.skipped.len(), MOST_GONE + 1);
-        assert!(record.skipped[MOST_GONE].reason.starts_with("7 more files"), "{:?}", record.skipped[MOST_GONE]);
+        assert!(
+            record.skipped[MOST_GONE].reason.starts_with("7 more files"),
+            "{:?}",
+            record.skipped[MOST_GONE]
+        );
     }
 }

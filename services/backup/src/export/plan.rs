@@ -54,8 +54,8 @@ impl Plan {
             return Ok(Self { reads, options, partial, names: None, unread: Vec::new() });
         }
         let mut survey = sources.survey().await;
-        let planned =
-            options(&survey.groups(), request).and_then(|options| Ok((options, choose_tables(&survey, request)?)));
+        let planned = options(&survey.groups(), request)
+            .and_then(|options| Ok((options, choose_tables(&survey, request)?)));
         match planned {
             Ok((options, Chosen { reads, unread })) => {
                 Ok(Self { reads, options, partial, names: Some(survey.names), unread })
@@ -147,7 +147,8 @@ mod tests {
     }
 
     fn survey(sources: Vec<Surveyed>) -> Survey {
-        let names = |source: &Surveyed| source.tables.iter().flatten().map(|table| table.name.clone()).collect();
+        let names =
+            |source: &Surveyed| source.tables.iter().flatten().map(|table| table.name.clone()).collect();
         let inventories: Vec<_> = sources
             .iter()
             .map(|source| Inventory { source: source.source.clone(), prefix: None, tables: names(source) })

@@ -179,9 +179,24 @@ mod tests {
     #[test]
     fn a_name_that_is_still_taken_is_refused_with_both_sources() {
         for (inventories, name, first, second) in [
-            ([inventory("a", None, &["users", "b.users"]), inventory("b", None, &["users"])], "b.users", "a", "b"),
-            ([inventory("a", None, &["users"]), inventory("b", None, &["b.users", "users"])], "b.users", "b", "b"),
-            ([inventory("a", None, &["B_USERS"]), inventory("b", Some("b_"), &["users"])], "b_users", "a", "b"),
+            (
+                [inventory("a", None, &["users", "b.users"]), inventory("b", None, &["users"])],
+                "b.users",
+                "a",
+                "b",
+            ),
+            (
+                [inventory("a", None, &["users"]), inventory("b", None, &["b.users", "users"])],
+                "b.users",
+                "b",
+                "b",
+            ),
+            (
+                [inventory("a", None, &["B_USERS"]), inventory("b", Some("b_"), &["users"])],
+                "b_users",
+                "a",
+                "b",
+            ),
         ] {
             let names = Names::assign(&inventories);
             assert!(names.check_source(0).is_ok());
@@ -195,7 +210,8 @@ mod tests {
 
     #[test]
     fn letter_case_counts_inside_a_source() {
-        let names = Names::assign(&[inventory("a", None, &["Users", "users"]), inventory("b", None, &["USERS"])]);
+        let names =
+            Names::assign(&[inventory("a", None, &["Users", "users"]), inventory("b", None, &["USERS"])]);
         names.check().unwrap();
         assert_eq!((names.of(0, "Users"), names.of(0, "users")), (Some("Users"), Some("users")));
         assert_eq!(names.of(1, "USERS"), Some("b.USERS"));

@@ -77,7 +77,9 @@ impl Source {
     pub(super) fn inventory(&self, tables: &[ListedTable]) -> Inventory {
         let mut names: Vec<String> = tables.iter().map(|table| table.name.clone()).collect();
         if let Self::Sql(source) = self {
-            for name in source.optional_tables().filter(|name| !tables.iter().any(|table| table.name == **name)) {
+            for name in
+                source.optional_tables().filter(|name| !tables.iter().any(|table| table.name == **name))
+            {
                 names.push(name.clone());
             }
         }

@@ -33,13 +33,26 @@ async fn listed(service: &Service) -> Vec<Source> {
 async fn it_stands_beside_the_others_and_fails_only_what_needs_it() {
     let elsewhere = tempfile::tempdir().unwrap();
     let text = elsewhere.path().join("notes.db");
-    std::fs::write(&text, "this is no database, but a letter of more than one hundred bytes. ".repeat(20)).unwrap();
+    std::fs::write(&text, "this is no database, but a letter of more than one hundred bytes. ".repeat(20))
+        .unwrap();
     let folder = elsewhere.path().join("nowhere");
     for (broken, code, reason) in [
-        (format!("kind = 'sqlite'\nurl = 'sqlite:{}'", folder.display()), Code::FailedPrecondition, "DATABASE_MISSING"),
+        (
+            format!("kind = 'sqlite'\nurl = 'sqlite:{}'", folder.display()),
+            Code::FailedPrecondition,
+            "DATABASE_MISSING",
+        ),
         // Nobody listens on port 1.
-        ("kind = 'postgres'\nurl = 'postgres://x@127.0.0.1:1/x'".into(), Code::Unavailable, "DATABASE_UNAVAILABLE"),
-        (format!("kind = 'files'\npath = '{}'", folder.display()), Code::FailedPrecondition, "FILE_UNREADABLE"),
+        (
+            "kind = 'postgres'\nurl = 'postgres://x@127.0.0.1:1/x'".into(),
+            Code::Unavailable,
+            "DATABASE_UNAVAILABLE",
+        ),
+        (
+            format!("kind = 'files'\npath = '{}'", folder.display()),
+            Code::FailedPrecondition,
+            "FILE_UNREADABLE",
+        ),
         (format!("kind = 'sqlite'\nurl = 'sqlite:{}'", text.display()), Code::Unknown, ""),
     ] {
         let (service, _second) = start(&broken).await;
@@ -47,7 +60,10 @@ async fn it_stands_beside_the_others_and_fails_only_what_needs_it() {
         let names: Vec<_> = sources.iter().map(|source| source.name.as_str()).collect();
         assert_eq!(names, ["vault", "gateway", "broken", "good"]);
         let error = sources[2].error.clone().expect(&broken);
-        assert!(sources.iter().all(|source| source.error.is_some() == (source.name == "broken")), "{sources:?}");
+        assert!(
+            sources.iter().all(|source| source.error.is_some() == (source.name == "broken")),
+            "{sources:?}"
+        );
         assert!(error.message.contains("source broken"), "{error:?}");
 
         let whole = export(&service, &[]).await.unwrap_err();

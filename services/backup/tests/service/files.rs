@@ -216,7 +216,8 @@ async fn a_file_that_shrinks_or_is_replaced_fails_the_export_by_name() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_file_that_is_removed_in_time_is_left_out_and_named() {
-    let recordings = Recordings::start(&[("a", &noise(LARGE)), ("b", b"gone"), ("c/d", b"gone"), ("e", b"e")], "").await;
+    let recordings =
+        Recordings::start(&[("a", &noise(LARGE)), ("b", b"gone"), ("c/d", b"gone"), ("e", b"e")], "").await;
     std::os::unix::fs::symlink("e", recordings.root.join("link")).unwrap();
     let mut stream = recordings.begin().await;
     std::fs::remove_file(recordings.root.join("b")).unwrap();
@@ -239,8 +240,7 @@ async fn a_file_that_is_removed_in_time_is_left_out_and_named() {
     assert_eq!(skipped, expected);
     let trailer = trailer.unwrap();
     assert_eq!((trailer.files, trailer.left_out_total), (2, 3));
-    let told: Vec<_> =
-        trailer.left_out.iter().map(|one| (&*one.source, &*one.name, &*one.reason)).collect();
+    let told: Vec<_> = trailer.left_out.iter().map(|one| (&*one.source, &*one.name, &*one.reason)).collect();
     assert_eq!(told, expected.map(|(name, reason)| ("recs", name, reason)));
 }
 

@@ -74,11 +74,10 @@ async fn the_later_table_gets_its_sources_name_in_every_archive() {
     let mut schema = String::new();
     archive.entry("schema/b.users.json").unwrap().read_to_string(&mut schema).unwrap();
     let schema: serde_json::Value = serde_json::from_str(&schema).unwrap();
-    assert_eq!((&schema["name"], &schema["table"], &schema["source"]), (
-        &"b.users".into(),
-        &"users".into(),
-        &"b".into()
-    ));
+    assert_eq!(
+        (&schema["name"], &schema["table"], &schema["source"]),
+        (&"b.users".into(), &"users".into(), &"b".into())
+    );
     let mut rows = String::new();
     archive.entry("tables/b.users.json").unwrap().read_to_string(&mut rows).unwrap();
     assert!(rows.contains("the other"), "{rows}");
@@ -96,6 +95,8 @@ async fn the_later_table_gets_its_sources_name_in_every_archive() {
 #[tokio::test(flavor = "multi_thread")]
 async fn names_do_not_depend_on_what_can_be_read_now() {
     let two = Two::start(OTHER, "").await;
+    // Once it answers, it has read its sources.
+    two.service.client().list_sources(ListSourcesRequest {}).await.unwrap();
     Two::lose(&two.service.folder);
     let some = two.export(&[], &["b.users"]).await.unwrap();
     assert_eq!(tables(&some), ["b:b.users"], "the first `users` is remembered");

@@ -56,7 +56,8 @@ mod tests {
     fn each_has_a_line_and_the_rest_is_counted() {
         let one = |name: &str| LeftOut { source: "a".into(), name: name.into(), reason: "is\na view".into() };
         let two = [one("posts\u{1b}"), one("")];
-        let expected = ["not in the archive: a posts\\u{1b}: is\\na view", "not in the archive: a: is\\na view"];
+        let expected =
+            ["not in the archive: a posts\\u{1b}: is\\na view", "not in the archive: a: is\\na view"];
         assert_eq!(lines(&two, 2), expected);
         assert_eq!(lines(&two, 5)[2], "not in the archive: 3 more, which its manifest names");
         assert_eq!(lines(&vec![one("x"); 500], 500).len(), MOST + 1);

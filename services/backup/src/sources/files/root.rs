@@ -15,8 +15,11 @@ use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, Stat, open, openat, stata
 use rustix::io::Errno;
 
 /// Without `NONBLOCK`, a pipe in the place of a file would wait for a writer.
-const FILE: OFlags =
-    OFlags::RDONLY.union(OFlags::NONBLOCK).union(OFlags::NOCTTY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
+const FILE: OFlags = OFlags::RDONLY
+    .union(OFlags::NONBLOCK)
+    .union(OFlags::NOCTTY)
+    .union(OFlags::NOFOLLOW)
+    .union(OFlags::CLOEXEC);
 const FOLDER: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
 /// Only a step on the way: the right to search the folder is enough.
 #[cfg(target_os = "linux")]

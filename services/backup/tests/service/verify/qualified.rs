@@ -6,7 +6,9 @@ use super::*;
 async fn values_of_a_qualified_table_verify_under_the_name_they_were_sealed_with() {
     let (folder, second) = (database::folder().await, tempfile::tempdir().unwrap());
     let value = good_value(GATEWAY_KID, "users/bearer/7");
-    let sql = format!("CREATE TABLE users (id INTEGER PRIMARY KEY, bearer); INSERT INTO users VALUES (7, '{value}')");
+    let sql = format!(
+        "CREATE TABLE users (id INTEGER PRIMARY KEY, bearer); INSERT INTO users VALUES (7, '{value}')"
+    );
     database::run(second.path(), &sql).await;
     let source = format!(
         "[[sources]]\nname = 'b'\nkind = 'sqlite'\nurl = 'sqlite:{}'\n[[sources.encrypted_columns]]\n\

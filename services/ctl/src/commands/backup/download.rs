@@ -7,8 +7,8 @@ use std::io::Write;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use sha2::{Digest as _, Sha256};
-use strongroom_api::backup::v1::{ExportBackupResponse, LeftOut};
 use strongroom_api::backup::v1::export_backup_response::{Chunk, Header, Message, Progress, Trailer};
+use strongroom_api::backup::v1::{ExportBackupResponse, LeftOut};
 
 /// A received and verified archive.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

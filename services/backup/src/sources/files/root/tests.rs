@@ -48,7 +48,10 @@ fn files_are_opened_by_both_ways() {
         assert!(file_identity(&file).unwrap().is_some());
         assert!(opening(&root, Path::new("."), FOLDER).is_ok());
     }
-    assert_eq!((names(&root, "").unwrap(), names(&root, "a/b").unwrap()), (vec!["a".into()], vec!["file".into()]));
+    assert_eq!(
+        (names(&root, "").unwrap(), names(&root, "a/b").unwrap()),
+        (vec!["a".into()], vec!["file".into()])
+    );
 }
 
 #[test]
