@@ -419,3 +419,35 @@ impl From<Error> for std::io::Error {
         Self::other(error)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tonic_types::StatusExt as _;
+
+    use super::*;
+
+    fn failed(code: Code) -> Error {
+        let source = Box::new(Status::new(code, "told so"));
+        Error::SourceFailed { name: "shop".into(), source }
+    }
+
+    #[test]
+    fn a_status_says_whether_trying_again_helps_and_which_source_it_is() {
+        let away = Error::SourceAway { name: "shop".into(), url: "http://shop".into(), problem: "x".into() };
+        for (error, code) in [
+            (failed(Code::PermissionDenied), Code::FailedPrecondition),
+            (failed(Code::Unimplemented), Code::FailedPrecondition),
+            (failed(Code::ResourceExhausted), Code::Unavailable),
+            (failed(Code::Internal), Code::Internal),
+            (away, Code::Unavailable),
+            (Error::SourceProtocol { name: "shop".into(), problem: "x".into() }, Code::Internal),
+            (Error::FileLimit { name: "shop".into(), problem: "x".into() }, Code::FailedPrecondition),
+        ] {
+            let status = error.status();
+            assert_eq!(status.code(), code, "{error}");
+            assert!(status.message().contains("source shop"), "{}", status.message());
+            let retry = status.get_details_retry_info().is_some_and(|info| info.retry_delay.is_some());
+            assert_eq!(retry, code == Code::Unavailable, "{error}");
+        }
+    }
+}

@@ -95,6 +95,8 @@ async fn the_later_table_gets_its_sources_name_in_every_archive() {
 #[tokio::test(flavor = "multi_thread")]
 async fn names_do_not_depend_on_what_can_be_read_now() {
     let two = Two::start(OTHER, "").await;
+    // Once it answers, it has read its sources.
+    two.service.client().list_sources(ListSourcesRequest {}).await.unwrap();
     Two::lose(&two.service.folder);
     let some = two.export(&[], &["b.users"]).await.unwrap();
     assert_eq!(tables(&some), ["b:b.users"], "the first `users` is remembered");
