@@ -4,6 +4,8 @@ use std::process::ExitCode;
 
 use tracing_subscriber::EnvFilter;
 
+use crate::printable::printable_lines;
+
 /// Runs `main` to its end. An error is printed in one sentence and makes the exit code 1.
 pub fn run<E: std::fmt::Display>(main: impl Future<Output = Result<(), E>>) -> ExitCode {
     run_with_code(main, |_| 1)
@@ -40,6 +42,6 @@ fn init_logs() {
 
 #[expect(clippy::print_stderr, reason = "the operator reads it there, also without logs")]
 fn failed(error: &dyn std::fmt::Display, code: u8) -> ExitCode {
-    eprintln!("error: {error}");
+    eprintln!("error: {}", printable_lines(&error.to_string()));
     ExitCode::from(code)
 }
