@@ -14,6 +14,7 @@ use strongroom_api::vault::v1::reference_service_client::ReferenceServiceClient;
 use strongroom_api::vault::v1::seal_service_client::SealServiceClient;
 use strongroom_api::vault::v1::token_service_client::TokenServiceClient;
 use strongroom_runtime::client::{AuthorizedChannel, Bearer, Target};
+use strongroom_runtime::secret_file;
 use tonic::service::interceptor::InterceptedService;
 use tonic::{Request, Response, Status};
 
@@ -114,7 +115,7 @@ impl<L: Fn(&str) -> Option<OsString>> Environment<L> {
             bail!("no token: set STRONGROOM_TOKEN_FILE to a file that holds one, or STRONGROOM_TOKEN");
         };
         let named = || format!("the token in STRONGROOM_TOKEN_FILE {}", file.display());
-        let token = std::fs::read_to_string(&file).with_context(named)?;
+        let token = secret_file::read_text(&file).with_context(named)?;
         Bearer::new(&token).with_context(named)
     }
 }
@@ -244,5 +245,18 @@ mod tests {
         assert!(shown.contains("STRONGROOM_TOKEN") && !shown.contains("hidden"), "{shown}");
         let error = environment(&[("STRONGROOM_TOKEN_FILE", "/nowhere/token")]).token().err().unwrap();
         assert!(error.to_string().contains("/nowhere/token"), "{error}");
+    }
+
+    #[test]
+    fn an_empty_token_is_called_empty() {
+        for empty in [" ", "\u{feff}", "\r\n"] {
+            let file = tempfile::NamedTempFile::new().unwrap();
+            std::fs::write(file.path(), empty).unwrap();
+            let path = file.path().as_os_str().to_owned();
+            let environment =
+                Environment(move |name: &str| (name == "STRONGROOM_TOKEN_FILE").then(|| path.clone()));
+            let error = format!("{:#}", environment.token().err().unwrap());
+            assert!(error.contains("STRONGROOM_TOKEN_FILE") && error.contains("empty"), "{error}");
+        }
     }
 }
