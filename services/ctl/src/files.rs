@@ -6,6 +6,7 @@ use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
+use strongroom_runtime::secret_file;
 
 /// Makes a folder (mode 0700) with its parents; an existing one stays as it is.
 pub(crate) fn create_private_dir(path: &Path) -> Result<()> {
@@ -48,7 +49,7 @@ pub(crate) fn replace_private(path: &Path, text: &str) -> Result<()> {
 
 /// The token in `path`.
 pub(crate) fn read_token(path: &Path) -> Result<String> {
-    let text = std::fs::read_to_string(path)
+    let text = secret_file::read_text(path)
         .with_context(|| format!("cannot read the token in {}", path.display()))?;
     Ok(text.trim().to_owned())
 }

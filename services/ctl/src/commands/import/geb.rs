@@ -13,7 +13,7 @@ use crate::secret_input;
 const GATWY_READS: usize = 1000;
 
 pub(super) fn run(import: &ImportGeb, format: Format) -> Result<()> {
-    let passphrase = secret_input::read(&import.passphrase_file)?;
+    let passphrase = secret_input::text(&import.passphrase_file)?;
     let file = files::open(&import.file)?;
     let named = || import.file.display().to_string();
     let mut geb = Geb::open(file, &passphrase).with_context(named)?;
