@@ -62,7 +62,7 @@ fn a_wrong_root_key_ends_the_start() {
 #[test]
 fn no_root_key_ends_the_start() {
     let folder = vault_folder(|folder| vault_config(folder, free_port(), "sqlite:vault.db"));
-    std::fs::write(folder.path().join("root.key"), "base64:not a key").unwrap();
+    strongroom_testkit::write_private(folder.path().join("root.key"), "base64:not a key");
     let said = start_vault(folder.path()).failed_with(1);
     assert!(said.contains("root.key") && !said.contains("not a key"), "{said}");
     std::fs::remove_file(folder.path().join("root.key")).unwrap();

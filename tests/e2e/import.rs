@@ -43,7 +43,7 @@ fn the_geb_vector_is_listed_verified_and_unpacked() {
     assert!(listed.text().contains("a.cast"), "{}", listed.said());
     assert_eq!(at.read_dir().unwrap().count(), 1, "nothing is written without --out");
 
-    let unpacked = geb(at, "v.geb", "correct horse", &["--out", "out", "-o", "json"]).succeeded();
+    let unpacked = geb(at, "v.geb", "correct horse\r\n", &["--out", "out", "-o", "json"]).succeeded();
     let said = unpacked.json();
     assert_eq!(said["exportedAt"], "2026-01-01T00:00:00.000Z");
     assert_eq!(said["recordings"], json!([{ "name": "a.cast", "bytes": 12, "decrypted": false }]));
@@ -100,6 +100,10 @@ fn export_counting(dev: &Dev, tables: &Value) -> PathBuf {
         { "id": 3, "name": "Broken", "provider": "openai", "secret": broken, "is_active": true },
         { "id": 4, "name": "Odd", "provider": "Open AI", "secret": GCM, "is_active": true },
     ]);
+    export_of(dev, "promptgate-backup-2026-05-06-101422.zip", tables, &credentials)
+}
+
+fn export_of(dev: &Dev, name: &str, tables: &Value, credentials: &Value) -> PathBuf {
     let manifest = json!({
         "format_version": 1,
         "app_name": "PromptGate",
@@ -108,13 +112,13 @@ fn export_counting(dev: &Dev, tables: &Value) -> PathBuf {
         "tables": tables,
         "options": { "include_gateway_logs": false, "include_audit": false },
     });
-    let path = dev.path("promptgate-backup-2026-05-06-101422.zip");
+    let path = dev.path(name);
     let mut zip = ZipWriter::new(fs::File::create(&path).unwrap());
     for (name, document) in [
-        ("manifest.json", manifest),
+        ("manifest.json", &manifest),
         ("tables/credentials.json", credentials),
-        ("tables/mcp_servers.json", json!([{ "id": 1, "bearer": CBC }])),
-        ("tables/endpoints.json", json!([{ "id": 7, "credential_id": 1 }])),
+        ("tables/mcp_servers.json", &json!([{ "id": 1, "bearer": CBC }])),
+        ("tables/endpoints.json", &json!([{ "id": 7, "credential_id": 1 }])),
     ] {
         zip.start_file(name, SimpleFileOptions::default()).unwrap();
         // PHP escapes slashes.
@@ -122,6 +126,55 @@ fn export_counting(dev: &Dev, tables: &Value) -> PathBuf {
     }
     zip.finish().unwrap();
     path
+}
+
+/// A gateway may state the URL of another one, and a row may have changed since it was imported.
+#[test]
+fn a_row_is_already_there_only_if_it_is_the_same() {
+    let dev = Dev::start("");
+    let admin = &dev.admin;
+    let counts = json!({ "credentials": 2, "mcp_servers": 1, "endpoints": 1 });
+    let rows = |name: &str, secret: &str, active: &Value| {
+        json!([
+            { "id": 1, "name": name, "provider": "openai", "secret": secret, "is_active": active },
+            { "id": 2, "name": "Other", "provider": "openai", "secret": CBC, "is_active": "t" },
+        ])
+    };
+    let import = |name: &str, rows: &Value, more: &[&str]| {
+        let export = export_of(&dev, name, &counts, rows);
+        let import = ["import", "promptgate", text(&export), "--app-key-file", "-", "-o", "json"];
+        admin.feed(&[&import[..], more].concat(), APP_KEY.as_bytes())
+    };
+    let outcome = |finished: &Finished, line: usize| {
+        let said = finished.json();
+        let line = &said["credentials"][line];
+        (line["outcome"].as_str().unwrap().to_owned(), line["reason"].as_str().unwrap_or_default().to_owned())
+    };
+    let _ = import("first.zip", &rows("Main", GCM, &json!(1)), &[]).succeeded();
+    for (name, rows, differs) in [
+        ("renamed.zip", rows("Renamed", GCM, &json!("f")), "name"),
+        ("rotated.zip", rows("Main", CBC, &json!("0")), "secret"),
+    ] {
+        for more in [&["--dry-run"][..], &[]] {
+            let again = import(name, &rows, more);
+            let _ = again.failed_with(1);
+            let (first, reason) = outcome(&again, 0);
+            assert!(
+                first == "not imported" && reason.contains(&format!("its {differs} is different")),
+                "{reason}"
+            );
+            assert_eq!(outcome(&again, 1).0, "already there");
+        }
+    }
+    assert_eq!(admin.json(&["credential", "stats"])["active"], "2", "nothing of the first was switched off");
+
+    // Once the vault has the export's secret, the row is the same again.
+    let _ = admin
+        .feed(&["credential", "rotate", "Main", "--secret-file", "-"], b"sk-mistral-abcdefghij")
+        .succeeded();
+    let unknown = import("unknown.zip", &rows("Main", GCM, &json!(2)), &[]);
+    let _ = unknown.failed_with(1);
+    assert!(outcome(&unknown, 0).1.contains("is_active"), "{}", unknown.said());
 }
 
 #[test]
@@ -138,8 +191,9 @@ fn a_gateway_s_credentials_are_imported_once() {
     };
 
     let tried = admin.run(&[&import[..], &["--dry-run", "-o", "json"]].concat());
-    assert!(tried.failed_with(1).contains("1 of 4 credentials were not imported"), "{}", tried.said());
-    assert_eq!(outcomes(&tried.json())[..3], ["would be imported", "would be imported", "not imported"]);
+    assert!(tried.failed_with(1).contains("2 of 4 credentials were not imported"), "{}", tried.said());
+    let would = ["would be imported", "would be imported", "not imported", "not imported"];
+    assert_eq!(outcomes(&tried.json()), would);
     assert_eq!(admin.json(&["credential", "stats"])["total"], "0");
 
     let done = admin.run(&[&import[..], &["-o", "json"]].concat());
@@ -147,6 +201,9 @@ fn a_gateway_s_credentials_are_imported_once() {
     let report = done.json();
     assert_eq!(outcomes(&report), ["imported", "imported", "not imported", "not imported"]);
     let reason = |line: usize| report["credentials"][line]["reason"].as_str().unwrap().to_owned();
+    for line in [2, 3] {
+        assert_eq!(tried.json()["credentials"][line], report["credentials"][line], "a dry run says the same");
+    }
     assert!(reason(2).contains("GCM tag does not match"), "{report}");
     assert!(reason(3).contains("provider"), "{report}");
     let bearer = json!([{ "column": "bearer", "values": 1, "opened": 1 }]);

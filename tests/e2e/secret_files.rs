@@ -1,6 +1,7 @@
 //! Files as editors on Windows write them: text is read as it was typed, and a secret is kept with a warning.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::time::Duration;
 
@@ -49,6 +50,8 @@ fn a_secret_is_kept_to_the_byte_and_accidents_are_named() {
 fn a_token_file_may_begin_with_a_mark_and_not_be_empty() {
     let dev = Dev::start("");
     let file = dev.path("token");
+    fs::write(&file, "").unwrap();
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
     for (start, end) in [("", ""), ("\u{feff}", "\r\n"), ("", "\r\n"), ("\u{feff}", "")] {
         fs::write(&file, format!("{start}{}{end}", dev.admin.token)).unwrap();
         let _ = with_token_file(&dev.admin, &file).succeeded();

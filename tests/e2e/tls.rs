@@ -36,7 +36,10 @@ impl Encrypted {
         let admin = Operator { vault_url: url(ports.0), backup_url: url(ports.1), token };
         let issue = ["token", "issue", "backup", "--role", "backup-service", "-o", "json"];
         let issued = as_with(&admin, folder.path().join("ours.pem"), &issue).succeeded().json();
-        std::fs::write(folder.path().join("backup.token"), issued["secret"].as_str().unwrap()).unwrap();
+        strongroom_testkit::write_private(
+            folder.path().join("backup.token"),
+            issued["secret"].as_str().unwrap(),
+        );
         let backup = serve(folder.path(), "backup", ports.1, &backup_toml(folder.path(), ports, "ours.pem"));
         Self { _services: [vault, backup], admin, ports, folder }
     }
@@ -64,7 +67,7 @@ fn certify(authority: &CertifiedIssuer<'static, KeyPair>, folder: &Path) {
     let key = KeyPair::generate().unwrap();
     let params = CertificateParams::new(["localhost".to_owned()]).unwrap();
     std::fs::write(folder.join("tls.crt"), params.signed_by(&key, authority).unwrap().pem()).unwrap();
-    std::fs::write(folder.join("tls.key"), key.serialize_pem()).unwrap();
+    strongroom_testkit::write_private(folder.join("tls.key"), key.serialize_pem());
 }
 
 fn serve(folder: &Path, name: &str, port: u16, config: &str) -> Service {

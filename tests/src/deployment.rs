@@ -129,7 +129,10 @@ impl Deployment {
         .unwrap();
         let vault = Self::serve_vault(folder.path(), ports.0);
         let admin = admin(read_token(&folder.path().join("admin.token")));
-        std::fs::write(folder.path().join("backup.token"), admin.issue("backup-service").token).unwrap();
+        strongroom_testkit::write_private(
+            folder.path().join("backup.token"),
+            admin.issue("backup-service").token,
+        );
         std::fs::write(folder.path().join("backup.toml"), backup_config(folder.path(), ports, sources))
             .unwrap();
         std::fs::create_dir(folder.path().join("tmp")).unwrap();

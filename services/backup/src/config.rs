@@ -93,6 +93,8 @@ pub struct BackupConfig {
     pub compression_level: Option<u8>,
     /// Certificates; without them the service speaks plain HTTP/2.
     pub tls: Option<TlsConfig>,
+    /// Whether to serve other machines without certificates, because something else encrypts.
+    pub plaintext: bool,
 }
 
 impl Default for BackupConfig {
@@ -111,6 +113,7 @@ impl Default for BackupConfig {
             staging_dir: None,
             compression_level: None,
             tls: None,
+            plaintext: false,
         }
     }
 }
@@ -184,6 +187,10 @@ pub struct SourceConfig {
     /// The directory (`files` only).
     #[serde(default)]
     pub path: Option<PathBuf>,
+    /// What goes before the names of its tables in archives (not for `files`): 1 to 60 bytes. Without it a table keeps
+    /// its name, or gets `<source>.` before it where a source further up has one of that name.
+    #[serde(default)]
+    pub table_prefix: Option<String>,
     /// Tables that are never exported (databases only).
     #[serde(default)]
     pub exclude: Vec<String>,
@@ -206,6 +213,9 @@ pub struct SourceConfig {
     /// Certificate authorities of the service, PEM (`grpc` only); the system's when absent.
     #[serde(default)]
     pub ca_file: Option<PathBuf>,
+    /// Whether an `http://` URL may lead to another machine, because something else encrypts (`grpc` only).
+    #[serde(default)]
+    pub plaintext: bool,
 }
 
 /// Tables, or all files of a source, that are left out unless a request includes their group.

@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use strongroom_runtime::status::{bad_request, exhausted, status};
+use strongroom_runtime::status::{bad_request, exhausted, status, unavailable};
 use strongroom_tables::Kind;
 use tonic::{Code, Status};
 
@@ -13,6 +13,9 @@ pub(crate) const DOMAIN: &str = "backup.strongroom";
 
 /// When it makes sense to ask again for a permit.
 const RETRY_BUSY: Duration = Duration::from_secs(30);
+
+/// When it makes sense to look for a source again.
+const RETRY_SOURCE: Duration = Duration::from_secs(10);
 
 /// A result with this crate's error.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -100,9 +103,10 @@ pub enum Error {
         /// What it sent.
         problem: String,
     },
-    /// Two sources have a table of the same name.
+    /// Two tables would have one name in archives.
     #[error(
-        "table {table:?} is both in source {first} and in source {second}; exclude or rename one of them"
+        "the name {table:?} of a table of source {second} is already taken in archives by source {first}; give \
+         source {second} a table_prefix under [[sources]], or exclude the table"
     )]
     TableTaken {
         /// The name in question.
@@ -111,6 +115,20 @@ pub enum Error {
         first: String,
         /// Where it was found again.
         second: String,
+    },
+    /// No template of additional data can hold the table's own name.
+    #[error(
+        "the encrypted column {column:?} of table {table:?} cannot be declared under the table's name in archives, \
+         {name:?}: the aad names {{table}}, and a name with braces cannot be put in its place; write the aad without \
+         {{table}}, or list the source first"
+    )]
+    ColumnName {
+        /// The table's own name.
+        table: String,
+        /// The column.
+        column: String,
+        /// The table's name in archives.
+        name: String,
     },
     /// A table of an included group is gone.
     #[error("source {name} has no table {table:?}, which its optional group {group:?} names")]
@@ -150,9 +168,33 @@ pub enum Error {
         /// The file, and what is wrong with it.
         problem: String,
     },
+    /// More, or larger, files than an archive holds.
+    #[error(
+        "source {name}: {problem}; move files out of the directory, or split it into sources of several backup sets"
+    )]
+    FileLimit {
+        /// The source's name.
+        name: String,
+        /// The limit, and what exceeds it.
+        problem: String,
+    },
+    /// Tables and files together are more than an archive holds.
+    #[error(
+        "{tables} tables and {files} files make more than the {limit} entries that an archive holds; exclude tables, \
+         move files out of the directories, or split the sources into several backup sets"
+    )]
+    TooManyEntries {
+        /// Of all sources.
+        tables: usize,
+        /// Of all file sets.
+        files: usize,
+        /// The most entries.
+        limit: u64,
+    },
     /// A file lost bytes that were to be read.
     #[error(
-        "source {name}: the file {path:?} had {listed} bytes when the export began and then {found};          start again when nothing shortens it"
+        "source {name}: the file {path:?} had {listed} bytes when the export began and then {found}; \
+         start again when nothing shortens it"
     )]
     FileShrank {
         /// The source's name.
@@ -249,8 +291,15 @@ impl Error {
                 exhausted(DOMAIN, reason, &self.to_string(), RETRY_BUSY)
             }
             Self::VaultAway { .. } => {
-                status(code, DOMAIN, reason, "the vault does not answer; try again when it runs", &[])
+                let message = "the vault does not answer; try again when it runs";
+                unavailable(DOMAIN, reason, message, RETRY_SOURCE)
             }
+            _ if code == Code::Unavailable => unavailable(DOMAIN, reason, &self.to_string(), RETRY_SOURCE),
+            Self::SourceFailed { .. } | Self::SourceProtocol { .. } | Self::VaultRefused { .. } => {
+                status(code, DOMAIN, reason, &self.to_string(), &[])
+            }
+            // They repeat neither values nor SQL.
+            Self::Tables(error) => status(code, DOMAIN, reason, &error.to_string(), &[]),
             _ if code == Code::Internal => {
                 let message = format!("the server failed ({reason}); its log says why");
                 status(code, DOMAIN, reason, &message, &[])
@@ -270,13 +319,17 @@ impl Error {
             Self::VaultFailed { .. } => (Code::Internal, "VAULT_FAILED"),
             Self::Tables(error) => tables_shape(error),
             Self::SourceAway { .. } => (Code::Unavailable, "SOURCE_UNAVAILABLE"),
-            Self::SourceFailed { .. } => (Code::Internal, "SOURCE_FAILED"),
+            Self::SourceFailed { source, .. } => (source_code(source.code()), "SOURCE_FAILED"),
             Self::SourceProtocol { .. } => (Code::Internal, "SOURCE_PROTOCOL"),
             Self::TableTaken { .. } => (Code::FailedPrecondition, "TABLE_NAME_TAKEN"),
+            Self::ColumnName { .. } => (Code::FailedPrecondition, "COLUMN_NAME"),
             Self::TableMissing { .. } => (Code::FailedPrecondition, "TABLE_MISSING"),
             Self::ColumnMissing { .. } => (Code::FailedPrecondition, "COLUMN_MISSING"),
             Self::FileUnreadable { .. } => (Code::FailedPrecondition, "FILE_UNREADABLE"),
             Self::FileRefused { .. } => (Code::FailedPrecondition, "FILE_REFUSED"),
+            Self::FileLimit { .. } | Self::TooManyEntries { .. } => {
+                (Code::FailedPrecondition, "ARCHIVE_LIMIT")
+            }
             Self::FileShrank { .. } => (Code::Aborted, "FILE_SHRANK"),
             Self::FileReplaced { .. } => (Code::Aborted, "FILE_REPLACED"),
             Self::VerificationsBusy(_) => (Code::ResourceExhausted, "VERIFICATIONS_BUSY"),
@@ -299,6 +352,19 @@ impl Error {
     }
 }
 
+/// What a service answered, as the client of an export needs to know it.
+fn source_code(code: Code) -> Code {
+    match code {
+        Code::ResourceExhausted | Code::Aborted => Code::Unavailable,
+        Code::Unauthenticated
+        | Code::PermissionDenied
+        | Code::FailedPrecondition
+        | Code::NotFound
+        | Code::Unimplemented => Code::FailedPrecondition,
+        _ => Code::Internal,
+    }
+}
+
 /// What a database cannot give now is UNAVAILABLE; what somebody must change first, FAILED_PRECONDITION.
 fn tables_shape(error: &strongroom_tables::Error) -> (Code, &'static str) {
     use strongroom_tables::Error as Tables;
@@ -308,12 +374,15 @@ fn tables_shape(error: &strongroom_tables::Error) -> (Code, &'static str) {
         Tables::TimeColumn { .. } => return (Code::FailedPrecondition, "TIME_COLUMN"),
         Tables::Ambiguous { .. } => return (Code::FailedPrecondition, "TABLE_NAME_TAKEN"),
         Tables::NotUtf8 { .. } => return (Code::FailedPrecondition, "NOT_UTF8"),
+        Tables::EmptyFile { .. } => return (Code::FailedPrecondition, "DATABASE_EMPTY"),
+        Tables::RowTooLarge { .. } => return (Code::FailedPrecondition, "ROW_TOO_LARGE"),
         _ => {}
     }
     match error.kind() {
         Kind::Unavailable => (Code::Unavailable, "DATABASE_UNAVAILABLE"),
         Kind::NotFound => (Code::FailedPrecondition, "TABLE_MISSING"),
         Kind::Permission => (Code::FailedPrecondition, "DATABASE_DENIED"),
+        Kind::Precondition => (Code::FailedPrecondition, "DATABASE_REFUSED"),
         Kind::Cancelled => (Code::Cancelled, "CLIENT_LEFT"),
         Kind::Internal => (Code::Internal, "DATABASE_FAILED"),
     }

@@ -10,6 +10,7 @@ mod envelope;
 mod event;
 mod exit;
 mod files;
+mod gone;
 mod pipeline;
 mod plan;
 mod progress;

@@ -11,6 +11,7 @@ mod error;
 mod export;
 mod grpc;
 mod incoming;
+mod left_out;
 mod operation;
 mod seal;
 mod secret_files;
@@ -61,15 +62,15 @@ pub async fn serve(
     let target = config.backup.vault_target();
     let vault = VaultClient::create(&target, &bearer)?;
     let sources = Arc::new(Sources::create(target, bearer, &config.sources)?);
-    let vault_was_read = sources.check().await?;
+    let all_were_read = sources.check().await?;
 
     let (exports, unfinished) = exports(&config, &sources, &vault, clock)?;
     let background = tokio::spawn({
         let (sources, shutdown) = (Arc::clone(&sources), shutdown.clone());
         async move {
             let checking = async {
-                if !vault_was_read {
-                    sources.check_when_the_vault_answers(shutdown.clone()).await;
+                if !all_were_read {
+                    sources.check_until_all_were_read(shutdown.clone()).await;
                 }
             };
             tokio::join!(unfinished.keep_closing(shutdown.clone()), checking);
@@ -87,8 +88,8 @@ pub async fn serve(
         authenticator: Arc::clone(&authenticator),
     };
     let routes = Routes::new(BackupServiceServer::new(grpc).max_decoding_message_size(REQUEST_BYTES));
-    let tls = config.backup.tls;
-    let serving = Serve { listener, routes, services: SERVICES, authenticator, tls };
+    let (tls, plaintext, limits) = (config.backup.tls, config.backup.plaintext, server::Limits::default());
+    let serving = Serve { listener, routes, services: SERVICES, authenticator, tls, plaintext, limits };
     let ended = server::serve(serving, shutdown.clone()).await;
     shutdown.begin();
     tokio::join!(exports.stop(), verifications.stop());

@@ -5,39 +5,44 @@
 
 mod files;
 mod listing;
+mod naming;
 mod service;
 mod source;
 mod sql;
-mod unique;
+mod survey;
 
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use strongroom_api::limits::VAULT_SOURCE;
+use futures_util::future::join_all;
 use strongroom_runtime::Shutdown;
 use strongroom_runtime::client::{Bearer, Target};
-use strongroom_tables::Kind;
 
 use crate::config::{SourceConfig, SourceKind};
 use crate::error::{Error, Result};
 use crate::secret_files::{bearer_of_file, url_of};
 pub(crate) use files::{FileSet, ListedFile};
-pub(crate) use listing::{Choice, ListedTable, Listing};
+pub(crate) use listing::{Choice, ListedTable};
+pub(crate) use naming::{Inventory, Names, in_archive};
 pub(crate) use source::OpenSource;
 pub(crate) use sql::ColumnCount;
-pub(crate) use unique::check_unique;
+pub(crate) use survey::{Survey, Surveyed};
 
 use files::FilesSource;
+use listing::Listing;
 use service::ServiceSource;
 use source::Source;
 use sql::SqlSource;
 
-/// Waits between two looks for a vault that was away at start.
+/// Waits between two looks for sources that were away at start.
 const FIRST_WAIT: Duration = Duration::from_secs(1);
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
 
 /// All sources, the vault first.
 pub(crate) struct Sources {
     all: Vec<Source>,
+    /// What each had when it was last read: names must not change because a source is away.
+    known: Mutex<Vec<Option<Vec<ListedTable>>>>,
 }
 
 impl Sources {
@@ -50,7 +55,8 @@ impl Sources {
         for config in configs {
             all.push(create_source(config)?);
         }
-        Ok(Self { all })
+        let known = all.iter().map(|source| (!source.has_tables()).then(Vec::new)).collect();
+        Ok(Self { all, known: Mutex::new(known) })
     }
 
     /// In archive order.
@@ -58,67 +64,137 @@ impl Sources {
         &self.all
     }
 
-    /// Checks the sources that can be read now; others may start later than this service. Returns whether the vault
-    /// was read: without it nobody knows which names are taken.
+    /// Checks the sources that can be read now; others may start later than this service. Returns whether all were
+    /// read.
     ///
     /// # Errors
-    /// [`Error::TableTaken`], and [`Error::Config`] for tables that are named but do not exist.
+    /// [`Error::TableTaken`], and those that [`is_mistake`] names.
     pub(crate) async fn check(&self) -> Result<bool> {
-        let mut listings = Vec::new();
-        for source in &self.all {
-            match source.check().await {
-                Ok(listing) => listings.push(listing),
-                Err(error) if may_pass(&error) => {
-                    tracing::warn!(source = source.name(), %error, "a source cannot be read yet");
+        let mut all_read = true;
+        for (at, found) in join_all(self.all.iter().map(Source::check)).await.into_iter().enumerate() {
+            match found {
+                Ok(listing) => self.remember(at, &listing),
+                Err(error) if is_mistake(&error) => return Err(error),
+                Err(error) => {
+                    let (source, reason) = (self.all[at].name(), error.reason());
+                    tracing::warn!(
+                        source,
+                        reason,
+                        %error,
+                        "a source cannot be read now; exports that need it fail until it can"
+                    );
+                    all_read = false;
                 }
-                Err(error) => return Err(error),
             }
         }
-        check_unique(listings.iter().flat_map(tables_of))?;
-        Ok(listings.iter().any(|listing| listing.source == VAULT_SOURCE))
+        self.names().check()?;
+        Ok(all_read)
     }
 
-    /// Checks again as soon as the vault answers, for a service that started before it. A mistake is logged then; the
-    /// exports that it concerns fail.
-    pub(crate) async fn check_when_the_vault_answers(&self, shutdown: Shutdown) {
-        let Some(vault) = self.all.first() else { return };
+    /// Looks again for sources that could not be read at start, until each was read once. A mistake is logged then;
+    /// the exports that it concerns fail.
+    pub(crate) async fn check_until_all_were_read(&self, shutdown: Shutdown) {
         let mut wait = FIRST_WAIT;
-        while shutdown.unless_begun(tokio::time::sleep(wait)).await.is_some() {
-            if vault.list().await.is_ok() {
-                if let Err(error) = self.check().await {
-                    tracing::error!(%error, "the sources do not fit together; exports will fail");
+        let mut waiting: Vec<usize> = (0..self.all.len()).filter(|at| self.known_of(*at).is_none()).collect();
+        while !waiting.is_empty() && shutdown.unless_begun(tokio::time::sleep(wait)).await.is_some() {
+            let mut still = Vec::new();
+            for at in waiting {
+                let source = self.all[at].name();
+                match self.all[at].check().await {
+                    Ok(listing) => {
+                        self.remember(at, &listing);
+                        tracing::info!(source, "a source can be read now");
+                    }
+                    Err(error) if is_mistake(&error) => {
+                        tracing::error!(source, %error, "the configuration does not fit a source");
+                    }
+                    Err(_) => still.push(at),
                 }
-                return;
             }
+            if let Err(error) = self.names().check() {
+                tracing::error!(%error, "the sources do not fit together; exports will fail");
+            }
+            waiting = still;
             wait = (wait * 2).min(LONGEST_WAIT);
         }
     }
 
-    /// Every source with its tables.
-    pub(crate) async fn list(&self) -> Result<Vec<Listing>> {
-        let mut listings = Vec::with_capacity(self.all.len());
-        for source in &self.all {
-            listings.push(source.list().await?);
+    /// Every source with its tables, or with what keeps it from being read.
+    pub(crate) async fn survey(&self) -> Survey {
+        let found = join_all(self.all.iter().map(Source::list)).await;
+        let mut sources = Vec::with_capacity(found.len());
+        for (at, found) in found.into_iter().enumerate() {
+            if let Ok(listing) = &found {
+                self.remember(at, listing);
+            }
+            let source = &self.all[at];
+            let (name, kind, group) = (source.name().to_owned(), source.kind(), source.group().to_owned());
+            let (tables, error) = match found {
+                Ok(listing) => (Some(listing.tables), None),
+                Err(error) => (self.known_of(at), Some(error)),
+            };
+            let of_tables = |tables| Listing { tables }.groups();
+            let groups = source.groups().or_else(|| tables.clone().map(of_tables)).unwrap_or_default();
+            let has_prefix = source.prefix().is_some();
+            sources.push(Surveyed { source: name, kind, group, groups, has_prefix, tables, error });
         }
-        Ok(listings)
+        let tables = sources.iter().map(|source: &Surveyed| source.tables.as_deref().unwrap_or_default());
+        let names = Names::assign(&self.inventories(tables));
+        Survey { sources, names }
+    }
+
+    /// The names of everything in all sources, of which `open` is what was opened, in archive order and without a
+    /// choice of tables.
+    ///
+    /// # Errors
+    /// [`Error::TableTaken`].
+    pub(crate) fn names_of(&self, open: &[OpenSource]) -> Result<Names> {
+        let listings: Vec<Listing> = open.iter().map(OpenSource::listing).collect();
+        for (at, listing) in listings.iter().enumerate() {
+            self.remember(at, listing);
+        }
+        let names =
+            Names::assign(&self.inventories(listings.iter().map(|listing| listing.tables.as_slice())));
+        names.check()?;
+        Ok(names)
     }
 
     /// The optional groups of all sources: configured ones first, the vault's last, as manifests list them.
+    ///
+    /// # Errors
+    /// Those of services that have to be asked.
     pub(crate) async fn groups(&self) -> Result<Vec<String>> {
-        let mut groups: Vec<String> = Vec::new();
-        for source in self.all.iter().skip(1).chain(self.all.first()) {
-            for group in source.groups().await? {
-                if !groups.contains(&group) {
-                    groups.push(group);
-                }
-            }
+        let mut groups = Vec::with_capacity(self.all.len());
+        for source in &self.all {
+            groups.push(match source.groups() {
+                Some(groups) => groups,
+                None => source.list().await?.groups(),
+            });
         }
-        Ok(groups)
+        Ok(survey::in_manifest_order(&groups))
     }
-}
 
-fn tables_of(listing: &Listing) -> impl Iterator<Item = (&str, &str)> {
-    listing.tables.iter().map(|table| (listing.source.as_str(), table.name.as_str()))
+    /// Of what is known now.
+    fn names(&self) -> Names {
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        Names::assign(&self.inventories(known.iter().map(|tables| tables.as_deref().unwrap_or_default())))
+    }
+
+    /// The optional tables of a database count also while they are not there.
+    fn inventories<'a>(&self, tables: impl Iterator<Item = &'a [ListedTable]>) -> Vec<Inventory> {
+        let sources = self.all.iter().zip(tables);
+        sources.map(|(source, tables)| source.inventory(tables)).collect()
+    }
+
+    fn remember(&self, at: usize, listing: &Listing) {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known[at] = Some(listing.tables.clone());
+    }
+
+    fn known_of(&self, at: usize) -> Option<Vec<ListedTable>> {
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known[at].clone()
+    }
 }
 
 fn create_source(config: &SourceConfig) -> Result<Source> {
@@ -129,8 +205,12 @@ fn create_source(config: &SourceConfig) -> Result<Source> {
         }
         SourceKind::Grpc => {
             let url = url_of(config)?;
-            let target =
-                Target { url: url.expose().to_owned(), ca_file: config.ca_file.clone(), ..Target::default() };
+            let target = Target {
+                url: url.expose().to_owned(),
+                ca_file: config.ca_file.clone(),
+                plaintext: config.plaintext,
+                ..Target::default()
+            };
             // An unusable address is found now, not at the first export.
             target.channel()?;
             let Some(token_file) = &config.token_file else {
@@ -140,24 +220,19 @@ fn create_source(config: &SourceConfig) -> Result<Source> {
                 )));
             };
             let bearer = bearer_of_file(token_file)?;
-            Ok(Source::Service(ServiceSource::configured(config.name.clone(), target, bearer)))
+            Ok(Source::Service(ServiceSource::configured(config, target, bearer)))
         }
         SourceKind::Files => Ok(Source::Files(FilesSource::create(config)?)),
     }
 }
 
-/// Whether waiting may help: everything but mistakes in the configuration.
-fn may_pass(error: &Error) -> bool {
-    match error {
-        Error::VaultAway { .. }
-        | Error::VaultRefused { .. }
-        | Error::VaultFailed { .. }
-        | Error::SourceAway { .. }
-        | Error::SourceFailed { .. }
-        | Error::SourceProtocol { .. }
-        | Error::FileUnreadable { .. }
-        | Error::Tables(strongroom_tables::Error::NotThere { .. }) => true,
-        Error::Tables(error) => error.kind() == Kind::Unavailable,
-        _ => false,
-    }
+/// Whether the configuration has to be changed. Everything else is about a source as it is now.
+fn is_mistake(error: &Error) -> bool {
+    matches!(
+        error,
+        Error::Config(_)
+            | Error::Runtime(_)
+            | Error::TableTaken { .. }
+            | Error::Tables(strongroom_tables::Error::Missing { .. })
+    )
 }

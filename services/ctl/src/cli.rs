@@ -38,6 +38,7 @@ Environment:
   STRONGROOM_CA_FILE      authorities to trust for https, PEM (default: the system's)
   STRONGROOM_CERT_FILE    a client certificate, PEM, and
   STRONGROOM_KEY_FILE     its key, where a service asks for one
+  STRONGROOM_PLAINTEXT    true allows http:// to another machine, where something else encrypts
   STRONGROOM_LOG          log levels on standard error, such as debug
 
 Exit codes: 0 done, 1 not done, 2 wrong usage, 3 an archive that is intact but not signed by a trusted key.";

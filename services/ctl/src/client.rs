@@ -103,6 +103,7 @@ impl<L: Fn(&str) -> Option<OsString>> Environment<L> {
             ca_file: self.path("STRONGROOM_CA_FILE"),
             cert_file: self.path("STRONGROOM_CERT_FILE"),
             key_file: self.path("STRONGROOM_KEY_FILE"),
+            plaintext: self.0("STRONGROOM_PLAINTEXT").is_some_and(|value| value == "true"),
         }
     }
 

@@ -8,6 +8,7 @@ mod demo;
 mod dev;
 mod import;
 mod key;
+mod left_out;
 mod progress;
 mod recovery;
 mod reference;

@@ -44,8 +44,9 @@ impl Embedded {
     /// In one sentence, what kept either of them from running; the other is then stopped.
     pub(crate) async fn start(mut settings: Settings, data_dir: &Path) -> Result<Self> {
         // Both ports first: a port in use is the likeliest failure, and nothing has happened yet.
-        let vault_listener = listen(settings.vault.listen).await?;
-        let backup_listener = listen(settings.backup.backup.listen).await?;
+        let (vault, backup) = (&settings.vault, &settings.backup.backup);
+        let vault_listener = listen(vault.listen, vault.tls.as_ref(), vault.plaintext).await?;
+        let backup_listener = listen(backup.listen, backup.tls.as_ref(), backup.plaintext).await?;
         files::create_private_dir(data_dir)?;
         settings.complete(data_dir)?;
         let admin_token_file = settings.vault.admin_token_file.clone().unwrap_or_default();
@@ -165,7 +166,8 @@ fn target(address: SocketAddr, tls: Option<&TlsConfig>) -> Target {
         SocketAddr::V6(v6) if v6.ip().is_unspecified() => format!("[::1]:{}", v6.port()),
         given => given.to_string(),
     };
-    Target { url: format!("http://{reachable}"), ..Target::default() }
+    // It is this process: where it listens was allowed.
+    Target { url: format!("http://{reachable}"), plaintext: true, ..Target::default() }
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ mod root_keys;
 use std::path::Path;
 use std::sync::Arc;
 
-use strongroom_runtime::{Clock, Shutdown};
+use strongroom_runtime::{Clock, Shutdown, secret_file};
 use strongroom_store::DatabaseUrl;
 
 use crate::access::Tokens;
@@ -15,7 +15,7 @@ use crate::audit::{Audit, UseLog};
 use crate::config::VaultConfig;
 use crate::credentials::{Credentials, References, Secrets};
 use crate::crypto::{Ciphertexts, Seals, Signing};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::keys::{Approvals, Keys, Ledger, Reencryption, Retirement, Ring};
 use crate::source::Source;
 use crate::store::{self, Store};
@@ -97,6 +97,5 @@ fn database_url(config: &VaultConfig) -> Result<DatabaseUrl> {
 }
 
 fn read(file: &Path) -> Result<String> {
-    std::fs::read_to_string(file)
-        .map_err(|source| Error::Startup(format!("cannot read {}: {source}", file.display())))
+    Ok(secret_file::read_text(file)?)
 }

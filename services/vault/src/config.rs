@@ -34,6 +34,8 @@ pub struct VaultConfig {
     pub admin_token_file: Option<PathBuf>,
     /// Certificates; plain HTTP/2 without.
     pub tls: Option<TlsConfig>,
+    /// Whether to serve other machines without certificates, because something else encrypts.
+    pub plaintext: bool,
 }
 
 impl Default for VaultConfig {
@@ -46,6 +48,7 @@ impl Default for VaultConfig {
             previous_root_key_files: Vec::new(),
             admin_token_file: None,
             tls: None,
+            plaintext: false,
         }
     }
 }

@@ -112,6 +112,22 @@ impl Credentials {
         self.get(caller, &id).await
     }
 
+    /// Whether [`Self::create`] would create it, or did so before by the same request id.
+    pub(crate) async fn check_new(&self, caller: &Caller, new: &NewCredential) -> Result<()> {
+        let selection = &caller.principal.selectors;
+        if let Err(selector) = selection.admit_credential(&new.provider, &new.labels) {
+            return Err(self.outside(caller, "CreateCredential", selector).await);
+        }
+        let Some(request_id) = &new.request_id else { return Ok(()) };
+        let principal = &caller.principal.id;
+        let earlier = self.store.request(principal, "CreateCredential", request_id, self.now()).await?;
+        if let Some(earlier) = earlier {
+            let id = self.idempotency.repeated(earlier, &new.fingerprint())?;
+            self.get(caller, &id).await?;
+        }
+        Ok(())
+    }
+
     /// The credential, if the caller can see it.
     pub(crate) async fn get(&self, caller: &Caller, id: &str) -> Result<Credential> {
         let found = self.store.credential(id).await?;

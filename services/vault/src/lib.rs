@@ -20,7 +20,7 @@ mod store;
 
 use std::sync::Arc;
 
-use strongroom_runtime::server::{self, Serve};
+use strongroom_runtime::server::{self, Limits, Serve};
 use strongroom_runtime::{Clock, Shutdown};
 use tokio::net::TcpListener;
 
@@ -46,6 +46,8 @@ pub async fn serve(
         services: grpc::SERVICES,
         authenticator: Arc::new(grpc::TokenAuthenticator(Arc::clone(&vault.tokens))),
         tls: config.tls,
+        plaintext: config.plaintext,
+        limits: Limits::default(),
     };
     server::serve(serve, shutdown).await?;
     while background.join_next().await.is_some() {}

@@ -46,13 +46,14 @@ pub fn to_jiff(time: &prost_types::Timestamp) -> Option<Timestamp> {
     Timestamp::new(time.seconds, time.nanos).ok()
 }
 
-/// Microseconds of a length of time; `None` for a negative one, and for one whose parts are out of their range.
+/// Microseconds of a length of time, rounded up: a length beyond a limit stays beyond it. `None` for a negative one, and
+/// for one whose parts are out of their range.
 #[must_use]
 pub fn duration_micros(length: &prost_types::Duration) -> Option<i64> {
     if length.seconds < 0 || !NANOS.contains(&length.nanos) {
         return None;
     }
-    length.seconds.checked_mul(MICROS)?.checked_add(i64::from(length.nanos) / 1000)
+    length.seconds.checked_mul(MICROS)?.checked_add((i64::from(length.nanos) + 999) / 1000)
 }
 
 #[cfg(test)]
@@ -99,6 +100,7 @@ mod tests {
         let length = |seconds, nanos| duration_micros(&prost_types::Duration { seconds, nanos });
         assert_eq!(length(1, 500_000_000), Some(1_500_000));
         assert_eq!(length(0, 0), Some(0));
+        assert_eq!(length(1, 1), Some(1_000_001), "beyond a second");
         for (seconds, nanos) in [(-1, 0), (0, -1), (0, 1_000_000_000), (i64::MAX, 0)] {
             assert_eq!(length(seconds, nanos), None, "{seconds} {nanos}");
         }

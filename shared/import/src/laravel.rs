@@ -62,7 +62,7 @@ pub fn looks_encrypted(text: &str) -> bool {
 }
 
 impl AppKey {
-    /// The plaintext of a value.
+    /// The plaintext of a value, by the current key or an earlier one.
     ///
     /// `encrypt()` wraps a text in PHP's serialisation and the `encrypted` cast does not; both give the text.
     ///
@@ -71,38 +71,52 @@ impl AppKey {
     pub fn open(&self, value: &str) -> Result<SecretBytes, PayloadFault> {
         let json = STANDARD.decode(value.trim()).map_err(|_| PayloadFault::NotPayload)?;
         let payload = serde_json::from_slice::<Payload>(&json).map_err(|_| PayloadFault::NotPayload)?;
-        let iv = decode(&payload.iv)?;
-        let tag = payload.tag.as_deref().unwrap_or_default();
-        let mac = payload.mac.as_deref().unwrap_or_default();
-        let plain = match (iv.len(), tag, mac) {
-            (GCM_IV_BYTES, tag, "") if !tag.is_empty() => self.open_gcm(&iv, &payload.value, tag)?,
-            (CBC_IV_BYTES, "", mac) if !mac.is_empty() => self.open_cbc(&iv, &payload, mac)?,
-            _ => return Err(PayloadFault::UnknownCipher),
-        };
-        Ok(unserialised(plain))
+        let mut fault = PayloadFault::NotPayload;
+        for key in self.candidates() {
+            match payload.open(key.expose()) {
+                Ok(plain) => return Ok(unserialised(plain)),
+                Err(PayloadFault::Mac) => fault = PayloadFault::Mac,
+                Err(PayloadFault::Tag) => fault = PayloadFault::Tag,
+                Err(other) => return Err(other),
+            }
+        }
+        Err(fault)
+    }
+}
+
+impl Payload {
+    fn open(&self, key: &[u8]) -> Result<SecretBytes, PayloadFault> {
+        let iv = decode(&self.iv)?;
+        let tag = self.tag.as_deref().unwrap_or_default();
+        let mac = self.mac.as_deref().unwrap_or_default();
+        match (iv.len(), tag, mac) {
+            (GCM_IV_BYTES, tag, "") if !tag.is_empty() => self.open_gcm(key, &iv, tag),
+            (CBC_IV_BYTES, "", mac) if !mac.is_empty() => self.open_cbc(key, &iv, mac),
+            _ => Err(PayloadFault::UnknownCipher),
+        }
     }
 
-    fn open_gcm(&self, iv: &[u8], value: &str, tag: &str) -> Result<SecretBytes, PayloadFault> {
-        let (mut sealed, tag) = (decode(value)?, decode(tag)?);
+    fn open_gcm(&self, key: &[u8], iv: &[u8], tag: &str) -> Result<SecretBytes, PayloadFault> {
+        let (mut sealed, tag) = (decode(&self.value)?, decode(tag)?);
         // A shorter tag is weaker, and Laravel makes none.
         if tag.len() != TAG_BYTES {
             return Err(PayloadFault::Tag);
         }
         sealed.extend_from_slice(&tag);
-        let cipher = Aes256Gcm::new_from_slice(self.expose()).map_err(|_| PayloadFault::UnknownCipher)?;
+        let cipher = Aes256Gcm::new_from_slice(key).map_err(|_| PayloadFault::UnknownCipher)?;
         let nonce = iv.try_into().map_err(|_| PayloadFault::UnknownCipher)?;
         cipher.decrypt(nonce, sealed.as_slice()).map(SecretBytes::new).map_err(|_| PayloadFault::Tag)
     }
 
-    fn open_cbc(&self, iv: &[u8], payload: &Payload, mac: &str) -> Result<SecretBytes, PayloadFault> {
-        let mut expected = Hmac::<Sha256>::new_from_slice(self.expose()).map_err(|_| PayloadFault::Mac)?;
-        expected.update(payload.iv.as_bytes());
-        expected.update(payload.value.as_bytes());
+    fn open_cbc(&self, key: &[u8], iv: &[u8], mac: &str) -> Result<SecretBytes, PayloadFault> {
+        let mut expected = Hmac::<Sha256>::new_from_slice(key).map_err(|_| PayloadFault::Mac)?;
+        expected.update(self.iv.as_bytes());
+        expected.update(self.value.as_bytes());
         let mac = hex::decode(mac).map_err(|_| PayloadFault::Mac)?;
         expected.verify_slice(&mac).map_err(|_| PayloadFault::Mac)?;
-        let cipher = cbc::Decryptor::<Aes256>::new_from_slices(self.expose(), iv);
+        let cipher = cbc::Decryptor::<Aes256>::new_from_slices(key, iv);
         let cipher = cipher.map_err(|_| PayloadFault::UnknownCipher)?;
-        let plain = cipher.decrypt_padded_vec::<Pkcs7>(&decode(&payload.value)?);
+        let plain = cipher.decrypt_padded_vec::<Pkcs7>(&decode(&self.value)?);
         plain.map(SecretBytes::new).map_err(|_| PayloadFault::Padding)
     }
 }

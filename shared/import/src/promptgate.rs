@@ -7,6 +7,7 @@
 mod counts;
 mod rows;
 mod survey;
+mod truth;
 
 use std::io::{Read, Seek};
 
@@ -61,8 +62,8 @@ pub struct StoredCredential {
     pub provider: String,
     /// The encrypted secret; `None` where the row has none.
     pub secret: Option<String>,
-    /// Whether consumers may use it.
-    pub active: bool,
+    /// Whether consumers may use it; `None` when the row does not say it in a known form.
+    pub active: Option<bool>,
 }
 
 /// An export in a seekable file.
@@ -149,11 +150,9 @@ fn stored(mut row: Map<String, Value>) -> Result<StoredCredential, String> {
         _ => None,
     };
     let (name, provider, secret) = (text("name"), text("provider"), text("secret"));
-    // Databases without booleans have 0 and 1.
-    let inactive = matches!(row.get("is_active"), Some(Value::Bool(false)))
-        || row.get("is_active").and_then(Value::as_i64) == Some(0);
+    let active = row.get("is_active").and_then(truth::of);
     let (name, provider) = (name.unwrap_or_default(), provider.unwrap_or_default());
-    Ok(StoredCredential { id, name, provider, secret, active: !inactive })
+    Ok(StoredCredential { id, name, provider, secret, active })
 }
 
 fn document(entry: &str, problem: impl Into<String>) -> Error {

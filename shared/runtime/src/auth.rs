@@ -13,8 +13,9 @@ use tonic::body::Body;
 use tonic::{Code, Status};
 
 use crate::selectors::Selectors;
+use crate::server::connections::Peer;
 use crate::status::status;
-use crate::strangers::{Strangers, peer};
+use crate::strangers::Strangers;
 use crate::trace::trace_id;
 
 /// Who a token stands for.
@@ -156,12 +157,21 @@ where
         let mut inner = std::mem::replace(&mut self.inner, clone);
         Box::pin(async move {
             let path = request.uri().path().to_owned();
+            let peer = request.extensions().get::<Peer>().cloned();
+            if let Some(peer) = &peer {
+                peer.called();
+            }
             if !path.starts_with("/grpc.health.v1.Health/") {
                 match admit(authenticator.as_ref(), request.headers(), &path).await {
-                    Ok(caller) => request.extensions_mut().insert(caller),
+                    Ok(caller) => {
+                        if let Some(peer) = &peer {
+                            peer.authenticated();
+                        }
+                        request.extensions_mut().insert(caller)
+                    }
                     Err(status) => {
                         if status.code() == Code::Unauthenticated {
-                            strangers.count(peer(request.extensions()));
+                            strangers.count(peer.map(|peer| peer.address()));
                         }
                         return Ok(status.into_http());
                     }

@@ -11,6 +11,8 @@ use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity
 use tonic::{Request, Status};
 
 use crate::error::{Error, Result};
+use crate::plaintext;
+use crate::secret_file;
 
 /// Receiving windows: the receiver's window bounds a download (window ÷ round trip).
 const STREAM_WINDOW: u32 = 8 << 20;
@@ -28,8 +30,10 @@ pub struct Target {
     pub ca_file: Option<PathBuf>,
     /// Our own certificate, PEM, where the server asks for one.
     pub cert_file: Option<PathBuf>,
-    /// Its key, PEM.
+    /// Its key, PEM. Nobody else may read the file ([`crate::secret_file`]).
     pub key_file: Option<PathBuf>,
+    /// Whether `http://` may lead to another machine, because something else encrypts.
+    pub plaintext: bool,
 }
 
 /// A channel that puts a token on each call.
@@ -39,7 +43,8 @@ impl Target {
     /// A channel that connects at its first call and again whenever it must.
     ///
     /// # Errors
-    /// [`Error::Transport`] for an unusable URL, [`Error::File`] for an unreadable certificate.
+    /// [`Error::Transport`] for an unusable URL, [`Error::PlaintextTarget`], [`Error::File`] for an unreadable
+    /// certificate, [`Error::Exposed`] for a key that others can read.
     pub fn channel(&self) -> Result<Channel> {
         let unusable = |error: tonic::transport::Error| {
             Error::Transport(format!("{:?} is not an address; expected http://HOST:PORT ({error})", self.url))
@@ -54,6 +59,7 @@ impl Target {
             .initial_connection_window_size(CONNECTION_WINDOW)
             .max_frame_size(FRAME)
             .tcp_nodelay(true);
+        plaintext::check_target(endpoint.uri(), self.plaintext)?;
         if self.url.starts_with("https:") {
             endpoint = endpoint.tls_config(self.tls()?).map_err(|error| {
                 let ca = match &self.ca_file {
@@ -80,7 +86,9 @@ impl Target {
             None => tls.with_enabled_roots(),
         };
         match (&self.cert_file, &self.key_file) {
-            (Some(cert), Some(key)) => Ok(tls.identity(Identity::from_pem(read(cert)?, read(key)?))),
+            (Some(cert), Some(key)) => {
+                Ok(tls.identity(Identity::from_pem(read(cert)?, secret_file::read(key)?)))
+            }
             (None, None) => Ok(tls),
             _ => Err(Error::Transport("a client certificate needs both a certificate and a key file".into())),
         }

@@ -22,6 +22,33 @@ pub enum Error {
         /// The system's answer.
         source: std::io::Error,
     },
+    /// A key or token file that others can read or change.
+    #[error(
+        "{} has mode {mode:04o}, so that others can read or change it; run `chmod 600 {}` (in Kubernetes: mount the \
+         Secret with defaultMode 0400 and an fsGroup)",
+        path.display(),
+        path.display()
+    )]
+    Exposed {
+        /// The file.
+        path: PathBuf,
+        /// Its permission bits.
+        mode: u32,
+    },
+    /// A service would take tokens and secrets unencrypted from other machines.
+    #[error(
+        "{0} can be reached by other machines and there are no certificates, so tokens and secrets would travel \
+         unencrypted; set tls.cert_file and tls.key_file, listen on 127.0.0.1, or set plaintext = true where something \
+         else encrypts"
+    )]
+    PlaintextListener(SocketAddr),
+    /// A client would send tokens and secrets unencrypted to another machine.
+    #[error(
+        "{0} is not this machine, and http:// would send tokens and secrets to it unencrypted; use https://, or allow it \
+         where something else encrypts: STRONGROOM_PLAINTEXT=true for the command line, plaintext = true beside the \
+         address in a configuration file"
+    )]
+    PlaintextTarget(String),
     /// The port is taken, or not ours to take.
     #[error("cannot listen on {address}: {source}; is another process using the port?")]
     Listen {

@@ -8,6 +8,8 @@ pub mod client;
 pub mod clock;
 pub mod config;
 mod error;
+mod logs;
+mod plaintext;
 mod printable;
 pub mod process;
 pub mod secret_file;
@@ -16,6 +18,7 @@ pub mod server;
 pub mod shutdown;
 pub mod status;
 mod strangers;
+pub mod stream_limits;
 pub mod trace;
 
 pub use auth::{Authenticator, Caller, Principal};

@@ -1,9 +1,16 @@
-//! One entry for every binary: the TLS provider, logs, the async runtime, the exit code.
+//! One entry for every binary: a process that cannot be dumped, the TLS provider, logs, the async runtime, the exit
+//! code.
+//!
+//! Secrets are in this process's memory while they are used. No core dump contains them, no process of the same user
+//! reads them through ptrace or /proc, and no program that is started from here gains privileges. They can still be
+//! swapped out: locking memory (mlock) needs unsafe code, which this project forbids; encrypt the swap, or have none,
+//! as Kubernetes does by default.
 
 use std::process::ExitCode;
 
-use tracing_subscriber::EnvFilter;
+use rustix::process::{Resource, Rlimit, setrlimit};
 
+use crate::logs;
 use crate::printable::printable_lines;
 
 /// Runs `main` to its end. An error is printed in one sentence and makes the exit code 1.
@@ -17,7 +24,8 @@ pub fn run_with_code<E: std::fmt::Display>(
     code: impl Fn(&E) -> u8,
 ) -> ExitCode {
     install_tls_provider();
-    init_logs();
+    logs::init();
+    harden();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return failed(&error, 1),
@@ -34,10 +42,26 @@ pub fn install_tls_provider() {
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
 }
 
-/// JSON lines on standard error; `STRONGROOM_LOG` selects levels (`info` by default).
-fn init_logs() {
-    let filter = EnvFilter::try_from_env("STRONGROOM_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
-    let _ = tracing_subscriber::fmt().json().with_env_filter(filter).with_writer(std::io::stderr).try_init();
+/// Before there are threads: each inherits `no_new_privs` from the one that starts it. A kernel or sandbox that
+/// refuses is worth a line, not an end: the service is no weaker than without it.
+fn harden() {
+    let nothing = Rlimit { current: Some(0), maximum: Some(0) };
+    warn_unless("core dumps cannot be limited", setrlimit(Resource::Core, nothing));
+    #[cfg(target_os = "linux")]
+    {
+        use rustix::process::{DumpableBehavior, set_dumpable_behavior};
+        // A limit of 0 does not hold for a kernel that pipes dumps to a program; this does.
+        let dumpable = set_dumpable_behavior(DumpableBehavior::NotDumpable);
+        warn_unless("core dumps and ptrace cannot be refused", dumpable);
+        let privileges = rustix::thread::set_no_new_privs(true);
+        warn_unless("new privileges cannot be refused", privileges);
+    }
+}
+
+fn warn_unless(problem: &str, result: rustix::io::Result<()>) {
+    if let Err(error) = result {
+        tracing::warn!(%error, "{problem}");
+    }
 }
 
 #[expect(clippy::print_stderr, reason = "the operator reads it there, also without logs")]

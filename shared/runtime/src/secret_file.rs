@@ -1,21 +1,49 @@
-//! Files that hold keys, tokens, or addresses with passwords.
+//! Files that hold keys, tokens, or addresses with passwords: read only where nobody else can read them too.
+//!
+//! The rule is the one by which PostgreSQL's client takes a private key (libpq, `sslkey`). A file of root may be
+//! readable by a group (0640 or less), because that is how Kubernetes mounts a Secret for a pod with `fsGroup`
+//! (root's, 0440); any other file is its owner's alone (0600 or less). Pipes and terminals have no modes that matter.
 
-use std::path::Path;
+use std::fs::File;
+use std::io::Read as _;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
 
-/// How some editors begin a text in UTF-8; no part of the text.
+/// More than any key, token, chain of certificates or URL.
+const MAX_BYTES: u64 = 1 << 20;
 const BYTE_ORDER_MARK: char = '\u{feff}';
 
-/// The text of a file, without a byte order mark. The caller wipes what it does not keep.
+/// Reads a file of at most 1 MiB whose mode keeps others out. The caller wipes what it does not keep.
 ///
 /// # Errors
-/// [`Error::File`] when it cannot be read or is not UTF-8.
+/// [`Error::File`] when it cannot be read or is longer, [`Error::Exposed`] when others could read or write it.
+pub fn read(path: &Path) -> Result<Vec<u8>> {
+    let failed = |source| Error::File { action: "read", path: path.to_owned(), source };
+    // The open file is judged, not the name, which could lead elsewhere a moment later.
+    let mut file = File::open(path).map_err(failed)?;
+    let metadata = file.metadata().map_err(failed)?;
+    if metadata.is_file() {
+        check(path, metadata.mode(), metadata.uid())?;
+    }
+    let mut bytes = Vec::with_capacity(usize::try_from(metadata.len().min(MAX_BYTES)).unwrap_or(0) + 1);
+    (&mut file).take(MAX_BYTES + 1).read_to_end(&mut bytes).map_err(failed)?;
+    if bytes.len() as u64 > MAX_BYTES {
+        return Err(failed(std::io::Error::other("it is longer than 1 MiB")));
+    }
+    Ok(bytes)
+}
+
+/// The same as text, without a byte order mark, with which some editors begin a file.
+///
+/// # Errors
+/// As [`read`], and [`Error::File`] when it is not UTF-8.
 pub fn read_text(path: &Path) -> Result<String> {
-    std::fs::read_to_string(path).map(without_mark).map_err(|source| Error::File {
+    String::from_utf8(read(path)?).map(without_mark).map_err(|_| Error::File {
         action: "read",
         path: path.to_owned(),
-        source,
+        source: std::io::Error::new(std::io::ErrorKind::InvalidData, "it is not text (UTF-8)"),
     })
 }
 
@@ -27,10 +55,64 @@ fn without_mark(mut text: String) -> String {
     text
 }
 
+fn check(path: &Path, mode: u32, owner: u32) -> Result<()> {
+    let allowed = if owner == 0 { 0o640 } else { 0o600 };
+    let mode = mode & 0o777;
+    // Execution is harmless.
+    if mode & 0o666 & !allowed == 0 {
+        return Ok(());
+    }
+    Err(Error::Exposed { path: PathBuf::from(path), mode })
+}
+
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "tests")]
-mod byte_order_mark_tests {
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
     use super::*;
+
+    #[test]
+    fn modes_are_judged_by_the_owner() {
+        let fits = |mode, owner| check(Path::new("f"), mode, owner).is_ok();
+        for mode in [0o400, 0o600, 0o700, 0o100_600] {
+            assert!(fits(mode, 1000) && fits(mode, 0), "{mode:o}");
+        }
+        for mode in [0o440, 0o640] {
+            assert!(!fits(mode, 1000), "{mode:o} of a user");
+            assert!(fits(mode, 0), "{mode:o} of root, as Kubernetes mounts a Secret");
+        }
+        for mode in [0o644, 0o604, 0o620, 0o660, 0o602, 0o666, 0o777] {
+            assert!(!fits(mode, 1000) && !fits(mode, 0), "{mode:o}");
+        }
+    }
+
+    #[test]
+    fn a_file_that_others_can_read_is_refused_by_name_mode_and_remedy() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), "secret").unwrap();
+        std::fs::set_permissions(file.path(), std::fs::Permissions::from_mode(0o644)).unwrap();
+        let message = read(file.path()).unwrap_err().to_string();
+        let name = file.path().to_str().unwrap();
+        for part in [name, "0644", &format!("chmod 600 {name}")] {
+            assert!(message.contains(part), "{message}");
+        }
+        assert!(!message.contains("secret"));
+        std::fs::set_permissions(file.path(), std::fs::Permissions::from_mode(0o600)).unwrap();
+        assert_eq!(read_text(file.path()).unwrap(), "secret");
+    }
+
+    #[test]
+    fn a_link_is_judged_by_its_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let (file, link) = (folder.path().join("f"), folder.path().join("l"));
+        std::fs::write(&file, "x").unwrap();
+        std::os::unix::fs::symlink(&file, &link).unwrap();
+        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o644)).unwrap();
+        assert!(matches!(read(&link), Err(Error::Exposed { mode: 0o644, .. })));
+        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
+        assert_eq!(read(&link).unwrap(), b"x");
+    }
 
     #[test]
     fn a_byte_order_mark_is_no_part_of_the_text() {
@@ -39,5 +121,14 @@ mod byte_order_mark_tests {
             std::fs::write(file.path(), written).unwrap();
             assert_eq!(read_text(file.path()).unwrap(), read);
         }
+    }
+
+    #[test]
+    fn what_is_too_long_or_no_text_is_refused() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), vec![b'x'; (1 << 20) + 1]).unwrap();
+        assert!(read(file.path()).unwrap_err().to_string().contains("longer than 1 MiB"));
+        std::fs::write(file.path(), [0xff]).unwrap();
+        assert!(read_text(file.path()).unwrap_err().to_string().contains("UTF-8"));
     }
 }

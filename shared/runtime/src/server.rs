@@ -1,5 +1,14 @@
 //! Serving gRPC: limits, keepalive, TLS, health and reflection, and an end that comes in time.
 
+mod answering;
+mod budget;
+pub(crate) mod connections;
+mod framing;
+mod incoming;
+mod limits;
+mod methods;
+mod receiving;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -8,21 +17,30 @@ use std::time::Duration;
 use serde::Deserialize;
 use tokio::net::TcpListener;
 use tonic::service::Routes;
-use tonic::transport::server::TcpIncoming;
 use tonic::transport::{Certificate, Identity, Server, ServerTlsConfig};
 use tonic_health::ServingStatus;
 
 use crate::auth::{AuthLayer, Authenticator};
 use crate::error::{Error, Result};
+use crate::plaintext;
+use crate::secret_file;
 use crate::shutdown::{DRAIN, Shutdown};
+use budget::Budget;
+use connections::Connections;
+use incoming::incoming;
+pub use limits::Limits;
+use receiving::{Patience, ReceiveLayer, STREAM_WINDOW};
 
-/// Certificates of a server. Without them it speaks plain HTTP/2: for loopback and meshes only.
+/// What a connection's streams may send before somebody reads it, together.
+const CONNECTION_WINDOW: u32 = 1 << 20;
+
+/// Certificates of a server. Without them it speaks plain HTTP/2: on loopback, and where that is allowed.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TlsConfig {
     /// The certificate chain, PEM.
     pub cert_file: PathBuf,
-    /// Its private key, PEM.
+    /// Its private key, PEM. Nobody else may read the file ([`secret_file`]).
     pub key_file: PathBuf,
     /// When given, clients must show a certificate of one of these authorities, PEM.
     pub client_ca_file: Option<PathBuf>,
@@ -40,34 +58,35 @@ pub struct Serve {
     pub authenticator: Arc<dyn Authenticator>,
     /// Encryption, if any.
     pub tls: Option<TlsConfig>,
+    /// Whether to serve other machines without it.
+    pub plaintext: bool,
+    /// What callers may take.
+    pub limits: Limits,
 }
 
-/// Binds `address`.
+/// Binds `address`, which must be loopback unless there is `tls` or `plaintext` is allowed.
 ///
 /// # Errors
-/// [`Error::Listen`] when the port is taken.
-pub async fn listen(address: SocketAddr) -> Result<TcpListener> {
+/// [`Error::PlaintextListener`]; [`Error::Listen`] when the port is taken.
+pub async fn listen(address: SocketAddr, tls: Option<&TlsConfig>, plaintext: bool) -> Result<TcpListener> {
+    plaintext::check_listener(address, tls.is_some(), plaintext)?;
     TcpListener::bind(address).await.map_err(|source| Error::Listen { address, source })
 }
 
 /// Serves until `shutdown`, then lets running calls go on for [`DRAIN`] at most.
 ///
 /// # Errors
-/// [`Error::Transport`] for unusable certificates, [`Error::Serve`] when the server ends by itself.
+/// [`Error::Transport`] for unusable certificates, [`Error::Exposed`] for a private key that others can read,
+/// [`Error::PlaintextListener`], [`Error::Serve`] when the server ends by itself.
 pub async fn serve(serve: Serve, shutdown: Shutdown) -> Result<()> {
+    if let Ok(address) = serve.listener.local_addr() {
+        plaintext::check_listener(address, serve.tls.is_some(), serve.plaintext)?;
+    }
     let (health, health_service) = tonic_health::server::health_reporter();
     for name in serve.services {
         health.set_service_status(*name, ServingStatus::Serving).await;
     }
-    let mut server = Server::builder()
-        .http2_keepalive_interval(Some(Duration::from_secs(30)))
-        .http2_keepalive_timeout(Some(Duration::from_secs(20)))
-        .max_concurrent_streams(1024)
-        .http2_max_header_list_size(16 * 1024)
-        .tcp_nodelay(true);
-    if let Some(tls) = &serve.tls {
-        server = server.tls_config(tls_config(tls)?)?;
-    }
+    let server = server(&serve.limits, serve.tls.as_ref())?;
     let names = serve.services;
     let stop = shutdown.clone();
     let draining = async move {
@@ -77,10 +96,13 @@ pub async fn serve(serve: Serve, shutdown: Shutdown) -> Result<()> {
         }
     };
     let routes = add_reflection(serve.routes, names)?.add_service(health_service);
+    let connections = Connections::new(serve.limits.connections);
+    let receiving = receiving(&serve.limits, serve.authenticator.domain());
     let serving = server
         .layer(AuthLayer::new(serve.authenticator))
+        .layer(receiving)
         .add_routes(routes)
-        .serve_with_incoming_shutdown(TcpIncoming::from(serve.listener).with_nodelay(Some(true)), draining);
+        .serve_with_incoming_shutdown(incoming(serve.listener, connections, &serve.limits), draining);
     tokio::select! {
         ended = serving => Ok(ended?),
         () = drained(&shutdown) => {
@@ -88,6 +110,29 @@ pub async fn serve(serve: Serve, shutdown: Shutdown) -> Result<()> {
             Ok(())
         }
     }
+}
+
+fn server(limits: &Limits, tls: Option<&TlsConfig>) -> Result<Server> {
+    // A peer that is gone is found by pings. `max_connection_age_grace` is left out: with it, tonic cuts the calls that
+    // run at that age.
+    let server = Server::builder()
+        .http2_keepalive_interval(Some(Duration::from_secs(30)))
+        .http2_keepalive_timeout(Some(Duration::from_secs(20)))
+        .max_connection_age(limits.connection_age)
+        .max_concurrent_streams(limits.streams)
+        .initial_stream_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
+        .http2_max_header_list_size(16 * 1024);
+    match tls {
+        Some(tls) => Ok(server.tls_config(tls_config(tls)?.timeout(limits.greeting))?),
+        None => Ok(server),
+    }
+}
+
+fn receiving(limits: &Limits, domain: &'static str) -> ReceiveLayer {
+    let budget = Budget::new(domain, limits.principal_bytes, limits.process_bytes);
+    let patience = Patience { idle: limits.receive_idle, total: limits.receive_total, domain };
+    ReceiveLayer { budget, patience }
 }
 
 async fn drained(shutdown: &Shutdown) {
@@ -115,7 +160,7 @@ fn add_reflection(routes: Routes, services: &'static [&'static str]) -> Result<R
 }
 
 fn tls_config(tls: &TlsConfig) -> Result<ServerTlsConfig> {
-    let identity = Identity::from_pem(read(&tls.cert_file)?, read(&tls.key_file)?);
+    let identity = Identity::from_pem(read(&tls.cert_file)?, secret_file::read(&tls.key_file)?);
     let config = ServerTlsConfig::new().identity(identity);
     Ok(match &tls.client_ca_file {
         Some(file) => config.client_ca_root(Certificate::from_pem(read(file)?)),

@@ -1,12 +1,15 @@
 //! gRPC errors as AIP-193 shapes them: one `ErrorInfo` with a stable reason, and the field named.
 //!
-//! Details travel in trailers, whose list is limited to 16 KiB: what is put in is cut to size here.
+//! Details travel in trailers, whose list is limited to 16 KiB: what is put in is cut to size here. It may repeat what
+//! a caller, a file or a database said, so it is made printable too.
 
 use std::collections::HashMap;
 use std::time::Duration;
 
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt as _};
+
+use crate::printable::printable;
 
 /// Longest message and metadata value, in bytes; longer ones are cut.
 const MAX_TEXT: usize = 1000;
@@ -48,6 +51,14 @@ pub fn exhausted(domain: &str, reason: &str, message: &str, retry: Duration) -> 
     Status::with_error_details(Code::ResourceExhausted, cut(message), details)
 }
 
+/// UNAVAILABLE with a delay after which another try makes sense.
+#[must_use]
+pub fn unavailable(domain: &str, reason: &str, message: &str, retry: Duration) -> Status {
+    let mut details = ErrorDetails::with_error_info(reason, domain, HashMap::new());
+    details.set_retry_info(Some(retry));
+    Status::with_error_details(Code::Unavailable, cut(message), details)
+}
+
 /// The stable reason of a status made here; empty for others.
 #[must_use]
 pub fn reason_of(status: &Status) -> String {
@@ -59,8 +70,9 @@ fn owned(metadata: &[(&str, &str)]) -> HashMap<String, String> {
 }
 
 fn cut(text: &str) -> String {
+    let text = printable(text);
     if text.len() <= MAX_TEXT {
-        return text.to_owned();
+        return text.into_owned();
     }
     let end = (0..=MAX_TEXT).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
     format!("{}…", &text[..end])
@@ -78,5 +90,18 @@ mod tests {
         assert_eq!(reason_of(&status), "INVALID_FIELD");
         let violations = status.get_details_bad_request().expect("it is there").field_violations;
         assert_eq!(violations[0].field, "display_name");
+    }
+    #[test]
+    fn no_text_of_a_status_reaches_a_terminal_as_it_was_sent() {
+        let hostile = "\x1b]52;c;Y2xp\x07\u{9b}8m\u{202e}\u{200b}";
+        let shown = r"\u{1b}]52;c;Y2xp\u{7}\u{9b}8m\u{202e}\u{200b}";
+        let status = bad_field("vault.strongroom", "BAD_NAME", hostile, hostile, &[("value", hostile)]);
+        assert_eq!(status.message(), format!("{shown}: {shown}"));
+        let violation = &status.get_details_bad_request().expect("it is there").field_violations[0];
+        assert_eq!((&*violation.field, &*violation.description), (shown, shown));
+        assert_eq!(status.get_details_error_info().expect("it is there").metadata["value"], shown);
+        let refusal = exhausted("vault.strongroom", "BUSY", hostile, Duration::from_secs(1));
+        assert_eq!(refusal.message(), shown);
+        assert_eq!(super::status(Code::Internal, "vault.strongroom", "X", hostile, &[]).message(), shown);
     }
 }

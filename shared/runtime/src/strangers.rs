@@ -5,9 +5,6 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use http::Extensions;
-use tonic::transport::server::{TcpConnectInfo, TlsConnectInfo};
-
 const MINUTE: Duration = Duration::from_secs(60);
 /// Peers that are told apart; the rest is counted as one.
 const MAX_PEERS: usize = 1000;
@@ -47,13 +44,6 @@ impl Strangers {
             tracing::warn!(peer, calls, "calls without a valid token in the last minute");
         }
     }
-}
-
-/// The peer's address, as the transport has it: behind a proxy it is the proxy's.
-pub(crate) fn peer(extensions: &Extensions) -> Option<IpAddr> {
-    let tcp = extensions.get::<TcpConnectInfo>();
-    let tls = extensions.get::<TlsConnectInfo<TcpConnectInfo>>().map(TlsConnectInfo::get_ref);
-    Some(tcp.or(tls)?.remote_addr()?.ip())
 }
 
 #[cfg(test)]

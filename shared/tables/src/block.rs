@@ -24,6 +24,8 @@ pub struct Block {
 #[derive(Default)]
 pub(crate) struct BlockBuilder {
     current: Vec<u8>,
+    /// Where the row begins that is being appended, its separator included.
+    row: usize,
     rows: u64,
     full: Vec<Block>,
 }
@@ -31,12 +33,18 @@ pub(crate) struct BlockBuilder {
 impl BlockBuilder {
     /// Where the next row is to be appended.
     pub(crate) fn begin_row(&mut self) -> &mut Vec<u8> {
+        self.row = self.current.len();
         if self.rows == 0 {
             self.current.reserve(BLOCK_SIZE + BLOCK_SIZE / 8);
         } else {
             self.current.extend_from_slice(SEPARATOR);
         }
         &mut self.current
+    }
+
+    /// Takes back what was appended since [`Self::begin_row`].
+    pub(crate) fn drop_row(&mut self) {
+        self.current.truncate(self.row);
     }
 
     /// Counts the row that was appended after [`Self::begin_row`].
@@ -89,6 +97,8 @@ mod tests {
         for row in [b"{}".as_slice(), b"{\"a\":1}", &giant, b"{\"b\":2}"] {
             builder.begin_row().extend_from_slice(row);
             builder.end_row();
+            builder.begin_row().extend_from_slice(b"unwanted");
+            builder.drop_row();
         }
         builder.finish();
         let blocks: Vec<Block> = builder.full().collect();

@@ -1,5 +1,7 @@
 //! Reading errors by what a caller can do about them, each one sentence that an operator can act on.
 
+use crate::fault::Fault;
+
 /// A result with this crate's error.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -7,14 +9,14 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// No connection could be made.
-    #[error("cannot reach the database {url} of source {name}: {source}")]
+    #[error("cannot reach the database {url} of source {name}: {fault}")]
     Unreachable {
         /// The source's name.
         name: String,
         /// The URL without its password.
         url: String,
-        /// The driver's error.
-        source: sqlx::Error,
+        /// What the driver reports.
+        fault: Fault,
     },
     /// The server did not answer in time.
     #[error("cannot reach the database {url} of source {name}: no answer within {seconds} s")]
@@ -29,6 +31,17 @@ pub enum Error {
     /// A SQLite file is not where the configuration says.
     #[error("source {name}: there is no file at {url}; check the path of the database")]
     NotThere {
+        /// The source's name.
+        name: String,
+        /// The URL that names the path.
+        url: String,
+    },
+    /// A SQLite file to which nothing was ever written. SQLite itself takes it for an empty database.
+    #[error(
+        "source {name}: the file at {url} is empty: no database was ever written to it; check the path, or start the \
+         application first"
+    )]
+    EmptyFile {
         /// The source's name.
         name: String,
         /// The URL that names the path.
@@ -93,23 +106,44 @@ pub enum Error {
     },
     /// Text that is not UTF-8, from a PostgreSQL database with the encoding SQL_ASCII.
     #[error(
-        "table {table} of source {name} holds text that is not UTF-8; the database has the encoding SQL_ASCII \
-         and must be converted before it can be exported"
+        "column {column} of table {table} of source {name} holds text that is not UTF-8; the database has the \
+         encoding SQL_ASCII and must be converted before it can be exported"
     )]
     NotUtf8 {
         /// The source's name.
         name: String,
         /// The table.
         table: String,
+        /// The column.
+        column: String,
+    },
+    /// A row is longer than an archive may hold.
+    #[error(
+        "table {table} of source {name}: {row} is longer than {limit} bytes, the most that an archive holds of one \
+         row (a byte of binary data takes two in PostgreSQL); exclude the table, or shorten the row"
+    )]
+    RowTooLarge {
+        /// The source's name.
+        name: String,
+        /// The table.
+        table: String,
+        /// Which row, by its place and never by its values: `row 7`, `the row at ctid (0,7)`, `the row with rowid 7`.
+        row: String,
+        /// The limit in bytes.
+        limit: u64,
     },
     /// Whoever received the blocks is gone.
     #[error("reading was cancelled: nobody receives the rows any more")]
     Cancelled,
     /// The server sent something that is not binary COPY data.
-    #[error("table {table}: the server sent a row that does not match the table's columns")]
+    #[error("table {table} of source {name}: the server sent {problem}")]
     Protocol {
+        /// The source's name.
+        name: String,
         /// The table.
         table: String,
+        /// What it sent, for example `a value of column "at" in an unknown form`.
+        problem: String,
     },
     /// A temporary copy could not be made.
     #[error("source {name}: cannot make a temporary folder for a copy of the database: {source}")]
@@ -120,14 +154,14 @@ pub enum Error {
         source: std::io::Error,
     },
     /// A statement failed.
-    #[error("{what} of source {name}: {source}")]
+    #[error("{what} of source {name}: {fault}")]
     Database {
         /// What was being done, for example `reading table users`.
         what: String,
         /// The source's name.
         name: String,
-        /// The driver's error.
-        source: strongroom_store::Error,
+        /// What the driver reports.
+        fault: Fault,
     },
     /// The database URL cannot be used.
     #[error(transparent)]
@@ -143,6 +177,8 @@ pub enum Kind {
     NotFound,
     /// The database user lacks a right.
     Permission,
+    /// Somebody must change the database, its server or the configuration first.
+    Precondition,
     /// The receiver is gone.
     Cancelled,
     /// Everything else: a wrong configuration, a defect or a damaged database.
@@ -154,26 +190,27 @@ impl Error {
     #[must_use]
     pub fn kind(&self) -> Kind {
         match self {
-            Self::Unreachable { .. } | Self::NoAnswer { .. } => Kind::Unavailable,
-            Self::Vanished { .. } | Self::LockTimeout { .. } => Kind::Unavailable,
+            Self::Unreachable { fault, .. } | Self::Database { fault, .. } => fault.kind(),
+            Self::NoAnswer { .. } | Self::Vanished { .. } | Self::LockTimeout { .. } => Kind::Unavailable,
             Self::NotThere { .. } | Self::Missing { .. } => Kind::NotFound,
             Self::Denied { .. } => Kind::Permission,
             Self::Cancelled => Kind::Cancelled,
-            Self::Database { source, .. } | Self::Store(source) => match source.kind() {
+            Self::Store(source) => match source.kind() {
                 strongroom_store::Kind::Unavailable => Kind::Unavailable,
                 _ => Kind::Internal,
             },
-            Self::Ambiguous { .. }
+            Self::EmptyFile { .. }
+            | Self::Ambiguous { .. }
             | Self::TimeColumn { .. }
             | Self::NotUtf8 { .. }
-            | Self::Protocol { .. }
-            | Self::TempCopy { .. } => Kind::Internal,
+            | Self::RowTooLarge { .. } => Kind::Precondition,
+            Self::Protocol { .. } | Self::TempCopy { .. } => Kind::Internal,
         }
     }
 
     /// Wraps a driver's error with what was being done.
-    pub(crate) fn database(name: &str, what: impl Into<String>, source: sqlx::Error) -> Self {
-        Self::Database { what: what.into(), name: name.to_owned(), source: source.into() }
+    pub(crate) fn database(name: &str, what: impl Into<String>, error: &sqlx::Error) -> Self {
+        Self::Database { what: what.into(), name: name.to_owned(), fault: Fault::of(error) }
     }
 
     pub(crate) fn missing(name: &str, what: impl Into<String>) -> Self {

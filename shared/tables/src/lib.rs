@@ -29,13 +29,17 @@
 
 mod block;
 mod error;
+mod fault;
+mod limit;
 mod names;
 mod options;
 mod postgres;
 mod snapshot;
 mod sqlite;
+mod times;
 
 pub use block::{BLOCK_SIZE, Block};
 pub use error::{Error, Kind, Result};
-pub use options::{Since, Skipped, SnapshotInfo, SnapshotOptions};
+pub use fault::Fault;
+pub use options::{Since, Skipped, SnapshotInfo, SnapshotOptions, UnreadableTimes};
 pub use snapshot::{Snapshot, list_tables, open_snapshot};

@@ -1,6 +1,8 @@
 //! What the caller of a snapshot chooses, and what it learns about the snapshot. Both engines and the type over them
 //! need these, so they belong below all three.
 
+use std::collections::HashSet;
+
 use strongroom_archive::schema::TableSchema;
 
 use crate::error::{Error, Result};
@@ -10,7 +12,8 @@ use crate::error::{Error, Result};
 pub struct SnapshotOptions {
     /// The source's name: it stands in every schema entry and error.
     pub source: String,
-    /// Tables to leave out, by archive name. Names that do not exist are ignored.
+    /// Tables and partitions to leave out, by archive name. [`open_snapshot`] ignores names that do not exist,
+    /// because a table may be dropped; [`list_tables`] refuses them, because they may be mistyped.
     pub exclude: Vec<String>,
     /// Only these tables, by archive name. A name that does not exist is an error.
     pub only: Option<Vec<String>>,
@@ -26,6 +29,21 @@ impl SnapshotOptions {
     #[must_use]
     pub fn new(source: impl Into<String>) -> Self {
         Self { source: source.into(), ..Self::default() }
+    }
+
+    /// Whether everything is wanted that is not excluded.
+    pub(crate) fn is_complete(&self) -> bool {
+        self.only.is_none()
+    }
+
+    /// Refuses names in `exclude` that are not among `known`.
+    pub(crate) fn check_exclude(&self, known: &HashSet<String>) -> Result<()> {
+        match self.exclude.iter().find(|name| !known.contains(*name)) {
+            Some(name) => {
+                Err(Error::missing(&self.source, format!("table {name:?}, which is to be excluded")))
+            }
+            None => Ok(()),
+        }
     }
 
     /// Whether the table called `name` is wanted.
@@ -48,7 +66,8 @@ impl SnapshotOptions {
 
 /// Rows whose time is known to be earlier are left out; rows without a time (NULL) as well.
 ///
-/// Times without a zone count as UTC; text is read as ISO 8601.
+/// Times without a zone count as UTC. Texts and numbers are read as many applications write them, and rows are kept
+/// whose value cannot be read: [`SnapshotInfo::unreadable_times`] counts them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Since {
     /// The time column.
@@ -64,15 +83,46 @@ pub struct SnapshotInfo {
     pub engine: String,
     /// `repeatable-read`, `read-transaction` or `vacuum-copy`.
     pub kind: &'static str,
-    /// Selected things that hold rows but are not exported.
+    /// What holds data and is left out: things that hold rows, columns, and data outside of tables.
     pub skipped: Vec<Skipped>,
+    /// Grows with each table that is read with a [`Since`].
+    pub unreadable_times: Vec<UnreadableTimes>,
+}
+
+/// Rows that were kept although their time is not known to be late enough.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnreadableTimes {
+    /// The table's archive name.
+    pub table: String,
+    /// The time column.
+    pub column: String,
+    /// How many.
+    pub rows: u64,
+}
+
+impl SnapshotInfo {
+    /// Notes what `filter` could not read, and says so in the log.
+    pub(crate) fn note_unreadable(&mut self, table: &TableSchema, column: &str, rows: u64) {
+        if rows == 0 {
+            return;
+        }
+        let (source, table) = (&table.source, table.name.clone());
+        tracing::warn!(
+            source,
+            table,
+            column,
+            rows,
+            "values of the time column are no times; their rows are kept"
+        );
+        self.unreadable_times.push(UnreadableTimes { table, column: column.to_owned(), rows });
+    }
 }
 
 /// Something that is left out, and why.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Skipped {
-    /// Its archive name, had it been exported.
+    /// Its archive name, had it been exported: of a table, `table.column`, a sequence, `large objects`.
     pub name: String,
-    /// A phrase such as `virtual table`.
+    /// A phrase such as `foreign table: its rows live in another database`.
     pub reason: String,
 }

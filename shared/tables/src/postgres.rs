@@ -7,27 +7,30 @@
 mod binary;
 mod copy;
 mod introspect;
+mod large;
+mod outside;
+mod partitions;
 mod relations;
+mod session;
 mod types;
 
-use std::time::Duration;
+use std::collections::HashSet;
 
 use futures_util::TryStreamExt;
 use sqlx::postgres::{PgConnectOptions, PgConnection};
-use sqlx::{AssertSqlSafe, ConnectOptions, Connection};
+use sqlx::{AssertSqlSafe, Connection};
 use strongroom_archive::schema::TableSchema;
 use strongroom_store::DatabaseUrl;
 use tokio::sync::mpsc;
 
 use crate::block::Block;
 use crate::error::{Error, Result};
+use crate::fault::sqlstate;
 use crate::names::{find_column, find_table, quoted};
 use crate::options::{Since, SnapshotInfo, SnapshotOptions};
 use introspect::{Found, Layout};
 use relations::Relation;
-
-/// How long a connection may take to be made.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+use session::{begin, connect, end, expect_raw_text, setting};
 
 /// An open transaction with what was found in it.
 pub(crate) struct PostgresSnapshot {
@@ -37,6 +40,8 @@ pub(crate) struct PostgresSnapshot {
     pub(crate) tables: Vec<TableSchema>,
     /// One for each of `tables`.
     layouts: Vec<Layout>,
+    /// Whether the database takes any bytes for text.
+    raw_text: bool,
 }
 
 impl PostgresSnapshot {
@@ -52,20 +57,25 @@ impl PostgresSnapshot {
         end(&mut connection, source).await?;
 
         begin(&mut connection, source).await?;
-        lock(&mut connection, source, &listed.selected).await?;
+        let mut locked = HashSet::new();
+        lock(&mut connection, source, &listed.selected, &mut locked).await?;
         let relations = relations::list(&mut connection, options).await?;
-        let is_new = |relation: &&Relation| !listed.selected.iter().any(|other| other.oid == relation.oid);
-        let new: Vec<Relation> = relations.selected.iter().filter(is_new).cloned().collect();
-        lock(&mut connection, source, &new).await?;
-        let Found { tables, layouts } =
-            introspect::tables(&mut connection, options, relations.selected).await?;
+        lock(&mut connection, source, &relations.selected, &mut locked).await?;
+        let selected = &relations.selected;
+        let Found { tables, mut layouts } = introspect::tables(&mut connection, options, selected).await?;
+        large::guard(&mut connection, selected, &tables, &mut layouts)
+            .await
+            .map_err(|error| Error::database(source, "looking for long rows", &error))?;
+        let mut skipped = relations.skipped;
+        if options.is_complete() {
+            let outside = outside::list(&mut connection, options).await;
+            skipped.extend(outside.map_err(|error| Error::database(source, "reading sequences", &error))?);
+        }
 
-        let info = SnapshotInfo {
-            engine: engine(&mut connection, source).await?,
-            kind: "repeatable-read",
-            skipped: relations.skipped,
-        };
-        Ok(Self { connection, source: source.clone(), info, tables, layouts })
+        let raw_text = setting(&mut connection, source, "server_encoding").await? == "SQL_ASCII";
+        let engine = engine(&setting(&mut connection, source, "server_version").await?);
+        let info = SnapshotInfo { engine, kind: "repeatable-read", skipped, unreadable_times: Vec::new() };
+        Ok(Self { connection, source: source.clone(), info, tables, layouts, raw_text })
     }
 
     pub(crate) async fn read_table(
@@ -75,7 +85,17 @@ impl PostgresSnapshot {
         blocks: &mpsc::Sender<Block>,
     ) -> Result<u64> {
         let at = find_table(&self.tables, table, &self.source)?;
-        copy::read(&mut self.connection, &self.tables[at], &self.layouts[at], since, blocks).await
+        if self.raw_text {
+            expect_raw_text(&mut self.connection, &self.source, true).await?;
+        }
+        let (table, layout) = (&self.tables[at], &self.layouts[at]);
+        let sent = copy::read(&mut self.connection, table, layout, since, blocks).await?;
+        if self.raw_text {
+            expect_raw_text(&mut self.connection, &self.source, false).await?;
+        }
+        let column = since.map(|since| since.column.as_str()).unwrap_or_default();
+        self.info.note_unreadable(table, column, sent.unreadable);
+        Ok(sent.rows)
     }
 
     pub(crate) async fn count_kids(&mut self, table: &str, column: &str) -> Result<Vec<(String, u64)>> {
@@ -87,9 +107,10 @@ impl PostgresSnapshot {
              WHERE t.{column}::text LIKE 'srv1.%' GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT 10000"
         );
         let mut counts: Vec<(String, i64)> = sqlx::query_as(AssertSqlSafe(sql))
+            .persistent(false)
             .fetch_all(&mut self.connection)
             .await
-            .map_err(|error| Error::database(&self.source, format!("counting keys in {table}"), error))?;
+            .map_err(|error| Error::database(&self.source, format!("counting keys in {table}"), &error))?;
         counts.sort();
         Ok(counts.into_iter().map(|(kid, count)| (kid, count.unsigned_abs())).collect())
     }
@@ -110,99 +131,53 @@ pub(crate) async fn list_tables(
     let mut connection = connect(url, connect_to, &options.source).await?;
     begin(&mut connection, &options.source).await?;
     let relations = relations::list(&mut connection, options).await?;
-    let found = introspect::tables(&mut connection, options, relations.selected).await?;
+    options.check_exclude(&relations.known)?;
+    let found = introspect::tables(&mut connection, options, &relations.selected).await?;
     if let Err(error) = connection.close().await {
         tracing::debug!(source = options.source, %error, "the connection did not close cleanly");
     }
     Ok(found.tables)
 }
 
-/// Statements are not kept prepared: each runs once, and a connection pooler in between may not know them.
-async fn connect(url: &DatabaseUrl, connect_to: &PgConnectOptions, source: &str) -> Result<PgConnection> {
-    let options = connect_to
-        .clone()
-        .application_name("strongroom")
-        .statement_cache_capacity(0)
-        .disable_statement_logging();
-    match tokio::time::timeout(CONNECT_TIMEOUT, PgConnection::connect_with(&options)).await {
-        Ok(Ok(connection)) => Ok(connection),
-        Ok(Err(error)) => {
-            Err(Error::Unreachable { name: source.to_owned(), url: url.to_string(), source: error })
-        }
-        Err(_) => Err(Error::NoAnswer {
-            name: source.to_owned(),
-            url: url.to_string(),
-            seconds: CONNECT_TIMEOUT.as_secs(),
-        }),
-    }
-}
-
-/// The settings that values are printed by, and limits that must not end a long export. All are local to the
-/// transaction. `client_connection_check_interval` ends a query whose client has left.
-const BEGIN: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;
-SET LOCAL search_path = pg_catalog;
-SET LOCAL TimeZone = 'UTC';
-SET LOCAL DateStyle = 'ISO, MDY';
-SET LOCAL IntervalStyle = 'postgres';
-SET LOCAL extra_float_digits = 3;
-SET LOCAL bytea_output = 'hex';
-SET LOCAL lc_monetary = 'C';
-SET LOCAL row_security = off;
-SET LOCAL statement_timeout = 0;
-SET LOCAL idle_in_transaction_session_timeout = 0;
-SET LOCAL lock_timeout = '5s';
-";
-
-async fn begin(connection: &mut PgConnection, source: &str) -> Result<()> {
-    let version = connection.server_version_num().unwrap_or(0);
-    let mut sql = BEGIN.to_owned();
-    if version >= 140_000 {
-        sql.push_str("SET LOCAL client_connection_check_interval = '1s';\n");
-    }
-    if version >= 170_000 {
-        sql.push_str("SET LOCAL transaction_timeout = 0;\n");
-    }
-    sqlx::raw_sql(AssertSqlSafe(sql))
-        .execute(connection)
-        .await
-        .map_err(|error| Error::database(source, "beginning the snapshot", error))?;
-    Ok(())
-}
-
-async fn end(connection: &mut PgConnection, source: &str) -> Result<()> {
-    sqlx::raw_sql("ROLLBACK")
-        .execute(connection)
-        .await
-        .map_err(|error| Error::database(source, "listing the tables", error))?;
-    Ok(())
-}
-
-/// Locks in one round trip. The number of statements that succeeded tells which table failed.
-async fn lock(connection: &mut PgConnection, source: &str, relations: &[Relation]) -> Result<()> {
+/// Locks, in one round trip, what is not in `locked` yet. The number of statements that succeeded tells which table
+/// failed.
+async fn lock(
+    connection: &mut PgConnection,
+    source: &str,
+    relations: &[Relation],
+    locked: &mut HashSet<String>,
+) -> Result<()> {
     let mut sql = String::new();
+    let mut order = Vec::new();
     for relation in relations {
-        sql.push_str(&format!("LOCK TABLE {} IN ACCESS SHARE MODE;\n", relation.from()));
+        for table in relation.locks() {
+            if locked.contains(&table) {
+                continue;
+            }
+            sql.push_str(&format!("LOCK TABLE {table} IN ACCESS SHARE MODE;\n"));
+            locked.insert(table);
+            order.push(relation);
+        }
     }
     if sql.is_empty() {
         return Ok(());
     }
-    let mut locked = 0;
+    let mut done = 0;
     let mut results = sqlx::raw_sql(AssertSqlSafe(sql)).execute_many(connection);
     loop {
         match results.try_next().await {
-            Ok(Some(_)) => locked += 1,
+            Ok(Some(_)) => done += 1,
             Ok(None) => return Ok(()),
-            Err(error) => return Err(lock_error(source, relations.get(locked), error)),
+            Err(error) => return Err(lock_error(source, order.get(done).copied(), &error)),
         }
     }
 }
 
 /// 42P01 is an undefined table, 3F000 an undefined schema, 55P03 a lock timeout, 42501 a missing right.
-fn lock_error(source: &str, relation: Option<&Relation>, error: sqlx::Error) -> Error {
-    let code = error.as_database_error().and_then(|error| error.code()).map(|code| code.into_owned());
+fn lock_error(source: &str, relation: Option<&Relation>, error: &sqlx::Error) -> Error {
     let (name, table) =
         (source.to_owned(), relation.map(|relation| relation.name.clone()).unwrap_or_default());
-    match (relation, code.as_deref()) {
+    match (relation, sqlstate(error)) {
         (Some(_), Some("42P01" | "3F000")) => Error::Vanished { name, table },
         (Some(_), Some("55P03")) => Error::LockTimeout { name, table },
         (Some(relation), Some("42501")) => {
@@ -213,10 +188,6 @@ fn lock_error(source: &str, relation: Option<&Relation>, error: sqlx::Error) -> 
 }
 
 /// `15.18 (Debian …)` becomes `PostgreSQL 15.18`.
-async fn engine(connection: &mut PgConnection, source: &str) -> Result<String> {
-    let version: String = sqlx::query_scalar("SELECT current_setting('server_version')")
-        .fetch_one(connection)
-        .await
-        .map_err(|error| Error::database(source, "asking for the version", error))?;
-    Ok(format!("PostgreSQL {}", version.split(' ').next().unwrap_or(&version)))
+fn engine(version: &str) -> String {
+    format!("PostgreSQL {}", version.split(' ').next().unwrap_or(version))
 }

@@ -3,8 +3,12 @@
 //! A deferred transaction has no snapshot before its first read, so the list of tables is read inside it.
 //! In WAL mode writers go on meanwhile; in any other mode they wait, and the log says so.
 
+mod foreign;
 mod introspect;
+mod large;
+mod outside;
 mod rows;
+mod tokens;
 
 use std::path::Path;
 
@@ -17,6 +21,7 @@ use tokio::sync::mpsc;
 
 use crate::block::Block;
 use crate::error::{Error, Result};
+use crate::fault::{Fault, sqlite_code};
 use crate::names::{find_column, find_table, quoted};
 use crate::options::{Since, SnapshotInfo, SnapshotOptions};
 
@@ -28,31 +33,43 @@ pub(crate) struct SqliteSnapshot {
     source: String,
     pub(crate) info: SnapshotInfo,
     pub(crate) tables: Vec<TableSchema>,
+    /// See [`large`].
+    guarded: bool,
 }
 
 impl SqliteSnapshot {
     pub(crate) async fn open(url: &DatabaseUrl, path: &Path, options: &SnapshotOptions) -> Result<Self> {
         let source = &options.source;
-        let mut connection = connect(url, path, source).await?;
+        let mut connection = connect(url, path, source, ROWS).await?;
         let mut copy = None;
         if options.temp_copy {
-            let folder = copy_database(&mut connection, source).await?;
-            connection = connect(url, &folder.path().join(COPY), source).await?;
-            copy = Some(folder);
-        } else {
+            copy = copy_database(&mut connection, source).await?;
+        }
+        let copied = copy.as_ref().map(|folder| folder.path().join(COPY));
+        if copied.is_none() {
             warn_unless_wal(&mut connection, source).await?;
         }
-        sqlx::query("BEGIN")
-            .execute(&mut connection)
-            .await
-            .map_err(|error| Error::database(source, "beginning the snapshot", error))?;
-        let found = introspect::tables(&mut connection, options)
-            .await
-            .map_err(|error| Error::database(source, "listing the tables", error))?;
+        let guarded = large::is_possible(&mut connection).await.map_err(opening(source))?;
+        let is_binary =
+            guarded && large::has_binary_columns(&mut connection).await.map_err(opening(source))?;
+        if is_binary || copied.is_some() {
+            let rows = if is_binary { large::FEW_ROWS } else { ROWS };
+            connection = connect(url, copied.as_deref().unwrap_or(path), source, rows).await?;
+        }
+        let failed = |what: &'static str| move |error| Error::database(source, what, &error);
+        sqlx::query("BEGIN").execute(&mut connection).await.map_err(failed("beginning the snapshot"))?;
+        let found =
+            introspect::tables(&mut connection, options, true).await.map_err(failed("listing the tables"))?;
         options.check_only(&found.tables)?;
+        let mut skipped = found.skipped;
+        if options.is_complete() {
+            skipped
+                .extend(outside::list(&mut connection).await.map_err(failed("reading the file's header"))?);
+        }
         let kind = if copy.is_some() { "vacuum-copy" } else { "read-transaction" };
-        let info = SnapshotInfo { engine: found.engine, kind, skipped: found.skipped };
-        Ok(Self { connection, _copy: copy, source: source.clone(), info, tables: found.tables })
+        let info = SnapshotInfo { engine: found.engine, kind, skipped, unreadable_times: Vec::new() };
+        let (source, tables) = (source.clone(), found.tables);
+        Ok(Self { connection, _copy: copy, source, info, tables, guarded })
     }
 
     pub(crate) async fn read_table(
@@ -62,7 +79,10 @@ impl SqliteSnapshot {
         blocks: &mpsc::Sender<Block>,
     ) -> Result<u64> {
         let table = &self.tables[find_table(&self.tables, table, &self.source)?];
-        rows::read(&mut self.connection, table, since, blocks).await
+        let sent = rows::read(&mut self.connection, table, since, self.guarded, blocks).await?;
+        let column = since.map(|since| since.column.as_str()).unwrap_or_default();
+        self.info.note_unreadable(table, column, sent.unreadable);
+        Ok(sent.rows)
     }
 
     pub(crate) async fn count_kids(&mut self, table: &str, column: &str) -> Result<Vec<(String, u64)>> {
@@ -75,7 +95,7 @@ impl SqliteSnapshot {
         );
         let mut counts: Vec<(String, i64)> =
             sqlx::query_as(AssertSqlSafe(sql)).fetch_all(&mut self.connection).await.map_err(|error| {
-                Error::database(&self.source, format!("counting keys in {}", table.name), error)
+                Error::database(&self.source, format!("counting keys in {}", table.name), &error)
             })?;
         counts.sort();
         Ok(counts.into_iter().map(|(kid, count)| (kid, count.unsigned_abs())).collect())
@@ -94,10 +114,11 @@ pub(crate) async fn list_tables(
     path: &Path,
     options: &SnapshotOptions,
 ) -> Result<Vec<TableSchema>> {
-    let mut connection = connect(url, path, &options.source).await?;
-    let found = introspect::tables(&mut connection, options)
+    let mut connection = connect(url, path, &options.source, ROWS).await?;
+    let found = introspect::tables(&mut connection, options, false)
         .await
-        .map_err(|error| Error::database(&options.source, "listing the tables", error))?;
+        .map_err(|error| Error::database(&options.source, "listing the tables", &error))?;
+    options.check_exclude(&found.known)?;
     options.check_only(&found.tables)?;
     Ok(found.tables)
 }
@@ -105,38 +126,66 @@ pub(crate) async fn list_tables(
 /// The copy's name in its folder.
 const COPY: &str = "copy.sqlite";
 
-async fn connect(url: &DatabaseUrl, path: &Path, source: &str) -> Result<SqliteConnection> {
+/// Rows that the driver keeps ready: its own figure.
+const ROWS: usize = 50;
+
+/// `rows`: how many the driver keeps ready.
+async fn connect(url: &DatabaseUrl, path: &Path, source: &str, rows: usize) -> Result<SqliteConnection> {
+    let (name, shown) = (source.to_owned(), url.to_string());
     if !path.exists() {
-        return Err(Error::NotThere { name: source.to_owned(), url: url.to_string() });
+        return Err(Error::NotThere { name, url: shown });
     }
-    let options: SqliteConnectOptions = DatabaseUrl::sqlite_reader(path).disable_statement_logging();
-    SqliteConnection::connect_with(&options).await.map_err(|error| Error::Unreachable {
-        name: source.to_owned(),
-        url: url.to_string(),
-        source: error,
-    })
+    let options: SqliteConnectOptions =
+        DatabaseUrl::sqlite_reader(path).row_buffer_size(rows).disable_statement_logging();
+    let mut connection = SqliteConnection::connect_with(&options).await.map_err(|error| {
+        Error::Unreachable { name: name.clone(), url: shown.clone(), fault: Fault::of(&error) }
+    })?;
+    let pages: i64 = sqlx::query_scalar("PRAGMA main.page_count")
+        .fetch_one(&mut connection)
+        .await
+        .map_err(opening(source))?;
+    if pages == 0 {
+        return Err(Error::EmptyFile { name, url: shown });
+    }
+    foreign::create_collations(&mut connection).await.map_err(opening(source))?;
+    Ok(connection)
+}
+
+fn opening(source: &str) -> impl Fn(sqlx::Error) -> Error + '_ {
+    |error| Error::database(source, "opening the database", &error)
 }
 
 /// The folder is readable by this user alone (0700): the copy is as secret as the database.
-async fn copy_database(connection: &mut SqliteConnection, source: &str) -> Result<TempDir> {
+///
+/// A copy is made by running the schema's statements, and so not without the functions that its indexes call: `None`
+/// then, and the database is read in place.
+async fn copy_database(connection: &mut SqliteConnection, source: &str) -> Result<Option<TempDir>> {
+    const ERROR: i32 = 1;
     let folder = tempfile::Builder::new()
         .prefix("strongroom-copy-")
         .tempdir()
         .map_err(|error| Error::TempCopy { name: source.to_owned(), source: error })?;
     let target = folder.path().join(COPY);
-    sqlx::query("VACUUM main INTO ?1")
+    let copied = sqlx::query("VACUUM main INTO ?1")
         .bind(target.to_string_lossy().into_owned())
         .execute(connection)
-        .await
-        .map_err(|error| Error::database(source, "copying the database", error))?;
-    Ok(folder)
+        .await;
+    match copied {
+        Ok(_) => Ok(Some(folder)),
+        Err(error) if sqlite_code(&error) == ERROR => {
+            let error = Fault::of(&error);
+            tracing::warn!(source, %error, "a temporary copy cannot be made; the database is read in place");
+            Ok(None)
+        }
+        Err(error) => Err(Error::database(source, "copying the database", &error)),
+    }
 }
 
 async fn warn_unless_wal(connection: &mut SqliteConnection, source: &str) -> Result<()> {
     let mode: String = sqlx::query_scalar("PRAGMA main.journal_mode")
         .fetch_one(connection)
         .await
-        .map_err(|error| Error::database(source, "opening the database", error))?;
+        .map_err(opening(source))?;
     if mode != "wal" {
         tracing::warn!(
             source,

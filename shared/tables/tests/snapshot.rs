@@ -255,7 +255,7 @@ async fn kids_and_times(url: &str, by_date: u64) {
         assert_eq!(snapshot.read_table("times", Some(&since), &blocks).await.unwrap(), count, "{column}");
         received.recv().await.unwrap();
     }
-    for (column, kind) in [("n", Kind::Internal), ("ghost", Kind::NotFound)] {
+    for (column, kind) in [("n", Kind::Precondition), ("ghost", Kind::NotFound)] {
         let since = Since { column: column.to_owned(), from: FROM };
         let error = snapshot.read_table("times", Some(&since), &blocks).await.unwrap_err();
         assert_eq!(error.kind(), kind, "{error}");

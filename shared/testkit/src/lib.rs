@@ -1,11 +1,12 @@
-//! What tests of several crates share: fresh databases, a clock that is set, builders for requests, the encodings of
-//! a secret that a search looks for.
+//! What tests of several crates share: fresh databases, a clock that is set, private files, builders for requests, the
+//! encodings of a secret that a search looks for.
 //!
 //! A dev-dependency only. Everything here panics on failure: a test that cannot be set up has failed.
 #![expect(clippy::unwrap_used, reason = "only tests use it, and a panic is how a test fails")]
 
 mod clock;
 mod database;
+mod private;
 pub mod requests;
 mod ring;
 pub mod secrets;
@@ -13,5 +14,6 @@ mod twins;
 
 pub use clock::ManualClock;
 pub use database::TestDb;
+pub use private::write_private;
 pub use ring::open_ring;
 pub use twins::assert_twins;

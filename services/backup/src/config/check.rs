@@ -84,6 +84,13 @@ fn check_source(source: &SourceConfig) -> Result<()> {
         return refused(format!("source {name}: give either url or url_file"));
     }
     check_kind_options(source)?;
+    if let Some(prefix) = &source.table_prefix
+        && (prefix.is_empty() || prefix.len() > 60 || prefix.chars().any(char::is_control))
+    {
+        return refused(format!(
+            "source {name}: table_prefix {prefix:?} must have 1 to 60 bytes and no control characters"
+        ));
+    }
     for (list, elements) in [("exclude", &source.exclude), ("schemas", &source.schemas)] {
         check_elements(source, list, elements)?;
     }
@@ -146,9 +153,11 @@ fn check_kind_options(source: &SourceConfig) -> Result<()> {
         ("path", source.path.is_some(), kind == SourceKind::Files),
         ("exclude", !source.exclude.is_empty(), is_database),
         ("optional", !source.optional.is_empty(), !is_service),
+        ("table_prefix", source.table_prefix.is_some(), kind != SourceKind::Files),
         ("encrypted_columns", !source.encrypted_columns.is_empty(), is_database),
         ("token_file", source.token_file.is_some(), is_service),
         ("ca_file", source.ca_file.is_some(), is_service),
+        ("plaintext", source.plaintext, is_service),
     ] {
         if given && !fits {
             let (name, kind) = (&source.name, kind.name());

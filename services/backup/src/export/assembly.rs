@@ -11,7 +11,7 @@ use strongroom_api::backup::v1::ExportBackupResponse;
 use strongroom_api::backup::v1::export_backup_response::{Header, Message, Trailer};
 use strongroom_api::time::timestamp;
 use strongroom_api::vault::v1::AuditOutcome;
-use strongroom_archive::{Compression, ManifestHead};
+use strongroom_archive::{Compression, EncryptedColumn, Limits, ManifestHead};
 use strongroom_runtime::Clock;
 use tokio_util::sync::CancellationToken;
 
@@ -24,7 +24,7 @@ use crate::config::AppConfig;
 use crate::error::{Error, Result};
 use crate::operation::{Ended, Outlet};
 use crate::seal::{Seal, SealPolicy};
-use crate::sources::{OpenSource, Sources, check_unique};
+use crate::sources::{Names, OpenSource, Sources, in_archive};
 use crate::vault_client::{KeyRing, VaultClient};
 
 /// What all exports of a process use.
@@ -60,13 +60,13 @@ impl Export {
         outlet: Outlet<ExportBackupResponse>,
         stop: CancellationToken,
     ) -> Result<Ended<ExportBackupResponse>> {
-        let open = self.open_sources().await?;
+        let Opened { sources: open, names } = self.open_sources().await?;
         let vault = &self.context.vault;
         let ring = vault.key_ring().await?;
-        let mut head = self.manifest_head(&open, &ring).await?;
+        let mut head = self.manifest_head(&open, &names, &ring).await?;
         outlet.send(self.header()).await?;
         let pipeline = Pipeline::start(outlet.clone(), vault.clone(), stop, self.shape(&open));
-        let summary = match feed(&pipeline, open).await {
+        let summary = match feed(&pipeline, open, &names).await {
             Ok(Fed { rows, census }) => {
                 census.complete(&mut head.kids, &ring);
                 census.report(vault, &ring, self.time.as_microsecond()).await;
@@ -82,16 +82,25 @@ impl Export {
     }
 
     /// Opens all snapshots at once and before anything is read, so that they lie close together.
-    async fn open_sources(&self) -> Result<Vec<OpenSource>> {
-        let sources = self.context.sources.all();
+    async fn open_sources(&self) -> Result<Opened> {
+        let all = &self.context.sources;
         let reads = self.plan.reads.iter();
-        let open = try_join_all(reads.map(|(at, choice)| sources[*at].open(choice))).await?;
-        let names = open.iter().flat_map(|source| source.tables());
-        check_unique(names.map(|table| (table.source.as_str(), table.name.as_str())))?;
-        Ok(open)
+        let sources = try_join_all(reads.map(|(at, choice)| all.all()[*at].open(choice))).await?;
+        let assigned = match &self.plan.names {
+            Some(names) => names.clone(),
+            None => all.names_of(&sources)?,
+        };
+        check_entries(&sources)?;
+        let places = self.plan.reads.iter().map(|(at, _)| *at).collect();
+        Ok(Opened { sources, names: TableNames { assigned, places } })
     }
 
-    async fn manifest_head(&self, open: &[OpenSource], ring: &KeyRing) -> Result<ManifestHead> {
+    async fn manifest_head(
+        &self,
+        open: &[OpenSource],
+        names: &TableNames,
+        ring: &KeyRing,
+    ) -> Result<ManifestHead> {
         let mut kids: Vec<String> = open.iter().flat_map(|source| source.kids()).cloned().collect();
         kids.sort();
         kids.dedup();
@@ -105,7 +114,7 @@ impl Export {
             producer: concat!("strongroom-backup ", env!("CARGO_PKG_VERSION")).to_owned(),
             root_key_id: Some(ring.root_key_id.clone()),
             kids,
-            encrypted_columns: open.iter().flat_map(|source| source.encrypted()).cloned().collect(),
+            encrypted_columns: names.columns(open)?,
             audit_head: self.context.vault.audit_head().await?,
             sources: open.iter().map(|source| source.record().clone()).collect(),
             partial: self.plan.partial.clone(),
@@ -129,6 +138,10 @@ impl Export {
     }
 
     fn trailer(&self, summary: Summary) -> ExportBackupResponse {
+        let mut left_out = summary.left_out;
+        for source in &self.plan.unread {
+            left_out.add(source, "", UNREAD);
+        }
         let trailer = Trailer {
             archive_id: self.archive_id.clone(),
             size_bytes: summary.file.bytes,
@@ -137,9 +150,57 @@ impl Export {
             tables: summary.tables,
             rows: summary.rows,
             files: summary.files,
+            left_out: left_out.first,
+            left_out_total: left_out.total,
         };
         ExportBackupResponse { message: Some(Message::Trailer(trailer)) }
     }
+}
+
+/// Said of a source that the archive has nothing of.
+const UNREAD: &str = "could not be read since the service started, so its tables were not considered when the tables \
+    of later sources got their names; a table_prefix makes names independent of it";
+
+/// The sources of one archive.
+struct Opened {
+    sources: Vec<OpenSource>,
+    names: TableNames,
+}
+
+/// Names in the archive of what was opened.
+struct TableNames {
+    assigned: Names,
+    /// Where among all sources each of those is that were opened.
+    places: Vec<usize>,
+}
+
+impl TableNames {
+    /// Of a table of the opened source at `index`.
+    fn of(&self, index: usize, own: &str) -> Result<String> {
+        let name = self.places.get(index).and_then(|at| self.assigned.of(*at, own));
+        name.map(str::to_owned).ok_or_else(|| Error::Defect(format!("the table {own:?} has no name")))
+    }
+
+    fn columns(&self, open: &[OpenSource]) -> Result<Vec<EncryptedColumn>> {
+        let mut columns = Vec::new();
+        for (index, source) in open.iter().enumerate() {
+            for column in source.encrypted() {
+                columns.push(in_archive(column, &self.of(index, &column.table)?)?);
+            }
+        }
+        Ok(columns)
+    }
+}
+
+/// So that an export need not fail half-way. A table takes two entries; ring, manifest and signature one each.
+fn check_entries(open: &[OpenSource]) -> Result<()> {
+    let tables: usize = open.iter().map(|source| source.tables().len()).sum();
+    let files: usize = open.iter().filter_map(OpenSource::files).map(|set| set.files().len()).sum();
+    let limit = Limits::V1.entries;
+    if (2 * tables + files + 3) as u64 <= limit {
+        return Ok(());
+    }
+    Err(Error::TooManyEntries { tables, files, limit })
 }
 
 /// What was read.
@@ -150,13 +211,14 @@ struct Fed {
 }
 
 /// Reads every table and file of every source into `pipeline`, and ends each snapshot as soon as it was read.
-async fn feed(pipeline: &Pipeline, open: Vec<OpenSource>) -> Result<Fed> {
+async fn feed(pipeline: &Pipeline, open: Vec<OpenSource>, names: &TableNames) -> Result<Fed> {
     let mut fed = Fed::default();
-    for mut source in open {
-        for schema in source.tables().to_vec() {
-            let name = schema.name.clone();
+    for (index, mut source) in open.into_iter().enumerate() {
+        for mut schema in source.tables().to_vec() {
+            let name = names.of(index, &schema.name)?;
+            let own = std::mem::replace(&mut schema.name, name);
             let blocks = pipeline.start_table(schema).await?;
-            fed.rows += source.read_table(&name, &blocks).await?;
+            fed.rows += source.read_table(&own, &blocks).await?;
         }
         if let Some(files) = source.files() {
             pipeline.write_files(Arc::clone(files)).await?;

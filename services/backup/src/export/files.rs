@@ -6,6 +6,7 @@ use std::io::{ErrorKind, Read as _, Write};
 
 use strongroom_archive::ArchiveWriter;
 
+use super::gone::Gone;
 use super::progress::Reporter;
 use crate::error::{Error, Result};
 use crate::sources::{FileSet, ListedFile};
@@ -13,7 +14,8 @@ use crate::sources::{FileSet, ListedFile};
 /// How much is read at once.
 const BLOCK: usize = 128 << 10;
 
-/// Writes all files of `set`, each with the size it was listed with.
+/// Writes all files of `set`, each with the size it was listed with. Returns those that are gone by now: a file that
+/// is removed in time is not in a backup either.
 ///
 /// # Errors
 /// [`Error::FileShrank`], [`Error::FileReplaced`] and [`Error::FileUnreadable`] with the file's name, and those of the
@@ -22,13 +24,18 @@ pub(super) fn write_set<W: Write>(
     archive: &mut ArchiveWriter<W>,
     set: &FileSet,
     reporter: &mut Reporter<'_>,
-) -> Result<()> {
+) -> Result<Gone> {
+    let mut gone = Gone::default();
     let mut block = vec![0; BLOCK];
     reporter.begin_set(set.name())?;
     for file in set.files() {
         reporter.begin_file(set.name(), &file.path)?;
+        let Some(mut open) = set.open(file)? else {
+            tracing::warn!(source = set.name(), file = file.path, "a file was removed after the listing");
+            gone.add(&file.path);
+            continue;
+        };
         archive.start_file(set.name(), &file.path)?;
-        let mut open = set.open(file)?;
         let mut left = file.bytes;
         while left > 0 {
             let most = usize::try_from(left).unwrap_or(BLOCK).min(BLOCK);
@@ -43,7 +50,8 @@ pub(super) fn write_set<W: Write>(
         archive.finish_file(has_grown(set, file, &open)?)?;
         reporter.end_file();
     }
-    reporter.end_set()
+    reporter.end_set()?;
+    Ok(gone)
 }
 
 fn read(file: &mut File, block: &mut [u8]) -> std::io::Result<usize> {

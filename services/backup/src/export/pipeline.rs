@@ -19,8 +19,10 @@ use super::chunk::{ChunkWriter, FileSummary};
 use super::envelope::Envelope;
 use super::exit::Exit;
 use super::files;
+use super::gone::Gone;
 use super::progress::Reporter;
 use crate::error::{Error, Result};
+use crate::left_out::LeftOuts;
 use crate::operation::Outlet;
 use crate::seal::Seal;
 use crate::sources::FileSet;
@@ -30,7 +32,7 @@ use crate::vault_client::VaultClient;
 const BLOCKS: usize = 4;
 
 /// What was written.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Summary {
     /// The file.
     pub(crate) file: FileSummary,
@@ -40,6 +42,8 @@ pub(crate) struct Summary {
     pub(crate) rows: i64,
     /// Files of all file sets.
     pub(crate) files: i64,
+    /// What the sources have beside that.
+    pub(crate) left_out: LeftOuts,
 }
 
 enum Step {
@@ -131,6 +135,7 @@ fn write(mut steps: mpsc::Receiver<Step>, exit: &Exit, shape: &Shape) -> Result<
     let envelope = Envelope::create(chunks, shape.seal.as_deref())?;
     let mut archive = ArchiveWriter::create(envelope, Limits::V1, shape.compression);
     let mut reporter = Reporter::create(exit, shape.tables, shape.files);
+    let mut gone: Vec<(String, Gone)> = Vec::new();
     while let Some(step) = steps.blocking_recv() {
         match step {
             Step::Table { schema, mut blocks } => {
@@ -144,15 +149,29 @@ fn write(mut steps: mpsc::Receiver<Step>, exit: &Exit, shape: &Shape) -> Result<
                 archive.finish_table()?;
                 reporter.end_table()?;
             }
-            Step::Files(set) => files::write_set(&mut archive, &set, &mut reporter)?,
-            Step::Finish { ring, head } => {
+            Step::Files(set) => {
+                let removed = files::write_set(&mut archive, &set, &mut reporter)?;
+                gone.push((set.name().to_owned(), removed));
+            }
+            Step::Finish { ring, mut head } => {
+                record_gone(gone, &mut head);
+                let left_out = LeftOuts::of(&head.sources);
                 archive.write_ring(&ring)?;
                 let (_, envelope) = archive.finish_signed(*head, |manifest| exit.sign(manifest))?;
                 let file = envelope.finish()?.finish().map_err(strongroom_archive::Error::Sink)?;
                 let Progress { tables_done, rows, files_done, .. } = reporter.into_progress();
-                return Ok(Summary { file, tables: tables_done, rows, files: files_done });
+                return Ok(Summary { file, tables: tables_done, rows, files: files_done, left_out });
             }
         }
     }
     Err(Error::ShuttingDown)
+}
+
+/// The manifest is written last, so that it can say what happened to the files.
+fn record_gone(gone: Vec<(String, Gone)>, head: &mut ManifestHead) {
+    for (set, removed) in gone {
+        if let Some(record) = head.sources.iter_mut().find(|record| record.name == set) {
+            removed.record(record);
+        }
+    }
 }

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use strongroom_archive::manifest::{Ordered, Partial};
 
 use crate::error::{Error, Result};
-use crate::sources::{Choice, Listing, Sources};
+use crate::sources::{Choice, Names, Sources, Survey};
 
 /// A request to export, parsed.
 #[derive(Debug, Clone, Default)]
@@ -26,23 +26,43 @@ pub(crate) struct Plan {
     pub(crate) options: Ordered<bool>,
     /// The selection, when there is one.
     pub(crate) partial: Option<Partial>,
+    /// Names in archives; `None` where everything is read, which then says what names there are.
+    pub(crate) names: Option<Names>,
+    /// Sources that were never read, although names in this archive may be theirs.
+    pub(crate) unread: Vec<String>,
+}
+
+/// What is read of tables that were chosen.
+#[derive(Debug, Default)]
+struct Chosen {
+    reads: Vec<(usize, Choice)>,
+    unread: Vec<String>,
 }
 
 impl Plan {
-    /// Asks sources only for what the request makes necessary.
+    /// Asks sources only for what the request makes necessary. Where it names tables, a source that cannot be read
+    /// matters only if something of it is wanted.
     ///
     /// # Errors
     /// [`Error::Field`] for a group or table that does not exist, and the sources' own errors.
     pub(crate) async fn create(sources: &Sources, request: &ExportRequest) -> Result<Self> {
-        let groups = sources.groups().await?;
-        let options = options(&groups, request)?;
-        let reads = if request.tables.is_empty() {
+        let partial = partial(request);
+        if request.tables.is_empty() {
+            let options = options(&sources.groups().await?, request)?;
             let choice = Choice { groups: request.include.clone(), only: None, since: request.since };
-            (0..sources.all().len()).map(|at| (at, choice.clone())).collect()
-        } else {
-            choose_tables(&sources.list().await?, request)?
-        };
-        Ok(Self { reads, options, partial: partial(request) })
+            let reads = (0..sources.all().len()).map(|at| (at, choice.clone())).collect();
+            return Ok(Self { reads, options, partial, names: None, unread: Vec::new() });
+        }
+        let mut survey = sources.survey().await;
+        let planned = options(&survey.groups(), request)
+            .and_then(|options| Ok((options, choose_tables(&survey, request)?)));
+        match planned {
+            Ok((options, Chosen { reads, unread })) => {
+                Ok(Self { reads, options, partial, names: Some(survey.names), unread })
+            }
+            // What was not found may be in a source that was never read.
+            Err(refused) => Err(survey.take_unknown().unwrap_or(refused)),
+        }
     }
 }
 
@@ -60,38 +80,35 @@ fn options(groups: &[String], request: &ExportRequest) -> Result<Ordered<bool>> 
 }
 
 /// Sources of which nothing is wanted are not opened. A file set has no tables: it is wanted with its group.
-fn choose_tables(listings: &[Listing], request: &ExportRequest) -> Result<Vec<(usize, Choice)>> {
-    let mut chosen: Vec<Vec<String>> = vec![Vec::new(); listings.len()];
+fn choose_tables(survey: &Survey, request: &ExportRequest) -> Result<Chosen> {
+    let mut tables: Vec<Vec<String>> = vec![Vec::new(); survey.sources.len()];
     for (position, name) in request.tables.iter().enumerate() {
         let refuse = |problem: String| Error::element("tables", position, problem);
-        let found = find(listings, name);
-        let (at, group) = found.ok_or_else(|| refuse(format!("no source has a table {name:?}")))?;
-        if !group.is_empty() && !request.include.iter().any(|included| included == group) {
+        let found = survey.find(name).ok_or_else(|| refuse(format!("no source has a table {name:?}")))?;
+        let (at, table) = (found.at, found.table);
+        if !table.group.is_empty() && !request.include.contains(&table.group) {
+            let group = &table.group;
             let problem = format!("table {name:?} belongs to the group {group:?}; include that group too");
             return Err(refuse(problem));
         }
-        if !chosen[at].contains(name) {
-            chosen[at].push(name.clone());
+        if !tables[at].contains(&table.name) {
+            tables[at].push(table.name.clone());
         }
     }
-    let mut reads = Vec::new();
-    let by_group = |at: usize| request.include.contains(&listings[at].group);
-    let wanted = |(at, tables): &(usize, Vec<String>)| !tables.is_empty() || by_group(*at);
-    for (at, tables) in chosen.into_iter().enumerate().filter(wanted) {
+    let mut chosen = Chosen::default();
+    for (at, tables) in tables.into_iter().enumerate() {
+        if tables.is_empty() && !request.include.contains(&survey.sources[at].group) {
+            continue;
+        }
+        for source in survey.unknown_before(at) {
+            if !chosen.unread.iter().any(|known| known == source) {
+                chosen.unread.push(source.to_owned());
+            }
+        }
         let choice = Choice { groups: request.include.clone(), only: Some(tables), since: request.since };
-        reads.push((at, choice));
+        chosen.reads.push((at, choice));
     }
-    Ok(reads)
-}
-
-/// The position of the source that has `table`, and the table's group.
-fn find<'a>(listings: &'a [Listing], table: &str) -> Option<(usize, &'a str)> {
-    for (at, listing) in listings.iter().enumerate() {
-        if let Some(found) = listing.tables.iter().find(|other| other.name == table) {
-            return Some((at, &found.group));
-        }
-    }
-    None
+    Ok(chosen)
 }
 
 fn partial(request: &ExportRequest) -> Option<Partial> {
@@ -106,15 +123,22 @@ fn partial(request: &ExportRequest) -> Option<Partial> {
 #[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;
-    use crate::sources::ListedTable;
+    use crate::sources::{Inventory, ListedTable, Surveyed};
 
-    fn listing(source: &str, tables: &[(&str, &str)]) -> Listing {
+    fn surveyed(source: &str, tables: Option<&[(&str, &str)]>) -> Surveyed {
         let table = |(name, group): &(&str, &str)| ListedTable {
             name: (*name).to_owned(),
             group: (*group).to_owned(),
         };
-        let tables = tables.iter().map(table).collect();
-        Listing { source: source.to_owned(), kind: "sqlite", group: String::new(), tables }
+        Surveyed {
+            source: source.to_owned(),
+            kind: "sqlite",
+            group: String::new(),
+            groups: Vec::new(),
+            has_prefix: false,
+            tables: tables.map(|tables| tables.iter().map(table).collect()),
+            error: None,
+        }
     }
 
     fn request(include: &[&str], tables: &[&str]) -> ExportRequest {
@@ -122,20 +146,49 @@ mod tests {
         ExportRequest { include: owned(include), tables: owned(tables), since: None }
     }
 
-    fn listings() -> [Listing; 3] {
-        [
-            listing("vault", &[("credentials", ""), ("audit_logs", "audit")]),
-            listing("a", &[("users", ""), ("logs", "logs")]),
-            listing("b", &[("orders", "")]),
-        ]
+    fn survey(sources: Vec<Surveyed>) -> Survey {
+        let names =
+            |source: &Surveyed| source.tables.iter().flatten().map(|table| table.name.clone()).collect();
+        let inventories: Vec<_> = sources
+            .iter()
+            .map(|source| Inventory { source: source.source.clone(), prefix: None, tables: names(source) })
+            .collect();
+        Survey { sources, names: Names::assign(&inventories) }
+    }
+
+    fn usual() -> Survey {
+        survey(vec![
+            surveyed("vault", Some(&[("credentials", ""), ("audit_logs", "audit")])),
+            surveyed("a", Some(&[("users", ""), ("logs", "logs")])),
+            surveyed("b", Some(&[("orders", ""), ("users", "")])),
+        ])
+    }
+
+    fn chosen(survey: &Survey, request: &ExportRequest) -> Vec<(usize, Vec<String>)> {
+        let reads = choose_tables(survey, request).unwrap().reads;
+        reads.into_iter().map(|(at, choice)| (at, choice.only.unwrap())).collect()
     }
 
     #[test]
     fn each_source_gets_its_own_tables_and_others_are_not_opened() {
-        let request = request(&["logs"], &["orders", "logs", "logs"]);
-        let reads = choose_tables(&listings(), &request).unwrap();
-        let found: Vec<_> = reads.iter().map(|(at, choice)| (*at, choice.only.clone().unwrap())).collect();
+        let found = chosen(&usual(), &request(&["logs"], &["orders", "logs", "logs"]));
         assert_eq!(found, [(1, vec!["logs".to_owned()]), (2, vec!["orders".to_owned()])]);
+        let found = chosen(&usual(), &request(&[], &["b.users"]));
+        assert_eq!(found, [(2, vec!["users".to_owned()])], "asked for by its name in archives");
+    }
+
+    #[test]
+    fn a_source_that_was_never_read_is_named_where_names_may_be_its() {
+        let mut sources = usual().sources;
+        sources[1] = surveyed("a", None);
+        let mut survey = survey(sources);
+        let unread = |survey: &Survey, table| choose_tables(survey, &request(&[], &[table])).unwrap().unread;
+        assert_eq!(unread(&survey, "orders"), ["a"]);
+        assert!(unread(&survey, "credentials").is_empty(), "the vault comes before it");
+        survey.sources[2].has_prefix = true;
+        assert!(unread(&survey, "orders").is_empty());
+        survey.sources[1].error = Some(Error::ClientLeft);
+        assert!(survey.take_unknown().is_some());
     }
 
     #[test]
@@ -144,7 +197,7 @@ mod tests {
             (&[][..], &["orders", "nothing"][..], "tables[1]: no source has a table \"nothing\""),
             (&[], &["audit_logs"], "tables[0]: table \"audit_logs\" belongs to the group \"audit\""),
         ] {
-            let error = choose_tables(&listings(), &request(include, tables)).unwrap_err().to_string();
+            let error = choose_tables(&usual(), &request(include, tables)).unwrap_err().to_string();
             assert!(error.starts_with(expected), "{error}");
         }
         let groups = ["logs".to_owned(), "audit".to_owned()];

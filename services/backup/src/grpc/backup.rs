@@ -19,7 +19,7 @@ use crate::export::{ExportRequest, Exports};
 use crate::incoming::{MAX_CHUNK, Part};
 use crate::operation::Replies;
 use crate::seal::SealChoice;
-use crate::sources::{ListedTable, Listing, Sources};
+use crate::sources::{ListedTable, Sources, Survey};
 use crate::verification::Verifications;
 
 const EXPORT_METHOD: &str = "strongroom.backup.v1.BackupService/ExportBackup";
@@ -80,8 +80,8 @@ impl BackupService for BackupGrpc {
         &self,
         _request: Request<proto::ListSourcesRequest>,
     ) -> Result<Response<proto::ListSourcesResponse>, Status> {
-        let listings = self.sources.list().await.map_err(|error| refused(&error))?;
-        let sources = listings.into_iter().map(source).collect();
+        let survey = self.sources.survey().await;
+        let sources = (0..survey.sources.len()).map(|at| source(&survey, at)).collect();
         Ok(Response::new(proto::ListSourcesResponse { sources }))
     }
 }
@@ -174,12 +174,30 @@ fn part(request: Result<proto::VerifyBackupRequest, Status>) -> Result<Part> {
     }
 }
 
-fn source(listing: Listing) -> proto::Source {
-    let table = |table: ListedTable| proto::SourceTable { name: table.name, group: table.group };
+/// A table whose name is taken is in no archive, and so not listed; the error says so.
+fn source(survey: &Survey, at: usize) -> proto::Source {
+    let found = &survey.sources[at];
+    let taken = survey.names.check_source(at).err();
+    let table = |table: &ListedTable| {
+        let name = survey.names.of(at, &table.name)?;
+        Some(proto::SourceTable { name: name.to_owned(), group: table.group.clone() })
+    };
     proto::Source {
-        name: listing.source,
-        kind: listing.kind.to_owned(),
-        tables: listing.tables.into_iter().map(table).collect(),
-        group: listing.group,
+        name: found.source.clone(),
+        kind: found.kind.to_owned(),
+        tables: found.tables.iter().flatten().filter_map(table).collect(),
+        group: found.group.clone(),
+        error: found.error.as_ref().or(taken.as_ref()).map(source_error),
+    }
+}
+
+/// The log has the rest of what a status leaves out.
+fn source_error(error: &Error) -> proto::SourceError {
+    let (status, reason) = (error.status(), error.reason());
+    tracing::warn!(reason, %error, "a source cannot be read");
+    proto::SourceError {
+        code: status.code().into(),
+        reason: reason.to_owned(),
+        message: status.message().to_owned(),
     }
 }

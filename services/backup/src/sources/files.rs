@@ -2,31 +2,32 @@
 //! again when it is read.
 //!
 //! Only plain files are kept. Links and special files are left out and named in the manifest; a name that no
-//! archive holds fails the export, because that file's bytes would be missing.
+//! archive holds fails the export, because that file's bytes would be missing. No link is ever followed, also where
+//! somebody puts one into the place of a folder between the listing and the reading ([`root`]).
 
-use std::fs::{self, DirEntry, File, Metadata};
+mod root;
+mod set;
+
 use std::io::ErrorKind;
-use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use strongroom_archive::manifest::{Skipped, Snapshot, SourceRecord};
 use strongroom_archive::{FileCheck, Limits};
 
 use super::listing::{Choice, Listing};
 use crate::config::SourceConfig;
 use crate::error::{Error, Result};
+use root::{Root, is_elsewhere};
+pub(crate) use set::{FileSet, ListedFile};
 
 /// As it stands in the configuration.
 const KIND: &str = "files";
-/// How many left-out files a manifest names; the others are counted.
-const MAX_SKIPPED: usize = 100;
 
 /// A directory.
 #[derive(Clone)]
 pub(crate) struct FilesSource {
     name: String,
-    root: PathBuf,
+    path: PathBuf,
     group: Option<String>,
 }
 
@@ -37,15 +38,24 @@ impl FilesSource {
     /// [`Error::Config`] without a path.
     pub(crate) fn create(config: &SourceConfig) -> Result<Self> {
         let name = config.name.clone();
-        let Some(root) = config.path.clone() else {
+        let Some(path) = config.path.clone() else {
             return Err(Error::Config(format!("source {name}: a files source needs a path")));
         };
         let group = config.optional.first().map(|group| group.name.clone());
-        Ok(Self { name, root, group })
+        Ok(Self { name, path, group })
     }
 
     pub(super) fn name(&self) -> &str {
         &self.name
+    }
+
+    pub(super) fn kind(&self) -> &'static str {
+        KIND
+    }
+
+    /// The group that the whole directory is in; empty when there is none.
+    pub(super) fn group(&self) -> &str {
+        self.group.as_deref().unwrap_or_default()
     }
 
     pub(super) fn groups(&self) -> Vec<String> {
@@ -54,9 +64,8 @@ impl FilesSource {
 
     /// Whether the directory is there; its files are listed by exports alone.
     pub(super) fn list(&self) -> Result<Listing> {
-        self.entries(&self.root)?;
-        let group = self.group.clone().unwrap_or_default();
-        Ok(Listing { source: self.name.clone(), kind: KIND, group, tables: Vec::new() })
+        self.root()?;
+        Ok(Listing::default())
     }
 
     /// Lists the directory, unless its group was not asked for.
@@ -71,152 +80,58 @@ impl FilesSource {
     }
 
     fn walk(&self) -> Result<FileSet> {
-        let mut set = FileSet::create(self);
+        let root = self.root()?;
+        let mut listed = FileSet::create(self);
         let mut check = FileCheck::create(Limits::V1);
-        let mut folders = vec![self.root.clone()];
+        let mut folders = vec![PathBuf::new()];
         while let Some(folder) = folders.pop() {
-            for entry in self.entries(&folder)? {
-                let entry = entry.map_err(|error| self.unreadable(&folder, error))?;
-                let path = entry.path();
-                let Some(metadata) = self.metadata(&entry)? else { continue };
-                if metadata.is_dir() {
+            let listing = root.list(&folder, |found| {
+                let path = folder.join(&found.name);
+                if found.kind.is_dir() {
                     folders.push(path);
+                    Ok(())
                 } else {
-                    set.add(&path, &metadata, &mut check)?;
+                    listed.add(&path, &found, &mut check).map_err(Stopped::Refused)
                 }
+            });
+            match listing {
+                Ok(()) => {}
+                Err(Stopped::Refused(error)) => return Err(error),
+                Err(Stopped::Failed(error)) if folder.as_os_str().is_empty() => {
+                    return Err(self.unreadable(&folder, error));
+                }
+                Err(Stopped::Failed(error)) if error.kind() == ErrorKind::NotFound => {}
+                Err(Stopped::Failed(error)) if is_elsewhere(&error) => {
+                    listed.skip(&folder, "a folder that was replaced while it was listed");
+                }
+                Err(Stopped::Failed(error)) => return Err(self.unreadable(&folder, error)),
             }
         }
-        set.files.sort_unstable_by(|one, other| one.path.cmp(&other.path));
-        set.end_skipped();
-        Ok(set)
+        Ok(listed.complete(root))
     }
 
-    fn entries(&self, folder: &Path) -> Result<fs::ReadDir> {
-        fs::read_dir(folder).map_err(|error| self.unreadable(folder, error))
+    fn root(&self) -> Result<Root> {
+        Root::open(&self.path).map_err(|error| self.unreadable(Path::new(""), error))
     }
 
-    /// Of the entry itself, not of what it links to; nothing when it is gone by now.
-    fn metadata(&self, entry: &DirEntry) -> Result<Option<Metadata>> {
-        match entry.metadata() {
-            Ok(metadata) => Ok(Some(metadata)),
-            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(self.unreadable(&entry.path(), error)),
-        }
-    }
-
-    fn unreadable(&self, path: &Path, source: std::io::Error) -> Error {
-        Error::FileUnreadable { name: self.name.clone(), path: path.to_owned(), source }
+    fn unreadable(&self, below: &Path, source: std::io::Error) -> Error {
+        let path = if below.as_os_str().is_empty() { self.path.clone() } else { self.path.join(below) };
+        Error::FileUnreadable { name: self.name.clone(), path, source }
     }
 }
 
-/// The files of a source as they were listed.
-pub(crate) struct FileSet {
-    name: String,
-    root: PathBuf,
-    record: SourceRecord,
-    files: Vec<ListedFile>,
-    left_out: usize,
+/// Why a folder was not listed to its end.
+enum Stopped {
+    Failed(std::io::Error),
+    Refused(Error),
 }
 
-/// A file at the time of the listing.
-pub(crate) struct ListedFile {
-    /// Below the set's directory, with `/` between its parts.
-    pub(crate) path: String,
-    /// Its size then: what the archive will hold.
-    pub(crate) bytes: u64,
-    device: u64,
-    inode: u64,
-}
-
-impl FileSet {
-    fn create(source: &FilesSource) -> Self {
-        let record = SourceRecord {
-            name: source.name.clone(),
-            kind: KIND.to_owned(),
-            engine: "directory".to_owned(),
-            snapshot: Snapshot::PerFile,
-            skipped: Vec::new(),
-        };
-        let (name, root) = (source.name.clone(), source.root.clone());
-        Self { name, root, record, files: Vec::new(), left_out: 0 }
-    }
-
-    /// The set's name, which is its source's.
-    pub(crate) fn name(&self) -> &str {
-        &self.name
-    }
-
-    /// By path.
-    pub(crate) fn files(&self) -> &[ListedFile] {
-        &self.files
-    }
-
-    pub(super) fn record(&self) -> &SourceRecord {
-        &self.record
-    }
-
-    fn add(&mut self, path: &Path, metadata: &Metadata, check: &mut FileCheck) -> Result<()> {
-        let below = path.strip_prefix(&self.root).unwrap_or(path);
-        if !metadata.is_file() {
-            let reason = if metadata.is_symlink() { "a symbolic link" } else { "a special file" };
-            self.skip(below, reason);
-            return Ok(());
-        }
-        let refused = |problem: String| Error::FileRefused { name: self.name.clone(), problem };
-        let Some(text) = below.to_str() else {
-            return Err(refused(format!("the name of the file {below:?} is not UTF-8")));
-        };
-        check.add(&self.name, text, metadata.len()).map_err(|error| refused(error.to_string()))?;
-        let (device, inode) = (metadata.dev(), metadata.ino());
-        self.files.push(ListedFile { path: text.to_owned(), bytes: metadata.len(), device, inode });
-        Ok(())
-    }
-
-    fn skip(&mut self, path: &Path, reason: &str) {
-        self.left_out += 1;
-        let name = path.to_string_lossy().into_owned();
-        tracing::warn!(source = self.name, file = name, "{reason} is left out of the backup");
-        if self.left_out <= MAX_SKIPPED {
-            self.record.skipped.push(Skipped { name, reason: reason.to_owned() });
-        }
-    }
-
-    fn end_skipped(&mut self) {
-        self.record.skipped.sort_unstable_by(|one, other| one.name.cmp(&other.name));
-        if self.left_out > MAX_SKIPPED {
-            let reason = format!("{} more links and special files", self.left_out - MAX_SKIPPED);
-            self.record.skipped.push(Skipped { name: "…".to_owned(), reason });
-        }
-    }
-
-    /// Opens the very file that was listed.
-    ///
-    /// # Errors
-    /// [`Error::FileReplaced`] when there is none or another, and [`Error::FileUnreadable`].
-    pub(crate) fn open(&self, file: &ListedFile) -> Result<File> {
-        let path = self.root.join(&file.path);
-        let is_it =
-            |found: &Metadata| found.is_file() && (found.dev(), found.ino()) == (file.device, file.inode);
-        // Before it is opened, because a pipe in its place would wait for a writer; and after, because only
-        // the open file cannot be exchanged any more.
-        let before = fs::symlink_metadata(&path).map_err(|error| self.failed(file, error))?;
-        if !is_it(&before) {
-            return Err(self.replaced(file));
-        }
-        let open = File::open(&path).map_err(|error| self.failed(file, error))?;
-        let after = open.metadata().map_err(|error| self.failed(file, error))?;
-        if is_it(&after) { Ok(open) } else { Err(self.replaced(file)) }
-    }
-
-    /// What reading the file failed with.
-    pub(crate) fn failed(&self, file: &ListedFile, error: std::io::Error) -> Error {
-        if error.kind() == ErrorKind::NotFound {
-            return self.replaced(file);
-        }
-        Error::FileUnreadable { name: self.name.clone(), path: self.root.join(&file.path), source: error }
-    }
-
-    fn replaced(&self, file: &ListedFile) -> Error {
-        Error::FileReplaced { name: self.name.clone(), path: file.path.clone() }
+impl From<std::io::Error> for Stopped {
+    fn from(error: std::io::Error) -> Self {
+        Self::Failed(error)
     }
 }
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests;

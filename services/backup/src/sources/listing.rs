@@ -7,7 +7,7 @@ use jiff::Timestamp;
 pub(crate) struct Choice {
     /// Optional groups to include, of any source.
     pub(crate) groups: Vec<String>,
-    /// Only these tables, all of this source.
+    /// Only these tables, all of this source and by its own names.
     pub(crate) only: Option<Vec<String>>,
     /// Of groups with a time column, only rows at or after it.
     pub(crate) since: Option<Timestamp>,
@@ -20,23 +20,30 @@ impl Choice {
     }
 }
 
-/// A source and what it could give now.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// What a source could give now.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Listing {
-    /// The source's name.
-    pub(crate) source: String,
-    /// `sqlite`, `postgres`, `files`, `grpc` or `vault`.
-    pub(crate) kind: &'static str,
-    /// The optional group of the whole source; empty when there is none.
-    pub(crate) group: String,
     /// Tables of all groups.
     pub(crate) tables: Vec<ListedTable>,
+}
+
+impl Listing {
+    /// The groups that its tables are in.
+    pub(crate) fn groups(&self) -> Vec<String> {
+        let mut groups: Vec<String> = Vec::new();
+        for table in &self.tables {
+            if !table.group.is_empty() && !groups.contains(&table.group) {
+                groups.push(table.group.clone());
+            }
+        }
+        groups
+    }
 }
 
 /// A table in a listing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ListedTable {
-    /// Its name in archives.
+    /// Its own name, in its source.
     pub(crate) name: String,
     /// Its optional group; empty when it is always exported.
     pub(crate) group: String,

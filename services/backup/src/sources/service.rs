@@ -20,6 +20,7 @@ use tonic::service::interceptor::InterceptedService;
 use tonic::{Request, Status, Streaming};
 
 use super::listing::{Choice, ListedTable, Listing};
+use crate::config::SourceConfig;
 use crate::error::{Error, Result};
 use crate::vault_client::{is_away, vault_error};
 
@@ -35,6 +36,7 @@ const MESSAGE_BYTES: usize = 64 << 20;
 pub(crate) struct ServiceSource {
     name: String,
     kind: &'static str,
+    prefix: Option<String>,
     target: Target,
     bearer: Bearer,
 }
@@ -42,29 +44,30 @@ pub(crate) struct ServiceSource {
 impl ServiceSource {
     /// The vault.
     pub(crate) fn vault(target: Target, bearer: Bearer) -> Self {
-        Self { name: VAULT_SOURCE.to_owned(), kind: VAULT_SOURCE, target, bearer }
+        Self { name: VAULT_SOURCE.to_owned(), kind: VAULT_SOURCE, prefix: None, target, bearer }
     }
 
     /// Any other one.
-    pub(crate) fn configured(name: String, target: Target, bearer: Bearer) -> Self {
-        Self { name, kind: "grpc", target, bearer }
+    pub(crate) fn configured(config: &SourceConfig, target: Target, bearer: Bearer) -> Self {
+        let (name, prefix) = (config.name.clone(), config.table_prefix.clone());
+        Self { name, kind: "grpc", prefix, target, bearer }
     }
 
     pub(super) fn name(&self) -> &str {
         &self.name
     }
 
-    pub(super) async fn groups(&self) -> Result<Vec<String>> {
-        if self.kind == VAULT_SOURCE {
-            return Ok(vec![VAULT_AUDIT_GROUP.to_owned()]);
-        }
-        let mut groups = Vec::new();
-        for table in self.list().await?.tables {
-            if !table.group.is_empty() && !groups.contains(&table.group) {
-                groups.push(table.group);
-            }
-        }
-        Ok(groups)
+    pub(super) fn kind(&self) -> &'static str {
+        self.kind
+    }
+
+    pub(super) fn prefix(&self) -> Option<&str> {
+        self.prefix.as_deref()
+    }
+
+    /// Of the vault. Any other service names its groups itself, table by table.
+    pub(super) fn groups(&self) -> Option<Vec<String>> {
+        (self.kind == VAULT_SOURCE).then(|| vec![VAULT_AUDIT_GROUP.to_owned()])
     }
 
     pub(super) async fn list(&self) -> Result<Listing> {
@@ -73,12 +76,16 @@ impl ServiceSource {
         let answer = self.client()?.describe_source(request).await.map_err(|status| self.failed(status))?;
         let tables = answer.into_inner().tables.into_iter();
         let tables = tables.map(|table| ListedTable { name: table.name, group: table.group }).collect();
-        Ok(Listing { source: self.name.clone(), kind: self.kind, group: String::new(), tables })
+        Ok(Listing { tables })
     }
 
     pub(super) async fn open(&self, choice: &Choice) -> Result<ServiceSnapshot> {
+        let listing = self.list().await?;
+        // A service knows its own groups only, and refuses others.
+        let mut groups = self.groups().unwrap_or_else(|| listing.groups());
+        groups.retain(|group| choice.includes(group));
         let request = ReadSnapshotRequest {
-            groups: self.own_groups(choice).await?,
+            groups,
             tables: choice.only.clone().unwrap_or_default(),
             since: choice.since.map(|time| timestamp(time.as_microsecond())),
         };
@@ -101,17 +108,8 @@ impl ServiceSource {
             tables.push(schema);
         }
         let record = self.record(&begun)?;
-        Ok(ServiceSnapshot { source: self.clone(), stream, record, tables, encrypted, kids: begun.kids })
-    }
-
-    /// A service knows its own groups only, and refuses others.
-    async fn own_groups(&self, choice: &Choice) -> Result<Vec<String>> {
-        if choice.groups.is_empty() {
-            return Ok(Vec::new());
-        }
-        let mut groups = self.groups().await?;
-        groups.retain(|group| choice.includes(group));
-        Ok(groups)
+        let kids = begun.kids;
+        Ok(ServiceSnapshot { source: self.clone(), stream, record, listing, tables, encrypted, kids })
     }
 
     fn client(&self) -> Result<SourceServiceClient<AuthorizedChannel>> {
@@ -197,6 +195,7 @@ pub(crate) struct ServiceSnapshot {
     source: ServiceSource,
     stream: Streaming<ReadSnapshotResponse>,
     record: SourceRecord,
+    listing: Listing,
     tables: Vec<TableSchema>,
     encrypted: Vec<EncryptedColumn>,
     kids: Vec<String>,
@@ -205,6 +204,10 @@ pub(crate) struct ServiceSnapshot {
 impl ServiceSnapshot {
     pub(super) fn record(&self) -> &SourceRecord {
         &self.record
+    }
+
+    pub(super) fn listing(&self) -> &Listing {
+        &self.listing
     }
 
     pub(super) fn tables(&self) -> &[TableSchema] {

@@ -12,7 +12,8 @@ use strongroom_tables::Block;
 use tokio::sync::mpsc;
 
 use super::files::{FileSet, FilesSource};
-use super::listing::{Choice, Listing};
+use super::listing::{Choice, ListedTable, Listing};
+use super::naming::Inventory;
 use super::service::{ServiceSnapshot, ServiceSource};
 use super::sql::{ColumnCount, SqlSnapshot, SqlSource};
 use crate::error::{Error, Result};
@@ -37,13 +38,57 @@ impl Source {
         }
     }
 
-    /// Its optional groups. Only a service other than the vault has to be asked.
-    pub(crate) async fn groups(&self) -> Result<Vec<String>> {
+    /// `sqlite`, `postgres`, `files`, `grpc` or `vault`.
+    pub(crate) fn kind(&self) -> &'static str {
         match self {
-            Self::Sql(source) => Ok(source.groups()),
-            Self::Service(source) => source.groups().await,
-            Self::Files(source) => Ok(source.groups()),
+            Self::Sql(source) => source.kind(),
+            Self::Service(source) => source.kind(),
+            Self::Files(source) => source.kind(),
         }
+    }
+
+    /// The optional group of the whole source; empty when there is none.
+    pub(crate) fn group(&self) -> &str {
+        match self {
+            Self::Sql(_) | Self::Service(_) => "",
+            Self::Files(source) => source.group(),
+        }
+    }
+
+    /// What goes before the names of its tables, where the configuration says so.
+    pub(super) fn prefix(&self) -> Option<&str> {
+        match self {
+            Self::Sql(source) => source.prefix(),
+            Self::Service(source) => source.prefix(),
+            Self::Files(_) => None,
+        }
+    }
+
+    /// Its optional groups; `None` of a service, which has to be asked for its tables and their groups.
+    pub(super) fn groups(&self) -> Option<Vec<String>> {
+        match self {
+            Self::Sql(source) => Some(source.groups()),
+            Self::Service(source) => source.groups(),
+            Self::Files(source) => Some(source.groups()),
+        }
+    }
+
+    /// What it has, when `tables` were found in it.
+    pub(super) fn inventory(&self, tables: &[ListedTable]) -> Inventory {
+        let mut names: Vec<String> = tables.iter().map(|table| table.name.clone()).collect();
+        if let Self::Sql(source) = self {
+            for name in
+                source.optional_tables().filter(|name| !tables.iter().any(|table| table.name == **name))
+            {
+                names.push(name.clone());
+            }
+        }
+        Inventory { source: self.name().to_owned(), prefix: self.prefix().map(str::to_owned), tables: names }
+    }
+
+    /// Whether there can be tables in it.
+    pub(super) fn has_tables(&self) -> bool {
+        !matches!(self, Self::Files(_))
     }
 
     /// Its tables as they are now.
@@ -94,7 +139,16 @@ impl OpenSource {
         }
     }
 
-    /// The tables to read, in this order.
+    /// Everything that the source has, also what is not read. Not complete where a choice names tables.
+    pub(super) fn listing(&self) -> Listing {
+        match self {
+            Self::Sql(open) => open.listing().clone(),
+            Self::Service(open) => open.listing().clone(),
+            Self::Files(_) => Listing::default(),
+        }
+    }
+
+    /// The tables to read, in this order and by the source's own names.
     pub(crate) fn tables(&self) -> &[TableSchema] {
         match self {
             Self::Sql(open) => open.tables(),
@@ -136,7 +190,7 @@ impl OpenSource {
         }
     }
 
-    /// Sends all rows of a table and returns how many there were.
+    /// Sends all rows of a table, by its own name, and returns how many there were.
     pub(crate) async fn read_table(&mut self, table: &str, blocks: &mpsc::Sender<Block>) -> Result<u64> {
         match self {
             Self::Sql(open) => open.read_table(table, blocks).await,

@@ -40,12 +40,35 @@ impl SqlSource {
         &self.config.name
     }
 
+    pub(super) fn kind(&self) -> &'static str {
+        self.config.kind.name()
+    }
+
+    pub(super) fn prefix(&self) -> Option<&str> {
+        self.config.table_prefix.as_deref()
+    }
+
     pub(super) fn groups(&self) -> Vec<String> {
         self.config.optional.iter().map(|group| group.name.clone()).collect()
     }
 
+    /// Those of its groups, whether they are there or not.
+    pub(super) fn optional_tables(&self) -> impl Iterator<Item = &String> {
+        self.config.optional.iter().flat_map(|group| &group.tables)
+    }
+
+    /// An excluded table may have been dropped since the service started; only the check at start minds that.
     pub(super) async fn list(&self) -> Result<Listing> {
-        let tables = list_tables(&self.url, &self.everything()).await?;
+        let mut options = self.everything();
+        let tables = match list_tables(&self.url, &options).await {
+            Err(strongroom_tables::Error::Missing { .. }) => {
+                options.exclude.clear();
+                let mut tables = list_tables(&self.url, &options).await?;
+                tables.retain(|table| !self.config.exclude.contains(&table.name));
+                tables
+            }
+            tables => tables?,
+        };
         Ok(self.listing(&tables))
     }
 
@@ -72,7 +95,8 @@ impl SqlSource {
         }
         let encrypted = self.encrypted(snapshot.tables())?;
         let record = self.record(&snapshot)?;
-        Ok(SqlSnapshot { snapshot, record, since, encrypted, counted: Vec::new() })
+        let listing = self.listing_beside(choice, snapshot.tables());
+        Ok(SqlSnapshot { snapshot, record, listing, since, encrypted, counted: Vec::new() })
     }
 
     fn everything(&self) -> SnapshotOptions {
@@ -93,8 +117,17 @@ impl SqlSource {
             let group = group.map(|group| group.name.clone()).unwrap_or_default();
             listed.push(ListedTable { name: table.name.clone(), group });
         }
-        let (source, kind) = (self.config.name.clone(), self.config.kind.name());
-        Listing { source, kind, group: String::new(), tables: listed }
+        Listing { tables: listed }
+    }
+
+    /// The same of the chosen `tables`, and of the groups that were not chosen what the configuration says.
+    fn listing_beside(&self, choice: &Choice, tables: &[TableSchema]) -> Listing {
+        let mut listing = self.listing(tables);
+        for group in self.config.optional.iter().filter(|group| !choice.includes(&group.name)) {
+            let table = |name: &String| ListedTable { name: name.clone(), group: group.name.clone() };
+            listing.tables.extend(group.tables.iter().map(table));
+        }
+        listing
     }
 
     /// Tables and columns that the configuration names must exist, or they were mistyped.
@@ -211,6 +244,7 @@ pub(crate) struct ColumnCount {
 pub(crate) struct SqlSnapshot {
     snapshot: Snapshot,
     record: SourceRecord,
+    listing: Listing,
     since: Vec<(String, Since)>,
     encrypted: Vec<EncryptedColumn>,
     counted: Vec<ColumnCount>,
@@ -219,6 +253,10 @@ pub(crate) struct SqlSnapshot {
 impl SqlSnapshot {
     pub(super) fn record(&self) -> &SourceRecord {
         &self.record
+    }
+
+    pub(super) fn listing(&self) -> &Listing {
+        &self.listing
     }
 
     pub(super) fn tables(&self) -> &[TableSchema] {

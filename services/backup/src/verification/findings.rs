@@ -6,6 +6,7 @@ use strongroom_api::time::timestamp;
 use strongroom_archive::Manifest;
 
 use super::entries::Entries;
+use crate::left_out::LeftOuts;
 
 const LEVELS: [VerifyLevel; 4] =
     [VerifyLevel::Framing, VerifyLevel::Signature, VerifyLevel::Content, VerifyLevel::Values];
@@ -48,6 +49,8 @@ impl Findings {
         self.verdict.archive_id.clone_from(&manifest.archive_id);
         self.verdict.app_name.clone_from(&manifest.app_name);
         self.verdict.create_time = Some(timestamp(manifest.created_at.as_microsecond()));
+        let left_outs = LeftOuts::of(&manifest.sources);
+        (self.verdict.left_out, self.verdict.left_out_total) = (left_outs.first, left_outs.total);
         self.is_undeclared = manifest.encrypted_columns.is_empty() && !manifest.kids.is_empty();
     }
 

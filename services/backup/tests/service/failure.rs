@@ -168,13 +168,6 @@ async fn what_an_earlier_process_left_is_closed_at_start() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn sources_that_do_not_fit_keep_the_service_from_starting() {
-    let taken = database::folder().await;
-    database::run(taken.path(), "CREATE TABLE credentials (id TEXT)").await;
-    let service = Service::start(taken, FakeVault::start().await, "", LOGS).await;
-    let message = service.refusal().await;
-    assert!(message.contains("\"credentials\"") && message.contains("vault"), "{message}");
-    assert!(message.contains("gateway"), "{message}");
-
     for (source, expected) in [
         (LOGS.replace("['logs']", "['nothing']"), "has no table \"nothing\""),
         (

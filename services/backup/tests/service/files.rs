@@ -160,7 +160,7 @@ async fn a_file_that_grows_is_kept_as_it_was_listed_and_marked() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_file_that_shrinks_or_goes_fails_the_export_by_name() {
+async fn a_file_that_shrinks_or_is_replaced_fails_the_export_by_name() {
     type Change = fn(&Path);
     let changes: [(Change, &str, &str); 6] = [
         (|root| truncate(&root.join("a"), LARGE as u64 - 1), "FILE_SHRANK", "\"a\" had 12582912 bytes"),
@@ -170,7 +170,14 @@ async fn a_file_that_shrinks_or_goes_fails_the_export_by_name() {
             "\"b/c\" had 6 bytes when the export began and then 3",
         ),
         (|root| truncate(&root.join("b/c"), 0), "FILE_SHRANK", "and then 0"),
-        (|root| std::fs::remove_file(root.join("b/c")).unwrap(), "FILE_REPLACED", "\"b/c\""),
+        (
+            |root| {
+                std::fs::rename(root.join("b"), root.join("aside")).unwrap();
+                std::os::unix::fs::symlink(root.join("aside"), root.join("b")).unwrap();
+            },
+            "FILE_REPLACED",
+            "\"b/c\"",
+        ),
         (
             |root| {
                 std::fs::write(root.join("other"), "longer than before").unwrap();
@@ -205,6 +212,36 @@ async fn a_file_that_shrinks_or_goes_fails_the_export_by_name() {
         let event = recordings.service.end_event().await;
         assert_eq!(event.metadata["reason"], format!("{reason:?}"));
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_is_removed_in_time_is_left_out_and_named() {
+    let recordings =
+        Recordings::start(&[("a", &noise(LARGE)), ("b", b"gone"), ("c/d", b"gone"), ("e", b"e")], "").await;
+    std::os::unix::fs::symlink("e", recordings.root.join("link")).unwrap();
+    let mut stream = recordings.begin().await;
+    std::fs::remove_file(recordings.root.join("b")).unwrap();
+    std::fs::remove_dir_all(recordings.root.join("c")).unwrap();
+    let (mut file, mut trailer) = (Vec::new(), None);
+    while let Some(next) = stream.message().await.unwrap() {
+        match next.message {
+            Some(Message::Chunk(chunk)) => file.extend_from_slice(&chunk.data),
+            Some(Message::Trailer(last)) => trailer = Some(last),
+            _ => {}
+        }
+    }
+    let archive = archive(&file);
+    let names: Vec<_> = files(&archive).into_iter().map(|entry| entry.name).collect();
+    assert_eq!(names, ["files/recs/a", "files/recs/e"]);
+    let removed = "removed after the directory was listed";
+    let expected = [("link", "a symbolic link"), ("b", removed), ("c/d", removed)];
+    let skipped = &archive.manifest().sources.last().unwrap().skipped;
+    let skipped: Vec<_> = skipped.iter().map(|one| (one.name.as_str(), one.reason.as_str())).collect();
+    assert_eq!(skipped, expected);
+    let trailer = trailer.unwrap();
+    assert_eq!((trailer.files, trailer.left_out_total), (2, 3));
+    let told: Vec<_> = trailer.left_out.iter().map(|one| (&*one.source, &*one.name, &*one.reason)).collect();
+    assert_eq!(told, expected.map(|(name, reason)| ("recs", name, reason)));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -2,9 +2,11 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod bad_input;
+mod broken;
 mod export;
 mod failure;
 mod files;
+mod names;
 mod postgres;
 mod sealing;
 mod support;

@@ -14,6 +14,7 @@ use serde_json::json;
 use strongroom_archive::manifest::Ordered;
 use strongroom_archive::{Report, verify};
 
+use super::left_out;
 use crate::cli::{ArchiveCommand, ArchiveKeys, SignerFile};
 use crate::output::{Format, printable};
 
@@ -50,6 +51,7 @@ async fn verify_command(file: &Path, keys: &ArchiveKeys, signer: &SignerFile, fo
     let named = || file.display().to_string();
     let report = verify(&mut archive, &mut |_| {}).with_context(named)?;
     let signed_by = check_signer(signer.as_ref(), &mut archive).with_context(named)?;
+    left_out::say_of(&archive.manifest().sources);
     format.document(&document(&report, &signed_by), || sentence(&report, &signed_by))
 }
 

@@ -17,6 +17,7 @@ pub(super) use download::Summary;
 
 use self::download::{Download, Received};
 use self::interruption::unless_interrupted;
+use super::left_out;
 use super::progress::Progress;
 use crate::cli::{BackupCommand, Export};
 use crate::client::{self, Connection};
@@ -47,6 +48,7 @@ async fn export_command(export: Export, format: Format) -> Result<()> {
     // On standard output there is nothing to clean up, and a signal just ends the process.
     let summary =
         if to_stdout { receiving.await? } else { unless_interrupted(receiving, "nothing was kept").await? };
+    left_out::say(&summary.left_out, summary.left_out_total);
     if to_stdout {
         // Standard output is the archive.
         let said = if format == Format::Json { document(&summary).to_string() } else { text(&summary) };
@@ -115,6 +117,8 @@ fn document(summary: &Summary) -> serde_json::Value {
         "tables": summary.tables,
         "rows": summary.rows,
         "files": summary.files,
+        "leftOut": left_out::document(&summary.left_out),
+        "leftOutTotal": summary.left_out_total,
     })
 }
 

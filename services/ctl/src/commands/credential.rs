@@ -78,6 +78,7 @@ async fn create_credential(vault: &Connection, create: CreateCredential) -> Resu
         labels: create.labels.into_iter().collect(),
         expire_time: create.expires.map(to_wire),
         request_id: request_id(),
+        validate_only: false,
     };
     let created = vault.answer(vault.credentials().create_credential(unary(request))).await?.credential;
     if let Some(created) = created.as_ref().filter(|_| !create.allow_duplicate) {

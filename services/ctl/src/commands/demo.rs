@@ -70,12 +70,14 @@ fn settings(database: &Path) -> Settings {
         }],
         url_file: None,
         path: None,
+        table_prefix: None,
         exclude: Vec::new(),
         temp_copy: false,
         schemas: Vec::new(),
         encrypted_columns: Vec::new(),
         token_file: None,
         ca_file: None,
+        plaintext: false,
     };
     let app = AppConfig { name: "PromptGate".into(), url: "https://gateway.example.com".into() };
     let mut settings = Settings::plain(app, vec![source]);

@@ -49,7 +49,13 @@ impl CredentialService for Api {
         request: Request<CreateCredentialRequest>,
     ) -> Answer<CreateCredentialResponse> {
         let caller = Caller::of(&request)?;
-        let new = new_credential(request.into_inner(), self.now())?;
+        let request = request.into_inner();
+        let validate_only = request.validate_only;
+        let new = new_credential(request, self.now())?;
+        if validate_only {
+            self.0.credentials.check_new(&caller, &new).await?;
+            return Ok(Response::new(CreateCredentialResponse { credential: None }));
+        }
         let credential = self.0.credentials.create(&caller, new).await?;
         Ok(Response::new(CreateCredentialResponse { credential: Some(credential.into()) }))
     }

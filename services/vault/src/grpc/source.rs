@@ -7,12 +7,14 @@ use strongroom_api::source::v1::{
     DescribeSourceResponse, EncryptedColumn, ReadSnapshotRequest, ReadSnapshotResponse, StageTablesRequest,
     StageTablesResponse, Table,
 };
+use strongroom_runtime::stream_limits::{LimitedStream, StreamLimits, limited};
 use tokio_stream::StreamExt as _;
 use tonic::{Request, Response, Status, Streaming, async_trait};
 
 use super::convert::micros;
-use super::{Answer, Api, Replies, fields};
-use crate::error::{Error, Result};
+use super::{Answer, Api, fields};
+
+use crate::error::{DOMAIN, Error, Result};
 use crate::source::{DescribedTable, SnapshotPart, SourceTable, TABLES};
 use crate::store::columns::SEALED;
 
@@ -20,7 +22,7 @@ const NO_RESTORE: Error = Error::Unimplemented("this vault cannot take tables ba
 
 #[async_trait]
 impl SourceService for Api {
-    type ReadSnapshotStream = Replies<ReadSnapshotResponse>;
+    type ReadSnapshotStream = LimitedStream<ReadSnapshotResponse>;
 
     async fn describe_source(&self, _: Request<DescribeSourceRequest>) -> Answer<DescribeSourceResponse> {
         let tables = self.0.source.describe().await?;
@@ -34,7 +36,8 @@ impl SourceService for Api {
         micros("since", request.since.as_ref())?;
         let parts = self.0.source.read(selected(&request.groups, &request.tables)?).await?;
         let messages = parts.map(|part| part.and_then(message).map_err(Status::from));
-        Ok(Response::new(Box::pin(messages)))
+        // The snapshot keeps the database from cleaning up, and the WAL grows with every write.
+        Ok(Response::new(limited(messages, StreamLimits::default(), DOMAIN)))
     }
 
     async fn stage_tables(&self, _: Request<Streaming<StageTablesRequest>>) -> Answer<StageTablesResponse> {

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use strongroom_crypto::RootKey;
 use strongroom_runtime::client::{AuthorizedChannel, Bearer, Target};
 use strongroom_runtime::{Clock, Shutdown, SystemClock};
-use strongroom_testkit::{ManualClock, TestDb, requests};
+use strongroom_testkit::{ManualClock, TestDb, requests, write_private};
 use strongroom_vault::VaultConfig;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -63,7 +63,7 @@ impl TestVault {
 
     pub(crate) async fn with_clock(database: TestDb, clock: Arc<dyn Clock>) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        std::fs::write(root_key_file(&folder), RootKey::generate().to_text().as_bytes()).unwrap();
+        write_private(root_key_file(&folder), RootKey::generate().to_text().as_bytes());
         Self::start(Arc::new(folder), Arc::new(database), clock).await
     }
 

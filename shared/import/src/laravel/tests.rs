@@ -82,7 +82,7 @@ fn padding_is_looked_at_only_behind_the_mac() {
     // One block alone: its MAC is made right, its padding is not.
     let block = &STANDARD.decode(cbc["value"].as_str().unwrap()).unwrap()[..16];
     cbc["value"] = json!(STANDARD.encode(block));
-    let mut mac = Hmac::<Sha256>::new_from_slice(key(0..32).expose()).unwrap();
+    let mut mac = Hmac::<Sha256>::new_from_slice(key(0..32).candidates().next().unwrap().expose()).unwrap();
     mac.update(cbc["iv"].as_str().unwrap().as_bytes());
     mac.update(cbc["value"].as_str().unwrap().as_bytes());
     cbc["mac"] = json!(hex::encode(mac.finalize().into_bytes()));

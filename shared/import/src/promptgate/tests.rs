@@ -42,12 +42,15 @@ fn credentials_are_read_as_databases_print_them() {
     let rows = format!(
         r#"[ {{"id":1,"name":"A","provider":"openai","secret":"{}","is_active":1}},
             {{"id":"two","name":"B","provider":"azure","secret":null,"is_active":false}},
-            {{"id":3,"is_active":0}} , {{"id":4,"is_active":true}} ]"#,
+            {{"id":3,"is_active":0}} , {{"id":4,"is_active":true}}, {{"id":5}} ]"#,
         VALUE.replace('/', "\\/")
     );
     let found = credentials(&rows).unwrap();
-    let ids: Vec<(&str, bool)> = found.iter().map(|one| (one.id.as_str(), one.active)).collect();
-    assert_eq!(ids, [("1", true), ("two", false), ("3", false), ("4", true)]);
+    let ids: Vec<_> = found.iter().map(|one| (one.id.as_str(), one.active)).collect();
+    assert_eq!(
+        ids,
+        [("1", Some(true)), ("two", Some(false)), ("3", Some(false)), ("4", Some(true)), ("5", None)]
+    );
     assert_eq!((found[0].name.as_str(), found[0].provider.as_str()), ("A", "openai"));
     assert_eq!(found[0].secret.as_deref(), Some(VALUE));
     assert_eq!(found[1].secret, None);
@@ -91,11 +94,15 @@ fn a_wrong_key_is_told_from_single_broken_values() {
         name: String::new(),
         provider: String::new(),
         secret: Some(secret.into()),
-        active: true,
+        active: Some(true),
     };
     let other = KEY.replace("AAEC", "AAED");
     let other = AppKey::parse(&SecretBytes::new(other.into_bytes())).unwrap();
     assert!(matches!(other.check(&[row(VALUE), row("plain")]), Err(Error::WrongAppKey(1))));
+    let both = AppKey::parse(&SecretBytes::new(
+        format!("APP_KEY={}\nAPP_PREVIOUS_KEYS=base64:,{KEY}", KEY.replace("AAEC", "AAED")).into_bytes(),
+    ));
+    assert!(both.unwrap().check(&[row(VALUE)]).is_ok(), "an earlier key opens it");
     let broken = VALUE.replace("eyJpdiI6IlFF", "eyJpdiI6IlFG");
     assert!(key().open(&broken).is_err());
     assert!(key().check(&[row(&broken), row(VALUE)]).is_ok());

@@ -18,7 +18,9 @@ use super::types::{
     TIMESTAMP, TIMESTAMPTZ, UUID, VARCHAR,
 };
 use crate::block::BlockBuilder;
+use crate::limit;
 use crate::names::column_keys;
+use crate::times::TimeFilter;
 
 /// What the data begins with. Its flags and its extension follow, four bytes each, all zero.
 const SIGNATURE: &[u8] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
@@ -64,6 +66,23 @@ impl Form {
             _ => Self::Printed,
         }
     }
+
+    /// Whether a row of `written` bytes has no room for `value`.
+    fn exceeds(self, value: &[u8], written: usize) -> bool {
+        match self {
+            Self::Text | Self::Jsonb | Self::Printed => limit::exceeds(written, value, limit::text_length),
+            Self::Bytea => limit::exceeds(written, value, |value| 2 * value.len() + 5),
+            _ => false,
+        }
+    }
+
+    /// What is wrong with a value of the column at `at` that could not be written.
+    fn refusal(self, at: usize) -> Refusal {
+        match self {
+            Self::Text | Self::Jsonb | Self::Printed | Self::PrintedNumber => Refusal::NotUtf8(at),
+            _ => Refusal::Value(at),
+        }
+    }
 }
 
 /// Whether the server has to print values of this type.
@@ -71,19 +90,34 @@ pub(super) fn is_printed_by_server(base_type: Oid) -> bool {
     matches!(Form::of(base_type), Form::PrintedNumber | Form::Printed)
 }
 
+/// Why a row cannot be converted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Refusal {
+    /// The message is not binary COPY of these columns.
+    Layout,
+    /// The value of the column at this position has an unknown form.
+    Value(usize),
+    /// The text of the column at this position is not UTF-8.
+    NotUtf8(usize),
+    /// The row would be longer than an archive holds; its number, from 1.
+    TooLarge(u64),
+}
+
 /// Turns messages of binary COPY into rows.
 pub(super) struct Converter {
     /// What stands before each value, and the value's form.
     columns: Vec<(Vec<u8>, Form)>,
+    filter: Option<TimeFilter>,
+    rows: u64,
     begun: bool,
     ended: bool,
 }
 
 impl Converter {
-    pub(super) fn new(table: &TableSchema, layout: &Layout) -> Self {
+    pub(super) fn new(table: &TableSchema, layout: &Layout, filter: Option<TimeFilter>) -> Self {
         let forms = layout.base_types.iter().map(|base_type| Form::of(*base_type));
         let columns = column_keys(table).into_iter().zip(forms).collect();
-        Self { columns, begun: false, ended: false }
+        Self { columns, filter, rows: 0, begun: false, ended: false }
     }
 
     /// Whether the end was there.
@@ -91,49 +125,89 @@ impl Converter {
         self.ended
     }
 
+    /// Rows whose time could not be read.
+    pub(super) fn unreadable(&self) -> u64 {
+        self.filter.as_ref().map_or(0, |filter| filter.unreadable)
+    }
+
     /// Appends the rows of a message, which holds whole ones only (PostgreSQL documentation, "COPY
-    /// Operations"); `None` when they do not match the columns.
-    pub(super) fn feed(&mut self, mut message: &[u8], rows: &mut BlockBuilder) -> Option<()> {
+    /// Operations").
+    pub(super) fn feed(&mut self, mut message: &[u8], rows: &mut BlockBuilder) -> Result<(), Refusal> {
         if !self.begun {
-            message = message.strip_prefix(SIGNATURE)?;
+            message = message.strip_prefix(SIGNATURE).ok_or(Refusal::Layout)?;
             self.begun = true;
         }
         while !message.is_empty() && !self.ended {
             if message == END {
                 self.ended = true;
-                return Some(());
+                return Ok(());
             }
-            message = self.row(message, rows.begin_row())?;
-            rows.end_row();
+            self.rows += 1;
+            let row = message;
+            message = self.row(row, rows.begin_row())?;
+            if self.is_wanted(row) {
+                rows.end_row();
+            } else {
+                rows.drop_row();
+            }
         }
-        message.is_empty().then_some(())
+        if message.is_empty() { Ok(()) } else { Err(Refusal::Layout) }
     }
 
     /// Converts a row and returns what follows it.
-    fn row<'a>(&self, message: &'a [u8], out: &mut Vec<u8>) -> Option<&'a [u8]> {
-        let (count, mut rest) = message.split_first_chunk()?;
+    fn row<'a>(&self, message: &'a [u8], out: &mut Vec<u8>) -> Result<&'a [u8], Refusal> {
+        let start = out.len();
+        let (count, mut rest) = message.split_first_chunk().ok_or(Refusal::Layout)?;
         if usize::from(u16::from_be_bytes(*count)) != self.columns.len() {
-            return None;
+            return Err(Refusal::Layout);
         }
-        for (key, form) in &self.columns {
+        for (at, (key, form)) in self.columns.iter().enumerate() {
             out.extend_from_slice(key);
-            let (length, values) = rest.split_first_chunk::<4>()?;
-            if length == NONE {
-                out.extend_from_slice(b"null");
-                rest = values;
-                continue;
+            let (value, behind) = field(rest).ok_or(Refusal::Layout)?;
+            match value {
+                Some(value) if form.exceeds(value, out.len() - start) => {
+                    return Err(Refusal::TooLarge(self.rows));
+                }
+                Some(value) => write_value(*form, value, out).ok_or_else(|| form.refusal(at))?,
+                None => out.extend_from_slice(b"null"),
             }
-            let length = usize::try_from(u32::from_be_bytes(*length)).ok()?;
-            let (value, behind) = values.split_at_checked(length)?;
-            write_value(*form, value, out)?;
             rest = behind;
         }
         if self.columns.is_empty() {
             out.push(b'{');
         }
         out.push(b'}');
-        Some(rest)
+        if limit::is_over(out.len() - start) {
+            return Err(Refusal::TooLarge(self.rows));
+        }
+        Ok(rest)
     }
+
+    /// Whether the filter, if there is one, keeps the row that `message` begins with. NULL is no time.
+    fn is_wanted(&mut self, message: &[u8]) -> bool {
+        let Some(filter) = &mut self.filter else { return true };
+        let mut rest = &message[2..];
+        for _ in 0..filter.column {
+            let Some((_, behind)) = field(rest) else { return true };
+            rest = behind;
+        }
+        match field(rest) {
+            Some((Some(value), _)) => filter.keeps_text(value),
+            Some((None, _)) => false,
+            None => true,
+        }
+    }
+}
+
+/// A value, `None` for NULL, and what follows it.
+fn field(message: &[u8]) -> Option<(Option<&[u8]>, &[u8])> {
+    let (length, values) = message.split_first_chunk::<4>()?;
+    if length == NONE {
+        return Some((None, values));
+    }
+    let length = usize::try_from(u32::from_be_bytes(*length)).ok()?;
+    let (value, behind) = values.split_at_checked(length)?;
+    Some((Some(value), behind))
 }
 
 fn write_value(form: Form, value: &[u8], out: &mut Vec<u8>) -> Option<()> {
@@ -206,7 +280,7 @@ mod tests {
     fn converter(forms: &[Form]) -> Converter {
         let names = [b"{\"a\":", b",\"b\":", b",\"c\":"];
         let columns = forms.iter().zip(names).map(|(form, name)| (name.to_vec(), *form)).collect();
-        Converter { columns, begun: false, ended: false }
+        Converter { columns, filter: None, rows: 0, begun: false, ended: false }
     }
 
     /// `None` when refused or without an end.
@@ -214,7 +288,7 @@ mod tests {
         let mut converter = converter(forms);
         let mut rows = BlockBuilder::default();
         for message in messages {
-            converter.feed(message, &mut rows)?;
+            converter.feed(message, &mut rows).ok()?;
         }
         rows.finish();
         let blocks: Vec<bytes::Bytes> = rows.full().map(|block| block.bytes).collect();
@@ -248,6 +322,45 @@ mod tests {
         ] {
             assert_eq!(convert(&FORMS, &messages), None, "{messages:?}");
         }
+    }
+
+    #[test]
+    fn a_refusal_names_the_column() {
+        let refused = |message: &[u8]| {
+            let mut rows = BlockBuilder::default();
+            converter(&FORMS).feed(&[SIGNATURE, message].concat(), &mut rows).unwrap_err()
+        };
+        assert_eq!(refused(b"\0\x03\0\0\0\x03abc"), Refusal::Value(0));
+        assert_eq!(refused(b"\0\x03\xff\xff\xff\xff\xff\xff\xff\xff\0\0\0\x01\xff"), Refusal::NotUtf8(2));
+        assert_eq!(refused(b"\0\x02"), Refusal::Layout);
+    }
+
+    #[test]
+    fn a_value_that_would_burst_the_row_is_not_written() {
+        // All of it would be escaped, six bytes for one.
+        let value = vec![1; 60 << 20];
+        let length = u32::try_from(value.len()).unwrap().to_be_bytes();
+        let message = [SIGNATURE, b"\0\x01", &length, &value].concat();
+        let mut rows = BlockBuilder::default();
+        let refusal = converter(&[Form::Text]).feed(&message, &mut rows).unwrap_err();
+        assert_eq!(refusal, Refusal::TooLarge(1));
+        assert!(rows.begin_row().capacity() < 1 << 20);
+    }
+
+    #[test]
+    fn a_filter_drops_rows_by_one_column() {
+        let text =
+            |text: &str| [&u32::try_from(text.len()).unwrap().to_be_bytes()[..], text.as_bytes()].concat();
+        let row = |time: &[u8]| [b"\0\x02\0\0\0\x01\x01", time].concat();
+        let times = [text("2024-01-01"), text("soon"), text("1999-01-01"), NONE.to_vec()];
+        let rows_in: Vec<Vec<u8>> = times.iter().map(|time| row(time)).collect();
+        let mut converter = converter(&[Form::Bool, Form::Text]);
+        converter.filter = Some(TimeFilter::new(1, 1_700_000_000_000_000));
+        let mut rows = BlockBuilder::default();
+        converter.feed(&[SIGNATURE, &rows_in.concat(), END].concat(), &mut rows).unwrap();
+        rows.finish();
+        let blocks: Vec<_> = rows.full().collect();
+        assert_eq!((blocks[0].rows, converter.unreadable()), (2, 1));
     }
 
     #[test]

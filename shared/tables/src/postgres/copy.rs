@@ -5,13 +5,22 @@ use sqlx::postgres::PgConnection;
 use strongroom_archive::schema::TableSchema;
 use tokio::sync::mpsc;
 
-use super::binary::Converter;
+use super::binary::{Converter, Refusal};
 use super::introspect::Layout;
-use super::types::{BPCHAR, DATE, TEXT, TIMESTAMP, TIMESTAMPTZ, VARCHAR};
+use super::large;
+use super::types::{BPCHAR, DATE, Oid, TEXT, TIMESTAMP, TIMESTAMPTZ, VARCHAR};
 use crate::block::{Block, BlockBuilder, send_full};
 use crate::error::{Error, Result};
+use crate::limit::ROW_BYTES;
 use crate::names::{find_column, quoted};
 use crate::options::Since;
+use crate::times::TimeFilter;
+
+/// How many rows were sent, and how many of them have a time that cannot be read.
+pub(super) struct Sent {
+    pub(super) rows: u64,
+    pub(super) unreadable: u64,
+}
 
 pub(super) async fn read(
     connection: &mut PgConnection,
@@ -19,61 +28,94 @@ pub(super) async fn read(
     layout: &Layout,
     since: Option<&Since>,
     blocks: &mpsc::Sender<Block>,
-) -> Result<u64> {
-    let failed = |error| read_error(table, error);
-    let sql = copy_statement(table, layout, since)?;
-    let mut converter = Converter::new(table, layout);
+) -> Result<Sent> {
+    let failed = |error| read_error(table, &error);
+    let (sql, filter) = copy_statement(table, layout, since)?;
+    let mut converter = Converter::new(table, layout, filter);
     let mut rows = BlockBuilder::default();
     let mut sent = 0;
     let mut stream = connection.copy_out_raw(&sql).await.map_err(failed)?;
     while let Some(chunk) = stream.try_next().await.map_err(failed)? {
-        converter.feed(&chunk, &mut rows).ok_or_else(|| Error::Protocol { table: table.name.clone() })?;
+        converter.feed(&chunk, &mut rows).map_err(|refusal| refused(table, refusal))?;
         sent += send_full(&mut rows, blocks).await?;
     }
     if !converter.has_ended() {
-        return Err(Error::Protocol { table: table.name.clone() });
+        return Err(refused(table, Refusal::Layout));
     }
     rows.finish();
-    Ok(sent + send_full(&mut rows, blocks).await?)
+    sent += send_full(&mut rows, blocks).await?;
+    Ok(Sent { rows: sent, unreadable: converter.unreadable() })
 }
 
-/// 22021 is what the server says when text of a SQL_ASCII database is not UTF-8, which this session expects.
-fn read_error(table: &TableSchema, error: sqlx::Error) -> Error {
-    let code = error.as_database_error().and_then(|error| error.code());
-    if code.as_deref() == Some("22021") {
-        return Error::NotUtf8 { name: table.source.clone(), table: table.name.clone() };
+fn read_error(table: &TableSchema, error: &sqlx::Error) -> Error {
+    match large::row_of(error) {
+        Some(row) => too_large(table, row),
+        None => Error::database(&table.source, format!("reading table {}", table.name), error),
     }
-    Error::database(&table.source, format!("reading table {}", table.name), error)
 }
 
-fn copy_statement(table: &TableSchema, layout: &Layout, since: Option<&Since>) -> Result<String> {
+fn refused(table: &TableSchema, refusal: Refusal) -> Error {
+    let (name, named) = (table.source.clone(), table.name.clone());
+    let column = |at: usize| table.columns.get(at).map(|column| column.name.clone()).unwrap_or_default();
+    match refusal {
+        Refusal::NotUtf8(at) => Error::NotUtf8 { name, table: named, column: column(at) },
+        Refusal::TooLarge(number) => too_large(table, format!("row {number}")),
+        Refusal::Value(at) => {
+            let problem = format!("a value of column {:?} in an unknown form", column(at));
+            Error::Protocol { name, table: named, problem }
+        }
+        Refusal::Layout => {
+            let problem = "a row that does not match the table's columns".to_owned();
+            Error::Protocol { name, table: named, problem }
+        }
+    }
+}
+
+fn too_large(table: &TableSchema, row: String) -> Error {
+    Error::RowTooLarge { name: table.source.clone(), table: table.name.clone(), row, limit: ROW_BYTES }
+}
+
+/// The statement, and what has to be filtered here because the server cannot.
+fn copy_statement(
+    table: &TableSchema,
+    layout: &Layout,
+    since: Option<&Since>,
+) -> Result<(String, Option<TimeFilter>)> {
     let mut select = format!("SELECT {} FROM {} AS t", layout.expressions.join(", "), layout.from);
+    let mut conditions: Vec<String> = layout.guard.iter().cloned().collect();
+    let mut filter = None;
     if let Some(since) = since {
-        select.push_str(&time_condition(table, layout, since)?);
+        let at = find_column(table, &since.column)?;
+        match time_condition(layout.base_types[at], since) {
+            Some(condition) => conditions.push(condition),
+            None if is_text(layout.base_types[at]) => filter = Some(TimeFilter::new(at, since.from)),
+            None => {
+                return Err(Error::TimeColumn {
+                    table: table.name.clone(),
+                    column: since.column.clone(),
+                    type_name: table.columns[at].type_name.clone(),
+                });
+            }
+        }
     }
-    Ok(format!("COPY ({select}) TO STDOUT (FORMAT binary)"))
+    if !conditions.is_empty() {
+        select.push_str(&format!(" WHERE {}", conditions.join(" AND ")));
+    }
+    Ok((format!("COPY ({select}) TO STDOUT (FORMAT binary)"), filter))
 }
 
-/// The session's time zone is UTC. Text is compared to the second or as far as it goes (a bare date counts
-/// until its end), with the `T` of ISO 8601 as a space.
-fn time_condition(table: &TableSchema, layout: &Layout, since: &Since) -> Result<String> {
-    let at = find_column(table, &since.column)?;
+fn is_text(base_type: Oid) -> bool {
+    matches!(base_type, TEXT | VARCHAR | BPCHAR)
+}
+
+/// For types that hold times. The session's time zone is UTC.
+fn time_condition(base_type: Oid, since: &Since) -> Option<String> {
     let (column, from) = (quoted(&since.column), since.from);
     let time = format!("(timestamptz 'epoch' + interval '{from} microseconds')");
-    Ok(match layout.base_types[at] {
-        TIMESTAMPTZ => format!(" WHERE t.{column} >= {time}"),
-        TIMESTAMP => format!(" WHERE t.{column} >= {time}::timestamp"),
-        DATE => format!(" WHERE t.{column} >= {time}::date"),
-        TEXT | VARCHAR | BPCHAR => format!(
-            " WHERE replace(t.{column}::text, 'T', ' ') COLLATE \"C\" \
-             >= left(to_char({time}, 'YYYY-MM-DD HH24:MI:SS'), length(t.{column}::text))"
-        ),
-        _ => {
-            return Err(Error::TimeColumn {
-                table: table.name.clone(),
-                column: since.column.clone(),
-                type_name: table.columns[at].type_name.clone(),
-            });
-        }
-    })
+    match base_type {
+        TIMESTAMPTZ => Some(format!("t.{column} >= {time}")),
+        TIMESTAMP => Some(format!("t.{column} >= {time}::timestamp")),
+        DATE => Some(format!("t.{column} >= {time}::date")),
+        _ => None,
+    }
 }

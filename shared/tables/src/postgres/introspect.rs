@@ -18,6 +18,8 @@ use crate::options::SnapshotOptions;
 pub(super) struct Layout {
     /// See [`Relation::from`].
     pub(super) from: String,
+    /// See [`super::large`].
+    pub(super) guard: Option<String>,
     /// Each column's type, with domains resolved.
     pub(super) base_types: Vec<Oid>,
     /// Each column as SELECT names it: as it is, or printed by the server.
@@ -33,9 +35,9 @@ pub(super) struct Found {
 pub(super) async fn tables(
     connection: &mut PgConnection,
     options: &SnapshotOptions,
-    relations: Vec<Relation>,
+    relations: &[Relation],
 ) -> Result<Found> {
-    let failed = |error| Error::database(&options.source, "reading the table definitions", error);
+    let failed = |error| Error::database(&options.source, "reading the table definitions", &error);
     let oids: Vec<Oid> = relations.iter().map(|relation| relation.oid).collect();
     let mut columns = columns(connection, &oids).await.map_err(failed)?;
     let mut keys = keys(connection, &oids).await.map_err(failed)?;
@@ -53,20 +55,21 @@ pub(super) async fn tables(
             printers.get(base_type).map_or(name.clone(), |printer| printer.print(&name))
         });
         let expressions = expressions.collect();
-        found.layouts.push(Layout { from: relation.from(), base_types, expressions });
+        let names: Vec<String> = columns.iter().map(|(column, _)| quoted(&column.name)).collect();
+        found.layouts.push(Layout { from: relation.from(&names), guard: None, base_types, expressions });
         found.tables.push(TableSchema {
-            name: relation.name,
+            name: relation.name.clone(),
             source: options.source.clone(),
             engine: Engine::Postgres,
-            namespace: relation.namespace,
-            table: relation.table,
+            namespace: relation.namespace.clone(),
+            table: relation.table.clone(),
             columns: columns.into_iter().map(|(column, _)| column).collect(),
             primary_key: keys.primary,
             unique: keys.unique,
             foreign_keys: keys.foreign,
             types: types.used_by(&used),
             sql: None,
-            partition_key: relation.partition_key,
+            partition_key: relation.partition_key.clone(),
         });
     }
     options.check_only(&found.tables)?;
@@ -99,6 +102,7 @@ async fn columns(
          ORDER BY a.attrelid, a.attnum",
     )
     .bind(relations)
+    .persistent(false)
     .fetch_all(connection)
     .await?;
     let mut columns: HashMap<Oid, Vec<(Column, Oid)>> = HashMap::new();
@@ -123,34 +127,53 @@ async fn columns(
     Ok(columns)
 }
 
-/// How the server prints values of a type.
+/// How the server prints values of a type, in the form that COPY gives them.
 #[derive(sqlx_macros::FromRow)]
 struct Printer {
     oid: Oid,
-    function: String,
     type_name: String,
+    /// The output function, where this user may call it by name with a value of this type.
+    function: Option<String>,
+    /// Whether somebody defined a cast to text, which may give another text.
+    has_cast: bool,
 }
 
 impl Printer {
-    /// The cast takes the domain off, which a polymorphic function (`enum_out`) would not. All these functions
-    /// answer NULL with NULL.
+    /// COPY calls output functions itself and needs no right for that, while a name in a statement needs EXECUTE on the
+    /// function and USAGE on the type's schema. So only the server's own are named, which is fastest. For all others the
+    /// server calls the function itself too: a conversion to text without a cast of that name is its output function,
+    /// and so is `%s`.
+    ///
+    /// The cast in the first form takes a domain off, which a polymorphic function (`array_out`) would not. All these
+    /// functions answer NULL with NULL. `num_nulls` counts a row of NULLs as a value, as COPY does.
     fn print(&self, value: &str) -> String {
-        format!("{}({value}::{})", self.function, self.type_name)
+        match (&self.function, self.has_cast) {
+            (Some(function), _) => format!("{function}({value}::{})", self.type_name),
+            (None, false) => format!("{value}::text"),
+            (None, true) => format!("CASE WHEN num_nulls({value}) = 0 THEN format('%s', {value}) END"),
+        }
     }
 }
 
 /// For those of `base_types` that do not arrive as the server keeps them. A type modifier of -1 makes `bit` read
-/// `"bit"`, which has any length.
+/// `"bit"`, which has any length. `refcursor` is printed by a function of another type.
 async fn printers(
     connection: &mut PgConnection,
     base_types: impl Iterator<Item = Oid>,
 ) -> sqlx::Result<HashMap<Oid, Printer>> {
     let oids: Vec<Oid> = base_types.filter(|base_type| is_printed_by_server(*base_type)).collect();
     let rows: Vec<Printer> = sqlx::query_as(
-        "SELECT oid::int8 AS oid, typoutput::regproc::text AS function, format_type(oid, -1) AS type_name
-         FROM pg_type WHERE oid = ANY ($1::int8[]::oid[])",
+        "SELECT t.oid::int8 AS oid, format_type(t.oid, -1) AS type_name,
+                CASE WHEN t.typnamespace = 'pg_catalog'::regnamespace AND f.pronamespace = t.typnamespace
+                       AND (a.oid = t.oid OR a.typtype = 'p') AND has_function_privilege(f.oid, 'EXECUTE')
+                     THEN t.typoutput::regproc::text END AS function,
+                EXISTS (SELECT FROM pg_cast c WHERE c.castsource = t.oid AND c.casttarget = 'text'::regtype
+                        AND c.castmethod <> 'i') AS has_cast
+         FROM pg_type t JOIN pg_proc f ON f.oid = t.typoutput JOIN pg_type a ON a.oid = f.proargtypes[0]
+         WHERE t.oid = ANY ($1::int8[]::oid[])",
     )
     .bind(oids)
+    .persistent(false)
     .fetch_all(connection)
     .await?;
     Ok(rows.into_iter().map(|printer| (printer.oid, printer)).collect())
@@ -193,6 +216,7 @@ async fn keys(connection: &mut PgConnection, relations: &[Oid]) -> sqlx::Result<
          ORDER BY k.conrelid, k.conname",
     )
     .bind(relations)
+    .persistent(false)
     .fetch_all(connection)
     .await?;
     let mut keys: HashMap<Oid, Keys> = HashMap::new();

@@ -1,7 +1,10 @@
 //! Which tables a PostgreSQL database has, which of them are wanted, and whether they may be read.
 
+use std::collections::HashSet;
+
 use sqlx::postgres::PgConnection;
 
+use super::partitions::{self, Partition};
 use super::types::Oid;
 use crate::error::{Error, Result};
 use crate::names::quoted;
@@ -17,28 +20,63 @@ pub(super) struct Relation {
     pub(super) table: String,
     /// Set for a partitioned table.
     pub(super) partition_key: Option<String>,
+    /// The partitions that hold the rows of a partitioned table and are read.
+    pub(super) partitions: Vec<Partition>,
+    /// Whether the partitions have to be read one by one, because some of them are left out.
+    pub(super) one_by_one: bool,
 }
 
 impl Relation {
     /// Quoted, with its schema.
     pub(super) fn qualified(&self) -> String {
-        format!("{}.{}", quoted(&self.namespace), quoted(&self.table))
+        qualified(&self.namespace, &self.table)
     }
 
-    /// What FROM and LOCK name: a partitioned table has its rows in its partitions, while a table that others
-    /// inherit from is read by itself, as they are.
-    pub(super) fn from(&self) -> String {
-        match self.partition_key {
-            Some(_) => self.qualified(),
-            None => format!("ONLY {}", self.qualified()),
+    /// What LOCK names: a partitioned table has its rows in its partitions, while a table that others inherit from
+    /// is read by itself, as they are.
+    pub(super) fn locks(&self) -> Vec<String> {
+        let only = |table: String| format!("ONLY {table}");
+        match (&self.partition_key, self.one_by_one) {
+            (Some(_), false) => vec![self.qualified()],
+            (None, _) => vec![only(self.qualified())],
+            (Some(_), true) => {
+                let partitions = self.partitions.iter().map(|one| only(one.qualified()));
+                std::iter::once(only(self.qualified())).chain(partitions).collect()
+            }
         }
+    }
+
+    /// What FROM names, as `t`. The columns of partitions may be in another order than the table's.
+    pub(super) fn from(&self, columns: &[String]) -> String {
+        let parts = self.locks();
+        if let [only] = &parts[..] {
+            return only.clone();
+        }
+        let columns = columns.join(", ");
+        let parts: Vec<String> = parts.iter().map(|part| format!("SELECT {columns} FROM {part}")).collect();
+        format!("({})", parts.join(" UNION ALL "))
+    }
+
+    /// An expression for where a row of `t` is.
+    pub(super) fn row_place(&self) -> &'static str {
+        match (&self.partition_key, self.one_by_one) {
+            (None, _) => "'the row at ctid ' || t.ctid::text",
+            (Some(_), false) => "'the row at ctid ' || t.ctid::text || ' of ' || t.tableoid::regclass::text",
+            (Some(_), true) => "'a row'",
+        }
+    }
+
+    /// The table and the partitions that are read.
+    pub(super) fn oids(&self) -> impl Iterator<Item = Oid> {
+        std::iter::once(self.oid).chain(self.partitions.iter().map(|partition| partition.oid))
     }
 }
 
-/// The selected relations and what was left out of the selection.
+/// The selected relations, what was left out of the selection, and all names that there are.
 pub(super) struct Relations {
     pub(super) selected: Vec<Relation>,
     pub(super) skipped: Vec<Skipped>,
+    pub(super) known: HashSet<String>,
 }
 
 #[derive(sqlx_macros::FromRow)]
@@ -50,40 +88,38 @@ struct RelationRow {
     persistence: String,
     partition_key: Option<String>,
     extension: Option<String>,
+    #[sqlx(flatten)]
+    rights: Rights,
+    standby: bool,
+}
+
+/// What this user may do with a table.
+#[derive(Clone, sqlx_macros::FromRow)]
+pub(super) struct Rights {
     may_use: Option<bool>,
     may_select: Option<bool>,
     hidden_rows: bool,
-    standby: bool,
     role: String,
 }
 
+/// Columns of [`Rights`] for the `pg_class` row `c` and its `pg_namespace` row `n`.
+pub(super) const RIGHTS: &str = "has_schema_privilege(n.oid, 'USAGE') AS may_use,
+    has_table_privilege(c.oid, 'SELECT') AS may_select, row_security_active(c.oid) AS hidden_rows,
+    current_user::text AS role";
+
 /// Lists the selected tables in order of archive name and checks that they may be read.
 pub(super) async fn list(connection: &mut PgConnection, options: &SnapshotOptions) -> Result<Relations> {
-    let rows: Vec<RelationRow> = sqlx::query_as(
-        "SELECT c.oid::int8 AS oid, n.nspname::text AS namespace, c.relname::text AS table,
-                c.relkind::text AS kind, c.relpersistence::text AS persistence,
-                CASE c.relkind WHEN 'p' THEN pg_get_partkeydef(c.oid) END AS partition_key,
-                (SELECT e.extname::text FROM pg_depend d JOIN pg_extension e ON e.oid = d.refobjid
-                 WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e'
-                   AND d.refclassid = 'pg_extension'::regclass LIMIT 1) AS extension,
-                has_schema_privilege(n.oid, 'USAGE') AS may_use,
-                has_table_privilege(c.oid, 'SELECT') AS may_select,
-                row_security_active(c.oid) AS hidden_rows,
-                pg_is_in_recovery() AS standby,
-                current_user::text AS role
-         FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-         WHERE c.relkind IN ('r', 'p', 'f', 'm') AND NOT c.relispartition
-           AND (n.nspname !~ '^pg_' OR c.relpersistence = 't') AND n.nspname <> 'information_schema'",
-    )
-    .fetch_all(&mut *connection)
-    .await
-    .map_err(|error| Error::database(&options.source, "listing the tables", error))?;
+    let failed = |error| Error::database(&options.source, "listing the tables", &error);
+    let rows = rows(connection).await.map_err(failed)?;
+    let mut partitions = partitions::list(connection).await.map_err(failed)?;
     check_schemas(connection, options).await?;
 
     let mut selected: Vec<Relation> = Vec::new();
     let mut skipped = Vec::new();
+    let mut known: HashSet<String> = partitions.values().flatten().map(Partition::name).collect();
     for row in rows {
         let name = archive_name(&row.namespace, &row.table);
+        known.insert(name.clone());
         let in_schemas = options.schemas.is_empty() || options.schemas.contains(&row.namespace);
         if !in_schemas || !options.selects(&name) {
             continue;
@@ -92,16 +128,35 @@ pub(super) async fn list(connection: &mut PgConnection, options: &SnapshotOption
             skipped.push(Skipped { name, reason });
             continue;
         }
-        check_rights(&row, &name, &options.source)?;
-        let RelationRow { oid, namespace, table, partition_key, .. } = row;
-        selected.push(Relation { oid, name, namespace, table, partition_key });
+        row.rights.check(&row.namespace, &row.table, &options.source)?;
+        let RelationRow { oid, namespace, table, partition_key, standby, .. } = row;
+        let of = partitions.remove(&oid).unwrap_or_default();
+        let chosen = partitions::choose(of, &name, standby, options, &mut skipped)?;
+        let (partitions, one_by_one) = (chosen.read, chosen.one_by_one);
+        selected.push(Relation { oid, name, namespace, table, partition_key, partitions, one_by_one });
     }
     selected.sort_by(|a, b| a.name.cmp(&b.name));
     skipped.sort_by(|a, b| a.name.cmp(&b.name));
     if let Some(pair) = selected.windows(2).find(|pair| pair[0].name == pair[1].name) {
         return Err(Error::Ambiguous { name: options.source.clone(), table: pair[0].name.clone() });
     }
-    Ok(Relations { selected, skipped })
+    Ok(Relations { selected, skipped, known })
+}
+
+async fn rows(connection: &mut PgConnection) -> sqlx::Result<Vec<RelationRow>> {
+    let sql = format!(
+        "SELECT c.oid::int8 AS oid, n.nspname::text AS namespace, c.relname::text AS table,
+                c.relkind::text AS kind, c.relpersistence::text AS persistence,
+                CASE c.relkind WHEN 'p' THEN pg_get_partkeydef(c.oid) END AS partition_key,
+                (SELECT e.extname::text FROM pg_depend d JOIN pg_extension e ON e.oid = d.refobjid
+                 WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e'
+                   AND d.refclassid = 'pg_extension'::regclass LIMIT 1) AS extension,
+                {RIGHTS}, pg_is_in_recovery() AS standby
+         FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+         WHERE c.relkind IN ('r', 'p', 'f', 'm') AND NOT c.relispartition
+           AND (n.nspname !~ '^pg_' OR c.relpersistence = 't') AND n.nspname <> 'information_schema'"
+    );
+    sqlx::query_as(sqlx::AssertSqlSafe(sql)).persistent(false).fetch_all(connection).await
 }
 
 async fn check_schemas(connection: &mut PgConnection, options: &SnapshotOptions) -> Result<()> {
@@ -109,9 +164,10 @@ async fn check_schemas(connection: &mut PgConnection, options: &SnapshotOptions)
         return Ok(());
     }
     let known: Vec<String> = sqlx::query_scalar("SELECT nspname::text FROM pg_namespace")
+        .persistent(false)
         .fetch_all(connection)
         .await
-        .map_err(|error| Error::database(&options.source, "listing the schemas", error))?;
+        .map_err(|error| Error::database(&options.source, "listing the schemas", &error))?;
     match options.schemas.iter().find(|schema| !known.contains(schema)) {
         Some(schema) => Err(Error::missing(&options.source, format!("schema {schema:?}"))),
         None => Ok(()),
@@ -120,6 +176,10 @@ async fn check_schemas(connection: &mut PgConnection, options: &SnapshotOptions)
 
 pub(super) fn archive_name(namespace: &str, table: &str) -> String {
     if namespace == "public" { table.to_owned() } else { format!("{namespace}.{table}") }
+}
+
+pub(super) fn qualified(namespace: &str, table: &str) -> String {
+    format!("{}.{}", quoted(namespace), quoted(table))
 }
 
 fn skip_reason(row: &RelationRow) -> Option<String> {
@@ -136,18 +196,19 @@ fn skip_reason(row: &RelationRow) -> Option<String> {
     Some(reason.to_owned())
 }
 
-/// Asked here and not left to LOCK, because the server's own message does not say which schema is meant.
-fn check_rights(row: &RelationRow, name: &str, source: &str) -> Result<()> {
-    let (schema, role) = (quoted(&row.namespace), quoted(&row.role));
-    let table = format!("{schema}.{}", quoted(&row.table));
-    let advice = if row.may_use == Some(false) {
-        format!("GRANT USAGE ON SCHEMA {schema} TO {role}")
-    } else if row.may_select == Some(false) {
-        format!("GRANT SELECT ON {table} TO {role}")
-    } else if row.hidden_rows {
-        format!("row security would hide rows from it: ALTER ROLE {role} BYPASSRLS, or exclude the table")
-    } else {
-        return Ok(());
-    };
-    Err(Error::Denied { name: source.to_owned(), table: name.to_owned(), advice })
+impl Rights {
+    /// Asked here and not left to LOCK, because the server's own message does not say which schema is meant.
+    pub(super) fn check(&self, namespace: &str, table: &str, source: &str) -> Result<()> {
+        let (schema, role) = (quoted(namespace), quoted(&self.role));
+        let advice = if self.may_use == Some(false) {
+            format!("GRANT USAGE ON SCHEMA {schema} TO {role}")
+        } else if self.may_select == Some(false) {
+            format!("GRANT SELECT ON {} TO {role}", qualified(namespace, table))
+        } else if self.hidden_rows {
+            format!("row security would hide rows from it: ALTER ROLE {role} BYPASSRLS, or exclude the table")
+        } else {
+            return Ok(());
+        };
+        Err(Error::Denied { name: source.to_owned(), table: archive_name(namespace, table), advice })
+    }
 }

@@ -84,7 +84,8 @@ impl Types {
              WHERE n.nspname !~ '^pg_'
                AND (t.typtype <> 'c' OR (SELECT c.relkind FROM pg_class c WHERE c.oid = t.typrelid) = 'c')"
         );
-        let rows: Vec<TypeRow> = sqlx::query_as(AssertSqlSafe(sql)).fetch_all(&mut *connection).await?;
+        let rows: Vec<TypeRow> =
+            sqlx::query_as(AssertSqlSafe(sql)).persistent(false).fetch_all(&mut *connection).await?;
         let attributes = attributes(connection).await?;
         Ok(Self { by_oid: rows.into_iter().map(|row| (row.oid, row)).collect(), attributes })
     }
@@ -165,6 +166,7 @@ async fn attributes(connection: &mut PgConnection) -> sqlx::Result<HashMap<Oid, 
          WHERE c.relkind = 'c' AND n.nspname !~ '^pg_'
          ORDER BY c.oid, a.attnum",
     )
+    .persistent(false)
     .fetch_all(connection)
     .await?;
     let mut attributes: HashMap<Oid, Vec<(Attribute, Oid)>> = HashMap::new();

@@ -1,22 +1,59 @@
 //! What tables a SQLite file has, by its own pragmas.
 
+use std::collections::HashSet;
+
 use sqlx::sqlite::SqliteConnection;
 use strongroom_archive::schema::{Column, Engine, ForeignKey, TableSchema};
 
+use super::foreign::{self, VirtualTable};
 use crate::options::{Skipped, SnapshotOptions};
 
 pub(super) struct Found {
     pub(super) engine: String,
     pub(super) tables: Vec<TableSchema>,
     pub(super) skipped: Vec<Skipped>,
+    /// The names of all tables, wanted or not.
+    pub(super) known: HashSet<String>,
 }
 
-/// Reads names and definitions. Inside a transaction the first statement fixes the snapshot.
+/// A table as `table_list` has it.
+struct Listed {
+    name: String,
+    kind: String,
+    sql: Option<String>,
+}
+
+/// Reads names and definitions. Inside a transaction the first statement fixes the snapshot. `all_rows`: look for
+/// generated columns that fail in some row.
 pub(super) async fn tables(
     connection: &mut SqliteConnection,
     options: &SnapshotOptions,
+    all_rows: bool,
 ) -> sqlx::Result<Found> {
-    let listed: Vec<(String, String, Option<String>)> = sqlx::query_as(
+    let listed = list(connection).await?;
+    let virtual_tables = virtual_tables(&listed);
+    let known: HashSet<String> = listed.iter().map(|table| table.name.clone()).collect();
+    let mut tables = Vec::new();
+    let mut skipped = Vec::new();
+    for Listed { name, kind, sql } in listed {
+        if !options.selects(&name) {
+            continue;
+        }
+        match skip_reason(&name, &kind, &virtual_tables, &known) {
+            Some(reason) => skipped.push(Skipped { name, reason }),
+            None => {
+                let (table, columns) = table(connection, options, name, sql, all_rows).await?;
+                tables.push(table);
+                skipped.extend(columns);
+            }
+        }
+    }
+    let version: String = sqlx::query_scalar("SELECT sqlite_version()").fetch_one(connection).await?;
+    Ok(Found { engine: format!("SQLite {version}"), tables, skipped, known })
+}
+
+async fn list(connection: &mut SqliteConnection) -> sqlx::Result<Vec<Listed>> {
+    let rows: Vec<(String, String, Option<String>)> = sqlx::query_as(
         "SELECT l.name, l.type, s.sql
          FROM pragma_table_list AS l
          LEFT JOIN main.sqlite_schema AS s ON s.type = 'table' AND s.name = l.name
@@ -24,34 +61,60 @@ pub(super) async fn tables(
            AND l.name NOT LIKE 'sqlite\\_%' ESCAPE '\\'
          ORDER BY l.name",
     )
-    .fetch_all(&mut *connection)
+    .fetch_all(connection)
     .await?;
-    let mut tables = Vec::new();
-    let mut skipped = Vec::new();
-    for (name, kind, sql) in listed {
-        if !options.selects(&name) {
-            continue;
-        }
-        match kind.as_str() {
-            "table" => tables.push(table(connection, options, name, sql).await?),
-            "virtual" => skipped.push(Skipped { name, reason: "virtual table".to_owned() }),
-            _ => skipped.push(Skipped { name, reason: "inner table of a virtual table".to_owned() }),
-        }
-    }
-    let version: String = sqlx::query_scalar("SELECT sqlite_version()").fetch_one(connection).await?;
-    Ok(Found { engine: format!("SQLite {version}"), tables, skipped })
+    Ok(rows.into_iter().map(|(name, kind, sql)| Listed { name, kind, sql }).collect())
 }
 
+fn virtual_tables(listed: &[Listed]) -> Vec<VirtualTable> {
+    let virtual_tables = listed.iter().filter(|table| table.kind == "virtual");
+    virtual_tables
+        .map(|table| VirtualTable::parse(&table.name, table.sql.as_deref().unwrap_or_default()))
+        .collect()
+}
+
+/// A virtual table keeps its rows in inner tables ("shadow" in SQLite's words, which also calls an ordinary table so
+/// that has such a name). They are exported, unless their rows can be made again from others.
+fn skip_reason(
+    name: &str,
+    kind: &str,
+    virtual_tables: &[VirtualTable],
+    known: &HashSet<String>,
+) -> Option<String> {
+    if kind == "virtual" {
+        let module = virtual_tables.iter().find(|table| table.name == name).map(|table| &*table.module);
+        let module = module.unwrap_or_default();
+        return Some(format!("virtual table of {module}: what it keeps is in its inner tables"));
+    }
+    if kind != "shadow" {
+        return None;
+    }
+    let (owner, inner) = virtual_tables.iter().find_map(|table| Some((table, table.inner(name)?)))?;
+    let content = format!("{}_content", owner.name);
+    let has_content = known.iter().any(|table| table.eq_ignore_ascii_case(&content));
+    owner
+        .derives(inner, has_content)
+        .then(|| format!("index of the virtual table {}: derived from {content}", owner.name))
+}
+
+/// The schema entry, and the columns that are left out of it because they cannot be read.
 async fn table(
     connection: &mut SqliteConnection,
     options: &SnapshotOptions,
     name: String,
     sql: Option<String>,
-) -> sqlx::Result<TableSchema> {
-    let (columns, primary_key) = columns(connection, &name).await?;
-    let unique = unique(connection, &name).await?;
+    all_rows: bool,
+) -> sqlx::Result<(TableSchema, Vec<Skipped>)> {
+    let (mut columns, primary_key) = columns(connection, &name).await?;
+    let computed = columns.iter().filter(|column| column.generated.as_deref() == Some(VIRTUAL));
+    let computed: Vec<String> = computed.map(|column| column.name.clone()).collect();
+    let skipped = foreign::unreadable(connection, &name, &computed, all_rows).await?;
+    let is_skipped = |column: &str| skipped.iter().any(|skipped| skipped.name == format!("{name}.{column}"));
+    columns.retain(|column| !is_skipped(&column.name));
+    let mut unique = unique(connection, &name).await?;
+    unique.retain(|columns| !columns.iter().any(|column| is_skipped(column)));
     let foreign_keys = foreign_keys(connection, &name).await?;
-    Ok(TableSchema {
+    let table = TableSchema {
         name: name.clone(),
         source: options.source.clone(),
         engine: Engine::Sqlite,
@@ -64,8 +127,12 @@ async fn table(
         types: Vec::new(),
         sql,
         partition_key: None,
-    })
+    };
+    Ok((table, skipped))
 }
+
+/// A generated column that is computed whenever it is read.
+const VIRTUAL: &str = "virtual";
 
 /// `hidden` of `table_xinfo`: 2 is a virtual, 3 a stored generated column.
 async fn columns(connection: &mut SqliteConnection, table: &str) -> sqlx::Result<(Vec<Column>, Vec<String>)> {
@@ -83,7 +150,7 @@ async fn columns(connection: &mut SqliteConnection, table: &str) -> sqlx::Result
         }
         // The pragma does not give the expression; it stands in the table's `sql`.
         let generated = match hidden {
-            2 => Some("virtual".to_owned()),
+            2 => Some(VIRTUAL.to_owned()),
             3 => Some("stored".to_owned()),
             _ => None,
         };

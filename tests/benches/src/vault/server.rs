@@ -39,7 +39,7 @@ impl BenchVault {
     pub(super) async fn on(name: &'static str, database: TestDb) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let root = RootKey::generate();
-        std::fs::write(folder.path().join("root.key"), root.to_text().as_bytes()).unwrap();
+        strongroom_testkit::write_private(folder.path().join("root.key"), root.to_text().as_bytes());
         let config = VaultConfig {
             database_url: database.url_text().to_owned(),
             root_key_file: Some(folder.path().join("root.key")),

@@ -129,7 +129,7 @@ pub(crate) const LOGS: &str = "[[sources.optional]]\nname = 'logs'\ntables = ['l
 
 fn config(folder: &Path, vault: &str, backup: &str, source: &str, seal: &str) -> Config {
     let token_file = folder.join("service.token");
-    std::fs::write(&token_file, Token::generate().expose()).unwrap();
+    strongroom_testkit::write_private(&token_file, Token::generate().expose());
     let text = format!(
         "[app]\nname = 'Prompt Gate'\nurl = 'https://gateway.example.com'\n\
          [seal]\n{seal}\n[backup]\ninstance = 'here'\ntoken_file = '{}'\nvault = {{ url = '{vault}' }}\n{backup}\n\

@@ -7,8 +7,8 @@ use std::io::Write;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use sha2::{Digest as _, Sha256};
-use strongroom_api::backup::v1::ExportBackupResponse;
 use strongroom_api::backup::v1::export_backup_response::{Chunk, Header, Message, Progress, Trailer};
+use strongroom_api::backup::v1::{ExportBackupResponse, LeftOut};
 
 /// A received and verified archive.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -25,6 +25,9 @@ pub(crate) struct Summary {
     pub(crate) tables: i64,
     pub(crate) rows: i64,
     pub(crate) files: i64,
+    /// What the sources have beside that: the first, and how many in all.
+    pub(crate) left_out: Vec<LeftOut>,
+    pub(crate) left_out_total: i64,
 }
 
 /// What a message was.
@@ -113,6 +116,8 @@ impl<W: Write> Download<W> {
             tables: trailer.tables,
             rows: trailer.rows,
             files: trailer.files,
+            left_out: trailer.left_out,
+            left_out_total: trailer.left_out_total,
         };
         Ok((transfer.sink, summary))
     }
@@ -200,6 +205,7 @@ mod tests {
             tables: 1,
             rows: 3,
             files: 0,
+            ..Trailer::default()
         }
     }
 

@@ -12,6 +12,7 @@ use tonic::{Request, Status};
 
 use super::interruption::unless_interrupted;
 use crate::client::{self, Connection};
+use crate::commands::left_out;
 use crate::commands::progress::Progress;
 use crate::output::Format;
 use answers::Answers;
@@ -25,6 +26,7 @@ pub(super) async fn run(file: &Path, format: Format) -> Result<()> {
     let answers =
         unless_interrupted(send(&backup, file), "nothing was verified").await.with_context(named)?;
     format.document(&report::document(&answers)?, || report::text(&answers))?;
+    left_out::say(&answers.verdict.left_out, answers.verdict.left_out_total);
     report::judge(&answers.verdict)
 }
 

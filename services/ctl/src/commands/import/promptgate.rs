@@ -1,11 +1,13 @@
 //! `strongroom import promptgate`: a gateway's credentials, from its export into the vault.
 //!
-//! Labels on each credential name the gateway and the row it was; that is how a second run knows it. The request
-//! id is made of the same, so that two runs at once create nothing twice either.
+//! Labels on each credential name the gateway and the row it was; that is how a second run finds it. It is the same one
+//! only if name, provider and secret are the same too: two gateways may state one URL, and a secret may have been
+//! changed since. The request id is made of URL and row, so that two runs at once create nothing twice either.
 
+mod difference;
 mod report;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
 use anyhow::{Context as _, Result, ensure};
@@ -15,6 +17,7 @@ use sha2::{Digest as _, Sha256};
 use strongroom_api::vault::v1::{
     CreateCredentialRequest, Credential, DeactivateCredentialRequest, ListCredentialsRequest,
 };
+use strongroom_crypto::SecretBytes;
 use strongroom_import::{AppKey, Export, ExportManifest, StoredCredential, TableSurvey};
 use tonic::Code;
 
@@ -31,6 +34,8 @@ const FROM: &str = "imported-from";
 const PRODUCT: &str = "promptgate";
 const URL: &str = "promptgate.url";
 const ID: &str = "promptgate.id";
+/// A fingerprint of the secret that was imported, under the APP_KEY. It shows nothing of the secret.
+const SECRET: &str = "promptgate.secret";
 
 /// What was read, before the vault is asked for anything.
 struct Found {
@@ -45,8 +50,14 @@ pub(super) async fn run(import: &ImportPromptgate, format: Format) -> Result<()>
     let found = read(&import.file, &key).with_context(|| import.file.display().to_string())?;
     let importer = Importer::new(client::vault()?, key, &found.manifest, import.dry_run).await?;
     let mut lines = Vec::new();
+    let mut seen = HashSet::new();
     for stored in &found.credentials {
-        let outcome = importer.take_over(stored).await?;
+        // The second would be taken for the first, and only once there is one in the vault.
+        let outcome = if seen.insert(&stored.id) {
+            importer.take_over(stored).await?
+        } else {
+            Outcome::Refused("another row of this export has the same id".to_owned())
+        };
         lines.push(Line { stored, outcome });
     }
     let report = Report { manifest: &found.manifest, dry_run: import.dry_run, lines, tables: &found.tables };
@@ -86,55 +97,76 @@ impl<'a> Importer<'a> {
 
     /// What became of one credential. An error ends the run: the vault cannot be reached or denies it.
     async fn take_over(&self, stored: &StoredCredential) -> Result<Outcome> {
-        if let Some(known) = self.known.get(&stored.id) {
-            self.settle(known, stored).await?;
-            return Ok(Outcome::Present(known.id.clone()));
-        }
+        let refused = |reason: &str| Ok(Outcome::Refused(reason.to_owned()));
         let Some(value) = &stored.secret else {
-            return Ok(Outcome::Refused("the row has no secret".to_owned()));
+            return refused("the row has no secret");
+        };
+        let Some(active) = stored.active else {
+            return refused("the row's is_active is neither true nor false in a known form");
         };
         let secret = match self.key.open(value) {
             Ok(secret) => secret,
             Err(fault) => return Ok(Outcome::Refused(fault.to_string())),
         };
-        if self.dry_run {
-            return Ok(Outcome::Possible);
+        let fingerprints = self.key.fingerprints(&row(self.url, &stored.id), &secret);
+        if let Some(known) = self.known.get(&stored.id) {
+            let found = difference::of(&self.vault, known, stored, &secret, &fingerprints).await?;
+            if let Some(difference) = found {
+                return Ok(Outcome::Refused(difference));
+            }
+            self.settle(known, active).await?;
+            return Ok(Outcome::Present(known.id.clone()));
         }
-        self.create(stored, Bytes::copy_from_slice(secret.expose())).await
+        let fingerprint = fingerprints.first().context("the APP_KEY makes no fingerprint")?;
+        self.create(stored, active, &secret, fingerprint).await
     }
 
-    async fn create(&self, stored: &StoredCredential, secret: Bytes) -> Result<Outcome> {
-        let labels = [(FROM, PRODUCT), (URL, self.url), (ID, &stored.id)];
+    /// A dry run asks the vault to check the same request.
+    async fn create(
+        &self,
+        stored: &StoredCredential,
+        active: bool,
+        secret: &SecretBytes,
+        fingerprint: &str,
+    ) -> Result<Outcome> {
+        let labels = [(FROM, PRODUCT), (URL, self.url), (ID, &stored.id), (SECRET, fingerprint)];
         let request = CreateCredentialRequest {
             display_name: stored.name.clone(),
             provider: stored.provider.clone(),
-            secret,
+            secret: Bytes::copy_from_slice(secret.expose()),
             labels: labels.map(|(key, value)| (key.to_owned(), value.to_owned())).into(),
             request_id: request_id(self.url, &stored.id),
+            validate_only: self.dry_run,
             ..Default::default()
         };
         let answer = match self.vault.credentials().create_credential(unary(request)).await {
             Ok(answer) => answer.into_inner(),
             Err(status) => {
                 let failed = self.vault.failed(&status);
+                let refused = |reason: &str| Ok(Outcome::Refused(reason.to_owned()));
                 return match (status.code(), failed.reason()) {
-                    (Code::NotFound, _) | (_, "REQUEST_ID_REUSED") => Ok(Outcome::Refused(
-                        "it was imported within the last day and then deleted".to_owned(),
-                    )),
+                    (Code::NotFound, _) => refused("it was imported within the last day and then deleted"),
+                    (_, "REQUEST_ID_REUSED") => refused(
+                        "this row was imported within the last day with another name, provider or secret, and has \
+                         lost its labels or was deleted since",
+                    ),
                     (Code::InvalidArgument, _) => Ok(Outcome::Refused(failed.to_string())),
                     _ => Err(failed.into()),
                 };
             }
         };
+        if self.dry_run {
+            return Ok(Outcome::Possible);
+        }
         let created = answer.credential.context("the vault answered without a credential")?;
-        self.settle(&created, stored).await?;
+        self.settle(&created, active).await?;
         Ok(Outcome::Imported(created.id))
     }
 
     /// Takes it out of use where the gateway had done so. Whoever changed it since has decided otherwise.
-    async fn settle(&self, credential: &Credential, stored: &StoredCredential) -> Result<()> {
+    async fn settle(&self, credential: &Credential, active: bool) -> Result<()> {
         let untouched = credential.create_time == credential.update_time;
-        if stored.active || !credential.active || !untouched || self.dry_run {
+        if active || !credential.active || !untouched || self.dry_run {
             return Ok(());
         }
         let request =
@@ -144,9 +176,14 @@ impl<'a> Importer<'a> {
     }
 }
 
+/// Names the row of one gateway.
+fn row(url: &str, id: &str) -> String {
+    json!(["strongroom import promptgate", url, id]).to_string()
+}
+
 /// The same for the same row of the same gateway. Nothing of the secret is in it: the vault keeps it in the clear.
 fn request_id(url: &str, id: &str) -> String {
-    let digest = Sha256::digest(json!(["strongroom import promptgate", url, id]).to_string());
+    let digest = Sha256::digest(row(url, id));
     let mut bytes = [0; 16];
     bytes.copy_from_slice(&digest[..16]);
     uuid::Builder::from_custom_bytes(bytes).into_uuid().to_string()

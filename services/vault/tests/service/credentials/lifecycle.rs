@@ -53,6 +53,33 @@ async fn a_credential_lives_and_every_step_is_in_the_log() {
     }
 }
 
+/// The same refusals, and nothing else happens.
+#[tokio::test]
+async fn a_credential_can_be_checked_without_being_created() {
+    for vault in TestVault::each().await {
+        let mut clients = vault.admin().await;
+        let request_id = "0190b6f0-0000-7000-8000-000000000001".to_owned();
+        let new = CreateCredentialRequest { request_id, validate_only: true, ..credential("one") };
+        for _ in 0..2 {
+            let answer = clients.credentials.create_credential(new.clone()).await.unwrap().into_inner();
+            assert!(answer.credential.is_none());
+        }
+        let wrong = CreateCredentialRequest { provider: "Open AI".into(), ..new.clone() };
+        assert_eq!(
+            clients.credentials.create_credential(wrong).await.unwrap_err().code(),
+            Code::InvalidArgument
+        );
+        assert!(clients.event_names("credential.*").await.is_empty());
+
+        let real = CreateCredentialRequest { validate_only: false, ..new.clone() };
+        clients.credentials.create_credential(real).await.unwrap();
+        clients.credentials.create_credential(new.clone()).await.unwrap();
+        let other = CreateCredentialRequest { secret: "sk-another".into(), ..new };
+        let refused = clients.credentials.create_credential(other).await.unwrap_err();
+        assert_eq!(reason_of(&refused), "REQUEST_ID_REUSED");
+    }
+}
+
 #[tokio::test]
 async fn a_stale_etag_is_aborted_and_changes_nothing() {
     for vault in TestVault::each().await {

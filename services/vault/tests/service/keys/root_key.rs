@@ -23,8 +23,8 @@ async fn the_root_key_is_changed_at_a_start() {
         let (old, other) = (current.with_file_name("old.key"), current.with_file_name("other.key"));
         std::fs::copy(&current, &old).unwrap();
         let new = RootKey::generate();
-        std::fs::write(&current, new.to_text().as_bytes()).unwrap();
-        std::fs::write(&other, RootKey::generate().to_text().as_bytes()).unwrap();
+        strongroom_testkit::write_private(&current, new.to_text().as_bytes());
+        strongroom_testkit::write_private(&other, RootKey::generate().to_text().as_bytes());
         vault.kill();
 
         let refusal = async |config| {

@@ -1,0 +1,156 @@
+//! A directory whose links are never followed, whoever changes it meanwhile.
+//!
+//! The directory is opened once. Everything below it is opened relative to that descriptor, by one call that refuses
+//! links (`openat2`, <https://man7.org/linux/man-pages/man2/openat2.2.html>), or folder by folder where a kernel or a
+//! sandbox does not have that call. A path that was checked and is then opened by name could lead elsewhere by then.
+
+use std::ffi::{OsStr, OsString};
+use std::fs::File;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::{Component, Path};
+
+use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, Stat, open, openat, statat};
+use rustix::io::Errno;
+
+/// Without `NONBLOCK`, a pipe in the place of a file would wait for a writer.
+const FILE: OFlags = OFlags::RDONLY
+    .union(OFlags::NONBLOCK)
+    .union(OFlags::NOCTTY)
+    .union(OFlags::NOFOLLOW)
+    .union(OFlags::CLOEXEC);
+const FOLDER: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
+/// Only a step on the way: the right to search the folder is enough.
+#[cfg(target_os = "linux")]
+const STEP: OFlags = OFlags::PATH.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
+#[cfg(not(target_os = "linux"))]
+const STEP: OFlags = FOLDER;
+
+/// An open directory.
+pub(super) struct Root(OwnedFd);
+
+/// An entry of a folder, itself and not what it links to.
+pub(super) struct Found {
+    pub(super) name: OsString,
+    pub(super) kind: FileType,
+    /// Bytes, of a file.
+    pub(super) bytes: u64,
+    pub(super) identity: Identity,
+}
+
+/// Device and inode: whether two names or two moments are about the same file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Identity(u64, u64);
+
+impl Root {
+    /// Opens `path`, which the configuration names: links on the way to it are followed.
+    pub(super) fn open(path: &Path) -> io::Result<Self> {
+        let flags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
+        Ok(Self(open(path, flags, Mode::empty())?))
+    }
+
+    /// Opens the file at `path` below the directory, whatever it is: only [`file_identity`] says that.
+    ///
+    /// # Errors
+    /// [`is_elsewhere`] for links.
+    pub(super) fn open_file(&self, path: &Path) -> io::Result<File> {
+        Ok(File::from(self.open_below(path, FILE)?))
+    }
+
+    /// Calls `visit` for what is in the folder at `path` below the directory, which is "" for the directory itself.
+    /// Entries that go meanwhile are left out.
+    ///
+    /// # Errors
+    /// [`is_elsewhere`] for links, and those of `visit`.
+    pub(super) fn list<E: From<io::Error>>(
+        &self,
+        path: &Path,
+        mut visit: impl FnMut(Found) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
+        let folder = self.open_below(path, FOLDER)?;
+        let mut entries = Dir::read_from(&folder).map_err(io::Error::from)?;
+        while let Some(entry) = entries.read() {
+            let entry = entry.map_err(io::Error::from)?;
+            let name = OsStr::from_bytes(entry.file_name().to_bytes());
+            if name == "." || name == ".." {
+                continue;
+            }
+            match statat(&folder, name, AtFlags::SYMLINK_NOFOLLOW) {
+                Ok(stat) => visit(Found::create(name, &stat))?,
+                Err(Errno::NOENT) => {}
+                Err(error) => return Err(io::Error::from(error).into()),
+            }
+        }
+        Ok(())
+    }
+
+    fn open_below(&self, path: &Path, flags: OFlags) -> io::Result<OwnedFd> {
+        match self.open_at_once(path, flags) {
+            // EPERM is a sandbox's way to say that it does not know the call.
+            Err(Errno::NOSYS | Errno::PERM) => Ok(self.open_by_steps(path, flags)?),
+            opened => Ok(opened?),
+        }
+    }
+
+    #[cfg(target_os = "linux")]
+    fn open_at_once(&self, path: &Path, flags: OFlags) -> Result<OwnedFd, Errno> {
+        use rustix::fs::{ResolveFlags, openat2};
+
+        let resolve = ResolveFlags::BENEATH.union(ResolveFlags::NO_SYMLINKS);
+        openat2(&self.0, path, flags, Mode::empty(), resolve)
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn open_at_once(&self, _: &Path, _: OFlags) -> Result<OwnedFd, Errno> {
+        Err(Errno::NOSYS)
+    }
+
+    fn open_by_steps(&self, path: &Path, flags: OFlags) -> Result<OwnedFd, Errno> {
+        let mut folder: Option<OwnedFd> = None;
+        let mut parts = path.components().peekable();
+        while let Some(part) = parts.next() {
+            let Component::Normal(name) = part else {
+                // Only the directory itself is asked for as ".".
+                return openat(&self.0, ".", flags, Mode::empty());
+            };
+            let flags = if parts.peek().is_none() { flags } else { STEP };
+            let from = folder.as_ref().unwrap_or(&self.0);
+            folder = Some(openat(from, name, flags, Mode::empty())?);
+        }
+        folder.ok_or(Errno::NOENT)
+    }
+}
+
+impl Found {
+    fn create(name: &OsStr, stat: &Stat) -> Self {
+        let kind = FileType::from_raw_mode(stat.st_mode);
+        let bytes = u64::try_from(stat.st_size).unwrap_or_default();
+        Self { name: name.to_owned(), kind, bytes, identity: Identity::of(stat) }
+    }
+}
+
+impl Identity {
+    #[expect(clippy::unnecessary_cast, reason = "the types of these fields are not the same on every system")]
+    fn of(stat: &Stat) -> Self {
+        Self(stat.st_dev as u64, stat.st_ino as u64)
+    }
+}
+
+/// Of an open file; `None` when it is something else, such as a pipe.
+pub(super) fn file_identity(file: &File) -> io::Result<Option<Identity>> {
+    let stat = rustix::fs::fstat(file)?;
+    let is_file = FileType::from_raw_mode(stat.st_mode).is_file();
+    Ok(is_file.then(|| Identity::of(&stat)))
+}
+
+/// Whether a path led to a link or a socket, or through something that is no folder (any more).
+pub(super) fn is_elsewhere(error: &io::Error) -> bool {
+    let code = Errno::from_io_error(error);
+    matches!(code, Some(Errno::LOOP | Errno::NOTDIR | Errno::XDEV | Errno::NXIO))
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests;

@@ -1,0 +1,65 @@
+use std::fs;
+use std::io::Read as _;
+use std::os::unix::fs::symlink;
+
+use tempfile::TempDir;
+
+use super::*;
+
+fn source(folder: &TempDir) -> FilesSource {
+    FilesSource { name: "recs".into(), path: folder.path().join("inside"), group: None }
+}
+
+/// `inside/a/b/file`, and beside it a folder that the service may read and the set does not hold.
+fn folders() -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    for side in ["inside", "outside"] {
+        fs::create_dir_all(folder.path().join(side).join("a/b")).unwrap();
+        fs::write(folder.path().join(side).join("a/b/file"), side).unwrap();
+    }
+    folder
+}
+
+#[test]
+fn a_folder_that_becomes_a_link_after_the_listing_is_not_read_through() {
+    for swapped in ["a", "a/b", "a/b/file"] {
+        let folder = folders();
+        let set = source(&folder).walk().unwrap();
+        let (inside, outside) = (folder.path().join("inside"), folder.path().join("outside"));
+        fs::rename(inside.join(swapped), folder.path().join("aside")).unwrap();
+        symlink(outside.join(swapped), inside.join(swapped)).unwrap();
+        // Even the same inode is no excuse: the link is what is refused.
+        fs::remove_file(outside.join("a/b/file")).unwrap();
+        let moved = match swapped {
+            "a" => "aside/b/file",
+            "a/b" => "aside/file",
+            _ => "aside",
+        };
+        fs::hard_link(folder.path().join(moved), outside.join("a/b/file")).unwrap();
+        let error = set.open(&set.files()[0]).unwrap_err();
+        assert!(matches!(error, Error::FileReplaced { .. }), "{swapped}: {error}");
+    }
+}
+
+#[test]
+fn the_directory_is_the_one_that_was_opened() {
+    let folder = folders();
+    let set = source(&folder).walk().unwrap();
+    fs::rename(folder.path().join("inside"), folder.path().join("aside")).unwrap();
+    symlink(folder.path().join("outside"), folder.path().join("inside")).unwrap();
+    let mut text = String::new();
+    set.open(&set.files()[0]).unwrap().unwrap().read_to_string(&mut text).unwrap();
+    assert_eq!(text, "inside");
+}
+
+#[test]
+fn a_file_that_is_gone_is_told_from_one_that_was_replaced() {
+    let folder = folders();
+    let set = source(&folder).walk().unwrap();
+    let file = folder.path().join("inside/a/b/file");
+    fs::remove_file(&file).unwrap();
+    assert!(set.open(&set.files()[0]).unwrap().is_none());
+    let made = std::process::Command::new("mkfifo").arg(&file).status().unwrap();
+    assert!(made.success());
+    assert!(matches!(set.open(&set.files()[0]), Err(Error::FileReplaced { .. })), "and nobody waits");
+}

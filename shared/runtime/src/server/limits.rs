@@ -1,0 +1,95 @@
+//! What callers may take of a server, and why that much.
+
+use std::hash::{BuildHasher as _, RandomState};
+use std::time::Duration;
+
+use rustix::process::{Resource, getrlimit};
+
+/// Descriptors that stay free for databases, sources, staged files and logs. Two pools of a database take some 50.
+const RESERVED: u64 = 256;
+/// More connections are not taken, however many descriptors there are: idle ones take some 40 KiB each with TLS.
+const MOST_CONNECTIONS: u64 = 2048;
+/// Fewer are not meant: a process with hardly any descriptors says so itself, when it lacks them.
+const FEWEST_CONNECTIONS: u64 = 16;
+
+/// Limits of one server. They are chosen so that no number of callers makes a process use 128 MiB more than when
+/// it is idle.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    /// Connections at the same time, from everybody together. There is no limit per address: behind a NAT, a proxy or a
+    /// Kubernetes service all callers have one. By default half the descriptors that are free (`dev` runs two
+    /// servers), at most 2,048.
+    pub connections: usize,
+    /// How long a new connection may keep silent before HTTP/2's preface, or take for TLS.
+    pub greeting: Duration,
+    /// How long it may take for its first call.
+    pub first_call: Duration,
+    /// When a connection is asked to end after its running calls, so that replicas behind one address share the load. A
+    /// tenth at random keeps the connections of a restarted service from ending together.
+    pub connection_age: Duration,
+    /// Calls at the same time on a connection.
+    pub streams: u32,
+    /// How long a request may stand still while it is received.
+    pub receive_idle: Duration,
+    /// How long it may be received in all: 5 MiB, the longest, in a minute are 700 kbit/s.
+    pub receive_total: Duration,
+    /// Bytes of requests in progress that one principal may have here: three batches of the largest size. Four
+    /// principals are needed to use up [`Self::process_bytes`].
+    pub principal_bytes: usize,
+    /// Bytes of requests in progress that all have together.
+    pub process_bytes: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        let age = Duration::from_secs(30 * 60);
+        Self {
+            connections: connections(getrlimit(Resource::Nofile).current),
+            greeting: Duration::from_secs(10),
+            first_call: Duration::from_secs(60),
+            connection_age: age + age.mul_f64(0.1 * fraction()),
+            streams: 256,
+            receive_idle: Duration::from_secs(10),
+            receive_total: Duration::from_secs(60),
+            principal_bytes: 16 << 20,
+            process_bytes: 64 << 20,
+        }
+    }
+}
+
+fn connections(descriptors: Option<u64>) -> usize {
+    let free = descriptors.map_or(u64::MAX, |descriptors| descriptors.saturating_sub(RESERVED));
+    let connections = (free / 2).clamp(FEWEST_CONNECTIONS, MOST_CONNECTIONS);
+    usize::try_from(connections).unwrap_or(usize::MAX)
+}
+
+/// From 0 to 1, another one in each process. Nothing secret depends on it.
+fn fraction() -> f64 {
+    f64::from(RandomState::new().hash_one(0) as u32) / f64::from(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn databases_keep_their_descriptors() {
+        for (descriptors, expected) in [
+            (Some(1024), 384),
+            (Some(1_048_576), 2048),
+            (None, 2048),
+            (Some(300), 22),
+            (Some(64), 16),
+            (Some(0), 16),
+        ] {
+            assert_eq!(connections(descriptors), expected, "{descriptors:?}");
+        }
+    }
+
+    #[test]
+    fn ages_differ_by_a_tenth() {
+        let ages: Vec<u64> = (0..50).map(|_| Limits::default().connection_age.as_secs()).collect();
+        assert!(ages.iter().all(|age| (1800..=1980).contains(age)), "{ages:?}");
+        assert!(ages.iter().any(|age| *age != ages[0]), "they end together: {ages:?}");
+    }
+}

@@ -1,0 +1,308 @@
+//! A server of a test, and clients of two kinds: one that behaves, and one that sends what it likes.
+
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, LazyLock};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::Request;
+use strongroom_api::source::v1::source_service_client::SourceServiceClient;
+use strongroom_api::source::v1::source_service_server::{SourceService, SourceServiceServer};
+use strongroom_api::source::v1::{
+    AbortStageRequest, AbortStageResponse, CommitStageRequest, CommitStageResponse, DescribeSourceRequest,
+    DescribeSourceResponse, ReadSnapshotRequest, ReadSnapshotResponse, StageTablesRequest,
+    StageTablesResponse, Table,
+};
+use strongroom_runtime::client::{AuthorizedChannel, Bearer, Target};
+use strongroom_runtime::server::{Limits, Serve, TlsConfig, serve};
+use strongroom_runtime::{Authenticator, Caller, Principal, Selectors, Shutdown};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tonic::service::Routes;
+use tonic::service::interceptor::InterceptedService;
+use tonic::{Response, Status, Streaming, async_trait};
+
+/// Serves until it is dropped.
+pub(crate) struct Server {
+    pub(crate) address: SocketAddr,
+    shutdown: Shutdown,
+    /// Lets calls of `CommitStage` end whose stage is `wait`.
+    pub(crate) gate: Arc<Semaphore>,
+    /// The length of answers of `DescribeSource`.
+    pub(crate) answer: Arc<AtomicUsize>,
+}
+
+/// Limits that a test need not wait for.
+pub(crate) fn limits() -> Limits {
+    Limits {
+        connections: 8,
+        greeting: Duration::from_millis(400),
+        first_call: Duration::from_millis(1500),
+        connection_age: Duration::from_secs(60),
+        streams: 64,
+        receive_idle: Duration::from_millis(500),
+        receive_total: Duration::from_secs(2),
+        principal_bytes: 1 << 20,
+        process_bytes: 2 << 20,
+    }
+}
+
+impl Server {
+    pub(crate) async fn start(limits: Limits) -> Self {
+        Self::start_with(limits, None).await
+    }
+
+    pub(crate) async fn start_with(limits: Limits, tls: Option<TlsConfig>) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (shutdown, gate) = (Shutdown::new(), Arc::new(Semaphore::new(0)));
+        let answer = Arc::new(AtomicUsize::new(0));
+        let source = Source { gate: Arc::clone(&gate), answer: Arc::clone(&answer) };
+        let routes = Routes::new(SourceServiceServer::new(source));
+        let (services, authenticator) = (&["strongroom.source.v1.SourceService"], Arc::new(Everybody));
+        let serving = Serve { listener, routes, services, authenticator, tls, plaintext: false, limits };
+        let ended = serve(serving, shutdown.clone());
+        tokio::spawn(async move { ended.await.unwrap() });
+        Self { address, shutdown, gate, answer }
+    }
+
+    /// A client that behaves, with a connection of its own.
+    pub(crate) fn client(&self, token: &str) -> SourceServiceClient<AuthorizedChannel> {
+        let target = Target { url: format!("http://{}", self.address), ..Target::default() };
+        let channel = InterceptedService::new(target.channel().unwrap(), Bearer::new(token).unwrap());
+        SourceServiceClient::new(channel)
+    }
+
+    /// That a client is served within a second.
+    pub(crate) async fn assert_serves(&self, token: &str) {
+        assert_serves(&mut self.client(token)).await;
+    }
+
+    pub(crate) async fn raw(&self, token: &str) -> Raw {
+        self.raw_with_window(token, 65_535).await
+    }
+
+    /// A client that takes `window` bytes of each answer.
+    pub(crate) async fn raw_with_window(&self, token: &str, window: u32) -> Raw {
+        let stream = TcpStream::connect(self.address).await.unwrap();
+        let mut builder = h2::client::Builder::new();
+        let (sender, connection) = builder.initial_window_size(window).handshake(stream).await.unwrap();
+        let ended = tokio::spawn(async move { connection.await.is_ok() });
+        Raw { sender, token: token.to_owned(), ended }
+    }
+}
+
+pub(crate) async fn assert_serves(client: &mut SourceServiceClient<AuthorizedChannel>) {
+    let call = client.describe_source(DescribeSourceRequest {});
+    tokio::time::timeout(Duration::from_secs(1), call).await.expect("nobody is served").unwrap();
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.shutdown.begin();
+    }
+}
+
+/// A connection on which anything can be sent.
+pub(crate) struct Raw {
+    sender: h2::client::SendRequest<Bytes>,
+    token: String,
+    /// True when it ended in order.
+    pub(crate) ended: tokio::task::JoinHandle<bool>,
+}
+
+/// A call whose request need not end.
+pub(crate) struct RawCall {
+    response: h2::client::ResponseFuture,
+    body: h2::SendStream<Bytes>,
+}
+
+impl Raw {
+    pub(crate) async fn call(&mut self, path: &str) -> RawCall {
+        let mut sender = self.sender.clone().ready().await.unwrap();
+        let mut request = Request::post(format!("http://localhost{path}"))
+            .header("te", "trailers")
+            .header("content-type", "application/grpc");
+        if !self.token.is_empty() {
+            request = request.header("authorization", format!("Bearer {}", self.token));
+        }
+        let (response, body) = sender.send_request(request.body(()).unwrap(), false).unwrap();
+        self.sender = sender;
+        RawCall { response, body }
+    }
+
+    /// A call that announces `length` bytes and sends `sent` of them.
+    pub(crate) async fn begin(&mut self, path: &str, length: usize, sent: usize) -> RawCall {
+        let mut call = self.call(path).await;
+        call.send(&header(length), false).await;
+        call.send(&vec![0; sent], false).await;
+        call
+    }
+}
+
+impl RawCall {
+    /// Sends as the windows allow.
+    pub(crate) async fn send(&mut self, mut data: &[u8], end: bool) {
+        while !data.is_empty() {
+            self.body.reserve_capacity(data.len());
+            let granted = std::future::poll_fn(|context| self.body.poll_capacity(context)).await;
+            // Refused already: the answer says why.
+            let Some(Ok(granted)) = granted else { return };
+            let (now, later) = data.split_at(granted.min(data.len()));
+            let last = end && later.is_empty();
+            if self.body.send_data(Bytes::copy_from_slice(now), last).is_err() {
+                return;
+            }
+            data = later;
+        }
+    }
+
+    /// The status, and how long it took, within 5 s.
+    pub(crate) async fn status(self) -> Answer {
+        let Self { response, body: _body } = self;
+        answer(response).await
+    }
+
+    /// The same while a byte is sent again and again.
+    pub(crate) async fn crawl(self, pause: Duration) -> Answer {
+        let Self { response, mut body } = self;
+        let crawling = tokio::spawn(async move {
+            while body.send_data(Bytes::from_static(&[0]), false).is_ok() {
+                tokio::time::sleep(pause).await;
+            }
+        });
+        let answer = answer(response).await;
+        crawling.abort();
+        answer
+    }
+
+    /// Whether no answer has come after `time`.
+    pub(crate) async fn is_open_after(&mut self, time: Duration) -> bool {
+        tokio::time::timeout(time, &mut self.response).await.is_err()
+    }
+}
+
+/// A status, and how long it took.
+pub(crate) type Answer = (tonic::Code, String, Duration);
+
+async fn answer(response: h2::client::ResponseFuture) -> Answer {
+    let began = std::time::Instant::now();
+    let answer = tokio::time::timeout(Duration::from_secs(5), response).await;
+    let response = answer.expect("the call is held").unwrap();
+    let (headers, mut body) = (response.headers().clone(), response.into_body());
+    let status = match Status::from_header_map(&headers) {
+        Some(status) => status,
+        None => {
+            while let Some(data) = body.data().await {
+                body.flow_control().release_capacity(data.unwrap().len()).unwrap();
+            }
+            Status::from_header_map(&body.trailers().await.unwrap().unwrap()).unwrap()
+        }
+    };
+    (status.code(), status.message().to_owned(), began.elapsed())
+}
+
+/// A message of `length` bytes that every decoder skips: one unknown field.
+pub(crate) fn unknown_field(length: usize) -> Vec<u8> {
+    let rest = length - 4;
+    let varint =
+        [rest & 0x7f | 0x80, rest >> 7 & 0x7f | 0x80, rest >> 14].map(|byte| u8::try_from(byte).unwrap());
+    let mut message = vec![15 << 3 | 2];
+    message.extend(varint);
+    message.resize(length, 0);
+    message
+}
+
+/// What stands before a message of `length` bytes.
+pub(crate) fn header(length: usize) -> [u8; 5] {
+    let [a, b, c, d] = u32::try_from(length).unwrap().to_be_bytes();
+    [0, a, b, c, d]
+}
+
+pub(crate) const DESCRIBE: &str = "/strongroom.source.v1.SourceService/DescribeSource";
+pub(crate) const READ: &str = "/strongroom.source.v1.SourceService/ReadSnapshot";
+pub(crate) const COMMIT: &str = "/strongroom.source.v1.SourceService/CommitStage";
+pub(crate) const STAGE: &str = "/strongroom.source.v1.SourceService/StageTables";
+pub(crate) const HEALTH: &str = "/grpc.health.v1.Health/Check";
+
+/// Takes any token for a principal of that name.
+pub(crate) struct Everybody;
+
+static ALL: LazyLock<Arc<std::collections::BTreeSet<String>>> = LazyLock::new(|| {
+    Arc::new(strongroom_api::PERMISSIONS.iter().map(|(_, permission)| (*permission).to_owned()).collect())
+});
+
+#[async_trait]
+impl Authenticator for Everybody {
+    fn domain(&self) -> &'static str {
+        "test.strongroom"
+    }
+
+    async fn authenticate(&self, token: &str) -> Result<Option<Principal>, Status> {
+        Ok((token != "stranger").then(|| Principal {
+            id: format!("token:{token}"),
+            name: token.to_owned(),
+            permissions: Arc::clone(&ALL),
+            selectors: Arc::new(Selectors::default()),
+        }))
+    }
+
+    async fn denied(&self, _: &Caller, _: &str, _: &str) {}
+}
+
+struct Source {
+    gate: Arc<Semaphore>,
+    answer: Arc<AtomicUsize>,
+}
+
+#[async_trait]
+impl SourceService for Source {
+    type ReadSnapshotStream = tokio_stream::Pending<Result<ReadSnapshotResponse, Status>>;
+
+    async fn describe_source(
+        &self,
+        _: tonic::Request<DescribeSourceRequest>,
+    ) -> Result<Response<DescribeSourceResponse>, Status> {
+        let name = "x".repeat(self.answer.load(Ordering::Relaxed));
+        let tables = vec![Table { name, ..Table::default() }];
+        Ok(Response::new(DescribeSourceResponse { tables }))
+    }
+
+    async fn read_snapshot(
+        &self,
+        _: tonic::Request<ReadSnapshotRequest>,
+    ) -> Result<Response<Self::ReadSnapshotStream>, Status> {
+        Ok(Response::new(tokio_stream::pending()))
+    }
+
+    /// Counts messages.
+    async fn stage_tables(
+        &self,
+        request: tonic::Request<Streaming<StageTablesRequest>>,
+    ) -> Result<Response<StageTablesResponse>, Status> {
+        let mut stream = request.into_inner();
+        let mut tables = 0;
+        while stream.message().await?.is_some() {
+            tables += 1;
+        }
+        Ok(Response::new(StageTablesResponse { tables, rows: 0 }))
+    }
+
+    async fn commit_stage(
+        &self,
+        request: tonic::Request<CommitStageRequest>,
+    ) -> Result<Response<CommitStageResponse>, Status> {
+        if request.get_ref().stage_id.starts_with("wait") {
+            self.gate.acquire().await.unwrap().forget();
+        }
+        Ok(Response::new(CommitStageResponse {}))
+    }
+
+    async fn abort_stage(
+        &self,
+        _: tonic::Request<AbortStageRequest>,
+    ) -> Result<Response<AbortStageResponse>, Status> {
+        Ok(Response::new(AbortStageResponse {}))
+    }
+}

@@ -1,0 +1,219 @@
+//! What a driver's error means, in words that may leave this process.
+//!
+//! A database's message may repeat a value or a piece of SQL. So it is shown only where messages of its class name
+//! objects and resources; otherwise the class alone is. A server's HINT is advice and is shown as well. Its DETAIL
+//! never is, because that is where servers put values. For the same reason the driver's error is not kept as a source:
+//! a log that prints the chain of causes would print it.
+
+use std::fmt;
+
+use sqlx::postgres::PgDatabaseError;
+
+use crate::error::Kind;
+
+/// Longest text that is taken from a server, in characters.
+const LONGEST: usize = 400;
+
+/// A failed statement or connection.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fault {
+    kind: Kind,
+    text: String,
+}
+
+impl Fault {
+    /// What a caller can do about it.
+    #[must_use]
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    pub(crate) fn of(error: &sqlx::Error) -> Self {
+        let (kind, text) = match error {
+            sqlx::Error::Database(database) => match database.try_downcast_ref::<PgDatabaseError>() {
+                Some(error) => postgres(error),
+                None => sqlite(sqlite_code(error), database.message()),
+            },
+            sqlx::Error::Io(source) => (Kind::Unavailable, source.to_string()),
+            sqlx::Error::Tls(source) => (Kind::Precondition, format!("TLS: {source}")),
+            sqlx::Error::Configuration(source) => (Kind::Precondition, source.to_string()),
+            sqlx::Error::WorkerCrashed => {
+                (Kind::Unavailable, "the reading thread ended; try again".to_owned())
+            }
+            sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_) => {
+                (Kind::Internal, "the database sent a value of an unexpected type".to_owned())
+            }
+            _ => (Kind::Internal, "the database answered with something unexpected".to_owned()),
+        };
+        Self { kind, text }
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl std::error::Error for Fault {}
+
+/// The SQLSTATE of a PostgreSQL error.
+pub(crate) fn sqlstate(error: &sqlx::Error) -> Option<&str> {
+    Some(error.as_database_error()?.try_downcast_ref::<PgDatabaseError>()?.code())
+}
+
+/// The extended result code of a SQLite error; 0 for any other error.
+pub(crate) fn sqlite_code(error: &sqlx::Error) -> i32 {
+    let code = error.as_database_error().and_then(|error| error.code());
+    code.and_then(|code| code.parse().ok()).unwrap_or(0)
+}
+
+fn postgres(error: &PgDatabaseError) -> (Kind, String) {
+    let (code, hint) = (error.code(), error.hint());
+    let kind = postgres_kind(code, hint.unwrap_or_default());
+    let mut text = if names_objects_only(code) {
+        format!("{} (SQLSTATE {code})", cut(error.message()))
+    } else {
+        format!("the server reports SQLSTATE {code}")
+    };
+    // RAISE lets a function of the database's owner write the hint.
+    if let Some(hint) = hint.filter(|_| !code.starts_with("P0")) {
+        text.push_str(&format!("; hint: {}", cut(hint)));
+    }
+    // In a read-only transaction of this isolation level nothing but a standby's recovery causes them.
+    if code.starts_with("40") {
+        text.push_str(
+            "; try again, and if it happens often set hot_standby_feedback = on or raise \
+             max_standby_streaming_delay on the standby",
+        );
+    }
+    (kind, text)
+}
+
+/// By the error codes of the PostgreSQL documentation, appendix A.
+fn postgres_kind(code: &str, hint: &str) -> Kind {
+    match code {
+        // A pooler that refuses what it does not know says this.
+        "08P01" => Kind::Precondition,
+        // The lock table is full: only a larger one helps. The setting's name is the same in all languages.
+        "53200" if hint.contains("max_locks_per_transaction") => Kind::Precondition,
+        "53100" | "53400" => Kind::Precondition,
+        "57P04" | "3D000" => Kind::NotFound,
+        "42501" => Kind::Permission,
+        "55P03" | "55006" => Kind::Unavailable,
+        _ => match code.get(..2) {
+            Some("08" | "40" | "53" | "57") => Kind::Unavailable,
+            Some("0A" | "54" | "55") => Kind::Precondition,
+            Some("28") => Kind::Permission,
+            _ => Kind::Internal,
+        },
+    }
+}
+
+/// Class 22 repeats values, 23 keys, P0 what a function's author wrote; a syntax error repeats SQL.
+fn names_objects_only(code: &str) -> bool {
+    const CLASSES: [&str; 14] =
+        ["08", "0A", "25", "28", "3D", "3F", "40", "42", "53", "54", "55", "57", "58", "XX"];
+    code != "42601" && CLASSES.iter().any(|class| code.starts_with(class))
+}
+
+/// By the result codes of <https://www.sqlite.org/rescode.html>: the low byte is the class.
+fn sqlite(code: i32, message: &str) -> (Kind, String) {
+    const READONLY_ROLLBACK: i32 = 776;
+    const IOERR_SHORT_READ: i32 = 522;
+    let (kind, text) = match (code & 0xff, code) {
+        (5 | 6, _) => (Kind::Unavailable, "another program holds the database; try again later".to_owned()),
+        (_, READONLY_ROLLBACK) => (Kind::Precondition, HOT_JOURNAL.to_owned()),
+        (8 | 14, _) => (Kind::Precondition, CANNOT_OPEN.to_owned()),
+        (_, IOERR_SHORT_READ) => (Kind::Internal, "the file is shorter than it says".to_owned()),
+        (10, _) => (Kind::Unavailable, "the system reports an error of reading or writing".to_owned()),
+        (11, _) => (Kind::Internal, "the file is damaged; `PRAGMA integrity_check` says where".to_owned()),
+        (26, _) => {
+            (Kind::Precondition, "the file is not a SQLite database, or it is an encrypted one".to_owned())
+        }
+        (13, _) => (Kind::Precondition, "the disk is full".to_owned()),
+        (17, _) => (Kind::Unavailable, "its schema was changed meanwhile; try again".to_owned()),
+        (7, _) => (Kind::Unavailable, "SQLite is out of memory".to_owned()),
+        (18, _) => (Kind::Precondition, "a value is larger than SQLite reads".to_owned()),
+        (1, _) if sqlite_names_objects_only(message) => (Kind::Internal, cut(message)),
+        _ => (Kind::Internal, "SQLite reports an error".to_owned()),
+    };
+    (kind, format!("{text} (SQLite code {code})"))
+}
+
+const HOT_JOURNAL: &str = "a crash left a journal beside the file that must be rolled back first, and this service \
+    only reads: start the application, or open the database once with a tool that may write to it";
+
+const CANNOT_OPEN: &str = "SQLite cannot open the file or the -wal and -shm files beside it: this service must be \
+    able to read them, and a database in WAL mode can only be read while the application has it open or where this \
+    service may write to its folder";
+
+/// Messages of the general error code that say what a schema lacks.
+fn sqlite_names_objects_only(message: &str) -> bool {
+    const STARTS: [&str; 7] = [
+        "no such collation sequence",
+        "no such function",
+        "no such module",
+        "no such table",
+        "unknown function",
+        "unsafe use of",
+        "malformed JSON",
+    ];
+    STARTS.iter().any(|start| message.starts_with(start))
+}
+
+fn cut(text: &str) -> String {
+    match text.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn permanent_errors_are_not_called_passing_ones() {
+        let hint = "You might need to increase max_locks_per_transaction.";
+        for (code, hint, kind) in [
+            ("53200", hint, Kind::Precondition),
+            ("53200", "", Kind::Unavailable),
+            ("53300", "", Kind::Unavailable),
+            ("53400", "", Kind::Precondition),
+            ("08P01", "", Kind::Precondition),
+            ("08006", "", Kind::Unavailable),
+            ("28P01", "", Kind::Permission),
+            ("3D000", "", Kind::NotFound),
+            ("40001", "", Kind::Unavailable),
+            ("42501", "", Kind::Permission),
+            ("54011", "", Kind::Precondition),
+            ("57P03", "", Kind::Unavailable),
+            ("XX001", "", Kind::Internal),
+        ] {
+            assert_eq!(postgres_kind(code, hint), kind, "{code}");
+        }
+        for (code, kind) in [
+            (5, Kind::Unavailable),
+            (261, Kind::Unavailable),
+            (776, Kind::Precondition),
+            (264, Kind::Precondition),
+            (1544, Kind::Precondition),
+            (14, Kind::Precondition),
+            (522, Kind::Internal),
+            (266, Kind::Unavailable),
+            (11, Kind::Internal),
+            (26, Kind::Precondition),
+        ] {
+            assert_eq!(sqlite(code, "").0, kind, "{code}");
+        }
+    }
+
+    #[test]
+    fn values_and_sql_are_not_repeated() {
+        assert!(!names_objects_only("22P02") && !names_objects_only("42601") && !names_objects_only("P0001"));
+        assert!(!sqlite(1, "near \"sk-hidden\": syntax error").1.contains("hidden"));
+        assert!(sqlite(1, "no such function: app_fold").1.contains("app_fold"));
+        assert_eq!(cut(&"é".repeat(LONGEST + 1)).chars().count(), LONGEST + 1);
+    }
+}

@@ -1,0 +1,91 @@
+//! The session that reads: how it connects and what it sets.
+//!
+//! Nothing of ours is sent when the connection is made, because poolers refuse what they do not know. (The driver
+//! itself sends `client_encoding`, `DateStyle` and `TimeZone`, which poolers track.) The transaction sets everything;
+//! no statement is prepared under a name, because a pooler hands the server's connection, with such names, to others.
+
+use std::time::Duration;
+
+use sqlx::postgres::{PgConnectOptions, PgConnection};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection};
+use strongroom_store::DatabaseUrl;
+
+use crate::error::{Error, Result};
+use crate::fault::Fault;
+
+/// How long a connection may take to be made.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+pub(super) async fn connect(
+    url: &DatabaseUrl,
+    connect_to: &PgConnectOptions,
+    source: &str,
+) -> Result<PgConnection> {
+    let options =
+        connect_to.clone().extra_float_digits(None).statement_cache_capacity(0).disable_statement_logging();
+    let (name, url) = (source.to_owned(), url.to_string());
+    match tokio::time::timeout(CONNECT_TIMEOUT, PgConnection::connect_with(&options)).await {
+        Ok(Ok(connection)) => Ok(connection),
+        Ok(Err(error)) => Err(Error::Unreachable { name, url, fault: Fault::of(&error) }),
+        Err(_) => Err(Error::NoAnswer { name, url, seconds: CONNECT_TIMEOUT.as_secs() }),
+    }
+}
+
+/// The settings that values are printed by (FORMAT.md, section 5.1), and limits that must not end a long export. All
+/// are local to the transaction. `client_connection_check_interval` ends a query whose client has left.
+const BEGIN: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;
+SET LOCAL application_name = 'strongroom';
+SET LOCAL search_path = pg_catalog;
+SET LOCAL TimeZone = 'UTC';
+SET LOCAL DateStyle = 'ISO, MDY';
+SET LOCAL IntervalStyle = 'postgres';
+SET LOCAL extra_float_digits = 3;
+SET LOCAL bytea_output = 'hex';
+SET LOCAL lc_monetary = 'C';
+SET LOCAL row_security = off;
+SET LOCAL statement_timeout = 0;
+SET LOCAL idle_in_transaction_session_timeout = 0;
+SET LOCAL lock_timeout = '5s';
+";
+
+pub(super) async fn begin(connection: &mut PgConnection, source: &str) -> Result<()> {
+    let version = connection.server_version_num().unwrap_or(0);
+    let mut sql = BEGIN.to_owned();
+    if version >= 140_000 {
+        sql.push_str("SET LOCAL client_connection_check_interval = '1s';\n");
+    }
+    if version >= 170_000 {
+        sql.push_str("SET LOCAL transaction_timeout = 0;\n");
+    }
+    run(connection, source, "beginning the snapshot", sql).await
+}
+
+pub(super) async fn end(connection: &mut PgConnection, source: &str) -> Result<()> {
+    run(connection, source, "listing the tables", "ROLLBACK".to_owned()).await
+}
+
+/// Lets text come as it is stored, so that what is not UTF-8 is found here and its column can be named. The server
+/// would only say that there is something; it checks in databases without an encoding alone (SQL_ASCII).
+pub(super) async fn expect_raw_text(
+    connection: &mut PgConnection,
+    source: &str,
+    expected: bool,
+) -> Result<()> {
+    let encoding = if expected { "SQL_ASCII" } else { "UTF8" };
+    run(connection, source, "setting the encoding", format!("SET LOCAL client_encoding = '{encoding}'")).await
+}
+
+/// A setting as it is in the transaction.
+pub(super) async fn setting(connection: &mut PgConnection, source: &str, name: &str) -> Result<String> {
+    sqlx::query_scalar("SELECT current_setting($1)")
+        .bind(name)
+        .persistent(false)
+        .fetch_one(connection)
+        .await
+        .map_err(|error| Error::database(source, format!("asking for {name}"), &error))
+}
+
+async fn run(connection: &mut PgConnection, source: &str, what: &str, sql: String) -> Result<()> {
+    let done = sqlx::raw_sql(AssertSqlSafe(sql)).execute(connection).await;
+    done.map(drop).map_err(|error| Error::database(source, what, &error))
+}

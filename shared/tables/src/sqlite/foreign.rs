@@ -1,0 +1,133 @@
+//! What a schema needs that only its application has: collations, and functions of generated columns.
+
+use sqlx::AssertSqlSafe;
+use sqlx::sqlite::SqliteConnection;
+
+use super::tokens::{Token, tokens};
+use crate::fault::{Fault, sqlite_code};
+use crate::names::quoted;
+use crate::options::Skipped;
+
+/// Gives every collation that the schema names and SQLite does not know the order of bytes: SQLite does not open a
+/// table without its collations, and a whole table can be read in any order.
+pub(super) async fn create_collations(connection: &mut SqliteConnection) -> sqlx::Result<()> {
+    // SQLite's own. Its list of collations also has those that a schema only names.
+    const KNOWN: [&str; 3] = ["binary", "nocase", "rtrim"];
+    let statements: Vec<String> =
+        sqlx::query_scalar("SELECT sql FROM main.sqlite_schema WHERE sql LIKE '%collate%'")
+            .fetch_all(&mut *connection)
+            .await?;
+    let mut names: Vec<String> = statements.iter().flat_map(|sql| collations(sql)).collect();
+    names.sort();
+    names.dedup();
+    names.retain(|name| !KNOWN.contains(&&*name.to_ascii_lowercase()));
+    let mut handle = connection.lock_handle().await?;
+    for name in names {
+        handle.create_collation(&name, |one, other| one.as_bytes().cmp(other.as_bytes()))?;
+    }
+    Ok(())
+}
+
+fn collations(sql: &str) -> Vec<String> {
+    let tokens = tokens(sql);
+    let named = tokens.windows(2).filter(|pair| pair[0].is_word("collate"));
+    named.filter_map(|pair| pair[1].text().map(str::to_owned)).collect()
+}
+
+/// Those of `columns`, computed by the table when it is read, that cannot be. `all_rows` tries every row; otherwise
+/// only what can be said without reading one is found.
+pub(super) async fn unreadable(
+    connection: &mut SqliteConnection,
+    table: &str,
+    columns: &[String],
+    all_rows: bool,
+) -> sqlx::Result<Vec<Skipped>> {
+    let mut skipped = Vec::new();
+    if columns.is_empty() || try_columns(connection, table, columns, all_rows).await?.is_none() {
+        return Ok(skipped);
+    }
+    for column in columns {
+        let column = std::slice::from_ref(column);
+        if let Some(fault) = try_columns(connection, table, column, all_rows).await? {
+            let reason = format!("generated column that needs its application: {fault}");
+            skipped.push(Skipped { name: format!("{table}.{}", column[0]), reason });
+        }
+    }
+    Ok(skipped)
+}
+
+/// Why they cannot be computed. `typeof` needs the value, and an index must not give it.
+async fn try_columns(
+    connection: &mut SqliteConnection,
+    table: &str,
+    columns: &[String],
+    all_rows: bool,
+) -> sqlx::Result<Option<Fault>> {
+    const ERROR: i32 = 1;
+    let values = columns.iter().map(|column| format!("count(typeof(t.{}))", quoted(column)));
+    let values = values.collect::<Vec<_>>().join(", ");
+    let none = if all_rows { "" } else { " WHERE false" };
+    let sql = format!("SELECT {values} FROM main.{} AS t NOT INDEXED{none}", quoted(table));
+    match sqlx::query(AssertSqlSafe(sql)).persistent(false).fetch_optional(connection).await {
+        Ok(_) => Ok(None),
+        Err(error) if sqlite_code(&error) == ERROR => Ok(Some(Fault::of(&error))),
+        Err(error) => Err(error),
+    }
+}
+
+/// A virtual table by its statement.
+pub(super) struct VirtualTable {
+    pub(super) name: String,
+    /// The module's name in lower case.
+    pub(super) module: String,
+    /// Whether a full-text table keeps no text, nor is made from any.
+    contentless: bool,
+}
+
+impl VirtualTable {
+    pub(super) fn parse(name: &str, sql: &str) -> Self {
+        let tokens = tokens(sql);
+        let using = tokens.iter().position(|token| token.is_word("using"));
+        let module = using.and_then(|at| tokens.get(at + 1)?.text()).unwrap_or_default();
+        let empty = Token::Quoted(String::new());
+        let contentless = tokens.windows(4).any(|four| {
+            matches!(four[0], Token::Other('(' | ','))
+                && four[1].is_word("content")
+                && four[2] == Token::Other('=')
+                && four[3] == empty
+        });
+        Self { name: name.to_owned(), module: module.to_ascii_lowercase(), contentless }
+    }
+
+    /// The part of `table`, an inner table of this one, behind the name.
+    pub(super) fn inner<'a>(&self, table: &'a str) -> Option<&'a str> {
+        let (owner, inner) = table.rsplit_once('_')?;
+        owner.eq_ignore_ascii_case(&self.name).then_some(inner)
+    }
+
+    /// Whether the rows of its inner table can be made again from a table that is exported. A full-text index can,
+    /// from its text; whether there is a table with the text is `has_content`.
+    pub(super) fn derives(&self, inner: &str, has_content: bool) -> bool {
+        has_content
+            && !self.contentless
+            && matches!(self.module.as_str(), "fts3" | "fts4" | "fts5")
+            && !inner.eq_ignore_ascii_case("content")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn virtual_tables_are_understood() {
+        let parse = |sql| VirtualTable::parse("Notes", sql);
+        let own = parse("CREATE VIRTUAL TABLE Notes USING fts5(body, prefix='2 3')");
+        assert_eq!(own.inner("notes_content"), Some("content"));
+        assert_eq!(own.inner("other_content"), None);
+        assert!(own.derives("idx", true) && !own.derives("content", true) && !own.derives("idx", false));
+        let none = parse("create virtual table Notes using \"FTS5\"(body, content = '')");
+        assert!(!none.derives("idx", true));
+        assert!(!parse("CREATE VIRTUAL TABLE Notes USING rtree(id, a, b)").derives("node", true));
+    }
+}

@@ -1,0 +1,206 @@
+//! PostgreSQL: rights, poolers, the server's errors, times as text, long rows, data outside of tables.
+
+use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
+use strongroom_store::DatabaseUrl;
+use strongroom_tables::{Error, Kind, Since, SnapshotOptions, list_tables};
+
+use crate::database::FreshDatabase;
+use crate::{everything, read, server, skipped};
+
+/// A role of this process, and the URL that it connects with.
+fn role(database: &FreshDatabase, purpose: &str) -> (String, String) {
+    let role = format!("strongroom_{purpose}_{}", std::process::id());
+    let (_, place) = database.url.rsplit_once('@').unwrap();
+    let url = format!("postgres://{role}:only-a-test@{place}");
+    (role, url)
+}
+
+async fn drop_with(database: FreshDatabase, role: &str) {
+    database.drop().await;
+    let server = std::env::var("TEST_DATABASE_URL").unwrap();
+    let mut connection = PgConnection::connect(&server).await.unwrap();
+    sqlx::raw_sql(AssertSqlSafe(format!("DROP ROLE {role}"))).execute(&mut connection).await.unwrap();
+}
+
+/// What COPY gives a user, this user gets: no type or function needs a right, and no cast of the database's owner
+/// comes between.
+#[tokio::test]
+async fn types_need_no_rights() {
+    let Some(database) = FreshDatabase::create("type_rights").await else { return };
+    let (role, url) = role(&database, "types");
+    let sql = format!(
+        "CREATE ROLE {role} LOGIN PASSWORD 'only-a-test'; CREATE SCHEMA kinds;
+         CREATE TYPE kinds.point3 AS (x integer, tag text); CREATE DOMAIN kinds.place AS kinds.point3;
+         CREATE TYPE kinds.level AS ENUM ('low', 'high'); CREATE TYPE kinds.span AS RANGE (subtype = kinds.level);
+         CREATE FUNCTION kinds.secretly(kinds.level) RETURNS text LANGUAGE sql AS $$ SELECT 'not what COPY gives' $$;
+         CREATE CAST (kinds.level AS text) WITH FUNCTION kinds.secretly(kinds.level) AS IMPLICIT;
+         REVOKE ALL ON ALL FUNCTIONS IN SCHEMA kinds FROM PUBLIC;
+         CREATE TABLE t (id integer, p kinds.place, l kinds.level, s kinds.span, a kinds.point3[], c refcursor, d date[]);
+         INSERT INTO t VALUES (1, ROW(1, 'a \"b\"'), 'high', '[low,high]', ARRAY[ROW(2, NULL)::kinds.point3], 'cur', '{{infinity}}'),
+             (2, ROW(NULL, NULL), NULL, NULL, NULL, NULL, NULL), (3, NULL, NULL, NULL, NULL, NULL, NULL);
+         GRANT SELECT ON t TO {role}"
+    );
+    database.run(&sql).await;
+    let mut owner = database.connect().await;
+    let copied: Vec<(Option<String>, Option<String>)> = sqlx::query_as(
+        "SELECT CASE WHEN num_nulls(p) = 0 THEN format('%s', p) END, format('%s', s) FROM public.t ORDER BY id",
+    )
+    .fetch_all(&mut owner)
+    .await
+    .unwrap();
+    assert_eq!(copied[0].0.as_deref(), Some("(1,\"a \"\"b\"\"\")"));
+
+    let (rows, _) = read(&url, &everything(), "t", None).await.unwrap();
+    let expected = [
+        r#"{"id":1,"p":"(1,\"a \"\"b\"\"\")","l":"high","s":"[low,high]","a":"{\"(2,)\"}","c":"cur","d":"{infinity}"}"#,
+        r#"{"id":2,"p":"(,)","l":null,"s":null,"a":null,"c":null,"d":null}"#,
+        r#"{"id":3,"p":null,"l":null,"s":null,"a":null,"c":null,"d":null}"#,
+    ];
+    assert_eq!(rows, expected);
+    drop(owner);
+    drop_with(database, &role).await;
+}
+
+/// A pooler knows three parameters that the driver always sends, and gives the server's connection, with the
+/// statements prepared on it, to others.
+#[tokio::test]
+async fn poolers_are_sent_nothing_that_they_refuse() {
+    let Some(database) = FreshDatabase::create("pooler").await else { return };
+    database.run("CREATE TABLE t (x float8, i interval); INSERT INTO t VALUES (0.1::float8 + 0.2, '1 day 2 hours')").await;
+    let (account, place) = database.url.rsplit_once('@').unwrap();
+    let (upstream, name) = place.split_once('/').unwrap();
+    let (address, seen) = server::pooler(upstream.to_owned()).await;
+    let url = format!("{account}@{address}/{name}");
+
+    list_tables(&DatabaseUrl::parse(&url).unwrap(), &everything()).await.unwrap();
+    let (rows, _) = read(&url, &everything(), "t", None).await.unwrap();
+    assert_eq!(rows, [r#"{"x":0.30000000000000004,"i":"1 day 02:00:00"}"#]);
+
+    let mut seen = seen.lock().unwrap().clone();
+    seen.parameters.sort();
+    seen.parameters.dedup();
+    assert_eq!(seen.parameters, ["DateStyle", "TimeZone", "client_encoding", "database", "user"]);
+    assert!(
+        !seen.statements.is_empty() && seen.statements.iter().all(String::is_empty),
+        "{:?}",
+        seen.statements
+    );
+    database.drop().await;
+}
+
+#[tokio::test]
+async fn the_servers_errors_keep_their_class_and_hint() {
+    const LOCKS: &str = "You might need to increase max_locks_per_transaction.";
+    for (fields, kind, said, unsaid) in [
+        (["53200", "out of shared memory", "", LOCKS], Kind::Precondition, LOCKS, "try again"),
+        (
+            [
+                "40001",
+                "canceling statement due to conflict with recovery",
+                "User was holding a relation lock for too long.",
+                "",
+            ],
+            Kind::Unavailable,
+            "try again",
+            "User was",
+        ),
+        (["53300", "too many connections", "", ""], Kind::Unavailable, "too many connections", "hint"),
+        (
+            ["0A000", "cannot access temporary or unlogged relations during recovery", "", ""],
+            Kind::Precondition,
+            "unlogged",
+            "try again",
+        ),
+        (
+            ["22P02", "invalid input syntax for type integer: \"sk-hidden\"", "sk-hidden", "Use a number."],
+            Kind::Internal,
+            "22P02; hint: Use a number.",
+            "sk-hidden",
+        ),
+        (["42601", "syntax error at or near \"hidden\"", "", ""], Kind::Internal, "42601", "hidden"),
+    ] {
+        let address = server::refusing(fields).await;
+        let url = DatabaseUrl::parse(&format!("postgres://app@{address}/app")).unwrap();
+        let error = list_tables(&url, &everything()).await.unwrap_err();
+        let text = error.to_string();
+        assert_eq!(error.kind(), kind, "{text}");
+        assert!(text.contains("of source shop: ") && text.contains(said) && !text.contains(unsaid), "{text}");
+    }
+}
+
+/// A wrong password does not pass by itself, nor a database that is not there.
+#[tokio::test]
+async fn refused_connections_are_not_called_passing() {
+    let Some(database) = FreshDatabase::create("refused").await else { return };
+    let nowhere = format!("{}_no", database.url);
+    let error = list_tables(&DatabaseUrl::parse(&nowhere).unwrap(), &everything()).await.unwrap_err();
+    assert_eq!(error.kind(), Kind::NotFound, "{error}");
+    database.drop().await;
+}
+
+#[tokio::test]
+async fn times_in_text_columns_are_compared_as_times() {
+    let Some(database) = FreshDatabase::create("text_times").await else { return };
+    database
+        .run(
+            "CREATE DOMAIN written AS varchar(60); CREATE TABLE t (id integer, at written);
+             INSERT INTO t VALUES (1, '2024-02-29 23:30:00-05:00'), (2, '2024-03-01T00:30:00+02:00'),
+                 (3, 'last Tuesday'), (4, NULL), (5, '1709251200'), (6, '2024-02-29 23:59:59.999999Z'),
+                 (7, '2024-03-01 00:00:00.000 UTC'), (8, '')",
+        )
+        .await;
+    // 2024-03-01 00:00:00 UTC.
+    let since = Since { column: "at".to_owned(), from: 1_709_251_200_000_000 };
+    let (rows, info) = read(&database.url, &everything(), "t", Some(&since)).await.unwrap();
+    let ids: Vec<&str> = rows.iter().map(|row| &row[6..7]).collect();
+    assert_eq!(ids, ["1", "3", "5", "7", "8"]);
+    let [unreadable] = &info.unreadable_times[..] else { panic!("{info:?}") };
+    assert_eq!((&*unreadable.table, &*unreadable.column, unreadable.rows), ("t", "at", 2));
+    database.drop().await;
+}
+
+/// The value is stopped in the server: it is text made of escapes, printed by the server's own function.
+#[tokio::test]
+async fn a_row_that_is_too_long_is_named_before_it_is_sent() {
+    let Some(database) = FreshDatabase::create("long_row").await else { return };
+    database
+        .run(
+            "CREATE TABLE t (id integer, j json, x xml); ALTER TABLE t ALTER x SET STORAGE EXTERNAL;
+             INSERT INTO t VALUES (1, '1', '<a/>');
+             INSERT INTO t SELECT 2, NULL, ('<a>' || repeat('0123456789abcdef', 17 << 20) || '</a>')::xml",
+        )
+        .await;
+    let error = read(&database.url, &everything(), "t", None).await.unwrap_err();
+    assert!(
+        matches!(&error, Error::RowTooLarge { table, row, .. } if table == "t" && row.starts_with("the row at ctid (0,2) with 285")),
+        "{error}"
+    );
+    assert_eq!(error.kind(), Kind::Precondition);
+    database.drop().await;
+}
+
+#[tokio::test]
+async fn data_outside_of_tables_is_named() {
+    let Some(database) = FreshDatabase::create("outside").await else { return };
+    let (role, url) = role(&database, "outside");
+    let sql = format!(
+        "CREATE ROLE {role} LOGIN PASSWORD 'only-a-test'; CREATE SCHEMA app; GRANT USAGE ON SCHEMA app TO {role};
+         CREATE TABLE t (id bigint GENERATED ALWAYS AS IDENTITY); CREATE SEQUENCE app.invoice_no START 4410;
+         CREATE SEQUENCE unused; CREATE SEQUENCE hidden; SELECT nextval('app.invoice_no'), nextval('hidden');
+         ALTER TABLE t ALTER id RESTART WITH 7; INSERT INTO t DEFAULT VALUES; SELECT lo_create(0);
+         GRANT SELECT ON t, app.invoice_no, unused TO {role}; GRANT USAGE ON SEQUENCE t_id_seq TO {role}"
+    );
+    database.run(&sql).await;
+    let (_, info) = read(&url, &everything(), "t", None).await.unwrap();
+    let expected = [
+        "app.invoice_no: sequence: it stands at 4410",
+        "hidden: sequence: the database user may not read where it stands; GRANT SELECT ON SEQUENCE \"public\".\"hidden\" to it",
+        "t_id_seq: sequence: it stands at 7",
+        "large objects: 1 large objects: their bytes are not in any table",
+    ];
+    assert_eq!(skipped(&info), expected);
+    let only = SnapshotOptions { only: Some(vec!["t".to_owned()]), ..everything() };
+    let (_, info) = read(&url, &only, "t", None).await.unwrap();
+    assert!(info.skipped.is_empty(), "a part of the database says nothing of the rest");
+    drop_with(database, &role).await;
+}
