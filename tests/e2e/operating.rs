@@ -1,4 +1,5 @@
-//! The operator's page, run as written: every command in its order, each printing what the page says.
+//! The operator's page, and the recovery chapter of the README, run as written: every command in its order, each printing
+//! what the page says.
 //!
 //! In the page `…` stands for what differs from time to time. A block of TOML is added to the configuration, and
 //! both services start again.
@@ -12,6 +13,9 @@ const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Between two commands' output; nothing else prints it.
 const MARK: &str = "-- the next command of the page --";
+
+/// Types the passphrase where `age` asks for it.
+const AGE_AT_A_TERMINAL: &str = "age() { python3 -c \"$AT_A_TERMINAL\" \"$(cat passphrase)\" age \"$@\"; }\n";
 
 /// A command and the lines that the page shows below it.
 struct Step {
@@ -87,6 +91,7 @@ fn is_shown(line: &str, shown: &str) -> bool {
 fn run(dev: &Dev, steps: &[Step]) {
     let ports = dev.ports();
     let mut script = String::from("set -u\nexec 2>&1\n");
+    script.push_str(AGE_AT_A_TERMINAL);
     for step in steps {
         script.push_str(&format!("{}\necho '{MARK}'\n", step.command));
     }
@@ -104,7 +109,8 @@ fn run(dev: &Dev, steps: &[Step]) {
         .env("PATH", path)
         .env("STRONGROOM_VAULT_URL", &dev.admin.vault_url)
         .env("STRONGROOM_BACKUP_URL", &dev.admin.backup_url)
-        .env("STRONGROOM_TOKEN_FILE", "data/admin.token");
+        .env("STRONGROOM_TOKEN_FILE", "data/admin.token")
+        .env("AT_A_TERMINAL", include_str!("../src/at_a_terminal.py"));
     let text = finish(&mut shell, b"", PATIENCE).text();
     let printed: Vec<&str> = text.split(&format!("{MARK}\n")).collect();
     assert_eq!(printed.len(), steps.len() + 1, "the shell ended early:\n{text}");
@@ -125,6 +131,27 @@ fn compare(step: &Step, printed: &str) {
     assert!(!printed.contains("command not found") && !printed.contains("unbound variable"), "{told}");
 }
 
+/// Runs the acts, each with the configuration that the one before it ends with.
+fn play(acts: Vec<Act>) {
+    let mut dev = Dev::start("");
+    for act in acts {
+        run(&dev, &act.steps);
+        if !act.toml.is_empty() {
+            let file = dev.path("strongroom.toml");
+            let config =
+                std::fs::read_to_string(&file).unwrap() + &act.toml.replace("age1…", &recipient(&dev));
+            std::fs::write(file, config).unwrap();
+            dev.restart();
+        }
+    }
+}
+
+/// The line of the recovery key's page that holds it; nothing where no key was made.
+fn recipient(dev: &Dev) -> String {
+    let page = std::fs::read_to_string(dev.path("recovery.key.txt")).unwrap_or_default();
+    page.lines().find(|line| line.starts_with("age1")).unwrap_or_default().to_owned()
+}
+
 #[test]
 fn the_page_is_true() {
     if tool::tool("grpcurl").is_none() {
@@ -133,16 +160,20 @@ fn the_page_is_true() {
     let page = std::fs::read_to_string(repository().join("docs/operating.md")).unwrap();
     let acts = acts(&page);
     assert_eq!(acts.len(), 2, "one change of the root key");
-    let mut dev = Dev::start("");
-    for act in acts {
-        run(&dev, &act.steps);
-        if !act.toml.is_empty() {
-            let file = dev.path("strongroom.toml");
-            let config = std::fs::read_to_string(&file).unwrap() + &act.toml;
-            std::fs::write(file, config).unwrap();
-            dev.restart();
-        }
+    play(acts);
+}
+
+#[test]
+fn the_recovery_chapter_is_true() {
+    if ["age", "unzip", "python3"].iter().any(|name| tool::tool(name).is_none()) {
+        return;
     }
+    let page = std::fs::read_to_string(repository().join("README.md")).unwrap();
+    let chapter = page.split("\n## ").find(|chapter| chapter.starts_with("Sealed archives\n")).unwrap();
+    let acts = acts(chapter);
+    assert_eq!(acts.len(), 2, "the recipient goes into the configuration");
+    assert!(acts[1].steps.len() > 10, "the commands are in console blocks");
+    play(acts);
 }
 
 #[test]

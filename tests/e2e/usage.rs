@@ -37,3 +37,44 @@ fn a_bad_request_names_its_field() {
     let empty = dev.admin.run(&["credential", "create", "X", "--provider", "openai", "--secret-file", "-"]);
     assert!(empty.failed_with(1).contains("empty"));
 }
+
+#[test]
+fn a_name_is_taken_twice_on_purpose_only() {
+    let dev = Dev::start("");
+    let create = |name: &str, more: &[&str]| {
+        let create = ["credential", "create", name, "--provider", "openai", "--secret-file", "-"];
+        dev.admin.feed(&[&create[..], more].concat(), b"sk-live-0123456789")
+    };
+    let id = create("One", &["-o", "json"]).succeeded().json()["id"].as_str().unwrap().to_owned();
+    let refused = create("One", &[]).failed_with(1);
+    assert!(refused.contains(&id) && refused.contains("--allow-duplicate"), "{refused}");
+    let _ = create("One and more", &[]).succeeded();
+    let _ = create("on", &[]).succeeded();
+
+    let rename = |given: &str, more: &[&str]| {
+        dev.admin.run(&[&["credential", "update", given, "--name", "One"][..], more].concat())
+    };
+    assert!(rename("on", &[]).failed_with(1).contains(&id));
+    let own = rename("One", &[]).succeeded();
+    assert!(own.stderr.is_empty(), "its own name is no duplicate: {own:?}");
+    assert_eq!(dev.admin.json(&["credential", "list"]).as_array().unwrap().len(), 3);
+
+    let _ = rename("on", &["--allow-duplicate"]).succeeded();
+    let _ = create("One", &["--allow-duplicate"]).succeeded();
+    let ambiguous = dev.admin.run(&["credential", "get", "One"]).failed_with(1);
+    assert!(ambiguous.contains("several credentials"), "{ambiguous}");
+}
+
+#[test]
+fn of_two_commands_at_once_one_notices() {
+    let dev = Dev::start("");
+    let create = ["credential", "create", "One", "--provider", "openai", "--secret-file", "-"];
+    let ends: Vec<_> = std::thread::scope(|scope| {
+        let started: Vec<_> =
+            (0..4).map(|_| scope.spawn(|| dev.admin.feed(&create, b"sk-live-0123456789"))).collect();
+        started.into_iter().map(|thread| thread.join().unwrap()).collect()
+    });
+    let unaware = ends.iter().filter(|end| end.code == Some(0) && !end.stderr.contains("warning: "));
+    assert!(unaware.count() <= 1, "{ends:?}");
+    assert!(ends.iter().any(|end| end.code == Some(0)), "{ends:?}");
+}

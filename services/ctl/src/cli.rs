@@ -119,7 +119,7 @@ mod tests {
         "demo --keep",
         "dev --data-dir d --config f --vault-listen 127.0.0.1:0 --backup-listen [::1]:7602",
         "credential create OpenAI --provider openai --secret-file - --label a=b --label c=d=e \
-         --expires 2030-01-01T00:00:00Z",
+         --expires 2030-01-01T00:00:00Z --allow-duplicate",
         "credential list --provider openai --active false --name-prefix O --label a=b",
         "credential get ID",
         "credential activate ID",
@@ -129,7 +129,7 @@ mod tests {
         "credential reveal ID --previous",
         "credential rotate ID --secret-file - --grace 1h",
         "credential rollback ID",
-        "credential update ID --name N --label a=b",
+        "credential update ID --name N --label a=b --allow-duplicate",
         "credential stats",
         "reference bind endpoint 7 ID --needs-provider openai",
         "reference bind endpoint 7 --via provider_template/2 --fallback ID --fallback ID2",

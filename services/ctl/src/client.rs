@@ -247,4 +247,17 @@ mod tests {
         let error = environment(&[("STRONGROOM_TOKEN_FILE", "/nowhere/token")]).token().err().unwrap();
         assert!(error.to_string().contains("/nowhere/token"), "{error}");
     }
+
+    #[test]
+    fn an_empty_token_is_called_empty() {
+        for empty in [" ", "\u{feff}", "\r\n"] {
+            let file = tempfile::NamedTempFile::new().unwrap();
+            std::fs::write(file.path(), empty).unwrap();
+            let path = file.path().as_os_str().to_owned();
+            let environment =
+                Environment(move |name: &str| (name == "STRONGROOM_TOKEN_FILE").then(|| path.clone()));
+            let error = format!("{:#}", environment.token().err().unwrap());
+            assert!(error.contains("STRONGROOM_TOKEN_FILE") && error.contains("empty"), "{error}");
+        }
+    }
 }

@@ -27,6 +27,11 @@ pub(crate) fn sentence(error: &anyhow::Error) -> String {
     sentence
 }
 
+/// Only the first line begins at the margin: an archive or a file that is quoted cannot add a line of its own.
+fn indented(sentence: &str) -> String {
+    sentence.trim_end().replace('\n', "\n  ")
+}
+
 /// The exit code of an archive that is intact, but not signed by any key that the operator trusts.
 const UNKNOWN_SIGNER: u8 = 3;
 
@@ -56,7 +61,7 @@ pub(crate) fn for_the_operator(result: anyhow::Result<()>) -> Result<(), Failure
         Err(error) if error.is::<ReaderLeft>() => Ok(()),
         Err(error) => {
             let code = if error.is::<UnknownSigner>() { UNKNOWN_SIGNER } else { 1 };
-            Err(Failure { sentence: sentence(&error), code })
+            Err(Failure { sentence: indented(&sentence(&error)), code })
         }
         Ok(()) => Ok(()),
     }
@@ -71,5 +76,12 @@ mod tests {
         let cause = std::io::Error::other("disk full");
         let error = anyhow::Error::new(cause).context("cannot write f: disk full").context("export");
         assert_eq!(sentence(&error), "export: cannot write f: disk full");
+    }
+
+    #[test]
+    fn a_quoted_text_cannot_add_a_line() {
+        let error = anyhow::anyhow!("a table is called x\nok: all is well\n");
+        let Err(failure) = for_the_operator(Err(error)) else { unreachable!() };
+        assert_eq!(failure.to_string(), "a table is called x\n  ok: all is well");
     }
 }

@@ -22,8 +22,19 @@ use strongroom_runtime::process;
 
 use crate::cli::{Cli, Command};
 
+/// The exit code of a command line that could not be read.
+const WRONG_USAGE: u8 = 2;
+
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(help) if !help.use_stderr() => help.exit(),
+        // It repeats what was typed, or what a script put there.
+        Err(wrong) => {
+            output::message(wrong.render().to_string().trim_end());
+            return ExitCode::from(WRONG_USAGE);
+        }
+    };
     if !matches!(cli.command, Command::Dev(_)) {
         silence_logs();
     }

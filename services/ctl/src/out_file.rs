@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result, bail, ensure};
 
 use crate::files::{folder_of, sync_folder_of};
+use crate::output::{DataOut, data_out};
 
 /// What `--out` means, checked before the server is asked for anything.
 #[derive(Debug, PartialEq)]
@@ -24,6 +25,10 @@ impl OutPath {
     /// When nothing could be written there.
     pub(crate) fn check(out: &Path) -> Result<Self> {
         if out == Path::new("-") {
+            ensure!(
+                !data_out().is_terminal(),
+                "an archive is no text for a terminal: give a file, or a pipe"
+            );
             return Ok(Self::Stdout);
         }
         if out.is_dir() {
@@ -45,7 +50,7 @@ impl OutPath {
     /// Makes what the archive is written to.
     pub(crate) fn create(&self, file_name: &str) -> Result<OutFile> {
         match self {
-            Self::Stdout => Ok(OutFile::Stdout),
+            Self::Stdout => Ok(OutFile::Stdout(data_out())),
             Self::File(path) => Ok(OutFile::File(PartialFile::create(path.clone())?)),
             Self::Folder(folder) => Ok(OutFile::File(PartialFile::create(folder.join(file_name))?)),
         }
@@ -60,7 +65,7 @@ fn folder_named(out: &Path, is_folder_name: bool) -> String {
 /// An archive on its way.
 #[derive(Debug)]
 pub(crate) enum OutFile {
-    Stdout,
+    Stdout(DataOut),
     File(PartialFile),
 }
 
@@ -68,7 +73,7 @@ impl OutFile {
     /// Makes it permanent. The answer says where it is.
     pub(crate) fn finish(self) -> Result<String> {
         match self {
-            Self::Stdout => Ok("-".to_owned()),
+            Self::Stdout(_) => Ok("-".to_owned()),
             Self::File(file) => file.finish(),
         }
     }
@@ -77,14 +82,14 @@ impl OutFile {
 impl Write for OutFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match self {
-            Self::Stdout => io::stdout().write(bytes),
+            Self::Stdout(out) => out.write(bytes),
             Self::File(partial) => partial.file.write(bytes),
         }
     }
 
     fn flush(&mut self) -> io::Result<()> {
         match self {
-            Self::Stdout => io::stdout().flush(),
+            Self::Stdout(out) => out.flush(),
             Self::File(partial) => partial.file.flush(),
         }
     }

@@ -1,16 +1,16 @@
 //! Results on standard output, as text or JSON; everything else on standard error.
 
-mod printable;
+mod channels;
+mod json;
 mod table;
 
-use std::fmt;
-use std::io::{ErrorKind, Write as _};
-
-use anyhow::{Context as _, Result, anyhow};
+use anyhow::{Result, anyhow};
 use clap::ValueEnum;
 use serde::Serialize;
 
-pub(crate) use printable::printable;
+pub(crate) use channels::{DataOut, ReaderLeft, data_out, message, print, print_data};
+/// For a piece of a line, which a line feed in it would end.
+pub(crate) use strongroom_runtime::printable;
 pub(crate) use table::{Table, key_values, line};
 
 /// How results are printed.
@@ -32,7 +32,7 @@ impl Format {
         text: impl FnOnce() -> String,
     ) -> Result<()> {
         match self {
-            Self::Text => print(text().as_bytes()),
+            Self::Text => print(&text()),
             Self::Json => print_json(&to_json(full_name, message)?),
         }
     }
@@ -44,11 +44,10 @@ impl Format {
         message: &M,
         text: impl FnOnce() -> String,
     ) -> Result<()> {
-        let line = match self {
-            Self::Text => text(),
-            Self::Json => to_json(full_name, message)?.to_string(),
-        };
-        print(format!("{line}\n").as_bytes())
+        match self {
+            Self::Text => print(&format!("{}\n", text())),
+            Self::Json => channels::print_json(&format!("{}\n", to_json(full_name, message)?)),
+        }
     }
 
     /// Prints a list of messages: a table, or one array.
@@ -59,7 +58,7 @@ impl Format {
         table: impl FnOnce() -> Table,
     ) -> Result<()> {
         match self {
-            Self::Text => print(table().to_string().as_bytes()),
+            Self::Text => print(&table().to_string()),
             Self::Json => {
                 let array: Result<Vec<_>> =
                     messages.iter().map(|message| to_json(full_name, message)).collect();
@@ -71,7 +70,7 @@ impl Format {
     /// Prints a document of our own: `text` for people, `document` for scripts.
     pub(crate) fn document(self, document: &impl Serialize, text: impl FnOnce() -> String) -> Result<()> {
         match self {
-            Self::Text => print(text().as_bytes()),
+            Self::Text => print(&text()),
             Self::Json => print_json(document),
         }
     }
@@ -82,36 +81,7 @@ fn to_json<M: prost::Message>(full_name: &str, message: &M) -> Result<serde_json
 }
 
 fn print_json(document: &impl Serialize) -> Result<()> {
-    let mut json = serde_json::to_vec_pretty(document)?;
-    json.push(b'\n');
-    print(&json)
-}
-
-/// Whoever read standard output has closed it.
-#[derive(Debug)]
-pub(crate) struct ReaderLeft;
-
-impl fmt::Display for ReaderLeft {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("standard output was closed")
-    }
-}
-
-impl std::error::Error for ReaderLeft {}
-
-/// Writes `bytes` to standard output, and out of every buffer.
-///
-/// # Errors
-/// [`ReaderLeft`] when nobody reads any more.
-pub(crate) fn print(bytes: &[u8]) -> Result<()> {
-    let mut stdout = std::io::stdout().lock();
-    match stdout.write_all(bytes).and_then(|()| stdout.flush()) {
-        Err(error) if error.kind() == ErrorKind::BrokenPipe => Err(ReaderLeft.into()),
-        other => other.context("cannot write to standard output"),
-    }
-}
-
-/// Says something to the person, beside the result. Nobody listening is no reason to fail.
-pub(crate) fn message(text: &str) {
-    let _ = writeln!(std::io::stderr(), "{text}");
+    let mut json = serde_json::to_string_pretty(document)?;
+    json.push('\n');
+    channels::print_json(&json)
 }

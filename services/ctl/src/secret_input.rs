@@ -4,47 +4,104 @@ use std::fs::File;
 use std::io::{IsTerminal as _, Read};
 use std::path::Path;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, bail, ensure};
 use strongroom_age::Passphrase;
 use strongroom_crypto::SecretBytes;
 
-use crate::output;
+use crate::output::{self, printable};
 
 /// What a vault takes at most.
 const MAX_BYTES: usize = 65_536;
 
+/// How some editors begin a text in UTF-8.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
+/// How some shells begin a text in UTF-16.
+const UTF16_MARKS: [&[u8]; 2] = [b"\xff\xfe", b"\xfe\xff"];
+
 /// Reads the secret in `path`, or standard input for `-`. Exactly one trailing line feed is dropped: editors
-/// and `echo` add it.
+/// and `echo` add it. Everything else is kept, with a warning where it looks like an accident.
 ///
 /// # Errors
 /// When it cannot be read, is empty, or longer than 65,536 bytes. The message repeats nothing of it.
 pub(crate) fn read(path: &Path) -> Result<SecretBytes> {
+    let secret = read_bytes(path)?;
+    for accident in accidents(secret.expose()) {
+        output::message(&format!("warning: {} {accident}, which is stored as part of it", named(path)));
+    }
+    Ok(secret)
+}
+
+/// Reads text, such as a passphrase: as [`read`], without the byte order mark and the carriage return of some editors.
+///
+/// # Errors
+/// As [`read`]; also for text that is not UTF-8.
+pub(crate) fn text(path: &Path) -> Result<SecretBytes> {
+    let secret = read_bytes(path)?;
+    bare_text(secret.expose()).with_context(|| named(path)).map(|text| SecretBytes::new(text.to_vec()))
+}
+
+/// The passphrase in `path`, as [`text`] reads.
+pub(crate) fn passphrase(path: &Path) -> Result<Passphrase> {
+    Ok(Passphrase::new(utf8(&text(path)?)?)?)
+}
+
+/// The same for a call that carries it.
+pub(crate) fn passphrase_text(path: &Path) -> Result<String> {
+    Ok(utf8(&text(path)?)?.to_owned())
+}
+
+fn utf8(secret: &SecretBytes) -> Result<&str> {
+    std::str::from_utf8(secret.expose()).ok().context("the passphrase is not UTF-8 text")
+}
+
+/// What is there in a secret that nobody sees in an editor, at either end.
+fn accidents(secret: &[u8]) -> Vec<&'static str> {
+    let mut found = Vec::new();
+    if secret.starts_with(BYTE_ORDER_MARK) {
+        found.push("begins with a byte order mark");
+    }
+    if UTF16_MARKS.iter().any(|mark| secret.starts_with(mark)) {
+        found.push("looks like UTF-16 text (it begins with that byte order mark)");
+    }
+    match secret.last() {
+        Some(b'\r') => found.push("ends with a carriage return"),
+        Some(b'\n') => found.push("ends with another line feed"),
+        Some(b' ' | b'\t') => found.push("ends with a space or tab"),
+        _ => {}
+    }
+    if matches!(secret.first(), Some(b' ' | b'\t' | b'\r' | b'\n')) {
+        found.push("begins with white space");
+    }
+    found
+}
+
+fn bare_text(bytes: &[u8]) -> Result<&[u8]> {
+    let is_utf16 = UTF16_MARKS.iter().any(|mark| bytes.starts_with(mark));
+    ensure!(!is_utf16, "is UTF-16 text; save it as UTF-8");
+    let text = bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(bytes);
+    let text = text.strip_suffix(b"\r").unwrap_or(text);
+    ensure!(!text.is_empty(), "is empty");
+    Ok(text)
+}
+
+fn named(path: &Path) -> String {
+    if path == Path::new("-") {
+        return "the secret on standard input".to_owned();
+    }
+    format!("the secret in {}", printable(&path.to_string_lossy()))
+}
+
+fn read_bytes(path: &Path) -> Result<SecretBytes> {
     if path == Path::new("-") {
         let stdin = std::io::stdin();
         if stdin.is_terminal() {
             output::message("type the secret, then press return and ctrl-d");
         }
-        return read_from(stdin.lock()).context("the secret on standard input");
+        return read_from(stdin.lock()).with_context(|| named(path));
     }
-    let named = || format!("the secret in {}", path.display());
-    let file = File::open(path).with_context(named)?;
-    read_from(file).with_context(named)
-}
-
-/// The passphrase in `path`, as [`read`] reads.
-pub(crate) fn passphrase(path: &Path) -> Result<Passphrase> {
-    Ok(Passphrase::new(text_of(&read(path)?)?)?)
-}
-
-/// The same for a call that carries it, without the carriage return of some editors.
-pub(crate) fn passphrase_text(path: &Path) -> Result<String> {
-    let secret = read(path)?;
-    let text = text_of(&secret)?;
-    Ok(text.strip_suffix('\r').unwrap_or(text).to_owned())
-}
-
-fn text_of(secret: &SecretBytes) -> Result<&str> {
-    std::str::from_utf8(secret.expose()).ok().context("the passphrase is not UTF-8 text")
+    let file = File::open(path).with_context(|| named(path))?;
+    read_from(file).with_context(|| named(path))
 }
 
 fn read_from(input: impl Read) -> Result<SecretBytes> {
@@ -86,5 +143,34 @@ mod tests {
         assert!(read_from(longest.as_slice()).unwrap_err().to_string().contains("65536"));
         assert!(read_from(std::io::repeat(b'x')).is_err());
         assert!(read_from("\n".as_bytes()).is_err());
+    }
+
+    #[test]
+    fn what_an_editor_hides_is_noticed() {
+        for (secret, expected) in [
+            (&b"key\r"[..], "ends with a carriage return"),
+            (b"\xef\xbb\xbfkey", "begins with a byte order mark"),
+            (b"\xff\xfek\0e\0y\0", "looks like UTF-16 text (it begins with that byte order mark)"),
+            (b"key\n", "ends with another line feed"),
+            (b"key ", "ends with a space or tab"),
+            (b"\tkey", "begins with white space"),
+        ] {
+            assert_eq!(accidents(secret), [expected]);
+        }
+        assert_eq!(accidents(b"\xef\xbb\xbfkey\r").len(), 2);
+        for fine in [&b"key"[..], b"a b\r\nc", b"\x00\xff", b"{\n}"] {
+            assert!(accidents(fine).is_empty(), "{fine:?}");
+        }
+    }
+
+    #[test]
+    fn text_is_what_was_typed() {
+        for (written, typed) in
+            [("pass", "pass"), ("pass\r", "pass"), ("\u{feff}pass\r", "pass"), ("a b ", "a b ")]
+        {
+            assert_eq!(bare_text(written.as_bytes()).unwrap(), typed.as_bytes(), "{written:?}");
+        }
+        assert!(bare_text("\u{feff}\r".as_bytes()).unwrap_err().to_string().contains("is empty"));
+        assert!(bare_text(b"\xff\xfep\0").unwrap_err().to_string().contains("save it as UTF-8"));
     }
 }

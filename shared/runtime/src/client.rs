@@ -107,9 +107,14 @@ impl Bearer {
     /// For `token`.
     ///
     /// # Errors
-    /// [`Error::Transport`] when it cannot stand in a header; the token is not repeated.
+    /// [`Error::Transport`] when it is empty or cannot stand in a header; the token is not repeated.
     pub fn new(token: &str) -> Result<Self> {
-        let mut value = MetadataValue::try_from(format!("Bearer {}", token.trim()))
+        // A byte order mark is how some editors begin a file.
+        let token = token.trim_start_matches('\u{feff}').trim();
+        if token.is_empty() {
+            return Err(Error::Transport("the token is empty".into()));
+        }
+        let mut value = MetadataValue::try_from(format!("Bearer {token}"))
             .map_err(|_| Error::Transport("the token contains characters that no token has".into()))?;
         value.set_sensitive(true);
         Ok(Self(value))

@@ -13,6 +13,7 @@ use crate::error::{Error, Result};
 
 /// More than any key, token, chain of certificates or URL.
 const MAX_BYTES: u64 = 1 << 20;
+const BYTE_ORDER_MARK: char = '\u{feff}';
 
 /// Reads a file of at most 1 MiB whose mode keeps others out. The caller wipes what it does not keep.
 ///
@@ -34,16 +35,24 @@ pub fn read(path: &Path) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// The same as text.
+/// The same as text, without a byte order mark, with which some editors begin a file.
 ///
 /// # Errors
 /// As [`read`], and [`Error::File`] when it is not UTF-8.
 pub fn read_text(path: &Path) -> Result<String> {
-    String::from_utf8(read(path)?).map_err(|_| Error::File {
+    String::from_utf8(read(path)?).map(without_mark).map_err(|_| Error::File {
         action: "read",
         path: path.to_owned(),
         source: std::io::Error::new(std::io::ErrorKind::InvalidData, "it is not text (UTF-8)"),
     })
+}
+
+/// In place: a copy would be one more secret to wipe.
+fn without_mark(mut text: String) -> String {
+    if text.starts_with(BYTE_ORDER_MARK) {
+        text.drain(..BYTE_ORDER_MARK.len_utf8());
+    }
+    text
 }
 
 fn check(path: &Path, mode: u32, owner: u32) -> Result<()> {
@@ -103,6 +112,15 @@ mod tests {
         assert!(matches!(read(&link), Err(Error::Exposed { mode: 0o644, .. })));
         std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
         assert_eq!(read(&link).unwrap(), b"x");
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_no_part_of_the_text() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        for (written, read) in [("\u{feff}key\r\n", "key\r\n"), ("key", "key"), ("\u{feff}", "")] {
+            std::fs::write(file.path(), written).unwrap();
+            assert_eq!(read_text(file.path()).unwrap(), read);
+        }
     }
 
     #[test]

@@ -22,7 +22,8 @@ pub(crate) enum CredentialCommand {
     Deactivate(CredentialId),
     /// Delete a credential and its secret irreversibly. References to it stay, bound to nothing.
     Delete(CredentialId),
-    /// Print the secret: its bytes and nothing else. The audit log records it.
+    /// Print the secret: its bytes and nothing else, as they are into a file or a pipe, with control characters escaped
+    /// on a terminal. The audit log records it.
     Reveal {
         #[command(flatten)]
         credential: CredentialId,
@@ -64,6 +65,9 @@ pub(crate) struct CreateCredential {
     /// When it expires: RFC 3339, such as 2030-01-31T12:00:00Z.
     #[arg(long, value_name = "TIME", value_parser = timestamp)]
     pub(crate) expires: Option<Timestamp>,
+    /// Create it even if another credential has the same name; both can then be named by their ids only.
+    #[arg(long)]
+    pub(crate) allow_duplicate: bool,
 }
 
 #[derive(Debug, Args)]
@@ -107,4 +111,7 @@ pub(crate) struct UpdateCredential {
     /// The new labels, which replace all existing ones; may be repeated.
     #[arg(long = "label", value_name = "KEY=VALUE", value_parser = label)]
     pub(crate) labels: Vec<(String, String)>,
+    /// Take the new name even if another credential has it; both can then be named by their ids only.
+    #[arg(long, requires = "name")]
+    pub(crate) allow_duplicate: bool,
 }

@@ -2,8 +2,7 @@
 
 mod list;
 mod resolve;
-
-use std::io::IsTerminal as _;
+mod unique;
 
 use anyhow::{Context as _, Result};
 use bytes::Bytes;
@@ -16,10 +15,11 @@ use uuid::Uuid;
 
 pub(super) use list::list_credentials;
 pub(super) use resolve::resolve;
+use unique::{refuse_duplicate, warn_of_duplicate};
 
 use crate::cli::{CreateCredential, CredentialCommand, ListCredentials, RotateCredential, UpdateCredential};
 use crate::client::{self, Connection, PAGE_SIZE, unary};
-use crate::output::{Format, Table, key_values, message, print};
+use crate::output::{Format, Table, data_out, key_values, message, print_data};
 use crate::secret_input;
 use crate::time::{length_to_wire, shown, to_wire};
 
@@ -68,8 +68,11 @@ pub(super) async fn run(command: CredentialCommand, format: Format) -> Result<()
 
 async fn create_credential(vault: &Connection, create: CreateCredential) -> Result<Option<Credential>> {
     let secret = secret_input::read(&create.secret_file)?;
+    if !create.allow_duplicate {
+        refuse_duplicate(vault, &create.name, "").await?;
+    }
     let request = CreateCredentialRequest {
-        display_name: create.name,
+        display_name: create.name.clone(),
         provider: create.provider,
         secret: Bytes::copy_from_slice(secret.expose()),
         labels: create.labels.into_iter().collect(),
@@ -77,7 +80,11 @@ async fn create_credential(vault: &Connection, create: CreateCredential) -> Resu
         request_id: request_id(),
         validate_only: false,
     };
-    Ok(vault.answer(vault.credentials().create_credential(unary(request))).await?.credential)
+    let created = vault.answer(vault.credentials().create_credential(unary(request))).await?.credential;
+    if let Some(created) = created.as_ref().filter(|_| !create.allow_duplicate) {
+        warn_of_duplicate(vault, &create.name, &created.id).await;
+    }
+    Ok(created)
 }
 
 async fn rotate_credential(vault: &Connection, rotate: RotateCredential) -> Result<Option<Credential>> {
@@ -105,15 +112,25 @@ async fn update_credential(vault: &Connection, update: UpdateCredential) -> Resu
     if !update.labels.is_empty() {
         paths.push("labels".to_owned());
     }
+    let id = resolve(vault, &update.id).await?;
+    let name = update.name.unwrap_or_default();
+    let unique = paths.iter().any(|path| path == "display_name") && !update.allow_duplicate;
+    if unique {
+        refuse_duplicate(vault, &name, &id).await?;
+    }
     let credential = Credential {
-        id: resolve(vault, &update.id).await?,
-        display_name: update.name.unwrap_or_default(),
+        id: id.clone(),
+        display_name: name.clone(),
         labels: update.labels.into_iter().collect(),
         ..Default::default()
     };
     let update_mask = Some(prost_types::FieldMask { paths });
     let request = UpdateCredentialRequest { credential: Some(credential), update_mask };
-    Ok(vault.answer(vault.credentials().update_credential(unary(request))).await?.credential)
+    let updated = vault.answer(vault.credentials().update_credential(unary(request))).await?.credential;
+    if unique {
+        warn_of_duplicate(vault, &name, &id).await;
+    }
+    Ok(updated)
 }
 
 fn filter(list: ListCredentials) -> ListCredentialsRequest {
@@ -146,10 +163,10 @@ async fn reveal(vault: &Connection, given: &str, previous: bool, format: Format)
     print_secret(&answer.secret)
 }
 
-/// Prints the bytes of a secret and nothing else.
+/// Prints the bytes of a secret and nothing else; on a terminal, those that it would obey are escaped.
 pub(super) fn print_secret(secret: &[u8]) -> Result<()> {
-    print(secret)?;
-    if std::io::stdout().is_terminal() {
+    print_data(secret)?;
+    if data_out().is_terminal() {
         message(""); // The prompt goes to a line of its own; the secret has no line feed.
     }
     Ok(())

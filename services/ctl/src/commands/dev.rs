@@ -31,6 +31,6 @@ pub(super) async fn run(dev: Dev) -> Result<()> {
             dev.data_dir.join(RECOVERY_KEY).display()
         ));
     }
-    print(b"ready\n")?;
+    print("ready\n")?;
     embedded.serve_until(&shutdown).await
 }

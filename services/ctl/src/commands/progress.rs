@@ -6,8 +6,7 @@ use indicatif::{HumanBytes, HumanCount, ProgressBar, ProgressStyle};
 use strongroom_api::backup::v1::export_backup_response::Progress as Tables;
 use strongroom_api::backup::v1::verify_backup_response::Progress as Verified;
 use strongroom_api::vault::v1::ReencryptResponse;
-
-use crate::output::printable;
+use strongroom_runtime::printable;
 
 const EXPORT: &str = "{spinner} [{bar:24}] {pos}/{len} tables  {prefix}  {msg}";
 const VERIFICATION: &str = "{spinner} [{bar:24}] {bytes}/{total_bytes}  {prefix}  {msg}";
@@ -26,7 +25,7 @@ impl Progress {
     pub(super) fn of_verification(size: u64) -> Self {
         let progress = Self::start(VERIFICATION);
         progress.show(0, size);
-        progress.bar.set_prefix("sent");
+        progress.stage("sent");
         progress
     }
 
@@ -37,9 +36,9 @@ impl Progress {
             return;
         }
         self.show(now.bytes_verified, now.bytes_total);
-        self.bar.set_prefix("verified");
+        self.stage("verified");
         let values = HumanCount(now.values.try_into().unwrap_or(0));
-        self.bar.set_message(format!("{values} sealed values  {}", printable(&now.entry)));
+        self.detail(&format!("{values} sealed values  {}", now.entry));
     }
 
     pub(super) fn of_reencryption() -> Self {
@@ -57,11 +56,11 @@ impl Progress {
     pub(super) fn tables(&self, export: &Tables) {
         self.show(export.tables_done, export.tables_total);
         let count = |count: i64| HumanCount(count.try_into().unwrap_or(0));
-        self.bar.set_prefix(if export.file.is_empty() {
-            format!("{} rows  {}", count(export.rows), printable(&export.table))
+        self.stage(&if export.file.is_empty() {
+            format!("{} rows  {}", count(export.rows), export.table)
         } else {
             let (done, total) = (count(export.files_done), count(export.files_total));
-            format!("{done}/{total} files  {}", printable(&export.file))
+            format!("{done}/{total} files  {}", export.file)
         });
     }
 
@@ -73,7 +72,7 @@ impl Progress {
             reason = "a figure to look at"
         )]
         let rate = (bytes as f64 / seconds) as u64;
-        self.bar.set_message(format!("{}  {}/s", HumanBytes(bytes), HumanBytes(rate)));
+        self.detail(&format!("{}  {}/s", HumanBytes(bytes), HumanBytes(rate)));
     }
 
     pub(super) fn rows(&self, run: &ReencryptResponse) {
@@ -83,6 +82,15 @@ impl Progress {
     fn show(&self, done: impl TryInto<u64>, total: impl TryInto<u64>) {
         self.bar.set_length(total.try_into().unwrap_or(0));
         self.bar.set_position(done.try_into().unwrap_or(0));
+    }
+
+    /// The bar writes to the terminal itself, so its texts are made printable here.
+    fn stage(&self, text: &str) {
+        self.bar.set_prefix(printable(text).into_owned());
+    }
+
+    fn detail(&self, text: &str) {
+        self.bar.set_message(printable(text).into_owned());
     }
 
     pub(super) fn finish(&self) {
@@ -110,8 +118,9 @@ mod tests {
         assert_eq!((progress.bar.position(), progress.bar.length()), (1, Some(3)));
         assert!(progress.bar.message().starts_with("4.00 KiB"));
         assert_eq!(progress.bar.prefix(), "10 rows  t");
-        progress.tables(&Tables { file: "r/a".into(), files_done: 1, files_total: 5000, ..table });
-        assert_eq!(progress.bar.prefix(), "1/5,000 files  r/a");
+        let file = "r/a\u{1b}[2K\n\u{202e}".to_owned();
+        progress.tables(&Tables { file, files_done: 1, files_total: 5000, ..table });
+        assert_eq!(progress.bar.prefix(), r"1/5,000 files  r/a\u{1b}[2K\n\u{202e}");
     }
 
     #[test]
@@ -119,7 +128,7 @@ mod tests {
         let progress = Progress::of_verification(1000);
         progress.verified(&Verified { bytes_received: 400, ..Verified::default() });
         assert_eq!((progress.bar.position(), progress.bar.length()), (400, Some(1000)));
-        let entry = "tables/t.json".to_owned();
+        let entry = "tables/t\u{9b}.json".to_owned();
         progress.verified(&Verified {
             bytes_verified: 50,
             bytes_total: 9000,
@@ -128,7 +137,7 @@ mod tests {
             bytes_received: 0,
         });
         assert_eq!((progress.bar.position(), progress.bar.length()), (50, Some(9000)));
-        assert_eq!(progress.bar.message(), "2,000 sealed values  tables/t.json");
+        assert_eq!(progress.bar.message(), r"2,000 sealed values  tables/t\u{9b}.json");
     }
 
     #[test]

@@ -94,7 +94,7 @@ fn approvable(status: &Status, reason: &str) -> String {
         return String::new();
     }
     let facts = status.get_details_error_info().map(|info| info.metadata).unwrap_or_default();
-    facts.get("request_id").map(|id| printable(id)).unwrap_or_default()
+    facts.get("request_id").map(|id| printable(id).into_owned()).unwrap_or_default()
 }
 
 impl fmt::Display for CallFailed {

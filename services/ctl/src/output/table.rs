@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::printable::printable;
+use strongroom_runtime::printable;
 
 /// Space between columns.
 const GAP: usize = 2;
@@ -57,7 +57,7 @@ pub(crate) fn key_values<V: AsRef<str>>(pairs: impl IntoIterator<Item = (&'stati
 }
 
 fn shown(cell: &str) -> String {
-    if cell.is_empty() { "-".to_owned() } else { printable(cell) }
+    if cell.is_empty() { "-".to_owned() } else { printable(cell).into_owned() }
 }
 
 #[cfg(test)]
@@ -77,6 +77,6 @@ mod tests {
         let mut table = Table::new(&["NAME"]);
         table.row(["a\u{1b}[2J\nb"]);
         assert_eq!(table.to_string(), "NAME\na\\u{1b}[2J\\nb\n");
-        assert_eq!(key_values([("name", "x\r"), ("preview", "")]), "name: x\\u{d}\npreview: -\n");
+        assert_eq!(key_values([("name", "x\r"), ("preview", "")]), "name: x\\r\npreview: -\n");
     }
 }

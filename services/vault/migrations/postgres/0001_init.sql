@@ -88,9 +88,10 @@ CREATE TABLE audit_logs (
     outcome TEXT NOT NULL,
     operation_id TEXT,
     key_kid TEXT,
-    mac BYTEA,
-    UNIQUE (operation_id, event)
+    mac BYTEA
 );
+-- An operation has each of its events once. Reveals and decrypts belong to none, so they do not touch this index.
+CREATE UNIQUE INDEX audit_logs_by_operation ON audit_logs (operation_id, event) WHERE operation_id IS NOT NULL;
 CREATE INDEX audit_logs_by_event ON audit_logs (event, sequence);
 CREATE INDEX audit_logs_by_actor ON audit_logs (actor, sequence);
 CREATE INDEX audit_logs_by_target ON audit_logs (target, sequence);

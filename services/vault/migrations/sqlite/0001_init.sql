@@ -74,9 +74,10 @@ CREATE TABLE api_tokens (
 );
 CREATE INDEX api_tokens_by_time ON api_tokens (create_time, id);
 
--- `key_kid` and `mac` chain the events; they are empty on events written before the chain began.
+-- `key_kid` and `mac` chain the events; they are empty on events written before the chain began. INTEGER, because SQLite
+-- then has no index for the primary key: the table itself is in its order, and so are equal entries of the other indexes.
 CREATE TABLE audit_logs (
-    sequence BIGINT PRIMARY KEY,
+    sequence INTEGER PRIMARY KEY,
     time BIGINT NOT NULL,
     actor TEXT NOT NULL,
     via TEXT NOT NULL,
@@ -87,12 +88,13 @@ CREATE TABLE audit_logs (
     outcome TEXT NOT NULL,
     operation_id TEXT,
     key_kid TEXT,
-    mac BLOB,
-    UNIQUE (operation_id, event)
+    mac BLOB
 );
-CREATE INDEX audit_logs_by_event ON audit_logs (event, sequence);
-CREATE INDEX audit_logs_by_actor ON audit_logs (actor, sequence);
-CREATE INDEX audit_logs_by_target ON audit_logs (target, sequence);
+-- An operation has each of its events once. Reveals and decrypts belong to none, so they do not touch this index.
+CREATE UNIQUE INDEX audit_logs_by_operation ON audit_logs (operation_id, event) WHERE operation_id IS NOT NULL;
+CREATE INDEX audit_logs_by_event ON audit_logs (event);
+CREATE INDEX audit_logs_by_actor ON audit_logs (actor);
+CREATE INDEX audit_logs_by_target ON audit_logs (target);
 
 -- The one row that every append locks, last in its transaction: the sequence has no gaps.
 CREATE TABLE audit_head (

@@ -15,7 +15,7 @@ use super::content::{Content, open};
 use super::signer::{Signer, check_signer};
 use crate::cli::OpenArchive;
 use crate::files::{folder_of, sync_folder_of};
-use crate::output::{Format, key_values};
+use crate::output::{Format, key_values, print_data};
 
 pub(super) async fn run(command: OpenArchive, format: Format) -> Result<()> {
     let OpenArchive { file, keys, signer, table, out } = command;
@@ -68,9 +68,7 @@ fn print_table(archive: &mut ArchiveReader<Content>, table: &str) -> Result<()> 
     let name = name.with_context(|| {
         format!("the archive has no table {table:?}; `archive inspect` lists those it has")
     })?;
-    let mut out = io::stdout().lock();
-    io::copy(&mut archive.entry(&name)?, &mut out)?;
-    Ok(out.flush()?)
+    print_data(archive.entry(&name)?)
 }
 
 fn check_empty(out: &Path) -> Result<()> {

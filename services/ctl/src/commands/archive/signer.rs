@@ -30,7 +30,7 @@ impl Signer {
 
     fn parse(text: &str) -> Result<Self> {
         let mut keys = Vec::new();
-        for (at, line) in text.lines().enumerate() {
+        for (at, line) in text.trim_start_matches('\u{feff}').lines().enumerate() {
             let line = line.trim();
             if !line.is_empty() && !line.starts_with('#') {
                 let key = parse_line(line);
@@ -88,6 +88,7 @@ mod tests {
         let line = format!("0123456789abcdef {}", "ab".repeat(32));
         let signer = Signer::parse(&format!("# ours\n\n{line}\n")).unwrap();
         assert_eq!(signer.lines(), format!("{line}\n"));
+        assert_eq!(Signer::parse(&format!("\u{feff}{line}\r\n")).unwrap().lines(), format!("{line}\n"));
         for bad in ["", "# only a comment", "0123456789abcdef", &line[1..], &format!("{line}00"), "a b"] {
             assert!(Signer::parse(bad).is_err(), "{bad:?}");
         }

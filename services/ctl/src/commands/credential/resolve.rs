@@ -22,16 +22,23 @@ pub(crate) async fn resolve(vault: &Connection, given: &str) -> Result<String> {
 }
 
 fn choose(given: &str, candidates: Vec<Credential>) -> Result<String> {
-    let mut ids = candidates.into_iter().filter(|one| one.display_name == given).map(|one| one.id);
+    let mut ids = ids_of(given, candidates);
     let name = printable(given);
-    let Some(id) = ids.next() else {
-        bail!("no credential has the id or the name \"{name}\"; `strongroom credential list` shows them");
-    };
-    let others: Vec<String> = ids.collect();
-    if !others.is_empty() {
-        bail!("several credentials are called \"{name}\"; name one by its id: {id}, {}", others.join(", "));
+    match (ids.pop(), ids.is_empty()) {
+        (Some(id), true) => Ok(id),
+        (Some(last), false) => {
+            ids.push(last);
+            bail!("several credentials are called \"{name}\"; name one by its id: {}", ids.join(", "))
+        }
+        (None, _) => {
+            bail!("no credential has the id or the name \"{name}\"; `strongroom credential list` shows them")
+        }
     }
-    Ok(id)
+}
+
+/// The ids of those with this very name.
+pub(super) fn ids_of(name: &str, candidates: Vec<Credential>) -> Vec<String> {
+    candidates.into_iter().filter(|one| one.display_name == name).map(|one| one.id).collect()
 }
 
 /// The text form of a UUID (RFC 9562 §4).

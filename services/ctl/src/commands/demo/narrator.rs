@@ -36,7 +36,7 @@ impl Narrator {
 
     pub(super) fn say(&self, text: &str) -> Result<()> {
         match self.format {
-            Format::Text => print(format!("{text}\n").as_bytes()),
+            Format::Text => print(&format!("{text}\n")),
             Format::Json => {
                 message(text);
                 Ok(())

@@ -2,7 +2,6 @@
 
 use anyhow::{Context as _, Result};
 use serde_json::{Value, json};
-use strongroom_crypto::SecretBytes;
 use strongroom_import::{Contents, Form, Geb, Unpacked};
 
 use crate::cli::ImportGeb;
@@ -14,9 +13,7 @@ use crate::secret_input;
 const GATWY_READS: usize = 1000;
 
 pub(super) fn run(import: &ImportGeb, format: Format) -> Result<()> {
-    // Without the carriage return of some editors, as archives take it.
-    let passphrase = secret_input::passphrase_text(&import.passphrase_file)?;
-    let passphrase = SecretBytes::new(passphrase.into_bytes());
+    let passphrase = secret_input::text(&import.passphrase_file)?;
     let file = files::open(&import.file)?;
     let named = || import.file.display().to_string();
     let mut geb = Geb::open(file, &passphrase).with_context(named)?;

@@ -45,7 +45,7 @@ struct Found {
 }
 
 pub(super) async fn run(import: &ImportPromptgate, format: Format) -> Result<()> {
-    let key = secret_input::read(&import.app_key_file)?;
+    let key = secret_input::text(&import.app_key_file)?;
     let key = AppKey::parse(&key).with_context(|| import.app_key_file.display().to_string())?;
     let found = read(&import.file, &key).with_context(|| import.file.display().to_string())?;
     let importer = Importer::new(client::vault()?, key, &found.manifest, import.dry_run).await?;

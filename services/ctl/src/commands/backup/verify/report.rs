@@ -51,7 +51,7 @@ pub(super) fn judge(verdict: &Verdict) -> Result<()> {
         // Both: an answer that contradicts itself is no good news.
         [] if verdict.ok => Ok(()),
         [only] if only.outcome() == VerifyOutcome::UnknownSigner => {
-            Err(Error::new(UnknownSigner::to_the_vault()).context(printable(&only.problem)))
+            Err(Error::new(UnknownSigner::to_the_vault()).context(printable(&only.problem).into_owned()))
         }
         [] => bail!("the backup service gave no reason"),
         [first, ..] => bail!("verification failed: {}", printable(&first.problem)),

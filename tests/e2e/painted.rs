@@ -1,0 +1,271 @@
+//! Texts of others on an operator's terminal: whatever they contain, it is shown and not obeyed.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use e2e::{Dev, Finished, finish, program, source, tool};
+use strongroom_testkit::TestDb;
+
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Erases lines, paints a success, sets the clipboard, hides and reorders what follows.
+const PAINTED: &str =
+    "\x1b[2K\x1b[1A\rok: signed\x1b]52;c;Y2xp\x07\u{9b}8m\u{7f}\u{202e}\u{2066}\u{200b}\u{feff}";
+
+fn text(path: &Path) -> &str {
+    path.to_str().unwrap()
+}
+
+fn offline(arguments: &[&str]) -> Finished {
+    finish(program("strongroom").args(arguments), b"", PATIENCE)
+}
+
+/// Fails unless the paint is there for eyes, and nothing of it for a terminal.
+fn is_shown(finished: &Finished) {
+    let said = finished.said();
+    is_harmless(&said, &finished.line);
+    assert!(is_painted(&said), "{}: {said:?}", finished.line);
+}
+
+fn is_painted(said: &str) -> bool {
+    [r"\u{1b}[2K", r"\u001b[2K", r"\u{202e}", r"\u202e"].iter().any(|spelling| said.contains(spelling))
+}
+
+fn is_harmless(said: &str, line: &str) {
+    for character in said.chars() {
+        let obeyed = character < ' ' && character != '\n' || ('\u{7f}'..='\u{9f}').contains(&character);
+        let unseen = matches!(character,
+            '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}');
+        assert!(!obeyed && !unseen, "{line} prints {character:?}: {said:?}");
+    }
+}
+
+/// Runs Python, which writes what our own programs would refuse to.
+fn python(script: &str, arguments: &[&str]) -> Option<()> {
+    tool::run(tool::tool("python3")?, &[&["-c", script][..], arguments].concat());
+    Some(())
+}
+
+#[test]
+fn arguments_and_file_names_are_shown() {
+    let folder = tempfile::tempdir().unwrap();
+    let named = folder.path().join(PAINTED);
+    for command in ["inspect", "verify"] {
+        is_shown(&offline(&["archive", command, text(&named)]));
+    }
+    fs::write(&named, "neither an archive nor a key").unwrap();
+    let file = text(&named);
+    is_shown(&offline(&["archive", "verify", file]));
+    is_shown(&offline(&["archive", "open", file, "--table", PAINTED]));
+    is_shown(&offline(&["archive", "verify", file, "--signer", file]));
+    is_shown(&offline(&["archive", "verify", file, "--identity", file, "--passphrase-file", file]));
+    is_shown(&offline(&["import", "geb", file, "--passphrase-file", file]));
+    is_shown(&offline(&["key", "new-root", "--out", file]));
+    is_shown(&offline(&["dev", "--data-dir", file]));
+    is_shown(&offline(&[PAINTED]));
+    is_shown(&offline(&["credential", "list", "--active", PAINTED]));
+    is_shown(&offline(&["archive", "reseal", file, "--out", "x", "--recipient", PAINTED]));
+}
+
+/// The paint as a string of TOML.
+fn quoted() -> String {
+    let escaped = |character: char| match character {
+        ' '..='~' => character.to_string(),
+        other => format!("\\u{:04x}", u32::from(other)),
+    };
+    format!("\"{}\"", PAINTED.chars().map(escaped).collect::<String>())
+}
+
+#[test]
+fn a_configuration_is_shown() {
+    let folder = tempfile::tempdir().unwrap();
+    let (file, data) = (folder.path().join("config.toml"), folder.path().join("data"));
+    let quoted = quoted();
+    for config in [
+        format!("[vault]\n{quoted} = 1\n"),
+        format!("[{quoted}]\nx = 1\n"),
+        format!("[vault]\n\"listen{}\" = 1\n", &quoted[1..quoted.len() - 1]),
+        format!("[[sources]]\nname = {quoted}\nkind = \"sqlite\"\nurl = \"sqlite:x\"\n"),
+        format!("[vault]\nlisten = \"{PAINTED}\n"),
+        PAINTED.to_owned(),
+    ] {
+        fs::write(&file, &config).unwrap();
+        let mut dev = program("strongroom");
+        dev.args(["dev", "--config", text(&file), "--data-dir", text(&data)]);
+        let finished = finish(dev.env("STRONGROOM_LOG", "off"), b"", PATIENCE);
+        assert_ne!(finished.code, Some(0), "{config}");
+        is_shown(&finished);
+    }
+}
+
+/// Puts paint where the vault itself would not take it, as somebody with the database could.
+const PAINT_THE_VAULT: &str = "
+import json, sqlite3, sys
+file, painted = sys.argv[1:]
+database = sqlite3.connect(file, timeout=20)
+database.execute('UPDATE credentials SET display_name = ?1 || id, provider = ?1, preview = ?1', (painted,))
+database.execute('UPDATE credential_labels SET name = ?1, value = ?1', (painted,))
+database.execute('UPDATE credential_references SET kind = ?1, consumer = ?1', (painted,))
+database.execute('UPDATE api_tokens SET name = ?1 WHERE role = ?2', (painted, 'auditor'))
+painted_json = json.dumps({painted: painted})
+database.execute('UPDATE audit_logs SET metadata = ?1, target = ?2, actor = ?2 WHERE event = ?3',
+                 (painted_json, painted, 'credential.created'))
+database.commit()
+";
+
+#[test]
+fn everything_in_a_vault_is_shown() {
+    let dev = Dev::start("");
+    let admin = &dev.admin;
+    let create =
+        ["credential", "create", "One", "--provider", "openai", "--label", "a=b", "--secret-file", "-"];
+    let id = admin.feed(&[&create[..], &["-o", "json"]].concat(), b"secret").succeeded().json();
+    let id = id["id"].as_str().unwrap().to_owned();
+    let _ = admin.run(&["reference", "bind", "endpoint", "chat", &id]).succeeded();
+    let _ = admin.issue("auditor");
+    if python(PAINT_THE_VAULT, &[text(&dev.data().join("vault.db")), PAINTED]).is_none() {
+        return;
+    }
+    for command in [
+        &["credential", "list"][..],
+        &["credential", "get", &id],
+        &["credential", "stats"],
+        &["credential", "deactivate", &id],
+        &["reference", "list"],
+        &["token", "list"],
+        &["audit", "list"],
+    ] {
+        is_shown(&admin.run(command));
+        is_shown(&admin.run(&[command, &["-o", "json"]].concat()));
+    }
+    let listed = admin.json(&["credential", "get", &id]);
+    assert_eq!(listed["displayName"], format!("{PAINTED}{id}"), "another spelling, the same name");
+
+    // What a service repeats in its refusal, and what the command itself repeats.
+    is_shown(&admin.run(&["backup", "export", "--out", "-", "--tables", PAINTED]));
+    is_shown(&admin.run(&["backup", "export", "--out", "-", "--include", PAINTED]));
+    is_harmless(&admin.run(&["credential", "get", PAINTED]).said(), "a name with control characters");
+    is_shown(&admin.run(&["credential", "get", "\u{202e}\u{200b}"]));
+    is_shown(
+        &admin
+            .feed(&["credential", "create", PAINTED, "--provider", PAINTED, "--secret-file", PAINTED], b"x"),
+    );
+    let unseen = "One\u{202e}\u{200b}";
+    let create = ["credential", "create", unseen, "--provider", "openai", "--secret-file", "-"];
+    is_shown(&admin.feed(&create, b"secret"));
+    is_shown(&admin.feed(&create, b"secret"));
+}
+
+/// Archives that lie: the first arguments are a real one and the folder for them.
+const PAINT_ARCHIVES: &str = r#"
+import hashlib, json, sys, zipfile
+real, folder, painted = sys.argv[1:]
+def write(name, manifest, entries):
+    with zipfile.ZipFile(folder + '/' + name, 'w', zipfile.ZIP_DEFLATED) as archive:
+        for path, data in [*entries.items(), ('manifest.json', json.dumps(manifest).encode())]:
+            entry = zipfile.ZipInfo(path, (1980, 1, 1, 0, 0, 0))
+            entry.external_attr, entry.compress_type = 0o100644 << 16, zipfile.ZIP_DEFLATED
+            archive.writestr(entry, data)
+with zipfile.ZipFile(real) as archive:
+    whole = {name: archive.read(name) for name in archive.namelist()}
+manifest = json.loads(whole.pop('manifest.json'))
+whole.pop('manifest.sig', None)
+def changed(**fields):
+    return {**manifest, **fields}
+write('app.zip', changed(app_name=painted, app_url=painted, note=painted, producer=painted), whole)
+write('engine.zip', changed(sources=[{**manifest['sources'][0], 'engine': painted, 'snapshot': painted}]), whole)
+write('field.zip', changed(**{painted: 1}), whole)
+write('version.zip', changed(format_version=painted), whole)
+write('options.zip', changed(options={painted: painted}), whole)
+for entry in manifest['entries']:
+    if entry['kind'] == 'schema':
+        schema = json.loads(whole[entry['name']])
+        schema[painted] = 1
+        whole[entry['name']] = json.dumps(schema).encode()
+    elif entry['kind'] == 'table':
+        whole[entry['name']] = json.dumps([{painted: painted}], ensure_ascii=False).encode()
+    else:
+        continue
+    entry['bytes'] = len(whole[entry['name']])
+    entry['sha256'] = hashlib.sha256(whole[entry['name']]).hexdigest()
+write('schema.zip', manifest, whole)
+"#;
+
+/// A plain archive of a small database, and those that lie about it.
+fn archives(dev: &Dev) -> Option<Vec<PathBuf>> {
+    let real = dev.path("real.zip");
+    let _ = dev.admin.run(&["backup", "export", "--plain", "--out", text(&real)]).succeeded();
+    let folder = dev.path("painted");
+    fs::create_dir(&folder).unwrap();
+    python(PAINT_ARCHIVES, &[text(&real), text(&folder), PAINTED])?;
+    Some(folder.read_dir().unwrap().map(|entry| entry.unwrap().path()).collect())
+}
+
+#[test]
+fn a_hostile_archive_is_shown() {
+    let db = TestDb::sqlite();
+    db.run("CREATE TABLE pages (id INTEGER PRIMARY KEY, body TEXT)");
+    db.run("INSERT INTO pages VALUES (1, 'x')");
+    let dev = Dev::start(&source("gateway", &db, &[]));
+    let Some(archives) = archives(&dev) else { return };
+    assert_eq!(archives.len(), 6);
+    for archive in &archives {
+        let mut all = String::new();
+        for command in ["verify", "inspect"] {
+            for more in [&[][..], &["-o", "json"]] {
+                let finished = offline(&[&["archive", command, text(archive)], more].concat());
+                is_harmless(&finished.said(), &finished.line);
+                all += &finished.said();
+            }
+        }
+        assert!(is_painted(&all), "{}: {all:?}", archive.display());
+        is_harmless(&dev.admin.run(&["backup", "verify", text(archive)]).said(), "backup verify");
+        let out = dev.path("out");
+        is_harmless(
+            &offline(&["archive", "open", text(archive), "--out", text(&out)]).said(),
+            "archive open",
+        );
+        let _ = fs::remove_dir_all(&out);
+    }
+
+    // A table is data: bytes for a file or a pipe, shown on a terminal.
+    let schema = dev.path("painted/schema.zip");
+    let open = ["archive", "open", text(&schema), "--table", "pages"];
+    let piped = offline(&open).succeeded();
+    assert!(piped.text().contains('\u{9b}'), "{piped:?}");
+    let shown = at_a_terminal(&open);
+    assert!(shown.contains(r"\u{9b}8m"), "{shown:?}");
+    is_harmless(&shown, "archive open at a terminal");
+}
+
+/// What `strongroom ARGUMENTS` writes to a terminal.
+fn at_a_terminal(arguments: &[&str]) -> String {
+    let mut python = tool::tool("python3").unwrap();
+    python.args(["-c", include_str!("../src/at_a_terminal.py"), ""]);
+    python.arg(program("strongroom").get_program()).args(arguments);
+    let finished = finish(&mut python, b"", PATIENCE);
+    assert_eq!(finished.code, Some(0), "{finished:?}");
+    // The terminal's own line endings.
+    finished.stderr.replace("\r\n", "\n")
+}
+
+#[test]
+fn a_secret_is_bytes_for_a_pipe_and_text_for_a_terminal() {
+    let dev = Dev::start("");
+    let secret = format!("sk-live{PAINTED}\nend");
+    let id = dev.admin.create_credential("One", "openai", secret.as_bytes());
+    let reveal = ["credential", "reveal", &id];
+    assert_eq!(dev.admin.run(&reveal).succeeded().stdout, secret.as_bytes());
+    if tool::tool("python3").is_none() {
+        return;
+    }
+    let mut python = tool::tool("python3").unwrap();
+    python.args(["-c", include_str!("../src/at_a_terminal.py"), ""]);
+    let command = dev.admin.command(&reveal);
+    python.arg(command.get_program()).args(command.get_args());
+    python.env("STRONGROOM_VAULT_URL", &dev.admin.vault_url).env("STRONGROOM_TOKEN", &dev.admin.token);
+    let shown = finish(&mut python, b"", PATIENCE).stderr.replace("\r\n", "\n");
+    assert!(shown.contains(r"sk-live\u{1b}[2K") && shown.contains("\nend"), "{shown:?}");
+    is_harmless(&shown, "reveal at a terminal");
+}
