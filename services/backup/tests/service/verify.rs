@@ -1,5 +1,6 @@
 //! Verifications: what is asked, what is said of it, and that nothing stays behind.
 
+mod limits;
 mod upload;
 
 use std::fmt::Write as _;
