@@ -5,6 +5,7 @@
 
 use strongroom_archive::{Error as ArchiveError, Limits};
 
+use super::shown::shown;
 use crate::error::{Error, Result};
 
 /// The parts of an archive that are held as a whole.
@@ -36,7 +37,7 @@ impl MemoryLimits {
         let (own, format) = (self.limits(), Limits::V1);
         match read {
             Err(ArchiveError::RowLimit { row, limit, .. }) if own.row_bytes < format.row_bytes => {
-                let table = table.unwrap_or_default().chars().take(SHOWN).collect();
+                let table = shown(table.unwrap_or_default());
                 Err(Error::RowTooLarge { table, row: *row, limit: *limit })
             }
             Err(ArchiveError::Limit { subject, limit, .. }) if is_lower(*limit, &own, &format) => {
@@ -46,9 +47,6 @@ impl MemoryLimits {
         }
     }
 }
-
-/// Characters of a table's name in an error.
-const SHOWN: usize = 200;
 
 /// Whether it is a limit of a document that is lower here. No other limit has these figures.
 fn is_lower(limit: u64, own: &Limits, format: &Limits) -> bool {

@@ -10,6 +10,7 @@ use strongroom_archive::seal::{Header, VaultStanza};
 use strongroom_archive::{ArchiveReader, Error as ArchiveError, ManifestSignature};
 
 use super::memory::MemoryLimits;
+use super::shown::shown;
 use super::staging::StagedFile;
 use crate::error::{Error, Result};
 use crate::vault_client::VaultClient;
@@ -95,6 +96,6 @@ pub(crate) fn problem_of<T>(result: strongroom_archive::Result<T>) -> Result<Res
         Ok(value) => Ok(Ok(value)),
         Err(ArchiveError::Read(error)) => Err(Error::Staging(error)),
         Err(error @ ArchiveError::Sink(_)) => Err(error.into()),
-        Err(error) => Ok(Err(error.to_string())),
+        Err(error) => Ok(Err(shown(&error.to_string()))),
     }
 }

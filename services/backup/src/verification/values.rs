@@ -117,3 +117,22 @@ impl Tally {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_columns_together_name_no_more_rows_than_may_be() {
+        let mut tally = Tally { columns: vec![Column::default(); 200], named: 0 };
+        for column in 0..200 {
+            let location = ValueLocation { column, row: "7".into() };
+            for _ in 0..NAMED_ROWS + 1 {
+                tally.count(&location, Verdict::default());
+            }
+        }
+        let named: Vec<usize> = tally.columns.iter().map(|column| column.rows.len()).collect();
+        assert_eq!(named, [[NAMED_ROWS; 100], [0; 100]].concat());
+        assert!(tally.columns.iter().all(|column| column.undecryptable == 101));
+    }
+}

@@ -149,6 +149,21 @@ async fn a_manifest_that_this_server_does_not_hold_is_not_called_damaged() {
     refused(&status, Code::ResourceExhausted, "VERIFY_DOCUMENT_TOO_LARGE", &words);
 }
 
+/// The vault refuses an event with it, and no client takes such a message.
+#[tokio::test(flavor = "multi_thread")]
+async fn long_texts_of_an_archive_are_cut_in_what_is_said_of_it() {
+    let service = start("").await;
+    let long = "a".repeat(6 << 20);
+    let head = ManifestHead { app_name: long.clone(), ..head(Vec::new()) };
+    let verdict = told(&service, &writer().finish(head).unwrap().1).await.unwrap().verdict;
+    assert_eq!(verdict.app_name, format!("{}…", &long[..1000]));
+    let head = ManifestHead { archive_id: long, ..super::limits::head(Vec::new()) };
+    let verdict = told(&service, &writer().finish(head).unwrap().1).await.unwrap().verdict;
+    assert_eq!(verdict.archive_id.chars().count(), 1001);
+    let event = service.vault.events().pop().unwrap();
+    assert!(event.metadata["archive_id"].len() < 1100);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_processor_is_given_for_the_size_of_a_file() {
     let service = start("verify_processor_seconds = 1").await;
