@@ -75,17 +75,29 @@ pub struct BackupConfig {
     pub instance: Option<String>,
     /// The longest that an export may take, and so hold its snapshots: 1 to 86,400.
     pub export_limit_seconds: u64,
-    /// How long a client may take nothing before its export is ended: 1 to 3,600.
+    /// How long a client may take nothing before its export is ended, and how long it has for each 64 KiB of an upload:
+    /// 1 to 3,600.
     pub stall_seconds: u64,
     /// Exports at the same time: 1 to 1,000. Each takes a few MiB of memory.
     pub concurrent_exports: usize,
     /// The longest that a verification may take: 1 to 86,400.
     pub verify_limit_seconds: u64,
-    /// Verifications at the same time: 1 to 100. Each takes the file's size on the disk, and of memory a few MiB beside
-    /// the longest row and the manifest.
+    /// Verifications at the same time: 1 to 100. Others wait in the order of their arrival. Each takes up to three times
+    /// `verify_manifest_limit_bytes`, `verify_row_limit_bytes` and a few MiB of memory: with the defaults below 64 MiB.
     pub concurrent_verifications: usize,
+    /// The largest row of an archive that is verified here, in bytes: 1 to 268,435,456, the format's limit.
+    pub verify_row_limit_bytes: u64,
+    /// The largest manifest of such an archive, in bytes: 1,048,576 to 67,108,864, the format's limit. The description of
+    /// a table may have half of it. 8 MiB are enough for 35,000 files.
+    pub verify_manifest_limit_bytes: u64,
+    /// The time on a processor that a verification may take beside the 24 s for each MiB of its file: 1 to 86,400.
+    pub verify_processor_seconds: u64,
+    /// Files that are received, wait or are verified at the same time: 1 to 1,000; of one caller, two.
+    pub concurrent_uploads: usize,
     /// The largest file that is taken up to be verified, in bytes: 1 or more.
     pub upload_limit_bytes: u64,
+    /// What all such files together may take on the disk, in bytes: 1 or more. It is counted as they arrive.
+    pub staging_limit_bytes: u64,
     /// Where such files are kept while they are looked at, sealed and without a name. Without it, the system's folder
     /// for temporary files.
     pub staging_dir: Option<PathBuf>,
@@ -109,7 +121,12 @@ impl Default for BackupConfig {
             concurrent_exports: 10,
             verify_limit_seconds: 3600,
             concurrent_verifications: 2,
+            verify_row_limit_bytes: 32 << 20,
+            verify_manifest_limit_bytes: 8 << 20,
+            verify_processor_seconds: 10,
+            concurrent_uploads: 8,
             upload_limit_bytes: 64 << 30,
+            staging_limit_bytes: 128 << 30,
             staging_dir: None,
             compression_level: None,
             tls: None,

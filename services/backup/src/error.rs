@@ -215,15 +215,76 @@ pub enum Error {
         path: String,
     },
 
-    /// All permits of verifications are taken.
-    #[error("{0} verifications are running, which is as many as this server allows; try again later")]
-    VerificationsBusy(usize),
+    /// All places of uploads are taken.
+    #[error(
+        "{0} archives are being received or verified, which is as many as this server allows; try again later"
+    )]
+    UploadsBusy(usize),
+    /// All places that one caller may have are taken.
+    #[error(
+        "{0} archives of this caller are being received or verified, which is as many as one may have; try again later"
+    )]
+    CallerBusy(usize),
+    /// The files of all uploads together are as large as they may be.
+    #[error(
+        "the archives being received and verified fill the {0} bytes that this server keeps for them; try again later \
+         ([backup] staging_limit_bytes allows more)"
+    )]
+    StagingBusy(u64),
+    /// A row is larger than this server holds in memory.
+    #[error(
+        "row {row} of table {table:?} has more than {limit} bytes, the limit of this server: the archive was not \
+         verified, which does not mean that it is damaged; [backup] verify_row_limit_bytes allows more, and \
+         `strongroom archive verify` checks it without this limit"
+    )]
+    RowTooLarge {
+        /// The table's name, cut.
+        table: String,
+        /// Counted from 1.
+        row: u64,
+        /// How many bytes it may have.
+        limit: u64,
+    },
+    /// The manifest, a description of a table or a key ring is larger than this server holds in memory.
+    #[error(
+        "{subject} has more than {limit} bytes, the limit of this server: the archive was not verified, which does not \
+         mean that it is damaged; [backup] verify_manifest_limit_bytes allows more, and `strongroom archive verify` \
+         checks it without this limit"
+    )]
+    DocumentTooLarge {
+        /// Which one.
+        subject: String,
+        /// How many bytes it may have.
+        limit: u64,
+    },
+    /// A verification takes more of a processor than its file's size explains.
+    #[error(
+        "the verification took more than {0} s of a processor, the limit of this server for a file of its size: the \
+         archive was not verified; [backup] verify_processor_seconds allows more"
+    )]
+    VerifyProcessor(u64),
     /// The absolute limit of a verification.
     #[error("the verification took longer than {0} s; verify_limit_seconds allows more")]
     VerifyTooLong(u64),
     /// The client of a verification is there and does nothing.
     #[error("the client sent nothing, or took no answer, for {0} s; send the file again")]
     ClientSilent(u64),
+    /// The client of a verification does too little.
+    #[error(
+        "the client is too slow: it must send {bytes} bytes within each {seconds} s; send the file again over a faster \
+         connection, or in smaller chunks"
+    )]
+    ClientTooSlow {
+        /// How much it must send.
+        bytes: u64,
+        /// Within so many seconds.
+        seconds: u64,
+    },
+    /// The client of a verification has taken its answers too slowly.
+    #[error(
+        "the client was waited for for more than {0} s in all while it took its answers; send the file again"
+    )]
+    ClientTakesSlowly(u64),
     /// A file cannot be kept while it is verified.
     #[error("the file cannot be staged: {0}; is there room where [backup] staging_dir says?")]
     Staging(std::io::Error),
@@ -278,6 +339,8 @@ impl Error {
                 | Self::Stalled(_)
                 | Self::TooLong(_)
                 | Self::ClientSilent(_)
+                | Self::ClientTooSlow { .. }
+                | Self::ClientTakesSlowly(_)
                 | Self::VerifyTooLong(_)
         )
     }
@@ -287,7 +350,7 @@ impl Error {
         let (code, reason) = self.shape();
         match self {
             Self::Field { field, problem } => bad_request(DOMAIN, field, problem),
-            Self::Busy(_) | Self::VerificationsBusy(_) => {
+            Self::Busy(_) | Self::UploadsBusy(_) | Self::CallerBusy(_) | Self::StagingBusy(_) => {
                 exhausted(DOMAIN, reason, &self.to_string(), RETRY_BUSY)
             }
             Self::VaultAway { .. } => {
@@ -332,7 +395,15 @@ impl Error {
             }
             Self::FileShrank { .. } => (Code::Aborted, "FILE_SHRANK"),
             Self::FileReplaced { .. } => (Code::Aborted, "FILE_REPLACED"),
-            Self::VerificationsBusy(_) => (Code::ResourceExhausted, "VERIFICATIONS_BUSY"),
+            Self::UploadsBusy(_) => (Code::ResourceExhausted, "UPLOADS_BUSY"),
+            Self::CallerBusy(_) => (Code::ResourceExhausted, "CALLER_BUSY"),
+            Self::StagingBusy(_) => (Code::ResourceExhausted, "STAGING_BUSY"),
+            Self::RowTooLarge { .. } => (Code::ResourceExhausted, "VERIFY_ROW_TOO_LARGE"),
+            Self::DocumentTooLarge { .. } => (Code::ResourceExhausted, "VERIFY_DOCUMENT_TOO_LARGE"),
+            Self::VerifyProcessor(_) => (Code::ResourceExhausted, "VERIFY_PROCESSOR_LIMIT"),
+            Self::ClientTooSlow { .. } | Self::ClientTakesSlowly(_) => {
+                (Code::DeadlineExceeded, "CLIENT_TOO_SLOW")
+            }
             Self::VerifyTooLong(_) => (Code::DeadlineExceeded, "VERIFICATION_TOO_LONG"),
             Self::ClientSilent(_) => (Code::DeadlineExceeded, "CLIENT_STALLED"),
             Self::Staging(error) if error.kind() == std::io::ErrorKind::StorageFull => {

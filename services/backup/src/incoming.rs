@@ -2,10 +2,17 @@
 //!
 //! Whatever reads a client's archive begins here, so that all of it has the same limits and leaves nothing behind.
 
+mod admission;
+mod memory;
 mod opening;
+mod pace;
+mod shown;
 mod staging;
 mod upload;
 
+pub(crate) use admission::{Slot, UploadLimits, Uploads};
+pub(crate) use memory::MemoryLimits;
 pub(crate) use opening::{Archive, Opened, open, problem_of};
+pub(crate) use shown::shown;
 pub(crate) use staging::{Staged, warn};
 pub(crate) use upload::{MAX_CHUNK, Part, Parts, Upload};

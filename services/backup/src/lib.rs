@@ -35,11 +35,12 @@ pub use error::{Error, Result};
 use auth::VaultAuthenticator;
 use export::{ExportContext, Exports};
 use grpc::BackupGrpc;
+use incoming::{MemoryLimits, UploadLimits};
 use operation::{Limits, Unfinished};
 use seal::SealPolicy;
 use sources::Sources;
 use vault_client::VaultClient;
-use verification::{UploadLimits, Verifications};
+use verification::{Cost, Verifications};
 
 /// Served here, for health and reflection.
 const SERVICES: &[&str] = &["strongroom.backup.v1.BackupService"];
@@ -127,8 +128,20 @@ fn verifications(config: &BackupConfig, vault: VaultClient) -> Verifications {
     let limits = Limits {
         duration: Duration::from_secs(config.verify_limit_seconds),
         stall: Duration::from_secs(config.stall_seconds),
-        concurrent: config.concurrent_verifications,
+        concurrent: config.concurrent_uploads,
     };
-    let staging_dir = config.staging_dir.clone().unwrap_or_else(std::env::temp_dir);
-    Verifications::create(vault, limits, UploadLimits { bytes: config.upload_limit_bytes, staging_dir })
+    let uploads = UploadLimits {
+        bytes: config.upload_limit_bytes,
+        staged_bytes: config.staging_limit_bytes,
+        staging_dir: config.staging_dir.clone().unwrap_or_else(std::env::temp_dir),
+    };
+    let cost = Cost {
+        concurrent: config.concurrent_verifications,
+        memory: MemoryLimits {
+            row: config.verify_row_limit_bytes,
+            manifest: config.verify_manifest_limit_bytes,
+        },
+        processor: Duration::from_secs(config.verify_processor_seconds),
+    };
+    Verifications::create(vault, limits, uploads, cost)
 }

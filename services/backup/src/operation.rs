@@ -59,14 +59,15 @@ impl Operations {
         permit.map_err(|_| (self.kind.busy)(self.limits.concurrent))
     }
 
-    /// Starts an operation in a task of its own and returns what its client receives.
+    /// Starts an operation in a task of its own and returns what its client receives. `permit` is held until the client
+    /// has everything.
     ///
     /// `work` gets the way to the client, and a token that is cancelled when the operation ends for whatever
     /// reason: threads that it starts must heed it. The future that it returns is dropped when the client leaves,
     /// the deadline passes or the service stops.
     pub(crate) fn start<R, F>(
         &self,
-        permit: Permit,
+        permit: impl Send + 'static,
         record: AuditRecord,
         work: impl FnOnce(Outlet<R>, CancellationToken) -> F,
     ) -> Replies<R>

@@ -1,31 +1,38 @@
 //! Verifications: an archive that a client sends is looked at with the vault; what goes back are verdicts.
 //!
-//! The order: the file is received, its seal opened, its signature compared, every entry read, every sealed value
-//! asked about. What surrounds this, from the permit to the audit event, is [`crate::operation`]'s.
+//! The order: the file is received, its turn comes, its seal is opened, its signature compared, every entry read, every
+//! sealed value asked about. Receiving takes as long as the client likes, within bounds, and holds nobody else's turn: only
+//! what reads an archive has a permit of those that are few. What surrounds this, from the permit to the audit event, is [`crate::operation`]'s.
 
 mod entries;
 mod event;
 mod findings;
+mod processor;
 mod progress;
 mod signature;
 mod values;
 
-use std::path::PathBuf;
+use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use strongroom_api::backup::v1::VerifyBackupResponse;
-use strongroom_api::backup::v1::verify_backup_response::Message;
+use strongroom_api::backup::v1::verify_backup_response::{Column, Message};
 use strongroom_runtime::Caller;
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 
 use crate::error::{Error, Result};
-use crate::incoming::{self, Opened, Parts, Staged, Upload, open};
-use crate::operation::{AuditRecord, Ended, Kind, Limits, Operations, Outlet, Replies};
+use crate::incoming::{
+    self, Archive, MemoryLimits, Opened, Parts, Slot, Staged, Upload, UploadLimits, Uploads, open,
+};
+use crate::operation::{AuditRecord, Ended, Kind, Limits, Operations, PROGRESS_INTERVAL, Permit, Replies};
 use crate::vault_client::VaultClient;
-use entries::Pass;
+use entries::{Entries, Pass};
 use findings::Findings;
+use processor::Processor;
 use progress::Reporter;
+use values::Questions;
 
 /// Verifications among the operations.
 static KIND: Kind = Kind {
@@ -34,7 +41,7 @@ static KIND: Kind = Kind {
     ended: "backup.verified",
     // A few KiB each, 90 KiB where a column has a hundred bad rows.
     queue: 16,
-    busy: Error::VerificationsBusy,
+    busy: Error::UploadsBusy,
     too_long: Error::VerifyTooLong,
     stalled: Error::ClientSilent,
 };
@@ -42,40 +49,54 @@ static KIND: Kind = Kind {
 /// Batches of values that may wait for the vault.
 const BATCHES: usize = 1;
 
-/// What verifications need beside the limits of every operation.
-pub(crate) struct UploadLimits {
-    /// The largest file, in bytes.
-    pub(crate) bytes: u64,
-    /// Where files are staged.
-    pub(crate) staging_dir: PathBuf,
+/// What verifications may take beside the limits of every operation.
+#[derive(Clone, Copy)]
+pub(crate) struct Cost {
+    /// How many archives are read at the same time.
+    pub(crate) concurrent: usize,
+    pub(crate) memory: MemoryLimits,
+    /// Of a processor, beside what a file's size explains.
+    pub(crate) processor: Duration,
 }
 
 /// Verifies archives; one for the whole process.
 pub(crate) struct Verifications {
     vault: VaultClient,
     operations: Operations,
-    uploads: Arc<UploadLimits>,
+    uploads: Arc<Uploads>,
+    cost: Cost,
+    /// Whose archive is read: first come, first served.
+    turns: Arc<Semaphore>,
 }
 
 impl Verifications {
     /// With none running.
-    pub(crate) fn create(vault: VaultClient, limits: Limits, uploads: UploadLimits) -> Self {
+    pub(crate) fn create(vault: VaultClient, limits: Limits, uploads: UploadLimits, cost: Cost) -> Self {
         incoming::warn(&uploads.staging_dir);
-        Self { vault, operations: Operations::create(&KIND, limits), uploads: Arc::new(uploads) }
+        Self {
+            vault,
+            operations: Operations::create(&KIND, limits),
+            uploads: Arc::new(Uploads::create(uploads)),
+            cost,
+            turns: Arc::new(Semaphore::new(cost.concurrent)),
+        }
     }
 
     /// Reads the header of what `caller` sends, and goes on with the rest in a task of its own.
     ///
     /// # Errors
-    /// [`Error::VerificationsBusy`], [`Error::Field`] for the header, [`Error::ClientSilent`].
+    /// [`Error::UploadsBusy`], [`Error::CallerBusy`], [`Error::Field`] for the header, [`Error::ClientSilent`].
     pub(crate) async fn begin(&self, caller: &Caller, parts: Parts) -> Result<Replies<VerifyBackupResponse>> {
+        let slot = Arc::new(self.uploads.admit(&caller.principal.id)?);
         let permit = self.operations.admit()?;
-        let upload = Upload::begin(parts, self.operations.limits().stall, self.uploads.bytes).await?;
-        let (vault, uploads) = (self.vault.clone(), Arc::clone(&self.uploads));
+        let upload = Upload::begin(parts, Arc::clone(&slot), self.operations.limits().stall).await?;
+        let (vault, turns, cost) = (self.vault.clone(), Arc::clone(&self.turns), self.cost);
+        let stall = self.operations.limits().stall;
         let id = uuid::Uuid::now_v7().to_string();
         let record = AuditRecord::create(vault.clone(), &KIND, caller, &id, upload.file_name());
-        Ok(self.operations.start(permit, record, |outlet, stop| async move {
-            let verification = Verification { vault, uploads, outlet, stop };
+        Ok(self.operations.start((permit, Arc::clone(&slot)), record, |outlet, stop| async move {
+            let reporter = Reporter::create(outlet, stall);
+            let verification = Verification { vault, turns, cost, slot, reporter, stop };
             Ok(ended(verification.verify(upload).await?))
         }))
     }
@@ -98,19 +119,19 @@ fn ended(findings: Findings) -> Ended<VerifyBackupResponse> {
 /// One verification.
 struct Verification {
     vault: VaultClient,
-    uploads: Arc<UploadLimits>,
-    outlet: Outlet<VerifyBackupResponse>,
+    turns: Arc<Semaphore>,
+    cost: Cost,
+    slot: Arc<Slot>,
+    reporter: Reporter,
     stop: CancellationToken,
 }
 
 impl Verification {
     async fn verify(self, upload: Upload) -> Result<Findings> {
-        let Self { vault, uploads, outlet, stop } = self;
-        let reporter = Reporter::create(outlet);
-        let received = upload.receive(&uploads.staging_dir, |bytes| reporter.received(bytes)).await?;
-        let Staged { file, size, sha256 } = received;
+        let Staged { file, size, sha256 } = upload.receive(|bytes| self.reporter.received(bytes)).await?;
+        let turn = self.turn(size).await?;
         let mut findings = Findings::create(size, sha256);
-        let Opened { mut archive, signature } = match open(file, &vault).await? {
+        let Opened { archive, signature } = match open(file, &self.vault, self.cost.memory).await? {
             Ok(opened) => opened,
             Err(problem) => {
                 findings.unreadable(problem);
@@ -118,12 +139,38 @@ impl Verification {
             }
         };
         findings.describe(archive.manifest());
-        findings.signed(signature::judge(&archive, signature, &vault.signing_keys().await?));
+        let keys = self.vault.signing_keys().await?;
+        findings.signed(signature::judge(&archive, signature, &keys));
+        let (entries, columns) = self.read(archive, size, turn).await?;
+        findings.read(entries);
+        findings.judged(columns);
+        Ok(findings)
+    }
 
+    /// Waits until few enough others are read, and lets the client know that it still does. `received` is the file's size.
+    async fn turn(&self, received: u64) -> Result<Permit> {
+        let mut turn = pin!(Arc::clone(&self.turns).acquire_owned());
+        loop {
+            match tokio::time::timeout(PROGRESS_INTERVAL, &mut turn).await {
+                Ok(turn) => return turn.map_err(|_| Error::ShuttingDown),
+                Err(_) => self.reporter.received(received),
+            }
+        }
+    }
+
+    /// Every entry and every value. The turn ends with the thread that reads, and not with its client.
+    async fn read(self, mut archive: Archive, size: u64, turn: Permit) -> Result<(Entries, Vec<Column>)> {
+        let Self { vault, cost, slot, reporter, stop, .. } = self;
         let columns = archive.manifest().encrypted_columns.clone();
+        let questions = Questions::create(&columns)?;
         let (batches, queue) = mpsc::channel(BATCHES);
-        let pass = Pass::create(&columns, batches, reporter.clone(), stop.clone())?;
-        let reading = tokio::task::spawn_blocking(move || pass.run(&mut archive));
+        let (reader, stopped) = (reporter.clone(), stop.clone());
+        let reading = tokio::task::spawn_blocking(move || {
+            let _held = (turn, slot);
+            let processor = Processor::begin(cost.processor, size);
+            let pass = Pass::create(questions, batches, reader, stopped, processor);
+            pass.run(&mut archive, cost.memory)
+        });
         let answering = async {
             let answered = values::answer(&vault, &columns, queue, &reporter).await;
             if answered.is_err() {
@@ -134,8 +181,6 @@ impl Verification {
         let (read, answered) = tokio::join!(reading, answering);
         // Where the answers failed, the reader was only stopped.
         let columns = answered?;
-        findings.read(read??);
-        findings.judged(columns);
-        Ok(findings)
+        Ok((read??, columns))
     }
 }

@@ -4,6 +4,8 @@ use std::io;
 
 use strongroom_age::SealError;
 
+use crate::quote::Quoted;
+
 /// What went wrong while an archive was written or read. Messages name the entry and say what to do
 /// where something can be done.
 #[derive(Debug, thiserror::Error)]
@@ -33,6 +35,17 @@ pub enum Error {
         unit: &'static str,
     },
 
+    /// A row is larger than [`crate::Limits::row_bytes`].
+    #[error("row {row} of {entry} exceeds the limit of {limit} bytes in one row", entry = Quoted(entry))]
+    RowLimit {
+        /// The entry's name.
+        entry: String,
+        /// Counted from 1.
+        row: u64,
+        /// How many bytes it may have.
+        limit: u64,
+    },
+
     /// The bytes are no ZIP file, or not one that this crate can follow.
     #[error("this is not a readable ZIP archive: {0}")]
     Zip(#[source] zip::result::ZipError),
@@ -59,13 +72,13 @@ pub enum Error {
         bytes: u64,
     },
     /// Two entries share bytes.
-    #[error("the entry {entry:?} overlaps what follows it")]
+    #[error("the entry {entry} overlaps what follows it", entry = Quoted(entry))]
     Overlap {
         /// The first of the two.
         entry: String,
     },
     /// Local header, data descriptor or extra field against the central directory.
-    #[error("the entry {entry:?} is described in two ways that disagree: {detail}")]
+    #[error("the entry {entry} is described in two ways that disagree: {detail}", entry = Quoted(entry))]
     Inconsistent {
         /// Its name.
         entry: String,
@@ -73,19 +86,19 @@ pub enum Error {
         detail: String,
     },
     /// The same name twice.
-    #[error("the entry {entry:?} occurs twice")]
+    #[error("the entry {entry} occurs twice", entry = Quoted(entry))]
     Duplicate {
         /// The name.
         entry: String,
     },
     /// Two names that one file system would not tell apart.
-    #[error("the entry {entry:?} differs from another one only in letter case")]
+    #[error("the entry {entry} differs from another one only in letter case", entry = Quoted(entry))]
     CaseDuplicate {
         /// The later name.
         entry: String,
     },
     /// A name that could lead somewhere else.
-    #[error("the entry name {entry:?} {problem}")]
+    #[error("the entry name {entry} {problem}", entry = Quoted(entry))]
     Name {
         /// The name, with replacement characters where it is not UTF-8.
         entry: String,
@@ -93,7 +106,7 @@ pub enum Error {
         problem: &'static str,
     },
     /// Not a plain file.
-    #[error("the entry {entry:?} is {what}, and archives hold plain files only")]
+    #[error("the entry {entry} is {what}, and archives hold plain files only", entry = Quoted(entry))]
     NotAFile {
         /// Its name.
         entry: String,
@@ -101,13 +114,13 @@ pub enum Error {
         what: &'static str,
     },
     /// ZIP encryption.
-    #[error("the entry {entry:?} is encrypted inside the ZIP, which archives never use")]
+    #[error("the entry {entry} is encrypted inside the ZIP, which archives never use", entry = Quoted(entry))]
     Encrypted {
         /// Its name.
         entry: String,
     },
     /// A compression method other than deflate and stored.
-    #[error("the entry {entry:?} uses compression method {method}; only 0 and 8 are allowed")]
+    #[error("the entry {entry} uses compression method {method}; only 0 and 8 are allowed", entry = Quoted(entry))]
     Method {
         /// Its name.
         entry: String,
@@ -115,7 +128,7 @@ pub enum Error {
         method: u16,
     },
     /// An entry with a comment of its own.
-    #[error("the entry {entry:?} has a comment, which archives never have")]
+    #[error("the entry {entry} has a comment, which archives never have", entry = Quoted(entry))]
     EntryComment {
         /// Its name.
         entry: String,
@@ -140,33 +153,33 @@ pub enum Error {
         problem: String,
     },
     /// A table without its description.
-    #[error("the table {table:?} has no schema entry")]
+    #[error("the table {table} has no schema entry", table = Quoted(table))]
     NoSchema {
         /// The table.
         table: String,
     },
     /// An entry that the manifest does not know.
-    #[error("the entry {entry:?} is not listed in manifest.json")]
+    #[error("the entry {entry} is not listed in manifest.json", entry = Quoted(entry))]
     Unlisted {
         /// Its name.
         entry: String,
     },
     /// An entry that only the manifest knows.
-    #[error("the entry {entry:?} is listed in manifest.json but is not in the archive")]
+    #[error("the entry {entry} is listed in manifest.json but is not in the archive", entry = Quoted(entry))]
     Missing {
         /// Its name.
         entry: String,
     },
 
     /// An entry that was looked for in somebody else's ZIP.
-    #[error("there is no entry {entry:?}")]
+    #[error("there is no entry {entry}", entry = Quoted(entry))]
     NoEntry {
         /// Its name.
         entry: String,
     },
 
     /// The compressed data or its checksum is broken.
-    #[error("the entry {entry:?} is damaged: {source}")]
+    #[error("the entry {entry} is damaged: {source}", entry = Quoted(entry))]
     Damaged {
         /// Its name.
         entry: String,
@@ -174,7 +187,7 @@ pub enum Error {
         source: io::Error,
     },
     /// More or fewer bytes than the manifest says.
-    #[error("the entry {entry:?} does not have the {expected} bytes that manifest.json gives it")]
+    #[error("the entry {entry} does not have the {expected} bytes that manifest.json gives it", entry = Quoted(entry))]
     Length {
         /// Its name.
         entry: String,
@@ -182,13 +195,13 @@ pub enum Error {
         expected: u64,
     },
     /// Other bytes than the manifest says.
-    #[error("the entry {entry:?} does not have the SHA-256 that manifest.json gives it")]
+    #[error("the entry {entry} does not have the SHA-256 that manifest.json gives it", entry = Quoted(entry))]
     Digest {
         /// Its name.
         entry: String,
     },
     /// A document inside an entry is not what it should be.
-    #[error("the entry {entry:?} cannot be understood: {source}")]
+    #[error("the entry {entry} cannot be understood: {source}", entry = Quoted(entry))]
     Json {
         /// Its name.
         entry: String,
@@ -196,7 +209,7 @@ pub enum Error {
         source: serde_json::Error,
     },
     /// A schema entry about something else than the manifest says.
-    #[error("the entry {entry:?} describes another table: {found:?}")]
+    #[error("the entry {entry} describes another table: {found}", entry = Quoted(entry), found = Quoted(found))]
     OtherTable {
         /// Its name.
         entry: String,
@@ -204,7 +217,7 @@ pub enum Error {
         found: String,
     },
     /// A row, or the array around the rows, is malformed.
-    #[error("line {line} of {entry:?} {problem}")]
+    #[error("line {line} of {entry} {problem}", entry = Quoted(entry))]
     Row {
         /// The entry's name.
         entry: String,
@@ -214,7 +227,7 @@ pub enum Error {
         problem: String,
     },
     /// The rows are not as many as the manifest says.
-    #[error("the table {table:?} has {found} rows where manifest.json counts {expected}")]
+    #[error("the table {table} has {found} rows where manifest.json counts {expected}", table = Quoted(table))]
     Count {
         /// The table.
         table: String,
@@ -224,7 +237,7 @@ pub enum Error {
         found: u64,
     },
     /// How the additional data of a column is made cannot be understood.
-    #[error("the aad {template:?} {problem}; it is text with names such as {{table}}, {{column}} and {{id}}")]
+    #[error("the aad {template} {problem}; it is text with names such as {{table}}, {{column}} and {{id}}", template = Quoted(template))]
     Aad {
         /// As it was given.
         template: String,
@@ -253,7 +266,7 @@ pub type Result<T> = std::result::Result<T, Error>;
 
 impl Error {
     pub(crate) fn entry_limit(entry: &str, limit: u64, unit: &'static str) -> Self {
-        let subject = format!("the entry {entry:?}");
+        let subject = format!("the entry {}", Quoted(entry));
         Self::Limit { subject, limit, unit }
     }
 

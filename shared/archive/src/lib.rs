@@ -5,13 +5,14 @@
 //! [`RowReader`] hands rows to loaders. [`seal`] is what Strongroom adds to the age file around an archive.
 //! Everything here is synchronous: services run it on a blocking thread.
 //!
-//! From the bottom: `zip` is the file, `manifest` says what is in it, `rows` are the tables; reader, writer and
+//! From the bottom: `zip` is the file, `rows` are the tables, `manifest` says what is in it; reader, writer and
 //! `verify` join the three.
 
 mod error;
 mod file_name;
 mod limits;
 pub mod manifest;
+mod quote;
 mod reader;
 mod rows;
 pub mod seal;
@@ -24,10 +25,11 @@ pub use error::{Error, Result};
 pub use file_name::archive_file_name;
 pub use limits::Limits;
 pub use manifest::{
-    AadTemplate, EncryptedColumn, EntryKind, EntryRecord, Manifest, ManifestHead, ManifestSignature,
+    AadTemplate, EncryptedColumn, EntryKind, EntryRecord, FilledAad, Manifest, ManifestHead,
+    ManifestSignature,
 };
 pub use reader::{ArchiveReader, EntryReader};
-pub use rows::{RowReader, SqliteValue, json, pg_text, schema};
+pub use rows::{BoundedText, RowReader, SqliteValue, characters, json, pg_text, schema, text_within};
 pub use strongroom_deflate::Compression;
 pub use verify::{Report, Watch, verify, verify_entry};
 pub use writer::{ArchiveWriter, EntryMeta, FileCheck};

@@ -5,16 +5,18 @@
 
 mod aad;
 mod check;
+mod list;
 mod ordered;
 mod signature;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-pub use aad::AadTemplate;
+pub use aad::{AadTemplate, FilledAad};
 pub use ordered::Ordered;
 pub use signature::ManifestSignature;
 
+use self::list::list;
 use crate::error::{Error, Result};
 
 /// The version that this crate writes, and the newest that it reads.
@@ -25,6 +27,11 @@ pub const MANIFEST_ENTRY: &str = "manifest.json";
 pub const SIGNATURE_ENTRY: &str = "manifest.sig";
 /// The entry that holds the key ring.
 pub const RING_ENTRY: &str = "keys/ring.json";
+
+/// Elements of lists, FORMAT.md §8. Those of the entries, as of [`crate::Limits::entries`], bound other lists of names too.
+const MOST_ENTRIES: usize = 100_000;
+const MOST_SOURCES: usize = 1000;
+const MOST_KIDS: usize = 10_000;
 
 /// What every manifest says about encrypted columns.
 const NOTE: &str = "Encrypted columns are kept as the ciphertext that the database holds. \
@@ -55,18 +62,23 @@ pub struct Manifest {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub root_key_id: Option<String>,
     /// Key versions that values in this archive need: 16 hex digits each.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "list::<MOST_KIDS, _, _>")]
     pub kids: Vec<String>,
     /// Columns of tables in this archive that hold sealed values.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(
+        default,
+        skip_serializing_if = "Vec::is_empty",
+        deserialize_with = "list::<{ check::MOST_COLUMNS }, _, _>"
+    )]
     pub encrypted_columns: Vec<EncryptedColumn>,
     /// Where the vault's audit chain stood.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub audit_head: Option<AuditHead>,
     /// What was read, and how consistently.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "list::<MOST_SOURCES, _, _>")]
     pub sources: Vec<SourceRecord>,
     /// Every entry but the manifest and its signature, in archive order.
+    #[serde(deserialize_with = "list::<MOST_ENTRIES, _, _>")]
     pub entries: Vec<EntryRecord>,
     /// The selection, when the archive holds less than everything.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -136,7 +148,7 @@ pub struct SourceRecord {
     /// How consistent the reading was.
     pub snapshot: Snapshot,
     /// Tables and files that were left out, each with its reason.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "list::<MOST_ENTRIES, _, _>")]
     pub skipped: Vec<Skipped>,
 }
 
@@ -169,7 +181,7 @@ pub struct Skipped {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Partial {
     /// The tables asked for; empty when all were.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "list::<MOST_ENTRIES, _, _>")]
     pub tables: Vec<String>,
     /// The oldest time asked for, as it was given.
     #[serde(default, skip_serializing_if = "Option::is_none")]

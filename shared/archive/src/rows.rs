@@ -6,6 +6,7 @@
 pub mod json;
 mod row;
 pub mod schema;
+mod text;
 mod value;
 
 use std::io::{BufRead, BufReader, Read};
@@ -13,9 +14,15 @@ use std::io::{BufRead, BufReader, Read};
 use serde_json::value::RawValue;
 
 use self::schema::TableSchema;
+pub use self::text::{BoundedText, characters, text_within};
 pub(crate) use self::value::check_value;
 pub use self::value::{SqliteValue, pg_text};
 use crate::error::{Error, Result};
+
+/// The first size of a row's buffer, in bytes.
+const FIRST_BYTES: usize = 64 << 10;
+/// How much of a row is read before somebody is told.
+const STEP: usize = 1 << 20;
 
 /// Reads the rows of one table and requires the form of FORMAT.md §4.
 pub struct RowReader<R> {
@@ -28,6 +35,9 @@ pub struct RowReader<R> {
     line_number: u64,
     bytes: u64,
 }
+
+/// Gets how many bytes were read; its error ends the reading.
+type Progress<'a> = &'a mut dyn FnMut(u64) -> Result<()>;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum State {
@@ -60,6 +70,11 @@ impl<R: Read> RowReader<R> {
     /// The values of the next row in column order. `None` comes only after the closing bracket and the
     /// end of the entry, where its digest was checked: what was read before an error must not be used.
     pub fn next_row(&mut self) -> Result<Option<Vec<&RawValue>>> {
+        self.next_row_watched(&mut |_| Ok(()))
+    }
+
+    /// The same. `progress` gets [`Self::bytes`] at each MiB of a long row; its error ends the reading, as it is.
+    pub(crate) fn next_row_watched(&mut self, progress: Progress<'_>) -> Result<Option<Vec<&RawValue>>> {
         if self.state == State::Start {
             self.read_opening()?;
         }
@@ -69,7 +84,7 @@ impl<R: Read> RowReader<R> {
         if self.state == State::End {
             return Ok(None);
         }
-        self.read_line()?;
+        self.read_line(progress)?;
         let (row, state) = match self.line.as_slice() {
             [row @ .., b',', b'\n'] => (row.len(), State::Row),
             [row @ .., b'\n'] => (row.len(), State::Close),
@@ -95,7 +110,7 @@ impl<R: Read> RowReader<R> {
     }
 
     fn read_opening(&mut self) -> Result<()> {
-        self.read_line()?;
+        self.read_line(&mut |_| Ok(()))?;
         match self.line.as_slice() {
             b"[\n" => self.state = State::Row,
             b"[]\n" => self.read_end()?,
@@ -105,7 +120,7 @@ impl<R: Read> RowReader<R> {
     }
 
     fn read_closing(&mut self) -> Result<()> {
-        self.read_line()?;
+        self.read_line(&mut |_| Ok(()))?;
         match self.line.as_slice() {
             b"]\n" => self.read_end(),
             _ => Err(self.malformed("follows the last row but does not close the array")),
@@ -113,7 +128,7 @@ impl<R: Read> RowReader<R> {
     }
 
     fn read_end(&mut self) -> Result<()> {
-        self.read_line()?;
+        self.read_line(&mut |_| Ok(()))?;
         if !self.line.is_empty() {
             return Err(self.malformed("follows the end of the array"));
         }
@@ -121,23 +136,35 @@ impl<R: Read> RowReader<R> {
         Ok(())
     }
 
-    /// Fills `line` up to and with the next line feed; empty at the end.
-    fn read_line(&mut self) -> Result<()> {
+    /// Fills `line` up to and with the next line feed; empty at the end. Its buffer grows to what the longest row may
+    /// have, and no further.
+    fn read_line(&mut self, progress: Progress<'_>) -> Result<()> {
         self.line.clear();
         self.line_number += 1;
         // Two more for the comma and the line feed.
-        let most = self.row_bytes.saturating_add(2);
-        let mut input = self.input.by_ref().take(most);
-        let read = input.read_until(b'\n', &mut self.line).map_err(Error::from_read)?;
-        self.bytes += read as u64;
-        if read as u64 == most && !self.line.ends_with(b"\n") {
-            return Err(self.too_long());
+        let most = usize::try_from(self.row_bytes).unwrap_or(usize::MAX).saturating_add(2);
+        loop {
+            if self.line.len() == self.line.capacity() {
+                let more = self.line.len().max(FIRST_BYTES).min(most - self.line.len());
+                self.line.reserve_exact(more);
+            }
+            let room = self.line.capacity().min(most) - self.line.len();
+            let part = room.min(STEP);
+            let mut input = self.input.by_ref().take(part as u64);
+            let read = input.read_until(b'\n', &mut self.line).map_err(Error::from_read)?;
+            self.bytes += read as u64;
+            if read < part || self.line.ends_with(b"\n") {
+                return Ok(());
+            }
+            if self.line.len() == most {
+                return Err(self.too_long());
+            }
+            progress(self.bytes)?;
         }
-        Ok(())
     }
 
     fn too_long(&self) -> Error {
-        Error::entry_limit(&self.entry, self.row_bytes, "bytes in one row")
+        Error::RowLimit { entry: self.entry.clone(), row: self.line_number - 1, limit: self.row_bytes }
     }
 
     pub(crate) fn malformed(&self, problem: &str) -> Error {

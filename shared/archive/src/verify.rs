@@ -3,6 +3,7 @@
 //! Entries are checked one by one, so that whoever wants a verdict on each goes on behind a bad one; [`verify`]
 //! stops there.
 
+use std::collections::HashSet;
 use std::io::{self, Read, Seek};
 
 use jiff::Timestamp;
@@ -11,6 +12,7 @@ use serde_json::value::RawValue;
 
 use crate::error::{Error, Result};
 use crate::manifest::{AadTemplate, EncryptedColumn, EntryKind};
+use crate::quote::Quoted;
 use crate::reader::ArchiveReader;
 use crate::rows::check_value;
 use crate::rows::schema::TableSchema;
@@ -45,7 +47,7 @@ pub trait Watch {
     /// The watcher's.
     fn row(&mut self, schema: &TableSchema, values: &[&RawValue]) -> Result<()>;
 
-    /// So many bytes of the entry were checked.
+    /// So many bytes of the entry were read, those of the row in the making among them: told for each MiB.
     ///
     /// # Errors
     /// The watcher's.
@@ -149,7 +151,7 @@ fn verify_table<R: Read + Seek>(
     let expected = archive.rows_of(table);
     let mut rows = archive.rows(&schema)?;
     let (mut found, mut shown) = (0, 0);
-    while let Some(values) = rows.next_row()? {
+    while let Some(values) = rows.next_row_watched(&mut |bytes| watch.progress(bytes))? {
         let checked = values.iter().try_for_each(|value| check_value(schema.engine, value));
         if let Err(error) = checked {
             return Err(rows.malformed(&format!("holds no such row: {error}")));
@@ -170,19 +172,20 @@ fn verify_table<R: Read + Seek>(
 /// The description fits the table's encrypted columns too.
 fn verify_schema<R: Read + Seek>(archive: &mut ArchiveReader<R>, table: &str) -> Result<()> {
     let schema = archive.read_schema(table)?;
+    let names: HashSet<&str> = schema.columns.iter().map(|column| column.name.as_str()).collect();
     let columns = archive.manifest().encrypted_columns.iter();
-    columns.filter(|column| column.table == table).try_for_each(|column| check_column(&schema, column))
+    columns.filter(|column| column.table == table).try_for_each(|column| check_column(&names, column))
 }
 
-fn check_column(schema: &TableSchema, encrypted: &EncryptedColumn) -> Result<()> {
+fn check_column(names: &HashSet<&str>, encrypted: &EncryptedColumn) -> Result<()> {
     let EncryptedColumn { table, column, aad, .. } = encrypted;
     let template = AadTemplate::parse(aad)?;
     for needed in std::iter::once(column.as_str()).chain(template.columns()) {
-        if !schema.columns.iter().any(|other| other.name == needed) {
-            let encrypted = format!("has the encrypted column {column:?} of {table:?}");
-            return Err(Error::Manifest {
-                problem: format!("{encrypted}, a table without a column {needed:?}"),
-            });
+        if !names.contains(needed) {
+            let [column, table, needed] = [column, table, needed].map(Quoted);
+            let problem =
+                format!("has the encrypted column {column} of {table}, a table without a column {needed}");
+            return Err(Error::Manifest { problem });
         }
     }
     Ok(())

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::ops::RangeInclusive;
 
 use strongroom_api::limits::{VAULT_AUDIT_GROUP as VAULT_GROUP, VAULT_SOURCE as VAULT_NAME};
-use strongroom_archive::AadTemplate;
+use strongroom_archive::{AadTemplate, Limits};
 
 use super::{BackupConfig, Config, OptionalGroup, SourceConfig, SourceKind};
 use crate::error::{Error, Result};
@@ -46,6 +46,12 @@ fn check_service(backup: &BackupConfig) -> Result<()> {
     check_range("concurrent_exports", backup.concurrent_exports as u64, 1..=1_000)?;
     check_range("verify_limit_seconds", backup.verify_limit_seconds, 1..=86_400)?;
     check_range("concurrent_verifications", backup.concurrent_verifications as u64, 1..=100)?;
+    check_range("verify_row_limit_bytes", backup.verify_row_limit_bytes, 1..=Limits::V1.row_bytes)?;
+    let manifest = 1 << 20..=Limits::V1.manifest_bytes;
+    check_range("verify_manifest_limit_bytes", backup.verify_manifest_limit_bytes, manifest)?;
+    check_range("verify_processor_seconds", backup.verify_processor_seconds, 1..=86_400)?;
+    check_range("concurrent_uploads", backup.concurrent_uploads as u64, 1..=1_000)?;
+    check_range("staging_limit_bytes", backup.staging_limit_bytes, 1..=i64::MAX as u64)?;
     check_range("upload_limit_bytes", backup.upload_limit_bytes, 1..=i64::MAX as u64)?;
     check_range("compression_level", backup.compression_level.unwrap_or(1).into(), 1..=9)?;
     if backup.instance.as_deref().is_some_and(|name| name.trim().is_empty()) {

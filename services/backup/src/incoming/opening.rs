@@ -7,8 +7,10 @@ use std::io::{BufReader, Seek};
 
 use strongroom_age::{Identity, SealedFile, Unlocked};
 use strongroom_archive::seal::{Header, VaultStanza};
-use strongroom_archive::{ArchiveReader, Error as ArchiveError, Limits, ManifestSignature};
+use strongroom_archive::{ArchiveReader, Error as ArchiveError, ManifestSignature};
 
+use super::memory::MemoryLimits;
+use super::shown::shown;
 use super::staging::StagedFile;
 use crate::error::{Error, Result};
 use crate::vault_client::VaultClient;
@@ -24,7 +26,14 @@ pub(crate) struct Opened {
 }
 
 /// Opens the seal and the ZIP, and reads the manifest. In the inner error what is wrong with the file.
-pub(crate) async fn open(staged: StagedFile, vault: &VaultClient) -> Result<Result<Opened, String>> {
+///
+/// # Errors
+/// Those of [`MemoryLimits::check`], the vault's, and [`Error::Staging`].
+pub(crate) async fn open(
+    staged: StagedFile,
+    vault: &VaultClient,
+    limits: MemoryLimits,
+) -> Result<Result<Opened, String>> {
     let StagedFile { file, own_key } = staged;
     let (file, header) = tokio::task::spawn_blocking(move || read_header(file)).await??;
     let header = match header {
@@ -36,7 +45,7 @@ pub(crate) async fn open(staged: StagedFile, vault: &VaultClient) -> Result<Resu
         None => unlock(&header, vault).await?,
     };
     match unlocked {
-        Ok(unlocked) => tokio::task::spawn_blocking(move || open_archive(file, &unlocked)).await?,
+        Ok(unlocked) => tokio::task::spawn_blocking(move || open_archive(file, &unlocked, limits)).await?,
         Err(problem) => Ok(Err(problem)),
     }
 }
@@ -66,12 +75,14 @@ async fn unlock(header: &Header, vault: &VaultClient) -> Result<Result<Unlocked,
     }
 }
 
-fn open_archive(file: File, unlocked: &Unlocked) -> Result<Result<Opened, String>> {
+fn open_archive(file: File, unlocked: &Unlocked, limits: MemoryLimits) -> Result<Result<Opened, String>> {
     let content = match problem_of(SealedFile::open(file, unlocked).map_err(ArchiveError::from))? {
         Ok(content) => content,
         Err(problem) => return Ok(Err(problem)),
     };
-    let mut archive = match problem_of(ArchiveReader::open(content, Limits::V1))? {
+    let opened = ArchiveReader::open(content, limits.limits());
+    limits.check(&opened, None)?;
+    let mut archive = match problem_of(opened)? {
         Ok(archive) => archive,
         Err(problem) => return Ok(Err(problem)),
     };
@@ -85,6 +96,6 @@ pub(crate) fn problem_of<T>(result: strongroom_archive::Result<T>) -> Result<Res
         Ok(value) => Ok(Ok(value)),
         Err(ArchiveError::Read(error)) => Err(Error::Staging(error)),
         Err(error @ ArchiveError::Sink(_)) => Err(error.into()),
-        Err(error) => Ok(Err(error.to_string())),
+        Err(error) => Ok(Err(shown(&error.to_string()))),
     }
 }

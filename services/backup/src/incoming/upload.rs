@@ -2,13 +2,15 @@
 //!
 //! Nothing is said of a file that did not arrive intact, so that no verdict is about a part of it.
 
-use std::path::Path;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use tokio_stream::{Stream, StreamExt as _};
 
+use super::admission::Slot;
+use super::pace::Pace;
 use super::staging::{Staged, Staging};
 use crate::error::{Error, Result};
 use crate::operation::PROGRESS_INTERVAL;
@@ -35,7 +37,8 @@ pub(crate) type Parts = Pin<Box<dyn Stream<Item = Result<Part>> + Send>>;
 /// An upload whose header was read.
 pub(crate) struct Upload {
     parts: Parts,
-    stall: Duration,
+    pace: Pace,
+    slot: Arc<Slot>,
     file_name: String,
     /// As the header says.
     size: u64,
@@ -45,21 +48,23 @@ pub(crate) struct Upload {
 }
 
 impl Upload {
-    /// Reads the header of a file of at most `limit` bytes.
+    /// Reads the header, for which as for everything that follows the client has `stall`.
     ///
     /// # Errors
     /// [`Error::Field`], [`Error::ClientSilent`], [`Error::ClientLeft`].
-    pub(crate) async fn begin(mut parts: Parts, stall: Duration, limit: u64) -> Result<Self> {
-        let Some(Part::Header { file_name, size_bytes }) = next(&mut parts, stall).await? else {
+    pub(crate) async fn begin(mut parts: Parts, slot: Arc<Slot>, stall: Duration) -> Result<Self> {
+        let mut pace = Pace::create(stall);
+        let Some(Part::Header { file_name, size_bytes }) = pace.wait(parts.next()).await?.transpose()? else {
             return Err(Error::field("header", "must be the first message"));
         };
+        let limit = slot.limits().bytes;
         check_name(&file_name)?;
         let size = u64::try_from(size_bytes).unwrap_or(0);
         if size == 0 || size > limit {
             let problem = format!("is {size_bytes}; must be 1 to {limit}, the limit of this server");
             return Err(Error::field("header.size_bytes", problem));
         }
-        Ok(Self { parts, stall, file_name, size, chunks: 0, bytes: 0 })
+        Ok(Self { parts, pace, slot, file_name, size, chunks: 0, bytes: 0 })
     }
 
     /// As the client calls the file.
@@ -67,20 +72,23 @@ impl Upload {
         &self.file_name
     }
 
-    /// Receives the whole file and stages it in `folder`. Every now and then `progress` gets the bytes so far.
+    /// Receives the whole file and stages it. Every now and then `progress` gets the bytes so far.
     ///
     /// # Errors
-    /// [`Error::Field`] for one that is not what header and end say, [`Error::Staging`], and those of
-    /// [`Self::begin`].
-    pub(crate) async fn receive(mut self, folder: &Path, progress: impl Fn(u64)) -> Result<Staged> {
-        let mut staging = Staging::create(folder.to_owned());
+    /// [`Error::Field`] for one that is not what header and end say, [`Error::ClientTooSlow`], [`Error::Staging`],
+    /// [`Error::StagingBusy`], and those of [`Self::begin`].
+    pub(crate) async fn receive(mut self, progress: impl Fn(u64)) -> Result<Staged> {
+        let mut staging = Staging::create(self.slot.limits().staging_dir.clone());
         let mut told = Instant::now();
         loop {
-            match next(&mut self.parts, self.stall).await? {
+            match self.pace.wait(self.parts.next()).await?.transpose()? {
                 Some(Part::Chunk { number, offset, data }) => {
                     self.check_chunk(number, offset, data.len())?;
+                    let bytes = data.len() as u64;
+                    self.slot.stage(bytes)?;
+                    self.pace.arrived(bytes);
                     self.chunks += 1;
-                    self.bytes += data.len() as u64;
+                    self.bytes += bytes;
                     staging = staging.write(data).await?;
                 }
                 Some(Part::End { .. }) if self.bytes != self.size => {
@@ -120,11 +128,6 @@ impl Upload {
     fn so_far(&self, problem: &str) -> String {
         format!("{problem}: {} of {} bytes arrived; send the file again", self.bytes, self.size)
     }
-}
-
-async fn next(parts: &mut Parts, stall: Duration) -> Result<Option<Part>> {
-    let next = tokio::time::timeout(stall, parts.next()).await;
-    next.map_err(|_| Error::ClientSilent(stall.as_secs()))?.transpose()
 }
 
 fn check_digest(sha256: &str, staged: Staged) -> Result<Staged> {

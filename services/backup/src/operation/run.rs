@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::audit_record::{AuditRecord, Metadata};
 use super::kind::Kind;
-use super::limits::{Limits, Permit};
+use super::limits::Limits;
 use super::outlet::{Gone, Outlet};
 use crate::error::{Error, Result};
 
@@ -39,7 +39,7 @@ pub(super) struct Run<R> {
 
 impl<R> Run<R> {
     /// Does `work` and everything around it.
-    pub(super) async fn complete<F>(self, work: F, gone: Gone, permit: Permit)
+    pub(super) async fn complete<F>(self, work: F, gone: Gone, permit: impl Send)
     where
         F: Future<Output = Result<Ended<R>>>,
     {

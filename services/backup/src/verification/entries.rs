@@ -6,15 +6,16 @@ use std::time::Instant;
 use serde_json::value::RawValue;
 use strongroom_api::backup::v1::verify_backup_response::{Entry, Message, Progress};
 use strongroom_archive::schema::TableSchema;
-use strongroom_archive::{EncryptedColumn, EntryKind, Error as ArchiveError, Watch, verify_entry};
+use strongroom_archive::{EntryKind, Error as ArchiveError, Watch, verify_entry};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+use super::processor::Processor;
 use super::progress::Reporter;
 use super::values::{Batch, Questions};
 use crate::error::{Error, Result};
-use crate::incoming::{Archive, problem_of};
+use crate::incoming::{Archive, MemoryLimits, problem_of};
 use crate::operation::PROGRESS_INTERVAL;
 
 /// What the entries are.
@@ -40,6 +41,7 @@ pub(super) struct Pass {
     batches: mpsc::Sender<Batch>,
     reporter: Reporter,
     stop: CancellationToken,
+    processor: Processor,
     runtime: Handle,
     progress: Progress,
     /// Bytes of the entries before this one.
@@ -48,34 +50,37 @@ pub(super) struct Pass {
 }
 
 impl Pass {
-    /// Hands the values of `columns` to `batches`, until `stop`.
+    /// Hands what `questions` gathers to `batches`, until `stop` or until `processor` is used up.
     pub(super) fn create(
-        columns: &[EncryptedColumn],
+        questions: Questions,
         batches: mpsc::Sender<Batch>,
         reporter: Reporter,
         stop: CancellationToken,
-    ) -> Result<Self> {
-        Ok(Self {
-            questions: Questions::create(columns)?,
+        processor: Processor,
+    ) -> Self {
+        Self {
+            questions,
             batches,
             reporter,
             stop,
+            processor,
             runtime: Handle::current(),
             progress: Progress::default(),
             before: 0,
             told: Instant::now(),
-        })
+        }
     }
 
-    /// Blocks until every entry was looked at.
+    /// Blocks until every entry was looked at. Feels a stop at each MiB, and at each row with sealed values.
     ///
     /// # Errors
-    /// [`Error::ClientLeft`], [`Error::ClientSilent`], [`Error::Staging`], and [`Error::ShuttingDown`] for `stop`.
-    pub(super) fn run(mut self, archive: &mut Archive) -> Result<Entries> {
+    /// [`Error::ClientLeft`], [`Error::ClientSilent`], [`Error::Staging`], [`Error::RowTooLarge`],
+    /// [`Error::DocumentTooLarge`], [`Error::VerifyProcessor`], and [`Error::ShuttingDown`] for `stop`.
+    pub(super) fn run(mut self, archive: &mut Archive, memory: MemoryLimits) -> Result<Entries> {
         let mut entries = Entries::default();
         self.progress.bytes_total = archive.entries().iter().map(|entry| entry.bytes).sum::<u64>() as i64;
         for index in 0..archive.entries().len() {
-            self.entry(archive, index, &mut entries)?;
+            self.entry(archive, index, memory, &mut entries)?;
             self.before += archive.entries()[index].bytes;
             self.step(0)?;
         }
@@ -84,11 +89,18 @@ impl Pass {
         Ok(entries)
     }
 
-    fn entry(&mut self, archive: &mut Archive, index: usize, entries: &mut Entries) -> Result<()> {
+    fn entry(
+        &mut self,
+        archive: &mut Archive,
+        index: usize,
+        memory: MemoryLimits,
+        entries: &mut Entries,
+    ) -> Result<()> {
         let record = archive.entries()[index].clone();
         self.progress.entry.clone_from(&record.name);
         self.questions.begin_entry();
         let checked = verify_entry(archive, index, self);
+        memory.check(&checked, record.table.as_deref())?;
         let of_seal = matches!(checked, Err(ArchiveError::Seal(_)));
         let mut entry = Entry { name: record.name, ..Entry::default() };
         match problem_of(checked)? {
@@ -106,11 +118,16 @@ impl Pass {
         self.wait(self.reporter.send(Message::Entry(entry)))
     }
 
-    /// Tells how far it is, and feels a stop.
-    fn step(&mut self, bytes: u64) -> Result<()> {
+    fn check(&self) -> Result<()> {
         if self.stop.is_cancelled() {
             return Err(Error::ShuttingDown);
         }
+        self.processor.check()
+    }
+
+    /// Tells how far it is, and feels a stop.
+    fn step(&mut self, bytes: u64) -> Result<()> {
+        self.check()?;
         if self.told.elapsed() >= PROGRESS_INTERVAL {
             self.told = Instant::now();
             self.progress.bytes_verified = (self.before + bytes) as i64;
@@ -146,6 +163,10 @@ impl Entries {
 
 impl Watch for Pass {
     fn row(&mut self, schema: &TableSchema, values: &[&RawValue]) -> strongroom_archive::Result<()> {
+        // A row of a few bytes can have a thousand values, each with additional data of many parts.
+        if self.questions.has_sealed() {
+            self.check().map_err(to_archive)?;
+        }
         let Self { questions, batches, stop, runtime, .. } = self;
         questions.add(schema, values, |batch| hand_on(runtime, stop, batches, batch)).map_err(to_archive)
     }

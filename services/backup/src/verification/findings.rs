@@ -6,6 +6,7 @@ use strongroom_api::time::timestamp;
 use strongroom_archive::Manifest;
 
 use super::entries::Entries;
+use crate::incoming::shown;
 use crate::left_out::LeftOuts;
 
 const LEVELS: [VerifyLevel; 4] =
@@ -46,8 +47,8 @@ impl Findings {
 
     /// It was opened, and says this of itself.
     pub(super) fn describe(&mut self, manifest: &Manifest) {
-        self.verdict.archive_id.clone_from(&manifest.archive_id);
-        self.verdict.app_name.clone_from(&manifest.app_name);
+        self.verdict.archive_id = shown(&manifest.archive_id);
+        self.verdict.app_name = shown(&manifest.app_name);
         self.verdict.create_time = Some(timestamp(manifest.created_at.as_microsecond()));
         let left_outs = LeftOuts::of(&manifest.sources);
         (self.verdict.left_out, self.verdict.left_out_total) = (left_outs.first, left_outs.total);

@@ -1,12 +1,13 @@
 //! What a client hears while its archive is verified.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use strongroom_api::backup::v1::VerifyBackupResponse;
 use strongroom_api::backup::v1::verify_backup_response::{Message, Progress};
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::operation::Outlet;
 
 /// Tells how far the verification is. Clones count together.
@@ -15,20 +16,31 @@ pub(super) struct Reporter {
     outlet: Outlet<VerifyBackupResponse>,
     /// Values that the vault has answered for.
     values: Arc<AtomicI64>,
+    stall: Duration,
+    /// Milliseconds that the client was waited for.
+    waited: Arc<AtomicU64>,
 }
 
 impl Reporter {
-    /// With nothing done yet.
-    pub(super) fn create(outlet: Outlet<VerifyBackupResponse>) -> Self {
-        Self { outlet, values: Arc::default() }
+    /// With nothing done yet, to a client that is waited for no longer than `stall` in all.
+    pub(super) fn create(outlet: Outlet<VerifyBackupResponse>, stall: Duration) -> Self {
+        Self { outlet, values: Arc::default(), stall, waited: Arc::default() }
     }
 
-    /// Waits until there is room for `message`.
+    /// Waits until there is room for `message`. A client that takes one now and then would hold its turn for as long as
+    /// there are entries, and is not waited for again and again.
     ///
     /// # Errors
-    /// Those of [`Outlet::send`].
+    /// Those of [`Outlet::send`], and [`Error::ClientTakesSlowly`].
     pub(super) async fn send(&self, message: Message) -> Result<()> {
-        self.outlet.send(VerifyBackupResponse { message: Some(message) }).await
+        let began = Instant::now();
+        self.outlet.send(VerifyBackupResponse { message: Some(message) }).await?;
+        let now = began.elapsed().as_millis() as u64;
+        let waited = self.waited.fetch_add(now, Ordering::Relaxed) + now;
+        if u128::from(waited) > self.stall.as_millis() {
+            return Err(Error::ClientTakesSlowly(self.stall.as_secs()));
+        }
+        Ok(())
     }
 
     /// Tells how many bytes have arrived.

@@ -17,10 +17,13 @@ use super::progress::Reporter;
 use crate::error::Result;
 use crate::vault_client::{Checks, VaultClient};
 pub(super) use batch::Batch;
+use batch::ValueLocation;
 pub(super) use questions::Questions;
 
 /// Rows that a column's verdict names.
 const NAMED_ROWS: usize = 100;
+/// Rows that all of them name together: an archive of a thousand columns would otherwise hold 100 MB of ids.
+const NAMED_IN_ALL: usize = 10_000;
 
 /// Asks about every batch until there are no more, and returns what is known of `columns`.
 ///
@@ -32,7 +35,7 @@ pub(super) async fn answer(
     mut batches: mpsc::Receiver<Batch>,
     reporter: &Reporter,
 ) -> Result<Vec<Column>> {
-    let mut tally: Vec<Column> = columns.iter().map(uncounted).collect();
+    let mut tally = Tally { columns: columns.iter().map(uncounted).collect(), named: 0 };
     let mut open: Option<Checks> = None;
     loop {
         // A long table without sealed values, for example, leaves the vault without questions.
@@ -52,7 +55,7 @@ pub(super) async fn answer(
     if let Some(checks) = open {
         checks.finish().await?;
     }
-    Ok(tally)
+    Ok(tally.columns)
 }
 
 fn uncounted(column: &EncryptedColumn) -> Column {
@@ -68,12 +71,12 @@ async fn judge(
     vault: &VaultClient,
     open: &mut Option<Checks>,
     batch: Batch,
-    tally: &mut [Column],
+    tally: &mut Tally,
 ) -> Result<()> {
     let Batch { items, locations, refused, .. } = batch;
     for (location, reason) in refused {
         let verdict = Verdict { reason: reason.to_owned(), ..Verdict::default() };
-        count(&mut tally[location.column], location.row, verdict);
+        tally.count(&location, verdict);
     }
     if items.is_empty() {
         return Ok(());
@@ -83,22 +86,53 @@ async fn judge(
         None => open.insert(vault.begin_checks().await?),
     };
     for (location, verdict) in locations.into_iter().zip(checks.ask(items).await?) {
-        count(&mut tally[location.column], location.row, verdict);
+        tally.count(&location, verdict);
     }
     Ok(())
 }
 
-fn count(column: &mut Column, row: String, verdict: Verdict) {
-    column.values += 1;
-    if verdict.decryptable {
-        column.decryptable += 1;
-        return;
+/// What is known so far.
+struct Tally {
+    columns: Vec<Column>,
+    /// Rows that were named.
+    named: usize,
+}
+
+impl Tally {
+    fn count(&mut self, location: &ValueLocation, verdict: Verdict) {
+        let column = &mut self.columns[location.column];
+        column.values += 1;
+        if verdict.decryptable {
+            column.decryptable += 1;
+            return;
+        }
+        match verdict.reason.as_str() {
+            KEY_VERSION_NOT_FOUND => column.unknown_kid += 1,
+            _ => column.undecryptable += 1,
+        }
+        if column.rows.len() < NAMED_ROWS && self.named < NAMED_IN_ALL {
+            self.named += 1;
+            let id = location.row.to_string();
+            column.rows.push(Row { id, kid: verdict.kid, reason: verdict.reason });
+        }
     }
-    match verdict.reason.as_str() {
-        KEY_VERSION_NOT_FOUND => column.unknown_kid += 1,
-        _ => column.undecryptable += 1,
-    }
-    if column.rows.len() < NAMED_ROWS {
-        column.rows.push(Row { id: row, kid: verdict.kid, reason: verdict.reason });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_columns_together_name_no_more_rows_than_may_be() {
+        let mut tally = Tally { columns: vec![Column::default(); 200], named: 0 };
+        for column in 0..200 {
+            let location = ValueLocation { column, row: "7".into() };
+            for _ in 0..NAMED_ROWS + 1 {
+                tally.count(&location, Verdict::default());
+            }
+        }
+        let named: Vec<usize> = tally.columns.iter().map(|column| column.rows.len()).collect();
+        assert_eq!(named, [[NAMED_ROWS; 100], [0; 100]].concat());
+        assert!(tally.columns.iter().all(|column| column.undecryptable == 101));
     }
 }

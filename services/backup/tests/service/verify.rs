@@ -1,5 +1,6 @@
 //! Verifications: what is asked, what is said of it, and that nothing stays behind.
 
+mod limits;
 mod qualified;
 mod upload;
 

@@ -3,12 +3,24 @@
 //! The application that seals a value decides about it; whoever checks or seals it again has to make the same text
 //! from nothing but the row.
 
-use std::borrow::Cow;
+use serde_json::value::RawValue;
 
 use crate::error::{Error, Result};
+use crate::rows::{BoundedText, text_within};
 
 /// Longest template in bytes.
 const MAX_BYTES: usize = 1024;
+
+/// The additional data of one value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FilledAad {
+    /// This.
+    Text(String),
+    /// The row has no text where the template needs one: a NULL, or a BLOB.
+    Null,
+    /// It has more bytes than asked for.
+    TooLong,
+}
 
 /// A template, read. FORMAT.md §7.2 says what it may hold.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,24 +70,45 @@ impl AadTemplate {
         })
     }
 
-    /// The additional data of the value in `column` of a row of `table`. `value` gives the text of another column
-    /// of that row; `None` of it, a NULL for example, makes `None` of the whole.
-    pub fn fill<'a>(
+    /// The additional data of the value in `column` of a row of `table`, built up to `limit` bytes and no further.
+    /// `values` are the row's in [`Self::columns`], in that order; `None` is a column that the row does not have.
+    pub fn fill<'v>(
         &self,
         table: &str,
         column: &str,
-        mut value: impl FnMut(&str) -> Option<Cow<'a, str>>,
-    ) -> Option<String> {
+        limit: usize,
+        values: impl IntoIterator<Item = Option<&'v RawValue>>,
+    ) -> FilledAad {
+        let mut values = values.into_iter();
         let mut filled = String::new();
         for part in &self.parts {
-            match part {
-                Part::Text(text) => filled.push_str(text),
-                Part::Table => filled.push_str(table),
-                Part::Column => filled.push_str(column),
-                Part::Value(name) => filled.push_str(&value(name)?),
+            let room = limit - filled.len();
+            let text = match part {
+                Part::Text(text) => BoundedText::Text(text.into()),
+                Part::Table => BoundedText::Text(table.into()),
+                Part::Column => BoundedText::Text(column.into()),
+                Part::Value(_) => {
+                    values.next().flatten().map_or(BoundedText::None, |value| text_within(value, room))
+                }
+            };
+            match text {
+                BoundedText::Text(text) if text.len() <= room => filled.push_str(&text),
+                BoundedText::Text(_) | BoundedText::TooLong => return FilledAad::TooLong,
+                BoundedText::None => return FilledAad::Null,
             }
         }
-        Some(filled)
+        FilledAad::Text(filled)
+    }
+
+    /// The bytes that every row of `table` has in its additional data, whatever its values are.
+    pub(super) fn least_bytes(&self, table: &str, column: &str) -> usize {
+        let bytes = self.parts.iter().map(|part| match part {
+            Part::Text(text) => text.len(),
+            Part::Table => table.len(),
+            Part::Column => column.len(),
+            Part::Value(_) => 0,
+        });
+        bytes.fold(0, usize::saturating_add)
     }
 }
 
@@ -104,9 +137,14 @@ fn push_text(parts: &mut Vec<Part>, text: &str) -> std::result::Result<(), &'sta
 mod tests {
     use super::*;
 
-    fn fill(template: &str) -> Option<String> {
-        let value = |name: &str| (name == "id").then_some(Cow::Borrowed("7"));
-        AadTemplate::parse(template).unwrap().fill("servers", "bearer", value)
+    fn raw(json: &str) -> Box<RawValue> {
+        RawValue::from_string(json.to_owned()).unwrap()
+    }
+
+    fn fill(template: &str, limit: usize, id: &RawValue) -> FilledAad {
+        let template = AadTemplate::parse(template).unwrap();
+        let values = template.columns().map(|name| (name == "id").then_some(id));
+        template.fill("servers", "bearer", limit, values)
     }
 
     #[test]
@@ -118,10 +156,23 @@ mod tests {
             ("a{id}{id}b", Some("a77b")),
             ("{owner}/{id}", None),
         ] {
-            assert_eq!(fill(template).as_deref(), filled, "{template}");
+            let expected = filled.map_or(FilledAad::Null, |text| FilledAad::Text(text.to_owned()));
+            assert_eq!(fill(template, 1024, &raw(r#""7""#)), expected, "{template}");
         }
         let parsed = AadTemplate::parse("{table}/{owner}/{id}").unwrap();
         assert_eq!(parsed.columns().collect::<Vec<_>>(), ["owner", "id"]);
+    }
+
+    #[test]
+    fn what_is_built_ends_at_the_limit() {
+        let id = raw(&format!("\"{}\"", "a".repeat(100)));
+        assert_eq!(fill("{id}{id}", 200, &id), FilledAad::Text("a".repeat(200)));
+        for template in ["{id}{id}x", "x{id}{id}", "{id}{id}{id}", "{id}{table}{id}"] {
+            assert_eq!(fill(template, 200, &id), FilledAad::TooLong, "{template}");
+        }
+        assert_eq!(fill("{table}", 6, &id), FilledAad::TooLong);
+        assert_eq!(fill("{id}", 200, &raw("null")), FilledAad::Null);
+        assert_eq!(fill("{id}", 200, &raw(r#"{"$blob":""}"#)), FilledAad::Null);
     }
 
     #[test]

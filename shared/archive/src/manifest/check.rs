@@ -6,6 +6,14 @@ use std::collections::{HashMap, HashSet};
 use super::aad::AadTemplate;
 use super::{EncryptedColumn, EntryKind, EntryRecord, MANIFEST_ENTRY, Manifest, RING_ENTRY, SIGNATURE_ENTRY};
 use crate::error::{Error, Result};
+use crate::quote::Quoted;
+
+/// FORMAT.md §7.2. Each is looked for in each table.
+pub(super) const MOST_COLUMNS: usize = 1000;
+/// Bytes of the table, the column and the key of an encrypted column: all of them come with each of its values.
+const MOST_NAME: usize = 1024;
+/// Bytes of a value's additional data.
+const MOST_AAD: usize = 1024;
 
 /// Names are unique; every table has exactly one entry of rows and one schema under the same file name,
 /// and its count is that of the entry.
@@ -15,7 +23,7 @@ pub(super) fn check(manifest: &Manifest) -> Result<()> {
     let mut schemas = HashMap::new();
     for entry in &manifest.entries {
         if !names.insert(entry.name.as_str()) {
-            return Err(refused(format!("lists {:?} twice", entry.name)));
+            return Err(refused(format!("lists {} twice", Quoted(&entry.name))));
         }
         check_entry(entry)?;
         let by_table = match entry.kind {
@@ -24,10 +32,10 @@ pub(super) fn check(manifest: &Manifest) -> Result<()> {
             EntryKind::Ring | EntryKind::File | EntryKind::Other => continue,
         };
         let Some(table) = entry.table.as_deref() else {
-            return Err(refused(format!("does not say which table {:?} belongs to", entry.name)));
+            return Err(refused(format!("does not say which table {} belongs to", Quoted(&entry.name))));
         };
         if by_table.insert(table, entry).is_some() {
-            return Err(refused(format!("has {:?} beside another entry of its table", entry.name)));
+            return Err(refused(format!("has {} beside another entry of its table", Quoted(&entry.name))));
         }
     }
     check_tables(manifest, &rows, &schemas)?;
@@ -36,6 +44,7 @@ pub(super) fn check(manifest: &Manifest) -> Result<()> {
 
 fn check_entry(entry: &EntryRecord) -> Result<()> {
     let name = entry.name.as_str();
+    let shown = Quoted(name);
     let in_place = match entry.kind {
         EntryKind::Table => file_of(name, "tables/").is_some(),
         EntryKind::Schema => file_of(name, "schema/").is_some(),
@@ -44,11 +53,11 @@ fn check_entry(entry: &EntryRecord) -> Result<()> {
         EntryKind::Other => name != MANIFEST_ENTRY && name != SIGNATURE_ENTRY,
     };
     if !in_place {
-        return Err(refused(format!("lists {name:?} as a kind of entry that does not belong there")));
+        return Err(refused(format!("lists {shown} as a kind of entry that does not belong there")));
     }
     let hex = |digit: u8| matches!(digit, b'0'..=b'9' | b'a'..=b'f');
     if entry.sha256.len() != 64 || !entry.sha256.bytes().all(hex) {
-        return Err(refused(format!("gives no SHA-256 of 64 lower-case hex digits for {name:?}")));
+        return Err(refused(format!("gives no SHA-256 of 64 lower-case hex digits for {shown}")));
     }
     Ok(())
 }
@@ -60,51 +69,64 @@ fn check_tables(
 ) -> Result<()> {
     for (table, count) in manifest.tables.iter() {
         let Some(entry) = rows.get(table) else {
-            return Err(refused(format!("counts the table {table:?} but lists no rows of it")));
+            let table = Quoted(table);
+            return Err(refused(format!("counts the table {table} but lists no rows of it")));
         };
         let Some(schema) = schemas.get(table) else {
             return Err(Error::NoSchema { table: table.to_owned() });
         };
         if file_of(&entry.name, "tables/") != file_of(&schema.name, "schema/") {
-            let names = format!("{:?} and {:?}", entry.name, schema.name);
+            let names = format!("{} and {}", Quoted(&entry.name), Quoted(&schema.name));
             return Err(refused(format!("names one table's entries differently: {names}")));
         }
         if entry.rows != Some(count) {
-            return Err(refused(format!("gives two different row counts for the table {table:?}")));
+            let table = Quoted(table);
+            return Err(refused(format!("gives two different row counts for the table {table}")));
         }
     }
     let counted: HashSet<&str> = manifest.tables.iter().map(|(table, _)| table).collect();
     for (table, entry) in rows.iter().chain(schemas) {
         if !counted.contains(table) {
-            return Err(refused(format!("lists {:?} but does not count its table", entry.name)));
+            return Err(refused(format!("lists {} but does not count its table", Quoted(&entry.name))));
         }
     }
     Ok(())
 }
 
 /// Whether the table has the column is known once its schema is read.
-/// FORMAT.md §7.2. Each is looked for in each table.
-const MOST_COLUMNS: usize = 1000;
-
 fn check_columns(columns: &[EncryptedColumn], rows: &HashMap<&str, &EntryRecord>) -> Result<()> {
     if columns.len() > MOST_COLUMNS {
         return Err(refused(format!("has more than {MOST_COLUMNS} encrypted columns")));
     }
     let mut known = HashSet::new();
-    for EncryptedColumn { table, column, key, aad } in columns {
+    for column in columns {
+        let EncryptedColumn { table, column: name, .. } = column;
+        let shown = format!("the encrypted column {} of {}", Quoted(name), Quoted(table));
         if !rows.contains_key(table.as_str()) {
-            return Err(refused(format!(
-                "has an encrypted column of {table:?}, a table that it does not list"
-            )));
+            return Err(refused(format!("has {shown}, a table that it does not list")));
         }
-        if !known.insert((table, column)) {
-            return Err(refused(format!("lists the encrypted column {column:?} of {table:?} twice")));
+        if !known.insert((table, name)) {
+            return Err(refused(format!("lists {shown} twice")));
         }
-        if key.is_empty() {
-            return Err(refused(format!("does not say which key sealed {column:?} of {table:?}")));
-        }
-        AadTemplate::parse(aad)
-            .map_err(|error| refused(format!("has the encrypted column {column:?} of {table:?}: {error}")))?;
+        check_column(column).map_err(|problem| refused(format!("has {shown}{problem}")))?;
+    }
+    Ok(())
+}
+
+/// The error follows the column's name.
+fn check_column(encrypted: &EncryptedColumn) -> std::result::Result<(), String> {
+    let EncryptedColumn { table, column, key, aad } = encrypted;
+    if key.is_empty() {
+        return Err(" and does not say which key sealed it".to_owned());
+    }
+    if [table, column, key].iter().any(|name| name.len() > MOST_NAME) {
+        return Err(format!(" with a name or key of more than {MOST_NAME} bytes"));
+    }
+    let template = AadTemplate::parse(aad).map_err(|error| format!(": {error}"))?;
+    if template.least_bytes(table, column) > MOST_AAD {
+        return Err(format!(
+            ", whose additional data never has {MOST_AAD} bytes or fewer, as many as it may have"
+        ));
     }
     Ok(())
 }

@@ -7,6 +7,11 @@ use std::marker::PhantomData;
 use serde::de::{Error as _, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::quote::Quoted;
+
+/// Names of one object: an archive has that many entries.
+const MOST_NAMES: usize = 100_000;
+
 /// Names and values in the order of the document. A name that occurs twice is refused when reading.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ordered<V>(Vec<(String, V)>);
@@ -76,8 +81,14 @@ impl<'de, V: Deserialize<'de>> Visitor<'de> for OrderedVisitor<V> {
         let mut pairs = Vec::new();
         let mut seen = HashSet::new();
         while let Some((name, value)) = map.next_entry::<String, V>()? {
+            if pairs.len() == MOST_NAMES {
+                return Err(A::Error::custom(format_args!(
+                    "there are more than {MOST_NAMES} names in an object"
+                )));
+            }
             if !seen.insert(name.clone()) {
-                return Err(A::Error::custom(format_args!("the name {name:?} occurs twice")));
+                let name = Quoted(&name);
+                return Err(A::Error::custom(format_args!("the name {name} occurs twice")));
             }
             pairs.push((name, value));
         }

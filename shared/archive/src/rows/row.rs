@@ -6,13 +6,52 @@ use serde::Deserializer as _;
 use serde::de::{DeserializeSeed, Error as _, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
+use crate::quote::Quoted;
+
+/// Open brackets at most: the row, and the tag of a value.
+const MOST_DEPTH: usize = 2;
+/// A shorter row can be as deep as it wants.
+const SHORT: usize = 1 << 20;
+
 /// Splits a row into its values; the error is a verb phrase about the line.
 pub(super) fn parse<'a>(line: &'a [u8], columns: &[String]) -> Result<Vec<&'a RawValue>, String> {
+    if line.len() > SHORT && is_deep(line) {
+        return Err(
+            "is not a row of this table: a value is an array or an object inside another one".to_owned()
+        );
+    }
     let text = std::str::from_utf8(line).map_err(|_| "is not UTF-8".to_owned())?;
     let mut json = serde_json::Deserializer::from_str(text);
     let values = json.deserialize_map(Row(columns));
     let values = values.and_then(|values| json.end().map(|()| values));
     values.map_err(|error| format!("is not a row of this table: {error}"))
+}
+
+/// Whether brackets are nested as in no row. `serde_json` remembers each open one, and the buffer in which it does so
+/// would become longer than a long row that consists of them.
+fn is_deep(line: &[u8]) -> bool {
+    let mut depth = 0_usize;
+    let mut bytes = line.iter();
+    while let Some(byte) = bytes.next() {
+        match byte {
+            b'"' => skip_string(&mut bytes),
+            b'{' | b'[' if depth == MOST_DEPTH => return true,
+            b'{' | b'[' => depth += 1,
+            b'}' | b']' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    false
+}
+
+fn skip_string(bytes: &mut std::slice::Iter<'_, u8>) {
+    while let Some(byte) = bytes.next() {
+        match byte {
+            b'"' => return,
+            b'\\' => drop(bytes.next()),
+            _ => {}
+        }
+    }
 }
 
 struct Row<'c>(&'c [String]);
@@ -28,7 +67,7 @@ impl<'de> Visitor<'de> for Row<'_> {
         let mut values = Vec::with_capacity(self.0.len());
         for column in self.0 {
             if map.next_key_seed(Key(column))?.is_none() {
-                return Err(A::Error::custom(format_args!("the column {column:?} is missing")));
+                return Err(A::Error::custom(format_args!("the column {} is missing", Quoted(column))));
             }
             values.push(map.next_value()?);
         }
@@ -54,13 +93,31 @@ impl Visitor<'_> for Key<'_> {
     type Value = ();
 
     fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "the column {:?}", self.0)
+        write!(formatter, "the column {}", Quoted(self.0))
     }
 
     fn visit_str<E: serde::de::Error>(self, key: &str) -> Result<(), E> {
         if key == self.0 {
             return Ok(());
         }
-        Err(E::custom(format_args!("the column {:?} is expected, not {key:?}", self.0)))
+        Err(E::custom(format_args!("the column {} is expected, not {}", Quoted(self.0), Quoted(key))))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn brackets_of_a_value_are_told_from_those_of_a_text() {
+        for (line, deep) in [
+            (r#"{"a":{"$blob":""},"b":{"$real":"inf"}}"#, false),
+            (r#"{"a":"[[[{{{","b":"\"[[[\\"}"#, false),
+            (r#"{"a":[1],"b":[2]}"#, false),
+            (r#"{"a":[[1]]}"#, true),
+            (r#"{"a":"\\","b":[{"#, true),
+        ] {
+            assert_eq!(is_deep(line.as_bytes()), deep, "{line}");
+        }
     }
 }

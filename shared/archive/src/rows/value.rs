@@ -8,7 +8,10 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::schema::Engine;
+use super::text::{BoundedText, Piece, Pieces, check_string, text_within};
 use crate::error::{Error, Result};
+
+const NOT_BASE64: Error = Error::Value("has a tag whose content is not padded base64");
 
 /// A value of a SQLite table, by storage class.
 #[derive(Debug, Clone, PartialEq)]
@@ -31,12 +34,12 @@ pub enum SqliteValue {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 enum Tagged<'a> {
-    #[serde(rename = "$real")]
-    Real(&'a str),
-    #[serde(rename = "$text")]
-    Text(Cow<'a, str>),
-    #[serde(rename = "$blob")]
-    Blob(Cow<'a, str>),
+    #[serde(rename = "$real", borrow)]
+    Real(&'a RawValue),
+    #[serde(rename = "$text", borrow)]
+    Text(&'a RawValue),
+    #[serde(rename = "$blob", borrow)]
+    Blob(&'a RawValue),
 }
 
 impl SqliteValue {
@@ -64,15 +67,27 @@ impl SqliteValue {
     }
 
     fn from_tagged(json: &str) -> Result<Self> {
-        let tagged = serde_json::from_str(json);
-        let tagged = tagged.map_err(|_| Error::Value("is an object, but none of the known tags"))?;
-        match tagged {
-            Tagged::Real("inf") => Ok(Self::Real(f64::INFINITY)),
-            Tagged::Real("-inf") => Ok(Self::Real(f64::NEG_INFINITY)),
-            Tagged::Real(_) => Err(Error::Value(r#"has a "$real" other than "inf" and "-inf""#)),
-            Tagged::Text(base64) => Ok(Self::TextBytes(decode(&base64)?)),
-            Tagged::Blob(base64) => Ok(Self::Blob(decode(&base64)?)),
+        match tagged(json)? {
+            Tagged::Real(name) => real(name).map(Self::Real),
+            Tagged::Text(base64) => Ok(Self::TextBytes(decode(&text_of(base64.get())?)?)),
+            Tagged::Blob(base64) => Ok(Self::Blob(decode(&text_of(base64.get())?)?)),
         }
+    }
+}
+
+/// Only strings stand behind a tag.
+fn tagged(json: &str) -> Result<Tagged<'_>> {
+    const UNKNOWN: Error = Error::Value("is an object, but none of the known tags");
+    let tagged: Tagged<'_> = serde_json::from_str(json).map_err(|_| UNKNOWN)?;
+    let (Tagged::Real(value) | Tagged::Text(value) | Tagged::Blob(value)) = &tagged;
+    if value.get().starts_with('"') { Ok(tagged) } else { Err(UNKNOWN) }
+}
+
+fn real(name: &RawValue) -> Result<f64> {
+    match text_within(name, 4) {
+        BoundedText::Text(name) if name == "inf" => Ok(f64::INFINITY),
+        BoundedText::Text(name) if name == "-inf" => Ok(f64::NEG_INFINITY),
+        _ => Err(Error::Value(r#"has a "$real" other than "inf" and "-inf""#)),
     }
 }
 
@@ -87,13 +102,54 @@ pub fn pg_text(value: &RawValue) -> Result<Option<Cow<'_, str>>> {
     }
 }
 
-/// Refuses a value that is in none of the forms of its engine.
+/// Refuses a value that is in none of the forms of its engine. Nothing of it is copied: it may be as long as a row.
 pub(crate) fn check_value(engine: Engine, value: &RawValue) -> Result<()> {
-    match engine {
-        Engine::Postgres => pg_text(value).map(drop),
-        // Decoding would copy every text; looking is enough.
-        Engine::Sqlite if value.get().starts_with('"') => text_of(value.get()).map(drop),
-        Engine::Sqlite => SqliteValue::from_json(value).map(drop),
+    let json = value.get();
+    match (engine, json.as_bytes().first()) {
+        (_, Some(b'"')) => check_string(json),
+        (Engine::Postgres, _) => pg_text(value).map(drop),
+        (Engine::Sqlite, Some(b'{')) => check_tagged(json),
+        (Engine::Sqlite, _) => SqliteValue::from_json(value).map(drop),
+    }
+}
+
+fn check_tagged(json: &str) -> Result<()> {
+    match tagged(json)? {
+        Tagged::Real(name) => real(name).map(drop),
+        Tagged::Text(base64) | Tagged::Blob(base64) => check_base64(base64.get()),
+    }
+}
+
+/// Decodes a string of base64 block by block, and keeps none of it.
+fn check_base64(json: &str) -> Result<()> {
+    const BLOCK: usize = 4 << 10;
+    let mut block = Vec::with_capacity(BLOCK);
+    let mut is_padded = false;
+    for piece in Pieces::of(json).into_iter().flatten() {
+        let mut character = [0; 4];
+        let mut bytes = match piece? {
+            Piece::Plain(plain) => plain.as_bytes(),
+            Piece::Escaped(escaped) => escaped.encode_utf8(&mut character).as_bytes(),
+        };
+        while !bytes.is_empty() {
+            let (taken, rest) = bytes.split_at(bytes.len().min(BLOCK - block.len()));
+            block.extend_from_slice(taken);
+            bytes = rest;
+            if block.len() == BLOCK {
+                is_padded = check_block(&block, is_padded)?;
+                block.clear();
+            }
+        }
+    }
+    if block.is_empty() { Ok(()) } else { check_block(&block, is_padded).map(drop) }
+}
+
+/// Whether the block ends in padding, after which there may be no other.
+fn check_block(block: &[u8], is_after_padding: bool) -> Result<bool> {
+    let mut bytes = [0; 3 << 10];
+    match STANDARD.decode_slice(block, &mut bytes) {
+        Ok(length) if !is_after_padding => Ok(length < block.len() / 4 * 3),
+        _ => Err(NOT_BASE64),
     }
 }
 
@@ -111,5 +167,47 @@ fn text_of(json: &str) -> Result<Cow<'_, str>> {
 
 fn decode(base64: &str) -> Result<Vec<u8>> {
     let bytes = STANDARD.decode(base64);
-    bytes.map_err(|_| Error::Value("has a tag whose content is not padded base64"))
+    bytes.map_err(|_| NOT_BASE64)
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn base64_is_checked_as_it_is_decoded() {
+        for length in [0, 1, 2, 3, 3071, 3072, 3073, 6144, 6145, 10_000] {
+            let base64 = STANDARD.encode(vec![0xa5_u8; length]);
+            let escaped = base64.replace('/', r"\/").replace('p', r"\u0070");
+            for good in [format!("\"{base64}\""), format!("\"{escaped}\"")] {
+                check_base64(&good).unwrap();
+            }
+            for bad in [format!("\"{base64}=\""), format!("\"{base64}a\""), format!("\"AA=={base64}AAAA\"")] {
+                let whole: String = serde_json::from_str(&bad).unwrap();
+                assert_eq!(check_base64(&bad).is_err(), decode(&whole).is_err(), "{length}");
+            }
+        }
+        let padded_inside = format!("\"{}AA==AAAA\"", "AAAA".repeat(1023));
+        assert!(check_base64(&padded_inside).is_err());
+    }
+
+    #[test]
+    fn only_strings_stand_behind_a_tag() {
+        for (json, good) in [
+            (r#"{"$real":"-inf"}"#, true),
+            (r#"{"$real":"\u0069nf"}"#, true),
+            (r#"{"$real":"nan"}"#, false),
+            (r#"{"$real":1}"#, false),
+            (r#"{"$blob":null}"#, false),
+            (r#"{"$text":"AA=="}"#, true),
+            (r#"{"$text":"AA==","$blob":"AA=="}"#, false),
+            (r#"{"$text":{"$text":"AA=="}}"#, false),
+        ] {
+            let value = RawValue::from_string(json.to_owned()).unwrap();
+            assert_eq!(check_value(Engine::Sqlite, &value).is_ok(), good, "{json}");
+            assert_eq!(SqliteValue::from_json(&value).is_ok(), good, "{json}");
+            assert!(check_value(Engine::Postgres, &value).is_err(), "{json}");
+        }
+    }
 }

@@ -55,7 +55,7 @@ impl<W: Write> ArchiveWriter<W> {
         if rows == 0 || !block.starts_with(b"{") || !block.ends_with(b"}") {
             return Err(Error::Usage("a block is whole rows, and comes with their number"));
         }
-        check_rows(&table.entry, block, self.limits.row_bytes)?;
+        check_rows(table, block, self.limits.row_bytes)?;
         let opening: &[u8] = if table.rows == 0 { b"[\n" } else { b",\n" };
         table.rows += rows;
         self.write(opening)?;
@@ -76,14 +76,14 @@ impl<W: Write> ArchiveWriter<W> {
 
 /// Refuses a row above the limit. Rows contain no line feed, so only a block larger than a row may be
 /// needs a look inside.
-fn check_rows(entry: &str, block: &[u8], limit: u64) -> Result<()> {
+fn check_rows(table: &OpenTable, block: &[u8], limit: u64) -> Result<()> {
     if block.len() as u64 <= limit {
         return Ok(());
     }
-    for line in block.split(|byte| *byte == b'\n') {
-        let row = line.strip_suffix(b",").unwrap_or(line);
-        if row.len() as u64 > limit {
-            return Err(Error::entry_limit(entry, limit, "bytes in one row"));
+    for (line, row) in block.split(|byte| *byte == b'\n').zip(table.rows + 1..) {
+        let bytes = line.strip_suffix(b",").unwrap_or(line);
+        if bytes.len() as u64 > limit {
+            return Err(Error::RowLimit { entry: table.entry.clone(), row, limit });
         }
     }
     Ok(())

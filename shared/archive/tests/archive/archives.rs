@@ -2,10 +2,11 @@
 //!
 //! The sealed ones are in `seal::vectors`, the bad ones with the hostile files.
 
+use serde_json::value::RawValue;
 use strongroom_archive::schema::Engine;
 use strongroom_archive::{
-    AadTemplate, ArchiveWriter, Compression, EncryptedColumn, EntryKind, EntryMeta, Limits, ManifestHead,
-    ManifestSignature,
+    AadTemplate, ArchiveWriter, Compression, EncryptedColumn, EntryKind, EntryMeta, FilledAad, Limits,
+    ManifestHead, ManifestSignature,
 };
 use strongroom_crypto::{
     Cell, KeyRing, KeyVersion, Purpose, RootKey, SignatureDomain, State, WrappedVersion, verify,
@@ -116,14 +117,16 @@ fn the_encrypted_column_is_declared_and_opens_with_the_root_key() {
     let shown = [&column.table, &column.column, &column.key, &column.aad];
     assert_eq!(shown, ["servers", "bearer", "gateway", "{table}/{column}/{id}"]);
 
-    let aad = AadTemplate::parse(&column.aad).unwrap().fill("servers", "bearer", |_| Some("7".into()));
-    assert_eq!(aad.as_deref(), Some("servers/bearer/7"));
+    let id = RawValue::from_string("7".to_owned()).unwrap();
+    let filled = AadTemplate::parse(&column.aad).unwrap().fill("servers", "bearer", 1024, [Some(&*id)]);
+    let FilledAad::Text(aad) = filled else { panic!("{filled:?}") };
+    assert_eq!(aad, "servers/bearer/7");
     let schema = archive.read_schema("servers").unwrap();
     let mut rows = archive.rows(&schema).unwrap();
     let row = rows.next_row().unwrap().unwrap();
     let sealed = row[1].get().trim_matches('"');
     let open = |cell: &Cell<'_>| ring_in(ENCRYPTED).open_value(Purpose::Caller, cell, sealed);
-    assert_eq!(with_cell(&aad.unwrap(), open).unwrap().expose(), b"a bearer");
+    assert_eq!(with_cell(&aad, open).unwrap().expose(), b"a bearer");
     assert_eq!(rows.next_row().unwrap().unwrap()[1].get(), "null");
 }
 

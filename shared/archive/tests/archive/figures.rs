@@ -27,7 +27,7 @@ fn read_back(writer: ArchiveWriter<Vec<u8>>, head: ManifestHead) -> Result<Repor
 }
 
 fn is_over(error: &Error, most: u64) -> bool {
-    matches!(error, Error::Limit { limit, .. } if *limit == most)
+    matches!(error, Error::Limit { limit, .. } | Error::RowLimit { limit, .. } if *limit == most)
 }
 
 #[test]

@@ -35,7 +35,8 @@ fn edge(most: u64, set: impl Fn(&mut Limits, u64)) -> u64 {
     let written = write(with(edge - 1)).unwrap_err();
     let read = sample::check(&whole, with(edge - 1)).unwrap_err();
     for error in [&written, &read] {
-        assert!(matches!(error, Error::Limit { limit, .. } if *limit == edge - 1), "{error}");
+        let (Error::Limit { limit, .. } | Error::RowLimit { limit, .. }) = error else { panic!("{error}") };
+        assert_eq!(*limit, edge - 1);
     }
     assert_eq!(written.to_string(), read.to_string());
     edge
@@ -86,7 +87,7 @@ fn bytes_of_the_last_row() {
     let bytes = sample::write(&[sample::table("t", &["id"], &rows)], Limits::V1).unwrap();
     let with = |row_bytes| sample::check(&bytes, Limits { row_bytes, ..Limits::V1 });
     with(9).unwrap();
-    let sentence = r#"the entry "tables/t.json" exceeds the limit of 8 bytes in one row"#;
+    let sentence = r#"row 2 of "tables/t.json" exceeds the limit of 8 bytes in one row"#;
     assert_eq!(with(8).unwrap_err().to_string(), sentence);
 }
 

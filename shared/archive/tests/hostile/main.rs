@@ -9,6 +9,7 @@ mod case;
 mod corpus;
 #[path = "../../../age/tests/kept/mod.rs"]
 mod kept;
+mod memory;
 mod raw_zip;
 mod sealed;
 mod vectors;

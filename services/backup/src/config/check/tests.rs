@@ -123,6 +123,11 @@ fn each_mistake_in_encrypted_columns_has_its_sentence() {
 fn each_mistake_about_the_service_and_its_seal_has_its_sentence() {
     refuses([
         ("[backup]\nconcurrent_verifications = 0".to_owned(), "it must be from 1 to 100"),
+        ("[backup]\nconcurrent_uploads = 0".to_owned(), "concurrent_uploads is 0; it must be from 1 to 1000"),
+        ("[backup]\nverify_row_limit_bytes = 268435457".to_owned(), "it must be from 1 to 268435456"),
+        ("[backup]\nverify_manifest_limit_bytes = 1".to_owned(), "it must be from 1048576 to 67108864"),
+        ("[backup]\nverify_processor_seconds = 0".to_owned(), "verify_processor_seconds is 0"),
+        ("[backup]\nstaging_limit_bytes = 0".to_owned(), "staging_limit_bytes is 0; it must be from 1"),
         ("[backup]\nupload_limit_bytes = 0".to_owned(), "upload_limit_bytes is 0; it must be from 1"),
         ("[backup]\nstall_seconds = 0".to_owned(), "stall_seconds is 0; it must be from 1 to 3600"),
         ("[backup]\ncompression_level = 10".to_owned(), "compression_level is 10"),

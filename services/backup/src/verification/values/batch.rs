@@ -1,5 +1,7 @@
 //! A batch of questions, as large as one message to the vault may be.
 
+use std::sync::Arc;
+
 use strongroom_api::limits::{AAD_BYTES, BATCH_ITEMS, BATCH_MESSAGE_BYTES, CIPHERTEXT_BYTES};
 use strongroom_api::vault::v1::check_decryptable_request::Item;
 
@@ -10,7 +12,7 @@ const _: () = assert!(FULL_BYTES + CIPHERTEXT_BYTES + AAD_BYTES < BATCH_MESSAGE_
 /// Which value: the position of its column among the declared ones, and its row's id.
 pub(super) struct ValueLocation {
     pub(super) column: usize,
-    pub(super) row: String,
+    pub(super) row: Arc<str>,
 }
 
 /// Questions for the vault, and verdicts that need no vault.
@@ -37,7 +39,7 @@ impl Batch {
 
     /// Asks about a value.
     pub(super) fn ask(&mut self, location: ValueLocation, item: Item) {
-        self.bytes += item.ciphertext.len() + item.aad.len() + item.column.len();
+        self.bytes += item.key_id.len() + item.ciphertext.len() + item.aad.len() + item.column.len();
         self.locations.push(location);
         self.items.push(item);
     }

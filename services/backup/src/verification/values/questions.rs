@@ -1,13 +1,16 @@
 //! From rows to questions: which of their values are sealed, with which additional data, and what the row is called.
+//!
+//! The archive decides how long its values are and how often one is repeated, so that nothing is built here before it
+//! is known to be short.
 
-use std::borrow::Cow;
-use std::fmt::Write as _;
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use serde_json::value::RawValue;
 use strongroom_api::limits::{AAD_BYTES, CIPHERTEXT_BYTES, CREDENTIAL_KEY};
 use strongroom_api::vault::v1::check_decryptable_request::Item;
 use strongroom_archive::schema::TableSchema;
-use strongroom_archive::{AadTemplate, EncryptedColumn, pg_text};
+use strongroom_archive::{AadTemplate, BoundedText, EncryptedColumn, FilledAad, characters, text_within};
 
 use super::batch::{Batch, ValueLocation};
 use crate::error::Result;
@@ -37,11 +40,21 @@ struct Declared {
 #[derive(Default)]
 struct Table {
     name: String,
-    /// Its encrypted columns: their positions among the declared ones and in a row.
-    encrypted: Vec<(usize, usize)>,
+    encrypted: Vec<Encrypted>,
     /// Positions of the primary key in a row.
     key: Vec<usize>,
     rows: u64,
+}
+
+/// An encrypted column of the table.
+struct Encrypted {
+    /// Its position among the declared ones.
+    declared: usize,
+    /// Its position in a row.
+    position: usize,
+    /// Positions of the values that its additional data is made of. They are looked for once a table, because the archive
+    /// decides how many columns there are, and how often each is needed.
+    aad: Vec<Option<usize>>,
 }
 
 impl Questions {
@@ -64,6 +77,11 @@ impl Questions {
         self.table = Table::default();
     }
 
+    /// Whether rows of the table have values to ask about. Known from its first row on.
+    pub(in crate::verification) fn has_sealed(&self) -> bool {
+        !self.table.encrypted.is_empty()
+    }
+
     /// Takes a row. What is a batch then goes to `hand_on`, whose error ends it.
     pub(in crate::verification) fn add(
         &mut self,
@@ -75,8 +93,9 @@ impl Questions {
             self.table = self.begin(schema);
         }
         self.table.rows += 1;
+        let mut row_id = None;
         for at in 0..self.table.encrypted.len() {
-            self.add_value(at, schema, values);
+            self.add_value(at, values, &mut row_id);
             if self.batch.is_full() {
                 hand_on(std::mem::take(&mut self.batch))?;
             }
@@ -90,72 +109,64 @@ impl Questions {
     }
 
     fn begin(&self, schema: &TableSchema) -> Table {
-        let position = |name: &str| schema.columns.iter().position(|column| column.name == name);
+        let names = schema.columns.iter().enumerate();
+        let positions: HashMap<&str, usize> = names.map(|(at, column)| (column.name.as_str(), at)).collect();
+        let position = |name: &str| positions.get(name).copied();
         let of_table = self.columns.iter().enumerate().filter(|(_, declared)| declared.table == schema.name);
-        let encrypted: Vec<_> =
-            of_table.filter_map(|(at, declared)| Some((at, position(&declared.column)?))).collect();
+        let encrypted: Vec<_> = of_table
+            .filter_map(|(at, declared)| {
+                let aad = declared.aad.columns().map(position).collect();
+                Some(Encrypted { declared: at, position: position(&declared.column)?, aad })
+            })
+            .collect();
         let mut key: Vec<_> = schema.primary_key.iter().filter_map(|name| position(name)).collect();
-        if encrypted.iter().any(|(_, position)| key.contains(position)) {
+        let sealed: HashSet<usize> = encrypted.iter().map(|column| column.position).collect();
+        if key.iter().any(|position| sealed.contains(position)) {
             // It would show a value that nobody may see, and that may not be sealed at all.
             key.clear();
         }
         Table { name: schema.name.clone(), encrypted, key, rows: 0 }
     }
 
-    fn add_value(&mut self, at: usize, schema: &TableSchema, values: &[&RawValue]) {
-        let (column, position) = self.table.encrypted[at];
-        if values[position].get() == "null" {
+    fn add_value(&mut self, at: usize, values: &[&RawValue], row_id: &mut Option<Arc<str>>) {
+        let Encrypted { declared, position, aad } = &self.table.encrypted[at];
+        let sealed = values[*position];
+        if sealed.get() == "null" {
             return;
         }
-        let declared = &self.columns[column];
-        let location = ValueLocation { column, row: self.table.row_id(values) };
-        let value_of = |name: &str| {
-            let position = schema.columns.iter().position(|column| column.name == name)?;
-            text(values[position])
+        // Whether the value opens is known later, when the row is gone: its id, which is short and the same for all of
+        // its values, goes along.
+        let row = row_id.get_or_insert_with(|| self.table.row_id(values));
+        let location = ValueLocation { column: *declared, row: Arc::clone(row) };
+        let declared = &self.columns[*declared];
+        let needed = aad.iter().map(|position| position.map(|position| values[position]));
+        let aad = declared.aad.fill(&self.table.name, &declared.column, AAD_BYTES, needed);
+        let (ciphertext, aad) = match (text_within(sealed, CIPHERTEXT_BYTES), aad) {
+            (_, FilledAad::Null) => return self.batch.refuse(location, NO_AAD),
+            (BoundedText::Text(text), FilledAad::Text(aad)) if !text.is_empty() => (text.into_owned(), aad),
+            _ => return self.batch.refuse(location, INVALID),
         };
-        let aad = declared.aad.fill(&self.table.name, &declared.column, value_of);
-        let (Some(ciphertext), Some(aad)) = (text(values[position]), &aad) else {
-            let reason = if aad.is_none() { NO_AAD } else { INVALID };
-            return self.batch.refuse(location, reason);
-        };
-        if !(1..=CIPHERTEXT_BYTES).contains(&ciphertext.len()) || aad.len() > AAD_BYTES {
-            return self.batch.refuse(location, INVALID);
-        }
         // For its own columns the vault makes the additional data itself, and has to know the column.
         let own = declared.key == CREDENTIAL_KEY;
         let column = if own { format!("{}.{}", declared.table, declared.column) } else { String::new() };
-        let item = Item {
-            key_id: declared.key.clone(),
-            ciphertext: ciphertext.into_owned(),
-            aad: aad.clone().into_bytes().into(),
-            column,
-        };
+        let item = Item { key_id: declared.key.clone(), ciphertext, aad: aad.into_bytes().into(), column };
         self.batch.ask(location, item);
     }
 }
 
 impl Table {
-    /// The primary key's values, or the row's number where there is no key, or none that may be shown.
-    fn row_id(&self, values: &[&RawValue]) -> String {
+    /// The primary key's values, or the row's number where there is no key, or none that may be shown. No more of them is
+    /// decoded than is shown.
+    fn row_id(&self, values: &[&RawValue]) -> Arc<str> {
         if self.key.is_empty() {
-            return format!("#{}", self.rows);
+            return format!("#{}", self.rows).into();
         }
-        let mut id = String::new();
-        for (at, position) in self.key.iter().enumerate() {
-            let value = text(values[*position]).unwrap_or_else(|| Cow::Borrowed(values[*position].get()));
-            let comma = if at == 0 { "" } else { "," };
-            let _ = write!(id, "{comma}{value}");
-        }
-        match id.char_indices().nth(MAX_ID) {
-            Some((end, _)) => id[..end].to_owned(),
-            None => id,
-        }
+        let parts = self.key.iter().enumerate().map(|(at, position)| {
+            let comma = (at > 0).then_some(',');
+            comma.into_iter().chain(characters(values[*position]))
+        });
+        parts.flatten().take(MAX_ID).collect::<String>().into()
     }
-}
-
-/// A value's text on either engine; `None` for NULL and for what is none, such as a BLOB.
-fn text(value: &RawValue) -> Option<Cow<'_, str>> {
-    pg_text(value).ok().flatten()
 }
 
 #[cfg(test)]
@@ -177,7 +188,7 @@ mod tests {
             [r#""7""#, r#""never sealed""#].map(|value| RawValue::from_string(value.to_owned()).unwrap());
         let mut questions = Questions::create(&[declared]).unwrap();
         questions.add(&schema, &[&values[0], &values[1]], |_| Ok(())).unwrap();
-        questions.finish().locations[0].row.clone()
+        questions.finish().locations[0].row.to_string()
     }
 
     #[test]

@@ -15,11 +15,11 @@ use tonic_types::StatusExt as _;
 use super::{ask, chunks, end, export, header, questions, request};
 use crate::support::{Client, FakeVault, LOGS, Service, database, plain};
 
-fn header_of(file_name: &str, size_bytes: i64) -> Question {
+pub(super) fn header_of(file_name: &str, size_bytes: i64) -> Question {
     Question::Header(Header { file_name: file_name.into(), size_bytes })
 }
 
-fn chunk(number: i64, offset: i64, data: &[u8]) -> Question {
+pub(super) fn chunk(number: i64, offset: i64, data: &[u8]) -> Question {
     Question::Chunk(Chunk { number, offset, data: data.to_vec().into() })
 }
 
@@ -77,14 +77,17 @@ async fn an_upload_that_is_not_whole_is_refused_with_its_field_named() {
 }
 
 /// Sends some of a file, and then nothing. The service answers when the verification has begun.
-async fn begin(mut client: Client, file: Vec<u8>) -> Result<Streaming<VerifyBackupResponse>, Status> {
+pub(super) async fn begin(
+    mut client: Client,
+    file: Vec<u8>,
+) -> Result<Streaming<VerifyBackupResponse>, Status> {
     let some = [vec![header(&file)], chunks(&file).into_iter().take(3).collect()].concat();
     let requests = tokio_stream::iter(some.into_iter().map(request)).chain(tokio_stream::pending());
     Ok(client.verify_backup(requests).await?.into_inner())
 }
 
 /// How the answers end.
-async fn end_of(mut stream: Streaming<VerifyBackupResponse>) -> Status {
+pub(super) async fn end_of(mut stream: Streaming<VerifyBackupResponse>) -> Status {
     loop {
         match stream.message().await {
             Ok(Some(_)) => {}
@@ -102,11 +105,11 @@ async fn send_some(client: Client, file: Vec<u8>) -> Status {
     }
 }
 
-async fn start(backup: &str) -> Service {
+pub(super) async fn start(backup: &str) -> Service {
     Service::start(database::folder().await, FakeVault::start().await, backup, LOGS).await
 }
 
-async fn ended(service: &Service, outcome: AuditOutcome, reason: &str) {
+pub(super) async fn ended(service: &Service, outcome: AuditOutcome, reason: &str) {
     let event = service.vault.wait_for("backup.verified").await;
     assert_eq!((event.outcome, event.metadata["reason"].as_str()), (outcome.into(), reason), "{event:?}");
 }
@@ -114,7 +117,8 @@ async fn ended(service: &Service, outcome: AuditOutcome, reason: &str) {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_client_that_sends_nothing_is_not_waited_for() {
     let service = start("stall_seconds = 1").await;
-    let status = send_some(service.client(), vec![0; 10_000]).await;
+    let head = tokio_stream::iter([request(header(&[0; 10_000]))]).chain(tokio_stream::pending());
+    let status = end_of(service.client().verify_backup(head).await.unwrap().into_inner()).await;
     assert_eq!((status.code(), reason_of(&status).as_str()), (Code::DeadlineExceeded, "CLIENT_STALLED"));
     ended(&service, AuditOutcome::Aborted, "\"CLIENT_STALLED\"").await;
 }
@@ -127,8 +131,8 @@ async fn the_absolute_limit_ends_a_verification() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn one_verification_too_many_is_asked_to_wait_and_a_place_becomes_free() {
-    let service = start("concurrent_verifications = 1").await;
+async fn one_upload_too_many_is_asked_to_wait_and_a_place_becomes_free() {
+    let service = start("concurrent_uploads = 1").await;
     let file = export(&service, plain()).await;
     // A runtime of its own is as good as a process: with it go its connections.
     let other = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
@@ -138,7 +142,7 @@ async fn one_verification_too_many_is_asked_to_wait_and_a_place_becomes_free() {
     };
     let _stream = other.spawn(begin(client, file.clone())).await.unwrap().unwrap();
     let status = ask(&mut service.client(), questions(&file)).await.unwrap_err();
-    assert_eq!((status.code(), reason_of(&status).as_str()), (Code::ResourceExhausted, "VERIFICATIONS_BUSY"));
+    assert_eq!((status.code(), reason_of(&status).as_str()), (Code::ResourceExhausted, "UPLOADS_BUSY"));
     other.shutdown_background();
     ended(&service, AuditOutcome::Aborted, "\"CLIENT_LEFT\"").await;
     ask(&mut service.client(), questions(&file)).await.unwrap();

@@ -91,7 +91,7 @@ pub(crate) const LIES: &[Row] = &[
     (
         "encrypted column of no table",
         |case| encrypt(case, json!([column("u", "id", "{id}")])),
-        "an encrypted column of \"u\", a table that it does not list",
+        "the encrypted column \"id\" of \"u\", a table that it does not list",
     ),
     (
         "encrypted column that is not there",
@@ -111,7 +111,7 @@ pub(crate) const LIES: &[Row] = &[
     (
         "more encrypted columns than there may be",
         |case| encrypt(case, vec![column("t", "id", "a"); 1001].into()),
-        "more than 1000 encrypted columns",
+        "there are more than 1000 elements in a list",
     ),
     (
         "encrypted column with an open brace",
@@ -121,7 +121,17 @@ pub(crate) const LIES: &[Row] = &[
     (
         "encrypted column without a key",
         |case| encrypt(case, json!([{"table": "t", "column": "id", "key": "", "aad": "a"}])),
-        "does not say which key sealed \"id\"",
+        "the encrypted column \"id\" of \"t\" and does not say which key sealed it",
+    ),
+    (
+        "encrypted column with a long key",
+        |case| encrypt(case, json!([{"table": "t", "column": "id", "key": "k".repeat(1025), "aad": "a"}])),
+        "a name or key of more than 1024 bytes",
+    ),
+    (
+        "encrypted column whose additional data is too long in every row",
+        |case| encrypt(case, json!([column("t", &"c".repeat(100), &"{column}".repeat(100))])),
+        "additional data never has 1024 bytes or fewer",
     ),
     (
         "large signature",

@@ -1,0 +1,55 @@
+//! How much of an archive this server holds in memory: less than the format allows, because anybody's archive is read
+//! here, and several at a time.
+//!
+//! An archive that exceeds only this is not damaged. It is not verified here, and told so.
+
+use strongroom_archive::{Error as ArchiveError, Limits};
+
+use super::shown::shown;
+use crate::error::{Error, Result};
+
+/// The parts of an archive that are held as a whole.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct MemoryLimits {
+    /// Bytes of a row.
+    pub(crate) row: u64,
+    /// Bytes of the manifest. The description of a table and the key ring may have half of it.
+    pub(crate) manifest: u64,
+}
+
+impl MemoryLimits {
+    /// What the archive is read with.
+    pub(super) fn limits(self) -> Limits {
+        let format = Limits::V1;
+        Limits {
+            row_bytes: self.row.min(format.row_bytes),
+            manifest_bytes: self.manifest.min(format.manifest_bytes),
+            schema_bytes: (self.manifest / 2).min(format.schema_bytes),
+            ..format
+        }
+    }
+
+    /// Tells a limit of this server from one of the format. `table` is the one that is read.
+    ///
+    /// # Errors
+    /// [`Error::RowTooLarge`] and [`Error::DocumentTooLarge`].
+    pub(crate) fn check<T>(self, read: &strongroom_archive::Result<T>, table: Option<&str>) -> Result<()> {
+        let (own, format) = (self.limits(), Limits::V1);
+        match read {
+            Err(ArchiveError::RowLimit { row, limit, .. }) if own.row_bytes < format.row_bytes => {
+                let table = shown(table.unwrap_or_default());
+                Err(Error::RowTooLarge { table, row: *row, limit: *limit })
+            }
+            Err(ArchiveError::Limit { subject, limit, .. }) if is_lower(*limit, &own, &format) => {
+                Err(Error::DocumentTooLarge { subject: subject.clone(), limit: *limit })
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Whether it is a limit of a document that is lower here. No other limit has these figures.
+fn is_lower(limit: u64, own: &Limits, format: &Limits) -> bool {
+    (limit == own.manifest_bytes && limit < format.manifest_bytes)
+        || (limit == own.schema_bytes && limit < format.schema_bytes)
+}

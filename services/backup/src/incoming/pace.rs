@@ -1,0 +1,85 @@
+//! How slow a client may be: a byte now and then would hold its place for as long as it likes.
+
+use std::time::{Duration, Instant};
+
+use crate::error::{Error, Result};
+
+/// Bytes that arrive in each interval at least, unless the file ends in it.
+const LEAST_BYTES: u64 = 64 << 10;
+
+/// The time that a client has for its next bytes. Only waiting for the client counts, and not for our own disk.
+pub(super) struct Pace {
+    interval: Duration,
+    /// Of this interval.
+    waited: Duration,
+    bytes: u64,
+}
+
+impl Pace {
+    /// For a client that may do nothing for `interval`.
+    pub(super) fn create(interval: Duration) -> Self {
+        Self { interval, waited: Duration::ZERO, bytes: 0 }
+    }
+
+    /// Waits for what the client sends.
+    ///
+    /// # Errors
+    /// [`Error::ClientSilent`] when nothing has arrived in an interval, and [`Error::ClientTooSlow`] when too little has.
+    pub(super) async fn wait<T>(&mut self, sent: impl Future<Output = T>) -> Result<T> {
+        let began = Instant::now();
+        let left = self.interval.saturating_sub(self.waited);
+        let arrived = tokio::time::timeout(left, sent).await;
+        self.waited += began.elapsed();
+        let seconds = self.interval.as_secs();
+        arrived.map_err(|_| match self.bytes {
+            0 => Error::ClientSilent(seconds),
+            _ => Error::ClientTooSlow { bytes: LEAST_BYTES, seconds },
+        })
+    }
+
+    /// So many bytes of the file have arrived.
+    pub(super) fn arrived(&mut self, bytes: u64) {
+        self.bytes += bytes;
+        if self.bytes >= LEAST_BYTES {
+            *self = Self::create(self.interval);
+        }
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    const INTERVAL: Duration = Duration::from_millis(100);
+
+    async fn wait(pace: &mut Pace, milliseconds: u64) -> Result<()> {
+        pace.wait(tokio::time::sleep(Duration::from_millis(milliseconds))).await
+    }
+
+    #[tokio::test]
+    async fn a_client_that_sends_enough_has_its_time_anew() {
+        let mut pace = Pace::create(INTERVAL);
+        for _ in 0..4 {
+            wait(&mut pace, 60).await.unwrap();
+            pace.arrived(LEAST_BYTES);
+        }
+    }
+
+    #[tokio::test]
+    async fn bytes_now_and_then_are_too_few() {
+        let mut pace = Pace::create(INTERVAL);
+        wait(&mut pace, 60).await.unwrap();
+        pace.arrived(LEAST_BYTES - 1);
+        assert!(matches!(wait(&mut pace, 60).await, Err(Error::ClientTooSlow { .. })));
+    }
+
+    #[tokio::test]
+    async fn silence_and_our_own_work_are_told_apart() {
+        let mut pace = Pace::create(INTERVAL);
+        wait(&mut pace, 1).await.unwrap();
+        tokio::time::sleep(INTERVAL * 2).await;
+        wait(&mut pace, 1).await.unwrap();
+        assert!(matches!(wait(&mut pace, 200).await, Err(Error::ClientSilent(0))));
+    }
+}

@@ -1,0 +1,67 @@
+//! How much of a processor a verification may take: what an honest archive of its size can need, and no more.
+//!
+//! The format lets a MiB become 1,100 MiB of JSON, and honest JSON is verified at more than 50 MB a second, so that no
+//! honest MiB needs more than 24 s. What is beyond was made to be slow.
+
+use std::time::Duration;
+
+use rustix::time::{ClockId, clock_gettime};
+
+use crate::error::{Error, Result};
+
+/// For each MiB of the file.
+const SECONDS_PER_MIB: u64 = 24;
+
+/// The time that a thread may still take.
+pub(super) struct Processor {
+    began: Duration,
+    allowed: Duration,
+}
+
+impl Processor {
+    /// Of this thread, from now on: `base` and what a file of `file_bytes` is allowed for its size.
+    pub(super) fn begin(base: Duration, file_bytes: u64) -> Self {
+        let for_size = (u128::from(file_bytes) * u128::from(SECONDS_PER_MIB) * 1000) >> 20;
+        let for_size = Duration::from_millis(u64::try_from(for_size).unwrap_or(u64::MAX));
+        Self { began: thread_time(), allowed: base.saturating_add(for_size) }
+    }
+
+    /// # Errors
+    /// [`Error::VerifyProcessor`] when the time is used up.
+    pub(super) fn check(&self) -> Result<()> {
+        if thread_time().saturating_sub(self.began) <= self.allowed {
+            return Ok(());
+        }
+        Err(Error::VerifyProcessor(self.allowed.as_secs()))
+    }
+}
+
+/// What this thread has taken of processors. Other work on the machine does not count, nor does waiting.
+fn thread_time() -> Duration {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    let seconds = Duration::from_secs(time.tv_sec.try_into().unwrap_or(0));
+    seconds + Duration::from_nanos(time.tv_nsec.try_into().unwrap_or(0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_time_on_a_processor_counts() {
+        let processor = Processor::begin(Duration::from_millis(100), 0);
+        std::thread::sleep(Duration::from_millis(300));
+        assert!(processor.check().is_ok());
+        let began = thread_time();
+        while thread_time() < began + Duration::from_millis(110) {}
+        assert!(matches!(processor.check(), Err(Error::VerifyProcessor(0))));
+    }
+
+    #[test]
+    fn a_larger_file_has_more_time() {
+        let allowed = |bytes| Processor::begin(Duration::from_secs(10), bytes).allowed;
+        assert_eq!(allowed(0), Duration::from_secs(10));
+        assert_eq!(allowed(3 << 20), Duration::from_secs(10 + 3 * 24));
+        assert!(allowed(u64::MAX) > Duration::from_secs(1 << 30));
+    }
+}
