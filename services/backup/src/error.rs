@@ -345,7 +345,7 @@ impl Error {
         )
     }
 
-    /// What the caller hears. Causes inside the server stay in its log.
+    /// The status that the caller gets.
     pub(crate) fn status(&self) -> Status {
         let (code, reason) = self.shape();
         match self {
@@ -358,15 +358,7 @@ impl Error {
                 unavailable(DOMAIN, reason, message, RETRY_SOURCE)
             }
             _ if code == Code::Unavailable => unavailable(DOMAIN, reason, &self.to_string(), RETRY_SOURCE),
-            Self::SourceFailed { .. } | Self::SourceProtocol { .. } | Self::VaultRefused { .. } => {
-                status(code, DOMAIN, reason, &self.to_string(), &[])
-            }
-            // They repeat neither values nor SQL.
-            Self::Tables(error) => status(code, DOMAIN, reason, &error.to_string(), &[]),
-            _ if code == Code::Internal => {
-                let message = format!("the server failed ({reason}); its log says why");
-                status(code, DOMAIN, reason, &message, &[])
-            }
+            // Our own texts: those of databases repeat neither values nor SQL.
             _ => status(code, DOMAIN, reason, &self.to_string(), &[]),
         }
     }

@@ -401,8 +401,16 @@ fn audit_unavailable(error: &Error, so: &str) -> Status {
     status(Code::Unavailable, DOMAIN, "AUDIT_UNAVAILABLE", &message, &[])
 }
 
+/// A driver's message may quote what a row holds, so it stays in the log; our own texts do not.
 fn internal(error: &Error) -> Status {
     tracing::error!(%error, "a call failed inside the vault");
-    let message = "the vault could not do this; its log says why";
-    status(Code::Internal, DOMAIN, "INTERNAL", message, &[])
+    let message = match error {
+        Error::Store(_) | Error::Lookup(_) => {
+            "the vault's database refused a statement, and trying again will not help; the statement's error may quote \
+             rows, so it is only in the vault's log"
+                .to_owned()
+        }
+        other => format!("the vault failed: {other}"),
+    };
+    status(Code::Internal, DOMAIN, "INTERNAL", &message, &[])
 }

@@ -60,20 +60,26 @@ impl Pools {
     }
 }
 
+/// What each new connection sets. Nothing of it is sent while connecting, because poolers refuse start-up parameters that
+/// they do not know. A pooler must give a client its own server connection (session pooling), or the settings are lost.
+const SETTINGS: &str = "SET statement_timeout = '30s';
+SET idle_in_transaction_session_timeout = '60s';
+SET synchronous_commit = on;
+SET TimeZone = 'UTC';
+";
+
 /// Opens a pool whose statements end after 30 s and whose commits are durable.
 ///
 /// # Errors
 /// [`Error::Open`] when no connection can be made within five seconds.
 pub async fn open(options: &PgConnectOptions) -> Result<Pools> {
-    let options = options.clone().options([
-        ("statement_timeout", "30s"),
-        ("idle_in_transaction_session_timeout", "60s"),
-        ("synchronous_commit", "on"),
-        ("TimeZone", "UTC"),
-    ]);
+    let options = options.clone().extra_float_digits(None);
     // A pool would try until its timeout and then say only that: one plain connection says what is wrong.
     match tokio::time::timeout(ACQUIRE_TIMEOUT, Connection::connect_with(&options)).await {
-        Ok(Ok(connection)) => connection.close().await?,
+        Ok(Ok(mut connection)) => {
+            set_up(&mut connection).await?;
+            connection.close().await?;
+        }
         Ok(Err(source)) => return Err(Error::Open { url: shown_postgres(&options), source }),
         Err(_) => {
             return Err(Error::Open { url: shown_postgres(&options), source: sqlx::Error::PoolTimedOut });
@@ -83,8 +89,14 @@ pub async fn open(options: &PgConnectOptions) -> Result<Pools> {
         .max_connections(CONNECTIONS)
         .acquire_timeout(ACQUIRE_TIMEOUT)
         .test_before_acquire(false)
+        .after_connect(|connection, _| Box::pin(set_up(connection)))
         .before_acquire(|connection, metadata| Box::pin(still_works(connection, metadata)));
     Ok(Pools { pool: pool.connect_lazy_with(options) })
+}
+
+async fn set_up(connection: &mut Connection) -> std::result::Result<(), sqlx::Error> {
+    sqlx::raw_sql(SETTINGS).execute(connection).await?;
+    Ok(())
 }
 
 /// The pool would ask before each statement, which doubles its round trips. A connection that was used a moment
