@@ -174,10 +174,14 @@ pub enum Error {
     },
 
     /// All places of uploads are taken.
-    #[error("{0} archives are being received or verified, which is as many as this server allows; try again later")]
+    #[error(
+        "{0} archives are being received or verified, which is as many as this server allows; try again later"
+    )]
     UploadsBusy(usize),
     /// All places that one caller may have are taken.
-    #[error("{0} archives of this caller are being received or verified, which is as many as one may have; try again later")]
+    #[error(
+        "{0} archives of this caller are being received or verified, which is as many as one may have; try again later"
+    )]
     CallerBusy(usize),
     /// The files of all uploads together are as large as they may be.
     #[error(
@@ -235,7 +239,9 @@ pub enum Error {
         seconds: u64,
     },
     /// The client of a verification has taken its answers too slowly.
-    #[error("the client was waited for for more than {0} s in all while it took its answers; send the file again")]
+    #[error(
+        "the client was waited for for more than {0} s in all while it took its answers; send the file again"
+    )]
     ClientTakesSlowly(u64),
     /// A file cannot be kept while it is verified.
     #[error("the file cannot be staged: {0}; is there room where [backup] staging_dir says?")]
@@ -342,7 +348,9 @@ impl Error {
             Self::RowTooLarge { .. } => (Code::ResourceExhausted, "VERIFY_ROW_TOO_LARGE"),
             Self::DocumentTooLarge { .. } => (Code::ResourceExhausted, "VERIFY_DOCUMENT_TOO_LARGE"),
             Self::VerifyProcessor(_) => (Code::ResourceExhausted, "VERIFY_PROCESSOR_LIMIT"),
-            Self::ClientTooSlow { .. } | Self::ClientTakesSlowly(_) => (Code::DeadlineExceeded, "CLIENT_TOO_SLOW"),
+            Self::ClientTooSlow { .. } | Self::ClientTakesSlowly(_) => {
+                (Code::DeadlineExceeded, "CLIENT_TOO_SLOW")
+            }
             Self::VerifyTooLong(_) => (Code::DeadlineExceeded, "VERIFICATION_TOO_LONG"),
             Self::ClientSilent(_) => (Code::DeadlineExceeded, "CLIENT_STALLED"),
             Self::Staging(error) if error.kind() == std::io::ErrorKind::StorageFull => {

@@ -26,9 +26,7 @@ use crate::error::{Error, Result};
 use crate::incoming::{
     self, Archive, MemoryLimits, Opened, Parts, Slot, Staged, Upload, UploadLimits, Uploads, open,
 };
-use crate::operation::{
-    AuditRecord, Ended, Kind, Limits, Operations, PROGRESS_INTERVAL, Permit, Replies,
-};
+use crate::operation::{AuditRecord, Ended, Kind, Limits, Operations, PROGRESS_INTERVAL, Permit, Replies};
 use crate::vault_client::VaultClient;
 use entries::{Entries, Pass};
 use findings::Findings;

@@ -25,7 +25,8 @@ pub use error::{Error, Result};
 pub use file_name::archive_file_name;
 pub use limits::Limits;
 pub use manifest::{
-    AadTemplate, EncryptedColumn, EntryKind, EntryRecord, FilledAad, Manifest, ManifestHead, ManifestSignature,
+    AadTemplate, EncryptedColumn, EntryKind, EntryRecord, FilledAad, Manifest, ManifestHead,
+    ManifestSignature,
 };
 pub use reader::{ArchiveReader, EntryReader};
 pub use rows::{BoundedText, RowReader, SqliteValue, characters, json, pg_text, schema, text_within};

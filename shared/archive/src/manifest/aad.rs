@@ -87,7 +87,9 @@ impl AadTemplate {
                 Part::Text(text) => BoundedText::Text(text.into()),
                 Part::Table => BoundedText::Text(table.into()),
                 Part::Column => BoundedText::Text(column.into()),
-                Part::Value(_) => values.next().flatten().map_or(BoundedText::None, |value| text_within(value, room)),
+                Part::Value(_) => {
+                    values.next().flatten().map_or(BoundedText::None, |value| text_within(value, room))
+                }
             };
             match text {
                 BoundedText::Text(text) if text.len() <= room => filled.push_str(&text),

@@ -124,7 +124,9 @@ fn check_column(encrypted: &EncryptedColumn) -> std::result::Result<(), String> 
     }
     let template = AadTemplate::parse(aad).map_err(|error| format!(": {error}"))?;
     if template.least_bytes(table, column) > MOST_AAD {
-        return Err(format!(", whose additional data never has {MOST_AAD} bytes or fewer, as many as it may have"));
+        return Err(format!(
+            ", whose additional data never has {MOST_AAD} bytes or fewer, as many as it may have"
+        ));
     }
     Ok(())
 }

@@ -82,7 +82,9 @@ impl<'de, V: Deserialize<'de>> Visitor<'de> for OrderedVisitor<V> {
         let mut seen = HashSet::new();
         while let Some((name, value)) = map.next_entry::<String, V>()? {
             if pairs.len() == MOST_NAMES {
-                return Err(A::Error::custom(format_args!("there are more than {MOST_NAMES} names in an object")));
+                return Err(A::Error::custom(format_args!(
+                    "there are more than {MOST_NAMES} names in an object"
+                )));
             }
             if !seen.insert(name.clone()) {
                 let name = Quoted(&name);

@@ -16,7 +16,9 @@ const SHORT: usize = 1 << 20;
 /// Splits a row into its values; the error is a verb phrase about the line.
 pub(super) fn parse<'a>(line: &'a [u8], columns: &[String]) -> Result<Vec<&'a RawValue>, String> {
     if line.len() > SHORT && is_deep(line) {
-        return Err("is not a row of this table: a value is an array or an object inside another one".to_owned());
+        return Err(
+            "is not a row of this table: a value is an array or an object inside another one".to_owned()
+        );
     }
     let text = std::str::from_utf8(line).map_err(|_| "is not UTF-8".to_owned())?;
     let mut json = serde_json::Deserializer::from_str(text);

@@ -192,7 +192,9 @@ mod tests {
             assert_eq!(characters(&raw(json)).collect::<String>(), expected, "{json}");
             check_string(json).unwrap();
         }
-        for json in [r#""\ud83d""#, r#""\ud83dx""#, r#""\ud83d\u0041""#, r#""\ude00\ud83d""#, r#""a\ud83d\n""#] {
+        for json in
+            [r#""\ud83d""#, r#""\ud83dx""#, r#""\ud83d\u0041""#, r#""\ude00\ud83d""#, r#""a\ud83d\n""#]
+        {
             assert!(serde_json::from_str::<String>(json).is_err(), "{json}");
             assert!(check_string(json).is_err(), "{json}");
             assert_eq!(text_within(&raw(json), 1000), BoundedText::None, "{json}");
@@ -201,7 +203,9 @@ mod tests {
 
     #[test]
     fn a_text_ends_at_its_limit() {
-        for (json, bytes) in [(r#""abc""#, 3), (r#""\u0061\u0061""#, 2), (r#""é""#, 2), ("12.50", 5), ("true", 4)] {
+        for (json, bytes) in
+            [(r#""abc""#, 3), (r#""\u0061\u0061""#, 2), (r#""é""#, 2), ("12.50", 5), ("true", 4)]
+        {
             assert!(within(json, bytes).is_some(), "{json}");
             assert_eq!(text_within(&raw(json), bytes - 1), BoundedText::TooLong, "{json}");
         }

@@ -5,8 +5,8 @@
 use serde_json::value::RawValue;
 use strongroom_archive::schema::Engine;
 use strongroom_archive::{
-    AadTemplate, ArchiveWriter, Compression, EncryptedColumn, EntryKind, EntryMeta, FilledAad, Limits, ManifestHead,
-    ManifestSignature,
+    AadTemplate, ArchiveWriter, Compression, EncryptedColumn, EntryKind, EntryMeta, FilledAad, Limits,
+    ManifestHead, ManifestSignature,
 };
 use strongroom_crypto::{
     Cell, KeyRing, KeyVersion, Purpose, RootKey, SignatureDomain, State, WrappedVersion, verify,

@@ -128,9 +128,8 @@ fn lists_of_a_manifest_end_at_their_limit() {
 fn columns_are_looked_for_without_walking_through_all_of_them() {
     let alone = Alone::wait();
     let mut case = Case::honest();
-    let filler: String = (0..100_000)
-        .map(|at| format!("{{\"name\":\"f{at}\",\"type\":\"\",\"nullable\":true}},"))
-        .collect();
+    let filler: String =
+        (0..100_000).map(|at| format!("{{\"name\":\"f{at}\",\"type\":\"\",\"nullable\":true}},")).collect();
     let sealed: Vec<String> = (0..900).map(|at| format!("e{at}")).collect();
     let mut columns = filler;
     for name in &sealed {
@@ -171,7 +170,9 @@ fn whoever_looks_on_can_end_it_inside_a_row_and_inside_a_file() {
     let mut long_file = Case::honest();
     long_file.add(deflated("files/set/a", &vec![0; 64 * MIB]), "file");
     long_file.manifest["entries"][2]["bytes"] = json!(64 * MIB);
-    for (file, entry) in [(with_row(&format!("\"{}\"", "a".repeat(64 * MIB))), ROWS_ENTRY), (long_file.build(), 2)] {
+    for (file, entry) in
+        [(with_row(&format!("\"{}\"", "a".repeat(64 * MIB))), ROWS_ENTRY), (long_file.build(), 2)]
+    {
         let mut archive = ArchiveReader::open(std::io::Cursor::new(file), Limits::V1).unwrap();
         let mut leaving = Leaving(0);
         let error = verify_entry(&mut archive, entry, &mut leaving).unwrap_err();

@@ -134,7 +134,8 @@ async fn values_that_repeat_a_long_key_take_its_memory_once() {
 async fn a_row_that_this_server_does_not_hold_is_not_called_damaged() {
     let service = start("verify_row_limit_bytes = 1000").await;
     let status = told(&service, &sealed_table(&"a".repeat(1000), &[], 0, "x", 1)).await.unwrap_err();
-    let words = ["row 1 of table \"t\"", "1000 bytes", "verify_row_limit_bytes", "does not mean that it is damaged"];
+    let words =
+        ["row 1 of table \"t\"", "1000 bytes", "verify_row_limit_bytes", "does not mean that it is damaged"];
     refused(&status, Code::ResourceExhausted, "VERIFY_ROW_TOO_LARGE", &words);
     ended(&service, AuditOutcome::Failed, "\"VERIFY_ROW_TOO_LARGE\"").await;
     assert!(told(&service, &sealed_table("a", &[], 0, "x", 3)).await.is_ok());
@@ -177,7 +178,8 @@ async fn a_processor_is_given_for_the_size_of_a_file() {
 
 /// Sends a byte now and then.
 async fn dribble(mut client: Client, size: i64) -> Result<Streaming<VerifyBackupResponse>, Status> {
-    let bytes = tokio_stream::iter(0..size).throttle(Duration::from_millis(200)).map(|at| chunk(at, at, b"x"));
+    let bytes =
+        tokio_stream::iter(0..size).throttle(Duration::from_millis(200)).map(|at| chunk(at, at, b"x"));
     let requests = tokio_stream::once(header_of("slow.zip", size)).chain(bytes).map(request);
     Ok(client.verify_backup(requests).await?.into_inner())
 }

@@ -77,7 +77,10 @@ async fn an_upload_that_is_not_whole_is_refused_with_its_field_named() {
 }
 
 /// Sends some of a file, and then nothing. The service answers when the verification has begun.
-pub(super) async fn begin(mut client: Client, file: Vec<u8>) -> Result<Streaming<VerifyBackupResponse>, Status> {
+pub(super) async fn begin(
+    mut client: Client,
+    file: Vec<u8>,
+) -> Result<Streaming<VerifyBackupResponse>, Status> {
     let some = [vec![header(&file)], chunks(&file).into_iter().take(3).collect()].concat();
     let requests = tokio_stream::iter(some.into_iter().map(request)).chain(tokio_stream::pending());
     Ok(client.verify_backup(requests).await?.into_inner())
