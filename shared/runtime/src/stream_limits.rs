@@ -113,7 +113,8 @@ impl<T> Stream for LimitedStream<T> {
             return Poll::Ready(Some(item));
         }
         // Told once; a stream that a panic ended must not look complete.
-        let broken = "the stream broke off: the task that fills it died in the service; ask for the stream again";
+        let broken =
+            "the stream broke off: the task that fills it died in the service; ask for the stream again";
         let failed = || Some(Status::internal(broken));
         let end = Arc::clone(&self.end);
         let told = end.get().cloned().unwrap_or_else(failed);
