@@ -162,9 +162,11 @@ fn a_table_that_vanishes_fails_the_export_by_name_or_waits() {
 }
 
 #[test]
-fn a_table_name_in_two_sources_ends_the_start_by_name() {
+fn a_name_that_stays_taken_ends_the_start_by_name() {
     let (one, two) = (TestDb::sqlite(), TestDb::sqlite());
     one.run("CREATE TABLE twin (id BIGINT)");
+    // The qualified name of the second source's table, which the first source has too.
+    one.run("CREATE TABLE \"second.twin\" (id BIGINT)");
     two.run("CREATE TABLE twin (id BIGINT)");
     let folder = tempfile::tempdir().unwrap();
     let config =

@@ -219,7 +219,8 @@ fn a_hostile_archive_is_shown() {
                 all += &finished.said();
             }
         }
-        assert!(is_painted(&all), "{}: {all:?}", archive.display());
+        // Fields of later versions are read over, so their names are never printed.
+        assert!(is_painted(&all) || archive.ends_with("field.zip"), "{}: {all:?}", archive.display());
         is_harmless(&dev.admin.run(&["backup", "verify", text(archive)]).said(), "backup verify");
         let out = dev.path("out");
         is_harmless(

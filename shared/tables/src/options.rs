@@ -13,8 +13,10 @@ pub struct SnapshotOptions {
     /// The source's name: it stands in every schema entry and error.
     pub source: String,
     /// Tables and partitions to leave out, by archive name. [`open_snapshot`] ignores names that do not exist,
-    /// because a table may be dropped; [`list_tables`] refuses them, because they may be mistyped.
+    /// because a table may be dropped; [`list_tables`] refuses them if `exclude_must_exist`.
     pub exclude: Vec<String>,
+    /// Refuses excluded names that do not exist: they may be mistyped.
+    pub exclude_must_exist: bool,
     /// Only these tables, by archive name. A name that does not exist is an error.
     pub only: Option<Vec<String>>,
     /// SQLite: read a temporary copy (`VACUUM INTO`), so that no writer waits and the WAL does not grow.
@@ -38,6 +40,9 @@ impl SnapshotOptions {
 
     /// Refuses names in `exclude` that are not among `known`.
     pub(crate) fn check_exclude(&self, known: &HashSet<String>) -> Result<()> {
+        if !self.exclude_must_exist {
+            return Ok(());
+        }
         match self.exclude.iter().find(|name| !known.contains(*name)) {
             Some(name) => {
                 Err(Error::missing(&self.source, format!("table {name:?}, which is to be excluded")))

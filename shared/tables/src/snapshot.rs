@@ -37,7 +37,7 @@ pub async fn open_snapshot(url: &DatabaseUrl, options: &SnapshotOptions) -> Resu
 /// What [`open_snapshot`] would read, for a check at start. Nothing is locked.
 ///
 /// # Errors
-/// As [`open_snapshot`], except those of locking; and [`Error::Missing`] for excluded names that do not exist.
+/// As [`open_snapshot`], except those of locking; and [`Error::Missing`] for excluded names that must exist and do not.
 pub async fn list_tables(url: &DatabaseUrl, options: &SnapshotOptions) -> Result<Vec<TableSchema>> {
     match url.engine() {
         Engine::Sqlite(path) => crate::sqlite::list_tables(url, path, options).await,

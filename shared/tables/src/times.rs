@@ -4,8 +4,9 @@
 //!
 //! - ISO 8601 and its relatives: a date, and after `T` or spaces a time to the minute or finer; then `Z`, `UTC`,
 //!   `GMT` or an offset. Without a zone it is UTC. A bare date counts until its end.
-//! - A number, also one that is stored as text: from 0 to 5,373,484.5 a Julian day, otherwise seconds since the Unix
-//!   epoch. That is the rule of SQLite's modifier `auto` (<https://www.sqlite.org/lang_datefunc.html>). Beyond the
+//! - A number, also one that is stored as text: from 1,721,425.5 (the year 1) to 5,373,484.5 a Julian day, otherwise
+//!   seconds since the Unix epoch; smaller ones that are not negative are no times. Eight digits of text that make a
+//!   date are one (ISO 8601's basic form). That is the rule of SQLite's modifier `auto`, without its days before year 1 (<https://www.sqlite.org/lang_datefunc.html>). Beyond the
 //!   year 9999 the seconds are taken for milli-, micro- or nanoseconds.
 //!
 //! What is none of these is kept, because leaving out what may be wanted would be worse, and is counted.
@@ -14,6 +15,8 @@ use jiff::civil::Time;
 use jiff::fmt::temporal::Pieces;
 use jiff::tz::TimeZone;
 
+/// The Julian day on which the year 1 begins.
+const FIRST_JULIAN_DAY: f64 = 1_721_425.5;
 /// The last Julian day that SQLite takes for one: the end of the year 9999.
 const LAST_JULIAN_DAY: f64 = 5_373_484.5;
 /// The Julian day of the Unix epoch.
@@ -61,9 +64,15 @@ impl TimeFilter {
 /// Microseconds since the Unix epoch, rounded down.
 fn of_text(text: &str) -> Option<i128> {
     let text = text.trim();
-    if let Ok(number) = text.parse::<f64>() {
-        return of_number(number);
+    let is_basic_date = text.len() == 8 && text.bytes().all(|byte| byte.is_ascii_digit());
+    match text.parse::<f64>() {
+        Ok(number) if !is_basic_date => of_number(number),
+        Ok(number) => of_notation(text).or_else(|| of_number(number)),
+        Err(_) => of_notation(text),
     }
+}
+
+fn of_notation(text: &str) -> Option<i128> {
     let zulu = ["UTC", "GMT"].iter().find_map(|zone| text.strip_suffix(zone));
     let text = match zulu {
         Some(text) => format!("{}Z", text.trim_end()),
@@ -83,7 +92,10 @@ fn of_number(number: f64) -> Option<i128> {
     if !number.is_finite() {
         return None;
     }
-    if (0.0..LAST_JULIAN_DAY).contains(&number) {
+    if (0.0..FIRST_JULIAN_DAY).contains(&number) {
+        return None;
+    }
+    if (FIRST_JULIAN_DAY..LAST_JULIAN_DAY).contains(&number) {
         return Some(((number - EPOCH_JULIAN_DAY) * 86_400.0 * MICROS).floor() as i128);
     }
     let seconds = [1.0, 1e3, 1e6, 1e9].iter().map(|unit| number / unit).find(|at| at.abs() < LAST_SECOND)?;
@@ -118,7 +130,9 @@ mod tests {
         ] {
             assert_eq!(of_text(text), Some(NOON), "{text}");
         }
-        assert_eq!(of_text("2024-02-29"), Some(NOON + 43_200_000_000 - 1));
+        for text in ["2024-02-29", "20240229"] {
+            assert_eq!(of_text(text), Some(NOON + 43_200_000_000 - 1), "{text}");
+        }
         assert_eq!(of_text("1969-12-31T23:59:59.9999999Z"), Some(-1));
         assert_eq!(of_number(-1.5), Some(-1_500_000));
     }
@@ -126,11 +140,13 @@ mod tests {
     #[test]
     fn what_is_no_time_is_kept_and_counted() {
         let mut filter = TimeFilter::new(0, 0);
-        for text in ["", "yesterday", "2024-13-01", "29.02.2024", "infinity", "2024-02-30 10:00:00", "NaN"] {
+        for text in
+            ["", "2024", "yesterday", "2024-13-01", "29.02.2024", "infinity", "2024-02-30 10:00:00", "NaN"]
+        {
             assert!(filter.keeps_text(text.as_bytes()), "{text}");
         }
         assert!(filter.keeps_text(b"\xff") && filter.keeps_unreadable() && filter.keeps_number(1e40));
-        assert_eq!(filter.unreadable, 10);
+        assert_eq!(filter.unreadable, 11);
         assert!(!filter.keeps_text(b"1969-12-31") && filter.keeps_text(b"1970-01-01"));
     }
 }

@@ -81,11 +81,21 @@ impl Export {
         Ok(Ended { outcome, metadata, replies: vec![self.trailer(summary)] })
     }
 
-    /// Opens all snapshots at once and before anything is read, so that they lie close together.
+    /// Opens all snapshots before anything is read, those of databases at once, so that they lie close together. Services
+    /// come last: a service ends a stream that nobody reads, and opening a database may take minutes (a copy).
     async fn open_sources(&self) -> Result<Opened> {
         let all = &self.context.sources;
-        let reads = self.plan.reads.iter();
-        let sources = try_join_all(reads.map(|(at, choice)| all.all()[*at].open(choice))).await?;
+        let reads = || self.plan.reads.iter().enumerate();
+        let of = |services: bool| {
+            let chosen = reads().filter(move |(_, (at, _))| all.all()[*at].is_service() == services);
+            chosen.map(|(place, (at, choice))| async move {
+                Ok::<_, Error>((place, all.all()[*at].open(choice).await?))
+            })
+        };
+        let mut sources: Vec<(usize, OpenSource)> = try_join_all(of(false)).await?;
+        sources.extend(try_join_all(of(true)).await?);
+        sources.sort_by_key(|(place, _)| *place);
+        let sources: Vec<_> = sources.into_iter().map(|(_, source)| source).collect();
         let assigned = match &self.plan.names {
             Some(names) => names.clone(),
             None => all.names_of(&sources)?,

@@ -109,6 +109,11 @@ impl Source {
         }
     }
 
+    /// Whether it is read through `strongroom.source.v1`.
+    pub(crate) fn is_service(&self) -> bool {
+        matches!(self, Self::Service(_))
+    }
+
     /// Fixes one moment for everything that is read.
     pub(crate) async fn open(&self, choice: &Choice) -> Result<OpenSource> {
         match self {

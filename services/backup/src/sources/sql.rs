@@ -57,23 +57,14 @@ impl SqlSource {
         self.config.optional.iter().flat_map(|group| &group.tables)
     }
 
-    /// An excluded table may have been dropped since the service started; only the check at start minds that.
+    /// Its tables now. An excluded table may have been dropped since the service started: only [`Self::check`] minds.
     pub(super) async fn list(&self) -> Result<Listing> {
-        let mut options = self.everything();
-        let tables = match list_tables(&self.url, &options).await {
-            Err(strongroom_tables::Error::Missing { .. }) => {
-                options.exclude.clear();
-                let mut tables = list_tables(&self.url, &options).await?;
-                tables.retain(|table| !self.config.exclude.contains(&table.name));
-                tables
-            }
-            tables => tables?,
-        };
-        Ok(self.listing(&tables))
+        Ok(self.listing(&list_tables(&self.url, &self.everything()).await?))
     }
 
     pub(super) async fn check(&self) -> Result<Listing> {
-        let tables = list_tables(&self.url, &self.everything()).await?;
+        let options = SnapshotOptions { exclude_must_exist: true, ..self.everything() };
+        let tables = list_tables(&self.url, &options).await?;
         self.check_named(&tables)?;
         Ok(self.listing(&tables))
     }
@@ -104,6 +95,7 @@ impl SqlSource {
         SnapshotOptions {
             source: config.name.clone(),
             exclude: config.exclude.clone(),
+            exclude_must_exist: false,
             only: None,
             temp_copy: config.temp_copy,
             schemas: config.schemas.clone(),

@@ -134,8 +134,8 @@ impl Connection {
         self.watched(polled, context)
     }
 
-    /// Has a part of the stream that waits end too, when the connection has to. Reading and writing both do: a peer that
-    /// takes no answer is not read from either.
+    /// Also ends a pending read or write when the connection must end: a peer that takes no answer is not read from
+    /// either.
     fn watched<T>(&mut self, polled: Poll<io::Result<T>>, context: &mut Context<'_>) -> Poll<io::Result<T>> {
         if polled.is_ready() || self.watch.is_none() {
             return polled;
@@ -179,6 +179,10 @@ impl AsyncRead for Connection {
         let polled = Pin::new(&mut self.stream).poll_read(context, buffer);
         if let Some(watch) = &mut self.watch {
             watch.missing = watch.missing.saturating_sub(buffer.filled().len() - before);
+        }
+        if self.has_greeted() && !self.unsent.is_empty() {
+            // Now, because a peer that speaks another protocol is closed next, and what it hears tells it so.
+            let _ = self.poll_unsent(context)?;
         }
         self.watched(polled, context)
     }

@@ -111,7 +111,8 @@ impl VirtualTable {
         has_content
             && !self.contentless
             && matches!(self.module.as_str(), "fts3" | "fts4" | "fts5")
-            && !inner.eq_ignore_ascii_case("content")
+            // `config` holds options that an application set, such as the ranking.
+            && !["content", "config"].iter().any(|kept| inner.eq_ignore_ascii_case(kept))
     }
 }
 
@@ -125,7 +126,12 @@ mod tests {
         let own = parse("CREATE VIRTUAL TABLE Notes USING fts5(body, prefix='2 3')");
         assert_eq!(own.inner("notes_content"), Some("content"));
         assert_eq!(own.inner("other_content"), None);
-        assert!(own.derives("idx", true) && !own.derives("content", true) && !own.derives("idx", false));
+        assert!(
+            own.derives("idx", true)
+                && !own.derives("content", true)
+                && !own.derives("config", true)
+                && !own.derives("idx", false)
+        );
         let none = parse("create virtual table Notes using \"FTS5\"(body, content = '')");
         assert!(!none.derives("idx", true));
         assert!(!parse("CREATE VIRTUAL TABLE Notes USING rtree(id, a, b)").derives("node", true));

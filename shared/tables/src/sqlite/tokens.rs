@@ -35,7 +35,7 @@ pub(super) fn tokens(sql: &str) -> Vec<Token> {
     while let Some(first) = rest.chars().next() {
         let (token, length) = match first {
             _ if rest.starts_with("--") => (None, rest.find('\n').unwrap_or(rest.len())),
-            _ if rest.starts_with("/*") => (None, rest.find("*/").map_or(rest.len(), |end| end + 2)),
+            _ if rest.starts_with("/*") => (None, rest[2..].find("*/").map_or(rest.len(), |end| end + 4)),
             '\'' | '"' | '`' => quoted(rest, first),
             '[' => {
                 let end = rest.find(']').unwrap_or(rest.len());

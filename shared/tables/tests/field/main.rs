@@ -52,5 +52,5 @@ fn everything() -> SnapshotOptions {
 
 fn excluding(tables: &[&str]) -> SnapshotOptions {
     let exclude = tables.iter().map(|name| (*name).to_owned()).collect();
-    SnapshotOptions { exclude, ..everything() }
+    SnapshotOptions { exclude, exclude_must_exist: true, ..everything() }
 }
