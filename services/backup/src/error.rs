@@ -87,6 +87,14 @@ pub enum Error {
         /// What was tried, or the answer's message.
         problem: String,
     },
+    /// A source took the connection and then said nothing.
+    #[error("source {name} did not list its tables within {seconds} s; see whether it hangs, then try again")]
+    SourceSilent {
+        /// The source's name.
+        name: String,
+        /// How long it had.
+        seconds: u64,
+    },
     /// A gRPC source refused or failed.
     #[error("source {name} could not be read: {}", source.message())]
     SourceFailed {
@@ -373,7 +381,7 @@ impl Error {
             Self::VaultRefused { .. } => (Code::Internal, "VAULT_REFUSED"),
             Self::VaultFailed { .. } => (Code::Internal, "VAULT_FAILED"),
             Self::Tables(error) => tables_shape(error),
-            Self::SourceAway { .. } => (Code::Unavailable, "SOURCE_UNAVAILABLE"),
+            Self::SourceAway { .. } | Self::SourceSilent { .. } => (Code::Unavailable, "SOURCE_UNAVAILABLE"),
             Self::SourceFailed { source, .. } => (source_code(source.code()), "SOURCE_FAILED"),
             Self::SourceProtocol { .. } => (Code::Internal, "SOURCE_PROTOCOL"),
             Self::TableTaken { .. } => (Code::FailedPrecondition, "TABLE_NAME_TAKEN"),

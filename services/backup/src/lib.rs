@@ -71,7 +71,8 @@ pub async fn serve(
         async move {
             let checking = async {
                 if !all_were_read {
-                    sources.check_until_all_were_read(shutdown.clone()).await;
+                    let reading = sources.check_until_all_were_read(shutdown.clone());
+                    shutdown.unless_begun(reading).await;
                 }
             };
             tokio::join!(unfinished.keep_closing(shutdown.clone()), checking);

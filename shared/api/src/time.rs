@@ -46,14 +46,15 @@ pub fn to_jiff(time: &prost_types::Timestamp) -> Option<Timestamp> {
     Timestamp::new(time.seconds, time.nanos).ok()
 }
 
-/// Microseconds of a length of time, rounded up: a length beyond a limit stays beyond it. `None` for a negative one, and
-/// for one whose parts are out of their range.
+/// Microseconds of a length of time of at most `longest` seconds, which the part below a microsecond counts against too;
+/// it is then cut off. `None` for a longer or negative one, and for one whose parts are out of their range.
 #[must_use]
-pub fn duration_micros(length: &prost_types::Duration) -> Option<i64> {
-    if length.seconds < 0 || !NANOS.contains(&length.nanos) {
+pub fn duration_micros(length: &prost_types::Duration, longest: i64) -> Option<i64> {
+    let is_valid = length.seconds >= 0 && NANOS.contains(&length.nanos);
+    if !is_valid || (length.seconds, length.nanos) > (longest, 0) {
         return None;
     }
-    length.seconds.checked_mul(MICROS)?.checked_add((i64::from(length.nanos) + 999) / 1000)
+    length.seconds.checked_mul(MICROS)?.checked_add(i64::from(length.nanos) / 1000)
 }
 
 #[cfg(test)]
@@ -97,10 +98,11 @@ mod tests {
 
     #[test]
     fn lengths_are_whole_and_not_negative() {
-        let length = |seconds, nanos| duration_micros(&prost_types::Duration { seconds, nanos });
+        let length = |seconds, nanos| duration_micros(&prost_types::Duration { seconds, nanos }, 10);
         assert_eq!(length(1, 500_000_000), Some(1_500_000));
         assert_eq!(length(0, 0), Some(0));
-        assert_eq!(length(1, 1), Some(1_000_001), "beyond a second");
+        assert_eq!((length(10, 0), length(10, 1)), (Some(10_000_000), None), "a nanosecond too long");
+        assert_eq!(length(9, 999_999_999), Some(9_999_999));
         for (seconds, nanos) in [(-1, 0), (0, -1), (0, 1_000_000_000), (i64::MAX, 0)] {
             assert_eq!(length(seconds, nanos), None, "{seconds} {nanos}");
         }

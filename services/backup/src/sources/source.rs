@@ -4,6 +4,7 @@
 //! at once.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use strongroom_archive::EncryptedColumn;
 use strongroom_archive::manifest::SourceRecord;
@@ -17,6 +18,9 @@ use super::naming::Inventory;
 use super::service::{ServiceSnapshot, ServiceSource};
 use super::sql::{ColumnCount, SqlSnapshot, SqlSource};
 use crate::error::{Error, Result};
+
+/// How long a source may take to list its tables: a SQLite file with generated columns is read through for that.
+const LISTING: Duration = Duration::from_secs(60);
 
 /// A configured source.
 pub(crate) enum Source {
@@ -92,21 +96,36 @@ impl Source {
     }
 
     /// Its tables as they are now.
+    ///
+    /// # Errors
+    /// Those of the source, and [`Error::SourceSilent`].
     pub(crate) async fn list(&self) -> Result<Listing> {
-        match self {
-            Self::Sql(source) => source.list().await,
-            Self::Service(source) => source.list().await,
-            Self::Files(source) => source.list(),
-        }
+        self.in_time(async {
+            match self {
+                Self::Sql(source) => source.list().await,
+                Self::Service(source) => source.list().await,
+                Self::Files(source) => source.list(),
+            }
+        })
+        .await
     }
 
     /// The check at start: as [`Self::list`], and what the configuration names must exist.
     pub(crate) async fn check(&self) -> Result<Listing> {
-        match self {
-            Self::Sql(source) => source.check().await,
-            Self::Service(source) => source.list().await,
-            Self::Files(source) => source.list(),
-        }
+        self.in_time(async {
+            match self {
+                Self::Sql(source) => source.check().await,
+                Self::Service(source) => source.list().await,
+                Self::Files(source) => source.list(),
+            }
+        })
+        .await
+    }
+
+    /// A peer that takes a connection and says nothing would otherwise hold up the start for ever.
+    async fn in_time<T>(&self, asked: impl Future<Output = Result<T>>) -> Result<T> {
+        let silent = || Error::SourceSilent { name: self.name().to_owned(), seconds: LISTING.as_secs() };
+        tokio::time::timeout(LISTING, asked).await.unwrap_or_else(|_| Err(silent()))
     }
 
     /// Whether it is read through `strongroom.source.v1`.

@@ -31,7 +31,7 @@ pub(super) fn grace(field: &'static str, given: Option<&Duration>) -> Result<i64
     const HOUR: i64 = 3_600;
     const DAYS_30: i64 = 30 * 24 * HOUR;
     let Some(given) = given else { return Ok(HOUR * 1_000_000) };
-    let micros = strongroom_api::time::duration_micros(given).filter(|micros| *micros <= DAYS_30 * 1_000_000);
+    let micros = strongroom_api::time::duration_micros(given, DAYS_30);
     micros.ok_or_else(|| Error::Field { field, problem: "must be between zero and 30 days".into() })
 }
 

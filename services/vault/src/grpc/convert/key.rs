@@ -12,8 +12,7 @@ use crate::store::{CensusRow, KeyRequestRow, KeyVersionRow, PinRow};
 pub(in crate::grpc) fn duration(field: &'static str, given: Option<&Duration>) -> Result<Option<i64>> {
     const TEN_YEARS: i64 = 3650 * 24 * 60 * 60;
     let Some(given) = given else { return Ok(None) };
-    let micros =
-        strongroom_api::time::duration_micros(given).filter(|micros| *micros <= TEN_YEARS * 1_000_000);
+    let micros = strongroom_api::time::duration_micros(given, TEN_YEARS);
     let refused = || Error::Field { field, problem: "must be a time span of at most ten years".into() };
     micros.map(Some).ok_or_else(refused)
 }
