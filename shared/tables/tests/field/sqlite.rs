@@ -130,6 +130,7 @@ async fn inner_tables_that_cannot_be_derived_are_exported() {
         "boxes_parent",
         "boxes_rowid",
         "notes_content",
+        "posts_config",
         "posts_content",
         "words_config",
         "words_data",
