@@ -95,7 +95,7 @@ pub async fn serve(
     let ended = server::serve(serving, shutdown.clone()).await;
     shutdown.begin();
     tokio::join!(exports.stop(), verifications.stop());
-    // It only waits for the shutdown, which has begun.
+    // The shutdown has begun, and ends both of its tasks.
     let _ = background.await;
     Ok(ended?)
 }

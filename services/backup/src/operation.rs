@@ -62,7 +62,7 @@ impl Operations {
     /// Starts an operation in a task of its own and returns what its client receives. `permit` is held until the client
     /// has everything.
     ///
-    /// `work` gets the way to the client, and a token that is cancelled when the operation ends for whatever
+    /// `work` gets the way to the client, and a token that is cancelled when the work ends for whatever
     /// reason: threads that it starts must heed it. The future that it returns is dropped when the client leaves,
     /// the deadline passes or the service stops.
     pub(crate) fn start<R, F>(

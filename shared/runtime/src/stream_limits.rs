@@ -37,7 +37,7 @@ const AHEAD: usize = 1;
 
 /// `source` within `limits`. When one is reached, `source` is dropped at once, and the client is told
 /// DEADLINE_EXCEEDED (reason `STREAM_LIMIT`, with `domain`) after what was waiting for it. Dropping the returned stream
-/// drops `source` too. At most one item is read ahead.
+/// drops `source` too. At most two items are read ahead.
 pub fn limited<T: Send + 'static>(
     source: impl Stream<Item = Result<T, Status>> + Send + 'static,
     limits: StreamLimits,

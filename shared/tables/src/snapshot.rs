@@ -22,7 +22,7 @@ enum Inner {
 ///
 /// # Errors
 /// [`Error::Unreachable`], [`Error::NoAnswer`] or [`Error::NotThere`] when there is no database;
-/// [`Error::Missing`] for names in `options` that do not exist; [`Error::Denied`],
+/// [`Error::Missing`] for schemas and tables to read that do not exist; [`Error::Denied`],
 /// [`Error::LockTimeout`] and [`Error::Vanished`] naming the table.
 pub async fn open_snapshot(url: &DatabaseUrl, options: &SnapshotOptions) -> Result<Snapshot> {
     let inner = match url.engine() {

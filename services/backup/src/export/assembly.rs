@@ -167,7 +167,7 @@ impl Export {
     }
 }
 
-/// Said of a source that the archive has nothing of.
+/// Reported for a source that is missing from the archive.
 const UNREAD: &str = "could not be read since the service started, so its tables were not considered when the tables \
     of later sources got their names; a table_prefix makes names independent of it";
 

@@ -10,8 +10,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::error::{Error, Result};
 
-/// Uploads of one caller, those among them whose archive waits or is read. The others' share cannot be taken with one
-/// token.
+/// Uploads per caller, including those that wait for verification or are being verified. One token cannot take the
+/// share of the others.
 const PER_CALLER: usize = 2;
 
 /// How uploads are limited.

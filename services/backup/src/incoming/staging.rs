@@ -25,7 +25,7 @@ pub(crate) struct Staged {
     pub(crate) sha256: String,
 }
 
-/// It is an age file in any case.
+/// An age file, or bytes that begin like one.
 pub(crate) struct StagedFile {
     pub(super) file: File,
     /// What opens it, where it came plain.

@@ -12,9 +12,9 @@ pub(crate) struct Kind {
     pub(crate) ended: &'static str,
     /// Replies that may wait for the client.
     pub(crate) queue: usize,
-    /// All of so many permits are taken.
+    /// The error when all permits, whose number it gets, are taken.
     pub(crate) busy: fn(usize) -> Error,
-    /// It took longer than so many seconds.
+    /// The error when it took longer than this number of seconds.
     pub(crate) too_long: fn(u64) -> Error,
     /// Its client took nothing for so many seconds.
     pub(crate) stalled: fn(u64) -> Error,

@@ -1,7 +1,8 @@
 //! Operations that a dead process left in the audit log without an end.
 //!
-//! A start closes what its instance left, before its first own operation: later it could not tell them apart. What
-//! other instances left is closed by age, at start and every hour, once no operation can be that old.
+//! At start-up, the operations that the previous process of this instance left are closed before the first new one
+//! begins; afterwards the two could not be told apart. Those of other instances are closed by age, at start-up and every
+//! hour, once no operation can be that old.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,7 +20,7 @@ const PERIOD: Duration = Duration::from_secs(3600);
 const FIRST_WAIT: Duration = Duration::from_millis(200);
 const LONGEST_WAIT: Duration = Duration::from_secs(10);
 
-/// Closes operations that nobody ends any more.
+/// Closes abandoned operations.
 pub(crate) struct Unfinished {
     vault: VaultClient,
     clock: Arc<dyn Clock>,

@@ -1,7 +1,8 @@
 //! Services that hand out their own tables through `strongroom.source.v1`, the vault among them.
 //!
 //! Each snapshot has a connection of its own: a reader that is slow for once fills that connection's window
-//! and nobody else's. What arrives is checked against the protocol, because the archive repeats it.
+//! and nobody else's. What arrives is checked against the protocol, because the archive
+//! repeats it; rows are counted by their line feeds and not parsed.
 
 use std::time::Duration;
 

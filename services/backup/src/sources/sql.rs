@@ -122,7 +122,7 @@ impl SqlSource {
         listing
     }
 
-    /// Tables and columns that the configuration names must exist, or they were mistyped.
+    /// Tables and encrypted columns that the configuration names must exist, or they were mistyped.
     fn check_named(&self, tables: &[TableSchema]) -> Result<()> {
         let name = &self.config.name;
         for group in &self.config.optional {

@@ -71,7 +71,7 @@ impl Pass {
         }
     }
 
-    /// Blocks until every entry was looked at. Feels a stop at each MiB, and at each row with sealed values.
+    /// Blocks until every entry was checked. Notices cancellation at each MiB, and at each row with sealed values.
     ///
     /// # Errors
     /// [`Error::ClientLeft`], [`Error::ClientSilent`], [`Error::Staging`], [`Error::RowTooLarge`],
@@ -125,7 +125,7 @@ impl Pass {
         self.processor.check()
     }
 
-    /// Tells how far it is, and feels a stop.
+    /// Reports progress, and notices cancellation.
     fn step(&mut self, bytes: u64) -> Result<()> {
         self.check()?;
         if self.told.elapsed() >= PROGRESS_INTERVAL {

@@ -10,7 +10,7 @@ use strongroom_api::backup::v1::verify_backup_response::{Message, Progress};
 use crate::error::{Error, Result};
 use crate::operation::Outlet;
 
-/// Tells how far the verification is. Clones count together.
+/// Reports a verification's progress. Clones count together.
 #[derive(Clone)]
 pub(super) struct Reporter {
     outlet: Outlet<VerifyBackupResponse>,
@@ -27,8 +27,8 @@ impl Reporter {
         Self { outlet, values: Arc::default(), stall, waited: Arc::default() }
     }
 
-    /// Waits until there is room for `message`. A client that takes one now and then would hold its turn for as long as
-    /// there are entries, and is not waited for again and again.
+    /// Waits until there is room for `message`. A client that reads only occasionally could hold its turn
+    /// indefinitely, so the waiting is limited in total.
     ///
     /// # Errors
     /// Those of [`Outlet::send`], and [`Error::ClientTakesSlowly`].
@@ -48,7 +48,7 @@ impl Reporter {
         self.progress(Progress { bytes_received: bytes as i64, ..Progress::default() });
     }
 
-    /// Tells how far it is, unless the client is slow.
+    /// Reports progress, unless the client is slow.
     pub(super) fn progress(&self, progress: Progress) {
         let progress = Progress { values: self.values.load(Ordering::Relaxed), ..progress };
         self.outlet.offer(VerifyBackupResponse { message: Some(Message::Progress(progress)) });

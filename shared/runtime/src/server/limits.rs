@@ -24,8 +24,8 @@ pub struct Limits {
     pub greeting: Duration,
     /// How long it may take for its first call.
     pub first_call: Duration,
-    /// When a connection is asked to end after its running calls, so that replicas behind one address share the load. A
-    /// tenth at random keeps the connections of a restarted service from ending together.
+    /// When a connection is asked to end after its running calls, so that replicas behind one address share the load. Up
+    /// to a tenth is added at random, once a process, so that replicas that start together do not end theirs together.
     pub connection_age: Duration,
     /// Calls at the same time on a connection.
     pub streams: u32,
@@ -63,7 +63,7 @@ fn connections(descriptors: Option<u64>) -> usize {
     usize::try_from(connections).unwrap_or(usize::MAX)
 }
 
-/// From 0 to 1, another one in each process. Nothing secret depends on it.
+/// From 0 to 1, another one at each call. Nothing secret depends on it.
 fn fraction() -> f64 {
     f64::from(RandomState::new().hash_one(0) as u32) / f64::from(u32::MAX)
 }

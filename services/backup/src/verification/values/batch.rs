@@ -44,7 +44,7 @@ impl Batch {
         self.items.push(item);
     }
 
-    /// Knows of a value already why it does not open.
+    /// Records a value that is known not to open, with the reason.
     pub(super) fn refuse(&mut self, location: ValueLocation, reason: &'static str) {
         self.refused.push((location, reason));
     }
