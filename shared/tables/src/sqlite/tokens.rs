@@ -80,8 +80,7 @@ mod tests {
 
     #[test]
     fn words_strings_and_comments_are_told_apart() {
-        let sql =
-            "CREATE/*x*/TABLE \"a \"\"b\" (c TEXT collate[my one], -- collate no\n d DEFAULT 'it''s', é$1)";
+        let sql = "CREATE/*x*/TABLE/*/ it's */ \"a \"\"b\" (c TEXT collate[my one], -- collate no\n d DEFAULT 'it''s', é$1)";
         let found: Vec<String> = tokens(sql).iter().map(|token| format!("{token:?}")).collect();
         let expected = "Word(\"CREATE\") Word(\"TABLE\") Quoted(\"a \\\"b\") Other('(') Word(\"c\") Word(\"TEXT\") \
             Word(\"collate\") Quoted(\"my one\") Other(',') Word(\"d\") Word(\"DEFAULT\") Quoted(\"it's\") Other(',') \
