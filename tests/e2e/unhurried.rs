@@ -6,6 +6,7 @@ use strongroom_api::backup::v1::export_backup_request::Seal;
 use strongroom_api::backup::v1::export_backup_response::Message;
 use strongroom_api::backup::v1::{ExportBackupRequest, ExportBackupResponse};
 use strongroom_runtime::client::{AuthorizedChannel, Bearer};
+use strongroom_runtime::rpc::Traced;
 use tonic::transport::Endpoint;
 
 /// The design's bound for the peak memory of the backup service above idle, whatever the tables hold (DESIGN: budgets).
@@ -26,7 +27,7 @@ pub(crate) async fn client(deployment: &Deployment) -> BackupServiceClient<Autho
     let endpoint = Endpoint::from_shared(deployment.admin.backup_url.clone()).unwrap();
     let endpoint = endpoint.initial_stream_window_size(WINDOW).initial_connection_window_size(WINDOW);
     let bearer = Bearer::new(&deployment.admin.token).unwrap();
-    BackupServiceClient::new(AuthorizedChannel::new(endpoint.connect().await.unwrap(), bearer))
+    BackupServiceClient::new(AuthorizedChannel::new(Traced::new(endpoint.connect().await.unwrap()), bearer))
 }
 
 /// All of it, not sealed.

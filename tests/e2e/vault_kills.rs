@@ -25,7 +25,7 @@ fn random_delay(at_most: Duration) -> Duration {
 fn client(admin: &Operator) -> CredentialServiceClient<AuthorizedChannel> {
     let target = Target { url: admin.vault_url.clone(), ..Target::default() };
     let bearer = Bearer::new(&admin.token).unwrap();
-    CredentialServiceClient::with_interceptor(target.channel().unwrap(), bearer)
+    CredentialServiceClient::new(target.authorized(bearer).unwrap())
 }
 
 /// Creates credentials whose secret says which one it is.

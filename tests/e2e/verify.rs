@@ -6,7 +6,7 @@ use e2e::{Deployment, Operator, source};
 use serde_json::{Value, json};
 use strongroom_api::vault::v1::crypto_service_client::CryptoServiceClient;
 use strongroom_api::vault::v1::{BatchEncryptRequest, EncryptRequest};
-use strongroom_runtime::client::{AuthorizedChannel, Bearer, Target};
+use strongroom_runtime::client::{Bearer, Target};
 use strongroom_testkit::TestDb;
 
 const SEAL: &str =
@@ -89,8 +89,7 @@ fn encrypt(operator: &Operator, items: Vec<EncryptRequest>) -> Vec<String> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let target = Target { url: operator.vault_url.clone(), ..Target::default() };
-        let channel =
-            AuthorizedChannel::new(target.channel().unwrap(), Bearer::new(&operator.token).unwrap());
+        let channel = target.authorized(Bearer::new(&operator.token).unwrap()).unwrap();
         let answer = CryptoServiceClient::new(channel).batch_encrypt(BatchEncryptRequest { items }).await;
         answer.unwrap().into_inner().results.into_iter().map(|result| result.ciphertext).collect()
     })

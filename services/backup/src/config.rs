@@ -11,6 +11,7 @@ use std::path::PathBuf;
 use serde::Deserialize;
 use strongroom_runtime::client::Target;
 use strongroom_runtime::server::TlsConfig;
+use strongroom_runtime::telemetry::{LogConfig, TelemetryConfig};
 
 pub(crate) use check::check;
 pub use secret_url::SourceUrl;
@@ -34,6 +35,12 @@ pub struct Config {
     /// `[seal]`: who opens the archives beside the vault.
     #[serde(default)]
     pub seal: SealConfig,
+    /// `[log]`.
+    #[serde(default)]
+    pub log: LogConfig,
+    /// `[telemetry]`.
+    #[serde(default)]
+    pub telemetry: TelemetryConfig,
 }
 
 /// The application that is backed up.

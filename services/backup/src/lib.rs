@@ -91,7 +91,9 @@ pub async fn serve(
     };
     let routes = Routes::new(BackupServiceServer::new(grpc).max_decoding_message_size(REQUEST_BYTES));
     let (tls, plaintext, limits) = (config.backup.tls, config.backup.plaintext, server::Limits::default());
-    let serving = Serve { listener, routes, services: SERVICES, authenticator, tls, plaintext, limits };
+    let metrics = Default::default();
+    let serving =
+        Serve { listener, routes, services: SERVICES, authenticator, tls, plaintext, limits, metrics };
     let ended = server::serve(serving, shutdown.clone()).await;
     shutdown.begin();
     tokio::join!(exports.stop(), verifications.stop());

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use clap::Parser;
 use strongroom_backup::{Config, Result, serve};
+use strongroom_runtime::process::Observed;
 use strongroom_runtime::{Shutdown, SystemClock, config, process, server};
 
 /// Reads databases and the vault, and streams archives of them.
@@ -18,11 +19,15 @@ struct Arguments {
 }
 
 fn main() -> ExitCode {
-    process::run(run(Arguments::parse()))
+    let arguments = Arguments::parse();
+    process::run(|| Ok(config::load(arguments.config.as_deref())?), observed, run)
 }
 
-async fn run(arguments: Arguments) -> Result<()> {
-    let config: Config = config::load(arguments.config.as_deref())?;
+fn observed(config: &Config) -> Observed {
+    Observed { name: "strongroom-backup", log: config.log.clone(), telemetry: config.telemetry.clone() }
+}
+
+async fn run(config: Config) -> Result<()> {
     let shutdown = Shutdown::on_signal();
     let backup = &config.backup;
     let listener = server::listen(backup.listen, backup.tls.as_ref(), backup.plaintext).await?;

@@ -15,7 +15,6 @@ use strongroom_api::vault::v1::seal_service_client::SealServiceClient;
 use strongroom_api::vault::v1::token_service_client::TokenServiceClient;
 use strongroom_runtime::client::{AuthorizedChannel, Bearer, Target};
 use strongroom_runtime::secret_file;
-use tonic::service::interceptor::InterceptedService;
 use tonic::{Request, Response, Status};
 
 use crate::error::CallFailed;
@@ -155,7 +154,7 @@ impl Connection {
     /// # Errors
     /// When the address is none, or a certificate cannot be read.
     pub(crate) fn new(service: Service, target: &Target, token: Bearer) -> Result<Self> {
-        let channel = InterceptedService::new(target.channel()?, token);
+        let channel = target.authorized(token)?;
         Ok(Self { service, url: target.url.clone(), channel })
     }
 

@@ -55,6 +55,13 @@ impl fmt::Display for Failure {
     }
 }
 
+/// What keeps the process itself from running.
+impl From<strongroom_runtime::Error> for Failure {
+    fn from(error: strongroom_runtime::Error) -> Self {
+        Self { sentence: indented(&error.to_string()), code: 1 }
+    }
+}
+
 /// The end of a command as the process reports it. A reader that has seen enough (`| head`) is no failure.
 pub(crate) fn for_the_operator(result: anyhow::Result<()>) -> Result<(), Failure> {
     match result {

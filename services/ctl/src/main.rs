@@ -18,7 +18,10 @@ mod time;
 use std::process::ExitCode;
 
 use clap::Parser as _;
-use strongroom_runtime::process;
+use serde::Deserialize;
+use strongroom_runtime::config;
+use strongroom_runtime::process::{self, Observed};
+use strongroom_runtime::telemetry::{LogConfig, TelemetryConfig};
 
 use crate::cli::{Cli, Command};
 
@@ -35,16 +38,28 @@ fn main() -> ExitCode {
             return ExitCode::from(WRONG_USAGE);
         }
     };
-    if !matches!(cli.command, Command::Dev(_)) {
-        silence_logs();
-    }
+    let observed = observed(&cli);
     let main = async move { error::for_the_operator(commands::run(cli).await) };
-    process::run_with_code(main, error::Failure::code)
+    process::run_with_code(observed, main, error::Failure::code)
 }
 
-/// Only `dev` is a server, whose log belongs on a terminal. `STRONGROOM_LOG` shows it for the others too.
-fn silence_logs() {
-    if std::env::var_os("STRONGROOM_LOG").is_none() {
-        let _ = tracing::subscriber::set_global_default(tracing::subscriber::NoSubscriber::new());
+/// Only `dev` is a server, whose log belongs on a terminal. `STRONGROOM_LOG` shows it for the others too. A command's
+/// own trace, where there is a collector, is recorded always.
+fn observed(cli: &Cli) -> Observed {
+    if let Command::Dev(dev) = &cli.command {
+        // A file that cannot be read is refused by `dev` itself.
+        let Sections { log, telemetry } = config::load(dev.config.as_deref()).unwrap_or_default();
+        return Observed { name: "strongroom-dev", log, telemetry };
     }
+    let log = LogConfig { level: "off".to_owned(), ..LogConfig::default() };
+    let telemetry = TelemetryConfig { sampling: 1.0, ..TelemetryConfig::default() };
+    Observed { name: "strongroom", log, telemetry }
+}
+
+/// Of the configuration of `dev`.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Sections {
+    log: LogConfig,
+    telemetry: TelemetryConfig,
 }

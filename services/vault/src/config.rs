@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use serde::Deserialize;
 use strongroom_runtime::server::TlsConfig;
+use strongroom_runtime::telemetry::{LogConfig, TelemetryConfig};
 
 /// The sections that the vault reads. [`strongroom_runtime::config`] skips those of other processes and refuses unknown
 /// ones.
@@ -13,6 +14,12 @@ pub struct ConfigFile {
     /// `[vault]`.
     #[serde(default)]
     pub vault: VaultConfig,
+    /// `[log]`.
+    #[serde(default)]
+    pub log: LogConfig,
+    /// `[telemetry]`.
+    #[serde(default)]
+    pub telemetry: TelemetryConfig,
 }
 
 /// The section `[vault]`.

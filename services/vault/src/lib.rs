@@ -48,6 +48,7 @@ pub async fn serve(
         tls: config.tls,
         plaintext: config.plaintext,
         limits: Limits::default(),
+        metrics: Default::default(),
     };
     server::serve(serve, shutdown).await?;
     while background.join_next().await.is_some() {}

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::Parser;
+use strongroom_runtime::process::Observed;
 use strongroom_runtime::{Shutdown, SystemClock, config, process, server};
 use strongroom_vault::{ConfigFile, Error};
 
@@ -12,18 +13,21 @@ use strongroom_vault::{ConfigFile, Error};
 #[derive(Parser)]
 #[command(version)]
 struct Options {
-    /// A TOML file; STRONGROOM_VAULT__<KEY> overrides a key of its [vault] section.
+    /// A TOML file; STRONGROOM_<SECTION>__<KEY> overrides a key of it.
     #[arg(long, short)]
     config: Option<PathBuf>,
 }
 
 fn main() -> ExitCode {
     let options = Options::parse();
-    process::run(run(options))
+    process::run(|| Ok(config::load(options.config.as_deref())?), observed, run)
 }
 
-async fn run(options: Options) -> Result<(), Error> {
-    let file: ConfigFile = config::load(options.config.as_deref())?;
+fn observed(file: &ConfigFile) -> Observed {
+    Observed { name: "strongroom-vault", log: file.log.clone(), telemetry: file.telemetry.clone() }
+}
+
+async fn run(file: ConfigFile) -> Result<(), Error> {
     let vault = &file.vault;
     let listener = server::listen(vault.listen, vault.tls.as_ref(), vault.plaintext).await?;
     strongroom_vault::serve(file.vault, listener, Arc::new(SystemClock), Shutdown::on_signal()).await

@@ -16,7 +16,7 @@ use crate::selectors::Selectors;
 use crate::server::connections::Peer;
 use crate::status::status;
 use crate::strangers::Strangers;
-use crate::trace::trace_id;
+use crate::telemetry::trace_id;
 
 /// Who a token stands for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -167,6 +167,7 @@ where
                         if let Some(peer) = &peer {
                             peer.authenticated();
                         }
+                        tracing::Span::current().record("strongroom.principal", caller.principal.id.as_str());
                         request.extensions_mut().insert(caller)
                     }
                     Err(status) => {
@@ -187,7 +188,7 @@ async fn admit(authenticator: &dyn Authenticator, headers: &HeaderMap, path: &st
     let Some(principal) = authenticator.authenticate(token).await? else {
         return Err(unauthenticated("the token is unknown, expired or revoked"));
     };
-    let caller = Caller { principal, trace_id: trace_id(headers) };
+    let caller = Caller { principal, trace_id: trace_id() };
     if path.starts_with("/grpc.reflection.") {
         return Ok(caller);
     }

@@ -12,6 +12,7 @@ use tonic::{Request, Status};
 
 use crate::error::{Error, Result};
 use crate::plaintext;
+use crate::rpc::Traced;
 use crate::secret_file;
 
 /// Receiving windows: the receiver's window bounds a download (window ÷ round trip).
@@ -37,9 +38,17 @@ pub struct Target {
 }
 
 /// A channel that puts a token on each call.
-pub type AuthorizedChannel = InterceptedService<Channel, Bearer>;
+pub type AuthorizedChannel = InterceptedService<Traced<Channel>, Bearer>;
 
 impl Target {
+    /// [`Self::channel`], with `bearer` on each call and in the trace of whoever calls.
+    ///
+    /// # Errors
+    /// Those of [`Self::channel`].
+    pub fn authorized(&self, bearer: Bearer) -> Result<AuthorizedChannel> {
+        Ok(InterceptedService::new(Traced::new(self.channel()?), bearer))
+    }
+
     /// A channel that connects at its first call and again whenever it must.
     ///
     /// # Errors

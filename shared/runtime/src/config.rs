@@ -12,8 +12,8 @@ use serde::de::{DeserializeOwned, IgnoredAny};
 
 use crate::error::{Error, Result};
 
-/// The sections of a configuration file, for every process. Nothing reads `log`: levels are set by `STRONGROOM_LOG`.
-pub const SECTIONS: [&str; 6] = ["app", "backup", "log", "seal", "sources", "vault"];
+/// The sections of a configuration file, for every process.
+pub const SECTIONS: [&str; 7] = ["app", "backup", "log", "seal", "sources", "telemetry", "vault"];
 
 /// Reads `file` (nothing when `None`) and the process's environment into `T`, whose fields are sections.
 ///
@@ -66,9 +66,6 @@ fn overrides(environment: impl Iterator<Item = (String, String)>) -> Environment
 fn check_sections(config: &Config) -> Result<(), String> {
     let sections: BTreeMap<String, IgnoredAny> =
         config.clone().try_deserialize().map_err(|error| error.to_string())?;
-    if sections.contains_key("log") {
-        tracing::warn!("the section [log] has no effect; STRONGROOM_LOG selects log levels");
-    }
     match sections.keys().find(|name| !SECTIONS.contains(&name.as_str())) {
         Some(name) => Err(format!("unknown field `{name}`; the sections are {}", SECTIONS.join(", "))),
         None => Ok(()),

@@ -1,4 +1,5 @@
-//! What every process of Strongroom does: configuration, logs, the clock, authentication, serving, stopping.
+//! What every process of Strongroom does: configuration, logs and traces, the clock, authentication, serving,
+//! stopping.
 //!
 //! A service hands in its routes and who may call them; everything that two services would write twice is
 //! here. Nothing in this crate knows a table or a key.
@@ -8,10 +9,11 @@ pub mod client;
 pub mod clock;
 pub mod config;
 mod error;
-mod logs;
+pub mod metrics;
 mod plaintext;
 mod printable;
 pub mod process;
+pub mod rpc;
 pub mod secret_file;
 mod selectors;
 pub mod server;
@@ -19,7 +21,7 @@ pub mod shutdown;
 pub mod status;
 mod strangers;
 pub mod stream_limits;
-pub mod trace;
+pub mod telemetry;
 
 pub use auth::{Authenticator, Caller, Principal};
 pub use clock::{Clock, SystemClock};

@@ -10,27 +10,57 @@ use std::process::ExitCode;
 
 use rustix::process::{Resource, Rlimit, setrlimit};
 
-use crate::logs;
 use crate::printable::printable_lines;
+use crate::telemetry::{self, LogConfig, TelemetryConfig};
 
-/// Runs `main` to its end. An error is printed in one sentence and makes the exit code 1.
-pub fn run<E: std::fmt::Display>(main: impl Future<Output = Result<(), E>>) -> ExitCode {
-    run_with_code(main, |_| 1)
+/// How a process names itself and what it says about itself.
+#[derive(Debug, Clone)]
+pub struct Observed {
+    /// The program, in traces.
+    pub name: &'static str,
+    /// Its logs.
+    pub log: LogConfig,
+    /// Its traces.
+    pub telemetry: TelemetryConfig,
 }
 
-/// The same where the error has its exit code.
-pub fn run_with_code<E: std::fmt::Display>(
+/// Runs a service to its end: reads its configuration, then `main`. An error is printed in one sentence and makes the
+/// exit code 1.
+pub fn run<C, E, F>(
+    load: impl FnOnce() -> Result<C, E>,
+    observed: impl FnOnce(&C) -> Observed,
+    main: impl FnOnce(C) -> F,
+) -> ExitCode
+where
+    E: std::fmt::Display + From<crate::Error>,
+    F: Future<Output = Result<(), E>>,
+{
+    match load() {
+        Ok(config) => run_with_code(observed(&config), main(config), |_| 1),
+        Err(error) => failed(&error, 1),
+    }
+}
+
+/// Runs `main` to its end, where an error has its exit code.
+pub fn run_with_code<E: std::fmt::Display + From<crate::Error>>(
+    observed: Observed,
     main: impl Future<Output = Result<(), E>>,
     code: impl Fn(&E) -> u8,
 ) -> ExitCode {
     install_tls_provider();
-    logs::init();
-    harden();
+    let hardened = harden();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return failed(&error, 1),
     };
-    match runtime.block_on(main) {
+    let ended = runtime.block_on(async {
+        let telemetry = telemetry::start(observed.name, &observed.log, &observed.telemetry)?;
+        hardened.iter().for_each(|problem| tracing::warn!("{problem}"));
+        let ended = main.await;
+        telemetry.stop().await;
+        ended
+    });
+    match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => failed(&error, code(&error)),
     }
@@ -43,25 +73,26 @@ pub fn install_tls_provider() {
 }
 
 /// Before there are threads: each inherits `no_new_privs` from the one that starts it. A kernel or sandbox that
-/// refuses is worth a line, not an end: the service is no weaker than without it.
-fn harden() {
+/// refuses is worth a line, not an end: the service is no weaker than without it. Returns these lines.
+fn harden() -> Vec<String> {
+    let mut problems = Vec::new();
+    let mut expect = |problem: &str, result: rustix::io::Result<()>| {
+        if let Err(error) = result {
+            problems.push(format!("{problem}: {error}"));
+        }
+    };
     let nothing = Rlimit { current: Some(0), maximum: Some(0) };
-    warn_unless("core dumps cannot be limited", setrlimit(Resource::Core, nothing));
+    expect("core dumps cannot be limited", setrlimit(Resource::Core, nothing));
     #[cfg(target_os = "linux")]
     {
         use rustix::process::{DumpableBehavior, set_dumpable_behavior};
         // A limit of 0 does not hold for a kernel that pipes dumps to a program; this does.
         let dumpable = set_dumpable_behavior(DumpableBehavior::NotDumpable);
-        warn_unless("core dumps and ptrace cannot be refused", dumpable);
+        expect("core dumps and ptrace cannot be refused", dumpable);
         let privileges = rustix::thread::set_no_new_privs(true);
-        warn_unless("new privileges cannot be refused", privileges);
+        expect("new privileges cannot be refused", privileges);
     }
-}
-
-fn warn_unless(problem: &str, result: rustix::io::Result<()>) {
-    if let Err(error) = result {
-        tracing::warn!(%error, "{problem}");
-    }
+    problems
 }
 
 #[expect(clippy::print_stderr, reason = "the operator reads it there, also without logs")]

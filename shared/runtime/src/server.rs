@@ -6,7 +6,6 @@ pub(crate) mod connections;
 mod framing;
 mod incoming;
 mod limits;
-mod methods;
 mod receiving;
 
 use std::net::SocketAddr;
@@ -22,7 +21,9 @@ use tonic_health::ServingStatus;
 
 use crate::auth::{AuthLayer, Authenticator};
 use crate::error::{Error, Result};
+use crate::metrics;
 use crate::plaintext;
+use crate::rpc::ObserveLayer;
 use crate::secret_file;
 use crate::shutdown::{DRAIN, Shutdown};
 use budget::Budget;
@@ -62,6 +63,8 @@ pub struct Serve {
     pub plaintext: bool,
     /// What callers may take.
     pub limits: Limits,
+    /// Where its calls are counted.
+    pub metrics: metrics::Rpc,
 }
 
 /// Binds `address`, which must be loopback unless there is `tls` or `plaintext` is allowed.
@@ -99,6 +102,7 @@ pub async fn serve(serve: Serve, shutdown: Shutdown) -> Result<()> {
     let connections = Connections::new(serve.limits.connections);
     let receiving = receiving(&serve.limits, serve.authenticator.domain());
     let serving = server
+        .layer(ObserveLayer { metrics: serve.metrics })
         .layer(AuthLayer::new(serve.authenticator))
         .layer(receiving)
         .add_routes(routes)

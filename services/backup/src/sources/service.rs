@@ -17,7 +17,6 @@ use strongroom_archive::{AadTemplate, EncryptedColumn};
 use strongroom_runtime::client::{AuthorizedChannel, Bearer, Target};
 use strongroom_tables::Block;
 use tokio::sync::mpsc;
-use tonic::service::interceptor::InterceptedService;
 use tonic::{Request, Status, Streaming};
 
 use super::listing::{Choice, ListedTable, Listing};
@@ -114,7 +113,7 @@ impl ServiceSource {
     }
 
     fn client(&self) -> Result<SourceServiceClient<AuthorizedChannel>> {
-        let channel = InterceptedService::new(self.target.channel()?, self.bearer.clone());
+        let channel = self.target.authorized(self.bearer.clone())?;
         Ok(SourceServiceClient::new(channel).max_decoding_message_size(MESSAGE_BYTES))
     }
 

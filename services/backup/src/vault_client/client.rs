@@ -9,7 +9,6 @@ use strongroom_api::vault::v1::key_service_client::KeyServiceClient;
 use strongroom_api::vault::v1::seal_service_client::SealServiceClient;
 use strongroom_api::vault::v1::token_service_client::TokenServiceClient;
 use strongroom_runtime::client::{AuthorizedChannel, Bearer, Target};
-use tonic::service::interceptor::InterceptedService;
 use tonic::{Code, Request, Status};
 
 use crate::error::{Error, Result};
@@ -36,7 +35,7 @@ impl VaultClient {
     /// # Errors
     /// [`Error::Runtime`] for an unusable address or certificate.
     pub(crate) fn create(target: &Target, bearer: &Bearer) -> Result<Self> {
-        let channel = InterceptedService::new(target.channel()?, bearer.clone());
+        let channel = target.authorized(bearer.clone())?;
         Ok(Self {
             url: target.url.as_str().into(),
             audit: AuditServiceClient::new(channel.clone()),

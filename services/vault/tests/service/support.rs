@@ -14,7 +14,6 @@ use strongroom_testkit::{ManualClock, TestDb, requests, write_private};
 use strongroom_vault::VaultConfig;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
-use tonic::service::interceptor::InterceptedService;
 use tonic::transport::Channel;
 
 pub(crate) use clients::Clients;
@@ -111,13 +110,16 @@ impl TestVault {
         self.database.number(sql)
     }
 
+    fn target(&self) -> Target {
+        Target { url: format!("http://{}", self.address), ..Target::default() }
+    }
+
     pub(crate) fn channel(&self) -> Channel {
-        let target = Target { url: format!("http://{}", self.address), ..Target::default() };
-        target.channel().unwrap()
+        self.target().channel().unwrap()
     }
 
     pub(crate) fn authorized(&self, token: &str) -> AuthorizedChannel {
-        InterceptedService::new(self.channel(), Bearer::new(token).unwrap())
+        self.target().authorized(Bearer::new(token).unwrap()).unwrap()
     }
 
     pub(crate) fn clients(&self, token: &str) -> Clients {

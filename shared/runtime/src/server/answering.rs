@@ -14,7 +14,7 @@ use tonic::Status;
 use tonic::body::Body;
 
 use super::budget::{CALL, Charge};
-use super::methods::Shape;
+use crate::rpc::Shape;
 
 /// An answer's body, with what its call is charged.
 pub(super) struct Answering {

@@ -20,8 +20,8 @@ use super::answering::Answering;
 use super::budget::{Budget, CALL, Charge};
 use super::connections::Peer;
 use super::framing::{Event, Framing};
-use super::methods::{Shape, shape_of};
 use crate::auth::Caller;
+use crate::rpc::{Shape, shape_of};
 use crate::status::status;
 
 /// Bytes of a stream that wait in the transport for a handler that is busy. The receiver's window limits the sender:

@@ -20,7 +20,6 @@ use strongroom_runtime::{Authenticator, Caller, Principal, Selectors, Shutdown};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tonic::service::Routes;
-use tonic::service::interceptor::InterceptedService;
 use tonic::{Response, Status, Streaming, async_trait};
 
 /// Serves until it is dropped.
@@ -61,7 +60,16 @@ impl Server {
         let source = Source { gate: Arc::clone(&gate), answer: Arc::clone(&answer) };
         let routes = Routes::new(SourceServiceServer::new(source));
         let (services, authenticator) = (&["strongroom.source.v1.SourceService"], Arc::new(Everybody));
-        let serving = Serve { listener, routes, services, authenticator, tls, plaintext: false, limits };
+        let serving = Serve {
+            listener,
+            routes,
+            services,
+            authenticator,
+            tls,
+            plaintext: false,
+            limits,
+            metrics: Default::default(),
+        };
         let ended = serve(serving, shutdown.clone());
         tokio::spawn(async move { ended.await.unwrap() });
         Self { address, shutdown, gate, answer }
@@ -70,7 +78,7 @@ impl Server {
     /// A client that behaves, with a connection of its own.
     pub(crate) fn client(&self, token: &str) -> SourceServiceClient<AuthorizedChannel> {
         let target = Target { url: format!("http://{}", self.address), ..Target::default() };
-        let channel = InterceptedService::new(target.channel().unwrap(), Bearer::new(token).unwrap());
+        let channel = target.authorized(Bearer::new(token).unwrap()).unwrap();
         SourceServiceClient::new(channel)
     }
 

@@ -16,6 +16,7 @@ use strongroom_api::vault::v1::AuditEvent;
 use strongroom_backup::{Config, Error, serve};
 use strongroom_crypto::Token;
 use strongroom_runtime::client::{AuthorizedChannel, Bearer};
+use strongroom_runtime::rpc::Traced;
 use strongroom_runtime::{Shutdown, SystemClock};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
@@ -103,7 +104,7 @@ impl Service {
             .initial_connection_window_size(65_535)
             .connect_lazy();
         let bearer = Bearer::new(token.expose()).unwrap();
-        BackupServiceClient::new(InterceptedService::new(channel, bearer))
+        BackupServiceClient::new(InterceptedService::new(Traced::new(channel), bearer))
     }
 
     /// Waits for the event that ends an export.

@@ -1,4 +1,4 @@
-//! How many messages a method takes and gives. The protos say so.
+//! The methods that a server knows: their names, and how many messages each takes and gives. The protos say so.
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
@@ -8,23 +8,42 @@ use prost_types::FileDescriptorSet;
 
 /// Whether each side sends a stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct Shape {
-    pub(super) client_streams: bool,
-    pub(super) server_streams: bool,
+pub(crate) struct Shape {
+    pub(crate) client_streams: bool,
+    pub(crate) server_streams: bool,
 }
 
+/// The name of every method that is not known: whoever calls chooses it, and it must not become a label.
+pub const OTHER: &str = "_OTHER";
+
+/// Of the two versions of reflection, whose descriptors are not published.
+const REFLECTION: [&str; 2] = [
+    "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
+    "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
+];
+
+/// By path: `/package.Service/Method`.
 static SHAPES: LazyLock<HashMap<String, Shape>> = LazyLock::new(|| {
+    let both = Shape { client_streams: true, server_streams: true };
+    let reflection = REFLECTION.iter().map(|path| ((*path).to_owned(), both));
     let sets = [strongroom_api::DESCRIPTORS, tonic_health::pb::FILE_DESCRIPTOR_SET];
-    sets.into_iter().flat_map(shapes).collect()
+    sets.into_iter().flat_map(shapes).chain(reflection).collect()
 });
 
-/// The shape of the method at `path`. The one method of reflection has streams on both sides; its descriptors are not
-/// published.
-pub(super) fn shape_of(path: &str) -> Shape {
-    if path.starts_with("/grpc.reflection.") {
-        return Shape { client_streams: true, server_streams: true };
-    }
+/// The shape of the method at `path`; that of a unary one where it is not known.
+pub(crate) fn shape_of(path: &str) -> Shape {
     SHAPES.get(path).copied().unwrap_or_default()
+}
+
+/// The method at `path`, as `package.Service/Method`, or [`OTHER`].
+#[must_use]
+pub fn method_of(path: &str) -> &'static str {
+    SHAPES.get_key_value(path).map_or(OTHER, |(known, _)| &known[1..])
+}
+
+/// Every method that is known, without an order, and [`OTHER`].
+pub fn methods() -> impl Iterator<Item = &'static str> {
+    SHAPES.keys().map(|path| &path[1..]).chain([OTHER])
 }
 
 fn shapes(descriptors: &[u8]) -> Vec<(String, Shape)> {
@@ -59,6 +78,9 @@ mod tests {
             ("/grpc.health.v1.Health/Watch", false, true),
         ] {
             assert_eq!(shape_of(path), Shape { client_streams, server_streams }, "{path}");
+            assert_eq!(method_of(path), &path[1..]);
         }
+        assert_eq!((shape_of("/x.Y/Z"), method_of("/x.Y/Z")), (Shape::default(), OTHER));
+        assert_eq!(method_of(""), OTHER);
     }
 }

@@ -1,0 +1,95 @@
+//! A client's channel that passes the trace on, and records each call in it.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use http::{Request, Response};
+use tonic::Code;
+use tonic::body::Body;
+use tracing::{Instrument as _, Span};
+
+use super::ending::at_end;
+use super::methods::method_of;
+use super::server::code_name;
+use crate::telemetry::{CALL, write_context};
+
+/// `S` with a span for each call of a trace that is recorded.
+#[derive(Debug, Clone)]
+pub struct Traced<S>(S);
+
+impl<S> Traced<S> {
+    /// Around `channel`.
+    pub fn new(channel: S) -> Self {
+        Self(channel)
+    }
+}
+
+impl<S> tower::Service<Request<Body>> for Traced<S>
+where
+    S: tower::Service<Request<Body>, Response = Response<Body>>,
+    S::Future: Send + 'static,
+{
+    type Response = Response<Body>;
+    type Error = S::Error;
+    type Future = Pin<Box<dyn Future<Output = Result<Response<Body>, S::Error>> + Send>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.0.poll_ready(context)
+    }
+
+    fn call(&mut self, mut request: Request<Body>) -> Self::Future {
+        let call = Call { span: span(method_of(request.uri().path())), ended: false };
+        call.span.in_scope(|| write_context(request.headers_mut()));
+        let answer = self.0.call(request).instrument(call.span.clone());
+        Box::pin(async move {
+            match answer.await {
+                Ok(response) => Ok(at_end(response, move |code| call.end(code))),
+                Err(error) => {
+                    call.end(Code::Unavailable);
+                    Err(error)
+                }
+            }
+        })
+    }
+}
+
+fn span(method: &'static str) -> Span {
+    tracing::info_span!(
+        target: CALL,
+        "call",
+        otel.name = method,
+        otel.kind = "client",
+        otel.status_code = tracing::field::Empty,
+        rpc.system.name = "grpc",
+        rpc.method = method,
+        rpc.response.status_code = tracing::field::Empty,
+    )
+}
+
+/// A call until its end.
+struct Call {
+    span: Span,
+    ended: bool,
+}
+
+impl Call {
+    fn end(mut self, code: Code) {
+        self.record(code);
+    }
+
+    fn record(&mut self, code: Code) {
+        if std::mem::replace(&mut self.ended, true) {
+            return;
+        }
+        self.span.record("rpc.response.status_code", code_name(code));
+        if code != Code::Ok {
+            self.span.record("otel.status_code", "ERROR");
+        }
+    }
+}
+
+impl Drop for Call {
+    fn drop(&mut self) {
+        self.record(Code::Cancelled);
+    }
+}

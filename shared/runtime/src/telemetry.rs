@@ -1,0 +1,145 @@
+//! What a process says about itself while it runs: logs, and traces in the form of OpenTelemetry.
+//!
+//! One subscriber for the process. Events become log lines; spans of the targets [`CALL`] and [`ROOT`] become spans of
+//! a trace, and nothing else does. Whether a trace is recorded is decided once, where it enters the process, and the
+//! decision travels as the sampled flag of the OpenTelemetry context: a span in a trace that is not recorded costs the
+//! look at that flag, and without a collector not even that.
+
+mod context;
+mod exporter;
+mod logs;
+mod sampling;
+mod statements;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use opentelemetry::trace::TraceContextExt as _;
+use opentelemetry_sdk::trace::SdkTracerProvider;
+use serde::Deserialize;
+use tracing::Metadata;
+use tracing::level_filters::LevelFilter;
+use tracing::subscriber::Interest;
+use tracing_subscriber::filter::dynamic_filter_fn;
+use tracing_subscriber::layer::{Context, Filter, SubscriberExt as _};
+use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{Layer, Registry};
+
+use crate::client::Target;
+use crate::error::{Error, Result};
+pub use context::{inherited, read_context, trace_id, write_context};
+pub use logs::{LogConfig, LogFormat};
+pub(crate) use sampling::begins_trace;
+
+/// Target of spans inside of a trace.
+pub const CALL: &str = "strongroom::call";
+/// Target of spans that begin a trace which is recorded.
+pub const ROOT: &str = "strongroom::root";
+
+/// How long the last spans may take to leave when the process ends.
+const LAST_SPANS: Duration = Duration::from_secs(2);
+
+/// The section `[telemetry]`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct TelemetryConfig {
+    /// A collector that takes OTLP over gRPC: `http://HOST:4317`. Without it, `OTEL_EXPORTER_OTLP_ENDPOINT` of the
+    /// environment; without both, nothing is traced.
+    pub otlp_endpoint: Option<String>,
+    /// Certificate authorities of the collector, PEM; the system's when absent.
+    pub ca_file: Option<PathBuf>,
+    /// Whether an `http://` endpoint may lead to another machine.
+    pub plaintext: bool,
+    /// The part of calls that is traced, 0 to 1, of those that do not come with a trace. A caller's trace is recorded
+    /// when the caller records it.
+    pub sampling: f64,
+}
+
+impl Default for TelemetryConfig {
+    fn default() -> Self {
+        Self { otlp_endpoint: None, ca_file: None, plaintext: false, sampling: 0.1 }
+    }
+}
+
+impl TelemetryConfig {
+    fn target(&self) -> Option<Target> {
+        let from_environment = || std::env::var("OTEL_EXPORTER_OTLP_ENDPOINT").ok();
+        let url = self.otlp_endpoint.clone().or_else(from_environment).filter(|url| !url.is_empty())?;
+        let (ca_file, plaintext) = (self.ca_file.clone(), self.plaintext);
+        Some(Target { url, ca_file, plaintext, ..Target::default() })
+    }
+
+    fn check(&self) -> Result<()> {
+        if (0.0..=1.0).contains(&self.sampling) {
+            return Ok(());
+        }
+        Err(Error::Config(format!("telemetry.sampling is {}; it must be from 0 to 1", self.sampling)))
+    }
+}
+
+/// The running telemetry of a process. The spans that wait leave when [`Telemetry::stop`] is called.
+#[must_use = "the last spans leave when it is stopped"]
+pub struct Telemetry(Option<SdkTracerProvider>);
+
+/// Starts logs, and traces where there is a collector, for the program `name`. Within the async runtime.
+///
+/// # Errors
+/// [`Error::Config`] and [`Error::Transport`] naming the key that cannot be used.
+pub fn start(name: &'static str, log: &LogConfig, config: &TelemetryConfig) -> Result<Telemetry> {
+    config.check()?;
+    let logs = logs::layer(log)?;
+    let Some(target) = config.target() else {
+        // In tests, several are started in a process: the first one stands.
+        let _ = tracing_subscriber::registry().with(logs).try_init();
+        return Ok(Telemetry(None));
+    };
+    let provider = exporter::provider(name, &target)?;
+    let tracer = opentelemetry::trace::TracerProvider::tracer(&provider, "strongroom");
+    let spans = tracing_opentelemetry::layer()
+        .with_tracer(tracer.clone())
+        .with_location(false)
+        .with_threads(false)
+        .with_tracked_inactivity(false)
+        .with_target(false)
+        .with_filter(spans_of_traces());
+    let statements = statements::Statements::new(tracer).with_filter(statements::filter());
+    let layers: [Box<dyn Layer<Registry> + Send + Sync>; 3] = [logs, spans.boxed(), statements.boxed()];
+    let started = tracing_subscriber::registry().with(Vec::from(layers)).try_init();
+    if started.is_ok() {
+        sampling::begin(config.sampling);
+        tracing::info!(collector = %target.url, sampling = config.sampling, "calls are traced");
+    }
+    Ok(Telemetry(Some(provider)))
+}
+
+/// Places in other programs' code are ruled out for good, the first time that they are met: HTTP/2 alone has dozens on
+/// the way of each call.
+fn spans_of_traces() -> impl Filter<Registry> {
+    dynamic_filter_fn(|metadata: &Metadata<'_>, _: &Context<'_, Registry>| {
+        metadata.target() == ROOT || (metadata.target() == CALL && is_recorded())
+    })
+    .with_callsite_filter(|metadata| match metadata.target() {
+        ROOT if metadata.is_span() => Interest::always(),
+        CALL if metadata.is_span() => Interest::sometimes(),
+        _ => Interest::never(),
+    })
+    .with_max_level_hint(LevelFilter::INFO)
+}
+
+/// Whether what happens now belongs to a trace that is recorded.
+fn is_recorded() -> bool {
+    opentelemetry::Context::map_current(|context| {
+        context.has_active_span() && context.span().span_context().is_sampled()
+    })
+}
+
+impl Telemetry {
+    /// Sends what waits, for two seconds at most.
+    pub async fn stop(self) {
+        let Some(provider) = self.0 else { return };
+        let stopping = tokio::task::spawn_blocking(move || provider.shutdown_with_timeout(LAST_SPANS));
+        if let Ok(Err(error)) = stopping.await {
+            tracing::warn!(%error, "the last spans were not sent");
+        }
+    }
+}

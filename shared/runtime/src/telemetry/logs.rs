@@ -1,0 +1,141 @@
+//! Logs on standard error that a terminal can show: JSON lines for collectors, or text for people.
+//!
+//! JSON itself escapes only what is below U+0020. Delete, C1 and the characters that reorder or hide text would reach
+//! an operator's terminal as somebody sent them; here they are escaped too, so that a parser still reads the same
+//! text. Text lines are escaped in the same way.
+
+use std::borrow::Cow;
+use std::io::{self, Write};
+
+use serde::Deserialize;
+use tracing::{Metadata, Subscriber};
+use tracing_subscriber::filter::filter_fn;
+use tracing_subscriber::registry::LookupSpan;
+use tracing_subscriber::{EnvFilter, Layer};
+
+use crate::error::{Error, Result};
+use crate::printable::is_unseen;
+
+/// The section `[log]`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LogConfig {
+    /// Levels: `info`, or for parts of the program `info,strongroom_vault=debug`. `STRONGROOM_LOG` of the environment
+    /// is stronger.
+    pub level: String,
+    /// How lines look.
+    pub format: LogFormat,
+}
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// A JSON object each.
+    #[default]
+    Json,
+    /// For people.
+    Text,
+}
+
+impl Default for LogConfig {
+    fn default() -> Self {
+        Self { level: "info".to_owned(), format: LogFormat::default() }
+    }
+}
+
+/// Writes events, of which the configuration selects the levels.
+pub(super) fn layer<S>(config: &LogConfig) -> Result<Box<dyn Layer<S> + Send + Sync>>
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+{
+    let (name, levels) = match std::env::var("STRONGROOM_LOG") {
+        Ok(levels) => ("STRONGROOM_LOG", levels),
+        Err(_) => ("log.level", config.level.clone()),
+    };
+    let levels = EnvFilter::try_new(&levels).map_err(|error| {
+        Error::Config(format!("{name} is {levels:?}, which selects no levels ({error}); try \"info\""))
+    })?;
+    let writer = || Escaping(io::stderr());
+    let lines = tracing_subscriber::fmt::layer().with_writer(writer);
+    let lines: Box<dyn Layer<S> + Send + Sync> = match config.format {
+        LogFormat::Json => lines.json().with_current_span(false).with_span_list(false).boxed(),
+        // Colours are control characters, and are escaped with the others; a line for people needs none.
+        LogFormat::Text => lines.with_ansi(false).boxed(),
+    };
+    // Spans are not written: one that is recorded is in its trace.
+    let events = filter_fn(|metadata: &Metadata<'_>| metadata.is_event());
+    Ok(lines.with_filter(levels).with_filter(events).boxed())
+}
+
+/// Escapes what passes through. Each call gets a complete line, which is how `tracing_subscriber` writes.
+struct Escaping<W>(W);
+
+impl<W: Write> Write for Escaping<W> {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        match escaped(&String::from_utf8_lossy(line)) {
+            Cow::Borrowed(same) => self.0.write_all(same.as_bytes())?,
+            Cow::Owned(escaped) => self.0.write_all(escaped.as_bytes())?,
+        }
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
+}
+
+/// A line whose unseen characters are `\uXXXX`. In JSON they occur in strings only.
+fn escaped(line: &str) -> Cow<'_, str> {
+    let escape = |character| character != '\n' && is_unseen(character);
+    if !line.chars().any(escape) {
+        return Cow::Borrowed(line);
+    }
+    let mut out = String::with_capacity(line.len() + 16);
+    for character in line.chars() {
+        if escape(character) {
+            for unit in character.encode_utf16(&mut [0; 2]) {
+                out.push_str(&format!("\\u{unit:04x}"));
+            }
+        } else {
+            out.push(character);
+        }
+    }
+    Cow::Owned(out)
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Sink(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Sink {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_hostile_field_is_escaped_and_reads_the_same() {
+        let sink = Sink::default();
+        let out = sink.clone();
+        let subscriber = tracing_subscriber::fmt().json().with_writer(move || Escaping(out.clone())).finish();
+        let hostile = "a\x1b[2K\r\u{7f}\u{9b}8m\u{202e}\u{200b}\u{e0041}ü";
+        tracing::subscriber::with_default(subscriber, || {
+            tracing::warn!(name = hostile, "seen {hostile}");
+        });
+        let line = String::from_utf8(sink.0.lock().unwrap().clone()).unwrap();
+        assert!(line.trim_end_matches('\n').chars().all(|character| !is_unseen(character)), "{line:?}");
+        let parsed: serde_json::Value = serde_json::from_str(&line).unwrap();
+        assert_eq!(parsed["fields"]["name"], hostile);
+    }
+}
