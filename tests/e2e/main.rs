@@ -21,6 +21,7 @@ mod shutdown;
 mod slow_clients;
 mod snapshot_under_writers;
 mod tls;
+mod traces;
 mod two_vaults;
 mod unhurried;
 mod usage;

@@ -13,6 +13,7 @@ mod unfinished;
 use std::sync::Arc;
 use std::time::Duration;
 
+use strongroom_runtime::telemetry::inherited;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -80,7 +81,7 @@ impl Operations {
         let work = work(outlet.clone(), stop.clone());
         let (kind, limits, shutdown) = (self.kind, self.limits, self.stop.clone());
         let run = Run { kind, limits, record, outlet, stop, shutdown };
-        self.tasks.spawn(run.complete(work, gone, permit));
+        self.tasks.spawn(inherited(run.complete(work, gone, permit)));
         replies
     }
 

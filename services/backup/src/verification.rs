@@ -19,8 +19,10 @@ use std::time::Duration;
 use strongroom_api::backup::v1::VerifyBackupResponse;
 use strongroom_api::backup::v1::verify_backup_response::{Column, Message};
 use strongroom_runtime::Caller;
+use strongroom_runtime::telemetry::stage;
 use tokio::sync::{Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
 
 use crate::error::{Error, Result};
 use crate::incoming::{
@@ -128,20 +130,22 @@ struct Verification {
 
 impl Verification {
     async fn verify(self, upload: Upload) -> Result<Findings> {
-        let Staged { file, size, sha256 } = upload.receive(|bytes| self.reporter.received(bytes)).await?;
-        let turn = self.turn(size).await?;
+        let Staged { file, size, sha256 } =
+            upload.receive(|bytes| self.reporter.received(bytes)).instrument(stage("receive")).await?;
+        let turn = self.turn(size).instrument(stage("wait for turn")).await?;
         let mut findings = Findings::create(size, sha256);
-        let Opened { archive, signature } = match open(file, &self.vault, self.cost.memory).await? {
-            Ok(opened) => opened,
-            Err(problem) => {
-                findings.unreadable(problem);
-                return Ok(findings);
-            }
-        };
+        let Opened { archive, signature } =
+            match open(file, &self.vault, self.cost.memory).instrument(stage("open archive")).await? {
+                Ok(opened) => opened,
+                Err(problem) => {
+                    findings.unreadable(problem);
+                    return Ok(findings);
+                }
+            };
         findings.describe(archive.manifest());
         let keys = self.vault.signing_keys().await?;
         findings.signed(signature::judge(&archive, signature, &keys));
-        let (entries, columns) = self.read(archive, size, turn).await?;
+        let (entries, columns) = self.read(archive, size, turn).instrument(stage("read archive")).await?;
         findings.read(entries);
         findings.judged(columns);
         Ok(findings)

@@ -16,11 +16,27 @@ mod source;
 mod token;
 
 use anyhow::Result;
+use strongroom_runtime::telemetry;
 
 use crate::cli::{Cli, Command};
 
-/// Runs the command that was given.
-pub(crate) async fn run(cli: Cli) -> Result<()> {
+/// Runs the command that was given, called `name` in its trace. `dev` serves, and has none of its own.
+pub(crate) async fn run(cli: Cli, name: &str) -> Result<()> {
+    if let Command::Dev(dev) = cli.command {
+        return dev::run(dev).await;
+    }
+    telemetry::command(name, in_trace(cli)).await
+}
+
+async fn in_trace(cli: Cli) -> Result<()> {
+    let ended = dispatch(cli).await;
+    if ended.is_err() {
+        telemetry::failed();
+    }
+    ended
+}
+
+async fn dispatch(cli: Cli) -> Result<()> {
     let format = cli.output;
     match cli.command {
         Command::Demo(demo) => demo::run(demo, format).await,

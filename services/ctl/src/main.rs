@@ -17,7 +17,7 @@ mod time;
 
 use std::process::ExitCode;
 
-use clap::Parser as _;
+use clap::{CommandFactory as _, FromArgMatches as _};
 use serde::Deserialize;
 use strongroom_runtime::config;
 use strongroom_runtime::process::{self, Observed};
@@ -29,8 +29,8 @@ use crate::cli::{Cli, Command};
 const WRONG_USAGE: u8 = 2;
 
 fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
-        Ok(cli) => cli,
+    let (cli, name) = match parse() {
+        Ok(parsed) => parsed,
         Err(help) if !help.use_stderr() => help.exit(),
         // It repeats what was typed, or what a script put there.
         Err(wrong) => {
@@ -39,8 +39,21 @@ fn main() -> ExitCode {
         }
     };
     let observed = observed(&cli);
-    let main = async move { error::for_the_operator(commands::run(cli).await) };
+    let main = async move { error::for_the_operator(commands::run(cli, &name).await) };
     process::run_with_code(observed, main, error::Failure::code)
+}
+
+/// The command line, and the name of its command with those above it: `strongroom backup export`.
+fn parse() -> Result<(Cli, String), clap::Error> {
+    let matches = Cli::command().try_get_matches()?;
+    let mut name = String::from("strongroom");
+    let mut below = matches.subcommand();
+    while let Some((command, of_it)) = below {
+        name.push(' ');
+        name.push_str(command);
+        below = of_it.subcommand();
+    }
+    Ok((Cli::from_arg_matches(&matches)?, name))
 }
 
 /// Only `dev` is a server, whose log belongs on a terminal. `STRONGROOM_LOG` shows it for the others too. A command's

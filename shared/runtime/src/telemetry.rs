@@ -9,6 +9,7 @@ mod context;
 mod exporter;
 mod logs;
 mod sampling;
+mod spans;
 mod statements;
 
 use std::path::PathBuf;
@@ -30,11 +31,8 @@ use crate::error::{Error, Result};
 pub use context::{inherited, read_context, trace_id, write_context};
 pub use logs::{LogConfig, LogFormat};
 pub(crate) use sampling::begins_trace;
-
-/// Target of spans inside of a trace.
-pub const CALL: &str = "strongroom::call";
-/// Target of spans that begin a trace which is recorded.
-pub const ROOT: &str = "strongroom::root";
+pub(crate) use spans::{CALL, ROOT};
+pub use spans::{command, failed, job, stage, stage_of};
 
 /// How long the last spans may take to leave when the process ends.
 const LAST_SPANS: Duration = Duration::from_secs(2);

@@ -13,7 +13,9 @@ use strongroom_api::time::timestamp;
 use strongroom_api::vault::v1::AuditOutcome;
 use strongroom_archive::{Compression, EncryptedColumn, Limits, ManifestHead};
 use strongroom_runtime::Clock;
+use strongroom_runtime::telemetry::{stage, stage_of};
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
 
 use super::census::Census;
 use super::chunk::CHUNK_SIZE;
@@ -60,21 +62,22 @@ impl Export {
         outlet: Outlet<ExportBackupResponse>,
         stop: CancellationToken,
     ) -> Result<Ended<ExportBackupResponse>> {
-        let Opened { sources: open, names } = self.open_sources().await?;
+        let Opened { sources: open, names } = self.open_sources().instrument(stage("open sources")).await?;
         let vault = &self.context.vault;
         let ring = vault.key_ring().await?;
         let mut head = self.manifest_head(&open, &names, &ring).await?;
         outlet.send(self.header()).await?;
         let pipeline = Pipeline::start(outlet.clone(), vault.clone(), stop, self.shape(&open));
-        let summary = match feed(&pipeline, open, &names).await {
+        let summary = match feed(&pipeline, open, &names).instrument(stage("read sources")).await {
             Ok(Fed { rows, census }) => {
                 census.complete(&mut head.kids, &ring);
                 census.report(vault, &ring, self.time.as_microsecond()).await;
-                check_rows(pipeline.finish(ring.json, head).await?, rows)?
+                let finishing = pipeline.finish(ring.json, head).instrument(stage("finish archive"));
+                check_rows(finishing.await?, rows)?
             }
             Err(error) => return Err(pipeline.cause(error).await),
         };
-        outlet.taken().await?;
+        outlet.taken().instrument(stage("wait for client")).await?;
         let (archive_id, bytes, rows) = (self.archive_id.as_str(), summary.file.bytes, summary.rows);
         tracing::info!(archive_id, bytes, rows, "an archive was taken by its client");
         let (outcome, metadata) = (AuditOutcome::Success, describe_summary(&summary));
@@ -223,20 +226,31 @@ struct Fed {
 /// Reads every table and file of every source into `pipeline`, and ends each snapshot as soon as it was read.
 async fn feed(pipeline: &Pipeline, open: Vec<OpenSource>, names: &TableNames) -> Result<Fed> {
     let mut fed = Fed::default();
-    for (index, mut source) in open.into_iter().enumerate() {
-        for mut schema in source.tables().to_vec() {
-            let name = names.of(index, &schema.name)?;
-            let own = std::mem::replace(&mut schema.name, name);
-            let blocks = pipeline.start_table(schema).await?;
-            fed.rows += source.read_table(&own, &blocks).await?;
-        }
-        if let Some(files) = source.files() {
-            pipeline.write_files(Arc::clone(files)).await?;
-        }
-        fed.census.add(source.counted());
-        source.finish().await?;
+    for (index, source) in open.into_iter().enumerate() {
+        let span = stage_of("read source", &source.record().name);
+        feed_source(pipeline, index, source, names, &mut fed).instrument(span).await?;
     }
     Ok(fed)
+}
+
+async fn feed_source(
+    pipeline: &Pipeline,
+    index: usize,
+    mut source: OpenSource,
+    names: &TableNames,
+    fed: &mut Fed,
+) -> Result<()> {
+    for mut schema in source.tables().to_vec() {
+        let name = names.of(index, &schema.name)?;
+        let own = std::mem::replace(&mut schema.name, name);
+        let blocks = pipeline.start_table(schema).await?;
+        fed.rows += source.read_table(&own, &blocks).await?;
+    }
+    if let Some(files) = source.files() {
+        pipeline.write_files(Arc::clone(files)).await?;
+    }
+    fed.census.add(source.counted());
+    source.finish().await
 }
 
 /// What was read and what was written are counted apart, and must agree before anybody calls it success.

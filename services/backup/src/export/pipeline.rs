@@ -10,6 +10,7 @@ use strongroom_api::backup::v1::ExportBackupResponse;
 use strongroom_api::backup::v1::export_backup_response::Progress;
 use strongroom_archive::schema::TableSchema;
 use strongroom_archive::{ArchiveWriter, Compression, Limits, ManifestHead};
+use strongroom_runtime::telemetry::stage;
 use strongroom_tables::Block;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -81,7 +82,8 @@ impl Pipeline {
     ) -> Self {
         let (steps, received) = mpsc::channel(1);
         let exit = Exit::create(outlet, vault, stop.clone());
-        let writer = tokio::task::spawn_blocking(move || write(received, &exit, &shape));
+        let span = stage("write archive");
+        let writer = tokio::task::spawn_blocking(move || span.in_scope(|| write(received, &exit, &shape)));
         Self { steps, writer, stop }
     }
 

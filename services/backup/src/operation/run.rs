@@ -7,6 +7,7 @@
 use std::time::Instant;
 
 use strongroom_api::vault::v1::AuditOutcome;
+use strongroom_runtime::telemetry;
 use tokio_util::sync::CancellationToken;
 
 use super::audit_record::{AuditRecord, Metadata};
@@ -62,8 +63,9 @@ impl<R> Run<R> {
                 tracing::info!(kind, id, file_name, ms, "an operation has ended");
             }
             Err(error) => {
-                let reason = error.reason();
-                tracing::warn!(kind, id, file_name, reason, %error, "an operation failed");
+                let (reason, trace_id) = (error.reason(), telemetry::trace_id());
+                tracing::warn!(kind, id, file_name, reason, trace_id, %error, "an operation failed");
+                telemetry::failed();
                 self.outlet.fail(error.status());
             }
         }

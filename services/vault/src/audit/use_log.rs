@@ -9,7 +9,9 @@
 
 use std::sync::Arc;
 
+use strongroom_runtime::telemetry::stage;
 use tokio::sync::{mpsc, oneshot};
+use tracing::Instrument as _;
 
 use crate::error::{Error, Result};
 use crate::store::{NewEvent, Use, UseStore};
@@ -49,7 +51,8 @@ impl UseLog {
         let (committed, answer) = oneshot::channel();
         let gone = || Error::Inconsistent("the writer of the audit log has ended".into());
         self.waiting.send(Waiting { used, committed }).await.map_err(|_| gone())?;
-        answer.await.map_err(|_| gone())?.map_err(Error::AuditUnavailable)
+        let committed = answer.instrument(stage("commit use")).await;
+        committed.map_err(|_| gone())?.map_err(Error::AuditUnavailable)
     }
 }
 

@@ -12,10 +12,11 @@ use std::time::Duration;
 
 use async_stream::try_stream;
 use strongroom_crypto::KeyRing;
-use strongroom_runtime::{Caller, Clock};
+use strongroom_runtime::{Caller, Clock, telemetry};
 use tokio::sync::Notify;
 use tokio::time::sleep;
 use tokio_stream::Stream;
+use tracing::Instrument as _;
 use uuid::Uuid;
 
 use super::Ring;
@@ -135,11 +136,17 @@ impl Reencryption {
         if !self.store.lease_reencrypt(&self.lease(&job), rows_left, self.now()).await? {
             return Ok(());
         }
+        self.run(&job).instrument(telemetry::job("re-encrypt")).await
+    }
+
+    /// Pass after pass, until nothing is left or the lease is lost.
+    async fn run(&self, job: &ReencryptJobRow) -> Result<()> {
         let mut pace = Pace::new(job.rows_per_second);
         loop {
             let mut met = 0;
             for column in SEALED {
-                match self.reencrypt_column(&job, column, &mut pace).await? {
+                let pass = self.reencrypt_column(job, column, &mut pace);
+                match pass.instrument(telemetry::stage_of("re-encrypt column", column.table)).await? {
                     Some(rows) => met += rows,
                     None => return Ok(()),
                 }
@@ -147,7 +154,7 @@ impl Reencryption {
             self.ring.reload().await?;
             let rows_left = self.rows_left().await?;
             if met == 0 || rows_left == 0 {
-                return self.finish(&job, rows_left).await;
+                return self.finish(job, rows_left).await;
             }
         }
     }

@@ -15,6 +15,13 @@ pub fn read_context(headers: &HeaderMap) -> Context {
     TraceContextPropagator::new().extract_with_context(&Context::new(), &Headers(headers))
 }
 
+/// The same from a variable of the environment, which has the form of the header `traceparent`.
+pub(super) fn read_variable(name: &str) -> Context {
+    let value = std::env::var(name).ok().and_then(|value| HeaderValue::try_from(value).ok());
+    let headers = value.map(|value| (HeaderName::from_static("traceparent"), value));
+    read_context(&HeaderMap::from_iter(headers))
+}
+
 /// Puts the current trace, if there is one, into `headers`.
 pub fn write_context(headers: &mut HeaderMap) {
     Context::map_current(|context| {

@@ -21,6 +21,7 @@ async fn serving(plaintext: bool) -> Result<(), Error> {
         tls: None,
         plaintext,
         limits: limits(),
+        metrics: strongroom_runtime::metrics::Rpc,
     };
     serve(serving, shutdown).await
 }

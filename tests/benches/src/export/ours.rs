@@ -10,6 +10,7 @@ use strongroom_api::backup::v1::backup_service_client::BackupServiceClient;
 use strongroom_api::backup::v1::export_backup_request::Seal;
 use strongroom_api::backup::v1::export_backup_response::Message;
 use strongroom_runtime::client::{AuthorizedChannel, Bearer, Target};
+use strongroom_runtime::rpc::Traced;
 use strongroom_testkit::TestDb;
 
 use super::data::TABLE;
@@ -88,6 +89,6 @@ impl Ours {
     fn channel(&self) -> AuthorizedChannel {
         let admin = &self.deployment.admin;
         let channel = Target { url: admin.backup_url.clone(), ..Target::default() }.channel().unwrap();
-        AuthorizedChannel::new(channel, Bearer::new(&admin.token).unwrap())
+        AuthorizedChannel::new(Traced::new(channel), Bearer::new(&admin.token).unwrap())
     }
 }

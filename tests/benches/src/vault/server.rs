@@ -10,6 +10,7 @@ use strongroom_api::vault::v1::key_service_client::KeyServiceClient;
 use strongroom_api::vault::v1::{CreateKeyRequest, EncryptRequest, ExportKeyRingRequest};
 use strongroom_crypto::{KeyRing, RootKey};
 use strongroom_runtime::client::{AuthorizedChannel, Bearer, Target};
+use strongroom_runtime::rpc::Traced;
 use strongroom_runtime::{Shutdown, SystemClock};
 use strongroom_testkit::requests::{CredentialBuilder as _, credential};
 use strongroom_testkit::{TestDb, open_ring};
@@ -60,7 +61,7 @@ impl BenchVault {
     /// A connection of its own.
     pub(super) fn channel(&self) -> AuthorizedChannel {
         let channel = Target { url: self.url.clone(), ..Target::default() }.channel().unwrap();
-        AuthorizedChannel::new(channel, Bearer::new(&self.token).unwrap())
+        AuthorizedChannel::new(Traced::new(channel), Bearer::new(&self.token).unwrap())
     }
 
     /// The vault's own ring, to seal many rows as it does.
