@@ -128,7 +128,8 @@ fn one_export_is_one_trace_and_the_audit_log_names_it() {
     sample_gateway(&gateway);
     let (deployment, collector, url, _database) = traced(&source("gateway", &gateway, &[]));
     let archive = deployment.path("a.age");
-    let mut export = deployment.admin.command(&["backup", "export", "--out", archive.to_str().unwrap()]);
+    let mut export =
+        deployment.admin.command(&["backup", "export", "--plain", "--out", archive.to_str().unwrap()]);
     let exported = finish(export.env("OTEL_EXPORTER_OTLP_ENDPOINT", &url), b"", PATIENCE);
     assert_eq!(exported.code, Some(0), "{}", exported.said());
 
@@ -175,7 +176,7 @@ fn a_vault_that_is_away_is_an_error_in_the_trace() {
     assert_eq!(deployment.admin.run(&["source", "list"]).code, Some(0));
     deployment.vault.kill();
     let archive = deployment.path("a.age");
-    let exported = deployment.admin.run(&["backup", "export", "--out", archive.to_str().unwrap()]);
+    let exported = deployment.admin.run(&["backup", "export", "--plain", "--out", archive.to_str().unwrap()]);
     assert_ne!(exported.code, Some(0));
     let failed = collector.wait_for("a failed call to the vault", |span| {
         span.service == "strongroom-backup" && span.kind == SpanKind::Client && span.failed
@@ -197,7 +198,7 @@ fn a_client_that_leaves_ends_its_span() {
          INSERT INTO big SELECT id, hex(randomblob(500)) FROM n;",
     );
     let (deployment, collector, _, _database) = traced(&source("big", &big, &[]));
-    let reader = start_unread(&mut deployment.admin.command(&["backup", "export", "--out", "-"]));
+    let reader = start_unread(&mut deployment.admin.command(&["backup", "export", "--plain", "--out", "-"]));
     std::thread::sleep(Duration::from_secs(2));
     reader.kill();
     let ended = collector.wait_for("the end of the export's span", |span| {

@@ -80,6 +80,14 @@ pub async fn serve(
     });
     let exports = Arc::new(exports);
     let verifications = Arc::new(verifications(&config.backup, vault.clone()));
+    let ending = tokio::spawn({
+        let (exports, verifications) = (Arc::clone(&exports), Arc::clone(&verifications));
+        let shutdown = shutdown.clone();
+        async move {
+            shutdown.streams_end().await;
+            tokio::join!(exports.stop(), verifications.stop());
+        }
+    });
     tracing::info!(sources = config.sources.len(), "the backup service is open");
 
     let authenticator: Arc<dyn Authenticator> = Arc::new(VaultAuthenticator::create(vault));
@@ -95,6 +103,7 @@ pub async fn serve(
     let serving =
         Serve { listener, routes, services: SERVICES, authenticator, tls, plaintext, limits, metrics };
     let ended = server::serve(serving, shutdown.clone()).await;
+    ending.abort();
     shutdown.begin();
     tokio::join!(exports.stop(), verifications.stop());
     // The shutdown has begun, and ends both of its tasks.

@@ -6,6 +6,7 @@ pub(crate) mod connections;
 mod framing;
 mod incoming;
 mod limits;
+mod places;
 mod receiving;
 
 use std::net::SocketAddr;
@@ -15,6 +16,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
 use tonic::transport::{Certificate, Identity, Server, ServerTlsConfig};
 use tonic_health::ServingStatus;
@@ -25,11 +27,12 @@ use crate::metrics;
 use crate::plaintext;
 use crate::rpc::ObserveLayer;
 use crate::secret_file;
-use crate::shutdown::{DRAIN, Shutdown};
+use crate::shutdown::{DRAIN, STREAMS, Shutdown};
 use budget::Budget;
 use connections::Connections;
 use incoming::incoming;
 pub use limits::Limits;
+use places::Places;
 use receiving::{Patience, ReceiveLayer, STREAM_WINDOW};
 
 /// What a connection's streams may send before somebody reads it, together.
@@ -101,6 +104,7 @@ pub async fn serve(serve: Serve, shutdown: Shutdown) -> Result<()> {
     let routes = add_reflection(serve.routes, names)?.add_service(health_service);
     let connections = Connections::new(serve.limits.connections);
     let receiving = receiving(&serve.limits, serve.authenticator.domain());
+    let end = receiving.end.clone();
     let serving = server
         .layer(ObserveLayer { metrics: serve.metrics })
         .layer(AuthLayer::new(serve.authenticator))
@@ -109,7 +113,7 @@ pub async fn serve(serve: Serve, shutdown: Shutdown) -> Result<()> {
         .serve_with_incoming_shutdown(incoming(serve.listener, connections, &serve.limits), draining);
     tokio::select! {
         ended = serving => Ok(ended?),
-        () = drained(&shutdown) => {
+        () = drained(&shutdown, &end) => {
             tracing::warn!(seconds = DRAIN.as_secs(), "calls were still running after the drain time; they are cut");
             Ok(())
         }
@@ -136,12 +140,18 @@ fn server(limits: &Limits, tls: Option<&TlsConfig>) -> Result<Server> {
 fn receiving(limits: &Limits, domain: &'static str) -> ReceiveLayer {
     let budget = Budget::new(domain, limits.principal_bytes, limits.process_bytes);
     let patience = Patience { idle: limits.receive_idle, total: limits.receive_total, domain };
-    ReceiveLayer { budget, patience }
+    let calls = Places::new(domain, "calls", limits.calls);
+    let streams = Places::new(domain, "streams", limits.streamed);
+    ReceiveLayer { budget, calls, streams, patience, end: CancellationToken::new() }
 }
 
-async fn drained(shutdown: &Shutdown) {
-    shutdown.begun().await;
-    tokio::time::sleep(DRAIN).await;
+/// Ends when the service must. Before that, what fills streams has had time to end them, and those that go on are ended.
+async fn drained(shutdown: &Shutdown, end: &CancellationToken) {
+    shutdown.streams_end().await;
+    let left = DRAIN - STREAMS;
+    tokio::time::sleep(left / 2).await;
+    end.cancel();
+    tokio::time::sleep(left / 2).await;
 }
 
 /// Both versions of reflection: grpcurl asks for v1alpha where a server has no v1, older ones only for that.

@@ -6,6 +6,9 @@ use tokio_util::sync::CancellationToken;
 
 /// How long running calls may go on after the signal. Shorter than Kubernetes' 30 s before it kills.
 pub const DRAIN: Duration = Duration::from_secs(20);
+/// How long streams may: then each is told that the service stops, and what fills them has the rest of [`DRAIN`] to
+/// record its end.
+pub const STREAMS: Duration = Duration::from_secs(12);
 
 /// A cloneable "please stop".
 #[derive(Debug, Clone, Default)]
@@ -38,6 +41,12 @@ impl Shutdown {
     /// Waits until somebody asks to stop.
     pub async fn begun(&self) {
         self.0.cancelled().await;
+    }
+
+    /// Waits until streams must end.
+    pub async fn streams_end(&self) {
+        self.begun().await;
+        tokio::time::sleep(STREAMS).await;
     }
 
     /// Runs `future` unless it is time to stop first.

@@ -82,7 +82,8 @@ impl Call {
             return;
         }
         self.span.record("rpc.response.status_code", code_name(code));
-        if code != Code::Ok {
+        // Who stops taking an answer has enough of it.
+        if !matches!(code, Code::Ok | Code::Cancelled) {
             self.span.record("otel.status_code", "ERROR");
         }
     }

@@ -3,18 +3,28 @@
 //! HTTP/2 lets a client take nothing. hyper hands a chunk of a body to the transport as soon as a single byte may be
 //! sent, and forgets the body with its last chunk. So the last byte of a long answer is a chunk of its own: it is asked
 //! for when everything before it was taken.
+//!
+//! A stream that still runs when the service has to end is told so: a connection that breaks off says nothing.
 
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::Bytes;
+use http::HeaderMap;
 use http_body::{Frame, SizeHint};
+use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 use tonic::Status;
 use tonic::body::Body;
 
 use super::budget::{CALL, Charge};
 use crate::rpc::Shape;
+use crate::status::unavailable;
+
+const STOPPING: &str = "the service stops, and this stream with it; call again, another process may answer";
+/// Until another process is there.
+const RETRY: Duration = Duration::from_secs(2);
 
 /// An answer's body, with what its call is charged.
 pub(super) struct Answering {
@@ -23,11 +33,43 @@ pub(super) struct Answering {
     single: bool,
     last: Option<Bytes>,
     charge: Arc<Charge>,
+    /// Of a stream: until when it may run.
+    end: Option<End>,
+}
+
+/// When a stream has to end, and of which service it is.
+struct End {
+    domain: &'static str,
+    reached: Pin<Box<WaitForCancellationFutureOwned>>,
 }
 
 impl Answering {
-    pub(super) fn new(body: Body, shape: Shape, charge: Arc<Charge>) -> Self {
-        Self { body, single: !shape.server_streams, last: None, charge }
+    /// `body`, which is cut off at `end` if it is a stream; the error is of `domain`.
+    pub(super) fn new(
+        body: Body,
+        shape: Shape,
+        charge: Arc<Charge>,
+        domain: &'static str,
+        end: &CancellationToken,
+    ) -> Self {
+        let end = || End { domain, reached: Box::pin(end.clone().cancelled_owned()) };
+        let end = shape.server_streams.then(end);
+        Self { body, single: !shape.server_streams, last: None, charge, end }
+    }
+
+    /// The trailers of a stream that has to end now. What fills it is dropped.
+    fn poll_end(&mut self, context: &mut Context<'_>) -> Option<Frame<Bytes>> {
+        let end = self.end.as_mut()?;
+        if end.reached.as_mut().poll(context).is_pending() {
+            return None;
+        }
+        let refusal = unavailable(end.domain, "STOPPING", STOPPING, RETRY);
+        self.body = Body::empty();
+        self.end = None;
+        let mut trailers = HeaderMap::new();
+        // Fails only for texts that cannot be in a header; ours can.
+        let _ = refusal.add_header(&mut trailers);
+        Some(Frame::trailers(trailers))
     }
 
     fn hold_back(&mut self, frame: Frame<Bytes>) -> Frame<Bytes> {
@@ -53,6 +95,9 @@ impl http_body::Body for Answering {
     ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
         if let Some(last) = self.last.take() {
             return Poll::Ready(Some(Ok(Frame::data(last))));
+        }
+        if let Some(trailers) = self.poll_end(context) {
+            return Poll::Ready(Some(Ok(trailers)));
         }
         let polled = Pin::new(&mut self.body).poll_frame(context);
         polled.map(|frame| frame.map(|frame| frame.map(|frame| self.hold_back(frame))))

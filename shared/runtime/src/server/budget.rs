@@ -11,6 +11,7 @@ use std::time::Duration;
 use tonic::Status;
 
 use super::connections::{AnonymousCall, Peer};
+use super::places::Place;
 use crate::status::exhausted;
 
 /// What a call is charged at its start: it holds about that much beside its message, and small messages are in it.
@@ -42,14 +43,18 @@ impl Budget {
         Arc::new(Self { domain, principal_limit, limit, used: Mutex::default() })
     }
 
-    /// Begins a call of `principal`.
+    /// Begins a call of `principal`, which has `place` until it ends.
     ///
     /// # Errors
     /// RESOURCE_EXHAUSTED.
-    pub(super) fn begin(self: &Arc<Self>, principal: &str, bytes: usize) -> Result<Arc<Charge>, Status> {
-        let principal = Arc::<str>::from(principal);
+    pub(super) fn begin(
+        self: &Arc<Self>,
+        principal: Arc<str>,
+        bytes: usize,
+        place: Place,
+    ) -> Result<Arc<Charge>, Status> {
         self.take(&principal, bytes)?;
-        let payer = Payer::Principal(principal);
+        let payer = Payer::Principal { id: principal, _place: place };
         Ok(Arc::new(Charge { budget: Arc::clone(self), payer, bytes: AtomicUsize::new(bytes) }))
     }
 
@@ -120,7 +125,7 @@ pub(super) struct Charge {
 
 #[derive(Debug)]
 enum Payer {
-    Principal(Arc<str>),
+    Principal { id: Arc<str>, _place: Place },
     Nobody { _call: Option<AnonymousCall> },
 }
 
@@ -132,7 +137,7 @@ impl Charge {
     /// RESOURCE_EXHAUSTED.
     pub(super) fn begin_message(&self, length: usize) -> Result<(), Status> {
         match &self.payer {
-            Payer::Principal(principal) => {
+            Payer::Principal { id: principal, .. } => {
                 let bytes = self.unpaid(length);
                 if bytes > 0 {
                     self.budget.take(principal, bytes)?;
@@ -148,7 +153,7 @@ impl Charge {
     /// Gives back what [`Self::begin_message`] took.
     pub(super) fn end_message(&self, length: usize) {
         let bytes = self.unpaid(length);
-        if let Payer::Principal(principal) = &self.payer
+        if let Payer::Principal { id: principal, .. } = &self.payer
             && bytes > 0
         {
             self.bytes.fetch_sub(bytes, Ordering::Relaxed);
@@ -159,7 +164,7 @@ impl Charge {
     /// Counts an answer of `length` bytes. It is never refused, because the work is done; who takes none of its answers
     /// is refused the next call.
     pub(super) fn add_answer(&self, length: usize) {
-        if let Payer::Principal(principal) = &self.payer {
+        if let Payer::Principal { id: principal, .. } = &self.payer {
             self.budget.used.lock().unwrap_or_else(PoisonError::into_inner).add(principal, length);
             self.bytes.fetch_add(length, Ordering::Relaxed);
         }
@@ -172,7 +177,7 @@ impl Charge {
 
 impl Drop for Charge {
     fn drop(&mut self) {
-        if let Payer::Principal(principal) = &self.payer {
+        if let Payer::Principal { id: principal, .. } = &self.payer {
             self.budget.give_back(principal, *self.bytes.get_mut());
         }
     }
@@ -183,10 +188,17 @@ impl Drop for Charge {
 mod tests {
     use tonic_types::StatusExt as _;
 
+    use super::super::places::Places;
     use super::*;
 
     fn budget() -> Arc<Budget> {
         Budget::new("test.strongroom", 100 << 10, 250 << 10)
+    }
+
+    fn begin(budget: &Arc<Budget>, principal: &str) -> Arc<Charge> {
+        let principal = Arc::from(principal);
+        let place = Places::new("test.strongroom", "calls", 100).take(&principal).unwrap();
+        budget.begin(principal, CALL, place).unwrap()
     }
 
     fn used(budget: &Budget) -> (usize, usize) {
@@ -197,14 +209,14 @@ mod tests {
     #[test]
     fn a_principal_is_refused_beyond_its_own_and_others_are_not() {
         let budget = budget();
-        let greedy = budget.begin("token:a", CALL).unwrap();
+        let greedy = begin(&budget, "token:a");
         greedy.begin_message(90 << 10).unwrap();
-        let more = budget.begin("token:a", CALL).unwrap();
+        let more = begin(&budget, "token:a");
         let refusal = more.begin_message(90 << 10).unwrap_err();
         assert_eq!(refusal.code(), tonic::Code::ResourceExhausted);
         assert_eq!(refusal.get_details_retry_info().unwrap().retry_delay, Some(RETRY));
         assert!(refusal.message().contains("100 KiB"), "{}", refusal.message());
-        budget.begin("token:b", CALL).unwrap().begin_message(90 << 10).unwrap();
+        begin(&budget, "token:b").begin_message(90 << 10).unwrap();
         drop(greedy);
         more.begin_message(90 << 10).unwrap();
     }
@@ -212,7 +224,7 @@ mod tests {
     #[test]
     fn all_together_have_a_limit_too() {
         let budget = budget();
-        let calls = ["a", "b", "c"].map(|id| budget.begin(id, CALL).unwrap());
+        let calls = ["a", "b", "c"].map(|id| begin(&budget, id));
         calls[0].begin_message(95 << 10).unwrap();
         calls[1].begin_message(95 << 10).unwrap();
         assert!(calls[2].begin_message(95 << 10).unwrap_err().message().contains("try again"));
@@ -221,7 +233,7 @@ mod tests {
     #[test]
     fn everything_is_given_back() {
         let budget = budget();
-        let call = budget.begin("a", CALL).unwrap();
+        let call = begin(&budget, "a");
         call.begin_message(10 << 10).unwrap();
         assert_eq!(used(&budget), (10 << 10, 1));
         call.end_message(10 << 10);

@@ -38,6 +38,11 @@ pub struct Limits {
     pub principal_bytes: usize,
     /// Bytes of requests in progress that all have together.
     pub process_bytes: usize,
+    /// Places for unary calls. They are shared so that one place is always left for a principal that has none: of n
+    /// principals with calls in progress, each may have as many as n + 1 could have equally. One alone has half.
+    pub calls: usize,
+    /// Places for streams, shared in the same way. Jobs behind them have limits of their own.
+    pub streamed: usize,
 }
 
 impl Default for Limits {
@@ -53,6 +58,8 @@ impl Default for Limits {
             receive_total: Duration::from_secs(60),
             principal_bytes: 16 << 20,
             process_bytes: 64 << 20,
+            calls: 512,
+            streamed: 128,
         }
     }
 }

@@ -13,6 +13,7 @@ use bytes::Bytes;
 use http::{Request, Response};
 use http_body::{Frame, SizeHint};
 use tokio::time::{Instant, Sleep, sleep};
+use tokio_util::sync::CancellationToken;
 use tonic::body::Body;
 use tonic::{Code, Status};
 
@@ -20,6 +21,7 @@ use super::answering::Answering;
 use super::budget::{Budget, CALL, Charge};
 use super::connections::Peer;
 use super::framing::{Event, Framing};
+use super::places::Places;
 use crate::auth::Caller;
 use crate::rpc::{Shape, shape_of};
 use crate::status::status;
@@ -32,7 +34,11 @@ pub(super) const STREAM_WINDOW: u32 = 512 << 10;
 #[derive(Clone)]
 pub(super) struct ReceiveLayer {
     pub(super) budget: Arc<Budget>,
+    pub(super) calls: Arc<Places>,
+    pub(super) streams: Arc<Places>,
     pub(super) patience: Patience,
+    /// Cancelled when streams have to end.
+    pub(super) end: CancellationToken,
 }
 
 /// How long receiving may take.
@@ -80,12 +86,13 @@ where
             Ok(charge) => charge,
             Err(refusal) => return Box::pin(async move { Ok(refusal.into_http()) }),
         };
-        let (patience, held) = (self.layer.patience, Arc::clone(&charge));
+        let (patience, held, end) = (self.layer.patience, Arc::clone(&charge), self.layer.end.clone());
         let request = request.map(|body| Body::new(Receiving::new(body, shape, patience, charge)));
         let answer = self.inner.call(request);
         Box::pin(async move {
             let response = answer.await?;
-            Ok(response.map(|body| Body::new(Answering::new(body, shape, held))))
+            let answering = |body| Answering::new(body, shape, held, patience.domain, &end);
+            Ok(response.map(|body| Body::new(answering(body))))
         })
     }
 }
@@ -96,8 +103,11 @@ impl ReceiveLayer {
         let Some(caller) = extensions.get::<Caller>() else {
             return self.budget.begin_anonymous(extensions.get::<Peer>());
         };
+        let principal = Arc::from(caller.principal.id.as_str());
         let streams = usize::from(shape.client_streams) + usize::from(shape.server_streams);
-        self.budget.begin(&caller.principal.id, CALL + streams * STREAM_WINDOW as usize)
+        let places = if streams == 0 { &self.calls } else { &self.streams };
+        let place = places.take(&principal)?;
+        self.budget.begin(principal, CALL + streams * STREAM_WINDOW as usize, place)
     }
 }
 

@@ -44,6 +44,8 @@ pub(crate) fn limits() -> Limits {
         receive_total: Duration::from_secs(2),
         principal_bytes: 1 << 20,
         process_bytes: 2 << 20,
+        calls: 512,
+        streamed: 128,
     }
 }
 
