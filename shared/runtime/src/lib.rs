@@ -8,6 +8,7 @@ pub mod client;
 pub mod clock;
 pub mod config;
 mod error;
+pub mod identity;
 mod logs;
 mod plaintext;
 mod printable;
@@ -19,6 +20,7 @@ pub mod shutdown;
 pub mod status;
 mod strangers;
 pub mod stream_limits;
+pub mod tls;
 pub mod trace;
 
 pub use auth::{Authenticator, Caller, Principal};
