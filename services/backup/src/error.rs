@@ -58,9 +58,9 @@ pub enum Error {
         /// What the call ended with.
         source: Box<Status>,
     },
-    /// The vault does not take the service's own token.
+    /// The vault does not take the service's own token, or does not know its certificate.
     #[error(
-        "the vault refuses the backup service's own token; issue one with the role backup-service ({})",
+        "the vault refuses the backup service itself; it needs a token or an identity with the role backup-service ({})",
         source.message()
     )]
     VaultRefused {

@@ -23,7 +23,7 @@ fn main() -> ExitCode {
 
 async fn run(arguments: Arguments) -> Result<()> {
     let config: Config = config::load(arguments.config.as_deref())?;
-    let shutdown = Shutdown::on_signal();
+    let shutdown = Shutdown::of_service();
     let backup = &config.backup;
     let listener = server::listen(backup.listen, backup.tls.as_ref(), backup.plaintext).await?;
     serve(config, listener, Arc::new(SystemClock), shutdown).await

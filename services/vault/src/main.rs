@@ -26,5 +26,5 @@ async fn run(options: Options) -> Result<(), Error> {
     let file: ConfigFile = config::load(options.config.as_deref())?;
     let vault = &file.vault;
     let listener = server::listen(vault.listen, vault.tls.as_ref(), vault.plaintext).await?;
-    strongroom_vault::serve(file.vault, listener, Arc::new(SystemClock), Shutdown::on_signal()).await
+    strongroom_vault::serve(file.vault, listener, Arc::new(SystemClock), Shutdown::of_service()).await
 }

@@ -14,7 +14,7 @@ mod plaintext;
 mod printable;
 pub mod process;
 pub mod secret_file;
-mod selectors;
+pub mod selectors;
 pub mod server;
 pub mod shutdown;
 pub mod status;

@@ -21,10 +21,7 @@ impl ClientTls {
     ///
     /// # Errors
     /// [`Error::File`], [`Error::Exposed`] for a key that others can read, [`Error::Transport`].
-    pub(crate) fn load(
-        authorities: Option<PathBuf>,
-        own: Option<(PathBuf, PathBuf)>,
-    ) -> Result<Arc<Self>> {
+    pub(crate) fn load(authorities: Option<PathBuf>, own: Option<(PathBuf, PathBuf)>) -> Result<Arc<Self>> {
         let files = ClientFiles { paths: Paths { own, authorities } };
         Ok(Arc::new(Self(Reloaded::load(files)?)))
     }

@@ -55,7 +55,8 @@ impl Connector {
 
 /// Where to connect for `url`: the same host and port, with the scheme that keeps tonic from adding TLS.
 pub(crate) fn address(url: &Uri) -> Result<Uri> {
-    let invalid = |error: &dyn std::fmt::Display| Error::Transport(format!("{url} is not an address ({error})"));
+    let invalid =
+        |error: &dyn std::fmt::Display| Error::Transport(format!("{url} is not an address ({error})"));
     let host = url.host().unwrap_or_default();
     let authority = format!("{host}:{}", url.port_u16().unwrap_or(HTTPS));
     let mut parts = http::uri::Parts::default();
