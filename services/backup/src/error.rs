@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use strongroom_runtime::status::{bad_request, exhausted, status, unavailable};
+use strongroom_runtime::status::{bad_request, causes, exhausted, status, unavailable};
 use strongroom_tables::Kind;
 use tonic::{Code, Status};
 
@@ -51,7 +51,7 @@ pub enum Error {
     Busy(usize),
 
     /// The vault cannot be reached.
-    #[error("the vault at {url} does not answer; is it running? ({})", source.message())]
+    #[error("the vault at {url} does not answer; is it running? ({})", causes(source))]
     VaultAway {
         /// Where it should be.
         url: String,

@@ -24,8 +24,8 @@ impl Shutdown {
     pub fn on_signal() -> Self {
         let shutdown = Self::new();
         let token = shutdown.clone();
+        let mut signals = Signals::listen();
         tokio::spawn(async move {
-            let mut signals = Signals::listen();
             signals.next().await;
             token.begin();
             let number = signals.next().await;

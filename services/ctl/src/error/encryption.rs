@@ -1,7 +1,8 @@
 //! What an operator is told when two ends do not agree about TLS. The library's words say what happened, not what to do.
 
-use std::error::Error;
+use std::error::Error as _;
 
+use strongroom_runtime::status::causes;
 use tonic::Status;
 
 /// Refusals of this side, and of the other one, in rustls' words and ours.
@@ -13,7 +14,9 @@ const REFUSED: &str = "received fatal alert";
 
 /// The sentence for a call that failed for the encryption of its connection; `None` when that was not why.
 pub(super) fn disagreement(status: &Status, service: &str, url: &str, variable: &str) -> Option<String> {
-    let causes = causes(status)?;
+    // One that the service sent has none.
+    status.source()?;
+    let causes = causes(status);
     let has = |words: &str| causes.contains(words);
     if has(TLS) {
         return Some(format!("{service} at {url} speaks TLS; set {variable} to https://…"));
@@ -39,20 +42,6 @@ pub(super) fn disagreement(status: &Status, service: &str, url: &str, variable: 
              its authorities that has not expired"
         )
     })
-}
-
-/// What led to a status that was made on this side, each cause once. `None` for one that the service sent.
-fn causes(status: &Status) -> Option<String> {
-    let mut next = Some(status.source()?);
-    let mut causes = status.message().to_owned();
-    while let Some(error) = next {
-        let cause = error.to_string();
-        if !causes.contains(&cause) {
-            causes = format!("{causes}: {cause}");
-        }
-        next = error.source();
-    }
-    Some(causes)
 }
 
 #[cfg(test)]
