@@ -11,6 +11,7 @@ mod kills;
 mod leaks;
 mod main_job;
 mod many_exports;
+mod mtls;
 mod operating;
 mod painted;
 mod recordings;

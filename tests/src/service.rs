@@ -84,12 +84,25 @@ impl Service {
     /// # Panics
     /// When it goes on.
     pub fn terminate(&mut self) -> ExitStatus {
-        // The standard library can only kill.
-        let sent = Command::new("sh").args(["-c", &format!("kill -TERM {}", self.pid())]).status().unwrap();
-        assert!(sent.success());
+        self.signal("TERM");
+        self.wait_until_ended()
+    }
+
+    /// Waits for the end.
+    pub fn wait_until_ended(&mut self) -> ExitStatus {
         eventually(&format!("{}: the end after SIGTERM\n", self.line), STOP, || {
             self.child.try_wait().unwrap()
         })
+    }
+
+    /// Sends a signal, such as `HUP`.
+    ///
+    /// # Panics
+    /// When it has ended.
+    pub fn signal(&self, name: &str) {
+        // The standard library can only kill.
+        let sent = Command::new("sh").args(["-c", &format!("kill -{name} {}", self.pid())]).status().unwrap();
+        assert!(sent.success());
     }
 
     /// Kills it (SIGKILL) and waits for the end.

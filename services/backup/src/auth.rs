@@ -1,7 +1,8 @@
 //! Who calls this service: the vault is asked, and its answer kept for seconds.
 //!
 //! A revocation must be felt within 5 s (DESIGN §2.4), so an answer lives for 3 s. A failed question is never
-//! kept, and several calls with one token ask once. Tokens are kept as their SHA-256 only.
+//! kept, and several calls with one token ask once. Tokens are kept as their SHA-256 only, and so are the names of
+//! certificates, which may be long.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -9,28 +10,36 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use moka::future::Cache;
+use sha2::{Digest as _, Sha256};
 use strongroom_api::vault::v1::{AuditEvent, AuditOutcome};
 use strongroom_crypto::Token;
+use strongroom_runtime::status::{reason_of, status};
 use strongroom_runtime::{Authenticator, Caller, Principal};
-use tonic::Status;
+use tonic::{Code, Status};
 
 use crate::error::{DOMAIN, Error};
 use crate::vault_client::VaultClient;
 
 const KEPT: Duration = Duration::from_secs(3);
-const TOKENS: u64 = 10_000;
+/// Answers of each sort.
+const ANSWERS: u64 = 10_000;
+/// The vault's refusal of a certificate that stands for several identities.
+const AMBIGUOUS: &str = "IDENTITY_AMBIGUOUS";
+
+type Answers = Cache<[u8; 32], Option<Principal>>;
 
 /// Asks the vault.
 pub(crate) struct VaultAuthenticator {
     vault: VaultClient,
-    answers: Cache<[u8; 32], Option<Principal>>,
+    tokens: Answers,
+    identities: Answers,
 }
 
 impl VaultAuthenticator {
     /// With nothing known yet.
     pub(crate) fn create(vault: VaultClient) -> Self {
-        let answers = Cache::builder().max_capacity(TOKENS).time_to_live(KEPT).build();
-        Self { vault, answers }
+        let answers = || Cache::builder().max_capacity(ANSWERS).time_to_live(KEPT).build();
+        Self { vault, tokens: answers(), identities: answers() }
     }
 }
 
@@ -43,10 +52,23 @@ impl Authenticator for VaultAuthenticator {
     async fn authenticate(&self, token: &str) -> Result<Option<Principal>, Status> {
         // What is no token at all is not worth a call.
         let Ok(token) = Token::parse(token) else { return Ok(None) };
-        let asked = self.answers.try_get_with(token.hash(), self.vault.introspect(token.expose())).await;
+        let asked = self.tokens.try_get_with(token.hash(), self.vault.introspect(token.expose())).await;
         asked.map_err(|error: Arc<Error>| {
             tracing::warn!(%error, "a caller's token could not be checked");
             error.status()
+        })
+    }
+
+    async fn identity(&self, names: &[String]) -> Result<Option<Principal>, Status> {
+        let asked = self.identities.try_get_with(digest(names), self.vault.introspect_identity(names)).await;
+        asked.map_err(|error: Arc<Error>| match error.as_ref() {
+            Error::VaultFailed { source } if reason_of(source) == AMBIGUOUS => {
+                status(Code::Unauthenticated, DOMAIN, AMBIGUOUS, source.message(), &[])
+            }
+            _ => {
+                tracing::warn!(%error, "a caller's certificate could not be checked");
+                error.status()
+            }
         })
     }
 
@@ -67,4 +89,14 @@ impl Authenticator for VaultAuthenticator {
             tracing::error!(%error, actor = caller.principal.id, method, "a refusal is not in the audit log");
         }
     }
+}
+
+/// Of the names one after the other, each with its length before it.
+fn digest(names: &[String]) -> [u8; 32] {
+    let mut hasher = Sha256::new();
+    for name in names {
+        hasher.update((name.len() as u64).to_be_bytes());
+        hasher.update(name);
+    }
+    hasher.finalize().into()
 }

@@ -75,7 +75,8 @@ pub struct BackupConfig {
     /// The vault. An empty URL means `http://127.0.0.1:7601`.
     pub vault: Target,
     /// A file with the service's own token (role `backup-service`). Without it, `STRONGROOM_TOKEN_FILE` and
-    /// then `STRONGROOM_TOKEN` are taken from the environment.
+    /// then `STRONGROOM_TOKEN` are taken from the environment. None is needed with `vault.cert_file`, the certificate of
+    /// an identity with that role.
     pub token_file: Option<PathBuf>,
     /// Names this replica in the audit log, by default after the host. Two replicas that run at once must
     /// differ: a start closes what an earlier process of the same name left open.

@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use strongroom_runtime::status::{bad_request, exhausted, status, unavailable};
+use strongroom_runtime::status::{bad_request, causes, exhausted, status, unavailable};
 use strongroom_tables::Kind;
 use tonic::{Code, Status};
 
@@ -51,16 +51,16 @@ pub enum Error {
     Busy(usize),
 
     /// The vault cannot be reached.
-    #[error("the vault at {url} does not answer; is it running? ({})", source.message())]
+    #[error("the vault at {url} does not answer; is it running? ({})", causes(source))]
     VaultAway {
         /// Where it should be.
         url: String,
         /// What the call ended with.
         source: Box<Status>,
     },
-    /// The vault does not take the service's own token.
+    /// The vault does not take the service's own token, or does not know its certificate.
     #[error(
-        "the vault refuses the backup service's own token; issue one with the role backup-service ({})",
+        "the vault refuses the backup service itself; it needs a token or an identity with the role backup-service ({})",
         source.message()
     )]
     VaultRefused {

@@ -24,7 +24,7 @@ use std::time::Duration;
 
 use strongroom_api::backup::v1::backup_service_server::BackupServiceServer;
 use strongroom_archive::Compression;
-use strongroom_runtime::server::{self, Serve};
+use strongroom_runtime::server::{self, Serve, ServerTls};
 use strongroom_runtime::{Authenticator, Clock, Shutdown};
 use tokio::net::TcpListener;
 use tonic::service::Routes;
@@ -59,6 +59,7 @@ pub async fn serve(
     shutdown: Shutdown,
 ) -> Result<()> {
     config::check(&config)?;
+    let tls = config.backup.tls.clone().map(ServerTls::load).transpose()?;
     let bearer = secret_files::own_bearer(&config.backup)?;
     let target = config.backup.vault_target();
     let vault = VaultClient::create(&target, &bearer)?;
@@ -98,7 +99,7 @@ pub async fn serve(
         authenticator: Arc::clone(&authenticator),
     };
     let routes = Routes::new(BackupServiceServer::new(grpc).max_decoding_message_size(REQUEST_BYTES));
-    let (tls, plaintext, limits) = (config.backup.tls, config.backup.plaintext, server::Limits::default());
+    let (plaintext, limits) = (config.backup.plaintext, server::Limits::default());
     let metrics = Default::default();
     let serving =
         Serve { listener, routes, services: SERVICES, authenticator, tls, plaintext, limits, metrics };

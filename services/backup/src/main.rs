@@ -28,7 +28,7 @@ fn observed(config: &Config) -> Observed {
 }
 
 async fn run(config: Config) -> Result<()> {
-    let shutdown = Shutdown::on_signal();
+    let shutdown = Shutdown::of_service();
     let backup = &config.backup;
     let listener = server::listen(backup.listen, backup.tls.as_ref(), backup.plaintext).await?;
     serve(config, listener, Arc::new(SystemClock), shutdown).await

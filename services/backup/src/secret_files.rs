@@ -9,10 +9,10 @@ use zeroize::Zeroizing;
 use crate::config::{BackupConfig, SourceConfig, SourceUrl};
 use crate::error::{Error, Result};
 
-/// The service's own token, from the configured file or the environment.
+/// The service's own token, from the configured file or the environment. It has none where a certificate says who it is.
 ///
 /// # Errors
-/// [`Error::Config`] when there is none, [`Error::Runtime`] when the file cannot be read.
+/// [`Error::Config`] when there is neither, [`Error::Runtime`] when the file cannot be read.
 pub(crate) fn own_bearer(config: &BackupConfig) -> Result<Bearer> {
     if let Some(file) = &config.token_file {
         return bearer_of_file(file);
@@ -22,9 +22,11 @@ pub(crate) fn own_bearer(config: &BackupConfig) -> Result<Bearer> {
     }
     match std::env::var("STRONGROOM_TOKEN") {
         Ok(token) => Ok(Bearer::new(&Zeroizing::new(token))?),
+        Err(_) if config.vault.cert_file.is_some() => Ok(Bearer::none()),
         Err(_) => Err(Error::Config(
             "the service has no token for the vault; issue one with the role backup-service and set [backup] \
-             token_file, STRONGROOM_TOKEN_FILE or STRONGROOM_TOKEN"
+             token_file, STRONGROOM_TOKEN_FILE or STRONGROOM_TOKEN, or set vault.cert_file and vault.key_file to a \
+             certificate of an identity with that role"
                 .to_owned(),
         )),
     }

@@ -1,4 +1,4 @@
-//! Reaching the services: addresses and tokens from the environment, a deadline on each call.
+//! Reaching the services: addresses, tokens and certificates from the environment, a deadline on each call.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -106,13 +106,29 @@ impl<L: Fn(&str) -> Option<OsString>> Environment<L> {
         }
     }
 
-    /// The token to send.
+    /// Whether it names a token.
+    fn has_token(&self) -> Result<bool> {
+        Ok(self.text("STRONGROOM_TOKEN")?.is_some() || self.path("STRONGROOM_TOKEN_FILE").is_some())
+    }
+
+    /// Whether it names a certificate, which may say who calls.
+    fn has_certificate(&self) -> bool {
+        self.path("STRONGROOM_CERT_FILE").is_some()
+    }
+
+    /// The token to send. None is needed with a certificate.
     fn token(&self) -> Result<Bearer> {
         if let Some(token) = self.text("STRONGROOM_TOKEN")? {
             return Bearer::new(&token).context("STRONGROOM_TOKEN");
         }
         let Some(file) = self.path("STRONGROOM_TOKEN_FILE") else {
-            bail!("no token: set STRONGROOM_TOKEN_FILE to a file that holds one, or STRONGROOM_TOKEN");
+            if self.has_certificate() {
+                return Ok(Bearer::none());
+            }
+            bail!(
+                "no token: set STRONGROOM_TOKEN_FILE to a file that holds one, or STRONGROOM_TOKEN; or set \
+                 STRONGROOM_CERT_FILE and STRONGROOM_KEY_FILE to a certificate that the vault knows"
+            );
         };
         let named = || format!("the token in STRONGROOM_TOKEN_FILE {}", file.display());
         let token = secret_file::read_text(&file).with_context(named)?;
@@ -125,12 +141,10 @@ pub(crate) fn vault() -> Result<Connection> {
     connect(Service::Vault)
 }
 
-/// The same, where the environment names a token too.
+/// The same, where the environment names a token or a certificate too.
 pub(crate) fn vault_if_allowed() -> Result<Option<Connection>> {
     let environment = Environment::of_process();
-    let has_token = environment.text("STRONGROOM_TOKEN")?.is_some()
-        || environment.path("STRONGROOM_TOKEN_FILE").is_some();
-    has_token.then(vault).transpose()
+    (environment.has_token()? || environment.has_certificate()).then(vault).transpose()
 }
 
 /// The backup service that the environment names.
@@ -245,6 +259,14 @@ mod tests {
         assert!(shown.contains("STRONGROOM_TOKEN") && !shown.contains("hidden"), "{shown}");
         let error = environment(&[("STRONGROOM_TOKEN_FILE", "/nowhere/token")]).token().err().unwrap();
         assert!(error.to_string().contains("/nowhere/token"), "{error}");
+    }
+
+    #[test]
+    fn a_certificate_stands_in_for_a_token() {
+        let certified = environment(&[("STRONGROOM_CERT_FILE", "c"), ("STRONGROOM_KEY_FILE", "k")]);
+        assert!(certified.token().is_ok() && !certified.has_token().unwrap());
+        let broken = environment(&[("STRONGROOM_CERT_FILE", "c"), ("STRONGROOM_TOKEN_FILE", "/nowhere")]);
+        assert!(broken.token().is_err(), "a token that is named is sent");
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! What an operator reads when something failed, and the exit code.
 
 mod call;
+mod encryption;
 mod signer;
 
 use std::fmt;

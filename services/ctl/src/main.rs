@@ -12,7 +12,6 @@ mod files;
 mod out_file;
 mod output;
 mod secret_input;
-mod selector;
 mod time;
 
 use std::process::ExitCode;

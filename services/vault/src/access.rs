@@ -1,14 +1,16 @@
-//! Who can do what: tokens, the roles that they are issued with, and the selections that narrow them.
+//! Who can do what: tokens and identities, their roles, and the selections that narrow them.
 //!
-//! [`Tokens`] issues and revokes tokens and tells which principal a token's text authenticates. `roles` maps a role
-//! to permissions, `principals` caches checked tokens for two seconds, `selection` refuses what lies outside a
+//! [`Tokens`] issues and revokes tokens and tells which principal a token's text authenticates; [`Identities`] tells it
+//! for the names of a client certificate. `roles` maps a role to permissions, `principals` caches checked tokens for two seconds, `selection` refuses what lies outside a
 //! token's selection.
 
+mod identities;
 mod principals;
 mod roles;
 mod selection;
 mod tokens;
 
+pub(crate) use identities::Identities;
 pub(crate) use roles::Role;
 pub(crate) use selection::outside_selection;
 pub(crate) use tokens::{NewToken, Tokens, selectors};

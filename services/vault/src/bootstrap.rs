@@ -1,6 +1,7 @@
 //! Opening a vault: its database, its root key, its ring, and at the very first start its admin token.
 
 mod admin_token;
+mod identities;
 mod ring;
 mod root_keys;
 
@@ -10,7 +11,7 @@ use std::sync::Arc;
 use strongroom_runtime::{Clock, Shutdown, secret_file};
 use strongroom_store::DatabaseUrl;
 
-use crate::access::Tokens;
+use crate::access::{Identities, Tokens};
 use crate::audit::{Audit, UseLog};
 use crate::config::VaultConfig;
 use crate::credentials::{Credentials, References, Secrets};
@@ -25,6 +26,7 @@ pub(crate) struct Vault {
     pub(crate) credentials: Credentials,
     pub(crate) references: References,
     pub(crate) tokens: Arc<Tokens>,
+    pub(crate) identities: Arc<Identities>,
     pub(crate) audit: Arc<Audit>,
     pub(crate) keys: Keys,
     pub(crate) ledger: Arc<Ledger>,
@@ -42,6 +44,7 @@ pub(crate) struct Vault {
 
 /// Opens the vault, and creates its ring and its admin token at the first start.
 pub(crate) async fn open(config: &VaultConfig, clock: Arc<dyn Clock>, shutdown: Shutdown) -> Result<Vault> {
+    let identities = identities::identities(config)?;
     let root = root_keys::current_root_key(config)?;
     let previous = root_keys::previous_root_keys(config)?;
     let database = database_url(config)?;
@@ -51,7 +54,7 @@ pub(crate) async fn open(config: &VaultConfig, clock: Arc<dyn Clock>, shutdown: 
     let ring = ring::open_ring(&store, roots, now).await?;
     admin_token::create_admin_token(store.as_ref(), config.admin_token_file.as_deref(), now).await?;
     tracing::info!(%database, root_key = %ring.root_key_id(), "the vault is open");
-    Ok(build(store, Arc::new(ring), database, clock, shutdown))
+    Ok(build(store, Arc::new(ring), database, identities, clock, shutdown))
 }
 
 /// Gives each noun the parts that it needs.
@@ -59,6 +62,7 @@ fn build(
     store: Arc<dyn Store>,
     ring: Arc<Ring>,
     database: DatabaseUrl,
+    identities: Identities,
     clock: Arc<dyn Clock>,
     shutdown: Shutdown,
 ) -> Vault {
@@ -72,6 +76,7 @@ fn build(
         credentials: Credentials::new(s(), Arc::clone(&secrets), Arc::clone(&uses), r(), c()),
         references: References::new(s(), secrets, Arc::clone(&uses), c()),
         tokens: Arc::new(Tokens::new(s(), c())),
+        identities: Arc::new(identities),
         audit: Arc::new(Audit::new(s(), c(), shutdown)),
         keys: Keys::new(s(), r(), c()),
         ledger,

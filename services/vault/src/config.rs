@@ -41,8 +41,23 @@ pub struct VaultConfig {
     pub admin_token_file: Option<PathBuf>,
     /// Certificates; plain HTTP/2 without.
     pub tls: Option<TlsConfig>,
+    /// What holders of client certificates may do. They need `tls.client_ca_file`.
+    pub identities: Vec<IdentityConfig>,
     /// Whether to serve other machines without certificates, because something else encrypts.
     pub plaintext: bool,
+}
+
+/// One `[[vault.identities]]`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct IdentityConfig {
+    /// A name in the certificate: a URI (`spiffe://…`) or `dns:` and a DNS name. It must be the same, letter by letter.
+    pub san: String,
+    /// As of a token: `admin`, `operator`, `auditor`, `gateway`, `backup-service` or `backup-creator`.
+    pub role: String,
+    /// What it is narrowed to, as `strongroom token issue --select` takes it.
+    #[serde(default)]
+    pub select: Vec<String>,
 }
 
 impl Default for VaultConfig {
@@ -55,6 +70,7 @@ impl Default for VaultConfig {
             previous_root_key_files: Vec::new(),
             admin_token_file: None,
             tls: None,
+            identities: Vec::new(),
             plaintext: false,
         }
     }

@@ -184,8 +184,8 @@ pub enum Error {
         /// `kind/consumer`.
         reference: String,
     },
-    /// What it would make or change lies outside the token's selection.
-    #[error("{method} would reach outside this token's selection: {selector}")]
+    /// What it would make or change lies outside the selection of the caller's token or identity.
+    #[error("{method} would reach outside the caller's selection: {selector}")]
     OutsideSelection {
         /// What was called.
         method: &'static str,
@@ -219,6 +219,12 @@ pub enum Error {
         "the file key does not unwrap under the root key it names; the header of the archive was changed"
     )]
     FileKeyInvalid,
+    /// Several configured identities have names of one certificate.
+    #[error(
+        "the client certificate stands for several identities of the vault: {0}; leave one of them in the certificate, \
+         or in [[vault.identities]]"
+    )]
+    IdentityAmbiguous(String),
     /// The caller may not do this.
     #[error("{method} needs the permission {permission}")]
     PermissionMissing {
@@ -226,6 +232,8 @@ pub enum Error {
         method: &'static str,
         /// What is missing.
         permission: String,
+        /// What lacks it: a token or an identity.
+        holder: &'static str,
     },
     /// The events of reveals could not be committed; all that shared the commit get the same cause.
     #[error("the audit log cannot be written; nothing was revealed: {0}")]
@@ -363,7 +371,12 @@ impl From<Error> for Status {
             Error::Crypto(strongroom_crypto::Error::NoRootForSeal { wrapped_by, .. }) => {
                 known(Code::FailedPrecondition, "ROOT_KEY_MISSING", &[("root_key_id", wrapped_by.as_str())])
             }
-            Error::PermissionMissing { method, permission } => permission_denied(DOMAIN, method, permission),
+            Error::IdentityAmbiguous(names) => {
+                known(Code::FailedPrecondition, "IDENTITY_AMBIGUOUS", &[("names", names)])
+            }
+            Error::PermissionMissing { method, permission, holder } => {
+                permission_denied(DOMAIN, holder, method, permission)
+            }
             Error::TokenEnded => known(Code::Unauthenticated, "UNAUTHENTICATED", &[]),
             Error::Stopping => known(Code::Unavailable, "STOPPING", &[]),
             Error::Unimplemented(_) => known(Code::Unimplemented, "NOT_IMPLEMENTED", &[]),

@@ -30,7 +30,8 @@ use tonic::service::Routes;
 use tonic::{Response, Status};
 
 use crate::bootstrap::Vault;
-pub(crate) use authenticator::TokenAuthenticator;
+pub(crate) use authenticator::OwnAuthenticator;
+pub(crate) use fields::selectors;
 
 /// The answer of a streaming handler.
 type Replies<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;

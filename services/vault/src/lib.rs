@@ -20,11 +20,11 @@ mod store;
 
 use std::sync::Arc;
 
-use strongroom_runtime::server::{self, Limits, Serve};
+use strongroom_runtime::server::{self, Limits, Serve, ServerTls};
 use strongroom_runtime::{Clock, Shutdown};
 use tokio::net::TcpListener;
 
-pub use config::{ConfigFile, VaultConfig};
+pub use config::{ConfigFile, IdentityConfig, VaultConfig};
 pub use error::Error;
 
 /// Opens the database, the key ring and the first admin token, then serves until `shutdown`.
@@ -37,6 +37,7 @@ pub async fn serve(
     clock: Arc<dyn Clock>,
     shutdown: Shutdown,
 ) -> Result<(), Error> {
+    let tls = config.tls.clone().map(ServerTls::load).transpose()?;
     let vault = Arc::new(bootstrap::open(&config, clock, shutdown.clone()).await?);
     // Dropped with the server, so that no task outlives this call.
     let mut background = background::start(&vault, &shutdown);
@@ -44,8 +45,11 @@ pub async fn serve(
         listener,
         routes: grpc::routes(&vault),
         services: grpc::SERVICES,
-        authenticator: Arc::new(grpc::TokenAuthenticator(Arc::clone(&vault.tokens))),
-        tls: config.tls,
+        authenticator: Arc::new(grpc::OwnAuthenticator {
+            tokens: Arc::clone(&vault.tokens),
+            identities: Arc::clone(&vault.identities),
+        }),
+        tls,
         plaintext: config.plaintext,
         limits: Limits::default(),
         metrics: Default::default(),

@@ -30,5 +30,5 @@ fn observed(file: &ConfigFile) -> Observed {
 async fn run(file: ConfigFile) -> Result<(), Error> {
     let vault = &file.vault;
     let listener = server::listen(vault.listen, vault.tls.as_ref(), vault.plaintext).await?;
-    strongroom_vault::serve(file.vault, listener, Arc::new(SystemClock), Shutdown::on_signal()).await
+    strongroom_vault::serve(file.vault, listener, Arc::new(SystemClock), Shutdown::of_service()).await
 }

@@ -1,7 +1,8 @@
 //! Who calls, and whether they may: a tower layer in front of every method.
 //!
 //! A method's permission stands beside it in the proto. What has none is refused to everybody. Health is
-//! open, because probes carry no token; reflection wants a valid token and no more.
+//! open, because probes carry no token; reflection wants a valid token and no more. A call without a token is that of
+//! the connection's certificate, if it has shown one.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -12,18 +13,23 @@ use http::{HeaderMap, Request, Response, header};
 use tonic::body::Body;
 use tonic::{Code, Status};
 
+use crate::identity;
+use crate::printable::printable;
 use crate::selectors::Selectors;
 use crate::server::connections::Peer;
 use crate::status::status;
 use crate::strangers::Strangers;
 use crate::telemetry::trace_id;
 
-/// Who a token stands for.
+/// Names of an unknown certificate that an error repeats: its details have a limit.
+const SHOWN_NAMES: usize = 3;
+
+/// Who a token or a certificate stands for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Principal {
-    /// As the audit log names it: `token:<id>`.
+    /// As the audit log names it: `token:<id>`, or `identity:<name in the certificate>`.
     pub id: String,
-    /// The token's name, for people.
+    /// The token's name, or the name in the certificate, for people.
     pub name: String,
     /// What it may do.
     pub permissions: Arc<BTreeSet<String>>,
@@ -36,6 +42,12 @@ impl Principal {
     #[must_use]
     pub fn may(&self, permission: &str) -> bool {
         self.permissions.contains(permission)
+    }
+
+    /// What it is, for sentences: `token` or `identity`.
+    #[must_use]
+    pub fn noun(&self) -> &'static str {
+        if self.id.starts_with(identity::PRINCIPAL) { "identity" } else { "token" }
     }
 
     /// Whether it may use the caller key. Where it may not, answer as if there were no such key.
@@ -68,7 +80,7 @@ impl Caller {
     }
 }
 
-/// Turns tokens into principals, and hears of refusals.
+/// Turns tokens and certificates' names into principals, and hears of refusals.
 #[async_trait]
 pub trait Authenticator: Send + Sync + 'static {
     /// The service's name, the `domain` of its errors.
@@ -80,18 +92,25 @@ pub trait Authenticator: Send + Sync + 'static {
     /// UNAVAILABLE when it cannot be found out now.
     async fn authenticate(&self, token: &str) -> Result<Option<Principal>, Status>;
 
+    /// The principal of a certificate with these names; `None` when nobody has any of them. They are written as in
+    /// [`crate::identity`], and the certificate was checked.
+    ///
+    /// # Errors
+    /// UNAUTHENTICATED when several principals have them, UNAVAILABLE when it cannot be found out now.
+    async fn identity(&self, names: &[String]) -> Result<Option<Principal>, Status>;
+
     /// Records that `caller` was refused `method` for want of `permission`.
     async fn denied(&self, caller: &Caller, method: &str, permission: &str);
 }
 
-/// PERMISSION_DENIED naming what is missing.
+/// PERMISSION_DENIED naming what is missing; `holder` is the [`Principal::noun`] of who lacks it.
 #[must_use]
-pub fn permission_denied(domain: &str, method: &str, permission: &str) -> Status {
+pub fn permission_denied(domain: &str, holder: &str, method: &str, permission: &str) -> Status {
     status(
         Code::PermissionDenied,
         domain,
         "PERMISSION_MISSING",
-        &format!("{method} needs the permission {permission}, which this token does not carry"),
+        &format!("{method} needs the permission {permission}, which this {holder} does not carry"),
         &[("permission", permission), ("method", method)],
     )
 }
@@ -162,7 +181,8 @@ where
                 peer.called();
             }
             if !path.starts_with("/grpc.health.v1.Health/") {
-                match admit(authenticator.as_ref(), request.headers(), &path).await {
+                let names = peer.as_ref().and_then(Peer::names);
+                match admit(authenticator.as_ref(), request.headers(), names, &path).await {
                     Ok(caller) => {
                         if let Some(peer) = &peer {
                             peer.authenticated();
@@ -183,10 +203,15 @@ where
     }
 }
 
-async fn admit(authenticator: &dyn Authenticator, headers: &HeaderMap, path: &str) -> Result<Caller, Status> {
-    let token = bearer(headers).ok_or_else(|| unauthenticated("the call carries no token"))?;
-    let Some(principal) = authenticator.authenticate(token).await? else {
-        return Err(unauthenticated("the token is unknown, expired or revoked"));
+async fn admit(
+    authenticator: &dyn Authenticator,
+    headers: &HeaderMap,
+    names: Option<&[String]>,
+    path: &str,
+) -> Result<Caller, Status> {
+    let principal = match (headers.contains_key(header::AUTHORIZATION), names) {
+        (false, Some(names)) => identified(authenticator, names).await?,
+        _ => authenticated(authenticator, headers).await?,
     };
     let caller = Caller { principal, trace_id: trace_id() };
     if path.starts_with("/grpc.reflection.") {
@@ -198,9 +223,33 @@ async fn admit(authenticator: &dyn Authenticator, headers: &HeaderMap, path: &st
     if !caller.principal.may(permission) {
         let method = path.trim_start_matches('/');
         authenticator.denied(&caller, method, permission).await;
-        return Err(permission_denied(authenticator.domain(), method, permission));
+        let holder = caller.principal.noun();
+        return Err(permission_denied(authenticator.domain(), holder, method, permission));
     }
     Ok(caller)
+}
+
+async fn authenticated(authenticator: &dyn Authenticator, headers: &HeaderMap) -> Result<Principal, Status> {
+    let token = bearer(headers).ok_or_else(|| unauthenticated("the call carries no token"))?;
+    let principal = authenticator.authenticate(token).await?;
+    principal.ok_or_else(|| unauthenticated("the token is unknown, expired or revoked"))
+}
+
+async fn identified(authenticator: &dyn Authenticator, names: &[String]) -> Result<Principal, Status> {
+    if names.is_empty() {
+        return Err(unauthenticated(
+            "the call carries no token, and the client certificate no URI or DNS name",
+        ));
+    }
+    let principal = authenticator.identity(names).await?;
+    principal.ok_or_else(|| {
+        let shown: Vec<_> = names.iter().take(SHOWN_NAMES).map(|name| printable(name)).collect();
+        let shown = shown.join(", ");
+        unauthenticated(&format!(
+            "the call carries no token, and no identity of the vault has a name of the client certificate ({shown}); \
+             add one as [[vault.identities]]"
+        ))
+    })
 }
 
 fn bearer(headers: &HeaderMap) -> Option<&str> {

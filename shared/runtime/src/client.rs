@@ -1,19 +1,21 @@
 //! Reaching a service: the channel, its TLS, and the token on each call.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Deserialize;
 use tonic::metadata::{Ascii, MetadataValue};
 use tonic::service::Interceptor;
 use tonic::service::interceptor::InterceptedService;
-use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity};
+use tonic::transport::{Channel, Endpoint};
 use tonic::{Request, Status};
 
 use crate::error::{Error, Result};
 use crate::plaintext;
 use crate::rpc::Traced;
-use crate::secret_file;
+use crate::tls::ClientTls;
+use crate::tls::connect::{self, Connector};
 
 /// Receiving windows: the receiver's window bounds a download (window ÷ round trip).
 const STREAM_WINDOW: u32 = 8 << 20;
@@ -21,7 +23,9 @@ const CONNECTION_WINDOW: u32 = 16 << 20;
 /// Longest frame that is taken: a chunk of an archive in one, not in seventeen (docs/performance.md, gRPC).
 const FRAME: u32 = 512 << 10;
 
-/// Where a service is and how to trust it.
+const CONNECT: Duration = Duration::from_secs(5);
+
+/// Where a service is and how to trust it. A channel reads the files again before each connection.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Target {
@@ -55,64 +59,62 @@ impl Target {
     /// [`Error::Transport`] for an unusable URL, [`Error::PlaintextTarget`], [`Error::File`] for an unreadable
     /// certificate, [`Error::Exposed`] for a key that others can read.
     pub fn channel(&self) -> Result<Channel> {
-        let unusable = |error: tonic::transport::Error| {
-            Error::Transport(format!("{:?} is not an address; expected http://HOST:PORT ({error})", self.url))
+        let unusable = |why: &str| {
+            Error::Transport(format!("{:?} is not an address; expected http://HOST:PORT{why}", self.url))
         };
-        let mut endpoint = Endpoint::from_shared(self.url.clone())
-            .map_err(unusable)?
-            .connect_timeout(Duration::from_secs(5))
-            .http2_keep_alive_interval(Duration::from_secs(30))
-            .keep_alive_timeout(Duration::from_secs(20))
-            .keep_alive_while_idle(true)
-            .initial_stream_window_size(STREAM_WINDOW)
-            .initial_connection_window_size(CONNECTION_WINDOW)
-            .max_frame_size(FRAME)
-            .tcp_nodelay(true);
-        plaintext::check_target(endpoint.uri(), self.plaintext)?;
-        if self.url.starts_with("https:") {
-            endpoint = endpoint.tls_config(self.tls()?).map_err(|error| {
-                let ca = match &self.ca_file {
-                    Some(file) => format!("the authorities in {}", file.display()),
-                    None => {
-                        "this machine's own authorities, of which it may have none; name a CA file".into()
-                    }
-                };
-                Error::Transport(format!("cannot trust {} by {ca} ({error})", self.url))
-            })?;
-        } else if !self.url.starts_with("http:") {
-            return Err(Error::Transport(format!(
-                "{:?} is not an address; expected http://HOST:PORT",
-                self.url
-            )));
+        let endpoint =
+            Endpoint::from_shared(self.url.clone()).map_err(|error| unusable(&format!(" ({error})")))?;
+        let url = endpoint.uri().clone();
+        plaintext::check_target(&url, self.plaintext)?;
+        match url.scheme_str() {
+            Some("https") => self.encrypted(&url),
+            Some("http") => Ok(tuned(endpoint).connect_timeout(CONNECT).connect_lazy()),
+            _ => Err(unusable("")),
         }
-        Ok(endpoint.connect_lazy())
     }
 
-    fn tls(&self) -> Result<ClientTlsConfig> {
-        let mut tls = ClientTlsConfig::new();
-        tls = match &self.ca_file {
-            Some(file) => tls.ca_certificate(Certificate::from_pem(read(file)?)),
-            None => tls.with_enabled_roots(),
-        };
-        match (&self.cert_file, &self.key_file) {
-            (Some(cert), Some(key)) => {
-                Ok(tls.identity(Identity::from_pem(read(cert)?, secret_file::read(key)?)))
+    fn encrypted(&self, url: &http::Uri) -> Result<Channel> {
+        let connector = Connector::new(url, self.tls()?, CONNECT)?;
+        let endpoint = Endpoint::from(connect::address(url)?).origin(url.clone());
+        Ok(tuned(endpoint).connect_with_connector_lazy(connector))
+    }
+
+    fn tls(&self) -> Result<Arc<ClientTls>> {
+        let own = match (&self.cert_file, &self.key_file) {
+            (Some(cert), Some(key)) => Some((cert.clone(), key.clone())),
+            (None, None) => None,
+            _ => {
+                let message = "a client certificate needs both a certificate and a key file";
+                return Err(Error::Transport(message.into()));
             }
-            (None, None) => Ok(tls),
-            _ => Err(Error::Transport("a client certificate needs both a certificate and a key file".into())),
-        }
+        };
+        ClientTls::load(self.ca_file.clone(), own)
     }
 }
 
-fn read(path: &Path) -> Result<Vec<u8>> {
-    std::fs::read(path).map_err(|source| Error::File { action: "read", path: path.to_owned(), source })
+fn tuned(endpoint: Endpoint) -> Endpoint {
+    endpoint
+        .http2_keep_alive_interval(Duration::from_secs(30))
+        .keep_alive_timeout(Duration::from_secs(20))
+        .keep_alive_while_idle(true)
+        .initial_stream_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
+        .max_frame_size(FRAME)
+        .tcp_nodelay(true)
 }
 
-/// Adds `authorization: Bearer …`, marked sensitive so that nothing logs it.
+/// Adds `authorization: Bearer …`, marked sensitive so that nothing logs it; or nothing, where the connection's
+/// certificate says who calls.
 #[derive(Clone)]
-pub struct Bearer(MetadataValue<Ascii>);
+pub struct Bearer(Option<MetadataValue<Ascii>>);
 
 impl Bearer {
+    /// No token.
+    #[must_use]
+    pub fn none() -> Self {
+        Self(None)
+    }
+
     /// For `token`.
     ///
     /// # Errors
@@ -126,13 +128,15 @@ impl Bearer {
         let mut value = MetadataValue::try_from(format!("Bearer {token}"))
             .map_err(|_| Error::Transport("the token contains characters that no token has".into()))?;
         value.set_sensitive(true);
-        Ok(Self(value))
+        Ok(Self(Some(value)))
     }
 }
 
 impl Interceptor for Bearer {
     fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
-        request.metadata_mut().insert("authorization", self.0.clone());
+        if let Some(token) = &self.0 {
+            request.metadata_mut().insert("authorization", token.clone());
+        }
         Ok(request)
     }
 }

@@ -1,6 +1,8 @@
-//! What a token is narrowed to: the part of a deployment that its holder can tell exists.
+//! What a token or an identity is narrowed to: the part of a deployment that its holder can tell exists.
 //!
 //! Plain data and its one rule, shared by the service that keeps tokens and those that ask it.
+
+pub mod text;
 
 use serde::{Deserialize, Serialize};
 use strongroom_api::vault::v1 as proto;

@@ -2,23 +2,24 @@
 
 mod answering;
 mod budget;
+mod connection;
 pub(crate) mod connections;
 mod framing;
+mod handshake;
 mod incoming;
 mod limits;
 mod places;
 mod receiving;
+mod transport;
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde::Deserialize;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
-use tonic::transport::{Certificate, Identity, Server, ServerTlsConfig};
+use tonic::transport::Server;
 use tonic_health::ServingStatus;
 
 use crate::auth::{AuthLayer, Authenticator};
@@ -26,8 +27,8 @@ use crate::error::{Error, Result};
 use crate::metrics;
 use crate::plaintext;
 use crate::rpc::ObserveLayer;
-use crate::secret_file;
 use crate::shutdown::{DRAIN, STREAMS, Shutdown};
+pub use crate::tls::{ClientCerts, ServerTls, TlsConfig};
 use budget::Budget;
 use connections::Connections;
 use incoming::incoming;
@@ -37,18 +38,6 @@ use receiving::{Patience, ReceiveLayer, STREAM_WINDOW};
 
 /// What a connection's streams may send before somebody reads it, together.
 const CONNECTION_WINDOW: u32 = 1 << 20;
-
-/// Certificates of a server. Without them it speaks plain HTTP/2: on loopback, and where that is allowed.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct TlsConfig {
-    /// The certificate chain, PEM.
-    pub cert_file: PathBuf,
-    /// Its private key, PEM. Nobody else may read the file ([`secret_file`]).
-    pub key_file: PathBuf,
-    /// When given, clients must show a certificate of one of these authorities, PEM.
-    pub client_ca_file: Option<PathBuf>,
-}
 
 /// What a process serves.
 pub struct Serve {
@@ -61,7 +50,7 @@ pub struct Serve {
     /// Who may call.
     pub authenticator: Arc<dyn Authenticator>,
     /// Encryption, if any.
-    pub tls: Option<TlsConfig>,
+    pub tls: Option<Arc<ServerTls>>,
     /// Whether to serve other machines without it.
     pub plaintext: bool,
     /// What callers may take.
@@ -82,7 +71,6 @@ pub async fn listen(address: SocketAddr, tls: Option<&TlsConfig>, plaintext: boo
 /// Serves until `shutdown`, then lets running calls go on for [`DRAIN`] at most.
 ///
 /// # Errors
-/// [`Error::Transport`] for unusable certificates, [`Error::Exposed`] for a private key that others can read,
 /// [`Error::PlaintextListener`], [`Error::Serve`] when the server ends by itself.
 pub async fn serve(serve: Serve, shutdown: Shutdown) -> Result<()> {
     if let Ok(address) = serve.listener.local_addr() {
@@ -92,7 +80,7 @@ pub async fn serve(serve: Serve, shutdown: Shutdown) -> Result<()> {
     for name in serve.services {
         health.set_service_status(*name, ServingStatus::Serving).await;
     }
-    let server = server(&serve.limits, serve.tls.as_ref())?;
+    let server = server(&serve.limits);
     let names = serve.services;
     let stop = shutdown.clone();
     let draining = async move {
@@ -110,9 +98,13 @@ pub async fn serve(serve: Serve, shutdown: Shutdown) -> Result<()> {
         .layer(AuthLayer::new(serve.authenticator))
         .layer(receiving)
         .add_routes(routes)
-        .serve_with_incoming_shutdown(incoming(serve.listener, connections, &serve.limits), draining);
+        .serve_with_incoming_shutdown(
+            incoming(serve.listener, connections, &serve.limits, serve.tls.clone()),
+            draining,
+        );
     tokio::select! {
         ended = serving => Ok(ended?),
+        () = certificates(serve.tls) => Ok(()),
         () = drained(&shutdown, &end) => {
             tracing::warn!(seconds = DRAIN.as_secs(), "calls were still running after the drain time; they are cut");
             Ok(())
@@ -120,20 +112,24 @@ pub async fn serve(serve: Serve, shutdown: Shutdown) -> Result<()> {
     }
 }
 
-fn server(limits: &Limits, tls: Option<&TlsConfig>) -> Result<Server> {
+fn server(limits: &Limits) -> Server {
     // A peer that is gone is found by pings. `max_connection_age_grace` is left out: with it, tonic cuts the calls that
     // run at that age.
-    let server = Server::builder()
+    Server::builder()
         .http2_keepalive_interval(Some(Duration::from_secs(30)))
         .http2_keepalive_timeout(Some(Duration::from_secs(20)))
         .max_connection_age(limits.connection_age)
         .max_concurrent_streams(limits.streams)
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
-        .http2_max_header_list_size(16 * 1024);
+        .http2_max_header_list_size(16 * 1024)
+}
+
+/// Follows the certificate files while there are any. It never ends.
+async fn certificates(tls: Option<Arc<ServerTls>>) {
     match tls {
-        Some(tls) => Ok(server.tls_config(tls_config(tls)?.timeout(limits.greeting))?),
-        None => Ok(server),
+        Some(tls) => tls.follow().await,
+        None => std::future::pending().await,
     }
 }
 
@@ -171,17 +167,4 @@ fn add_reflection(routes: Routes, services: &'static [&'static str]) -> Result<R
     Ok(routes
         .add_service(builder().build_v1().map_err(unusable)?)
         .add_service(builder().build_v1alpha().map_err(unusable)?))
-}
-
-fn tls_config(tls: &TlsConfig) -> Result<ServerTlsConfig> {
-    let identity = Identity::from_pem(read(&tls.cert_file)?, secret_file::read(&tls.key_file)?);
-    let config = ServerTlsConfig::new().identity(identity);
-    Ok(match &tls.client_ca_file {
-        Some(file) => config.client_ca_root(Certificate::from_pem(read(file)?)),
-        None => config,
-    })
-}
-
-fn read(path: &PathBuf) -> Result<Vec<u8>> {
-    std::fs::read(path).map_err(|source| Error::File { action: "read", path: path.clone(), source })
 }

@@ -43,6 +43,22 @@ pub fn bad_field(
     Status::with_error_details(Code::InvalidArgument, cut(&format!("{field}: {description}")), details)
 }
 
+/// The message of `status` and what led to it, each cause once. A status has causes when it was made on this side: the
+/// other one was not reached, or the line broke.
+#[must_use]
+pub fn causes(status: &Status) -> String {
+    let mut text = status.message().to_owned();
+    let mut next = std::error::Error::source(status);
+    while let Some(error) = next {
+        let cause = error.to_string();
+        if !text.contains(&cause) {
+            text = format!("{text}: {cause}");
+        }
+        next = error.source();
+    }
+    text
+}
+
 /// RESOURCE_EXHAUSTED with a delay after which another try makes sense.
 #[must_use]
 pub fn exhausted(domain: &str, reason: &str, message: &str, retry: Duration) -> Status {

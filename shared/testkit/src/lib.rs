@@ -1,9 +1,10 @@
-//! What tests of several crates share: fresh databases, a clock that is set, private files, builders for requests, the
-//! encodings of a secret that a search looks for.
+//! What tests of several crates share: fresh databases, certificates, a clock that is set, private files, builders for
+//! requests, the encodings of a secret that a search looks for.
 //!
 //! A dev-dependency only. Everything here panics on failure: a test that cannot be set up has failed.
 #![expect(clippy::unwrap_used, reason = "only tests use it, and a panic is how a test fails")]
 
+mod authority;
 mod clock;
 mod database;
 mod private;
@@ -12,6 +13,7 @@ mod ring;
 pub mod secrets;
 mod twins;
 
+pub use authority::{Authority, Certificate, Mounted};
 pub use clock::ManualClock;
 pub use database::TestDb;
 pub use private::write_private;

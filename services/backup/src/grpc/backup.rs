@@ -54,7 +54,8 @@ impl BackupService for BackupGrpc {
         let permission = choice.as_ref().ok().and_then(SealChoice::permission);
         if let Some(permission) = permission.filter(|permission| !caller.principal.may(permission)) {
             self.authenticator.denied(&caller, EXPORT_METHOD, permission).await;
-            return Err(permission_denied(DOMAIN, EXPORT_METHOD, permission));
+            let holder = caller.principal.noun();
+            return Err(permission_denied(DOMAIN, holder, EXPORT_METHOD, permission));
         }
         let choice = choice.map_err(|error| error.status())?;
         let request = parse(request).map_err(|error| error.status())?;

@@ -1,8 +1,8 @@
-//! Who a caller is.
+//! Who a caller is, by its token or its certificate.
 
 use std::sync::Arc;
 
-use strongroom_api::vault::v1::IntrospectTokenRequest;
+use strongroom_api::vault::v1::{IntrospectIdentityRequest, IntrospectTokenRequest, Selector};
 use strongroom_runtime::{Principal, Selectors};
 
 use super::client::{VaultClient, limited};
@@ -17,9 +17,28 @@ impl VaultClient {
         if !answer.active {
             return Ok(None);
         }
-        let permissions = Arc::new(answer.permissions.into_iter().collect());
-        let selectors = Selectors::from_proto(&answer.selectors).map_err(Error::Defect)?;
-        let selectors = Arc::new(selectors);
-        Ok(Some(Principal { id: answer.principal, name: answer.name, permissions, selectors }))
+        principal(answer.principal, answer.name, answer.permissions, &answer.selectors).map(Some)
     }
+
+    /// The principal of a certificate with these names; `None` when the vault has no identity with one of them.
+    pub(crate) async fn introspect_identity(&self, names: &[String]) -> Result<Option<Principal>> {
+        let request = limited(IntrospectIdentityRequest { names: names.to_vec() });
+        let answer = self.tokens.clone().introspect_identity(request).await;
+        let answer = answer.map_err(|status| self.error(status))?.into_inner();
+        if !answer.active {
+            return Ok(None);
+        }
+        principal(answer.principal, answer.name, answer.permissions, &answer.selectors).map(Some)
+    }
+}
+
+fn principal(
+    id: String,
+    name: String,
+    permissions: Vec<String>,
+    selectors: &[Selector],
+) -> Result<Principal> {
+    let permissions = Arc::new(permissions.into_iter().collect());
+    let selectors = Arc::new(Selectors::from_proto(selectors).map_err(Error::Defect)?);
+    Ok(Principal { id, name, permissions, selectors })
 }

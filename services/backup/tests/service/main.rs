@@ -6,6 +6,7 @@ mod broken;
 mod export;
 mod failure;
 mod files;
+mod identities;
 mod names;
 mod postgres;
 mod sealing;

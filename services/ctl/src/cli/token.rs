@@ -3,9 +3,9 @@
 use clap::{Args, Subcommand};
 use jiff::Timestamp;
 use strongroom_api::vault::v1::Selector;
+use strongroom_runtime::selectors::text as selector;
 
 use super::values::timestamp;
-use crate::selector;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum TokenCommand {

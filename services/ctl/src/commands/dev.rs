@@ -16,7 +16,7 @@ pub(super) async fn run(dev: Dev) -> Result<()> {
         settings.backup.backup.listen = listen;
     }
     let own_recovery_key = !settings.has_seal();
-    let shutdown = Shutdown::on_signal();
+    let shutdown = Shutdown::of_service();
     let starting = Embedded::start(settings, &dev.data_dir);
     let Some(started) = shutdown.unless_begun(starting).await else {
         return Ok(());

@@ -2,11 +2,11 @@
 
 use anyhow::{Context as _, Result};
 use strongroom_api::vault::v1::{IssueTokenRequest, ListTokensRequest, RevokeTokenRequest, Token};
+use strongroom_runtime::selectors::text as selector;
 
 use crate::cli::{IssueToken, TokenCommand};
 use crate::client::{self, Connection, PAGE_SIZE, unary};
 use crate::output::{Format, Table, key_values, message};
-use crate::selector;
 use crate::time::{shown, to_wire};
 
 const TOKEN: &str = "strongroom.vault.v1.Token";

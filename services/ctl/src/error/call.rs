@@ -7,16 +7,11 @@ use strongroom_runtime::status::reason_of;
 use tonic::{Code, Status};
 use tonic_types::StatusExt as _;
 
+use super::encryption::disagreement;
 use crate::output::printable;
 
 /// Reasons of refusals that open a request, which a second principal may approve.
 const RETIREMENT_REFUSED: [&str; 2] = ["KEY_VERSION_IN_USE", "KEY_CENSUS_STALE"];
-
-/// How rustls begins the refusal of a certificate.
-const UNTRUSTED: &str = "invalid peer certificate";
-
-/// What rustls calls the answer of a server that does not know TLS.
-const NO_TLS: &str = "InvalidContentType";
 
 /// A refused or failed call, as the operator reads it.
 #[derive(Debug)]
@@ -29,6 +24,9 @@ impl CallFailed {
     /// `service` is `the vault` or `the backup service`; `variable` is where its address comes from.
     pub(crate) fn new(status: &Status, service: &str, url: &str, variable: &str) -> Self {
         let reason = reason_of(status);
+        if let Some(sentence) = disagreement(status, service, url, variable) {
+            return Self { sentence: printable(&sentence).into_owned(), reason };
+        }
         let message = match status.message() {
             "" => status.code().description().to_owned(),
             message => printable(message).trim_end_matches('.').to_owned(),
@@ -39,15 +37,6 @@ impl CallFailed {
         let ours = status.source().is_some();
         let plain = url.starts_with("http://");
         let sentence = match (status.code(), ours) {
-            (Code::Unavailable, true) if shown.contains(UNTRUSTED) => {
-                format!(
-                    "cannot trust {service} at {url} ({shown}); set STRONGROOM_CA_FILE to the authority of its \
-                     certificate, and {variable} to a name in it"
-                )
-            }
-            (Code::Unavailable, true) if shown.contains(NO_TLS) => {
-                format!("{service} at {url} does not speak TLS ({shown}); set {variable} to http://…")
-            }
             (Code::Unavailable, true) => {
                 format!(
                     "cannot reach {service} at {url} ({shown}); start it, or set {variable} to its address"
@@ -55,7 +44,10 @@ impl CallFailed {
             }
             (Code::Unavailable, false) => format!("{shown} ({service} at {url}); try again"),
             (Code::Unauthenticated, _) => {
-                format!("{shown}; set STRONGROOM_TOKEN or STRONGROOM_TOKEN_FILE to a valid token")
+                format!(
+                    "{shown}; set STRONGROOM_TOKEN or STRONGROOM_TOKEN_FILE to a valid token, or STRONGROOM_CERT_FILE to a \
+                     certificate that the vault knows"
+                )
             }
             _ if !approvable.is_empty() => {
                 format!(

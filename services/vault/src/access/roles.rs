@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 use std::sync::{Arc, LazyLock};
 
+use strongroom_runtime::Selectors;
+
 /// Beside the methods' own permissions: exports for recipients other than those in the server's configuration.
 const EXPORT_CHOICES: &[&str] =
     &["backup.export_passphrase", "backup.export_plain", "backup.export_recipients"];
@@ -109,8 +111,14 @@ const NARROWABLE: &[&str] = &[
     "token.issue",
 ];
 
+/// What the holder of `role` may do within `selectors`.
+pub(crate) fn held(role: Role, selectors: &Selectors) -> Arc<BTreeSet<String>> {
+    let permissions = role.permissions();
+    if selectors.is_everything() { permissions } else { narrowed(&permissions) }
+}
+
 /// The permissions that remain for a token with selectors.
-pub(crate) fn narrowed(permissions: &BTreeSet<String>) -> Arc<BTreeSet<String>> {
+fn narrowed(permissions: &BTreeSet<String>) -> Arc<BTreeSet<String>> {
     let bound = |permission: &&String| NARROWABLE.contains(&permission.as_str());
     Arc::new(permissions.iter().filter(bound).cloned().collect())
 }

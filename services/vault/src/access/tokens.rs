@@ -9,7 +9,7 @@ use strongroom_runtime::{Caller, Clock, Principal, Selectors};
 use super::Role;
 use super::outside_selection;
 use super::principals::Principals;
-use super::roles::narrowed;
+use super::roles::held;
 use crate::audit::Event;
 use crate::error::{Error, Result};
 use crate::store::{Outcome, Store, TokenRow};
@@ -42,7 +42,8 @@ impl Tokens {
         let permissions = new.role.permissions();
         if let Some(missing) = permissions.iter().find(|permission| !caller.principal.may(permission)) {
             let permission = missing.clone();
-            return Err(Error::PermissionMissing { method: "issuing this role", permission });
+            let holder = caller.principal.noun();
+            return Err(Error::PermissionMissing { method: "issuing this role", permission, holder });
         }
         let own = &caller.principal.selectors;
         if !new.selectors.is_within(own) {
@@ -102,8 +103,7 @@ impl Tokens {
         let role = Role::from_text(&row.role)
             .ok_or_else(|| Error::Inconsistent(format!("api_tokens.role of {}", row.id)))?;
         let selectors = Arc::new(selectors(&row)?);
-        let permissions = role.permissions();
-        let permissions = if selectors.is_everything() { permissions } else { narrowed(&permissions) };
+        let permissions = held(role, &selectors);
         Ok(Some(Principal { id: format!("token:{}", row.id), name: row.name, permissions, selectors }))
     }
 

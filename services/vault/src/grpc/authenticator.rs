@@ -3,30 +3,43 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use strongroom_runtime::status::status;
 use strongroom_runtime::{Authenticator, Caller, Principal};
-use tonic::Status;
+use tonic::{Code, Status};
 
-use crate::access::Tokens;
-use crate::error::DOMAIN;
+use crate::access::{Identities, Tokens};
+use crate::error::{DOMAIN, Error};
 
-/// Admits callers whose tokens this vault issued.
-pub(crate) struct TokenAuthenticator(pub(crate) Arc<Tokens>);
+/// Admits callers whose tokens this vault issued, and whose certificates its configuration names.
+pub(crate) struct OwnAuthenticator {
+    pub(crate) tokens: Arc<Tokens>,
+    pub(crate) identities: Arc<Identities>,
+}
 
 #[async_trait]
-impl Authenticator for TokenAuthenticator {
+impl Authenticator for OwnAuthenticator {
     fn domain(&self) -> &'static str {
         DOMAIN
     }
 
     async fn authenticate(&self, token: &str) -> Result<Option<Principal>, Status> {
-        self.0.known_principal(token).await.map_err(|error| match Arc::try_unwrap(error) {
+        self.tokens.known_principal(token).await.map_err(|error| match Arc::try_unwrap(error) {
             Ok(error) => error.into(),
             // Calls that shared the look-up hold the error too.
             Err(shared) => Status::unavailable(shared.to_string()),
         })
     }
 
-    async fn denied(&self, caller: &Caller, method: &str, permission: &str) {
-        self.0.record_denied(caller, method, permission).await;
+    async fn identity(&self, names: &[String]) -> Result<Option<Principal>, Status> {
+        self.identities.find(names).map_err(|error| ambiguous(&error))
     }
+
+    async fn denied(&self, caller: &Caller, method: &str, permission: &str) {
+        self.tokens.record_denied(caller, method, permission).await;
+    }
+}
+
+/// Of the caller itself, so it is not known who calls.
+fn ambiguous(error: &Error) -> Status {
+    status(Code::Unauthenticated, DOMAIN, "IDENTITY_AMBIGUOUS", &error.to_string(), &[])
 }

@@ -7,7 +7,8 @@ use crate::store::Labels;
 
 mod list;
 
-pub(super) use list::{each, kids, selectors};
+pub(crate) use list::selectors;
+pub(super) use list::{each, kids, names};
 
 const MAX_TEXT: usize = 200;
 const MAX_LABELS: usize = 64;

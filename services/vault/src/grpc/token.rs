@@ -2,8 +2,9 @@
 
 use strongroom_api::vault::v1::token_service_server::TokenService;
 use strongroom_api::vault::v1::{
-    IntrospectTokenRequest, IntrospectTokenResponse, IssueTokenRequest, IssueTokenResponse,
-    ListTokensRequest, ListTokensResponse, RevokeTokenRequest, RevokeTokenResponse,
+    IntrospectIdentityRequest, IntrospectIdentityResponse, IntrospectTokenRequest, IntrospectTokenResponse,
+    IssueTokenRequest, IssueTokenResponse, ListTokensRequest, ListTokensResponse, RevokeTokenRequest,
+    RevokeTokenResponse,
 };
 use strongroom_runtime::Caller;
 use tonic::{Request, Response, async_trait};
@@ -51,6 +52,23 @@ impl TokenService for Api {
             return Ok(Response::new(IntrospectTokenResponse::default()));
         };
         Ok(Response::new(IntrospectTokenResponse {
+            active: true,
+            principal: principal.id,
+            name: principal.name,
+            permissions: principal.permissions.iter().cloned().collect(),
+            selectors: principal.selectors.to_proto(),
+        }))
+    }
+
+    async fn introspect_identity(
+        &self,
+        request: Request<IntrospectIdentityRequest>,
+    ) -> Answer<IntrospectIdentityResponse> {
+        let names = fields::names("names", request.into_inner().names)?;
+        let Some(principal) = self.0.identities.find(&names)? else {
+            return Ok(Response::new(IntrospectIdentityResponse::default()));
+        };
+        Ok(Response::new(IntrospectIdentityResponse {
             active: true,
             principal: principal.id,
             name: principal.name,

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use strongroom_crypto::RootKey;
 use strongroom_runtime::client::{AuthorizedChannel, Bearer, Target};
 use strongroom_runtime::{Clock, Shutdown, SystemClock};
-use strongroom_testkit::{ManualClock, TestDb, requests, write_private};
+use strongroom_testkit::{ManualClock, Mounted, TestDb, requests, write_private};
 use strongroom_vault::VaultConfig;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -71,11 +71,32 @@ impl TestVault {
         Self::start(Arc::clone(&self.folder), Arc::clone(&self.database), Arc::new(SystemClock)).await
     }
 
+    /// With certificates, and what else `configure` changes.
+    pub(crate) async fn encrypted(
+        database: TestDb,
+        configure: impl FnOnce(VaultConfig) -> VaultConfig,
+    ) -> Self {
+        strongroom_runtime::process::install_tls_provider();
+        let folder = tempfile::tempdir().unwrap();
+        write_private(root_key_file(&folder), RootKey::generate().to_text().as_bytes());
+        let config = configure(config(&folder, &database));
+        Self::start_as(config, Arc::new(folder), Arc::new(database), Arc::new(SystemClock)).await
+    }
+
     async fn start(folder: Arc<tempfile::TempDir>, database: Arc<TestDb>, clock: Arc<dyn Clock>) -> Self {
+        let config = config(&folder, &database);
+        Self::start_as(config, folder, database, clock).await
+    }
+
+    async fn start_as(
+        config: VaultConfig,
+        folder: Arc<tempfile::TempDir>,
+        database: Arc<TestDb>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let shutdown = Shutdown::new();
-        let config = config(&folder, &database);
         let serving = strongroom_vault::serve(config, listener, clock, shutdown.clone());
         let serving = tokio::spawn(async move { serving.await.unwrap() });
         Self { address, folder, shutdown, serving, clock: ManualClock::default(), database }
@@ -124,6 +145,18 @@ impl TestVault {
 
     pub(crate) fn clients(&self, token: &str) -> Clients {
         Clients::new(&self.authorized(token))
+    }
+
+    /// Clients with the certificate and the authorities in `files`, and no token.
+    pub(crate) fn certified_clients(&self, files: &Mounted) -> Clients {
+        let target = Target {
+            url: format!("https://localhost:{}", self.address.port()),
+            ca_file: Some(files.path("ca.crt")),
+            cert_file: Some(files.path("tls.crt")),
+            key_file: Some(files.path("tls.key")),
+            ..Target::default()
+        };
+        Clients::new(&InterceptedService::new(target.channel().unwrap(), Bearer::none()))
     }
 
     /// Clients with the first admin token.

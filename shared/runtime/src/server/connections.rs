@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
@@ -53,6 +53,7 @@ impl Connections {
             called: AtomicBool::new(false),
             authenticated: AtomicBool::new(false),
             anonymous: AtomicUsize::new(0),
+            names: OnceLock::new(),
         })))
     }
 
@@ -88,12 +89,25 @@ struct Connection {
     called: AtomicBool,
     authenticated: AtomicBool,
     anonymous: AtomicUsize,
+    /// In its certificate.
+    names: OnceLock<Vec<String>>,
 }
 
 impl Peer {
     /// Its address, as the transport has it: behind a proxy it is the proxy's.
     pub(crate) fn address(&self) -> IpAddr {
         self.0.address.ip()
+    }
+
+    /// It has shown a certificate with these names, and its handshake has succeeded.
+    pub(crate) fn identify(&self, names: Vec<String>) {
+        // The handshake happens once.
+        let _ = self.0.names.set(names);
+    }
+
+    /// The names of its certificate; `None` when it has shown none.
+    pub(crate) fn names(&self) -> Option<&[String]> {
+        self.0.names.get().map(Vec::as_slice)
     }
 
     /// A call has arrived.

@@ -15,7 +15,7 @@ use strongroom_api::source::v1::{
     StageTablesResponse, Table,
 };
 use strongroom_runtime::client::{AuthorizedChannel, Bearer, Target};
-use strongroom_runtime::server::{Limits, Serve, TlsConfig, serve};
+use strongroom_runtime::server::{Limits, Serve, ServerTls, TlsConfig, serve};
 use strongroom_runtime::{Authenticator, Caller, Principal, Selectors, Shutdown};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
@@ -30,6 +30,7 @@ pub(crate) struct Server {
     pub(crate) gate: Arc<Semaphore>,
     /// The length of answers of `DescribeSource`.
     pub(crate) answer: Arc<AtomicUsize>,
+    pub(crate) tls: Option<Arc<ServerTls>>,
 }
 
 /// Limits that a test need not wait for.
@@ -61,6 +62,8 @@ impl Server {
         let answer = Arc::new(AtomicUsize::new(0));
         let source = Source { gate: Arc::clone(&gate), answer: Arc::clone(&answer) };
         let routes = Routes::new(SourceServiceServer::new(source));
+        let tls = tls.map(|tls| ServerTls::load(tls).unwrap());
+        let loaded = tls.clone();
         let (services, authenticator) = (&["strongroom.source.v1.SourceService"], Arc::new(Everybody));
         let serving = Serve {
             listener,
@@ -74,7 +77,7 @@ impl Server {
         };
         let ended = serve(serving, shutdown.clone());
         tokio::spawn(async move { ended.await.unwrap() });
-        Self { address, shutdown, gate, answer }
+        Self { address, shutdown, gate, answer, tls: loaded }
     }
 
     /// A client that behaves, with a connection of its own.
@@ -243,6 +246,15 @@ static ALL: LazyLock<Arc<std::collections::BTreeSet<String>>> = LazyLock::new(||
     Arc::new(strongroom_api::PERMISSIONS.iter().map(|(_, permission)| (*permission).to_owned()).collect())
 });
 
+fn everybody(name: &str) -> Principal {
+    Principal {
+        id: format!("token:{name}"),
+        name: name.to_owned(),
+        permissions: Arc::clone(&ALL),
+        selectors: Arc::new(Selectors::default()),
+    }
+}
+
 #[async_trait]
 impl Authenticator for Everybody {
     fn domain(&self) -> &'static str {
@@ -250,12 +262,13 @@ impl Authenticator for Everybody {
     }
 
     async fn authenticate(&self, token: &str) -> Result<Option<Principal>, Status> {
-        Ok((token != "stranger").then(|| Principal {
-            id: format!("token:{token}"),
-            name: token.to_owned(),
-            permissions: Arc::clone(&ALL),
-            selectors: Arc::new(Selectors::default()),
-        }))
+        Ok((token != "stranger").then(|| everybody(token)))
+    }
+
+    /// Nobody has the name of a server.
+    async fn identity(&self, names: &[String]) -> Result<Option<Principal>, Status> {
+        let known = names.iter().find(|name| *name != "dns:localhost");
+        Ok(known.map(|name| Principal { id: format!("identity:{name}"), ..everybody(name) }))
     }
 
     async fn denied(&self, _: &Caller, _: &str, _: &str) {}
@@ -272,10 +285,11 @@ impl SourceService for Source {
 
     async fn describe_source(
         &self,
-        _: tonic::Request<DescribeSourceRequest>,
+        request: tonic::Request<DescribeSourceRequest>,
     ) -> Result<Response<DescribeSourceResponse>, Status> {
         let name = "x".repeat(self.answer.load(Ordering::Relaxed));
-        let tables = vec![Table { name, ..Table::default() }];
+        let group = Caller::of(&request)?.principal.id;
+        let tables = vec![Table { name, group, ..Table::default() }];
         Ok(Response::new(DescribeSourceResponse { tables }))
     }
 

@@ -21,7 +21,7 @@ fn certify(folder: &Path) -> TlsConfig {
     std::fs::write(&cert_file, certificate.pem()).unwrap();
     std::fs::write(&key_file, key.serialize_pem()).unwrap();
     set_mode(&key_file, 0o600);
-    TlsConfig { cert_file, key_file, client_ca_file: None }
+    TlsConfig::new(cert_file, key_file)
 }
 
 fn set_mode(path: &Path, mode: u32) {

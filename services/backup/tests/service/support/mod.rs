@@ -15,9 +15,10 @@ use strongroom_api::backup::v1::{ExportBackupRequest, ExportBackupResponse};
 use strongroom_api::vault::v1::AuditEvent;
 use strongroom_backup::{Config, Error, serve};
 use strongroom_crypto::Token;
-use strongroom_runtime::client::{AuthorizedChannel, Bearer};
+use strongroom_runtime::client::{AuthorizedChannel, Bearer, Target};
 use strongroom_runtime::rpc::Traced;
 use strongroom_runtime::{Shutdown, SystemClock};
+use strongroom_testkit::Mounted;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -105,6 +106,19 @@ impl Service {
             .connect_lazy();
         let bearer = Bearer::new(token.expose()).unwrap();
         BackupServiceClient::new(InterceptedService::new(Traced::new(channel), bearer))
+    }
+
+    /// A client with the certificate in `files`, which also name the service's authority, and no token.
+    pub(crate) fn certified_client(&self, files: &Mounted) -> Client {
+        let port = self.address.rsplit(':').next().unwrap();
+        let target = Target {
+            url: format!("https://localhost:{port}"),
+            ca_file: Some(files.path("ca.crt")),
+            cert_file: Some(files.path("tls.crt")),
+            key_file: Some(files.path("tls.key")),
+            ..Target::default()
+        };
+        BackupServiceClient::new(InterceptedService::new(target.channel().unwrap(), Bearer::none()))
     }
 
     /// Waits for the event that ends an export.

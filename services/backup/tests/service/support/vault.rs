@@ -15,6 +15,7 @@ use strongroom_api::vault::v1::key_service_server::{KeyService, KeyServiceServer
 use strongroom_api::vault::v1::seal_service_server::SealServiceServer;
 use strongroom_api::vault::v1::token_service_server::{TokenService, TokenServiceServer};
 use strongroom_crypto::{KeyRing, RootKey, Token};
+use strongroom_runtime::status::status;
 use tokio::net::TcpListener;
 use tokio_stream::Stream;
 use tokio_util::sync::CancellationToken;
@@ -102,6 +103,12 @@ impl FakeVault {
         self.state.permissions.lock().unwrap().insert(token.expose().to_owned(), permissions);
     }
 
+    /// Lets the holder of a certificate with this name do these things.
+    pub(crate) fn admit_name(&self, name: &str, permissions: &[&str]) {
+        let permissions = permissions.iter().map(|name| (*name).to_owned()).collect();
+        self.state.permissions.lock().unwrap().insert(name.to_owned(), permissions);
+    }
+
     /// Makes the next recording of `event` fail.
     pub(crate) fn refuse(&self, event: &str, code: Code) {
         self.state.refusals.lock().unwrap().push((event.to_owned(), code));
@@ -180,6 +187,35 @@ impl TokenService for FakeVault {
             None => vault::IntrospectTokenResponse::default(),
         };
         Ok(Response::new(answer))
+    }
+
+    async fn introspect_identity(
+        &self,
+        request: Request<vault::IntrospectIdentityRequest>,
+    ) -> Result<Response<vault::IntrospectIdentityResponse>, Status> {
+        *self.state.introspections.lock().unwrap() += 1;
+        let names = request.into_inner().names;
+        let permissions = self.state.permissions.lock().unwrap();
+        let mut known = names.iter().filter_map(|name| Some((name, permissions.get(name)?)));
+        let Some((name, permissions)) = known.next() else {
+            return Ok(Response::new(vault::IntrospectIdentityResponse::default()));
+        };
+        if known.next().is_some() {
+            return Err(status(
+                Code::FailedPrecondition,
+                "vault",
+                "IDENTITY_AMBIGUOUS",
+                "there are two",
+                &[],
+            ));
+        }
+        Ok(Response::new(vault::IntrospectIdentityResponse {
+            active: true,
+            principal: format!("identity:{name}"),
+            name: name.clone(),
+            permissions: permissions.clone(),
+            selectors: Vec::new(),
+        }))
     }
 
     not_here! {

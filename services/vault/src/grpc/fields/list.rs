@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use strongroom_api::vault::v1 as proto;
 use strongroom_api::vault::v1::selector::Selector as Kind;
 use strongroom_runtime::Selectors;
+use strongroom_runtime::identity::{MAX_NAME, MAX_NAMES};
 
 use super::{key_id, kid, kind, labels, provider, refuse};
 use crate::error::{Error, Result};
@@ -39,8 +40,21 @@ pub(in crate::grpc) fn kids(field: &'static str, given: &[String]) -> Result<BTr
     Ok(each(field, given, |field, one| kid(field, one))?.into_iter().collect())
 }
 
+/// 1 to 100 names of a certificate.
+pub(in crate::grpc) fn names(field: &'static str, given: Vec<String>) -> Result<Vec<String>> {
+    if given.is_empty() || given.len() > MAX_NAMES {
+        return refuse(field, format!("has {} names; 1 to {MAX_NAMES} are allowed", given.len()));
+    }
+    let check = |_, name: &String| match name.len() {
+        1..=MAX_NAME => Ok(()),
+        _ => refuse("", format!("must have 1 to {MAX_NAME} bytes")),
+    };
+    each(field, &given, check)?;
+    Ok(given)
+}
+
 /// At most 32 selectors, each made like what it selects.
-pub(in crate::grpc) fn selectors(field: &'static str, given: &[proto::Selector]) -> Result<Selectors> {
+pub(crate) fn selectors(field: &'static str, given: &[proto::Selector]) -> Result<Selectors> {
     if given.len() > MAX_SELECTORS {
         return refuse(field, format!("has {} selectors; at most {MAX_SELECTORS} are allowed", given.len()));
     }

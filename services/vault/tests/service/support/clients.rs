@@ -95,6 +95,11 @@ impl Clients {
         events
     }
 
+    /// Who caused the events of a family, oldest first.
+    pub(crate) async fn actors(&mut self, name: &str) -> Vec<String> {
+        self.events_in_order(name).await.into_iter().map(|event| event.actor).collect()
+    }
+
     /// Names of the events of a family, oldest first.
     pub(crate) async fn event_names(&mut self, name: &str) -> Vec<String> {
         self.events_in_order(name).await.into_iter().map(|event| event.event).collect()

@@ -1,5 +1,5 @@
-//! What narrows a token, as operators write and read it: `provider=openai`, `label.env=staging`,
-//! `kind=endpoint*`, `key=gateway`.
+//! Selectors as operators write and read them, in commands and in configuration files: `provider=openai`,
+//! `label.env=staging`, `kind=endpoint*`, `key=gateway`.
 
 use strongroom_api::vault::v1::Selector;
 use strongroom_api::vault::v1::selector::Selector as Kind;
@@ -10,7 +10,10 @@ const EXPECTED: &str = "expected provider=NAME, label.NAME=VALUE, kind=NAME, kin
 const LABEL: &str = "label.";
 
 /// One selector; a label's value may be empty and may contain further `=`.
-pub(crate) fn parse(text: &str) -> Result<Selector, String> {
+///
+/// # Errors
+/// What was expected, in a sentence.
+pub fn parse(text: &str) -> Result<Selector, String> {
     let (name, value) = text.split_once('=').ok_or(EXPECTED)?;
     let kind = match name {
         "provider" => Kind::Provider(value.to_owned()),
@@ -35,7 +38,8 @@ fn parse_label(name: &str, value: &str) -> Result<Selector, String> {
 }
 
 /// As [`parse`] takes it. What this release does not know is not passed over: the token is narrowed by it.
-pub(crate) fn shown(selector: &Selector) -> String {
+#[must_use]
+pub fn shown(selector: &Selector) -> String {
     match &selector.selector {
         Some(Kind::Provider(provider)) => format!("provider={provider}"),
         Some(Kind::Label(label)) => format!("{LABEL}{label}"),

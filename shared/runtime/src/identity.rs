@@ -1,0 +1,84 @@
+//! Names in client certificates: what a caller without a token is known by.
+//!
+//! A URI is taken as it stands (`spiffe://…`), a DNS name in lower case after `dns:`. A URI that itself begins with `dns:`
+//! is left out, because it could pass for a DNS name.
+
+use rustls::pki_types::CertificateDer;
+use x509_parser::prelude::{FromDer as _, GeneralName, X509Certificate};
+
+/// Begins a DNS name among the names of a certificate.
+pub const DNS: &str = "dns:";
+/// Begins a principal's id where a certificate stands for it.
+pub const PRINCIPAL: &str = "identity:";
+/// Names that a certificate may have. One with more is nobody's identity: it could hide an ambiguity.
+pub const MAX_NAMES: usize = 100;
+/// The length of a name in bytes, which is that of a SPIFFE ID.
+pub const MAX_NAME: usize = 2048;
+
+/// The names of a certificate whose signature was checked. None when it has too many, or cannot be read.
+pub(crate) fn names(certificate: &CertificateDer<'_>) -> Vec<String> {
+    let Ok((_, certificate)) = X509Certificate::from_der(certificate) else { return Vec::new() };
+    let Ok(Some(alternatives)) = certificate.subject_alternative_name() else { return Vec::new() };
+    let names: Vec<String> = alternatives.value.general_names.iter().filter_map(name).collect();
+    if names.len() > MAX_NAMES || names.iter().any(|name| name.len() > MAX_NAME) {
+        tracing::debug!(names = names.len(), "a client certificate has too many or too long names");
+        return Vec::new();
+    }
+    names
+}
+
+fn name(name: &GeneralName<'_>) -> Option<String> {
+    match name {
+        GeneralName::URI(uri) if !begins_with_dns(uri) => Some((*uri).to_owned()),
+        GeneralName::DNSName(name) => Some(format!("{DNS}{}", name.to_ascii_lowercase())),
+        _ => None,
+    }
+}
+
+fn begins_with_dns(uri: &str) -> bool {
+    uri.get(..DNS.len()).is_some_and(|start| start.eq_ignore_ascii_case(DNS))
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use rcgen::{CertificateParams, KeyPair, SanType};
+
+    use super::*;
+
+    fn names_with(alternatives: Vec<SanType>) -> Vec<String> {
+        let mut params = CertificateParams::default();
+        params.subject_alt_names = alternatives;
+        names(params.self_signed(&KeyPair::generate().unwrap()).unwrap().der())
+    }
+
+    fn uri(text: &str) -> SanType {
+        SanType::URI(text.try_into().unwrap())
+    }
+
+    fn dns(text: &str) -> SanType {
+        SanType::DnsName(text.try_into().unwrap())
+    }
+
+    #[test]
+    fn uris_and_dns_names_are_taken_and_nothing_else() {
+        let mail = SanType::Rfc822Name("a@b.example".try_into().unwrap());
+        let address = SanType::IpAddress([127, 0, 0, 1].into());
+        let found = names_with(vec![uri("spiffe://a/B"), mail, dns("Gateway.Internal"), address]);
+        assert_eq!(found, ["spiffe://a/B", "dns:gateway.internal"]);
+        assert!(names_with(vec![]).is_empty());
+        assert!(names(&CertificateDer::from(vec![1, 2, 3])).is_empty());
+    }
+
+    #[test]
+    fn a_uri_cannot_pass_for_a_dns_name() {
+        assert!(names_with(vec![uri("dns:gateway.internal"), uri("DNS:gateway.internal")]).is_empty());
+    }
+
+    #[test]
+    fn a_certificate_with_too_many_names_has_none() {
+        let many = |count| names_with((0..count).map(|at| dns(&format!("h{at}"))).collect()).len();
+        assert_eq!((many(MAX_NAMES), many(MAX_NAMES + 1)), (MAX_NAMES, 0));
+        assert!(names_with(vec![uri(&format!("spiffe://{}", "x".repeat(MAX_NAME)))]).is_empty());
+    }
+}

@@ -1,0 +1,31 @@
+//! TLS on both sides, with certificates that are read again when their files change.
+//!
+//! [`ServerTls`] belongs to a listener, [`ClientTls`] to a channel. `files` reads what the configuration names, `reload`
+//! replaces a whole rustls configuration when that has changed, and keeps the old one when the new files cannot be used;
+//! [`State`] shows which of the two happened. `connect` makes a client's connections.
+//!
+//! No session is ever resumed on the server's side: a client whose certificate has expired, or whose authority was removed,
+//! must not come back with a ticket from better days. Connections live for half an hour, so the handshakes that this
+//! costs are few.
+
+mod client;
+pub(crate) mod connect;
+mod files;
+mod reload;
+mod server;
+mod state;
+
+pub(crate) use client::ClientTls;
+pub use server::{ClientCerts, ServerTls, TlsConfig};
+pub use state::State;
+
+use std::sync::Arc;
+
+use rustls::crypto::CryptoProvider;
+
+/// HTTP/2, in both handshakes.
+const ALPN: &[u8] = b"h2";
+
+fn provider() -> Arc<CryptoProvider> {
+    Arc::new(rustls::crypto::aws_lc_rs::default_provider())
+}

@@ -1,0 +1,109 @@
+//! A client's connections: TCP, then a handshake with the certificates as they are at that moment.
+//!
+//! tonic's own TLS reads its certificates once. This connector stands below it; tonic calls it with an `http:` address, so
+//! that it adds no TLS of its own ([`address`]).
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use http::Uri;
+use http::uri::{Authority, PathAndQuery, Scheme};
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioIo;
+use rustls::pki_types::ServerName;
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+use tower::Service;
+
+use super::{ALPN, ClientTls};
+use crate::error::{Error, Result};
+
+/// The longest that a handshake may take.
+const HANDSHAKE: Duration = Duration::from_secs(5);
+const HTTPS: u16 = 443;
+
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// Connects to one service.
+#[derive(Clone)]
+pub(crate) struct Connector {
+    tcp: HttpConnector,
+    tls: Arc<ClientTls>,
+    name: ServerName<'static>,
+}
+
+impl Connector {
+    /// For the service at `url`, whose certificate must carry the host's name.
+    ///
+    /// # Errors
+    /// [`Error::Transport`] when the host is none.
+    pub(crate) fn new(url: &Uri, tls: Arc<ClientTls>, connect_timeout: Duration) -> Result<Self> {
+        let host = url.host().unwrap_or_default();
+        let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+        let name = ServerName::try_from(bare.to_owned())
+            .map_err(|error| Error::Transport(format!("{host:?} is not a host ({error})")))?;
+        let mut tcp = HttpConnector::new();
+        tcp.set_nodelay(true);
+        tcp.set_connect_timeout(Some(connect_timeout));
+        Ok(Self { tcp, tls, name })
+    }
+}
+
+/// Where to connect for `url`: the same host and port, with the scheme that keeps tonic from adding TLS.
+pub(crate) fn address(url: &Uri) -> Result<Uri> {
+    let invalid =
+        |error: &dyn std::fmt::Display| Error::Transport(format!("{url} is not an address ({error})"));
+    let host = url.host().unwrap_or_default();
+    let authority = format!("{host}:{}", url.port_u16().unwrap_or(HTTPS));
+    let mut parts = http::uri::Parts::default();
+    parts.scheme = Some(Scheme::HTTP);
+    parts.authority = Some(authority.parse::<Authority>().map_err(|error| invalid(&error))?);
+    parts.path_and_query = Some(PathAndQuery::from_static("/"));
+    Uri::from_parts(parts).map_err(|error| invalid(&error))
+}
+
+impl Service<Uri> for Connector {
+    type Response = TokioIo<TlsStream<TcpStream>>;
+    type Error = BoxError;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, BoxError>> + Send>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        self.tcp.poll_ready(context).map_err(Into::into)
+    }
+
+    fn call(&mut self, address: Uri) -> Self::Future {
+        let connecting = self.tcp.call(address);
+        let (tls, name) = (Arc::clone(&self.tls), self.name.clone());
+        Box::pin(async move {
+            let stream = connecting.await?.into_inner();
+            let connector = TlsConnector::from(tls.fresh().await);
+            let shaken = timeout(HANDSHAKE, connector.connect(name, stream)).await;
+            let stream = shaken.map_err(|_| "the TLS handshake took longer than five seconds")??;
+            if stream.get_ref().1.alpn_protocol() != Some(ALPN) {
+                return Err("the server speaks TLS, but not HTTP/2; it is no gRPC service".into());
+            }
+            Ok(TokioIo::new(stream))
+        })
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_port_of_an_address_is_said() {
+        for (url, expected) in [
+            ("https://vault", "http://vault:443/"),
+            ("https://vault:7601/", "http://vault:7601/"),
+            ("https://[::1]:1", "http://[::1]:1/"),
+        ] {
+            assert_eq!(address(&url.parse().unwrap()).unwrap().to_string(), expected);
+        }
+    }
+}

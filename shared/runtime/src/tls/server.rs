@@ -1,0 +1,182 @@
+//! The certificates of a listener, and those that it asks of its clients.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustls::ServerConfig;
+use rustls::server::danger::ClientCertVerifier;
+use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
+use serde::{Deserialize, Deserializer};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::time::{MissedTickBehavior, interval};
+use tokio_rustls::TlsAcceptor;
+
+use super::files::{Contents, Paths};
+use super::reload::{Material, Reloaded};
+use super::state::State;
+use super::{ALPN, provider};
+use crate::error::{Error, Result};
+
+/// Between two looks at the files.
+const LOOK: Duration = Duration::from_secs(5);
+
+/// Certificates of a server. Without them it speaks plain HTTP/2: on loopback, and where that is allowed.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TlsConfig {
+    /// The certificate chain, PEM.
+    pub cert_file: PathBuf,
+    /// Its private key, PEM. Nobody else may read the file ([`crate::secret_file`]).
+    pub key_file: PathBuf,
+    /// Authorities of client certificates, PEM.
+    #[serde(default)]
+    pub client_ca_file: Option<PathBuf>,
+    /// Whether clients must show a certificate of one of them; they must by default.
+    #[serde(default)]
+    pub client_certs: Option<ClientCerts>,
+    /// Seconds between two looks at the files, 5 by default.
+    #[serde(default = "look", rename = "reload_seconds", deserialize_with = "seconds")]
+    pub reload: Duration,
+}
+
+/// What a server with `client_ca_file` asks of its clients.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ClientCerts {
+    /// Whoever has no certificate is not served.
+    Required,
+    /// A certificate may be shown, and must then be a good one. Whoever has none needs a token.
+    Optional,
+}
+
+impl TlsConfig {
+    /// These files, and no certificates of clients.
+    #[must_use]
+    pub fn new(cert_file: PathBuf, key_file: PathBuf) -> Self {
+        Self { cert_file, key_file, client_ca_file: None, client_certs: None, reload: LOOK }
+    }
+}
+
+fn look() -> Duration {
+    LOOK
+}
+
+fn seconds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+    let seconds = f64::deserialize(deserializer)?;
+    let duration = Duration::try_from_secs_f64(seconds).ok().filter(|duration| !duration.is_zero());
+    duration.ok_or_else(|| serde::de::Error::custom("reload_seconds must be more than 0"))
+}
+
+/// The certificates of a listener as they are now.
+pub struct ServerTls {
+    reloaded: Reloaded<ServerFiles>,
+    reload: Duration,
+}
+
+impl ServerTls {
+    /// Reads the files.
+    ///
+    /// # Errors
+    /// [`Error::File`], [`Error::Exposed`] for a private key that others can read, [`Error::Transport`] for files that
+    /// hold no certificate or key, or do not belong together.
+    pub fn load(config: TlsConfig) -> Result<Arc<Self>> {
+        if config.client_certs.is_some() && config.client_ca_file.is_none() {
+            let message = "tls.client_certs needs tls.client_ca_file, the authorities of these certificates";
+            return Err(Error::Transport(message.into()));
+        }
+        let paths =
+            Paths { own: Some((config.cert_file, config.key_file)), authorities: config.client_ca_file };
+        let optional = config.client_certs == Some(ClientCerts::Optional);
+        let reloaded = Reloaded::load(ServerFiles { paths, optional })?;
+        Ok(Arc::new(Self { reloaded, reload: config.reload }))
+    }
+
+    /// What is known about them.
+    #[must_use]
+    pub fn state(&self) -> Arc<State> {
+        Arc::clone(self.reloaded.state())
+    }
+
+    /// Shakes hands by the files as they were last read.
+    pub(crate) fn acceptor(&self) -> TlsAcceptor {
+        TlsAcceptor::from(self.reloaded.current())
+    }
+
+    /// Looks at the files now and then, and at each SIGHUP. It never ends.
+    pub(crate) async fn follow(self: Arc<Self>) {
+        let mut hangups = signal(SignalKind::hangup())
+            .inspect_err(|error| tracing::warn!(%error, "SIGHUP does not reload certificates"))
+            .ok();
+        let mut ticks = interval(self.reload);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            let asked = tokio::select! {
+                _ = ticks.tick() => false,
+                () = hung_up(&mut hangups) => true,
+            };
+            let tls = Arc::clone(&self);
+            // A file system may be slow.
+            let looking = tokio::task::spawn_blocking(move || {
+                if asked { tls.reloaded.look_anew() } else { tls.reloaded.look() }
+            });
+            let _ = looking.await;
+        }
+    }
+}
+
+async fn hung_up(hangups: &mut Option<Signal>) {
+    let heard = match hangups {
+        Some(hangups) => hangups.recv().await,
+        None => None,
+    };
+    if heard.is_none() {
+        std::future::pending::<()>().await;
+    }
+}
+
+struct ServerFiles {
+    paths: Paths,
+    /// Whether a client may have no certificate.
+    optional: bool,
+}
+
+impl ServerFiles {
+    fn verifier(&self, contents: &Contents) -> Result<Option<Arc<dyn ClientCertVerifier>>> {
+        let Some(roots) = self.paths.authorities(contents)? else { return Ok(None) };
+        let verifier = WebPkiClientVerifier::builder_with_provider(roots.into(), provider());
+        let verifier = if self.optional { verifier.allow_unauthenticated() } else { verifier };
+        let built = verifier.build();
+        built.map(Some).map_err(|error| Error::Transport(format!("tls.client_ca_file: {error}")))
+    }
+}
+
+impl Material for ServerFiles {
+    type Config = ServerConfig;
+
+    fn what(&self) -> &'static str {
+        "the certificate of this service"
+    }
+
+    fn paths(&self) -> &Paths {
+        &self.paths
+    }
+
+    fn build(&self, contents: &Contents) -> Result<(ServerConfig, Option<i64>)> {
+        let own = self.paths.own(contents)?;
+        let own = own.ok_or_else(|| Error::Transport("a server needs a certificate".into()))?;
+        let builder = ServerConfig::builder_with_provider(provider())
+            .with_safe_default_protocol_versions()
+            .map_err(|error| self.paths.refused(&error))?;
+        let builder = match self.verifier(contents)? {
+            Some(verifier) => builder.with_client_cert_verifier(verifier),
+            None => builder.with_no_client_auth(),
+        };
+        let built = builder.with_single_cert(own.chain, own.key);
+        let mut config = built.map_err(|error| self.paths.refused(&error))?;
+        config.alpn_protocols = vec![ALPN.to_vec()];
+        config.session_storage = Arc::new(NoServerSessionStorage {});
+        config.send_tls13_tickets = 0;
+        Ok((config, Some(own.not_after)))
+    }
+}
