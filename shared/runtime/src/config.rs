@@ -13,7 +13,7 @@ use serde::de::{DeserializeOwned, IgnoredAny};
 use crate::error::{Error, Result};
 
 /// The sections of a configuration file, for every process. Nothing reads `log`: levels are set by `STRONGROOM_LOG`.
-pub const SECTIONS: [&str; 6] = ["app", "backup", "log", "seal", "sources", "vault"];
+pub const SECTIONS: [&str; 7] = ["admin", "app", "backup", "log", "seal", "sources", "vault"];
 
 /// Reads `file` (nothing when `None`) and the process's environment into `T`, whose fields are sections.
 ///

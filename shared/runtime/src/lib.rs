@@ -3,12 +3,15 @@
 //! A service hands in its routes and who may call them; everything that two services would write twice is
 //! here. Nothing in this crate knows a table or a key.
 
+pub mod admin;
 pub mod auth;
 pub mod client;
 pub mod clock;
 pub mod config;
 mod error;
+pub mod health;
 mod logs;
+pub mod metrics;
 mod plaintext;
 mod printable;
 pub mod process;
@@ -24,6 +27,8 @@ pub mod trace;
 pub use auth::{Authenticator, Caller, Principal};
 pub use clock::{Clock, SystemClock};
 pub use error::{Error, Result};
+pub use health::Health;
+pub use metrics::Metrics;
 pub use printable::{printable, printable_lines};
 pub use selectors::Selectors;
 pub use shutdown::Shutdown;

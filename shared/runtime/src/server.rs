@@ -18,10 +18,11 @@ use serde::Deserialize;
 use tokio::net::TcpListener;
 use tonic::service::Routes;
 use tonic::transport::{Certificate, Identity, Server, ServerTlsConfig};
-use tonic_health::ServingStatus;
 
 use crate::auth::{AuthLayer, Authenticator};
 use crate::error::{Error, Result};
+use crate::health::{self, Health};
+use crate::metrics::Metrics;
 use crate::plaintext;
 use crate::secret_file;
 use crate::shutdown::{DRAIN, Shutdown};
@@ -62,6 +63,10 @@ pub struct Serve {
     pub plaintext: bool,
     /// What callers may take.
     pub limits: Limits,
+    /// Whether it can serve: the gRPC health of `services` follows it.
+    pub health: Health,
+    /// Where calls and certificates are counted.
+    pub metrics: Metrics,
 }
 
 /// Binds `address`, which must be loopback unless there is `tls` or `plaintext` is allowed.
@@ -82,18 +87,14 @@ pub async fn serve(serve: Serve, shutdown: Shutdown) -> Result<()> {
     if let Ok(address) = serve.listener.local_addr() {
         plaintext::check_listener(address, serve.tls.is_some(), serve.plaintext)?;
     }
-    let (health, health_service) = tonic_health::server::health_reporter();
-    for name in serve.services {
-        health.set_service_status(*name, ServingStatus::Serving).await;
-    }
+    let (reporter, health_service) = tonic_health::server::health_reporter();
+    let following = health::follow(serve.health.clone(), reporter, serve.services);
     let server = server(&serve.limits, serve.tls.as_ref())?;
     let names = serve.services;
-    let stop = shutdown.clone();
+    let (stop, health) = (shutdown.clone(), serve.health);
     let draining = async move {
         stop.begun().await;
-        for name in names.iter().copied().chain([""]) {
-            health.set_service_status(name, ServingStatus::NotServing).await;
-        }
+        health.stop();
     };
     let routes = add_reflection(serve.routes, names)?.add_service(health_service);
     let connections = Connections::new(serve.limits.connections);
@@ -104,6 +105,9 @@ pub async fn serve(serve: Serve, shutdown: Shutdown) -> Result<()> {
         .add_routes(routes)
         .serve_with_incoming_shutdown(incoming(serve.listener, connections, &serve.limits), draining);
     tokio::select! {
+        // First, so that nobody is answered before the health is what it should be.
+        biased;
+        () = following => Ok(()),
         ended = serving => Ok(ended?),
         () = drained(&shutdown) => {
             tracing::warn!(seconds = DRAIN.as_secs(), "calls were still running after the drain time; they are cut");

@@ -16,7 +16,7 @@ use strongroom_api::source::v1::{
 };
 use strongroom_runtime::client::{AuthorizedChannel, Bearer, Target};
 use strongroom_runtime::server::{Limits, Serve, TlsConfig, serve};
-use strongroom_runtime::{Authenticator, Caller, Principal, Selectors, Shutdown};
+use strongroom_runtime::{Authenticator, Caller, Health, Metrics, Principal, Selectors, Shutdown, SystemClock};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tonic::service::Routes;
@@ -61,7 +61,10 @@ impl Server {
         let source = Source { gate: Arc::clone(&gate), answer: Arc::clone(&answer) };
         let routes = Routes::new(SourceServiceServer::new(source));
         let (services, authenticator) = (&["strongroom.source.v1.SourceService"], Arc::new(Everybody));
-        let serving = Serve { listener, routes, services, authenticator, tls, plaintext: false, limits };
+        let (health, metrics) = (Health::new("test", &[], Arc::new(SystemClock)), Metrics::new());
+        let plaintext = false;
+        let serving =
+            Serve { listener, routes, services, authenticator, tls, plaintext, limits, health, metrics };
         let ended = serve(serving, shutdown.clone());
         tokio::spawn(async move { ended.await.unwrap() });
         Self { address, shutdown, gate, answer }
