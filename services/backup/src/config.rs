@@ -9,6 +9,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 use serde::Deserialize;
+use strongroom_runtime::admin::AdminConfig;
 use strongroom_runtime::client::Target;
 use strongroom_runtime::server::TlsConfig;
 
@@ -34,6 +35,9 @@ pub struct Config {
     /// `[seal]`: who opens the archives beside the vault.
     #[serde(default)]
     pub seal: SealConfig,
+    /// `[admin]`: metrics, probes and the page.
+    #[serde(default)]
+    pub admin: AdminConfig,
 }
 
 /// The application that is backed up.
@@ -136,6 +140,11 @@ impl Default for BackupConfig {
 }
 
 impl BackupConfig {
+    /// Where uploads are staged.
+    pub(crate) fn staging_folder(&self) -> PathBuf {
+        self.staging_dir.clone().unwrap_or_else(std::env::temp_dir)
+    }
+
     /// The vault, with the default address where none is given.
     pub(crate) fn vault_target(&self) -> Target {
         let mut target = self.vault.clone();

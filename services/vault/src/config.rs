@@ -4,6 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 use serde::Deserialize;
+use strongroom_runtime::admin::AdminConfig;
 use strongroom_runtime::server::TlsConfig;
 
 /// The sections that the vault reads. [`strongroom_runtime::config`] skips those of other processes and refuses unknown
@@ -13,6 +14,9 @@ pub struct ConfigFile {
     /// `[vault]`.
     #[serde(default)]
     pub vault: VaultConfig,
+    /// `[admin]`.
+    #[serde(default)]
+    pub admin: AdminConfig,
 }
 
 /// The section `[vault]`.

@@ -14,41 +14,56 @@ mod credentials;
 mod crypto;
 mod error;
 mod grpc;
+mod health;
 mod keys;
+mod metrics;
+mod page;
 mod source;
 mod store;
 
 use std::sync::Arc;
 
+use strongroom_runtime::admin::{self, Site};
+use strongroom_runtime::health::StatusApi;
 use strongroom_runtime::server::{self, Limits, Serve};
-use strongroom_runtime::{Clock, Shutdown};
+use strongroom_runtime::{Clock, Health, Metrics, Shutdown};
 use tokio::net::TcpListener;
 
 pub use config::{ConfigFile, VaultConfig};
 pub use error::Error;
 
-/// Opens the database, the key ring and the first admin token, then serves until `shutdown`.
+/// Opens the database, the key ring and the first admin token, then serves until `shutdown`. `admin`, where there is
+/// one, is served from the first moment.
 ///
 /// # Errors
 /// One sentence about the configuration, the database or the root key when the vault cannot run.
 pub async fn serve(
     config: VaultConfig,
     listener: TcpListener,
+    admin: Option<TcpListener>,
     clock: Arc<dyn Clock>,
     shutdown: Shutdown,
 ) -> Result<(), Error> {
-    let vault = Arc::new(bootstrap::open(&config, clock, shutdown.clone()).await?);
+    let (health, metrics) = (Health::new("vault", health::DEPENDENCIES, Arc::clone(&clock)), Metrics::new());
+    let site = Site::new(health.clone(), metrics.clone());
+    let _admin = admin::start(admin, site.clone());
+    let vault = Arc::new(bootstrap::open(&config, clock, shutdown.clone(), &metrics).await?);
+    let _checks = health.watch(health::checks(&vault), &shutdown);
+    site.publish(Arc::new(page::Page::new(Arc::clone(&vault), metrics.clone())));
     // Dropped with the server, so that no task outlives this call.
     let mut background = background::start(&vault, &shutdown);
     let serve = Serve {
         listener,
-        routes: grpc::routes(&vault),
+        routes: grpc::routes(&vault).add_service(StatusApi::server(health.clone(), Arc::new(()))),
         services: grpc::SERVICES,
         authenticator: Arc::new(grpc::TokenAuthenticator(Arc::clone(&vault.tokens))),
         tls: config.tls,
         plaintext: config.plaintext,
         limits: Limits::default(),
+        health: health.clone(),
+        metrics,
     };
+    health.known_once().await;
     server::serve(serve, shutdown).await?;
     while background.join_next().await.is_some() {}
     Ok(())

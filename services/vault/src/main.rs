@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::Parser;
-use strongroom_runtime::{Shutdown, SystemClock, config, process, server};
+use strongroom_runtime::{Shutdown, SystemClock, admin, config, process, server};
 use strongroom_vault::{ConfigFile, Error};
 
 /// Keeps secrets: provider credentials, tokens, keys and the audit log.
@@ -26,5 +26,10 @@ async fn run(options: Options) -> Result<(), Error> {
     let file: ConfigFile = config::load(options.config.as_deref())?;
     let vault = &file.vault;
     let listener = server::listen(vault.listen, vault.tls.as_ref(), vault.plaintext).await?;
-    strongroom_vault::serve(file.vault, listener, Arc::new(SystemClock), Shutdown::on_signal()).await
+    let admin = match file.admin.vault()? {
+        Some(address) => Some(admin::listen(address).await?),
+        None => None,
+    };
+    let shutdown = Shutdown::on_signal();
+    strongroom_vault::serve(file.vault, listener, admin, Arc::new(SystemClock), shutdown).await
 }

@@ -124,7 +124,11 @@ async fn metrics(Shared(site): Shared<Site>) -> Response {
     answer(StatusCode::OK, metrics::CONTENT_TYPE, site.metrics.text())
 }
 
-async fn page(Shared(site): Shared<Site>, axum::Extension(peer): axum::Extension<Peer>, headers: HeaderMap) -> Response {
+async fn page(
+    Shared(site): Shared<Site>,
+    axum::Extension(peer): axum::Extension<Peer>,
+    headers: HeaderMap,
+) -> Response {
     if let Err(refusal) = peer.check(&headers) {
         return answer(StatusCode::FORBIDDEN, TEXT, format!("{refusal}\n"));
     }

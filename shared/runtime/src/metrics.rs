@@ -40,7 +40,8 @@ impl Metrics {
         let metrics = Self { registry: Registry::new(), certificates: Arc::default() };
         metrics.register(ProcessCollector::for_self());
         let help = "1, labelled with the version of the service.";
-        let build = Opts::new("strongroom_build_info", help).const_label("version", env!("CARGO_PKG_VERSION"));
+        let build =
+            Opts::new("strongroom_build_info", help).const_label("version", env!("CARGO_PKG_VERSION"));
         metrics.add(IntGauge::with_opts(build)).set(1);
         metrics
     }

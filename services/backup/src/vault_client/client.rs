@@ -11,6 +11,7 @@ use strongroom_api::vault::v1::token_service_client::TokenServiceClient;
 use strongroom_runtime::client::{AuthorizedChannel, Bearer, Target};
 use tonic::service::interceptor::InterceptedService;
 use tonic::{Code, Request, Status};
+use tonic_health::pb::health_client::HealthClient;
 
 use crate::error::{Error, Result};
 
@@ -24,6 +25,7 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 pub(crate) struct VaultClient {
     url: Arc<str>,
     pub(super) audit: AuditServiceClient<AuthorizedChannel>,
+    pub(super) health: HealthClient<AuthorizedChannel>,
     pub(super) crypto: CryptoServiceClient<AuthorizedChannel>,
     pub(super) keys: KeyServiceClient<AuthorizedChannel>,
     pub(super) seals: SealServiceClient<AuthorizedChannel>,
@@ -40,6 +42,7 @@ impl VaultClient {
         Ok(Self {
             url: target.url.as_str().into(),
             audit: AuditServiceClient::new(channel.clone()),
+            health: HealthClient::new(channel.clone()),
             crypto: CryptoServiceClient::new(channel.clone()),
             keys: KeyServiceClient::new(channel.clone()),
             seals: SealServiceClient::new(channel.clone()),

@@ -77,7 +77,7 @@ impl TestVault {
         let address = listener.local_addr().unwrap();
         let shutdown = Shutdown::new();
         let config = config(&folder, &database);
-        let serving = strongroom_vault::serve(config, listener, clock, shutdown.clone());
+        let serving = strongroom_vault::serve(config, listener, None, clock, shutdown.clone());
         let serving = tokio::spawn(async move { serving.await.unwrap() });
         Self { address, folder, shutdown, serving, clock: ManualClock::default(), database }
     }

@@ -46,7 +46,8 @@ impl AdminConfig {
         let Some(mut address) = self.vault()? else { return Ok(None) };
         if address.port() > 0 {
             let next = address.port().checked_add(1);
-            let taken = || Error::Config("[admin] listen: the backup service needs the port after this one".into());
+            let taken =
+                || Error::Config("[admin] listen: the backup service needs the port after this one".into());
             address.set_port(next.ok_or_else(taken)?);
         }
         Ok(Some(address))

@@ -72,7 +72,11 @@ fn document(health: &Health, sections: &[Section]) -> String {
     for part in sections {
         section(&mut out, part, now);
     }
-    let _ = write!(out, "</main>\n<footer>As of {}. Reload the page for a newer state.</footer>\n</body>\n</html>\n", moment(now));
+    let _ = write!(
+        out,
+        "</main>\n<footer>As of {}. Reload the page for a newer state.</footer>\n</body>\n</html>\n",
+        moment(now)
+    );
     out
 }
 
@@ -131,7 +135,12 @@ fn cell(out: &mut String, cell: &Cell, now: i64) {
         }
         Cell::Time(Some(time)) => {
             let at = moment(*time);
-            write!(out, "<time datetime=\"{}\">{at} <small>{}</small></time>", at.replace(' ', "T").replace("TUTC", "Z"), age(*time, now))
+            write!(
+                out,
+                "<time datetime=\"{}\">{at} <small>{}</small></time>",
+                at.replace(' ', "T").replace("TUTC", "Z"),
+                age(*time, now)
+            )
         }
         Cell::Progress { done, total } => write!(
             out,
@@ -220,9 +229,11 @@ mod tests {
     #[test]
     fn hostile_texts_stay_texts() {
         let hostile = "</span><script>alert(\"1\")</script>'&\u{202e}\u{1b}";
-        let shown = "&lt;/span&gt;&lt;script&gt;alert(&quot;1&quot;)&lt;/script&gt;&#39;&amp;\\u{202e}\\u{1b}";
+        let shown =
+            "&lt;/span&gt;&lt;script&gt;alert(&quot;1&quot;)&lt;/script&gt;&#39;&amp;\\u{202e}\\u{1b}";
         let health = Health::new("test", &[], std::sync::Arc::new(crate::clock::SystemClock));
-        let cells = || vec![Cell::text(hostile), Cell::Code(hostile.into()), Cell::State(Tone::Bad, hostile.into())];
+        let cells =
+            || vec![Cell::text(hostile), Cell::Code(hostile.into()), Cell::State(Tone::Bad, hostile.into())];
         let blocks = vec![
             Block::Note(hostile.into()),
             Block::Facts(vec![("fact", Cell::text(hostile))]),
@@ -230,15 +241,22 @@ mod tests {
         ];
         let html = document(&health, &[Section { title: "Hostile", blocks }]);
         assert_eq!(html.matches(shown).count(), 5, "{html}");
-        assert!(!html.contains("<script") && !html.contains('\u{202e}') && !html.contains('\u{1b}'), "{html}");
+        assert!(
+            !html.contains("<script") && !html.contains('\u{202e}') && !html.contains('\u{1b}'),
+            "{html}"
+        );
     }
 
     #[test]
     fn numbers_and_times_are_for_people() {
-        for (number, shown) in [(0, "0"), (999, "999"), (1000, "1,000"), (1_234_567, "1,234,567"), (-1000, "-1,000")] {
+        for (number, shown) in
+            [(0, "0"), (999, "999"), (1000, "1,000"), (1_234_567, "1,234,567"), (-1000, "-1,000")]
+        {
             assert_eq!(grouped(number), shown);
         }
-        for (seconds, shown) in [(0, "0 s ago"), (59, "59 s ago"), (60, "1 min ago"), (7200, "2 h ago"), (-90, "in 1 min")] {
+        for (seconds, shown) in
+            [(0, "0 s ago"), (59, "59 s ago"), (60, "1 min ago"), (7200, "2 h ago"), (-90, "in 1 min")]
+        {
             assert_eq!(age(0, seconds * 1_000_000), shown);
         }
         assert_eq!(age(0, 3 * 86_400_000_000), "3 d ago");

@@ -18,8 +18,10 @@ impl Peer {
     /// The sentence to answer with.
     pub(super) fn check(self, headers: &HeaderMap) -> Result<(), &'static str> {
         if !is_loopback(self.0.ip()) {
-            return Err("This page is for the machine itself: use its own browser, `kubectl port-forward`, or ssh -L. \
-                        /metrics, /livez and /readyz answer everybody.");
+            return Err(
+                "This page is for the machine itself: use its own browser, `kubectl port-forward`, or ssh -L. \
+                        /metrics, /livez and /readyz answer everybody.",
+            );
         }
         if !names_loopback(headers) {
             return Err("This page is shown under the names localhost, 127.0.0.1 and [::1] only.");
@@ -50,7 +52,9 @@ mod tests {
 
     #[test]
     fn this_machine_by_its_own_names() {
-        for host in ["localhost", "localhost:7611", "LOCALHOST:1", "127.0.0.1:7611", "[::1]:7611", "127.9.9.9"] {
+        for host in
+            ["localhost", "localhost:7611", "LOCALHOST:1", "127.0.0.1:7611", "[::1]:7611", "127.9.9.9"]
+        {
             assert!(is_let_in("127.0.0.1:50000", &[host]) && is_let_in("[::1]:50000", &[host]), "{host}");
         }
         assert!(is_let_in("[::ffff:127.0.0.1]:1", &["localhost"]));
@@ -61,7 +65,9 @@ mod tests {
         for peer in ["192.0.2.1:50000", "[2001:db8::1]:1", "10.0.0.1:1", "[::ffff:10.0.0.1]:1"] {
             assert!(!is_let_in(peer, &["localhost:7611"]), "{peer}");
         }
-        for host in ["rebound.example.com:7611", "localhost.example.com", "127.0.0.1.nip.io", "", "x@localhost"] {
+        for host in
+            ["rebound.example.com:7611", "localhost.example.com", "127.0.0.1.nip.io", "", "x@localhost"]
+        {
             assert!(!is_let_in("127.0.0.1:50000", &[host]), "{host}");
         }
         assert!(!is_let_in("127.0.0.1:50000", &[]));

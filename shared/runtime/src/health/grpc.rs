@@ -11,8 +11,7 @@ use super::Health;
 pub(crate) async fn follow(health: Health, reporter: HealthReporter, services: &'static [&'static str]) {
     let mut changes = health.0.changes.subscribe();
     loop {
-        let status =
-            if health.is_ready() { ServingStatus::Serving } else { ServingStatus::NotServing };
+        let status = if health.is_ready() { ServingStatus::Serving } else { ServingStatus::NotServing };
         for name in services.iter().copied().chain([""]) {
             reporter.set_service_status(name, status).await;
         }

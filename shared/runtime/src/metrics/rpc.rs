@@ -86,8 +86,7 @@ impl Rpc {
         };
         let ours = strongroom_api::PERMISSIONS.iter().map(|(path, _)| &path[1..]).filter(served);
         let names = [OTHER].into_iter().chain(COMMON).chain(ours);
-        let methods: Vec<Method> =
-            names.map(|name| Method { name, children: OnceLock::new() }).collect();
+        let methods: Vec<Method> = names.map(|name| Method { name, children: OnceLock::new() }).collect();
         let mut places: Vec<(usize, usize)> =
             methods.iter().enumerate().map(|(place, method)| (method.name.as_ptr().addr(), place)).collect();
         places.sort_unstable();
@@ -115,7 +114,8 @@ impl Rpc {
         children.seconds.observe(elapsed.as_secs_f64());
         let number = (code as i32).unsigned_abs() as usize;
         let Some(calls) = children.calls.get(number) else { return };
-        let counter = || self.0.families.calls.with_label_values(&[self.0.methods[method].name, CODES[number]]);
+        let counter =
+            || self.0.families.calls.with_label_values(&[self.0.methods[method].name, CODES[number]]);
         calls.get_or_init(counter).inc();
     }
 

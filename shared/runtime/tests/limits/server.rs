@@ -16,7 +16,9 @@ use strongroom_api::source::v1::{
 };
 use strongroom_runtime::client::{AuthorizedChannel, Bearer, Target};
 use strongroom_runtime::server::{Limits, Serve, TlsConfig, serve};
-use strongroom_runtime::{Authenticator, Caller, Health, Metrics, Principal, Selectors, Shutdown, SystemClock};
+use strongroom_runtime::{
+    Authenticator, Caller, Health, Metrics, Principal, Selectors, Shutdown, SystemClock,
+};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tonic::service::Routes;
