@@ -122,7 +122,7 @@ pub async fn serve(
         .add_service(StatusApi::server(health.clone(), report));
     let (tls, plaintext, limits) = (config.backup.tls, config.backup.plaintext, server::Limits::default());
     let services = SERVICES;
-    health.known_once().await;
+    shutdown.unless_begun(health.known_once()).await;
     let serving =
         Serve { listener, routes, services, authenticator, tls, plaintext, limits, health, metrics };
     let ended = server::serve(serving, shutdown.clone()).await;

@@ -2,7 +2,8 @@
 //!
 //! `grpc` parses requests, calls a noun and converts its answer. The nouns decide: `credentials`, `keys`, `crypto`,
 //! `access`, `audit` and `source`, each a type over the parts that it needs. `store` is the database. `bootstrap`
-//! builds them at start-up, `background` runs their tasks. Imports point down in this order; only `store` names sqlx,
+//! builds them at start-up, `background` runs their tasks, `health` and `page` tell how they are, `metrics` is what they
+//! count. Imports point down in this order; only `store` names sqlx,
 //! only `grpc` and `error` name tonic.
 
 mod access;
@@ -63,7 +64,7 @@ pub async fn serve(
         health: health.clone(),
         metrics,
     };
-    health.known_once().await;
+    shutdown.unless_begun(health.known_once()).await;
     server::serve(serve, shutdown).await?;
     while background.join_next().await.is_some() {}
     Ok(())

@@ -1,6 +1,5 @@
 //! One service as it answers now.
 
-use std::error::Error as _;
 use std::time::Duration;
 
 use strongroom_api::status::v1 as proto;
@@ -10,8 +9,8 @@ use tonic_health::pb::health_check_response::ServingStatus;
 
 use crate::client::{Connection, Service};
 
-/// How long a service may take: a person, or a probe, waits for the answer.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// How long a service may take. It waits five seconds for a database that is away before it says so.
+const PATIENCE: Duration = Duration::from_secs(8);
 
 /// What a service is like.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -95,10 +94,6 @@ fn judge(service: &Connection, status: proto::Status) -> (Found, String, Option<
 
 async fn unanswered(service: &Connection, status: &Status) -> (Found, String) {
     let sentence = service.failed(status).to_string();
-    // Such a status was made on this side.
-    if status.source().is_some() {
-        return (Found::Unreachable, sentence);
-    }
     let health = service.health().check(limited(HealthCheckRequest { service: String::new() })).await;
     match health.map(|answer| answer.into_inner().status()) {
         Ok(ServingStatus::Serving) => (Found::Refused, sentence),
