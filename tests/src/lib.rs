@@ -6,10 +6,13 @@
 #![expect(clippy::unwrap_used, reason = "only tests use it, and a panic is how a test fails")]
 
 mod archive;
+pub mod browser;
 mod call;
 mod deployment;
 mod gateway;
+pub mod http;
 mod operator;
+mod postgres;
 mod program;
 mod service;
 pub mod tool;
@@ -20,6 +23,7 @@ pub use call::{Finished, Unread, finish, start_unread};
 pub use deployment::{Deployment, Dev, vault_config};
 pub use gateway::{SEED_TABLES, bulk_table, sample_gateway, source};
 pub use operator::Operator;
+pub use postgres::Postgres;
 pub use program::{program, repository};
 pub use service::Service;
 pub use wait::{FELT_EVERYWHERE, PATIENCE, eventually, free_port};

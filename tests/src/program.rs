@@ -10,7 +10,8 @@ pub fn repository() -> &'static Path {
 }
 
 /// A command for a program of this workspace: `strongroom`, `strongroom-vault` or `strongroom-backup`, from
-/// the same build as the running test. It sees no `STRONGROOM_…` variable of the caller.
+/// the same build as the running test. It sees no `STRONGROOM_…` variable of the caller, and takes a free port for metrics
+/// and probes, where nothing else is said.
 ///
 /// # Panics
 /// When the program was not built: `cargo test` alone builds no program of another crate.
@@ -28,6 +29,7 @@ pub fn program(name: &str) -> Command {
             command.env_remove(variable);
         }
     }
+    command.env("STRONGROOM_ADMIN__LISTEN", "127.0.0.1:0");
     command
 }
 

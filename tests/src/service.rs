@@ -48,7 +48,12 @@ impl Service {
 
     /// Waits until `port` takes connections.
     pub fn wait_until_listening(&mut self, port: u16) {
-        self.wait_for("an open port", || TcpStream::connect(("127.0.0.1", port)).is_ok());
+        self.wait_until_listening_on(("127.0.0.1", port));
+    }
+
+    /// Waits until `port` of `host` takes connections.
+    pub fn wait_until_listening_on(&mut self, (host, port): (&str, u16)) {
+        self.wait_for("an open port", || TcpStream::connect((host, port)).is_ok());
     }
 
     fn wait_for(&mut self, what: &str, mut come: impl FnMut() -> bool) {

@@ -42,7 +42,12 @@ fn is_installed(name: &str) -> bool {
     std::env::split_paths(&path).any(|folder| Path::new(&folder).join(name).is_file())
 }
 
-/// Past the test harness, which keeps to itself what a passed test prints.
-fn report_skip(name: &str) {
-    let _ = writeln!(std::io::stderr(), "skipped: {name} is not installed; tests/run brings it");
+pub(crate) fn report_skip(name: &str) {
+    skipped(&format!("{name} is not installed; tests/run brings it"));
+}
+
+/// Says that a test, or a part of it, was skipped and why: past the test harness, which keeps to itself what a passed test
+/// prints.
+pub fn skipped(why: &str) {
+    let _ = writeln!(std::io::stderr(), "skipped: {why}");
 }

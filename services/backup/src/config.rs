@@ -9,6 +9,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 use serde::Deserialize;
+use strongroom_runtime::admin::AdminConfig;
 use strongroom_runtime::client::Target;
 use strongroom_runtime::server::TlsConfig;
 use strongroom_runtime::telemetry::{LogConfig, TelemetryConfig};
@@ -41,6 +42,9 @@ pub struct Config {
     /// `[telemetry]`.
     #[serde(default)]
     pub telemetry: TelemetryConfig,
+    /// `[admin]`: metrics, probes and the page.
+    #[serde(default)]
+    pub admin: AdminConfig,
 }
 
 /// The application that is backed up.
@@ -144,6 +148,11 @@ impl Default for BackupConfig {
 }
 
 impl BackupConfig {
+    /// Where uploads are staged.
+    pub(crate) fn staging_folder(&self) -> PathBuf {
+        self.staging_dir.clone().unwrap_or_else(std::env::temp_dir)
+    }
+
     /// The vault, with the default address where none is given.
     pub(crate) fn vault_target(&self) -> Target {
         let mut target = self.vault.clone();

@@ -23,6 +23,7 @@ use strongroom_archive::archive_file_name;
 use strongroom_runtime::Caller;
 
 use crate::error::{Error, Result};
+use crate::metrics::KindMetrics;
 use crate::operation::{AuditRecord, Kind, Limits, Operations, Replies, Unfinished};
 use crate::seal::SealChoice;
 use assembly::Export;
@@ -55,8 +56,14 @@ pub(crate) struct Exports {
 
 impl Exports {
     /// With no export running.
-    pub(crate) fn create(context: ExportContext, unfinished: Arc<Unfinished>, limits: Limits) -> Self {
-        Self { context: Arc::new(context), unfinished, operations: Operations::create(&KIND, limits) }
+    pub(crate) fn create(
+        context: ExportContext,
+        unfinished: Arc<Unfinished>,
+        limits: Limits,
+        metrics: KindMetrics,
+    ) -> Self {
+        let operations = Operations::create(&KIND, limits, metrics);
+        Self { context: Arc::new(context), unfinished, operations }
     }
 
     /// Begins an export for `caller`, sealed as `choice` says; its messages come out of the stream.

@@ -10,11 +10,15 @@ pub mod config;
 mod error;
 mod export;
 mod grpc;
+mod health;
 mod incoming;
 mod left_out;
+mod metrics;
 mod operation;
+mod report;
 mod seal;
 mod secret_files;
+mod source_watch;
 mod sources;
 mod vault_client;
 mod verification;
@@ -24,8 +28,11 @@ use std::time::Duration;
 
 use strongroom_api::backup::v1::backup_service_server::BackupServiceServer;
 use strongroom_archive::Compression;
+use strongroom_runtime::admin::{self, Site};
+use strongroom_runtime::health::StatusApi;
+use strongroom_runtime::metrics::{IntCounter, Kind, Sample};
 use strongroom_runtime::server::{self, Serve, ServerTls};
-use strongroom_runtime::{Authenticator, Clock, Shutdown};
+use strongroom_runtime::{Authenticator, Clock, Health, Metrics, Shutdown};
 use tokio::net::TcpListener;
 use tonic::service::Routes;
 
@@ -36,18 +43,22 @@ use auth::VaultAuthenticator;
 use export::{ExportContext, Exports};
 use grpc::BackupGrpc;
 use incoming::{MemoryLimits, UploadLimits};
+use metrics::{BackupMetrics, KindMetrics};
 use operation::{Limits, Unfinished};
+use report::BackupReport;
 use seal::SealPolicy;
+use source_watch::SourceWatch;
 use sources::Sources;
 use vault_client::VaultClient;
 use verification::{Cost, Verifications};
 
 /// Served here, for health and reflection.
-const SERVICES: &[&str] = &["strongroom.backup.v1.BackupService"];
+const SERVICES: &[&str] = &["strongroom.backup.v1.BackupService", strongroom_runtime::health::SERVICE];
 /// Requests are short lists of names, and pieces of files of half that at most.
 const REQUEST_BYTES: usize = 1 << 20;
 
-/// Serves backups on `listener` until `shutdown`; running exports then have the drain time to end.
+/// Serves backups on `listener` until `shutdown`; running exports then have the drain time to end. `admin`, where there is
+/// one, is served from the first moment.
 ///
 /// # Errors
 /// [`Error::Config`] and [`Error::TableTaken`] for a configuration that cannot be meant,
@@ -55,20 +66,29 @@ const REQUEST_BYTES: usize = 1 << 20;
 pub async fn serve(
     config: Config,
     listener: TcpListener,
+    admin: Option<TcpListener>,
     clock: Arc<dyn Clock>,
     shutdown: Shutdown,
 ) -> Result<()> {
     config::check(&config)?;
     let tls = config.backup.tls.clone().map(ServerTls::load).transpose()?;
+    let (health, metrics) = (Health::new("backup", health::DEPENDENCIES, Arc::clone(&clock)), Metrics::new());
+    let site = Site::new(health.clone(), metrics.clone());
+    let _admin = admin::start(admin, site.clone());
     let bearer = secret_files::own_bearer(&config.backup)?;
     let target = config.backup.vault_target();
     let vault = VaultClient::create(&target, &bearer)?;
     let sources = Arc::new(Sources::create(target, bearer, &config.sources)?);
+    let checks = health::checks(&vault, config.backup.staging_folder());
+    let _checks = health.watch(checks, &shutdown);
     let all_were_read = sources.check().await?;
 
-    let (exports, unfinished) = exports(&config, &sources, &vault, clock)?;
+    let counted = BackupMetrics::new(&metrics, Arc::clone(&clock));
+    let watch = Arc::new(SourceWatch::new(Arc::clone(&sources), Arc::clone(&clock), &metrics));
+    let of_exports = counted.kind(export::KIND.name);
+    let (exports, unfinished) = exports(&config, &sources, &vault, clock, (&counted, of_exports.clone()))?;
     let background = tokio::spawn({
-        let (sources, shutdown) = (Arc::clone(&sources), shutdown.clone());
+        let (sources, watch, shutdown) = (Arc::clone(&sources), Arc::clone(&watch), shutdown.clone());
         async move {
             let checking = async {
                 if !all_were_read {
@@ -76,11 +96,14 @@ pub async fn serve(
                     shutdown.unless_begun(reading).await;
                 }
             };
-            tokio::join!(unfinished.keep_closing(shutdown.clone()), checking);
+            tokio::join!(unfinished.keep_closing(shutdown.clone()), checking, watch.run(&shutdown));
         }
     });
     let exports = Arc::new(exports);
-    let verifications = Arc::new(verifications(&config.backup, vault.clone()));
+    let of_verifications = counted.kind(verification::KIND.name);
+    let received = (of_verifications.clone(), counted.received_bytes());
+    let verifications = Arc::new(verifications(&config.backup, vault.clone(), received));
+    sample_staging(&metrics, &verifications);
     let ending = tokio::spawn({
         let (exports, verifications) = (Arc::clone(&exports), Arc::clone(&verifications));
         let shutdown = shutdown.clone();
@@ -89,6 +112,12 @@ pub async fn serve(
             tokio::join!(exports.stop(), verifications.stop());
         }
     });
+    let kinds = vec![
+        (of_exports, config.backup.concurrent_exports),
+        (of_verifications, config.backup.concurrent_uploads),
+    ];
+    let report = Arc::new(BackupReport { sources: watch, kinds, metrics: metrics.clone() });
+    site.publish(Arc::<BackupReport>::clone(&report));
     tracing::info!(sources = config.sources.len(), "the backup service is open");
 
     let authenticator: Arc<dyn Authenticator> = Arc::new(VaultAuthenticator::create(vault));
@@ -98,11 +127,13 @@ pub async fn serve(
         sources,
         authenticator: Arc::clone(&authenticator),
     };
-    let routes = Routes::new(BackupServiceServer::new(grpc).max_decoding_message_size(REQUEST_BYTES));
+    let routes = Routes::new(BackupServiceServer::new(grpc).max_decoding_message_size(REQUEST_BYTES))
+        .add_service(StatusApi::server(health.clone(), report));
     let (plaintext, limits) = (config.backup.plaintext, server::Limits::default());
-    let metrics = Default::default();
+    let services = SERVICES;
+    shutdown.unless_begun(health.known_once()).await;
     let serving =
-        Serve { listener, routes, services: SERVICES, authenticator, tls, plaintext, limits, metrics };
+        Serve { listener, routes, services, authenticator, tls, plaintext, limits, health, metrics };
     let ended = server::serve(serving, shutdown.clone()).await;
     ending.abort();
     shutdown.begin();
@@ -118,6 +149,7 @@ fn exports(
     sources: &Arc<Sources>,
     vault: &VaultClient,
     clock: Arc<dyn Clock>,
+    (counted, of_kind): (&BackupMetrics, KindMetrics),
 ) -> Result<(Exports, Arc<Unfinished>)> {
     let policy = SealPolicy::create(&config.seal)?;
     policy.warn();
@@ -133,11 +165,25 @@ fn exports(
     let kinds = vec![(&export::KIND, limits.duration)];
     let unfinished = Arc::new(Unfinished::create(vault.clone(), Arc::clone(&clock), instance, kinds));
     let (sources, vault) = (Arc::clone(sources), vault.clone());
-    let context = ExportContext { app: config.app.clone(), policy, sources, vault, compression, clock };
-    Ok((Exports::create(context, Arc::clone(&unfinished), limits), unfinished))
+    let (app, metrics) = (config.app.clone(), counted.exports());
+    let context = ExportContext { app, policy, sources, vault, compression, clock, metrics };
+    Ok((Exports::create(context, Arc::clone(&unfinished), limits, of_kind), unfinished))
 }
 
-fn verifications(config: &BackupConfig, vault: VaultClient) -> Verifications {
+fn sample_staging(metrics: &Metrics, verifications: &Arc<Verifications>) {
+    let (name, help) =
+        ("strongroom_backup_staged_bytes", "Bytes of files that are staged in order to be verified.");
+    let verifications = Arc::clone(verifications);
+    metrics.sampled(Kind::Gauge, name, help, &[], move || {
+        vec![Sample::plain(verifications.staged_bytes() as f64)]
+    });
+}
+
+fn verifications(
+    config: &BackupConfig,
+    vault: VaultClient,
+    received: (KindMetrics, IntCounter),
+) -> Verifications {
     let limits = Limits {
         duration: Duration::from_secs(config.verify_limit_seconds),
         stall: Duration::from_secs(config.stall_seconds),
@@ -146,7 +192,7 @@ fn verifications(config: &BackupConfig, vault: VaultClient) -> Verifications {
     let uploads = UploadLimits {
         bytes: config.upload_limit_bytes,
         staged_bytes: config.staging_limit_bytes,
-        staging_dir: config.staging_dir.clone().unwrap_or_else(std::env::temp_dir),
+        staging_dir: config.staging_folder(),
     };
     let cost = Cost {
         concurrent: config.concurrent_verifications,
@@ -156,5 +202,5 @@ fn verifications(config: &BackupConfig, vault: VaultClient) -> Verifications {
         },
         processor: Duration::from_secs(config.verify_processor_seconds),
     };
-    Verifications::create(vault, limits, uploads, cost)
+    Verifications::create(vault, limits, uploads, cost, received)
 }

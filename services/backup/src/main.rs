@@ -7,7 +7,7 @@ use std::sync::Arc;
 use clap::Parser;
 use strongroom_backup::{Config, Result, serve};
 use strongroom_runtime::process::Observed;
-use strongroom_runtime::{Shutdown, SystemClock, config, process, server};
+use strongroom_runtime::{Shutdown, SystemClock, admin, config, process, server};
 
 /// Reads databases and the vault, and streams archives of them.
 #[derive(Parser)]
@@ -31,5 +31,9 @@ async fn run(config: Config) -> Result<()> {
     let shutdown = Shutdown::of_service();
     let backup = &config.backup;
     let listener = server::listen(backup.listen, backup.tls.as_ref(), backup.plaintext).await?;
-    serve(config, listener, Arc::new(SystemClock), shutdown).await
+    let admin = match config.admin.backup()? {
+        Some(address) => Some(admin::listen(address).await?),
+        None => None,
+    };
+    serve(config, listener, admin, Arc::new(SystemClock), shutdown).await
 }

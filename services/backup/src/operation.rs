@@ -19,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::error::Result;
+use crate::metrics::KindMetrics;
 pub(crate) use audit_record::{AuditRecord, Metadata, put};
 pub(crate) use kind::Kind;
 pub(crate) use limits::{Limits, Permit};
@@ -34,6 +35,7 @@ const LAST_WORDS: Duration = Duration::from_secs(5);
 pub(crate) struct Operations {
     kind: &'static Kind,
     limits: Limits,
+    metrics: KindMetrics,
     permits: Arc<Semaphore>,
     tasks: TaskTracker,
     stop: CancellationToken,
@@ -41,9 +43,9 @@ pub(crate) struct Operations {
 
 impl Operations {
     /// With none running.
-    pub(crate) fn create(kind: &'static Kind, limits: Limits) -> Self {
+    pub(crate) fn create(kind: &'static Kind, limits: Limits, metrics: KindMetrics) -> Self {
         let permits = Arc::new(Semaphore::new(limits.concurrent));
-        Self { kind, limits, permits, tasks: TaskTracker::new(), stop: CancellationToken::new() }
+        Self { kind, limits, metrics, permits, tasks: TaskTracker::new(), stop: CancellationToken::new() }
     }
 
     /// How they are limited.
@@ -57,7 +59,10 @@ impl Operations {
     /// [`Kind::busy`] when as many run as may.
     pub(crate) fn admit(&self) -> Result<Permit> {
         let permit = Arc::clone(&self.permits).try_acquire_owned();
-        permit.map_err(|_| (self.kind.busy)(self.limits.concurrent))
+        permit.map_err(|_| {
+            self.metrics.refused();
+            (self.kind.busy)(self.limits.concurrent)
+        })
     }
 
     /// Starts an operation in a task of its own and returns what its client receives. `permit` is held until the client
@@ -80,7 +85,8 @@ impl Operations {
         let stop = self.stop.child_token();
         let work = work(outlet.clone(), stop.clone());
         let (kind, limits, shutdown) = (self.kind, self.limits, self.stop.clone());
-        let run = Run { kind, limits, record, outlet, stop, shutdown };
+        let metrics = self.metrics.clone();
+        let run = Run { kind, limits, metrics, record, outlet, stop, shutdown };
         self.tasks.spawn(inherited(run.complete(work, gone, permit)));
         replies
     }

@@ -1,4 +1,4 @@
-//! The vault as this service calls it: callers' tokens, the audit log, keys, seals, signatures, checks of values.
+//! The vault as this service calls it: its health, callers' tokens, the audit log, keys, seals, signatures, checks of values.
 //!
 //! Every call carries the service's own token and ends after five seconds. The vault's tables are read through
 //! [`crate::sources`] on a connection of their own, so that bulk data never holds up a call made here.
@@ -6,6 +6,7 @@
 mod audit;
 mod checks;
 mod client;
+mod health;
 mod keys;
 mod seal;
 mod signatures;

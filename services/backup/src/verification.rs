@@ -19,6 +19,7 @@ use std::time::Duration;
 use strongroom_api::backup::v1::VerifyBackupResponse;
 use strongroom_api::backup::v1::verify_backup_response::{Column, Message};
 use strongroom_runtime::Caller;
+use strongroom_runtime::metrics::IntCounter;
 use strongroom_runtime::telemetry::stage;
 use tokio::sync::{Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
@@ -28,6 +29,7 @@ use crate::error::{Error, Result};
 use crate::incoming::{
     self, Archive, MemoryLimits, Opened, Parts, Slot, Staged, Upload, UploadLimits, Uploads, open,
 };
+use crate::metrics::KindMetrics;
 use crate::operation::{AuditRecord, Ended, Kind, Limits, Operations, PROGRESS_INTERVAL, Permit, Replies};
 use crate::vault_client::VaultClient;
 use entries::{Entries, Pass};
@@ -37,7 +39,7 @@ use progress::Reporter;
 use values::Questions;
 
 /// Verifications among the operations.
-static KIND: Kind = Kind {
+pub(crate) static KIND: Kind = Kind {
     name: "verification",
     started: None,
     ended: "backup.verified",
@@ -69,18 +71,27 @@ pub(crate) struct Verifications {
     cost: Cost,
     /// Whose archive is read: first come, first served.
     turns: Arc<Semaphore>,
+    /// Bytes.
+    received: IntCounter,
 }
 
 impl Verifications {
     /// With none running.
-    pub(crate) fn create(vault: VaultClient, limits: Limits, uploads: UploadLimits, cost: Cost) -> Self {
+    pub(crate) fn create(
+        vault: VaultClient,
+        limits: Limits,
+        uploads: UploadLimits,
+        cost: Cost,
+        (metrics, received): (KindMetrics, IntCounter),
+    ) -> Self {
         incoming::warn(&uploads.staging_dir);
         Self {
             vault,
-            operations: Operations::create(&KIND, limits),
+            operations: Operations::create(&KIND, limits, metrics),
             uploads: Arc::new(Uploads::create(uploads)),
             cost,
             turns: Arc::new(Semaphore::new(cost.concurrent)),
+            received,
         }
     }
 
@@ -93,14 +104,19 @@ impl Verifications {
         let permit = self.operations.admit()?;
         let upload = Upload::begin(parts, Arc::clone(&slot), self.operations.limits().stall).await?;
         let (vault, turns, cost) = (self.vault.clone(), Arc::clone(&self.turns), self.cost);
-        let stall = self.operations.limits().stall;
+        let (stall, received) = (self.operations.limits().stall, self.received.clone());
         let id = uuid::Uuid::now_v7().to_string();
         let record = AuditRecord::create(vault.clone(), &KIND, caller, &id, upload.file_name());
         Ok(self.operations.start((permit, Arc::clone(&slot)), record, |outlet, stop| async move {
             let reporter = Reporter::create(outlet, stall);
-            let verification = Verification { vault, turns, cost, slot, reporter, stop };
+            let verification = Verification { vault, turns, cost, slot, reporter, stop, received };
             Ok(ended(verification.verify(upload).await?))
         }))
+    }
+
+    /// Bytes of all files that are staged now.
+    pub(crate) fn staged_bytes(&self) -> u64 {
+        self.uploads.staged_bytes()
     }
 
     /// Ends what still runs and waits for its closing events.
@@ -126,12 +142,14 @@ struct Verification {
     slot: Arc<Slot>,
     reporter: Reporter,
     stop: CancellationToken,
+    received: IntCounter,
 }
 
 impl Verification {
     async fn verify(self, upload: Upload) -> Result<Findings> {
         let Staged { file, size, sha256 } =
             upload.receive(|bytes| self.reporter.received(bytes)).instrument(stage("receive")).await?;
+        self.received.inc_by(size);
         let turn = self.turn(size).instrument(stage("wait for turn")).await?;
         let mut findings = Findings::create(size, sha256);
         let Opened { archive, signature } =

@@ -41,7 +41,7 @@ Environment:
   STRONGROOM_PLAINTEXT    true allows http:// to another machine, where something else encrypts
   STRONGROOM_LOG          log levels on standard error, such as debug
 
-Exit codes: 0 done, 1 not done, 2 wrong usage, 3 an archive that is intact but not signed by a trusted key.";
+Exit codes: 0 done, 1 not done, 2 wrong usage, 3 an archive that is intact but not signed by a trusted key,\n4 a service that does not answer (status).";
 
 /// Stores provider secrets, and backs up and verifies a platform's databases and files.
 ///
@@ -63,6 +63,10 @@ pub(crate) enum Command {
     Demo(Demo),
     /// Run both services in one process, for development.
     Dev(Dev),
+    /// Show whether both services are ready: their dependencies, sources, last export and verification.
+    ///
+    /// The exit code is 0 when both are ready, 1 when one is not, 4 when one does not answer.
+    Status,
     /// Provider credentials: one sealed secret each.
     #[command(subcommand)]
     Credential(CredentialCommand),
@@ -118,6 +122,7 @@ mod tests {
         "demo",
         "demo --keep",
         "dev --data-dir d --config f --vault-listen 127.0.0.1:0 --backup-listen [::1]:7602",
+        "status",
         "credential create OpenAI --provider openai --secret-file - --label a=b --label c=d=e \
          --expires 2030-01-01T00:00:00Z --allow-duplicate",
         "credential list --provider openai --active false --name-prefix O --label a=b",

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 use strongroom_api::backup::v1::backup_service_client::BackupServiceClient;
+use strongroom_api::status::v1::status_service_client::StatusServiceClient;
 use strongroom_api::vault::v1::audit_service_client::AuditServiceClient;
 use strongroom_api::vault::v1::credential_service_client::CredentialServiceClient;
 use strongroom_api::vault::v1::crypto_service_client::CryptoServiceClient;
@@ -16,6 +17,7 @@ use strongroom_api::vault::v1::token_service_client::TokenServiceClient;
 use strongroom_runtime::client::{AuthorizedChannel, Bearer, Target};
 use strongroom_runtime::secret_file;
 use tonic::{Request, Response, Status};
+use tonic_health::pb::health_client::HealthClient;
 
 use crate::error::CallFailed;
 
@@ -183,6 +185,24 @@ impl Connection {
     /// The sentence for `status` from this service.
     pub(crate) fn failed(&self, status: &Status) -> CallFailed {
         CallFailed::new(status, self.service.name(), &self.url, self.service.variable())
+    }
+
+    /// `http://…`, as it was given.
+    pub(crate) fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// As sentences name it.
+    pub(crate) fn service(&self) -> Service {
+        self.service
+    }
+
+    pub(crate) fn status(&self) -> StatusServiceClient<AuthorizedChannel> {
+        StatusServiceClient::new(self.channel.clone())
+    }
+
+    pub(crate) fn health(&self) -> HealthClient<AuthorizedChannel> {
+        HealthClient::new(self.channel.clone())
     }
 
     pub(crate) fn credentials(&self) -> CredentialServiceClient<AuthorizedChannel> {

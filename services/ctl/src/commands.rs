@@ -13,6 +13,7 @@ mod progress;
 mod recovery;
 mod reference;
 mod source;
+mod status;
 mod token;
 
 use anyhow::Result;
@@ -41,6 +42,7 @@ async fn dispatch(cli: Cli) -> Result<()> {
     match cli.command {
         Command::Demo(demo) => demo::run(demo, format).await,
         Command::Dev(dev) => dev::run(dev).await,
+        Command::Status => status::run(format).await,
         Command::Credential(command) => credential::run(command, format).await,
         Command::Reference(command) => reference::run(command, format).await,
         Command::Token(command) => token::run(command, format).await,

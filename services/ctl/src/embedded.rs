@@ -14,7 +14,7 @@ use std::sync::Arc;
 use anyhow::{Result, anyhow};
 use strongroom_runtime::client::{Bearer, Target};
 use strongroom_runtime::server::{TlsConfig, listen};
-use strongroom_runtime::{Shutdown, SystemClock};
+use strongroom_runtime::{Shutdown, SystemClock, admin};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
@@ -47,10 +47,12 @@ impl Embedded {
         let (vault, backup) = (&settings.vault, &settings.backup.backup);
         let vault_listener = listen(vault.listen, vault.tls.as_ref(), vault.plaintext).await?;
         let backup_listener = listen(backup.listen, backup.tls.as_ref(), backup.plaintext).await?;
+        let vault_admin = admin_listener(settings.vault_admin()?).await?;
+        let backup_admin = admin_listener(settings.backup_admin()?).await?;
         files::create_private_dir(data_dir)?;
         settings.complete(data_dir)?;
         let admin_token_file = settings.vault.admin_token_file.clone().unwrap_or_default();
-        let mut vault = Running::vault(settings.vault, vault_listener)?;
+        let mut vault = Running::vault(settings.vault, vault_listener, vault_admin)?;
         vault.until_healthy().await?;
 
         let backup = &mut settings.backup.backup;
@@ -62,7 +64,7 @@ impl Embedded {
             tokens::ensure(&vault.connection(&admin_token_file)?, &token_file).await?;
             backup.token_file = Some(token_file);
         }
-        let mut backup = Running::backup(settings.backup, backup_listener)?;
+        let mut backup = Running::backup(settings.backup, backup_listener, backup_admin)?;
         backup.until_healthy().await?;
         Ok(Self { vault, backup })
     }
@@ -100,18 +102,26 @@ impl Embedded {
 }
 
 impl Running {
-    fn vault(config: strongroom_vault::VaultConfig, listener: TcpListener) -> Result<Self> {
+    fn vault(
+        config: strongroom_vault::VaultConfig,
+        listener: TcpListener,
+        admin: Option<TcpListener>,
+    ) -> Result<Self> {
         let target = target(listener.local_addr()?, config.tls.as_ref());
         let stop = Shutdown::new();
-        let serving = strongroom_vault::serve(config, listener, Arc::new(SystemClock), stop.clone());
+        let serving = strongroom_vault::serve(config, listener, admin, Arc::new(SystemClock), stop.clone());
         let task = tokio::spawn(async move { Ok(serving.await?) });
         Ok(Self { service: Service::Vault, target, stop, task })
     }
 
-    fn backup(config: strongroom_backup::Config, listener: TcpListener) -> Result<Self> {
+    fn backup(
+        config: strongroom_backup::Config,
+        listener: TcpListener,
+        admin: Option<TcpListener>,
+    ) -> Result<Self> {
         let target = target(listener.local_addr()?, config.backup.tls.as_ref());
         let stop = Shutdown::new();
-        let serving = strongroom_backup::serve(config, listener, Arc::new(SystemClock), stop.clone());
+        let serving = strongroom_backup::serve(config, listener, admin, Arc::new(SystemClock), stop.clone());
         let task = tokio::spawn(async move { Ok(serving.await?) });
         Ok(Self { service: Service::Backup, target, stop, task })
     }
@@ -152,6 +162,13 @@ impl Running {
 impl Drop for Running {
     fn drop(&mut self) {
         self.stop.begin();
+    }
+}
+
+async fn admin_listener(address: Option<SocketAddr>) -> Result<Option<TcpListener>> {
+    match address {
+        Some(address) => Ok(Some(admin::listen(address).await?)),
+        None => Ok(None),
     }
 }
 

@@ -3,11 +3,13 @@
 mod call;
 mod encryption;
 mod signer;
+mod unready;
 
 use std::fmt;
 
 pub(crate) use call::CallFailed;
 pub(crate) use signer::UnknownSigner;
+pub(crate) use unready::Unready;
 
 use crate::output::ReaderLeft;
 
@@ -36,6 +38,9 @@ fn indented(sentence: &str) -> String {
 /// The exit code of an archive that is intact, but not signed by any key that the operator trusts.
 const UNKNOWN_SIGNER: u8 = 3;
 
+/// The exit code of `status` when a service does not answer.
+const NOT_REACHABLE: u8 = 4;
+
 /// How a command failed, for the process.
 #[derive(Debug)]
 pub(crate) struct Failure {
@@ -63,14 +68,19 @@ impl From<strongroom_runtime::Error> for Failure {
     }
 }
 
+fn code_of(error: &anyhow::Error) -> u8 {
+    match error.downcast_ref::<Unready>() {
+        Some(unready) if unready.is_away => NOT_REACHABLE,
+        _ if error.is::<UnknownSigner>() => UNKNOWN_SIGNER,
+        _ => 1,
+    }
+}
+
 /// The end of a command as the process reports it. A reader that has seen enough (`| head`) is no failure.
 pub(crate) fn for_the_operator(result: anyhow::Result<()>) -> Result<(), Failure> {
     match result {
         Err(error) if error.is::<ReaderLeft>() => Ok(()),
-        Err(error) => {
-            let code = if error.is::<UnknownSigner>() { UNKNOWN_SIGNER } else { 1 };
-            Err(Failure { sentence: indented(&sentence(&error)), code })
-        }
+        Err(error) => Err(Failure { sentence: indented(&sentence(&error)), code: code_of(&error) }),
         Ok(()) => Ok(()),
     }
 }

@@ -8,7 +8,7 @@ mod root_keys;
 use std::path::Path;
 use std::sync::Arc;
 
-use strongroom_runtime::{Clock, Shutdown, secret_file};
+use strongroom_runtime::{Clock, Metrics, Shutdown, secret_file};
 use strongroom_store::DatabaseUrl;
 
 use crate::access::{Identities, Tokens};
@@ -18,6 +18,7 @@ use crate::credentials::{Credentials, References, Secrets};
 use crate::crypto::{Ciphertexts, Seals, Signing};
 use crate::error::Result;
 use crate::keys::{Approvals, Keys, Ledger, Reencryption, Retirement, Ring};
+use crate::metrics::VaultMetrics;
 use crate::source::Source;
 use crate::store::{self, Store};
 
@@ -40,10 +41,16 @@ pub(crate) struct Vault {
     pub(crate) ring: Arc<Ring>,
     pub(crate) store: Arc<dyn Store>,
     pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) metrics: VaultMetrics,
 }
 
 /// Opens the vault, and creates its ring and its admin token at the first start.
-pub(crate) async fn open(config: &VaultConfig, clock: Arc<dyn Clock>, shutdown: Shutdown) -> Result<Vault> {
+pub(crate) async fn open(
+    config: &VaultConfig,
+    clock: Arc<dyn Clock>,
+    shutdown: Shutdown,
+    metrics: &Metrics,
+) -> Result<Vault> {
     let identities = identities::identities(config)?;
     let root = root_keys::current_root_key(config)?;
     let previous = root_keys::previous_root_keys(config)?;
@@ -54,7 +61,9 @@ pub(crate) async fn open(config: &VaultConfig, clock: Arc<dyn Clock>, shutdown: 
     let ring = ring::open_ring(&store, roots, now).await?;
     admin_token::create_admin_token(store.as_ref(), config.admin_token_file.as_deref(), now).await?;
     tracing::info!(%database, root_key = %ring.root_key_id(), "the vault is open");
-    Ok(build(store, Arc::new(ring), database, identities, clock, shutdown))
+    let ring = Arc::new(ring);
+    let metrics = VaultMetrics::new(metrics, &ring, &store);
+    Ok(build(store, ring, database, identities, clock, shutdown, metrics))
 }
 
 /// Gives each noun the parts that it needs.
@@ -65,9 +74,10 @@ fn build(
     identities: Identities,
     clock: Arc<dyn Clock>,
     shutdown: Shutdown,
+    metrics: VaultMetrics,
 ) -> Vault {
     let (s, r, c) = (|| Arc::clone(&store), || Arc::clone(&ring), || Arc::clone(&clock));
-    let uses = Arc::new(UseLog::new(s()));
+    let uses = Arc::new(UseLog::new(s(), metrics.uses.clone()));
     let secrets = Arc::new(Secrets::new(s(), r(), c()));
     let ledger = Arc::new(Ledger::new(s(), c()));
     let approvals = Arc::new(Approvals::new(s(), c()));
@@ -75,14 +85,14 @@ fn build(
     Vault {
         credentials: Credentials::new(s(), Arc::clone(&secrets), Arc::clone(&uses), r(), c()),
         references: References::new(s(), secrets, Arc::clone(&uses), c()),
-        tokens: Arc::new(Tokens::new(s(), c())),
+        tokens: Arc::new(Tokens::new(s(), c(), metrics.access.clone())),
         identities: Arc::new(identities),
         audit: Arc::new(Audit::new(s(), c(), shutdown)),
         keys: Keys::new(s(), r(), c()),
         ledger,
         approvals,
         retirement: Arc::new(retirement),
-        reencryption: Arc::new(Reencryption::new(s(), r(), c())),
+        reencryption: Arc::new(Reencryption::new(s(), r(), c(), metrics.reencrypt.clone())),
         ciphertexts: Arc::new(Ciphertexts::new(r(), Arc::clone(&uses), c())),
         signing: Signing::new(r(), Arc::clone(&uses), c()),
         seals: Seals::new(r(), uses, c()),
@@ -90,6 +100,7 @@ fn build(
         ring,
         store,
         clock,
+        metrics,
     }
 }
 

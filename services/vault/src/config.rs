@@ -4,6 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 use serde::Deserialize;
+use strongroom_runtime::admin::AdminConfig;
 use strongroom_runtime::server::TlsConfig;
 use strongroom_runtime::telemetry::{LogConfig, TelemetryConfig};
 
@@ -20,6 +21,9 @@ pub struct ConfigFile {
     /// `[telemetry]`.
     #[serde(default)]
     pub telemetry: TelemetryConfig,
+    /// `[admin]`.
+    #[serde(default)]
+    pub admin: AdminConfig,
 }
 
 /// The section `[vault]`.

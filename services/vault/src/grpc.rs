@@ -49,6 +49,7 @@ pub(crate) const SERVICES: &[&str] = &[
     "strongroom.vault.v1.CryptoService",
     "strongroom.vault.v1.SealService",
     "strongroom.source.v1.SourceService",
+    strongroom_runtime::health::SERVICE,
 ];
 
 /// The longest request: a secret of 64 KiB with its labels fits many times.

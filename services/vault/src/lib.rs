@@ -2,7 +2,8 @@
 //!
 //! `grpc` parses requests, calls a noun and converts its answer. The nouns decide: `credentials`, `keys`, `crypto`,
 //! `access`, `audit` and `source`, each a type over the parts that it needs. `store` is the database. `bootstrap`
-//! builds them at start-up, `background` runs their tasks. Imports point down in this order; only `store` names sqlx,
+//! builds them at start-up, `background` runs their tasks, `health` and `page` tell how they are, `metrics` is what they
+//! count. Imports point down in this order; only `store` names sqlx,
 //! only `grpc` and `error` name tonic.
 
 mod access;
@@ -14,36 +15,48 @@ mod credentials;
 mod crypto;
 mod error;
 mod grpc;
+mod health;
 mod keys;
+mod metrics;
+mod page;
 mod source;
 mod store;
 
 use std::sync::Arc;
 
+use strongroom_runtime::admin::{self, Site};
+use strongroom_runtime::health::StatusApi;
 use strongroom_runtime::server::{self, Limits, Serve, ServerTls};
-use strongroom_runtime::{Clock, Shutdown};
+use strongroom_runtime::{Clock, Health, Metrics, Shutdown};
 use tokio::net::TcpListener;
 
 pub use config::{ConfigFile, IdentityConfig, VaultConfig};
 pub use error::Error;
 
-/// Opens the database, the key ring and the first admin token, then serves until `shutdown`.
+/// Opens the database, the key ring and the first admin token, then serves until `shutdown`. `admin`, where there is
+/// one, is served from the first moment.
 ///
 /// # Errors
 /// One sentence about the configuration, the database or the root key when the vault cannot run.
 pub async fn serve(
     config: VaultConfig,
     listener: TcpListener,
+    admin: Option<TcpListener>,
     clock: Arc<dyn Clock>,
     shutdown: Shutdown,
 ) -> Result<(), Error> {
     let tls = config.tls.clone().map(ServerTls::load).transpose()?;
-    let vault = Arc::new(bootstrap::open(&config, clock, shutdown.clone()).await?);
+    let (health, metrics) = (Health::new("vault", health::DEPENDENCIES, Arc::clone(&clock)), Metrics::new());
+    let site = Site::new(health.clone(), metrics.clone());
+    let _admin = admin::start(admin, site.clone());
+    let vault = Arc::new(bootstrap::open(&config, clock, shutdown.clone(), &metrics).await?);
+    let _checks = health.watch(health::checks(&vault), &shutdown);
+    site.publish(Arc::new(page::Page::new(Arc::clone(&vault), metrics.clone())));
     // Dropped with the server, so that no task outlives this call.
     let mut background = background::start(&vault, &shutdown);
     let serve = Serve {
         listener,
-        routes: grpc::routes(&vault),
+        routes: grpc::routes(&vault).add_service(StatusApi::server(health.clone(), Arc::new(()))),
         services: grpc::SERVICES,
         authenticator: Arc::new(grpc::OwnAuthenticator {
             tokens: Arc::clone(&vault.tokens),
@@ -52,8 +65,10 @@ pub async fn serve(
         tls,
         plaintext: config.plaintext,
         limits: Limits::default(),
-        metrics: Default::default(),
+        health: health.clone(),
+        metrics,
     };
+    shutdown.unless_begun(health.known_once()).await;
     server::serve(serve, shutdown).await?;
     while background.join_next().await.is_some() {}
     Ok(())

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use clap::Parser;
 use strongroom_runtime::process::Observed;
-use strongroom_runtime::{Shutdown, SystemClock, config, process, server};
+use strongroom_runtime::{Shutdown, SystemClock, admin, config, process, server};
 use strongroom_vault::{ConfigFile, Error};
 
 /// Keeps secrets: provider credentials, tokens, keys and the audit log.
@@ -30,5 +30,10 @@ fn observed(file: &ConfigFile) -> Observed {
 async fn run(file: ConfigFile) -> Result<(), Error> {
     let vault = &file.vault;
     let listener = server::listen(vault.listen, vault.tls.as_ref(), vault.plaintext).await?;
-    strongroom_vault::serve(file.vault, listener, Arc::new(SystemClock), Shutdown::of_service()).await
+    let admin = match file.admin.vault()? {
+        Some(address) => Some(admin::listen(address).await?),
+        None => None,
+    };
+    let shutdown = Shutdown::of_service();
+    strongroom_vault::serve(file.vault, listener, admin, Arc::new(SystemClock), shutdown).await
 }

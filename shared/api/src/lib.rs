@@ -32,6 +32,14 @@ pub mod source {
     }
 }
 
+/// What a service says about itself.
+pub mod status {
+    /// Version 1.
+    pub mod v1 {
+        tonic::include_proto!("strongroom.status.v1");
+    }
+}
+
 mod redacted {
     include!(concat!(env!("OUT_DIR"), "/redacted.rs"));
 }

@@ -61,6 +61,16 @@ impl KeyRing {
         Ok(())
     }
 
+    /// Lets the versions that `earlier` has, too, go on with its counters: a ring that replaces another one in the same
+    /// process forgets nothing.
+    pub fn continue_counting(&mut self, earlier: &Self) {
+        for (kid, version) in &mut self.versions {
+            if let Some(same) = earlier.version(*kid) {
+                version.share_usage(same);
+            }
+        }
+    }
+
     /// The version that seals for the key.
     ///
     /// # Errors
@@ -99,7 +109,9 @@ impl KeyRing {
     pub fn seal(&self, key_id: &str, cell: &Cell<'_>, plaintext: &[u8]) -> Result<String> {
         let version = self.primary(key_id)?;
         let key = version.sealing(cell.purpose)?;
-        seal::seal(key, version.kid(), cell, plaintext)
+        let sealed = seal::seal(key, version.kid(), cell, plaintext)?;
+        version.usage().sealed();
+        Ok(sealed)
     }
 
     /// Opens what [`KeyRing::seal`] made, with the version the text names.
@@ -115,7 +127,9 @@ impl KeyRing {
         let key = version.sealing(purpose)?;
         // Again with the cell's own: both have to be the version's purpose.
         version.sealing(cell.purpose)?;
-        seal::open(key, cell, sealed)
+        let opened = seal::open(key, cell, sealed)?;
+        version.usage().opened();
+        Ok(opened)
     }
 
     /// The MAC key of a version.

@@ -79,7 +79,9 @@ impl KeyRing {
         digest: &DocumentDigest,
     ) -> Result<(Kid, [u8; SIGNATURE_BYTES])> {
         let version = self.primary(key_id)?;
-        Ok((version.kid(), version.signing()?.sign(&domain.message(digest))))
+        let signature = version.signing()?.sign(&domain.message(digest));
+        version.usage().sealed();
+        Ok((version.kid(), signature))
     }
 
     /// Public halves of the usable versions of a signing key, oldest first. A version that was disabled or

@@ -4,12 +4,14 @@
 //! the root key itself.
 
 use std::fmt;
+use std::sync::Arc;
 
 use crate::body::SealingKey;
 use crate::error::{Error, Result};
 use crate::mac::MacKey;
 use crate::secret::KeyBytes;
 use crate::signing::SigningKey;
+use crate::usage::Usage;
 use crate::{Kid, Purpose, RootKey, RootKeyId, State, WrappedVersion, aad, random};
 
 /// First part of the text form, and first authenticated field.
@@ -24,6 +26,8 @@ pub struct KeyVersion {
     state: State,
     /// None once destroyed.
     keys: Option<Keys>,
+    /// Shared with the same version of later rings.
+    usage: Arc<Usage>,
 }
 
 /// What is derived from a version's bytes, once, when the ring is opened.
@@ -91,6 +95,7 @@ impl KeyVersion {
             number: stored.number,
             state: stored.state,
             keys: None,
+            usage: Arc::default(),
         }
     }
 
@@ -122,6 +127,17 @@ impl KeyVersion {
     #[must_use]
     pub fn state(&self) -> State {
         self.state
+    }
+
+    /// What it did in this process.
+    #[must_use]
+    pub fn usage(&self) -> &Usage {
+        &self.usage
+    }
+
+    /// Goes on counting where `earlier`, the same version of another ring, is.
+    pub(crate) fn share_usage(&mut self, earlier: &Self) {
+        self.usage = Arc::clone(&earlier.usage);
     }
 
     /// The key that seals values, if purpose and state allow it.

@@ -262,3 +262,22 @@ fn a_rewrapped_ring_opens_under_the_new_root_key_alone() {
     changed.kid = versions[1].kid;
     assert!(matches!(KeyVersion::rewrap(&[&old], &changed, &new), Err(Error::Unwrap { .. })));
 }
+
+#[test]
+fn a_ring_that_replaces_another_goes_on_counting() {
+    let (root, versions, ring) = fixture();
+    let sealed = ring.seal("credentials", &CELL, b"secret").unwrap();
+    let mut next = KeyRing::open(&[&root], &versions).unwrap();
+    next.continue_counting(&ring);
+    for _ in 0..2 {
+        let _ = next.open_value(Purpose::Credential, &CELL, &sealed).unwrap();
+    }
+    // Somebody still holds the earlier ring.
+    let _ = ring.seal("credentials", &CELL, b"secret").unwrap();
+    let elsewhere = Cell { row: "row-2", ..CELL };
+    let _ = next.open_value(Purpose::Credential, &elsewhere, &sealed).unwrap_err();
+    let usage = next.version(versions[0].kid).unwrap().usage();
+    assert_eq!((usage.seals(), usage.opens()), (2, 2), "what did not open is not counted");
+    let other = next.version(versions[1].kid).unwrap().usage();
+    assert_eq!((other.seals(), other.opens()), (0, 0));
+}

@@ -57,6 +57,17 @@ pub enum Error {
         /// The system's answer.
         source: std::io::Error,
     },
+    /// The same for the admin port.
+    #[error(
+        "cannot listen on {address} for metrics and probes: {source}; if another process uses the port, set [admin] listen \
+         to another address, or to \"\" to do without"
+    )]
+    ListenAdmin {
+        /// What was to be bound.
+        address: SocketAddr,
+        /// The system's answer.
+        source: std::io::Error,
+    },
     /// TLS settings that do not fit together, or an address that is none.
     #[error("{0}")]
     Transport(String),

@@ -4,11 +4,13 @@
 //! A service hands in its routes and who may call them; everything that two services would write twice is
 //! here. Nothing in this crate knows a table or a key.
 
+pub mod admin;
 pub mod auth;
 pub mod client;
 pub mod clock;
 pub mod config;
 mod error;
+pub mod health;
 pub mod identity;
 pub mod metrics;
 mod plaintext;
@@ -28,6 +30,8 @@ pub mod tls;
 pub use auth::{Authenticator, Caller, Principal};
 pub use clock::{Clock, SystemClock};
 pub use error::{Error, Result};
+pub use health::Health;
+pub use metrics::Metrics;
 pub use printable::{printable, printable_lines};
 pub use selectors::Selectors;
 pub use shutdown::Shutdown;

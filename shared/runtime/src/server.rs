@@ -20,11 +20,11 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
 use tonic::transport::Server;
-use tonic_health::ServingStatus;
 
 use crate::auth::{AuthLayer, Authenticator};
 use crate::error::{Error, Result};
-use crate::metrics;
+use crate::health::{self, Health};
+use crate::metrics::{Certificates, Metrics, Rpc};
 use crate::plaintext;
 use crate::rpc::ObserveLayer;
 use crate::shutdown::{DRAIN, STREAMS, Shutdown};
@@ -55,8 +55,10 @@ pub struct Serve {
     pub plaintext: bool,
     /// What callers may take.
     pub limits: Limits,
-    /// Where its calls are counted.
-    pub metrics: metrics::Rpc,
+    /// Whether it can serve: the gRPC health of `services` follows it.
+    pub health: Health,
+    /// Where calls and certificates are counted.
+    pub metrics: Metrics,
 }
 
 /// Binds `address`, which must be loopback unless there is `tls` or `plaintext` is allowed.
@@ -76,25 +78,24 @@ pub async fn serve(serve: Serve, shutdown: Shutdown) -> Result<()> {
     if let Ok(address) = serve.listener.local_addr() {
         plaintext::check_listener(address, serve.tls.is_some(), serve.plaintext)?;
     }
-    let (health, health_service) = tonic_health::server::health_reporter();
-    for name in serve.services {
-        health.set_service_status(*name, ServingStatus::Serving).await;
-    }
+    let (reporter, health_service) = tonic_health::server::health_reporter();
+    let following = health::follow(serve.health.clone(), reporter, serve.services);
     let server = server(&serve.limits);
     let names = serve.services;
-    let stop = shutdown.clone();
+    if let Some(tls) = &serve.tls {
+        publish(tls, &serve.metrics);
+    }
+    let (stop, health) = (shutdown.clone(), serve.health);
     let draining = async move {
         stop.begun().await;
-        for name in names.iter().copied().chain([""]) {
-            health.set_service_status(name, ServingStatus::NotServing).await;
-        }
+        health.stop();
     };
     let routes = add_reflection(serve.routes, names)?.add_service(health_service);
     let connections = Connections::new(serve.limits.connections);
     let receiving = receiving(&serve.limits, serve.authenticator.domain());
     let end = receiving.end.clone();
     let serving = server
-        .layer(ObserveLayer { metrics: serve.metrics })
+        .layer(ObserveLayer { metrics: Rpc::new(&serve.metrics, names) })
         .layer(AuthLayer::new(serve.authenticator))
         .layer(receiving)
         .add_routes(routes)
@@ -103,6 +104,9 @@ pub async fn serve(serve: Serve, shutdown: Shutdown) -> Result<()> {
             draining,
         );
     tokio::select! {
+        // First, so that nobody is answered before the health is what it should be.
+        biased;
+        () = following => Ok(()),
         ended = serving => Ok(ended?),
         () = certificates(serve.tls) => Ok(()),
         () = drained(&shutdown, &end) => {
@@ -139,6 +143,15 @@ fn receiving(limits: &Limits, domain: &'static str) -> ReceiveLayer {
     let calls = Places::new(domain, "calls", limits.calls);
     let streams = Places::new(domain, "streams", limits.streamed);
     ReceiveLayer { budget, calls, streams, patience, end: CancellationToken::new() }
+}
+
+fn publish(tls: &ServerTls, metrics: &Metrics) {
+    let state = tls.state();
+    metrics.publish_certificates(move || Certificates {
+        not_after: state.not_after().unwrap_or_default(),
+        reloads: state.reloads(),
+        failed_reloads: state.failed_reloads(),
+    });
 }
 
 /// Ends when the service must. Before that, what fills streams has had time to end them, and those that go on are ended.

@@ -24,6 +24,7 @@ use super::pipeline::{Pipeline, Shape, Summary};
 use super::plan::Plan;
 use crate::config::AppConfig;
 use crate::error::{Error, Result};
+use crate::metrics::ExportMetrics;
 use crate::operation::{Ended, Outlet};
 use crate::seal::{Seal, SealPolicy};
 use crate::sources::{Names, OpenSource, Sources, in_archive};
@@ -43,6 +44,8 @@ pub(crate) struct ExportContext {
     pub(crate) compression: Compression,
     /// Dates archives.
     pub(crate) clock: Arc<dyn Clock>,
+    /// Counts what was sent.
+    pub(crate) metrics: ExportMetrics,
 }
 
 /// One export.
@@ -79,6 +82,7 @@ impl Export {
         };
         outlet.taken().instrument(stage("wait for client")).await?;
         let (archive_id, bytes, rows) = (self.archive_id.as_str(), summary.file.bytes, summary.rows);
+        self.context.metrics.exported(bytes, rows);
         tracing::info!(archive_id, bytes, rows, "an archive was taken by its client");
         let (outcome, metadata) = (AuditOutcome::Success, describe_summary(&summary));
         Ok(Ended { outcome, metadata, replies: vec![self.trailer(summary)] })
@@ -137,7 +141,8 @@ impl Export {
     fn shape(&self, open: &[OpenSource]) -> Shape {
         let tables = open.iter().map(|source| source.tables().len()).sum();
         let files = open.iter().filter_map(OpenSource::files).map(|set| set.files().len()).sum();
-        Shape { compression: self.context.compression, seal: self.seal.clone(), tables, files }
+        let (compression, metrics) = (self.context.compression, self.context.metrics.clone());
+        Shape { compression, seal: self.seal.clone(), tables, files, metrics }
     }
 
     fn header(&self) -> ExportBackupResponse {

@@ -1,5 +1,8 @@
 //! The way out of the writer's thread: to the client, and to the vault.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
 use strongroom_api::backup::v1::ExportBackupResponse;
 use strongroom_api::backup::v1::export_backup_response::{Chunk, Message};
 use strongroom_archive::ManifestSignature;
@@ -16,6 +19,8 @@ pub(super) struct Exit {
     vault: VaultClient,
     stop: CancellationToken,
     runtime: Handle,
+    /// Microseconds spent waiting for the client.
+    waited: AtomicU64,
 }
 
 impl Exit {
@@ -25,14 +30,22 @@ impl Exit {
         vault: VaultClient,
         stop: CancellationToken,
     ) -> Self {
-        Self { outlet, vault, stop, runtime: Handle::current() }
+        Self { outlet, vault, stop, runtime: Handle::current(), waited: AtomicU64::new(0) }
     }
 
     /// Blocks until there is room. [`Error::ShuttingDown`] stands for `stop`.
     pub(super) fn send(&self, message: Message) -> Result<()> {
         let reply = ExportBackupResponse { message: Some(message) };
+        let began = Instant::now();
         let sent = self.stop.run_until_cancelled(self.outlet.send(reply));
-        self.runtime.block_on(sent).unwrap_or(Err(Error::ShuttingDown))
+        let sent = self.runtime.block_on(sent).unwrap_or(Err(Error::ShuttingDown));
+        self.waited.fetch_add(began.elapsed().as_micros() as u64, Ordering::Relaxed);
+        sent
+    }
+
+    /// How long the client was waited for.
+    pub(super) fn waited(&self) -> Duration {
+        Duration::from_micros(self.waited.load(Ordering::Relaxed))
     }
 
     /// [`Error::ShuttingDown`] once somebody wants the writer to stop.

@@ -5,6 +5,7 @@
 //! is written only when the feeder says that nothing went wrong: an archive is never ended by accident.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use strongroom_api::backup::v1::ExportBackupResponse;
 use strongroom_api::backup::v1::export_backup_response::Progress;
@@ -24,6 +25,7 @@ use super::gone::Gone;
 use super::progress::Reporter;
 use crate::error::{Error, Result};
 use crate::left_out::LeftOuts;
+use crate::metrics::ExportMetrics;
 use crate::operation::Outlet;
 use crate::seal::Seal;
 use crate::sources::FileSet;
@@ -63,6 +65,8 @@ pub(crate) struct Shape {
     pub(crate) tables: usize,
     /// How many files.
     pub(crate) files: usize,
+    /// Where the time of the stages is added up.
+    pub(crate) metrics: ExportMetrics,
 }
 
 /// The feeder's end of a running writer.
@@ -132,19 +136,39 @@ fn joined(ended: Result<Result<Summary>, tokio::task::JoinError>) -> Result<Summ
     ended.unwrap_or_else(|error| Err(Error::Defect(format!("the archive writer died: {error}"))))
 }
 
-fn write(mut steps: mpsc::Receiver<Step>, exit: &Exit, shape: &Shape) -> Result<Summary> {
+fn write(steps: mpsc::Receiver<Step>, exit: &Exit, shape: &Shape) -> Result<Summary> {
+    let (began, mut read) = (Instant::now(), Duration::ZERO);
+    let written = write_steps(steps, exit, shape, &mut read);
+    shape.metrics.stages(began.elapsed(), read, exit.waited());
+    written
+}
+
+/// What `receiver` gives next; the time that it takes is added to `read`.
+fn next<T>(receiver: &mut mpsc::Receiver<T>, read: &mut Duration) -> Option<T> {
+    let began = Instant::now();
+    let next = receiver.blocking_recv();
+    *read += began.elapsed();
+    next
+}
+
+fn write_steps(
+    mut steps: mpsc::Receiver<Step>,
+    exit: &Exit,
+    shape: &Shape,
+    read: &mut Duration,
+) -> Result<Summary> {
     let chunks = ChunkWriter::create(|chunk| exit.send_chunk(chunk));
     let envelope = Envelope::create(chunks, shape.seal.as_deref())?;
     let mut archive = ArchiveWriter::create(envelope, Limits::V1, shape.compression);
     let mut reporter = Reporter::create(exit, shape.tables, shape.files);
     let mut gone: Vec<(String, Gone)> = Vec::new();
-    while let Some(step) = steps.blocking_recv() {
+    while let Some(step) = next(&mut steps, read) {
         match step {
             Step::Table { schema, mut blocks } => {
                 archive.write_schema(&schema)?;
                 archive.start_table(&schema.name, &schema.source)?;
                 reporter.begin_table(&schema.name)?;
-                while let Some(block) = blocks.blocking_recv() {
+                while let Some(block) = next(&mut blocks, read) {
                     archive.write_rows(&block.bytes, block.rows)?;
                     reporter.count(block.rows)?;
                 }

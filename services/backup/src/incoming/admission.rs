@@ -59,6 +59,11 @@ impl Uploads {
         Ok(Slot { uploads: Arc::clone(self), caller: caller.to_owned(), staged: AtomicU64::new(0) })
     }
 
+    /// What all of them have on the disk now.
+    pub(crate) fn staged_bytes(&self) -> u64 {
+        self.staged.load(Ordering::Relaxed)
+    }
+
     fn callers(&self) -> MutexGuard<'_, HashMap<String, usize>> {
         self.callers.lock().unwrap_or_else(PoisonError::into_inner)
     }

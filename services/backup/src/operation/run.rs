@@ -15,6 +15,7 @@ use super::kind::Kind;
 use super::limits::Limits;
 use super::outlet::{Gone, Outlet};
 use crate::error::{Error, Result};
+use crate::metrics::{KindMetrics, Outcome};
 
 /// How the work of an operation has ended.
 pub(crate) struct Ended<R> {
@@ -30,6 +31,7 @@ pub(crate) struct Ended<R> {
 pub(super) struct Run<R> {
     pub(super) kind: &'static Kind,
     pub(super) limits: Limits,
+    pub(super) metrics: KindMetrics,
     pub(super) record: AuditRecord,
     pub(super) outlet: Outlet<R>,
     /// Ends the threads of this operation.
@@ -56,23 +58,27 @@ impl<R> Run<R> {
         F: Future<Output = Result<Ended<R>>>,
     {
         let began = Instant::now();
+        self.metrics.began();
         let (kind, id, file_name) = (self.kind.name, self.record.operation_id(), self.record.target());
         match self.recorded(work).await {
-            Ok(()) => {
+            Ok(outcome) => {
                 let ms = began.elapsed().as_millis() as u64;
                 tracing::info!(kind, id, file_name, ms, "an operation has ended");
+                self.metrics.ended(file_name, began.elapsed(), outcome, "");
             }
             Err(error) => {
                 let (reason, trace_id) = (error.reason(), telemetry::trace_id());
                 tracing::warn!(kind, id, file_name, reason, trace_id, %error, "an operation failed");
                 telemetry::failed();
+                let outcome = if error.is_abort() { Outcome::Aborted } else { Outcome::Failed };
+                self.metrics.ended(file_name, began.elapsed(), outcome, reason);
                 self.outlet.fail(error.status());
             }
         }
     }
 
-    /// From the first event to the last reply.
-    async fn recorded<F>(&self, work: F) -> Result<()>
+    /// From the first event to the last reply. The outcome is that of the audit event.
+    async fn recorded<F>(&self, work: F) -> Result<Outcome>
     where
         F: Future<Output = Result<Ended<R>>>,
     {
@@ -81,12 +87,15 @@ impl<R> Run<R> {
         self.stop.cancel();
         let recorded = match ended {
             Ok(Ended { outcome, metadata, replies }) => {
-                self.record.ended(outcome, metadata).await.map(|()| replies)
+                self.record.ended(outcome, metadata).await.map(|()| (outcome, replies))
             }
             Err(error) => Err(error),
         };
         match recorded {
-            Ok(replies) => self.send(replies).await,
+            Ok((outcome, replies)) => {
+                self.send(replies).await?;
+                Ok(if outcome == AuditOutcome::Success { Outcome::Success } else { Outcome::Failed })
+            }
             Err(error) => {
                 self.record.failed(&error).await;
                 Err(error)

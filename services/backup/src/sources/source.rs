@@ -122,6 +122,21 @@ impl Source {
         .await
     }
 
+    /// Whether it can be read now, at little cost: no table is looked at.
+    ///
+    /// # Errors
+    /// As [`Self::list`].
+    pub(crate) async fn probe(&self) -> Result<()> {
+        self.in_time(async {
+            match self {
+                Self::Sql(source) => source.probe().await,
+                Self::Service(source) => source.list().await.map(drop),
+                Self::Files(source) => source.list().map(drop),
+            }
+        })
+        .await
+    }
+
     /// A peer that takes a connection and says nothing would otherwise hold up the start for ever.
     async fn in_time<T>(&self, asked: impl Future<Output = Result<T>>) -> Result<T> {
         let silent = || Error::SourceSilent { name: self.name().to_owned(), seconds: LISTING.as_secs() };

@@ -62,6 +62,13 @@ impl SqlSource {
         Ok(self.listing(&list_tables(&self.url, &self.everything()).await?))
     }
 
+    /// Whether it answers.
+    pub(super) async fn probe(&self) -> Result<()> {
+        let nothing = SnapshotOptions { only: Some(Vec::new()), ..self.everything() };
+        list_tables(&self.url, &nothing).await?;
+        Ok(())
+    }
+
     pub(super) async fn check(&self) -> Result<Listing> {
         let options = SnapshotOptions { exclude_must_exist: true, ..self.everything() };
         let tables = list_tables(&self.url, &options).await?;

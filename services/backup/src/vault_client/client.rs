@@ -10,6 +10,7 @@ use strongroom_api::vault::v1::seal_service_client::SealServiceClient;
 use strongroom_api::vault::v1::token_service_client::TokenServiceClient;
 use strongroom_runtime::client::{AuthorizedChannel, Bearer, Target};
 use tonic::{Code, Request, Status};
+use tonic_health::pb::health_client::HealthClient;
 
 use crate::error::{Error, Result};
 
@@ -23,6 +24,7 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 pub(crate) struct VaultClient {
     url: Arc<str>,
     pub(super) audit: AuditServiceClient<AuthorizedChannel>,
+    pub(super) health: HealthClient<AuthorizedChannel>,
     pub(super) crypto: CryptoServiceClient<AuthorizedChannel>,
     pub(super) keys: KeyServiceClient<AuthorizedChannel>,
     pub(super) seals: SealServiceClient<AuthorizedChannel>,
@@ -39,6 +41,7 @@ impl VaultClient {
         Ok(Self {
             url: target.url.as_str().into(),
             audit: AuditServiceClient::new(channel.clone()),
+            health: HealthClient::new(channel.clone()),
             crypto: CryptoServiceClient::new(channel.clone()),
             keys: KeyServiceClient::new(channel.clone()),
             seals: SealServiceClient::new(channel.clone()),

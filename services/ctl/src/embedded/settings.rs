@@ -1,11 +1,13 @@
 //! The configuration of both services in one file, and what `dev` puts where it says nothing.
 
+use std::net::SocketAddr;
 use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
 use strongroom_age::{Identity, IdentityFile, X25519Identity};
 use strongroom_backup::{AppConfig, BackupConfig, Config, SourceConfig};
 use strongroom_crypto::RootKey;
+use strongroom_runtime::admin::AdminConfig;
 use strongroom_runtime::config;
 use strongroom_vault::{ConfigFile, VaultConfig};
 
@@ -18,6 +20,7 @@ pub(crate) const RECOVERY_KEY: &str = "recovery.key";
 pub(crate) struct Settings {
     pub(crate) vault: VaultConfig,
     pub(crate) backup: Config,
+    admin: AdminConfig,
 }
 
 impl Settings {
@@ -28,13 +31,24 @@ impl Settings {
         if backup.app == AppConfig::default() {
             backup.app = AppConfig { name: "Strongroom dev".into(), url: "http://localhost".into() };
         }
-        Ok(Self { vault: vault.vault, backup })
+        Ok(Self { vault: vault.vault, admin: vault.admin, backup })
     }
 
-    /// Settings without a file and without overrides.
+    /// Settings without a file and without overrides, and without admin ports.
     pub(crate) fn plain(app: AppConfig, sources: Vec<SourceConfig>) -> Self {
         let backup = Config { app, sources, ..Config::default() };
-        Self { vault: VaultConfig::default(), backup }
+        let admin = AdminConfig { listen: Some(String::new()) };
+        Self { vault: VaultConfig::default(), backup, admin }
+    }
+
+    /// Where the vault's admin port is to be, if anywhere.
+    pub(super) fn vault_admin(&self) -> Result<Option<SocketAddr>> {
+        Ok(self.admin.vault()?)
+    }
+
+    /// The same of the backup service: the port after it.
+    pub(super) fn backup_admin(&self) -> Result<Option<SocketAddr>> {
+        Ok(self.admin.backup_beside_vault()?)
     }
 
     /// Whether the backup service was told nothing about its vault, so that it is the one in this process.

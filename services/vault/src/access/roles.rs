@@ -32,6 +32,7 @@ const OPERATOR: &[&str] = &[
     "reference.list",
     "reference.release",
     "source.list",
+    "status.get",
 ];
 
 const AUDITOR: &[&str] = &[
@@ -45,6 +46,7 @@ const AUDITOR: &[&str] = &[
     "key.list",
     "reference.list",
     "source.list",
+    "status.get",
     "token.list",
 ];
 
@@ -60,6 +62,7 @@ const GATEWAY: &[&str] = &[
     "reference.list",
     "reference.release",
     "reference.resolve",
+    "status.get",
 ];
 
 /// Opens archives too, because it verifies them for callers without that permission.
@@ -75,11 +78,12 @@ const BACKUP_SERVICE: &[&str] = &[
     "key.pin",
     "key.report_census",
     "source.read",
+    "status.get",
     "token.introspect",
 ];
 
 /// Makes archives sealed to the configured recipients; can neither delete nor open them.
-const BACKUP_CREATOR: &[&str] = &["backup.export", "source.list"];
+const BACKUP_CREATOR: &[&str] = &["backup.export", "source.list", "status.get"];
 
 /// An admin holds every permission, because nobody can issue a permission that they lack.
 static ADMIN: LazyLock<Arc<BTreeSet<String>>> = LazyLock::new(|| {
@@ -88,7 +92,7 @@ static ADMIN: LazyLock<Arc<BTreeSet<String>>> = LazyLock::new(|| {
 });
 
 /// Permissions that selectors bind. A token with selectors holds no others: a method that reads or changes the whole
-/// deployment would bypass them.
+/// deployment would bypass them. `status.get` shows nothing that a selector could select.
 const NARROWABLE: &[&str] = &[
     "credential.activate",
     "credential.create",
@@ -108,6 +112,7 @@ const NARROWABLE: &[&str] = &[
     "reference.list",
     "reference.release",
     "reference.resolve",
+    "status.get",
     "token.issue",
 ];
 

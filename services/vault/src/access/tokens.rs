@@ -12,6 +12,7 @@ use super::principals::Principals;
 use super::roles::held;
 use crate::audit::Event;
 use crate::error::{Error, Result};
+use crate::metrics::AccessMetrics;
 use crate::store::{Outcome, Store, TokenRow};
 
 /// Resolution of `last_used_time`, in microseconds: one write a minute, not one a call.
@@ -30,11 +31,12 @@ pub(crate) struct Tokens {
     store: Arc<dyn Store>,
     principals: Principals,
     clock: Arc<dyn Clock>,
+    metrics: AccessMetrics,
 }
 
 impl Tokens {
-    pub(crate) fn new(store: Arc<dyn Store>, clock: Arc<dyn Clock>) -> Self {
-        Self { store, principals: Principals::new(), clock }
+    pub(crate) fn new(store: Arc<dyn Store>, clock: Arc<dyn Clock>, metrics: AccessMetrics) -> Self {
+        Self { store, principals: Principals::new(), clock, metrics }
     }
 
     /// Issues a token with no more than the caller's own permissions and selection.
@@ -86,7 +88,11 @@ impl Tokens {
 
     /// The principal that a token's text authenticates, from the cache if it was checked a moment ago.
     pub(crate) async fn known_principal(&self, text: &str) -> Result<Option<Principal>, Arc<Error>> {
-        self.principals.get_or(text, self.principal(text)).await
+        let known = self.principals.get_or(text, self.principal(text)).await;
+        if matches!(known, Ok(None)) {
+            self.metrics.refused.inc();
+        }
+        known
     }
 
     /// The principal that a token's text authenticates, read from the database; `None` when it is not valid now.
@@ -109,6 +115,7 @@ impl Tokens {
 
     /// Records that `caller` was refused `method` because it lacks `permission`.
     pub(crate) async fn record_denied(&self, caller: &Caller, method: &str, permission: &str) {
+        self.metrics.denied.inc();
         let event = Event::by(caller, self.now(), "access.denied", method)
             .outcome(Outcome::Denied)
             .with("permission", permission)

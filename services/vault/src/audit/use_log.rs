@@ -11,9 +11,11 @@ use std::sync::Arc;
 
 use strongroom_runtime::telemetry::stage;
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
 use tracing::Instrument as _;
 
 use crate::error::{Error, Result};
+use crate::metrics::UseMetrics;
 use crate::store::{NewEvent, Use, UseStore};
 
 /// Uses that one transaction commits at most.
@@ -24,11 +26,13 @@ const WAITING: usize = 1024;
 /// Commits the events of reveals and decrypts.
 pub(crate) struct UseLog {
     waiting: mpsc::Sender<Waiting>,
+    metrics: UseMetrics,
 }
 
 /// A use whose caller waits for the commit.
 struct Waiting {
     used: Use,
+    since: Instant,
     committed: oneshot::Sender<Committed>,
 }
 
@@ -36,10 +40,10 @@ type Committed = Result<(), Arc<strongroom_store::Error>>;
 
 impl UseLog {
     /// Starts the writer; it ends with the value.
-    pub(crate) fn new(store: Arc<dyn UseStore>) -> Self {
+    pub(crate) fn new(store: Arc<dyn UseStore>, metrics: UseMetrics) -> Self {
         let (waiting, uses) = mpsc::channel(WAITING);
-        tokio::spawn(write(store, uses));
-        Self { waiting }
+        tokio::spawn(write(store, uses, metrics.clone()));
+        Self { waiting, metrics }
     }
 
     /// Returns once the event is durable. `credential_id` is marked as used then.
@@ -49,19 +53,24 @@ impl UseLog {
     pub(crate) async fn commit(&self, event: NewEvent, credential_id: Option<&str>) -> Result<()> {
         let used = Use { event, credential_id: credential_id.map(str::to_owned) };
         let (committed, answer) = oneshot::channel();
+        let since = Instant::now();
         let gone = || Error::Inconsistent("the writer of the audit log has ended".into());
-        self.waiting.send(Waiting { used, committed }).await.map_err(|_| gone())?;
-        let committed = answer.instrument(stage("commit use")).await;
-        committed.map_err(|_| gone())?.map_err(Error::AuditUnavailable)
+        self.waiting.send(Waiting { used, since, committed }).await.map_err(|_| gone())?;
+        let committed = answer.instrument(stage("commit use")).await.map_err(|_| gone())?;
+        self.metrics.waited(since.elapsed());
+        committed.map_err(Error::AuditUnavailable)
     }
 }
 
-async fn write(store: Arc<dyn UseStore>, mut uses: mpsc::Receiver<Waiting>) {
+async fn write(store: Arc<dyn UseStore>, mut uses: mpsc::Receiver<Waiting>, metrics: UseMetrics) {
     let mut batch = Vec::with_capacity(BATCH);
     while uses.recv_many(&mut batch, BATCH).await > 0 {
+        // The first one waits longest: whoever is not in the batch came later.
+        metrics.begin(batch.len(), batch[0].since);
         let (uses, callers): (Vec<Use>, Vec<_>) =
             batch.drain(..).map(|waiting| (waiting.used, waiting.committed)).unzip();
         let committed: Committed = store.append_uses(&uses).await.map_err(Arc::new);
+        metrics.end();
         for caller in callers {
             // A caller may have left; its event stands all the same.
             let _ = caller.send(committed.clone());

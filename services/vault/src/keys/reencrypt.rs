@@ -6,6 +6,7 @@
 
 mod pace;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -22,6 +23,7 @@ use uuid::Uuid;
 use super::Ring;
 use crate::audit::Event;
 use crate::error::{Error, Result};
+use crate::metrics::ReencryptMetrics;
 use crate::store::columns::{SEALED, SealedColumn};
 use crate::store::{JobState, Lease, Outcome, ReencryptJobRow, Resealed, SealedRow, Store};
 use pace::Pace;
@@ -41,6 +43,7 @@ pub(crate) struct Reencryption {
     instance: String,
     started: Notify,
     stopping: AtomicBool,
+    metrics: ReencryptMetrics,
 }
 
 /// The progress of a run.
@@ -57,10 +60,15 @@ struct Batch {
 }
 
 impl Reencryption {
-    pub(crate) fn new(store: Arc<dyn Store>, ring: Arc<Ring>, clock: Arc<dyn Clock>) -> Self {
+    pub(crate) fn new(
+        store: Arc<dyn Store>,
+        ring: Arc<Ring>,
+        clock: Arc<dyn Clock>,
+        metrics: ReencryptMetrics,
+    ) -> Self {
         let instance = Uuid::now_v7().to_string();
         let (started, stopping) = (Notify::new(), AtomicBool::new(false));
-        Self { store, ring, clock, instance, started, stopping }
+        Self { store, ring, clock, instance, started, stopping, metrics }
     }
 
     /// Waits until this process is asked for a run.
@@ -183,6 +191,7 @@ impl Reencryption {
                 self.next_batch(column, last, pace.batch()),
             )?;
             let Some(written) = written else { return Ok(None) };
+            self.metrics.resealed(column.key_id, written);
             pace.wait(written).await;
             batch = next;
         }
@@ -212,12 +221,14 @@ impl Reencryption {
 
     async fn rows_left(&self) -> Result<i64> {
         let ring = self.ring.current();
-        let mut left = 0;
+        let mut by_key = BTreeMap::new();
         for column in SEALED {
             let kid = ring.primary(column.key_id)?.kid().to_string();
-            left += self.store.count_sealed_by_others(column, &kid).await?;
+            *by_key.entry(column.key_id).or_insert(0) +=
+                self.store.count_sealed_by_others(column, &kid).await?;
         }
-        Ok(left)
+        self.metrics.set_left(&by_key);
+        Ok(by_key.values().sum())
     }
 
     fn lease(&self, job: &ReencryptJobRow) -> Lease {

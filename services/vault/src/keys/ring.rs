@@ -3,7 +3,8 @@
 //! It is replaced as a unit when the stored ring changes: after a change here, after a change in another process
 //! (polled), and when a value names a version that this process does not know yet.
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex as StdMutex, PoisonError, RwLock};
 
 use strongroom_crypto::{Cell, Error as CryptoError, KeyRing, Kid, Purpose};
 use strongroom_crypto::{RootKey, RootKeyId, SecretBytes, WrappedVersion};
@@ -20,6 +21,10 @@ pub(crate) struct Ring {
     open: RwLock<Arc<KeyRing>>,
     /// The stored ring's revision that `open` has; held while a newer one is read, so that none overtakes.
     revision: Mutex<i64>,
+    /// The same, for who must not wait.
+    opened: AtomicI64,
+    /// Why the newest stored ring could not be opened; the one before is then still in use.
+    unopened: StdMutex<Option<String>>,
 }
 
 impl Ring {
@@ -28,7 +33,9 @@ impl Ring {
         let revision = store.ring_revision().await?;
         let ring = open_rows(&roots, &store.key_versions().await?)?;
         store.set_chain(ChainKey::primary(&ring)?);
-        Ok(Self { store, roots, open: RwLock::new(Arc::new(ring)), revision: Mutex::new(revision) })
+        let (open, opened) = (RwLock::new(Arc::new(ring)), AtomicI64::new(revision));
+        let unopened = StdMutex::default();
+        Ok(Self { store, roots, open, revision: Mutex::new(revision), opened, unopened })
     }
 
     /// The ring as it is now. Hold it for one call only.
@@ -43,12 +50,28 @@ impl Ring {
         if stored == *opened {
             return Ok(());
         }
-        let ring = Arc::new(open_rows(&self.roots, &self.store.key_versions().await?)?);
-        *self.open.write().unwrap_or_else(PoisonError::into_inner) = ring;
+        let rows = self.store.key_versions().await?;
+        let ring = open_rows(&self.roots, &rows);
+        let problem = ring.as_ref().err().map(ToString::to_string);
+        *self.unopened.lock().unwrap_or_else(PoisonError::into_inner) = problem;
+        let mut ring = ring?;
+        ring.continue_counting(&self.current());
+        *self.open.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(ring);
         *opened = stored;
+        self.opened.store(stored, Ordering::Relaxed);
         drop(opened);
         self.store.set_chain(ChainKey::primary(&self.current())?);
         Ok(())
+    }
+
+    /// The revision of the open ring.
+    pub(crate) fn revision(&self) -> i64 {
+        self.opened.load(Ordering::Relaxed)
+    }
+
+    /// Why the stored ring could not be opened when it was last looked at; `None` when all is well.
+    pub(crate) fn unopened(&self) -> Option<String> {
+        self.unopened.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Opens a value that a version newer than the open ring may have sealed.

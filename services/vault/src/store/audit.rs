@@ -9,7 +9,7 @@ use strongroom_store::{Error, Result};
 use super::chain::{ChainKey, START};
 use super::event::{NewEvent, Outcome};
 
-pub(super) use tail::LogTail;
+pub(super) use tail::{Failures, LogTail};
 
 /// The `audit_logs` table.
 #[derive(Debug, Clone, PartialEq, Eq, FromRow)]
@@ -132,6 +132,8 @@ pub(crate) struct CloseFilter {
 pub(crate) trait AuditStore: Send + Sync {
     /// Sets the key that chains events from now on. Without one nothing can be appended.
     fn set_chain(&self, key: ChainKey);
+    /// How often this process could not append an event.
+    fn audit_failures(&self) -> u64;
     /// Appends one event; its sequence. An event of the same name and operation id is appended once: the
     /// earlier one's sequence is then returned.
     async fn append_event(&self, event: &NewEvent) -> Result<i64>;

@@ -50,7 +50,7 @@ impl Store {
 
     /// Begins a change. Others run beside it until it appends its event.
     async fn begin(&self) -> Result<Change> {
-        Ok(Change::new(self.pools.begin().await?, self.tail.key()))
+        Ok(Change::new(self.pools.begin().await?, self.tail.key(), self.tail.failures().clone()))
     }
 
     /// Begins a change beside which no other runs: the head's lock comes first, so that the second of two sees the

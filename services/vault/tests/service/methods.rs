@@ -93,6 +93,7 @@ const DECIDED: &[(&str, Rule, Audit)] = &[
     ("vault.v1.TokenService/IssueToken", Bound, Event("token.issued")),
     ("vault.v1.TokenService/ListTokens", Refused, READS),
     ("vault.v1.TokenService/RevokeToken", Refused, Event("token.revoked")),
+    ("status.v1.StatusService/GetStatus", Bound, READS),
     ("source.v1.SourceService/AbortStage", Refused, Free("not built yet: always refused")),
     ("source.v1.SourceService/CommitStage", Refused, Free("not built yet: always refused")),
     ("source.v1.SourceService/DescribeSource", Refused, READS),

@@ -97,7 +97,7 @@ impl TestVault {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let shutdown = Shutdown::new();
-        let serving = strongroom_vault::serve(config, listener, clock, shutdown.clone());
+        let serving = strongroom_vault::serve(config, listener, None, clock, shutdown.clone());
         let serving = tokio::spawn(async move { serving.await.unwrap() });
         Self { address, folder, shutdown, serving, clock: ManualClock::default(), database }
     }
@@ -156,7 +156,7 @@ impl TestVault {
             key_file: Some(files.path("tls.key")),
             ..Target::default()
         };
-        Clients::new(&InterceptedService::new(target.channel().unwrap(), Bearer::none()))
+        Clients::new(&target.authorized(Bearer::none()).unwrap())
     }
 
     /// Clients with the first admin token.

@@ -36,14 +36,8 @@ pub(crate) fn shape_of(path: &str) -> Shape {
 }
 
 /// The method at `path`, as `package.Service/Method`, or [`OTHER`].
-#[must_use]
-pub fn method_of(path: &str) -> &'static str {
+pub(crate) fn method_of(path: &str) -> &'static str {
     SHAPES.get_key_value(path).map_or(OTHER, |(known, _)| &known[1..])
-}
-
-/// Every method that is known, without an order, and [`OTHER`].
-pub fn methods() -> impl Iterator<Item = &'static str> {
-    SHAPES.keys().map(|path| &path[1..]).chain([OTHER])
 }
 
 fn shapes(descriptors: &[u8]) -> Vec<(String, Shape)> {

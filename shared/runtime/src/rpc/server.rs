@@ -11,7 +11,6 @@ use tonic::body::Body;
 use tracing::{Instrument as _, Span};
 
 use super::ending::at_end;
-use super::methods::method_of;
 use crate::metrics::Rpc;
 use crate::telemetry::{CALL, ROOT, begins_trace, read_context};
 
@@ -50,7 +49,7 @@ where
     }
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
-        let method = method_of(request.uri().path());
+        let method = self.metrics.method(request.uri().path());
         let mut call = Call::begin(self.metrics.clone(), method);
         let context = read_context(request.headers());
         let attached = context.clone().attach();

@@ -11,7 +11,6 @@ use strongroom_runtime::server::{ClientCerts, Limits, TlsConfig};
 use strongroom_runtime::tls::State;
 use strongroom_testkit::{Authority, Mounted};
 use tonic::Status;
-use tonic::service::interceptor::InterceptedService;
 
 use crate::server::{Server, limits};
 
@@ -95,7 +94,7 @@ impl ClientFiles {
             ..Target::default()
         };
         let bearer = if token.is_empty() { Bearer::none() } else { Bearer::new(token).unwrap() };
-        SourceServiceClient::new(InterceptedService::new(target.channel().unwrap(), bearer))
+        SourceServiceClient::new(target.authorized(bearer).unwrap())
     }
 
     /// Whom the server takes the caller for.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use strongroom_runtime::client::Target;
 use strongroom_runtime::server::{Serve, listen, serve};
-use strongroom_runtime::{Error, Shutdown};
+use strongroom_runtime::{Error, Health, Metrics, Shutdown, SystemClock};
 use tokio::net::TcpListener;
 use tonic::service::Routes;
 
@@ -21,7 +21,8 @@ async fn serving(plaintext: bool) -> Result<(), Error> {
         tls: None,
         plaintext,
         limits: limits(),
-        metrics: strongroom_runtime::metrics::Rpc,
+        health: Health::new("test", &[], Arc::new(SystemClock)),
+        metrics: Metrics::new(),
     };
     serve(serving, shutdown).await
 }

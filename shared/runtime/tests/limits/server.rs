@@ -16,7 +16,9 @@ use strongroom_api::source::v1::{
 };
 use strongroom_runtime::client::{AuthorizedChannel, Bearer, Target};
 use strongroom_runtime::server::{Limits, Serve, ServerTls, TlsConfig, serve};
-use strongroom_runtime::{Authenticator, Caller, Principal, Selectors, Shutdown};
+use strongroom_runtime::{
+    Authenticator, Caller, Health, Metrics, Principal, Selectors, Shutdown, SystemClock,
+};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tonic::service::Routes;
@@ -65,16 +67,10 @@ impl Server {
         let tls = tls.map(|tls| ServerTls::load(tls).unwrap());
         let loaded = tls.clone();
         let (services, authenticator) = (&["strongroom.source.v1.SourceService"], Arc::new(Everybody));
-        let serving = Serve {
-            listener,
-            routes,
-            services,
-            authenticator,
-            tls,
-            plaintext: false,
-            limits,
-            metrics: Default::default(),
-        };
+        let (health, metrics) = (Health::new("test", &[], Arc::new(SystemClock)), Metrics::new());
+        let plaintext = false;
+        let serving =
+            Serve { listener, routes, services, authenticator, tls, plaintext, limits, health, metrics };
         let ended = serve(serving, shutdown.clone());
         tokio::spawn(async move { ended.await.unwrap() });
         Self { address, shutdown, gate, answer, tls: loaded }

@@ -106,7 +106,7 @@ async fn start(config: VaultConfig) -> (String, Shutdown) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let shutdown = Shutdown::new();
-    let serving = strongroom_vault::serve(config, listener, Arc::new(SystemClock), shutdown.clone());
+    let serving = strongroom_vault::serve(config, listener, None, Arc::new(SystemClock), shutdown.clone());
     tokio::spawn(async move { serving.await.unwrap() });
     (url, shutdown)
 }

@@ -62,7 +62,7 @@ impl Service {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = format!("http://{}", listener.local_addr().unwrap());
         let shutdown = Shutdown::new();
-        let running = tokio::spawn(serve(config, listener, Arc::new(SystemClock), shutdown.clone()));
+        let running = tokio::spawn(serve(config, listener, None, Arc::new(SystemClock), shutdown.clone()));
         Self { vault, folder, recovery: String::new(), address, shutdown, running }
     }
 
@@ -118,7 +118,7 @@ impl Service {
             key_file: Some(files.path("tls.key")),
             ..Target::default()
         };
-        BackupServiceClient::new(InterceptedService::new(target.channel().unwrap(), Bearer::none()))
+        BackupServiceClient::new(target.authorized(Bearer::none()).unwrap())
     }
 
     /// Waits for the event that ends an export.

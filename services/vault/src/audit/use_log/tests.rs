@@ -4,6 +4,7 @@
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use async_trait::async_trait;
+use strongroom_runtime::Metrics;
 use strongroom_store::{Error as StoreError, Result as StoreResult};
 use tokio::sync::Semaphore;
 
@@ -55,7 +56,7 @@ async fn settle() {
 #[tokio::test]
 async fn uses_that_wait_share_a_commit_and_none_is_answered_before_it() {
     let gate = Gate::new(0);
-    let log = Arc::new(UseLog::new(Arc::<Gate>::clone(&gate)));
+    let log = Arc::new(UseLog::new(Arc::<Gate>::clone(&gate), UseMetrics::new(&Metrics::new())));
     let first = commit_many(&log, 1);
     settle().await;
     let rest = commit_many(&log, 63);
@@ -76,7 +77,7 @@ async fn uses_that_wait_share_a_commit_and_none_is_answered_before_it() {
 async fn a_failed_commit_fails_all_and_the_next_one_works() {
     let gate = Gate::new(1000);
     gate.refuses.store(true, Ordering::SeqCst);
-    let log = Arc::new(UseLog::new(Arc::<Gate>::clone(&gate)));
+    let log = Arc::new(UseLog::new(Arc::<Gate>::clone(&gate), UseMetrics::new(&Metrics::new())));
     for task in commit_many(&log, 64) {
         assert!(matches!(task.await.unwrap(), Err(Error::AuditUnavailable(_))));
     }
@@ -90,7 +91,7 @@ async fn a_failed_commit_fails_all_and_the_next_one_works() {
 #[tokio::test]
 async fn a_caller_that_leaves_takes_nothing_back() {
     let gate = Gate::new(0);
-    let log = Arc::new(UseLog::new(Arc::<Gate>::clone(&gate)));
+    let log = Arc::new(UseLog::new(Arc::<Gate>::clone(&gate), UseMetrics::new(&Metrics::new())));
     let tasks = commit_many(&log, 2);
     settle().await;
     tasks[1].abort();

@@ -1,8 +1,11 @@
 //! What a process knows of the log's end between two changes.
 
-use std::sync::{Mutex, PoisonError, RwLock};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
-use super::{AuditHead, ChainKey};
+use strongroom_store::Error;
+
+use super::{AuditHead, ChainKey, unwritable};
 
 /// The key that chains events, and where this process's last batch of uses left the log.
 #[derive(Default)]
@@ -10,6 +13,23 @@ pub(in crate::store) struct LogTail {
     /// `None` until the ring is open.
     key: RwLock<Option<ChainKey>>,
     head: Mutex<AuditHead>,
+    failures: Failures,
+}
+
+/// Counts what the log refused. Clones count together.
+#[derive(Clone, Default)]
+pub(in crate::store) struct Failures(Arc<AtomicU64>);
+
+impl Failures {
+    /// The same error as a failure of the log, counted.
+    pub(in crate::store) fn unwritable(&self, source: Error) -> Error {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        unwritable(source)
+    }
+
+    pub(in crate::store) fn count(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
 }
 
 impl LogTail {
@@ -19,6 +39,10 @@ impl LogTail {
 
     pub(in crate::store) fn key(&self) -> Option<ChainKey> {
         self.key.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(in crate::store) fn failures(&self) -> &Failures {
+        &self.failures
     }
 
     pub(in crate::store) fn set_head(&self, head: AuditHead) {

@@ -5,7 +5,7 @@ use strongroom_store::{Result, expect_rows};
 use super::change::Change;
 use super::events::{bind_events, insert_events};
 use super::locks::LOCK_HEAD;
-use crate::store::audit::{ADVANCE_HEAD, no_chain, unwritable};
+use crate::store::audit::{ADVANCE_HEAD, no_chain};
 use crate::store::{AuditHead, NewEvent};
 
 /// Gives the event its place and writes it: the last step of every change. Its sequence.
@@ -16,7 +16,8 @@ pub(super) async fn append(tx: &mut Change, event: &NewEvent) -> Result<i64> {
 /// The same for several events; the head after them. From the first statement to the commit nobody else
 /// appends.
 pub(super) async fn append_all(tx: &mut Change, events: &[&NewEvent]) -> Result<AuditHead> {
-    chain_and_insert(tx, events).await.map_err(unwritable)
+    let appended = chain_and_insert(tx, events).await;
+    appended.map_err(|error| tx.failures.unwritable(error))
 }
 
 async fn chain_and_insert(tx: &mut Change, events: &[&NewEvent]) -> Result<AuditHead> {

@@ -23,6 +23,10 @@ impl AuditStore for Store {
         self.tail.set_key(key);
     }
 
+    fn audit_failures(&self) -> u64 {
+        self.tail.failures().count()
+    }
+
     async fn append_event(&self, event: &NewEvent) -> Result<i64> {
         let mut tx = self.begin_alone().await?;
         if let Some(sequence) = recorded(&mut tx, event).await? {

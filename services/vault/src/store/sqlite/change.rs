@@ -6,16 +6,18 @@ use strongroom_store::Result;
 
 use super::{Connection, Transaction};
 use crate::store::ChainKey;
+use crate::store::audit::Failures;
 
 /// A transaction with the key that chains its events. It is undone unless it is committed.
 pub(super) struct Change {
     transaction: Transaction,
     pub(super) chain: Option<ChainKey>,
+    pub(super) failures: Failures,
 }
 
 impl Change {
-    pub(super) fn new(transaction: Transaction, chain: Option<ChainKey>) -> Self {
-        Self { transaction, chain }
+    pub(super) fn new(transaction: Transaction, chain: Option<ChainKey>, failures: Failures) -> Self {
+        Self { transaction, chain, failures }
     }
 
     pub(super) async fn commit(self) -> Result<()> {

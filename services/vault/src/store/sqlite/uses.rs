@@ -10,14 +10,14 @@ use strongroom_store::Result;
 use super::Store;
 use super::append::append_all;
 use super::group_commit::mark_used;
-use crate::store::audit::unwritable;
 use crate::store::{AuditHead, NewEvent, Use, UseStore};
 
 #[async_trait]
 impl UseStore for Store {
     async fn append_uses(&self, uses: &[Use]) -> Result<()> {
         let events: Vec<&NewEvent> = uses.iter().map(|used| &used.event).collect();
-        let head = match self.commit_behind_remembered(uses, &events).await.map_err(unwritable)? {
+        let remembered = self.commit_behind_remembered(uses, &events).await;
+        let head = match remembered.map_err(|error| self.tail.failures().unwritable(error))? {
             Some(head) => head,
             None => self.commit_behind_current(uses, &events).await?,
         };
@@ -31,7 +31,7 @@ impl Store {
         let mut tx = self.begin().await?;
         mark_used(&mut tx, uses).await?;
         let head = append_all(&mut tx, events).await?;
-        tx.commit().await.map_err(unwritable)?;
+        tx.commit().await.map_err(|error| self.tail.failures().unwritable(error))?;
         Ok(head)
     }
 }

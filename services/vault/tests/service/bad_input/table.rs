@@ -192,6 +192,7 @@ pub(crate) const TABLE: &[Row] = &[
     row("vault.v1.TokenService/ListTokens", r#"{"pageSize": 10}"#, "", &[PAGES, PAGE]),
     row("vault.v1.TokenService/RevokeToken", r#"{"id": "nobody"}"#, "TOKEN_NOT_FOUND", &[("id", ID)]),
 
+    row("status.v1.StatusService/GetStatus", "{}", "", &[]),
     row("source.v1.SourceService/DescribeSource", "{}", "", &[]),
     row("source.v1.SourceService/ReadSnapshot",
         r#"{"groups": ["audit"], "tables": ["credentials"], "since": "2020-01-01T00:00:00Z"}"#, "",

@@ -29,7 +29,8 @@ async fn the_root_key_is_changed_at_a_start() {
 
         let refusal = async |config| {
             let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-            let serving = strongroom_vault::serve(config, listener, Arc::new(SystemClock), Shutdown::new());
+            let serving =
+                strongroom_vault::serve(config, listener, None, Arc::new(SystemClock), Shutdown::new());
             serving.await.unwrap_err().to_string()
         };
         let alone = refusal(config.clone()).await;
@@ -40,8 +41,13 @@ async fn the_root_key_is_changed_at_a_start() {
         let both = VaultConfig { previous_root_key_files: vec![old.clone()], ..config.clone() };
         let shutdown = Shutdown::new();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let serving =
-            tokio::spawn(strongroom_vault::serve(both, listener, Arc::new(SystemClock), shutdown.clone()));
+        let serving = tokio::spawn(strongroom_vault::serve(
+            both,
+            listener,
+            None,
+            Arc::new(SystemClock),
+            shutdown.clone(),
+        ));
         eventually(async || (vault.database.number("SELECT count(*) FROM root_keys") == 2).then_some(()))
             .await;
         shutdown.begin();

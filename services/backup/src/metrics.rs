@@ -1,0 +1,232 @@
+//! What the backup service counts. Children are resolved here, once; an operation touches atomics only.
+//!
+//! Labels are the kinds of operations and the names of sources in the configuration.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use strongroom_runtime::metrics::{Gauge, Histogram, IntCounter, IntCounterVec, Kind as Sampling, Sample};
+use strongroom_runtime::{Clock, Metrics};
+
+/// Seconds of an operation.
+const BUCKETS: [f64; 8] = [0.1, 1.0, 5.0, 30.0, 120.0, 600.0, 1800.0, 3600.0];
+
+/// How an operation ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// It did its work, and found nothing wrong.
+    Success,
+    /// It could not, or found damage.
+    Failed,
+    /// Its client left, or was too slow.
+    Aborted,
+}
+
+impl Outcome {
+    const ALL: [Self; 3] = [Self::Success, Self::Failed, Self::Aborted];
+
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Success => "success",
+            Self::Failed => "failed",
+            Self::Aborted => "aborted",
+        }
+    }
+}
+
+/// The last operation of a kind in this process.
+#[derive(Debug, Clone)]
+pub(crate) struct Last {
+    /// The file's name.
+    pub(crate) target: String,
+    pub(crate) outcome: Outcome,
+    /// The stable reason of its error; empty when it did its work.
+    pub(crate) reason: &'static str,
+    /// Microseconds since the epoch.
+    pub(crate) end_time: i64,
+    /// Of the last one that succeeded.
+    pub(crate) success_time: Option<i64>,
+}
+
+/// The families of operations.
+pub(crate) struct BackupMetrics {
+    metrics: Metrics,
+    clock: Arc<dyn Clock>,
+    running: strongroom_runtime::metrics::GaugeVec,
+    refused: IntCounterVec,
+    ended: IntCounterVec,
+    succeeded: strongroom_runtime::metrics::GaugeVec,
+    last_success: strongroom_runtime::metrics::GaugeVec,
+}
+
+impl BackupMetrics {
+    pub(crate) fn new(metrics: &Metrics, clock: Arc<dyn Clock>) -> Self {
+        let by_kind = ["kind"];
+        Self {
+            running: metrics.gauges(
+                "strongroom_backup_operations_running",
+                "Operations that are running.",
+                &by_kind,
+            ),
+            refused: metrics.counters(
+                "strongroom_backup_operations_refused_total",
+                "Operations that were refused because too many were running.",
+                &by_kind,
+            ),
+            ended: metrics.counters(
+                "strongroom_backup_operations_total",
+                "Operations that have ended: a verification that finds damage has failed.",
+                &["kind", "outcome"],
+            ),
+            succeeded: metrics.gauges(
+                "strongroom_backup_last_operation_succeeded",
+                "Whether the last operation of the kind succeeded (1) or not (0); absent before the first one.",
+                &by_kind,
+            ),
+            last_success: metrics.gauges(
+                "strongroom_backup_last_success_timestamp_seconds",
+                "Time of the last success in this process, in seconds since the epoch; absent before the first one.",
+                &by_kind,
+            ),
+            metrics: metrics.clone(),
+            clock,
+        }
+    }
+
+    /// Of operations of `kind`, a fixed name.
+    pub(crate) fn kind(&self, kind: &'static str) -> KindMetrics {
+        let seconds = format!("strongroom_backup_{kind}_duration_seconds");
+        let help =
+            format!("Time of an operation of the kind {kind}, from its first audit event to its last.");
+        KindMetrics(Arc::new(KindInner {
+            kind,
+            clock: Arc::clone(&self.clock),
+            running: self.running.with_label_values(&[kind]),
+            refused: self.refused.with_label_values(&[kind]),
+            ended: Outcome::ALL.map(|outcome| self.ended.with_label_values(&[kind, outcome.as_str()])),
+            seconds: self.metrics.histogram(&seconds, &help, &BUCKETS),
+            succeeded: self.succeeded.clone(),
+            last_success: self.last_success.clone(),
+            last: Mutex::default(),
+        }))
+    }
+
+    /// Of exports alone.
+    pub(crate) fn exports(&self) -> ExportMetrics {
+        let help = "Time of exports by what they waited for: `read` for the sources, `pack` for compressing and \
+                    sealing, `send` for the client.";
+        let stages = Arc::new(Mutex::new([Duration::ZERO; STAGES.len()]));
+        let sampled = Arc::clone(&stages);
+        self.metrics.sampled(
+            Sampling::Counter,
+            "strongroom_backup_export_stage_seconds_total",
+            help,
+            &["stage"],
+            move || {
+                let times = *sampled.lock().unwrap_or_else(PoisonError::into_inner);
+                let sample = |(stage, time): (&str, Duration)| Sample {
+                    labels: vec![stage.to_owned()],
+                    value: time.as_secs_f64(),
+                };
+                STAGES.into_iter().zip(times).map(sample).collect()
+            },
+        );
+        let (metrics, bytes) = (&self.metrics, "strongroom_backup_exported_bytes_total");
+        ExportMetrics {
+            stages,
+            bytes: metrics.counter(bytes, "Bytes of archives that clients have taken whole."),
+            rows: metrics.counter("strongroom_backup_exported_rows_total", "Rows in those archives."),
+        }
+    }
+
+    /// Of verifications alone.
+    pub(crate) fn received_bytes(&self) -> IntCounter {
+        let help = "Bytes of files that were received whole in order to be verified.";
+        self.metrics.counter("strongroom_backup_verification_received_bytes_total", help)
+    }
+}
+
+/// Operations of one kind.
+#[derive(Clone)]
+pub(crate) struct KindMetrics(Arc<KindInner>);
+
+struct KindInner {
+    kind: &'static str,
+    clock: Arc<dyn Clock>,
+    running: Gauge,
+    refused: IntCounter,
+    ended: [IntCounter; Outcome::ALL.len()],
+    seconds: Histogram,
+    succeeded: strongroom_runtime::metrics::GaugeVec,
+    last_success: strongroom_runtime::metrics::GaugeVec,
+    last: Mutex<Option<Last>>,
+}
+
+impl KindMetrics {
+    /// The kind's name.
+    pub(crate) fn kind(&self) -> &'static str {
+        self.0.kind
+    }
+
+    /// How many run.
+    pub(crate) fn running(&self) -> i64 {
+        self.0.running.get()
+    }
+
+    /// The last one that ended.
+    pub(crate) fn last(&self) -> Option<Last> {
+        self.0.last.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(crate) fn refused(&self) {
+        self.0.refused.inc();
+    }
+
+    pub(crate) fn began(&self) {
+        self.0.running.inc();
+    }
+
+    /// One that began has ended. Once an operation, so that looking up a child does not matter.
+    pub(crate) fn ended(&self, target: &str, time: Duration, outcome: Outcome, reason: &'static str) {
+        let inner = &self.0;
+        inner.running.dec();
+        inner.seconds.observe(time.as_secs_f64());
+        inner.ended[outcome as usize].inc();
+        inner.succeeded.with_label_values(&[inner.kind]).set(i64::from(outcome == Outcome::Success));
+        let end_time = inner.clock.now_micros();
+        let mut last = inner.last.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut success_time = last.as_ref().and_then(|last| last.success_time);
+        if outcome == Outcome::Success {
+            success_time = Some(end_time);
+            inner.last_success.with_label_values(&[inner.kind]).set(end_time / 1_000_000);
+        }
+        *last = Some(Last { target: target.to_owned(), outcome, reason, end_time, success_time });
+    }
+}
+
+const STAGES: [&str; 3] = ["read", "pack", "send"];
+
+/// What exports move.
+#[derive(Clone)]
+pub(crate) struct ExportMetrics {
+    stages: Arc<Mutex<[Duration; STAGES.len()]>>,
+    bytes: IntCounter,
+    rows: IntCounter,
+}
+
+impl ExportMetrics {
+    /// A client has a whole archive.
+    pub(crate) fn exported(&self, bytes: i64, rows: i64) {
+        self.bytes.inc_by(bytes.unsigned_abs());
+        self.rows.inc_by(rows.unsigned_abs());
+    }
+
+    /// A writer has ended that ran for `all`, waited for its sources for `read`, and for its client for `sent`.
+    pub(crate) fn stages(&self, all: Duration, read: Duration, sent: Duration) {
+        let pack = all.saturating_sub(read).saturating_sub(sent);
+        let mut times = self.stages.lock().unwrap_or_else(PoisonError::into_inner);
+        for (time, more) in times.iter_mut().zip([read, pack, sent]) {
+            *time += more;
+        }
+    }
+}

@@ -1,0 +1,112 @@
+//! What the service says of itself beside its dependencies: sources, operations. `GetStatus` and the page show the same.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use strongroom_api::status::v1 as proto;
+use strongroom_api::time::timestamp;
+use strongroom_runtime::Metrics;
+use strongroom_runtime::admin::Sections;
+use strongroom_runtime::admin::content::{Block, Cell, Section, Tone};
+use strongroom_runtime::health::{Report, State};
+
+use crate::metrics::{KindMetrics, Last, Outcome};
+use crate::source_watch::SourceWatch;
+
+/// The service's own part.
+pub(crate) struct BackupReport {
+    pub(crate) sources: Arc<SourceWatch>,
+    /// Each kind of operation, with how many may run.
+    pub(crate) kinds: Vec<(KindMetrics, usize)>,
+    pub(crate) metrics: Metrics,
+}
+
+impl Report for BackupReport {
+    fn add(&self, status: &mut proto::Status) {
+        for source in self.sources.states() {
+            status.sources.push(proto::SourceState {
+                name: source.name,
+                kind: source.kind.to_owned(),
+                state: proto::DependencyState::from(source.state).into(),
+                reason: source.reason,
+                since_time: Some(timestamp(source.since)),
+            });
+        }
+        for (kind, _) in &self.kinds {
+            let Some(last) = kind.last() else { continue };
+            status.last_operations.push(proto::LastOperation {
+                kind: kind.kind().to_owned(),
+                target: last.target,
+                end_time: Some(timestamp(last.end_time)),
+                succeeded: last.outcome == Outcome::Success,
+                reason: last.reason.to_owned(),
+                success_time: last.success_time.map(timestamp),
+            });
+        }
+    }
+}
+
+#[async_trait]
+impl Sections for BackupReport {
+    async fn sections(&self) -> Vec<Section> {
+        let mut sections = vec![self.sources(), self.operations()];
+        if let Some(now) = self.metrics.certificates() {
+            let facts = vec![("Expires", Cell::Time(now.not_after.checked_mul(1_000_000)))];
+            sections.push(Section { title: "Certificate", blocks: vec![Block::Facts(facts)] });
+        }
+        sections
+    }
+}
+
+impl BackupReport {
+    fn sources(&self) -> Section {
+        let rows = self.sources.states().into_iter().map(|source| {
+            let (tone, text) = match source.state {
+                State::Ok => (Tone::Good, "readable"),
+                State::Starting => (Tone::Quiet, "starting"),
+                State::Failing => (Tone::Bad, "not readable"),
+            };
+            vec![
+                Cell::Text(source.name),
+                Cell::text(source.kind),
+                Cell::State(tone, text.to_owned()),
+                Cell::Time(Some(source.since)),
+                Cell::Text(source.reason),
+            ]
+        });
+        let headings = vec!["Source", "Kind", "State", "Since", "Reason"];
+        Section { title: "Sources", blocks: vec![Block::Table { headings, rows: rows.collect() }] }
+    }
+
+    fn operations(&self) -> Section {
+        let rows = self.kinds.iter().map(|(kind, limit)| {
+            let running = match kind.running() {
+                0 => Cell::text("none"),
+                running => Cell::State(Tone::Good, format!("{running} of {limit}")),
+            };
+            let last = kind.last();
+            let target = last.as_ref().map(|last| last.target.clone()).unwrap_or_default();
+            vec![
+                Cell::text(kind.kind()),
+                running,
+                last.as_ref().map_or(Cell::text("none yet"), outcome),
+                Cell::Time(last.as_ref().map(|last| last.end_time)),
+                Cell::Time(last.as_ref().and_then(|last| last.success_time)),
+                Cell::Text(target),
+            ]
+        });
+        let headings = vec!["Operation", "Running", "Last", "Ended", "Last success", "File"];
+        let note = "Of this process, since it started.".to_owned();
+        let table = Block::Table { headings, rows: rows.collect() };
+        Section { title: "Operations", blocks: vec![table, Block::Note(note)] }
+    }
+}
+
+fn outcome(last: &Last) -> Cell {
+    match (last.outcome, last.reason) {
+        (Outcome::Success, _) => Cell::State(Tone::Good, "succeeded".to_owned()),
+        (Outcome::Failed, "") => Cell::State(Tone::Bad, "found damage".to_owned()),
+        (Outcome::Failed, reason) => Cell::State(Tone::Bad, format!("failed: {reason}")),
+        (Outcome::Aborted, reason) => Cell::State(Tone::Fair, format!("aborted: {reason}")),
+    }
+}

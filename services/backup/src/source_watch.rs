@@ -1,0 +1,98 @@
+//! Whether each source can be read now, for the page, `GetStatus` and a metric. The service is ready without them.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use strongroom_runtime::health::State;
+use strongroom_runtime::metrics::Gauge;
+use strongroom_runtime::{Clock, Metrics, Shutdown};
+
+use crate::sources::Sources;
+
+/// Time between two looks: each opens a connection.
+const PERIOD: Duration = Duration::from_secs(20);
+
+/// A source as it was last seen.
+#[derive(Debug, Clone)]
+pub(crate) struct SourceState {
+    pub(crate) name: String,
+    pub(crate) kind: &'static str,
+    pub(crate) state: State,
+    /// Why it cannot be read; empty otherwise.
+    pub(crate) reason: String,
+    /// Since when: microseconds since the epoch.
+    pub(crate) since: i64,
+}
+
+/// Looks at all sources.
+pub(crate) struct SourceWatch {
+    sources: Arc<Sources>,
+    clock: Arc<dyn Clock>,
+    states: Mutex<Vec<SourceState>>,
+    /// In the order of the sources.
+    up: Vec<Gauge>,
+}
+
+impl SourceWatch {
+    pub(crate) fn new(sources: Arc<Sources>, clock: Arc<dyn Clock>, metrics: &Metrics) -> Self {
+        let help = "Whether the source could be read when it was last looked at (1) or not (0).";
+        let gauges = metrics.gauges("strongroom_backup_source_up", help, &["source"]);
+        let since = clock.now_micros();
+        let state = |name: &str, kind| SourceState {
+            name: name.to_owned(),
+            kind,
+            state: State::Starting,
+            reason: String::new(),
+            since,
+        };
+        let states = sources.all().iter().map(|source| state(source.name(), source.kind())).collect();
+        let up = sources.all().iter().map(|source| gauges.with_label_values(&[source.name()])).collect();
+        Self { sources, clock, states: Mutex::new(states), up }
+    }
+
+    /// Every source, the vault first.
+    pub(crate) fn states(&self) -> Vec<SourceState> {
+        self.known().clone()
+    }
+
+    /// Looks until `shutdown`.
+    pub(crate) async fn run(&self, shutdown: &Shutdown) {
+        let looking = async {
+            loop {
+                let looks = self.sources.all().iter().map(|source| source.probe());
+                for (at, found) in join_all(looks).await.into_iter().enumerate() {
+                    self.set(at, found.err().map(|error| error.status().message().to_owned()));
+                }
+                tokio::time::sleep(PERIOD).await;
+            }
+        };
+        shutdown.unless_begun::<_>(looking).await;
+    }
+
+    /// The message of a status, because that repeats neither a value nor SQL.
+    fn set(&self, at: usize, problem: Option<String>) {
+        let state = if problem.is_none() { State::Ok } else { State::Failing };
+        self.up[at].set(i64::from(state == State::Ok));
+        let now = self.clock.now_micros();
+        let mut known = self.known();
+        let source = &mut known[at];
+        let before = std::mem::replace(&mut source.state, state);
+        source.reason = problem.unwrap_or_default();
+        if before == state {
+            return;
+        }
+        source.since = now;
+        let (source, reason) = (source.name.as_str(), source.reason.as_str());
+        match state {
+            State::Failing => tracing::warn!(source, reason, "a source cannot be read"),
+            // The start has said so.
+            _ if before == State::Starting => {}
+            _ => tracing::info!(source, "a source can be read again"),
+        }
+    }
+
+    fn known(&self) -> MutexGuard<'_, Vec<SourceState>> {
+        self.states.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

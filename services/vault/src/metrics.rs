@@ -1,0 +1,230 @@
+//! What the vault counts. Children are resolved here, once; on the way of a call nothing but atomics is touched.
+//!
+//! Labels are keys and their versions, so that there are as many series as the ring has versions.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use strongroom_crypto::KeyVersion;
+use strongroom_runtime::Metrics;
+use strongroom_runtime::metrics::{Gauge, Histogram, IntCounter, Kind, Sample};
+use tokio::time::Instant;
+
+use crate::keys::Ring;
+use crate::store::columns::SEALED;
+use crate::store::{AuditHead, Store};
+
+/// Uses in a transaction.
+const BATCHES: [f64; 5] = [1.0, 4.0, 16.0, 64.0, 256.0];
+/// Seconds that a use waits.
+const WAITS: [f64; 7] = [0.001, 0.003, 0.01, 0.03, 0.1, 0.5, 5.0];
+
+/// The vault's metrics, each in the hands of the noun that it is about.
+pub(crate) struct VaultMetrics {
+    pub(crate) uses: UseMetrics,
+    pub(crate) access: AccessMetrics,
+    pub(crate) reencrypt: ReencryptMetrics,
+    pub(crate) audit: AuditMetrics,
+}
+
+impl VaultMetrics {
+    pub(crate) fn new(metrics: &Metrics, ring: &Arc<Ring>, store: &Arc<dyn Store>) -> Self {
+        sample_ring(metrics, ring);
+        let store = Arc::clone(store);
+        metrics.sampled(
+            Kind::Counter,
+            "strongroom_vault_audit_write_failures_total",
+            "Changes and reveals that were refused because their audit event could not be written.",
+            &[],
+            move || vec![Sample::plain(store.audit_failures() as f64)],
+        );
+        Self {
+            uses: UseMetrics::new(metrics),
+            access: AccessMetrics::new(metrics),
+            reencrypt: ReencryptMetrics::new(metrics),
+            audit: AuditMetrics::new(metrics),
+        }
+    }
+}
+
+/// The ring counts for itself.
+fn sample_ring(metrics: &Metrics, ring: &Arc<Ring>) {
+    type Count = fn(&KeyVersion) -> u64;
+    let counts: [(&str, &str, Count); 2] = [
+        ("strongroom_vault_seals_total", "Values sealed and manifests signed, by key version.", |version| {
+            version.usage().seals()
+        }),
+        ("strongroom_vault_opens_total", "Values opened, by key version.", |version| version.usage().opens()),
+    ];
+    for (name, help, count) in counts {
+        let ring = Arc::clone(ring);
+        metrics.sampled(Kind::Counter, name, help, &["key", "kid"], move || {
+            let ring = ring.current();
+            let sample = |version: &KeyVersion| Sample {
+                labels: vec![version.key_id().to_owned(), version.kid().to_string()],
+                value: count(version) as f64,
+            };
+            ring.versions().map(sample).collect()
+        });
+    }
+    let ring = Arc::clone(ring);
+    let help = "Revision of the key ring that this process has open; replicas agree within seconds.";
+    metrics.sampled(Kind::Gauge, "strongroom_vault_ring_revision", help, &[], move || {
+        vec![Sample::plain(ring.revision() as f64)]
+    });
+}
+
+/// The use log.
+#[derive(Clone)]
+pub(crate) struct UseMetrics {
+    batch: Histogram,
+    wait: Histogram,
+    oldest: Arc<Oldest>,
+}
+
+/// When the oldest use came that still waits: microseconds after `origin`, and 0 while none does.
+struct Oldest {
+    origin: Instant,
+    since: AtomicU64,
+}
+
+impl UseMetrics {
+    pub(crate) fn new(metrics: &Metrics) -> Self {
+        // A microsecond earlier, so that no use is that old.
+        let origin = Instant::now() - Duration::from_micros(1);
+        let oldest = Arc::new(Oldest { origin, since: AtomicU64::new(0) });
+        let waiting = Arc::clone(&oldest);
+        metrics.sampled(
+            Kind::Gauge,
+            "strongroom_vault_audit_oldest_wait_seconds",
+            "Age of the oldest reveal or decrypt whose audit event is not durable yet; 0 while none waits.",
+            &[],
+            move || vec![Sample::plain(waiting.age())],
+        );
+        Self {
+            batch: metrics.histogram(
+                "strongroom_vault_audit_batch_uses",
+                "Reveals and decrypts whose audit events one transaction commits.",
+                &BATCHES,
+            ),
+            wait: metrics.histogram(
+                "strongroom_vault_audit_wait_seconds",
+                "Time that a reveal or decrypt waits until its audit event is durable.",
+                &WAITS,
+            ),
+            oldest,
+        }
+    }
+
+    /// A batch is written whose oldest use came at `since`.
+    pub(crate) fn begin(&self, uses: usize, since: Instant) {
+        self.batch.observe(uses as f64);
+        let micros = since.saturating_duration_since(self.oldest.origin).as_micros() as u64;
+        self.oldest.since.store(micros, Ordering::Relaxed);
+    }
+
+    /// It was written, or could not be.
+    pub(crate) fn end(&self) {
+        self.oldest.since.store(0, Ordering::Relaxed);
+    }
+
+    /// A use was answered.
+    pub(crate) fn waited(&self, time: Duration) {
+        self.wait.observe(time.as_secs_f64());
+    }
+}
+
+impl Oldest {
+    fn age(&self) -> f64 {
+        match self.since.load(Ordering::Relaxed) {
+            0 => 0.0,
+            micros => self.origin.elapsed().saturating_sub(Duration::from_micros(micros)).as_secs_f64(),
+        }
+    }
+}
+
+/// Callers.
+#[derive(Clone)]
+pub(crate) struct AccessMetrics {
+    /// For want of a permission.
+    pub(crate) denied: IntCounter,
+    /// Without a valid token.
+    pub(crate) refused: IntCounter,
+}
+
+impl AccessMetrics {
+    fn new(metrics: &Metrics) -> Self {
+        let denied = "Calls that were refused because the token lacks the permission.";
+        let refused = "Calls that were refused because the token is unknown, expired or revoked.";
+        Self {
+            denied: metrics.counter("strongroom_vault_calls_denied_total", denied),
+            refused: metrics.counter("strongroom_vault_tokens_refused_total", refused),
+        }
+    }
+}
+
+/// The audit log as the check of the database sees it.
+#[derive(Clone)]
+pub(crate) struct AuditMetrics {
+    sequence: Gauge,
+    time: Gauge,
+}
+
+impl AuditMetrics {
+    fn new(metrics: &Metrics) -> Self {
+        let sequence = "Events in the audit log since it began: the sequence of the newest one.";
+        let time = "Time of the newest event of the audit log, in seconds since the epoch.";
+        Self {
+            sequence: metrics.gauge("strongroom_vault_audit_head_sequence", sequence),
+            time: metrics.gauge("strongroom_vault_audit_last_append_timestamp_seconds", time),
+        }
+    }
+
+    pub(crate) fn set(&self, head: &AuditHead) {
+        self.sequence.set(head.sequence);
+        self.time.set(head.time.unwrap_or(0) / 1_000_000);
+    }
+}
+
+/// Re-encryption, as far as this process works on it.
+#[derive(Clone)]
+pub(crate) struct ReencryptMetrics {
+    by_key: Arc<BTreeMap<&'static str, (IntCounter, Gauge)>>,
+}
+
+impl ReencryptMetrics {
+    fn new(metrics: &Metrics) -> Self {
+        let done = metrics.counters(
+            "strongroom_vault_reencrypt_rows_total",
+            "Rows that this process re-encrypted.",
+            &["key"],
+        );
+        let left = metrics.gauges(
+            "strongroom_vault_reencrypt_rows_left",
+            "Rows that the last run in this process has not yet moved to the primary version.",
+            &["key"],
+        );
+        let children =
+            |key: &'static str| (key, (done.with_label_values(&[key]), left.with_label_values(&[key])));
+        Self { by_key: Arc::new(SEALED.iter().map(|column| children(column.key_id)).collect()) }
+    }
+
+    /// Rows of a key's column were written.
+    pub(crate) fn resealed(&self, key: &str, rows: i64) {
+        if let Some((done, left)) = self.by_key.get(key) {
+            done.inc_by(rows.unsigned_abs());
+            left.set((left.get() - rows).max(0));
+        }
+    }
+
+    /// Rows of each key were counted.
+    pub(crate) fn set_left(&self, counted: &BTreeMap<&'static str, i64>) {
+        for (key, rows) in counted {
+            if let Some((_, left)) = self.by_key.get(key) {
+                left.set(*rows);
+            }
+        }
+    }
+}

@@ -1,0 +1,265 @@
+//! The page as HTML. Every text passes through [`escape`] here; there is no other way in.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp, Unit};
+use tokio::time::timeout;
+
+use super::Sections;
+use super::content::{Block, Cell, Section, Tone};
+use super::style::CSS;
+use crate::health::{Health, State};
+use crate::printable::printable;
+
+/// How long the service's own sections may take: a page without them says more than none.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// The whole page.
+pub(super) async fn render(health: &Health, own: Option<&dyn Sections>) -> String {
+    let mut sections = vec![dependencies(health)];
+    match own {
+        None => sections.push(Section::unreadable("Starting", "the service is not open yet")),
+        Some(own) => match timeout(PATIENCE, own.sections()).await {
+            Ok(own) => sections.extend(own),
+            Err(_) => sections.push(Section::unreadable("Details", "the service did not answer in time")),
+        },
+    }
+    document(health, &sections)
+}
+
+fn dependencies(health: &Health) -> Section {
+    let rows = health.dependencies().into_iter().map(|dependency| {
+        let tone = match dependency.state {
+            State::Ok => Tone::Good,
+            State::Starting => Tone::Quiet,
+            State::Failing => Tone::Bad,
+        };
+        vec![
+            Cell::text(dependency.name),
+            Cell::State(tone, dependency.state.as_str().to_owned()),
+            Cell::Time(Some(dependency.since)),
+            Cell::Text(dependency.reason),
+        ]
+    });
+    let headings = vec!["Dependency", "State", "Since", "Reason"];
+    Section { title: "Dependencies", blocks: vec![Block::Table { headings, rows: rows.collect() }] }
+}
+
+fn document(health: &Health, sections: &[Section]) -> String {
+    let name = match health.service() {
+        "vault" => "Vault",
+        "backup" => "Backup service",
+        other => other,
+    };
+    let (tone, state) = match (health.is_stopping(), health.is_ready()) {
+        (true, _) => (Tone::Fair, "stopping"),
+        (false, true) => (Tone::Good, "ready"),
+        (false, false) => (Tone::Bad, "not ready"),
+    };
+    let now = health.now();
+    let mut out = format!(
+        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
+         <title>{name} ({state})</title>\n<style>{CSS}</style>\n</head>\n<body>\n<header>\n\
+         <p class=\"brand\">Strongroom</p>\n<div class=\"title\"><h1>{name}</h1>",
+        name = escape(name),
+    );
+    cell(&mut out, &Cell::State(tone, state.to_owned()), now);
+    let _ = write!(out, "</div>\n<p class=\"lead\">Version {}, running since ", env!("CARGO_PKG_VERSION"));
+    cell(&mut out, &Cell::Time(Some(health.start_time())), now);
+    out.push_str("</p>\n</header>\n<main>\n");
+    for part in sections {
+        section(&mut out, part, now);
+    }
+    let _ = write!(
+        out,
+        "</main>\n<footer>As of {}. Reload the page for a newer state.</footer>\n</body>\n</html>\n",
+        moment(now)
+    );
+    out
+}
+
+fn section(out: &mut String, section: &Section, now: i64) {
+    let _ = writeln!(out, "<section>\n<h2>{}</h2>", escape(section.title));
+    for block in &section.blocks {
+        match block {
+            Block::Facts(facts) => {
+                out.push_str("<dl>");
+                for (name, value) in facts {
+                    let _ = write!(out, "<dt>{}</dt><dd>", escape(name));
+                    cell(out, value, now);
+                    out.push_str("</dd>");
+                }
+                out.push_str("</dl>\n");
+            }
+            Block::Table { headings, rows } => table(out, headings, rows, now),
+            Block::Note(text) => {
+                let _ = writeln!(out, "<p class=\"note\">{}</p>", escape(text));
+            }
+        }
+    }
+    out.push_str("</section>\n");
+}
+
+/// On a narrow screen each row is a card, in which the headings stand before the values.
+fn table(out: &mut String, headings: &[&str], rows: &[Vec<Cell>], now: i64) {
+    let is_number = |column: usize| rows.iter().any(|row| matches!(row.get(column), Some(Cell::Number(_))));
+    let class = |column| if is_number(column) { " class=\"number\"" } else { "" };
+    out.push_str("<table>\n<thead><tr>");
+    for (column, heading) in headings.iter().enumerate() {
+        let _ = write!(out, "<th scope=\"col\"{}>{}</th>", class(column), escape(heading));
+    }
+    out.push_str("</tr></thead>\n<tbody>\n");
+    for row in rows {
+        out.push_str("<tr class=\"name\">");
+        for (column, (value, heading)) in row.iter().zip(headings).enumerate() {
+            let _ = write!(out, "<td{} data-label=\"{}\">", class(column), escape(heading));
+            cell(out, value, now);
+            out.push_str("</td>");
+        }
+        out.push_str("</tr>\n");
+    }
+    out.push_str("</tbody>\n</table>\n");
+}
+
+fn cell(out: &mut String, cell: &Cell, now: i64) {
+    let _ = match cell {
+        Cell::Text(text) | Cell::Code(text) if text.is_empty() => none(out),
+        Cell::Time(None) => none(out),
+        Cell::Text(text) => write!(out, "<span>{}</span>", escape(text)),
+        Cell::Code(text) => write!(out, "<code>{}</code>", escape(text)),
+        Cell::Number(number) => write!(out, "<span>{}</span>", grouped(*number)),
+        Cell::State(tone, text) => {
+            write!(out, "<span class=\"state {}\">{}</span>", class_of(*tone), escape(text))
+        }
+        Cell::Time(Some(time)) => {
+            let at = moment(*time);
+            write!(
+                out,
+                "<time datetime=\"{}\">{at} <small>{}</small></time>",
+                at.replace(' ', "T").replace("TUTC", "Z"),
+                age(*time, now)
+            )
+        }
+        Cell::Progress { done, total } => write!(
+            out,
+            "<span class=\"progress\"><progress max=\"{total}\" value=\"{done}\"></progress><span>{} of {}</span></span>",
+            grouped(*done),
+            grouped(*total),
+        ),
+    };
+}
+
+fn none(out: &mut String) -> std::fmt::Result {
+    write!(out, "<span class=\"none\">–</span>")
+}
+
+fn class_of(tone: Tone) -> &'static str {
+    match tone {
+        Tone::Good => "good",
+        Tone::Fair => "fair",
+        Tone::Bad => "bad",
+        Tone::Quiet => "quiet",
+    }
+}
+
+/// `2030-01-31 12:00:00 UTC`.
+fn moment(micros: i64) -> String {
+    let Ok(time) = Timestamp::from_microsecond(micros) else { return "outside of time".to_owned() };
+    time.strftime("%Y-%m-%d %H:%M:%S UTC").to_string()
+}
+
+/// `3 min ago`, in its largest unit.
+fn age(time: i64, now: i64) -> String {
+    let apart = SignedDuration::from_micros(now.saturating_sub(time));
+    let (seconds, future) = (apart.as_secs().unsigned_abs(), apart.is_negative());
+    let (count, unit) = match seconds {
+        0..=59 => (seconds, Unit::Second),
+        60..=3599 => (seconds / 60, Unit::Minute),
+        3600..=86_399 => (seconds / 3600, Unit::Hour),
+        _ => (seconds / 86_400, Unit::Day),
+    };
+    let unit = match unit {
+        Unit::Second => "s",
+        Unit::Minute => "min",
+        Unit::Hour => "h",
+        _ => "d",
+    };
+    if future { format!("in {count} {unit}") } else { format!("{count} {unit} ago") }
+}
+
+/// `1,234,567`.
+fn grouped(number: i64) -> String {
+    let digits = number.unsigned_abs().to_string();
+    let mut out = String::with_capacity(digits.len() + digits.len() / 3 + 1);
+    if number < 0 {
+        out.push('-');
+    }
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+/// Text for an element or a quoted attribute. Characters that nobody sees, or that reorder text, become visible first.
+fn escape(text: &str) -> String {
+    let text = printable(text);
+    let mut out = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' => out.push_str("&quot;"),
+            '\'' => out.push_str("&#39;"),
+            other => out.push(other),
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hostile_texts_stay_texts() {
+        let hostile = "</span><script>alert(\"1\")</script>'&\u{202e}\u{1b}";
+        let shown =
+            "&lt;/span&gt;&lt;script&gt;alert(&quot;1&quot;)&lt;/script&gt;&#39;&amp;\\u{202e}\\u{1b}";
+        let health = Health::new("test", &[], std::sync::Arc::new(crate::clock::SystemClock));
+        let cells =
+            || vec![Cell::text(hostile), Cell::Code(hostile.into()), Cell::State(Tone::Bad, hostile.into())];
+        let blocks = vec![
+            Block::Note(hostile.into()),
+            Block::Facts(vec![("fact", Cell::text(hostile))]),
+            Block::Table { headings: vec!["a", "b", "c"], rows: vec![cells()] },
+        ];
+        let html = document(&health, &[Section { title: "Hostile", blocks }]);
+        assert_eq!(html.matches(shown).count(), 5, "{html}");
+        assert!(
+            !html.contains("<script") && !html.contains('\u{202e}') && !html.contains('\u{1b}'),
+            "{html}"
+        );
+    }
+
+    #[test]
+    fn numbers_and_times_are_for_people() {
+        for (number, shown) in
+            [(0, "0"), (999, "999"), (1000, "1,000"), (1_234_567, "1,234,567"), (-1000, "-1,000")]
+        {
+            assert_eq!(grouped(number), shown);
+        }
+        for (seconds, shown) in
+            [(0, "0 s ago"), (59, "59 s ago"), (60, "1 min ago"), (7200, "2 h ago"), (-90, "in 1 min")]
+        {
+            assert_eq!(age(0, seconds * 1_000_000), shown);
+        }
+        assert_eq!(age(0, 3 * 86_400_000_000), "3 d ago");
+        assert_eq!(moment(1_700_000_000_000_000), "2023-11-14 22:13:20 UTC");
+    }
+}

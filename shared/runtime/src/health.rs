@@ -1,0 +1,229 @@
+//! Whether a process can serve: what it needs, each by name, looked at every second or two.
+//!
+//! `/readyz`, the gRPC health service, `GetStatus` and the page all show this one list. A dependency is asked in a task
+//! of its own, so that one that hangs delays nobody else's verdict; its state is known within [`PERIOD`] and
+//! [`PATIENCE`] together, which is below the five seconds that docs/operating.md promises.
+
+mod grpc;
+mod status;
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
+
+use crate::clock::Clock;
+use crate::printable::printable;
+use crate::shutdown::Shutdown;
+pub(crate) use grpc::follow;
+pub use status::{Report, SERVICE, StatusApi};
+
+/// Time between two looks at a dependency.
+pub const PERIOD: Duration = Duration::from_millis(1500);
+/// How long a dependency may take to answer.
+pub const PATIENCE: Duration = Duration::from_secs(2);
+/// Longest reason, in bytes.
+const MAX_REASON: usize = 1000;
+
+/// Looks at one dependency.
+#[async_trait]
+pub trait Check: Send + Sync + 'static {
+    /// Why it cannot be used now: a sentence for people, without secrets.
+    ///
+    /// # Errors
+    /// That sentence.
+    async fn check(&self) -> Result<(), String>;
+}
+
+/// How a dependency is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum State {
+    /// Not looked at yet.
+    Starting,
+    /// It can be used.
+    Ok,
+    /// It cannot.
+    Failing,
+}
+
+impl State {
+    /// For people and probes.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Starting => "starting",
+            Self::Ok => "ok",
+            Self::Failing => "failing",
+        }
+    }
+}
+
+/// A dependency as it was last seen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Dependency {
+    /// Its name, as operators know it.
+    pub name: &'static str,
+    /// How it is.
+    pub state: State,
+    /// Why it is failing; empty otherwise.
+    pub reason: String,
+    /// Since when it has been in this state: microseconds since the epoch.
+    pub since: i64,
+}
+
+/// The dependencies of one service. Clones share them.
+#[derive(Debug, Clone)]
+pub struct Health(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    service: &'static str,
+    clock: Arc<dyn Clock>,
+    start_time: i64,
+    known: Mutex<Known>,
+    /// Counts the changes, for who waits for one.
+    changes: watch::Sender<u64>,
+}
+
+#[derive(Debug)]
+struct Known {
+    dependencies: Vec<Dependency>,
+    stopping: bool,
+}
+
+impl Health {
+    /// `service` (`vault`, `backup`), which needs everything in `names`; none of it was looked at yet.
+    #[must_use]
+    pub fn new(service: &'static str, names: &[&'static str], clock: Arc<dyn Clock>) -> Self {
+        let start_time = clock.now_micros();
+        let dependency =
+            |name| Dependency { name, state: State::Starting, reason: String::new(), since: start_time };
+        let dependencies = names.iter().copied().map(dependency).collect();
+        let known = Mutex::new(Known { dependencies, stopping: false });
+        Self(Arc::new(Inner { service, clock, start_time, known, changes: watch::Sender::new(0) }))
+    }
+
+    /// The service's short name.
+    #[must_use]
+    pub fn service(&self) -> &'static str {
+        self.0.service
+    }
+
+    /// When this value was made: microseconds since the epoch.
+    #[must_use]
+    pub fn start_time(&self) -> i64 {
+        self.0.start_time
+    }
+
+    /// The time now, as the states are dated.
+    #[must_use]
+    pub fn now(&self) -> i64 {
+        self.0.clock.now_micros()
+    }
+
+    /// Every dependency, in the order in which they were named.
+    #[must_use]
+    pub fn dependencies(&self) -> Vec<Dependency> {
+        self.known().dependencies.clone()
+    }
+
+    /// Whether the process has been asked to stop.
+    #[must_use]
+    pub fn is_stopping(&self) -> bool {
+        self.known().stopping
+    }
+
+    /// Whether every dependency can be used and the process is not stopping.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        let known = self.known();
+        !known.stopping && known.dependencies.iter().all(|dependency| dependency.state == State::Ok)
+    }
+
+    /// Not ready from now on, whatever the dependencies are like.
+    pub fn stop(&self) {
+        self.known().stopping = true;
+        self.changed();
+    }
+
+    /// Looks at dependencies until `shutdown`, each in a task of its own. They end at once when the set is dropped.
+    #[must_use]
+    pub fn watch(&self, checks: Vec<(&'static str, Arc<dyn Check>)>, shutdown: &Shutdown) -> JoinSet<()> {
+        let mut tasks = JoinSet::new();
+        for (name, check) in checks {
+            let (health, shutdown) = (self.clone(), shutdown.clone());
+            tasks.spawn(async move {
+                let looking = async {
+                    loop {
+                        health.look(name, check.as_ref()).await;
+                        sleep(PERIOD).await;
+                    }
+                };
+                shutdown.unless_begun::<_>(looking).await;
+            });
+        }
+        tasks
+    }
+
+    /// Waits until every dependency was looked at once.
+    pub async fn known_once(&self) {
+        let mut changes = self.0.changes.subscribe();
+        while self.known().dependencies.iter().any(|dependency| dependency.state == State::Starting) {
+            // The sender is in `self`.
+            let _ = changes.changed().await;
+        }
+    }
+
+    async fn look(&self, name: &'static str, check: &dyn Check) {
+        let late = || Err(format!("no answer within {} s", PATIENCE.as_secs()));
+        let found = timeout(PATIENCE, check.check()).await.unwrap_or_else(|_| late());
+        match found {
+            Ok(()) => self.set(name, State::Ok, ""),
+            Err(reason) => self.set(name, State::Failing, &reason),
+        }
+    }
+
+    /// A change of the state is dated and logged; a change of the reason alone is only shown.
+    fn set(&self, name: &'static str, state: State, reason: &str) {
+        let (now, reason) = (self.now(), cut(reason));
+        let mut known = self.known();
+        let Some(dependency) = known.dependencies.iter_mut().find(|dependency| dependency.name == name)
+        else {
+            return;
+        };
+        let before = std::mem::replace(&mut dependency.state, state);
+        dependency.reason.clone_from(&reason);
+        if before == state {
+            return;
+        }
+        dependency.since = now;
+        drop(known);
+        let service = self.0.service;
+        match state {
+            State::Failing => tracing::warn!(service, dependency = name, reason, "a dependency is failing"),
+            _ => tracing::info!(service, dependency = name, "a dependency can be used"),
+        }
+        self.changed();
+    }
+
+    fn changed(&self) {
+        self.0.changes.send_modify(|changes| *changes += 1);
+    }
+
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.0.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// On one line, and not longer than people read.
+fn cut(reason: &str) -> String {
+    let reason = printable(reason);
+    let end = (0..=MAX_REASON.min(reason.len())).rev().find(|at| reason.is_char_boundary(*at)).unwrap_or(0);
+    reason[..end].to_owned()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,54 @@
+//! The certificates of a listener, as metrics and on the page.
+
+use super::{Kind, Metrics, Sample};
+
+/// What a listener's certificates are like now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Certificates {
+    /// The end of the certificate in use, in seconds since the epoch.
+    pub not_after: i64,
+    /// How often it was replaced.
+    pub reloads: u64,
+    /// How often a new one could not be used, so that the old one stayed.
+    pub failed_reloads: u64,
+}
+
+pub(super) type ReadCertificates = dyn Fn() -> Certificates + Send + Sync;
+
+impl Metrics {
+    /// Publishes what `read` tells at each scrape; it must not wait. To be called once, by who serves with certificates.
+    pub fn publish_certificates(&self, read: impl Fn() -> Certificates + Send + Sync + 'static) {
+        if self.certificates.set(Box::new(read)).is_err() {
+            return;
+        }
+        let metrics = self.certificates.clone();
+        let expiry = move || metrics.get().map(|read| read().not_after as f64);
+        self.sampled(
+            Kind::Gauge,
+            "strongroom_tls_certificate_expiry_timestamp_seconds",
+            "End of the certificate that the service shows, in seconds since the epoch.",
+            &[],
+            move || expiry().map(Sample::plain).into_iter().collect(),
+        );
+        let metrics = self.certificates.clone();
+        self.sampled(
+            Kind::Counter,
+            "strongroom_tls_certificate_reloads_total",
+            "New certificates, by whether they could be used; a failed one leaves the old one in use.",
+            &["outcome"],
+            move || {
+                let Some(read) = metrics.get() else { return Vec::new() };
+                let now = read();
+                [("success", now.reloads), ("failed", now.failed_reloads)]
+                    .map(|(outcome, count)| Sample { labels: vec![outcome.to_owned()], value: count as f64 })
+                    .into()
+            },
+        );
+    }
+
+    /// What was published last; `None` without certificates.
+    #[must_use]
+    pub fn certificates(&self) -> Option<Certificates> {
+        self.certificates.get().map(|read| read())
+    }
+}

@@ -1,0 +1,248 @@
+//! What a service needs goes away and comes back: `/readyz`, the gRPC health and `strongroom status` follow, and say what
+//! it is; nothing has to be restarted.
+
+use std::process::Command;
+use std::time::Duration;
+
+use e2e::http::{Answer, get};
+use e2e::{Deployment, FELT_EVERYWHERE, Operator, Postgres, eventually, tool};
+use serde_json::Value;
+use strongroom_runtime::client::Target;
+use strongroom_testkit::TestDb;
+use tonic_health::pb::HealthCheckRequest;
+use tonic_health::pb::health_client::HealthClient;
+
+/// What docs/operating.md promises, and a little for a machine under load.
+const FELT: Duration = Duration::from_secs(5 + 2);
+
+/// Set for the copy of a test that runs in a network of its own.
+const INSIDE: &str = "STRONGROOM_TEST_NETWORK";
+
+fn readiness(address: &str) -> Option<Answer> {
+    get(address, "/readyz")
+}
+
+/// 1 for SERVING, 2 for NOT_SERVING, 0 for no answer.
+fn grpc_health(url: &str, service: &str) -> i32 {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let target = Target { url: url.to_owned(), plaintext: true, ..Target::default() };
+        let request = HealthCheckRequest { service: service.to_owned() };
+        let answer = HealthClient::new(target.channel().unwrap()).check(request).await;
+        answer.map_or(0, |answer| answer.into_inner().status)
+    })
+}
+
+/// A service of a deployment, as probes and operators see it.
+struct Watched<'a> {
+    admin: &'a Operator,
+    /// `vault` or `backup`.
+    name: &'static str,
+    admin_address: String,
+    url: &'a str,
+    service: &'static str,
+}
+
+impl<'a> Watched<'a> {
+    fn both(deployment: &'a Deployment) -> [Self; 2] {
+        let admin = &deployment.admin;
+        let [vault, backup] = deployment.admin_addresses();
+        [
+            Self {
+                admin,
+                name: "vault",
+                admin_address: vault,
+                url: &admin.vault_url,
+                service: "strongroom.vault.v1.CredentialService",
+            },
+            Self {
+                admin,
+                name: "backup",
+                admin_address: backup,
+                url: &admin.backup_url,
+                service: "strongroom.backup.v1.BackupService",
+            },
+        ]
+    }
+
+    fn expect_ready(&self) {
+        let what = format!("{} is ready", self.name);
+        eventually(&what, FELT, || (readiness(&self.admin_address)?.status == 200).then_some(()));
+        for service in ["", self.service] {
+            eventually(&what, FELT, || (grpc_health(self.url, service) == 1).then_some(()));
+        }
+        eventually(&what, FELT_EVERYWHERE, || (self.status(None)["state"] == "READY").then_some(()));
+    }
+
+    /// In time, and with the dependency's name.
+    fn expect_unready(&self, dependency: &str) {
+        let what = format!("{}: {dependency} is failing", self.name);
+        let line = format!("{dependency}: failing: ");
+        eventually(&what, FELT, || {
+            let answer = readiness(&self.admin_address)?;
+            (answer.status == 503 && answer.body.contains(&line)).then_some(())
+        });
+        for service in ["", self.service] {
+            eventually(&what, FELT, || (grpc_health(self.url, service) == 2).then_some(()));
+        }
+        eventually(&what, FELT_EVERYWHERE, || {
+            let status = self.status(Some(1));
+            let named = status.to_string().contains(dependency);
+            (status["state"] == "NOT_READY" && named).then_some(())
+        });
+    }
+
+    fn status(&self, code: Option<i32>) -> Value {
+        let run = self.admin.run(&["status", "-o", "json"]);
+        if let Some(code) = code
+            && run.code != Some(code)
+        {
+            return Value::Null;
+        }
+        run.json()[self.name].clone()
+    }
+}
+
+#[test]
+fn a_database_that_stops_is_named_and_comes_back() {
+    let Some(database) = Postgres::start() else { return };
+    let deployment = Deployment::start(&database.url(), "");
+    let [vault, backup] = Watched::both(&deployment);
+    vault.expect_ready();
+    backup.expect_ready();
+    database.stop();
+    vault.expect_unready("database");
+    backup.expect_unready("vault");
+    database.restart();
+    vault.expect_ready();
+    backup.expect_ready();
+}
+
+#[test]
+fn a_vault_that_is_killed_is_named_and_comes_back() {
+    come_and_go("127.0.0.1");
+}
+
+/// Everything works again after the vault was killed, without a restart of anything else.
+fn come_and_go(host: &str) {
+    let database = TestDb::sqlite();
+    let mut deployment = Deployment::start_on(host, database.url_text(), "");
+    for service in Watched::both(&deployment) {
+        service.expect_ready();
+    }
+    deployment.vault.kill();
+    {
+        let [_, backup] = Watched::both(&deployment);
+        let line = "vault: failing: ";
+        eventually("the vault is named", FELT, || {
+            let answer = readiness(&backup.admin_address)?;
+            (answer.status == 503 && answer.body.contains(line)).then_some(())
+        });
+        eventually("the health follows", FELT, || (grpc_health(backup.url, "") == 2).then_some(()));
+        let run = deployment.admin.run(&["status", "-o", "json"]);
+        assert!(run.failed_with(4).contains("cannot reach the vault"), "{}", run.stderr);
+        let shown = run.json();
+        assert_eq!(
+            (&shown["vault"]["state"], &shown["backup"]["state"]),
+            (&"UNREACHABLE".into(), &"NOT_READY".into())
+        );
+        assert!(shown["backup"]["problem"].as_str().unwrap().contains("vault"), "{shown}");
+    }
+    deployment.restart_vault();
+    for service in Watched::both(&deployment) {
+        service.expect_ready();
+    }
+    let _ = deployment.admin.run(&["source", "list"]).succeeded();
+    let out = deployment.path("backup.zip");
+    let _ =
+        deployment.admin.run(&["backup", "export", "--plain", "--out", out.to_str().unwrap()]).succeeded();
+    assert_eq!(deployment.admin.events("backup.exported").len(), 1);
+}
+
+#[test]
+fn a_backup_service_that_is_away_leaves_the_vault_on_show() {
+    let database = TestDb::sqlite();
+    let mut deployment = Deployment::start(database.url_text(), "");
+    for service in Watched::both(&deployment) {
+        service.expect_ready();
+    }
+    let shown = deployment.admin.run(&["status"]).succeeded().text();
+    for part in ["vault", "backup", "database", "root key", "token", "staging", "ready"] {
+        assert!(shown.contains(part), "{shown}");
+    }
+    deployment.backup.kill();
+    let run = deployment.admin.run(&["status", "-o", "json"]);
+    assert!(run.failed_with(4).contains("cannot reach the backup service"), "{}", run.stderr);
+    assert_eq!(run.json()["vault"]["state"], "READY");
+    assert_eq!(run.json()["vault"]["status"]["dependencies"][0]["name"], "database");
+}
+
+#[test]
+fn a_revoked_token_of_the_service_is_named() {
+    let database = TestDb::sqlite();
+    let deployment = Deployment::start(database.url_text(), "");
+    let [_, backup] = Watched::both(&deployment);
+    backup.expect_ready();
+    let tokens = deployment.admin.json(&["token", "list"]);
+    let own = tokens.as_array().unwrap().iter().find(|token| token["role"] == "backup-service").unwrap();
+    let _ = deployment.admin.run(&["token", "revoke", own["id"].as_str().unwrap()]).succeeded();
+    backup.expect_unready("token");
+    let answer = readiness(&backup.admin_address).unwrap();
+    assert!(answer.body.contains("vault: ok") && answer.body.contains("role backup-service"), "{answer:?}");
+}
+
+#[test]
+fn a_staging_folder_that_goes_away_is_named_and_comes_back() {
+    let database = TestDb::sqlite();
+    let deployment = Deployment::start(database.url_text(), "");
+    let [_, backup] = Watched::both(&deployment);
+    backup.expect_ready();
+    std::fs::remove_dir(deployment.temporary_folder()).unwrap();
+    backup.expect_unready("staging");
+    std::fs::create_dir(deployment.temporary_folder()).unwrap();
+    backup.expect_ready();
+    // Once a change, not once a look.
+    let log = deployment.backup.log();
+    let told =
+        log.lines().filter(|line| line.contains("a dependency is failing") && line.contains("staging"));
+    assert_eq!(told.count(), 1, "{log}");
+}
+
+#[test]
+fn a_service_that_stops_is_not_ready() {
+    let database = TestDb::sqlite();
+    let mut deployment = Deployment::start(database.url_text(), "");
+    let [vault, _] = deployment.admin_addresses();
+    eventually("it is ready", FELT, || (readiness(&vault)?.status == 200).then_some(()));
+    assert!(get(&vault, "/livez").is_some_and(|answer| answer.status == 200));
+    let status = deployment.vault.terminate();
+    assert_eq!(status.code(), Some(0), "{}", deployment.vault.log());
+    assert_eq!(readiness(&vault), None);
+}
+
+/// The same as on loopback, by an address that is not.
+#[test]
+fn a_vault_comes_back_on_an_address_that_is_not_loopback() {
+    const ADDRESS: &str = "192.0.2.1";
+    if std::env::var_os(INSIDE).is_some() {
+        come_and_go(ADDRESS);
+        return;
+    }
+    let (Some(_), Some(mut unshare)) = (tool::tool("ip"), tool::tool("unshare")) else { return };
+    let may = Command::new("unshare").args(["--net", "ip", "link", "set", "lo", "up"]).output().unwrap();
+    if !may.status.success() {
+        tool::skipped("a test in a network of its own: this machine does not allow it");
+        return;
+    }
+    // A dummy interface where the kernel has one; the loopback interface carries the address as well.
+    let script = format!(
+        "set -e; ip link set lo up
+         if ip link add strong0 type dummy 2>/dev/null; then ip link set strong0 up; else link=lo; fi
+         ip addr add {ADDRESS}/32 dev ${{link:-strong0}}
+         exec \"$0\" --exact --nocapture health::a_vault_comes_back_on_an_address_that_is_not_loopback"
+    );
+    let own = std::env::current_exe().unwrap();
+    unshare.args(["--net", "bash", "-c", &script]).arg(own).env(INSIDE, "1");
+    let run = e2e::finish(&mut unshare, b"", Duration::from_secs(180)).succeeded();
+    assert!(run.text().contains("1 passed"), "{}", run.said());
+}

@@ -1,0 +1,113 @@
+//! `/metrics` and its description are one list.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use e2e::http::get;
+use e2e::{Deployment, eventually, finish, repository, tool};
+use strongroom_testkit::TestDb;
+
+/// Families that need certificates, and those that the layer around all calls counts.
+const NOT_HERE: [&str; 2] = ["strongroom_tls_", "strongroom_rpc_"];
+
+/// The families of docs/metrics.md with their types.
+fn described() -> BTreeSet<(String, String)> {
+    let page = std::fs::read_to_string(repository().join("docs/metrics.md")).unwrap();
+    let row = |line: &str| {
+        let mut cells = line.strip_prefix("| `")?.split('|').map(str::trim);
+        let name = cells.next()?.trim_end_matches('`').to_owned();
+        Some((name, cells.next()?.to_owned()))
+    };
+    page.lines().filter_map(row).collect()
+}
+
+fn exposed(text: &str) -> BTreeSet<(String, String)> {
+    let types = text.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split_once(' '));
+    types.map(|(name, kind)| (name.to_owned(), kind.to_owned())).collect()
+}
+
+#[test]
+fn every_family_is_described_and_every_described_one_is_there() {
+    let database = TestDb::sqlite();
+    let deployment = Deployment::start(database.url_text(), "");
+    let admin = &deployment.admin;
+    let id = admin.create_credential("One", "openai", b"sk-live-0123456789abcdef");
+    let _ = admin.run(&["credential", "reveal", &id]).succeeded();
+    let _ = admin.with_token("srt_unknown").run(&["credential", "list"]).failed_with(1);
+    let archive = deployment.path("backup.zip");
+    let archive = archive.to_str().unwrap();
+    let _ = admin.run(&["backup", "export", "--plain", "--out", archive]).succeeded();
+    let _ = admin.run(&["backup", "verify", archive]).succeeded();
+    let texts = deployment.admin_addresses().map(|address| {
+        let answer = get(&address, "/metrics").unwrap();
+        assert_eq!(answer.status, 200);
+        assert!(answer.head.contains("content-type: text/plain; version=0.0.4\r\n"), "{}", answer.head);
+        lint(&answer.body);
+        answer.body
+    });
+    let exposed: BTreeSet<_> = texts.iter().flat_map(|text| exposed(text)).collect();
+    let described = described();
+    let undescribed: Vec<_> = exposed.difference(&described).collect();
+    assert!(undescribed.is_empty(), "docs/metrics.md does not describe {undescribed:?}");
+    let is_here = |family: &&(String, String)| !NOT_HERE.iter().any(|part| family.0.starts_with(part));
+    let missing: Vec<_> = described.difference(&exposed).filter(is_here).collect();
+    assert!(missing.is_empty(), "docs/metrics.md describes what nobody exposes: {missing:?}");
+    count(&texts);
+}
+
+/// What the calls above must have left behind.
+fn count([vault, backup]: &[String; 2]) {
+    let value = |text: &str, series: &str| {
+        let line = text.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
+        line.unwrap_or_else(|| panic!("no {series}\n{text}")).parse::<f64>().unwrap()
+    };
+    assert_eq!(value(vault, "strongroom_vault_audit_wait_seconds_count"), 4.0, "a reveal and three uses");
+    assert!(value(vault, "strongroom_vault_tokens_refused_total") >= 1.0);
+    assert!(vault.contains("strongroom_vault_seals_total{key=\"credential\",kid=\""), "{vault}");
+    assert_eq!(value(vault, "strongroom_vault_audit_write_failures_total"), 0.0);
+    assert_eq!(value(backup, "strongroom_backup_source_up{source=\"vault\"}"), 1.0);
+    for kind in ["export", "verification"] {
+        let ended = format!("strongroom_backup_operations_total{{kind=\"{kind}\",outcome=\"success\"}}");
+        assert_eq!(value(backup, &ended), 1.0);
+        let running = format!("strongroom_backup_operations_running{{kind=\"{kind}\"}}");
+        assert_eq!(value(backup, &running), 0.0);
+        assert!(
+            value(backup, &format!("strongroom_backup_last_success_timestamp_seconds{{kind=\"{kind}\"}}"))
+                > 1e9
+        );
+    }
+    let bytes = value(backup, "strongroom_backup_exported_bytes_total");
+    assert_eq!(value(backup, "strongroom_backup_verification_received_bytes_total"), bytes);
+    assert_eq!(value(backup, "strongroom_backup_staged_bytes"), 0.0);
+}
+
+/// As Prometheus' own linter sees it.
+fn lint(text: &str) {
+    let Some(mut promtool) = tool::tool("promtool") else { return };
+    let linted = finish(promtool.args(["check", "metrics"]), text.as_bytes(), Duration::from_secs(60));
+    assert_eq!(linted.succeeded().said(), "");
+}
+
+#[test]
+fn a_configuration_may_go_without_an_admin_port_or_move_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let port = eventually("two free ports in a row", Duration::from_secs(10), || {
+        let port = e2e::free_port();
+        std::net::TcpListener::bind(("127.0.0.1", port.checked_add(1)?)).ok().map(|_| port)
+    });
+    std::fs::write(folder.path().join("strongroom.toml"), "").unwrap();
+    for (listen, answers) in [(format!("127.0.0.1:{port}"), true), (String::new(), false)] {
+        let mut command = e2e::Dev::command(folder.path(), (0, 0));
+        let mut dev = e2e::Service::start(command.env("STRONGROOM_ADMIN__LISTEN", &listen));
+        dev.wait_until_ready();
+        for (service, port) in [("vault", port), ("backup", port + 1)] {
+            let found = get(&format!("127.0.0.1:{port}"), "/metrics");
+            assert_eq!(found.is_some(), answers, "{service}");
+            if let Some(metrics) = found {
+                assert!(metrics.body.contains(&format!("strongroom_{service}_")), "{}", metrics.body);
+                let ready = get(&format!("127.0.0.1:{port}"), "/readyz").unwrap();
+                assert_eq!(ready.status, 200, "{}", ready.body);
+            }
+        }
+    }
+}

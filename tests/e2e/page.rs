@@ -1,0 +1,88 @@
+//! The page for people, in a real browser.
+
+use std::path::Path;
+use std::time::Duration;
+
+use e2e::browser::Browser;
+use e2e::http::get_as;
+use e2e::{Deployment, eventually};
+use strongroom_testkit::TestDb;
+
+/// A name that is text for the page, and longer than a phone is wide.
+const HOSTILE: &str = "<img src=x onerror=alert(1)>\\\"'&amp;<script>document.title=1</script>aVeryLongNameWithoutAnyPlaceToBreakTheLine";
+
+/// Two sources, one of them hostile and gone.
+fn sources(folder: &Path) -> String {
+    std::fs::create_dir(folder.join("recordings")).unwrap();
+    format!(
+        "[[sources]]\nname = \"recordings\"\nkind = \"files\"\npath = \"{}/recordings\"\n\
+         [[sources]]\nname = \"{HOSTILE}\"\nkind = \"files\"\npath = \"{}/nowhere\"\n",
+        folder.display(),
+        folder.display()
+    )
+}
+
+#[test]
+fn the_page_is_readable_on_every_screen_and_loads_nothing() {
+    let Some(mut browser) = Browser::start() else { return };
+    let (database, folder) = (TestDb::sqlite(), tempfile::tempdir().unwrap());
+    let deployment = Deployment::start(database.url_text(), &sources(folder.path()));
+    let _ = deployment.admin.create_credential("One", "openai", b"sk-live-0123456789abcdef");
+    let _ = deployment.admin.run(&["key", "rotate", "credential"]).succeeded();
+    let archive = folder.path().join("backup.zip");
+    let export = ["backup", "export", "--plain", "--out", archive.to_str().unwrap()];
+    // One source is gone, so that this fails, and the page says so.
+    let _ = deployment.admin.run(&export);
+    let shots = folder_for_screenshots();
+    for (service, address) in ["vault", "backup"].into_iter().zip(deployment.admin_addresses()) {
+        let url = format!("http://{address}/");
+        eventually("the page knows its sources", Duration::from_secs(30), || {
+            let page = get_as(&address, &address, "/")?;
+            (page.body.contains("not readable") || service == "vault").then_some(())
+        });
+        for (width, scheme) in [(390, "light"), (390, "dark"), (1280, "light"), (1280, "dark")] {
+            browser.open(&url, width, scheme);
+            let shot = shots.join(format!("page-{service}-{width}-{scheme}.png"));
+            std::fs::write(&shot, browser.screenshot()).unwrap();
+            let seen = shot.display();
+            let scrolls = "document.documentElement.scrollWidth > document.documentElement.clientWidth";
+            assert_eq!(browser.evaluate(scrolls), false, "{seen} scrolls sideways");
+            assert_eq!(browser.evaluate("window.innerWidth"), width, "{seen}");
+            for requested in browser.requests() {
+                assert!(*requested == url || *requested == format!("{url}favicon.ico"), "{requested}");
+            }
+            assert_eq!(browser.evaluate("document.querySelectorAll('script, img, link').length"), 0);
+            let background = browser.evaluate("getComputedStyle(document.body).backgroundColor");
+            let dark = background.as_str().unwrap().starts_with("rgb(19,");
+            assert_eq!(dark, scheme == "dark", "the style sheet is in use: {background}");
+        }
+        let text = browser.evaluate("document.body.innerText");
+        let text = text.as_str().unwrap();
+        assert!(!text.contains("sk-live"), "{text}");
+        match service {
+            "vault" => assert!(text.contains("decrypt-only") && text.contains("None is running."), "{text}"),
+            _ => {
+                assert!(text.contains("<img src=x onerror=alert(1)>") && text.contains("failed: "), "{text}")
+            }
+        }
+    }
+}
+
+/// Kept after the test, for somebody to look at.
+fn folder_for_screenshots() -> std::path::PathBuf {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).to_owned();
+    std::fs::create_dir_all(&folder).unwrap();
+    folder
+}
+
+#[test]
+fn the_page_is_refused_under_another_name() {
+    let database = TestDb::sqlite();
+    let deployment = Deployment::start(database.url_text(), "");
+    for address in deployment.admin_addresses() {
+        let refused = get_as(&address, "vault.example.com", "/").unwrap();
+        assert!(refused.status == 403 && refused.body.contains("localhost"), "{refused:?}");
+        let shown = get_as(&address, "localhost", "/").unwrap();
+        assert!(shown.status == 200 && shown.head.contains("content-security-policy: default-src 'none'"));
+    }
+}
