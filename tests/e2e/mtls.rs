@@ -197,11 +197,11 @@ fn everything_is_renewed_while_it_runs() {
     services.assert_serves();
 }
 
-/// Waits until both services have said so many times that changed files are in use.
+/// Waits until both services have said so many times that new files are in use.
 fn in_use(services: &Certified, times: usize) {
     for service in [&services.vault, &services.backup] {
-        eventually("changed files in use", PATIENCE, || {
-            let said = service.log().matches("the changed files are in use").count();
+        eventually("new files in use", PATIENCE, || {
+            let said = service.log().matches("the new files are in use").count();
             assert!(!service.log().contains("cannot be used"), "{}", service.log());
             (said >= times).then_some(())
         });

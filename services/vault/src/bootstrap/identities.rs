@@ -86,6 +86,16 @@ mod tests {
     }
 
     #[test]
+    fn the_sample_can_be_meant() {
+        let sample = concat!(env!("CARGO_MANIFEST_DIR"), "/../../deploy/config/mtls.toml");
+        let none = std::iter::empty();
+        let file: crate::config::ConfigFile =
+            strongroom_runtime::config::load_with(Some(sample.as_ref()), none).unwrap();
+        assert!(!file.vault.identities.is_empty());
+        super::identities(&file.vault).unwrap();
+    }
+
+    #[test]
     fn identities_without_authorities_are_refused() {
         let identity = IdentityConfig { san: "dns:a".into(), role: "gateway".into(), select: Vec::new() };
         let config = VaultConfig { identities: vec![identity], ..VaultConfig::default() };

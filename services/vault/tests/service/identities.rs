@@ -40,7 +40,7 @@ impl Certified {
             select: select.iter().map(|one| (*one).to_owned()).collect(),
         };
         let identities = vec![
-            identity(GATEWAY, "gateway", &["label.env=prod", "kind=*"]),
+            identity(GATEWAY, "gateway", &["label.env=prod", "kind=endpoint*"]),
             identity(ADMIN, "admin", &[]),
             identity(&format!("dns:{BACKUP}"), "backup-service", &[]),
         ];

@@ -21,7 +21,7 @@ const HTTP2_ANSWER: &[u8] =
     b"\0\0\0\x04\0\0\0\0\0\0\0\x32\x07\0\0\0\0\0\0\0\0\0\0\0\0\x01this port speaks TLS; use an https address";
 const HTTP1_ANSWER: &[u8] = b"HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-type: text/plain\r\n\
     content-length: 38\r\n\r\nthis port speaks TLS; use an https URL";
-/// What is read of somebody who was answered so.
+/// What is read of somebody who was refused.
 const LEFT_OVER: u64 = 64 << 10;
 
 /// The connection after its handshake; `None` when that failed, took longer than `limit`, or its place was needed.
@@ -43,7 +43,13 @@ async fn handshake(tls: &ServerTls, connection: Connection) -> io::Result<Transp
         refuse_plaintext(connection).await?;
         return Err(io::Error::other("it does not speak TLS"));
     }
-    let stream = tls.acceptor().accept(connection).await?;
+    let stream = match tls.acceptor().accept(connection).into_fallible().await {
+        Ok(stream) => stream,
+        Err((error, connection)) => {
+            take_leave(connection).await?;
+            return Err(error);
+        }
+    };
     let (connection, session) = stream.get_ref();
     // rustls has checked it against the authorities.
     if let Some(certificate) = session.peer_certificates().and_then(<[_]>::first) {
@@ -62,8 +68,12 @@ async fn refuse_plaintext(mut connection: Connection) -> io::Result<()> {
         _ => return Ok(()),
     };
     connection.write_all(answer).await?;
+    take_leave(connection).await
+}
+
+/// Closing what was not read would reset the connection, and what was said last, a reason, would be lost.
+async fn take_leave(mut connection: Connection) -> io::Result<()> {
     connection.shutdown().await?;
-    // Closing what was not read would reset the connection, and the answer would be lost.
     tokio::io::copy(&mut connection.take(LEFT_OVER), &mut tokio::io::sink()).await?;
     Ok(())
 }

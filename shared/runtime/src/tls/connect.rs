@@ -3,6 +3,7 @@
 //! tonic's own TLS reads its certificates once. This connector stands below it; tonic calls it with an `http:` address, so
 //! that it adds no TLS of its own ([`address`]).
 
+use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -13,6 +14,7 @@ use http::uri::{Authority, PathAndQuery, Scheme};
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioIo;
 use rustls::pki_types::ServerName;
+use tokio::io::AsyncBufReadExt as _;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
@@ -24,6 +26,8 @@ use crate::error::{Error, Result};
 
 /// The longest that a handshake may take.
 const HANDSHAKE: Duration = Duration::from_secs(5);
+/// How long a server may take for its first word. Ours speak at once; one that waits for its client is not waited for.
+const FIRST_WORD: Duration = Duration::from_millis(500);
 const HTTPS: u16 = 443;
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -82,12 +86,24 @@ impl Service<Uri> for Connector {
             let stream = connecting.await?.into_inner();
             let connector = TlsConnector::from(tls.fresh().await);
             let shaken = timeout(HANDSHAKE, connector.connect(name, stream)).await;
-            let stream = shaken.map_err(|_| "the TLS handshake took longer than five seconds")??;
+            let mut stream = shaken.map_err(|_| "the TLS handshake took longer than five seconds")??;
             if stream.get_ref().1.alpn_protocol() != Some(ALPN) {
                 return Err("the server speaks TLS, but not HTTP/2; it is no gRPC service".into());
             }
+            hear(&mut stream).await?;
             Ok(TokioIo::new(stream))
         })
+    }
+}
+
+/// Waits for the first word of the server, and leaves it there. In TLS 1.3 a client believes in its connection before the
+/// server has seen the client's certificate: a refusal is that first word, and would otherwise be lost while the first
+/// call is sent.
+async fn hear(stream: &mut TlsStream<TcpStream>) -> io::Result<()> {
+    match timeout(FIRST_WORD, stream.fill_buf()).await {
+        Ok(Ok([])) => Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the server closed the connection")),
+        Ok(Err(error)) => Err(error),
+        Ok(Ok(_)) | Err(_) => Ok(()),
     }
 }
 

@@ -103,11 +103,11 @@ impl<M: Material> Reloaded<M> {
             Ok((config, not_after)) => {
                 self.current.store(Arc::new(config));
                 self.state.reloaded(not_after);
-                tracing::info!(not_after = not_after.map(shown), "{what}: the changed files are in use");
+                tracing::info!(not_after = not_after.map(shown), "{what}: the new files are in use");
             }
             Err(error) => {
                 self.state.failed(error.to_string());
-                tracing::error!(%error, "{what}: the changed files cannot be used, the former ones stay in use");
+                tracing::error!(%error, "{what}: the new files cannot be used; the former ones stay in use");
             }
         }
     }

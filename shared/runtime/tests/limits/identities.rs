@@ -79,3 +79,16 @@ async fn who_speaks_tls_to_a_plaintext_port_is_told_so() {
     assert_eq!(refused.code(), Code::Unavailable);
     assert!(refused.message().contains("InvalidContentType"), "{}", refused.message());
 }
+
+/// The reason of a refusal arrives every time, not only where the client happens to read before it writes.
+#[tokio::test]
+async fn a_refused_certificate_is_always_told_so() {
+    let clients = Authority::new("of clients");
+    let server = Certified::start(&clients, ClientCerts::Required, roomy()).await;
+    let nobody = server.files(&clients, &[]);
+    for _ in 0..50 {
+        let refused = nobody.call("t").await.unwrap_err();
+        assert_eq!(refused.code(), Code::Unavailable);
+        assert!(refused.message().contains("CertificateRequired"), "{}", refused.message());
+    }
+}

@@ -1,5 +1,6 @@
 //! Certificates and authorities that change while a server is in use.
 
+use std::os::unix::fs::PermissionsExt as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
@@ -193,7 +194,6 @@ async fn a_renewal_that_cannot_be_used_changes_nothing() {
         server.reloaded(at as u64 + 1).await;
     }
     let key = server.own.path("tls.key");
-    use std::os::unix::fs::PermissionsExt as _;
     std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o644)).unwrap();
     eventually(|| state.last_error().is_some_and(|error| error.contains("0644"))).await;
     files.call("").await.unwrap();
