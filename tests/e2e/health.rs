@@ -5,7 +5,10 @@ use std::process::Command;
 use std::time::Duration;
 
 use e2e::http::{Answer, get};
-use e2e::{Deployment, FELT_EVERYWHERE, Operator, Postgres, eventually, tool};
+use e2e::{
+    Deployment, FELT_EVERYWHERE, Operator, Postgres, Service, eventually, free_port, program, tool,
+    vault_config,
+};
 use serde_json::Value;
 use strongroom_runtime::client::Target;
 use strongroom_testkit::TestDb;
@@ -206,6 +209,48 @@ fn a_staging_folder_that_goes_away_is_named_and_comes_back() {
     let told =
         log.lines().filter(|line| line.contains("a dependency is failing") && line.contains("staging"));
     assert_eq!(told.count(), 1, "{log}");
+}
+
+#[test]
+fn a_root_key_that_was_changed_elsewhere_is_named() {
+    let database = TestDb::sqlite();
+    let deployment = Deployment::start(database.url_text(), "");
+    let [vault, backup] = Watched::both(&deployment);
+    vault.expect_ready();
+    let (old, new) = (deployment.path("root.key"), deployment.path("new.key"));
+    let _ = deployment.admin.run(&["key", "new-root", "--out", new.to_str().unwrap()]).succeeded();
+    let (folder, port) = (deployment.path(""), free_port());
+    let config = vault_config(&folder, port, database.url_text()).replace("root.key", "new.key")
+        + &format!("previous_root_key_files = [\"{}\"]\n", old.display());
+    std::fs::write(deployment.path("replica.toml"), config).unwrap();
+    let mut replica = program("strongroom-vault");
+    let _replica = Service::start(replica.arg("--config").arg("replica.toml").current_dir(&folder));
+    let url = format!("http://127.0.0.1:{port}");
+    eventually("the replica is ready", Duration::from_secs(30), || {
+        (grpc_health(&url, "") == 1).then_some(())
+    });
+    vault.expect_unready("root key");
+    backup.expect_unready("vault");
+}
+
+#[test]
+fn probes_are_answered_before_the_database_is_open() {
+    let (folder, port, admin_port) = (tempfile::tempdir().unwrap(), free_port(), free_port());
+    // It takes connections and says nothing.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let database = format!("postgres://vault@{}/vault", silent.local_addr().unwrap());
+    let nobody = Operator { vault_url: String::new(), backup_url: String::new(), token: String::new() };
+    let root_key = folder.path().join("root.key");
+    let _ = nobody.run(&["key", "new-root", "--out", root_key.to_str().unwrap()]).succeeded();
+    std::fs::write(folder.path().join("vault.toml"), vault_config(folder.path(), port, &database)).unwrap();
+    let mut vault = program("strongroom-vault");
+    vault.arg("--config").arg("vault.toml").current_dir(folder.path());
+    let admin = format!("127.0.0.1:{admin_port}");
+    let _vault = Service::start(vault.env("STRONGROOM_ADMIN__LISTEN", &admin));
+    let alive = eventually("/livez", FELT, || get(&admin, "/livez"));
+    assert_eq!(alive.status, 200);
+    let ready = readiness(&admin).unwrap();
+    assert_eq!((ready.status, ready.body.as_str()), (503, "database: starting\nroot key: starting\n"));
 }
 
 #[test]

@@ -9,14 +9,15 @@ use e2e::{Deployment, eventually};
 use strongroom_testkit::TestDb;
 
 /// A name that is text for the page, and longer than a phone is wide.
-const HOSTILE: &str = "<img src=x onerror=alert(1)>\\\"'&amp;<script>document.title=1</script>aVeryLongNameWithoutAnyPlaceToBreakTheLine";
+const HOSTILE: &str =
+    "<img src=x onerror=alert(1)>\\\"'&amp;aVeryLongNameWithoutAnyPlaceToBreakTheLineWiderThanAPhone";
 
 /// Two sources, one of them hostile and gone.
 fn sources(folder: &Path) -> String {
     std::fs::create_dir(folder.join("recordings")).unwrap();
     format!(
         "[[sources]]\nname = \"recordings\"\nkind = \"files\"\npath = \"{}/recordings\"\n\
-         [[sources]]\nname = \"{HOSTILE}\"\nkind = \"files\"\npath = \"{}/nowhere\"\n",
+         [[sources]]\nname = \"{HOSTILE}\"\nkind = \"sqlite\"\nurl = \"sqlite:{}/nowhere.db\"\n",
         folder.display(),
         folder.display()
     )

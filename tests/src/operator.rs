@@ -40,12 +40,20 @@ impl Operator {
     #[must_use]
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = program("strongroom");
+        if self.is_elsewhere() {
+            command.env("STRONGROOM_PLAINTEXT", "true");
+        }
         command
             .args(arguments)
             .env("STRONGROOM_VAULT_URL", &self.vault_url)
             .env("STRONGROOM_BACKUP_URL", &self.backup_url)
             .env("STRONGROOM_TOKEN", &self.token);
         command
+    }
+
+    /// Whether the vault is called without TLS by an address that is not loopback, as [`crate::Deployment::start_on`] may.
+    fn is_elsewhere(&self) -> bool {
+        self.vault_url.starts_with("http://192.0.2.")
     }
 
     /// Runs it to its end, whatever that is.

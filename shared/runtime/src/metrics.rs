@@ -96,7 +96,7 @@ impl Metrics {
 
     /// Registers what was made from a literal name.
     fn add<C: prometheus::core::Collector + Clone + 'static>(&self, made: prometheus::Result<C>) -> C {
-        let made = made.expect("a metric's name and labels are literals, and tests make each once");
+        let made = made.expect("a metric's name and labels are literals");
         self.register(made.clone());
         made
     }
