@@ -15,6 +15,7 @@ mod many_exports;
 mod metrics;
 mod mtls;
 mod operating;
+mod overload;
 mod page;
 mod painted;
 mod recordings;

@@ -1,9 +1,14 @@
 //! Each program: start, serve, SIGTERM, a clean end.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use e2e::{Deployment, Dev};
+use e2e::{Deployment, Dev, Operator, PATIENCE, eventually, random_table, source, start_unread};
 use strongroom_api::backup::v1::backup_service_client::BackupServiceClient;
+use strongroom_api::vault::v1::RevealCredentialRequest;
+use strongroom_api::vault::v1::credential_service_client::CredentialServiceClient;
 use strongroom_runtime::client::{Bearer, Target};
 use strongroom_runtime::shutdown::DRAIN;
 use strongroom_testkit::TestDb;
@@ -49,4 +54,74 @@ async fn a_second_signal_ends_the_process_at_once() {
     dev.service.signal("TERM");
     assert_eq!(dev.service.wait_until_ended().code(), Some(143), "{}", dev.service.log());
     assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
+}
+
+/// Ten exports that nobody reads yet, and reveals without a pause, when both are told to stop.
+#[test]
+fn nothing_acknowledged_is_lost_at_a_stop_under_load() {
+    let (database, big) = (TestDb::sqlite(), TestDb::sqlite());
+    random_table(&big);
+    let mut deployment = Deployment::start(database.url_text(), &source("big", &big, &[]));
+    let admin = deployment.admin.clone();
+    let id = admin.create_credential("One", "openai", b"sk-live-0123456789abcdef");
+    let exports: Vec<_> = (0..10)
+        .map(|_| start_unread(&mut admin.command(&["backup", "export", "--plain", "--out", "-"])))
+        .collect();
+    let started = || admin.json(&["audit", "list", "--event", "backup.export_started"]);
+    eventually("ten exports", PATIENCE, || (started().as_array()?.len() == 10).then_some(()));
+    let (revealing, stop) = reveal_until_stopped(&admin, &id);
+    std::thread::sleep(Duration::from_secs(1));
+
+    // Half of the clients go on reading, the others take nothing until the end.
+    let mut reading = exports;
+    let silent = reading.split_off(5);
+    let reading: Vec<_> =
+        reading.into_iter().map(|export| std::thread::spawn(move || export.finish(PATIENCE))).collect();
+    for service in [&mut deployment.backup, &mut deployment.vault] {
+        let begun = Instant::now();
+        let status = service.terminate();
+        assert_eq!(status.code(), Some(0), "{}", service.log());
+        assert!(begun.elapsed() < DRAIN + Duration::from_secs(3), "{:?}", begun.elapsed());
+    }
+    stop.store(true, Ordering::Relaxed);
+    let acknowledged = revealing.join().unwrap();
+    for export in reading {
+        let ended = export.join().unwrap();
+        assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    }
+    for export in silent {
+        let ended = export.finish(PATIENCE);
+        assert_eq!(ended.code, Some(1), "{}", ended.stderr);
+    }
+    assert!(acknowledged > 0);
+    deployment.restart_vault();
+    let recorded = |event: &str| admin.json(&["audit", "list", "--event", event]).as_array().unwrap().len();
+    assert!(recorded("credential.revealed") >= acknowledged, "{acknowledged} reveals were answered");
+    assert_eq!(recorded("backup.exported"), 10, "each export that began has an end in the audit log");
+    let verified = admin.run(&["audit", "verify"]);
+    assert_eq!(verified.code, Some(0), "{}", verified.said());
+}
+
+/// Reveals over one connection, and counts the answers.
+fn reveal_until_stopped(admin: &Operator, id: &str) -> (JoinHandle<usize>, Arc<AtomicBool>) {
+    let target = Target { url: admin.vault_url.clone(), ..Target::default() };
+    let (bearer, id, stop) =
+        (Bearer::new(&admin.token).unwrap(), id.to_owned(), Arc::new(AtomicBool::new(false)));
+    let stopped = Arc::clone(&stop);
+    let revealing = std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async move {
+            let mut client = CredentialServiceClient::new(target.authorized(bearer).unwrap());
+            let mut acknowledged = 0;
+            while !stopped.load(Ordering::Relaxed) {
+                let request = RevealCredentialRequest { id: id.clone(), ..Default::default() };
+                match client.reveal_credential(request).await {
+                    Ok(_) => acknowledged += 1,
+                    Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
+                }
+            }
+            acknowledged
+        })
+    });
+    (revealing, stop)
 }

@@ -6,7 +6,7 @@ use std::io::Write as _;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use e2e::{Deployment, PATIENCE, eventually, finish, sample_gateway, source, start_unread};
+use e2e::{Deployment, PATIENCE, eventually, finish, random_table, sample_gateway, source, start_unread};
 use opentelemetry_proto::tonic::collector::trace::v1::trace_service_server::{
     TraceService, TraceServiceServer,
 };
@@ -191,12 +191,7 @@ fn a_vault_that_is_away_is_an_error_in_the_trace() {
 #[test]
 fn a_client_that_leaves_ends_its_span() {
     let big = TestDb::sqlite();
-    // More than all buffers on the way take, also compressed.
-    big.run(
-        "CREATE TABLE big (id INTEGER PRIMARY KEY, body TEXT);
-         WITH RECURSIVE n(id) AS (SELECT 1 UNION ALL SELECT id + 1 FROM n WHERE id < 60000)
-         INSERT INTO big SELECT id, hex(randomblob(500)) FROM n;",
-    );
+    random_table(&big);
     let (deployment, collector, _, _database) = traced(&source("big", &big, &[]));
     let reader = start_unread(&mut deployment.admin.command(&["backup", "export", "--plain", "--out", "-"]));
     std::thread::sleep(Duration::from_secs(2));

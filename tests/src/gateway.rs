@@ -44,6 +44,15 @@ pub fn bulk_table(db: &TestDb, rows: u64) {
     ));
 }
 
+/// Makes a SQLite table `big` of 60 MB that deflate can only halve: more than all buffers on the way to a client take.
+pub fn random_table(db: &TestDb) {
+    db.run(
+        "CREATE TABLE big (id INTEGER PRIMARY KEY, body TEXT);
+         WITH RECURSIVE n(id) AS (SELECT 1 UNION ALL SELECT id + 1 FROM n WHERE id < 60000)
+         INSERT INTO big SELECT id, hex(randomblob(500)) FROM n;",
+    );
+}
+
 /// A `[[sources]]` section for `db`. The sample's log table is an optional group; naming it where it is not
 /// would be a mistake in the configuration, so `groups` adds it.
 #[must_use]

@@ -110,11 +110,13 @@ impl<R> Run<R> {
     {
         let limit = self.limits.duration;
         tokio::select! {
+            // A reason that is known is said before what follows from it.
+            biased;
+            () = self.shutdown.cancelled() => Err(Error::ShuttingDown),
+            () = self.outlet.closed() => Err(Error::ClientLeft),
             ended = tokio::time::timeout(limit, work) => {
                 ended.unwrap_or_else(|_| Err((self.kind.too_long)(limit.as_secs())))
             }
-            () = self.outlet.closed() => Err(Error::ClientLeft),
-            () = self.shutdown.cancelled() => Err(Error::ShuttingDown),
         }
     }
 

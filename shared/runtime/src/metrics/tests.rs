@@ -38,8 +38,8 @@ fn calls_are_counted_by_known_methods_only() {
         "strongroom_rpc_calls_total{code=\"NOT_FOUND\",method=\"strongroom.status.v1.StatusService/GetStatus\"} 2",
         "strongroom_rpc_calls_total{code=\"NOT_FOUND\",method=\"_OTHER\"} 1",
         "strongroom_rpc_in_flight{method=\"strongroom.status.v1.StatusService/GetStatus\"} 1",
-        "strongroom_rpc_duration_seconds_bucket{method=\"_OTHER\",le=\"0.002\"} 0",
-        "strongroom_rpc_duration_seconds_bucket{method=\"_OTHER\",le=\"0.01\"} 1",
+        "strongroom_rpc_duration_seconds_bucket{method=\"_OTHER\",le=\"0.0025\"} 0",
+        "strongroom_rpc_duration_seconds_bucket{method=\"_OTHER\",le=\"0.005\"} 1",
     ] {
         assert!(text.contains(line), "{line}\n{text}");
     }

@@ -12,6 +12,9 @@ const MOST_CONNECTIONS: u64 = 2048;
 /// Fewer are not meant: a process with hardly any descriptors says so itself, when it lacks them.
 const FEWEST_CONNECTIONS: u64 = 16;
 
+/// Of calls that mostly wait for a commit that many share.
+const CALLS_A_PROCESSOR: usize = 176;
+
 /// Limits of one server. They are chosen so that no number of callers makes a process use 128 MiB more than when
 /// it is idle.
 #[derive(Debug, Clone)]
@@ -38,10 +41,11 @@ pub struct Limits {
     pub principal_bytes: usize,
     /// Bytes of requests in progress that all have together.
     pub process_bytes: usize,
-    /// Places for unary calls. They are shared so that one place is always left for a principal that has none: of n
-    /// principals with calls in progress, each may have as many as n + 1 could have equally. One alone has half.
+    /// Unary calls in progress at the same time. A principal alone may have three quarters of them, the last quarter is
+    /// for those who have few. By default 176 for each processor: on two, a principal alone has 264, about as many as
+    /// saturate the vault. More would only wait for each other, and longer.
     pub calls: usize,
-    /// Places for streams, shared in the same way. Jobs behind them have limits of their own.
+    /// Streams at the same time, shared in the same way. Jobs behind them have limits of their own.
     pub streamed: usize,
 }
 
@@ -58,7 +62,7 @@ impl Default for Limits {
             receive_total: Duration::from_secs(60),
             principal_bytes: 16 << 20,
             process_bytes: 64 << 20,
-            calls: 512,
+            calls: CALLS_A_PROCESSOR * std::thread::available_parallelism().map_or(1, usize::from),
             streamed: 128,
         }
     }

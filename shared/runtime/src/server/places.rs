@@ -1,8 +1,8 @@
-//! Places for calls, shared among principals: a flood of one leaves room for the next one.
+//! Places for calls, shared among principals: a flood of one leaves room for the others.
 //!
-//! Of n principals that have places, each may have `room / (n + 1)` of them. So whoever comes has as many waiting as those
-//! who are there, and nobody has to be asked to leave. With 512 places a principal alone has 256 calls in progress, more
-//! than saturate two cores; waiting longer would not answer anybody sooner.
+//! Whoever comes gets a place while a quarter is free. Of the last quarter, a principal gets places only as long as it has
+//! fewer than its share: of n principals with calls in progress, one part in n + 1. So a flood never has more than three
+//! quarters, whoever comes finds the rest, and as the flood's calls end their places go to those below their share.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher as _, RandomState};
@@ -20,8 +20,14 @@ pub(super) struct Places {
     /// As messages name it.
     kind: &'static str,
     room: usize,
+    taken: Mutex<Taken>,
+}
+
+#[derive(Debug, Default)]
+struct Taken {
+    total: usize,
     /// Principals with calls in progress only.
-    taken: Mutex<HashMap<Arc<str>, usize>>,
+    principals: HashMap<Arc<str>, usize>,
 }
 
 impl Places {
@@ -36,20 +42,24 @@ impl Places {
     /// RESOURCE_EXHAUSTED, with a delay.
     pub(super) fn take(self: &Arc<Self>, principal: &Arc<str>) -> Result<Place, Status> {
         let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
-        let own = taken.get(principal).copied().unwrap_or(0);
-        let principals = taken.len() + usize::from(own == 0);
+        let own = taken.principals.get(principal).copied().unwrap_or(0);
+        let principals = taken.principals.len() + usize::from(own == 0);
         let share = (self.room / (principals + 1)).max(1);
-        if own >= share {
+        let is_scarce = taken.total >= self.room - self.room / 4;
+        // One that has nothing gets a place even beyond the room: there are few principals, and many calls.
+        if own > 0 && (taken.total >= self.room || (is_scarce && own >= share)) {
             drop(taken);
-            return Err(self.refusal(share));
+            return Err(self.refusal(own));
         }
-        *taken.entry(Arc::clone(principal)).or_default() += 1;
+        taken.total += 1;
+        *taken.principals.entry(Arc::clone(principal)).or_default() += 1;
         Ok(Place { places: Arc::clone(self), principal: Arc::clone(principal) })
     }
 
-    fn refusal(&self, share: usize) -> Status {
+    fn refusal(&self, own: usize) -> Status {
         let message = format!(
-            "{share} {} of this token are in progress, which is its share; wait for answers before calling again",
+            "the service has as many {} in progress as it answers in time, {own} of them of this caller; wait for \
+             answers before calling again",
             self.kind
         );
         exhausted(self.domain, "TOO_MANY_CALLS", &message, delay())
@@ -72,10 +82,11 @@ pub(super) struct Place {
 impl Drop for Place {
     fn drop(&mut self) {
         let mut taken = self.places.taken.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(own) = taken.get_mut(&self.principal) {
+        taken.total -= 1;
+        if let Some(own) = taken.principals.get_mut(&self.principal) {
             *own -= 1;
             if *own == 0 {
-                taken.remove(&self.principal);
+                taken.principals.remove(&self.principal);
             }
         }
     }
@@ -100,17 +111,28 @@ mod tests {
     }
 
     #[test]
-    fn a_flood_leaves_room_for_everybody_who_comes() {
+    fn a_flood_leaves_a_quarter_to_everybody_else() {
         let places = places(12);
-        let first = flood(&places, "a");
-        assert_eq!(first.len(), 6, "alone it has half");
+        let mut first = flood(&places, "a");
+        assert_eq!(first.len(), 9);
         let second = flood(&places, "b");
-        assert_eq!(second.len(), 4, "of two, each may have a third");
-        assert_eq!(flood(&places, "c").len(), 3);
+        assert_eq!(second.len(), 3);
+        first.truncate(4);
+        assert_eq!(flood(&places, "a").len(), 2, "all but the last quarter is for everybody");
+        drop((first, second));
+        assert_eq!(flood(&places, "c").len(), 9, "everything was given back");
+        let taken = places.taken.lock().unwrap();
+        assert!(taken.total == 0 && taken.principals.is_empty(), "principals without calls are forgotten");
+    }
+
+    #[test]
+    fn places_that_become_free_go_to_those_below_their_share() {
+        let places = places(12);
+        let (mut first, second) = (flood(&places, "a"), flood(&places, "b"));
+        first.pop();
+        assert!(flood(&places, "a").is_empty(), "it has two thirds");
+        assert_eq!(flood(&places, "b").len(), 1, "and this one a quarter");
         drop(second);
-        drop(first);
-        assert_eq!(flood(&places, "d").len(), 6, "everything was given back");
-        assert!(places.taken.lock().unwrap().is_empty(), "principals without calls are forgotten");
     }
 
     #[test]
@@ -122,12 +144,12 @@ mod tests {
 
     #[test]
     fn a_refusal_says_when_to_come_back() {
-        let places = places(2);
+        let places = places(1);
         let principal = Arc::from("a");
         let _place = places.take(&principal).unwrap();
         let refusal = places.take(&principal).unwrap_err();
         assert_eq!(refusal.code(), Code::ResourceExhausted);
-        assert!(refusal.message().starts_with("1 calls of this token"), "{}", refusal.message());
+        assert!(refusal.message().contains("1 of them of this caller"), "{}", refusal.message());
         let delay = refusal.get_details_retry_info().unwrap().retry_delay.unwrap();
         assert!((500..1500).contains(&delay.as_millis()), "{delay:?}");
     }
