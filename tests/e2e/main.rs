@@ -9,6 +9,7 @@ mod grpcurl;
 mod import;
 mod kills;
 mod leaks;
+mod limits;
 mod main_job;
 mod many_exports;
 mod operating;

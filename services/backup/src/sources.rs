@@ -18,6 +18,7 @@ use futures_util::future::join_all;
 use strongroom_runtime::Shutdown;
 use strongroom_runtime::client::{Bearer, Target};
 
+use crate::backoff::Backoff;
 use crate::config::{SourceConfig, SourceKind};
 use crate::error::{Error, Result};
 use crate::secret_files::{bearer_of_file, url_of};
@@ -94,9 +95,10 @@ impl Sources {
     /// Looks again for sources that could not be read at start, until each was read once. A mistake is logged then;
     /// the exports that it concerns fail.
     pub(crate) async fn check_until_all_were_read(&self, shutdown: Shutdown) {
-        let mut wait = FIRST_WAIT;
+        let mut backoff = Backoff::create(FIRST_WAIT, LONGEST_WAIT, shutdown);
+        let mut said = None;
         let mut waiting: Vec<usize> = (0..self.all.len()).filter(|at| self.known_of(*at).is_none()).collect();
-        while !waiting.is_empty() && shutdown.unless_begun(tokio::time::sleep(wait)).await.is_some() {
+        while !waiting.is_empty() && backoff.wait().await {
             let mut still = Vec::new();
             for at in waiting {
                 let source = self.all[at].name();
@@ -111,12 +113,18 @@ impl Sources {
                     Err(_) => still.push(at),
                 }
             }
-            if let Err(error) = self.names().check() {
-                tracing::error!(%error, "the sources do not fit together; exports will fail");
-            }
+            said = self.report_names(said);
             waiting = still;
-            wait = (wait * 2).min(LONGEST_WAIT);
         }
+    }
+
+    /// Logs that the names of all tables do not fit together, unless that was `said` already. What is said now.
+    fn report_names(&self, said: Option<String>) -> Option<String> {
+        let problem = self.names().check().err().map(|error| error.to_string());
+        if let Some(error) = problem.as_ref().filter(|_| problem != said) {
+            tracing::error!(error, "the sources do not fit together; exports will fail");
+        }
+        problem
     }
 
     /// Every source with its tables, or with what keeps it from being read.

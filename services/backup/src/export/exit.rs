@@ -3,19 +3,17 @@
 use strongroom_api::backup::v1::ExportBackupResponse;
 use strongroom_api::backup::v1::export_backup_response::{Chunk, Message};
 use strongroom_archive::ManifestSignature;
-use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
-use crate::error::{Error, Result};
-use crate::operation::Outlet;
+use crate::error::Result;
+use crate::operation::{Blocking, Outlet};
 use crate::vault_client::VaultClient;
 
 /// Waits for others on a thread that may block, until `stop`.
 pub(super) struct Exit {
     outlet: Outlet<ExportBackupResponse>,
     vault: VaultClient,
-    stop: CancellationToken,
-    runtime: Handle,
+    blocking: Blocking,
 }
 
 impl Exit {
@@ -25,19 +23,18 @@ impl Exit {
         vault: VaultClient,
         stop: CancellationToken,
     ) -> Self {
-        Self { outlet, vault, stop, runtime: Handle::current() }
+        Self { outlet, vault, blocking: Blocking::create(stop) }
     }
 
-    /// Blocks until there is room. [`Error::ShuttingDown`] stands for `stop`.
+    /// Blocks until there is room.
     pub(super) fn send(&self, message: Message) -> Result<()> {
         let reply = ExportBackupResponse { message: Some(message) };
-        let sent = self.stop.run_until_cancelled(self.outlet.send(reply));
-        self.runtime.block_on(sent).unwrap_or(Err(Error::ShuttingDown))
+        self.blocking.wait(self.outlet.send(reply))
     }
 
-    /// [`Error::ShuttingDown`] once somebody wants the writer to stop.
+    /// An error once somebody wants the writer to stop.
     pub(super) fn check_stop(&self) -> Result<()> {
-        if self.stop.is_cancelled() { Err(Error::ShuttingDown) } else { Ok(()) }
+        self.blocking.check()
     }
 
     pub(super) fn send_chunk(&self, chunk: Chunk) -> std::io::Result<()> {
@@ -45,7 +42,6 @@ impl Exit {
     }
 
     pub(super) fn sign(&self, manifest: &[u8]) -> std::io::Result<ManifestSignature> {
-        let signed = self.stop.run_until_cancelled(self.vault.sign_manifest(manifest));
-        Ok(self.runtime.block_on(signed).unwrap_or(Err(Error::ShuttingDown))?)
+        Ok(self.blocking.wait(self.vault.sign_manifest(manifest))?)
     }
 }
