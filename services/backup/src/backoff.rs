@@ -34,8 +34,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn it_waits_longer_and_longer_up_to_a_limit_and_not_when_the_service_stops() {
         let shutdown = Shutdown::new();
-        let mut backoff =
-            Backoff::create(Duration::from_secs(1), Duration::from_secs(3), shutdown.clone());
+        let mut backoff = Backoff::create(Duration::from_secs(1), Duration::from_secs(3), shutdown.clone());
         for seconds in [1, 2, 3, 3] {
             let began = Instant::now();
             assert!(backoff.wait().await);

@@ -98,7 +98,9 @@ mod tests {
     fn a_manifest_names_some_and_counts_the_rest() {
         let skipped = |count: usize| {
             let mut few = FirstFew::default();
-            (0..count).rev().for_each(|at| few.add(Skipped { name: format!("{at:03}"), reason: String::new() }));
+            (0..count)
+                .rev()
+                .for_each(|at| few.add(Skipped { name: format!("{at:03}"), reason: String::new() }));
             few.into_skipped("files")
         };
         assert_eq!(skipped(MOST).len(), MOST);

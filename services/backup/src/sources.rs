@@ -6,6 +6,7 @@
 mod files;
 mod listing;
 mod naming;
+mod said;
 mod service;
 mod source;
 mod sql;
@@ -31,6 +32,7 @@ pub(crate) use survey::{Survey, Surveyed};
 
 use files::FilesSource;
 use listing::Listing;
+use said::Said;
 use service::ServiceSource;
 use source::Source;
 use sql::SqlSource;
@@ -96,7 +98,7 @@ impl Sources {
     /// the exports that it concerns fail.
     pub(crate) async fn check_until_all_were_read(&self, shutdown: Shutdown) {
         let mut backoff = Backoff::create(FIRST_WAIT, LONGEST_WAIT, shutdown);
-        let mut said = None;
+        let mut said = Said::default();
         let mut waiting: Vec<usize> = (0..self.all.len()).filter(|at| self.known_of(*at).is_none()).collect();
         while !waiting.is_empty() && backoff.wait().await {
             let mut still = Vec::new();
@@ -113,18 +115,11 @@ impl Sources {
                     Err(_) => still.push(at),
                 }
             }
-            said = self.report_names(said);
+            if let Some(error) = said.news(self.names().check().err().map(|error| error.to_string())) {
+                tracing::error!(error, "the sources do not fit together; exports will fail");
+            }
             waiting = still;
         }
-    }
-
-    /// Logs that the names of all tables do not fit together, unless that was `said` already. What is said now.
-    fn report_names(&self, said: Option<String>) -> Option<String> {
-        let problem = self.names().check().err().map(|error| error.to_string());
-        if let Some(error) = problem.as_ref().filter(|_| problem != said) {
-            tracing::error!(error, "the sources do not fit together; exports will fail");
-        }
-        problem
     }
 
     /// Every source with its tables, or with what keeps it from being read.

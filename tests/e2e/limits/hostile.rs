@@ -17,7 +17,7 @@ pub(super) fn archives() -> Vec<(&'static str, Vec<u8>)> {
         ("wide.zip", sealed_table(&key, &["k"], 990, "{k}")),
         ("escaped.zip", sealed_table(&r"\u0061".repeat(ROW / 6), &["k"], 990, "x")),
         ("manifest.zip", writer().finish(head).unwrap().1),
-        ("entries.zip", files(3000)),
+        ("entries.zip", files(1500)),
     ]
 }
 

@@ -109,9 +109,8 @@ impl FewRights {
     async fn serve(&self, excluded: &str) -> Service {
         let (_, place) = self.db.url_text().rsplit_once('@').unwrap();
         let url = format!("postgres://{}:only-a-test@{place}", self.role);
-        let source = format!(
-            "[[sources]]\nname = 'shop'\nkind = 'postgres'\nurl = '{url}'\nexclude = [{excluded}]"
-        );
+        let source =
+            format!("[[sources]]\nname = 'shop'\nkind = 'postgres'\nurl = '{url}'\nexclude = [{excluded}]");
         Service::start(database::folder().await, FakeVault::start().await, "", &source).await
     }
 }
@@ -143,6 +142,7 @@ async fn an_excluded_table_may_be_dropped_while_the_service_runs() {
     assert!(refused.contains("source shop has no table \"old\", which is to be excluded"), "{refused}");
     orders(&few.serve("'private'").await).await;
     // It is left out, or the whole database could not be read.
-    let stream = few.serve("").await.client().export_backup(plain()).await.unwrap().into_inner();
-    assert!(failure(stream).await.message().contains("private"));
+    let service = few.serve("").await;
+    let status = failure(service.client().export_backup(plain()).await.unwrap().into_inner()).await;
+    assert!(status.message().contains("private"), "{status:?}");
 }

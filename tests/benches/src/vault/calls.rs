@@ -10,8 +10,8 @@ use strongroom_runtime::client::AuthorizedChannel;
 use tonic::transport::Channel;
 
 use super::load::{self, Sample};
-use super::server::{AAD, BenchVault, KEY, encrypt_request};
 use super::peer::{self, Peer};
+use super::server::{AAD, BenchVault, KEY, encrypt_request};
 use super::{Plan, echo};
 
 const CONCURRENCY: [usize; 4] = [1, 16, 64, 256];
