@@ -108,7 +108,9 @@ impl Drop for Peer {
 pub(super) async fn read(reader: Reader) {
     let asked = Request::get(PATH).header("host", "bench").header(TOKEN_HEADER, &reader.token);
     let asked = asked.body(Full::default()).unwrap();
-    let answered = reader.connection.lock().await.send_request(asked).await.unwrap();
+    let mut connection = reader.connection.lock().await;
+    connection.ready().await.unwrap();
+    let answered = connection.send_request(asked).await.unwrap();
     assert!(answered.status().is_success(), "{}", answered.status());
     let body = answered.into_body().collect().await.unwrap().to_bytes();
     assert!(body.len() > VALUE.len(), "the secret is not in {body:?}");
@@ -122,6 +124,7 @@ fn request(method: Method, path: &str, token: &str, body: &Value) -> Request<Ful
 
 /// The body, `null` where there is none.
 async fn answer(connection: &mut SendRequest<Full<Bytes>>, request: Request<Full<Bytes>>) -> Value {
+    connection.ready().await.unwrap();
     let answered = connection.send_request(request).await.unwrap();
     let status = answered.status();
     let body = answered.into_body().collect().await.unwrap().to_bytes();
