@@ -10,6 +10,7 @@ mod health;
 mod import;
 mod kills;
 mod leaks;
+mod limits;
 mod main_job;
 mod many_exports;
 mod metrics;

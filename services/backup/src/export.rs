@@ -10,7 +10,6 @@ mod envelope;
 mod event;
 mod exit;
 mod files;
-mod gone;
 mod pipeline;
 mod plan;
 mod progress;

@@ -4,17 +4,49 @@
 use strongroom_api::backup::v1::LeftOut;
 use strongroom_archive::manifest::{Skipped, SourceRecord};
 
-/// How much a client is told, piece by piece; the rest is counted. The manifest has all of it.
+/// How many are named, to a client and in a manifest; the rest is counted.
 const MOST: usize = 100;
 /// Longest text, in characters.
 const LONGEST: usize = 200;
 
-/// The first of them, and how many there are.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub(crate) struct LeftOuts {
-    pub(crate) first: Vec<LeftOut>,
-    pub(crate) total: i64,
+/// The first of many, and how many there are.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct FirstFew<T> {
+    pub(crate) first: Vec<T>,
+    pub(crate) total: usize,
 }
+
+impl<T> Default for FirstFew<T> {
+    fn default() -> Self {
+        Self { first: Vec::new(), total: 0 }
+    }
+}
+
+impl<T> FirstFew<T> {
+    /// One more, which is kept while there is room.
+    pub(crate) fn add(&mut self, one: T) {
+        self.total += 1;
+        if self.first.len() < MOST {
+            self.first.push(one);
+        }
+    }
+}
+
+impl FirstFew<Skipped> {
+    /// For a manifest, by name; `others` says what the rest is, after its number.
+    pub(crate) fn into_skipped(mut self, others: &str) -> Vec<Skipped> {
+        self.first.sort_unstable_by(|one, other| one.name.cmp(&other.name));
+        let more = self.total - self.first.len();
+        if more > 0 {
+            self.first.push(Skipped { name: "…".to_owned(), reason: format!("{more} more {others}") });
+        }
+        self.first
+    }
+}
+
+/// What clients are told piece by piece. The manifest has all of it.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) struct LeftOuts(FirstFew<LeftOut>);
 
 impl LeftOuts {
     /// Of all `sources`, in archive order.
@@ -29,10 +61,12 @@ impl LeftOuts {
     }
 
     pub(crate) fn add(&mut self, source: &str, name: &str, reason: &str) {
-        self.total += 1;
-        if self.first.len() < MOST {
-            self.first.push(LeftOut { source: cut(source), name: cut(name), reason: cut(reason) });
-        }
+        self.0.add(LeftOut { source: cut(source), name: cut(name), reason: cut(reason) });
+    }
+
+    /// The first of them, and how many there are.
+    pub(crate) fn into_parts(self) -> (Vec<LeftOut>, i64) {
+        (self.0.first, self.0.total as i64)
     }
 }
 
@@ -61,10 +95,26 @@ mod tests {
     }
 
     #[test]
+    fn a_manifest_names_some_and_counts_the_rest() {
+        let skipped = |count: usize| {
+            let mut few = FirstFew::default();
+            (0..count)
+                .rev()
+                .for_each(|at| few.add(Skipped { name: format!("{at:03}"), reason: String::new() }));
+            few.into_skipped("files")
+        };
+        assert_eq!(skipped(MOST).len(), MOST);
+        let some = skipped(MOST + 7);
+        assert_eq!((some.len(), &*some[0].name, &*some[MOST].name), (MOST + 1, "007", "…"));
+        assert_eq!(some[MOST].reason, "7 more files");
+    }
+
+    #[test]
     fn a_long_list_is_cut_and_counted() {
         let left_outs = LeftOuts::of(&[record(3), record(MOST)]);
-        assert_eq!((left_outs.first.len(), left_outs.total), (MOST, MOST as i64 + 3));
-        let first = &left_outs.first[0];
+        let (first, total) = left_outs.into_parts();
+        assert_eq!((first.len(), total), (MOST, MOST as i64 + 3));
+        let first = &first[0];
         assert_eq!((first.name.chars().count(), first.reason.chars().count()), (LONGEST + 1, LONGEST + 1));
     }
 }

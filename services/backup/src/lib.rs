@@ -6,6 +6,7 @@
 //! everything about keys, callers and the audit log. Imports point down, in this order.
 
 mod auth;
+mod backoff;
 pub mod config;
 mod error;
 mod export;

@@ -4,6 +4,7 @@
 //! therefore done by a task of its own, which owns the operation from its permit to its last reply ([`run`]).
 
 mod audit_record;
+mod blocking;
 mod kind;
 mod limits;
 mod outlet;
@@ -21,6 +22,7 @@ use tokio_util::task::TaskTracker;
 use crate::error::Result;
 use crate::metrics::KindMetrics;
 pub(crate) use audit_record::{AuditRecord, Metadata, put};
+pub(crate) use blocking::Blocking;
 pub(crate) use kind::Kind;
 pub(crate) use limits::{Limits, Permit};
 pub(crate) use outlet::{Outlet, PROGRESS_INTERVAL, Replies};

@@ -6,6 +6,7 @@
 mod files;
 mod listing;
 mod naming;
+mod said;
 mod service;
 mod source;
 mod sql;
@@ -18,6 +19,7 @@ use futures_util::future::join_all;
 use strongroom_runtime::Shutdown;
 use strongroom_runtime::client::{Bearer, Target};
 
+use crate::backoff::Backoff;
 use crate::config::{SourceConfig, SourceKind};
 use crate::error::{Error, Result};
 use crate::secret_files::{bearer_of_file, url_of};
@@ -30,6 +32,7 @@ pub(crate) use survey::{Survey, Surveyed};
 
 use files::FilesSource;
 use listing::Listing;
+use said::Said;
 use service::ServiceSource;
 use source::Source;
 use sql::SqlSource;
@@ -94,9 +97,10 @@ impl Sources {
     /// Looks again for sources that could not be read at start, until each was read once. A mistake is logged then;
     /// the exports that it concerns fail.
     pub(crate) async fn check_until_all_were_read(&self, shutdown: Shutdown) {
-        let mut wait = FIRST_WAIT;
+        let mut backoff = Backoff::create(FIRST_WAIT, LONGEST_WAIT, shutdown);
+        let mut said = Said::default();
         let mut waiting: Vec<usize> = (0..self.all.len()).filter(|at| self.known_of(*at).is_none()).collect();
-        while !waiting.is_empty() && shutdown.unless_begun(tokio::time::sleep(wait)).await.is_some() {
+        while !waiting.is_empty() && backoff.wait().await {
             let mut still = Vec::new();
             for at in waiting {
                 let source = self.all[at].name();
@@ -111,11 +115,10 @@ impl Sources {
                     Err(_) => still.push(at),
                 }
             }
-            if let Err(error) = self.names().check() {
-                tracing::error!(%error, "the sources do not fit together; exports will fail");
+            if let Some(error) = said.news(self.names().check().err().map(|error| error.to_string())) {
+                tracing::error!(error, "the sources do not fit together; exports will fail");
             }
             waiting = still;
-            wait = (wait * 2).min(LONGEST_WAIT);
         }
     }
 

@@ -7,7 +7,6 @@
 mod entries;
 mod event;
 mod findings;
-mod processor;
 mod progress;
 mod signature;
 mod values;
@@ -27,14 +26,13 @@ use tracing::Instrument as _;
 
 use crate::error::{Error, Result};
 use crate::incoming::{
-    self, Archive, MemoryLimits, Opened, Parts, Slot, Staged, Upload, UploadLimits, Uploads, open,
+    self, Allowance, Archive, MemoryLimits, Opened, Parts, Slot, Staged, Upload, UploadLimits, Uploads, open,
 };
 use crate::metrics::KindMetrics;
 use crate::operation::{AuditRecord, Ended, Kind, Limits, Operations, PROGRESS_INTERVAL, Permit, Replies};
 use crate::vault_client::VaultClient;
 use entries::{Entries, Pass};
 use findings::Findings;
-use processor::Processor;
 use progress::Reporter;
 use values::Questions;
 
@@ -134,6 +132,9 @@ fn ended(findings: Findings) -> Ended<VerifyBackupResponse> {
     Ended { outcome, metadata, replies }
 }
 
+/// What a verification holds until the last of its threads has ended: its turn, and its place among the uploads.
+type Turn = Arc<(Permit, Arc<Slot>)>;
+
 /// One verification.
 struct Verification {
     vault: VaultClient,
@@ -152,45 +153,53 @@ impl Verification {
         self.received.inc_by(size);
         let turn = self.turn(size).instrument(stage("wait for turn")).await?;
         let mut findings = Findings::create(size, sha256);
-        let Opened { archive, signature } =
-            match open(file, &self.vault, self.cost.memory).instrument(stage("open archive")).await? {
-                Ok(opened) => opened,
-                Err(problem) => {
-                    findings.unreadable(problem);
-                    return Ok(findings);
-                }
-            };
+        let allowance = Allowance::create(self.cost.processor, size);
+        let opened = open(file, &self.vault, self.cost.memory, allowance, Arc::clone(&turn));
+        let opened = opened.instrument(stage("open archive")).await?;
+        let Opened { archive, signature, allowance } = match opened {
+            Ok(opened) => opened,
+            Err(problem) => {
+                findings.unreadable(problem);
+                return Ok(findings);
+            }
+        };
         findings.describe(archive.manifest());
         let keys = self.vault.signing_keys().await?;
         findings.signed(signature::judge(&archive, signature, &keys));
-        let (entries, columns) = self.read(archive, size, turn).instrument(stage("read archive")).await?;
+        let (entries, columns) =
+            self.read(archive, allowance, turn).instrument(stage("read archive")).await?;
         findings.read(entries);
         findings.judged(columns);
         Ok(findings)
     }
 
     /// Waits until few enough others are read, and lets the client know that it still does. `received` is the file's size.
-    async fn turn(&self, received: u64) -> Result<Permit> {
+    async fn turn(&self, received: u64) -> Result<Turn> {
         let mut turn = pin!(Arc::clone(&self.turns).acquire_owned());
         loop {
             match tokio::time::timeout(PROGRESS_INTERVAL, &mut turn).await {
-                Ok(turn) => return turn.map_err(|_| Error::ShuttingDown),
+                Ok(Ok(permit)) => return Ok(Arc::new((permit, Arc::clone(&self.slot)))),
+                Ok(Err(_)) => return Err(Error::ShuttingDown),
                 Err(_) => self.reporter.received(received),
             }
         }
     }
 
     /// Every entry and every value. The turn ends with the thread that reads, and not with its client.
-    async fn read(self, mut archive: Archive, size: u64, turn: Permit) -> Result<(Entries, Vec<Column>)> {
-        let Self { vault, cost, slot, reporter, stop, .. } = self;
+    async fn read(
+        self,
+        mut archive: Archive,
+        allowance: Allowance,
+        turn: Turn,
+    ) -> Result<(Entries, Vec<Column>)> {
+        let Self { vault, cost, reporter, stop, .. } = self;
         let columns = archive.manifest().encrypted_columns.clone();
         let questions = Questions::create(&columns)?;
         let (batches, queue) = mpsc::channel(BATCHES);
         let (reader, stopped) = (reporter.clone(), stop.clone());
         let reading = tokio::task::spawn_blocking(move || {
-            let _held = (turn, slot);
-            let processor = Processor::begin(cost.processor, size);
-            let pass = Pass::create(questions, batches, reader, stopped, processor);
+            let _held = turn;
+            let pass = Pass::create(questions, batches, reader, stopped, allowance.begin());
             pass.run(&mut archive, cost.memory)
         });
         let answering = async {

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use crate::laravel::PayloadFault;
+use crate::laravel::fault::PayloadFault;
 
 /// Why a file could not be taken over. No message contains anything that was encrypted.
 #[derive(Debug, thiserror::Error)]

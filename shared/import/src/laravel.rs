@@ -4,6 +4,8 @@
 //! empty; AES-256-CBC fills `mac`, an HMAC-SHA-256 under the same key over the text of `iv` and `value`, in
 //! hexadecimal digits. Nothing names the cipher or the key, so which one it is follows from what is filled.
 
+pub(crate) mod fault;
+
 use aes::Aes256;
 use aes_gcm::Aes256Gcm;
 use aes_gcm::aead::{Aead as _, KeyInit as _};
@@ -17,6 +19,7 @@ use sha2::Sha256;
 use strongroom_crypto::SecretBytes;
 
 use crate::app_key::AppKey;
+pub use fault::PayloadFault;
 
 const GCM_IV_BYTES: usize = 12;
 const CBC_IV_BYTES: usize = 16;
@@ -24,27 +27,6 @@ const TAG_BYTES: usize = 16;
 
 /// How every value begins: `{"iv":"` in base64.
 const START: &str = "eyJpdiI6";
-
-/// Why a value does not open. No message contains any of it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum PayloadFault {
-    /// Something else, such as plain text.
-    #[error("the value is not one that Laravel encrypted")]
-    NotPayload,
-    /// Neither of the two that are read.
-    #[error("the value is under an unknown cipher: AES-256-GCM and AES-256-CBC are read")]
-    UnknownCipher,
-    /// The HMAC of CBC.
-    #[error("the value's MAC does not match: it was changed, or encrypted under another APP_KEY")]
-    Mac,
-    /// The tag of GCM.
-    #[error("the value's GCM tag does not match: it was changed, or encrypted under another APP_KEY")]
-    Tag,
-    /// The MAC is right, and yet the inside is not.
-    #[error("the value is authentic but its padding is broken: it was made wrongly")]
-    Padding,
-}
 
 #[derive(Deserialize)]
 struct Payload {

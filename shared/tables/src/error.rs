@@ -1,6 +1,7 @@
 //! Reading errors by what a caller can do about them, each one sentence that an operator can act on.
 
 use crate::fault::Fault;
+use crate::kind::Kind;
 
 /// A result with this crate's error.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -166,23 +167,6 @@ pub enum Error {
     /// The database URL cannot be used.
     #[error(transparent)]
     Store(#[from] strongroom_store::Error),
-}
-
-/// The kinds that callers tell apart.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    /// The database is away, busy or changing: worth another try.
-    Unavailable,
-    /// A table, column, schema or file that was asked for does not exist.
-    NotFound,
-    /// The database user lacks a right.
-    Permission,
-    /// Somebody must change the database, its server or the configuration first.
-    Precondition,
-    /// The receiver is gone.
-    Cancelled,
-    /// Everything else: a wrong configuration, a defect or a damaged database.
-    Internal,
 }
 
 impl Error {

@@ -9,7 +9,7 @@ use std::fmt;
 
 use sqlx::postgres::PgDatabaseError;
 
-use crate::error::Kind;
+use crate::kind::Kind;
 
 /// Longest text that is taken from a server, in characters.
 const LONGEST: usize = 400;

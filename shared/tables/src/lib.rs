@@ -30,6 +30,7 @@
 mod block;
 mod error;
 mod fault;
+mod kind;
 mod limit;
 mod names;
 mod options;
@@ -39,7 +40,8 @@ mod sqlite;
 mod times;
 
 pub use block::{BLOCK_SIZE, Block};
-pub use error::{Error, Kind, Result};
+pub use error::{Error, Result};
 pub use fault::Fault;
+pub use kind::Kind;
 pub use options::{Since, Skipped, SnapshotInfo, SnapshotOptions, UnreadableTimes};
 pub use snapshot::{Snapshot, list_tables, open_snapshot};

@@ -8,9 +8,12 @@ mod binary;
 mod copy;
 mod introspect;
 mod large;
+mod layout;
+mod naming;
 mod outside;
 mod partitions;
 mod relations;
+mod rights;
 mod session;
 mod types;
 
@@ -28,7 +31,8 @@ use crate::error::{Error, Result};
 use crate::fault::sqlstate;
 use crate::names::{find_column, find_table, quoted};
 use crate::options::{Since, SnapshotInfo, SnapshotOptions};
-use introspect::{Found, Layout};
+use introspect::Found;
+use layout::Layout;
 use relations::Relation;
 use session::{begin, connect, end, expect_raw_text, setting};
 

@@ -3,6 +3,7 @@
 //! A deferred transaction has no snapshot before its first read, so the list of tables is read inside it.
 //! In WAL mode writers go on meanwhile; in any other mode they wait, and the log says so.
 
+mod connection;
 mod foreign;
 mod introspect;
 mod large;
@@ -12,8 +13,8 @@ mod tokens;
 
 use std::path::Path;
 
-use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
-use sqlx::{AssertSqlSafe, ConnectOptions, Connection};
+use sqlx::AssertSqlSafe;
+use sqlx::sqlite::SqliteConnection;
 use strongroom_archive::schema::TableSchema;
 use strongroom_store::DatabaseUrl;
 use tempfile::TempDir;
@@ -24,10 +25,11 @@ use crate::error::{Error, Result};
 use crate::fault::{Fault, sqlite_code};
 use crate::names::{find_column, find_table, quoted};
 use crate::options::{Since, SnapshotInfo, SnapshotOptions};
+use connection::Connection;
 
 /// An open read transaction with what was found in it.
 pub(crate) struct SqliteSnapshot {
-    connection: SqliteConnection,
+    connection: Connection,
     /// The copy that `connection` reads; removed on drop.
     _copy: Option<TempDir>,
     source: String,
@@ -40,7 +42,7 @@ pub(crate) struct SqliteSnapshot {
 impl SqliteSnapshot {
     pub(crate) async fn open(url: &DatabaseUrl, path: &Path, options: &SnapshotOptions) -> Result<Self> {
         let source = &options.source;
-        let mut connection = connect(url, path, source, ROWS).await?;
+        let mut connection = Connection::open(url, path, source, ROWS).await?;
         let mut copy = None;
         if options.temp_copy {
             copy = copy_database(&mut connection, source).await?;
@@ -54,10 +56,10 @@ impl SqliteSnapshot {
             guarded && large::has_binary_columns(&mut connection).await.map_err(opening(source))?;
         if is_binary || copied.is_some() {
             let rows = if is_binary { large::FEW_ROWS } else { ROWS };
-            connection = connect(url, copied.as_deref().unwrap_or(path), source, rows).await?;
+            connection = Connection::open(url, copied.as_deref().unwrap_or(path), source, rows).await?;
         }
         let failed = |what: &'static str| move |error| Error::database(source, what, &error);
-        sqlx::query("BEGIN").execute(&mut connection).await.map_err(failed("beginning the snapshot"))?;
+        sqlx::query("BEGIN").execute(&mut *connection).await.map_err(failed("beginning the snapshot"))?;
         let found =
             introspect::tables(&mut connection, options, true).await.map_err(failed("listing the tables"))?;
         options.check_only(&found.tables)?;
@@ -94,7 +96,7 @@ impl SqliteSnapshot {
              WHERE CAST(t.{column} AS TEXT) GLOB 'srv1.*' GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT 10000"
         );
         let mut counts: Vec<(String, i64)> =
-            sqlx::query_as(AssertSqlSafe(sql)).fetch_all(&mut self.connection).await.map_err(|error| {
+            sqlx::query_as(AssertSqlSafe(sql)).fetch_all(&mut *self.connection).await.map_err(|error| {
                 Error::database(&self.source, format!("counting keys in {}", table.name), &error)
             })?;
         counts.sort();
@@ -114,7 +116,7 @@ pub(crate) async fn list_tables(
     path: &Path,
     options: &SnapshotOptions,
 ) -> Result<Vec<TableSchema>> {
-    let mut connection = connect(url, path, &options.source, ROWS).await?;
+    let mut connection = Connection::open(url, path, &options.source, ROWS).await?;
     let found = introspect::tables(&mut connection, options, false)
         .await
         .map_err(|error| Error::database(&options.source, "listing the tables", &error))?;
@@ -128,28 +130,6 @@ const COPY: &str = "copy.sqlite";
 
 /// Rows that the driver keeps ready: its own figure.
 const ROWS: usize = 50;
-
-/// `rows`: how many the driver keeps ready.
-async fn connect(url: &DatabaseUrl, path: &Path, source: &str, rows: usize) -> Result<SqliteConnection> {
-    let (name, shown) = (source.to_owned(), url.to_string());
-    if !path.exists() {
-        return Err(Error::NotThere { name, url: shown });
-    }
-    let options: SqliteConnectOptions =
-        DatabaseUrl::sqlite_reader(path).row_buffer_size(rows).disable_statement_logging();
-    let mut connection = SqliteConnection::connect_with(&options).await.map_err(|error| {
-        Error::Unreachable { name: name.clone(), url: shown.clone(), fault: Fault::of(&error) }
-    })?;
-    let pages: i64 = sqlx::query_scalar("PRAGMA main.page_count")
-        .fetch_one(&mut connection)
-        .await
-        .map_err(opening(source))?;
-    if pages == 0 {
-        return Err(Error::EmptyFile { name, url: shown });
-    }
-    foreign::create_collations(&mut connection).await.map_err(opening(source))?;
-    Ok(connection)
-}
 
 fn opening(source: &str) -> impl Fn(sqlx::Error) -> Error + '_ {
     |error| Error::database(source, "opening the database", &error)

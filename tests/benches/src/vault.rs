@@ -1,5 +1,5 @@
-//! The vault beside a bare echo, on both databases. Servers and clients share this process and its cores, the
-//! echo's too.
+//! The vault beside a bare echo and another vault, on both databases. Servers and clients share this process and its
+//! cores, the echo's too; the other vault is a process of its own on the same cores.
 
 mod batch;
 mod calls;
@@ -8,6 +8,7 @@ mod echo;
 mod fill;
 mod load;
 mod pages;
+mod peer;
 mod reencryption;
 mod server;
 

@@ -160,6 +160,7 @@ impl Export {
         for source in &self.plan.unread {
             left_out.add(source, "", UNREAD);
         }
+        let (left_out, left_out_total) = left_out.into_parts();
         let trailer = Trailer {
             archive_id: self.archive_id.clone(),
             size_bytes: summary.file.bytes,
@@ -168,8 +169,8 @@ impl Export {
             tables: summary.tables,
             rows: summary.rows,
             files: summary.files,
-            left_out: left_out.first,
-            left_out_total: left_out.total,
+            left_out,
+            left_out_total,
         };
         ExportBackupResponse { message: Some(Message::Trailer(trailer)) }
     }

@@ -5,14 +5,17 @@ use std::fs::File;
 use std::io::{ErrorKind, Read as _, Write};
 
 use strongroom_archive::ArchiveWriter;
+use strongroom_archive::manifest::Skipped;
 
-use super::gone::Gone;
 use super::progress::Reporter;
 use crate::error::{Error, Result};
+use crate::left_out::FirstFew;
 use crate::sources::{FileSet, ListedFile};
 
 /// How much is read at once.
 const BLOCK: usize = 128 << 10;
+/// Why a file is not in the archive.
+pub(super) const GONE: &str = "removed after the directory was listed";
 
 /// Writes all files of `set`, each with the size it was listed with. Returns those that are gone by now: a file that
 /// is removed in time is not in a backup either.
@@ -24,15 +27,15 @@ pub(super) fn write_set<W: Write>(
     archive: &mut ArchiveWriter<W>,
     set: &FileSet,
     reporter: &mut Reporter<'_>,
-) -> Result<Gone> {
-    let mut gone = Gone::default();
+) -> Result<FirstFew<Skipped>> {
+    let mut gone = FirstFew::default();
     let mut block = vec![0; BLOCK];
     reporter.begin_set(set.name())?;
     for file in set.files() {
         reporter.begin_file(set.name(), &file.path)?;
         let Some(mut open) = set.open(file)? else {
             tracing::warn!(source = set.name(), file = file.path, "a file was removed after the listing");
-            gone.add(&file.path);
+            gone.add(Skipped { name: file.path.clone(), reason: GONE.to_owned() });
             continue;
         };
         archive.start_file(set.name(), &file.path)?;

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use strongroom_api::backup::v1::ExportBackupResponse;
 use strongroom_api::backup::v1::export_backup_response::Progress;
+use strongroom_archive::manifest::Skipped;
 use strongroom_archive::schema::TableSchema;
 use strongroom_archive::{ArchiveWriter, Compression, Limits, ManifestHead};
 use strongroom_runtime::telemetry::stage;
@@ -20,11 +21,10 @@ use tokio_util::sync::CancellationToken;
 use super::chunk::{ChunkWriter, FileSummary};
 use super::envelope::Envelope;
 use super::exit::Exit;
-use super::files;
-use super::gone::Gone;
+use super::files::{self, GONE};
 use super::progress::Reporter;
 use crate::error::{Error, Result};
-use crate::left_out::LeftOuts;
+use crate::left_out::{FirstFew, LeftOuts};
 use crate::metrics::ExportMetrics;
 use crate::operation::Outlet;
 use crate::seal::Seal;
@@ -161,7 +161,7 @@ fn write_steps(
     let envelope = Envelope::create(chunks, shape.seal.as_deref())?;
     let mut archive = ArchiveWriter::create(envelope, Limits::V1, shape.compression);
     let mut reporter = Reporter::create(exit, shape.tables, shape.files);
-    let mut gone: Vec<(String, Gone)> = Vec::new();
+    let mut gone: Vec<(String, FirstFew<Skipped>)> = Vec::new();
     while let Some(step) = next(&mut steps, read) {
         match step {
             Step::Table { schema, mut blocks } => {
@@ -194,10 +194,10 @@ fn write_steps(
 }
 
 /// The manifest is written last, so that it can say what happened to the files.
-fn record_gone(gone: Vec<(String, Gone)>, head: &mut ManifestHead) {
+fn record_gone(gone: Vec<(String, FirstFew<Skipped>)>, head: &mut ManifestHead) {
     for (set, removed) in gone {
         if let Some(record) = head.sources.iter_mut().find(|record| record.name == set) {
-            removed.record(record);
+            record.skipped.extend(removed.into_skipped(&format!("files, {GONE}")));
         }
     }
 }

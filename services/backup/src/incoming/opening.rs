@@ -10,6 +10,7 @@ use strongroom_archive::seal::{Header, VaultStanza};
 use strongroom_archive::{ArchiveReader, Error as ArchiveError, ManifestSignature};
 
 use super::memory::MemoryLimits;
+use super::processor::Allowance;
 use super::shown::shown;
 use super::staging::StagedFile;
 use crate::error::{Error, Result};
@@ -23,19 +24,24 @@ pub(crate) struct Opened {
     pub(crate) archive: Archive,
     /// As it stands in the archive; in the inner error what is wrong with its form.
     pub(crate) signature: Result<Option<ManifestSignature>, String>,
+    /// What is left for reading it.
+    pub(crate) allowance: Allowance,
 }
 
-/// Opens the seal and the ZIP, and reads the manifest. In the inner error what is wrong with the file.
+/// Opens the seal and the ZIP, and reads the manifest. In the inner error what is wrong with the file. `held` is kept
+/// by the threads that do it to their end, also when the returned future is dropped before.
 ///
 /// # Errors
-/// Those of [`MemoryLimits::check`], the vault's, and [`Error::Staging`].
+/// Those of [`MemoryLimits::check`], the vault's, [`Error::VerifyProcessor`], and [`Error::Staging`].
 pub(crate) async fn open(
     staged: StagedFile,
     vault: &VaultClient,
     limits: MemoryLimits,
+    allowance: Allowance,
+    held: impl Clone + Send + 'static,
 ) -> Result<Result<Opened, String>> {
     let StagedFile { file, own_key } = staged;
-    let (file, header) = tokio::task::spawn_blocking(move || read_header(file)).await??;
+    let (file, header) = blocking(held.clone(), move || read_header(file)).await?;
     let header = match header {
         Ok(header) => header,
         Err(problem) => return Ok(Err(problem)),
@@ -45,9 +51,20 @@ pub(crate) async fn open(
         None => unlock(&header, vault).await?,
     };
     match unlocked {
-        Ok(unlocked) => tokio::task::spawn_blocking(move || open_archive(file, &unlocked, limits)).await?,
+        Ok(unlocked) => blocking(held, move || open_archive(file, &unlocked, limits, allowance)).await,
         Err(problem) => Ok(Err(problem)),
     }
+}
+
+async fn blocking<T: Send + 'static>(
+    held: impl Send + 'static,
+    work: impl FnOnce() -> Result<T> + Send + 'static,
+) -> Result<T> {
+    let done = tokio::task::spawn_blocking(move || {
+        let _held = held;
+        work()
+    });
+    done.await?
 }
 
 fn read_header(mut file: File) -> Result<(File, Result<Header, String>)> {
@@ -75,19 +92,26 @@ async fn unlock(header: &Header, vault: &VaultClient) -> Result<Result<Unlocked,
     }
 }
 
-fn open_archive(file: File, unlocked: &Unlocked, limits: MemoryLimits) -> Result<Result<Opened, String>> {
+fn open_archive(
+    file: File,
+    unlocked: &Unlocked,
+    limits: MemoryLimits,
+    allowance: Allowance,
+) -> Result<Result<Opened, String>> {
+    let processor = allowance.begin();
     let content = match problem_of(SealedFile::open(file, unlocked).map_err(ArchiveError::from))? {
         Ok(content) => content,
         Err(problem) => return Ok(Err(problem)),
     };
     let opened = ArchiveReader::open(content, limits.limits());
     limits.check(&opened, None)?;
+    processor.check()?;
     let mut archive = match problem_of(opened)? {
         Ok(archive) => archive,
         Err(problem) => return Ok(Err(problem)),
     };
     let signature = problem_of(archive.signature())?;
-    Ok(Ok(Opened { archive, signature }))
+    Ok(Ok(Opened { archive, signature, allowance: processor.end() }))
 }
 
 /// Tells what is wrong with the archive from what is wrong with our own disk or reader.
@@ -97,5 +121,78 @@ pub(crate) fn problem_of<T>(result: strongroom_archive::Result<T>) -> Result<Res
         Err(ArchiveError::Read(error)) => Err(Error::Staging(error)),
         Err(error @ ArchiveError::Sink(_)) => Err(error.into()),
         Err(error) => Ok(Err(shown(&error.to_string()))),
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use std::sync::{Arc, mpsc};
+    use std::time::Duration;
+
+    use strongroom_archive::{ArchiveWriter, Compression, Limits, ManifestHead};
+
+    use super::super::staging::Staging;
+    use super::*;
+
+    const MEMORY: MemoryLimits = MemoryLimits { row: 1 << 20, manifest: 1 << 20 };
+
+    async fn staged() -> StagedFile {
+        let head = ManifestHead {
+            app_name: "App".repeat(100_000),
+            app_url: String::new(),
+            created_at: jiff::Timestamp::UNIX_EPOCH,
+            options: [].into_iter().collect(),
+            archive_id: "1".to_owned(),
+            producer: "test".to_owned(),
+            root_key_id: None,
+            kids: Vec::new(),
+            encrypted_columns: Vec::new(),
+            audit_head: None,
+            sources: Vec::new(),
+            partial: None,
+        };
+        let writer = ArchiveWriter::create(Vec::new(), Limits::V1, Compression::default());
+        let file = writer.finish(head).unwrap().1;
+        let staging = Staging::create(std::env::temp_dir()).write(file.into()).await.unwrap();
+        staging.finish().await.unwrap().file
+    }
+
+    /// A vault that is never asked: the file came plain.
+    fn vault() -> VaultClient {
+        use strongroom_runtime::client::{Bearer, Target};
+        let target = Target { url: "http://127.0.0.1:1".to_owned(), ..Target::default() };
+        VaultClient::create(&target, &Bearer::new("srt_none").unwrap()).unwrap()
+    }
+
+    #[tokio::test]
+    async fn opening_uses_the_allowance_of_reading() {
+        let allowance = Allowance::create(Duration::from_secs(10), 0);
+        let opened = open(staged().await, &vault(), MEMORY, allowance, ()).await.unwrap().unwrap();
+        assert_ne!(opened.allowance, allowance);
+        let nothing = Allowance::create(Duration::ZERO, 0);
+        let error = open(staged().await, &vault(), MEMORY, nothing, ()).await.map(drop).unwrap_err();
+        assert!(matches!(error, Error::VerifyProcessor(0)), "{error}");
+    }
+
+    #[test]
+    fn a_thread_that_opens_keeps_what_it_holds_when_its_client_has_left() {
+        let mut builder = tokio::runtime::Builder::new_current_thread();
+        let runtime = builder.max_blocking_threads(1).enable_all().build().unwrap();
+        let held = Arc::new(());
+        let (release, released) = mpsc::channel::<()>();
+        runtime.block_on(async {
+            let staged = staged().await;
+            // The only thread is busy, so that the opening waits for it.
+            drop(tokio::task::spawn_blocking(move || released.recv()));
+            let allowance = Allowance::create(Duration::from_secs(10), 0);
+            let vault = vault();
+            let opening = open(staged, &vault, MEMORY, allowance, Arc::clone(&held));
+            assert!(tokio::time::timeout(Duration::from_millis(50), opening).await.is_err());
+            assert_eq!(Arc::strong_count(&held), 2, "the thread has not begun yet");
+        });
+        release.send(()).unwrap();
+        drop(runtime);
+        assert_eq!(Arc::strong_count(&held), 1);
     }
 }

@@ -11,6 +11,7 @@ use strongroom_runtime::{Clock, Shutdown};
 use tokio::sync::OnceCell;
 
 use super::kind::Kind;
+use crate::backoff::Backoff;
 use crate::error::Result;
 use crate::vault_client::VaultClient;
 
@@ -58,13 +59,12 @@ impl Unfinished {
 
     /// Does it as soon as the vault answers, then by age every hour until `shutdown`.
     pub(crate) async fn keep_closing(&self, shutdown: Shutdown) {
-        let mut wait = FIRST_WAIT;
+        let mut backoff = Backoff::create(FIRST_WAIT, LONGEST_WAIT, shutdown.clone());
         while let Err(error) = self.close_own().await {
             tracing::warn!(%error, "operations of an earlier process cannot be closed yet");
-            if shutdown.unless_begun(tokio::time::sleep(wait)).await.is_none() {
+            if !backoff.wait().await {
                 return;
             }
-            wait = (wait * 2).min(LONGEST_WAIT);
         }
         while shutdown.unless_begun(tokio::time::sleep(PERIOD)).await.is_some() {
             if let Err(error) = self.close("").await {

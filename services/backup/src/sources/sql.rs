@@ -129,7 +129,7 @@ impl SqlSource {
         listing
     }
 
-    /// Tables and encrypted columns that the configuration names must exist, or they were mistyped.
+    /// Tables, time columns and encrypted columns that the configuration names must exist, or they were mistyped.
     fn check_named(&self, tables: &[TableSchema]) -> Result<()> {
         let name = &self.config.name;
         for group in &self.config.optional {
@@ -137,6 +137,13 @@ impl SqlSource {
                 let group = &group.name;
                 return Err(Error::Config(format!(
                     "source {name} has no table {table:?}, which its optional group {group:?} names"
+                )));
+            }
+            if let Some(column) = missing_time_column(group, tables) {
+                let group = &group.name;
+                return Err(Error::Config(format!(
+                    "source {name} has no column {column:?}, which its optional group {group:?} names as time_column; \
+                     tables without it belong in a group of their own"
                 )));
             }
         }
@@ -219,6 +226,14 @@ fn missing_column(encrypted: &config::EncryptedColumn, table: &TableSchema) -> R
 fn missing<'a>(group: &'a OptionalGroup, tables: &[TableSchema]) -> Option<&'a str> {
     let exists = |name: &String| tables.iter().any(|table| table.name == *name);
     group.tables.iter().find(|name| !exists(name)).map(String::as_str)
+}
+
+/// The time column of the group as `table.column`, of the first table that lacks it.
+fn missing_time_column(group: &OptionalGroup, tables: &[TableSchema]) -> Option<String> {
+    let column = group.time_column.as_ref()?;
+    let has = |table: &&TableSchema| table.columns.iter().any(|other| other.name == *column);
+    let mut named = tables.iter().filter(|table| group.tables.contains(&table.name));
+    named.find(|table| !has(table)).map(|table| format!("{}.{column}", table.name))
 }
 
 /// The group's tables, each with its limit, when the request and the group both name one.

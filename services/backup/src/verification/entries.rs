@@ -7,16 +7,14 @@ use serde_json::value::RawValue;
 use strongroom_api::backup::v1::verify_backup_response::{Entry, Message, Progress};
 use strongroom_archive::schema::TableSchema;
 use strongroom_archive::{EntryKind, Error as ArchiveError, Watch, verify_entry};
-use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::processor::Processor;
 use super::progress::Reporter;
 use super::values::{Batch, Questions};
 use crate::error::{Error, Result};
-use crate::incoming::{Archive, MemoryLimits, problem_of};
-use crate::operation::PROGRESS_INTERVAL;
+use crate::incoming::{Archive, MemoryLimits, Processor, problem_of};
+use crate::operation::{Blocking, PROGRESS_INTERVAL};
 
 /// What the entries are.
 #[derive(Default)]
@@ -40,9 +38,8 @@ pub(super) struct Pass {
     questions: Questions,
     batches: mpsc::Sender<Batch>,
     reporter: Reporter,
-    stop: CancellationToken,
+    blocking: Blocking,
     processor: Processor,
-    runtime: Handle,
     progress: Progress,
     /// Bytes of the entries before this one.
     before: u64,
@@ -62,9 +59,8 @@ impl Pass {
             questions,
             batches,
             reporter,
-            stop,
+            blocking: Blocking::create(stop),
             processor,
-            runtime: Handle::current(),
             progress: Progress::default(),
             before: 0,
             told: Instant::now(),
@@ -84,8 +80,8 @@ impl Pass {
             self.before += archive.entries()[index].bytes;
             self.step(0)?;
         }
-        let Self { questions, batches, stop, runtime, .. } = self;
-        hand_on(&runtime, &stop, &batches, questions.finish())?;
+        let Self { questions, batches, blocking, .. } = self;
+        hand_on(&blocking, &batches, questions.finish())?;
         Ok(entries)
     }
 
@@ -115,13 +111,11 @@ impl Pass {
         let encrypted = &archive.manifest().encrypted_columns;
         let has_sealed = encrypted.iter().any(|column| record.table.as_deref() == Some(&*column.table));
         entries.count(&entry, record.kind, has_sealed);
-        self.wait(self.reporter.send(Message::Entry(entry)))
+        self.blocking.wait(self.reporter.send(Message::Entry(entry)))
     }
 
     fn check(&self) -> Result<()> {
-        if self.stop.is_cancelled() {
-            return Err(Error::ShuttingDown);
-        }
+        self.blocking.check()?;
         self.processor.check()
     }
 
@@ -134,11 +128,6 @@ impl Pass {
             self.reporter.progress(self.progress.clone());
         }
         Ok(())
-    }
-
-    fn wait(&self, sending: impl Future<Output = Result<()>>) -> Result<()> {
-        let sent = self.stop.run_until_cancelled(sending);
-        self.runtime.block_on(sent).unwrap_or(Err(Error::ShuttingDown))
     }
 }
 
@@ -167,8 +156,8 @@ impl Watch for Pass {
         if self.questions.has_sealed() {
             self.check().map_err(to_archive)?;
         }
-        let Self { questions, batches, stop, runtime, .. } = self;
-        questions.add(schema, values, |batch| hand_on(runtime, stop, batches, batch)).map_err(to_archive)
+        let Self { questions, batches, blocking, .. } = self;
+        questions.add(schema, values, |batch| hand_on(blocking, batches, batch)).map_err(to_archive)
     }
 
     fn progress(&mut self, bytes: u64) -> strongroom_archive::Result<()> {
@@ -177,17 +166,8 @@ impl Watch for Pass {
 }
 
 /// Blocks until there is room. Whoever asks the vault has left with an error of its own, which is the one that counts.
-fn hand_on(
-    runtime: &Handle,
-    stop: &CancellationToken,
-    batches: &mpsc::Sender<Batch>,
-    batch: Batch,
-) -> Result<()> {
-    let sent = stop.run_until_cancelled(batches.send(batch));
-    match runtime.block_on(sent) {
-        Some(Ok(())) => Ok(()),
-        Some(Err(_)) | None => Err(Error::ShuttingDown),
-    }
+fn hand_on(blocking: &Blocking, batches: &mpsc::Sender<Batch>, batch: Batch) -> Result<()> {
+    blocking.wait(async { batches.send(batch).await.map_err(|_| Error::ShuttingDown) })
 }
 
 /// The reader of the archive hands it back as it is.

@@ -51,7 +51,7 @@ impl Findings {
         self.verdict.app_name = shown(&manifest.app_name);
         self.verdict.create_time = Some(timestamp(manifest.created_at.as_microsecond()));
         let left_outs = LeftOuts::of(&manifest.sources);
-        (self.verdict.left_out, self.verdict.left_out_total) = (left_outs.first, left_outs.total);
+        (self.verdict.left_out, self.verdict.left_out_total) = left_outs.into_parts();
         self.is_undeclared = manifest.encrypted_columns.is_empty() && !manifest.kids.is_empty();
     }
 

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use strongroom_testkit::TestDb;
 use tonic::Code;
 
-use crate::support::{FakeVault, Service, database, failure, plain, receive};
+use crate::support::{FakeVault, Received, Service, database, failure, plain, receive};
 
 /// Some 60 MB that do not compress well.
 const ROWS: &str = "CREATE TABLE noise AS SELECT i AS id, md5(i::text) || md5((i + 1)::text) AS a, \
@@ -85,4 +85,64 @@ async fn a_slow_client_holds_the_snapshot_until_the_absolute_limit() {
     assert!(status.message().contains("use a stored backup"), "{}", status.message());
     released(&db).await;
     assert_eq!(service.end_event().await.metadata["reason"], "\"EXPORT_TOO_LONG\"");
+}
+
+/// A database in which a role of this process may read `orders`, but not `private`; and `old` is there, too.
+struct FewRights {
+    db: TestDb,
+    role: String,
+}
+
+impl FewRights {
+    fn create() -> Option<Self> {
+        let db = TestDb::postgres()?;
+        let role = format!("strongroom_few_rights_{}", std::process::id());
+        db.run(&format!(
+            "CREATE TABLE orders (id integer); CREATE TABLE private (id integer); CREATE TABLE old (id integer);
+             INSERT INTO orders VALUES (1); CREATE ROLE {role} LOGIN PASSWORD 'only-a-test';
+             GRANT SELECT ON orders TO {role}"
+        ));
+        Some(Self { db, role })
+    }
+
+    /// A service that reads it as the role, and leaves out `excluded`.
+    async fn serve(&self, excluded: &str) -> Service {
+        let (_, place) = self.db.url_text().rsplit_once('@').unwrap();
+        let url = format!("postgres://{}:only-a-test@{place}", self.role);
+        let source =
+            format!("[[sources]]\nname = 'shop'\nkind = 'postgres'\nurl = '{url}'\nexclude = [{excluded}]");
+        Service::start(database::folder().await, FakeVault::start().await, "", &source).await
+    }
+}
+
+impl Drop for FewRights {
+    fn drop(&mut self) {
+        let role = &self.role;
+        self.db.run(&format!("DROP OWNED BY {role}; DROP ROLE {role}"));
+    }
+}
+
+async fn orders(service: &Service) -> Received {
+    let stream = service.client().export_backup(plain()).await.unwrap().into_inner();
+    receive(stream).await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_excluded_table_may_be_dropped_while_the_service_runs() {
+    let Some(few) = FewRights::create() else { return };
+    let service = few.serve("'private', 'old'").await;
+    let before = orders(&service).await.trailer;
+    few.db.run("DROP TABLE old");
+    let after = orders(&service).await.trailer;
+    // Those of the vault and of the sample, and `orders`.
+    assert_eq!((after.tables, after.rows), (before.tables, before.rows));
+    service.stop().await.unwrap();
+
+    let refused = few.serve("'private', 'old'").await.refusal().await;
+    assert!(refused.contains("source shop has no table \"old\", which is to be excluded"), "{refused}");
+    orders(&few.serve("'private'").await).await;
+    // It is left out, or the whole database could not be read.
+    let service = few.serve("").await;
+    let status = failure(service.client().export_backup(plain()).await.unwrap().into_inner()).await;
+    assert!(status.message().contains("private"), "{status:?}");
 }

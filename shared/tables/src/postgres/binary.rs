@@ -12,7 +12,7 @@ mod times;
 use strongroom_archive::json;
 use strongroom_archive::schema::TableSchema;
 
-use super::introspect::Layout;
+use super::layout::Layout;
 use super::types::{
     BOOL, BPCHAR, BYTEA, DATE, FLOAT4, FLOAT8, INT2, INT4, INT8, JSON, JSONB, NAME, NUMERIC, OID, Oid, TEXT,
     TIMESTAMP, TIMESTAMPTZ, UUID, VARCHAR,

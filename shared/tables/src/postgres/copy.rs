@@ -6,8 +6,8 @@ use strongroom_archive::schema::TableSchema;
 use tokio::sync::mpsc;
 
 use super::binary::{Converter, Refusal};
-use super::introspect::Layout;
 use super::large;
+use super::layout::Layout;
 use super::types::{BPCHAR, DATE, Oid, TEXT, TIMESTAMP, TIMESTAMPTZ, VARCHAR};
 use crate::block::{Block, BlockBuilder, send_full};
 use crate::error::{Error, Result};

@@ -8,23 +8,13 @@ use sqlx::postgres::PgConnection;
 use strongroom_archive::schema::{Column, Engine, ForeignKey, TableSchema};
 
 use super::binary::is_printed_by_server;
-use super::relations::{Relation, archive_name};
+use super::layout::Layout;
+use super::naming::archive_name;
+use super::relations::Relation;
 use super::types::{Oid, Types};
 use crate::error::{Error, Result};
 use crate::names::quoted;
 use crate::options::SnapshotOptions;
-
-/// What reading needs beside the schema entry.
-pub(super) struct Layout {
-    /// See [`Relation::from`].
-    pub(super) from: String,
-    /// See [`super::large`].
-    pub(super) guard: Option<String>,
-    /// Each column's type, with domains resolved.
-    pub(super) base_types: Vec<Oid>,
-    /// Each column as SELECT names it: as it is, or printed by the server.
-    pub(super) expressions: Vec<String>,
-}
 
 pub(super) struct Found {
     pub(super) tables: Vec<TableSchema>,

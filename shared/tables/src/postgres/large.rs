@@ -12,7 +12,7 @@
 use sqlx::postgres::{PgConnection, PgDatabaseError};
 use strongroom_archive::schema::TableSchema;
 
-use super::introspect::Layout;
+use super::layout::Layout;
 use super::relations::Relation;
 use super::types::{
     BOOL, BPCHAR, BYTEA, DATE, FLOAT4, FLOAT8, INT2, INT4, INT8, NAME, NUMERIC, OID, Oid, TEXT, TIMESTAMP,

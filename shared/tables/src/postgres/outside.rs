@@ -2,7 +2,7 @@
 
 use sqlx::postgres::PgConnection;
 
-use super::relations::{archive_name, qualified};
+use super::naming::{archive_name, qualified};
 use crate::options::{Skipped, SnapshotOptions};
 
 #[derive(sqlx_macros::FromRow)]

@@ -9,7 +9,8 @@ use std::collections::{HashMap, HashSet};
 use sqlx::AssertSqlSafe;
 use sqlx::postgres::PgConnection;
 
-use super::relations::{RIGHTS, Rights, archive_name, qualified};
+use super::naming::{archive_name, qualified};
+use super::rights::{RIGHTS, Rights};
 use super::types::Oid;
 use crate::error::Result;
 use crate::options::{Skipped, SnapshotOptions};

@@ -4,10 +4,11 @@ use std::collections::HashSet;
 
 use sqlx::postgres::PgConnection;
 
+use super::naming::{archive_name, qualified};
 use super::partitions::{self, Partition};
+use super::rights::{RIGHTS, Rights};
 use super::types::Oid;
 use crate::error::{Error, Result};
-use crate::names::quoted;
 use crate::options::{Skipped, SnapshotOptions};
 
 /// Something that holds rows, before its columns are known.
@@ -93,20 +94,6 @@ struct RelationRow {
     standby: bool,
 }
 
-/// What this user may do with a table.
-#[derive(Clone, sqlx_macros::FromRow)]
-pub(super) struct Rights {
-    may_use: Option<bool>,
-    may_select: Option<bool>,
-    hidden_rows: bool,
-    role: String,
-}
-
-/// Columns of [`Rights`] for the `pg_class` row `c` and its `pg_namespace` row `n`.
-pub(super) const RIGHTS: &str = "has_schema_privilege(n.oid, 'USAGE') AS may_use,
-    has_table_privilege(c.oid, 'SELECT') AS may_select, row_security_active(c.oid) AS hidden_rows,
-    current_user::text AS role";
-
 /// Lists the selected tables in order of archive name and checks that they may be read.
 pub(super) async fn list(connection: &mut PgConnection, options: &SnapshotOptions) -> Result<Relations> {
     let failed = |error| Error::database(&options.source, "listing the tables", &error);
@@ -174,14 +161,6 @@ async fn check_schemas(connection: &mut PgConnection, options: &SnapshotOptions)
     }
 }
 
-pub(super) fn archive_name(namespace: &str, table: &str) -> String {
-    if namespace == "public" { table.to_owned() } else { format!("{namespace}.{table}") }
-}
-
-pub(super) fn qualified(namespace: &str, table: &str) -> String {
-    format!("{}.{}", quoted(namespace), quoted(table))
-}
-
 fn skip_reason(row: &RelationRow) -> Option<String> {
     if let Some(extension) = &row.extension {
         return Some(format!("belongs to the extension {extension}"));
@@ -194,21 +173,4 @@ fn skip_reason(row: &RelationRow) -> Option<String> {
         _ => return None,
     };
     Some(reason.to_owned())
-}
-
-impl Rights {
-    /// Asked here and not left to LOCK, because the server's own message does not say which schema is meant.
-    pub(super) fn check(&self, namespace: &str, table: &str, source: &str) -> Result<()> {
-        let (schema, role) = (quoted(namespace), quoted(&self.role));
-        let advice = if self.may_use == Some(false) {
-            format!("GRANT USAGE ON SCHEMA {schema} TO {role}")
-        } else if self.may_select == Some(false) {
-            format!("GRANT SELECT ON {} TO {role}", qualified(namespace, table))
-        } else if self.hidden_rows {
-            format!("row security would hide rows from it: ALTER ROLE {role} BYPASSRLS, or exclude the table")
-        } else {
-            return Ok(());
-        };
-        Err(Error::Denied { name: source.to_owned(), table: archive_name(namespace, table), advice })
-    }
 }

@@ -10,6 +10,7 @@ mod partitions;
 mod postgres;
 mod server;
 mod sqlite;
+mod stopping;
 
 use strongroom_store::DatabaseUrl;
 use strongroom_tables::{Block, Result, Since, SnapshotInfo, SnapshotOptions, open_snapshot};

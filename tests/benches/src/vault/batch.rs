@@ -27,7 +27,7 @@ pub(super) async fn measure(vaults: &[BenchVault], plan: Plan) {
             let channels = (0..callers).map(|_| vault.channel()).collect();
             samples.push(load::run(channels, plan.cell, batch_encrypt).await);
         }
-        let sample = load::middle(&samples);
+        let sample = load::middle(samples);
         println!(
             "BatchEncrypt of {ITEMS}, {callers} callers over gRPC:     {:>9.0} items/s",
             sample.rate * 1e3

@@ -1,4 +1,5 @@
-//! Encrypt, Decrypt and Reveal against the echo, with the audit log as durable as it always is.
+//! Encrypt, Decrypt and Reveal against the echo, with the audit log as durable as it always is, and against the KV read
+//! of another vault where that is installed.
 
 use std::time::Duration;
 
@@ -9,10 +10,13 @@ use strongroom_runtime::client::AuthorizedChannel;
 use tonic::transport::Channel;
 
 use super::load::{self, Sample};
+use super::peer::{self, Peer};
 use super::server::{AAD, BenchVault, KEY, encrypt_request};
 use super::{Plan, echo};
 
-const CONCURRENCY: [usize; 3] = [1, 16, 64];
+const CONCURRENCY: [usize; 4] = [1, 16, 64, 256];
+/// Callers of a call that is measured alone.
+const ALONE: usize = 64;
 /// Callers that share a connection: one connection is one task on each side.
 const CALLERS_A_CONNECTION: usize = 16;
 
@@ -26,55 +30,90 @@ struct State {
 
 const CALLS: [&str; 3] = ["Encrypt", "Decrypt", "Reveal"];
 
+/// What was measured side by side.
+struct Round {
+    echo: Sample,
+    peer: Option<Sample>,
+    /// Of each vault in turn, in the order of [`CALLS`].
+    ours: Vec<Sample>,
+}
+
 /// `commits` are the milliseconds of a single-row commit on each vault's database.
 pub(super) async fn measure(vaults: &[BenchVault], commits: &[f64], plan: Plan) {
     let url = echo::serve().await;
-    println!("{:<22} {:>4} {:>10} {:>9} {:>9} {:>8}", "call", "at", "calls/s", "p50 ms", "p99 ms", "of echo");
+    let peer = Peer::start().await;
+    if peer.is_none() {
+        println!("RustyVault is skipped: no rvault is on the PATH (cargo install rusty_vault)\n");
+    }
+    println!(
+        "{:<22} {:>4} {:>10} {:>9} {:>9} {:>8} {:>8}",
+        "call", "at", "calls/s", "p50 ms", "p99 ms", "of echo", "of peer"
+    );
     for concurrency in CONCURRENCY {
-        let mut echoes = Vec::new();
-        let mut samples = vec![Vec::new(); vaults.len() * CALLS.len()];
+        let mut rounds = Vec::new();
         for _ in 0..plan.rounds {
-            echoes.push(
-                load::run(echo_channels(&url, concurrency), plan.cell, |channel| {
-                    echo::call(channel, encrypt_request())
-                })
-                .await,
-            );
-            for (at, cell) in samples.iter_mut().enumerate() {
-                let (vault, call) = (&vaults[at / CALLS.len()], at % CALLS.len());
-                cell.push(one_cell(states(vault, concurrency), call, plan.cell).await);
-            }
+            rounds.push(round(vaults, &url, peer.as_ref(), concurrency, plan.cell).await);
         }
-        let echo = load::middle(&echoes);
-        row("bare echo", concurrency, echo, echo);
-        for (at, cell) in samples.iter().enumerate() {
-            let (vault, call) = (at / CALLS.len(), CALLS[at % CALLS.len()]);
-            let sample = load::middle(cell);
-            row(&format!("{call} {}", vaults[vault].name), concurrency, sample, echo);
-            if concurrency == 1 && call != "Encrypt" {
-                println!(
-                    "{:<22} {:>4} {:>31.3} ms more than a commit (budget 0.3)",
-                    "",
-                    "",
-                    sample.p50 - commits[vault]
-                );
-            }
-        }
+        print(vaults, commits, concurrency, &rounds);
     }
     println!();
 }
 
-/// One call at the highest concurrency.
+async fn round(
+    vaults: &[BenchVault],
+    url: &str,
+    peer: Option<&Peer>,
+    callers: usize,
+    time: Duration,
+) -> Round {
+    let echo =
+        load::run(echo_channels(url, callers), time, |channel| echo::call(channel, encrypt_request())).await;
+    let peer = match peer {
+        Some(peer) => Some(load::run(peer.readers(callers).await, time, peer::read).await),
+        None => None,
+    };
+    let mut ours = Vec::new();
+    for vault in vaults {
+        for call in 0..CALLS.len() {
+            ours.push(one_cell(states(vault, callers), call, time).await);
+        }
+    }
+    Round { echo, peer, ours }
+}
+
+/// The medians of all rounds.
+fn print(vaults: &[BenchVault], commits: &[f64], callers: usize, rounds: &[Round]) {
+    let echo = load::middle(rounds.iter().map(|round| round.echo));
+    let peers: Option<Vec<Sample>> = rounds.iter().map(|round| round.peer).collect();
+    let peer = peers.map(load::middle);
+    row("bare echo", callers, echo, echo, None);
+    if let Some(peer) = peer {
+        row("RustyVault KV read", callers, peer, echo, None);
+    }
+    for at in 0..vaults.len() * CALLS.len() {
+        let (vault, call) = (at / CALLS.len(), CALLS[at % CALLS.len()]);
+        let sample = load::middle(rounds.iter().map(|round| round.ours[at]));
+        let opens = call != "Encrypt";
+        row(&format!("{call} {}", vaults[vault].name), callers, sample, echo, peer.filter(|_| opens));
+        if callers == 1 && opens {
+            let more = sample.p50 - commits[vault];
+            println!("{:<22} {:>4} {more:>31.3} ms more than a commit (budget 0.3)", "", "");
+        }
+    }
+}
+
+/// One call alone, by [`ALONE`] callers.
 pub(super) async fn measure_one(vault: &BenchVault, call: &str, time: Duration) {
     let call = CALLS.iter().position(|one| *one == call).unwrap();
-    let concurrency = CONCURRENCY[CONCURRENCY.len() - 1];
-    let sample = one_cell(states(vault, concurrency), call, time).await;
+    let sample = one_cell(states(vault, ALONE), call, time).await;
     println!("{} on {}: {:.0} calls/s, p50 {:.3} ms", CALLS[call], vault.name, sample.rate, sample.p50);
 }
 
-fn row(name: &str, concurrency: usize, sample: Sample, echo: Sample) {
+fn row(name: &str, callers: usize, sample: Sample, echo: Sample, peer: Option<Sample>) {
     let Sample { rate, p50, p99 } = sample;
-    println!("{name:<22} {concurrency:>4} {rate:>10.0} {p50:>9.3} {p99:>9.3} {:>8.2}", rate / echo.rate);
+    let of_echo = rate / echo.rate;
+    let of_peer = peer.map_or(String::new(), |peer| format!("{:>8.2}", rate / peer.rate));
+    println!("{name:<22} {callers:>4} {rate:>10.0} {p50:>9.3} {p99:>9.3} {of_echo:>8.2} {of_peer}");
 }
 
 fn echo_channels(url: &str, callers: usize) -> Vec<Channel> {

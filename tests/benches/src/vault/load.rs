@@ -45,7 +45,8 @@ where
 }
 
 /// The medians of several samples.
-pub(super) fn middle(samples: &[Sample]) -> Sample {
+pub(super) fn middle(samples: impl IntoIterator<Item = Sample>) -> Sample {
+    let samples: Vec<Sample> = samples.into_iter().collect();
     let of = |field: fn(&Sample) -> f64| super::median(samples.iter().map(field).collect());
     Sample { rate: of(|sample| sample.rate), p50: of(|sample| sample.p50), p99: of(|sample| sample.p99) }
 }

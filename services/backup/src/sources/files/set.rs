@@ -10,9 +10,7 @@ use strongroom_archive::manifest::{Skipped, Snapshot, SourceRecord};
 use super::root::{Found, Identity, Root, file_identity, is_elsewhere};
 use super::{FilesSource, KIND};
 use crate::error::{Error, Result};
-
-/// How many left-out files a manifest names; the others are counted.
-const MAX_SKIPPED: usize = 100;
+use crate::left_out::FirstFew;
 
 /// A listed directory.
 pub(crate) struct FileSet {
@@ -22,7 +20,7 @@ pub(crate) struct FileSet {
     root: Option<Root>,
     record: SourceRecord,
     files: Vec<ListedFile>,
-    left_out: usize,
+    left_out: FirstFew<Skipped>,
 }
 
 /// A file at the time of the listing.
@@ -44,7 +42,7 @@ impl FileSet {
             skipped: Vec::new(),
         };
         let (name, path) = (source.name.clone(), source.path.clone());
-        Self { name, path, root: None, record, files: Vec::new(), left_out: 0 }
+        Self { name, path, root: None, record, files: Vec::new(), left_out: FirstFew::default() }
     }
 
     /// The set's name, which is its source's.
@@ -83,22 +81,15 @@ impl FileSet {
     }
 
     pub(super) fn skip(&mut self, path: &Path, reason: &str) {
-        self.left_out += 1;
         let name = path.to_string_lossy().into_owned();
         tracing::warn!(source = self.name, file = name, "{reason} is left out of the backup");
-        if self.left_out <= MAX_SKIPPED {
-            self.record.skipped.push(Skipped { name, reason: reason.to_owned() });
-        }
+        self.left_out.add(Skipped { name, reason: reason.to_owned() });
     }
 
     /// Everything was listed.
     pub(super) fn complete(mut self, root: Root) -> Self {
         self.files.sort_unstable_by(|one, other| one.path.cmp(&other.path));
-        self.record.skipped.sort_unstable_by(|one, other| one.name.cmp(&other.name));
-        if self.left_out > MAX_SKIPPED {
-            let reason = format!("{} more links and special files", self.left_out - MAX_SKIPPED);
-            self.record.skipped.push(Skipped { name: "…".to_owned(), reason });
-        }
+        self.record.skipped = std::mem::take(&mut self.left_out).into_skipped("links and special files");
         self.root = Some(root);
         self
     }

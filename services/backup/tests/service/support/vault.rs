@@ -44,6 +44,7 @@ struct State {
     is_away: Mutex<bool>,
     /// Ends snapshots without their last message.
     is_hasty: Mutex<bool>,
+    snapshots: Mutex<usize>,
     root: OnceLock<RootKey>,
     ring: OnceLock<KeyRing>,
 }
@@ -136,6 +137,11 @@ impl FakeVault {
 
     pub(crate) fn be_hasty(&self) {
         *self.state.is_hasty.lock().unwrap() = true;
+    }
+
+    /// Snapshots that were begun so far.
+    pub(crate) fn snapshots(&self) -> usize {
+        *self.state.snapshots.lock().unwrap()
     }
 
     pub(crate) fn introspections(&self) -> usize {
@@ -370,6 +376,7 @@ impl SourceService for FakeVault {
         &self,
         request: Request<source::ReadSnapshotRequest>,
     ) -> Result<Response<Self::ReadSnapshotStream>, Status> {
+        *self.state.snapshots.lock().unwrap() += 1;
         let request = request.into_inner();
         if let Some(group) = request.groups.iter().find(|group| *group != "audit") {
             return Err(Status::invalid_argument(format!("there is no group {group}")));
