@@ -1,6 +1,7 @@
 //! Certificates instead of tokens: between the command, the vault and the backup service, and renewed while they run.
 
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use e2e::{Archive, Finished, Operator, Service, eventually, finish, free_port, program, vault_config};
@@ -167,23 +168,51 @@ fn what_is_wrong_with_a_certificate_is_said() {
 fn everything_is_renewed_while_it_runs() {
     let services = Certified::start();
     services.assert_serves();
+    let renewed = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let load = scope.spawn(|| {
+            let mut rounds = 0;
+            while !renewed.load(Ordering::Relaxed) {
+                services.assert_serves();
+                rounds += 1;
+            }
+            rounds
+        });
+        // Also when it fails: the thread is waited for.
+        let end = End(&renewed);
+        renew(&services);
+        drop(end);
+        assert!(load.join().unwrap() > 3);
+    });
+}
+
+/// Ends the load when dropped.
+struct End<'a>(&'a AtomicBool);
+
+impl Drop for End<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+fn renew(services: &Certified) {
     let next = Authority::new("the next one");
     let [vault, backup, admin] = &services.files;
     // Everybody trusts both, then everybody has a new certificate, then everybody trusts the new one.
     for files in &services.files {
         files.put_authorities(&[&services.authority, &next]);
     }
-    in_use(&services, 1);
+    in_use(services, 1);
     services.assert_serves();
     vault.put_certificate(&next.issue(&["localhost", "spiffe://cluster.local/vault"]));
     backup.put_certificate(&next.issue(&["localhost", BACKUP]));
     admin.put_certificate(&next.issue(&[ADMIN]));
-    in_use(&services, 2);
+    in_use(services, 2);
     services.assert_serves();
     for files in &services.files {
         files.put_authorities(&[&next]);
     }
-    in_use(&services, 3);
+    in_use(services, 3);
     services.assert_serves();
     let old = services.holder(ADMIN);
     old.put_authorities(&[&next]);
@@ -193,7 +222,7 @@ fn everything_is_renewed_while_it_runs() {
     for service in [&services.vault, &services.backup] {
         service.signal("HUP");
     }
-    in_use(&services, 4);
+    in_use(services, 4);
     services.assert_serves();
 }
 
@@ -201,7 +230,8 @@ fn everything_is_renewed_while_it_runs() {
 fn in_use(services: &Certified, times: usize) {
     for service in [&services.vault, &services.backup] {
         eventually("new files in use", PATIENCE, || {
-            let said = service.log().matches("the new files are in use").count();
+            // Not those for calls to the vault.
+            let said = service.log().matches("of this service: the new files are in use").count();
             assert!(!service.log().contains("cannot be used"), "{}", service.log());
             (said >= times).then_some(())
         });

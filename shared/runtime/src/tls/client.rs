@@ -9,7 +9,7 @@ use std::sync::Arc;
 use rustls::{ClientConfig, RootCertStore};
 
 use super::files::{Contents, Paths};
-use super::reload::{Material, Reloaded};
+use super::reload::{Built, Material, Reloaded};
 use super::{ALPN, provider};
 use crate::error::{Error, Result};
 
@@ -49,7 +49,7 @@ impl Material for ClientFiles {
         &self.paths
     }
 
-    fn build(&self, contents: &Contents) -> Result<(ClientConfig, Option<i64>)> {
+    fn build(&self, contents: &Contents) -> Result<Built<ClientConfig>> {
         let roots = match self.paths.authorities(contents)? {
             Some(roots) => roots,
             None => system_roots()?,
@@ -66,7 +66,7 @@ impl Material for ClientFiles {
             None => builder.with_no_client_auth(),
         };
         config.alpn_protocols = vec![ALPN.to_vec()];
-        Ok((config, not_after))
+        Ok(Built { config, not_after })
     }
 }
 

@@ -17,6 +17,15 @@ use crate::error::{Error, Result};
 const DAY: i64 = 24 * 60 * 60;
 /// A certificate that ends sooner is spoken of, once a day.
 const SOON: i64 = 7 * DAY;
+/// How often files are read that change all the time.
+const TRIES: usize = 5;
+
+/// A configuration as rustls takes it.
+pub(crate) struct Built<C> {
+    pub(super) config: C,
+    /// When its own certificate ends, in seconds since 1970; `None` without one.
+    pub(super) not_after: Option<i64>,
+}
 
 /// What a side makes of its files.
 pub(crate) trait Material: Send + Sync + 'static {
@@ -29,11 +38,9 @@ pub(crate) trait Material: Send + Sync + 'static {
     /// Its files.
     fn paths(&self) -> &Paths;
 
-    /// The configuration, and when its own certificate ends.
-    ///
     /// # Errors
     /// [`Error::Transport`] naming the file that cannot be used.
-    fn build(&self, contents: &Contents) -> Result<(Self::Config, Option<i64>)>;
+    fn build(&self, contents: &Contents) -> Result<Built<Self::Config>>;
 }
 
 /// The current configuration made of a [`Material`].
@@ -54,9 +61,8 @@ impl<M: Material> Reloaded<M> {
     /// # Errors
     /// [`Error::File`], [`Error::Exposed`], [`Error::Transport`].
     pub(super) fn load(material: M) -> Result<Self> {
-        let contents = material.paths().read();
-        let mark = mark(&contents);
-        let (config, not_after) = material.build(&contents?)?;
+        let (mark, built) = build(&material, material.paths().read());
+        let Built { config, not_after } = built?;
         let loaded = Self {
             material,
             current: ArcSwap::from_pointee(config),
@@ -78,29 +84,27 @@ impl<M: Material> Reloaded<M> {
 
     /// Reads the files again, and replaces the configuration where they have changed.
     pub(super) fn look(&self) {
-        let contents = self.material.paths().read();
-        let mark = mark(&contents);
         // Held until the end, so that the later of two looks has the last word.
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        if *seen != mark {
-            *seen = mark;
-            self.replace(contents);
+        let contents = self.material.paths().read();
+        if *seen != mark(&contents) {
+            *seen = self.replace(contents);
         }
         self.remind(now());
     }
 
     /// The same for files that need not have changed, so that somebody who asks for it reads what became of them.
     pub(super) fn look_anew(&self) {
-        let contents = self.material.paths().read();
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        *seen = mark(&contents);
-        self.replace(contents);
+        *seen = self.replace(self.material.paths().read());
     }
 
-    fn replace(&self, contents: Result<Contents>) {
+    /// Returns the mark of the files.
+    fn replace(&self, contents: Result<Contents>) -> u64 {
         let what = self.material.what();
-        match contents.and_then(|contents| self.material.build(&contents)).and_then(not_expired) {
-            Ok((config, not_after)) => {
+        let (mark, built) = build(&self.material, contents);
+        match built.and_then(not_expired) {
+            Ok(Built { config, not_after }) => {
                 self.current.store(Arc::new(config));
                 self.state.reloaded(not_after);
                 tracing::info!(not_after = not_after.map(shown), "{what}: the new files are in use");
@@ -110,6 +114,7 @@ impl<M: Material> Reloaded<M> {
                 tracing::error!(%error, "{what}: the new files cannot be used; the former ones stay in use");
             }
         }
+        mark
     }
 
     /// Says once a day that the certificate ends soon, or has ended.
@@ -125,12 +130,30 @@ impl<M: Material> Reloaded<M> {
     }
 }
 
-fn not_expired<C>((config, not_after): (C, Option<i64>)) -> Result<(C, Option<i64>)> {
-    match not_after.filter(|end| *end <= now()) {
+/// What is made of `contents`, and their mark. Files that were replaced while they were read, one before and one after,
+/// do not fit together, and are read again.
+fn build<M: Material>(material: &M, mut contents: Result<Contents>) -> (u64, Result<Built<M::Config>>) {
+    let mut tries = 1;
+    loop {
+        let before = mark(&contents);
+        let built = contents.and_then(|contents| material.build(&contents));
+        if built.is_ok() || tries == TRIES {
+            return (before, built);
+        }
+        contents = material.paths().read();
+        if mark(&contents) == before {
+            return (before, built);
+        }
+        tries += 1;
+    }
+}
+
+fn not_expired<C>(built: Built<C>) -> Result<Built<C>> {
+    match built.not_after.filter(|end| *end <= now()) {
         Some(end) => {
             Err(Error::Transport(format!("the new certificate has expired already, at {}", shown(end))))
         }
-        None => Ok((config, not_after)),
+        None => Ok(built),
     }
 }
 

@@ -13,7 +13,7 @@ use tokio::time::{MissedTickBehavior, interval};
 use tokio_rustls::TlsAcceptor;
 
 use super::files::{Contents, Paths};
-use super::reload::{Material, Reloaded};
+use super::reload::{Built, Material, Reloaded};
 use super::state::State;
 use super::{ALPN, provider};
 use crate::error::{Error, Result};
@@ -162,7 +162,7 @@ impl Material for ServerFiles {
         &self.paths
     }
 
-    fn build(&self, contents: &Contents) -> Result<(ServerConfig, Option<i64>)> {
+    fn build(&self, contents: &Contents) -> Result<Built<ServerConfig>> {
         let own = self.paths.own(contents)?;
         let own = own.ok_or_else(|| Error::Transport("a server needs a certificate".into()))?;
         let builder = ServerConfig::builder_with_provider(provider())
@@ -177,6 +177,6 @@ impl Material for ServerFiles {
         config.alpn_protocols = vec![ALPN.to_vec()];
         config.session_storage = Arc::new(NoServerSessionStorage {});
         config.send_tls13_tickets = 0;
-        Ok((config, Some(own.not_after)))
+        Ok(Built { config, not_after: Some(own.not_after) })
     }
 }

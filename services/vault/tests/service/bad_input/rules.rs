@@ -267,6 +267,12 @@ pub(crate) const LABEL_SELECTOR: Rule = rule(
 pub(crate) const FALLBACKS: Rule = rule(OPTIONAL, Refused(&[Times(9)]), Refused(&[Times(2)]));
 pub(crate) const KIDS: Rule =
     rule(Taken("an archive may need no version"), Refused(&[Times(10_001)]), BY_ELEMENT);
+pub(crate) const CERTIFICATE_NAMES: Rule = rule(Refused(&[Unset]), Refused(&[Times(101)]), BY_ELEMENT);
+pub(crate) const CERTIFICATE_NAME: Rule = rule(
+    EMPTY_TEXT,
+    Refused(&[Chars('a', 2049), Chars('é', 1025)]),
+    Taken("a certificate may have any name; one that is not configured stands for nobody"),
+);
 pub(crate) const NAMES: Rule =
     rule(Taken("empty is the whole or nothing more"), Taken("a name given twice counts once"), BY_ELEMENT);
 pub(crate) const NAME: Rule = rule(

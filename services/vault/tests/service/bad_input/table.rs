@@ -182,6 +182,8 @@ pub(crate) const TABLE: &[Row] = &[
         r#"{"fileKey": "MDEyMzQ1Njc4OWFiY2RlZg==", "archiveId": "$uuid"}"#, "",
         &[("file_key", FILE_KEY), ("archive_id", ID_FILTER)]),
 
+    row("vault.v1.TokenService/IntrospectIdentity", r#"{"names": ["spiffe://nobody", "dns:nobody"]}"#, "",
+        &[("names", CERTIFICATE_NAMES), ("names[1]", CERTIFICATE_NAME)]),
     row("vault.v1.TokenService/IntrospectToken", r#"{"token": "srt_none"}"#, "", &[("token", TOKEN)]),
     row("vault.v1.TokenService/IssueToken",
         r#"{"name": "one", "role": "gateway", "expireTime": "2999-01-01T00:00:00Z",
