@@ -33,6 +33,9 @@ fn every_family_is_described_and_every_described_one_is_there() {
     let admin = &deployment.admin;
     let id = admin.create_credential("One", "openai", b"sk-live-0123456789abcdef");
     let _ = admin.run(&["credential", "reveal", &id]).succeeded();
+    let _ = admin.run(&["key", "rotate", "credential"]).succeeded();
+    let _ = admin.run(&["key", "reencrypt"]).succeeded();
+    let _ = admin.issue("auditor").run(&["credential", "reveal", &id]).failed_with(1);
     let _ = admin.with_token("srt_unknown").run(&["credential", "list"]).failed_with(1);
     let archive = deployment.path("backup.zip");
     let archive = archive.to_str().unwrap();
@@ -66,7 +69,14 @@ fn count([vault, backup]: &[String; 2]) {
         3.0,
         "a reveal, a signature, a check"
     );
-    assert!(value(vault, "strongroom_vault_tokens_refused_total") >= 1.0);
+    assert_eq!(value(vault, "strongroom_vault_tokens_refused_total"), 1.0);
+    assert_eq!(value(vault, "strongroom_vault_calls_denied_total"), 1.0);
+    assert_eq!(value(vault, "strongroom_vault_reencrypt_rows_total{key=\"credential\"}"), 1.0);
+    assert_eq!(value(vault, "strongroom_vault_reencrypt_rows_left{key=\"credential\"}"), 0.0);
+    // The reveal before the rotation, and the re-encryption: counted on across two rings.
+    let opens = |line: &&str| line.starts_with("strongroom_vault_opens_total{key=\"credential\"");
+    let opens = vault.lines().filter(opens).map(|line| line.rsplit_once(' ').unwrap().1);
+    assert_eq!(opens.map(|count| count.parse::<u32>().unwrap()).sum::<u32>(), 2, "{vault}");
     assert!(vault.contains("strongroom_vault_seals_total{key=\"credential\",kid=\""), "{vault}");
     assert_eq!(value(vault, "strongroom_vault_audit_write_failures_total"), 0.0);
     assert_eq!(value(backup, "strongroom_backup_source_up{source=\"vault\"}"), 1.0);
@@ -83,6 +93,20 @@ fn count([vault, backup]: &[String; 2]) {
     let bytes = value(backup, "strongroom_backup_exported_bytes_total");
     assert_eq!(value(backup, "strongroom_backup_verification_received_bytes_total"), bytes);
     assert_eq!(value(backup, "strongroom_backup_staged_bytes"), 0.0);
+}
+
+#[test]
+fn an_audit_log_that_cannot_be_written_is_counted() {
+    let database = TestDb::sqlite();
+    let deployment = Deployment::start(database.url_text(), "");
+    let id = deployment.admin.create_credential("One", "openai", b"sk-live-0123456789abcdef");
+    database.run("CREATE TRIGGER full BEFORE INSERT ON audit_logs BEGIN SELECT RAISE(ABORT, 'full'); END");
+    for refused in [["credential", "reveal", &id], ["credential", "deactivate", &id]] {
+        assert!(deployment.admin.run(&refused).failed_with(1).contains("audit log"), "{refused:?}");
+    }
+    let [vault, _] = deployment.admin_addresses();
+    let metrics = get(&vault, "/metrics").unwrap().body;
+    assert!(metrics.contains("\nstrongroom_vault_audit_write_failures_total 2\n"), "{metrics}");
 }
 
 /// As Prometheus' own linter sees it.

@@ -12,6 +12,18 @@ use strongroom_testkit::TestDb;
 const HOSTILE: &str =
     "<img src=x onerror=alert(1)>\\\"'&amp;aVeryLongNameWithoutAnyPlaceToBreakTheLineWiderThanAPhone";
 
+/// A phone, a tablet, a laptop; the widths around those at which the page changes.
+const SCREENS: [(u32, &str); 8] = [
+    (320, "light"),
+    (390, "light"),
+    (390, "dark"),
+    (768, "light"),
+    (1080, "dark"),
+    (1100, "light"),
+    (1280, "light"),
+    (1280, "dark"),
+];
+
 /// Two sources, one of them hostile and gone.
 fn sources(folder: &Path) -> String {
     std::fs::create_dir(folder.join("recordings")).unwrap();
@@ -32,8 +44,10 @@ fn the_page_is_readable_on_every_screen_and_loads_nothing() {
     let _ = deployment.admin.run(&["key", "rotate", "credential"]).succeeded();
     let archive = folder.path().join("backup.zip");
     let export = ["backup", "export", "--plain", "--out", archive.to_str().unwrap()];
-    // One source is gone, so that this fails, and the page says so.
+    // One source is gone, so that this fails, and the page says so. A verification of what is no archive ends in damage.
     let _ = deployment.admin.run(&export);
+    std::fs::write(&archive, "no archive").unwrap();
+    let _ = deployment.admin.run(&["backup", "verify", archive.to_str().unwrap()]);
     let shots = folder_for_screenshots();
     for (service, address) in ["vault", "backup"].into_iter().zip(deployment.admin_addresses()) {
         let url = format!("http://{address}/");
@@ -41,7 +55,7 @@ fn the_page_is_readable_on_every_screen_and_loads_nothing() {
             let page = get_as(&address, &address, "/")?;
             (page.body.contains("not readable") || service == "vault").then_some(())
         });
-        for (width, scheme) in [(390, "light"), (390, "dark"), (1280, "light"), (1280, "dark")] {
+        for (width, scheme) in SCREENS {
             browser.open(&url, width, scheme);
             let shot = shots.join(format!("page-{service}-{width}-{scheme}.png"));
             std::fs::write(&shot, browser.screenshot()).unwrap();
@@ -60,11 +74,12 @@ fn the_page_is_readable_on_every_screen_and_loads_nothing() {
         let text = browser.evaluate("document.body.innerText");
         let text = text.as_str().unwrap();
         assert!(!text.contains("sk-live"), "{text}");
-        match service {
-            "vault" => assert!(text.contains("decrypt-only") && text.contains("None is running."), "{text}"),
-            _ => {
-                assert!(text.contains("<img src=x onerror=alert(1)>") && text.contains("failed: "), "{text}")
-            }
+        let expected = match service {
+            "vault" => ["decrypt-only", "None is running.", "database"],
+            _ => ["<img src=x onerror=alert(1)>", "failed: ", "not readable"],
+        };
+        for part in expected {
+            assert!(text.contains(part), "{part}: {text}");
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp, Unit};
+use jiff::{SignedDuration, Timestamp};
 use tokio::time::timeout;
 
 use super::Sections;
@@ -14,6 +14,8 @@ use crate::printable::printable;
 
 /// How long the service's own sections may take: a page without them says more than none.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// Characters of a text that stays on one line on a wide screen.
+const SHORT: usize = 24;
 
 /// The whole page.
 pub(super) async fn render(health: &Health, own: Option<&dyn Sections>) -> String {
@@ -74,7 +76,7 @@ fn document(health: &Health, sections: &[Section]) -> String {
     }
     let _ = write!(
         out,
-        "</main>\n<footer>As of {}. Reload the page for a newer state.</footer>\n</body>\n</html>\n",
+        "</main>\n<footer>As of {}. Times are UTC. Reload the page for a newer state.</footer>\n</body>\n</html>\n",
         moment(now)
     );
     out
@@ -102,19 +104,26 @@ fn section(out: &mut String, section: &Section, now: i64) {
     out.push_str("</section>\n");
 }
 
-/// On a narrow screen each row is a card, in which the headings stand before the values.
+/// On a narrow screen each row is a card, in which the headings stand before the values. A column without a value is left
+/// out: reasons, while all is well.
 fn table(out: &mut String, headings: &[&str], rows: &[Vec<Cell>], now: i64) {
-    let is_number = |column: usize| rows.iter().any(|row| matches!(row.get(column), Some(Cell::Number(_))));
-    let class = |column| if is_number(column) { " class=\"number\"" } else { "" };
+    let columns: Vec<(usize, &str, &str)> = headings
+        .iter()
+        .enumerate()
+        .filter(|(column, _)| rows.iter().any(|row| row.get(*column).is_some_and(|cell| !is_empty(cell))))
+        .map(|(column, heading)| (column, *heading, class_of_column(rows, column)))
+        .collect();
     out.push_str("<table>\n<thead><tr>");
-    for (column, heading) in headings.iter().enumerate() {
-        let _ = write!(out, "<th scope=\"col\"{}>{}</th>", class(column), escape(heading));
+    for (_, heading, class) in &columns {
+        let _ = write!(out, "<th scope=\"col\" class=\"{class}\">{}</th>", escape(heading));
     }
     out.push_str("</tr></thead>\n<tbody>\n");
     for row in rows {
-        out.push_str("<tr class=\"name\">");
-        for (column, (value, heading)) in row.iter().zip(headings).enumerate() {
-            let _ = write!(out, "<td{} data-label=\"{}\">", class(column), escape(heading));
+        out.push_str("<tr>");
+        for (column, heading, class) in &columns {
+            let Some(value) = row.get(*column) else { continue };
+            let empty = if is_empty(value) { " empty" } else { "" };
+            let _ = write!(out, "<td class=\"{class}{empty}\" data-label=\"{}\">", escape(heading));
             cell(out, value, now);
             out.push_str("</td>");
         }
@@ -123,24 +132,38 @@ fn table(out: &mut String, headings: &[&str], rows: &[Vec<Cell>], now: i64) {
     out.push_str("</tbody>\n</table>\n");
 }
 
+/// Numbers stand right, and long texts may be broken anywhere.
+fn class_of_column(rows: &[Vec<Cell>], column: usize) -> &'static str {
+    let mut cells = rows.iter().filter_map(|row| row.get(column));
+    if cells.clone().any(|cell| matches!(cell, Cell::Number(_))) {
+        return "number";
+    }
+    let is_long = |cell: &Cell| matches!(cell, Cell::Text(text) if text.chars().count() > SHORT);
+    if cells.any(is_long) { "long" } else { "short" }
+}
+
+fn is_empty(cell: &Cell) -> bool {
+    match cell {
+        Cell::Text(text) | Cell::Code(text) => text.is_empty(),
+        Cell::Time(time) => time.is_none(),
+        Cell::Number(_) | Cell::State(..) | Cell::Progress { .. } => false,
+    }
+}
+
 fn cell(out: &mut String, cell: &Cell, now: i64) {
     let _ = match cell {
-        Cell::Text(text) | Cell::Code(text) if text.is_empty() => none(out),
-        Cell::Time(None) => none(out),
+        empty if is_empty(empty) => write!(out, "<span class=\"none\">–</span>"),
         Cell::Text(text) => write!(out, "<span>{}</span>", escape(text)),
         Cell::Code(text) => write!(out, "<code>{}</code>", escape(text)),
         Cell::Number(number) => write!(out, "<span>{}</span>", grouped(*number)),
         Cell::State(tone, text) => {
             write!(out, "<span class=\"state {}\">{}</span>", class_of(*tone), escape(text))
         }
-        Cell::Time(Some(time)) => {
-            let at = moment(*time);
-            write!(
-                out,
-                "<time datetime=\"{}\">{at} <small>{}</small></time>",
-                at.replace(' ', "T").replace("TUTC", "Z"),
-                age(*time, now)
-            )
+        Cell::Time(time) => {
+            let time = time.unwrap_or_default();
+            let (at, ago) = (moment(time), age(time, now));
+            let machine = at.replace(' ', "T");
+            write!(out, "<time datetime=\"{machine}Z\"><span>{at}</span> <small>{ago}</small></time>")
         }
         Cell::Progress { done, total } => write!(
             out,
@@ -149,10 +172,6 @@ fn cell(out: &mut String, cell: &Cell, now: i64) {
             grouped(*total),
         ),
     };
-}
-
-fn none(out: &mut String) -> std::fmt::Result {
-    write!(out, "<span class=\"none\">–</span>")
 }
 
 fn class_of(tone: Tone) -> &'static str {
@@ -164,10 +183,10 @@ fn class_of(tone: Tone) -> &'static str {
     }
 }
 
-/// `2030-01-31 12:00:00 UTC`.
+/// `2030-01-31 12:00:00`, in UTC.
 fn moment(micros: i64) -> String {
     let Ok(time) = Timestamp::from_microsecond(micros) else { return "outside of time".to_owned() };
-    time.strftime("%Y-%m-%d %H:%M:%S UTC").to_string()
+    time.strftime("%Y-%m-%d %H:%M:%S").to_string()
 }
 
 /// `3 min ago`, in its largest unit.
@@ -175,16 +194,10 @@ fn age(time: i64, now: i64) -> String {
     let apart = SignedDuration::from_micros(now.saturating_sub(time));
     let (seconds, future) = (apart.as_secs().unsigned_abs(), apart.is_negative());
     let (count, unit) = match seconds {
-        0..=59 => (seconds, Unit::Second),
-        60..=3599 => (seconds / 60, Unit::Minute),
-        3600..=86_399 => (seconds / 3600, Unit::Hour),
-        _ => (seconds / 86_400, Unit::Day),
-    };
-    let unit = match unit {
-        Unit::Second => "s",
-        Unit::Minute => "min",
-        Unit::Hour => "h",
-        _ => "d",
+        0..=59 => (seconds, "s"),
+        60..=3599 => (seconds / 60, "min"),
+        3600..=86_399 => (seconds / 3600, "h"),
+        _ => (seconds / 86_400, "d"),
     };
     if future { format!("in {count} {unit}") } else { format!("{count} {unit} ago") }
 }
@@ -248,6 +261,19 @@ mod tests {
     }
 
     #[test]
+    fn a_column_without_values_is_left_out() {
+        let health = Health::new("test", &[], std::sync::Arc::new(crate::clock::SystemClock));
+        let row = |reason: &str| vec![Cell::text("a"), Cell::text(reason), Cell::Time(None)];
+        let of = |rows| {
+            let blocks = vec![Block::Table { headings: vec!["Name", "Reason", "Ended"], rows }];
+            document(&health, &[Section { title: "Table", blocks }])
+        };
+        let (well, ill) = (of(vec![row(""), row("")]), of(vec![row(""), row("broken")]));
+        assert!(well.contains(">Name<") && !well.contains("Reason"), "{well}");
+        assert!(ill.contains(">Reason<") && ill.contains("broken") && !ill.contains("Ended"), "{ill}");
+    }
+
+    #[test]
     fn numbers_and_times_are_for_people() {
         for (number, shown) in
             [(0, "0"), (999, "999"), (1000, "1,000"), (1_234_567, "1,234,567"), (-1000, "-1,000")]
@@ -260,6 +286,6 @@ mod tests {
             assert_eq!(age(0, seconds * 1_000_000), shown);
         }
         assert_eq!(age(0, 3 * 86_400_000_000), "3 d ago");
-        assert_eq!(moment(1_700_000_000_000_000), "2023-11-14 22:13:20 UTC");
+        assert_eq!(moment(1_700_000_000_000_000), "2023-11-14 22:13:20");
     }
 }
