@@ -1,8 +1,6 @@
 //! Traces: what a collector receives of the built programs, over OTLP.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
-use std::fs::OpenOptions;
-use std::io::Write as _;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -108,13 +106,7 @@ fn traced(sources: &str) -> (Deployment, Collector, String, TestDb) {
     let (collector, url) = Collector::start();
     let database = TestDb::sqlite();
     let mut deployment = Deployment::start(database.url_text(), sources);
-    let section = format!("\n[telemetry]\notlp_endpoint = \"{url}\"\nsampling = 1.0\n");
-    for file in ["vault.toml", "backup.toml"] {
-        let mut config = OpenOptions::new().append(true).open(deployment.path(file)).unwrap();
-        config.write_all(section.as_bytes()).unwrap();
-    }
-    deployment.restart_vault();
-    deployment.restart_backup();
+    deployment.trace_to(&url, 1.0);
     (deployment, collector, url, database)
 }
 

@@ -188,6 +188,18 @@ impl Deployment {
         self.vault = Self::serve_vault(self.folder.path(), address, self.admin_ports.0);
     }
 
+    /// Starts both again, so that they send `sampling` of their traces to the collector at `url`.
+    pub fn trace_to(&mut self, url: &str, sampling: f64) {
+        let section = format!("\n[telemetry]\notlp_endpoint = \"{url}\"\nsampling = {sampling:?}\n");
+        for file in ["vault.toml", "backup.toml"] {
+            let path = self.path(file);
+            let config = std::fs::read_to_string(&path).unwrap() + &section;
+            std::fs::write(path, config).unwrap();
+        }
+        self.restart_vault();
+        self.restart_backup();
+    }
+
     /// `host:port` of the vault's admin port and of the backup service's.
     #[must_use]
     pub fn admin_addresses(&self) -> [String; 2] {

@@ -4,7 +4,6 @@ mod data;
 mod memory;
 mod ours;
 mod peers;
-mod processors;
 mod recovery;
 mod stages;
 
@@ -12,6 +11,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use strongroom_testkit::TestDb;
+
+pub(crate) use data::fill_postgres;
 
 use crate::median;
 use ours::Ours;

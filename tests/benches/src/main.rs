@@ -9,6 +9,8 @@
 )]
 
 mod export;
+mod processors;
+mod telemetry;
 mod vault;
 
 use clap::{Parser, Subcommand};
@@ -33,6 +35,8 @@ enum Subject {
     },
     /// An export of a big PostgreSQL table beside `pg_dump` and others, and its stages alone.
     Export(export::Plan),
+    /// Reveals and exports with a tenth of the calls traced, beside the same without traces.
+    Telemetry(telemetry::Plan),
 }
 
 #[tokio::main]
@@ -41,6 +45,7 @@ async fn main() {
         Subject::Vault { only: Some(call), .. } => vault::run_one(&call).await,
         Subject::Vault { short, only: None } => vault::run(short).await,
         Subject::Export(plan) => export::run(plan).await,
+        Subject::Telemetry(plan) => telemetry::run(plan).await,
     }
 }
 

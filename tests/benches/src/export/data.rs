@@ -33,7 +33,7 @@ const CREATE_SQLITE: &str = "CREATE TABLE gateway_logs (
 const DISTINCT: u64 = 1_000_000;
 
 /// Fills a PostgreSQL database. The table is vacuumed, so that no reader has to write hint bits.
-pub(super) async fn fill_postgres(database: &TestDb, rows: u64) {
+pub(crate) async fn fill_postgres(database: &TestDb, rows: u64) {
     database.run(CREATE_POSTGRES);
     let made = rows.min(DISTINCT);
     copy_in(database, made).await;

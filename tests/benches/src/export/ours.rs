@@ -15,7 +15,8 @@ use strongroom_testkit::TestDb;
 
 use super::data::TABLE;
 use super::recovery::{Recovery, check};
-use super::{Sample, memory, processors};
+use super::{Sample, memory};
+use crate::processors;
 
 /// A vault and a backup service that has one source.
 pub(super) struct Ours {

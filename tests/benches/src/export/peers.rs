@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 
 use super::data::TABLE;
 use super::recovery::{Recovery, check};
-use super::{Sample, memory, processors};
+use super::{Sample, memory};
+use crate::processors;
 
 /// How often the memory of a pipeline is looked at.
 const LOOK: Duration = Duration::from_millis(20);

@@ -11,7 +11,8 @@ use std::time::{Duration, Instant};
 use strongroom_testkit::TestDb;
 
 use super::data::TABLE;
-use super::{megabytes, processors};
+use super::megabytes;
+use crate::processors;
 
 /// Runs of a stage; the middle one counts.
 const ROUNDS: usize = 3;

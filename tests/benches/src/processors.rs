@@ -6,7 +6,7 @@ use std::time::Duration;
 const TICK: Duration = Duration::from_millis(10);
 
 /// How long the processors were busy since the machine started, added up.
-pub(super) fn busy() -> Duration {
+pub(crate) fn busy() -> Duration {
     let stat = std::fs::read_to_string("/proc/stat").unwrap();
     let first = stat.lines().next().unwrap();
     let ticks: Vec<u32> = first.split_whitespace().skip(1).map(|field| field.parse().unwrap()).collect();
@@ -15,8 +15,13 @@ pub(super) fn busy() -> Duration {
 }
 
 /// How long this process was, all its threads together.
-pub(super) fn own() -> Duration {
-    let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
+pub(crate) fn own() -> Duration {
+    of(std::process::id())
+}
+
+/// How long the process `pid` was, all its threads together.
+pub(crate) fn of(pid: u32) -> Duration {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
     // The program's name may hold anything; behind it the eleven fields before the two times begin.
     let times = stat.rsplit_once(')').unwrap().1.split_whitespace().skip(11).take(2);
     TICK * times.map(|ticks| ticks.parse::<u32>().unwrap()).sum::<u32>()
