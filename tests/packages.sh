@@ -39,6 +39,9 @@ bring_promtool() {
   command -v promtool >/dev/null && return
   local folder
   folder=$(mktemp -d)
+  if ((EUID == 0)) && [[ -z $apt_lists_are_fresh ]] && apt-get update -qq >&2; then
+    apt_lists_are_fresh=yes
+  fi
   (cd "$folder" && apt-get download -qq prometheus >&2 && dpkg-deb -x prometheus_*.deb . &&
     mkdir -p "$tools/bin" && cp usr/bin/promtool "$tools/bin/") ||
     missing "tests with promtool: it is not installed (it is in Debian's package prometheus)"

@@ -73,10 +73,10 @@ fn count([vault, backup]: &[String; 2]) {
     assert_eq!(value(vault, "strongroom_vault_calls_denied_total"), 1.0);
     assert_eq!(value(vault, "strongroom_vault_reencrypt_rows_total{key=\"credential\"}"), 1.0);
     assert_eq!(value(vault, "strongroom_vault_reencrypt_rows_left{key=\"credential\"}"), 0.0);
-    // The reveal before the rotation, and the re-encryption: counted on across two rings.
+    // The reveal before the rotation, the re-encryption, and the verification: counted on across two rings.
     let opens = |line: &&str| line.starts_with("strongroom_vault_opens_total{key=\"credential\"");
     let opens = vault.lines().filter(opens).map(|line| line.rsplit_once(' ').unwrap().1);
-    assert_eq!(opens.map(|count| count.parse::<u32>().unwrap()).sum::<u32>(), 2, "{vault}");
+    assert_eq!(opens.map(|count| count.parse::<u32>().unwrap()).sum::<u32>(), 3, "{vault}");
     assert!(vault.contains("strongroom_vault_seals_total{key=\"credential\",kid=\""), "{vault}");
     assert_eq!(value(vault, "strongroom_vault_audit_write_failures_total"), 0.0);
     assert_eq!(value(backup, "strongroom_backup_source_up{source=\"vault\"}"), 1.0);
