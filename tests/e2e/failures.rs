@@ -103,11 +103,11 @@ fn the_vault_away_is_said_and_passes() {
     let admin = deployment.admin.clone();
     let _ = admin.json(&["source", "list"]);
     deployment.vault.kill();
-    let said = admin.run(&["credential", "list"]).failed_with(1);
+    let said = admin.run(&["credential", "list"]).failed_with(4);
     assert!(said.contains("cannot reach the vault"), "{said}");
     let out = deployment.path("backup.zip");
     let export = ["backup", "export", "--plain", "--out", out.to_str().unwrap()];
-    let said = admin.run(&export).failed_with(1);
+    let said = admin.run(&export).failed_with(4);
     assert!(said.contains("vault") && !out.exists(), "{said}");
     deployment.restart_vault();
     let _ = admin.json(&export);
@@ -118,7 +118,7 @@ fn the_backup_service_away_is_said() {
     let vault_database = TestDb::sqlite();
     let mut deployment = Deployment::start(vault_database.url_text(), "");
     deployment.backup.kill();
-    let said = deployment.admin.run(&["backup", "export", "--plain", "--out", "-"]).failed_with(1);
+    let said = deployment.admin.run(&["backup", "export", "--plain", "--out", "-"]).failed_with(4);
     assert!(said.contains("cannot reach the backup service"), "{said}");
 }
 
@@ -130,7 +130,7 @@ fn a_source_that_is_away_fails_the_export_by_name() {
         drop(db);
         let out = dev.path("backup.zip");
         let said =
-            dev.admin.run(&["backup", "export", "--plain", "--out", out.to_str().unwrap()]).failed_with(1);
+            dev.admin.run(&["backup", "export", "--plain", "--out", out.to_str().unwrap()]).failed_with(4);
         assert!(said.contains("gateway") && !out.exists(), "{said}");
         let ended = dev.admin.events("backup.exported");
         assert!(ended.iter().all(|event| event["outcome"] == "AUDIT_OUTCOME_FAILED"), "{ended:?}");

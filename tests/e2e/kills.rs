@@ -94,7 +94,7 @@ fn a_killed_service_leaves_an_unknown_event_after_its_next_start() {
             ended_before,
             "nobody could tell yet"
         );
-        let said = client.finish(Duration::from_secs(20)).failed_with(1);
+        let said = client.finish(Duration::from_secs(20)).failed_with(4);
         assert!(said.contains("backup service"), "half an archive is a failure for its client: {said}");
         scene.deployment.restart_backup();
         let end = scene.last_end();
@@ -109,7 +109,7 @@ fn a_vault_that_dies_in_the_middle_fails_the_export() {
     let client = scene.stalled_export(&scene.deployment.admin);
     scene.deployment.vault.kill();
     // Now everything may flow again.
-    let said = client.finish(Duration::from_secs(60)).failed_with(1);
+    let said = client.finish(Duration::from_secs(60)).failed_with(4);
     assert!(said.contains("vault"), "an export that is not in the log is no export: {said}");
     scene.assert_nothing_open_soon();
     scene.deployment.restart_vault();

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use e2e::http::get;
 use e2e::{Archive, Finished, Operator, Service, eventually, finish, free_port, program, vault_config};
 use strongroom_testkit::{Authority, Mounted};
 
@@ -20,6 +21,8 @@ struct Certified {
     /// Files of the vault, of the backup service and of an admin.
     files: [Mounted; 3],
     nobody: Operator,
+    /// `host:port` of the vault's admin port.
+    vault_admin: String,
     folder: tempfile::TempDir,
 }
 
@@ -44,9 +47,12 @@ impl Certified {
         let nobody = Operator { vault_url: url(ports.0), backup_url: url(ports.1), token: String::new() };
         let root_key = folder.path().join("root.key");
         let _ = nobody.run(&["key", "new-root", "--out", root_key.to_str().unwrap()]).succeeded();
-        let vault = serve(folder.path(), "vault", ports.0, &vault_toml(folder.path(), ports.0, &files[0]));
-        let backup = serve(folder.path(), "backup", ports.1, &backup_toml(ports, &files[1]));
-        Self { vault, backup, authority, files, nobody, folder }
+        let vault_admin = format!("127.0.0.1:{}", free_port());
+        let config = vault_toml(folder.path(), ports.0, &files[0]);
+        let vault = serve(folder.path(), "vault", ports.0, &config, &vault_admin);
+        let config = backup_toml(ports, &files[1]);
+        let backup = serve(folder.path(), "backup", ports.1, &config, "127.0.0.1:0");
+        Self { vault, backup, authority, files, nobody, vault_admin, folder }
     }
 
     /// Runs a command with the certificate in `files`.
@@ -78,11 +84,12 @@ impl Certified {
     }
 }
 
-fn serve(folder: &Path, name: &str, port: u16, config: &str) -> Service {
+fn serve(folder: &Path, name: &str, port: u16, config: &str, admin: &str) -> Service {
     let file = folder.join(format!("{name}.toml"));
     std::fs::write(&file, config).unwrap();
     let mut command = program(&format!("strongroom-{name}"));
-    let mut service = Service::start(command.arg("--config").arg(file).current_dir(folder));
+    command.arg("--config").arg(file).current_dir(folder).env("STRONGROOM_ADMIN__LISTEN", admin);
+    let mut service = Service::start(&mut command);
     service.wait_until_listening(port);
     service
 }
@@ -184,6 +191,31 @@ fn everything_is_renewed_while_it_runs() {
         drop(end);
         assert!(load.join().unwrap() > 3);
     });
+}
+
+#[test]
+fn a_broken_renewal_is_in_log_and_metrics_and_changes_nothing() {
+    let services = Certified::start();
+    services.assert_serves();
+    let reloads = |outcome: &str| {
+        let text = get(&services.vault_admin, "/metrics").unwrap().body;
+        let series = format!("strongroom_tls_certificate_reloads_total{{outcome=\"{outcome}\"}} ");
+        text.lines().find_map(|line| line.strip_prefix(&series)?.parse::<u32>().ok()).unwrap()
+    };
+    assert_eq!((reloads("success"), reloads("failed")), (0, 0));
+    let [vault, ..] = &services.files;
+    let other = services.authority.issue(&["localhost"]);
+    // The certificate of another key, as a renewal that was written half.
+    vault.put(&[("tls.crt", &other.chain)]);
+    eventually("a refused renewal", PATIENCE, || (reloads("failed") == 1).then_some(()));
+    let said = services.vault.log().matches("cannot be used").count();
+    assert_eq!(said, 1, "{}", services.vault.log());
+    services.assert_serves();
+    vault.put_certificate(&services.authority.issue(&["localhost", "spiffe://cluster.local/vault"]));
+    eventually("a renewal", PATIENCE, || (reloads("success") == 1).then_some(()));
+    services.assert_serves();
+    let text = get(&services.vault_admin, "/metrics").unwrap().body;
+    assert!(text.contains("strongroom_tls_certificate_expiry_timestamp_seconds "), "{text}");
 }
 
 /// Ends the load when dropped.

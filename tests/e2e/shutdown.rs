@@ -91,7 +91,7 @@ fn nothing_acknowledged_is_lost_at_a_stop_under_load() {
     }
     for export in silent {
         let ended = export.finish(PATIENCE);
-        assert_eq!(ended.code, Some(1), "{}", ended.stderr);
+        assert_eq!(ended.code, Some(4), "{}", ended.stderr);
     }
     assert!(acknowledged > 0);
     deployment.restart_vault();

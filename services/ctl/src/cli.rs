@@ -40,8 +40,9 @@ Environment:
   STRONGROOM_KEY_FILE     its key, where a service asks for one
   STRONGROOM_PLAINTEXT    true allows http:// to another machine, where something else encrypts
   STRONGROOM_LOG          log levels on standard error, such as debug
+  OTEL_EXPORTER_OTLP_ENDPOINT  a collector that receives the command's trace; TRACEPARENT, the trace that it goes on with
 
-Exit codes: 0 done, 1 not done, 2 wrong usage, 3 an archive that is intact but not signed by a trusted key,\n4 a service that does not answer (status).";
+Exit codes: 0 done, 1 not done, 2 wrong usage, 3 an archive that is intact but not signed by a trusted key,\n4 a service that does not answer or cannot serve now.";
 
 /// Stores provider secrets, and backs up and verifies a platform's databases and files.
 ///

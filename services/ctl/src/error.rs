@@ -38,7 +38,7 @@ fn indented(sentence: &str) -> String {
 /// The exit code of an archive that is intact, but not signed by any key that the operator trusts.
 const UNKNOWN_SIGNER: u8 = 3;
 
-/// The exit code of `status` when a service does not answer.
+/// The exit code when a service does not answer, or cannot serve now.
 const NOT_REACHABLE: u8 = 4;
 
 /// How a command failed, for the process.
@@ -69,10 +69,12 @@ impl From<strongroom_runtime::Error> for Failure {
 }
 
 fn code_of(error: &anyhow::Error) -> u8 {
-    match error.downcast_ref::<Unready>() {
-        Some(unready) if unready.is_away => NOT_REACHABLE,
-        _ if error.is::<UnknownSigner>() => UNKNOWN_SIGNER,
-        _ => 1,
+    let is_away = error.downcast_ref::<Unready>().is_some_and(|unready| unready.is_away)
+        || error.downcast_ref::<CallFailed>().is_some_and(CallFailed::is_away);
+    match is_away {
+        true => NOT_REACHABLE,
+        false if error.is::<UnknownSigner>() => UNKNOWN_SIGNER,
+        false => 1,
     }
 }
 

@@ -1,8 +1,8 @@
 //! `strongroom`: the operators' command.
 //!
 //! Results go to standard output, everything said on the way to standard error. The exit code is 0 only when
-//! the command did what was asked, 2 for wrong usage, 3 for an archive by an unknown signer, 4 when `status` does
-//! not reach a service, 1 for the rest.
+//! the command did what was asked, 2 for wrong usage, 3 for an archive by an unknown signer, 4 when a service
+//! does not answer or cannot serve now, 1 for the rest.
 
 mod cli;
 mod client;

@@ -18,6 +18,7 @@ const RETIREMENT_REFUSED: [&str; 2] = ["KEY_VERSION_IN_USE", "KEY_CENSUS_STALE"]
 pub(crate) struct CallFailed {
     sentence: String,
     reason: String,
+    is_away: bool,
 }
 
 impl CallFailed {
@@ -25,7 +26,7 @@ impl CallFailed {
     pub(crate) fn new(status: &Status, service: &str, url: &str, variable: &str) -> Self {
         let reason = reason_of(status);
         if let Some(sentence) = disagreement(status, service, url, variable) {
-            return Self { sentence: printable(&sentence).into_owned(), reason };
+            return Self { sentence: printable(&sentence).into_owned(), reason, is_away: false };
         }
         let message = match status.message() {
             "" => status.code().description().to_owned(),
@@ -71,7 +72,14 @@ impl CallFailed {
             }
             _ => shown,
         };
-        Self { sentence, reason }
+        let broken = ours && matches!(status.code(), Code::Unknown | Code::Internal | Code::Cancelled);
+        let is_away = broken || status.code() == Code::Unavailable;
+        Self { sentence, reason, is_away }
+    }
+
+    /// Whether the service could not be reached, lost the connection, or cannot serve now: worth another try.
+    pub(crate) fn is_away(&self) -> bool {
+        self.is_away
     }
 
     /// The stable reason of the service's error; empty when it gave none.
@@ -135,5 +143,16 @@ mod tests {
         away.set_source(std::sync::Arc::new(std::io::Error::other("refused")));
         let away = shown(&away);
         assert!(away.contains("http://v:1") && away.contains("STRONGROOM_VAULT_URL"), "{away}");
+    }
+
+    #[test]
+    fn what_is_worth_another_try_is_told_apart() {
+        let away = |status: &Status| CallFailed::new(status, "the vault", "http://v:1", "X").is_away();
+        assert!(away(&Status::unavailable("the database is away")));
+        let mut broken = Status::unknown("h2 protocol error");
+        assert!(!away(&broken), "the service said so");
+        broken.set_source(std::sync::Arc::new(std::io::Error::other("reset")));
+        assert!(away(&broken));
+        assert!(!away(&Status::not_found("no such credential")));
     }
 }

@@ -80,7 +80,7 @@ impl Budget {
             drop(used);
             let limit = self.principal_limit >> 10;
             return Err(self.refusal(&format!(
-                "this token's calls in progress may have {limit} KiB of requests, and have them; wait for answers before \
+                "this caller's calls in progress may have {limit} KiB of requests, and have them; wait for answers before \
                  sending more"
             )));
         }

@@ -73,6 +73,8 @@ async fn a_refusal_says_when_to_try_again() {
     let server = Server::start(patient()).await;
     let mut attacker = server.raw("t").await;
     let _held = hold(&mut attacker, 3).await;
+    // They are sent, and have to be received.
+    tokio::time::sleep(Duration::from_millis(300)).await;
     let request = CommitStageRequest { stage_id: "x".repeat(LENGTH) };
     let refusal = server.client("t").commit_stage(request.clone()).await.unwrap_err();
     assert_eq!((refusal.code(), &*reason_of(&refusal)), (Code::ResourceExhausted, "REQUEST_BYTES"));
