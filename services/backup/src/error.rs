@@ -58,6 +58,14 @@ pub enum Error {
         /// What the call ended with.
         source: Box<Status>,
     },
+    /// The vault has too many calls in progress.
+    #[error("the vault at {url} has too many calls in progress; try again in a moment ({})", source.message())]
+    VaultBusy {
+        /// Where it is.
+        url: String,
+        /// The vault's answer.
+        source: Box<Status>,
+    },
     /// The vault does not take the service's own token, or does not know its certificate.
     #[error(
         "the vault refuses the backup service itself; it needs a token or an identity with the role backup-service ({})",
@@ -378,6 +386,7 @@ impl Error {
             Self::NoRecoveryRecipient => (Code::FailedPrecondition, "NO_RECOVERY_RECIPIENT"),
             Self::Busy(_) => (Code::ResourceExhausted, "EXPORTS_BUSY"),
             Self::VaultAway { .. } => (Code::Unavailable, "VAULT_UNAVAILABLE"),
+            Self::VaultBusy { .. } => (Code::Unavailable, "VAULT_BUSY"),
             Self::VaultRefused { .. } => (Code::Internal, "VAULT_REFUSED"),
             Self::VaultFailed { .. } => (Code::Internal, "VAULT_FAILED"),
             Self::Tables(error) => tables_shape(error),

@@ -24,7 +24,12 @@ fn main() -> ExitCode {
 }
 
 fn observed(config: &Config) -> Observed {
-    Observed { name: "strongroom-backup", log: config.log.clone(), telemetry: config.telemetry.clone() }
+    Observed {
+        name: "strongroom-backup",
+        log: config.log.clone(),
+        telemetry: config.telemetry.clone(),
+        warn: process::log_warning,
+    }
 }
 
 async fn run(config: Config) -> Result<()> {

@@ -14,10 +14,11 @@ mod unfinished;
 use std::sync::Arc;
 use std::time::Duration;
 
-use strongroom_runtime::telemetry::inherited;
+use strongroom_runtime::telemetry::{inherited, task};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tracing::Instrument as _;
 
 use crate::error::Result;
 use crate::metrics::KindMetrics;
@@ -89,7 +90,7 @@ impl Operations {
         let (kind, limits, shutdown) = (self.kind, self.limits, self.stop.clone());
         let metrics = self.metrics.clone();
         let run = Run { kind, limits, metrics, record, outlet, stop, shutdown };
-        self.tasks.spawn(inherited(run.complete(work, gone, permit)));
+        self.tasks.spawn(inherited(run.complete(work, gone, permit).instrument(task(self.kind.name))));
         replies
     }
 

@@ -62,11 +62,16 @@ fn observed(cli: &Cli) -> Observed {
     if let Command::Dev(dev) = &cli.command {
         // A file that cannot be read is refused by `dev` itself.
         let Sections { log, telemetry } = config::load(dev.config.as_deref()).unwrap_or_default();
-        return Observed { name: "strongroom-dev", log, telemetry };
+        return Observed { name: "strongroom-dev", log, telemetry, warn: process::log_warning };
     }
     let log = LogConfig { level: "off".to_owned(), ..LogConfig::default() };
     let telemetry = TelemetryConfig { sampling: 1.0, ..TelemetryConfig::default() };
-    Observed { name: "strongroom", log, telemetry }
+    Observed {
+        name: "strongroom",
+        log,
+        telemetry,
+        warn: |problem| output::message(&format!("warning: {problem}")),
+    }
 }
 
 /// Of the configuration of `dev`.

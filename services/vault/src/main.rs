@@ -24,7 +24,12 @@ fn main() -> ExitCode {
 }
 
 fn observed(file: &ConfigFile) -> Observed {
-    Observed { name: "strongroom-vault", log: file.log.clone(), telemetry: file.telemetry.clone() }
+    Observed {
+        name: "strongroom-vault",
+        log: file.log.clone(),
+        telemetry: file.telemetry.clone(),
+        warn: process::log_warning,
+    }
 }
 
 async fn run(file: ConfigFile) -> Result<(), Error> {

@@ -17,6 +17,7 @@ use crate::identity;
 use crate::printable::printable;
 use crate::selectors::Selectors;
 use crate::server::connections::Peer;
+use crate::server::places::{CallPlaces, Place};
 use crate::status::status;
 use crate::strangers::Strangers;
 use crate::telemetry::trace_id;
@@ -124,14 +125,15 @@ fn unauthenticated(message: &str) -> Status {
 #[derive(Clone)]
 pub struct AuthLayer {
     authenticator: Arc<dyn Authenticator>,
+    places: CallPlaces,
     strangers: Strangers,
 }
 
 impl AuthLayer {
-    /// A layer that asks `authenticator`.
+    /// A layer that asks `authenticator`, and gives callers places among `places` as soon as they are known.
     #[must_use]
-    pub fn new(authenticator: Arc<dyn Authenticator>) -> Self {
-        Self { authenticator, strangers: Strangers::default() }
+    pub(crate) fn new(authenticator: Arc<dyn Authenticator>, places: CallPlaces) -> Self {
+        Self { authenticator, places, strangers: Strangers::default() }
     }
 }
 
@@ -141,6 +143,7 @@ impl<S> tower::Layer<S> for AuthLayer {
     fn layer(&self, inner: S) -> AuthService<S> {
         AuthService {
             authenticator: Arc::clone(&self.authenticator),
+            places: self.places.clone(),
             strangers: self.strangers.clone(),
             inner,
         }
@@ -151,6 +154,7 @@ impl<S> tower::Layer<S> for AuthLayer {
 #[derive(Clone)]
 pub struct AuthService<S> {
     authenticator: Arc<dyn Authenticator>,
+    places: CallPlaces,
     strangers: Strangers,
     inner: S,
 }
@@ -169,7 +173,7 @@ where
     }
 
     fn call(&mut self, mut request: Request<Body>) -> Self::Future {
-        let authenticator = Arc::clone(&self.authenticator);
+        let (authenticator, places) = (Arc::clone(&self.authenticator), self.places.clone());
         let strangers = self.strangers.clone();
         // The clone has not been polled ready; the one that was must serve this call.
         let clone = self.inner.clone();
@@ -182,12 +186,13 @@ where
             }
             if !path.starts_with("/grpc.health.v1.Health/") {
                 let names = peer.as_ref().and_then(Peer::names);
-                match admit(authenticator.as_ref(), request.headers(), names, &path).await {
-                    Ok(caller) => {
+                match admit(authenticator.as_ref(), &places, request.headers(), names, &path).await {
+                    Ok((caller, place)) => {
                         if let Some(peer) = &peer {
                             peer.authenticated();
                         }
                         tracing::Span::current().record("strongroom.principal", caller.principal.id.as_str());
+                        request.extensions_mut().insert(place);
                         request.extensions_mut().insert(caller)
                     }
                     Err(status) => {
@@ -203,19 +208,23 @@ where
     }
 }
 
+/// Who calls, with the place of the call. It has one before it may be refused, because refusals cost work, too: each is
+/// recorded.
 async fn admit(
     authenticator: &dyn Authenticator,
+    places: &CallPlaces,
     headers: &HeaderMap,
     names: Option<&[String]>,
     path: &str,
-) -> Result<Caller, Status> {
+) -> Result<(Caller, Arc<Place>), Status> {
     let principal = match (headers.contains_key(header::AUTHORIZATION), names) {
         (false, Some(names)) => identified(authenticator, names).await?,
         _ => authenticated(authenticator, headers).await?,
     };
     let caller = Caller { principal, trace_id: trace_id() };
+    let place = places.take(path, &caller.principal.id)?;
     if path.starts_with("/grpc.reflection.") {
-        return Ok(caller);
+        return Ok((caller, place));
     }
     let Some(permission) = strongroom_api::permission_of(path) else {
         return Err(Status::unimplemented(format!("there is no method {path}")));
@@ -226,7 +235,7 @@ async fn admit(
         let holder = caller.principal.noun();
         return Err(permission_denied(authenticator.domain(), holder, method, permission));
     }
-    Ok(caller)
+    Ok((caller, place))
 }
 
 async fn authenticated(authenticator: &dyn Authenticator, headers: &HeaderMap) -> Result<Principal, Status> {

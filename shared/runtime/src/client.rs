@@ -59,6 +59,18 @@ impl Target {
     /// [`Error::Transport`] for an unusable URL, [`Error::PlaintextTarget`], [`Error::File`] for an unreadable
     /// certificate, [`Error::Exposed`] for a key that others can read.
     pub fn channel(&self) -> Result<Channel> {
+        self.tuned_channel(tuned)
+    }
+
+    /// The same where each call ends after `time`, whatever the other side does.
+    ///
+    /// # Errors
+    /// Those of [`Self::channel`].
+    pub(crate) fn channel_within(&self, time: Duration) -> Result<Channel> {
+        self.tuned_channel(|endpoint| tuned(endpoint).timeout(time))
+    }
+
+    fn tuned_channel(&self, tuned: impl FnOnce(Endpoint) -> Endpoint) -> Result<Channel> {
         let unusable = |why: &str| {
             Error::Transport(format!("{:?} is not an address; expected http://HOST:PORT{why}", self.url))
         };
@@ -67,13 +79,13 @@ impl Target {
         let url = endpoint.uri().clone();
         plaintext::check_target(&url, self.plaintext)?;
         match url.scheme_str() {
-            Some("https") => self.encrypted(&url),
+            Some("https") => self.encrypted(&url, tuned),
             Some("http") => Ok(tuned(endpoint).connect_timeout(CONNECT).connect_lazy()),
             _ => Err(unusable("")),
         }
     }
 
-    fn encrypted(&self, url: &http::Uri) -> Result<Channel> {
+    fn encrypted(&self, url: &http::Uri, tuned: impl FnOnce(Endpoint) -> Endpoint) -> Result<Channel> {
         let connector = Connector::new(url, self.tls()?, CONNECT)?;
         let endpoint = Endpoint::from(connect::address(url)?).origin(url.clone());
         Ok(tuned(endpoint).connect_with_connector_lazy(connector))

@@ -22,6 +22,8 @@ pub struct Observed {
     pub log: LogConfig,
     /// Its traces.
     pub telemetry: TelemetryConfig,
+    /// How it tells what its operator should know and what is no failure.
+    pub warn: fn(&str),
 }
 
 /// Runs a service to its end: reads its configuration, then `main`. An error is printed in one sentence and makes the
@@ -41,6 +43,11 @@ where
     }
 }
 
+/// A line of the log. For services.
+pub fn log_warning(problem: &str) {
+    tracing::warn!("{problem}");
+}
+
 /// Runs `main` to its end, where an error has its exit code.
 pub fn run_with_code<E: std::fmt::Display + From<crate::Error>>(
     observed: Observed,
@@ -56,6 +63,9 @@ pub fn run_with_code<E: std::fmt::Display + From<crate::Error>>(
     let ended = runtime.block_on(async {
         let telemetry = telemetry::start(observed.name, &observed.log, &observed.telemetry)?;
         hardened.iter().for_each(|problem| tracing::warn!("{problem}"));
+        if let Some(problem) = &telemetry.problem {
+            (observed.warn)(problem);
+        }
         let ended = main.await;
         telemetry.stop().await;
         ended

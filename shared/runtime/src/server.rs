@@ -8,7 +8,7 @@ mod framing;
 mod handshake;
 mod incoming;
 mod limits;
-mod places;
+pub(crate) mod places;
 mod receiving;
 mod transport;
 
@@ -33,7 +33,7 @@ use budget::Budget;
 use connections::Connections;
 use incoming::incoming;
 pub use limits::Limits;
-use places::Places;
+use places::CallPlaces;
 use receiving::{Patience, ReceiveLayer, STREAM_WINDOW};
 
 /// What a connection's streams may send before somebody reads it, together.
@@ -94,9 +94,11 @@ pub async fn serve(serve: Serve, shutdown: Shutdown) -> Result<()> {
     let connections = Connections::new(serve.limits.connections);
     let receiving = receiving(&serve.limits, serve.authenticator.domain());
     let end = receiving.end.clone();
+    let domain = serve.authenticator.domain();
+    let places = CallPlaces::new(domain, serve.limits.calls, serve.limits.streamed);
     let serving = server
         .layer(ObserveLayer { metrics: Rpc::new(&serve.metrics, names) })
-        .layer(AuthLayer::new(serve.authenticator))
+        .layer(AuthLayer::new(serve.authenticator, places))
         .layer(receiving)
         .add_routes(routes)
         .serve_with_incoming_shutdown(
@@ -140,9 +142,7 @@ async fn certificates(tls: Option<Arc<ServerTls>>) {
 fn receiving(limits: &Limits, domain: &'static str) -> ReceiveLayer {
     let budget = Budget::new(domain, limits.principal_bytes, limits.process_bytes);
     let patience = Patience { idle: limits.receive_idle, total: limits.receive_total, domain };
-    let calls = Places::new(domain, "calls", limits.calls);
-    let streams = Places::new(domain, "streams", limits.streamed);
-    ReceiveLayer { budget, calls, streams, patience, end: CancellationToken::new() }
+    ReceiveLayer { budget, patience, end: CancellationToken::new() }
 }
 
 fn publish(tls: &ServerTls, metrics: &Metrics) {

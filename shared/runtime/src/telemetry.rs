@@ -15,7 +15,7 @@ mod statements;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use opentelemetry::trace::TraceContextExt as _;
+use opentelemetry::trace::{TraceContextExt as _, TracerProvider as _};
 use opentelemetry_sdk::trace::SdkTracerProvider;
 use serde::Deserialize;
 use tracing::Metadata;
@@ -28,11 +28,12 @@ use tracing_subscriber::{Layer, Registry};
 
 use crate::client::Target;
 use crate::error::{Error, Result};
+pub(crate) use context::unrecorded;
 pub use context::{inherited, read_context, trace_id, write_context};
 pub use logs::{LogConfig, LogFormat};
-pub(crate) use sampling::begins_trace;
+pub(crate) use sampling::{begins_trace, joins_trace};
 pub(crate) use spans::{CALL, ROOT};
-pub use spans::{command, failed, job, stage, stage_of};
+pub use spans::{command, failed, job, stage, stage_of, task};
 
 /// How long the last spans may take to leave when the process ends.
 const LAST_SPANS: Duration = Duration::from_secs(2);
@@ -49,7 +50,7 @@ pub struct TelemetryConfig {
     /// Whether an `http://` endpoint may lead to another machine.
     pub plaintext: bool,
     /// The part of calls that is traced, 0 to 1, of those that do not come with a trace. A caller's trace is recorded
-    /// when the caller records it.
+    /// when the caller records it, up to a hundred in a second.
     pub sampling: f64,
 }
 
@@ -60,11 +61,20 @@ impl Default for TelemetryConfig {
 }
 
 impl TelemetryConfig {
+    /// The collector of the configuration.
     fn target(&self) -> Option<Target> {
-        let from_environment = || std::env::var("OTEL_EXPORTER_OTLP_ENDPOINT").ok();
-        let url = self.otlp_endpoint.clone().or_else(from_environment).filter(|url| !url.is_empty())?;
-        let (ca_file, plaintext) = (self.ca_file.clone(), self.plaintext);
-        Some(Target { url, ca_file, plaintext, ..Target::default() })
+        self.at(self.otlp_endpoint.clone(), self.plaintext)
+    }
+
+    /// The collector of the environment, which often holds one for all programs of a machine or pod.
+    fn target_of_environment(&self) -> Option<Target> {
+        let allowed = std::env::var("STRONGROOM_PLAINTEXT").is_ok_and(|value| value == "true");
+        self.at(std::env::var("OTEL_EXPORTER_OTLP_ENDPOINT").ok(), self.plaintext || allowed)
+    }
+
+    fn at(&self, url: Option<String>, plaintext: bool) -> Option<Target> {
+        let url = url.filter(|url| !url.is_empty())?;
+        Some(Target { url, ca_file: self.ca_file.clone(), plaintext, ..Target::default() })
     }
 
     fn check(&self) -> Result<()> {
@@ -77,22 +87,47 @@ impl TelemetryConfig {
 
 /// The running telemetry of a process. The spans that wait leave when [`Telemetry::stop`] is called.
 #[must_use = "the last spans leave when it is stopped"]
-pub struct Telemetry(Option<SdkTracerProvider>);
+pub struct Telemetry {
+    provider: Option<SdkTracerProvider>,
+    /// Why nothing is traced although the environment names a collector.
+    pub problem: Option<String>,
+}
 
 /// Starts logs, and traces where there is a collector, for the program `name`. Within the async runtime.
 ///
 /// # Errors
-/// [`Error::Config`] and [`Error::Transport`] naming the key that cannot be used.
+/// [`Error::Config`] and [`Error::Transport`] naming the key of the configuration that cannot be used. What the
+/// environment names is not this program's own: where it cannot be used, there are no traces, and
+/// [`Telemetry::problem`] says why.
 pub fn start(name: &'static str, log: &LogConfig, config: &TelemetryConfig) -> Result<Telemetry> {
     config.check()?;
     let logs = logs::layer(log)?;
-    let Some(target) = config.target() else {
-        // In tests, several are started in a process: the first one stands.
-        let _ = tracing_subscriber::registry().with(logs).try_init();
-        return Ok(Telemetry(None));
+    if let Some(target) = config.target() {
+        let provider = exporter::provider(name, &target)?;
+        trace(logs, &provider, &target, config.sampling);
+        return Ok(Telemetry { provider: Some(provider), problem: None });
+    }
+    let target = config.target_of_environment();
+    let provider = target.map(|target| Ok((exporter::provider(name, &target)?, target))).transpose();
+    let problem = match provider {
+        Ok(Some((provider, target))) => {
+            trace(logs, &provider, &target, config.sampling);
+            return Ok(Telemetry { provider: Some(provider), problem: None });
+        }
+        Ok(None) => None,
+        Err(error) => Some(no_traces(&error)),
     };
-    let provider = exporter::provider(name, &target)?;
-    let tracer = opentelemetry::trace::TracerProvider::tracer(&provider, "strongroom");
+    // In tests, several are started in a process: the first one stands.
+    let _ = tracing_subscriber::registry().with(logs).try_init();
+    Ok(Telemetry { provider: None, problem })
+}
+
+fn no_traces(error: &Error) -> String {
+    format!("nothing is traced, because the collector of OTEL_EXPORTER_OTLP_ENDPOINT cannot be used: {error}")
+}
+
+fn trace(logs: LogLayer, provider: &SdkTracerProvider, target: &Target, sampling: f64) {
+    let tracer = provider.tracer("strongroom");
     let spans = tracing_opentelemetry::layer()
         .with_tracer(tracer.clone())
         .with_location(false)
@@ -101,14 +136,15 @@ pub fn start(name: &'static str, log: &LogConfig, config: &TelemetryConfig) -> R
         .with_target(false)
         .with_filter(spans_of_traces());
     let statements = statements::Statements::new(tracer).with_filter(statements::filter());
-    let layers: [Box<dyn Layer<Registry> + Send + Sync>; 3] = [logs, spans.boxed(), statements.boxed()];
-    let started = tracing_subscriber::registry().with(Vec::from(layers)).try_init();
-    if started.is_ok() {
-        sampling::begin(config.sampling);
-        tracing::info!(collector = %target.url, sampling = config.sampling, "calls are traced");
+    let layers: [LogLayer; 3] = [logs, spans.boxed(), statements.boxed()];
+    if tracing_subscriber::registry().with(Vec::from(layers)).try_init().is_ok() {
+        sampling::begin(sampling);
+        tracing::info!(collector = %target.url, sampling, "calls are traced");
     }
-    Ok(Telemetry(Some(provider)))
 }
+
+/// A layer above the registry.
+type LogLayer = Box<dyn Layer<Registry> + Send + Sync>;
 
 /// Places in other programs' code are ruled out for good, the first time that they are met: HTTP/2 alone has dozens on
 /// the way of each call.
@@ -134,7 +170,7 @@ fn is_recorded() -> bool {
 impl Telemetry {
     /// Sends what waits, for two seconds at most.
     pub async fn stop(self) {
-        let Some(provider) = self.0 else { return };
+        let Some(provider) = self.provider else { return };
         let stopping = tokio::task::spawn_blocking(move || provider.shutdown_with_timeout(LAST_SPANS));
         if let Ok(Err(error)) = stopping.await {
             tracing::warn!(%error, "the last spans were not sent");

@@ -6,13 +6,17 @@ use std::process::ExitCode;
 use rustix::process::{DumpableBehavior, Resource, dumpable_behavior, getrlimit};
 use rustix::thread::no_new_privs;
 use strongroom_runtime::Error;
-use strongroom_runtime::process::{Observed, run};
+use strongroom_runtime::process::{Observed, log_warning, run};
 use strongroom_runtime::telemetry::{LogConfig, TelemetryConfig};
 
 #[test]
 fn nothing_dumps_it_and_no_thread_gains_privileges() {
-    let observed =
-        || Observed { name: "test", log: LogConfig::default(), telemetry: TelemetryConfig::default() };
+    let observed = || Observed {
+        name: "test",
+        log: LogConfig::default(),
+        telemetry: TelemetryConfig::default(),
+        warn: log_warning,
+    };
     let main = async {
         let limit = getrlimit(Resource::Core);
         let dumpable = dumpable_behavior().map_err(|error| Error::Config(error.to_string()))?;

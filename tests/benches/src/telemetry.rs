@@ -1,4 +1,4 @@
-//! What traces cost: the same services with a tenth of their calls traced beside services without, in pairs.
+//! What traces cost: the same services with a part of their calls traced beside services without, in pairs.
 //!
 //! Seconds are disturbed by whatever else a machine does; the processor time of the services themselves hardly is.
 
@@ -36,6 +36,9 @@ pub(crate) struct Plan {
     /// Rows of the exported table.
     #[arg(long, default_value_t = 300_000)]
     rows: u64,
+    /// The part of calls that is traced.
+    #[arg(long, default_value_t = 0.1)]
+    sampling: f64,
 }
 
 /// Seconds of the clock and of the services' processors, for a unit of work.
@@ -58,10 +61,11 @@ pub(crate) async fn run(plan: Plan) {
     let (plain_vault, traced_vault) = (TestDb::sqlite(), TestDb::sqlite());
     let plain = Deployment::start(plain_vault.url_text(), &sources);
     let mut traced = Deployment::start(traced_vault.url_text(), &sources);
-    traced.trace_to(&url, 0.1);
+    traced.trace_to(&url, plan.sampling);
     let ids =
         [&plain, &traced].map(|one| one.admin.create_credential("One", "openai", b"sk-live-0123456789"));
-    println!("{} pairs, 10 % of the calls traced / none traced: quartiles of the ratios", plan.pairs);
+    let percent = plan.sampling * 100.0;
+    println!("{} pairs, {percent} % of the calls traced / none traced: quartiles of the ratios", plan.pairs);
     let mut pairs = Vec::new();
     for _ in 0..plan.pairs {
         pairs.push((reveals(&traced, &ids[1]).await, reveals(&plain, &ids[0]).await));
@@ -121,7 +125,7 @@ fn client(deployment: &Deployment) -> CredentialServiceClient<AuthorizedChannel>
 /// Of one export.
 fn export(deployment: &Deployment) -> Cost {
     let (began, busy) = (Instant::now(), busy(deployment));
-    let arguments = ["backup", "export", "--plain", "--force", "--out", "/dev/null"];
+    let arguments = ["backup", "export", "--plain", "--out", "/dev/null"];
     let ended = deployment.admin.run(&arguments);
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);
     Cost { clock: began.elapsed().as_secs_f64(), processors: self::busy(deployment) - busy }

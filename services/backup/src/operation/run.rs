@@ -69,7 +69,9 @@ impl<R> Run<R> {
             Err(error) => {
                 let (reason, trace_id) = (error.reason(), telemetry::trace_id());
                 tracing::warn!(kind, id, file_name, reason, trace_id, %error, "an operation failed");
-                telemetry::failed();
+                if !error.is_abort() {
+                    telemetry::failed();
+                }
                 let outcome = if error.is_abort() { Outcome::Aborted } else { Outcome::Failed };
                 self.metrics.ended(file_name, began.elapsed(), outcome, reason);
                 self.outlet.fail(error.status());

@@ -23,12 +23,12 @@ impl VaultClient {
         Ok(())
     }
 
-    /// The same for an event with an operation id, which makes a repetition harmless: a vault that is away is asked
-    /// again for some seconds.
+    /// The same for an event with an operation id, which makes a repetition harmless: a vault that is away or
+    /// busy is asked again for some seconds.
     pub(crate) async fn record_patiently(&self, event: AuditEvent) -> Result<()> {
         for wait in RETRIES {
             match self.record(event.clone()).await {
-                Err(Error::VaultAway { .. }) => tokio::time::sleep(wait).await,
+                Err(Error::VaultAway { .. } | Error::VaultBusy { .. }) => tokio::time::sleep(wait).await,
                 recorded => return recorded,
             }
         }

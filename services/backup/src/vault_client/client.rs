@@ -19,7 +19,7 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A client of the vault; clones share one connection.
 ///
-/// Its calls fail with [`Error::VaultAway`], [`Error::VaultRefused`] and [`Error::VaultFailed`].
+/// Its calls fail with [`Error::VaultAway`], [`Error::VaultBusy`], [`Error::VaultRefused`] and [`Error::VaultFailed`].
 #[derive(Clone)]
 pub(crate) struct VaultClient {
     url: Arc<str>,
@@ -60,6 +60,7 @@ pub(crate) fn vault_error(url: &str, status: Status) -> Error {
     let source = Box::new(status);
     match source.code() {
         code if is_away(code) => Error::VaultAway { url: url.to_owned(), source },
+        Code::ResourceExhausted => Error::VaultBusy { url: url.to_owned(), source },
         Code::Unauthenticated | Code::PermissionDenied => Error::VaultRefused { source },
         _ => Error::VaultFailed { source },
     }

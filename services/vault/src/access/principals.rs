@@ -9,18 +9,25 @@ use std::time::Duration;
 use moka::future::Cache;
 use sha2::{Digest as _, Sha256};
 use strongroom_runtime::Principal;
+use tokio::sync::Semaphore;
 
 use crate::error::{Error, Result};
 
 const REMEMBERED: Duration = Duration::from_secs(2);
 const MAX_REMEMBERED: u64 = 10_000;
+/// Look-ups at the same time: whoever sends made-up tokens leaves the other connections of the database to callers.
+const LOOK_UPS: usize = 2;
 
 /// Principals of checked tokens; `None` for a token that is not valid.
-pub(crate) struct Principals(Cache<[u8; 32], Option<Principal>>);
+pub(crate) struct Principals {
+    remembered: Cache<[u8; 32], Option<Principal>>,
+    look_ups: Semaphore,
+}
 
 impl Principals {
     pub(crate) fn new() -> Self {
-        Self(Cache::builder().max_capacity(MAX_REMEMBERED).time_to_live(REMEMBERED).build())
+        let remembered = Cache::builder().max_capacity(MAX_REMEMBERED).time_to_live(REMEMBERED).build();
+        Self { remembered, look_ups: Semaphore::new(LOOK_UPS) }
     }
 
     /// The cached principal of `token`, or else the one that `look_up` finds. Calls with the same token share one
@@ -30,11 +37,15 @@ impl Principals {
         token: &str,
         look_up: impl Future<Output = Result<Option<Principal>>>,
     ) -> Result<Option<Principal>, Arc<Error>> {
-        self.0.try_get_with(Sha256::digest(token.as_bytes()).into(), look_up).await
+        let in_turn = async {
+            let _turn = self.look_ups.acquire().await;
+            look_up.await
+        };
+        self.remembered.try_get_with(Sha256::digest(token.as_bytes()).into(), in_turn).await
     }
 
     /// Empties the cache.
     pub(crate) fn forget(&self) {
-        self.0.invalidate_all();
+        self.remembered.invalidate_all();
     }
 }

@@ -144,7 +144,7 @@ impl Reencryption {
         if !self.store.lease_reencrypt(&self.lease(&job), rows_left, self.now()).await? {
             return Ok(());
         }
-        self.run(&job).instrument(telemetry::job("re-encrypt")).await
+        self.run(&job).await
     }
 
     /// Pass after pass, until nothing is left or the lease is lost.
@@ -153,8 +153,7 @@ impl Reencryption {
         loop {
             let mut met = 0;
             for column in SEALED {
-                let pass = self.reencrypt_column(job, column, &mut pace);
-                match pass.instrument(telemetry::stage_of("re-encrypt column", column.table)).await? {
+                match self.reencrypt_column(job, column, &mut pace).await? {
                     Some(rows) => met += rows,
                     None => return Ok(()),
                 }
@@ -186,10 +185,13 @@ impl Reencryption {
         while let Some(last) = batch.last.take() {
             met += batch.rows.len();
             let lease = self.lease(job);
-            let (written, next) = tokio::try_join!(
-                async { Ok(self.store.write_resealed(&lease, column, &batch.rows).await?) },
-                self.next_batch(column, last, pace.batch()),
-            )?;
+            let both = async {
+                tokio::try_join!(
+                    async { Ok(self.store.write_resealed(&lease, column, &batch.rows).await?) },
+                    self.next_batch(column, last, pace.batch()),
+                )
+            };
+            let (written, next) = both.instrument(telemetry::job("re-encrypt batch")).await?;
             let Some(written) = written else { return Ok(None) };
             self.metrics.resealed(column.key_id, written);
             pace.wait(written).await;

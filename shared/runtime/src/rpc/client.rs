@@ -1,11 +1,12 @@
 //! A client's channel that passes the trace on, and records each call in it.
 
+use std::error::Error;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use http::{Request, Response};
-use tonic::Code;
 use tonic::body::Body;
+use tonic::{Code, TimeoutExpired};
 use tracing::{Instrument as _, Span};
 
 use super::ending::at_end;
@@ -28,6 +29,7 @@ impl<S> tower::Service<Request<Body>> for Traced<S>
 where
     S: tower::Service<Request<Body>, Response = Response<Body>>,
     S::Future: Send + 'static,
+    S::Error: Error + 'static,
 {
     type Response = Response<Body>;
     type Error = S::Error;
@@ -45,11 +47,20 @@ where
             match answer.await {
                 Ok(response) => Ok(at_end(response, move |code| call.end(code))),
                 Err(error) => {
-                    call.end(Code::Unavailable);
+                    call.end(Some(code_of(&error)));
                     Err(error)
                 }
             }
         })
+    }
+}
+
+/// What an error of the transport amounts to: its own timer, or a peer that is not there.
+fn code_of(error: &(dyn Error + 'static)) -> Code {
+    let mut causes = std::iter::successors(Some(error), |error| (*error).source());
+    match causes.any(|cause| cause.is::<TimeoutExpired>()) {
+        true => Code::DeadlineExceeded,
+        false => Code::Unavailable,
     }
 }
 
@@ -73,17 +84,18 @@ struct Call {
 }
 
 impl Call {
-    fn end(mut self, code: Code) {
+    /// With the code that came, or without one.
+    fn end(mut self, code: Option<Code>) {
         self.record(code);
     }
 
-    fn record(&mut self, code: Code) {
+    fn record(&mut self, code: Option<Code>) {
         if std::mem::replace(&mut self.ended, true) {
             return;
         }
-        self.span.record("rpc.response.status_code", code_name(code));
+        self.span.record("rpc.response.status_code", code_name(code.unwrap_or(Code::Cancelled)));
         // Who stops taking an answer has enough of it.
-        if !matches!(code, Code::Ok | Code::Cancelled) {
+        if !matches!(code, None | Some(Code::Ok)) {
             self.span.record("otel.status_code", "ERROR");
         }
     }
@@ -91,6 +103,6 @@ impl Call {
 
 impl Drop for Call {
     fn drop(&mut self) {
-        self.record(Code::Cancelled);
+        self.record(None);
     }
 }

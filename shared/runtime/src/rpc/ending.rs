@@ -1,4 +1,4 @@
-//! The end of a call: the code in its trailers, or CANCELLED where it ends without one.
+//! The end of a call: the code in its trailers, or none where it is dropped before.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -12,11 +12,11 @@ use tonic::{Code, Status};
 /// `response`, whose end calls `ended` once: at its trailers, at an error, or when it is dropped before.
 pub(super) fn at_end<F>(response: Response<Body>, ended: F) -> Response<Body>
 where
-    F: FnOnce(Code) + Send + Unpin + 'static,
+    F: FnOnce(Option<Code>) + Send + Unpin + 'static,
 {
     // A refusal without a body has its code in the headers.
     if let Some(code) = code_of(response.headers()) {
-        ended(code);
+        ended(Some(code));
         return response;
     }
     response.map(|body| Body::new(Ending { body, ended: Some(ended) }))
@@ -26,20 +26,20 @@ fn code_of(headers: &HeaderMap) -> Option<Code> {
     headers.get("grpc-status").map(|code| Code::from_bytes(code.as_bytes()))
 }
 
-struct Ending<F: FnOnce(Code)> {
+struct Ending<F: FnOnce(Option<Code>)> {
     body: Body,
     ended: Option<F>,
 }
 
-impl<F: FnOnce(Code)> Ending<F> {
-    fn end(&mut self, code: Code) {
+impl<F: FnOnce(Option<Code>)> Ending<F> {
+    fn end(&mut self, code: Option<Code>) {
         if let Some(ended) = self.ended.take() {
             ended(code);
         }
     }
 }
 
-impl<F: FnOnce(Code) + Unpin> http_body::Body for Ending<F> {
+impl<F: FnOnce(Option<Code>) + Unpin> http_body::Body for Ending<F> {
     type Data = Bytes;
     type Error = Status;
 
@@ -51,12 +51,12 @@ impl<F: FnOnce(Code) + Unpin> http_body::Body for Ending<F> {
         match &polled {
             Poll::Ready(Some(Ok(frame))) => {
                 if let Some(trailers) = frame.trailers_ref() {
-                    self.end(code_of(trailers).unwrap_or(Code::Unknown));
+                    self.end(Some(code_of(trailers).unwrap_or(Code::Unknown)));
                 }
             }
-            Poll::Ready(Some(Err(status))) => self.end(status.code()),
+            Poll::Ready(Some(Err(status))) => self.end(Some(status.code())),
             // A gRPC answer has trailers.
-            Poll::Ready(None) => self.end(Code::Unknown),
+            Poll::Ready(None) => self.end(Some(Code::Unknown)),
             Poll::Pending => {}
         }
         polled
@@ -71,9 +71,9 @@ impl<F: FnOnce(Code) + Unpin> http_body::Body for Ending<F> {
     }
 }
 
-impl<F: FnOnce(Code)> Drop for Ending<F> {
+impl<F: FnOnce(Option<Code>)> Drop for Ending<F> {
     fn drop(&mut self) {
-        self.end(Code::Cancelled);
+        self.end(None);
     }
 }
 
@@ -86,7 +86,7 @@ mod tests {
 
     use super::*;
 
-    fn observed(body: Body) -> (Response<Body>, Arc<Mutex<Vec<Code>>>) {
+    fn observed(body: Body) -> (Response<Body>, Arc<Mutex<Vec<Option<Code>>>>) {
         let codes = Arc::new(Mutex::new(Vec::new()));
         let seen = Arc::clone(&codes);
         (at_end(Response::new(body), move |code| seen.lock().unwrap().push(code)), codes)
@@ -128,15 +128,15 @@ mod tests {
         take(&mut response).await.unwrap();
         assert!(take(&mut response).await.is_none());
         drop(response);
-        assert_eq!(*codes.lock().unwrap(), [Code::Ok]);
+        assert_eq!(*codes.lock().unwrap(), [Some(Code::Ok)]);
     }
 
     #[tokio::test]
-    async fn a_call_that_nobody_waits_for_is_cancelled() {
+    async fn a_call_that_nobody_waits_for_ends_without_a_code() {
         let (mut response, codes) = observed(Body::new(Answer(0)));
         take(&mut response).await.unwrap();
         drop(response);
-        assert_eq!(*codes.lock().unwrap(), [Code::Cancelled]);
+        assert_eq!(*codes.lock().unwrap(), [None]);
     }
 
     #[test]
@@ -145,6 +145,6 @@ mod tests {
         let seen = Arc::clone(&codes);
         let refusal = Status::not_found("nothing").into_http();
         drop(at_end(refusal, move |code| seen.lock().unwrap().push(code)));
-        assert_eq!(*codes.lock().unwrap(), [Code::NotFound]);
+        assert_eq!(*codes.lock().unwrap(), [Some(Code::NotFound)]);
     }
 }

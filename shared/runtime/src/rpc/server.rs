@@ -2,9 +2,9 @@
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use http::{Request, Response};
+use http::{HeaderMap, Request, Response};
 use opentelemetry::trace::{FutureExt as _, TraceContextExt as _};
 use tonic::Code;
 use tonic::body::Body;
@@ -12,7 +12,7 @@ use tracing::{Instrument as _, Span};
 
 use super::ending::at_end;
 use crate::metrics::Rpc;
-use crate::telemetry::{CALL, ROOT, begins_trace, read_context};
+use crate::telemetry::{CALL, ROOT, begins_trace, joins_trace, read_context, unrecorded};
 
 /// Puts the observer in front of a router.
 #[derive(Clone)]
@@ -50,14 +50,23 @@ where
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
         let method = self.metrics.method(request.uri().path());
-        let mut call = Call::begin(self.metrics.clone(), method);
-        let context = read_context(request.headers());
+        let mut call = Call::begin(self.metrics.clone(), method, deadline(request.headers()));
+        let context = context(request.headers());
         let attached = context.clone().attach();
         call.span = span(method, &context);
         let answer = self.inner.call(request).instrument(call.span.clone());
         drop(attached);
         Box::pin(async move { Ok(at_end(answer.await?, move |code| call.end(code))) }.with_context(context))
     }
+}
+
+/// The trace that a call comes with. Where callers record more than is joined, it goes on without being recorded.
+fn context(headers: &HeaderMap) -> opentelemetry::Context {
+    let context = read_context(headers);
+    if context.span().span_context().is_sampled() && !joins_trace() {
+        return unrecorded(&context);
+    }
+    context
 }
 
 /// The span of a call, in the trace that it comes with, or else in a new one by chance. Probes are not traced.
@@ -94,18 +103,30 @@ struct Call {
     metrics: Rpc,
     method: &'static str,
     began: Instant,
+    /// How long its client waits.
+    deadline: Option<Duration>,
     span: Span,
     ended: bool,
 }
 
 impl Call {
-    fn begin(metrics: Rpc, method: &'static str) -> Self {
+    fn begin(metrics: Rpc, method: &'static str, deadline: Option<Duration>) -> Self {
         metrics.begin(method);
-        Self { metrics, method, began: Instant::now(), span: Span::none(), ended: false }
+        Self { metrics, method, began: Instant::now(), deadline, span: Span::none(), ended: false }
     }
 
-    fn end(mut self, code: Code) {
-        self.record(code);
+    /// With the code that was sent, or without one.
+    fn end(mut self, code: Option<Code>) {
+        match code {
+            Some(code) => self.record(code),
+            None => self.record_drop(),
+        }
+    }
+
+    /// The transport drops a call whose deadline has passed, as it does one whose client has left.
+    fn record_drop(&mut self) {
+        let late = self.deadline.is_some_and(|deadline| self.began.elapsed() >= deadline);
+        self.record(if late { Code::DeadlineExceeded } else { Code::Cancelled });
     }
 
     fn record(&mut self, code: Code) {
@@ -122,7 +143,23 @@ impl Call {
 
 impl Drop for Call {
     fn drop(&mut self) {
-        self.record(Code::Cancelled);
+        self.record_drop();
+    }
+}
+
+/// The header `grpc-timeout`: at most eight digits and a unit (grpc.io, PROTOCOL-HTTP2).
+fn deadline(headers: &HeaderMap) -> Option<Duration> {
+    let value = headers.get("grpc-timeout")?.to_str().ok()?;
+    let (number, unit) = value.split_at_checked(value.len().checked_sub(1)?)?;
+    let number: u64 = number.parse().ok().filter(|number| *number < 100_000_000)?;
+    match unit {
+        "H" => Some(Duration::from_secs(number * 3600)),
+        "M" => Some(Duration::from_secs(number * 60)),
+        "S" => Some(Duration::from_secs(number)),
+        "m" => Some(Duration::from_millis(number)),
+        "u" => Some(Duration::from_micros(number)),
+        "n" => Some(Duration::from_nanos(number)),
+        _ => None,
     }
 }
 
@@ -152,5 +189,27 @@ pub(crate) fn code_name(code: Code) -> &'static str {
         Code::Unavailable => "UNAVAILABLE",
         Code::DataLoss => "DATA_LOSS",
         Code::Unauthenticated => "UNAUTHENTICATED",
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn deadlines_are_read_as_clients_write_them() {
+        let read = |value: &str| {
+            deadline(&HeaderMap::from_iter([(
+                http::HeaderName::from_static("grpc-timeout"),
+                value.parse().unwrap(),
+            )]))
+        };
+        assert_eq!(read("1500m"), Some(Duration::from_millis(1500)));
+        assert_eq!(read("99999999H"), Some(Duration::from_secs(99_999_999 * 3600)));
+        assert_eq!(read("30S"), Some(Duration::from_secs(30)));
+        for broken in ["", "S", "100000000S", "5", "5x", "-1S", "1.5S", "5\u{b5}"] {
+            assert_eq!(read(broken), None, "{broken}");
+        }
     }
 }

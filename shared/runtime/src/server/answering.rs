@@ -111,3 +111,42 @@ impl http_body::Body for Answering {
         self.body.size_hint()
     }
 }
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use http_body::Body as _;
+    use tonic::Code;
+
+    use super::super::budget::Budget;
+    use super::*;
+    use crate::status::reason_of;
+
+    fn answering(shape: Shape, end: &CancellationToken) -> Answering {
+        let charge = Budget::new("test.strongroom", 1 << 20, 1 << 20).begin("token:a", CALL, None).unwrap();
+        // It never ends by itself.
+        let body = Body::new(http_body_util::StreamBody::new(tokio_stream::pending::<
+            Result<Frame<Bytes>, Status>,
+        >()));
+        Answering::new(body, shape, charge, "test.strongroom", end)
+    }
+
+    async fn next(answering: &mut Answering) -> Option<Result<Frame<Bytes>, Status>> {
+        let next = std::future::poll_fn(|context| Pin::new(&mut *answering).poll_frame(context));
+        tokio::time::timeout(Duration::from_millis(50), next).await.unwrap_or(None)
+    }
+
+    #[tokio::test]
+    async fn a_stream_is_told_when_the_service_stops() {
+        let end = CancellationToken::new();
+        let stream = Shape { server_streams: true, ..Shape::default() };
+        let (mut stream, mut unary) = (answering(stream, &end), answering(Shape::default(), &end));
+        assert!(next(&mut stream).await.is_none(), "it goes on");
+        end.cancel();
+        let trailers = next(&mut stream).await.unwrap().unwrap().into_trailers().unwrap();
+        let status = Status::from_header_map(&trailers).unwrap();
+        assert_eq!((status.code(), &*reason_of(&status)), (Code::Unavailable, "STOPPING"));
+        assert!(next(&mut stream).await.is_none());
+        assert!(next(&mut unary).await.is_none(), "an answer that is there is sent to its end");
+    }
+}

@@ -11,11 +11,38 @@ use std::time::Duration;
 
 use tonic::Status;
 
+use crate::rpc::shape_of;
 use crate::status::exhausted;
+
+/// The places of all calls of a server. Clones share them.
+#[derive(Debug, Clone)]
+pub(crate) struct CallPlaces {
+    calls: Arc<Places>,
+    streams: Arc<Places>,
+}
+
+impl CallPlaces {
+    /// Places for `calls` unary calls and for `streams`; errors are of `domain`.
+    pub(super) fn new(domain: &'static str, calls: usize, streams: usize) -> Self {
+        let (calls, streams) = (Places::new(domain, "calls", calls), Places::new(domain, "streams", streams));
+        Self { calls, streams }
+    }
+
+    /// A place for a call of `path` by `principal`.
+    ///
+    /// # Errors
+    /// RESOURCE_EXHAUSTED, with a delay.
+    pub(crate) fn take(&self, path: &str, principal: &str) -> Result<Arc<Place>, Status> {
+        let shape = shape_of(path);
+        let streams = shape.client_streams || shape.server_streams;
+        let places = if streams { &self.streams } else { &self.calls };
+        places.take(&Arc::from(principal)).map(Arc::new)
+    }
+}
 
 /// The places of one kind of call.
 #[derive(Debug)]
-pub(super) struct Places {
+struct Places {
     domain: &'static str,
     /// As messages name it.
     kind: &'static str,
@@ -32,7 +59,7 @@ struct Taken {
 
 impl Places {
     /// `room` places for calls of `kind`; errors are of `domain`.
-    pub(super) fn new(domain: &'static str, kind: &'static str, room: usize) -> Arc<Self> {
+    fn new(domain: &'static str, kind: &'static str, room: usize) -> Arc<Self> {
         Arc::new(Self { domain, kind, room, taken: Mutex::default() })
     }
 
@@ -40,7 +67,7 @@ impl Places {
     ///
     /// # Errors
     /// RESOURCE_EXHAUSTED, with a delay.
-    pub(super) fn take(self: &Arc<Self>, principal: &Arc<str>) -> Result<Place, Status> {
+    fn take(self: &Arc<Self>, principal: &Arc<str>) -> Result<Place, Status> {
         let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
         let own = taken.principals.get(principal).copied().unwrap_or(0);
         let principals = taken.principals.len() + usize::from(own == 0);
@@ -74,7 +101,7 @@ fn delay() -> Duration {
 
 /// A call's place; given back when dropped.
 #[derive(Debug)]
-pub(super) struct Place {
+pub(crate) struct Place {
     places: Arc<Places>,
     principal: Arc<str>,
 }

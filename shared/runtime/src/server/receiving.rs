@@ -21,7 +21,7 @@ use super::answering::Answering;
 use super::budget::{Budget, CALL, Charge};
 use super::connections::Peer;
 use super::framing::{Event, Framing};
-use super::places::Places;
+use super::places::Place;
 use crate::auth::Caller;
 use crate::rpc::{Shape, shape_of};
 use crate::status::status;
@@ -34,8 +34,6 @@ pub(super) const STREAM_WINDOW: u32 = 512 << 10;
 #[derive(Clone)]
 pub(super) struct ReceiveLayer {
     pub(super) budget: Arc<Budget>,
-    pub(super) calls: Arc<Places>,
-    pub(super) streams: Arc<Places>,
     pub(super) patience: Patience,
     /// Cancelled when streams have to end.
     pub(super) end: CancellationToken,
@@ -103,11 +101,9 @@ impl ReceiveLayer {
         let Some(caller) = extensions.get::<Caller>() else {
             return self.budget.begin_anonymous(extensions.get::<Peer>());
         };
-        let principal = Arc::from(caller.principal.id.as_str());
         let streams = usize::from(shape.client_streams) + usize::from(shape.server_streams);
-        let places = if streams == 0 { &self.calls } else { &self.streams };
-        let place = places.take(&principal)?;
-        self.budget.begin(principal, CALL + streams * STREAM_WINDOW as usize, place)
+        let place = extensions.get::<Arc<Place>>().cloned();
+        self.budget.begin(&caller.principal.id, CALL + streams * STREAM_WINDOW as usize, place)
     }
 }
 

@@ -5,9 +5,8 @@ use http::header::{HeaderName, HeaderValue};
 use opentelemetry::Context;
 use opentelemetry::propagation::text_map_propagator::TextMapPropagator as _;
 use opentelemetry::propagation::{Extractor, Injector};
-use opentelemetry::trace::{FutureExt as _, TraceContextExt as _};
+use opentelemetry::trace::{FutureExt as _, SpanContext, TraceContextExt as _, TraceFlags};
 use opentelemetry_sdk::propagation::TraceContextPropagator;
-use tracing::Instrument as _;
 
 /// The trace that `headers` name; an empty context when they name none.
 #[must_use]
@@ -20,6 +19,15 @@ pub(super) fn read_variable(name: &str) -> Context {
     let value = std::env::var(name).ok().and_then(|value| HeaderValue::try_from(value).ok());
     let headers = value.map(|value| (HeaderName::from_static("traceparent"), value));
     read_context(&HeaderMap::from_iter(headers))
+}
+
+/// The trace of `context`, which from here on is not recorded.
+pub(crate) fn unrecorded(context: &Context) -> Context {
+    let span = context.span();
+    let id = span.span_context();
+    let (trace, parent, state) = (id.trace_id(), id.span_id(), id.trace_state().clone());
+    let unrecorded = SpanContext::new(trace, parent, TraceFlags::default(), true, state);
+    Context::new().with_remote_span_context(unrecorded)
 }
 
 /// Puts the current trace, if there is one, into `headers`.
@@ -41,9 +49,10 @@ pub fn trace_id() -> String {
     })
 }
 
-/// `future` in the trace of whoever calls this, for a task of its own.
+/// `future` in the trace of whoever calls this, for a task of its own. It does not hold the caller's span, which ends when
+/// the call does.
 pub fn inherited<F: Future>(future: F) -> impl Future<Output = F::Output> {
-    future.in_current_span().with_current_context()
+    future.with_current_context()
 }
 
 struct Headers<'a>(&'a HeaderMap);

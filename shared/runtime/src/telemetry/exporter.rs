@@ -12,7 +12,7 @@ use opentelemetry_sdk::trace::{Sampler, SdkTracerProvider, SpanData, SpanExporte
 use crate::client::Target;
 use crate::error::{Error, Result};
 
-/// How long the collector may take for a batch.
+/// How long the collector may take for a batch. The exporter's own timeout does not end a call.
 const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Makes spans of the program `name` and sends them to `target`. Every span that is made is sent: what is not recorded
@@ -20,7 +20,7 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 pub(super) fn provider(name: &'static str, target: &Target) -> Result<SdkTracerProvider> {
     let otlp = Otlp::builder()
         .with_tonic()
-        .with_channel(target.channel()?)
+        .with_channel(target.channel_within(TIMEOUT)?)
         .with_timeout(TIMEOUT)
         .build()
         .map_err(|error| Error::Transport(format!("telemetry.otlp_endpoint: {error}")))?;

@@ -1,13 +1,21 @@
-//! Which traces that begin here are recorded: a part of them, by chance.
+//! Which traces are recorded: of those that begin here a part, by chance; of those that callers record, a number a second.
+//!
+//! A caller's flag is read before the caller is known, so it must not decide alone what this process spends.
 
 use std::hash::{BuildHasher as _, RandomState};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::LazyLock;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Instant;
 
 /// Of 2^32 traces. 0 while nothing is traced.
 static RECORDED: AtomicU64 = AtomicU64::new(0);
 
-/// From now on, `part` of the traces that begin here are recorded: 0 to 1.
+/// Whether there is a collector.
+static TRACING: AtomicBool = AtomicBool::new(false);
+
+/// From now on, `part` of the traces that begin here are recorded: 0 to 1; and those that callers record.
 pub(super) fn begin(part: f64) {
+    TRACING.store(true, Ordering::Relaxed);
     RECORDED.store((part * 2f64.powi(32)) as u64, Ordering::Relaxed);
 }
 
@@ -19,6 +27,26 @@ pub(crate) fn begins_trace() -> bool {
     }
 }
 
+/// Callers' traces that are recorded in a second.
+const JOINED: u64 = 100;
+
+/// The second since the start in the upper half, and in the lower half how many traces were joined in it.
+static JOINS: AtomicU64 = AtomicU64::new(0);
+static START: LazyLock<Instant> = LazyLock::new(Instant::now);
+
+/// Whether one more trace is joined that its caller records.
+pub(crate) fn joins_trace() -> bool {
+    TRACING.load(Ordering::Relaxed) && joins_at(START.elapsed().as_secs())
+}
+
+fn joins_at(second: u64) -> bool {
+    let joined = |state: u64| {
+        let count = if state >> 32 == second { state & u64::from(u32::MAX) } else { 0 };
+        (count < JOINED).then_some(second << 32 | (count + 1))
+    };
+    JOINS.fetch_update(Ordering::Relaxed, Ordering::Relaxed, joined).is_ok()
+}
+
 /// Below 2^32, another one at each call. Nothing secret depends on it.
 fn chance() -> u64 {
     RandomState::new().hash_one(0) & u64::from(u32::MAX)
@@ -27,6 +55,12 @@ fn chance() -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn callers_record_a_hundred_traces_a_second() {
+        let joined = |second| (0..1000).filter(|_| joins_at(second)).count();
+        assert_eq!((joined(7), joined(7), joined(8)), (100, 0, 100));
+    }
 
     #[test]
     fn about_that_part_is_recorded() {

@@ -1,9 +1,12 @@
 //! The spans that a program makes itself. Those of calls and statements are made for it.
 
+use opentelemetry::Context;
 use opentelemetry::trace::FutureExt as _;
 use tracing::{Instrument as _, Span};
+use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 
 use super::context::read_variable;
+use super::sampling::begins_trace;
 
 /// Target of spans inside of a trace.
 pub(crate) const CALL: &str = "strongroom::call";
@@ -28,9 +31,27 @@ pub fn stage_of(name: &'static str, subject: &str) -> Span {
     )
 }
 
-/// Work that no call waits for: a trace of its own, which is always recorded. For work that is rare.
+/// A part of a call that goes on in a task of its own when the call has ended: the call's span does not wait for it.
+#[must_use]
+pub fn task(name: &'static str) -> Span {
+    let span = tracing::info_span!(
+        target: CALL,
+        parent: None,
+        "task",
+        otel.name = name,
+        otel.status_code = tracing::field::Empty,
+    );
+    // Fails for a span that was entered, which this one was not.
+    let _ = span.set_parent(Context::current());
+    span
+}
+
+/// A piece of work that no call waits for: a trace of its own, by chance as for calls.
 #[must_use]
 pub fn job(name: &'static str) -> Span {
+    if !begins_trace() {
+        return Span::none();
+    }
     tracing::info_span!(target: ROOT, "job", otel.name = name, otel.status_code = tracing::field::Empty)
 }
 
