@@ -1,7 +1,7 @@
 //! What a process says about itself while it runs: logs, and traces in the form of OpenTelemetry.
 //!
-//! One subscriber for the process. Events become log lines; spans of the targets [`CALL`] and [`ROOT`] become spans of
-//! a trace, and nothing else does. Whether a trace is recorded is decided once, where it enters the process, and the
+//! One subscriber for the process. Events become log lines; spans of the target [`TARGET`] become spans of a trace, and
+//! nothing else does. Whether a trace is recorded is decided once, where it enters the process, and the
 //! decision travels as the sampled flag of the OpenTelemetry context: a span in a trace that is not recorded costs the
 //! look at that flag, and without a collector not even that.
 
@@ -15,24 +15,21 @@ mod statements;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use opentelemetry::trace::{TraceContextExt as _, TracerProvider as _};
+use opentelemetry::trace::TracerProvider as _;
 use opentelemetry_sdk::trace::SdkTracerProvider;
 use serde::Deserialize;
-use tracing::Metadata;
-use tracing::level_filters::LevelFilter;
-use tracing::subscriber::Interest;
-use tracing_subscriber::filter::dynamic_filter_fn;
-use tracing_subscriber::layer::{Context, Filter, SubscriberExt as _};
+use tracing_subscriber::filter::filter_fn;
+use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{Layer, Registry};
 
 use crate::client::Target;
 use crate::error::{Error, Result};
 pub(crate) use context::unrecorded;
-pub use context::{inherited, read_context, trace_id, write_context};
+pub use context::{inherited, is_recorded, read_context, trace_id, write_context};
 pub use logs::{LogConfig, LogFormat};
 pub(crate) use sampling::{begins_trace, joins_trace};
-pub(crate) use spans::{CALL, ROOT};
+pub(crate) use spans::TARGET;
 pub use spans::{command, failed, job, stage, stage_of, task};
 
 /// How long the last spans may take to leave when the process ends.
@@ -134,7 +131,7 @@ fn trace(logs: LogLayer, provider: &SdkTracerProvider, target: &Target, sampling
         .with_threads(false)
         .with_tracked_inactivity(false)
         .with_target(false)
-        .with_filter(spans_of_traces());
+        .with_filter(filter_fn(|metadata| metadata.is_span() && metadata.target() == TARGET));
     let statements = statements::Statements::new(tracer).with_filter(statements::filter());
     let layers: [LogLayer; 3] = [logs, spans.boxed(), statements.boxed()];
     if tracing_subscriber::registry().with(Vec::from(layers)).try_init().is_ok() {
@@ -145,27 +142,6 @@ fn trace(logs: LogLayer, provider: &SdkTracerProvider, target: &Target, sampling
 
 /// A layer above the registry.
 type LogLayer = Box<dyn Layer<Registry> + Send + Sync>;
-
-/// Places in other programs' code are ruled out for good, the first time that they are met: HTTP/2 alone has dozens on
-/// the way of each call.
-fn spans_of_traces() -> impl Filter<Registry> {
-    dynamic_filter_fn(|metadata: &Metadata<'_>, _: &Context<'_, Registry>| {
-        metadata.target() == ROOT || (metadata.target() == CALL && is_recorded())
-    })
-    .with_callsite_filter(|metadata| match metadata.target() {
-        ROOT if metadata.is_span() => Interest::always(),
-        CALL if metadata.is_span() => Interest::sometimes(),
-        _ => Interest::never(),
-    })
-    .with_max_level_hint(LevelFilter::INFO)
-}
-
-/// Whether what happens now belongs to a trace that is recorded.
-fn is_recorded() -> bool {
-    opentelemetry::Context::map_current(|context| {
-        context.has_active_span() && context.span().span_context().is_sampled()
-    })
-}
 
 impl Telemetry {
     /// Sends what waits, for two seconds at most.

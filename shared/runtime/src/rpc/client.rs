@@ -12,7 +12,7 @@ use tracing::{Instrument as _, Span};
 use super::ending::at_end;
 use super::methods::method_of;
 use super::server::code_name;
-use crate::telemetry::{CALL, write_context};
+use crate::telemetry::{TARGET, is_recorded, write_context};
 
 /// `S` with a span for each call of a trace that is recorded.
 #[derive(Debug, Clone)]
@@ -40,7 +40,7 @@ where
     }
 
     fn call(&mut self, mut request: Request<Body>) -> Self::Future {
-        let call = Call { span: span(method_of(request.uri().path())), ended: false };
+        let call = Call { span: span(request.uri().path()), ended: false };
         call.span.in_scope(|| write_context(request.headers_mut()));
         let answer = self.0.call(request).instrument(call.span.clone());
         Box::pin(async move {
@@ -64,9 +64,13 @@ fn code_of(error: &(dyn Error + 'static)) -> Code {
     }
 }
 
-fn span(method: &'static str) -> Span {
+fn span(path: &str) -> Span {
+    if !is_recorded() {
+        return Span::none();
+    }
+    let method = method_of(path);
     tracing::info_span!(
-        target: CALL,
+        target: TARGET,
         "call",
         otel.name = method,
         otel.kind = "client",

@@ -12,7 +12,7 @@ use tracing::{Instrument as _, Span};
 
 use super::ending::at_end;
 use crate::metrics::Rpc;
-use crate::telemetry::{CALL, ROOT, begins_trace, joins_trace, read_context, unrecorded};
+use crate::telemetry::{TARGET, begins_trace, is_recorded, joins_trace, read_context, unrecorded};
 
 /// Puts the observer in front of a router.
 #[derive(Clone)]
@@ -51,9 +51,13 @@ where
     fn call(&mut self, request: Request<Body>) -> Self::Future {
         let method = self.metrics.method(request.uri().path());
         let mut call = Call::begin(self.metrics.clone(), method, deadline(request.headers()));
-        let context = context(request.headers());
+        let Some(context) = context(request.headers()) else {
+            call.span = if begins_trace() { span(method) } else { Span::none() };
+            let answer = self.inner.call(request).instrument(call.span.clone());
+            return Box::pin(async move { Ok(at_end(answer.await?, move |code| call.end(code))) });
+        };
         let attached = context.clone().attach();
-        call.span = span(method, &context);
+        call.span = if is_recorded() { span(method) } else { Span::none() };
         let answer = self.inner.call(request).instrument(call.span.clone());
         drop(attached);
         Box::pin(async move { Ok(at_end(answer.await?, move |code| call.end(code))) }.with_context(context))
@@ -61,41 +65,30 @@ where
 }
 
 /// The trace that a call comes with. Where callers record more than is joined, it goes on without being recorded.
-fn context(headers: &HeaderMap) -> opentelemetry::Context {
-    let context = read_context(headers);
+fn context(headers: &HeaderMap) -> Option<opentelemetry::Context> {
+    let context = read_context(headers)?;
     if context.span().span_context().is_sampled() && !joins_trace() {
-        return unrecorded(&context);
+        return Some(unrecorded(&context));
     }
-    context
+    Some(context)
 }
 
-/// The span of a call, in the trace that it comes with, or else in a new one by chance. Probes are not traced.
-fn span(method: &'static str, context: &opentelemetry::Context) -> Span {
+/// The span of a call that is recorded. Probes are not.
+fn span(method: &'static str) -> Span {
     if method.starts_with("grpc.health.") {
         return Span::none();
     }
-    macro_rules! server_span {
-        ($target:expr) => {
-            tracing::info_span!(
-                target: $target,
-                "call",
-                otel.name = method,
-                otel.kind = "server",
-                otel.status_code = tracing::field::Empty,
-                rpc.system.name = "grpc",
-                rpc.method = method,
-                rpc.response.status_code = tracing::field::Empty,
-                strongroom.principal = tracing::field::Empty,
-            )
-        };
-    }
-    if context.has_active_span() {
-        server_span!(CALL)
-    } else if begins_trace() {
-        server_span!(ROOT)
-    } else {
-        Span::none()
-    }
+    tracing::info_span!(
+        target: TARGET,
+        "call",
+        otel.name = method,
+        otel.kind = "server",
+        otel.status_code = tracing::field::Empty,
+        rpc.system.name = "grpc",
+        rpc.method = method,
+        rpc.response.status_code = tracing::field::Empty,
+        strongroom.principal = tracing::field::Empty,
+    )
 }
 
 /// A call until its end. Its future is dropped when the client leaves before it is answered.

@@ -8,17 +8,21 @@ use opentelemetry::propagation::{Extractor, Injector};
 use opentelemetry::trace::{FutureExt as _, SpanContext, TraceContextExt as _, TraceFlags};
 use opentelemetry_sdk::propagation::TraceContextPropagator;
 
-/// The trace that `headers` name; an empty context when they name none.
+/// The trace that `headers` name.
 #[must_use]
-pub fn read_context(headers: &HeaderMap) -> Context {
-    TraceContextPropagator::new().extract_with_context(&Context::new(), &Headers(headers))
+pub fn read_context(headers: &HeaderMap) -> Option<Context> {
+    if !headers.contains_key("traceparent") {
+        return None;
+    }
+    let context = TraceContextPropagator::new().extract_with_context(&Context::new(), &Headers(headers));
+    context.has_active_span().then_some(context)
 }
 
 /// The same from a variable of the environment, which has the form of the header `traceparent`.
 pub(super) fn read_variable(name: &str) -> Context {
     let value = std::env::var(name).ok().and_then(|value| HeaderValue::try_from(value).ok());
     let headers = value.map(|value| (HeaderName::from_static("traceparent"), value));
-    read_context(&HeaderMap::from_iter(headers))
+    read_context(&HeaderMap::from_iter(headers)).unwrap_or_default()
 }
 
 /// The trace of `context`, which from here on is not recorded.
@@ -37,6 +41,12 @@ pub fn write_context(headers: &mut HeaderMap) {
             TraceContextPropagator::new().inject_context(context, &mut HeadersMut(headers));
         }
     });
+}
+
+/// Whether what happens now belongs to a trace that is recorded.
+#[must_use]
+pub fn is_recorded() -> bool {
+    Context::map_current(|context| context.has_active_span() && context.span().span_context().is_sampled())
 }
 
 /// The current trace's id, 32 hexadecimal digits; empty outside of a trace.
@@ -87,7 +97,7 @@ mod tests {
     fn read(header: &str) -> String {
         let headers =
             HeaderMap::from_iter([(HeaderName::from_static("traceparent"), header.parse().unwrap())]);
-        let _attached = read_context(&headers).attach();
+        let _attached = read_context(&headers).unwrap_or_default().attach();
         trace_id()
     }
 
@@ -114,7 +124,7 @@ mod tests {
         let incoming = format!("00-{ID}-00f067aa0ba902b7-00");
         let given =
             HeaderMap::from_iter([(HeaderName::from_static("traceparent"), incoming.parse().unwrap())]);
-        let _attached = read_context(&given).attach();
+        let _attached = read_context(&given).unwrap().attach();
         write_context(&mut headers);
         assert_eq!(headers["traceparent"], incoming);
     }

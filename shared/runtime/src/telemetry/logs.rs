@@ -9,7 +9,7 @@ use std::io::{self, Write};
 
 use serde::Deserialize;
 use tracing::{Metadata, Subscriber};
-use tracing_subscriber::filter::filter_fn;
+use tracing_subscriber::filter::{FilterExt as _, filter_fn};
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::{EnvFilter, Layer};
 
@@ -63,9 +63,10 @@ where
         // Colours are control characters, and are escaped with the others; a line for people needs none.
         LogFormat::Text => lines.with_ansi(false).boxed(),
     };
-    // Spans are not written: one that is recorded is in its trace.
+    // Spans are not written: one that is recorded is in its trace. One filter, not two layers of them: those disagree
+    // about places in other programs' code, which are then asked about each time. That cost a fifth of a reveal.
     let events = filter_fn(|metadata: &Metadata<'_>| metadata.is_event());
-    Ok(lines.with_filter(levels).with_filter(events).boxed())
+    Ok(lines.with_filter(events.and(levels)).boxed())
 }
 
 /// Escapes what passes through. Each call gets a complete line, which is how `tracing_subscriber` writes.

@@ -34,9 +34,14 @@ const JOINED: u64 = 100;
 static JOINS: AtomicU64 = AtomicU64::new(0);
 static START: LazyLock<Instant> = LazyLock::new(Instant::now);
 
+/// Whether there is a collector.
+pub(super) fn is_on() -> bool {
+    TRACING.load(Ordering::Relaxed)
+}
+
 /// Whether one more trace is joined that its caller records.
 pub(crate) fn joins_trace() -> bool {
-    TRACING.load(Ordering::Relaxed) && joins_at(START.elapsed().as_secs())
+    is_on() && joins_at(START.elapsed().as_secs())
 }
 
 fn joins_at(second: u64) -> bool {

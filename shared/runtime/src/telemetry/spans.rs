@@ -5,25 +5,30 @@ use opentelemetry::trace::FutureExt as _;
 use tracing::{Instrument as _, Span};
 use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 
-use super::context::read_variable;
-use super::sampling::begins_trace;
+use super::context::{is_recorded, read_variable};
+use super::sampling::{begins_trace, is_on};
 
-/// Target of spans inside of a trace.
-pub(crate) const CALL: &str = "strongroom::call";
-/// Target of spans that begin a trace which is recorded.
-pub(crate) const ROOT: &str = "strongroom::root";
+/// Target of the spans of traces. They are made only where a trace is recorded: to be asked each time whether a span is
+/// wanted costs more than to look at the current trace first.
+pub(crate) const TARGET: &str = "strongroom::trace";
 
 /// A part of a call that takes time of its own, in the current trace.
 #[must_use]
 pub fn stage(name: &'static str) -> Span {
-    tracing::info_span!(target: CALL, "stage", otel.name = name, otel.status_code = tracing::field::Empty)
+    if !is_recorded() {
+        return Span::none();
+    }
+    tracing::info_span!(target: TARGET, "stage", otel.name = name, otel.status_code = tracing::field::Empty)
 }
 
 /// The same of one thing among several: a source, a table. Its name comes from a configuration or a database.
 #[must_use]
 pub fn stage_of(name: &'static str, subject: &str) -> Span {
+    if !is_recorded() {
+        return Span::none();
+    }
     tracing::info_span!(
-        target: CALL,
+        target: TARGET,
         "stage",
         otel.name = name,
         otel.status_code = tracing::field::Empty,
@@ -34,8 +39,11 @@ pub fn stage_of(name: &'static str, subject: &str) -> Span {
 /// A part of a call that goes on in a task of its own when the call has ended: the call's span does not wait for it.
 #[must_use]
 pub fn task(name: &'static str) -> Span {
+    if !is_recorded() {
+        return Span::none();
+    }
     let span = tracing::info_span!(
-        target: CALL,
+        target: TARGET,
         parent: None,
         "task",
         otel.name = name,
@@ -52,7 +60,7 @@ pub fn job(name: &'static str) -> Span {
     if !begins_trace() {
         return Span::none();
     }
-    tracing::info_span!(target: ROOT, "job", otel.name = name, otel.status_code = tracing::field::Empty)
+    tracing::info_span!(target: TARGET, "job", otel.name = name, otel.status_code = tracing::field::Empty)
 }
 
 /// Marks the current span as failed. The reason is in the answer and in the log, not here.
@@ -64,9 +72,11 @@ pub fn failed() {
 /// (opentelemetry.io/docs/specs/otel/context/env-carriers), or begins one where there is a collector.
 pub async fn command<F: Future>(name: &str, main: F) -> F::Output {
     let context = read_variable("TRACEPARENT");
-    let span = {
+    let span = if is_on() {
         let _attached = context.clone().attach();
-        tracing::info_span!(target: ROOT, "command", otel.name = name, otel.status_code = tracing::field::Empty)
+        tracing::info_span!(target: TARGET, "command", otel.name = name, otel.status_code = tracing::field::Empty)
+    } else {
+        Span::none()
     };
     main.instrument(span).with_context(context).await
 }

@@ -15,7 +15,7 @@ use tracing_subscriber::Registry;
 use tracing_subscriber::filter::dynamic_filter_fn;
 use tracing_subscriber::layer::{Context, Filter, Layer};
 
-use super::is_recorded;
+use super::context::is_recorded;
 
 /// The target of sqlx's events.
 const TARGET: &str = "sqlx::query";
