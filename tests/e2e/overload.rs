@@ -202,12 +202,14 @@ async fn a_flood_of_forbidden_calls_takes_nothing_from_another_token() {
     let deployment = Deployment::start(database.url_text(), "");
     let admin = &deployment.admin;
     let id = admin.create_credential("One", "openai", b"sk-live-0123456789abcdef");
-    let (flood, gentle) = (client(&admin.issue("auditor")), admin.issue("gateway"));
+    let (flood, gentle) = (admin.issue("auditor"), admin.issue("gateway"));
+    let connections: Vec<_> = (0..16).map(|_| client(&flood)).collect();
     let vault = Vault { deployment: &deployment, id: id.clone() };
     let over = Arc::new(AtomicBool::new(false));
     let flooding: Vec<_> = (0..1000)
-        .map(|_| {
-            let (mut flood, id, over) = (flood.clone(), id.clone(), Arc::clone(&over));
+        .map(|caller| {
+            let mut flood = connections[caller % connections.len()].clone();
+            let (id, over) = (id.clone(), Arc::clone(&over));
             tokio::spawn(async move {
                 let mut busy = 0;
                 while !over.load(Ordering::Relaxed) {

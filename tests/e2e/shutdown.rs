@@ -99,7 +99,7 @@ fn nothing_acknowledged_is_lost_at_a_stop_under_load() {
     assert!(recorded("credential.revealed") >= acknowledged, "{acknowledged} reveals were answered");
     let ends = admin.events("backup.exported");
     let of = |outcome: &str| ends.iter().filter(|event| event["outcome"] == outcome).count();
-    let outcomes = (of("AUDIT_OUTCOME_SUCCESS"), of("AUDIT_OUTCOME_ABORTED"), ends.len());
+    let outcomes = (of("AUDIT_OUTCOME_SUCCESS"), of("AUDIT_OUTCOME_FAILED"), ends.len());
     assert_eq!(outcomes, (5, 5, 10), "each export that began has its end in the audit log: {ends:?}");
     let verified = admin.run(&["audit", "verify"]);
     assert_eq!(verified.code, Some(0), "{}", verified.said());
