@@ -1,7 +1,6 @@
 //! Opening a vault: its database, its root key, its ring, and at the very first start its admin token.
 
 mod admin_token;
-mod identities;
 mod ring;
 mod root_keys;
 
@@ -47,11 +46,11 @@ pub(crate) struct Vault {
 /// Opens the vault, and creates its ring and its admin token at the first start.
 pub(crate) async fn open(
     config: &VaultConfig,
+    identities: Identities,
     clock: Arc<dyn Clock>,
     shutdown: Shutdown,
     metrics: &Metrics,
 ) -> Result<Vault> {
-    let identities = identities::identities(config)?;
     let root = root_keys::current_root_key(config)?;
     let previous = root_keys::previous_root_keys(config)?;
     let database = database_url(config)?;

@@ -16,6 +16,7 @@ mod crypto;
 mod error;
 mod grpc;
 mod health;
+mod identities;
 mod keys;
 mod metrics;
 mod page;
@@ -45,11 +46,12 @@ pub async fn serve(
     clock: Arc<dyn Clock>,
     shutdown: Shutdown,
 ) -> Result<(), Error> {
+    let identities = identities::identities(&config)?;
     let tls = config.tls.clone().map(ServerTls::load).transpose()?;
     let (health, metrics) = (Health::new("vault", health::DEPENDENCIES, Arc::clone(&clock)), Metrics::new());
     let site = Site::new(health.clone(), metrics.clone());
     let _admin = admin::start(admin, site.clone());
-    let vault = Arc::new(bootstrap::open(&config, clock, shutdown.clone(), &metrics).await?);
+    let vault = Arc::new(bootstrap::open(&config, identities, clock, shutdown.clone(), &metrics).await?);
     let _checks = health.watch(health::checks(&vault), &shutdown);
     site.publish(Arc::new(page::Page::new(Arc::clone(&vault), metrics.clone())));
     // Dropped with the server, so that no task outlives this call.

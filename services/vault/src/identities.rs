@@ -11,7 +11,7 @@ use crate::grpc;
 ///
 /// # Errors
 /// [`Error::Startup`] naming the identity.
-pub(super) fn identities(config: &VaultConfig) -> Result<Identities> {
+pub(crate) fn identities(config: &VaultConfig) -> Result<Identities> {
     let shows_certificates = config.tls.as_ref().is_some_and(|tls| tls.client_ca_file.is_some());
     if !shows_certificates && !config.identities.is_empty() {
         let message =
