@@ -17,6 +17,7 @@ mod left_out;
 mod metrics;
 mod operation;
 mod report;
+mod said;
 mod seal;
 mod secret_files;
 mod source_watch;
