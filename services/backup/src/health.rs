@@ -52,7 +52,9 @@ impl Check for Vault {
     async fn check(&self) -> Result<(), Fault> {
         match self.0.is_serving().await {
             Ok(true) => Ok(()),
-            Ok(false) => Err(Fault::Own("it is not ready: its own /readyz and `strongroom status` say why".into())),
+            Ok(false) => {
+                Err(Fault::Own("it is not ready: its own /readyz and `strongroom status` say why".into()))
+            }
             Err(error) => Err(Fault::Own(error.to_string())),
         }
     }

@@ -101,7 +101,8 @@ impl SourceWatch {
         let now = self.clock.now_micros();
         let mut known = self.known();
         let source = &mut known[at];
-        source.reason = problem.as_ref().map_or_else(String::new, |error| error.status().message().to_owned());
+        source.reason =
+            problem.as_ref().map_or_else(String::new, |error| error.status().message().to_owned());
         if source.state != state {
             source.state = state;
             source.since = now;

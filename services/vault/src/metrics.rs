@@ -203,7 +203,7 @@ impl ReencryptMetrics {
         );
         let left = metrics.gauges(
             "strongroom_vault_reencrypt_rows_left",
-            "Rows that the last run in this process has not yet moved to the primary version.",
+            "Rows that the run of this process has not yet moved to the primary version; 0 while it works on none.",
             &["key"],
         );
         let children =
@@ -219,12 +219,19 @@ impl ReencryptMetrics {
         }
     }
 
-    /// Rows of each key were counted.
+    /// Rows of each key were counted, and this process works on them.
     pub(crate) fn set_left(&self, counted: &BTreeMap<&'static str, i64>) {
         for (key, rows) in counted {
             if let Some((_, left)) = self.by_key.get(key) {
                 left.set(*rows);
             }
+        }
+    }
+
+    /// This process works on no run any more: another may go on with it.
+    pub(crate) fn none_left(&self) {
+        for (_, left) in self.by_key.values() {
+            left.set(0);
         }
     }
 }

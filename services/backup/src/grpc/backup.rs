@@ -15,8 +15,8 @@ use tonic::{Code, Request, Response, Status, Streaming};
 use zeroize::Zeroizing;
 
 use crate::error::{DOMAIN, Error, Result};
-use crate::health::is_watched;
 use crate::export::{ExportRequest, Exports};
+use crate::health::is_watched;
 use crate::incoming::{MAX_CHUNK, Part};
 use crate::operation::Replies;
 use crate::seal::SealChoice;

@@ -13,6 +13,7 @@ use tokio::time::{MissedTickBehavior, interval};
 use tokio_rustls::TlsAcceptor;
 
 use super::files::{Contents, Paths};
+use super::handshakes::Handshakes;
 use super::reload::{Built, Material, Reloaded};
 use super::state::State;
 use super::{ALPN, provider};
@@ -72,6 +73,7 @@ fn seconds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Er
 pub struct ServerTls {
     reloaded: Reloaded<ServerFiles>,
     reload: Duration,
+    handshakes: Arc<Handshakes>,
 }
 
 impl ServerTls {
@@ -89,13 +91,18 @@ impl ServerTls {
             Paths { own: Some((config.cert_file, config.key_file)), authorities: config.client_ca_file };
         let optional = config.client_certs == Some(ClientCerts::Optional);
         let reloaded = Reloaded::load(ServerFiles { paths, optional })?;
-        Ok(Arc::new(Self { reloaded, reload: config.reload }))
+        Ok(Arc::new(Self { reloaded, reload: config.reload, handshakes: Arc::default() }))
     }
 
     /// What is known about them.
     #[must_use]
     pub fn state(&self) -> Arc<State> {
         Arc::clone(self.reloaded.state())
+    }
+
+    /// The handshakes that failed.
+    pub(crate) fn handshakes(&self) -> &Arc<Handshakes> {
+        &self.handshakes
     }
 
     /// Shakes hands by the files as they were last read.
@@ -118,7 +125,7 @@ impl ServerTls {
             let tls = Arc::clone(&self);
             // A file system may be slow.
             let looking = tokio::task::spawn_blocking(move || {
-                if asked { tls.reloaded.look_anew() } else { tls.reloaded.look() }
+                if asked { tls.reloaded.look_when_asked() } else { tls.reloaded.look() }
             });
             let _ = looking.await;
         }
