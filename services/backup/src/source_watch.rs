@@ -30,7 +30,7 @@ pub(crate) struct SourceState {
 }
 
 impl SourceState {
-    /// Once a change. What ails the vault is in the log as the state of a dependency.
+    /// Once a change. A vault that is away is in the log as the state of a dependency.
     fn log(&mut self, problem: Option<&Error>) {
         let source = self.name.as_str();
         match problem {

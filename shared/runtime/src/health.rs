@@ -110,7 +110,7 @@ struct Inner {
     clock: Arc<dyn Clock>,
     start_time: i64,
     known: Mutex<Known>,
-    /// Counts the changes, for who waits for one.
+    /// Counts the changes, for tasks that wait for one.
     changes: watch::Sender<u64>,
 }
 

@@ -1,6 +1,6 @@
-//! The last result of something slow: made in a task of its own, once at a time, and kept for whoever asks next.
+//! The last result of a slow computation: made in a task of its own, one at a time, and kept for the next reader.
 //!
-//! So what takes longer than a reader waits still arrives, and many readers cause it once.
+//! So a result that takes longer than a reader waits still arrives, and many readers share it.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -35,7 +35,7 @@ impl<T: Clone + Send + Sync + 'static> Kept<T> {
         let mut results = self.last.subscribe();
         if !self.last().is_some_and(|(age, _)| age < KEPT) {
             self.begin(make);
-            // Late or not, there is what there is.
+            // In time or not, the last result is returned.
             let _ = timeout(PATIENCE, results.changed()).await;
         }
         self.last()

@@ -82,6 +82,6 @@ async fn connection(stream: TcpStream, routes: Router, has_asked: Arc<AtomicBool
         .max_buf_size(HEAD_BYTES)
         .max_headers(HEADERS)
         .serve_connection(TokioIo::new(stream), service);
-    // Who is cut, or sends what is no HTTP, learns it from the connection's end.
+    // A client that is too slow, or does not speak HTTP, sees the connection end.
     let _ = timeout(LIFE, serving).await;
 }

@@ -16,7 +16,7 @@ pub struct Certificates {
 pub(super) type ReadCertificates = dyn Fn() -> Certificates + Send + Sync;
 
 impl Metrics {
-    /// Publishes what `read` tells at each scrape; it must not wait. To be called once, by who serves with certificates.
+    /// Publishes what `read` tells at each scrape; it must not wait. To be called once, by a server with certificates.
     pub fn publish_certificates(&self, read: impl Fn() -> Certificates + Send + Sync + 'static) {
         if self.certificates.set(Box::new(read)).is_err() {
             return;
@@ -46,7 +46,7 @@ impl Metrics {
         );
     }
 
-    /// Publishes the failed handshakes that `read` counts by reason. To be called once, by who serves with certificates.
+    /// Publishes the failed handshakes that `read` counts by reason. To be called once, by a server with certificates.
     pub(crate) fn publish_handshakes(
         &self,
         read: impl Fn() -> Vec<(&'static str, u64)> + Send + Sync + 'static,

@@ -1,6 +1,6 @@
 //! The TLS handshake of a new connection, by the certificates of that moment.
 //!
-//! Who speaks HTTP without TLS is told so in HTTP: a closed connection would leave its user to guess.
+//! A client that speaks HTTP without TLS gets the reason in HTTP: a closed connection would leave its user to guess.
 
 use std::io;
 use std::sync::Arc;
@@ -21,7 +21,7 @@ const HTTP2_ANSWER: &[u8] =
     b"\0\0\0\x04\0\0\0\0\0\0\0\x32\x07\0\0\0\0\0\0\0\0\0\0\0\0\x01this port speaks TLS; use an https address";
 const HTTP1_ANSWER: &[u8] = b"HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-type: text/plain\r\n\
     content-length: 38\r\n\r\nthis port speaks TLS; use an https URL";
-/// What is read of somebody who was refused.
+/// Bytes that are read from a client that was refused.
 const LEFT_OVER: u64 = 64 << 10;
 
 /// The connection after its handshake; `None` when that failed, took longer than `limit`, or its place was needed.
@@ -40,7 +40,7 @@ pub(super) async fn shake_hands(
         tracing::debug!(%address, %error, "TLS handshake failed");
         tls.handshakes().failed(address, reason);
         if let Some(connection) = connection {
-            // Who does not listen has heard enough.
+            // A client that does not read the reason does without.
             let _ = timeout(limit, part(connection, reason)).await;
         }
         None

@@ -101,7 +101,7 @@ impl<M: Material> Reloaded<M> {
         self.remind(now());
     }
 
-    /// The same for somebody who has asked for it, and reads what became of the files in the log.
+    /// The same at the request of an operator, who finds the result in the log.
     pub(super) fn look_when_asked(&self) {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         let contents = self.material.paths().read();
@@ -148,7 +148,7 @@ impl<M: Material> Reloaded<M> {
         tracing::error!(%error, "{what}: the new files cannot be used; the former ones stay in use");
     }
 
-    /// Where the new certificate cannot be used, the former one goes on with the new authorities.
+    /// Where the new certificate cannot be used, the former one is used with the new authorities.
     fn replace_authorities(&self, seen: &mut Seen, newer: &Contents) {
         let Some(mixed) = seen.used.with_authorities_of(newer) else { return };
         let Ok(Built { config, .. }) = self.material.build(&mixed) else { return };
