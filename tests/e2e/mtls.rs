@@ -214,7 +214,7 @@ fn a_broken_renewal_is_in_log_and_metrics_and_changes_nothing() {
     // The certificate of another key, as a renewal that was written half.
     vault.put(&[("tls.crt", &other.chain)]);
     eventually("a refused renewal", PATIENCE, || (reloads("failed") == 1).then_some(()));
-    let said = services.vault.log().matches("cannot be used").count();
+    let said = services.vault.log().matches("the new files cannot be used").count();
     assert_eq!(said, 1, "{}", services.vault.log());
     services.assert_serves();
     vault.put_certificate(&services.authority.issue(&["localhost", "spiffe://cluster.local/vault"]));

@@ -86,7 +86,7 @@ impl SourceWatch {
             loop {
                 let looks = self.sources.all().iter().map(|source| source.probe());
                 for (at, found) in join_all(looks).await.into_iter().enumerate() {
-                    self.set(at, found.err());
+                    self.set(at, found.err().as_ref());
                 }
                 tokio::time::sleep(PERIOD).await;
             }
@@ -95,19 +95,18 @@ impl SourceWatch {
     }
 
     /// Shown is the message of a status, because that repeats neither a value nor SQL; the log has the rest.
-    fn set(&self, at: usize, problem: Option<Error>) {
+    fn set(&self, at: usize, problem: Option<&Error>) {
         let state = if problem.is_none() { State::Ok } else { State::Failing };
         self.up[at].set(i64::from(state == State::Ok));
         let now = self.clock.now_micros();
         let mut known = self.known();
         let source = &mut known[at];
-        source.reason =
-            problem.as_ref().map_or_else(String::new, |error| error.status().message().to_owned());
+        source.reason = problem.map_or_else(String::new, |error| error.status().message().to_owned());
         if source.state != state {
             source.state = state;
             source.since = now;
         }
-        source.log(problem.as_ref());
+        source.log(problem);
     }
 
     fn known(&self) -> MutexGuard<'_, Vec<SourceState>> {

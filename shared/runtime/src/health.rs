@@ -208,12 +208,12 @@ impl Health {
     async fn look(&self, name: &'static str, check: &dyn Check) {
         let late = || Err(Fault::Own(format!("no answer within {} s", PATIENCE.as_secs_f32())));
         let found = timeout(PATIENCE, check.check()).await.unwrap_or_else(|_| late());
-        self.set(name, found.err());
+        self.set(name, found.err().as_ref());
     }
 
     /// A change of the state is dated and logged; a change of the reason alone is only shown.
-    fn set(&self, name: &'static str, fault: Option<Fault>) {
-        let (now, reason) = (self.now(), cut(fault.as_ref().map_or("", Fault::reason)));
+    fn set(&self, name: &'static str, fault: Option<&Fault>) {
+        let (now, reason) = (self.now(), cut(fault.map_or("", Fault::reason)));
         let state = if fault.is_none() { State::Ok } else { State::Failing };
         let mut known = self.known();
         let Some(dependency) = known.dependencies.iter_mut().find(|dependency| dependency.name == name)

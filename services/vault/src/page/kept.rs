@@ -33,7 +33,7 @@ impl<T: Clone + Send + Sync + 'static> Kept<T> {
         F: Future<Output = T> + Send + 'static,
     {
         let mut results = self.last.subscribe();
-        if !self.last().is_some_and(|(age, _)| age < KEPT) {
+        if self.last().is_none_or(|(age, _)| age >= KEPT) {
             self.begin(make);
             // In time or not, the last result is returned.
             let _ = timeout(PATIENCE, results.changed()).await;
