@@ -116,8 +116,11 @@ impl Drop for Background {
 }
 
 fn rows_left(address: &str) -> u32 {
+    value(address, "strongroom_vault_reencrypt_rows_left{key=\"credential\"} ")
+}
+
+fn value(address: &str, series: &str) -> u32 {
     let text = get(address, "/metrics").unwrap().body;
-    let series = "strongroom_vault_reencrypt_rows_left{key=\"credential\"} ";
     text.lines().find_map(|line| line.strip_prefix(series)?.parse().ok()).unwrap_or_default()
 }
 
@@ -129,6 +132,11 @@ fn only_the_process_that_works_on_a_run_tells_its_rows() {
         let _ = pair.one.create_credential(&format!("C {number}"), "openai", b"a secret for two");
     }
     let _ = pair.one.run(&["key", "rotate", "credential"]).succeeded();
+    eventually("both have the new ring", PATIENCE, || {
+        let [one, two] =
+            pair.admin_addresses.each_ref().map(|address| value(address, "strongroom_vault_ring_revision "));
+        (one == two).then_some(())
+    });
     let _asked = Background::reencrypting(&pair.one);
     let working = eventually("a process works", PATIENCE, || {
         pair.admin_addresses.iter().position(|address| rows_left(address) > 0)
