@@ -138,6 +138,12 @@ fn a_source_that_is_away_fails_the_export_by_name() {
         let ended = dev.admin.events("backup.exported");
         assert!(ended.iter().all(|event| event["outcome"] == "AUDIT_OUTCOME_FAILED"), "{ended:?}");
         let _ = dev.admin.json(&["credential", "stats"]);
+        let told = || dev.service.log().matches("a source cannot be read").count();
+        eventually("it is in the log", Duration::from_secs(60), || (told() > 0).then_some(()));
+        for _ in 0..3 {
+            let _ = dev.admin.json(&["source", "list"]);
+        }
+        assert_eq!(told(), 1, "{}", dev.service.log());
     }
 }
 

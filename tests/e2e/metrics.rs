@@ -36,6 +36,11 @@ fn every_family_is_described_and_every_described_one_is_there() {
     let _ = admin.run(&["key", "rotate", "credential"]).succeeded();
     let _ = admin.run(&["key", "reencrypt"]).succeeded();
     let _ = admin.issue("auditor").run(&["credential", "reveal", &id]).failed_with(1);
+    let revoked = admin.issue("operator");
+    let tokens = admin.json(&["token", "list"]);
+    let own = tokens.as_array().unwrap().iter().find(|token| token["role"] == "operator").unwrap();
+    let _ = admin.run(&["token", "revoke", own["id"].as_str().unwrap()]).succeeded();
+    let _ = revoked.run(&["source", "list"]).failed_with(1);
     let _ = admin.with_token("srt_unknown").run(&["credential", "list"]).failed_with(1);
     let archive = deployment.path("backup.zip");
     let archive = archive.to_str().unwrap();
@@ -69,7 +74,7 @@ fn count([vault, backup]: &[String; 2]) {
         3.0,
         "a reveal, a signature, a check"
     );
-    assert_eq!(value(vault, "strongroom_vault_tokens_refused_total"), 1.0);
+    assert_eq!(value(vault, "strongroom_vault_tokens_refused_total"), 2.0, "one here, one asked about");
     assert_eq!(value(vault, "strongroom_vault_calls_denied_total"), 1.0);
     assert_eq!(value(vault, "strongroom_vault_reencrypt_rows_total{key=\"credential\"}"), 1.0);
     assert_eq!(value(vault, "strongroom_vault_reencrypt_rows_left{key=\"credential\"}"), 0.0);

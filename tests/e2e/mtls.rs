@@ -169,6 +169,12 @@ fn what_is_wrong_with_a_certificate_is_said() {
             "{said}"
         );
     }
+    let metrics = get(&services.vault_admin, "/metrics").unwrap().body;
+    let refused = "strongroom_tls_handshakes_failed_total{reason=\"certificate\"} ";
+    let count = metrics.lines().find_map(|line| line.strip_prefix(refused)?.parse::<u32>().ok());
+    assert!(count.is_some_and(|count| count >= 2), "{metrics}");
+    let counted = "strongroom_tls_handshakes_failed_total{reason=\"plaintext\"} 0\n";
+    assert!(metrics.contains(counted), "{metrics}");
 }
 
 #[test]
@@ -253,8 +259,9 @@ fn renew(services: &Certified) {
     // SIGHUP looks at the files, and ends nothing.
     for service in [&services.vault, &services.backup] {
         service.signal("HUP");
+        let what = "of this service: the files have not changed";
+        eventually("an answer to SIGHUP", PATIENCE, || service.log().contains(what).then_some(()));
     }
-    in_use(services, 4);
     services.assert_serves();
 }
 

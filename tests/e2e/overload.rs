@@ -2,6 +2,7 @@
 //!
 //! The promise (docs/operating.md): those who are served are served as fast as at saturation, the others are refused with
 //! a delay, memory stays flat, and a token's flood takes nothing from another token that has few calls in progress.
+#![expect(clippy::print_stderr, reason = "the figures are the point")]
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};

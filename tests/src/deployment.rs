@@ -155,7 +155,7 @@ impl Deployment {
             .arg("--config")
             .arg(folder.join("vault.toml"))
             .current_dir(folder)
-            .env("STRONGROOM_ADMIN__LISTEN", format!("127.0.0.1:{admin_port}"));
+            .env("STRONGROOM_ADMIN__LISTEN", format!("{}:{admin_port}", address.0));
         let mut service = Service::start(&mut command);
         service.wait_until_listening_on(address);
         service
@@ -168,7 +168,7 @@ impl Deployment {
             .arg(folder.join("backup.toml"))
             .current_dir(folder)
             .env("TMPDIR", folder.join("tmp"))
-            .env("STRONGROOM_ADMIN__LISTEN", format!("127.0.0.1:{admin_port}"));
+            .env("STRONGROOM_ADMIN__LISTEN", format!("{}:{admin_port}", address.0));
         let mut service = Service::start(&mut command);
         service.wait_until_listening_on(address);
         service
@@ -203,7 +203,7 @@ impl Deployment {
     /// `host:port` of the vault's admin port and of the backup service's.
     #[must_use]
     pub fn admin_addresses(&self) -> [String; 2] {
-        [self.admin_ports.0, self.admin_ports.1].map(|port| format!("127.0.0.1:{port}"))
+        [self.admin_ports.0, self.admin_ports.1].map(|port| format!("{}:{port}", self.host))
     }
 
     /// A path in its folder.

@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use strongroom_runtime::health::Check;
+use strongroom_runtime::health::{Check, Fault, PATIENCE};
+use tokio::time::timeout;
+use tonic::Code;
 
 use crate::error::Error;
 use crate::vault_client::VaultClient;
@@ -20,6 +22,18 @@ pub(crate) const DEPENDENCIES: &[&str] = &[VAULT, TOKEN, STAGING];
 
 /// Free bytes without which nothing is staged. A file needs its own size; this only tells a full disk.
 const ROOM: u64 = 16 << 20;
+
+/// The token's while the vault is away.
+const NOT_KNOWN: &str = "not known while the vault does not answer";
+
+/// Whether the log has this as the state of a dependency, so that nobody else needs to say it.
+pub(crate) fn is_watched(error: &Error) -> bool {
+    match error {
+        Error::VaultAway { .. } => true,
+        Error::VaultRefused { source } => source.code() == Code::Unauthenticated,
+        _ => false,
+    }
+}
 
 /// How each of them is looked at.
 pub(crate) fn checks(vault: &VaultClient, staging: PathBuf) -> Vec<(&'static str, Arc<dyn Check>)> {
@@ -35,11 +49,13 @@ struct Vault(VaultClient);
 
 #[async_trait]
 impl Check for Vault {
-    async fn check(&self) -> Result<(), String> {
+    async fn check(&self) -> Result<(), Fault> {
         match self.0.is_serving().await {
             Ok(true) => Ok(()),
-            Ok(false) => Err("it is not ready: its own /readyz and `strongroom status` say why".into()),
-            Err(error) => Err(error.to_string()),
+            Ok(false) => {
+                Err(Fault::Own("it is not ready: its own /readyz and `strongroom status` say why".into()))
+            }
+            Err(error) => Err(Fault::Own(error.to_string())),
         }
     }
 }
@@ -49,12 +65,14 @@ struct OwnToken(VaultClient);
 
 #[async_trait]
 impl Check for OwnToken {
-    async fn check(&self) -> Result<(), String> {
-        match self.0.admits_us().await {
+    async fn check(&self) -> Result<(), Fault> {
+        let follows = || Err(Fault::Follows(NOT_KNOWN.to_owned()));
+        // A little earlier than the check of the vault, which is late for the same reason.
+        match timeout(PATIENCE * 9 / 10, self.0.admits_us()).await {
             // Only who is admitted is told that there are too many calls.
-            Ok(()) | Err(Error::VaultBusy { .. }) => Ok(()),
-            Err(Error::VaultAway { .. }) => Err("not known while the vault does not answer".into()),
-            Err(error) => Err(error.to_string()),
+            Ok(Ok(()) | Err(Error::VaultBusy { .. })) => Ok(()),
+            Ok(Err(Error::VaultAway { .. })) | Err(_) => follows(),
+            Ok(Err(error)) => Err(Fault::Own(error.to_string())),
         }
     }
 }
@@ -64,14 +82,14 @@ struct Staging(PathBuf);
 
 #[async_trait]
 impl Check for Staging {
-    async fn check(&self) -> Result<(), String> {
+    async fn check(&self) -> Result<(), Fault> {
         let folder = self.0.clone();
         let looked = tokio::task::spawn_blocking(move || {
             look(&folder).map_err(|problem| {
                 format!("{}: {problem}; [backup] staging_dir names another folder", folder.display())
             })
         });
-        looked.await.map_err(|error| error.to_string())?
+        looked.await.map_err(|error| error.to_string())?.map_err(Fault::Own)
     }
 }
 
@@ -95,7 +113,8 @@ mod tests {
     async fn a_folder_that_is_gone_is_named_and_may_come_back() {
         let folder = tempfile::tempdir().unwrap();
         let staging = Staging(folder.path().join("staging"));
-        let problem = staging.check().await.unwrap_err();
+        let fault = staging.check().await.unwrap_err();
+        let problem = fault.reason();
         assert!(problem.contains("staging:") && problem.contains("staging_dir"), "{problem}");
         std::fs::create_dir(&staging.0).unwrap();
         staging.check().await.unwrap();

@@ -17,6 +17,7 @@ mod left_out;
 mod metrics;
 mod operation;
 mod report;
+mod said;
 mod seal;
 mod secret_files;
 mod source_watch;
@@ -88,31 +89,15 @@ pub async fn serve(
     let watch = Arc::new(SourceWatch::new(Arc::clone(&sources), Arc::clone(&clock), &metrics));
     let of_exports = counted.kind(export::KIND.name);
     let (exports, unfinished) = exports(&config, &sources, &vault, clock, (&counted, of_exports.clone()))?;
-    let background = tokio::spawn({
-        let (sources, watch, shutdown) = (Arc::clone(&sources), Arc::clone(&watch), shutdown.clone());
-        async move {
-            let checking = async {
-                if !all_were_read {
-                    let reading = sources.check_until_all_were_read(shutdown.clone());
-                    shutdown.unless_begun(reading).await;
-                }
-            };
-            tokio::join!(unfinished.keep_closing(shutdown.clone()), checking, watch.run(&shutdown));
-        }
-    });
+    let reading = (Arc::clone(&sources), all_were_read);
+    let background = tokio::spawn(background(unfinished, reading, Arc::clone(&watch), shutdown.clone()));
     let exports = Arc::new(exports);
     let of_verifications = counted.kind(verification::KIND.name);
     let received = (of_verifications.clone(), counted.received_bytes());
     let verifications = Arc::new(verifications(&config.backup, vault.clone(), received));
     sample_staging(&metrics, &verifications);
-    let ending = tokio::spawn({
-        let (exports, verifications) = (Arc::clone(&exports), Arc::clone(&verifications));
-        let shutdown = shutdown.clone();
-        async move {
-            shutdown.streams_end().await;
-            tokio::join!(exports.stop(), verifications.stop());
-        }
-    });
+    let stopping = stop_in_time(shutdown.clone(), Arc::clone(&exports), Arc::clone(&verifications));
+    let stopping = tokio::spawn(stopping);
     let kinds = vec![
         (of_exports, config.backup.concurrent_exports),
         (of_verifications, config.backup.concurrent_uploads),
@@ -136,12 +121,34 @@ pub async fn serve(
     let serving =
         Serve { listener, routes, services, authenticator, tls, plaintext, limits, health, metrics };
     let ended = server::serve(serving, shutdown.clone()).await;
-    ending.abort();
+    stopping.abort();
     shutdown.begin();
     tokio::join!(exports.stop(), verifications.stop());
     // The shutdown has begun, and ends both of its tasks.
     let _ = background.await;
     Ok(ended?)
+}
+
+/// What goes on beside calls, until `shutdown`: closing what an earlier process left open, reading the sources that could
+/// not be read at the start, and looking at all of them.
+async fn background(
+    unfinished: Arc<Unfinished>,
+    (sources, all_were_read): (Arc<Sources>, bool),
+    watch: Arc<SourceWatch>,
+    shutdown: Shutdown,
+) {
+    let checking = async {
+        if !all_were_read {
+            shutdown.unless_begun(sources.check_until_all_were_read(shutdown.clone())).await;
+        }
+    };
+    tokio::join!(unfinished.keep_closing(shutdown.clone()), checking, watch.run(&shutdown));
+}
+
+/// Ends operations while there is time to record that, and to tell their clients.
+async fn stop_in_time(shutdown: Shutdown, exports: Arc<Exports>, verifications: Arc<Verifications>) {
+    shutdown.streams_end().await;
+    tokio::join!(exports.stop(), verifications.stop());
 }
 
 /// Exports, and who closes those that an earlier process did not end.

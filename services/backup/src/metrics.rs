@@ -34,6 +34,15 @@ impl Outcome {
     }
 }
 
+/// What an operation was about.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Size {
+    /// Of the file.
+    pub(crate) bytes: i64,
+    /// In its tables.
+    pub(crate) rows: i64,
+}
+
 /// The last operation of a kind in this process.
 #[derive(Debug, Clone)]
 pub(crate) struct Last {
@@ -105,10 +114,20 @@ impl BackupMetrics {
             refused: self.refused.with_label_values(&[kind]),
             ended: Outcome::ALL.map(|outcome| self.ended.with_label_values(&[kind, outcome.as_str()])),
             seconds: self.metrics.histogram(&seconds, &help, &BUCKETS),
+            moved: (kind == crate::export::KIND.name).then(|| self.moved()),
             succeeded: self.succeeded.clone(),
             last_success: self.last_success.clone(),
             last: Mutex::default(),
         }))
+    }
+
+    /// What exports move.
+    fn moved(&self) -> Moved {
+        let (metrics, bytes) = (&self.metrics, "strongroom_backup_exported_bytes_total");
+        Moved {
+            bytes: metrics.counter(bytes, "Bytes of archives of exports that succeeded."),
+            rows: metrics.counter("strongroom_backup_exported_rows_total", "Rows in those archives."),
+        }
     }
 
     /// Of exports alone.
@@ -131,12 +150,7 @@ impl BackupMetrics {
                 STAGES.into_iter().zip(times).map(sample).collect()
             },
         );
-        let (metrics, bytes) = (&self.metrics, "strongroom_backup_exported_bytes_total");
-        ExportMetrics {
-            stages,
-            bytes: metrics.counter(bytes, "Bytes of archives that clients have taken whole."),
-            rows: metrics.counter("strongroom_backup_exported_rows_total", "Rows in those archives."),
-        }
+        ExportMetrics { stages }
     }
 
     /// Of verifications alone.
@@ -157,9 +171,16 @@ struct KindInner {
     refused: IntCounter,
     ended: [IntCounter; Outcome::ALL.len()],
     seconds: Histogram,
+    /// Of kinds that move data to a client.
+    moved: Option<Moved>,
     succeeded: strongroom_runtime::metrics::GaugeVec,
     last_success: strongroom_runtime::metrics::GaugeVec,
     last: Mutex<Option<Last>>,
+}
+
+struct Moved {
+    bytes: IntCounter,
+    rows: IntCounter,
 }
 
 impl KindMetrics {
@@ -186,6 +207,14 @@ impl KindMetrics {
         self.0.running.inc();
     }
 
+    /// One that began has succeeded, and its client has an archive of this size.
+    pub(crate) fn moved(&self, size: Size) {
+        if let Some(moved) = &self.0.moved {
+            moved.bytes.inc_by(size.bytes.unsigned_abs());
+            moved.rows.inc_by(size.rows.unsigned_abs());
+        }
+    }
+
     /// One that began has ended. Once an operation, so that looking up a child does not matter.
     pub(crate) fn ended(&self, target: &str, time: Duration, outcome: Outcome, reason: &'static str) {
         let inner = &self.0;
@@ -206,21 +235,13 @@ impl KindMetrics {
 
 const STAGES: [&str; 3] = ["read", "pack", "send"];
 
-/// What exports move.
+/// Where the time of exports goes.
 #[derive(Clone)]
 pub(crate) struct ExportMetrics {
     stages: Arc<Mutex<[Duration; STAGES.len()]>>,
-    bytes: IntCounter,
-    rows: IntCounter,
 }
 
 impl ExportMetrics {
-    /// A client has a whole archive.
-    pub(crate) fn exported(&self, bytes: i64, rows: i64) {
-        self.bytes.inc_by(bytes.unsigned_abs());
-        self.rows.inc_by(rows.unsigned_abs());
-    }
-
     /// A writer has ended that ran for `all`, waited for its sources for `read`, and for its client for `sent`.
     pub(crate) fn stages(&self, all: Duration, read: Duration, sent: Duration) {
         let pack = all.saturating_sub(read).saturating_sub(sent);

@@ -1,4 +1,4 @@
-//! Whether each source can be read now, for the page, `GetStatus` and a metric. The service is ready without them.
+//! Whether each source can be read now, for the page, `GetStatus`, a metric and the log. The service is ready without them.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -8,6 +8,8 @@ use strongroom_runtime::health::State;
 use strongroom_runtime::metrics::Gauge;
 use strongroom_runtime::{Clock, Metrics, Shutdown};
 
+use crate::error::Error;
+use crate::health::is_watched;
 use crate::sources::Sources;
 
 /// Time between two looks: each opens a connection.
@@ -23,6 +25,27 @@ pub(crate) struct SourceState {
     pub(crate) reason: String,
     /// Since when: microseconds since the epoch.
     pub(crate) since: i64,
+    /// The log has its failure, and not yet its return.
+    logged: bool,
+}
+
+impl SourceState {
+    /// Once a change. A vault that is away is in the log as the state of a dependency.
+    fn log(&mut self, problem: Option<&Error>) {
+        let source = self.name.as_str();
+        match problem {
+            Some(error) if !self.logged && !is_watched(error) => {
+                self.logged = true;
+                let reason = error.reason();
+                tracing::warn!(source, reason, %error, "a source cannot be read; exports that need it fail until it can");
+            }
+            None if self.logged => {
+                self.logged = false;
+                tracing::info!(source, "a source can be read again");
+            }
+            _ => {}
+        }
+    }
 }
 
 /// Looks at all sources.
@@ -45,6 +68,7 @@ impl SourceWatch {
             state: State::Starting,
             reason: String::new(),
             since,
+            logged: false,
         };
         let states = sources.all().iter().map(|source| state(source.name(), source.kind())).collect();
         let up = sources.all().iter().map(|source| gauges.with_label_values(&[source.name()])).collect();
@@ -62,7 +86,7 @@ impl SourceWatch {
             loop {
                 let looks = self.sources.all().iter().map(|source| source.probe());
                 for (at, found) in join_all(looks).await.into_iter().enumerate() {
-                    self.set(at, found.err().map(|error| error.status().message().to_owned()));
+                    self.set(at, found.err().as_ref());
                 }
                 tokio::time::sleep(PERIOD).await;
             }
@@ -70,26 +94,19 @@ impl SourceWatch {
         shutdown.unless_begun::<_>(looking).await;
     }
 
-    /// The message of a status, because that repeats neither a value nor SQL.
-    fn set(&self, at: usize, problem: Option<String>) {
+    /// Shown is the message of a status, because that repeats neither a value nor SQL; the log has the rest.
+    fn set(&self, at: usize, problem: Option<&Error>) {
         let state = if problem.is_none() { State::Ok } else { State::Failing };
         self.up[at].set(i64::from(state == State::Ok));
         let now = self.clock.now_micros();
         let mut known = self.known();
         let source = &mut known[at];
-        let before = std::mem::replace(&mut source.state, state);
-        source.reason = problem.unwrap_or_default();
-        if before == state {
-            return;
+        source.reason = problem.map_or_else(String::new, |error| error.status().message().to_owned());
+        if source.state != state {
+            source.state = state;
+            source.since = now;
         }
-        source.since = now;
-        let (source, reason) = (source.name.as_str(), source.reason.as_str());
-        match state {
-            State::Failing => tracing::warn!(source, reason, "a source cannot be read"),
-            // The start has said so.
-            _ if before == State::Starting => {}
-            _ => tracing::info!(source, "a source can be read again"),
-        }
+        source.log(problem);
     }
 
     fn known(&self) -> MutexGuard<'_, Vec<SourceState>> {

@@ -6,7 +6,6 @@
 mod files;
 mod listing;
 mod naming;
-mod said;
 mod service;
 mod source;
 mod sql;
@@ -22,6 +21,7 @@ use strongroom_runtime::client::{Bearer, Target};
 use crate::backoff::Backoff;
 use crate::config::{SourceConfig, SourceKind};
 use crate::error::{Error, Result};
+use crate::said::Said;
 use crate::secret_files::{bearer_of_file, url_of};
 pub(crate) use files::{FileSet, ListedFile};
 pub(crate) use listing::{Choice, ListedTable};
@@ -32,7 +32,6 @@ pub(crate) use survey::{Survey, Surveyed};
 
 use files::FilesSource;
 use listing::Listing;
-use said::Said;
 use service::ServiceSource;
 use source::Source;
 use sql::SqlSource;
@@ -68,7 +67,7 @@ impl Sources {
     }
 
     /// Checks the sources that can be read now; others may start later than this service. Returns whether all were
-    /// read.
+    /// read. The log hears of them from [`crate::source_watch`].
     ///
     /// # Errors
     /// [`Error::TableTaken`], and those that [`is_mistake`] names.
@@ -78,16 +77,7 @@ impl Sources {
             match found {
                 Ok(listing) => self.remember(at, &listing),
                 Err(error) if is_mistake(&error) => return Err(error),
-                Err(error) => {
-                    let (source, reason) = (self.all[at].name(), error.reason());
-                    tracing::warn!(
-                        source,
-                        reason,
-                        %error,
-                        "a source cannot be read now; exports that need it fail until it can"
-                    );
-                    all_read = false;
-                }
+                Err(_) => all_read = false,
             }
         }
         self.names().check()?;
@@ -105,10 +95,7 @@ impl Sources {
             for at in waiting {
                 let source = self.all[at].name();
                 match self.all[at].check().await {
-                    Ok(listing) => {
-                        self.remember(at, &listing);
-                        tracing::info!(source, "a source can be read now");
-                    }
+                    Ok(listing) => self.remember(at, &listing),
                     Err(error) if is_mistake(&error) => {
                         tracing::error!(source, %error, "the configuration does not fit a source");
                     }

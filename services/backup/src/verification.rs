@@ -28,7 +28,7 @@ use crate::error::{Error, Result};
 use crate::incoming::{
     self, Allowance, Archive, MemoryLimits, Opened, Parts, Slot, Staged, Upload, UploadLimits, Uploads, open,
 };
-use crate::metrics::KindMetrics;
+use crate::metrics::{KindMetrics, Size};
 use crate::operation::{AuditRecord, Ended, Kind, Limits, Operations, PROGRESS_INTERVAL, Permit, Replies};
 use crate::vault_client::VaultClient;
 use entries::{Entries, Pass};
@@ -127,9 +127,10 @@ impl Verifications {
 fn ended(findings: Findings) -> Ended<VerifyBackupResponse> {
     let (outcome, metadata) = event::describe(&findings);
     let (columns, verdict) = findings.into_messages();
+    let size = Size { bytes: verdict.size_bytes, rows: verdict.rows };
     let messages = columns.into_iter().map(Message::Column).chain([Message::Verdict(verdict)]);
     let replies = messages.map(|message| VerifyBackupResponse { message: Some(message) }).collect();
-    Ended { outcome, metadata, replies }
+    Ended { outcome, metadata, replies, size }
 }
 
 /// What a verification holds until the last of its threads has ended: its turn, and its place among the uploads.

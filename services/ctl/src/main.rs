@@ -40,7 +40,7 @@ fn main() -> ExitCode {
     };
     let observed = observed(&cli);
     let main = async move { error::for_the_operator(commands::run(cli, &name).await) };
-    process::run_with_code(observed, main, error::Failure::code)
+    process::run_with_code(&observed, main, error::Failure::code)
 }
 
 /// The command line, and the name of its command with those above it: `strongroom backup export`.

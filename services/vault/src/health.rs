@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use strongroom_runtime::health::Check;
+use strongroom_runtime::health::{Check, Fault};
 
 use crate::bootstrap::Vault;
 use crate::keys::Ring;
@@ -30,7 +30,7 @@ struct Database {
 
 #[async_trait]
 impl Check for Database {
-    async fn check(&self) -> Result<(), String> {
+    async fn check(&self) -> Result<(), Fault> {
         let head = self.store.audit_head().await.map_err(|error| error.to_string())?;
         self.metrics.set(&head);
         Ok(())
@@ -42,7 +42,7 @@ struct RootKey(Arc<Ring>);
 
 #[async_trait]
 impl Check for RootKey {
-    async fn check(&self) -> Result<(), String> {
-        self.0.unopened().map_or(Ok(()), Err)
+    async fn check(&self) -> Result<(), Fault> {
+        self.0.unopened().map_or(Ok(()), |reason| Err(Fault::Own(reason)))
     }
 }

@@ -36,7 +36,7 @@ impl VaultMetrics {
         metrics.sampled(
             Kind::Counter,
             "strongroom_vault_audit_write_failures_total",
-            "Changes and reveals that were refused because their audit event could not be written.",
+            "Changes and uses that were refused because their audit event could not be written.",
             &[],
             move || vec![Sample::plain(store.audit_failures() as f64)],
         );
@@ -99,19 +99,19 @@ impl UseMetrics {
         metrics.sampled(
             Kind::Gauge,
             "strongroom_vault_audit_oldest_wait_seconds",
-            "Age of the oldest reveal or decrypt whose audit event is not durable yet; 0 while none waits.",
+            "Age of the oldest use of a key or secret whose audit event is not durable yet; 0 while none waits.",
             &[],
             move || vec![Sample::plain(waiting.age())],
         );
         Self {
             batch: metrics.histogram(
                 "strongroom_vault_audit_batch_uses",
-                "Reveals and decrypts whose audit events one transaction commits.",
+                "Uses of keys and secrets whose audit events one transaction commits.",
                 &BATCHES,
             ),
             wait: metrics.histogram(
                 "strongroom_vault_audit_wait_seconds",
-                "Time that a reveal or decrypt waits until its audit event is durable.",
+                "Time that a use of a key or secret waits until its audit event is durable.",
                 &WAITS,
             ),
             oldest,
@@ -156,8 +156,10 @@ pub(crate) struct AccessMetrics {
 
 impl AccessMetrics {
     fn new(metrics: &Metrics) -> Self {
-        let denied = "Calls that were refused because the token lacks the permission.";
-        let refused = "Calls that were refused because the token is unknown, expired or revoked.";
+        let denied =
+            "Calls of the vault that were refused because the token or identity lacks the permission.";
+        let refused =
+            "Tokens that were unknown, expired or revoked, in calls and in questions of other services.";
         Self {
             denied: metrics.counter("strongroom_vault_calls_denied_total", denied),
             refused: metrics.counter("strongroom_vault_tokens_refused_total", refused),
@@ -203,7 +205,7 @@ impl ReencryptMetrics {
         );
         let left = metrics.gauges(
             "strongroom_vault_reencrypt_rows_left",
-            "Rows that the last run in this process has not yet moved to the primary version.",
+            "Rows that the run of this process has not yet moved to the primary version; 0 while it works on none.",
             &["key"],
         );
         let children =
@@ -219,12 +221,19 @@ impl ReencryptMetrics {
         }
     }
 
-    /// Rows of each key were counted.
+    /// Rows of each key were counted, and this process works on them.
     pub(crate) fn set_left(&self, counted: &BTreeMap<&'static str, i64>) {
         for (key, rows) in counted {
             if let Some((_, left)) = self.by_key.get(key) {
                 left.set(*rows);
             }
+        }
+    }
+
+    /// This process works on no run any more: another may go on with it.
+    pub(crate) fn none_left(&self) {
+        for (_, left) in self.by_key.values() {
+            left.set(0);
         }
     }
 }

@@ -1,23 +1,23 @@
 //! The vault's part of the page for people: key versions with their census, re-encryption, certificates.
 
+mod kept;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_trait::async_trait;
 use strongroom_crypto::State;
 use strongroom_runtime::Metrics;
 use strongroom_runtime::admin::Sections;
 use strongroom_runtime::admin::content::{Block, Cell, Section, Tone};
-use tokio::sync::Mutex;
-use tokio::time::Instant;
 
 use crate::bootstrap::Vault;
 use crate::error::Result;
 use crate::store::KeyVersionRow;
+use kept::Kept;
 
-/// The census reads whole tables, so who reloads the page gets the last one for a while.
-const KEPT: Duration = Duration::from_secs(10);
+/// From this age on, in seconds, the census says how old it is.
+const OLD: u64 = 10;
 const KEYS: &str = "Key census";
 const REENCRYPTION: &str = "Re-encryption";
 
@@ -25,47 +25,28 @@ const REENCRYPTION: &str = "Re-encryption";
 pub(crate) struct Page {
     vault: Arc<Vault>,
     metrics: Metrics,
-    /// Held while they are made: many readers read the tables once.
-    last: Mutex<Option<(Instant, Vec<Section>)>>,
+    /// The census reads whole tables.
+    census: Kept<Section>,
 }
 
 impl Page {
     pub(crate) fn new(vault: Arc<Vault>, metrics: Metrics) -> Self {
-        Self { vault, metrics, last: Mutex::default() }
+        Self { vault, metrics, census: Kept::new() }
     }
 
-    async fn read(&self) -> Vec<Section> {
-        let keys = self.keys().await.unwrap_or_else(|error| Section::unreadable(KEYS, &error.to_string()));
-        let run = self.reencryption().await;
-        let run = run.unwrap_or_else(|error| Section::unreadable(REENCRYPTION, &error.to_string()));
-        vec![keys, run]
-    }
-
-    async fn keys(&self) -> Result<Section> {
-        let versions = self.vault.keys.versions().await?;
-        let census = self.vault.ledger.census("").await?;
-        let mut values: BTreeMap<&str, i64> = BTreeMap::new();
-        for count in &census.counts {
-            *values.entry(&count.kid).or_default() += count.value_count;
+    async fn keys(&self) -> Section {
+        let vault = Arc::clone(&self.vault);
+        let read = || async move {
+            census(&vault).await.unwrap_or_else(|error| Section::unreadable(KEYS, &error.to_string()))
+        };
+        let Some((age, mut section)) = self.census.get(read).await else {
+            return Section::unreadable(KEYS, "the census is not complete yet; reload the page in a while");
+        };
+        if age.as_secs() >= OLD {
+            let note = format!("Counted {} s ago; a new census is being taken.", age.as_secs());
+            section.blocks.push(Block::Note(note));
         }
-        let mut pins: BTreeMap<&str, i64> = BTreeMap::new();
-        for pin in &census.pins {
-            *pins.entry(&pin.kid).or_default() += 1;
-        }
-        let of = |counts: &BTreeMap<&str, i64>, kid: &str| counts.get(kid).copied().unwrap_or(0);
-        let rows = versions.iter().map(|version| {
-            vec![
-                Cell::text(version.key_id.as_str()),
-                Cell::Number(version.number),
-                Cell::Code(version.kid.clone()),
-                state(version),
-                Cell::Number(of(&values, &version.kid)),
-                Cell::Number(of(&pins, &version.kid)),
-                Cell::Time(Some(version.create_time)),
-            ]
-        });
-        let headings = vec!["Key", "Version", "Id", "State", "Values", "Archives", "Made"];
-        Ok(Section { title: KEYS, blocks: vec![Block::Table { headings, rows: rows.collect() }] })
+        section
     }
 
     async fn reencryption(&self) -> Result<Section> {
@@ -87,18 +68,38 @@ impl Page {
 #[async_trait]
 impl Sections for Page {
     async fn sections(&self) -> Vec<Section> {
-        let mut last = self.last.lock().await;
-        let mut sections = match last.as_ref() {
-            Some((made, sections)) if made.elapsed() < KEPT => sections.clone(),
-            _ => {
-                let sections = self.read().await;
-                *last = Some((Instant::now(), sections.clone()));
-                sections
-            }
-        };
-        sections.extend(self.certificates());
-        sections
+        let (keys, run) = tokio::join!(self.keys(), self.reencryption());
+        let run = run.unwrap_or_else(|error| Section::unreadable(REENCRYPTION, &error.to_string()));
+        [keys, run].into_iter().chain(self.certificates()).collect()
     }
+}
+
+/// Key versions with what each is needed for.
+async fn census(vault: &Vault) -> Result<Section> {
+    let versions = vault.keys.versions().await?;
+    let census = vault.ledger.census("").await?;
+    let mut values: BTreeMap<&str, i64> = BTreeMap::new();
+    for count in &census.counts {
+        *values.entry(&count.kid).or_default() += count.value_count;
+    }
+    let mut pins: BTreeMap<&str, i64> = BTreeMap::new();
+    for pin in &census.pins {
+        *pins.entry(&pin.kid).or_default() += 1;
+    }
+    let of = |counts: &BTreeMap<&str, i64>, kid: &str| counts.get(kid).copied().unwrap_or(0);
+    let rows = versions.iter().map(|version| {
+        vec![
+            Cell::text(version.key_id.as_str()),
+            Cell::Number(version.number),
+            Cell::Code(version.kid.clone()),
+            state(version),
+            Cell::Number(of(&values, &version.kid)),
+            Cell::Number(of(&pins, &version.kid)),
+            Cell::Time(Some(version.create_time)),
+        ]
+    });
+    let headings = vec!["Key", "Version", "Id", "State", "Values", "Archives", "Made"];
+    Ok(Section { title: KEYS, blocks: vec![Block::Table { headings, rows: rows.collect() }] })
 }
 
 fn state(version: &KeyVersionRow) -> Cell {

@@ -94,7 +94,7 @@ fn routes(site: Site) -> Router {
         .with_state(site)
 }
 
-/// The process is there; whether it can serve is `/readyz`'s affair.
+/// The process runs; `/readyz` says whether it can serve.
 async fn livez() -> Response {
     answer(StatusCode::OK, TEXT, "ok\n")
 }

@@ -245,10 +245,9 @@ async fn authenticated(authenticator: &dyn Authenticator, headers: &HeaderMap) -
 }
 
 async fn identified(authenticator: &dyn Authenticator, names: &[String]) -> Result<Principal, Status> {
-    if names.is_empty() {
-        return Err(unauthenticated(
-            "the call carries no token, and the client certificate no URI or DNS name",
-        ));
+    if let Some(problem) = identity::problem(names) {
+        let said = format!("the call carries no token, and the client certificate {problem}");
+        return Err(unauthenticated(&said));
     }
     let principal = authenticator.identity(names).await?;
     principal.ok_or_else(|| {

@@ -1,8 +1,9 @@
-//! Whether a process can serve: what it needs, each by name, looked at every second or two.
+//! Whether a process can serve: what it needs, each by name, looked at every second.
 //!
 //! `/readyz`, the gRPC health service, `GetStatus` and the page all show this one list. A dependency is asked in a task
 //! of its own, so that one that hangs delays nobody else's verdict; its state is known within [`PERIOD`] and
-//! [`PATIENCE`] together, which is below the five seconds that docs/operating.md promises.
+//! [`PATIENCE`] together. Another service that asks for it needs one more [`PERIOD`] at most, which leaves more than a
+//! second of the five that docs/operating.md promises.
 
 mod grpc;
 mod status;
@@ -22,20 +23,45 @@ pub(crate) use grpc::follow;
 pub use status::{Report, SERVICE, StatusApi};
 
 /// Time between two looks at a dependency.
-pub const PERIOD: Duration = Duration::from_millis(1500);
+pub const PERIOD: Duration = Duration::from_secs(1);
 /// How long a dependency may take to answer.
-pub const PATIENCE: Duration = Duration::from_secs(2);
+pub const PATIENCE: Duration = Duration::from_millis(1500);
 /// Longest reason, in bytes.
 const MAX_REASON: usize = 1000;
 
 /// Looks at one dependency.
 #[async_trait]
 pub trait Check: Send + Sync + 'static {
-    /// Why it cannot be used now: a sentence for people, without secrets.
+    /// Whether it can be used now.
     ///
     /// # Errors
-    /// That sentence.
-    async fn check(&self) -> Result<(), String>;
+    /// Why not.
+    async fn check(&self) -> Result<(), Fault>;
+}
+
+/// Why a dependency cannot be used: a sentence for people, without secrets.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fault {
+    /// Its own fault, which the log gets once.
+    Own(String),
+    /// Another dependency of the list is failing, and the log has that.
+    Follows(String),
+}
+
+impl Fault {
+    /// The sentence.
+    #[must_use]
+    pub fn reason(&self) -> &str {
+        match self {
+            Self::Own(reason) | Self::Follows(reason) => reason,
+        }
+    }
+}
+
+impl From<String> for Fault {
+    fn from(reason: String) -> Self {
+        Self::Own(reason)
+    }
 }
 
 /// How a dependency is.
@@ -84,13 +110,15 @@ struct Inner {
     clock: Arc<dyn Clock>,
     start_time: i64,
     known: Mutex<Known>,
-    /// Counts the changes, for who waits for one.
+    /// Counts the changes, for tasks that wait for one.
     changes: watch::Sender<u64>,
 }
 
 #[derive(Debug)]
 struct Known {
     dependencies: Vec<Dependency>,
+    /// Names of those whose failure is in the log, and their return is not.
+    logged: Vec<&'static str>,
     stopping: bool,
 }
 
@@ -102,7 +130,7 @@ impl Health {
         let dependency =
             |name| Dependency { name, state: State::Starting, reason: String::new(), since: start_time };
         let dependencies = names.iter().copied().map(dependency).collect();
-        let known = Mutex::new(Known { dependencies, stopping: false });
+        let known = Mutex::new(Known { dependencies, logged: Vec::new(), stopping: false });
         Self(Arc::new(Inner { service, clock, start_time, known, changes: watch::Sender::new(0) }))
     }
 
@@ -178,17 +206,15 @@ impl Health {
     }
 
     async fn look(&self, name: &'static str, check: &dyn Check) {
-        let late = || Err(format!("no answer within {} s", PATIENCE.as_secs()));
+        let late = || Err(Fault::Own(format!("no answer within {} s", PATIENCE.as_secs_f32())));
         let found = timeout(PATIENCE, check.check()).await.unwrap_or_else(|_| late());
-        match found {
-            Ok(()) => self.set(name, State::Ok, ""),
-            Err(reason) => self.set(name, State::Failing, &reason),
-        }
+        self.set(name, found.err().as_ref());
     }
 
     /// A change of the state is dated and logged; a change of the reason alone is only shown.
-    fn set(&self, name: &'static str, state: State, reason: &str) {
-        let (now, reason) = (self.now(), cut(reason));
+    fn set(&self, name: &'static str, fault: Option<&Fault>) {
+        let (now, reason) = (self.now(), cut(fault.map_or("", Fault::reason)));
+        let state = if fault.is_none() { State::Ok } else { State::Failing };
         let mut known = self.known();
         let Some(dependency) = known.dependencies.iter_mut().find(|dependency| dependency.name == name)
         else {
@@ -196,17 +222,26 @@ impl Health {
         };
         let before = std::mem::replace(&mut dependency.state, state);
         dependency.reason.clone_from(&reason);
-        if before == state {
-            return;
+        if before != state {
+            dependency.since = now;
         }
-        dependency.since = now;
-        drop(known);
+        let logged = known.logged.contains(&name);
         let service = self.0.service;
-        match state {
-            State::Failing => tracing::warn!(service, dependency = name, reason, "a dependency is failing"),
-            _ => tracing::info!(service, dependency = name, "a dependency can be used"),
+        match fault {
+            Some(Fault::Own(_)) if !logged => {
+                known.logged.push(name);
+                tracing::warn!(service, dependency = name, reason, "a dependency is failing");
+            }
+            None if logged || before == State::Starting => {
+                known.logged.retain(|other| *other != name);
+                tracing::info!(service, dependency = name, "a dependency can be used");
+            }
+            _ => {}
         }
-        self.changed();
+        drop(known);
+        if before != state {
+            self.changed();
+        }
     }
 
     fn changed(&self) {

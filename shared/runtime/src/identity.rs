@@ -15,16 +15,24 @@ pub const MAX_NAMES: usize = 100;
 /// The length of a name in bytes, which is that of a SPIFFE ID.
 pub const MAX_NAME: usize = 2048;
 
-/// The names of a certificate whose signature was checked. None when it has too many, or cannot be read.
+/// The names of a certificate whose signature was checked, of too many one more than [`MAX_NAMES`]. None when it cannot be
+/// read.
 pub(crate) fn names(certificate: &CertificateDer<'_>) -> Vec<String> {
     let Ok((_, certificate)) = X509Certificate::from_der(certificate) else { return Vec::new() };
     let Ok(Some(alternatives)) = certificate.subject_alternative_name() else { return Vec::new() };
-    let names: Vec<String> = alternatives.value.general_names.iter().filter_map(name).collect();
-    if names.len() > MAX_NAMES || names.iter().any(|name| name.len() > MAX_NAME) {
-        tracing::debug!(names = names.len(), "a client certificate has too many or too long names");
-        return Vec::new();
+    alternatives.value.general_names.iter().filter_map(name).take(MAX_NAMES + 1).collect()
+}
+
+/// Why a certificate with `names` is nobody's identity, whatever is configured; `None` when it may be somebody's.
+pub(crate) fn problem(names: &[String]) -> Option<String> {
+    if names.is_empty() {
+        return Some("has no URI or DNS name".to_owned());
     }
-    names
+    if names.len() > MAX_NAMES {
+        return Some(format!("has more than {MAX_NAMES} names; issue one with fewer"));
+    }
+    let long = names.iter().any(|name| name.len() > MAX_NAME);
+    long.then(|| format!("has a name of more than {MAX_NAME} bytes; issue one with a shorter name"))
 }
 
 fn name(name: &GeneralName<'_>) -> Option<String> {
@@ -76,9 +84,13 @@ mod tests {
     }
 
     #[test]
-    fn a_certificate_with_too_many_names_has_none() {
-        let many = |count| names_with((0..count).map(|at| dns(&format!("h{at}"))).collect()).len();
-        assert_eq!((many(MAX_NAMES), many(MAX_NAMES + 1)), (MAX_NAMES, 0));
-        assert!(names_with(vec![uri(&format!("spiffe://{}", "x".repeat(MAX_NAME)))]).is_empty());
+    fn names_that_are_no_identity_are_told_apart() {
+        let many = |count| problem(&names_with((0..count).map(|at| dns(&format!("h{at}"))).collect()));
+        assert_eq!(many(MAX_NAMES), None);
+        assert!(many(MAX_NAMES + 1).unwrap().contains("more than 100 names"));
+        assert!(many(MAX_NAMES * 5).unwrap().contains("more than 100 names"));
+        assert!(many(0).unwrap().contains("no URI or DNS name"));
+        let long = problem(&names_with(vec![uri(&format!("spiffe://{}", "x".repeat(MAX_NAME)))]));
+        assert!(long.unwrap().contains("2048 bytes"));
     }
 }

@@ -1,7 +1,8 @@
 //! Metrics of one service, in the text format that Prometheus scrapes.
 //!
 //! Nothing is global: `dev` runs two services in one process, each with a [`Metrics`] of its own. Labels have values from
-//! fixed lists or from the configuration only, never from a request, so that callers cannot make series.
+//! fixed lists or from the configuration only, or from the key ring, never from a request: a caller makes series only
+//! by making keys.
 //! docs/metrics.md describes every family; a test compares it with what is served.
 
 mod rpc;

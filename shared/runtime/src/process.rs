@@ -38,7 +38,7 @@ where
     F: Future<Output = Result<(), E>>,
 {
     match load() {
-        Ok(config) => run_with_code(observed(&config), main(config), |_| 1),
+        Ok(config) => run_with_code(&observed(&config), main(config), |_| 1),
         Err(error) => failed(&error, 1),
     }
 }
@@ -50,7 +50,7 @@ pub fn log_warning(problem: &str) {
 
 /// Runs `main` to its end, where an error has its exit code.
 pub fn run_with_code<E: std::fmt::Display + From<crate::Error>>(
-    observed: Observed,
+    observed: &Observed,
     main: impl Future<Output = Result<(), E>>,
     code: impl Fn(&E) -> u8,
 ) -> ExitCode {

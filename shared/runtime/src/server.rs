@@ -152,6 +152,8 @@ fn publish(tls: &ServerTls, metrics: &Metrics) {
         reloads: state.reloads(),
         failed_reloads: state.failed_reloads(),
     });
+    let handshakes = Arc::clone(tls.handshakes());
+    metrics.publish_handshakes(move || handshakes.counts());
 }
 
 /// Ends when the service must. Before that, what fills streams has had time to end them, and those that go on are ended.

@@ -1,4 +1,4 @@
-//! Calls without a valid token: counted per peer, one line a minute each, because anybody can make them.
+//! What anybody can cause without a token, calls and handshakes: counted per peer, and one line a minute for each.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -10,11 +10,26 @@ const MINUTE: Duration = Duration::from_secs(60);
 const MAX_PEERS: usize = 1000;
 
 /// This minute's counts. Clones share them.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Strangers(Arc<Mutex<HashMap<Option<IpAddr>, u64>>>);
+#[derive(Debug, Clone)]
+pub(crate) struct Strangers {
+    /// As the log calls it: `calls without a valid token`.
+    what: &'static str,
+    counts: Arc<Mutex<HashMap<Option<IpAddr>, u64>>>,
+}
+
+impl Default for Strangers {
+    fn default() -> Self {
+        Self::new("calls without a valid token")
+    }
+}
 
 impl Strangers {
-    /// Counts a refused call. The first one starts the minute at whose end all are logged.
+    /// For something that is called `what` in the log.
+    pub(crate) fn new(what: &'static str) -> Self {
+        Self { what, counts: Arc::default() }
+    }
+
+    /// Counts one more. The first one starts the minute at whose end all are logged.
     pub(crate) fn count(&self, peer: Option<IpAddr>) {
         if self.add(peer) {
             let strangers = self.clone();
@@ -25,9 +40,9 @@ impl Strangers {
         }
     }
 
-    /// True for the first call of a minute.
+    /// True for the first one of a minute.
     fn add(&self, peer: Option<IpAddr>) -> bool {
-        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
         let first = counts.is_empty();
         let known = counts.len() < MAX_PEERS || counts.contains_key(&peer);
         *counts.entry(peer.filter(|_| known)).or_default() += 1;
@@ -35,13 +50,14 @@ impl Strangers {
     }
 
     fn take(&self) -> HashMap<Option<IpAddr>, u64> {
-        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
+        std::mem::take(&mut *self.counts.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     fn log(&self) {
-        for (peer, calls) in self.take() {
+        let what = self.what;
+        for (peer, count) in self.take() {
             let peer = peer.map_or_else(|| "others".to_owned(), |peer| peer.to_string());
-            tracing::warn!(peer, calls, "calls without a valid token in the last minute");
+            tracing::warn!(peer, count, "{what} in the last minute");
         }
     }
 }

@@ -47,7 +47,7 @@ pub struct TelemetryConfig {
     /// Whether an `http://` endpoint may lead to another machine.
     pub plaintext: bool,
     /// The part of calls that is traced, 0 to 1, of those that do not come with a trace. A caller's trace is recorded
-    /// when the caller records it, up to a hundred in a second.
+    /// when the caller records it. Of either kind at most a hundred are recorded in a second.
     pub sampling: f64,
 }
 

@@ -11,11 +11,13 @@
 mod client;
 pub(crate) mod connect;
 mod files;
+mod handshakes;
 mod reload;
 mod server;
 mod state;
 
 pub(crate) use client::ClientTls;
+pub(crate) use handshakes::Reason;
 pub use server::{ClientCerts, ServerTls, TlsConfig};
 pub use state::State;
 

@@ -24,7 +24,7 @@ use super::pipeline::{Pipeline, Shape, Summary};
 use super::plan::Plan;
 use crate::config::AppConfig;
 use crate::error::{Error, Result};
-use crate::metrics::ExportMetrics;
+use crate::metrics::{ExportMetrics, Size};
 use crate::operation::{Ended, Outlet};
 use crate::seal::{Seal, SealPolicy};
 use crate::sources::{Names, OpenSource, Sources, in_archive};
@@ -44,7 +44,7 @@ pub(crate) struct ExportContext {
     pub(crate) compression: Compression,
     /// Dates archives.
     pub(crate) clock: Arc<dyn Clock>,
-    /// Counts what was sent.
+    /// Counts where the time goes.
     pub(crate) metrics: ExportMetrics,
 }
 
@@ -81,11 +81,9 @@ impl Export {
             Err(error) => return Err(pipeline.cause(error).await),
         };
         outlet.taken().instrument(stage("wait for client")).await?;
-        let (archive_id, bytes, rows) = (self.archive_id.as_str(), summary.file.bytes, summary.rows);
-        self.context.metrics.exported(bytes, rows);
-        tracing::info!(archive_id, bytes, rows, "an archive was taken by its client");
+        let size = Size { bytes: summary.file.bytes, rows: summary.rows };
         let (outcome, metadata) = (AuditOutcome::Success, describe_summary(&summary));
-        Ok(Ended { outcome, metadata, replies: vec![self.trailer(summary)] })
+        Ok(Ended { outcome, metadata, replies: vec![self.trailer(summary)], size })
     }
 
     /// Opens all snapshots before anything is read, those of databases at once, so that they lie close together. Services

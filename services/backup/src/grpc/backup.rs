@@ -16,6 +16,7 @@ use zeroize::Zeroizing;
 
 use crate::error::{DOMAIN, Error, Result};
 use crate::export::{ExportRequest, Exports};
+use crate::health::is_watched;
 use crate::incoming::{MAX_CHUNK, Part};
 use crate::operation::Replies;
 use crate::seal::SealChoice;
@@ -88,7 +89,9 @@ impl BackupService for BackupGrpc {
 }
 
 fn refused(error: &Error) -> Status {
-    tracing::warn!(reason = error.reason(), %error, "a call failed");
+    if !is_watched(error) {
+        tracing::warn!(reason = error.reason(), %error, "a call failed");
+    }
     error.status()
 }
 
@@ -192,10 +195,9 @@ fn source(survey: &Survey, at: usize) -> proto::Source {
     }
 }
 
-/// The log has the rest of what a status leaves out.
+/// What a status leaves out is in the log since the source failed ([`crate::source_watch`]).
 fn source_error(error: &Error) -> proto::SourceError {
     let (status, reason) = (error.status(), error.reason());
-    tracing::warn!(reason, %error, "a source cannot be read");
     proto::SourceError {
         code: status.code().into(),
         reason: reason.to_owned(),

@@ -15,7 +15,7 @@ use super::kind::Kind;
 use super::limits::Limits;
 use super::outlet::{Gone, Outlet};
 use crate::error::{Error, Result};
-use crate::metrics::{KindMetrics, Outcome};
+use crate::metrics::{KindMetrics, Outcome, Size};
 
 /// How the work of an operation has ended.
 pub(crate) struct Ended<R> {
@@ -25,6 +25,8 @@ pub(crate) struct Ended<R> {
     pub(crate) metadata: Metadata,
     /// What leaves once that event is recorded.
     pub(crate) replies: Vec<R>,
+    /// Of the archive.
+    pub(crate) size: Size,
 }
 
 /// A running operation.
@@ -61,9 +63,12 @@ impl<R> Run<R> {
         self.metrics.began();
         let (kind, id, file_name) = (self.kind.name, self.record.operation_id(), self.record.target());
         match self.recorded(work).await {
-            Ok(outcome) => {
-                let ms = began.elapsed().as_millis() as u64;
-                tracing::info!(kind, id, file_name, ms, "an operation has ended");
+            Ok((outcome, size)) => {
+                let (ms, Size { bytes, rows }) = (began.elapsed().as_millis() as u64, size);
+                tracing::info!(kind, id, file_name, bytes, rows, ms, "an operation has ended");
+                if outcome == Outcome::Success {
+                    self.metrics.moved(size);
+                }
                 self.metrics.ended(file_name, began.elapsed(), outcome, "");
             }
             Err(error) => {
@@ -80,7 +85,7 @@ impl<R> Run<R> {
     }
 
     /// From the first event to the last reply. The outcome is that of the audit event.
-    async fn recorded<F>(&self, work: F) -> Result<Outcome>
+    async fn recorded<F>(&self, work: F) -> Result<(Outcome, Size)>
     where
         F: Future<Output = Result<Ended<R>>>,
     {
@@ -88,15 +93,16 @@ impl<R> Run<R> {
         let ended = self.within_limits(work).await;
         self.stop.cancel();
         let recorded = match ended {
-            Ok(Ended { outcome, metadata, replies }) => {
-                self.record.ended(outcome, metadata).await.map(|()| (outcome, replies))
+            Ok(Ended { outcome, metadata, replies, size }) => {
+                self.record.ended(outcome, metadata).await.map(|()| (outcome, replies, size))
             }
             Err(error) => Err(error),
         };
         match recorded {
-            Ok((outcome, replies)) => {
+            Ok((outcome, replies, size)) => {
                 self.send(replies).await?;
-                Ok(if outcome == AuditOutcome::Success { Outcome::Success } else { Outcome::Failed })
+                let succeeded = outcome == AuditOutcome::Success;
+                Ok((if succeeded { Outcome::Success } else { Outcome::Failed }, size))
             }
             Err(error) => {
                 self.record.failed(&error).await;

@@ -12,7 +12,9 @@ use tokio::sync::OnceCell;
 
 use super::kind::Kind;
 use crate::backoff::Backoff;
-use crate::error::Result;
+use crate::error::{Error, Result};
+use crate::health::is_watched;
+use crate::said::Said;
 use crate::vault_client::VaultClient;
 
 /// On top of the longest operation: time for its last event.
@@ -60,15 +62,19 @@ impl Unfinished {
     /// Does it as soon as the vault answers, then by age every hour until `shutdown`.
     pub(crate) async fn keep_closing(&self, shutdown: Shutdown) {
         let mut backoff = Backoff::create(FIRST_WAIT, LONGEST_WAIT, shutdown.clone());
+        let mut said = Said::default();
         while let Err(error) = self.close_own().await {
-            tracing::warn!(%error, "operations of an earlier process cannot be closed yet");
+            if let Some(error) = said.news(own_fault(&error)) {
+                tracing::warn!(error, "operations of an earlier process cannot be closed yet");
+            }
             if !backoff.wait().await {
                 return;
             }
         }
         while shutdown.unless_begun(tokio::time::sleep(PERIOD)).await.is_some() {
-            if let Err(error) = self.close("").await {
-                tracing::warn!(%error, "old operations cannot be closed; the next try is in an hour");
+            let failed = self.close("").await.err().as_ref().and_then(own_fault);
+            if let Some(error) = said.news(failed) {
+                tracing::warn!(error, "old operations cannot be closed; it is tried every hour");
             }
         }
     }
@@ -91,4 +97,9 @@ impl Unfinished {
         }
         Ok(())
     }
+}
+
+/// What is wrong, unless the log has it as the state of the vault.
+fn own_fault(error: &Error) -> Option<String> {
+    (!is_watched(error)).then(|| error.to_string())
 }

@@ -53,6 +53,9 @@ pub(crate) struct Progress {
     pub(crate) done: bool,
 }
 
+/// Rows that the primary version does not seal, by key.
+type Left = BTreeMap<&'static str, i64>;
+
 /// Values sealed anew, and where the next batch begins.
 struct Batch {
     last: Option<String>,
@@ -93,7 +96,7 @@ impl Reencryption {
             state: JobState::Running,
             rows_per_second,
             rows_done: 0,
-            rows_left: self.rows_left().await?,
+            rows_left: self.count_left().await?.values().sum(),
             start_time: now,
             end_time: None,
             lease_owner: String::new(),
@@ -138,13 +141,25 @@ impl Reencryption {
             return Ok(());
         }
         self.ring.reload().await?;
-        // To count is to read the whole table, and a fresh run was counted a moment ago.
-        let fresh = job.lease_owner.is_empty();
-        let rows_left = if fresh { job.rows_left } else { self.rows_left().await? };
-        if !self.store.lease_reencrypt(&self.lease(&job), rows_left, self.now()).await? {
+        let left = self.left_of(&job).await?;
+        if !self.store.lease_reencrypt(&self.lease(&job), left.values().sum(), self.now()).await? {
             return Ok(());
         }
-        self.run(&job).await
+        self.metrics.set_left(&left);
+        let ended = self.run(&job).await;
+        self.metrics.none_left();
+        ended
+    }
+
+    /// To count is to read whole tables, and a fresh run was counted a moment ago: its row has the sum, which is all where
+    /// there is one key.
+    async fn left_of(&self, job: &ReencryptJobRow) -> Result<Left> {
+        let fresh = job.lease_owner.is_empty();
+        let key = SEALED[0].key_id;
+        if fresh && SEALED.iter().all(|column| column.key_id == key) {
+            return Ok(Left::from([(key, job.rows_left)]));
+        }
+        self.count_left().await
     }
 
     /// Pass after pass, until nothing is left or the lease is lost.
@@ -159,7 +174,9 @@ impl Reencryption {
                 }
             }
             self.ring.reload().await?;
-            let rows_left = self.rows_left().await?;
+            let left = self.count_left().await?;
+            self.metrics.set_left(&left);
+            let rows_left = left.values().sum();
             if met == 0 || rows_left == 0 {
                 return self.finish(job, rows_left).await;
             }
@@ -221,16 +238,15 @@ impl Reencryption {
         Ok(())
     }
 
-    async fn rows_left(&self) -> Result<i64> {
+    async fn count_left(&self) -> Result<Left> {
         let ring = self.ring.current();
-        let mut by_key = BTreeMap::new();
+        let mut by_key = Left::new();
         for column in SEALED {
             let kid = ring.primary(column.key_id)?.kid().to_string();
             *by_key.entry(column.key_id).or_insert(0) +=
                 self.store.count_sealed_by_others(column, &kid).await?;
         }
-        self.metrics.set_left(&by_key);
-        Ok(by_key.values().sum())
+        Ok(by_key)
     }
 
     fn lease(&self, job: &ReencryptJobRow) -> Lease {

@@ -100,6 +100,32 @@ async fn who_sends_nothing_is_cut_and_keeps_nobody_out() {
     assert!(cut.is_ok(), "half a head is not waited for");
 }
 
+#[tokio::test]
+async fn a_flood_ends_no_answer_that_is_under_way() {
+    let fixture = Fixture::start().await;
+    fixture.site.publish(Arc::new(Hangs));
+    let mut asking = Vec::new();
+    for _ in 0..CONNECTIONS {
+        let mut stream = TcpStream::connect(fixture.address).await.unwrap();
+        stream.write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n").await.unwrap();
+        asking.push(stream);
+        if asking.len() == CONNECTIONS - 1 {
+            // The last place goes to whoever is silent, and from there to a probe.
+            let _silent = TcpStream::connect(fixture.address).await.unwrap();
+            assert!(fixture.get("/livez").await.starts_with("HTTP/1.1 200 "));
+        }
+    }
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    let mut refused = TcpStream::connect(fixture.address).await.unwrap();
+    let read = timeout(Duration::from_secs(1), refused.read(&mut [0])).await;
+    assert!(matches!(read, Ok(Ok(0) | Err(_))), "there is no place left");
+    for mut stream in asking {
+        let mut answer = String::new();
+        timeout(Duration::from_secs(10), stream.read_to_string(&mut answer)).await.unwrap().unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200 ") && answer.contains("did not answer in time"), "{answer}");
+    }
+}
+
 struct Hangs;
 
 #[async_trait]

@@ -2,7 +2,7 @@
 
 use super::{Kind, Metrics, Sample};
 
-/// What a listener's certificates are like now.
+/// State of a listener's certificates.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Certificates {
     /// The end of the certificate in use, in seconds since the epoch.
@@ -16,7 +16,7 @@ pub struct Certificates {
 pub(super) type ReadCertificates = dyn Fn() -> Certificates + Send + Sync;
 
 impl Metrics {
-    /// Publishes what `read` tells at each scrape; it must not wait. To be called once, by who serves with certificates.
+    /// Publishes what `read` tells at each scrape; it must not wait. To be called once, by a server with certificates.
     pub fn publish_certificates(&self, read: impl Fn() -> Certificates + Send + Sync + 'static) {
         if self.certificates.set(Box::new(read)).is_err() {
             return;
@@ -43,6 +43,22 @@ impl Metrics {
                     .map(|(outcome, count)| Sample { labels: vec![outcome.to_owned()], value: count as f64 })
                     .into()
             },
+        );
+    }
+
+    /// Publishes the failed handshakes that `read` counts by reason. To be called once, by a server with certificates.
+    pub(crate) fn publish_handshakes(
+        &self,
+        read: impl Fn() -> Vec<(&'static str, u64)> + Send + Sync + 'static,
+    ) {
+        let sample =
+            |(reason, count): (&str, u64)| Sample { labels: vec![reason.to_owned()], value: count as f64 };
+        self.sampled(
+            Kind::Counter,
+            "strongroom_tls_handshakes_failed_total",
+            "TLS handshakes that failed, by reason.",
+            &["reason"],
+            move || read().into_iter().map(sample).collect(),
         );
     }
 

@@ -1,6 +1,6 @@
 //! The TLS handshake of a new connection, by the certificates of that moment.
 //!
-//! Who speaks HTTP without TLS is told so in HTTP: a closed connection would leave its user to guess.
+//! A client that speaks HTTP without TLS gets the reason in HTTP: a closed connection would leave its user to guess.
 
 use std::io;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use tokio::time::timeout;
 use super::connection::{Connection, PREFACE};
 use super::transport::Transport;
 use crate::identity;
-use crate::tls::ServerTls;
+use crate::tls::{Reason, ServerTls};
 
 /// How a TLS record of the handshake begins.
 const HANDSHAKE: u8 = 22;
@@ -21,7 +21,7 @@ const HTTP2_ANSWER: &[u8] =
     b"\0\0\0\x04\0\0\0\0\0\0\0\x32\x07\0\0\0\0\0\0\0\0\0\0\0\0\x01this port speaks TLS; use an https address";
 const HTTP1_ANSWER: &[u8] = b"HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-type: text/plain\r\n\
     content-length: 38\r\n\r\nthis port speaks TLS; use an https URL";
-/// What is read of somebody who was refused.
+/// Bytes that are read from a client that was refused.
 const LEFT_OVER: u64 = 64 << 10;
 
 /// The connection after its handshake; `None` when that failed, took longer than `limit`, or its place was needed.
@@ -31,23 +31,48 @@ pub(super) async fn shake_hands(
     limit: Duration,
 ) -> Option<Transport> {
     let (address, evicted) = (connection.peer().address(), connection.peer().evicted());
-    let shaken = tokio::select! {
-        () = evicted => return None,
-        shaken = timeout(limit, handshake(&tls, connection)) => shaken.ok()?,
+    let shaking = async {
+        let (error, reason, connection) = match timeout(limit, handshake(&tls, connection)).await {
+            Ok(Ok(transport)) => return Some(transport),
+            Ok(Err(Failed { error, reason, connection })) => (error, reason, connection),
+            Err(_) => (io::ErrorKind::TimedOut.into(), Reason::Timeout, None),
+        };
+        tracing::debug!(%address, %error, "TLS handshake failed");
+        tls.handshakes().failed(address, reason);
+        if let Some(connection) = connection {
+            // A client that does not read the reason does without.
+            let _ = timeout(limit, part(connection, reason)).await;
+        }
+        None
     };
-    shaken.inspect_err(|error| tracing::debug!(%address, %error, "no TLS connection came about")).ok()
+    tokio::select! {
+        () = evicted => None,
+        shaken = shaking => shaken,
+    }
 }
 
-async fn handshake(tls: &ServerTls, connection: Connection) -> io::Result<Transport> {
+/// A handshake that failed, and the connection where the other end may still be told why.
+struct Failed {
+    error: io::Error,
+    reason: Reason,
+    connection: Option<Connection>,
+}
+
+impl From<io::Error> for Failed {
+    fn from(error: io::Error) -> Self {
+        Self { reason: Reason::of(&error), error, connection: None }
+    }
+}
+
+async fn handshake(tls: &ServerTls, connection: Connection) -> Result<Transport, Failed> {
     if connection.first_byte().await?.is_some_and(|first| first != HANDSHAKE) {
-        refuse_plaintext(connection).await?;
-        return Err(io::Error::other("it does not speak TLS"));
+        let error = io::Error::other("it does not speak TLS");
+        return Err(Failed { error, reason: Reason::Plaintext, connection: Some(connection) });
     }
     let stream = match tls.acceptor().accept(connection).into_fallible().await {
         Ok(stream) => stream,
         Err((error, connection)) => {
-            take_leave(connection).await?;
-            return Err(error);
+            return Err(Failed { reason: Reason::of(&error), error, connection: Some(connection) });
         }
     };
     let (connection, session) = stream.get_ref();
@@ -56,6 +81,13 @@ async fn handshake(tls: &ServerTls, connection: Connection) -> io::Result<Transp
         connection.peer().identify(identity::names(certificate));
     }
     Ok(Transport::Tls(Box::new(stream)))
+}
+
+async fn part(connection: Connection, reason: Reason) -> io::Result<()> {
+    match reason {
+        Reason::Plaintext => refuse_plaintext(connection).await,
+        _ => take_leave(connection).await,
+    }
 }
 
 async fn refuse_plaintext(mut connection: Connection) -> io::Result<()> {

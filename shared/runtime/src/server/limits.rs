@@ -1,4 +1,4 @@
-//! What callers may take of a server, and why that much.
+//! Limits of a server, with reasons.
 
 use std::hash::{BuildHasher as _, RandomState};
 use std::time::Duration;

@@ -60,7 +60,7 @@ impl SpanExporter for Reporting {
                 tracing::warn!(collector, count, %error, "spans are lost: the collector does not take them");
             }
             Ok(()) if was_failing => {
-                tracing::info!(collector = self.collector, "the collector takes spans again")
+                tracing::info!(collector = self.collector, "the collector takes spans again");
             }
             _ => {}
         }

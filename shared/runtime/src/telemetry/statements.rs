@@ -16,6 +16,7 @@ use tracing_subscriber::filter::dynamic_filter_fn;
 use tracing_subscriber::layer::{Context, Filter, Layer};
 
 use super::context::is_recorded;
+use crate::clock::{Clock as _, SystemClock};
 
 /// The target of sqlx's events.
 const TARGET: &str = "sqlx::query";
@@ -45,7 +46,7 @@ impl<S: Subscriber, T: Tracer + 'static> Layer<S> for Statements<T> {
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
         let mut statement = Statement::default();
         event.record(&mut statement);
-        let ended = SystemTime::now();
+        let ended = SystemTime::UNIX_EPOCH + Duration::from_micros(SystemClock.now_micros().unsigned_abs());
         let began = ended.checked_sub(Duration::from_secs_f64(statement.seconds.clamp(0.0, 1e6)));
         let mut builder = SpanBuilder::from_name(statement.summary).with_kind(SpanKind::Client);
         builder = builder.with_start_time(began.unwrap_or(ended)).with_attributes(vec![

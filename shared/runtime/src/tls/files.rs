@@ -25,10 +25,23 @@ pub(super) struct Paths {
 }
 
 /// What is in them.
-#[derive(Hash)]
+#[derive(Clone, Hash)]
 pub(super) struct Contents {
     own: Option<(Vec<u8>, Vec<u8>)>,
     authorities: Option<Vec<u8>>,
+}
+
+impl Contents {
+    /// Whether certificate and key are those of `other`.
+    pub(super) fn has_own_of(&self, other: &Self) -> bool {
+        self.own == other.own
+    }
+
+    /// Its own certificate and key with the authorities of `newer`; `None` where those are the same.
+    pub(super) fn with_authorities_of(&self, newer: &Self) -> Option<Self> {
+        let authorities = newer.authorities.clone();
+        (self.authorities != authorities).then(|| Self { own: self.own.clone(), authorities })
+    }
 }
 
 /// A certificate chain with its key.

@@ -1,7 +1,8 @@
 //! A TLS configuration that follows its files.
 //!
 //! Files are compared by content: Kubernetes replaces a mounted Secret by turning a link, which leaves times and names of
-//! the files as they like. A renewal that cannot be used changes nothing but [`State`], and is logged once.
+//! the files as they like. A renewal that cannot be used changes nothing but [`State`], and is logged once. Its authorities are
+//! applied all the same where they can be: one that was removed must not wait for a good certificate.
 
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -15,7 +16,7 @@ use crate::clock::{Clock as _, SystemClock};
 use crate::error::{Error, Result};
 
 const DAY: i64 = 24 * 60 * 60;
-/// A certificate that ends sooner is spoken of, once a day.
+/// A certificate that ends sooner is logged once a day.
 const SOON: i64 = 7 * DAY;
 /// How often files are read that change all the time.
 const TRIES: usize = 5;
@@ -47,11 +48,17 @@ pub(crate) trait Material: Send + Sync + 'static {
 pub(crate) struct Reloaded<M: Material> {
     material: M,
     current: ArcSwap<M::Config>,
-    /// The files as they were at the last look.
-    seen: Mutex<u64>,
+    seen: Mutex<Seen>,
     state: Arc<State>,
-    /// When the end of the certificate was spoken of, in seconds since 1970.
+    /// When the end of the certificate was logged last, in seconds since 1970.
     reminded: AtomicI64,
+}
+
+/// The files at the last look.
+struct Seen {
+    mark: u64,
+    /// What the current configuration is made of.
+    used: Contents,
 }
 
 impl<M: Material> Reloaded<M> {
@@ -61,12 +68,13 @@ impl<M: Material> Reloaded<M> {
     /// # Errors
     /// [`Error::File`], [`Error::Exposed`], [`Error::Transport`].
     pub(super) fn load(material: M) -> Result<Self> {
-        let (mark, built) = build(&material, material.paths().read());
+        let (mark, read) = build(&material, material.paths().read());
+        let (used, built) = read?;
         let Built { config, not_after } = built?;
         let loaded = Self {
             material,
             current: ArcSwap::from_pointee(config),
-            seen: Mutex::new(mark),
+            seen: Mutex::new(Seen { mark, used }),
             state: Arc::new(State::of(not_after)),
             reminded: AtomicI64::new(i64::MIN),
         };
@@ -87,34 +95,69 @@ impl<M: Material> Reloaded<M> {
         // Held until the end, so that the later of two looks has the last word.
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         let contents = self.material.paths().read();
-        if *seen != mark(&contents) {
-            *seen = self.replace(contents);
+        if seen.mark != mark(&contents) {
+            self.replace(&mut seen, contents);
         }
         self.remind(now());
     }
 
-    /// The same for files that need not have changed, so that somebody who asks for it reads what became of them.
-    pub(super) fn look_anew(&self) {
+    /// The same at the request of an operator, who finds the result in the log.
+    pub(super) fn look_when_asked(&self) {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        *seen = self.replace(self.material.paths().read());
+        let contents = self.material.paths().read();
+        let what = self.material.what();
+        if seen.mark != mark(&contents) {
+            self.replace(&mut seen, contents);
+        } else if let Some(error) = self.state.last_error() {
+            tracing::error!(error, "{what}: the files have not changed, and still cannot be used");
+        } else {
+            tracing::info!("{what}: the files have not changed");
+        }
     }
 
-    /// Returns the mark of the files.
-    fn replace(&self, contents: Result<Contents>) -> u64 {
-        let what = self.material.what();
-        let (mark, built) = build(&self.material, contents);
-        match built.and_then(not_expired) {
-            Ok(Built { config, not_after }) => {
-                self.current.store(Arc::new(config));
-                self.state.reloaded(not_after);
-                tracing::info!(not_after = not_after.map(shown), "{what}: the new files are in use");
-            }
-            Err(error) => {
-                self.state.failed(error.to_string());
-                tracing::error!(%error, "{what}: the new files cannot be used; the former ones stay in use");
+    fn replace(&self, seen: &mut Seen, contents: Result<Contents>) {
+        let (mark, read) = build(&self.material, contents);
+        seen.mark = mark;
+        match read {
+            Err(error) => self.failed(&error),
+            Ok((contents, built)) => {
+                // The one in use may have expired meanwhile, and stays until there is another.
+                let renewed = !contents.has_own_of(&seen.used);
+                match built.and_then(|built| if renewed { not_expired(built) } else { Ok(built) }) {
+                    Ok(built) => self.renewed(seen, contents, built),
+                    Err(error) => {
+                        self.failed(&error);
+                        self.replace_authorities(seen, &contents);
+                    }
+                }
             }
         }
-        mark
+    }
+
+    fn renewed(&self, seen: &mut Seen, contents: Contents, Built { config, not_after }: Built<M::Config>) {
+        self.current.store(Arc::new(config));
+        seen.used = contents;
+        self.state.reloaded(not_after);
+        let what = self.material.what();
+        tracing::info!(not_after = not_after.map(shown), "{what}: the new files are in use");
+    }
+
+    fn failed(&self, error: &Error) {
+        self.state.failed(error.to_string());
+        let what = self.material.what();
+        tracing::error!(%error, "{what}: the new files cannot be used; the former ones stay in use");
+    }
+
+    /// Where the new certificate cannot be used, the former one is used with the new authorities.
+    fn replace_authorities(&self, seen: &mut Seen, newer: &Contents) {
+        let Some(mixed) = seen.used.with_authorities_of(newer) else { return };
+        let Ok(Built { config, .. }) = self.material.build(&mixed) else { return };
+        self.current.store(Arc::new(config));
+        seen.used = mixed;
+        tracing::warn!(
+            "{}: the new authorities are in use with the former certificate",
+            self.material.what()
+        );
     }
 
     /// Says once a day that the certificate ends soon, or has ended.
@@ -130,19 +173,25 @@ impl<M: Material> Reloaded<M> {
     }
 }
 
+/// Files that could be read, and what is made of them.
+type Read<C> = Result<(Contents, Result<Built<C>>)>;
+
 /// What is made of `contents`, and their mark. Files that were replaced while they were read, one before and one after,
 /// do not fit together, and are read again.
-fn build<M: Material>(material: &M, mut contents: Result<Contents>) -> (u64, Result<Built<M::Config>>) {
+fn build<M: Material>(material: &M, mut contents: Result<Contents>) -> (u64, Read<M::Config>) {
     let mut tries = 1;
     loop {
         let before = mark(&contents);
-        let built = contents.and_then(|contents| material.build(&contents));
-        if built.is_ok() || tries == TRIES {
-            return (before, built);
+        let read = contents.map(|contents| {
+            let built = material.build(&contents);
+            (contents, built)
+        });
+        if matches!(read, Ok((_, Ok(_)))) || tries == TRIES {
+            return (before, read);
         }
         contents = material.paths().read();
         if mark(&contents) == before {
-            return (before, built);
+            return (before, read);
         }
         tries += 1;
     }

@@ -13,6 +13,7 @@ use tokio::time::{MissedTickBehavior, interval};
 use tokio_rustls::TlsAcceptor;
 
 use super::files::{Contents, Paths};
+use super::handshakes::Handshakes;
 use super::reload::{Built, Material, Reloaded};
 use super::state::State;
 use super::{ALPN, provider};
@@ -44,9 +45,9 @@ pub struct TlsConfig {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ClientCerts {
-    /// Whoever has no certificate is not served.
+    /// A client without a certificate is not served.
     Required,
-    /// A certificate may be shown, and must then be a good one. Whoever has none needs a token.
+    /// A client may show a certificate, which must then be valid. A client without one needs a token.
     Optional,
 }
 
@@ -72,6 +73,7 @@ fn seconds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Er
 pub struct ServerTls {
     reloaded: Reloaded<ServerFiles>,
     reload: Duration,
+    handshakes: Arc<Handshakes>,
 }
 
 impl ServerTls {
@@ -89,13 +91,18 @@ impl ServerTls {
             Paths { own: Some((config.cert_file, config.key_file)), authorities: config.client_ca_file };
         let optional = config.client_certs == Some(ClientCerts::Optional);
         let reloaded = Reloaded::load(ServerFiles { paths, optional })?;
-        Ok(Arc::new(Self { reloaded, reload: config.reload }))
+        Ok(Arc::new(Self { reloaded, reload: config.reload, handshakes: Arc::default() }))
     }
 
     /// What is known about them.
     #[must_use]
     pub fn state(&self) -> Arc<State> {
         Arc::clone(self.reloaded.state())
+    }
+
+    /// The handshakes that failed.
+    pub(crate) fn handshakes(&self) -> &Arc<Handshakes> {
+        &self.handshakes
     }
 
     /// Shakes hands by the files as they were last read.
@@ -118,7 +125,7 @@ impl ServerTls {
             let tls = Arc::clone(&self);
             // A file system may be slow.
             let looking = tokio::task::spawn_blocking(move || {
-                if asked { tls.reloaded.look_anew() } else { tls.reloaded.look() }
+                if asked { tls.reloaded.look_when_asked() } else { tls.reloaded.look() }
             });
             let _ = looking.await;
         }
@@ -178,5 +185,35 @@ impl Material for ServerFiles {
         config.session_storage = Arc::new(NoServerSessionStorage {});
         config.send_tls13_tickets = 0;
         Ok(Built { config, not_after: Some(own.not_after) })
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use strongroom_testkit::{Authority, Mounted};
+
+    use super::*;
+
+    #[test]
+    fn authorities_are_replaced_while_the_certificate_in_use_has_expired() {
+        let folder = tempfile::tempdir().unwrap();
+        let (authority, old, new) = (Authority::new("own"), Authority::new("old"), Authority::new("new"));
+        let files = Mounted::create(folder.path().join("server"));
+        files.put_certificate(&authority.issue_until(&["localhost"], 2020));
+        files.put_authorities(&[&old]);
+        let config = TlsConfig {
+            client_ca_file: Some(files.path("ca.crt")),
+            ..TlsConfig::new(files.path("tls.crt"), files.path("tls.key"))
+        };
+        let tls = ServerTls::load(config).unwrap();
+        files.put_authorities(&[&new]);
+        tls.reloaded.look();
+        assert_eq!((tls.state().reloads(), tls.state().last_error()), (1, None));
+        tls.reloaded.look_when_asked();
+        assert_eq!(tls.state().reloads(), 1, "the files have not changed");
+        files.put_certificate(&authority.issue_until(&["localhost"], 2021));
+        tls.reloaded.look();
+        assert_eq!((tls.state().reloads(), tls.state().failed_reloads()), (1, 1), "a new one must be valid");
     }
 }

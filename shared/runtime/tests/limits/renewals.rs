@@ -199,6 +199,26 @@ async fn a_renewal_that_cannot_be_used_changes_nothing() {
     files.call("").await.unwrap();
 }
 
+#[tokio::test]
+async fn a_removed_authority_does_not_wait_for_a_good_certificate() {
+    let (old, new) = (Authority::new("old"), Authority::new("new"));
+    let server = Certified::start(&old, ClientCerts::Required, roomy()).await;
+    let (holder, newcomer) = (server.files(&old, &[GATEWAY]), server.files(&new, &[GATEWAY]));
+    holder.call("").await.unwrap();
+    let expired = server.authority.issue_until(&["localhost"], 2020);
+    let state = server.state();
+    let not_after = state.not_after();
+    server.own.put(&[
+        ("tls.crt", expired.chain.as_str()),
+        ("tls.key", &expired.key),
+        ("ca.crt", new.pem().as_str()),
+    ]);
+    eventually(|| state.failed_reloads() == 1).await;
+    newcomer.call("").await.unwrap();
+    assert!(holder.call("").await.is_err(), "its authority was removed");
+    assert_eq!((state.reloads(), state.not_after()), (0, not_after), "the former certificate is in use");
+}
+
 /// A client keeps what it has, too, and takes over the next good files.
 #[tokio::test]
 async fn a_client_outlives_a_renewal_that_cannot_be_used() {
@@ -227,10 +247,13 @@ async fn sighup_reloads() {
     let server = Certified::with(None, roomy(), Duration::from_secs(3600)).await;
     let (state, files) = (server.state(), server.files(&server.authority, &[]));
     files.call("t").await.unwrap();
-    server.own.put_certificate(&server.authority.issue_until(&["localhost"], 2090));
-    // Its first look, at the start, may have come late.
-    let before = state.reloads();
+    // Its first look, at the start, may come late.
+    tokio::time::sleep(Duration::from_millis(300)).await;
     kill_process(getpid(), Signal::HUP).unwrap();
-    eventually(|| state.reloads() > before && state.not_after() == Some(3_786_912_000)).await;
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert_eq!(state.reloads(), 0, "nothing has changed");
+    server.own.put_certificate(&server.authority.issue_until(&["localhost"], 2090));
+    kill_process(getpid(), Signal::HUP).unwrap();
+    eventually(|| state.reloads() == 1 && state.not_after() == Some(3_786_912_000)).await;
     files.call("t").await.unwrap();
 }

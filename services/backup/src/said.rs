@@ -2,11 +2,11 @@
 
 /// What was said last.
 #[derive(Default)]
-pub(super) struct Said(Option<String>);
+pub(crate) struct Said(Option<String>);
 
 impl Said {
     /// The problem as it is `now`, if there is one that was not said yet.
-    pub(super) fn news(&mut self, now: Option<String>) -> Option<&str> {
+    pub(crate) fn news(&mut self, now: Option<String>) -> Option<&str> {
         let is_new = self.0 != now;
         self.0 = now;
         self.0.as_deref().filter(|_| is_new)
