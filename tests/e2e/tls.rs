@@ -164,7 +164,7 @@ fn a_backup_service_that_does_not_trust_its_vault_says_so() {
     let suspicious = serve(services.folder.path(), "backup", port, &config);
     let admin = Operator { backup_url: format!("https://localhost:{port}"), ..services.admin.clone() };
     let ours = services.folder.path().join("ours.pem");
-    let said = as_with(&admin, ours, &["source", "list"]).failed_with(1);
+    let said = as_with(&admin, ours, &["source", "list"]).failed_with(4);
     assert!(said.contains("vault"), "{said}");
     assert!(suspicious.log().contains("invalid peer certificate"), "{}", suspicious.log());
 }

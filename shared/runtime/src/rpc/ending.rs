@@ -86,7 +86,10 @@ mod tests {
 
     use super::*;
 
-    fn observed(body: Body) -> (Response<Body>, Arc<Mutex<Vec<Option<Code>>>>) {
+    /// The ends that were seen.
+    type Ends = Arc<Mutex<Vec<Option<Code>>>>;
+
+    fn observed(body: Body) -> (Response<Body>, Ends) {
         let codes = Arc::new(Mutex::new(Vec::new()));
         let seen = Arc::clone(&codes);
         (at_end(Response::new(body), move |code| seen.lock().unwrap().push(code)), codes)
