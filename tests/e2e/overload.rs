@@ -108,10 +108,18 @@ async fn call_on(
                 seen.refused.fetch_add(1, Ordering::Relaxed);
                 let delay = delay_of(&status);
                 if patient {
-                    tokio::time::sleep(delay).await;
+                    wait(delay, &over).await;
                 }
             }
         }
+    }
+}
+
+/// For `delay`, or until it is over.
+async fn wait(delay: Duration, over: &AtomicBool) {
+    let end = Instant::now() + delay;
+    while Instant::now() < end && !over.load(Ordering::Relaxed) {
+        tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }
 
@@ -155,10 +163,8 @@ async fn who_is_served_is_served_fast_and_the_others_are_told_when_to_come_back(
         "saturated by {callers}, p99 {p99:.4} s; by ten times as many {overloaded:.4} s, {served} served, {refused} refused"
     );
     assert!(served > 0 && refused > 0, "{served} served, {refused} refused");
-    // As many as are admitted wait for each other (Little's law): three times as long where that is three times as many as
-    // saturate the machine. In a normal run other tests use the processors at the same time, and only the end is certain.
-    let admitted = 132 * std::thread::available_parallelism().map_or(1, usize::from);
-    let promised = if long() { (admitted as f64 / callers as f64).max(3.0) * 1.25 } else { 50.0 };
+    // In a normal run other tests use the processors at the same time.
+    let promised = if long() { 3.0 } else { 20.0 };
     assert!(overloaded <= promised * p99, "p99 {overloaded} s, at saturation {p99} s");
     let grown = deployment.vault.peak_memory().saturating_sub(memory);
     assert!(grown < 64 << 20, "{} MiB more at the peak", grown >> 20);

@@ -13,8 +13,8 @@ use super::Metrics;
 use crate::rpc::{OTHER, code_name};
 
 /// From a cached look-up to the longest export; closer where calls are.
-const BUCKETS: [f64; 14] =
-    [0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0, 30.0, 300.0, 3600.0];
+const BUCKETS: [f64; 15] =
+    [0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0, 300.0, 3600.0];
 
 /// Status codes: 0 to 16.
 const CODES: usize = 17;

@@ -5,9 +5,8 @@
 //! quarters, whoever comes finds the rest, and as the flood's calls end their places go to those below their share.
 
 use std::collections::HashMap;
-use std::hash::{BuildHasher as _, RandomState};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tonic::Status;
 
@@ -54,7 +53,15 @@ struct Places {
 struct Taken {
     total: usize,
     /// Principals with calls in progress only.
-    principals: HashMap<Arc<str>, usize>,
+    principals: HashMap<Arc<str>, Own>,
+}
+
+/// What one principal has.
+#[derive(Debug, Default)]
+struct Own {
+    calls: usize,
+    /// When the last of those who were refused is told to come back.
+    back: Option<Instant>,
 }
 
 impl Places {
@@ -69,34 +76,46 @@ impl Places {
     /// RESOURCE_EXHAUSTED, with a delay.
     fn take(self: &Arc<Self>, principal: &Arc<str>) -> Result<Place, Status> {
         let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
-        let own = taken.principals.get(principal).copied().unwrap_or(0);
+        let own = taken.principals.get(principal).map_or(0, |own| own.calls);
         let principals = taken.principals.len() + usize::from(own == 0);
         let share = (self.room / (principals + 1)).max(1);
         let is_scarce = taken.total >= self.room - self.room / 4;
         // One that has nothing gets a place even beyond the room: there are few principals, and many calls.
         if own > 0 && (taken.total >= self.room || (is_scarce && own >= share)) {
+            let delay = taken.principals.get_mut(principal).map_or(SOONEST, |own| own.delay(self.room));
             drop(taken);
-            return Err(self.refusal(own));
+            return Err(self.refusal(own, delay));
         }
         taken.total += 1;
-        *taken.principals.entry(Arc::clone(principal)).or_default() += 1;
+        taken.principals.entry(Arc::clone(principal)).or_default().calls += 1;
         Ok(Place { places: Arc::clone(self), principal: Arc::clone(principal) })
     }
 
-    fn refusal(&self, own: usize) -> Status {
+    fn refusal(&self, own: usize, delay: Duration) -> Status {
         let message = format!(
             "the service has as many {} in progress as it answers in time, {own} of them of this caller; wait for \
              answers before calling again",
             self.kind
         );
-        exhausted(self.domain, "TOO_MANY_CALLS", &message, delay())
+        exhausted(self.domain, "TOO_MANY_CALLS", &message, delay)
     }
 }
 
-/// From half a second to a second and a half: those who were refused together do not come back together.
-fn delay() -> Duration {
-    let chance = RandomState::new().hash_one(0) % 1000;
-    Duration::from_millis(500 + chance)
+/// Before that, nobody who was refused comes back, and after [`LATEST`] everybody may.
+const SOONEST: Duration = Duration::from_millis(500);
+const LATEST: Duration = Duration::from_secs(10);
+
+impl Own {
+    /// When the next one of those who are refused comes back. Each has a turn of its own, `room` of them in a second: those
+    /// who were refused together do not come back together, and refusals do not become the work that is done.
+    fn delay(&mut self, room: usize) -> Duration {
+        let now = Instant::now();
+        let turn = Duration::from_secs(1) / u32::try_from(room).unwrap_or(u32::MAX).max(1);
+        let soonest = now + SOONEST;
+        let back = self.back.map_or(soonest, |back| (back + turn).clamp(soonest, now + LATEST));
+        self.back = Some(back);
+        back - now
+    }
 }
 
 /// A call's place; given back when dropped.
@@ -111,8 +130,8 @@ impl Drop for Place {
         let mut taken = self.places.taken.lock().unwrap_or_else(PoisonError::into_inner);
         taken.total -= 1;
         if let Some(own) = taken.principals.get_mut(&self.principal) {
-            *own -= 1;
-            if *own == 0 {
+            own.calls -= 1;
+            if own.calls == 0 {
                 taken.principals.remove(&self.principal);
             }
         }
@@ -178,6 +197,15 @@ mod tests {
         assert_eq!(refusal.code(), Code::ResourceExhausted);
         assert!(refusal.message().contains("1 of them of this caller"), "{}", refusal.message());
         let delay = refusal.get_details_retry_info().unwrap().retry_delay.unwrap();
-        assert!((500..1500).contains(&delay.as_millis()), "{delay:?}");
+        assert_eq!(delay, SOONEST);
+        for _ in 0..3 {
+            let next = places.take(&principal).unwrap_err().get_details_retry_info().unwrap();
+            assert!(next.retry_delay.unwrap() > delay, "each has a turn of its own");
+        }
+        for _ in 0..100 {
+            let _ = places.take(&principal);
+        }
+        let last = places.take(&principal).unwrap_err().get_details_retry_info().unwrap().retry_delay;
+        assert!(last.unwrap() <= LATEST, "{last:?}");
     }
 }
