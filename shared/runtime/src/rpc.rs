@@ -9,6 +9,6 @@ mod methods;
 mod server;
 
 pub use client::Traced;
-pub use methods::OTHER;
+pub(crate) use methods::{OTHER, methods};
 pub(crate) use methods::{Shape, shape_of};
 pub(crate) use server::{ObserveLayer, code_name};

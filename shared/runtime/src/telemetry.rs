@@ -1,9 +1,8 @@
 //! What a process says about itself while it runs: logs, and traces in the form of OpenTelemetry.
 //!
 //! One subscriber for the process. Events become log lines; spans of the target [`TARGET`] become spans of a trace, and
-//! nothing else does. Whether a trace is recorded is decided once, where it enters the process, and the
-//! decision travels as the sampled flag of the OpenTelemetry context: a span in a trace that is not recorded costs the
-//! look at that flag, and without a collector not even that.
+//! nothing else does. Whether a trace is recorded is decided once, where it enters the process, and the decision travels as
+//! the sampled flag of the OpenTelemetry context. Where nothing is recorded, a span costs a look at that flag.
 
 mod context;
 mod exporter;
@@ -25,8 +24,8 @@ use tracing_subscriber::{Layer, Registry};
 
 use crate::client::Target;
 use crate::error::{Error, Result};
-pub(crate) use context::unrecorded;
-pub use context::{inherited, is_recorded, read_context, trace_id, write_context};
+pub use context::{inherited, trace_id};
+pub(crate) use context::{is_recorded, read_context, unrecorded, write_context};
 pub use logs::{LogConfig, LogFormat};
 pub(crate) use sampling::{begins_trace, joins_trace};
 pub(crate) use spans::TARGET;
@@ -99,28 +98,24 @@ pub struct Telemetry {
 pub fn start(name: &'static str, log: &LogConfig, config: &TelemetryConfig) -> Result<Telemetry> {
     config.check()?;
     let logs = logs::layer(log)?;
-    if let Some(target) = config.target() {
-        let provider = exporter::provider(name, &target)?;
-        trace(logs, &provider, &target, config.sampling);
-        return Ok(Telemetry { provider: Some(provider), problem: None });
-    }
-    let target = config.target_of_environment();
+    let configured = config.target();
+    let is_configured = configured.is_some();
+    let target = configured.or_else(|| config.target_of_environment());
     let provider = target.map(|target| Ok((exporter::provider(name, &target)?, target))).transpose();
     let problem = match provider {
         Ok(Some((provider, target))) => {
             trace(logs, &provider, &target, config.sampling);
             return Ok(Telemetry { provider: Some(provider), problem: None });
         }
+        Err(error) if is_configured => return Err(error),
+        Err(error) => Some(format!(
+            "nothing is traced, because the collector of OTEL_EXPORTER_OTLP_ENDPOINT cannot be used: {error}"
+        )),
         Ok(None) => None,
-        Err(error) => Some(no_traces(&error)),
     };
     // In tests, several are started in a process: the first one stands.
     let _ = tracing_subscriber::registry().with(logs).try_init();
     Ok(Telemetry { provider: None, problem })
-}
-
-fn no_traces(error: &Error) -> String {
-    format!("nothing is traced, because the collector of OTEL_EXPORTER_OTLP_ENDPOINT cannot be used: {error}")
 }
 
 fn trace(logs: LogLayer, provider: &SdkTracerProvider, target: &Target, sampling: f64) {

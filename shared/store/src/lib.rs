@@ -7,6 +7,7 @@
 mod error;
 pub mod postgres;
 pub mod sqlite;
+mod turn;
 mod url;
 
 pub use error::{Error, Kind, Result, expect_rows};

@@ -7,6 +7,7 @@ use sqlx::pool::PoolConnectionMetadata;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 
 use crate::error::{Error, Result};
+use crate::turn::Turn;
 use crate::url::shown_postgres;
 
 /// The engine, as sqlx names it.
@@ -28,6 +29,7 @@ const BELIEVED: Duration = Duration::from_secs(1);
 #[derive(Clone, Debug)]
 pub struct Pools {
     pool: Pool,
+    turn: Turn,
 }
 
 impl Pools {
@@ -48,6 +50,14 @@ impl Pools {
     /// # Errors
     /// [`Error::Database`] when no connection becomes free.
     pub async fn begin(&self) -> Result<Transaction> {
+        self.turn.take(&self.pool, self.pool.begin()).await
+    }
+
+    /// Begins a change ahead of those that wait. For what many callers wait for together.
+    ///
+    /// # Errors
+    /// [`Error::Database`] when no connection becomes free.
+    pub async fn begin_ahead(&self) -> Result<Transaction> {
         Ok(self.pool.begin().await?)
     }
 
@@ -91,7 +101,7 @@ pub async fn open(options: &PgConnectOptions) -> Result<Pools> {
         .test_before_acquire(false)
         .after_connect(|connection, _| Box::pin(set_up(connection)))
         .before_acquire(|connection, metadata| Box::pin(still_works(connection, metadata)));
-    Ok(Pools { pool: pool.connect_lazy_with(options) })
+    Ok(Pools { pool: pool.connect_lazy_with(options), turn: Turn::new() })
 }
 
 async fn set_up(connection: &mut Connection) -> std::result::Result<(), sqlx::Error> {

@@ -8,6 +8,7 @@ use std::time::Duration;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 
 use crate::error::{Error, Result};
+use crate::turn::Turn;
 
 /// The engine, as sqlx names it.
 pub type Database = sqlx::Sqlite;
@@ -32,6 +33,7 @@ pub struct Pools {
     writer: Pool,
     /// Read-only connections.
     readers: Pool,
+    turn: Turn,
 }
 
 impl Pools {
@@ -53,6 +55,14 @@ impl Pools {
     /// # Errors
     /// [`Error::Database`] when the writer stays taken.
     pub async fn begin(&self) -> Result<Transaction> {
+        self.turn.take(&self.writer, self.writer.begin_with("BEGIN IMMEDIATE")).await
+    }
+
+    /// Begins a change ahead of those that wait. For what many callers wait for together.
+    ///
+    /// # Errors
+    /// [`Error::Database`] when the writer stays taken.
+    pub async fn begin_ahead(&self) -> Result<Transaction> {
         Ok(self.writer.begin_with("BEGIN IMMEDIATE").await?)
     }
 
@@ -83,7 +93,7 @@ pub async fn open(path: &Path) -> Result<Pools> {
     check_version(&writer).await?;
     let readers =
         pool().max_connections(READERS).connect_with(options.read_only(true)).await.map_err(opened)?;
-    Ok(Pools { writer, readers })
+    Ok(Pools { writer, readers, turn: Turn::new() })
 }
 
 /// A file does not go away as a server does: asking each connection whether it still works, before each

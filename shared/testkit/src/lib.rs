@@ -1,9 +1,10 @@
-//! What tests of several crates share: fresh databases, certificates, a clock that is set, private files, builders for
+//! What tests of several crates share: fresh databases, archives, certificates, a clock that is set, private files, builders for
 //! requests, the encodings of a secret that a search looks for.
 //!
 //! A dev-dependency only. Everything here panics on failure: a test that cannot be set up has failed.
 #![expect(clippy::unwrap_used, reason = "only tests use it, and a panic is how a test fails")]
 
+pub mod archives;
 mod authority;
 mod clock;
 mod database;

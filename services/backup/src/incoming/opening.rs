@@ -130,7 +130,8 @@ mod tests {
     use std::sync::{Arc, mpsc};
     use std::time::Duration;
 
-    use strongroom_archive::{ArchiveWriter, Compression, Limits, ManifestHead};
+    use strongroom_archive::ManifestHead;
+    use strongroom_testkit::archives::{empty, head};
 
     use super::super::staging::Staging;
     use super::*;
@@ -138,22 +139,8 @@ mod tests {
     const MEMORY: MemoryLimits = MemoryLimits { row: 1 << 20, manifest: 1 << 20 };
 
     async fn staged() -> StagedFile {
-        let head = ManifestHead {
-            app_name: "App".repeat(100_000),
-            app_url: String::new(),
-            created_at: jiff::Timestamp::UNIX_EPOCH,
-            options: [].into_iter().collect(),
-            archive_id: "1".to_owned(),
-            producer: "test".to_owned(),
-            root_key_id: None,
-            kids: Vec::new(),
-            encrypted_columns: Vec::new(),
-            audit_head: None,
-            sources: Vec::new(),
-            partial: None,
-        };
-        let writer = ArchiveWriter::create(Vec::new(), Limits::V1, Compression::default());
-        let file = writer.finish(head).unwrap().1;
+        let head = ManifestHead { app_name: "App".repeat(100_000), ..head(Vec::new()) };
+        let file = empty(head);
         let staging = Staging::create(std::env::temp_dir()).write(file.into()).await.unwrap();
         staging.finish().await.unwrap().file
     }

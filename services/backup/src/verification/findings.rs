@@ -124,27 +124,14 @@ impl Findings {
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
-    use strongroom_archive::{ArchiveWriter, Compression, Limits, ManifestHead};
+    use strongroom_archive::ManifestHead;
+    use strongroom_testkit::archives::{head, writer};
 
     use super::*;
 
     fn manifest(kids: &[&str]) -> Manifest {
-        let head = ManifestHead {
-            app_name: "PromptGate".to_owned(),
-            app_url: String::new(),
-            created_at: jiff::Timestamp::UNIX_EPOCH,
-            options: [].into_iter().collect(),
-            archive_id: String::new(),
-            producer: String::new(),
-            root_key_id: None,
-            kids: kids.iter().map(|kid| (*kid).to_owned()).collect(),
-            encrypted_columns: Vec::new(),
-            audit_head: None,
-            sources: Vec::new(),
-            partial: None,
-        };
-        let writer = ArchiveWriter::create(Vec::new(), Limits::V1, Compression::default());
-        writer.finish(head).unwrap().0
+        let kids = kids.iter().map(|kid| (*kid).to_owned()).collect();
+        writer().finish(ManifestHead { kids, ..head(Vec::new()) }).unwrap().0
     }
 
     #[test]

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use serde_json::json;
 use strongroom_crypto::Token;
 use strongroom_runtime::{Caller, Clock, Principal, Selectors};
-use tokio::sync::Mutex;
 
 use super::Role;
 use super::outside_selection;
@@ -33,13 +32,11 @@ pub(crate) struct Tokens {
     principals: Principals,
     clock: Arc<dyn Clock>,
     metrics: AccessMetrics,
-    /// For recording refusals: who is refused a thousand times at once does not keep others from the audit log.
-    refusal: Mutex<()>,
 }
 
 impl Tokens {
     pub(crate) fn new(store: Arc<dyn Store>, clock: Arc<dyn Clock>, metrics: AccessMetrics) -> Self {
-        Self { store, principals: Principals::new(), clock, metrics, refusal: Mutex::new(()) }
+        Self { store, principals: Principals::new(), clock, metrics }
     }
 
     /// Issues a token with no more than the caller's own permissions and selection.
@@ -116,14 +113,13 @@ impl Tokens {
         Ok(Some(Principal { id: format!("token:{}", row.id), name: row.name, permissions, selectors }))
     }
 
-    /// Records, in turn, that `caller` was refused `method` because it lacks `permission`.
+    /// Records that `caller` was refused `method` because it lacks `permission`.
     pub(crate) async fn record_denied(&self, caller: &Caller, method: &str, permission: &str) {
         self.metrics.denied.inc();
         let event = Event::by(caller, self.now(), "access.denied", method)
             .outcome(Outcome::Denied)
             .with("permission", permission)
             .finish();
-        let _turn = self.refusal.lock().await;
         if let Err(error) = self.store.append_event(&event).await {
             tracing::error!(%error, method, actor = %caller.principal.id, "a denied call could not be recorded");
         }

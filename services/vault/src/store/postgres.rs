@@ -53,6 +53,11 @@ impl Store {
         Ok(Change::new(self.pools.begin().await?, self.tail.key(), self.tail.failures().clone()))
     }
 
+    /// Begins a change ahead of those that wait.
+    async fn begin_ahead(&self) -> Result<Change> {
+        Ok(Change::new(self.pools.begin_ahead().await?, self.tail.key(), self.tail.failures().clone()))
+    }
+
     /// Begins a change beside which no other runs: the head's lock comes first, so that the second of two sees the
     /// first's rows.
     async fn begin_alone(&self) -> Result<Change> {

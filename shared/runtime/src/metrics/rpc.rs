@@ -1,8 +1,9 @@
 //! Calls by method: how many run, how they ended, how long they took.
 //!
-//! This is on the way of every call, so a method's children are resolved at its first call and found by the address of
-//! its name afterwards: no label is hashed. Methods that were never called make no series.
+//! This is on the way of every call, so a method's children are made at its first call and found by its name, without
+//! hashing sets of labels. Methods that were never called make no series.
 
+use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use prometheus::{Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterV
 use tonic::Code;
 
 use super::Metrics;
-use crate::rpc::{OTHER, code_name};
+use crate::rpc::{OTHER, code_name, methods};
 
 /// From a cached look-up to the longest export; closer where calls are.
 const BUCKETS: [f64; 15] =
@@ -19,24 +20,15 @@ const BUCKETS: [f64; 15] =
 /// Status codes: 0 to 16.
 const CODES: usize = 17;
 
-/// Methods that every service has and that are in no proto of ours.
-const COMMON: [&str; 4] = [
-    "grpc.health.v1.Health/Check",
-    "grpc.health.v1.Health/Watch",
-    "grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
-    "grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
-];
-
 /// Counts the calls of one service. Clones count together.
 #[derive(Clone)]
 pub struct Rpc(Arc<Inner>);
 
 struct Inner {
     families: Families,
-    /// The first one is [`OTHER`].
-    methods: Vec<Method>,
-    /// Addresses of names, sorted, each with its method's place.
-    places: Vec<(usize, usize)>,
+    /// By name.
+    methods: HashMap<&'static str, Method>,
+    other: Method,
 }
 
 struct Families {
@@ -45,8 +37,8 @@ struct Families {
     seconds: HistogramVec,
 }
 
+#[derive(Default)]
 struct Method {
-    name: &'static str,
     /// Made at the first call.
     children: OnceLock<Children>,
 }
@@ -58,38 +50,32 @@ struct Children {
 }
 
 impl Rpc {
-    /// For the methods of `services` (full names), and those that every service has.
+    /// For the methods of `services` (full names), and those that every service has: health and reflection.
     #[must_use]
     pub fn new(metrics: &Metrics, services: &[&str]) -> Self {
-        let served = |path: &&'static str| {
-            let service = path.split_once('/').map_or("", |(service, _)| service);
-            services.contains(&service)
+        let served = |name: &&str| {
+            let service = name.split_once('/').map_or("", |(service, _)| service);
+            service.starts_with("grpc.") || services.contains(&service)
         };
-        let ours = strongroom_api::PERMISSIONS.iter().map(|(path, _)| &path[1..]).filter(served);
-        let names = [OTHER].into_iter().chain(COMMON).chain(ours);
-        let methods: Vec<Method> = names.map(|name| Method { name, children: OnceLock::new() }).collect();
-        let mut places: Vec<(usize, usize)> =
-            methods.iter().enumerate().map(|(place, method)| (method.name.as_ptr().addr(), place)).collect();
-        places.sort_unstable();
-        Self(Arc::new(Inner { families: Families::new(metrics), methods, places }))
+        let methods = methods().filter(served).map(|name| (name, Method::default())).collect();
+        Self(Arc::new(Inner { families: Families::new(metrics), methods, other: Method::default() }))
     }
 
-    /// The name under which the call of `path` (`/package.Service/Method`) is counted: [`OTHER`] where the service has no
-    /// such method. To be asked once a call, or once a route.
+    /// The name under which the call of `path` (`/package.Service/Method`) is counted: `_OTHER` where the service has no
+    /// such method.
     #[must_use]
     pub fn method(&self, path: &str) -> &'static str {
         let name = path.strip_prefix('/').unwrap_or(path);
-        self.0.methods.iter().map(|method| method.name).find(|known| *known == name).unwrap_or(OTHER)
+        self.0.methods.get_key_value(name).map_or(OTHER, |(name, _)| *name)
     }
 
-    /// A call of `method` begins: `package.Service/Method` of a known method, or [`OTHER`].
+    /// A call of `method` begins: one that [`Self::method`] returned.
     pub fn begin(&self, method: &'static str) {
-        self.children(method).in_flight.inc();
+        self.0.children(method).in_flight.inc();
     }
 
     /// It has ended with `code`, after `elapsed`, with the last byte of its answer.
     pub fn end(&self, method: &'static str, code: Code, elapsed: Duration) {
-        let method = self.place(method);
         let children = self.0.children(method);
         children.in_flight.dec();
         // A refusal takes no time, and would make a server that refuses look fast.
@@ -98,34 +84,19 @@ impl Rpc {
         }
         let number = (code as i32).unsigned_abs() as usize;
         let Some(calls) = children.calls.get(number) else { return };
-        let counter =
-            || self.0.families.calls.with_label_values(&[self.0.methods[method].name, code_name(code)]);
-        calls.get_or_init(counter).inc();
-    }
-
-    fn children(&self, method: &'static str) -> &Children {
-        self.0.children(self.place(method))
-    }
-
-    /// By address; by its text where somebody has a copy of the name elsewhere.
-    fn place(&self, method: &'static str) -> usize {
-        let address = method.as_ptr().addr();
-        if let Ok(found) = self.0.places.binary_search_by_key(&address, |(address, _)| *address) {
-            let place = self.0.places[found].1;
-            if self.0.methods[place].name.len() == method.len() {
-                return place;
-            }
-        }
-        self.0.methods.iter().position(|known| known.name == method).unwrap_or(0)
+        calls.get_or_init(|| self.0.families.calls.with_label_values(&[method, code_name(code)])).inc();
     }
 }
 
 impl Inner {
-    fn children(&self, place: usize) -> &Children {
-        let method = &self.methods[place];
+    fn children(&self, name: &'static str) -> &Children {
+        let (name, method) = match self.methods.get(name) {
+            Some(method) => (name, method),
+            None => (OTHER, &self.other),
+        };
         method.children.get_or_init(|| Children {
-            in_flight: self.families.in_flight.with_label_values(&[method.name]),
-            seconds: self.families.seconds.with_label_values(&[method.name]),
+            in_flight: self.families.in_flight.with_label_values(&[name]),
+            seconds: self.families.seconds.with_label_values(&[name]),
             calls: std::array::from_fn(|_| OnceLock::new()),
         })
     }

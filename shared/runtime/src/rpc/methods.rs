@@ -14,7 +14,7 @@ pub(crate) struct Shape {
 }
 
 /// The name of every method that is not known: whoever calls chooses it, and it must not become a label.
-pub const OTHER: &str = "_OTHER";
+pub(crate) const OTHER: &str = "_OTHER";
 
 /// Of the two versions of reflection, whose descriptors are not published.
 const REFLECTION: [&str; 2] = [
@@ -38,6 +38,11 @@ pub(crate) fn shape_of(path: &str) -> Shape {
 /// The method at `path`, as `package.Service/Method`, or [`OTHER`].
 pub(crate) fn method_of(path: &str) -> &'static str {
     SHAPES.get_key_value(path).map_or(OTHER, |(known, _)| &known[1..])
+}
+
+/// Every method that is known, as `package.Service/Method`, in no order.
+pub(crate) fn methods() -> impl Iterator<Item = &'static str> {
+    SHAPES.keys().map(|path| &path[1..])
 }
 
 fn shapes(descriptors: &[u8]) -> Vec<(String, Shape)> {

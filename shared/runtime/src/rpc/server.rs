@@ -51,8 +51,8 @@ where
     fn call(&mut self, request: Request<Body>) -> Self::Future {
         let method = self.metrics.method(request.uri().path());
         let mut call = Call::begin(self.metrics.clone(), method, deadline(request.headers()));
-        let Some(context) = context(request.headers()) else {
-            call.span = if begins_trace() { span(method) } else { Span::none() };
+        let Some(context) = context(method, request.headers()) else {
+            call.span = if !is_probe(method) && begins_trace() { span(method) } else { Span::none() };
             let answer = self.inner.call(request).instrument(call.span.clone());
             return Box::pin(async move { Ok(at_end(answer.await?, move |code| call.end(code))) });
         };
@@ -64,20 +64,23 @@ where
     }
 }
 
-/// The trace that a call comes with. Where callers record more than is joined, it goes on without being recorded.
-fn context(headers: &HeaderMap) -> Option<opentelemetry::Context> {
+/// The trace that a call comes with. Where callers record more than is joined, it goes on without being recorded, and so do
+/// probes.
+fn context(method: &str, headers: &HeaderMap) -> Option<opentelemetry::Context> {
     let context = read_context(headers)?;
-    if context.span().span_context().is_sampled() && !joins_trace() {
+    if context.span().span_context().is_sampled() && (is_probe(method) || !joins_trace()) {
         return Some(unrecorded(&context));
     }
     Some(context)
 }
 
-/// The span of a call that is recorded. Probes are not.
+/// Anybody may probe, as often as they like: probes are never recorded, and take no caller's share of what is.
+fn is_probe(method: &str) -> bool {
+    method.starts_with("grpc.health.")
+}
+
+/// The span of a call that is recorded.
 fn span(method: &'static str) -> Span {
-    if method.starts_with("grpc.health.") {
-        return Span::none();
-    }
     tracing::info_span!(
         target: TARGET,
         "call",

@@ -9,8 +9,7 @@ use opentelemetry::trace::{FutureExt as _, SpanContext, TraceContextExt as _, Tr
 use opentelemetry_sdk::propagation::TraceContextPropagator;
 
 /// The trace that `headers` name.
-#[must_use]
-pub fn read_context(headers: &HeaderMap) -> Option<Context> {
+pub(crate) fn read_context(headers: &HeaderMap) -> Option<Context> {
     if !headers.contains_key("traceparent") {
         return None;
     }
@@ -35,7 +34,7 @@ pub(crate) fn unrecorded(context: &Context) -> Context {
 }
 
 /// Puts the current trace, if there is one, into `headers`.
-pub fn write_context(headers: &mut HeaderMap) {
+pub(crate) fn write_context(headers: &mut HeaderMap) {
     Context::map_current(|context| {
         if context.has_active_span() {
             TraceContextPropagator::new().inject_context(context, &mut HeadersMut(headers));
@@ -44,8 +43,7 @@ pub fn write_context(headers: &mut HeaderMap) {
 }
 
 /// Whether what happens now belongs to a trace that is recorded.
-#[must_use]
-pub fn is_recorded() -> bool {
+pub(crate) fn is_recorded() -> bool {
     Context::map_current(|context| context.has_active_span() && context.span().span_context().is_sampled())
 }
 

@@ -5,11 +5,9 @@ use std::time::Duration;
 use strongroom_api::backup::v1::VerifyBackupResponse;
 use strongroom_api::backup::v1::verify_backup_response::Message;
 use strongroom_api::vault::v1::AuditOutcome;
-use strongroom_archive::schema::TableSchema;
-use strongroom_archive::{
-    ArchiveWriter, Compression, EncryptedColumn, EntryKind, EntryMeta, Limits, ManifestHead,
-};
+use strongroom_archive::ManifestHead;
 use strongroom_runtime::status::reason_of;
+use strongroom_testkit::archives::{empty, files, head, sealed_table};
 use tokio_stream::StreamExt as _;
 use tonic::{Code, Status, Streaming};
 use tonic_types::StatusExt as _;
@@ -20,70 +18,6 @@ use crate::support::{Client, Service};
 
 /// What a served caller may wait for at most; the machine is busy with other tests.
 const SOON: Duration = Duration::from_secs(5);
-
-fn head(encrypted_columns: Vec<EncryptedColumn>) -> ManifestHead {
-    ManifestHead {
-        app_name: "App".to_owned(),
-        app_url: String::new(),
-        created_at: "2026-05-06T10:14:22Z".parse().unwrap(),
-        options: [].into_iter().collect(),
-        archive_id: "1".to_owned(),
-        producer: "test".to_owned(),
-        root_key_id: None,
-        kids: Vec::new(),
-        encrypted_columns,
-        audit_head: None,
-        sources: Vec::new(),
-        partial: None,
-    }
-}
-
-fn writer() -> ArchiveWriter<Vec<u8>> {
-    ArchiveWriter::create(Vec::new(), Limits::V1, Compression::default())
-}
-
-/// A table `t` of the column `k` and `sealed` encrypted ones, whose additional data is `aad`. In each row `k` is `key`, and
-/// the values are `x`.
-fn sealed_table(key: &str, primary_key: &[&str], sealed: usize, aad: &str, rows: usize) -> Vec<u8> {
-    let names: Vec<String> = (0..sealed).map(|at| format!("e{at}")).collect();
-    let column = |name: &str| serde_json::json!({"name": name, "type": "text", "nullable": true});
-    let columns: Vec<_> = std::iter::once("k").chain(names.iter().map(String::as_str)).map(column).collect();
-    let schema: TableSchema = serde_json::from_value(serde_json::json!({
-        "name": "t", "source": "s", "engine": "sqlite", "table": "t", "columns": columns, "primary_key": primary_key,
-    }))
-    .unwrap();
-    let values: String = names.iter().map(|name| format!(",\"{name}\":\"x\"")).collect();
-    let row = format!("{{\"k\":\"{key}\"{values}}}");
-    let mut writer = writer();
-    writer.write_schema(&schema).unwrap();
-    writer.start_table("t", "s").unwrap();
-    for _ in 0..rows {
-        writer.write_rows(row.as_bytes(), 1).unwrap();
-    }
-    writer.finish_table().unwrap();
-    let of_name = |column: String| EncryptedColumn {
-        table: "t".to_owned(),
-        column,
-        key: "gateway".to_owned(),
-        aad: aad.to_owned(),
-    };
-    writer.finish(head(names.into_iter().map(of_name).collect())).unwrap().1
-}
-
-/// Files `f/0…`, each of `bytes` zeros.
-fn files(count: usize, bytes: usize) -> Vec<u8> {
-    let zeros = vec![0; 1 << 20];
-    let mut writer = writer();
-    for at in 0..count {
-        let name = format!("files/f/{at:0>200}");
-        writer.start_entry(EntryMeta { name, kind: EntryKind::File, table: None, source: None }).unwrap();
-        for piece in (0..bytes).step_by(zeros.len()) {
-            writer.write(&zeros[..zeros.len().min(bytes - piece)]).unwrap();
-        }
-        writer.finish_entry(None).unwrap();
-    }
-    writer.finish(head(Vec::new())).unwrap().1
-}
 
 async fn told(service: &Service, file: &[u8]) -> Result<Told, Status> {
     ask(&mut service.client(), questions(file)).await
@@ -145,7 +79,7 @@ async fn a_row_that_this_server_does_not_hold_is_not_called_damaged() {
 async fn a_manifest_that_this_server_does_not_hold_is_not_called_damaged() {
     let service = start("verify_manifest_limit_bytes = 1048576").await;
     let head = ManifestHead { app_url: "a".repeat(2 << 20), ..head(Vec::new()) };
-    let status = told(&service, &writer().finish(head).unwrap().1).await.unwrap_err();
+    let status = told(&service, &empty(head)).await.unwrap_err();
     let words = ["manifest.json", "1048576 bytes", "verify_manifest_limit_bytes"];
     refused(&status, Code::ResourceExhausted, "VERIFY_DOCUMENT_TOO_LARGE", &words);
 }
@@ -156,10 +90,10 @@ async fn long_texts_of_an_archive_are_cut_in_what_is_said_of_it() {
     let service = start("").await;
     let long = "a".repeat(6 << 20);
     let head = ManifestHead { app_name: long.clone(), ..head(Vec::new()) };
-    let verdict = told(&service, &writer().finish(head).unwrap().1).await.unwrap().verdict;
+    let verdict = told(&service, &empty(head)).await.unwrap().verdict;
     assert_eq!(verdict.app_name, format!("{}…", &long[..1000]));
-    let head = ManifestHead { archive_id: long, ..super::limits::head(Vec::new()) };
-    let verdict = told(&service, &writer().finish(head).unwrap().1).await.unwrap().verdict;
+    let head = ManifestHead { archive_id: long, ..strongroom_testkit::archives::head(Vec::new()) };
+    let verdict = told(&service, &empty(head)).await.unwrap().verdict;
     assert_eq!(verdict.archive_id.chars().count(), 1001);
     let event = service.vault.events().pop().unwrap();
     assert!(event.metadata["archive_id"].len() < 1100);

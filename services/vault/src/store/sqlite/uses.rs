@@ -28,7 +28,7 @@ impl UseStore for Store {
 
 impl Store {
     async fn commit_behind_current(&self, uses: &[Use], events: &[&NewEvent]) -> Result<AuditHead> {
-        let mut tx = self.begin().await?;
+        let mut tx = self.begin_ahead().await?;
         mark_used(&mut tx, uses).await?;
         let head = append_all(&mut tx, events).await?;
         tx.commit().await.map_err(|error| self.tail.failures().unwritable(error))?;
