@@ -83,6 +83,9 @@ fn nothing_acknowledged_is_lost_at_a_stop_under_load() {
         assert_eq!(status.code(), Some(0), "{}", service.log());
         assert!(begun.elapsed() < DRAIN + Duration::from_secs(3), "{:?}", begun.elapsed());
     }
+    let log = deployment.backup.log();
+    let (ended, cut) = (log.find("SHUTTING_DOWN"), log.find("after the drain time"));
+    assert!(ended.is_some() && ended < cut, "exports are ended before anything is cut: {log}");
     stop.store(true, Ordering::Relaxed);
     let acknowledged = revealing.join().unwrap();
     for export in reading {
