@@ -71,12 +71,12 @@ impl Rpc {
 
     /// A call of `method` begins: one that [`Self::method`] returned.
     pub fn begin(&self, method: &'static str) {
-        self.0.children(method).in_flight.inc();
+        self.0.find(method).1.in_flight.inc();
     }
 
     /// It has ended with `code`, after `elapsed`, with the last byte of its answer.
     pub fn end(&self, method: &'static str, code: Code, elapsed: Duration) {
-        let children = self.0.children(method);
+        let (method, children) = self.0.find(method);
         children.in_flight.dec();
         // A refusal takes no time, and would make a server that refuses look fast.
         if code != Code::ResourceExhausted {
@@ -89,16 +89,18 @@ impl Rpc {
 }
 
 impl Inner {
-    fn children(&self, name: &'static str) -> &Children {
+    /// The name under which `name` is counted, and its children.
+    fn find(&self, name: &'static str) -> (&'static str, &Children) {
         let (name, method) = match self.methods.get(name) {
             Some(method) => (name, method),
             None => (OTHER, &self.other),
         };
-        method.children.get_or_init(|| Children {
+        let children = method.children.get_or_init(|| Children {
             in_flight: self.families.in_flight.with_label_values(&[name]),
             seconds: self.families.seconds.with_label_values(&[name]),
             calls: std::array::from_fn(|_| OnceLock::new()),
-        })
+        });
+        (name, children)
     }
 }
 
