@@ -11,6 +11,7 @@ mod limits;
 pub(crate) mod places;
 mod receiving;
 mod transport;
+mod unencrypted;
 
 use std::net::SocketAddr;
 use std::sync::Arc;

@@ -1,6 +1,4 @@
 //! The TLS handshake of a new connection, by the certificates of that moment.
-//!
-//! A client that speaks HTTP without TLS gets the reason in HTTP: a closed connection would leave its user to guess.
 
 use std::io;
 use std::sync::Arc;
@@ -9,18 +7,14 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::time::timeout;
 
-use super::connection::{Connection, PREFACE};
+use super::connection::Connection;
 use super::transport::Transport;
+use super::unencrypted;
 use crate::identity;
 use crate::tls::{Reason, ServerTls};
 
 /// How a TLS record of the handshake begins.
 const HANDSHAKE: u8 = 22;
-/// An empty SETTINGS, then GOAWAY with PROTOCOL_ERROR and a sentence that clients show.
-const HTTP2_ANSWER: &[u8] =
-    b"\0\0\0\x04\0\0\0\0\0\0\0\x32\x07\0\0\0\0\0\0\0\0\0\0\0\0\x01this port speaks TLS; use an https address";
-const HTTP1_ANSWER: &[u8] = b"HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-type: text/plain\r\n\
-    content-length: 38\r\n\r\nthis port speaks TLS; use an https URL";
 /// Bytes that are read from a client that was refused.
 const LEFT_OVER: u64 = 64 << 10;
 
@@ -85,41 +79,14 @@ async fn handshake(tls: &ServerTls, connection: Connection) -> Result<Transport,
 
 async fn part(connection: Connection, reason: Reason) -> io::Result<()> {
     match reason {
-        Reason::Plaintext => refuse_plaintext(connection).await,
+        Reason::Plaintext => unencrypted::refuse(connection).await,
         _ => take_leave(connection).await,
     }
 }
 
-async fn refuse_plaintext(mut connection: Connection) -> io::Result<()> {
-    // As much as a connection has to say before it hears anything.
-    let mut first = [0; PREFACE];
-    connection.read_exact(&mut first).await?;
-    let answer = match &first[..4] {
-        b"PRI " => HTTP2_ANSWER,
-        start if start.iter().all(|byte| matches!(byte, b'A'..=b'Z' | b' ')) => HTTP1_ANSWER,
-        _ => return Ok(()),
-    };
-    connection.write_all(answer).await?;
-    take_leave(connection).await
-}
-
 /// Closing what was not read would reset the connection, and what was said last, a reason, would be lost.
-async fn take_leave(mut connection: Connection) -> io::Result<()> {
+pub(super) async fn take_leave(mut connection: Connection) -> io::Result<()> {
     connection.shutdown().await?;
     tokio::io::copy(&mut connection.take(LEFT_OVER), &mut tokio::io::sink()).await?;
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_answers_have_the_lengths_that_they_say() {
-        // Behind SETTINGS and the header of GOAWAY, nine bytes each.
-        assert_eq!(usize::from(HTTP2_ANSWER[11]), HTTP2_ANSWER.len() - 18);
-        let text = String::from_utf8_lossy(HTTP1_ANSWER);
-        let (head, body) = text.split_once("\r\n\r\n").unwrap_or_default();
-        assert!(head.ends_with(&format!("content-length: {}", body.len())), "{head}");
-    }
 }

@@ -1,5 +1,7 @@
 //! Client certificates: who needs one, and whom it stands for.
 
+use std::time::Duration;
+
 use strongroom_runtime::client::Target;
 use strongroom_runtime::server::ClientCerts;
 use strongroom_testkit::Authority;
@@ -63,6 +65,24 @@ async fn who_speaks_plaintext_to_a_tls_port_is_told_so() {
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await.unwrap();
     assert!(answer.starts_with("HTTP/1.1 400 ") && answer.ends_with("use an https URL"), "{answer}");
+}
+
+/// A client that hears the reason before its call has no call to show it with.
+#[tokio::test]
+async fn a_refused_call_over_plaintext_hears_why_and_not_only_its_connection() {
+    let clients = Authority::new("of clients");
+    let server = Certified::start(&clients, ClientCerts::Required, roomy()).await;
+    let mut stream = TcpStream::connect(server.server.address).await.unwrap();
+    stream.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0").await.unwrap();
+    let mut settings = [0; 9];
+    stream.read_exact(&mut settings).await.unwrap();
+    assert_eq!(settings[3], 4, "some clients call only after the settings");
+    let early = tokio::time::timeout(Duration::from_millis(300), stream.read_u8()).await;
+    assert!(early.is_err(), "{early:?}");
+    stream.write_all(b"\0\0\0\x01\x05\0\0\0\x01").await.unwrap();
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).await.unwrap();
+    assert!(String::from_utf8_lossy(&answer).ends_with("use an https address"), "{answer:?}");
 }
 
 #[tokio::test]
