@@ -43,6 +43,8 @@ pub struct VaultConfig {
     /// The first admin token: read from this file when it exists, else made and written to it (0600).
     /// Needed at the first start only.
     pub admin_token_file: Option<PathBuf>,
+    /// The backup service's first token, in the same way. Only where both services read the same file or Secret.
+    pub backup_token_file: Option<PathBuf>,
     /// Certificates; plain HTTP/2 without.
     pub tls: Option<TlsConfig>,
     /// What holders of client certificates may do. They need `tls.client_ca_file`.
@@ -73,6 +75,7 @@ impl Default for VaultConfig {
             root_key_file: None,
             previous_root_key_files: Vec::new(),
             admin_token_file: None,
+            backup_token_file: None,
             tls: None,
             identities: Vec::new(),
             plaintext: false,
