@@ -22,6 +22,7 @@ mod page;
 mod painted;
 mod recordings;
 mod repository;
+mod rolling_upgrade;
 mod sealed;
 mod secret_files;
 mod shutdown;

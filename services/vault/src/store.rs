@@ -108,12 +108,13 @@ pub(crate) async fn open(url: &DatabaseUrl) -> Result<Arc<dyn Store>> {
     match url.engine() {
         Engine::Sqlite(path) => {
             let pools = strongroom_store::sqlite::open(path).await?;
-            sqlx_macros::migrate!("migrations/sqlite").run(pools.writer()).await?;
+            strongroom_store::sqlite::migrate(&pools, sqlx_macros::migrate!("migrations/sqlite")).await?;
             Ok(Arc::new(sqlite::Store::new(pools)))
         }
         Engine::Postgres(options) => {
             let pools = strongroom_store::postgres::open(options).await?;
-            sqlx_macros::migrate!("migrations/postgres").run(pools.writer()).await?;
+            strongroom_store::postgres::migrate(options, sqlx_macros::migrate!("migrations/postgres"))
+                .await?;
             Ok(Arc::new(postgres::Store::new(pools)))
         }
     }

@@ -4,6 +4,7 @@
 //! names would differ between the engines.
 
 use sqlx::error::ErrorKind;
+use sqlx::migrate::MigrateError;
 
 /// A result with this crate's error.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -23,8 +24,14 @@ pub enum Error {
         source: sqlx::Error,
     },
     /// The schema could not be brought up to date.
-    #[error("cannot migrate the database: {0}")]
-    Migrate(#[from] sqlx::migrate::MigrateError),
+    #[error("cannot bring the database's schema up to date: {0}")]
+    Migrate(#[source] MigrateError),
+    /// The schema has another beginning than this version's.
+    #[error(
+        "the database was made by a version of this program that was never released, and cannot be converted; use an \
+         empty database, and create what it held anew"
+    )]
+    Foreign,
     /// The bundled SQLite is too old to be used safely by several connections.
     #[error("SQLite {0} may corrupt a WAL database; 3.51.3 or later is needed")]
     SqliteVersion(String),
@@ -67,9 +74,21 @@ impl Error {
             Self::Open { .. } => Kind::Unavailable,
             Self::Database(error) => kind_of(error),
             Self::Audit(source) => source.kind(),
-            Self::Url(_) | Self::Migrate(_) | Self::SqliteVersion(_) | Self::Inconsistent { .. } => {
-                Kind::Internal
-            }
+            Self::Url(_)
+            | Self::Migrate(_)
+            | Self::Foreign
+            | Self::SqliteVersion(_)
+            | Self::Inconsistent { .. } => Kind::Internal,
+        }
+    }
+}
+
+/// Of a released version no migration ever changes, so a changed one is from before.
+impl From<MigrateError> for Error {
+    fn from(error: MigrateError) -> Self {
+        match error {
+            MigrateError::VersionMismatch(_) => Self::Foreign,
+            error => Self::Migrate(error),
         }
     }
 }
@@ -92,11 +111,11 @@ fn kind_of(error: &sqlx::Error) -> Kind {
 }
 
 /// SQLite 5 (BUSY), 6 (LOCKED), 10 (IOERR), 13 (FULL) and their extended forms; PostgreSQL classes 08
-/// (connection), 53 (resources), 57 (operator intervention) and 25006 (read-only server).
+/// (connection), 40 (rolled back: a deadlock), 53 (resources), 57 (operator intervention) and 25006 (read-only server).
 fn is_passing(code: Option<&str>) -> bool {
     let Some(code) = code else { return false };
     if code.len() == 5 {
-        return ["08", "53", "57"].iter().any(|class| code.starts_with(class)) || code == "25006";
+        return ["08", "40", "53", "57"].iter().any(|class| code.starts_with(class)) || code == "25006";
     }
     code.parse::<u32>().is_ok_and(|number| matches!(number & 0xff, 5 | 6 | 10 | 13))
 }

@@ -1,5 +1,7 @@
 //! PostgreSQL the way a service needs it: one pool, short statements, durable commits.
 
+mod migrate;
+
 use std::time::Duration;
 
 use sqlx::Connection as _;
@@ -9,6 +11,7 @@ use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use crate::error::{Error, Result};
 use crate::turn::Turn;
 use crate::url::shown_postgres;
+pub use migrate::migrate;
 
 /// The engine, as sqlx names it.
 pub type Database = sqlx::Postgres;

@@ -5,6 +5,7 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::time::Duration;
 
+use sqlx::migrate::Migrator;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 
 use crate::error::{Error, Result};
@@ -94,6 +95,16 @@ pub async fn open(path: &Path) -> Result<Pools> {
     let readers =
         pool().max_connections(READERS).connect_with(options.read_only(true)).await.map_err(opened)?;
     Ok(Pools { writer, readers, turn: Turn::new() })
+}
+
+/// Runs what is missing of `migrations`, each in a transaction of its own. Migrations of a later version are left alone,
+/// so that the version before starts on their schema.
+///
+/// # Errors
+/// [`Error::Migrate`], or [`Error::Foreign`] for a database of an unreleased version.
+pub async fn migrate(pools: &Pools, migrations: Migrator) -> Result<()> {
+    let migrations = Migrator { ignore_missing: true, ..migrations };
+    Ok(migrations.run(&pools.writer).await?)
 }
 
 /// A file does not go away as a server does: asking each connection whether it still works, before each

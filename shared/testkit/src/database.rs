@@ -5,7 +5,7 @@
 //! the work is done on a thread of its own, so that `Drop` can use it.
 
 use std::io::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use sqlx::{AssertSqlSafe, Connection, Decode, PgConnection, Postgres, Sqlite, SqliteConnection, Type};
 use strongroom_store::{DatabaseUrl, Engine};
@@ -86,6 +86,18 @@ impl TestDb {
     /// Runs any number of statements.
     pub fn run(&self, sql: &str) {
         run(&self.url, sql);
+    }
+
+    /// Brings the schema to the migrations in `folder`, as a service does when it starts. PostgreSQL only.
+    pub fn migrate(&self, folder: &Path) {
+        let (url, folder) = (self.url(), folder.to_owned());
+        on_own_thread(move || async move {
+            let Engine::Postgres(options) = url.engine() else {
+                unreachable!("a server is shared by versions")
+            };
+            let migrations = sqlx::migrate::Migrator::new(folder).await.unwrap();
+            strongroom_store::postgres::migrate(options, migrations).await.unwrap();
+        });
     }
 
     /// The one number that `sql` selects (`bigint` on PostgreSQL: `count(*)` is one).
