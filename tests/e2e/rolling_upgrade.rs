@@ -120,7 +120,7 @@ fn start_second(deployment: &Deployment) -> (Service, Operator) {
     let mut service = Service::start(&mut command);
     service.wait_until_listening(port);
     let operator = Operator { vault_url: format!("http://127.0.0.1:{port}"), ..deployment.admin.clone() };
-    let _ = eventually("the second vault is open", PATIENCE, || {
+    eventually("the second vault is open", PATIENCE, || {
         (operator.run(&["credential", "list"]).code == Some(0)).then_some(())
     });
     (service, operator)
