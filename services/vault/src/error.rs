@@ -384,7 +384,16 @@ impl From<Error> for Status {
             Error::Store(strongroom_store::Error::Audit(_)) => {
                 audit_unavailable(&error, "nothing was changed")
             }
+            Error::Store(store @ strongroom_store::Error::Tampered { table, row }) => {
+                tampered(store, table, row)
+            }
             Error::Store(store) if store.kind() == Kind::Unavailable => unavailable(&error),
+            Error::Lookup(store) if matches!(**store, strongroom_store::Error::Tampered { .. }) => {
+                let strongroom_store::Error::Tampered { table, row } = store.as_ref() else {
+                    return internal(&error);
+                };
+                tampered(store, table, row)
+            }
             Error::Lookup(store) if store.kind() == Kind::Unavailable => unavailable(&error),
             Error::Tables(tables) if tables.kind() == strongroom_tables::Kind::Unavailable => {
                 unavailable(&error)
@@ -412,6 +421,16 @@ fn audit_unavailable(error: &Error, so: &str) -> Status {
     tracing::error!(%error, "the audit log cannot be written");
     let message = format!("the audit log cannot be written; {so}, try again once it can");
     status(Code::Unavailable, DOMAIN, "AUDIT_UNAVAILABLE", &message, &[])
+}
+
+/// The row grants nothing until somebody who has the keys puts it right.
+fn tampered(error: &strongroom_store::Error, table: &str, row: &str) -> Status {
+    tracing::error!(%error, "a row that grants access was changed by somebody without its key");
+    let message = format!(
+        "{error}, and grants nothing; `strongroom audit verify` names every such row: find out who can write to the \
+         database, and restore these rows from a backup"
+    );
+    status(Code::DataLoss, DOMAIN, "ROW_TAMPERED", &message, &[("table", table), ("row", row)])
 }
 
 /// A driver's message may quote what a row holds, so it stays in the log; our own texts do not.

@@ -2,7 +2,7 @@
 //!
 //! `sqlite` and `postgres` implement it; `contract` runs one test per method on both. A statement whose text is the
 //! same on both engines is declared once, beside its rows. A file that is the same text in both folders but for its
-//! first line stays so: `twins` compares them. `chain` links audit events, `columns` lists the columns that depend on
+//! first line stays so: `twins` compares them. `chain` links audit events, `granting` vouches for rows that grant access, `columns` lists the columns that depend on
 //! keys, `key_names` names the vault's own keys. Nothing here imports a module above the store.
 
 mod audit;
@@ -12,9 +12,12 @@ pub(crate) mod columns;
 mod contract;
 mod credential;
 mod event;
+mod fields;
+mod granting;
 mod key;
 pub(crate) mod key_names;
 mod key_request;
+mod key_state;
 mod ledger;
 mod pages;
 mod postgres;
@@ -44,9 +47,11 @@ pub(crate) use chain::ChainKey;
 pub(crate) use credential::{
     Credential, CredentialChange, CredentialFilter, CredentialRow, CredentialStore, Labels, Stats,
 };
-pub(crate) use event::{NewEvent, Outcome};
+pub(crate) use event::{CHANGE, NewEvent, Outcome};
+pub(crate) use granting::RowKeys;
 pub(crate) use key::{KeyStore, KeyVersionRow, NewVersion, RootKeyRow, StateChange};
 pub(crate) use key_request::{KeyRequestRow, KeyRequestStore, RetirementAction};
+pub(crate) use key_state::StateKeys;
 pub(crate) use ledger::{CensusRow, LedgerStore, Needs, PinRow};
 pub(crate) use reassignment::{Reassigned, Reassignment};
 pub(crate) use reencrypt::{JobState, Lease, ReencryptJobRow, ReencryptStore, Resealed, SealedRow};

@@ -12,6 +12,7 @@
 //!  ├─ HKDF "strongroom/v1/root/wrap"   → wrapping key of the ring
 //!  │     ├─ HKDF "strongroom/v1/encryption" → XAES-256-GCM key
 //!  │     └─ HKDF "strongroom/v1/commitment" → HMAC-SHA-256 key
+//!  ├─ HKDF "strongroom/v1/root/states" → HMAC-SHA-256 key for the states of key versions
 //!  └─ HKDF "strongroom/v1/root/seal"   → wrapping key of sealed archives' file keys, with the same two
 //!
 //! key version (32 random bytes, stored as the wrapping key seals them)

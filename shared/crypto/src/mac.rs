@@ -8,23 +8,35 @@ use sha2::Sha256;
 use crate::hkdf;
 use crate::secret::KeyBytes;
 
-/// An HMAC-SHA-256 key (RFC 2104), derived from a key version. Cheap to clone.
+/// An HMAC-SHA-256 key (RFC 2104), derived from a key version or the root key. Cheap to clone.
 #[derive(Clone)]
 pub struct MacKey(Hmac<Sha256>);
 
 impl MacKey {
     /// Derives the MAC key that `label` names.
     pub(crate) fn derive(key: &KeyBytes, label: &str) -> Self {
-        let key = hkdf::derive(key, label);
+        Self::new(&hkdf::derive(key, label))
+    }
+
+    /// With a key that was derived for it alone.
+    pub(crate) fn new(key: &KeyBytes) -> Self {
         Self(Hmac::new_from_slice(key.expose()).expect("HMAC takes keys of any length"))
     }
 
-    /// The MAC of `message`. Compare such values in constant time where an attacker can try many.
+    /// The MAC of `message`. Compare with [`Self::verify`] where an attacker can try many.
     #[must_use]
     pub fn mac(&self, message: &[u8]) -> [u8; 32] {
         let mut mac = self.0.clone();
         mac.update(message);
         mac.finalize().into_bytes().into()
+    }
+
+    /// Whether `mac` is that of `message`, in constant time.
+    #[must_use]
+    pub fn verify(&self, message: &[u8], mac: &[u8]) -> bool {
+        let mut expected = self.0.clone();
+        expected.update(message);
+        expected.verify_slice(mac).is_ok()
     }
 }
 

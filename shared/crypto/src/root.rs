@@ -10,6 +10,7 @@ use zeroize::Zeroizing;
 
 use crate::error::{Error, Result};
 use crate::lower_hex::is_lower_hex;
+use crate::mac::MacKey;
 use crate::secret::KeyBytes;
 use crate::{hkdf, random};
 
@@ -92,6 +93,12 @@ impl RootKey {
             return Err(Error::WrongRootKey { given: self.id() });
         }
         Ok(())
+    }
+
+    /// Authenticates the states of key versions: a ring key cannot vouch for itself.
+    #[must_use]
+    pub fn state_key(&self) -> MacKey {
+        MacKey::new(&self.derive("states"))
     }
 
     /// The key for one use of the root key; `label` follows `strongroom/v1/root/`.

@@ -19,6 +19,8 @@ pub enum Purpose {
     Caller,
     /// Authenticating page tokens.
     Page,
+    /// Authenticating database rows that grant access.
+    Rows,
 }
 
 impl Purpose {
@@ -31,6 +33,7 @@ impl Purpose {
             Self::Signing => "signing",
             Self::Caller => "caller",
             Self::Page => "page",
+            Self::Rows => "rows",
         }
     }
 }
@@ -45,9 +48,10 @@ impl FromStr for Purpose {
             "signing" => Ok(Self::Signing),
             "caller" => Ok(Self::Caller),
             "page" => Ok(Self::Page),
+            "rows" => Ok(Self::Rows),
             _ => Err(Error::Malformed {
                 what: "key purpose",
-                expected: "credential, audit, signing, caller or page",
+                expected: "credential, audit, signing, caller, page or rows",
             }),
         }
     }

@@ -45,6 +45,14 @@ pub enum Error {
         /// Rows that were.
         affected: u64,
     },
+    /// A row that grants access was changed by somebody without its key.
+    #[error("{table} {row} was changed outside the vault")]
+    Tampered {
+        /// The table.
+        table: &'static str,
+        /// The row.
+        row: String,
+    },
     /// The audit log that a change commits with could not be written, so the change was not made.
     #[error("the audit log cannot be written: {0}")]
     Audit(#[source] Box<Error>),
@@ -78,6 +86,7 @@ impl Error {
             | Self::Migrate(_)
             | Self::Foreign
             | Self::SqliteVersion(_)
+            | Self::Tampered { .. }
             | Self::Inconsistent { .. } => Kind::Internal,
         }
     }

@@ -1,6 +1,10 @@
 -- Ids are text (UUIDv7 where we make them), times are microseconds since the Unix epoch, and clock and
 -- randomness come from the service: so nearly every statement is the same text on both engines.
 
+-- Rows that grant access carry a code over their columns (`row_mac`, by the version `row_kid` of the key "rows") and the id
+-- of their last change, which that change's audit event has too. No foreign key changes or removes such a row: it would
+-- leave it without its code.
+
 -- The root key itself is never here: only what recognises it.
 CREATE TABLE root_keys (
     id TEXT PRIMARY KEY,
@@ -14,6 +18,8 @@ CREATE TABLE keys (
     create_time BIGINT NOT NULL
 );
 
+-- `destroy_approved`: somebody else approved a destruction of what is still needed. `state_mac` is a code under the root key
+-- over state and times: no key of the ring can vouch for the ring.
 CREATE TABLE key_versions (
     kid TEXT PRIMARY KEY,
     key_id TEXT NOT NULL REFERENCES keys (id),
@@ -22,8 +28,71 @@ CREATE TABLE key_versions (
     root_key_id TEXT NOT NULL,
     wrapped TEXT NOT NULL,
     create_time BIGINT NOT NULL,
+    destroy_time BIGINT,
+    destroy_approved BOOLEAN NOT NULL DEFAULT FALSE,
+    state_mac BLOB NOT NULL,
     UNIQUE (key_id, number)
 );
+CREATE UNIQUE INDEX key_versions_primary ON key_versions (key_id) WHERE state = 'primary';
+
+-- Counts the changes of the ring: whoever holds it open sees here whether it is still the stored one.
+CREATE TABLE ring_revision (
+    id BIGINT PRIMARY KEY CHECK (id = 1),
+    revision BIGINT NOT NULL
+);
+INSERT INTO ring_revision (id, revision) VALUES (1, 1);
+
+-- What columns outside the vault hold, as last reported; a version that holds nothing stands with 0, so that
+-- every report leaves its time.
+CREATE TABLE key_census (
+    source TEXT NOT NULL,
+    column_name TEXT NOT NULL,
+    key_id TEXT NOT NULL REFERENCES keys (id),
+    kid TEXT NOT NULL REFERENCES key_versions (kid),
+    value_count BIGINT NOT NULL,
+    time BIGINT NOT NULL,
+    PRIMARY KEY (source, column_name, key_id, kid)
+);
+CREATE INDEX key_census_by_kid ON key_census (kid);
+
+-- Archives that need a version; without a time they hold it until released.
+CREATE TABLE key_pins (
+    archive_id TEXT NOT NULL,
+    kid TEXT NOT NULL REFERENCES key_versions (kid),
+    expire_time BIGINT,
+    PRIMARY KEY (archive_id, kid)
+);
+CREATE INDEX key_pins_by_kid ON key_pins (kid);
+
+-- Refused retirements that a second person may approve; consumed by the retirement that they let through.
+CREATE TABLE key_requests (
+    id TEXT PRIMARY KEY,
+    kid TEXT NOT NULL REFERENCES key_versions (kid),
+    action TEXT NOT NULL,
+    requester TEXT NOT NULL,
+    approver TEXT NOT NULL,
+    create_time BIGINT NOT NULL,
+    expire_time BIGINT NOT NULL,
+    consume_time BIGINT,
+    row_kid TEXT NOT NULL,
+    row_mac BLOB NOT NULL,
+    change_id TEXT NOT NULL
+);
+CREATE INDEX key_requests_by_kid ON key_requests (kid, action, requester);
+
+-- Runs of the re-encryption; the lease says which process works on the running one.
+CREATE TABLE reencrypt_jobs (
+    id TEXT PRIMARY KEY,
+    state TEXT NOT NULL,
+    rows_per_second BIGINT NOT NULL,
+    rows_done BIGINT NOT NULL,
+    rows_left BIGINT NOT NULL,
+    start_time BIGINT NOT NULL,
+    end_time BIGINT,
+    lease_owner TEXT NOT NULL,
+    lease_until BIGINT NOT NULL
+);
+CREATE UNIQUE INDEX reencrypt_jobs_running ON reencrypt_jobs (state) WHERE state = 'running';
 
 CREATE TABLE credentials (
     id TEXT PRIMARY KEY,
@@ -49,7 +118,31 @@ CREATE TABLE credential_labels (
 );
 CREATE INDEX credential_labels_by_value ON credential_labels (name, value, credential_id);
 
--- A consumer's reference outlives its credential: it is then bound to nothing.
+-- A credential's secret before its last rotation, until its grace is over; at most one.
+CREATE TABLE credential_versions (
+    id TEXT PRIMARY KEY,
+    credential_id TEXT NOT NULL UNIQUE REFERENCES credentials (id) ON DELETE CASCADE,
+    secret TEXT NOT NULL,
+    preview TEXT NOT NULL,
+    create_time BIGINT NOT NULL,
+    expire_time BIGINT NOT NULL
+);
+CREATE INDEX credential_versions_by_expiry ON credential_versions (expire_time);
+
+-- What was asked for once (AIP-155). `digest` is keyed: a weak secret cannot be guessed from it.
+CREATE TABLE requests (
+    principal TEXT NOT NULL,
+    method TEXT NOT NULL,
+    request_id TEXT NOT NULL,
+    digest TEXT NOT NULL,
+    result_id TEXT NOT NULL,
+    create_time BIGINT NOT NULL,
+    PRIMARY KEY (principal, method, request_id)
+);
+CREATE INDEX requests_by_time ON requests (create_time);
+
+-- A consumer's reference outlives its credential: it is then bound to nothing. A reference that goes through another names
+-- it in `via_…` and holds no credential of its own.
 CREATE TABLE credential_references (
     kind TEXT NOT NULL,
     consumer TEXT NOT NULL,
@@ -57,10 +150,24 @@ CREATE TABLE credential_references (
     needs_provider TEXT NOT NULL,
     create_time BIGINT NOT NULL,
     update_time BIGINT NOT NULL,
+    via_kind TEXT NOT NULL DEFAULT '',
+    via_consumer TEXT NOT NULL DEFAULT '',
     PRIMARY KEY (kind, consumer)
 );
 CREATE INDEX credential_references_by_credential ON credential_references (credential_id, kind, consumer);
+CREATE INDEX credential_references_by_via ON credential_references (via_kind, via_consumer);
 
+CREATE TABLE credential_fallbacks (
+    kind TEXT NOT NULL,
+    consumer TEXT NOT NULL,
+    position BIGINT NOT NULL,
+    credential_id TEXT NOT NULL REFERENCES credentials (id) ON DELETE CASCADE,
+    PRIMARY KEY (kind, consumer, position),
+    FOREIGN KEY (kind, consumer) REFERENCES credential_references (kind, consumer) ON DELETE CASCADE
+);
+CREATE INDEX credential_fallbacks_by_credential ON credential_fallbacks (credential_id, kind, consumer);
+
+-- `selectors` is what a token is narrowed to, as JSON; an empty object means everything.
 CREATE TABLE api_tokens (
     id TEXT PRIMARY KEY,
     hash BLOB NOT NULL UNIQUE,
@@ -70,12 +177,16 @@ CREATE TABLE api_tokens (
     create_time BIGINT NOT NULL,
     expire_time BIGINT,
     last_used_time BIGINT,
-    revoke_time BIGINT
+    revoke_time BIGINT,
+    selectors TEXT NOT NULL,
+    row_kid TEXT NOT NULL,
+    row_mac BLOB NOT NULL,
+    change_id TEXT NOT NULL
 );
 CREATE INDEX api_tokens_by_time ON api_tokens (create_time, id);
 
--- `key_kid` and `mac` chain the events; they are empty on events written before the chain began. INTEGER, because SQLite
--- then has no index for the primary key: the table itself is in its order, and so are equal entries of the other indexes.
+-- `key_kid` and `mac` chain the events. INTEGER, because SQLite then has no index for the primary key: the table
+-- itself is in its order, and so are equal entries of the other indexes.
 CREATE TABLE audit_logs (
     sequence INTEGER PRIMARY KEY,
     time BIGINT NOT NULL,
@@ -96,11 +207,24 @@ CREATE INDEX audit_logs_by_event ON audit_logs (event);
 CREATE INDEX audit_logs_by_actor ON audit_logs (actor);
 CREATE INDEX audit_logs_by_target ON audit_logs (target);
 
--- The one row that every append locks, last in its transaction: the sequence has no gaps.
+-- The one row that every append locks, last in its transaction: the sequence has no gaps. `key_kid`: which key version made
+-- the head's code.
 CREATE TABLE audit_head (
     id BIGINT PRIMARY KEY CHECK (id = 1),
     sequence BIGINT NOT NULL,
     time BIGINT,
-    mac BLOB
+    mac BLOB,
+    key_kid TEXT
 );
 INSERT INTO audit_head (id, sequence) VALUES (1, 0);
+
+-- Where older events were removed: the chain goes on from `mac`, the code of event `sequence`. `code` is a code
+-- over the row itself, made with the key version `key_kid`.
+CREATE TABLE audit_checkpoints (
+    sequence BIGINT PRIMARY KEY,
+    mac BLOB NOT NULL,
+    time BIGINT NOT NULL,
+    removed BIGINT NOT NULL,
+    key_kid TEXT NOT NULL,
+    code BLOB NOT NULL
+);

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde_json::json;
 use strongroom_crypto::Token;
 use strongroom_runtime::{Caller, Clock, Principal, Selectors};
+use strongroom_store::Error as StoreError;
 
 use super::Role;
 use super::outside_selection;
@@ -69,6 +70,7 @@ impl Tokens {
             .with("name", row.name.as_str())
             .with("role", new.role.as_str())
             .with("selectors", json!(new.selectors))
+            .of_change()
             .finish();
         self.store.create_token(&row, &event).await?;
         Ok((row, token))
@@ -80,7 +82,7 @@ impl Tokens {
     }
 
     pub(crate) async fn revoke(&self, caller: &Caller, id: &str) -> Result<TokenRow> {
-        let event = Event::by(caller, self.now(), "token.revoked", id).finish();
+        let event = Event::by(caller, self.now(), "token.revoked", id).of_change().finish();
         self.store.revoke_token(id, self.now(), &event).await?;
         self.principals.forget();
         self.store.token(id).await?.ok_or_else(|| Error::TokenNotFound(id.to_owned()))
@@ -98,7 +100,15 @@ impl Tokens {
     /// The principal that a token's text authenticates, read from the database; `None` when it is not valid now.
     pub(crate) async fn principal(&self, text: &str) -> Result<Option<Principal>> {
         let Ok(token) = Token::parse(text.trim()) else { return Ok(None) };
-        let Some(row) = self.store.token_by_hash(&token.hash()).await? else { return Ok(None) };
+        let row = match self.store.token_by_hash(&token.hash()).await {
+            Ok(Some(row)) => row,
+            Ok(None) => return Ok(None),
+            Err(StoreError::Tampered { table, row }) => {
+                tracing::error!(table, row, "a token that was changed outside the vault was refused");
+                return Ok(None);
+            }
+            Err(error) => return Err(error.into()),
+        };
         let now = self.now();
         if row.revoke_time.is_some() || row.expire_time.is_some_and(|expiry| expiry <= now) {
             return Ok(None);

@@ -2,8 +2,9 @@
 
 use serde_json::{Map, Value};
 use strongroom_runtime::Caller;
+use uuid::Uuid;
 
-use crate::store::{NewEvent, Outcome};
+use crate::store::{CHANGE, NewEvent, Outcome};
 
 /// An event under construction.
 pub(crate) struct Event {
@@ -34,6 +35,11 @@ impl Event {
     pub(crate) fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
         self.metadata.insert(name.to_owned(), value.into());
         self
+    }
+
+    /// Of a change to rows that grant access: they and the event carry the same id, so an old row that is put back is found.
+    pub(crate) fn of_change(self) -> Self {
+        self.with(CHANGE, Uuid::now_v7().to_string())
     }
 
     pub(crate) fn finish(self) -> NewEvent {

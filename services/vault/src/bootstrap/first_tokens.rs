@@ -96,7 +96,7 @@ fn registered(first: &First<'_>, token: &Token, now: i64) -> (TokenRow, NewEvent
         revoke_time: None,
         selectors: "{}".into(),
     };
-    (row, Event::by_system(now, "token.issued", token.id()).with("role", role).finish())
+    (row, Event::by_system(now, "token.issued", token.id()).with("role", role).of_change().finish())
 }
 
 /// One token with two roles would have the first of them only.

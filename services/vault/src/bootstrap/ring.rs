@@ -7,15 +7,18 @@ use strongroom_crypto::RootKey;
 use crate::audit::Event;
 use crate::error::Result;
 use crate::keys::{Ring, change_root_key, first_versions, open_rows};
-use crate::store::{ChainKey, RootKeyRow, Store};
+use crate::store::{ChainKey, RootKeyRow, StateKeys, Store};
 
 /// Opens the stored ring with `roots`, the current root key first; creates it at the first start.
 pub(super) async fn open_ring(store: &Arc<dyn Store>, roots: Vec<RootKey>, now: i64) -> Result<Ring> {
+    store.set_state_keys(StateKeys::of(&roots));
     if store.root_keys().await?.is_empty() {
         create_ring(store.as_ref(), &roots, now).await?;
     }
     // A change of the root key is an event too. A wrong root key opens nothing here and is named below.
-    if let Ok(stored) = open_rows(&roots, &store.key_versions().await?) {
+    if let Ok(versions) = store.key_versions().await
+        && let Ok(stored) = open_rows(&roots, &versions)
+    {
         store.set_chain(ChainKey::primary(&stored)?);
     }
     change_root_key(store.as_ref(), &roots, now).await?;

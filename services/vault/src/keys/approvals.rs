@@ -48,6 +48,7 @@ impl Approvals {
         let event = Event::by(caller, now, "key.request_opened", kid)
             .with("request_id", request.id.as_str())
             .with("action", action.as_str())
+            .of_change()
             .finish();
         Ok(self.store.open_key_request(&request, &event).await?)
     }
@@ -70,7 +71,7 @@ impl Approvals {
             return Err(Error::KeyApprover { id: id.to_owned(), problem });
         }
         let approver = &caller.principal.id;
-        if !self.store.approve_key_request(id, approver, self.now(), &event.finish()).await? {
+        if !self.store.approve_key_request(id, approver, self.now(), &event.of_change().finish()).await? {
             return Err(Error::KeyRequestClosed(id.to_owned()));
         }
         self.request(id).await

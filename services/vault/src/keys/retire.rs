@@ -188,7 +188,7 @@ impl Retirement {
             request_id: approved.map(|request| request.id),
             now: self.now(),
         };
-        let made = self.store.set_key_state(&change, &event.finish()).await?;
+        let made = self.store.set_key_state(&change, &event.of_change().finish()).await?;
         self.ring.reload().await?;
         Ok(made)
     }

@@ -11,7 +11,7 @@ use strongroom_crypto::{RootKey, RootKeyId, SecretBytes, WrappedVersion};
 use tokio::sync::Mutex;
 
 use crate::error::{Error, Result};
-use crate::store::{ChainKey, KeyVersionRow, Store};
+use crate::store::{ChainKey, KeyVersionRow, RowKeys, Store};
 
 /// Root keys and the ring that they opened.
 pub(crate) struct Ring {
@@ -33,6 +33,7 @@ impl Ring {
         let revision = store.ring_revision().await?;
         let ring = open_rows(&roots, &store.key_versions().await?)?;
         store.set_chain(ChainKey::primary(&ring)?);
+        store.set_row_keys(RowKeys::of(&ring)?);
         let (open, opened) = (RwLock::new(Arc::new(ring)), AtomicI64::new(revision));
         let unopened = StdMutex::default();
         Ok(Self { store, roots, open, revision: Mutex::new(revision), opened, unopened })
@@ -61,6 +62,7 @@ impl Ring {
         self.opened.store(stored, Ordering::Relaxed);
         drop(opened);
         self.store.set_chain(ChainKey::primary(&self.current())?);
+        self.store.set_row_keys(RowKeys::of(&self.current())?);
         Ok(())
     }
 

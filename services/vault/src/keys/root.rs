@@ -37,7 +37,8 @@ async fn rewrap_ring(store: &dyn Store, roots: &[RootKey], newest: &RootKeyRow, 
     let mut rewrapped = Vec::new();
     for row in store.key_versions().await? {
         let version = KeyVersion::rewrap(&all, &wrapped_version(&row)?, current)?;
-        let root_key_id = version.root_key_id.to_string();
+        // Also of a destroyed one, whose state that key now authenticates.
+        let root_key_id = current.id().to_string();
         rewrapped.push(KeyVersionRow { root_key_id, wrapped: version.wrapped, ..row });
     }
     let id = current.id().to_string();

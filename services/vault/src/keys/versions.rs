@@ -3,7 +3,7 @@
 use strongroom_crypto::{KeyVersion, Purpose, RootKey, WrappedVersion};
 
 use crate::error::{Error, Result};
-use crate::store::key_names::{AUDIT_KEY, CREDENTIAL_KEY, PAGE_KEY, SIGNING_KEY};
+use crate::store::key_names::{AUDIT_KEY, CREDENTIAL_KEY, PAGE_KEY, ROWS_KEY, SIGNING_KEY};
 use crate::store::{KeyVersionRow, Store};
 
 /// First versions of the keys that a new vault has.
@@ -13,6 +13,7 @@ pub(crate) fn first_versions(root: &RootKey, now: i64) -> Vec<KeyVersionRow> {
         (AUDIT_KEY, Purpose::Audit),
         (PAGE_KEY, Purpose::Page),
         (SIGNING_KEY, Purpose::Signing),
+        (ROWS_KEY, Purpose::Rows),
     ]
     .into_iter()
     .map(|(key_id, purpose)| new_version(root, key_id, purpose, now))

@@ -15,6 +15,7 @@
 use strongroom_crypto::{KeyRing, Kid, MacKey, Purpose, Result};
 
 use super::event::NewEvent;
+use super::fields::put;
 use super::key_names::AUDIT_KEY;
 
 const EVENT: &[u8] = b"strongroom audit event v1";
@@ -79,12 +80,6 @@ impl ChainKey {
         put(&mut message, &removed.to_be_bytes());
         self.key.mac(&message)
     }
-}
-
-fn put(message: &mut Vec<u8>, field: &[u8]) {
-    let length = u32::try_from(field.len()).expect("neither database holds a value of 4 GiB");
-    message.extend_from_slice(&length.to_be_bytes());
-    message.extend_from_slice(field);
 }
 
 #[cfg(test)]

@@ -16,18 +16,44 @@ use std::sync::Arc;
 
 use strongroom_testkit::TestDb;
 
-use super::chain::tests::audit_ring;
-use super::{ChainKey, CredentialRow, NewEvent, Store, open};
+use strongroom_crypto::{KeyRing, KeyVersion, Purpose, RootKey};
+
+use super::key_names::{AUDIT_KEY, ROWS_KEY};
+use super::{CHANGE, ChainKey, CredentialRow, NewEvent, RowKeys, StateKeys, Store, open};
 
 /// Stores under test with the databases behind them.
 async fn stores() -> Vec<(TestDb, Arc<dyn Store>)> {
     let mut stores = Vec::new();
     for database in TestDb::each() {
         let store = open(&database.url()).await.unwrap();
-        store.set_chain(ChainKey::primary(&audit_ring()).unwrap());
+        let keys = Keys::new();
+        keys.give(store.as_ref());
         stores.push((database, store));
     }
     stores
+}
+
+/// What a vault gives its store.
+struct Keys {
+    ring: KeyRing,
+    states: StateKeys,
+}
+
+impl Keys {
+    fn new() -> Self {
+        let root = RootKey::generate();
+        let versions = [(AUDIT_KEY, Purpose::Audit), (ROWS_KEY, Purpose::Rows)]
+            .map(|(key, purpose)| KeyVersion::create(&root, key, purpose, 1));
+        let ring = KeyRing::open(&[&root], &versions).unwrap();
+        let states = StateKeys::with(["aa", "bb", "cc"].map(|id| (id.to_owned(), root.state_key())));
+        Self { ring, states }
+    }
+
+    fn give(&self, store: &dyn Store) {
+        store.set_chain(ChainKey::primary(&self.ring).unwrap());
+        store.set_row_keys(RowKeys::of(&self.ring).unwrap());
+        store.set_state_keys(self.states.clone());
+    }
 }
 
 /// An event that says only what it is.
@@ -37,7 +63,7 @@ fn event(name: &str) -> NewEvent {
         actor: "token:tester".into(),
         event: name.into(),
         target: "target".into(),
-        metadata: "{}".into(),
+        metadata: format!("{{\"{CHANGE}\":\"change of {name}\"}}"),
         outcome: "success".into(),
         ..NewEvent::default()
     }

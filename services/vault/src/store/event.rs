@@ -1,6 +1,11 @@
 //! An audit event before it has its place in the log.
 
+use serde_json::Value;
 use sqlx_macros::FromRow;
+use strongroom_store::{Error, Result};
+
+/// In an event's metadata: the id of the change to rows that grant access.
+pub(crate) const CHANGE: &str = "change";
 
 /// An event before it has its place in the log.
 #[derive(Debug, Clone, Default, PartialEq, Eq, FromRow)]
@@ -24,6 +29,19 @@ pub(crate) struct NewEvent {
     pub outcome: String,
     /// Joins the start and the end of a long operation.
     pub operation_id: Option<String>,
+}
+
+impl NewEvent {
+    /// The id of the change to rows that grant access; `Event::of_change` gives it.
+    pub(super) fn change_id(&self) -> Result<String> {
+        let metadata: Value = serde_json::from_str(&self.metadata).unwrap_or_default();
+        let change = metadata.get(CHANGE).and_then(Value::as_str).map(ToOwned::to_owned);
+        change.ok_or(Error::Inconsistent {
+            subject: "ids of the change in its event",
+            expected: 1,
+            affected: 0,
+        })
+    }
 }
 
 /// How the operation of an event ended.

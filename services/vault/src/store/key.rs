@@ -5,8 +5,8 @@ use sqlx_macros::FromRow;
 use strongroom_crypto::{Purpose, State};
 use strongroom_store::Result;
 
-use super::NewEvent;
 use super::row::from_row;
+use super::{NewEvent, RowKeys, StateKeys};
 
 /// What recognises a root key.
 #[derive(Debug, Clone, FromRow)]
@@ -88,10 +88,14 @@ impl StateChange {
 /// The key ring in the database. Every change of it counts its revision up.
 #[async_trait]
 pub(crate) trait KeyStore: Send + Sync {
+    /// The keys for states of versions, from now on: those of the given root keys.
+    fn set_state_keys(&self, keys: StateKeys);
     /// The root keys that this vault has known.
     async fn root_keys(&self) -> Result<Vec<RootKeyRow>>;
     /// Every key version, by key and number.
     async fn key_versions(&self) -> Result<Vec<KeyVersionRow>>;
+    /// The keys of rows that grant access, from now on.
+    fn set_row_keys(&self, keys: RowKeys);
     /// Counts the changes of the ring. Read it before the versions: they are then at least as new.
     async fn ring_revision(&self) -> Result<i64>;
     /// Creates a key with its first version.
@@ -126,9 +130,21 @@ pub(super) const ROOT_KEYS: &str = "
 
 pub(super) const KEY_VERSIONS: &str = "
     SELECT v.kid, v.key_id, k.purpose, v.number, v.state, v.root_key_id, v.wrapped, v.create_time,
-           v.destroy_time, v.destroy_approved
+           v.destroy_time, v.destroy_approved, v.state_mac
     FROM key_versions v JOIN keys k ON k.id = v.key_id
     ORDER BY v.key_id, v.number";
+
+pub(super) const KEY_VERSION: &str = "
+    SELECT v.kid, v.key_id, k.purpose, v.number, v.state, v.root_key_id, v.wrapped, v.create_time,
+           v.destroy_time, v.destroy_approved, v.state_mac
+    FROM key_versions v JOIN keys k ON k.id = v.key_id
+    WHERE v.kid = $1";
+
+pub(super) const PRIMARY_OF: &str = "
+    SELECT v.kid, v.key_id, k.purpose, v.number, v.state, v.root_key_id, v.wrapped, v.create_time,
+           v.destroy_time, v.destroy_approved, v.state_mac
+    FROM key_versions v JOIN keys k ON k.id = v.key_id
+    WHERE v.key_id = $1 AND v.state = 'primary'";
 
 pub(super) const COUNT_ROOT_KEYS: &str = "SELECT count(*) FROM root_keys";
 
@@ -139,18 +155,15 @@ pub(super) const INSERT_KEY: &str = "
     INSERT INTO keys (id, purpose, create_time) VALUES ($1, $2, $3) ON CONFLICT (id) DO NOTHING";
 
 pub(super) const INSERT_KEY_VERSION: &str = "
-    INSERT INTO key_versions (kid, key_id, number, state, root_key_id, wrapped, create_time)
-    VALUES ($1, $2, $3, $4, $5, $6, $7)";
+    INSERT INTO key_versions (kid, key_id, number, state, root_key_id, wrapped, create_time, state_mac)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
 
 /// For the first of all: the next number. Numbers only rise, because destroyed versions stay.
 pub(super) const INSERT_NEXT_VERSION: &str = "
-    INSERT INTO key_versions (kid, key_id, number, state, root_key_id, wrapped, create_time)
-    SELECT $1, $2, max(number) + 1, $3, $4, $5, $6 FROM key_versions WHERE key_id = $2";
+    INSERT INTO key_versions (kid, key_id, number, state, root_key_id, wrapped, create_time, state_mac)
+    SELECT $1, $2, max(number) + 1, $3, $4, $5, $6, $7 FROM key_versions WHERE key_id = $2";
 
 pub(super) const COUNT_KEY: &str = "SELECT count(*) FROM keys WHERE id = $1";
-
-pub(super) const DEMOTE_PRIMARY: &str = "
-    UPDATE key_versions SET state = 'decrypt-only' WHERE key_id = $1 AND state = 'primary'";
 
 pub(super) const NEWEST_ROOT: &str = "
     SELECT id FROM root_keys ORDER BY create_time DESC, id DESC LIMIT 1";
@@ -159,18 +172,13 @@ pub(super) const RING_REVISION: &str = "SELECT revision FROM ring_revision WHERE
 
 pub(super) const BUMP_RING: &str = "UPDATE ring_revision SET revision = revision + 1 WHERE id = 1";
 
-pub(super) const SET_STATE: &str = "
-    UPDATE key_versions SET state = $3, destroy_time = $4, destroy_approved = $5 WHERE kid = $1 AND state = $2";
+/// Everything that changes in a version's life.
+pub(super) const UPDATE_VERSION: &str = "
+    UPDATE key_versions
+    SET state = $2, destroy_time = $3, destroy_approved = $4, root_key_id = $5, wrapped = $6, state_mac = $7
+    WHERE kid = $1";
 
-pub(super) const DESTROY: &str = "
-    UPDATE key_versions SET state = 'destroyed', wrapped = ''
-    WHERE kid = $1 AND state = 'scheduled' AND destroy_time <= $2";
-
-pub(super) const REWRAP: &str = "
-    UPDATE key_versions SET root_key_id = $2, wrapped = $3 WHERE kid = $1 AND state <> 'destroyed'";
-
-pub(super) const COUNT_OTHER_ROOT: &str = "
-    SELECT count(*) FROM key_versions WHERE root_key_id <> $1 AND state <> 'destroyed'";
+pub(super) const COUNT_OTHER_ROOT: &str = "SELECT count(*) FROM key_versions WHERE root_key_id <> $1";
 
 /// A root key may come back; it is then the newest again.
 pub(super) const PUT_ROOT_KEY: &str = "

@@ -9,5 +9,8 @@ pub(crate) const PAGE_KEY: &str = "page";
 /// Signs archive manifests.
 pub(crate) const SIGNING_KEY: &str = "signing";
 
+/// Authenticates rows that grant access.
+pub(crate) const ROWS_KEY: &str = "rows";
+
 /// Names that no caller's key can have.
-pub(crate) const RESERVED: &[&str] = &[CREDENTIAL_KEY, AUDIT_KEY, PAGE_KEY, SIGNING_KEY, "caller"];
+pub(crate) const RESERVED: &[&str] = &[CREDENTIAL_KEY, AUDIT_KEY, PAGE_KEY, SIGNING_KEY, ROWS_KEY, "caller"];

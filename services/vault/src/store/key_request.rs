@@ -3,6 +3,7 @@
 use async_trait::async_trait;
 use strongroom_store::Result;
 
+use super::granting::{Columns, Granting};
 use super::row::from_row;
 use super::{NewEvent, UnknownText};
 
@@ -58,6 +59,33 @@ pub(crate) struct KeyRequestRow {
 
 from_row!(KeyRequestRow { id, kid, requester, approver, create_time, expire_time, consume_time } parsed { action });
 
+impl KeyRequestRow {
+    /// Whether it is neither consumed nor expired.
+    pub(super) fn is_open(&self, now: i64) -> bool {
+        self.consume_time.is_none() && self.expire_time > now
+    }
+}
+
+impl Granting for KeyRequestRow {
+    const TABLE: &'static str = "key_requests";
+    const LIST: u8 = 1;
+
+    fn name(&self) -> String {
+        self.id.clone()
+    }
+
+    fn put(&self, columns: &mut Columns) {
+        columns.text(&self.id);
+        columns.text(&self.kid);
+        columns.text(self.action.as_str());
+        columns.text(&self.requester);
+        columns.text(&self.approver);
+        columns.number(self.create_time);
+        columns.number(self.expire_time);
+        columns.optional_number(self.consume_time);
+    }
+}
+
 /// Requests in the database. Open ones are neither consumed nor expired.
 #[async_trait]
 pub(crate) trait KeyRequestStore: Send + Sync {
@@ -73,27 +101,27 @@ pub(crate) trait KeyRequestStore: Send + Sync {
 }
 
 pub(super) const SELECT_OPEN: &str = "
-    SELECT id, kid, action, requester, approver, create_time, expire_time, consume_time
+    SELECT id, kid, action, requester, approver, create_time, expire_time, consume_time,
+           row_kid, row_mac, change_id
     FROM key_requests
     WHERE kid = $1 AND action = $2 AND requester = $3 AND consume_time IS NULL AND expire_time > $4";
 
 pub(super) const SELECT_BY_ID: &str = "
-    SELECT id, kid, action, requester, approver, create_time, expire_time, consume_time
+    SELECT id, kid, action, requester, approver, create_time, expire_time, consume_time,
+           row_kid, row_mac, change_id
     FROM key_requests WHERE id = $1";
 
 pub(super) const LIST_OPEN: &str = "
-    SELECT id, kid, action, requester, approver, create_time, expire_time, consume_time
+    SELECT id, kid, action, requester, approver, create_time, expire_time, consume_time,
+           row_kid, row_mac, change_id
     FROM key_requests WHERE consume_time IS NULL AND expire_time > $1
     ORDER BY create_time DESC, id DESC";
 
 pub(super) const INSERT: &str = "
-    INSERT INTO key_requests (id, kid, action, requester, approver, create_time, expire_time)
-    VALUES ($1, $2, $3, $4, $5, $6, $7)";
+    INSERT INTO key_requests
+        (id, kid, action, requester, approver, create_time, expire_time, row_kid, row_mac, change_id)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
 
-pub(super) const APPROVE: &str = "
-    UPDATE key_requests SET approver = $2
-    WHERE id = $1 AND approver = '' AND consume_time IS NULL AND expire_time > $3";
-
-pub(super) const CONSUME: &str = "
-    UPDATE key_requests SET consume_time = $2
-    WHERE id = $1 AND approver <> '' AND consume_time IS NULL AND expire_time > $2";
+pub(super) const UPDATE: &str = "
+    UPDATE key_requests SET approver = $2, consume_time = $3, row_kid = $4, row_mac = $5, change_id = $6
+    WHERE id = $1";

@@ -25,17 +25,21 @@ use strongroom_store::Result;
 use strongroom_store::sqlite::{Connection, Database, Pool, Pools, Transaction};
 
 use super::audit::LogTail;
+use super::granting::Codes;
+use super::key_state::States;
 use change::Change;
 
 /// The store on SQLite.
 pub(super) struct Store {
     pools: Pools,
     tail: LogTail,
+    codes: Codes,
+    states: States,
 }
 
 impl Store {
     pub(super) fn new(pools: Pools) -> Self {
-        Self { pools, tail: LogTail::default() }
+        Self { pools, tail: LogTail::default(), codes: Codes::default(), states: States::default() }
     }
 
     /// Runs statements that only read.

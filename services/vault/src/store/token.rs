@@ -5,6 +5,7 @@ use sqlx_macros::FromRow;
 use strongroom_store::Result;
 
 use super::NewEvent;
+use super::granting::{Columns, Granting};
 
 /// The `api_tokens` table. A token's text is nowhere: `hash` is its SHA-256.
 #[derive(Debug, Clone, PartialEq, Eq, FromRow)]
@@ -31,6 +32,27 @@ pub struct TokenRow {
     pub selectors: String,
 }
 
+impl Granting for TokenRow {
+    const TABLE: &'static str = "api_tokens";
+    const LIST: u8 = 1;
+
+    fn name(&self) -> String {
+        self.id.clone()
+    }
+
+    fn put(&self, columns: &mut Columns) {
+        columns.text(&self.id);
+        columns.bytes(&self.hash);
+        columns.text(&self.name);
+        columns.text(&self.role);
+        columns.text(&self.issuer);
+        columns.number(self.create_time);
+        columns.optional_number(self.expire_time);
+        columns.optional_number(self.revoke_time);
+        columns.text(&self.selectors);
+    }
+}
+
 /// Tokens in the database.
 #[async_trait]
 pub(crate) trait TokenStore: Send + Sync {
@@ -53,25 +75,28 @@ pub(crate) trait TokenStore: Send + Sync {
 }
 
 pub(super) const SELECT_BY_HASH: &str = "
-    SELECT id, hash, name, role, issuer, create_time, expire_time, last_used_time, revoke_time, selectors
+    SELECT id, hash, name, role, issuer, create_time, expire_time, last_used_time, revoke_time, selectors,
+           row_kid, row_mac, change_id
     FROM api_tokens WHERE hash = $1";
 
 pub(super) const SELECT_BY_ID: &str = "
-    SELECT id, hash, name, role, issuer, create_time, expire_time, last_used_time, revoke_time, selectors
+    SELECT id, hash, name, role, issuer, create_time, expire_time, last_used_time, revoke_time, selectors,
+           row_kid, row_mac, change_id
     FROM api_tokens WHERE id = $1";
 
 pub(super) const LIST: &str = "
-    SELECT id, hash, name, role, issuer, create_time, expire_time, last_used_time, revoke_time, selectors
+    SELECT id, hash, name, role, issuer, create_time, expire_time, last_used_time, revoke_time, selectors,
+           row_kid, row_mac, change_id
     FROM api_tokens WHERE (create_time, id) > ($1, $2)
     ORDER BY create_time, id LIMIT $3";
 
 pub(super) const INSERT: &str = "
-    INSERT INTO api_tokens (id, hash, name, role, issuer, create_time, expire_time, selectors)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
+    INSERT INTO api_tokens (id, hash, name, role, issuer, create_time, expire_time, selectors, row_kid, row_mac, change_id)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
 
 pub(super) const COUNT: &str = "SELECT count(*) FROM api_tokens";
 
 pub(super) const REVOKE: &str = "
-    UPDATE api_tokens SET revoke_time = $2 WHERE id = $1 AND revoke_time IS NULL";
+    UPDATE api_tokens SET revoke_time = $2, row_kid = $3, row_mac = $4, change_id = $5 WHERE id = $1";
 
 pub(super) const TOUCH: &str = "UPDATE api_tokens SET last_used_time = $2 WHERE id = $1";

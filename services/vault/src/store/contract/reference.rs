@@ -225,7 +225,7 @@ async fn all_references_move_or_none() {
         assert_eq!(done, Reassigned::Done(3));
         assert_eq!(store.credential("id-0002").await.unwrap().unwrap().references["endpoint"], 3);
         let logged = store.events(&Default::default(), i64::MAX, 1).await.unwrap();
-        assert_eq!(logged[0].metadata, r#"{"references":3}"#);
+        assert!(logged[0].metadata.contains(r#""references":3"#), "{}", logged[0].metadata);
     }
 }
 

@@ -1,27 +1,29 @@
 //! Refused retirements in PostgreSQL.
 
 use async_trait::async_trait;
-use strongroom_store::Result;
+use strongroom_store::{Result, expect_rows};
 
-use super::Store;
 use super::append::append;
-use crate::store::key_request::{APPROVE, INSERT, LIST_OPEN, SELECT_BY_ID, SELECT_OPEN};
+use super::{Codes, Connection, Store};
+use crate::store::granting::{Seal, Sealed};
+use crate::store::key_request::{INSERT, LIST_OPEN, SELECT_BY_ID, SELECT_OPEN, UPDATE};
 use crate::store::{KeyRequestRow, KeyRequestStore, NewEvent};
 
 #[async_trait]
 impl KeyRequestStore for Store {
     async fn open_key_request(&self, request: &KeyRequestRow, event: &NewEvent) -> Result<KeyRequestRow> {
         let mut tx = self.begin_alone().await?;
-        let open: Option<KeyRequestRow> = sqlx::query_as(SELECT_OPEN)
+        let open = sqlx::query_as(SELECT_OPEN)
             .bind(&request.kid)
             .bind(request.action.as_str())
             .bind(&request.requester)
             .bind(request.create_time)
             .fetch_optional(&mut *tx)
             .await?;
-        if let Some(open) = open {
+        if let Some(open) = self.codes.open_found(open)? {
             return Ok(open);
         }
+        let seal = self.codes.seal(request, event)?;
         sqlx::query(INSERT)
             .bind(&request.id)
             .bind(&request.kid)
@@ -30,6 +32,9 @@ impl KeyRequestStore for Store {
             .bind(&request.approver)
             .bind(request.create_time)
             .bind(request.expire_time)
+            .bind(seal.row_kid)
+            .bind(seal.row_mac)
+            .bind(seal.change_id)
             .execute(&mut *tx)
             .await?;
         append(&mut tx, event).await?;
@@ -38,11 +43,13 @@ impl KeyRequestStore for Store {
     }
 
     async fn key_request(&self, id: &str) -> Result<Option<KeyRequestRow>> {
-        Ok(sqlx::query_as(SELECT_BY_ID).bind(id).fetch_optional(self.reader()).await?)
+        self.codes.open_found(sqlx::query_as(SELECT_BY_ID).bind(id).fetch_optional(self.reader()).await?)
     }
 
     async fn open_key_requests(&self, now: i64) -> Result<Vec<KeyRequestRow>> {
-        Ok(sqlx::query_as(LIST_OPEN).bind(now).fetch_all(self.reader()).await?)
+        let rows: Vec<Sealed<KeyRequestRow>> =
+            sqlx::query_as(LIST_OPEN).bind(now).fetch_all(self.reader()).await?;
+        rows.into_iter().map(|sealed| self.codes.open(sealed)).collect()
     }
 
     async fn approve_key_request(
@@ -53,12 +60,53 @@ impl KeyRequestStore for Store {
         event: &NewEvent,
     ) -> Result<bool> {
         let mut tx = self.begin_alone().await?;
-        let done = sqlx::query(APPROVE).bind(id).bind(approver).bind(now).execute(&mut *tx).await?;
-        if done.rows_affected() == 0 {
+        let found = sqlx::query_as(SELECT_BY_ID).bind(id).fetch_optional(&mut *tx).await?;
+        let Some(request) =
+            self.codes.open_found(found)?.filter(|request: &KeyRequestRow| request.is_open(now))
+        else {
+            return Ok(false);
+        };
+        if !request.approver.is_empty() {
             return Ok(false);
         }
+        let approved = KeyRequestRow { approver: approver.to_owned(), ..request };
+        update(&mut tx, &approved, self.codes.seal(&approved, event)?).await?;
         append(&mut tx, event).await?;
         tx.commit().await?;
         Ok(true)
     }
+}
+
+/// Uses up an approved request, in the change of the retirement that it lets through; false when it is none, or not open.
+pub(super) async fn consume(
+    tx: &mut Connection,
+    codes: &Codes,
+    id: &str,
+    now: i64,
+    event: &NewEvent,
+) -> Result<bool> {
+    let found = sqlx::query_as(SELECT_BY_ID).bind(id).fetch_optional(&mut *tx).await?;
+    let Some(request) = codes.open_found(found)?.filter(|request: &KeyRequestRow| request.is_open(now))
+    else {
+        return Ok(false);
+    };
+    if request.approver.is_empty() {
+        return Ok(false);
+    }
+    let consumed = KeyRequestRow { consume_time: Some(now), ..request };
+    update(tx, &consumed, codes.seal(&consumed, event)?).await?;
+    Ok(true)
+}
+
+async fn update(tx: &mut Connection, request: &KeyRequestRow, seal: Seal) -> Result<()> {
+    let done = sqlx::query(UPDATE)
+        .bind(&request.id)
+        .bind(&request.approver)
+        .bind(request.consume_time)
+        .bind(seal.row_kid)
+        .bind(seal.row_mac)
+        .bind(seal.change_id)
+        .execute(tx)
+        .await?;
+    expect_rows("key_requests", done.rows_affected(), 1)
 }

@@ -8,3 +8,8 @@ pub(super) const LOCK_REVISION: &str = "SELECT revision FROM credentials WHERE i
 /// Empty when the reference is bound directly.
 pub(super) const LOCK_VIA: &str = "
     SELECT via_kind FROM credential_references WHERE kind = $1 AND consumer = $2 FOR UPDATE";
+
+pub(super) const LOCK_TOKEN: &str = "
+    SELECT id, hash, name, role, issuer, create_time, expire_time, last_used_time, revoke_time, selectors,
+           row_kid, row_mac, change_id
+    FROM api_tokens WHERE id = $1 FOR UPDATE";

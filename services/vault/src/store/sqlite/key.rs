@@ -1,19 +1,23 @@
 //! The key ring in SQLite.
 
 use async_trait::async_trait;
+use strongroom_crypto::State;
 use strongroom_store::{Result, expect_rows};
 
 use super::append::append;
 use super::change::Change;
+use super::key_request::consume;
 use super::{Connection, Store};
 use crate::store::key::{
-    BUMP_RING, COUNT_KEY, COUNT_OTHER_ROOT, COUNT_ROOT_KEYS, DEMOTE_PRIMARY, DESTROY, INSERT_KEY,
-    INSERT_KEY_VERSION, INSERT_NEXT_VERSION, INSERT_ROOT_KEY, KEY_VERSIONS, NEWEST_ROOT, PUT_ROOT_KEY,
-    REWRAP, RING_REVISION, ROOT_KEYS, SET_STATE,
+    BUMP_RING, COUNT_KEY, COUNT_OTHER_ROOT, COUNT_ROOT_KEYS, INSERT_KEY, INSERT_KEY_VERSION,
+    INSERT_NEXT_VERSION, INSERT_ROOT_KEY, KEY_VERSION, KEY_VERSIONS, NEWEST_ROOT, PRIMARY_OF, PUT_ROOT_KEY,
+    RING_REVISION, ROOT_KEYS, UPDATE_VERSION,
 };
-use crate::store::key_request::CONSUME;
+use crate::store::key_state::Stated;
 use crate::store::ledger::COUNT_PINS;
-use crate::store::{KeyStore, KeyVersionRow, NewEvent, NewVersion, RootKeyRow, StateChange};
+use crate::store::{
+    KeyStore, KeyVersionRow, NewEvent, NewVersion, RootKeyRow, RowKeys, StateChange, StateKeys,
+};
 
 #[async_trait]
 impl KeyStore for Store {
@@ -22,7 +26,8 @@ impl KeyStore for Store {
     }
 
     async fn key_versions(&self) -> Result<Vec<KeyVersionRow>> {
-        Ok(sqlx::query_as(KEY_VERSIONS).fetch_all(self.reader()).await?)
+        let rows: Vec<Stated> = sqlx::query_as(KEY_VERSIONS).fetch_all(self.reader()).await?;
+        rows.into_iter().map(|stated| self.states.open(stated)).collect()
     }
 
     async fn create_ring(
@@ -43,11 +48,19 @@ impl KeyStore for Store {
             .execute(&mut *tx)
             .await?;
         for version in versions {
-            insert_key(&mut tx, version).await?;
+            insert_key(&mut tx, version, &self.states.code(version)?).await?;
         }
         append(&mut tx, event).await?;
         tx.commit().await?;
         Ok(true)
+    }
+
+    fn set_state_keys(&self, keys: StateKeys) {
+        self.states.set(keys);
+    }
+
+    fn set_row_keys(&self, keys: RowKeys) {
+        self.codes.set(keys);
     }
 
     async fn ring_revision(&self) -> Result<i64> {
@@ -62,7 +75,7 @@ impl KeyStore for Store {
         if key_exists(&mut tx, &version.key_id).await? {
             return Ok(NewVersion::KeyExists);
         }
-        insert_key(&mut tx, version).await?;
+        insert_key(&mut tx, version, &self.states.code(version)?).await?;
         change_ring(&mut tx, event).await?;
         tx.commit().await?;
         Ok(NewVersion::Done)
@@ -76,7 +89,12 @@ impl KeyStore for Store {
         if !key_exists(&mut tx, &version.key_id).await? {
             return Ok(NewVersion::KeyMissing);
         }
-        sqlx::query(DEMOTE_PRIMARY).bind(&version.key_id).execute(&mut *tx).await?;
+        if let Some(before) =
+            sqlx::query_as(PRIMARY_OF).bind(&version.key_id).fetch_optional(&mut *tx).await?
+        {
+            let demoted = KeyVersionRow { state: State::DecryptOnly, ..self.states.open(before)? };
+            update(&mut tx, &demoted, &self.states.code(&demoted)?).await?;
+        }
         let done = sqlx::query(INSERT_NEXT_VERSION)
             .bind(&version.kid)
             .bind(&version.key_id)
@@ -84,6 +102,7 @@ impl KeyStore for Store {
             .bind(&version.root_key_id)
             .bind(&version.wrapped)
             .bind(version.create_time)
+            .bind(self.states.code(version)?)
             .execute(&mut *tx)
             .await?;
         expect_rows("key_versions", done.rows_affected(), 1)?;
@@ -101,23 +120,22 @@ impl KeyStore for Store {
                 return Ok(false);
             }
         }
-        if let Some(id) = &change.request_id {
-            let consumed = sqlx::query(CONSUME).bind(id).bind(change.now).execute(&mut *tx).await?;
-            if consumed.rows_affected() == 0 {
-                return Ok(false);
-            }
-        }
-        let done = sqlx::query(SET_STATE)
-            .bind(&change.kid)
-            .bind(change.from.as_str())
-            .bind(change.to.as_str())
-            .bind(change.destroy_time)
-            .bind(change.request_id.is_some())
-            .execute(&mut *tx)
-            .await?;
-        if done.rows_affected() == 0 {
+        if let Some(id) = &change.request_id
+            && !consume(&mut tx, &self.codes, id, change.now, event).await?
+        {
             return Ok(false);
         }
+        let Some(version) = self.version(&mut tx, &change.kid).await?.filter(|row| row.state == change.from)
+        else {
+            return Ok(false);
+        };
+        let stepped = KeyVersionRow {
+            state: change.to,
+            destroy_time: change.destroy_time,
+            destroy_approved: change.request_id.is_some(),
+            ..version
+        };
+        update(&mut tx, &stepped, &self.states.code(&stepped)?).await?;
         change_ring(&mut tx, event).await?;
         tx.commit().await?;
         Ok(true)
@@ -125,10 +143,12 @@ impl KeyStore for Store {
 
     async fn destroy_key_version(&self, kid: &str, now: i64, event: &NewEvent) -> Result<bool> {
         let mut tx = self.begin_alone().await?;
-        let done = sqlx::query(DESTROY).bind(kid).bind(now).execute(&mut *tx).await?;
-        if done.rows_affected() == 0 {
-            return Ok(false);
-        }
+        let is_due = |row: &KeyVersionRow| {
+            row.state == State::Scheduled && row.destroy_time.is_some_and(|time| time <= now)
+        };
+        let Some(version) = self.version(&mut tx, kid).await?.filter(is_due) else { return Ok(false) };
+        let destroyed = KeyVersionRow { state: State::Destroyed, wrapped: String::new(), ..version };
+        update(&mut tx, &destroyed, &self.states.code(&destroyed)?).await?;
         change_ring(&mut tx, event).await?;
         tx.commit().await?;
         Ok(true)
@@ -146,12 +166,12 @@ impl KeyStore for Store {
             return Ok(false);
         }
         for version in rewrapped {
-            sqlx::query(REWRAP)
-                .bind(&version.kid)
-                .bind(&version.root_key_id)
-                .bind(&version.wrapped)
-                .execute(&mut *tx)
-                .await?;
+            // Its state may have changed since the ring was read.
+            let Some(current) = self.version(&mut tx, &version.kid).await? else { return Ok(false) };
+            let (root_key_id, wrapped) = (version.root_key_id.clone(), version.wrapped.clone());
+            let wrapped = if current.state == State::Destroyed { String::new() } else { wrapped };
+            let rewrapped = KeyVersionRow { root_key_id, wrapped, ..current };
+            update(&mut tx, &rewrapped, &self.states.code(&rewrapped)?).await?;
         }
         // A version that was made since the ring was read.
         let missed: i64 = sqlx::query_scalar(COUNT_OTHER_ROOT).bind(&root.id).fetch_one(&mut *tx).await?;
@@ -170,6 +190,27 @@ impl KeyStore for Store {
     }
 }
 
+impl Store {
+    async fn version(&self, tx: &mut Connection, kid: &str) -> Result<Option<KeyVersionRow>> {
+        let found = sqlx::query_as(KEY_VERSION).bind(kid).fetch_optional(tx).await?;
+        found.map(|stated| self.states.open(stated)).transpose()
+    }
+}
+
+async fn update(tx: &mut Connection, version: &KeyVersionRow, state_mac: &[u8]) -> Result<()> {
+    let done = sqlx::query(UPDATE_VERSION)
+        .bind(&version.kid)
+        .bind(version.state.as_str())
+        .bind(version.destroy_time)
+        .bind(version.destroy_approved)
+        .bind(&version.root_key_id)
+        .bind(&version.wrapped)
+        .bind(state_mac)
+        .execute(tx)
+        .await?;
+    expect_rows("key_versions", done.rows_affected(), 1)
+}
+
 async fn newest_root(tx: &mut Connection) -> Result<String> {
     Ok(sqlx::query_scalar(NEWEST_ROOT).fetch_one(tx).await?)
 }
@@ -179,7 +220,7 @@ async fn key_exists(tx: &mut Connection, key_id: &str) -> Result<bool> {
     Ok(count > 0)
 }
 
-async fn insert_key(tx: &mut Connection, version: &KeyVersionRow) -> Result<()> {
+async fn insert_key(tx: &mut Connection, version: &KeyVersionRow, state_mac: &[u8]) -> Result<()> {
     sqlx::query(INSERT_KEY)
         .bind(&version.key_id)
         .bind(version.purpose.as_str())
@@ -194,6 +235,7 @@ async fn insert_key(tx: &mut Connection, version: &KeyVersionRow) -> Result<()> 
         .bind(&version.root_key_id)
         .bind(&version.wrapped)
         .bind(version.create_time)
+        .bind(state_mac)
         .execute(tx)
         .await?;
     Ok(())

@@ -1,9 +1,11 @@
 //! Reading what a change goes by in SQLite: the change has the only writer, so nothing needs a lock.
 
-use crate::store::{audit, credential, reference};
+use crate::store::{audit, credential, reference, token};
 
 pub(super) const LOCK_HEAD: &str = audit::HEAD;
 
 pub(super) const LOCK_REVISION: &str = credential::REVISION;
 
 pub(super) const LOCK_VIA: &str = reference::VIA_OF;
+
+pub(super) const LOCK_TOKEN: &str = token::SELECT_BY_ID;

@@ -1,1 +1,0 @@
--- Nothing to do: SQLite changes a row in its place, and leaves indexes alone whose columns stay the same.

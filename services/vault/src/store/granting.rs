@@ -1,0 +1,195 @@
+//! Rows that grant access: each carries a code, so that whoever can write to the database, and has no key, cannot grant
+//! anything.
+//!
+//! The code is HMAC-SHA-256 (RFC 2104) by a version of the key `rows`, over fields:
+//!
+//! ```text
+//! "strongroom row v1", table, number of the column list (1 byte), the version's kid, id of the last change,
+//! then each column of the list: text as it is, integers as 8 bytes, big-endian, booleans as one byte;
+//! a column that may be NULL is two fields, 0 or 1 and the value
+//! ```
+//!
+//! A row is opened before it is used or changed, and sealed anew by whoever changes it. A row that does not open grants
+//! nothing, and nothing seals it. The id of the last change is also in that change's audit event: an old row that was put
+//! back opens, but the log knows a later change.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use sqlx::{FromRow, Row};
+use sqlx_macros::FromRow;
+use strongroom_crypto::{KeyRing, Kid, MacKey, Purpose};
+use strongroom_store::{Error, Result};
+use tokio::time::Instant;
+
+use super::NewEvent;
+use super::fields::{put, put_optional};
+use super::key_names::ROWS_KEY;
+
+const ROW: &[u8] = b"strongroom row v1";
+
+/// Time after a rotation in which every process of the vault learns the new version. Until then this process seals with the
+/// version before: another one could not open the row.
+const FOLLOWED: Duration = Duration::from_secs(5);
+
+/// A row that grants access.
+pub(super) trait Granting {
+    const TABLE: &'static str;
+    /// Counts the changes of the column list, from 1.
+    const LIST: u8;
+
+    /// What names the row in messages.
+    fn name(&self) -> String;
+
+    /// Every column, but for the time of the last use and ciphertexts, which the key that sealed them vouches for.
+    fn put(&self, columns: &mut Columns);
+}
+
+/// The columns of a row, as its code takes them.
+pub(super) struct Columns(Vec<u8>);
+
+impl Columns {
+    pub(super) fn text(&mut self, text: &str) {
+        put(&mut self.0, text.as_bytes());
+    }
+
+    pub(super) fn bytes(&mut self, bytes: &[u8]) {
+        put(&mut self.0, bytes);
+    }
+
+    pub(super) fn number(&mut self, number: i64) {
+        put(&mut self.0, &number.to_be_bytes());
+    }
+
+    pub(super) fn optional_number(&mut self, number: Option<i64>) {
+        put_optional(&mut self.0, number.map(i64::to_be_bytes).as_ref().map(<[u8; 8]>::as_slice));
+    }
+
+    pub(super) fn flag(&mut self, flag: bool) {
+        put(&mut self.0, &[u8::from(flag)]);
+    }
+}
+
+/// What a row carries beside its columns.
+#[derive(Debug, Clone, PartialEq, Eq, FromRow)]
+pub(super) struct Seal {
+    /// The version of the key `rows`.
+    pub row_kid: String,
+    /// The code.
+    pub row_mac: Vec<u8>,
+    /// The row's last change.
+    pub change_id: String,
+}
+
+/// A row as it is stored: nothing is known of it yet.
+#[derive(Debug, Clone)]
+pub(super) struct Sealed<R> {
+    pub(super) row: R,
+    pub(super) seal: Seal,
+}
+
+impl<'r, DB: Row, R: FromRow<'r, DB>> FromRow<'r, DB> for Sealed<R>
+where
+    Seal: FromRow<'r, DB>,
+{
+    fn from_row(row: &'r DB) -> Result<Self, sqlx::Error> {
+        Ok(Self { row: R::from_row(row)?, seal: Seal::from_row(row)? })
+    }
+}
+
+/// The versions of the key `rows` that can be used.
+#[derive(Debug, Clone)]
+pub(crate) struct RowKeys {
+    primary: Kid,
+    by_kid: BTreeMap<String, MacKey>,
+}
+
+impl RowKeys {
+    /// Those of `ring`.
+    pub(crate) fn of(ring: &KeyRing) -> strongroom_crypto::Result<Self> {
+        let usable = ring.versions().filter(|version| version.key_id() == ROWS_KEY);
+        let with_key = usable.filter_map(|version| {
+            let key = ring.mac_key(version.kid(), Purpose::Rows).ok()?;
+            Some((version.kid().to_string(), key))
+        });
+        Ok(Self { primary: ring.primary(ROWS_KEY)?.kid(), by_kid: with_key.collect() })
+    }
+}
+
+/// The same with the version that seals now.
+#[derive(Debug)]
+struct Known {
+    keys: RowKeys,
+    sealing: Kid,
+    /// From when on the primary one seals.
+    followed: Instant,
+}
+
+/// The keys of this process; none until the ring is open.
+#[derive(Debug, Default)]
+pub(super) struct Codes(RwLock<Option<Arc<Known>>>);
+
+impl Codes {
+    pub(super) fn set(&self, keys: RowKeys) {
+        let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let before = known.as_ref().filter(|known| known.keys.primary != keys.primary);
+        let sealing = before.map_or(keys.primary, |before| before.keys.primary);
+        *known = Some(Arc::new(Known { sealing, followed: Instant::now() + FOLLOWED, keys }));
+    }
+
+    /// The row, if its code is right.
+    ///
+    /// # Errors
+    /// [`Error::Tampered`] if it is not.
+    pub(super) fn open<R: Granting>(&self, sealed: Sealed<R>) -> Result<R> {
+        let Sealed { row, seal } = sealed;
+        let known = self.known()?;
+        let key = known.keys.by_kid.get(&seal.row_kid);
+        if key.is_some_and(|key| key.verify(&message(&row, &seal.row_kid, &seal.change_id), &seal.row_mac)) {
+            return Ok(row);
+        }
+        Err(Error::Tampered { table: R::TABLE, row: row.name() })
+    }
+
+    /// The same for a row that may be missing.
+    pub(super) fn open_found<R: Granting>(&self, found: Option<Sealed<R>>) -> Result<Option<R>> {
+        found.map(|sealed| self.open(sealed)).transpose()
+    }
+
+    /// What the row carries after the change that `event` records.
+    pub(super) fn seal<R: Granting>(&self, row: &R, event: &NewEvent) -> Result<Seal> {
+        self.seal_as(row, event.change_id()?)
+    }
+
+    /// The same for a change whose id is known.
+    pub(super) fn seal_as<R: Granting>(&self, row: &R, change_id: String) -> Result<Seal> {
+        let known = self.known()?;
+        let usable = known.keys.by_kid.contains_key(&known.sealing.to_string());
+        let kid = if usable && Instant::now() < known.followed { known.sealing } else { known.keys.primary };
+        let row_kid = kid.to_string();
+        let key = known.keys.by_kid.get(&row_kid).ok_or_else(no_keys)?;
+        let row_mac = key.mac(&message(row, &row_kid, &change_id)).to_vec();
+        Ok(Seal { row_kid, row_mac, change_id })
+    }
+
+    fn known(&self) -> Result<Arc<Known>> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).clone().ok_or_else(no_keys)
+    }
+}
+
+fn message<R: Granting>(row: &R, kid: &str, change_id: &str) -> Vec<u8> {
+    let mut columns = Columns(Vec::with_capacity(512));
+    columns.bytes(ROW);
+    columns.text(R::TABLE);
+    columns.bytes(&[R::LIST]);
+    columns.text(kid);
+    columns.text(change_id);
+    row.put(&mut columns);
+    columns.0
+}
+
+/// Nothing is read or written before the ring is open.
+fn no_keys() -> Error {
+    Error::Inconsistent { subject: "keys for rows that grant access", expected: 1, affected: 0 }
+}

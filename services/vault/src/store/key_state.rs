@@ -1,0 +1,103 @@
+//! States and times of key versions, authenticated: a version that was disabled does not come back because somebody can
+//! write to the database. A key of the ring cannot vouch for the ring, so the code is by a key that the root key gives.
+//!
+//! HMAC-SHA-256 (RFC 2104) over fields:
+//!
+//! ```text
+//! "strongroom key state v1", root key id, kid, key id, purpose, state, time of creation (8 bytes, big-endian),
+//! 0 or 1 and the time of destruction, whether a needed version's destruction was approved (1 byte)
+//! ```
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use sqlx::{FromRow, Row};
+use strongroom_crypto::{MacKey, RootKey};
+use strongroom_store::{Error, Result};
+
+use super::KeyVersionRow;
+use super::fields::{put, put_optional};
+
+const STATE: &[u8] = b"strongroom key state v1";
+
+/// A version as it is stored: nothing is known of its state yet.
+pub(super) struct Stated {
+    version: KeyVersionRow,
+    state_mac: Vec<u8>,
+}
+
+impl<'r, DB: Row> FromRow<'r, DB> for Stated
+where
+    KeyVersionRow: FromRow<'r, DB>,
+    Vec<u8>: sqlx::Decode<'r, DB::Database> + sqlx::Type<DB::Database>,
+    &'static str: sqlx::ColumnIndex<DB>,
+{
+    fn from_row(row: &'r DB) -> Result<Self, sqlx::Error> {
+        Ok(Self { version: KeyVersionRow::from_row(row)?, state_mac: row.try_get("state_mac")? })
+    }
+}
+
+/// The keys of the root keys that were given, by the root keys' ids.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct StateKeys(BTreeMap<String, MacKey>);
+
+impl StateKeys {
+    #[cfg(test)]
+    pub(super) fn with(keys: impl IntoIterator<Item = (String, MacKey)>) -> Self {
+        Self(keys.into_iter().collect())
+    }
+
+    pub(crate) fn of(roots: &[RootKey]) -> Self {
+        Self(roots.iter().map(|root| (root.id().to_string(), root.state_key())).collect())
+    }
+}
+
+/// The same, shared; none until they are set.
+#[derive(Debug, Default)]
+pub(super) struct States(RwLock<Arc<StateKeys>>);
+
+impl States {
+    pub(super) fn set(&self, keys: StateKeys) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(keys);
+    }
+
+    /// The version, if its code is right.
+    ///
+    /// # Errors
+    /// [`Error::Tampered`] if it is not, and for a version of a root key that was not given.
+    pub(super) fn open(&self, stated: Stated) -> Result<KeyVersionRow> {
+        let Stated { version, state_mac } = stated;
+        let keys = self.keys();
+        let key = keys.0.get(&version.root_key_id);
+        if key.is_some_and(|key| key.verify(&message(&version), &state_mac)) {
+            return Ok(version);
+        }
+        Err(Error::Tampered { table: "key_versions", row: version.kid })
+    }
+
+    /// The code of the version as it is now.
+    pub(super) fn code(&self, version: &KeyVersionRow) -> Result<Vec<u8>> {
+        let keys = self.keys();
+        let key = keys.0.get(&version.root_key_id);
+        let no_key = Error::Inconsistent { subject: "root keys for a key version", expected: 1, affected: 0 };
+        Ok(key.ok_or(no_key)?.mac(&message(version)).to_vec())
+    }
+
+    fn keys(&self) -> Arc<StateKeys> {
+        Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+fn message(version: &KeyVersionRow) -> Vec<u8> {
+    let mut message = Vec::with_capacity(256);
+    put(&mut message, STATE);
+    for text in [&version.root_key_id, &version.kid, &version.key_id] {
+        put(&mut message, text.as_bytes());
+    }
+    put(&mut message, version.purpose.as_str().as_bytes());
+    put(&mut message, version.state.as_str().as_bytes());
+    put(&mut message, &version.create_time.to_be_bytes());
+    put_optional(&mut message, version.destroy_time.map(i64::to_be_bytes).as_ref().map(<[u8; 8]>::as_slice));
+    put(&mut message, &[u8::from(version.destroy_approved)]);
+    message
+}
