@@ -5,6 +5,7 @@ mod archive_tools;
 mod big;
 mod demo;
 mod failures;
+mod first_start;
 mod grpcurl;
 mod health;
 mod import;

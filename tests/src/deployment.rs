@@ -110,7 +110,7 @@ pub struct Deployment {
 }
 
 impl Deployment {
-    /// Starts a vault on `vault_database` (a URL), gives the backup service a token, and starts that with
+    /// Starts a vault on `vault_database` (a URL), which makes the first tokens, and a backup service with
     /// `sources`.
     #[must_use]
     pub fn start(vault_database: &str, sources: &str) -> Self {
@@ -133,15 +133,12 @@ impl Deployment {
         std::fs::write(
             folder.path().join("vault.toml"),
             vault_config(folder.path(), ports.0, vault_database).replace("127.0.0.1:", &format!("{host}:"))
+                + &format!("backup_token_file = \"{}\"\n", text(&folder.path().join("backup.token")))
                 + "plaintext = true\n",
         )
         .unwrap();
         let vault = Self::serve_vault(folder.path(), (host, ports.0), admin_ports.0);
         let admin = admin(read_token(&folder.path().join("admin.token")));
-        strongroom_testkit::write_private(
-            folder.path().join("backup.token"),
-            admin.issue("backup-service").token,
-        );
         std::fs::write(folder.path().join("backup.toml"), backup_config(folder.path(), host, ports, sources))
             .unwrap();
         std::fs::create_dir(folder.path().join("tmp")).unwrap();

@@ -75,6 +75,7 @@ pub async fn serve(
     config::check(&config)?;
     let tls = config.backup.tls.clone().map(ServerTls::load).transpose()?;
     let (health, metrics) = (Health::new("backup", health::DEPENDENCIES, Arc::clone(&clock)), Metrics::new());
+    health.expose(&metrics);
     let site = Site::new(health.clone(), metrics.clone());
     let _admin = admin::start(admin, site.clone());
     let bearer = secret_files::own_bearer(&config.backup)?;

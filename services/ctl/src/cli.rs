@@ -145,6 +145,7 @@ mod tests {
         "reference list --credential ID",
         "token issue ci --role operator --expires 2030-01-01T00:00:00+02:00",
         "token issue ci --role gateway --select provider=openai --select label.env=staging",
+        "token new --out F",
         "token list",
         "token revoke T",
         "key new-root --out F",

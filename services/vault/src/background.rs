@@ -1,6 +1,7 @@
-//! Background tasks: following the stored ring, destroying due versions, re-encrypting, sweeping, and logging the
-//! audit log's head.
+//! Background tasks: following the stored ring, destroying due versions, re-encrypting, sweeping, counting values, and
+//! logging the audit log's head.
 
+mod census;
 mod sweep;
 
 use std::sync::Arc;
@@ -26,6 +27,9 @@ pub(crate) fn start(vault: &Vault, shutdown: &Shutdown) -> JoinSet<()> {
     tasks.spawn(work_on_jobs(Arc::clone(&vault.reencryption), shutdown.clone()));
     tasks.spawn(log_head(Arc::clone(&vault.audit), shutdown.clone()));
     tasks.spawn(sweep::run(Arc::clone(&vault.store), Arc::clone(&vault.clock), shutdown.clone()));
+    let (keys, ledger, metrics) =
+        (Arc::clone(&vault.keys), Arc::clone(&vault.ledger), vault.metrics.census.clone());
+    tasks.spawn(census::run(keys, ledger, metrics, shutdown.clone()));
     tasks
 }
 

@@ -1,6 +1,6 @@
-//! Opening a vault: its database, its root key, its ring, and at the very first start its admin token.
+//! Opening a vault: its database, its root key, its ring, and at the very first start its first tokens.
 
-mod admin_token;
+mod first_tokens;
 mod ring;
 mod root_keys;
 
@@ -28,7 +28,7 @@ pub(crate) struct Vault {
     pub(crate) tokens: Arc<Tokens>,
     pub(crate) identities: Arc<Identities>,
     pub(crate) audit: Arc<Audit>,
-    pub(crate) keys: Keys,
+    pub(crate) keys: Arc<Keys>,
     pub(crate) ledger: Arc<Ledger>,
     pub(crate) approvals: Arc<Approvals>,
     pub(crate) retirement: Arc<Retirement>,
@@ -43,7 +43,7 @@ pub(crate) struct Vault {
     pub(crate) metrics: VaultMetrics,
 }
 
-/// Opens the vault, and creates its ring and its admin token at the first start.
+/// Opens the vault, and creates its ring and its first tokens at the first start.
 pub(crate) async fn open(
     config: &VaultConfig,
     identities: Identities,
@@ -58,10 +58,10 @@ pub(crate) async fn open(
     let now = clock.now_micros();
     let roots = std::iter::once(root).chain(previous).collect();
     let ring = ring::open_ring(&store, roots, now).await?;
-    admin_token::create_admin_token(store.as_ref(), config.admin_token_file.as_deref(), now).await?;
+    first_tokens::create_first_tokens(store.as_ref(), config, now).await?;
     tracing::info!(%database, root_key = %ring.root_key_id(), "the vault is open");
     let ring = Arc::new(ring);
-    let metrics = VaultMetrics::new(metrics, &ring, &store);
+    let metrics = VaultMetrics::new(metrics, &ring, &store, &database);
     Ok(build(store, ring, database, identities, clock, shutdown, metrics))
 }
 
@@ -87,7 +87,7 @@ fn build(
         tokens: Arc::new(Tokens::new(s(), c(), metrics.access.clone())),
         identities: Arc::new(identities),
         audit: Arc::new(Audit::new(s(), c(), shutdown)),
-        keys: Keys::new(s(), r(), c()),
+        keys: Arc::new(Keys::new(s(), r(), c())),
         ledger,
         approvals,
         retirement: Arc::new(retirement),

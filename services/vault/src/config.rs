@@ -45,8 +45,10 @@ pub struct VaultConfig {
     /// Files that hold previous root keys: set it for one start to change the root key.
     pub previous_root_key_files: Vec<PathBuf>,
     /// A file for the first admin token. At the first start the vault registers the token in this file, or creates one
-    /// and writes it there (mode 0600) if the file does not exist.
+    /// and writes it there (mode 0600) if the file does not exist. `strongroom token new` makes such a token.
     pub admin_token_file: Option<PathBuf>,
+    /// A file for the backup service's first token, in the same way, so that both services become ready by themselves.
+    pub backup_token_file: Option<PathBuf>,
     /// The vault's certificate. Without it, the API is plain HTTP/2.
     pub tls: Option<TlsConfig>,
     /// What the holders of client certificates may do, without a token. They need `tls.client_ca_file`.
@@ -78,6 +80,7 @@ impl Default for VaultConfig {
             root_key_file: None,
             previous_root_key_files: Vec::new(),
             admin_token_file: None,
+            backup_token_file: None,
             tls: None,
             identities: Vec::new(),
             plaintext: false,

@@ -49,6 +49,7 @@ pub async fn serve(
     let identities = identities::identities(&config)?;
     let tls = config.tls.clone().map(ServerTls::load).transpose()?;
     let (health, metrics) = (Health::new("vault", health::DEPENDENCIES, Arc::clone(&clock)), Metrics::new());
+    health.expose(&metrics);
     let site = Site::new(health.clone(), metrics.clone());
     let _admin = admin::start(admin, site.clone());
     let vault = Arc::new(bootstrap::open(&config, identities, clock, shutdown.clone(), &metrics).await?);

@@ -3,18 +3,19 @@
 //! Labels are keys and their versions, so that there are as many series as the ring has versions.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use strongroom_crypto::KeyVersion;
+use strongroom_crypto::{KeyVersion, State};
 use strongroom_runtime::Metrics;
 use strongroom_runtime::metrics::{Gauge, Histogram, IntCounter, Kind, Sample};
+use strongroom_store::{DatabaseUrl, Disk};
 use tokio::time::Instant;
 
 use crate::keys::Ring;
 use crate::store::columns::SEALED;
-use crate::store::{AuditHead, Store};
+use crate::store::{AuditHead, KeyVersionRow, Store};
 
 /// Uses in a transaction.
 const BATCHES: [f64; 5] = [1.0, 4.0, 16.0, 64.0, 256.0];
@@ -27,11 +28,18 @@ pub(crate) struct VaultMetrics {
     pub(crate) access: AccessMetrics,
     pub(crate) reencrypt: ReencryptMetrics,
     pub(crate) audit: AuditMetrics,
+    pub(crate) census: CensusMetrics,
 }
 
 impl VaultMetrics {
-    pub(crate) fn new(metrics: &Metrics, ring: &Arc<Ring>, store: &Arc<dyn Store>) -> Self {
+    pub(crate) fn new(
+        metrics: &Metrics,
+        ring: &Arc<Ring>,
+        store: &Arc<dyn Store>,
+        database: &DatabaseUrl,
+    ) -> Self {
         sample_ring(metrics, ring);
+        sample_disk(metrics, database);
         let store = Arc::clone(store);
         metrics.sampled(
             Kind::Counter,
@@ -45,6 +53,7 @@ impl VaultMetrics {
             access: AccessMetrics::new(metrics),
             reencrypt: ReencryptMetrics::new(metrics),
             audit: AuditMetrics::new(metrics),
+            census: CensusMetrics::new(metrics),
         }
     }
 }
@@ -74,6 +83,60 @@ fn sample_ring(metrics: &Metrics, ring: &Arc<Ring>) {
     metrics.sampled(Kind::Gauge, "strongroom_vault_ring_revision", help, &[], move || {
         vec![Sample::plain(ring.revision() as f64)]
     });
+}
+
+/// A database on a server has its own monitoring.
+fn sample_disk(metrics: &Metrics, database: &DatabaseUrl) {
+    type Part = fn(Disk) -> u64;
+    let parts: [(&str, &str, Part); 2] = [
+        (
+            "strongroom_vault_database_bytes",
+            "Size of the embedded database with its write-ahead log.",
+            |disk| disk.used,
+        ),
+        (
+            "strongroom_vault_database_free_bytes",
+            "Free bytes of the embedded database's file system.",
+            |disk| disk.free,
+        ),
+    ];
+    for (name, help, part) in parts {
+        let database = database.clone();
+        let read =
+            move || Disk::of(&database).map(|disk| Sample::plain(part(disk) as f64)).into_iter().collect();
+        metrics.sampled(Kind::Gauge, name, help, &[], read);
+    }
+}
+
+/// How many values need each key version, as they were last counted.
+#[derive(Clone)]
+pub(crate) struct CensusMetrics {
+    counted: Arc<Mutex<Vec<Sample>>>,
+}
+
+impl CensusMetrics {
+    fn new(metrics: &Metrics) -> Self {
+        let counted: Arc<Mutex<Vec<Sample>>> = Arc::default();
+        let last = Arc::clone(&counted);
+        metrics.sampled(
+            Kind::Gauge,
+            "strongroom_vault_key_version_values",
+            "Values that need a key version, as the census counts them every five minutes.",
+            &["key", "kid", "state"],
+            move || last.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+        );
+        Self { counted }
+    }
+
+    /// `values` are by kid. A destroyed version is needed by nothing that could still be opened.
+    pub(crate) fn set(&self, versions: &[KeyVersionRow], values: &BTreeMap<String, i64>) {
+        let sample = |version: &KeyVersionRow| Sample {
+            labels: vec![version.key_id.clone(), version.kid.clone(), version.state.as_str().to_owned()],
+            value: values.get(&version.kid).copied().unwrap_or(0) as f64,
+        };
+        let kept = versions.iter().filter(|version| version.state != State::Destroyed);
+        *self.counted.lock().unwrap_or_else(PoisonError::into_inner) = kept.map(sample).collect();
+    }
 }
 
 /// The use log.

@@ -17,6 +17,7 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use crate::clock::Clock;
+use crate::metrics::{Kind, Metrics, Sample};
 use crate::printable::printable;
 use crate::shutdown::Shutdown;
 pub(crate) use grpc::follow;
@@ -132,6 +133,21 @@ impl Health {
         let dependencies = names.iter().copied().map(dependency).collect();
         let known = Mutex::new(Known { dependencies, logged: Vec::new(), stopping: false });
         Self(Arc::new(Inner { service, clock, start_time, known, changes: watch::Sender::new(0) }))
+    }
+
+    /// Shows the dependencies as a metric.
+    pub fn expose(&self, metrics: &Metrics) {
+        let health = self.clone();
+        let help = "1 when the service can use the dependency, 0 when it cannot.";
+        metrics.sampled(Kind::Gauge, "strongroom_dependency_up", help, &["dependency"], move || {
+            let known =
+                health.dependencies().into_iter().filter(|dependency| dependency.state != State::Starting);
+            let sample = |dependency: Dependency| Sample {
+                labels: vec![dependency.name.to_owned()],
+                value: f64::from(u8::from(dependency.state == State::Ok)),
+            };
+            known.map(sample).collect()
+        });
     }
 
     /// The service's short name.

@@ -4,11 +4,13 @@
 //! [`sqlite`] and [`postgres`] have the same names for the same things, so that a service's two files for one
 //! noun can be the same text: each imports the names of its engine, and the rest does not tell them apart.
 
+mod disk;
 mod error;
 pub mod postgres;
 pub mod sqlite;
 mod turn;
 mod url;
 
+pub use disk::Disk;
 pub use error::{Error, Kind, Result, expect_rows};
 pub use url::{DatabaseUrl, Engine};

@@ -1,5 +1,7 @@
 //! `strongroom token`.
 
+use std::path::PathBuf;
+
 use clap::{Args, Subcommand};
 use jiff::Timestamp;
 use strongroom_api::vault::v1::Selector;
@@ -11,6 +13,12 @@ use super::values::timestamp;
 pub(crate) enum TokenCommand {
     /// Issue a token. Its text is printed once.
     Issue(IssueToken),
+    /// Make a token that no vault knows yet, for a new vault's configuration. Needs no vault.
+    New {
+        /// Where to write it (mode 0600). The file must not exist.
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
+    },
     /// List tokens, oldest first, revoked ones included.
     List,
     /// Revoke a token; every service refuses it within five seconds.

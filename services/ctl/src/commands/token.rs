@@ -1,5 +1,7 @@
 //! `strongroom token`.
 
+mod first;
+
 use anyhow::{Context as _, Result};
 use strongroom_api::vault::v1::{IssueTokenRequest, ListTokensRequest, RevokeTokenRequest, Token};
 use strongroom_runtime::selectors::text as selector;
@@ -12,20 +14,22 @@ use crate::time::{shown, to_wire};
 const TOKEN: &str = "strongroom.vault.v1.Token";
 
 pub(super) async fn run(command: TokenCommand, format: Format) -> Result<()> {
-    let vault = client::vault()?;
     match command {
-        TokenCommand::Issue(issue) => issue_token(&vault, issue, format).await,
+        TokenCommand::Issue(issue) => issue_token(&client::vault()?, issue, format).await,
+        // The one that needs no vault: it comes before there is one.
+        TokenCommand::New { out } => first::create(&out, format),
         TokenCommand::List => {
-            let tokens = list(&vault).await?;
+            let tokens = list(&client::vault()?).await?;
             format.list(TOKEN, &tokens, || table(&tokens))
         }
-        TokenCommand::Revoke { id } => {
-            let request = unary(RevokeTokenRequest { id });
-            let answer = vault.answer(vault.tokens().revoke_token(request)).await?;
-            let token = answer.token.context("the vault answered without a token")?;
-            format.message(TOKEN, &token, || details(&token))
-        }
+        TokenCommand::Revoke { id } => revoke(&client::vault()?, id, format).await,
     }
+}
+
+async fn revoke(vault: &Connection, id: String, format: Format) -> Result<()> {
+    let answer = vault.answer(vault.tokens().revoke_token(unary(RevokeTokenRequest { id }))).await?;
+    let token = answer.token.context("the vault answered without a token")?;
+    format.message(TOKEN, &token, || details(&token))
 }
 
 async fn issue_token(vault: &Connection, issue: IssueToken, format: Format) -> Result<()> {

@@ -36,8 +36,8 @@ pub struct TokenRow {
 pub(crate) trait TokenStore: Send + Sync {
     /// Inserts a token.
     async fn create_token(&self, row: &TokenRow, event: &NewEvent) -> Result<()>;
-    /// Inserts the very first token; false, and nothing written, when there is one already.
-    async fn create_first_token(&self, row: &TokenRow, event: &NewEvent) -> Result<bool>;
+    /// Inserts the very first tokens; false, and nothing written, when there is one already.
+    async fn create_first_tokens(&self, tokens: &[(TokenRow, NewEvent)]) -> Result<bool>;
     /// Whether any token was ever issued.
     async fn has_tokens(&self) -> Result<bool>;
     /// The token with this SHA-256.

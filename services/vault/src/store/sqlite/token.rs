@@ -17,14 +17,18 @@ impl TokenStore for Store {
         tx.commit().await
     }
 
-    async fn create_first_token(&self, row: &TokenRow, event: &NewEvent) -> Result<bool> {
+    async fn create_first_tokens(&self, tokens: &[(TokenRow, NewEvent)]) -> Result<bool> {
         let mut tx = self.begin_alone().await?;
         let existing: i64 = sqlx::query_scalar(COUNT).fetch_one(&mut *tx).await?;
         if existing > 0 {
             return Ok(false);
         }
-        insert(&mut tx, row).await?;
-        append(&mut tx, event).await?;
+        for (row, _) in tokens {
+            insert(&mut tx, row).await?;
+        }
+        for (_, event) in tokens {
+            append(&mut tx, event).await?;
+        }
         tx.commit().await?;
         Ok(true)
     }
