@@ -76,7 +76,10 @@ fn permit_null(schema: &mut Value) {
     let required = schema["required"].as_array().cloned().unwrap_or_default();
     let Some(keys) = schema.get_mut("properties").and_then(Value::as_object_mut) else { return };
     for (key, schema) in keys {
-        if schema["type"] == "string" && schema.get("default").is_none() && !required.contains(&key.as_str().into()) {
+        if schema["type"] == "string"
+            && schema.get("default").is_none()
+            && !required.contains(&key.as_str().into())
+        {
             schema["type"] = json!(["string", "null"]);
         }
         permit_null(schema);
