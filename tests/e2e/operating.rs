@@ -54,6 +54,16 @@ fn the_pages_are_true() {
 }
 
 #[test]
+fn the_guide_names_the_pages_in_the_order_in_which_they_are_typed() {
+    let guide = read("docs/operating.md");
+    let places = PAGES.map(|page| match page {
+        "operating.md" => guide.find("| this page |"),
+        page => guide.find(&format!("| [{page}]({page})")),
+    });
+    assert!(places.iter().all(Option::is_some) && places.is_sorted(), "{places:?}");
+}
+
+#[test]
 fn the_installation_on_one_machine_is_true() {
     let folder = tempfile::tempdir().unwrap();
     let acts = acts(&read("docs/install.md"));

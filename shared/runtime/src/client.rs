@@ -35,7 +35,7 @@ pub struct Target {
     pub url: String,
     /// The certificate authorities of the service, PEM; the system's if it is not set.
     pub ca_file: Option<PathBuf>,
-    /// The own client certificate, PEM, if the service asks for one.
+    /// The client certificate to show, PEM, if the service asks for one.
     pub cert_file: Option<PathBuf>,
     /// The private key of `cert_file`, PEM. Only its owner may read the file (mode 0600).
     pub key_file: Option<PathBuf>,

@@ -82,6 +82,21 @@ fn broken(page: &Path, target: &str) -> Option<String> {
 }
 
 #[test]
+fn every_page_can_be_found() {
+    let entries = ["README.md", "docs/operating.md"]
+        .map(|page| std::fs::read_to_string(repository().join(page)).unwrap());
+    for entry in std::fs::read_dir(repository().join("docs")).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        let is_linked =
+            entries.iter().any(|text| prose(text).flat_map(targets).any(|target| target.ends_with(&*name)));
+        assert!(
+            is_linked || !name.ends_with(".md"),
+            "nobody finds docs/{name}: link it from README.md or docs/operating.md"
+        );
+    }
+}
+
+#[test]
 fn every_link_leads_somewhere() {
     let mut found = Vec::new();
     pages(repository(), &mut found);

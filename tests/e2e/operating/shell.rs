@@ -56,18 +56,16 @@ impl Shell {
     }
 
     fn command(&self, script: &str) -> Command {
-        // The variables of a test's programs, which hold for what the script starts too.
-        let mut shell = program("strongroom");
-        let built = Path::new(shell.get_program()).parent().unwrap().to_owned();
-        let kept: Vec<_> =
-            shell.get_envs().map(|(name, value)| (name.to_owned(), value.map(ToOwned::to_owned))).collect();
-        shell = Command::new("bash");
-        for (name, value) in kept {
+        let strongroom = program("strongroom");
+        let mut shell = Command::new("bash");
+        // What holds for a test's programs holds for those that the page starts too.
+        for (name, value) in strongroom.get_envs() {
             match value {
                 Some(value) => shell.env(name, value),
                 None => shell.env_remove(name),
             };
         }
+        let built = Path::new(strongroom.get_program()).parent().unwrap().to_owned();
         let path = std::env::var_os("PATH").unwrap_or_default();
         let path = std::env::join_paths(std::iter::once(built).chain(std::env::split_paths(&path))).unwrap();
         shell
