@@ -8,6 +8,7 @@ mod secret_url;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 use strongroom_runtime::admin::AdminConfig;
 use strongroom_runtime::client::Target;
@@ -22,102 +23,119 @@ const VAULT_URL: &str = "http://127.0.0.1:7601";
 
 /// The sections that the service reads. [`strongroom_runtime::config`] skips those of other processes and refuses unknown
 /// ones.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 pub struct Config {
-    /// `[app]`: whose data this is.
+    /// The application whose data is backed up.
     #[serde(default)]
     pub app: AppConfig,
-    /// `[backup]`: this service.
+    /// The backup service: where it listens, how it reaches the vault, and the limits of exports and verifications.
     #[serde(default)]
     pub backup: BackupConfig,
-    /// `[[sources]]`: what is backed up beside the vault.
+    /// What is backed up besides the vault.
     #[serde(default)]
     pub sources: Vec<SourceConfig>,
-    /// `[seal]`: who opens the archives beside the vault.
+    /// Who can open sealed archives besides the vault.
     #[serde(default)]
     pub seal: SealConfig,
-    /// `[log]`.
+    /// Logs, on standard error.
     #[serde(default)]
     pub log: LogConfig,
-    /// `[telemetry]`.
+    /// Traces, sent to a collector.
     #[serde(default)]
     pub telemetry: TelemetryConfig,
-    /// `[admin]`: metrics, probes and the page.
+    /// The admin port: metrics, probes and a page for people, over plain HTTP and without a secret.
     #[serde(default)]
     pub admin: AdminConfig,
 }
 
-/// The application that is backed up.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+/// The application whose data is backed up.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct AppConfig {
-    /// Its name: in manifests, and in lower case in file names.
+    /// The application's name, in manifests and, in lower case, in the file names of archives. The backup service does not
+    /// start without it.
     pub name: String,
-    /// Where it is reached, for whoever opens an archive later. May be empty.
+    /// The application's address, in manifests, for the person who opens an archive later.
     pub url: String,
 }
 
-/// Who opens sealed archives beside the vault.
-#[derive(Debug, Clone, Default, Deserialize)]
+/// Who can open sealed archives besides the vault.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct SealConfig {
-    /// Public halves of recovery keys, `age1…`. Their private halves belong in a safe, not on a server.
+    /// Public halves of recovery keys, `age1…`, as `strongroom recovery create` prints them. Their private halves belong in
+    /// a safe, not on a server. Without a recipient, sealed exports are refused.
     pub recovery_recipients: Vec<String>,
-    /// [`WITHOUT_RECOVERY`], word for word, to seal to the vault alone.
+    /// Opts out of recovery recipients, so that only the vault opens the archives. It must read exactly `I accept that
+    /// without the root key nobody opens these archives`.
     pub without_recovery: Option<String>,
 }
 
 /// What an operator says who wants no recovery recipient.
 pub const WITHOUT_RECOVERY: &str = "I accept that without the root key nobody opens these archives";
 
-/// How the service runs.
-#[derive(Debug, Clone, Deserialize)]
+/// The backup service.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct BackupConfig {
-    /// Where it listens.
+    /// The address and port of the gRPC API. An address that other machines reach needs `tls`, or `plaintext = true`.
     pub listen: SocketAddr,
-    /// The vault. An empty URL means `http://127.0.0.1:7601`.
+    /// How the backup service reaches the vault.
     pub vault: Target,
-    /// A file with the service's own token (role `backup-service`). Without it, `STRONGROOM_TOKEN_FILE` and
-    /// then `STRONGROOM_TOKEN` are taken from the environment. None is needed with `vault.cert_file`, the certificate of
-    /// an identity with that role.
+    /// A file that holds the service's own token (role `backup-service`). Without it, the service reads
+    /// `STRONGROOM_TOKEN_FILE` and then `STRONGROOM_TOKEN` from its environment. It needs no token if `vault.cert_file` is
+    /// the certificate of an identity with that role.
     pub token_file: Option<PathBuf>,
-    /// Names this replica in the audit log, by default after the host. Two replicas that run at once must
-    /// differ: a start closes what an earlier process of the same name left open.
+    /// The name of this replica in the audit log; the host's name if it is not set. Replicas that run at the same time need
+    /// different names: at its start, a replica closes the operations that an earlier process of its name left open.
     pub instance: Option<String>,
-    /// The longest that an export may take, and so hold its snapshots: 1 to 86,400.
+    /// The longest time that an export may take, and hold its snapshots, in seconds.
+    #[schemars(range(min = 1, max = 86_400))]
     pub export_limit_seconds: u64,
-    /// How long a client may take nothing before its export is ended, and how long it has for each 64 KiB of an upload:
-    /// 1 to 3,600.
+    /// How long a client may stop reading before its export ends, and how long it has for each 64 KiB of an upload, in
+    /// seconds.
+    #[schemars(range(min = 1, max = 3_600))]
     pub stall_seconds: u64,
-    /// Exports at the same time: 1 to 1,000. Each takes a few MiB of memory.
+    /// The number of exports at the same time. Each takes a few MiB of memory.
+    #[schemars(range(min = 1, max = 1_000))]
     pub concurrent_exports: usize,
-    /// The longest that a verification may take: 1 to 86,400.
+    /// The longest time that a verification may take, in seconds.
+    #[schemars(range(min = 1, max = 86_400))]
     pub verify_limit_seconds: u64,
-    /// Verifications at the same time: 1 to 100. Others wait in the order of their arrival. Each takes up to three times
+    /// The number of verifications at the same time. Others wait in the order of their arrival. Each takes up to three times
     /// `verify_manifest_limit_bytes`, `verify_row_limit_bytes` and a few MiB of memory: with the defaults below 64 MiB.
+    #[schemars(range(min = 1, max = 100))]
     pub concurrent_verifications: usize,
-    /// The largest row of an archive that is verified here, in bytes: 1 to 268,435,456, the format's limit.
+    /// The largest row of an archive that the service verifies, in bytes, at most the format's limit. `strongroom archive
+    /// verify` has no such limit.
+    #[schemars(range(min = 1, max = 268_435_456))]
     pub verify_row_limit_bytes: u64,
-    /// The largest manifest of such an archive, in bytes: 1,048,576 to 67,108,864, the format's limit. The description of
-    /// a table may have half of it. 8 MiB are enough for 35,000 files.
+    /// The largest manifest of an archive that the service verifies, in bytes, at most the format's limit. The description
+    /// of a table may have half of it. 8 MiB are enough for 35,000 files.
+    #[schemars(range(min = 1_048_576, max = 67_108_864))]
     pub verify_manifest_limit_bytes: u64,
-    /// The time on a processor that a verification may take beside the 24 s for each MiB of its file: 1 to 86,400.
+    /// The processor time that a verification may take in addition to 24 s for each MiB of its file, in seconds.
+    #[schemars(range(min = 1, max = 86_400))]
     pub verify_processor_seconds: u64,
-    /// Files that are received, wait or are verified at the same time: 1 to 1,000; of one caller, two.
+    /// The number of uploads that are received, waiting or being verified at the same time. One caller may have two.
+    #[schemars(range(min = 1, max = 1_000))]
     pub concurrent_uploads: usize,
-    /// The largest file that is taken up to be verified, in bytes: 1 or more.
+    /// The largest upload, in bytes.
+    #[schemars(range(min = 1))]
     pub upload_limit_bytes: u64,
-    /// What all such files together may take on the disk, in bytes: 1 or more. It is counted as they arrive.
+    /// The disk space for all uploads together, in bytes. It is counted as they arrive.
+    #[schemars(range(min = 1))]
     pub staging_limit_bytes: u64,
-    /// Where such files are kept while they are looked at, sealed and without a name. Without it, the system's folder
-    /// for temporary files.
+    /// The folder for uploads, which are stored sealed and without a name during their verification. Without it, the
+    /// system's folder for temporary files (`TMPDIR`).
     pub staging_dir: Option<PathBuf>,
-    /// zlib's effort, 1 to 9 (small). Without it an encoder made for rows is used: faster than 1, as small as 2.
+    /// zlib's compression level, from 1 (fast) to 9 (small). Without it, an encoder made for rows is used, which is faster
+    /// than level 1 and compresses like level 2.
+    #[schemars(range(min = 1, max = 9))]
     pub compression_level: Option<u8>,
-    /// Certificates; without them the service speaks plain HTTP/2.
+    /// The service's certificate. Without it, the API is plain HTTP/2.
     pub tls: Option<TlsConfig>,
-    /// Whether to serve other machines without certificates, because something else encrypts.
+    /// Serves other machines without a certificate, for networks that encrypt by themselves.
     pub plaintext: bool,
 }
 
@@ -164,16 +182,17 @@ impl BackupConfig {
 }
 
 /// What a source is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(try_from = "String")]
+#[schemars(!try_from, rename_all = "lowercase")]
 pub enum SourceKind {
-    /// A SQLite file.
+    /// a SQLite database
     Sqlite,
-    /// A PostgreSQL database.
+    /// a PostgreSQL database
     Postgres,
-    /// A service that implements `strongroom.source.v1.SourceService`.
+    /// a service that implements `strongroom.source.v1.SourceService`
     Grpc,
-    /// A directory.
+    /// a directory
     Files,
 }
 
@@ -204,77 +223,82 @@ impl SourceKind {
     }
 }
 
-/// One `[[sources]]`.
-#[derive(Debug, Clone, Deserialize)]
+/// One `[[sources]]`: what is backed up besides the vault.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SourceConfig {
-    /// Its name in manifests and messages, unique in the file.
+    /// The source's name in manifests and messages, unique in the file, 1 to 100 bytes. A `files` source may use only `a-z`,
+    /// `0-9`, `_` and `-`: its name is a folder in archives. `vault` is reserved.
     pub name: String,
-    /// What it is.
+    /// What the source is.
     pub kind: SourceKind,
-    /// `sqlite:PATH`, `postgres://…` or, for `grpc`, `http://HOST:PORT`. Never printed.
+    /// The address: `sqlite:PATH`, `postgres://USER@HOST/NAME`, or for `grpc` `https://HOST:PORT`. Not for `files`. It is
+    /// never printed.
     #[serde(default)]
+    #[schemars(with = "Option<String>")]
     pub url: Option<SourceUrl>,
-    /// A file that holds the URL, so that a password stays out of the configuration.
+    /// A file that holds the URL, in place of `url`, so that a password stays out of the configuration.
     #[serde(default)]
     pub url_file: Option<PathBuf>,
-    /// The directory (`files` only).
+    /// The directory (only `files`).
     #[serde(default)]
     pub path: Option<PathBuf>,
-    /// What goes before the names of its tables in archives (not for `files`): 1 to 60 bytes. Without it a table keeps
-    /// its name, or gets `<source>.` before it where a source further up has one of that name.
+    /// A prefix for the names of its tables in archives, 1 to 60 bytes (not for `files`). Without it, a table keeps its name,
+    /// or becomes `<source>.<table>` if the vault or an earlier source has a table of that name.
     #[serde(default)]
     pub table_prefix: Option<String>,
-    /// Tables that are never exported (databases only).
+    /// Tables that are never exported (only databases).
     #[serde(default)]
     pub exclude: Vec<String>,
-    /// Read a temporary copy, so that writers never wait (SQLite only).
+    /// Exports a temporary copy, so that writers never wait (only `sqlite`).
     #[serde(default)]
     pub temp_copy: bool,
-    /// Only these schemas; empty means all but the system's (PostgreSQL only).
+    /// The schemas that are exported, all except the system's if the list is empty (only `postgres`).
     #[serde(default)]
     pub schemas: Vec<String>,
-    /// What is exported only when asked for: tables of a database, or a directory as a whole. A service names its
-    /// groups itself.
+    /// Groups that are exported only on request (`backup export --include NAME`): tables of a database, or a directory as a
+    /// whole. A `grpc` source names its groups itself.
     #[serde(default)]
     pub optional: Vec<OptionalGroup>,
-    /// Columns that hold values sealed with a caller key of the vault.
+    /// Columns of values that were sealed under a caller key of the vault (only databases). Each export counts them, and
+    /// `backup verify` checks them.
     #[serde(default)]
     pub encrypted_columns: Vec<EncryptedColumn>,
-    /// A file with the token that the service wants (`grpc` only).
+    /// A file that holds the token for the service (only `grpc`, required there).
     #[serde(default)]
     pub token_file: Option<PathBuf>,
-    /// Certificate authorities of the service, PEM (`grpc` only); the system's when absent.
+    /// The certificate authorities of the service, PEM; the system's if it is not set (only `grpc`).
     #[serde(default)]
     pub ca_file: Option<PathBuf>,
-    /// Whether an `http://` URL may lead to another machine, because something else encrypts (`grpc` only).
+    /// Permits an `http://` address on another machine, for networks that encrypt by themselves (only `grpc`).
     #[serde(default)]
     pub plaintext: bool,
 }
 
-/// Tables, or all files of a source, that are left out unless a request includes their group.
-#[derive(Debug, Clone, Deserialize)]
+/// One `[[sources.optional]]`: tables, or a whole directory, that a backup leaves out unless the request includes the group.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct OptionalGroup {
-    /// `gateway_logs`: becomes `include_gateway_logs` in manifests.
+    /// The group's name, 1 to 60 characters `a-z`, `0-9`, `_` and `-`, unique in the file.
     pub name: String,
-    /// Its tables; none for a directory.
+    /// The tables of the group. Required for databases; not for `files`.
     #[serde(default)]
     pub tables: Vec<String>,
-    /// The column by which `since` selects rows.
+    /// The column by which `backup export --since` selects rows. Each table of the group must have it. Not for `files`.
     #[serde(default)]
     pub time_column: Option<String>,
 }
 
-/// A column of sealed values.
-#[derive(Debug, Clone, Deserialize)]
+/// One `[[sources.encrypted_columns]]`: a column of sealed values.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct EncryptedColumn {
-    /// `table.column`.
+    /// The column: `TABLE.COLUMN`.
     pub column: String,
-    /// The caller key.
+    /// The caller key that sealed the values, as in `strongroom key list`.
     pub key: String,
-    /// How the additional data is made, for example `{table}/{column}/{id}`.
+    /// The additional data of each value: `{table}`, `{column}` and `{NAME}`, the row's value of the column NAME; for example
+    /// `{table}/{column}/{id}`.
     pub aad: String,
 }
 

@@ -12,6 +12,8 @@ mod error;
 mod files;
 mod out_file;
 mod output;
+#[cfg(test)]
+mod reference;
 mod secret_input;
 mod time;
 

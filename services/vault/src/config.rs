@@ -3,6 +3,7 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 use strongroom_runtime::admin::AdminConfig;
 use strongroom_runtime::server::TlsConfig;
@@ -10,58 +11,62 @@ use strongroom_runtime::telemetry::{LogConfig, TelemetryConfig};
 
 /// The sections that the vault reads. [`strongroom_runtime::config`] skips those of other processes and refuses unknown
 /// ones.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 pub struct ConfigFile {
-    /// `[vault]`.
+    /// The vault: where it listens, its database, its root key, and who may call with a certificate.
     #[serde(default)]
     pub vault: VaultConfig,
-    /// `[log]`.
+    /// Logs, on standard error.
     #[serde(default)]
     pub log: LogConfig,
-    /// `[telemetry]`.
+    /// Traces, sent to a collector.
     #[serde(default)]
     pub telemetry: TelemetryConfig,
-    /// `[admin]`.
+    /// The admin port: metrics, probes and a page for people, over plain HTTP and without a secret.
     #[serde(default)]
     pub admin: AdminConfig,
 }
 
-/// The section `[vault]`.
-#[derive(Debug, Clone, Deserialize)]
+/// The vault service.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct VaultConfig {
-    /// Where to listen: `127.0.0.1:7601` by default.
+    /// The address and port of the gRPC API. An address that other machines reach needs `tls`, or `plaintext = true`.
     pub listen: SocketAddr,
-    /// `sqlite:PATH` or `postgres://…`.
+    /// The database: `sqlite:PATH`, relative to the working directory, or `postgres://USER@HOST/NAME`. `strongroom dev`
+    /// keeps the default in its data folder.
     pub database_url: String,
-    /// A file with the database URL, which keeps its password out of the configuration.
+    /// A file that holds the database URL, so that its password stays out of the configuration. It takes precedence over
+    /// `database_url`.
     pub database_url_file: Option<PathBuf>,
-    /// A file with the root key (`base64:…`). Without it, `STRONGROOM_ROOT_KEY_FILE` or `STRONGROOM_ROOT_KEY`.
+    /// A file that holds the root key, as `strongroom key new-root` writes it. Without it, the vault reads
+    /// `STRONGROOM_ROOT_KEY_FILE` and then `STRONGROOM_ROOT_KEY` from its environment; it does not start without a root key.
     pub root_key_file: Option<PathBuf>,
-    /// Files with previous root keys, while the root key is being changed.
+    /// Files that hold previous root keys: set it for one start to change the root key.
     pub previous_root_key_files: Vec<PathBuf>,
-    /// The first admin token: read from this file when it exists, else made and written to it (0600).
-    /// Needed at the first start only.
+    /// A file for the first admin token. At the first start the vault registers the token in this file, or creates one
+    /// and writes it there (mode 0600) if the file does not exist. `strongroom token new` makes such a token.
     pub admin_token_file: Option<PathBuf>,
-    /// The backup service's first token, in the same way. Only where both services read the same file or Secret.
+    /// A file for the backup service's first token, in the same way, so that both services become ready by themselves.
     pub backup_token_file: Option<PathBuf>,
-    /// Certificates; plain HTTP/2 without.
+    /// The vault's certificate. Without it, the API is plain HTTP/2.
     pub tls: Option<TlsConfig>,
-    /// What holders of client certificates may do. They need `tls.client_ca_file`.
+    /// What the holders of client certificates may do, without a token. They need `tls.client_ca_file`.
     pub identities: Vec<IdentityConfig>,
-    /// Whether to serve other machines without certificates, because something else encrypts.
+    /// Serves other machines without a certificate, for networks that encrypt by themselves.
     pub plaintext: bool,
 }
 
-/// One `[[vault.identities]]`.
-#[derive(Debug, Clone, Deserialize)]
+/// One `[[vault.identities]]`: the holder of a client certificate and its permissions.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct IdentityConfig {
-    /// A name in the certificate: a URI (`spiffe://…`) or `dns:` and a DNS name. It must be the same, letter by letter.
+    /// The subject alternative name in the certificate: a URI (`spiffe://…`), compared exactly, or `dns:` and a DNS name,
+    /// compared without regard to case.
     pub san: String,
-    /// As of a token: `admin`, `operator`, `auditor`, `gateway`, `backup-service` or `backup-creator`.
+    /// The role: `admin`, `operator`, `auditor`, `gateway`, `backup-service` or `backup-creator`.
     pub role: String,
-    /// What it is narrowed to, as `strongroom token issue --select` takes it.
+    /// Selectors that narrow it, as for `strongroom token issue --select`: `label.env=prod`, `provider=openai`.
     #[serde(default)]
     pub select: Vec<String>,
 }

@@ -4,7 +4,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use tonic::metadata::{Ascii, MetadataValue};
 use tonic::service::Interceptor;
 use tonic::service::interceptor::InterceptedService;
@@ -26,18 +27,19 @@ const FRAME: u32 = 512 << 10;
 const CONNECT: Duration = Duration::from_secs(5);
 
 /// Where a service is and how to trust it. A channel reads the files again before each connection.
-#[derive(Debug, Clone, Default, Deserialize)]
+// Serialised only as the default in the reference of the configuration.
+#[derive(Debug, Clone, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Target {
-    /// `http://host:port` or `https://host:port`.
+    /// The address: `https://HOST:PORT` or `http://HOST:PORT`.
     pub url: String,
-    /// Certificate authorities to trust, PEM; the system's when absent.
+    /// The certificate authorities of the service, PEM; the system's if it is not set.
     pub ca_file: Option<PathBuf>,
-    /// Our own certificate, PEM, where the server asks for one.
+    /// The client certificate to show, PEM, if the service asks for one.
     pub cert_file: Option<PathBuf>,
-    /// Its key, PEM. Nobody else may read the file ([`crate::secret_file`]).
+    /// The private key of `cert_file`, PEM. Only its owner may read the file (mode 0600).
     pub key_file: Option<PathBuf>,
-    /// Whether `http://` may lead to another machine, because something else encrypts.
+    /// Permits an `http://` address on another machine, for networks that encrypt by themselves.
     pub plaintext: bool,
 }
 

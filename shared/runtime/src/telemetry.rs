@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use opentelemetry::trace::TracerProvider as _;
 use opentelemetry_sdk::trace::SdkTracerProvider;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use tracing_subscriber::filter::filter_fn;
 use tracing_subscriber::layer::SubscriberExt as _;
@@ -34,19 +35,20 @@ pub use spans::{command, failed, job, stage, stage_of, task};
 /// How long the last spans may take to leave when the process ends.
 const LAST_SPANS: Duration = Duration::from_secs(2);
 
-/// The section `[telemetry]`.
-#[derive(Debug, Clone, Deserialize)]
+/// Traces, sent to a collector.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct TelemetryConfig {
-    /// A collector that takes OTLP over gRPC: `http://HOST:4317`. Without it, `OTEL_EXPORTER_OTLP_ENDPOINT` of the
-    /// environment; without both, nothing is traced.
+    /// A collector that takes OTLP over gRPC: `http://HOST:4317`. Without it, the process reads
+    /// `OTEL_EXPORTER_OTLP_ENDPOINT` from its environment; without either, nothing is traced.
     pub otlp_endpoint: Option<String>,
-    /// Certificate authorities of the collector, PEM; the system's when absent.
+    /// The certificate authorities of the collector, PEM; the system's if it is not set.
     pub ca_file: Option<PathBuf>,
-    /// Whether an `http://` endpoint may lead to another machine.
+    /// Permits an `http://` address on another machine, for networks that encrypt by themselves.
     pub plaintext: bool,
-    /// The part of calls that is traced, 0 to 1, of those that do not come with a trace. A caller's trace is recorded
-    /// when the caller records it. Of either kind at most a hundred are recorded in a second.
+    /// The share of the calls without a trace of their caller that begin one. A caller's trace is recorded if the caller
+    /// records it. Of either kind at most 100 a second are recorded.
+    #[schemars(range(min = 0, max = 1))]
     pub sampling: f64,
 }
 

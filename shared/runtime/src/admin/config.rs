@@ -2,6 +2,7 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::error::{Error, Result};
@@ -11,13 +12,13 @@ pub const VAULT_PORT: u16 = 7611;
 /// The backup service's.
 pub const BACKUP_PORT: u16 = 7612;
 
-/// Where metrics, probes and the page are served.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+/// The admin port: metrics, probes and a page for people, over plain HTTP.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct AdminConfig {
-    /// An address and a port; port 0 takes a free one. Empty: no admin port. Without it `127.0.0.1`, port 7611 for the
-    /// vault and 7612 for the backup service. Where both run in one process (`dev`), the backup service takes the port
-    /// after this one.
+    /// The address and port, `127.0.0.1:7611` for the vault and `127.0.0.1:7612` for the backup service if it is not set.
+    /// Port 0 takes a free port, and `""` switches the admin port off. In `strongroom dev` the backup service takes the
+    /// port after this one.
     pub listen: Option<String>,
 }
 

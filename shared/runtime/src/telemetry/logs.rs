@@ -7,7 +7,8 @@
 use std::borrow::Cow;
 use std::io::{self, Write};
 
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use tracing::{Metadata, Subscriber};
 use tracing_subscriber::filter::{FilterExt as _, filter_fn};
 use tracing_subscriber::registry::LookupSpan;
@@ -16,25 +17,26 @@ use tracing_subscriber::{EnvFilter, Layer};
 use crate::error::{Error, Result};
 use crate::printable::is_unseen;
 
-/// The section `[log]`.
-#[derive(Debug, Clone, Deserialize)]
+/// Logs, on standard error.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct LogConfig {
-    /// Levels: `info`, or for parts of the program `info,strongroom_vault=debug`. `STRONGROOM_LOG` of the environment
-    /// is stronger.
+    /// The levels: `error`, `warn`, `info`, `debug`, `trace` or `off`, also for parts of the program:
+    /// `info,strongroom_vault=debug`. The variable `STRONGROOM_LOG` takes precedence.
     pub level: String,
-    /// How lines look.
+    /// The form of a line.
     pub format: LogFormat,
 }
 
 /// How log lines look.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+// Serialised only as the default in the reference of the configuration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum LogFormat {
-    /// A JSON object each.
+    /// a JSON object
     #[default]
     Json,
-    /// For people.
+    /// text for people
     Text,
 }
 

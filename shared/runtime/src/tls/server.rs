@@ -7,6 +7,7 @@ use std::time::Duration;
 use rustls::ServerConfig;
 use rustls::server::danger::ClientCertVerifier;
 use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::{MissedTickBehavior, interval};
@@ -23,31 +24,32 @@ use crate::error::{Error, Result};
 const LOOK: Duration = Duration::from_secs(5);
 
 /// Certificates of a server. Without them it speaks plain HTTP/2: on loopback, and where that is allowed.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TlsConfig {
-    /// The certificate chain, PEM.
+    /// The certificate, then the intermediate ones, PEM.
     pub cert_file: PathBuf,
-    /// Its private key, PEM. Nobody else may read the file ([`crate::secret_file`]).
+    /// The private key of `cert_file`, PEM. Only its owner may read the file (mode 0600).
     pub key_file: PathBuf,
-    /// Authorities of client certificates, PEM.
+    /// The authorities of client certificates, PEM. Without it, clients are not asked for a certificate.
     #[serde(default)]
     pub client_ca_file: Option<PathBuf>,
-    /// Whether clients must show a certificate of one of them; they must by default.
+    /// Whether a client must show a certificate of these authorities; `required` if it is not set.
     #[serde(default)]
     pub client_certs: Option<ClientCerts>,
-    /// Seconds between two looks at the files, 5 by default.
+    /// The time between two checks of the files for renewed certificates, in seconds.
     #[serde(default = "look", rename = "reload_seconds", deserialize_with = "seconds")]
+    #[schemars(with = "f64", extend("default" = LOOK.as_secs(), "exclusiveMinimum" = 0))]
     pub reload: Duration,
 }
 
 /// What a server with `client_ca_file` asks of its clients.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ClientCerts {
-    /// A client without a certificate is not served.
+    /// a client without a certificate is not served
     Required,
-    /// A client may show a certificate, which must then be valid. A client without one needs a token.
+    /// a client may show a certificate, which must then be valid; a client without one needs a token
     Optional,
 }
 

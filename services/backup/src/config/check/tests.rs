@@ -4,6 +4,8 @@
 
 use std::io::Write as _;
 
+use serde_json::Value;
+
 use super::*;
 use crate::config::WITHOUT_RECOVERY;
 
@@ -160,4 +162,26 @@ fn unknown_kinds_and_fields_are_refused_by_name() {
 #[test]
 fn the_sample_configuration_is_understood() {
     check(&read(include_str!("../../../../../deploy/config/backup.toml")).unwrap()).unwrap();
+}
+
+#[test]
+fn the_bounds_of_the_schema_are_those_that_are_checked() {
+    let schema = schemars::schema_for!(BackupConfig);
+    let keys = schema.get("properties").and_then(Value::as_object).unwrap();
+    let mut checked = 0;
+    for (key, bounds) in keys {
+        let bound = |name: &str| bounds.get(name).and_then(Value::as_u64);
+        let Some(low) = bound("minimum") else { continue };
+        let accepted = |value: u64| {
+            let seal = format!("[seal]\nwithout_recovery = '{WITHOUT_RECOVERY}'");
+            read(&format!("{APP}{seal}\n[backup]\n{key} = {value}"))
+                .is_ok_and(|config| check(&config).is_ok())
+        };
+        assert!(accepted(low) && !accepted(low - 1), "{key}: {low}");
+        if let Some(high) = bound("maximum") {
+            assert!(accepted(high) && !accepted(high + 1), "{key}: {high}");
+        }
+        checked += 1;
+    }
+    assert_eq!(checked, 12, "numbers with bounds");
 }
