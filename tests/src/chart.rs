@@ -27,22 +27,25 @@ json.dump([document for document in documents if document], sys.stdout)";
 /// The chart, with the tools that read it.
 #[derive(Debug, Clone)]
 pub struct Chart {
-    python: PathBuf,
+    /// Of helm, kubectl, and a Python with kubernetes-validate.
+    tools: PathBuf,
     folder: PathBuf,
 }
 
 impl Chart {
-    /// The chart of this repository; `None`, after a sentence, when helm or kubernetes-validate is not installed.
+    /// The chart of this repository; `None`, after a sentence, when the tools are not installed.
     ///
     /// # Panics
-    /// In CI, when one is missing.
+    /// In CI, when they are missing.
     #[must_use]
     pub fn open() -> Option<Self> {
-        tool("helm")?;
+        // Not those that come first on the PATH: the helm of a machine may be an older one.
         tool("kubernetes-validate")?;
-        // The environment that holds it has the YAML reader too.
-        let python = folder_of("kubernetes-validate")?.join("python3");
-        Some(Self { python, folder: repository().join("helm/strongroom") })
+        let tools = folder_of("kubernetes-validate")?;
+        if !tools.join("helm").is_file() {
+            return tool("helm 4 beside kubernetes-validate").and(None);
+        }
+        Some(Self { tools, folder: repository().join("helm/strongroom") })
     }
 
     /// The same chart in another folder: a changed copy.
@@ -57,10 +60,10 @@ impl Chart {
         &self.folder
     }
 
-    /// A Python that has kubernetes-validate and what that needs.
+    /// A command for one of the tools: `helm`, `kubectl`, or `python3` with kubernetes-validate and what that needs.
     #[must_use]
-    pub fn python(&self) -> Command {
-        Command::new(&self.python)
+    pub fn tool(&self, name: &str) -> Command {
+        Command::new(self.tools.join(name))
     }
 
     /// What it renders for `values`: the objects of an install, the hooks among them.
@@ -70,7 +73,8 @@ impl Chart {
     #[must_use]
     pub fn render(&self, values: &Value) -> Vec<Value> {
         let yaml = self.template(values).succeeded().stdout;
-        let json = finish(self.python().args(["-c", YAML_TO_JSON]), &yaml, PATIENCE).succeeded().stdout;
+        let json =
+            finish(self.tool("python3").args(["-c", YAML_TO_JSON]), &yaml, PATIENCE).succeeded().stdout;
         serde_json::from_slice(&json).unwrap()
     }
 
@@ -97,10 +101,24 @@ impl Chart {
     /// When helm does not end.
     #[must_use]
     pub fn helm(&self, arguments: &[&str], values: &Value) -> Finished {
-        let mut helm = Command::new("helm");
+        let mut helm = self.tool("helm");
         helm.args(arguments).arg(&self.folder).args(["--namespace", RELEASE, "--values", "-"]);
-        finish(&mut helm, values.to_string().as_bytes(), PATIENCE)
+        finish(&mut helm, ascii(values).as_bytes(), PATIENCE)
     }
+}
+
+/// JSON that YAML reads as the same: YAML takes some characters beyond ASCII for line breaks, and refuses others.
+fn ascii(values: &Value) -> String {
+    let mut text = String::new();
+    for character in values.to_string().chars() {
+        if matches!(character, ' '..='~') {
+            text.push(character);
+        } else {
+            let units = character.encode_utf16(&mut [0; 2]).to_vec();
+            text.extend(units.iter().map(|unit| format!("\\u{unit:04x}")));
+        }
+    }
+    text
 }
 
 /// The values of the smallest install, with `changes`.

@@ -12,7 +12,7 @@ other. Included once, by the configuration.
 {{- if not .Values.vault.rootKey.existingSecret }}
 {{- fail (printf `
 
-vault.rootKey.existingSecret is not set. The chart never makes a root key: whoever has it can open everything, and without
+vault.rootKey.existingSecret is not set. The chart never creates a root key: whoever holds it can open everything, and without
 it nobody can. Create it, and keep a copy apart from the database and from archives:
 
   strongroom key new-root --out root.key

@@ -3,7 +3,8 @@ Values as TOML. Helm's own toToml writes the integers of a values file as floats
 floats there. JSON has one kind of number, and its strings, numbers and booleans are TOML too.
 */}}
 
-{{/* A value: JSON, but for tables and for U+007F, which TOML wants escaped. Keys without a value are left out. */}}
+{{/* A value: JSON, but for tables, U+007F, which TOML wants escaped, and U+0085, which YAML takes for a line break. Keys without a
+value are left out. */}}
 {{- define "strongroom.toml.value" -}}
 {{- if kindIs "map" . }}
 {{- $pairs := list }}
@@ -20,7 +21,7 @@ floats there. JSON has one kind of number, and its strings, numbers and booleans
 {{- end }}
 {{- printf "[%s]" (join ", " $elements) }}
 {{- else }}
-{{- toRawJson . | replace "\x7f" "\\u007f" }}
+{{- toRawJson . | replace "\x7f" "\\u007f" | replace "\u0085" "\\u0085" }}
 {{- end }}
 {{- end }}
 
