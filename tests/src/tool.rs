@@ -1,7 +1,7 @@
 //! Other people's programs: the ones operators open an archive with or call a service by.
 
 use std::io::Write as _;
-use std::path::Path;
+use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
@@ -38,8 +38,13 @@ pub fn run(mut tool: Command, arguments: &[&str]) -> Finished {
 }
 
 fn is_installed(name: &str) -> bool {
+    folder_of(name).is_some()
+}
+
+/// The folder of the PATH that has it.
+pub(crate) fn folder_of(name: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
-    std::env::split_paths(&path).any(|folder| Path::new(&folder).join(name).is_file())
+    std::env::split_paths(&path).find(|folder| folder.join(name).is_file())
 }
 
 pub(crate) fn report_skip(name: &str) {

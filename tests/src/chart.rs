@@ -1,0 +1,174 @@
+//! The Helm chart as a cluster gets it: rendered by helm, then objects, containers, and the files that containers see.
+
+mod pod;
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::call::{Finished, finish};
+use crate::program::repository;
+use crate::tool::{folder_of, tool};
+
+pub use pod::{Container, Mount, SecretFile, Variable, Volume, containers};
+
+/// The release and its namespace in everything that is rendered here.
+pub const RELEASE: &str = "strongroom";
+
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Helm writes YAML alone.
+const YAML_TO_JSON: &str = "import json, sys, yaml
+documents = yaml.load_all(sys.stdin, Loader=yaml.CSafeLoader)
+json.dump([document for document in documents if document], sys.stdout)";
+
+/// The chart, with the tools that read it.
+#[derive(Debug, Clone)]
+pub struct Chart {
+    /// Of helm, kubectl, and a Python with kubernetes-validate.
+    tools: PathBuf,
+    folder: PathBuf,
+}
+
+impl Chart {
+    /// The chart of this repository; `None`, after a sentence, when the tools are not installed.
+    ///
+    /// # Panics
+    /// In CI, when they are missing.
+    #[must_use]
+    pub fn open() -> Option<Self> {
+        // Not those that come first on the PATH: the helm of a machine may be an older one.
+        tool("kubernetes-validate")?;
+        let tools = folder_of("kubernetes-validate")?;
+        if !tools.join("helm").is_file() {
+            return tool("helm 4 beside kubernetes-validate").and(None);
+        }
+        Some(Self { tools, folder: repository().join("helm/strongroom") })
+    }
+
+    /// The same chart in another folder: a changed copy.
+    #[must_use]
+    pub fn at(&self, folder: &Path) -> Self {
+        Self { folder: folder.to_owned(), ..self.clone() }
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// A command for one of the tools: `helm`, `kubectl`, or `python3` with kubernetes-validate and what that needs.
+    #[must_use]
+    pub fn tool(&self, name: &str) -> Command {
+        Command::new(self.tools.join(name))
+    }
+
+    /// What it renders for `values`: the objects of an install, the hooks among them.
+    ///
+    /// # Panics
+    /// When it does not render.
+    #[must_use]
+    pub fn render(&self, values: &Value) -> Vec<Value> {
+        let yaml = self.template(values).succeeded().stdout;
+        let json =
+            finish(self.tool("python3").args(["-c", YAML_TO_JSON]), &yaml, PATIENCE).succeeded().stdout;
+        serde_json::from_slice(&json).unwrap()
+    }
+
+    /// What helm says about values that it must refuse.
+    ///
+    /// # Panics
+    /// When it renders them.
+    #[must_use]
+    pub fn refusal(&self, values: &Value) -> String {
+        let finished = self.template(values);
+        assert_eq!(finished.code, Some(1), "{values} is refused\n{}", finished.said());
+        finished.stderr
+    }
+
+    /// `helm template` to its end.
+    #[must_use]
+    pub fn template(&self, values: &Value) -> Finished {
+        self.helm(&["template", RELEASE], values)
+    }
+
+    /// A helm command with the chart and `values`.
+    ///
+    /// # Panics
+    /// When helm does not end.
+    #[must_use]
+    pub fn helm(&self, arguments: &[&str], values: &Value) -> Finished {
+        let mut helm = self.tool("helm");
+        helm.args(arguments).arg(&self.folder).args(["--namespace", RELEASE, "--values", "-"]);
+        finish(&mut helm, ascii(values).as_bytes(), PATIENCE)
+    }
+}
+
+/// JSON that YAML reads as the same: YAML takes some characters beyond ASCII for line breaks, and refuses others.
+fn ascii(values: &Value) -> String {
+    let mut text = String::new();
+    for character in values.to_string().chars() {
+        if matches!(character, ' '..='~') {
+            text.push(character);
+        } else {
+            let units = character.encode_utf16(&mut [0; 2]).to_vec();
+            text.extend(units.iter().map(|unit| format!("\\u{unit:04x}")));
+        }
+    }
+    text
+}
+
+/// The values of the smallest install, with `changes`.
+#[must_use]
+pub fn values(changes: Value) -> Value {
+    let mut values = json!({
+        "vault": { "rootKey": { "existingSecret": "strongroom-root-key" } },
+        "tokens": { "existingSecret": "strongroom-tokens" },
+    });
+    merge(&mut values, changes);
+    values
+}
+
+/// Adds `changes` to `values` as helm does: objects key by key, everything else as a whole.
+pub fn merge(values: &mut Value, changes: Value) {
+    match (values, changes) {
+        (Value::Object(values), Value::Object(changes)) => {
+            for (key, change) in changes {
+                merge(values.entry(key).or_insert(Value::Null), change);
+            }
+        }
+        (value, change) => *value = change,
+    }
+}
+
+/// The object of `kind` that is called `name`.
+///
+/// # Panics
+/// When there is none.
+#[must_use]
+pub fn object<'a>(objects: &'a [Value], kind: &str, name: &str) -> &'a Value {
+    let found = of_kind(objects, kind).find(|object| object["metadata"]["name"] == name);
+    found.unwrap_or_else(|| panic!("no {kind} {name} is rendered"))
+}
+
+/// All objects of `kind`.
+pub fn of_kind<'a>(objects: &'a [Value], kind: &str) -> impl Iterator<Item = &'a Value> {
+    objects.iter().filter(move |object| object["kind"] == kind)
+}
+
+/// The pod that an object is or makes.
+#[must_use]
+pub fn pod_spec(object: &Value) -> Option<&Value> {
+    match object["kind"].as_str()? {
+        "Pod" => Some(&object["spec"]),
+        "Deployment" => Some(&object["spec"]["template"]["spec"]),
+        _ => None,
+    }
+}
+
+fn elements(list: &Value) -> &[Value] {
+    list.as_array().map_or(&[], Vec::as_slice)
+}
