@@ -1,12 +1,14 @@
 //! Nothing but the built programs, real sockets, real databases and other people's tools. One module a subject.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+mod alerts;
 mod archive_tools;
 mod big;
 mod demo;
 mod failures;
 mod grpcurl;
 mod health;
+mod image;
 mod import;
 mod kills;
 mod leaks;
