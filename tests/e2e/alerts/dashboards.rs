@@ -83,6 +83,18 @@ fn every_panel_is_described_has_a_unit_and_a_place_of_its_own() {
     }
 }
 
+/// Every `datasource` in `value`: of panels, of queries, of variables.
+fn add_sources<'a>(value: &'a Value, sources: &mut Vec<&'a Value>) {
+    match value {
+        Value::Object(object) => {
+            sources.extend(object.get("datasource"));
+            object.values().for_each(|value| add_sources(value, sources));
+        }
+        Value::Array(values) => values.iter().for_each(|value| add_sources(value, sources)),
+        _ => {}
+    }
+}
+
 #[test]
 fn a_variable_chooses_the_data_source_and_every_variable_exists() {
     for name in NAMES {
@@ -92,12 +104,11 @@ fn a_variable_chooses_the_data_source_and_every_variable_exists() {
         for needed in ["datasource", "namespace", "job", "instance"] {
             assert!(variables.contains(needed), "{name} has no variable {needed}");
         }
-        for panel in panels(&dashboard) {
-            let sources =
-                panel["targets"].as_array().unwrap().iter().map(|target| &target["datasource"]["uid"]);
-            for source in sources.chain([&panel["datasource"]["uid"]]) {
-                assert_eq!(source, "${datasource}", "{name}: {}", panel["title"]);
-            }
+        let mut sources = Vec::new();
+        add_sources(&dashboard, &mut sources);
+        assert!(sources.len() > 50, "{name} has {} sources", sources.len());
+        for source in sources {
+            assert_eq!(source["uid"], "${datasource}", "{name}: {source}");
         }
         let whole = dashboard.to_string();
         for used in whole.split('$').skip(1) {
