@@ -1,7 +1,7 @@
 //! deploy/compose.yaml and what it mounts: each part is read by the program that it is for, except for the container engine.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::process::Command;
 
 use e2e::{PATIENCE, finish, program, repository, tool};
@@ -152,7 +152,9 @@ fn the_secrets_are_made_once_and_are_those_that_compose_mounts() {
         serde_json::from_str(&std::fs::read_to_string(secrets.join("s3.json")).unwrap()).unwrap();
     assert_eq!(s3["identities"][0]["credentials"][0]["accessKey"], "strongroom");
     let user = std::fs::read_to_string(folder.path().join(".env")).unwrap();
-    assert!(user.starts_with("STRONGROOM_USER=") && user.matches(':').count() == 1, "{user}");
+    let owner = secrets.join("root.key").metadata().unwrap();
+    assert_ne!(owner.uid(), 0, "the services would run as root");
+    assert_eq!(user, format!("STRONGROOM_USER={}:{}\n", owner.uid(), owner.gid()));
     let before = std::fs::read(secrets.join("root.key")).unwrap();
     assert!(make().failed_with(1).contains("exists"));
     assert_eq!(std::fs::read(secrets.join("root.key")).unwrap(), before);
