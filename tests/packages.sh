@@ -75,6 +75,7 @@ bring_operator_tools() {
   bring python3 python3
   bring ip iproute2
   bring unshare util-linux
+  bring docker-compose docker-compose # to read deploy/compose.yaml, not to start anything
   bring chromium chromium # about 40 seconds, 100 MB
   if [[ ! -x $tools/bin/pip ]] && ! python3 -m venv "$tools" >/dev/null 2>&1; then
     rm -rf "$tools"

@@ -1,6 +1,7 @@
 //! Nothing but the built programs, real sockets, real databases and other people's tools. One module a subject.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+mod alerts;
 mod archive_tools;
 mod big;
 mod chart;
@@ -9,6 +10,7 @@ mod failures;
 mod first_start;
 mod grpcurl;
 mod health;
+mod image;
 mod import;
 mod kills;
 mod leaks;
