@@ -15,13 +15,6 @@ use e2e::{finish, repository, tool};
 /// On a loaded machine; the cases of weeks take seconds each.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// Families that services will expose, and docs/metrics.md will describe, by a change that is under way; with their labels.
-const COMING: [(&str, &[&str]); 4] = [
-    ("strongroom_vault_database_bytes", &[]),
-    ("strongroom_vault_database_free_bytes", &[]),
-    ("strongroom_vault_key_version_rows", &["key", "kid"]),
-    ("strongroom_dependency_up", &["dependency"]),
-];
 /// Prometheus' own.
 const PROMETHEUS: [&str; 2] = ["up", "ALERTS"];
 /// Labels that scraping, Prometheus or an outer Prometheus add.
@@ -53,12 +46,7 @@ fn described() -> BTreeMap<String, Family> {
         };
         Some((cells[0].trim_end_matches('`').to_owned(), family))
     };
-    let mut families: BTreeMap<_, _> = page.lines().filter_map(row).collect();
-    for (name, labels) in COMING {
-        let labels = labels.iter().copied().map(str::to_owned).collect();
-        families.entry(name.to_owned()).or_insert(Family { kind: "gauge".to_owned(), labels, alert: false });
-    }
-    families
+    page.lines().filter_map(row).collect()
 }
 
 /// The family of a series' name: that of `x_bucket` is the histogram `x`.

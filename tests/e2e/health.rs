@@ -1,11 +1,10 @@
 //! What a service needs goes away and comes back: `/readyz`, the gRPC health and `strongroom status` follow, and say what
 //! it is; nothing has to be restarted.
 
-use std::process::Command;
 use std::time::{Duration, Instant};
 
 use e2e::http::{Answer, get, get_as};
-use e2e::{Deployment, Operator, Postgres, Service, eventually, free_port, program, tool, vault_config};
+use e2e::{Deployment, Operator, Postgres, Service, eventually, free_port, program, vault_config};
 use serde_json::Value;
 use strongroom_runtime::client::Target;
 use strongroom_testkit::TestDb;
@@ -14,9 +13,6 @@ use tonic_health::pb::health_client::HealthClient;
 
 /// What docs/operating.md promises, and a second in which it is measured. All probes together have this long.
 const FELT: Duration = Duration::from_secs(5 + 1);
-
-/// Set for the copy of a test that runs in a network of its own.
-const INSIDE: &str = "STRONGROOM_TEST_NETWORK";
 
 fn readiness(address: &str) -> Option<Answer> {
     get(address, "/readyz")
@@ -306,25 +302,7 @@ fn a_service_that_stops_is_not_ready() {
 #[test]
 fn a_vault_comes_back_on_an_address_that_is_not_loopback() {
     const ADDRESS: &str = "192.0.2.1";
-    if std::env::var_os(INSIDE).is_some() {
+    if e2e::network::is_own("health::a_vault_comes_back_on_an_address_that_is_not_loopback", ADDRESS) {
         come_and_go(ADDRESS);
-        return;
     }
-    let (Some(_), Some(mut unshare)) = (tool::tool("ip"), tool::tool("unshare")) else { return };
-    let may = Command::new("unshare").args(["--net", "ip", "link", "set", "lo", "up"]).output().unwrap();
-    if !may.status.success() {
-        tool::skipped("a test in a network of its own: this machine does not allow it");
-        return;
-    }
-    // A dummy interface where the kernel has one; the loopback interface carries the address as well.
-    let script = format!(
-        "set -e; ip link set lo up
-         if ip link add strong0 type dummy 2>/dev/null; then ip link set strong0 up; else link=lo; fi
-         ip addr add {ADDRESS}/32 dev ${{link:-strong0}}
-         exec \"$0\" --exact --nocapture health::a_vault_comes_back_on_an_address_that_is_not_loopback"
-    );
-    let own = std::env::current_exe().unwrap();
-    unshare.args(["--net", "bash", "-c", &script]).arg(own).env(INSIDE, "1");
-    let run = e2e::finish(&mut unshare, b"", Duration::from_secs(180)).succeeded();
-    assert!(run.text().contains("1 passed"), "{}", run.said());
 }

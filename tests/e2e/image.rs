@@ -5,61 +5,15 @@ mod compose;
 mod dockerfile;
 
 use std::collections::BTreeMap;
-use std::os::unix::fs::{MetadataExt as _, PermissionsExt, chown};
-use std::path::{Path, PathBuf};
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt};
+use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
+use e2e::image::Root;
 use e2e::{Operator, PATIENCE, Service, eventually, finish, free_port, http, program, repository, tool};
-use tempfile::TempDir;
 
 const PROGRAMS: [&str; 3] = ["strongroom", "strongroom-vault", "strongroom-backup"];
-/// The user of the images.
-const USER: u32 = 65532;
-
-/// The root folder of an image.
-struct Root {
-    folder: TempDir,
-    program: String,
-}
-
-impl Root {
-    fn of(name: &str) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        // Others must be able to look into it, as into `/`.
-        std::fs::set_permissions(folder.path(), PermissionsExt::from_mode(0o755)).unwrap();
-        let built = program(name).get_program().to_owned();
-        let mut script = Command::new(repository().join("deploy/image-root"));
-        let _ = finish(script.arg(built).arg(folder.path().join("root")), b"", PATIENCE).succeeded();
-        Self { folder, program: format!("/{name}") }
-    }
-
-    fn path(&self, inside: &str) -> PathBuf {
-        self.folder.path().join("root").join(inside.trim_start_matches('/'))
-    }
-
-    /// Its program as a container engine starts it: in the folder, as the image's user, with nothing in its environment.
-    fn command(&self) -> Command {
-        let mut command = Command::new("chroot");
-        command
-            .arg(format!("--userspec={USER}:{USER}"))
-            .arg("--groups=")
-            .arg(self.path("/"))
-            .arg(&self.program);
-        command.env_clear().env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
-        command
-    }
-
-    /// A file that is mounted into the image.
-    fn mount(&self, path: &str, text: &str, mode: u32) {
-        let path = self.path(path);
-        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        std::fs::write(&path, text).unwrap();
-        std::fs::set_permissions(&path, PermissionsExt::from_mode(mode)).unwrap();
-        chown(&path, Some(USER), Some(USER)).unwrap();
-    }
-}
-
 /// Everything below `folder` with its mode.
 fn listed(folder: &Path) -> BTreeMap<String, u32> {
     let mut found = BTreeMap::new();
@@ -116,7 +70,7 @@ fn a_root_folder_has_the_program_its_libraries_certificates_and_nothing_else() {
             assert!(expected.contains(mode), "{path} has the mode {mode:o}");
         }
         let passwd = std::fs::read_to_string(root.path("etc/passwd")).unwrap();
-        assert_eq!(passwd.split(':').nth(2), Some(&*USER.to_string()));
+        assert_eq!(passwd.split(':').nth(2), Some(&*Root::USER.to_string()));
         let certificates = std::fs::read_to_string(root.path("etc/ssl/certs/ca-certificates.crt")).unwrap();
         assert!(certificates.matches("-----BEGIN CERTIFICATE-----").count() > 50);
     }

@@ -5,6 +5,7 @@ mod alerts;
 mod archive_tools;
 mod big;
 mod chart;
+mod cluster;
 mod demo;
 mod failures;
 mod first_start;

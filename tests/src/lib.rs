@@ -12,6 +12,8 @@ pub mod chart;
 mod deployment;
 mod gateway;
 pub mod http;
+pub mod image;
+pub mod network;
 mod operator;
 mod postgres;
 mod program;
