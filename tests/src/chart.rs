@@ -103,19 +103,18 @@ impl Chart {
     pub fn helm(&self, arguments: &[&str], values: &Value) -> Finished {
         let mut helm = self.tool("helm");
         helm.args(arguments).arg(&self.folder).args(["--namespace", RELEASE, "--values", "-"]);
-        finish(&mut helm, ascii(values).as_bytes(), PATIENCE)
+        finish(&mut helm, yaml(values).as_bytes(), PATIENCE)
     }
 }
 
-/// JSON that YAML reads as the same: YAML takes some characters beyond ASCII for line breaks, and refuses others.
-fn ascii(values: &Value) -> String {
+/// Values as YAML: JSON, but for characters beyond ASCII, of which YAML takes some for line breaks and refuses others.
+fn yaml(values: &Value) -> String {
     let mut text = String::new();
     for character in values.to_string().chars() {
-        if matches!(character, ' '..='~') {
-            text.push(character);
-        } else {
-            let units = character.encode_utf16(&mut [0; 2]).to_vec();
-            text.extend(units.iter().map(|unit| format!("\\u{unit:04x}")));
+        match u32::from(character) {
+            0x20..=0x7e => text.push(character),
+            number @ ..=0xffff => text.push_str(&format!("\\u{number:04x}")),
+            number => text.push_str(&format!("\\U{number:08x}")),
         }
     }
     text

@@ -3,6 +3,7 @@ What all pods have in common: the restricted Pod Security Standard, which no val
 */}}
 {{- define "strongroom.podSecurity" -}}
 automountServiceAccountToken: false
+# Variables such as STRONGROOM_VAULT_PORT would stand beside the programs' own.
 enableServiceLinks: false
 securityContext:
   runAsNonRoot: true

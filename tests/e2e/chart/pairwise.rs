@@ -51,7 +51,6 @@ fn rows(sizes: &[usize]) -> Vec<Vec<usize>> {
             let covered = |at: usize| {
                 chosen.iter().filter(|other| missing.contains(&pair(**other, (factor, at)))).count()
             };
-            // The last of equals would do as well.
             let best = (0..sizes[factor]).max_by_key(|at| covered(*at)).unwrap();
             chosen.push((factor, best));
         }
