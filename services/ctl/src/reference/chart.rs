@@ -65,7 +65,26 @@ fn of_the_chart(name: &str, section: &Value) -> Value {
         assert!(keys.remove(*key).is_some(), "{name} has no key {key}");
     }
     permit_null(&mut schema);
+    list_choices(&mut schema);
     schema
+}
+
+/// Helm's message then lists them.
+fn list_choices(schema: &mut Value) {
+    match schema {
+        Value::Object(fields) => {
+            let consts = fields.get("oneOf").and_then(Value::as_array).and_then(|choices| {
+                choices.iter().map(|choice| choice.get("const").cloned()).collect::<Option<Vec<_>>>()
+            });
+            if let Some(consts) = consts {
+                fields.remove("oneOf");
+                fields.insert("enum".to_owned(), consts.into());
+            }
+            fields.values_mut().for_each(list_choices);
+        }
+        Value::Array(elements) => elements.iter_mut().for_each(list_choices),
+        _ => {}
+    }
 }
 
 /// Values of a chart are written as null where they are not set.
