@@ -75,7 +75,7 @@ where
     for<'t> String: Encode<'t, DB> + Type<DB>,
     for<'t> bool: Encode<'t, DB> + Type<DB>,
 {
-    if filter.selection.narrows_credentials() {
+    if !filter.selection.is_everything() {
         query.push(" AND ");
         push_credential(query, &filter.selection);
     }
