@@ -44,7 +44,7 @@ where
             FROM asked a JOIN credential_references r ON r.kind = a.kind AND r.consumer = a.consumer
             LEFT JOIN credential_references t ON t.kind = r.via_kind AND t.consumer = r.via_consumer AND ",
     );
-    push_kind(query, "t", selection);
+    push_kind(query, "t.kind", selection);
     query.push(
         "), candidates AS (
             SELECT b.kind, b.consumer, b.needs_provider, b.credential_id, 0 AS position FROM bound b

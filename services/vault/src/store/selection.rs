@@ -36,8 +36,8 @@ where
     query.push(")");
 }
 
-/// True for the reference `alias` when its kind is inside.
-pub(super) fn push_kind<DB>(query: &mut QueryBuilder<DB>, alias: &'static str, selectors: &Selectors)
+/// True for a reference when its kind, which is in `column`, is inside.
+pub(super) fn push_kind<DB>(query: &mut QueryBuilder<DB>, column: &'static str, selectors: &Selectors)
 where
     DB: Database,
     for<'t> String: Encode<'t, DB> + Type<DB>,
@@ -49,7 +49,7 @@ where
     }
     query.push("(1 = 0");
     for kind in kinds {
-        query.push(" OR ").push(alias).push(".kind");
+        query.push(" OR ").push(column);
         match kind.strip_suffix('*') {
             Some(prefix) => {
                 query.push(" BETWEEN ").push_bind(prefix.to_owned());
@@ -70,19 +70,31 @@ where
     DB: Database,
     for<'t> String: Encode<'t, DB> + Type<DB>,
 {
-    push_kind(query, "r", selectors);
+    push_kind(query, "r.kind", selectors);
     if selectors.is_everything() {
         return;
     }
-    query.push(" AND (r.via_kind = '' OR EXISTS (SELECT 1 FROM credential_references t ");
-    query.push("WHERE t.kind = r.via_kind AND t.consumer = r.via_consumer AND ");
-    push_kind(query, "t", selectors);
-    query.push(")) AND EXISTS (SELECT 1 FROM (").push(CANDIDATES).push(") x WHERE x.id IS NOT NULL)");
-    query.push(" AND NOT EXISTS (SELECT 1 FROM (").push(CANDIDATES);
+    // The likeliest reason to be outside, by far the cheapest to see.
+    push_none_outside(query, OWN, selectors);
+    query.push(" AND (r.via_kind = '' OR ");
+    push_kind(query, "r.via_kind", selectors);
+    query.push(") AND EXISTS (SELECT 1 FROM (").push(CANDIDATES).push(") x WHERE x.id IS NOT NULL)");
+    push_none_outside(query, CANDIDATES, selectors);
+}
+
+fn push_none_outside<DB>(query: &mut QueryBuilder<DB>, candidates: &'static str, selectors: &Selectors)
+where
+    DB: Database,
+    for<'t> String: Encode<'t, DB> + Type<DB>,
+{
+    query.push(" AND NOT EXISTS (SELECT 1 FROM (").push(candidates);
     query.push(") x JOIN credentials c ON c.id = x.id WHERE NOT ");
     push_credential(query, selectors);
     query.push(")");
 }
+
+/// What the reference `r` is bound to itself.
+const OWN: &str = "SELECT r.credential_id AS id";
 
 /// What the reference `r` may resolve to.
 const CANDIDATES: &str = "
