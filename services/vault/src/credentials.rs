@@ -17,7 +17,7 @@ use std::sync::Arc;
 
 use serde_json::json;
 use strongroom_crypto::{SecretBytes, preview};
-use strongroom_runtime::{Caller, Clock};
+use strongroom_runtime::{Caller, Clock, Selectors};
 use uuid::Uuid;
 
 use crate::access::outside_selection;
@@ -130,12 +130,8 @@ impl Credentials {
 
     /// The credential, if the caller can see it.
     pub(crate) async fn get(&self, caller: &Caller, id: &str) -> Result<Credential> {
-        let found = self.store.credential(id).await?;
-        let selection = &caller.principal.selectors;
-        found
-            .filter(|found| selection.admit_credential(&found.row.provider, &found.labels).is_ok())
-            .map(|found| self.as_of_now(found))
-            .ok_or_else(|| Error::CredentialNotFound(id.to_owned()))
+        let found = self.store.credential(id, &caller.principal.selectors).await?;
+        found.map(|found| self.as_of_now(found)).ok_or_else(|| Error::CredentialNotFound(id.to_owned()))
     }
 
     /// A previous secret whose grace is over counts as none, also before it is swept.
@@ -208,15 +204,20 @@ impl Credentials {
         revision: Option<i64>,
         block_if_referenced: bool,
     ) -> Result<i64> {
+        let selection = &caller.principal.selectors;
         let credential = self.get(caller, id).await?;
         let revision = as_seen(caller, &credential, revision);
+        // Whoever reads the log is not narrowed, so it counts them all.
+        let whole = self.store.credential(id, &Selectors::default()).await?;
+        let references = whole.map_or(0, |whole| whole.references.values().sum::<i64>());
         let event = self
             .event(caller, "credential.deleted", id)
             .with("display_name", credential.row.display_name)
             .with("provider", credential.row.provider)
-            .with("references", credential.references.values().sum::<i64>())
+            .with("references", references)
             .finish();
-        done(id, self.store.delete_credential(id, revision, block_if_referenced, &event).await?)
+        let blocks = block_if_referenced;
+        done(id, self.store.delete_credential(id, revision, blocks, selection, &event).await?)
     }
 
     pub(crate) async fn stats(&self, caller: &Caller) -> Result<Stats> {
@@ -239,7 +240,7 @@ impl Credentials {
 /// The revision that a change must meet. A narrowed caller's right to a change was decided by the row that was read,
 /// so the row must still be that one.
 fn as_seen(caller: &Caller, current: &Credential, given: Option<i64>) -> Option<i64> {
-    given.or_else(|| caller.principal.selectors.narrows_credentials().then_some(current.row.revision))
+    given.or_else(|| (!caller.principal.selectors.is_everything()).then_some(current.row.revision))
 }
 
 fn done<T>(id: &str, changed: Changed<T>) -> Result<T> {

@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 use strongroom_api::vault::v1 as proto;
 use strongroom_api::vault::v1::selector::Selector as Kind;
 
-/// Alternatives by kind: one of each kind that has any must match. A kind without any narrows nothing.
+/// Alternatives by kind. None at all is everything. With any, nothing is reached of a sort that none names: the sorts are
+/// credentials (by label and provider, of which both must match where both are given), references, and caller keys.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Selectors {
@@ -18,7 +19,7 @@ pub struct Selectors {
     /// Credentials of one of these providers.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub providers: Vec<String>,
-    /// References of one of these kinds; with a trailing star, of kinds that begin so.
+    /// References of one of these kinds; with a trailing star, of kinds that begin so: `*` is every kind.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub reference_kinds: Vec<String>,
     /// These caller keys.
@@ -33,10 +34,22 @@ impl Selectors {
         self == &Self::default()
     }
 
-    /// Whether credentials are narrowed.
+    /// Whether a credential could be inside.
     #[must_use]
-    pub fn narrows_credentials(&self) -> bool {
-        !self.labels.is_empty() || !self.providers.is_empty()
+    pub fn names_credentials(&self) -> bool {
+        self.is_everything() || !self.labels.is_empty() || !self.providers.is_empty()
+    }
+
+    /// Whether a reference could be inside, as far as its kind goes.
+    #[must_use]
+    pub fn names_references(&self) -> bool {
+        self.is_everything() || !self.reference_kinds.is_empty()
+    }
+
+    /// Whether a caller key could be inside.
+    #[must_use]
+    pub fn names_keys(&self) -> bool {
+        self.is_everything() || !self.keys.is_empty()
     }
 
     /// Whether a credential of `provider` with these labels is inside.
@@ -48,6 +61,9 @@ impl Selectors {
         provider: &str,
         labels: impl IntoIterator<Item = (&'a String, &'a String)>,
     ) -> Result<(), String> {
+        if !self.names_credentials() {
+            return Err("no credentials".to_owned());
+        }
         if !self.providers.is_empty() && !self.providers.iter().any(|one| one == provider) {
             return Err(format!("provider {}", self.providers.join(" or ")));
         }
@@ -61,25 +77,38 @@ impl Selectors {
     }
 
     /// Whether references of `kind` are inside.
-    #[must_use]
-    pub fn admits_kind(&self, kind: &str) -> bool {
-        self.reference_kinds.is_empty() || self.reference_kinds.iter().any(|one| covers(one, kind))
+    ///
+    /// # Errors
+    /// The selectors that leave it outside, for people: `kind endpoint`.
+    pub fn admit_kind(&self, kind: &str) -> Result<(), String> {
+        if self.is_everything() || self.reference_kinds.iter().any(|one| covers(one, kind)) {
+            return Ok(());
+        }
+        match self.reference_kinds.as_slice() {
+            [] => Err("no references".to_owned()),
+            kinds => Err(format!("kind {}", kinds.join(" or "))),
+        }
     }
 
     /// Whether the caller key is inside.
     #[must_use]
     pub fn admits_key(&self, key_id: &str) -> bool {
-        self.keys.is_empty() || self.keys.iter().any(|one| one == key_id)
+        self.is_everything() || self.keys.iter().any(|one| one == key_id)
     }
 
-    /// Whether all that is inside is inside `wider` too, whatever there is.
+    /// Whether all that is inside is inside `wider` too, whatever there is: sort by sort.
     #[must_use]
     pub fn is_within(&self, wider: &Self) -> bool {
-        let kinds = |narrow: &String| wider.reference_kinds.iter().any(|wide| covers(wide, narrow.as_str()));
-        subset(&self.labels, &wider.labels, |label| wider.labels.contains(label))
-            && subset(&self.providers, &wider.providers, |provider| wider.providers.contains(provider))
-            && subset(&self.reference_kinds, &wider.reference_kinds, kinds)
-            && subset(&self.keys, &wider.keys, |key| wider.keys.contains(key))
+        if wider.is_everything() || self.is_everything() {
+            return wider.is_everything();
+        }
+        let credentials = wider.names_credentials()
+            && subset(&self.labels, &wider.labels)
+            && subset(&self.providers, &wider.providers);
+        let kind = |narrow: &String| wider.reference_kinds.iter().any(|wide| covers(wide, narrow));
+        (!self.names_credentials() || credentials)
+            && self.reference_kinds.iter().all(kind)
+            && self.keys.iter().all(|key| wider.keys.contains(key))
     }
 
     /// From the wire. Labels are `name=value`; what is no selector of this version is an error, because
@@ -125,8 +154,9 @@ fn covers(pattern: &str, kind: &str) -> bool {
     }
 }
 
-fn subset<T>(narrow: &[T], wide: &[T], inside: impl Fn(&T) -> bool) -> bool {
-    wide.is_empty() || (!narrow.is_empty() && narrow.iter().all(inside))
+/// Whether alternatives leave no more than others do: none at all narrow nothing within their sort.
+fn subset<T: PartialEq>(narrow: &[T], wide: &[T]) -> bool {
+    wide.is_empty() || (!narrow.is_empty() && narrow.iter().all(|one| wide.contains(one)))
 }
 
 #[cfg(test)]
@@ -158,12 +188,31 @@ mod tests {
             assert_eq!(narrow.admit_credential(provider, given).is_ok(), inside, "{provider} {value}");
         }
         for (kind, inside) in [("endpoint", true), ("end", true), ("pii", true), ("pii_config", false)] {
-            assert_eq!(narrow.admits_kind(kind), inside, "{kind}");
+            assert_eq!(narrow.admit_kind(kind).is_ok(), inside, "{kind}");
         }
         assert!(narrow.admits_key("k1") && !narrow.admits_key("k2"));
         let everything = Selectors::default();
-        assert!(everything.is_everything() && everything.admits_kind("x") && everything.admits_key("x"));
-        assert!(everything.admit_credential("any", []).is_ok());
+        assert!(everything.is_everything() && everything.admits_key("x"));
+        assert!(everything.admit_kind("x").is_ok() && everything.admit_credential("any", []).is_ok());
+    }
+
+    #[test]
+    fn a_sort_that_is_not_named_is_not_reached() {
+        let label = ("env".to_owned(), "staging".to_owned());
+        for (narrow, credentials, references, keys) in [
+            (selectors(&[("env", "staging")], &[], &[], &[]), true, false, false),
+            (selectors(&[], &["openai"], &[], &[]), true, false, false),
+            (selectors(&[], &[], &["*"], &[]), false, true, false),
+            (selectors(&[], &[], &[], &["k"]), false, false, true),
+            (selectors(&[], &["openai"], &["*"], &["k"]), true, true, true),
+        ] {
+            let labels = [(&label.0, &label.1)];
+            assert_eq!(narrow.admit_credential("openai", labels).is_ok(), credentials, "{narrow:?}");
+            assert_eq!(narrow.admit_kind("endpoint").is_ok(), references, "{narrow:?}");
+            assert_eq!(narrow.admits_key("k"), keys, "{narrow:?}");
+            let named = (narrow.names_credentials(), narrow.names_references(), narrow.names_keys());
+            assert_eq!(named, (credentials, references, keys), "{narrow:?}");
+        }
     }
 
     #[test]
@@ -172,15 +221,22 @@ mod tests {
         for (narrow, within) in [
             (base.clone(), true),
             (selectors(&[("env", "dev")], &[], &["endpoint"], &[]), true),
-            (selectors(&[("env", "dev")], &["openai"], &["endp*"], &["k"]), true),
-            (selectors(&[("env", "dev")], &[], &[], &[]), false),
+            (selectors(&[("env", "dev")], &["openai"], &["endp*"], &[]), true),
+            (selectors(&[("env", "dev")], &[], &[], &[]), true),
+            (selectors(&[], &[], &["endpoint"], &[]), true),
+            (selectors(&[("env", "dev")], &[], &[], &["k"]), false),
+            (selectors(&[], &["openai"], &["end*"], &[]), false),
             (selectors(&[("env", "prod")], &[], &["end*"], &[]), false),
             (selectors(&[("env", "dev")], &[], &["e*"], &[]), false),
+            (selectors(&[("env", "dev")], &[], &["*"], &[]), false),
             (Selectors::default(), false),
         ] {
             assert_eq!(narrow.is_within(&base), within, "{narrow:?}");
+            assert!(narrow.is_within(&Selectors::default()));
         }
-        assert!(base.is_within(&Selectors::default()));
+        let references = selectors(&[], &[], &["*"], &[]);
+        assert!(selectors(&[], &[], &["end*"], &[]).is_within(&references));
+        assert!(!base.is_within(&references), "it names credentials, and the wider one none");
     }
 
     #[test]

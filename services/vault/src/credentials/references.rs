@@ -70,8 +70,7 @@ impl References {
 
     pub(crate) async fn bind(&self, caller: &Caller, new: NewReference) -> Result<ReferenceRow> {
         let selection = &caller.principal.selectors;
-        if !selection.admits_kind(&new.kind) {
-            let selector = format!("reference_kind {}", selection.reference_kinds.join(" or "));
+        if let Err(selector) = selection.admit_kind(&new.kind) {
             return Err(self.outside(caller, selector).await);
         }
         self.check_candidates(caller, &new).await?;

@@ -58,12 +58,10 @@ impl References {
     pub(crate) async fn resolve(&self, caller: &Caller, kind: &str, consumer: &str) -> Result<Resolved> {
         let selection = &caller.principal.selectors;
         let missing = || Error::ReferenceNotFound { kind: kind.to_owned(), consumer: consumer.to_owned() };
-        if !selection.admits_kind(kind) {
-            return Err(missing());
-        }
+        selection.admit_kind(kind).map_err(|_| missing())?;
         let reference = (kind.to_owned(), consumer.to_owned());
         let candidates = self.candidates.get(reference, selection).await?.unwrap_or_default();
-        let unseen = selection.narrows_credentials() && candidates.iter().all(|one| one.id.is_none());
+        let unseen = !selection.is_everything() && candidates.iter().all(|one| one.id.is_none());
         if candidates.is_empty() || unseen {
             return Err(missing());
         }

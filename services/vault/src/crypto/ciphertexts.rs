@@ -136,10 +136,12 @@ impl Ciphertexts {
     }
 
     /// The keys as they are now; reloaded first if an item names a key or version that this process does not know,
-    /// because another process may have made it a moment ago.
+    /// because another process may have made it a moment ago. Not for a key outside the caller's selection: how long
+    /// its refusal takes must not tell whether there is one.
     async fn caller_keys<I: Item>(&self, caller: &Caller, items: &[I]) -> Result<CallerKeys> {
         let ring = self.ring.current();
-        if items.iter().any(|item| !item.is_known_to(&ring)) {
+        let unknown = |item: &I| caller.principal.may_use_key(item.key_id()) && !item.is_known_to(&ring);
+        if items.iter().any(unknown) {
             self.ring.reload().await?;
         }
         Ok(CallerKeys::new(self.ring.current(), caller.clone()))

@@ -9,6 +9,7 @@ mod ledger;
 mod reencrypt;
 mod reference;
 mod request;
+mod selection;
 mod token;
 mod version;
 

@@ -48,7 +48,7 @@ pub struct Credential {
     pub row: CredentialRow,
     /// Its labels.
     pub labels: Labels,
-    /// References to it by kind.
+    /// References to it by kind, as far as the caller can see them.
     pub references: BTreeMap<String, i64>,
     /// Until when its previous secret opens, if it has one; that may be over.
     pub previous_expire_time: Option<i64>,
@@ -164,8 +164,8 @@ pub(crate) trait CredentialStore: Send + Sync {
         request: &RequestRow,
         event: &NewEvent,
     ) -> Result<Once<()>>;
-    /// One credential.
-    async fn credential(&self, id: &str) -> Result<Option<Credential>>;
+    /// One credential, when the caller can see it.
+    async fn credential(&self, id: &str, selection: &Selectors) -> Result<Option<Credential>>;
     /// Credentials with an id above `after`, by id.
     async fn credentials(
         &self,
@@ -181,12 +181,14 @@ pub(crate) trait CredentialStore: Send + Sync {
         change: &CredentialChange,
         event: &NewEvent,
     ) -> Result<Changed<()>>;
-    /// Deletes a credential and counts the references released; with `block`, refuses while there are any.
+    /// Deletes a credential and counts the references released; with `block`, refuses while there are any. Those
+    /// that the caller cannot see neither count nor block.
     async fn delete_credential(
         &self,
         id: &str,
         revision: Option<i64>,
         block: bool,
+        selection: &Selectors,
         event: &NewEvent,
     ) -> Result<Changed<i64>>;
     /// What reveals look at: rows, without labels and references, of those that are inside, in any order.
@@ -224,11 +226,15 @@ pub(super) const REVISION: &str = "SELECT revision FROM credentials WHERE id = $
 
 pub(super) const DELETE: &str = "DELETE FROM credentials WHERE id = $1";
 
-pub(super) const COUNT_REFERENCES: &str = "
-    SELECT count(*) FROM credential_references WHERE credential_id = $1";
+/// Bindings to the credential that follows; `r` is the reference.
+pub(super) const COUNT_BINDINGS: &str = "
+    SELECT count(*) FROM credential_references r WHERE r.credential_id = ";
 
+/// Fallbacks to it.
 pub(super) const COUNT_FALLBACKS: &str = "
-    SELECT count(*) FROM credential_fallbacks WHERE credential_id = $1";
+    SELECT count(*) FROM credential_fallbacks m
+    JOIN credential_references r ON r.kind = m.kind AND r.consumer = m.consumer
+    WHERE m.credential_id = ";
 
 pub(super) const COUNT: &str = "
     SELECT count(*), count(CASE WHEN c.active THEN 1 END) FROM credentials c WHERE ";

@@ -16,10 +16,54 @@ where
     for<'t> bool: Encode<'t, DB> + Type<DB>,
 {
     let mut query = QueryBuilder::new(credential::SELECT);
-    query.push(" WHERE c.id > ").push_bind(after.to_owned());
-    push_credential_filter(&mut query, filter);
+    let selection = &filter.selection;
+    let providers = if selection.labels.is_empty() { selection.providers.as_slice() } else { &[] };
+    let alternatives = selection.labels.iter().map(Alternative::Label);
+    let mut between = " WHERE c.id IN (";
+    for alternative in alternatives.chain(providers.iter().map(Alternative::Provider)) {
+        query.push(between).push("SELECT id FROM (");
+        alternative.push(&mut query, after);
+        push_credential_filter(&mut query, filter);
+        query.push(" ORDER BY 1 LIMIT ").push_bind(limit).push(") page");
+        between = " UNION ALL ";
+    }
+    if selection.labels.is_empty() && providers.is_empty() {
+        query.push(" WHERE c.id > ").push_bind(after.to_owned());
+        push_credential_filter(&mut query, filter);
+    } else {
+        query.push(")");
+    }
     query.push(" ORDER BY c.id LIMIT ").push_bind(limit);
     query
+}
+
+/// One of the selectors of which a credential must meet any. The first so many of each are among them the first so many
+/// of all, and an index has each in order: so a page costs the same, whether much or little is inside.
+enum Alternative<'a> {
+    Label(&'a (String, String)),
+    Provider(&'a String),
+}
+
+impl Alternative<'_> {
+    /// Ids of the credentials that meet it, as `c`, above `after`.
+    fn push<DB>(&self, query: &mut QueryBuilder<DB>, after: &str)
+    where
+        DB: Database,
+        for<'t> String: Encode<'t, DB> + Type<DB>,
+    {
+        match self {
+            Self::Label((name, value)) => {
+                query.push("SELECT l.credential_id AS id FROM credential_labels l ");
+                query.push("JOIN credentials c ON c.id = l.credential_id WHERE l.name = ");
+                query.push_bind(name.clone()).push(" AND l.value = ").push_bind(value.clone());
+                query.push(" AND l.credential_id > ").push_bind(after.to_owned());
+            }
+            Self::Provider(provider) => {
+                query.push("SELECT c.id FROM credentials c WHERE c.provider = ");
+                query.push_bind((*provider).clone()).push(" AND c.id > ").push_bind(after.to_owned());
+            }
+        }
+    }
 }
 
 /// References above `after` (kind, consumer), by kind and consumer.
@@ -75,7 +119,7 @@ where
     for<'t> String: Encode<'t, DB> + Type<DB>,
     for<'t> bool: Encode<'t, DB> + Type<DB>,
 {
-    if filter.selection.narrows_credentials() {
+    if !filter.selection.is_everything() {
         query.push(" AND ");
         push_credential(query, &filter.selection);
     }

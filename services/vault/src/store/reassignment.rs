@@ -6,7 +6,7 @@ use sqlx_macros::FromRow;
 use strongroom_runtime::Selectors;
 
 use super::NewEvent;
-use super::selection::push_kind;
+use super::selection::push_reference;
 
 /// References to be moved.
 pub(crate) struct Reassignment<'a> {
@@ -16,7 +16,7 @@ pub(crate) struct Reassignment<'a> {
     pub(crate) to: &'a str,
     /// The provider of that.
     pub(crate) provider: &'a str,
-    /// What the caller can see: references of other kinds stay.
+    /// What the caller can see: other references stay as they are.
     pub(crate) selection: &'a Selectors,
     /// When.
     pub(crate) now: i64,
@@ -75,7 +75,7 @@ impl Reassignment<'_> {
                           WHERE t.kind = r.via_kind AND t.consumer = r.via_consumer AND t.credential_id = ",
         );
         query.push_bind(self.from.to_owned()).push(")) AND ");
-        push_kind(&mut query, self.selection);
+        push_reference(&mut query, self.selection);
         query.push(" ORDER BY r.kind, r.consumer LIMIT 1");
         query
     }
@@ -90,7 +90,7 @@ impl Reassignment<'_> {
         let mut query = QueryBuilder::new("UPDATE credential_references AS r SET credential_id = ");
         query.push_bind(self.to.to_owned()).push(", update_time = ").push_bind(self.now);
         query.push(" WHERE r.credential_id = ").push_bind(self.from.to_owned()).push(" AND ");
-        push_kind(&mut query, self.selection);
+        push_reference(&mut query, self.selection);
         query
     }
 
@@ -100,10 +100,10 @@ impl Reassignment<'_> {
         DB::Arguments: Default,
         for<'t> String: Encode<'t, DB> + Type<DB>,
     {
-        let mut query = QueryBuilder::new("UPDATE credential_fallbacks AS r SET credential_id = ");
+        let mut query = QueryBuilder::new("UPDATE credential_fallbacks AS m SET credential_id = ");
         query.push_bind(self.to.to_owned());
-        query.push(" WHERE r.credential_id = ").push_bind(self.from.to_owned()).push(" AND ");
-        push_kind(&mut query, self.selection);
+        query.push(" WHERE m.credential_id = ").push_bind(self.from.to_owned());
+        self.push_owner(&mut query);
         query
     }
 
@@ -115,18 +115,30 @@ impl Reassignment<'_> {
         DB::Arguments: Default,
         for<'t> String: Encode<'t, DB> + Type<DB>,
     {
-        let mut query = QueryBuilder::new("DELETE FROM credential_fallbacks AS r WHERE r.credential_id = ");
+        let mut query = QueryBuilder::new("DELETE FROM credential_fallbacks AS m WHERE m.credential_id = ");
         query.push_bind(self.to.to_owned());
         query.push(
             " AND (EXISTS (SELECT 1 FROM credential_references p
-                           WHERE p.kind = r.kind AND p.consumer = r.consumer
-                             AND p.credential_id = r.credential_id)
+                           WHERE p.kind = m.kind AND p.consumer = m.consumer
+                             AND p.credential_id = m.credential_id)
                    OR EXISTS (SELECT 1 FROM credential_fallbacks f
-                              WHERE f.kind = r.kind AND f.consumer = r.consumer
-                                AND f.credential_id = r.credential_id AND f.position < r.position)) AND ",
+                              WHERE f.kind = m.kind AND f.consumer = m.consumer
+                                AND f.credential_id = m.credential_id AND f.position < m.position))",
         );
-        push_kind(&mut query, self.selection);
+        self.push_owner(&mut query);
         query
+    }
+
+    /// Further, that the caller can see the reference of the fallback `m`.
+    fn push_owner<DB>(&self, query: &mut QueryBuilder<DB>)
+    where
+        DB: Database,
+        for<'t> String: Encode<'t, DB> + Type<DB>,
+    {
+        query.push(" AND EXISTS (SELECT 1 FROM credential_references r ");
+        query.push("WHERE r.kind = m.kind AND r.consumer = m.consumer AND ");
+        push_reference(query, self.selection);
+        query.push(")");
     }
 }
 

@@ -104,8 +104,8 @@ pub(crate) trait ReferenceStore: Send + Sync {
         after: (&str, &str),
         limit: i64,
     ) -> Result<Vec<ReferenceRow>>;
-    /// What references, given by kind and consumer, may resolve to: for each in order, and none for one that
-    /// is not there.
+    /// What references, given by kind and consumer, may resolve to inside: for each in order, and none for one that
+    /// is not there. Their own kinds are not looked at.
     async fn candidates(
         &self,
         references: &[(String, String)],

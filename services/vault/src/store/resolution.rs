@@ -4,9 +4,9 @@ use sqlx::{Database, Encode, QueryBuilder, Type};
 use sqlx_macros::FromRow;
 use strongroom_runtime::Selectors;
 
-use super::selection::push_credential;
+use super::selection::{push_credential, push_kind};
 
-/// One candidate. Its columns are empty when the credential is not there, or outside.
+/// One candidate. Its columns are empty when a reference or its template is bound to nothing, or to what is outside.
 #[derive(Clone, FromRow)]
 pub(crate) struct CandidateRow {
     /// The reference's kind.
@@ -29,6 +29,9 @@ pub(crate) struct CandidateRow {
 
 /// Candidates of the references that `asked` (kind, consumer) names, for each in order; the common table
 /// `asked` goes before it.
+///
+/// They are those that there would be if what is outside were deleted: a credential leaves its binding empty and no
+/// fallback behind, a template nothing at all.
 pub(super) fn push_candidates<DB>(query: &mut QueryBuilder<DB>, selection: &Selectors)
 where
     DB: Database,
@@ -36,11 +39,14 @@ where
 {
     query.push(
         "bound AS (
-            SELECT r.kind, r.consumer, r.needs_provider, r.via_kind, r.via_consumer,
+            SELECT r.kind, r.consumer, r.needs_provider, t.kind AS via_kind, t.consumer AS via_consumer,
                    CASE WHEN r.via_kind = '' THEN r.credential_id ELSE t.credential_id END AS credential_id
             FROM asked a JOIN credential_references r ON r.kind = a.kind AND r.consumer = a.consumer
-            LEFT JOIN credential_references t ON t.kind = r.via_kind AND t.consumer = r.via_consumer
-        ), candidates AS (
+            LEFT JOIN credential_references t ON t.kind = r.via_kind AND t.consumer = r.via_consumer AND ",
+    );
+    push_kind(query, "t.kind", selection);
+    query.push(
+        "), candidates AS (
             SELECT b.kind, b.consumer, b.needs_provider, b.credential_id, 0 AS position FROM bound b
             UNION ALL
             SELECT b.kind, b.consumer, b.needs_provider, f.credential_id, 1 + f.position FROM bound b
@@ -53,5 +59,5 @@ where
         FROM candidates x LEFT JOIN credentials c ON c.id = x.credential_id AND ",
     );
     push_credential(query, selection);
-    query.push(" ORDER BY x.kind, x.consumer, x.position");
+    query.push(" WHERE x.position = 0 OR c.id IS NOT NULL ORDER BY x.kind, x.consumer, x.position");
 }

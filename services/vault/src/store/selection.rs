@@ -1,4 +1,6 @@
 //! What a narrowed token can see, as conditions: the same text on both engines.
+//!
+//! Each part of a condition is looked up by an index, because it is asked for every row of a list.
 
 use sqlx::{Database, Encode, QueryBuilder, Type};
 use strongroom_runtime::Selectors;
@@ -11,6 +13,10 @@ where
     DB: Database,
     for<'t> String: Encode<'t, DB> + Type<DB>,
 {
+    if !selectors.names_credentials() {
+        query.push("(1 = 0)");
+        return;
+    }
     query.push("(1 = 1");
     if !selectors.providers.is_empty() {
         query.push(" AND c.provider IN (");
@@ -30,55 +36,72 @@ where
     query.push(")");
 }
 
-/// True for the reference `r` when its kind is inside.
-pub(super) fn push_kind<DB>(query: &mut QueryBuilder<DB>, selectors: &Selectors)
+/// True for a reference when its kind, which is in `column`, is inside.
+pub(super) fn push_kind<DB>(query: &mut QueryBuilder<DB>, column: &'static str, selectors: &Selectors)
 where
     DB: Database,
     for<'t> String: Encode<'t, DB> + Type<DB>,
 {
-    if selectors.reference_kinds.is_empty() {
+    let kinds = &selectors.reference_kinds;
+    if selectors.is_everything() || kinds.iter().any(|kind| kind == "*") {
         query.push("(1 = 1)");
         return;
     }
-    for (index, kind) in selectors.reference_kinds.iter().enumerate() {
-        query.push(if index == 0 { "(" } else { " OR " });
+    query.push("(1 = 0");
+    for kind in kinds {
+        query.push(" OR ").push(column);
         match kind.strip_suffix('*') {
             Some(prefix) => {
-                query.push("(r.kind >= ").push_bind(prefix.to_owned());
-                query.push(" AND r.kind < ").push_bind(above(prefix)).push(")");
+                query.push(" BETWEEN ").push_bind(prefix.to_owned());
+                query.push(" AND ").push_bind(above(prefix));
             }
             None => {
-                query.push("r.kind = ").push_bind(kind.clone());
+                query.push(" = ").push_bind(kind.clone());
             }
         }
     }
     query.push(")");
 }
 
-/// True for the reference `r` when its kind is inside, and every credential that it may resolve to, of which
-/// there must be one.
+/// True for the reference `r` when it is inside: its kind is, its template's is, and every credential that it may resolve
+/// to, of which there must be one. The names `f`, `t`, `c`, `s` and `x` are taken.
 pub(super) fn push_reference<DB>(query: &mut QueryBuilder<DB>, selectors: &Selectors)
 where
     DB: Database,
     for<'t> String: Encode<'t, DB> + Type<DB>,
 {
-    push_kind(query, selectors);
-    if !selectors.narrows_credentials() {
+    push_kind(query, "r.kind", selectors);
+    if selectors.is_everything() {
         return;
     }
-    query.push(" AND EXISTS (").push(CANDIDATES).push(")");
-    query.push(" AND NOT EXISTS (").push(CANDIDATES).push(" AND NOT ");
+    // The likeliest reason to be outside, by far the cheapest to see.
+    push_none_outside(query, OWN, selectors);
+    query.push(" AND (r.via_kind = '' OR ");
+    push_kind(query, "r.via_kind", selectors);
+    query.push(") AND EXISTS (SELECT 1 FROM (").push(CANDIDATES).push(") x WHERE x.id IS NOT NULL)");
+    push_none_outside(query, CANDIDATES, selectors);
+}
+
+fn push_none_outside<DB>(query: &mut QueryBuilder<DB>, candidates: &'static str, selectors: &Selectors)
+where
+    DB: Database,
+    for<'t> String: Encode<'t, DB> + Type<DB>,
+{
+    query.push(" AND NOT EXISTS (SELECT 1 FROM (").push(candidates);
+    query.push(") x JOIN credentials c ON c.id = x.id WHERE NOT ");
     push_credential(query, selectors);
     query.push(")");
 }
 
+/// What the reference `r` is bound to itself.
+const OWN: &str = "SELECT r.credential_id AS id";
+
 /// What the reference `r` may resolve to.
 const CANDIDATES: &str = "
-    SELECT 1 FROM credentials c
-    WHERE (c.id = r.credential_id
-        OR c.id IN (SELECT f.credential_id FROM credential_fallbacks f
-                    WHERE f.kind = r.kind AND f.consumer = r.consumer)
-        OR c.id IN (SELECT t.credential_id FROM credential_references t
-                    WHERE t.kind = r.via_kind AND t.consumer = r.via_consumer)
-        OR c.id IN (SELECT f.credential_id FROM credential_fallbacks f
-                    WHERE f.kind = r.via_kind AND f.consumer = r.via_consumer))";
+    SELECT r.credential_id AS id
+    UNION ALL SELECT f.credential_id FROM credential_fallbacks f
+              WHERE f.kind = r.kind AND f.consumer = r.consumer
+    UNION ALL SELECT t.credential_id FROM credential_references t
+              WHERE t.kind = r.via_kind AND t.consumer = r.via_consumer
+    UNION ALL SELECT f.credential_id FROM credential_fallbacks f
+              WHERE f.kind = r.via_kind AND f.consumer = r.via_consumer";

@@ -10,5 +10,6 @@ mod identities;
 mod keys;
 mod methods;
 mod seals;
+mod selection;
 mod source;
 mod support;

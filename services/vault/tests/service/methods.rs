@@ -101,6 +101,11 @@ const DECIDED: &[(&str, Rule, Audit)] = &[
     ("source.v1.SourceService/StageTables", Refused, Free("not built yet: always refused")),
 ];
 
+/// Those that a narrowed token may call.
+pub(crate) fn bound() -> impl Iterator<Item = &'static str> {
+    DECIDED.iter().filter(|(_, rule, _)| *rule == Bound).map(|(method, _, _)| *method)
+}
+
 #[test]
 fn every_method_is_decided() {
     let described = PERMISSIONS.iter().filter_map(|(path, permission)| {

@@ -1,10 +1,11 @@
 //! Selectors as operators write and read them, in commands and in configuration files: `provider=openai`,
-//! `label.env=staging`, `kind=endpoint*`, `key=gateway`.
+//! `label.env=staging`, `kind=endpoint*`, `kind=*`, `key=gateway`.
 
 use strongroom_api::vault::v1::Selector;
 use strongroom_api::vault::v1::selector::Selector as Kind;
 
-const EXPECTED: &str = "expected provider=NAME, label.NAME=VALUE, kind=NAME, kind=PREFIX* or key=NAME";
+const EXPECTED: &str =
+    "expected provider=NAME, label.NAME=VALUE, kind=NAME, kind=PREFIX*, kind=* or key=NAME";
 
 /// Begins the name of a label, which may be any of the other names too.
 const LABEL: &str = "label.";
@@ -63,6 +64,7 @@ mod tests {
             ("label.env=", Kind::Label("env=".into())),
             ("kind=endpoint", Kind::ReferenceKind("endpoint".into())),
             ("kind=pii_*", Kind::ReferenceKind("pii_*".into())),
+            ("kind=*", Kind::ReferenceKind("*".into())),
             ("key=gateway", Kind::Key("gateway".into())),
         ] {
             let selector = parse(text).unwrap();

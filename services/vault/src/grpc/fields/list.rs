@@ -69,6 +69,7 @@ fn check_selector(given: &proto::Selector) -> Result<()> {
             None => refuse("label", "must be name=value"),
         },
         Some(Kind::Provider(name)) => provider("provider", name).map(drop),
+        Some(Kind::ReferenceKind(pattern)) if pattern == "*" => Ok(()),
         Some(Kind::ReferenceKind(pattern)) => {
             kind("reference_kind", pattern.strip_suffix('*').unwrap_or(pattern)).map(drop)
         }

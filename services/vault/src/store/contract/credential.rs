@@ -33,12 +33,12 @@ async fn a_credential_comes_back_as_it_was_created() {
     for (_database, store) in stores().await {
         create(store.as_ref(), 1, "openai", &[("env", "prod")]).await;
         bind(store.as_ref(), "chat", "id-0001").await;
-        let found = store.credential("id-0001").await.unwrap().unwrap();
+        let found = store.credential("id-0001", &Default::default()).await.unwrap().unwrap();
         assert_eq!(found.row.display_name, "Credential 1");
         assert_eq!(found.row.secret, "srv1.sealed-1");
         assert_eq!(found.labels, labels(&[("env", "prod")]));
         assert_eq!(found.references.get("endpoint"), Some(&1));
-        assert!(store.credential("id-0002").await.unwrap().is_none());
+        assert!(store.credential("id-0002", &Default::default()).await.unwrap().is_none());
         assert_eq!(events(store.as_ref()).await, ["credential.created", "reference.bound"]);
     }
 }
@@ -103,7 +103,7 @@ async fn an_update_changes_what_it_names_and_counts_revisions() {
         let done =
             store.update_credential("id-0001", Some(1), &rename, &event("credential.updated")).await.unwrap();
         assert_eq!(done, Changed::Done(()));
-        let found = store.credential("id-0001").await.unwrap().unwrap();
+        let found = store.credential("id-0001", &Default::default()).await.unwrap().unwrap();
         assert_eq!((found.row.display_name.as_str(), found.row.expire_time), ("New", Some(99)));
         assert_eq!((found.row.revision, found.row.update_time), (2, 7));
         assert_eq!(found.labels.len(), 1, "labels were not named");
@@ -122,7 +122,7 @@ async fn an_update_changes_what_it_names_and_counts_revisions() {
             ..Default::default()
         };
         store.update_credential("id-0001", None, &clear, &event("credential.updated")).await.unwrap();
-        let found = store.credential("id-0001").await.unwrap().unwrap();
+        let found = store.credential("id-0001", &Default::default()).await.unwrap().unwrap();
         assert_eq!((found.row.expire_time, found.labels.len()), (None, 0));
         assert_eq!(events(store.as_ref()).await.len(), 3, "refused changes leave no event");
     }
@@ -134,7 +134,9 @@ async fn deleting_releases_references_or_is_blocked_by_them() {
         create(store.as_ref(), 1, "openai", &[("env", "prod")]).await;
         bind(store.as_ref(), "chat", "id-0001").await;
         let deleted = event("credential.deleted");
-        let delete = |revision, block| store.delete_credential("id-0001", revision, block, &deleted);
+        let everything = Selectors::default();
+        let delete =
+            |revision, block| store.delete_credential("id-0001", revision, block, &everything, &deleted);
         assert_eq!(delete(None, true).await.unwrap(), Changed::Referenced(1));
         assert_eq!(delete(Some(9), false).await.unwrap(), Changed::Stale);
         assert_eq!(delete(Some(1), false).await.unwrap(), Changed::Done(1));
@@ -225,12 +227,14 @@ async fn fallbacks_count_as_references_and_block_a_deletion() {
             ..ReferenceRow::default()
         };
         store.bind_reference(&row, &Default::default(), &event("reference.bound")).await.unwrap();
-        let found = store.credential("id-0002").await.unwrap().unwrap();
+        let found = store.credential("id-0002", &Default::default()).await.unwrap().unwrap();
         assert_eq!(found.references.get("endpoint"), Some(&1));
         let deleted = event("credential.deleted");
-        let blocked = store.delete_credential("id-0002", None, true, &deleted).await.unwrap();
+        let blocked =
+            store.delete_credential("id-0002", None, true, &Default::default(), &deleted).await.unwrap();
         assert_eq!(blocked, Changed::Referenced(1));
-        let done = store.delete_credential("id-0002", None, false, &deleted).await.unwrap();
+        let done =
+            store.delete_credential("id-0002", None, false, &Default::default(), &deleted).await.unwrap();
         assert_eq!(done, Changed::Done(0), "nothing was bound to it");
         let left = store.reference("endpoint", "chat", &Default::default()).await.unwrap().unwrap();
         assert_eq!((left.credential_id.as_deref(), left.fallbacks.as_str()), (Some("id-0001"), ""));

@@ -31,7 +31,7 @@ async fn a_secret_is_replaced_and_one_old_one_kept() {
         let replace = async |replacement| store.replace_secret(&replacement, None, &rotated).await.unwrap();
 
         assert_eq!(replace(replacement(1, "srv1.b", Some("v1"))).await, Once::First(Changed::Done(())));
-        let found = store.credential("id-0001").await.unwrap().unwrap();
+        let found = store.credential("id-0001", &Default::default()).await.unwrap().unwrap();
         assert_eq!((found.row.secret.as_str(), found.row.preview.as_str()), ("srv1.b", "sk-...new"));
         assert_eq!((found.row.revision, found.row.update_time), (2, 5));
         assert_eq!(found.previous_expire_time, Some(50));
@@ -80,7 +80,10 @@ async fn a_deleted_credential_takes_its_previous_secret_along() {
         store.create_credential(&credential(1, "openai"), &Labels::new(), &created).await.unwrap();
         let kept = replacement(1, "srv1.b", Some("v1"));
         store.replace_secret(&kept, None, &event("credential.rotated")).await.unwrap();
-        store.delete_credential("id-0001", None, false, &event("credential.deleted")).await.unwrap();
+        store
+            .delete_credential("id-0001", None, false, &Default::default(), &event("credential.deleted"))
+            .await
+            .unwrap();
         assert_eq!(database.number("SELECT count(*) FROM credential_versions"), 0);
     }
 }

@@ -13,7 +13,7 @@ use crate::store::pages;
 use crate::store::reassignment::counted;
 use crate::store::reference::{BIND, COUNT_VIA, DELETE_FALLBACKS, INSERT_FALLBACK, RELEASE, SELECT};
 use crate::store::resolution::push_candidates;
-use crate::store::selection::push_reference;
+use crate::store::selection::{push_credential, push_reference};
 use crate::store::{
     Bound, CandidateRow, NewEvent, Reassigned, Reassignment, ReferenceFilter, ReferenceRow, ReferenceStore,
 };
@@ -28,19 +28,22 @@ impl ReferenceStore for Store {
     ) -> Result<Bound> {
         let mut tx = self.begin().await?;
         for id in row.credential_ids() {
-            if !exists(&mut tx, id).await? {
+            if !exists(&mut tx, id, selection).await? {
                 return Ok(Bound::Missing(id.to_owned()));
             }
         }
-        if let Some(refused) = check_via(&mut tx, row).await? {
+        if let Some(refused) = check_via(&mut tx, row, selection).await? {
             return Ok(refused);
         }
         let everything = Selectors::default();
         if let Some(earlier) = find(&mut tx, &row.kind, &row.consumer, &everything).await?
-            && !earlier.leads_nowhere()
             && find(&mut tx, &row.kind, &row.consumer, selection).await?.is_none()
         {
-            return Ok(Bound::Outside);
+            if !earlier.leads_nowhere() {
+                return Ok(Bound::Outside);
+            }
+            // Unseen until now, so it is bound for the first time.
+            sqlx::query(RELEASE).bind(&row.kind).bind(&row.consumer).execute(&mut *tx).await?;
         }
         write(&mut tx, row).await?;
         if !row.via_kind.is_empty() && leads_others(&mut tx, row).await? {
@@ -89,7 +92,7 @@ impl ReferenceStore for Store {
     async fn reassign_references(&self, moved: &Reassignment<'_>, event: &NewEvent) -> Result<Reassigned> {
         let mut tx = self.begin().await?;
         for id in moved.credentials() {
-            if !exists(&mut tx, id).await? {
+            if !exists(&mut tx, id, moved.selection).await? {
                 return Ok(Reassigned::Missing(id.to_owned()));
             }
         }
@@ -126,10 +129,18 @@ impl ReferenceStore for Store {
     }
 }
 
-/// Looks, and keeps it there until the change commits.
-async fn exists(tx: &mut Connection, credential_id: &str) -> Result<bool> {
-    let found: Option<i64> = sqlx::query_scalar(LOCK_REVISION).bind(credential_id).fetch_optional(tx).await?;
-    Ok(found.is_some())
+/// Looks whether the caller can see it, and keeps it so until the change commits.
+async fn exists(tx: &mut Connection, credential_id: &str, selection: &Selectors) -> Result<bool> {
+    let found: Option<i64> =
+        sqlx::query_scalar(LOCK_REVISION).bind(credential_id).fetch_optional(&mut *tx).await?;
+    if selection.is_everything() || found.is_none() {
+        return Ok(found.is_some());
+    }
+    let mut query = QueryBuilder::<Database>::new("SELECT c.revision FROM credentials c WHERE c.id = ");
+    query.push_bind(credential_id).push(" AND ");
+    push_credential(&mut query, selection);
+    let seen: Option<i64> = query.build_query_scalar().fetch_optional(tx).await?;
+    Ok(seen.is_some())
 }
 
 async fn find(
@@ -146,13 +157,15 @@ async fn find(
 }
 
 /// Why the reference cannot go through the one that it names.
-async fn check_via(tx: &mut Connection, row: &ReferenceRow) -> Result<Option<Bound>> {
+async fn check_via(tx: &mut Connection, row: &ReferenceRow, selection: &Selectors) -> Result<Option<Bound>> {
     if row.via_kind.is_empty() {
         return Ok(None);
     }
+    let (kind, consumer) = (&row.via_kind, &row.via_consumer);
     let template: Option<String> =
-        sqlx::query_scalar(LOCK_VIA).bind(&row.via_kind).bind(&row.via_consumer).fetch_optional(tx).await?;
-    Ok(match template.as_deref() {
+        sqlx::query_scalar(LOCK_VIA).bind(kind).bind(consumer).fetch_optional(&mut *tx).await?;
+    let seen = selection.is_everything() || find(tx, kind, consumer, selection).await?.is_some();
+    Ok(match template.as_deref().filter(|_| seen) {
         None => Some(Bound::ViaMissing),
         Some("") => None,
         Some(_) => Some(Bound::ViaIndirect),

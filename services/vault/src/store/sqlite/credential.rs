@@ -11,11 +11,11 @@ use super::locks::LOCK_REVISION;
 use super::request::claim;
 use super::{Connection, Database, Store};
 use crate::store::credential::{
-    COUNT, COUNT_FALLBACKS, COUNT_REFERENCES, DELETE, DELETE_LABELS, INSERT, INSERT_LABEL, LabelRow,
-    PROVIDERS, PreviousRow, ReferenceCountRow, SELECT, UPDATE, join,
+    COUNT, COUNT_BINDINGS, COUNT_FALLBACKS, DELETE, DELETE_LABELS, INSERT, INSERT_LABEL, LabelRow, PROVIDERS,
+    PreviousRow, ReferenceCountRow, SELECT, UPDATE, join,
 };
 use crate::store::pages;
-use crate::store::selection::push_credential;
+use crate::store::selection::{push_credential, push_reference};
 use crate::store::{
     Changed, Credential, CredentialChange, CredentialFilter, CredentialRow, CredentialStore, Labels,
     NewEvent, Once, RequestRow, Stats,
@@ -23,16 +23,6 @@ use crate::store::{
 
 const LABELS: &str =
     concat!("SELECT credential_id, name, value FROM credential_labels WHERE credential_id", in_list!("$1"));
-
-const REFERENCE_COUNTS: &str = concat!(
-    "SELECT credential_id, kind, count(*) AS \"references\"
-     FROM (SELECT credential_id, kind FROM credential_references WHERE credential_id",
-    in_list!("$1"),
-    " UNION ALL
-           SELECT credential_id, kind FROM credential_fallbacks WHERE credential_id",
-    in_list!("$1"),
-    ") used GROUP BY credential_id, kind"
-);
 
 const PREVIOUS: &str =
     concat!("SELECT credential_id, expire_time FROM credential_versions WHERE credential_id", in_list!("$1"));
@@ -63,12 +53,13 @@ impl CredentialStore for Store {
         Ok(Once::First(()))
     }
 
-    async fn credential(&self, id: &str) -> Result<Option<Credential>> {
+    async fn credential(&self, id: &str, selection: &Selectors) -> Result<Option<Credential>> {
         let mut query = QueryBuilder::<Database>::new(SELECT);
-        query.push(" WHERE c.id = ").push_bind(id);
+        query.push(" WHERE c.id = ").push_bind(id).push(" AND ");
+        push_credential(&mut query, selection);
         let mut reader = self.reader().acquire().await?;
         let rows = query.build_query_as().fetch_all(&mut *reader).await?;
-        Ok(complete(&mut reader, rows).await?.pop())
+        Ok(complete(&mut reader, rows, selection).await?.pop())
     }
 
     async fn credentials(
@@ -80,7 +71,7 @@ impl CredentialStore for Store {
         let mut query = pages::credentials(filter, after, limit);
         let mut reader = self.reader().acquire().await?;
         let rows = query.build_query_as().fetch_all(&mut *reader).await?;
-        complete(&mut reader, rows).await
+        complete(&mut reader, rows, &filter.selection).await
     }
 
     async fn update_credential(
@@ -119,6 +110,7 @@ impl CredentialStore for Store {
         id: &str,
         revision: Option<i64>,
         block: bool,
+        selection: &Selectors,
         event: &NewEvent,
     ) -> Result<Changed<i64>> {
         let mut tx = self.begin().await?;
@@ -127,9 +119,9 @@ impl CredentialStore for Store {
             Changed::Stale => return Ok(Changed::Stale),
             Changed::Missing | Changed::Referenced(_) => return Ok(Changed::Missing),
         }
-        let references: i64 = sqlx::query_scalar(COUNT_REFERENCES).bind(id).fetch_one(&mut *tx).await?;
+        let references = count(&mut tx, COUNT_BINDINGS, id, selection).await?;
         if block {
-            let fallbacks: i64 = sqlx::query_scalar(COUNT_FALLBACKS).bind(id).fetch_one(&mut *tx).await?;
+            let fallbacks = count(&mut tx, COUNT_FALLBACKS, id, selection).await?;
             if references + fallbacks > 0 {
                 return Ok(Changed::Referenced(references + fallbacks));
             }
@@ -176,6 +168,14 @@ pub(super) async fn check_revision(
     })
 }
 
+/// How many references to a credential the caller can see, of those that `what` selects.
+async fn count(tx: &mut Connection, what: &str, id: &str, selection: &Selectors) -> Result<i64> {
+    let mut query = QueryBuilder::<Database>::new(what);
+    query.push_bind(id).push(" AND ");
+    push_reference(&mut query, selection);
+    Ok(query.build_query_scalar().fetch_one(tx).await?)
+}
+
 async fn insert(tx: &mut Connection, row: &CredentialRow, labels: &Labels) -> Result<()> {
     let done = sqlx::query(INSERT)
         .bind(&row.id)
@@ -203,14 +203,45 @@ async fn insert_labels(tx: &mut Connection, id: &str, labels: &Labels) -> Result
 }
 
 /// Adds labels, reference counts and previous secrets: three more statements, however many rows.
-async fn complete(reader: &mut Connection, rows: Vec<CredentialRow>) -> Result<Vec<Credential>> {
+async fn complete(
+    reader: &mut Connection,
+    rows: Vec<CredentialRow>,
+    selection: &Selectors,
+) -> Result<Vec<Credential>> {
     if rows.is_empty() {
         return Ok(Vec::new());
     }
+    let counts = reference_counts(&mut *reader, &rows, selection).await?;
     let ids = list(rows.iter().map(|row| row.id.as_str()).collect());
     let labels: Vec<LabelRow> = sqlx::query_as(LABELS).bind(&ids).fetch_all(&mut *reader).await?;
-    let counts: Vec<ReferenceCountRow> =
-        sqlx::query_as(REFERENCE_COUNTS).bind(&ids).fetch_all(&mut *reader).await?;
     let previous: Vec<PreviousRow> = sqlx::query_as(PREVIOUS).bind(&ids).fetch_all(&mut *reader).await?;
     Ok(join(rows, labels, counts, previous))
+}
+
+/// Bindings and fallbacks to `rows`, by kind, as far as the caller can see them.
+async fn reference_counts(
+    reader: &mut Connection,
+    rows: &[CredentialRow],
+    selection: &Selectors,
+) -> Result<Vec<ReferenceCountRow>> {
+    let ids: Vec<String> = rows.iter().map(|row| row.id.clone()).collect();
+    let mut query = QueryBuilder::<Database>::new(
+        "SELECT credential_id, kind, count(*) AS \"references\" FROM (
+             SELECT r.credential_id, r.kind FROM credential_references r WHERE r.credential_id",
+    );
+    push_in_list(&mut query, &ids);
+    query.push(" AND ");
+    push_reference(&mut query, selection);
+    query.push(" UNION ALL SELECT m.credential_id, m.kind FROM credential_fallbacks m");
+    if !selection.is_everything() {
+        query.push(" JOIN credential_references r ON r.kind = m.kind AND r.consumer = m.consumer");
+    }
+    query.push(" WHERE m.credential_id");
+    push_in_list(&mut query, &ids);
+    if !selection.is_everything() {
+        query.push(" AND ");
+        push_reference(&mut query, selection);
+    }
+    query.push(") used GROUP BY credential_id, kind");
+    Ok(query.build_query_as().fetch_all(reader).await?)
 }

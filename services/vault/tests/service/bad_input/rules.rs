@@ -58,7 +58,7 @@ const NOT_KINDS: Verdict = Refused(&[Text("9lives"), Text("a-b"), Text("End"), T
 pub(crate) const KIND: Rule = rule(EMPTY_TEXT, LONG_NAME, NOT_KINDS);
 pub(crate) const KIND_FILTER: Rule = rule(UNFILTERED, LONG_NAME, NOT_KINDS);
 pub(crate) const KIND_SELECTOR: Rule =
-    rule(Refused(&[Text(""), Text("*")]), LONG_NAME, Refused(&[Text("e*d"), Text("9*"), Text("a\0*")]));
+    rule(EMPTY_TEXT, LONG_NAME, Refused(&[Text("**"), Text("e*d"), Text("9*"), Text("a\0*")]));
 
 const NOT_KEYS: Verdict =
     Refused(&[Text("Key"), Text("9a"), Text("a-"), Text("a_b"), Text("a b"), Text("a\0"), Text("é")]);

@@ -69,7 +69,8 @@ async fn what_is_outside_does_not_exist() {
             admin.create(credential("production").provider("anthropic").labels(PRODUCTION)).await.id;
         admin.bind(binding("endpoint", "staging", &inside)).await.unwrap();
         admin.bind(binding("endpoint", "production", &outside)).await.unwrap();
-        let issued = admin.issue(token("admin").selectors(vec![label("env=staging")])).await.unwrap();
+        let selectors = vec![label("env=staging"), of_kind("*")];
+        let issued = admin.issue(token("admin").selectors(selectors)).await.unwrap();
         let mut staging = vault.clients(&issued.secret);
 
         for (verb, answer) in touch(&mut staging, &outside, &inside).await {
@@ -114,7 +115,8 @@ async fn a_fallback_outside_is_passed_over() {
             ..binding("endpoint", "chat", &outside)
         };
         admin.bind(request).await.unwrap();
-        let issued = admin.issue(token("gateway").selectors(vec![label("env=staging")])).await.unwrap();
+        let selectors = vec![label("env=staging"), of_kind("*")];
+        let issued = admin.issue(token("gateway").selectors(selectors)).await.unwrap();
         let mut staging = vault.clients(&issued.secret);
         let (secret, skipped) = staging.resolve("chat").await.unwrap();
         assert_eq!((secret.as_str(), skipped.len()), ("sk-the-secret-of-staging", 1));
@@ -166,7 +168,8 @@ async fn a_narrowed_token_issues_nothing_wider() {
             .await
             .unwrap();
         let mut narrow = vault.clients(&issued.secret);
-        for wider in [vec![], vec![label("env=production")], vec![of_provider("openai")]] {
+        for wider in [vec![], vec![label("env=production")], vec![of_provider("openai")], vec![of_kind("*")]]
+        {
             let refused = narrow.issue(token("gateway").selectors(wider)).await;
             assert_refused(refused, Code::PermissionDenied, "OUTSIDE_SELECTION");
         }
@@ -195,7 +198,7 @@ async fn bad_selectors_are_refused() {
         ("selectors[0].label", vec![label("Env=x")]),
         ("selectors[0].label", vec![label(&format!("env={}", "x".repeat(201)))]),
         ("selectors[0].provider", vec![of_provider("Open AI")]),
-        ("selectors[0].reference_kind", vec![of_kind("*")]),
+        ("selectors[0].reference_kind", vec![of_kind("**")]),
         ("selectors[0].reference_kind", vec![of_kind("a*b")]),
         ("selectors[0].key", vec![key("")]),
         ("selectors", vec![label("env=x"); 33]),
