@@ -29,6 +29,7 @@ mod repository;
 mod rolling_upgrade;
 mod sealed;
 mod secret_files;
+mod selectors;
 mod shutdown;
 mod slow_clients;
 mod snapshot_under_writers;

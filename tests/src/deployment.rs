@@ -139,6 +139,8 @@ impl Deployment {
         .unwrap();
         let vault = Self::serve_vault(folder.path(), (host, ports.0), admin_ports.0);
         let admin = admin(read_token(&folder.path().join("admin.token")));
+        // The vault writes it after the admin's.
+        read_token(&folder.path().join("backup.token"));
         std::fs::write(folder.path().join("backup.toml"), backup_config(folder.path(), host, ports, sources))
             .unwrap();
         std::fs::create_dir(folder.path().join("tmp")).unwrap();

@@ -144,7 +144,7 @@ mod tests {
         "reference reassign --from ID --to ID2",
         "reference list --credential ID",
         "token issue ci --role operator --expires 2030-01-01T00:00:00+02:00",
-        "token issue ci --role gateway --select provider=openai --select label.env=staging",
+        "token issue ci --role gateway --select provider=openai --select label.env=staging --select kind=*",
         "token new --out F",
         "token list",
         "token revoke T",

@@ -93,11 +93,13 @@ impl Credentials {
             last_used_time: None,
             expire_time: new.expire_time,
             revision: 1,
+            labels: String::new(),
         };
         let event = self
             .event(caller, "credential.created", &id)
             .with("display_name", row.display_name.as_str())
             .with("provider", row.provider.as_str())
+            .of_change()
             .finish();
         let Some(request_id) = &new.request_id else {
             self.store.create_credential(&row, &new.labels, &event).await?;
@@ -166,8 +168,11 @@ impl Credentials {
             return Err(self.outside(caller, "UpdateCredential", selector).await);
         }
         let revision = as_seen(caller, &current, revision);
-        let event =
-            self.event(caller, "credential.updated", id).with("changed", changed_fields(change)).finish();
+        let event = self
+            .event(caller, "credential.updated", id)
+            .with("changed", changed_fields(change))
+            .of_change()
+            .finish();
         let changed = self.store.update_credential(id, revision, change, &event).await?;
         done(id, changed)?;
         self.get(caller, id).await
@@ -190,7 +195,7 @@ impl Credentials {
             return Ok(current);
         }
         let name = if active { "credential.activated" } else { "credential.deactivated" };
-        let event = self.event(caller, name, id).finish();
+        let event = self.event(caller, name, id).of_change().finish();
         let change =
             CredentialChange { active: Some(active), now: self.now(), ..CredentialChange::default() };
         done(id, self.store.update_credential(id, expected, &change, &event).await?)?;
@@ -215,6 +220,7 @@ impl Credentials {
             .with("display_name", credential.row.display_name)
             .with("provider", credential.row.provider)
             .with("references", references)
+            .of_change()
             .finish();
         let blocks = block_if_referenced;
         done(id, self.store.delete_credential(id, revision, blocks, selection, &event).await?)

@@ -83,6 +83,18 @@ pub(crate) enum Changed<T> {
     Referenced(i64),
 }
 
+impl<T> Changed<T> {
+    /// The same without what was changed.
+    pub(super) fn without_row(self) -> Changed<()> {
+        match self {
+            Self::Done(_) => Changed::Done(()),
+            Self::Missing => Changed::Missing,
+            Self::Stale => Changed::Stale,
+            Self::Referenced(count) => Changed::Referenced(count),
+        }
+    }
+}
+
 /// The vault's database: every noun's verbs.
 ///
 /// Every change takes the audit event that it commits with. Times are microseconds, ids are text.

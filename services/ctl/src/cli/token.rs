@@ -39,9 +39,10 @@ pub(crate) struct IssueToken {
     pub(crate) role: String,
     /// Restrict the token to a selection; may be repeated.
     ///
-    /// provider=openai (credentials of that provider), label.env=staging (credentials with that label),
-    /// kind=endpoint or kind=pii_* (references of that kind), key=gateway (that caller key). Selectors of one kind are
-    /// alternatives; selectors of different kinds must all match. For the token, nothing else exists.
+    /// Credentials by label.env=staging and provider=openai (both must match), references by kind=endpoint, kind=pii_*
+    /// or kind=* (every kind), caller keys by key=gateway. Selectors of one kind are alternatives. Of a sort that no
+    /// selector names, the token reaches nothing: to resolve and to bind it needs credentials and references, such as
+    /// --select label.env=staging --select 'kind=*'. For the token, nothing else exists.
     #[arg(long = "select", value_name = "K=V", value_parser = selector::parse)]
     pub(crate) selectors: Vec<Selector>,
     /// When it expires: RFC 3339, such as 2030-01-31T12:00:00Z.

@@ -4,6 +4,7 @@ mod first;
 
 use anyhow::{Context as _, Result};
 use strongroom_api::vault::v1::{IssueTokenRequest, ListTokensRequest, RevokeTokenRequest, Token};
+use strongroom_runtime::Selectors;
 use strongroom_runtime::selectors::text as selector;
 
 use crate::cli::{IssueToken, TokenCommand};
@@ -41,8 +42,23 @@ async fn issue_token(vault: &Connection, issue: IssueToken, format: Format) -> R
         let token = answer.token.as_ref().map(details).unwrap_or_default();
         token + &key_values([("secret", answer.secret.as_str())])
     })?;
+    if let Some(missing) = answer.token.as_ref().and_then(unreached) {
+        message(&format!("it reaches no {missing}: no --select names any"));
+    }
     message("keep the secret now: it is not shown again");
     Ok(())
+}
+
+/// Sorts of which a narrowed token reaches nothing. An omitted selector is easily taken for no limit.
+fn unreached(token: &Token) -> Option<String> {
+    let selectors = Selectors::from_proto(&token.selectors).ok()?;
+    let sorts = [
+        ("credentials", selectors.names_credentials()),
+        ("references", selectors.names_references()),
+        ("caller keys", selectors.names_keys()),
+    ];
+    let missing: Vec<_> = sorts.into_iter().filter(|(_, named)| !named).map(|(sort, _)| sort).collect();
+    (!missing.is_empty()).then(|| missing.join(" and no "))
 }
 
 async fn list(vault: &Connection) -> Result<Vec<Token>> {

@@ -105,11 +105,16 @@ CREATE TABLE credentials (
     update_time BIGINT NOT NULL,
     last_used_time BIGINT,
     expire_time BIGINT,
-    revision BIGINT NOT NULL
+    revision BIGINT NOT NULL,
+    labels TEXT NOT NULL,
+    row_kid TEXT NOT NULL,
+    row_mac BLOB NOT NULL,
+    change_id TEXT NOT NULL
 );
 CREATE INDEX credentials_by_provider ON credentials (provider, id);
 CREATE INDEX credentials_by_name ON credentials (display_name, id);
 
+-- An index of `credentials.labels`: what it says is not authenticated.
 CREATE TABLE credential_labels (
     credential_id TEXT NOT NULL REFERENCES credentials (id) ON DELETE CASCADE,
     name TEXT NOT NULL,
@@ -142,26 +147,31 @@ CREATE TABLE requests (
 CREATE INDEX requests_by_time ON requests (create_time);
 
 -- A consumer's reference outlives its credential: it is then bound to nothing. A reference that goes through another names
--- it in `via_…` and holds no credential of its own.
+-- it in `via_…` and holds no credential of its own. `fallbacks` are ids of credentials, in order, joined by blanks.
 CREATE TABLE credential_references (
     kind TEXT NOT NULL,
     consumer TEXT NOT NULL,
-    credential_id TEXT REFERENCES credentials (id) ON DELETE SET NULL,
+    credential_id TEXT,
     needs_provider TEXT NOT NULL,
     create_time BIGINT NOT NULL,
     update_time BIGINT NOT NULL,
-    via_kind TEXT NOT NULL DEFAULT '',
-    via_consumer TEXT NOT NULL DEFAULT '',
+    via_kind TEXT NOT NULL,
+    via_consumer TEXT NOT NULL,
+    fallbacks TEXT NOT NULL,
+    row_kid TEXT NOT NULL,
+    row_mac BLOB NOT NULL,
+    change_id TEXT NOT NULL,
     PRIMARY KEY (kind, consumer)
 );
 CREATE INDEX credential_references_by_credential ON credential_references (credential_id, kind, consumer);
 CREATE INDEX credential_references_by_via ON credential_references (via_kind, via_consumer);
 
+-- An index of `credential_references.fallbacks`: what it says is not authenticated.
 CREATE TABLE credential_fallbacks (
     kind TEXT NOT NULL,
     consumer TEXT NOT NULL,
     position BIGINT NOT NULL,
-    credential_id TEXT NOT NULL REFERENCES credentials (id) ON DELETE CASCADE,
+    credential_id TEXT NOT NULL,
     PRIMARY KEY (kind, consumer, position),
     FOREIGN KEY (kind, consumer) REFERENCES credential_references (kind, consumer) ON DELETE CASCADE
 );

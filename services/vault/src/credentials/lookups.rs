@@ -102,11 +102,11 @@ pub(super) struct CredentialRows(pub(super) Arc<dyn Store>);
 #[async_trait]
 impl Table for CredentialRows {
     type Key = String;
-    type Found = CredentialRow;
+    type Found = Result<CredentialRow, Arc<strongroom_store::Error>>;
 
-    async fn find(&self, ids: &[String], selection: &Selectors) -> Result<BTreeMap<String, CredentialRow>> {
+    async fn find(&self, ids: &[String], selection: &Selectors) -> Result<BTreeMap<String, Self::Found>> {
         let rows = self.0.credential_rows(ids, selection).await?;
-        Ok(rows.into_iter().map(|row| (row.id.clone(), row)).collect())
+        Ok(rows.into_iter().map(|(id, row)| (id, row.map_err(Arc::new))).collect())
     }
 }
 

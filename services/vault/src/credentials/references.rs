@@ -80,6 +80,7 @@ impl References {
             .with("credential_id", row.credential_id.as_deref().unwrap_or_default())
             .with("via", via(&row))
             .with("fallbacks", row.fallback_ids().collect::<Vec<_>>())
+            .of_change()
             .finish();
         match self.store.bind_reference(&row, selection, &event).await? {
             Bound::Done(bound) => Ok(bound),
@@ -139,7 +140,11 @@ impl References {
             selection: &caller.principal.selectors,
             now: self.now(),
         };
-        let event = self.event(caller, "reference.reassigned", from).with("to_credential_id", to).finish();
+        let event = self
+            .event(caller, "reference.reassigned", from)
+            .with("to_credential_id", to)
+            .of_change()
+            .finish();
         match self.store.reassign_references(&moved, &event).await? {
             Reassigned::Done(count) => Ok(count),
             Reassigned::Missing(id) => Err(Error::CredentialNotFound(id)),
@@ -154,7 +159,7 @@ impl References {
 
     pub(crate) async fn release(&self, caller: &Caller, kind: &str, consumer: &str) -> Result<()> {
         let selection = &caller.principal.selectors;
-        let event = self.event(caller, "reference.released", &target(kind, consumer)).finish();
+        let event = self.event(caller, "reference.released", &target(kind, consumer)).of_change().finish();
         if self.store.release_reference(kind, consumer, selection, &event).await? {
             return Ok(());
         }

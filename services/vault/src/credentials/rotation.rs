@@ -61,6 +61,7 @@ impl Credentials {
             .event(caller, "credential.rotated", &new.id)
             .with("grace_seconds", new.grace / 1_000_000)
             .with("preview", replacement.preview.as_str())
+            .of_change()
             .finish();
         match self.store.replace_secret(&replacement, request.as_ref(), &event).await? {
             Once::First(changed) => done(&new.id, changed)?,
@@ -127,6 +128,7 @@ impl Credentials {
         let event = self
             .event(caller, "credential.rolled_back", id)
             .with("preview", replacement.preview.as_str())
+            .of_change()
             .finish();
         match self.store.replace_secret(&replacement, None, &event).await? {
             Once::First(changed) => done(id, changed)?,

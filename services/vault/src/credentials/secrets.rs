@@ -32,7 +32,7 @@ impl Secrets {
     /// A credential's row without its labels, if the caller can see it.
     pub(super) async fn row(&self, caller: &Caller, id: &str) -> Result<CredentialRow> {
         let row = self.rows.get(id.to_owned(), &caller.principal.selectors).await?;
-        row.ok_or_else(|| Error::CredentialNotFound(id.to_owned()))
+        row.ok_or_else(|| Error::CredentialNotFound(id.to_owned()))?.map_err(Error::Lookup)
     }
 
     /// The sealed secret before the last rotation, while its grace lasts.

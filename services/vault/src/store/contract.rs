@@ -84,12 +84,14 @@ fn credential(number: u32, provider: &str) -> CredentialRow {
         last_used_time: None,
         expire_time: None,
         revision: 1,
+        labels: "{}".into(),
     }
 }
 
 /// The row of one credential.
 async fn row(store: &dyn Store, id: &str) -> Option<CredentialRow> {
-    store.credential_rows(&[id.to_owned()], &Default::default()).await.unwrap().pop()
+    let found = store.credential_rows(&[id.to_owned()], &Default::default()).await.unwrap().pop();
+    found.map(|(_, row)| row.unwrap())
 }
 
 /// The names of all events, oldest first, with their sequence checked for gaps.

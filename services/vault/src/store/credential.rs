@@ -8,6 +8,7 @@ use sqlx_macros::FromRow;
 use strongroom_runtime::Selectors;
 use strongroom_store::Result;
 
+use super::granting::{Columns, Granting};
 use super::request::{Once, RequestRow};
 use super::{Changed, NewEvent};
 
@@ -39,6 +40,60 @@ pub struct CredentialRow {
     pub expire_time: Option<i64>,
     /// Counts changes, from 1.
     pub revision: i64,
+    /// Its labels, a JSON object. `credential_labels` is an index of them.
+    pub labels: String,
+}
+
+impl CredentialRow {
+    /// Its labels; whoever writes to the row writes them as [`label_text`] does.
+    pub(crate) fn labels(&self) -> Labels {
+        serde_json::from_str(&self.labels).unwrap_or_default()
+    }
+
+    /// Whether it is inside, by what is authenticated.
+    pub(super) fn is_inside(&self, selection: &Selectors) -> bool {
+        selection.is_everything() || selection.admit_credential(&self.provider, &self.labels()).is_ok()
+    }
+
+    /// After `change`.
+    pub(super) fn changed(self, change: &CredentialChange) -> Self {
+        Self {
+            display_name: change.display_name.clone().unwrap_or(self.display_name),
+            active: change.active.unwrap_or(self.active),
+            expire_time: change.expire_time.unwrap_or(self.expire_time),
+            labels: change.labels.as_ref().map_or(self.labels, label_text),
+            update_time: change.now,
+            revision: self.revision + 1,
+            ..self
+        }
+    }
+}
+
+/// Labels as a row has them.
+pub(crate) fn label_text(labels: &Labels) -> String {
+    serde_json::json!(labels).to_string()
+}
+
+impl Granting for CredentialRow {
+    const TABLE: &'static str = "credentials";
+    const LIST: u8 = 1;
+
+    fn name(&self) -> String {
+        self.id.clone()
+    }
+
+    fn put(&self, columns: &mut Columns) {
+        columns.text(&self.id);
+        columns.text(&self.display_name);
+        columns.text(&self.provider);
+        columns.text(&self.preview);
+        columns.flag(self.active);
+        columns.number(self.create_time);
+        columns.number(self.update_time);
+        columns.optional_number(self.expire_time);
+        columns.number(self.revision);
+        columns.text(&self.labels);
+    }
 }
 
 /// A credential with what stands in other tables.
@@ -56,7 +111,7 @@ pub struct Credential {
 
 impl Credential {
     pub(super) fn bare(row: CredentialRow) -> Self {
-        Self { row, labels: Labels::new(), references: BTreeMap::new(), previous_expire_time: None }
+        Self { labels: row.labels(), row, references: BTreeMap::new(), previous_expire_time: None }
     }
 }
 
@@ -101,14 +156,6 @@ pub(crate) struct Stats {
     pub providers: Vec<String>,
 }
 
-/// One label of one credential.
-#[derive(FromRow)]
-pub(super) struct LabelRow {
-    pub(super) credential_id: String,
-    pub(super) name: String,
-    pub(super) value: String,
-}
-
 /// How many references of a kind point at a credential.
 #[derive(FromRow)]
 pub(super) struct ReferenceCountRow {
@@ -124,20 +171,14 @@ pub(super) struct PreviousRow {
     pub(super) expire_time: i64,
 }
 
-/// Puts labels, counts and previous secrets to the credentials they belong to.
+/// Puts counts and previous secrets to the credentials they belong to.
 pub(super) fn join(
     rows: Vec<CredentialRow>,
-    labels: Vec<LabelRow>,
     counts: Vec<ReferenceCountRow>,
     previous: Vec<PreviousRow>,
 ) -> Vec<Credential> {
     let mut by_id: BTreeMap<String, Credential> =
         rows.into_iter().map(|row| (row.id.clone(), Credential::bare(row))).collect();
-    for label in labels {
-        if let Some(credential) = by_id.get_mut(&label.credential_id) {
-            credential.labels.insert(label.name, label.value);
-        }
-    }
     for count in counts {
         if let Some(credential) = by_id.get_mut(&count.credential_id) {
             credential.references.insert(count.kind, count.references);
@@ -192,37 +233,45 @@ pub(crate) trait CredentialStore: Send + Sync {
         event: &NewEvent,
     ) -> Result<Changed<i64>>;
     /// What reveals look at: rows, without labels and references, of those that are inside, in any order.
-    async fn credential_rows(&self, ids: &[String], selection: &Selectors) -> Result<Vec<CredentialRow>>;
+    ///
+    /// One that does not open is its own error, and no other row's.
+    async fn credential_rows(
+        &self,
+        ids: &[String],
+        selection: &Selectors,
+    ) -> Result<Vec<(String, Result<CredentialRow>)>>;
     /// Counts of what is inside.
     async fn credential_stats(&self, selection: &Selectors) -> Result<Stats>;
 }
 
 pub(super) const SELECT: &str = "
     SELECT c.id, c.display_name, c.provider, c.secret, c.preview, c.active, c.create_time, c.update_time,
-           c.last_used_time, c.expire_time, c.revision
+           c.last_used_time, c.expire_time, c.revision, c.labels, c.row_kid, c.row_mac, c.change_id
     FROM credentials c";
 
 pub(super) const INSERT: &str = "
     INSERT INTO credentials (id, display_name, provider, secret, preview, active, create_time, update_time,
-                             last_used_time, expire_time, revision)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
+                             last_used_time, expire_time, revision, labels, row_kid, row_mac, change_id)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)";
 
 pub(super) const INSERT_LABEL: &str = "
     INSERT INTO credential_labels (credential_id, name, value) VALUES ($1, $2, $3)";
 
 pub(super) const DELETE_LABELS: &str = "DELETE FROM credential_labels WHERE credential_id = $1";
 
-/// `$4` says whether the expiry changes, because NULL is one of its values.
+/// What a change of a credential may change, and its secret.
 pub(super) const UPDATE: &str = "
     UPDATE credentials
-    SET display_name = coalesce($2, display_name),
-        active = coalesce($3, active),
-        expire_time = CASE WHEN $4 THEN $5 ELSE expire_time END,
-        update_time = $6,
-        revision = revision + 1
+    SET display_name = $2, active = $3, expire_time = $4, update_time = $5, revision = $6, labels = $7, secret = $8,
+        preview = $9, row_kid = $10, row_mac = $11, change_id = $12
     WHERE id = $1";
 
 pub(super) const REVISION: &str = "SELECT revision FROM credentials WHERE id = $1";
+
+pub(super) const ONE: &str = "
+    SELECT c.id, c.display_name, c.provider, c.secret, c.preview, c.active, c.create_time, c.update_time,
+           c.last_used_time, c.expire_time, c.revision, c.labels, c.row_kid, c.row_mac, c.change_id
+    FROM credentials c WHERE c.id = $1";
 
 pub(super) const DELETE: &str = "DELETE FROM credentials WHERE id = $1";
 

@@ -66,6 +66,10 @@ impl Columns {
         put_optional(&mut self.0, number.map(i64::to_be_bytes).as_ref().map(<[u8; 8]>::as_slice));
     }
 
+    pub(super) fn optional_text(&mut self, text: Option<&str>) {
+        put_optional(&mut self.0, text.map(str::as_bytes));
+    }
+
     pub(super) fn flag(&mut self, flag: bool) {
         put(&mut self.0, &[u8::from(flag)]);
     }
@@ -150,6 +154,25 @@ impl Codes {
             return Ok(row);
         }
         Err(Error::Tampered { table: R::TABLE, row: row.name() })
+    }
+
+    /// Those rows of a list that open. The others are in the log, and grant nothing.
+    pub(super) fn open_all<R: Granting>(&self, rows: Vec<Sealed<R>>) -> Result<Vec<R>> {
+        let mut opened = Vec::with_capacity(rows.len());
+        for sealed in rows {
+            match self.open(sealed) {
+                Ok(row) => opened.push(row),
+                Err(Error::Tampered { table, row }) => {
+                    tracing::error!(
+                        table,
+                        row,
+                        "a row that was changed outside the vault was left out of a list"
+                    );
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(opened)
     }
 
     /// The same for a row that may be missing.

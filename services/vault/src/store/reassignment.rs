@@ -5,8 +5,8 @@ use sqlx::{Database, Encode, QueryBuilder, Type};
 use sqlx_macros::FromRow;
 use strongroom_runtime::Selectors;
 
-use super::NewEvent;
 use super::selection::push_reference;
+use super::{NewEvent, ReferenceRow};
 
 /// References to be moved.
 pub(crate) struct Reassignment<'a> {
@@ -79,72 +79,14 @@ impl Reassignment<'_> {
         query.push(" ORDER BY r.kind, r.consumer LIMIT 1");
         query
     }
-
-    pub(super) fn bindings<DB>(&self) -> QueryBuilder<DB>
-    where
-        DB: Database,
-        DB::Arguments: Default,
-        for<'t> String: Encode<'t, DB> + Type<DB>,
-        for<'t> i64: Encode<'t, DB> + Type<DB>,
-    {
-        let mut query = QueryBuilder::new("UPDATE credential_references AS r SET credential_id = ");
-        query.push_bind(self.to.to_owned()).push(", update_time = ").push_bind(self.now);
-        query.push(" WHERE r.credential_id = ").push_bind(self.from.to_owned()).push(" AND ");
-        push_reference(&mut query, self.selection);
-        query
-    }
-
-    pub(super) fn fallbacks<DB>(&self) -> QueryBuilder<DB>
-    where
-        DB: Database,
-        DB::Arguments: Default,
-        for<'t> String: Encode<'t, DB> + Type<DB>,
-    {
-        let mut query = QueryBuilder::new("UPDATE credential_fallbacks AS m SET credential_id = ");
-        query.push_bind(self.to.to_owned());
-        query.push(" WHERE m.credential_id = ").push_bind(self.from.to_owned());
-        self.push_owner(&mut query);
-        query
-    }
-
-    /// Removes fallbacks that came to name a credential which the reference names before them: as its own, or as
-    /// an earlier fallback. Runs after the move.
-    pub(super) fn repeated<DB>(&self) -> QueryBuilder<DB>
-    where
-        DB: Database,
-        DB::Arguments: Default,
-        for<'t> String: Encode<'t, DB> + Type<DB>,
-    {
-        let mut query = QueryBuilder::new("DELETE FROM credential_fallbacks AS m WHERE m.credential_id = ");
-        query.push_bind(self.to.to_owned());
-        query.push(
-            " AND (EXISTS (SELECT 1 FROM credential_references p
-                           WHERE p.kind = m.kind AND p.consumer = m.consumer
-                             AND p.credential_id = m.credential_id)
-                   OR EXISTS (SELECT 1 FROM credential_fallbacks f
-                              WHERE f.kind = m.kind AND f.consumer = m.consumer
-                                AND f.credential_id = m.credential_id AND f.position < m.position))",
-        );
-        self.push_owner(&mut query);
-        query
-    }
-
-    /// Further, that the caller can see the reference of the fallback `m`.
-    fn push_owner<DB>(&self, query: &mut QueryBuilder<DB>)
-    where
-        DB: Database,
-        for<'t> String: Encode<'t, DB> + Type<DB>,
-    {
-        query.push(" AND EXISTS (SELECT 1 FROM credential_references r ");
-        query.push("WHERE r.kind = m.kind AND r.consumer = m.consumer AND ");
-        push_reference(query, self.selection);
-        query.push(")");
-    }
 }
 
-/// The event with how many references it moved.
-pub(super) fn counted(event: &NewEvent, references: u64) -> NewEvent {
+/// The event with the names of the references that its change rewrote, and how many names in them it moved.
+pub(super) fn with_references(event: &NewEvent, rows: &[ReferenceRow], moved: Option<i64>) -> NewEvent {
     let mut metadata: Map<String, Value> = serde_json::from_str(&event.metadata).unwrap_or_default();
-    metadata.insert("references".to_owned(), references.into());
+    metadata.insert("changed_references".to_owned(), rows.iter().map(ReferenceRow::target).collect());
+    if let Some(moved) = moved {
+        metadata.insert("references".to_owned(), moved.into());
+    }
     NewEvent { metadata: Value::Object(metadata).to_string(), ..event.clone() }
 }

@@ -3,15 +3,17 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use sqlx::{Database, Encode, QueryBuilder, Type};
 use sqlx_macros::FromRow;
 use strongroom_runtime::Selectors;
 use strongroom_store::Result;
 
 use super::NewEvent;
+use super::granting::{Columns, Granting};
 use super::reassignment::{Reassigned, Reassignment};
 use super::resolution::CandidateRow;
 
-/// The `credential_references` table, with the fallbacks beside it.
+/// The `credential_references` table. `credential_fallbacks` is an index of the fallbacks.
 #[derive(Debug, Clone, Default, PartialEq, Eq, FromRow)]
 pub struct ReferenceRow {
     /// What kind of consumer.
@@ -48,9 +50,66 @@ impl ReferenceRow {
         ids
     }
 
+    /// As audit events name it.
+    pub(super) fn target(&self) -> String {
+        format!("{}/{}", self.kind, self.consumer)
+    }
+
+    /// Without the credential `id`, which is gone.
+    pub(super) fn without(self, id: &str) -> Self {
+        let fallbacks: Vec<&str> = self.fallback_ids().filter(|fallback| *fallback != id).collect();
+        Self {
+            fallbacks: fallbacks.join(" "),
+            credential_id: self.credential_id.filter(|credential| credential != id),
+            ..self
+        }
+    }
+
+    /// With the credential `to` in the place of `from`, and how many names of it were replaced. What then names a
+    /// credential a second time goes.
+    pub(super) fn reassigned(self, from: &str, to: &str, now: i64) -> (Self, i64) {
+        let moved = |id: &str| if id == from { to.to_owned() } else { id.to_owned() };
+        let names = self.credential_id.as_deref().into_iter().chain(self.fallback_ids());
+        let count = names.filter(|id| *id == from).count();
+        let credential_id = self.credential_id.as_deref().map(moved);
+        let mut fallbacks: Vec<String> = Vec::new();
+        for id in self.fallback_ids().map(moved) {
+            let repeats = credential_id.as_deref() == Some(to) || fallbacks.contains(&id);
+            if id != to || !repeats {
+                fallbacks.push(id);
+            }
+        }
+        let fallbacks = fallbacks.join(" ");
+        (
+            Self { credential_id, fallbacks, update_time: now, ..self },
+            i64::try_from(count).unwrap_or(i64::MAX),
+        )
+    }
+
     /// Whether there is nothing that it may resolve to.
     pub(super) fn leads_nowhere(&self) -> bool {
         self.credential_id.is_none() && self.via_kind.is_empty() && self.fallbacks.is_empty()
+    }
+}
+
+impl Granting for ReferenceRow {
+    const TABLE: &'static str = "credential_references";
+    const LIST: u8 = 1;
+
+    fn name(&self) -> String {
+        self.target()
+    }
+
+    fn put(&self, columns: &mut Columns) {
+        columns.text(&self.kind);
+        columns.text(&self.consumer);
+        columns.optional_text(self.credential_id.as_deref());
+        columns.text(&self.needs_provider);
+        columns.number(self.create_time);
+        columns.number(self.update_time);
+        columns.text(&self.via_kind);
+        columns.text(&self.via_consumer);
+        columns.text(&self.fallbacks);
     }
 }
 
@@ -125,21 +184,36 @@ pub(crate) trait ReferenceStore: Send + Sync {
 
 pub(super) const SELECT: &str = "
     SELECT r.kind, r.consumer, r.credential_id, r.needs_provider, r.create_time, r.update_time,
-           r.via_kind, r.via_consumer,
-           coalesce((SELECT string_agg(f.credential_id, ' ' ORDER BY f.position) FROM credential_fallbacks f
-                     WHERE f.kind = r.kind AND f.consumer = r.consumer), '') AS fallbacks
+           r.via_kind, r.via_consumer, r.fallbacks, r.row_kid, r.row_mac, r.change_id
     FROM credential_references r";
 
-pub(super) const BIND: &str = "
+/// References among `asked` (kind, consumer), and the ones that they go through.
+pub(super) const ASKED: &str = "
+    SELECT r.kind, r.consumer, r.credential_id, r.needs_provider, r.create_time, r.update_time,
+           r.via_kind, r.via_consumer, r.fallbacks, r.row_kid, r.row_mac, r.change_id
+    FROM asked a JOIN credential_references r ON r.kind = a.kind AND r.consumer = a.consumer
+    UNION ALL
+    SELECT t.kind, t.consumer, t.credential_id, t.needs_provider, t.create_time, t.update_time,
+           t.via_kind, t.via_consumer, t.fallbacks, t.row_kid, t.row_mac, t.change_id
+    FROM asked a JOIN credential_references r ON r.kind = a.kind AND r.consumer = a.consumer
+    JOIN credential_references t ON t.kind = r.via_kind AND t.consumer = r.via_consumer";
+
+pub(super) const WRITE: &str = "
     INSERT INTO credential_references
-        (kind, consumer, credential_id, needs_provider, create_time, update_time, via_kind, via_consumer)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+        (kind, consumer, credential_id, needs_provider, create_time, update_time, via_kind, via_consumer, fallbacks,
+         row_kid, row_mac, change_id)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
     ON CONFLICT (kind, consumer) DO UPDATE
     SET credential_id = excluded.credential_id,
         needs_provider = excluded.needs_provider,
+        create_time = excluded.create_time,
         update_time = excluded.update_time,
         via_kind = excluded.via_kind,
-        via_consumer = excluded.via_consumer";
+        via_consumer = excluded.via_consumer,
+        fallbacks = excluded.fallbacks,
+        row_kid = excluded.row_kid,
+        row_mac = excluded.row_mac,
+        change_id = excluded.change_id";
 
 pub(super) const DELETE_FALLBACKS: &str =
     "DELETE FROM credential_fallbacks WHERE kind = $1 AND consumer = $2";
@@ -156,3 +230,19 @@ pub(super) const COUNT_VIA: &str = "
     SELECT count(*) FROM credential_references WHERE via_kind = $1 AND via_consumer = $2";
 
 pub(super) const RELEASE: &str = "DELETE FROM credential_references WHERE kind = $1 AND consumer = $2";
+
+/// References that name a credential, as their own or to fall back to. Further conditions on `r` may follow.
+pub(super) fn naming<DB>(credential_id: &str) -> QueryBuilder<DB>
+where
+    DB: Database,
+    DB::Arguments: Default,
+    for<'t> String: Encode<'t, DB> + Type<DB>,
+{
+    let mut query = QueryBuilder::new(SELECT);
+    query.push(" WHERE (r.kind, r.consumer) IN (");
+    query.push("SELECT n.kind, n.consumer FROM credential_references n WHERE n.credential_id = ");
+    query.push_bind(credential_id.to_owned());
+    query.push(" UNION ALL SELECT m.kind, m.consumer FROM credential_fallbacks m WHERE m.credential_id = ");
+    query.push_bind(credential_id.to_owned()).push(")");
+    query
+}

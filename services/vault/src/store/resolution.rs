@@ -1,13 +1,14 @@
-//! What references may resolve to, found in one statement: a gateway asks on each of its requests.
+//! What references may resolve to, from their rows and the credentials that these name: both are authenticated, and no join
+//! of theirs would be.
 
-use sqlx::{Database, Encode, QueryBuilder, Type};
-use sqlx_macros::FromRow;
+use std::collections::{BTreeMap, BTreeSet};
+
 use strongroom_runtime::Selectors;
 
-use super::selection::{push_credential, push_kind};
+use super::{CredentialRow, ReferenceRow};
 
 /// One candidate. Its columns are empty when a reference or its template is bound to nothing, or to what is outside.
-#[derive(Clone, FromRow)]
+#[derive(Clone)]
 pub(crate) struct CandidateRow {
     /// The reference's kind.
     pub kind: String,
@@ -27,37 +28,48 @@ pub(crate) struct CandidateRow {
     pub expire_time: Option<i64>,
 }
 
-/// Candidates of the references that `asked` (kind, consumer) names, for each in order; the common table
-/// `asked` goes before it.
+/// Candidates of the references that were `asked` for, by kind and consumer, for each in order. `rows` has those that there
+/// are, and the ones that they go through; `credentials` what is inside.
 ///
 /// They are those that there would be if what is outside were deleted: a credential leaves its binding empty and no
 /// fallback behind, a template nothing at all.
-pub(super) fn push_candidates<DB>(query: &mut QueryBuilder<DB>, selection: &Selectors)
-where
-    DB: Database,
-    for<'t> String: Encode<'t, DB> + Type<DB>,
-{
-    query.push(
-        "bound AS (
-            SELECT r.kind, r.consumer, r.needs_provider, t.kind AS via_kind, t.consumer AS via_consumer,
-                   CASE WHEN r.via_kind = '' THEN r.credential_id ELSE t.credential_id END AS credential_id
-            FROM asked a JOIN credential_references r ON r.kind = a.kind AND r.consumer = a.consumer
-            LEFT JOIN credential_references t ON t.kind = r.via_kind AND t.consumer = r.via_consumer AND ",
-    );
-    push_kind(query, "t.kind", selection);
-    query.push(
-        "), candidates AS (
-            SELECT b.kind, b.consumer, b.needs_provider, b.credential_id, 0 AS position FROM bound b
-            UNION ALL
-            SELECT b.kind, b.consumer, b.needs_provider, f.credential_id, 1 + f.position FROM bound b
-            JOIN credential_fallbacks f ON f.kind = b.kind AND f.consumer = b.consumer
-            UNION ALL
-            SELECT b.kind, b.consumer, b.needs_provider, f.credential_id, 1000 + f.position FROM bound b
-            JOIN credential_fallbacks f ON f.kind = b.via_kind AND f.consumer = b.via_consumer
-        )
-        SELECT x.kind, x.consumer, x.needs_provider, c.id, c.provider, c.secret, c.active, c.expire_time
-        FROM candidates x LEFT JOIN credentials c ON c.id = x.credential_id AND ",
-    );
-    push_credential(query, selection);
-    query.push(" WHERE x.position = 0 OR c.id IS NOT NULL ORDER BY x.kind, x.consumer, x.position");
+pub(super) fn candidates(
+    asked: &[(String, String)],
+    rows: &BTreeMap<(String, String), ReferenceRow>,
+    credentials: &BTreeMap<String, CredentialRow>,
+    selection: &Selectors,
+) -> Vec<CandidateRow> {
+    let mut found = Vec::new();
+    let asked: BTreeSet<_> = asked.iter().collect();
+    for row in asked.into_iter().filter_map(|name| rows.get(name)) {
+        let template = (!row.via_kind.is_empty())
+            .then(|| rows.get(&(row.via_kind.clone(), row.via_consumer.clone())))
+            .flatten()
+            .filter(|template| selection.admit_kind(&template.kind).is_ok());
+        let bound = if row.via_kind.is_empty() { Some(row) } else { template };
+        let bound = bound.and_then(|reference| reference.credential_id.as_ref()?.as_str().into());
+        found.push(candidate(row, bound.and_then(|id: &str| credentials.get(id))));
+        let fallbacks = row.fallback_ids().chain(template.into_iter().flat_map(ReferenceRow::fallback_ids));
+        found.extend(fallbacks.filter_map(|id| credentials.get(id)).map(|one| candidate(row, Some(one))));
+    }
+    found
+}
+
+/// Every credential that the references name.
+pub(super) fn named(rows: &BTreeMap<(String, String), ReferenceRow>) -> Vec<String> {
+    let ids: BTreeSet<&str> = rows.values().flat_map(ReferenceRow::credential_ids).collect();
+    ids.into_iter().map(ToOwned::to_owned).collect()
+}
+
+fn candidate(row: &ReferenceRow, credential: Option<&CredentialRow>) -> CandidateRow {
+    CandidateRow {
+        kind: row.kind.clone(),
+        consumer: row.consumer.clone(),
+        needs_provider: row.needs_provider.clone(),
+        id: credential.map(|one| one.id.clone()),
+        provider: credential.map(|one| one.provider.clone()),
+        secret: credential.map(|one| one.secret.clone()),
+        active: credential.map(|one| one.active),
+        expire_time: credential.and_then(|one| one.expire_time),
+    }
 }

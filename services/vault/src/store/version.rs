@@ -54,10 +54,6 @@ pub(crate) trait VersionStore: Send + Sync {
     async fn previous_secret(&self, credential_id: &str, now: i64) -> Result<Option<VersionRow>>;
 }
 
-pub(super) const REPLACE: &str = "
-    UPDATE credentials SET secret = $2, preview = $3, update_time = $4, revision = revision + 1
-    WHERE id = $1";
-
 pub(super) const SELECT: &str = "
     SELECT id, credential_id, secret, preview, create_time, expire_time FROM credential_versions
     WHERE credential_id = $1 AND expire_time > $2";

@@ -203,7 +203,7 @@ async fn a_selection_bounds_lists_and_rows() {
             let expected: Vec<_> = expected.iter().map(|number| format!("id-{number:04}")).collect();
             let asked: Vec<_> = (0..=4).rev().map(|number| format!("id-{number:04}")).collect();
             let rows = store.credential_rows(&asked, &selectors).await.unwrap();
-            let mut found: Vec<_> = rows.into_iter().map(|row| row.id).collect();
+            let mut found: Vec<_> = rows.into_iter().map(|(id, _)| id).collect();
             found.sort();
             assert_eq!(found, expected, "rows in {selectors:?}");
             let filter = CredentialFilter { selection: Arc::new(selectors), ..Default::default() };

@@ -7,15 +7,19 @@ use strongroom_store::Result;
 
 use super::append::append;
 use super::lists::push_pairs;
-use super::locks::{LOCK_REVISION, LOCK_VIA};
+use super::locks::{FOR_CHANGE, LOCK_REVISION, LOCK_VIA};
 use super::{Connection, Database, Store};
+use crate::store::granting::Seal;
 use crate::store::pages;
-use crate::store::reassignment::counted;
-use crate::store::reference::{BIND, COUNT_VIA, DELETE_FALLBACKS, INSERT_FALLBACK, RELEASE, SELECT};
-use crate::store::resolution::push_candidates;
+use crate::store::reassignment::with_references;
+use crate::store::reference::{
+    ASKED, COUNT_VIA, DELETE_FALLBACKS, INSERT_FALLBACK, RELEASE, SELECT, WRITE, naming,
+};
+use crate::store::resolution::{candidates, named};
 use crate::store::selection::{push_credential, push_reference};
 use crate::store::{
-    Bound, CandidateRow, NewEvent, Reassigned, Reassignment, ReferenceFilter, ReferenceRow, ReferenceStore,
+    Bound, CandidateRow, CredentialStore as _, NewEvent, Reassigned, Reassignment, ReferenceFilter,
+    ReferenceRow, ReferenceStore,
 };
 
 #[async_trait]
@@ -32,29 +36,27 @@ impl ReferenceStore for Store {
                 return Ok(Bound::Missing(id.to_owned()));
             }
         }
-        if let Some(refused) = check_via(&mut tx, row, selection).await? {
+        if let Some(refused) = self.check_via(&mut tx, row, selection).await? {
             return Ok(refused);
         }
         let everything = Selectors::default();
-        if let Some(earlier) = find(&mut tx, &row.kind, &row.consumer, &everything).await?
-            && find(&mut tx, &row.kind, &row.consumer, selection).await?.is_none()
-        {
-            if !earlier.leads_nowhere() {
+        let mut row = row.clone();
+        if let Some(earlier) = self.find(&mut tx, &row.kind, &row.consumer, &everything).await? {
+            let is_seen = self.find(&mut tx, &row.kind, &row.consumer, selection).await?.is_some();
+            if !is_seen && !earlier.leads_nowhere() {
                 return Ok(Bound::Outside);
             }
-            // Unseen until now, so it is bound for the first time.
-            sqlx::query(RELEASE).bind(&row.kind).bind(&row.consumer).execute(&mut *tx).await?;
+            if is_seen {
+                row.create_time = earlier.create_time;
+            }
         }
-        write(&mut tx, row).await?;
-        if !row.via_kind.is_empty() && leads_others(&mut tx, row).await? {
+        write(&mut tx, &row, self.codes.seal(&row, event)?).await?;
+        if !row.via_kind.is_empty() && leads_others(&mut tx, &row).await? {
             return Ok(Bound::ViaIndirect);
         }
-        let Some(bound) = find(&mut tx, &row.kind, &row.consumer, &everything).await? else {
-            return Ok(Bound::ViaMissing);
-        };
         append(&mut tx, event).await?;
         tx.commit().await?;
-        Ok(Bound::Done(bound))
+        Ok(Bound::Done(row))
     }
 
     async fn reference(
@@ -64,7 +66,7 @@ impl ReferenceStore for Store {
         selection: &Selectors,
     ) -> Result<Option<ReferenceRow>> {
         let mut reader = self.reader().acquire().await?;
-        find(&mut reader, kind, consumer, selection).await
+        self.find(&mut reader, kind, consumer, selection).await
     }
 
     async fn references(
@@ -74,7 +76,7 @@ impl ReferenceStore for Store {
         limit: i64,
     ) -> Result<Vec<ReferenceRow>> {
         let mut query = pages::references(filter, after, limit);
-        Ok(query.build_query_as().fetch_all(self.reader()).await?)
+        self.codes.open_all(query.build_query_as().fetch_all(self.reader()).await?)
     }
 
     async fn candidates(
@@ -84,9 +86,14 @@ impl ReferenceStore for Store {
     ) -> Result<Vec<CandidateRow>> {
         let mut query = QueryBuilder::<Database>::new("WITH asked AS (");
         push_pairs(&mut query, references, ("kind", "consumer"));
-        query.push("), ");
-        push_candidates(&mut query, selection);
-        Ok(query.build_query_as().fetch_all(self.reader()).await?)
+        query.push(") ").push(ASKED);
+        let rows: Vec<ReferenceRow> =
+            self.codes.open_all(query.build_query_as().fetch_all(self.reader()).await?)?;
+        let rows = rows.into_iter().map(|row| ((row.kind.clone(), row.consumer.clone()), row)).collect();
+        let credentials = self.credential_rows(&named(&rows), selection).await?;
+        // One that does not open is skipped like one that is gone; the log has it.
+        let credentials = credentials.into_iter().filter_map(|(id, row)| Some((id, row.ok()?))).collect();
+        Ok(candidates(references, &rows, &credentials, selection))
     }
 
     async fn reassign_references(&self, moved: &Reassignment<'_>, event: &NewEvent) -> Result<Reassigned> {
@@ -100,12 +107,23 @@ impl ReferenceStore for Store {
         if let Some(row) = mismatch.build_query_as().fetch_optional(&mut *tx).await? {
             return Ok(Reassigned::Mismatch(row));
         }
-        let bindings = moved.bindings::<Database>().build().execute(&mut *tx).await?.rows_affected();
-        let fallbacks = moved.fallbacks::<Database>().build().execute(&mut *tx).await?.rows_affected();
-        moved.repeated::<Database>().build().execute(&mut *tx).await?;
-        append(&mut tx, &counted(event, bindings + fallbacks)).await?;
+        let mut query = naming::<Database>(moved.from);
+        query.push(" AND ");
+        push_reference(&mut query, moved.selection);
+        query.push(FOR_CHANGE);
+        let naming_it = query.build_query_as().fetch_all(&mut *tx).await?;
+        let mut changed = Vec::new();
+        let mut count = 0;
+        for sealed in naming_it {
+            let (row, names) =
+                self.codes.open::<ReferenceRow>(sealed)?.reassigned(moved.from, moved.to, moved.now);
+            write(&mut tx, &row, self.codes.seal(&row, event)?).await?;
+            changed.push(row);
+            count += names;
+        }
+        append(&mut tx, &with_references(event, &changed, Some(count))).await?;
         tx.commit().await?;
-        Ok(Reassigned::Done(i64::try_from(bindings + fallbacks).unwrap_or(i64::MAX)))
+        Ok(Reassigned::Done(count))
     }
 
     async fn release_reference(
@@ -116,7 +134,7 @@ impl ReferenceStore for Store {
         event: &NewEvent,
     ) -> Result<bool> {
         let mut tx = self.begin().await?;
-        if find(&mut tx, kind, consumer, selection).await?.is_none() {
+        if self.find(&mut tx, kind, consumer, selection).await?.is_none() {
             return Ok(false);
         }
         let done = sqlx::query(RELEASE).bind(kind).bind(consumer).execute(&mut *tx).await?;
@@ -143,33 +161,60 @@ async fn exists(tx: &mut Connection, credential_id: &str, selection: &Selectors)
     Ok(seen.is_some())
 }
 
-async fn find(
-    connection: &mut Connection,
-    kind: &str,
-    consumer: &str,
-    selection: &Selectors,
-) -> Result<Option<ReferenceRow>> {
-    let mut query = QueryBuilder::<Database>::new(SELECT);
-    query.push(" WHERE r.kind = ").push_bind(kind).push(" AND r.consumer = ").push_bind(consumer);
-    query.push(" AND ");
-    push_reference(&mut query, selection);
-    Ok(query.build_query_as().fetch_optional(connection).await?)
-}
-
-/// Why the reference cannot go through the one that it names.
-async fn check_via(tx: &mut Connection, row: &ReferenceRow, selection: &Selectors) -> Result<Option<Bound>> {
-    if row.via_kind.is_empty() {
-        return Ok(None);
+impl Store {
+    async fn find(
+        &self,
+        connection: &mut Connection,
+        kind: &str,
+        consumer: &str,
+        selection: &Selectors,
+    ) -> Result<Option<ReferenceRow>> {
+        let mut query = QueryBuilder::<Database>::new(SELECT);
+        query.push(" WHERE r.kind = ").push_bind(kind).push(" AND r.consumer = ").push_bind(consumer);
+        query.push(" AND ");
+        push_reference(&mut query, selection);
+        self.codes.open_found(query.build_query_as().fetch_optional(connection).await?)
     }
-    let (kind, consumer) = (&row.via_kind, &row.via_consumer);
-    let template: Option<String> =
-        sqlx::query_scalar(LOCK_VIA).bind(kind).bind(consumer).fetch_optional(&mut *tx).await?;
-    let seen = selection.is_everything() || find(tx, kind, consumer, selection).await?.is_some();
-    Ok(match template.as_deref().filter(|_| seen) {
-        None => Some(Bound::ViaMissing),
-        Some("") => None,
-        Some(_) => Some(Bound::ViaIndirect),
-    })
+
+    /// Why the reference cannot go through the one that it names.
+    async fn check_via(
+        &self,
+        tx: &mut Connection,
+        row: &ReferenceRow,
+        selection: &Selectors,
+    ) -> Result<Option<Bound>> {
+        if row.via_kind.is_empty() {
+            return Ok(None);
+        }
+        let (kind, consumer) = (&row.via_kind, &row.via_consumer);
+        let template: Option<String> =
+            sqlx::query_scalar(LOCK_VIA).bind(kind).bind(consumer).fetch_optional(&mut *tx).await?;
+        let seen = selection.is_everything() || self.find(tx, kind, consumer, selection).await?.is_some();
+        Ok(match template.as_deref().filter(|_| seen) {
+            None => Some(Bound::ViaMissing),
+            Some("") => None,
+            Some(_) => Some(Bound::ViaIndirect),
+        })
+    }
+
+    /// Takes a credential that is deleted out of every reference that names it; those that it changed.
+    pub(super) async fn take_out(
+        &self,
+        tx: &mut Connection,
+        credential_id: &str,
+        event: &NewEvent,
+    ) -> Result<Vec<ReferenceRow>> {
+        let mut query = naming::<Database>(credential_id);
+        query.push(FOR_CHANGE);
+        let naming_it = query.build_query_as().fetch_all(&mut *tx).await?;
+        let mut changed = Vec::new();
+        for sealed in naming_it {
+            let row = self.codes.open::<ReferenceRow>(sealed)?.without(credential_id);
+            write(tx, &row, self.codes.seal(&row, event)?).await?;
+            changed.push(row);
+        }
+        Ok(changed)
+    }
 }
 
 /// Whether others go through it.
@@ -178,8 +223,8 @@ async fn leads_others(tx: &mut Connection, row: &ReferenceRow) -> Result<bool> {
     Ok(others > 0)
 }
 
-async fn write(tx: &mut Connection, row: &ReferenceRow) -> Result<()> {
-    sqlx::query(BIND)
+async fn write(tx: &mut Connection, row: &ReferenceRow, seal: Seal) -> Result<()> {
+    sqlx::query(WRITE)
         .bind(&row.kind)
         .bind(&row.consumer)
         .bind(&row.credential_id)
@@ -188,6 +233,10 @@ async fn write(tx: &mut Connection, row: &ReferenceRow) -> Result<()> {
         .bind(row.update_time)
         .bind(&row.via_kind)
         .bind(&row.via_consumer)
+        .bind(&row.fallbacks)
+        .bind(seal.row_kid)
+        .bind(seal.row_mac)
+        .bind(seal.change_id)
         .execute(&mut *tx)
         .await?;
     sqlx::query(DELETE_FALLBACKS).bind(&row.kind).bind(&row.consumer).execute(&mut *tx).await?;

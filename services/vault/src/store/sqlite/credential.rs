@@ -7,22 +7,21 @@ use strongroom_store::{Result, expect_rows};
 
 use super::append::append;
 use super::lists::{in_list, list, push_in_list};
-use super::locks::LOCK_REVISION;
+use super::locks::LOCK_CREDENTIAL;
 use super::request::claim;
 use super::{Connection, Database, Store};
 use crate::store::credential::{
-    COUNT, COUNT_BINDINGS, COUNT_FALLBACKS, DELETE, DELETE_LABELS, INSERT, INSERT_LABEL, LabelRow, PROVIDERS,
-    PreviousRow, ReferenceCountRow, SELECT, UPDATE, join,
+    COUNT, COUNT_BINDINGS, COUNT_FALLBACKS, DELETE, DELETE_LABELS, INSERT, INSERT_LABEL, PROVIDERS,
+    PreviousRow, ReferenceCountRow, SELECT, UPDATE, join, label_text,
 };
+use crate::store::granting::{Seal, Sealed};
 use crate::store::pages;
+use crate::store::reassignment::with_references;
 use crate::store::selection::{push_credential, push_reference};
 use crate::store::{
     Changed, Credential, CredentialChange, CredentialFilter, CredentialRow, CredentialStore, Labels,
     NewEvent, Once, RequestRow, Stats,
 };
-
-const LABELS: &str =
-    concat!("SELECT credential_id, name, value FROM credential_labels WHERE credential_id", in_list!("$1"));
 
 const PREVIOUS: &str =
     concat!("SELECT credential_id, expire_time FROM credential_versions WHERE credential_id", in_list!("$1"));
@@ -31,7 +30,7 @@ const PREVIOUS: &str =
 impl CredentialStore for Store {
     async fn create_credential(&self, row: &CredentialRow, labels: &Labels, event: &NewEvent) -> Result<()> {
         let mut tx = self.begin().await?;
-        insert(&mut tx, row, labels).await?;
+        self.insert(&mut tx, row, labels, event).await?;
         append(&mut tx, event).await?;
         tx.commit().await
     }
@@ -47,7 +46,7 @@ impl CredentialStore for Store {
         if let Some(earlier) = claim(&mut tx, Some(request)).await? {
             return Ok(Once::Repeated(earlier));
         }
-        insert(&mut tx, row, labels).await?;
+        self.insert(&mut tx, row, labels, event).await?;
         append(&mut tx, event).await?;
         tx.commit().await?;
         Ok(Once::First(()))
@@ -58,8 +57,9 @@ impl CredentialStore for Store {
         query.push(" WHERE c.id = ").push_bind(id).push(" AND ");
         push_credential(&mut query, selection);
         let mut reader = self.reader().acquire().await?;
-        let rows = query.build_query_as().fetch_all(&mut *reader).await?;
-        Ok(complete(&mut reader, rows, selection).await?.pop())
+        let found = query.build_query_as().fetch_optional(&mut *reader).await?;
+        let row = self.codes.open_found(found)?.filter(|row: &CredentialRow| row.is_inside(selection));
+        Ok(complete(&mut reader, row.into_iter().collect(), selection).await?.pop())
     }
 
     async fn credentials(
@@ -71,6 +71,8 @@ impl CredentialStore for Store {
         let mut query = pages::credentials(filter, after, limit);
         let mut reader = self.reader().acquire().await?;
         let rows = query.build_query_as().fetch_all(&mut *reader).await?;
+        let mut rows: Vec<CredentialRow> = self.codes.open_all(rows)?;
+        rows.retain(|row| row.is_inside(&filter.selection));
         complete(&mut reader, rows, &filter.selection).await
     }
 
@@ -82,20 +84,11 @@ impl CredentialStore for Store {
         event: &NewEvent,
     ) -> Result<Changed<()>> {
         let mut tx = self.begin().await?;
-        match check_revision(&mut tx, id, revision).await? {
-            Changed::Done(()) => {}
-            refused => return Ok(refused),
-        }
-        let done = sqlx::query(UPDATE)
-            .bind(id)
-            .bind(&change.display_name)
-            .bind(change.active)
-            .bind(change.expire_time.is_some())
-            .bind(change.expire_time.flatten())
-            .bind(change.now)
-            .execute(&mut *tx)
-            .await?;
-        expect_rows("credentials", done.rows_affected(), 1)?;
+        let row = match self.at_revision(&mut tx, id, revision).await? {
+            Changed::Done(row) => row.changed(change),
+            refused => return Ok(refused.without_row()),
+        };
+        update(&mut tx, &row, self.codes.seal(&row, event)?).await?;
         if let Some(labels) = &change.labels {
             sqlx::query(DELETE_LABELS).bind(id).execute(&mut *tx).await?;
             insert_labels(&mut tx, id, labels).await?;
@@ -114,8 +107,8 @@ impl CredentialStore for Store {
         event: &NewEvent,
     ) -> Result<Changed<i64>> {
         let mut tx = self.begin().await?;
-        match check_revision(&mut tx, id, revision).await? {
-            Changed::Done(()) => {}
+        match self.at_revision(&mut tx, id, revision).await? {
+            Changed::Done(_) => {}
             Changed::Stale => return Ok(Changed::Stale),
             Changed::Missing | Changed::Referenced(_) => return Ok(Changed::Missing),
         }
@@ -126,20 +119,29 @@ impl CredentialStore for Store {
                 return Ok(Changed::Referenced(references + fallbacks));
             }
         }
+        let changed = self.take_out(&mut tx, id, event).await?;
         let done = sqlx::query(DELETE).bind(id).execute(&mut *tx).await?;
         expect_rows("credentials", done.rows_affected(), 1)?;
-        append(&mut tx, event).await?;
+        append(&mut tx, &with_references(event, &changed, None)).await?;
         tx.commit().await?;
         Ok(Changed::Done(references))
     }
 
-    async fn credential_rows(&self, ids: &[String], selection: &Selectors) -> Result<Vec<CredentialRow>> {
+    async fn credential_rows(
+        &self,
+        ids: &[String],
+        selection: &Selectors,
+    ) -> Result<Vec<(String, Result<CredentialRow>)>> {
         let mut query = QueryBuilder::<Database>::new(SELECT);
         query.push(" WHERE c.id");
         push_in_list(&mut query, ids);
         query.push(" AND ");
         push_credential(&mut query, selection);
-        Ok(query.build_query_as().fetch_all(self.reader()).await?)
+        let rows: Vec<Sealed<CredentialRow>> = query.build_query_as().fetch_all(self.reader()).await?;
+        let opened = rows.into_iter().map(|sealed| (sealed.row.id.clone(), self.codes.open(sealed)));
+        let is_inside =
+            |row: &Result<CredentialRow>| row.as_ref().map_or(true, |row| row.is_inside(selection));
+        Ok(opened.filter(|(_, row)| is_inside(row)).collect())
     }
 
     async fn credential_stats(&self, selection: &Selectors) -> Result<Stats> {
@@ -155,17 +157,53 @@ impl CredentialStore for Store {
     }
 }
 
-pub(super) async fn check_revision(
-    tx: &mut Connection,
-    id: &str,
-    expected: Option<i64>,
-) -> Result<Changed<()>> {
-    let current: Option<i64> = sqlx::query_scalar(LOCK_REVISION).bind(id).fetch_optional(tx).await?;
-    Ok(match (current, expected) {
-        (None, _) => Changed::Missing,
-        (Some(current), Some(expected)) if current != expected => Changed::Stale,
-        _ => Changed::Done(()),
-    })
+impl Store {
+    /// The row, to be changed; a given `expected` revision must be its own.
+    pub(super) async fn at_revision(
+        &self,
+        tx: &mut Connection,
+        id: &str,
+        expected: Option<i64>,
+    ) -> Result<Changed<CredentialRow>> {
+        let found = sqlx::query_as(LOCK_CREDENTIAL).bind(id).fetch_optional(tx).await?;
+        Ok(match self.codes.open_found::<CredentialRow>(found)? {
+            None => Changed::Missing,
+            Some(row) if expected.is_some_and(|expected| expected != row.revision) => Changed::Stale,
+            Some(row) => Changed::Done(row),
+        })
+    }
+
+    async fn insert(
+        &self,
+        tx: &mut Connection,
+        row: &CredentialRow,
+        labels: &Labels,
+        event: &NewEvent,
+    ) -> Result<()> {
+        let row = CredentialRow { labels: label_text(labels), ..row.clone() };
+        insert(tx, &row, self.codes.seal(&row, event)?).await?;
+        insert_labels(tx, &row.id, labels).await
+    }
+}
+
+/// Writes a changed row.
+pub(super) async fn update(tx: &mut Connection, row: &CredentialRow, seal: Seal) -> Result<()> {
+    let done = sqlx::query(UPDATE)
+        .bind(&row.id)
+        .bind(&row.display_name)
+        .bind(row.active)
+        .bind(row.expire_time)
+        .bind(row.update_time)
+        .bind(row.revision)
+        .bind(&row.labels)
+        .bind(&row.secret)
+        .bind(&row.preview)
+        .bind(seal.row_kid)
+        .bind(seal.row_mac)
+        .bind(seal.change_id)
+        .execute(tx)
+        .await?;
+    expect_rows("credentials", done.rows_affected(), 1)
 }
 
 /// How many references to a credential the caller can see, of those that `what` selects.
@@ -176,7 +214,7 @@ async fn count(tx: &mut Connection, what: &str, id: &str, selection: &Selectors)
     Ok(query.build_query_scalar().fetch_one(tx).await?)
 }
 
-async fn insert(tx: &mut Connection, row: &CredentialRow, labels: &Labels) -> Result<()> {
+async fn insert(tx: &mut Connection, row: &CredentialRow, seal: Seal) -> Result<()> {
     let done = sqlx::query(INSERT)
         .bind(&row.id)
         .bind(&row.display_name)
@@ -189,10 +227,13 @@ async fn insert(tx: &mut Connection, row: &CredentialRow, labels: &Labels) -> Re
         .bind(row.last_used_time)
         .bind(row.expire_time)
         .bind(row.revision)
-        .execute(&mut *tx)
+        .bind(&row.labels)
+        .bind(seal.row_kid)
+        .bind(seal.row_mac)
+        .bind(seal.change_id)
+        .execute(tx)
         .await?;
-    expect_rows("credentials", done.rows_affected(), 1)?;
-    insert_labels(tx, &row.id, labels).await
+    expect_rows("credentials", done.rows_affected(), 1)
 }
 
 async fn insert_labels(tx: &mut Connection, id: &str, labels: &Labels) -> Result<()> {
@@ -202,7 +243,7 @@ async fn insert_labels(tx: &mut Connection, id: &str, labels: &Labels) -> Result
     Ok(())
 }
 
-/// Adds labels, reference counts and previous secrets: three more statements, however many rows.
+/// Adds reference counts and previous secrets: two more statements, however many rows.
 async fn complete(
     reader: &mut Connection,
     rows: Vec<CredentialRow>,
@@ -213,9 +254,8 @@ async fn complete(
     }
     let counts = reference_counts(&mut *reader, &rows, selection).await?;
     let ids = list(rows.iter().map(|row| row.id.as_str()).collect());
-    let labels: Vec<LabelRow> = sqlx::query_as(LABELS).bind(&ids).fetch_all(&mut *reader).await?;
     let previous: Vec<PreviousRow> = sqlx::query_as(PREVIOUS).bind(&ids).fetch_all(&mut *reader).await?;
-    Ok(join(rows, labels, counts, previous))
+    Ok(join(rows, counts, previous))
 }
 
 /// Bindings and fallbacks to `rows`, by kind, as far as the caller can see them.

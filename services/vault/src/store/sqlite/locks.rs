@@ -8,4 +8,9 @@ pub(super) const LOCK_REVISION: &str = credential::REVISION;
 
 pub(super) const LOCK_VIA: &str = reference::VIA_OF;
 
+/// After a SELECT of references that a change rewrites.
+pub(super) const FOR_CHANGE: &str = "";
+
+pub(super) const LOCK_CREDENTIAL: &str = credential::ONE;
+
 pub(super) const LOCK_TOKEN: &str = token::SELECT_BY_ID;

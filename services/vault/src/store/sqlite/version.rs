@@ -4,11 +4,11 @@ use async_trait::async_trait;
 use strongroom_store::{Result, expect_rows};
 
 use super::append::append;
-use super::credential::check_revision;
+use super::credential::update;
 use super::request::claim;
 use super::{Connection, Store};
-use crate::store::version::{DELETE, INSERT, REPLACE, Replacement, SELECT, VersionRow, VersionStore};
-use crate::store::{Changed, NewEvent, Once, RequestRow};
+use crate::store::version::{DELETE, INSERT, Replacement, SELECT, VersionRow, VersionStore};
+use crate::store::{Changed, CredentialRow, NewEvent, Once, RequestRow};
 
 #[async_trait]
 impl VersionStore for Store {
@@ -22,18 +22,19 @@ impl VersionStore for Store {
         if let Some(earlier) = claim(&mut tx, request).await? {
             return Ok(Once::Repeated(earlier));
         }
-        match check_revision(&mut tx, &replacement.credential_id, Some(replacement.revision)).await? {
-            Changed::Done(()) => {}
-            refused => return Ok(Once::First(refused)),
-        }
-        let done = sqlx::query(REPLACE)
-            .bind(&replacement.credential_id)
-            .bind(&replacement.secret)
-            .bind(&replacement.preview)
-            .bind(replacement.now)
-            .execute(&mut *tx)
-            .await?;
-        expect_rows("credentials", done.rows_affected(), 1)?;
+        let id = &replacement.credential_id;
+        let row = match self.at_revision(&mut tx, id, Some(replacement.revision)).await? {
+            Changed::Done(row) => row,
+            refused => return Ok(Once::First(refused.without_row())),
+        };
+        let row = CredentialRow {
+            secret: replacement.secret.clone(),
+            preview: replacement.preview.clone(),
+            update_time: replacement.now,
+            revision: row.revision + 1,
+            ..row
+        };
+        update(&mut tx, &row, self.codes.seal(&row, event)?).await?;
         sqlx::query(DELETE).bind(&replacement.credential_id).execute(&mut *tx).await?;
         if let Some(previous) = &replacement.previous {
             insert(&mut tx, previous).await?;

@@ -1,7 +1,8 @@
 //! Changes by narrowed tokens: each does what it would do in a vault of its selection alone, and nothing elsewhere.
 
 use strongroom_api::vault::v1::{
-    DeleteCredentialRequest, ReassignReferencesRequest, ReleaseReferenceRequest, UpdateCredentialRequest,
+    Credential, DeleteCredentialRequest, ReassignReferencesRequest, ReleaseReferenceRequest,
+    UpdateCredentialRequest,
 };
 use strongroom_testkit::requests::binding;
 
@@ -49,10 +50,7 @@ pub(super) async fn make_one(running: &mut Running, random: &mut Random) {
             let answer = clients.references.release_reference(request).await;
             trial.tells_nothing(&answer, &[&consumer]);
             let place = (kind, consumer);
-            let expected = match inside.references.contains_key(&place) {
-                true => Ok(world.references.remove(&place).map(drop).unwrap_or_default()),
-                false => Err("REFERENCE_NOT_FOUND".to_owned()),
-            };
+            let expected = release(&mut world, &inside, &place);
             assert_eq!(outcome(answer).map(drop), expected, "{place:?} in {selection:?}");
         }
         3 => {
@@ -63,15 +61,11 @@ pub(super) async fn make_one(running: &mut Running, random: &mut Random) {
             assert_eq!(outcome(answer).map(drop), expected, "{id} in {selection:?}");
         }
         _ => {
-            let labels =
-                [("env".to_owned(), random.one(&["dev", "production", "staging"]).to_owned())].into();
-            let credential =
-                strongroom_api::vault::v1::Credential { id: id.clone(), labels, ..Default::default() };
-            let env = credential.labels["env"].clone();
-            let request = UpdateCredentialRequest { credential: Some(credential), update_mask: None };
+            let env = random.one(&["dev", "production", "staging"]);
+            let request = relabelling(&id, env);
             let answer = clients.credentials.update_credential(request).await;
             trial.tells_nothing(&answer, &[&id]);
-            let expected = relabel(&mut world, &inside, &selection, &id, &env);
+            let expected = relabel(&mut world, &inside, &selection, &id, env);
             assert_eq!(outcome(answer).map(drop), expected, "{id} to {env} in {selection:?}");
         }
     }
@@ -93,7 +87,7 @@ fn reassign(world: &mut World, inside: &World, from: &str, to: &str) -> Done<i64
         moved += i64::try_from(named).unwrap();
         let swap = |id: &mut String| {
             if id == from {
-                to.clone_into(id)
+                to.clone_into(id);
             }
         };
         one.credential.iter_mut().for_each(swap);
@@ -104,6 +98,18 @@ fn reassign(world: &mut World, inside: &World, from: &str, to: &str) -> Done<i64
             .retain(|id| id != to || (own.as_deref() != Some(to) && !std::mem::replace(&mut seen, true)));
     }
     Ok(moved)
+}
+
+fn release(world: &mut World, inside: &World, place: &(String, String)) -> Done<()> {
+    inside.references.get(place).ok_or_else(|| "REFERENCE_NOT_FOUND".to_owned())?;
+    world.references.remove(place);
+    Ok(())
+}
+
+fn relabelling(id: &str, env: &str) -> UpdateCredentialRequest {
+    let labels = [("env".to_owned(), env.to_owned())].into();
+    let credential = Credential { id: id.to_owned(), labels, ..Credential::default() };
+    UpdateCredentialRequest { credential: Some(credential), update_mask: None }
 }
 
 fn delete(world: &mut World, inside: &World, id: &str, block: bool) -> Done<i64> {
@@ -143,11 +149,17 @@ fn bind(
     Ok(())
 }
 
-fn relabel(world: &mut World, inside: &World, selection: &Selection, id: &str, env: &str) -> Done<()> {
+fn relabel(
+    world: &mut World,
+    inside: &World,
+    selection: &Selection,
+    id: &str,
+    env: &'static str,
+) -> Done<()> {
     inside.credentials.get(id).ok_or_else(|| "CREDENTIAL_NOT_FOUND".to_owned())?;
     let one = world.credentials.get_mut(id).unwrap();
     let mut changed = one.clone();
-    changed.env = ["dev", "production", "staging"].into_iter().find(|known| *known == env).unwrap();
+    changed.env = env;
     if !selection.has_credential(&changed) {
         return Err("OUTSIDE_SELECTION".to_owned());
     }

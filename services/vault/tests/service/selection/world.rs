@@ -124,7 +124,7 @@ impl Running {
         let all = ListReferencesRequest { page_size: 1000, ..Default::default() };
         let found = self.admin.references.list_references(all).await.unwrap().into_inner().references;
         let found: Vec<_> = found.into_iter().map(from_wire).collect();
-        let expected: Vec<_> = self.world.references.values().map(|one| from_model(one)).collect();
+        let expected: Vec<_> = self.world.references.values().map(from_model).collect();
         assert_eq!(found, expected);
     }
 }
