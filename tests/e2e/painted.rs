@@ -127,20 +127,22 @@ fn everything_in_a_vault_is_shown() {
     if python(PAINT_THE_VAULT, &[text(&dev.data().join("vault.db")), PAINTED]).is_none() {
         return;
     }
-    for command in [
-        &["credential", "list"][..],
-        &["credential", "get", &id],
-        &["credential", "stats"],
-        &["credential", "deactivate", &id],
-        &["reference", "list"],
-        &["token", "list"],
-        &["audit", "list"],
-    ] {
+    for command in [&["credential", "stats"][..], &["audit", "list"]] {
         is_shown(&admin.run(command));
         is_shown(&admin.run(&[command, &["-o", "json"]].concat()));
     }
-    let listed = admin.json(&["credential", "get", &id]);
-    assert_eq!(listed["displayName"], format!("{PAINTED}{id}"), "another spelling, the same name");
+    // Painted rows that grant access do not open any more; what is said of them is harmless.
+    for command in [
+        &["credential", "list"][..],
+        &["credential", "get", &id],
+        &["credential", "deactivate", &id],
+        &["reference", "list"],
+        &["token", "list"],
+    ] {
+        let finished = admin.run(command);
+        is_harmless(&finished.said(), &finished.line);
+        assert!(!is_painted(&finished.said()), "{}", finished.said());
+    }
 
     // What a service repeats in its refusal, and what the command itself repeats.
     is_shown(&admin.run(&["backup", "export", "--out", "-", "--tables", PAINTED]));

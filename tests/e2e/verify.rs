@@ -6,8 +6,9 @@ use e2e::{Deployment, Operator, source};
 use serde_json::{Value, json};
 use strongroom_api::vault::v1::crypto_service_client::CryptoServiceClient;
 use strongroom_api::vault::v1::{BatchEncryptRequest, EncryptRequest};
+use strongroom_crypto::{RootKey, State};
 use strongroom_runtime::client::{Bearer, Target};
-use strongroom_testkit::TestDb;
+use strongroom_testkit::{TestDb, set_key_state};
 
 const SEAL: &str =
     "[seal]\nwithout_recovery = \"I accept that without the root key nobody opens these archives\"\n\n";
@@ -240,9 +241,14 @@ fn damage_servers(platform: &Platform) {
     let unknown = platform.bearer(6).replacen(&platform.bearer(6)[5..21], "00000000000000aa", 1);
     platform.set_bearer(6, &unknown);
     platform.set_bearer(7, "sk-never-sealed");
-    // Without the delay of a destruction, which only write access to the vault's database can skip.
-    let destroy = format!("UPDATE key_versions SET state = 'destroyed', wrapped = '' WHERE kid = '{old}'");
-    platform.vault.run(&destroy);
+    // Without the delay of a destruction, which only somebody with the root key can skip.
+    let root = std::fs::read_to_string(platform.deployment.path("root.key")).unwrap();
+    platform.vault.run(&set_key_state(
+        &platform.vault,
+        &RootKey::parse(&root).unwrap(),
+        &old,
+        State::Destroyed,
+    ));
 }
 
 /// Swaps the secrets of both credentials. Returns their ids.

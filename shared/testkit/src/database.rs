@@ -100,6 +100,13 @@ impl TestDb {
         });
     }
 
+    /// `bytes` as a literal of its SQL.
+    #[must_use]
+    pub fn bytes(&self, bytes: &[u8]) -> String {
+        let digits = hex::encode(bytes);
+        if self.file().is_some() { format!("x'{digits}'") } else { format!("'\\x{digits}'") }
+    }
+
     /// The one number that `sql` selects (`bigint` on PostgreSQL: `count(*)` is one).
     #[must_use]
     pub fn number(&self, sql: &str) -> i64 {

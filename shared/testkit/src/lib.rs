@@ -7,6 +7,7 @@
 pub mod archives;
 mod authority;
 mod clock;
+mod codes;
 mod database;
 mod private;
 pub mod requests;
@@ -16,6 +17,7 @@ mod twins;
 
 pub use authority::{Authority, Certificate, Mounted};
 pub use clock::ManualClock;
+pub use codes::{Planted, Stated, set_key_state};
 pub use database::TestDb;
 pub use private::write_private;
 pub use ring::open_ring;

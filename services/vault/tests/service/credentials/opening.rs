@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection, SqliteConnection};
 use strongroom_api::vault::v1::{ReencryptRequest, RotateCredentialRequest, RotateKeyRequest};
+use strongroom_crypto::State;
 use strongroom_store::Engine;
-use strongroom_testkit::TestDb;
 use strongroom_testkit::requests::{binding, credential};
+use strongroom_testkit::{TestDb, set_key_state};
 
 use crate::support::{Clients, TestVault};
 
@@ -96,6 +97,9 @@ async fn a_secret_sealed_anew_after_it_was_read_still_opens() {
         seal_anew(&mut admin).await;
         vault.run(&format!("{};{}", keep("later"), put_back("earlier")));
 
+        let former = "SELECT kid FROM key_versions WHERE key_id = 'credential' AND state = 'decrypt-only'";
+        let former = vault.database.text(former);
+        let disable = set_key_state(&vault.database, &vault.root_key(), &former, State::Disabled);
         let mut intruder = Intruder::begin(&vault.database).await;
         let (mut one, mut two, mut three) = (vault.admin().await, vault.admin().await, vault.admin().await);
         let (current_id, previous_id) = (id.clone(), id);
@@ -104,9 +108,6 @@ async fn a_secret_sealed_anew_after_it_was_read_still_opens() {
         let resolved = tokio::spawn(async move { three.resolve("chat").await });
         // Time to read; they then wait for the intruder.
         tokio::time::sleep(Duration::from_millis(700)).await;
-        let disable = "UPDATE key_versions SET state = 'disabled'
-                       WHERE key_id = 'credential' AND state = 'decrypt-only';
-                       UPDATE ring_revision SET revision = revision + 1 WHERE id = 1";
         intruder.commit(&format!("{}{disable}", put_back("later"))).await;
         // The vault follows the ring every two seconds.
         tokio::time::sleep(Duration::from_millis(2_500)).await;

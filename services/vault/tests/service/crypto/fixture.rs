@@ -1,7 +1,7 @@
 //! A vault with caller keys in chosen states, and what they seal when they are asked directly.
 
 use strongroom_crypto::{Cell, KeyRing, KeyVersion, Purpose, RootKey, State, WrappedVersion};
-use strongroom_testkit::TestDb;
+use strongroom_testkit::{Stated, TestDb};
 
 use crate::support::{Clients, TestVault};
 
@@ -38,7 +38,8 @@ impl Fixture {
         // The token is written before the vault is through with its first start.
         vault.admin().await.events("crypto.*").await;
         let versions = versions(&vault.root_key());
-        vault.run(&versions.iter().map(insert).collect::<String>());
+        let (root, database) = (vault.root_key(), &vault.database);
+        vault.run(&versions.iter().map(|version| insert(version, &root, database)).collect::<String>());
         Self { vault: vault.restarted().await, versions }
     }
 
@@ -74,11 +75,14 @@ fn versions(root: &RootKey) -> Vec<WrappedVersion> {
     numbered.map(version).collect()
 }
 
-fn insert(version: &WrappedVersion) -> String {
+fn insert(version: &WrappedVersion, root: &RootKey, database: &TestDb) -> String {
     let WrappedVersion { key_id, purpose, kid, number, state, root_key_id, wrapped } = version;
+    let (text, purpose_text) = (kid.to_string(), purpose.as_str());
+    let stated = Stated { kid: &text, key_id, purpose: purpose_text, state: *state, create_time: 1 };
+    let mac = stated.literal(root, database);
     format!(
         "INSERT INTO keys (id, purpose, create_time) VALUES ('{key_id}', '{purpose}', 1) ON CONFLICT (id) DO NOTHING;
-         INSERT INTO key_versions (kid, key_id, number, state, root_key_id, wrapped, create_time)
-         VALUES ('{kid}', '{key_id}', {number}, '{state}', '{root_key_id}', '{wrapped}', 1);"
+         INSERT INTO key_versions (kid, key_id, number, state, root_key_id, wrapped, create_time, state_mac)
+         VALUES ('{kid}', '{key_id}', {number}, '{state}', '{root_key_id}', '{wrapped}', 1, {mac});"
     )
 }

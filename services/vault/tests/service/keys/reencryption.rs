@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use strongroom_api::vault::v1::{ExportKeyRingRequest, GetKeyCensusRequest, ReencryptRequest};
 use strongroom_crypto::{Cell, Purpose};
-use strongroom_testkit::open_ring;
+use strongroom_testkit::{Planted, open_ring};
 
 use super::{census, reencrypt, rotate, versions};
 use crate::support::{Clients, TestVault, eventually};
@@ -15,16 +15,18 @@ pub(super) async fn fill(admin: &mut Clients, vault: &TestVault, count: usize) -
     let ring = open_ring(&vault.root_key(), exported);
     let mut ids = Vec::with_capacity(count);
     for first in (0..count).step_by(5000) {
-        let mut sql = String::from(
-            "INSERT INTO credentials (id, display_name, provider, secret, preview, active, create_time, update_time, revision) VALUES ",
-        );
+        let mut sql = String::from(Planted::INSERT);
         for number in first..(first + 5000).min(count) {
             let id = format!("{number:08}-0000-7000-8000-000000000000");
             let cell =
                 Cell { purpose: Purpose::Credential, table: "credentials", column: "secret", row: &id };
             let secret = ring.seal("credential", &cell, format!("secret-{number}-0").as_bytes()).unwrap();
             let comma = if number == first { "" } else { "," };
-            sql.push_str(&format!("{comma}('{id}','C {number}','openai','{secret}','',TRUE,1,1,1)"));
+            let name = format!("C {number}");
+            let row =
+                Planted { id: &id, name: &name, provider: "openai", secret: &secret, preview: "", time: 1 };
+            sql.push_str(comma);
+            sql.push_str(&row.values(&ring, &vault.database));
             ids.push(id);
         }
         vault.database.run(&sql);
