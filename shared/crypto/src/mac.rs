@@ -19,6 +19,22 @@ impl MacKey {
         Self(Hmac::new_from_slice(key.expose()).expect("HMAC takes keys of any length"))
     }
 
+    /// A key of its own for the use that `label` names: HMAC is a pseudorandom function, so who learns MACs of the one
+    /// key learns nothing of the other. Labels are listed in the crate's documentation.
+    #[must_use]
+    pub fn for_use(&self, label: &str) -> Self {
+        let key = KeyBytes::new(self.mac(label.as_bytes()));
+        Self(Hmac::new_from_slice(key.expose()).expect("HMAC takes keys of any length"))
+    }
+
+    /// Whether `mac` is that of `message`, in constant time.
+    #[must_use]
+    pub fn is_mac(&self, message: &[u8], mac: &[u8]) -> bool {
+        let mut own = self.0.clone();
+        own.update(message);
+        own.verify_slice(mac).is_ok()
+    }
+
     /// The MAC of `message`. Compare such values in constant time where an attacker can try many.
     #[must_use]
     pub fn mac(&self, message: &[u8]) -> [u8; 32] {

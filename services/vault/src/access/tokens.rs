@@ -64,6 +64,7 @@ impl Tokens {
             last_used_time: None,
             revoke_time: None,
             selectors: json!(new.selectors).to_string(),
+            introspect_hash: Some(token.introspect_hash().to_vec()),
         };
         let event = Event::by(caller, self.now(), "token.issued", token.id())
             .with("name", row.name.as_str())

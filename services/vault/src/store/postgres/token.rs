@@ -5,7 +5,9 @@ use strongroom_store::{Result, expect_rows};
 
 use super::append::append;
 use super::{Connection, Store};
-use crate::store::token::{COUNT, INSERT, LIST, REVOKE, SELECT_BY_HASH, SELECT_BY_ID, TOUCH};
+use crate::store::token::{
+    COUNT, INSERT, LIST, REVOKE, SELECT_BY_HASH, SELECT_BY_ID, SELECT_BY_INTROSPECT_HASH, TOUCH,
+};
 use crate::store::{NewEvent, TokenRow, TokenStore};
 
 #[async_trait]
@@ -40,6 +42,11 @@ impl TokenStore for Store {
 
     async fn token_by_hash(&self, hash: &[u8]) -> Result<Option<TokenRow>> {
         Ok(sqlx::query_as(SELECT_BY_HASH).bind(hash).fetch_optional(self.reader()).await?)
+    }
+
+    async fn token_by_introspect_hash(&self, hash: &[u8]) -> Result<Option<TokenRow>> {
+        let query = sqlx::query_as(SELECT_BY_INTROSPECT_HASH).bind(hash);
+        Ok(query.fetch_optional(self.reader()).await?)
     }
 
     async fn token(&self, id: &str) -> Result<Option<TokenRow>> {
@@ -78,6 +85,7 @@ async fn insert(tx: &mut Connection, row: &TokenRow) -> Result<()> {
         .bind(row.create_time)
         .bind(row.expire_time)
         .bind(&row.selectors)
+        .bind(&row.introspect_hash)
         .execute(tx)
         .await?;
     expect_rows("api_tokens", done.rows_affected(), 1)
