@@ -3,6 +3,7 @@
 
 mod archive_tools;
 mod big;
+mod delegation;
 mod demo;
 mod failures;
 mod first_start;
