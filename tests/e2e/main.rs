@@ -6,6 +6,7 @@ mod archive_tools;
 mod big;
 mod chart;
 mod cluster;
+mod delegation;
 mod demo;
 mod failures;
 mod first_start;

@@ -1,8 +1,9 @@
 //! Who calls this service: the vault is asked, and its answer kept for seconds.
 //!
 //! A revocation must be felt within 5 s (DESIGN §2.4), so an answer lives for 3 s. A failed question is never
-//! kept, and several calls with one token ask once. Tokens are kept as their SHA-256 only, and so are the names of
-//! certificates, which may be long.
+//! kept, and several calls with one token ask once. A token's text is wiped as soon as it is hashed: the vault is asked by the
+//! hash, and no call of this service carries anything that would let somebody else call as the token's holder. The names of
+//! certificates, which may be long, are kept as their SHA-256.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -11,11 +12,12 @@ use std::time::Duration;
 use async_trait::async_trait;
 use moka::future::Cache;
 use sha2::{Digest as _, Sha256};
-use strongroom_api::vault::v1::{AuditEvent, AuditOutcome};
+use strongroom_api::vault::v1::{AuditOutcome, ServiceEvent};
 use strongroom_crypto::Token;
 use strongroom_runtime::status::{reason_of, status};
 use strongroom_runtime::{Authenticator, Caller, Principal};
 use tonic::{Code, Status};
+use zeroize::Zeroizing;
 
 use crate::error::{DOMAIN, Error};
 use crate::vault_client::VaultClient;
@@ -49,10 +51,12 @@ impl Authenticator for VaultAuthenticator {
         DOMAIN
     }
 
-    async fn authenticate(&self, token: &str) -> Result<Option<Principal>, Status> {
+    async fn authenticate(&self, token: Zeroizing<String>) -> Result<Option<Principal>, Status> {
+        let hash = Token::parse(&token).map(|token| token.introspect_hash());
+        drop(token);
         // What is no token at all is not worth a call.
-        let Ok(token) = Token::parse(token) else { return Ok(None) };
-        let asked = self.tokens.try_get_with(token.hash(), self.vault.introspect(token.expose())).await;
+        let Ok(hash) = hash else { return Ok(None) };
+        let asked = self.tokens.try_get_with(hash, self.vault.introspect(&hash)).await;
         // The log has the vault's state already; a line for each call would let callers fill it.
         asked.map_err(|error: Arc<Error>| error.status())
     }
@@ -68,8 +72,7 @@ impl Authenticator for VaultAuthenticator {
     }
 
     async fn denied(&self, caller: &Caller, method: &str, permission: &str) {
-        let event = AuditEvent {
-            actor: caller.principal.id.clone(),
+        let event = ServiceEvent {
             event: "access.denied".to_owned(),
             target: method.to_owned(),
             metadata: HashMap::from([(
@@ -78,9 +81,9 @@ impl Authenticator for VaultAuthenticator {
             )]),
             trace_id: caller.trace_id.clone(),
             outcome: AuditOutcome::Denied.into(),
-            ..AuditEvent::default()
+            ..ServiceEvent::default()
         };
-        if let Err(error) = self.vault.record(event).await {
+        if let Err(error) = self.vault.record(&caller.principal.delegation, event).await {
             tracing::error!(%error, actor = caller.principal.id, method, "a refusal is not in the audit log");
         }
     }

@@ -1,16 +1,22 @@
 //! Who can do what: tokens and identities, their roles, and the selections that narrow them.
 //!
 //! [`Tokens`] issues and revokes tokens and tells which principal a token's text authenticates; [`Identities`] tells it
-//! for the names of a client certificate. `roles` maps a role to permissions, `principals` caches checked tokens for two seconds, `selection` refuses what lies outside a
+//! for the names of a client certificate. [`Delegations`] tells services who the actor of their events is; `service_events` lists
+//! these. `roles` maps a role to permissions, `principals` caches checked tokens for two seconds, `selection` refuses what lies outside a
 //! token's selection.
 
+mod delegations;
 mod identities;
 mod principals;
 mod roles;
 mod selection;
+mod service_events;
+mod statement;
 mod tokens;
 
+pub(crate) use delegations::Delegations;
 pub(crate) use identities::Identities;
 pub(crate) use roles::Role;
 pub(crate) use selection::outside_selection;
+pub(crate) use service_events::check_operation;
 pub(crate) use tokens::{NewToken, Tokens, selectors};

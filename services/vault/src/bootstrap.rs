@@ -10,7 +10,7 @@ use std::sync::Arc;
 use strongroom_runtime::{Clock, Metrics, Shutdown, secret_file};
 use strongroom_store::DatabaseUrl;
 
-use crate::access::{Identities, Tokens};
+use crate::access::{Delegations, Identities, Tokens};
 use crate::audit::{Audit, UseLog};
 use crate::config::VaultConfig;
 use crate::credentials::{Credentials, References, Secrets};
@@ -27,6 +27,7 @@ pub(crate) struct Vault {
     pub(crate) references: References,
     pub(crate) tokens: Arc<Tokens>,
     pub(crate) identities: Arc<Identities>,
+    pub(crate) delegations: Delegations,
     pub(crate) audit: Arc<Audit>,
     pub(crate) keys: Arc<Keys>,
     pub(crate) ledger: Arc<Ledger>,
@@ -80,12 +81,15 @@ fn build(
     let secrets = Arc::new(Secrets::new(s(), r(), c()));
     let ledger = Arc::new(Ledger::new(s(), c()));
     let approvals = Arc::new(Approvals::new(s(), c()));
+    let tokens = Arc::new(Tokens::new(s(), c(), metrics.access.clone()));
+    let identities = Arc::new(identities);
     let retirement = Retirement::new(s(), r(), Arc::clone(&ledger), Arc::clone(&approvals), c());
     Vault {
         credentials: Credentials::new(s(), Arc::clone(&secrets), Arc::clone(&uses), r(), c()),
         references: References::new(s(), secrets, Arc::clone(&uses), c()),
-        tokens: Arc::new(Tokens::new(s(), c(), metrics.access.clone())),
-        identities: Arc::new(identities),
+        delegations: Delegations::new(s(), r(), Arc::clone(&tokens), Arc::clone(&identities), c()),
+        tokens,
+        identities,
         audit: Arc::new(Audit::new(s(), c(), shutdown)),
         keys: Arc::new(Keys::new(s(), r(), c())),
         ledger,

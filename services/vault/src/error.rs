@@ -225,6 +225,23 @@ pub enum Error {
          or in [[vault.identities]]"
     )]
     IdentityAmbiguous(String),
+    /// No delegation, or not as it was made.
+    #[error("this vault made no such delegation; introspect the caller again")]
+    DelegationInvalid,
+    /// Stolen from another service, or the service has another token now.
+    #[error("the delegation was made for another service; introspect the caller again")]
+    DelegationForeign,
+    /// Too old for an event.
+    #[error("the delegation has expired; introspect the caller again")]
+    DelegationExpired,
+    /// Another permission's event.
+    #[error("{principal} has not delegated the permission that {event} belongs to")]
+    DelegationEvent {
+        /// Who delegated.
+        principal: String,
+        /// What was to be recorded.
+        event: String,
+    },
     /// The caller may not do this.
     #[error("{method} needs the permission {permission}")]
     PermissionMissing {
@@ -374,6 +391,14 @@ impl From<Error> for Status {
             Error::IdentityAmbiguous(names) => {
                 known(Code::FailedPrecondition, "IDENTITY_AMBIGUOUS", &[("names", names)])
             }
+            Error::DelegationInvalid => bad_field(DOMAIN, "DELEGATION_INVALID", "delegation", &message, &[]),
+            Error::DelegationForeign => known(Code::PermissionDenied, "DELEGATION_FOREIGN", &[]),
+            Error::DelegationExpired => known(Code::PermissionDenied, "DELEGATION_EXPIRED", &[]),
+            Error::DelegationEvent { principal, event } => known(
+                Code::PermissionDenied,
+                "DELEGATION_EVENT",
+                &[("principal", principal), ("event", event)],
+            ),
             Error::PermissionMissing { method, permission, holder } => {
                 permission_denied(DOMAIN, holder, method, permission)
             }

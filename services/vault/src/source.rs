@@ -13,6 +13,7 @@ use tokio::sync::mpsc;
 use tokio_stream::Stream;
 
 use crate::error::{Error, Result};
+use tables::HIDDEN;
 pub(crate) use tables::{SourceTable, TABLES};
 
 /// Blocks between the database and the stream: the reader stops when the client does.
@@ -117,7 +118,8 @@ async fn begin(snapshot: &mut Snapshot, tables: &[&'static SourceTable]) -> Resu
 
 fn options(tables: &[&SourceTable]) -> SnapshotOptions {
     let only = tables.iter().map(|table| table.name.to_owned()).collect();
-    SnapshotOptions { only: Some(only), ..SnapshotOptions::new("vault") }
+    let hidden = HIDDEN.iter().map(|column| (*column).to_owned()).collect();
+    SnapshotOptions { only: Some(only), hidden, ..SnapshotOptions::new("vault") }
 }
 
 fn describe(table: &'static SourceTable, schemas: &[TableSchema]) -> Result<DescribedTable> {

@@ -19,6 +19,7 @@
 //!  ├─ HKDF "strongroom/v1/encryption"  → XAES-256-GCM key
 //!  ├─ HKDF "strongroom/v1/commitment"  → HMAC-SHA-256 key
 //!  ├─ HKDF "strongroom/v1/mac"         → HMAC-SHA-256 key (MacKey)
+//!  │     └─ HMAC "strongroom/v1/mac/delegation" → HMAC-SHA-256 key of delegations; the purpose "audit" only
 //!  └─ HKDF "strongroom/v1/signing"     → Ed25519 seed; versions of the purpose "signing" only
 //! ```
 //!

@@ -23,6 +23,13 @@ impl MacKey {
         Self(Hmac::new_from_slice(key.expose()).expect("HMAC takes keys of any length"))
     }
 
+    /// A key of its own for the use that `label` names: HMAC is a pseudorandom function, so who learns MACs of the one
+    /// key learns nothing of the other. Labels are listed in the crate's documentation.
+    #[must_use]
+    pub fn for_use(&self, label: &str) -> Self {
+        Self::new(&KeyBytes::new(self.mac(label.as_bytes())))
+    }
+
     /// The MAC of `message`. Compare with [`Self::verify`] where an attacker can try many.
     #[must_use]
     pub fn mac(&self, message: &[u8]) -> [u8; 32] {

@@ -17,6 +17,7 @@ use crate::base62;
 use crate::error::{Error, Result};
 
 const PREFIX: &str = "srt_";
+const INTROSPECT: &str = "strongroom/introspect";
 const ID_CHARS: usize = 12;
 const SECRET_CHARS: usize = 28;
 const CHECKSUM_CHARS: usize = 6;
@@ -67,6 +68,13 @@ impl Token {
         Sha256::digest(self.0.as_bytes()).into()
     }
 
+    /// SHA-256 of `strongroom/introspect` and the whole text: what a service looks a caller's token up by at the vault. It is
+    /// no token, and does not follow from what an archive holds of one ([`Self::hash`]).
+    #[must_use]
+    pub fn introspect_hash(&self) -> [u8; 32] {
+        Sha256::new().chain_update(INTROSPECT).chain_update(self.0.as_bytes()).finalize().into()
+    }
+
     /// The whole text. To be shown once to who asked for the token, and to nobody else.
     #[must_use]
     pub fn expose(&self) -> &str {
@@ -100,6 +108,10 @@ mod tests {
         assert_eq!(
             hex::encode(token.hash()),
             "fe3596fd7a40b4a3a2c6d5bea5b2d6ffe1f19ecf25dab6fc9ee2cd498b4a4842"
+        );
+        assert_eq!(
+            hex::encode(token.introspect_hash()),
+            "5007555adcb4c5007036d11b47e4e37f1f4c9d66e822bb542a8fbbe5509d97ee"
         );
     }
 

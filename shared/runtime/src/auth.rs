@@ -5,13 +5,16 @@
 //! the connection's certificate, if it has shown one.
 
 use std::collections::BTreeSet;
+use std::fmt;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use async_trait::async_trait;
-use http::{HeaderMap, Request, Response, header};
+use bytes::Bytes;
+use http::{HeaderValue, Request, Response, header};
 use tonic::body::Body;
 use tonic::{Code, Status};
+use zeroize::Zeroizing;
 
 use crate::identity;
 use crate::printable::printable;
@@ -36,6 +39,33 @@ pub struct Principal {
     pub permissions: Arc<BTreeSet<String>>,
     /// What it can reach with them.
     pub selectors: Arc<Selectors>,
+    /// What this service shows the vault to act for it.
+    pub delegation: Delegation,
+}
+
+/// The vault's statement that somebody has called this service; empty where the vault itself is called. Its `Debug` shows
+/// nothing.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Delegation(Bytes);
+
+impl Delegation {
+    /// As the vault sent it.
+    #[must_use]
+    pub fn new(statement: Bytes) -> Self {
+        Self(statement)
+    }
+
+    /// For the vault, and for nobody else.
+    #[must_use]
+    pub fn expose(&self) -> Bytes {
+        self.0.clone()
+    }
+}
+
+impl fmt::Debug for Delegation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Delegation([redacted])")
+    }
 }
 
 impl Principal {
@@ -87,11 +117,11 @@ pub trait Authenticator: Send + Sync + 'static {
     /// The service's name, the `domain` of its errors.
     fn domain(&self) -> &'static str;
 
-    /// `None` for a token that is unknown, expired or revoked.
+    /// `None` for a token that is unknown, expired or revoked. Drop the text, and so wipe it, as soon as it was looked at.
     ///
     /// # Errors
     /// UNAVAILABLE when it cannot be found out now.
-    async fn authenticate(&self, token: &str) -> Result<Option<Principal>, Status>;
+    async fn authenticate(&self, token: Zeroizing<String>) -> Result<Option<Principal>, Status>;
 
     /// The principal of a certificate with these names; `None` when nobody has any of them. They are written as in
     /// [`crate::identity`], and the certificate was checked.
@@ -186,7 +216,9 @@ where
             }
             if !path.starts_with("/grpc.health.v1.Health/") {
                 let names = peer.as_ref().and_then(Peer::names);
-                match admit(authenticator.as_ref(), &places, request.headers(), names, &path).await {
+                // Nothing behind this layer sees it.
+                let sent = request.headers_mut().remove(header::AUTHORIZATION);
+                match admit(authenticator.as_ref(), &places, sent, names, &path).await {
                     Ok((caller, place)) => {
                         if let Some(peer) = &peer {
                             peer.authenticated();
@@ -213,13 +245,13 @@ where
 async fn admit(
     authenticator: &dyn Authenticator,
     places: &CallPlaces,
-    headers: &HeaderMap,
+    sent: Option<HeaderValue>,
     names: Option<&[String]>,
     path: &str,
 ) -> Result<(Caller, Arc<Place>), Status> {
-    let principal = match (headers.contains_key(header::AUTHORIZATION), names) {
-        (false, Some(names)) => identified(authenticator, names).await?,
-        _ => authenticated(authenticator, headers).await?,
+    let principal = match (sent, names) {
+        (None, Some(names)) => identified(authenticator, names).await?,
+        (sent, _) => authenticated(authenticator, sent).await?,
     };
     let caller = Caller { principal, trace_id: trace_id() };
     let place = places.take(path, &caller.principal.id)?;
@@ -238,8 +270,13 @@ async fn admit(
     Ok((caller, place))
 }
 
-async fn authenticated(authenticator: &dyn Authenticator, headers: &HeaderMap) -> Result<Principal, Status> {
-    let token = bearer(headers).ok_or_else(|| unauthenticated("the call carries no token"))?;
+async fn authenticated(
+    authenticator: &dyn Authenticator,
+    sent: Option<HeaderValue>,
+) -> Result<Principal, Status> {
+    let token = sent.as_ref().and_then(bearer);
+    drop(sent);
+    let token = token.ok_or_else(|| unauthenticated("the call carries no token"))?;
     let principal = authenticator.authenticate(token).await?;
     principal.ok_or_else(|| unauthenticated("the token is unknown, expired or revoked"))
 }
@@ -260,8 +297,7 @@ async fn identified(authenticator: &dyn Authenticator, names: &[String]) -> Resu
     })
 }
 
-fn bearer(headers: &HeaderMap) -> Option<&str> {
-    let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
-    let (scheme, token) = value.split_once(' ')?;
-    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+fn bearer(sent: &HeaderValue) -> Option<Zeroizing<String>> {
+    let (scheme, token) = sent.to_str().ok()?.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| Zeroizing::new(token.trim().to_owned()))
 }

@@ -27,7 +27,7 @@ pub mod stream_limits;
 pub mod telemetry;
 pub mod tls;
 
-pub use auth::{Authenticator, Caller, Principal};
+pub use auth::{Authenticator, Caller, Delegation, Principal};
 pub use clock::{Clock, SystemClock};
 pub use error::{Error, Result};
 pub use health::Health;

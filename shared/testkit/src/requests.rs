@@ -2,9 +2,11 @@
 //! changes the field that it is about.
 
 use strongroom_api::vault::v1::{
-    BindReferenceRequest, CreateCredentialRequest, IssueTokenRequest, ListAuditEventsRequest,
-    ResolveReferenceRequest, RevealCredentialRequest, Selector,
+    AuditOutcome, BindReferenceRequest, CreateCredentialRequest, IntrospectTokenRequest, IssueTokenRequest,
+    ListAuditEventsRequest, RecordAuditEventRequest, ResolveReferenceRequest, RevealCredentialRequest,
+    Selector, ServiceEvent,
 };
+use strongroom_crypto::Token;
 
 /// Creates an OpenAI credential of this name, which holds [`secret_of`] it.
 #[must_use]
@@ -97,4 +99,25 @@ impl TokenBuilder for IssueTokenRequest {
 #[must_use]
 pub fn events(name: &str) -> ListAuditEventsRequest {
     ListAuditEventsRequest { event: name.into(), ..Default::default() }
+}
+
+/// Asks about a caller's token, as a service does.
+///
+/// # Panics
+/// When it is no token.
+#[must_use]
+pub fn introspect(token: &str) -> IntrospectTokenRequest {
+    let hash = Token::parse(token).expect("a token").introspect_hash();
+    IntrospectTokenRequest { introspect_hash: hash.to_vec().into() }
+}
+
+/// Records a success, as a service does for whoever delegated.
+#[must_use]
+pub fn record(event: &str, delegation: &[u8]) -> RecordAuditEventRequest {
+    let event = ServiceEvent {
+        event: event.into(),
+        outcome: AuditOutcome::Success.into(),
+        ..ServiceEvent::default()
+    };
+    RecordAuditEventRequest { event: Some(event), delegation: delegation.to_vec().into() }
 }

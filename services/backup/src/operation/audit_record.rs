@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 
 use serde_json::Value;
-use strongroom_api::vault::v1::{AuditEvent, AuditOutcome};
-use strongroom_runtime::Caller;
+use strongroom_api::vault::v1::{AuditOutcome, ServiceEvent};
+use strongroom_runtime::{Caller, Delegation};
 
 use super::kind::Kind;
 use crate::error::{Error, Result};
@@ -22,8 +22,10 @@ pub(crate) fn put(metadata: &mut Metadata, key: &str, value: impl Into<Value>) {
 pub(crate) struct AuditRecord {
     vault: VaultClient,
     kind: &'static Kind,
+    /// Of who asked for it, kept as long as the operation runs.
+    delegation: Delegation,
     /// What all events share.
-    event: AuditEvent,
+    event: ServiceEvent,
     /// What only the first one says.
     at_start: Metadata,
 }
@@ -38,14 +40,14 @@ impl AuditRecord {
         operation_id: &str,
         target: &str,
     ) -> Self {
-        let event = AuditEvent {
-            actor: caller.principal.id.clone(),
+        let event = ServiceEvent {
             target: target.to_owned(),
             trace_id: caller.trace_id.clone(),
             operation_id: operation_id.to_owned(),
-            ..AuditEvent::default()
+            ..ServiceEvent::default()
         };
-        Self { vault, kind, event, at_start: Metadata::new() }
+        let delegation = caller.principal.delegation.clone();
+        Self { vault, kind, delegation, event, at_start: Metadata::new() }
     }
 
     /// Says this in all events.
@@ -74,14 +76,14 @@ impl AuditRecord {
         let Some(name) = self.kind.started else { return Ok(()) };
         let mut event = self.event(name, AuditOutcome::Success);
         event.metadata.extend(self.at_start.clone());
-        self.vault.record(event).await
+        self.vault.record(&self.delegation, event).await
     }
 
     /// Records an end that has an outcome.
     pub(super) async fn ended(&self, outcome: AuditOutcome, metadata: Metadata) -> Result<()> {
         let mut event = self.event(self.kind.ended, outcome);
         event.metadata.extend(metadata);
-        self.vault.record_patiently(event).await
+        self.vault.record_patiently(&self.delegation, event).await
     }
 
     /// Records that it came to nothing. When the vault stays away, an operation that has a start is closed as unknown
@@ -90,13 +92,13 @@ impl AuditRecord {
         let outcome = if error.is_abort() { AuditOutcome::Aborted } else { AuditOutcome::Failed };
         let mut event = self.event(self.kind.ended, outcome);
         put(&mut event.metadata, "reason", error.reason());
-        if let Err(error) = self.vault.record_patiently(event).await {
+        if let Err(error) = self.vault.record_patiently(&self.delegation, event).await {
             let (kind, id) = (self.kind.name, self.operation_id());
             tracing::error!(kind, id, %error, "the end of an operation is not in the audit log");
         }
     }
 
-    fn event(&self, name: &str, outcome: AuditOutcome) -> AuditEvent {
-        AuditEvent { event: name.to_owned(), outcome: outcome.into(), ..self.event.clone() }
+    fn event(&self, name: &str, outcome: AuditOutcome) -> ServiceEvent {
+        ServiceEvent { event: name.to_owned(), outcome: outcome.into(), ..self.event.clone() }
     }
 }

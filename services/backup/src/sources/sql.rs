@@ -104,6 +104,7 @@ impl SqlSource {
             exclude: config.exclude.clone(),
             exclude_must_exist: false,
             only: None,
+            hidden: Vec::new(),
             temp_copy: config.temp_copy,
             schemas: config.schemas.clone(),
         }

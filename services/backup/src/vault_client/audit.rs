@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use strongroom_api::time::timestamp;
 use strongroom_api::vault::v1::{
-    AuditEvent, CloseAuditOperationsRequest, GetAuditHeadRequest, RecordAuditEventRequest,
+    CloseAuditOperationsRequest, GetAuditHeadRequest, RecordAuditEventRequest, ServiceEvent,
 };
 use strongroom_archive::manifest::AuditHead;
+use strongroom_runtime::Delegation;
 
 use super::client::{VaultClient, limited};
 use crate::error::{Error, Result};
@@ -16,23 +17,24 @@ const RETRIES: [Duration; 4] =
     [Duration::from_millis(200), Duration::from_millis(800), Duration::from_secs(2), Duration::from_secs(4)];
 
 impl VaultClient {
-    /// Appends `event` to the audit log. It is durable once this returns.
-    pub(crate) async fn record(&self, event: AuditEvent) -> Result<()> {
-        let request = limited(RecordAuditEventRequest { event: Some(event) });
+    /// Appends `event` to the audit log, with who delegated as its actor. It is durable once this returns.
+    pub(crate) async fn record(&self, delegation: &Delegation, event: ServiceEvent) -> Result<()> {
+        let delegation = delegation.expose();
+        let request = limited(RecordAuditEventRequest { event: Some(event), delegation });
         self.audit.clone().record_audit_event(request).await.map_err(|status| self.error(status))?;
         Ok(())
     }
 
     /// The same for an event with an operation id, which makes a repetition harmless: a vault that is away or
     /// busy is asked again for some seconds.
-    pub(crate) async fn record_patiently(&self, event: AuditEvent) -> Result<()> {
+    pub(crate) async fn record_patiently(&self, delegation: &Delegation, event: ServiceEvent) -> Result<()> {
         for wait in RETRIES {
-            match self.record(event.clone()).await {
+            match self.record(delegation, event.clone()).await {
                 Err(Error::VaultAway { .. } | Error::VaultBusy { .. }) => tokio::time::sleep(wait).await,
                 recorded => return recorded,
             }
         }
-        self.record(event).await
+        self.record(delegation, event).await
     }
 
     /// Closes operations with the event `started` and without an `ended` one: those of `instance` (unless it is

@@ -9,6 +9,7 @@ use strongroom_api::vault::v1::key_service_client::KeyServiceClient;
 use strongroom_api::vault::v1::seal_service_client::SealServiceClient;
 use strongroom_api::vault::v1::token_service_client::TokenServiceClient;
 use strongroom_runtime::client::{AuthorizedChannel, Bearer, Target};
+use strongroom_runtime::status::reason_of;
 use tonic::{Code, Request, Status};
 use tonic_health::pb::health_client::HealthClient;
 
@@ -61,6 +62,10 @@ pub(crate) fn vault_error(url: &str, status: Status) -> Error {
     match source.code() {
         code if is_away(code) => Error::VaultAway { url: url.to_owned(), source },
         Code::ResourceExhausted => Error::VaultBusy { url: url.to_owned(), source },
+        // The service itself is well: the token that it had when its caller came was replaced, or an operation was too long.
+        Code::PermissionDenied if reason_of(&source).starts_with("DELEGATION_") => {
+            Error::VaultFailed { source }
+        }
         Code::Unauthenticated | Code::PermissionDenied => Error::VaultRefused { source },
         _ => Error::VaultFailed { source },
     }

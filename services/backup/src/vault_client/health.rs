@@ -20,7 +20,7 @@ impl VaultClient {
     /// # Errors
     /// [`crate::Error::VaultRefused`] when its token is not valid, or of another role.
     pub(crate) async fn admits_us(&self) -> Result<()> {
-        let request = limited(IntrospectTokenRequest { token: String::new() });
+        let request = limited(IntrospectTokenRequest::default());
         self.tokens.clone().introspect_token(request).await.map_err(|status| self.error(status))?;
         Ok(())
     }

@@ -1,23 +1,29 @@
 //! Who a caller is, by its token or its certificate.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use strongroom_api::vault::v1::{IntrospectIdentityRequest, IntrospectTokenRequest, Selector};
-use strongroom_runtime::{Principal, Selectors};
+use strongroom_runtime::{Delegation, Principal, Selectors};
 
 use super::client::{VaultClient, limited};
 use crate::error::{Error, Result};
 
 impl VaultClient {
-    /// The principal of a caller's token; `None` when the token is not valid (any more).
-    pub(crate) async fn introspect(&self, token: &str) -> Result<Option<Principal>> {
-        let request = limited(IntrospectTokenRequest { token: token.to_owned() });
+    /// The principal of the token with this introspection hash; `None` when the token is not valid (any more).
+    pub(crate) async fn introspect(&self, hash: &[u8; 32]) -> Result<Option<Principal>> {
+        let introspect_hash = Bytes::copy_from_slice(hash);
+        let request = limited(IntrospectTokenRequest { introspect_hash });
         let answer = self.tokens.clone().introspect_token(request).await;
         let answer = answer.map_err(|status| self.error(status))?.into_inner();
         if !answer.active {
             return Ok(None);
         }
-        principal(answer.principal, answer.name, answer.permissions, &answer.selectors).map(Some)
+        let (permissions, selectors) = rights(answer.permissions, &answer.selectors)?;
+        let (id, name) = (answer.principal, answer.name);
+        let delegation = Delegation::new(answer.delegation);
+        Ok(Some(Principal { id, name, permissions, selectors, delegation }))
     }
 
     /// The principal of a certificate with these names; `None` when the vault has no identity with one of them.
@@ -28,17 +34,17 @@ impl VaultClient {
         if !answer.active {
             return Ok(None);
         }
-        principal(answer.principal, answer.name, answer.permissions, &answer.selectors).map(Some)
+        let (permissions, selectors) = rights(answer.permissions, &answer.selectors)?;
+        let (id, name) = (answer.principal, answer.name);
+        let delegation = Delegation::new(answer.delegation);
+        Ok(Some(Principal { id, name, permissions, selectors, delegation }))
     }
 }
 
-fn principal(
-    id: String,
-    name: String,
+fn rights(
     permissions: Vec<String>,
     selectors: &[Selector],
-) -> Result<Principal> {
-    let permissions = Arc::new(permissions.into_iter().collect());
-    let selectors = Arc::new(Selectors::from_proto(selectors).map_err(Error::Defect)?);
-    Ok(Principal { id, name, permissions, selectors })
+) -> Result<(Arc<BTreeSet<String>>, Arc<Selectors>)> {
+    let selectors = Selectors::from_proto(selectors).map_err(Error::Defect)?;
+    Ok((Arc::new(permissions.into_iter().collect()), Arc::new(selectors)))
 }

@@ -3,6 +3,7 @@
 
 mod bad_input;
 mod broken;
+mod callers_tokens;
 mod export;
 mod failure;
 mod files;

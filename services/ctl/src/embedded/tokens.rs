@@ -3,7 +3,9 @@
 use std::path::Path;
 
 use anyhow::Result;
+use bytes::Bytes;
 use strongroom_api::vault::v1::{IntrospectTokenRequest, IssueTokenRequest};
+use strongroom_crypto::Token;
 
 use crate::client::{Connection, unary};
 use crate::files;
@@ -12,8 +14,11 @@ const ROLE: &str = "backup-service";
 
 /// Sees to it that `path` holds a token that `vault` takes, and issues one if not.
 pub(super) async fn ensure(vault: &Connection, path: &Path) -> Result<()> {
-    if path.exists() {
-        let request = IntrospectTokenRequest { token: files::read_token(path)? };
+    if path.exists()
+        && let Ok(token) = Token::parse(&files::read_token(path)?)
+    {
+        let introspect_hash = Bytes::copy_from_slice(&token.introspect_hash());
+        let request = IntrospectTokenRequest { introspect_hash };
         if vault.answer(vault.tokens().introspect_token(unary(request))).await?.active {
             return Ok(());
         }

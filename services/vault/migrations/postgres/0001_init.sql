@@ -185,7 +185,9 @@ CREATE TABLE credential_fallbacks (
 );
 CREATE INDEX credential_fallbacks_by_credential ON credential_fallbacks (credential_id, kind, consumer);
 
--- `selectors` is what a token is narrowed to, as JSON; an empty object means everything.
+-- `selectors` is what a token is narrowed to, as JSON; an empty object means everything. `introspect_hash` is SHA-256 of
+-- 'strongroom/introspect' and the token: services look their callers' tokens up by it. No source exports it, so an archive
+-- does not hold it.
 CREATE TABLE api_tokens (
     id TEXT COLLATE "C" PRIMARY KEY,
     hash BYTEA NOT NULL UNIQUE,
@@ -197,6 +199,7 @@ CREATE TABLE api_tokens (
     last_used_time BIGINT,
     revoke_time BIGINT,
     selectors TEXT NOT NULL,
+    introspect_hash BYTEA UNIQUE,
     row_kid TEXT NOT NULL,
     row_mac BYTEA NOT NULL,
     change_id TEXT NOT NULL

@@ -177,7 +177,9 @@ CREATE TABLE credential_fallbacks (
 );
 CREATE INDEX credential_fallbacks_by_credential ON credential_fallbacks (credential_id, kind, consumer);
 
--- `selectors` is what a token is narrowed to, as JSON; an empty object means everything.
+-- `selectors` is what a token is narrowed to, as JSON; an empty object means everything. `introspect_hash` is SHA-256 of
+-- 'strongroom/introspect' and the token: services look their callers' tokens up by it. No source exports it, so an archive
+-- does not hold it.
 CREATE TABLE api_tokens (
     id TEXT PRIMARY KEY,
     hash BLOB NOT NULL UNIQUE,
@@ -189,6 +191,7 @@ CREATE TABLE api_tokens (
     last_used_time BIGINT,
     revoke_time BIGINT,
     selectors TEXT NOT NULL,
+    introspect_hash BLOB UNIQUE,
     row_kid TEXT NOT NULL,
     row_mac BLOB NOT NULL,
     change_id TEXT NOT NULL

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use strongroom_runtime::identity::{DNS, PRINCIPAL};
-use strongroom_runtime::{Principal, Selectors};
+use strongroom_runtime::{Delegation, Principal, Selectors};
 
 use super::Role;
 use super::roles::held;
@@ -27,7 +27,8 @@ impl Identities {
         let name = checked(name)?;
         let permissions = held(role, &selectors);
         let id = format!("{PRINCIPAL}{name}");
-        let principal = Principal { id, name: name.clone(), permissions, selectors: Arc::new(selectors) };
+        let (selectors, delegation) = (Arc::new(selectors), Delegation::default());
+        let principal = Principal { id, name: name.clone(), permissions, selectors, delegation };
         if self.0.contains_key(&name) {
             return Err("is there twice; a certificate stands for one identity".to_owned());
         }
@@ -51,6 +52,11 @@ impl Identities {
             return Err(Error::IdentityAmbiguous(names.join(" and ")));
         }
         Ok(found.into_values().next().cloned())
+    }
+
+    /// The principal with this id, while the configuration has it.
+    pub(super) fn by_principal(&self, id: &str) -> Option<Principal> {
+        self.0.get(id.strip_prefix(PRINCIPAL)?).cloned()
     }
 }
 

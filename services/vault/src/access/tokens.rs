@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::json;
 use strongroom_crypto::Token;
-use strongroom_runtime::{Caller, Clock, Principal, Selectors};
+use strongroom_runtime::{Caller, Clock, Delegation, Principal, Selectors};
 use strongroom_store::Error as StoreError;
 
 use super::Role;
@@ -18,6 +18,9 @@ use crate::store::{Outcome, Store, TokenRow};
 
 /// Resolution of `last_used_time`, in microseconds: one write a minute, not one a call.
 const LAST_USED_STEP: i64 = 60_000_000;
+
+/// Before a token's id, in a principal's.
+const PRINCIPAL: &str = "token:";
 
 /// A token to be issued.
 pub(crate) struct NewToken {
@@ -65,6 +68,7 @@ impl Tokens {
             last_used_time: None,
             revoke_time: None,
             selectors: json!(new.selectors).to_string(),
+            introspect_hash: Some(token.introspect_hash().to_vec()),
         };
         let event = Event::by(caller, self.now(), "token.issued", token.id())
             .with("name", row.name.as_str())
@@ -98,29 +102,39 @@ impl Tokens {
     }
 
     /// The principal that a token's text authenticates, read from the database; `None` when it is not valid now.
-    pub(crate) async fn principal(&self, text: &str) -> Result<Option<Principal>> {
+    async fn principal(&self, text: &str) -> Result<Option<Principal>> {
         let Ok(token) = Token::parse(text.trim()) else { return Ok(None) };
-        let row = match self.store.token_by_hash(&token.hash()).await {
-            Ok(Some(row)) => row,
-            Ok(None) => return Ok(None),
-            Err(StoreError::Tampered { table, row }) => {
-                tracing::error!(table, row, "a token that was changed outside the vault was refused");
-                return Ok(None);
-            }
-            Err(error) => return Err(error.into()),
-        };
-        let now = self.now();
-        if row.revoke_time.is_some() || row.expire_time.is_some_and(|expiry| expiry <= now) {
-            return Ok(None);
+        self.used(opened(self.store.token_by_hash(&token.hash()).await)?).await
+    }
+
+    /// The principal of the token with this introspection hash, which a service was called with.
+    pub(crate) async fn introspected(&self, hash: &[u8]) -> Result<Option<Principal>> {
+        let principal = self.used(opened(self.store.token_by_introspect_hash(hash).await)?).await?;
+        if principal.is_none() {
+            self.metrics.refused.inc();
         }
+        Ok(principal)
+    }
+
+    /// The principal with this id, if its token is valid now.
+    pub(super) async fn by_principal(&self, id: &str) -> Result<Option<Principal>> {
+        let Some(id) = id.strip_prefix(PRINCIPAL) else { return Ok(None) };
+        let row = opened(self.store.token(id).await)?;
+        row.filter(|row| self.is_valid(row)).map(principal_of).transpose()
+    }
+
+    /// The principal of a token that is used now.
+    async fn used(&self, row: Option<TokenRow>) -> Result<Option<Principal>> {
+        let Some(row) = row.filter(|row| self.is_valid(row)) else { return Ok(None) };
+        let now = self.now();
         if row.last_used_time.is_none_or(|last| now - last >= LAST_USED_STEP) {
             self.store.touch_token(&row.id, now).await?;
         }
-        let role = Role::from_text(&row.role)
-            .ok_or_else(|| Error::Inconsistent(format!("api_tokens.role of {}", row.id)))?;
-        let selectors = Arc::new(selectors(&row)?);
-        let permissions = held(role, &selectors);
-        Ok(Some(Principal { id: format!("token:{}", row.id), name: row.name, permissions, selectors }))
+        principal_of(row).map(Some)
+    }
+
+    fn is_valid(&self, row: &TokenRow) -> bool {
+        row.revoke_time.is_none() && row.expire_time.is_none_or(|expiry| expiry > self.now())
     }
 
     /// Records that `caller` was refused `method` because it lacks `permission`.
@@ -137,6 +151,26 @@ impl Tokens {
 
     fn now(&self) -> i64 {
         self.clock.now_micros()
+    }
+}
+
+fn principal_of(row: TokenRow) -> Result<Principal> {
+    let role = Role::from_text(&row.role)
+        .ok_or_else(|| Error::Inconsistent(format!("api_tokens.role of {}", row.id)))?;
+    let selectors = Arc::new(selectors(&row)?);
+    let permissions = held(role, &selectors);
+    let (id, delegation) = (format!("{PRINCIPAL}{}", row.id), Delegation::default());
+    Ok(Principal { id, name: row.name, permissions, selectors, delegation })
+}
+
+/// A token whose row was changed outside the vault is none.
+fn opened(found: Result<Option<TokenRow>, StoreError>) -> Result<Option<TokenRow>> {
+    match found {
+        Err(StoreError::Tampered { table, row }) => {
+            tracing::error!(table, row, "a token that was changed outside the vault was refused");
+            Ok(None)
+        }
+        found => Ok(found?),
     }
 }
 

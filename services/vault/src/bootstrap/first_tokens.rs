@@ -95,6 +95,7 @@ fn registered(first: &First<'_>, token: &Token, now: i64) -> (TokenRow, NewEvent
         last_used_time: None,
         revoke_time: None,
         selectors: "{}".into(),
+        introspect_hash: Some(token.introspect_hash().to_vec()),
     };
     (row, Event::by_system(now, "token.issued", token.id()).with("role", role).of_change().finish())
 }

@@ -14,6 +14,7 @@ use tonic::{Request, Response, async_trait};
 use super::convert::{micros, new_event};
 use super::paging::{List, Page, foreign_token};
 use super::{Answer, Api, Replies, fields};
+use crate::access::check_operation;
 use crate::audit::Anchor;
 use crate::error::{Error, Result};
 use crate::store::{CloseFilter, EventFilter};
@@ -92,7 +93,8 @@ impl AuditService for Api {
         request: Request<RecordAuditEventRequest>,
     ) -> Answer<RecordAuditEventResponse> {
         let caller = Caller::of(&request)?;
-        let event = new_event(request.into_inner().event)?;
+        let RecordAuditEventRequest { event, delegation } = request.into_inner();
+        let event = self.0.delegations.attribute(&caller, &delegation, new_event(event)?).await?;
         let sequence = self.0.audit.record(&caller, event).await?;
         Ok(Response::new(RecordAuditEventResponse { sequence }))
     }
@@ -103,12 +105,13 @@ impl AuditService for Api {
     ) -> Answer<CloseAuditOperationsResponse> {
         let caller = Caller::of(&request)?;
         let request = request.into_inner();
+        check_operation(&request.started_event, &request.ended_event)?;
         let filter = CloseFilter {
             instance: fields::filter("instance", &request.instance)?,
             started_before: micros("started_before", request.started_before.as_ref())?.unwrap_or(i64::MIN),
             started_event: request.started_event,
             ended_event: request.ended_event,
-            via: String::new(),
+            ..CloseFilter::default()
         };
         let closed = self.0.audit.close_operations(&caller, filter).await?;
         Ok(Response::new(CloseAuditOperationsResponse { closed }))

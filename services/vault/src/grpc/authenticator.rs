@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use strongroom_runtime::status::status;
 use strongroom_runtime::{Authenticator, Caller, Principal};
 use tonic::{Code, Status};
+use zeroize::Zeroizing;
 
 use crate::access::{Identities, Tokens};
 use crate::error::{DOMAIN, Error};
@@ -22,8 +23,8 @@ impl Authenticator for OwnAuthenticator {
         DOMAIN
     }
 
-    async fn authenticate(&self, token: &str) -> Result<Option<Principal>, Status> {
-        self.tokens.known_principal(token).await.map_err(|error| match Arc::try_unwrap(error) {
+    async fn authenticate(&self, token: Zeroizing<String>) -> Result<Option<Principal>, Status> {
+        self.tokens.known_principal(&token).await.map_err(|error| match Arc::try_unwrap(error) {
             Ok(error) => error.into(),
             // Calls that shared the look-up hold the error too.
             Err(shared) => Status::unavailable(shared.to_string()),

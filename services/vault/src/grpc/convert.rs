@@ -175,14 +175,11 @@ fn outcome_from_proto(outcome: proto::AuditOutcome) -> Result<Outcome> {
     }
 }
 
-/// An event that a service sends. Time and `via` are set by the vault.
-pub(super) fn new_event(event: Option<proto::AuditEvent>) -> Result<NewEvent> {
+/// An event that a service sends. Time, actor and `via` are not its to say.
+pub(super) fn new_event(event: Option<proto::ServiceEvent>) -> Result<NewEvent> {
     let event = event.ok_or_else(|| Error::Field { field: "event", problem: "must be given".into() })?;
     let outcome = outcome_from_proto(event.outcome())?;
     Ok(NewEvent {
-        time: 0,
-        actor: fields::filter("event.actor", &event.actor)?,
-        via: String::new(),
         target: fields::target("event.target", &event.target)?,
         metadata: metadata(event.metadata)?,
         trace_id: fields::trace_id("event.trace_id", &event.trace_id)?,
@@ -190,6 +187,7 @@ pub(super) fn new_event(event: Option<proto::AuditEvent>) -> Result<NewEvent> {
         operation_id: Some(fields::filter("event.operation_id", &event.operation_id)?)
             .filter(|id| !id.is_empty()),
         event: event.event,
+        ..NewEvent::default()
     })
 }
 

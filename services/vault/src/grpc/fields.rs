@@ -202,6 +202,15 @@ pub(super) fn key_id(field: &'static str, value: &str) -> Result<String> {
     Ok(value.to_owned())
 }
 
+/// Of a token that a service was called with; `None` when there is none.
+pub(super) fn introspect_hash<'a>(field: &'static str, value: &'a [u8]) -> Result<Option<&'a [u8]>> {
+    match value.len() {
+        0 => Ok(None),
+        32 => Ok(Some(value)),
+        _ => refuse(field, "must be a SHA-256: 32 bytes"),
+    }
+}
+
 /// The name of a role.
 pub(super) fn role(field: &'static str, value: &str) -> Result<Role> {
     let names = || Role::ALL.map(Role::as_str).join(", ");

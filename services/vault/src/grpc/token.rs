@@ -2,9 +2,9 @@
 
 use strongroom_api::vault::v1::token_service_server::TokenService;
 use strongroom_api::vault::v1::{
-    IntrospectIdentityRequest, IntrospectIdentityResponse, IntrospectTokenRequest, IntrospectTokenResponse,
-    IssueTokenRequest, IssueTokenResponse, ListTokensRequest, ListTokensResponse, RevokeTokenRequest,
-    RevokeTokenResponse,
+    CheckDelegationRequest, CheckDelegationResponse, IntrospectIdentityRequest, IntrospectIdentityResponse,
+    IntrospectTokenRequest, IntrospectTokenResponse, IssueTokenRequest, IssueTokenResponse,
+    ListTokensRequest, ListTokensResponse, RevokeTokenRequest, RevokeTokenResponse,
 };
 use strongroom_runtime::Caller;
 use tonic::{Request, Response, async_trait};
@@ -48,20 +48,20 @@ impl TokenService for Api {
         &self,
         request: Request<IntrospectTokenRequest>,
     ) -> Answer<IntrospectTokenResponse> {
-        let token = request.into_inner().token;
-        let Some(principal) = self.0.tokens.principal(&token).await? else {
-            // A caller that sends none asks whether it is admitted itself.
-            if !token.is_empty() {
-                self.0.metrics.access.refused.inc();
-            }
+        let service = Caller::of(&request)?;
+        let hash = fields::introspect_hash("introspect_hash", &request.get_ref().introspect_hash)?;
+        let Some(hash) = hash else { return Ok(Response::new(IntrospectTokenResponse::default())) };
+        let Some(principal) = self.0.tokens.introspected(hash).await? else {
             return Ok(Response::new(IntrospectTokenResponse::default()));
         };
+        let delegation = self.0.delegations.issue(&service, &principal)?.into();
         Ok(Response::new(IntrospectTokenResponse {
             active: true,
             principal: principal.id,
             name: principal.name,
             permissions: principal.permissions.iter().cloned().collect(),
             selectors: principal.selectors.to_proto(),
+            delegation,
         }))
     }
 
@@ -69,17 +69,30 @@ impl TokenService for Api {
         &self,
         request: Request<IntrospectIdentityRequest>,
     ) -> Answer<IntrospectIdentityResponse> {
+        let service = Caller::of(&request)?;
         let names = fields::names("names", request.into_inner().names)?;
         let Some(principal) = self.0.identities.find(&names)? else {
             return Ok(Response::new(IntrospectIdentityResponse::default()));
         };
+        let delegation = self.0.delegations.issue(&service, &principal)?.into();
         Ok(Response::new(IntrospectIdentityResponse {
             active: true,
             principal: principal.id,
             name: principal.name,
             permissions: principal.permissions.iter().cloned().collect(),
             selectors: principal.selectors.to_proto(),
+            delegation,
         }))
+    }
+
+    async fn check_delegation(
+        &self,
+        request: Request<CheckDelegationRequest>,
+    ) -> Answer<CheckDelegationResponse> {
+        let service = Caller::of(&request)?;
+        let CheckDelegationRequest { delegation, permission } = request.into_inner();
+        let (principal, permitted) = self.0.delegations.check(&service, &delegation, &permission).await?;
+        Ok(Response::new(CheckDelegationResponse { permitted, principal }))
     }
 }
 

@@ -3,6 +3,7 @@
 mod tail;
 
 use async_trait::async_trait;
+use serde_json::{Map, Value};
 use sqlx_macros::FromRow;
 use strongroom_store::{Error, Result};
 
@@ -123,8 +124,10 @@ pub(crate) struct CloseFilter {
     pub instance: String,
     /// Operations that started before this time, whoever ran them.
     pub started_before: i64,
-    /// Who closes, for `via`.
-    pub via: String,
+    /// The service that closes them, which nobody asked to.
+    pub closer: String,
+    /// Its name, for people.
+    pub closer_name: String,
 }
 
 /// The audit log in the database.
@@ -270,21 +273,34 @@ impl CloseFilter {
     pub(super) fn closing(&self, started: &AuditRow, now: i64) -> NewEvent {
         NewEvent {
             time: now,
-            actor: started.actor.clone(),
-            via: self.via.clone(),
+            actor: self.closer.clone(),
+            via: self.closer.clone(),
             event: self.ended_event.clone(),
             target: started.target.clone(),
-            metadata: started.metadata.clone(),
+            metadata: self.closing_metadata(started),
             trace_id: started.trace_id.clone(),
             outcome: Outcome::Unknown.as_str().into(),
             operation_id: started.operation_id.clone(),
         }
     }
+
+    /// What the start says, except of its actor's call.
+    fn closing_metadata(&self, started: &AuditRow) -> String {
+        let mut metadata = metadata_of(started);
+        metadata.remove("delegation");
+        metadata.insert("actor_name".to_owned(), self.closer_name.clone().into());
+        metadata.insert("started_by".to_owned(), started.actor.clone().into());
+        Value::Object(metadata).to_string()
+    }
 }
 
 fn instance_of(started: &AuditRow) -> String {
-    let metadata: serde_json::Value = serde_json::from_str(&started.metadata).unwrap_or_default();
-    metadata["instance"].as_str().unwrap_or_default().to_owned()
+    let instance = metadata_of(started).remove("instance");
+    instance.as_ref().and_then(Value::as_str).unwrap_or_default().to_owned()
+}
+
+fn metadata_of(started: &AuditRow) -> Map<String, Value> {
+    serde_json::from_str(&started.metadata).unwrap_or_default()
 }
 
 impl EventFilter {

@@ -67,7 +67,11 @@ impl Columns {
     }
 
     pub(super) fn optional_text(&mut self, text: Option<&str>) {
-        put_optional(&mut self.0, text.map(str::as_bytes));
+        self.optional_bytes(text.map(str::as_bytes));
+    }
+
+    pub(super) fn optional_bytes(&mut self, bytes: Option<&[u8]>) {
+        put_optional(&mut self.0, bytes);
     }
 
     pub(super) fn flag(&mut self, flag: bool) {

@@ -30,6 +30,8 @@ pub struct TokenRow {
     pub revoke_time: Option<i64>,
     /// What it is narrowed to, as JSON; `{}` is everything.
     pub selectors: String,
+    /// What services look it up by; none for a token whose secret was not made since there is such a hash.
+    pub introspect_hash: Option<Vec<u8>>,
 }
 
 impl Granting for TokenRow {
@@ -50,6 +52,7 @@ impl Granting for TokenRow {
         columns.optional_number(self.expire_time);
         columns.optional_number(self.revoke_time);
         columns.text(&self.selectors);
+        columns.optional_bytes(self.introspect_hash.as_deref());
     }
 }
 
@@ -64,6 +67,8 @@ pub(crate) trait TokenStore: Send + Sync {
     async fn has_tokens(&self) -> Result<bool>;
     /// The token with this SHA-256.
     async fn token_by_hash(&self, hash: &[u8]) -> Result<Option<TokenRow>>;
+    /// The token that services look up by this hash.
+    async fn token_by_introspect_hash(&self, hash: &[u8]) -> Result<Option<TokenRow>>;
     /// The token with this public id.
     async fn token(&self, id: &str) -> Result<Option<TokenRow>>;
     /// Tokens after (`create_time`, id), by that order.
@@ -76,23 +81,29 @@ pub(crate) trait TokenStore: Send + Sync {
 
 pub(super) const SELECT_BY_HASH: &str = "
     SELECT id, hash, name, role, issuer, create_time, expire_time, last_used_time, revoke_time, selectors,
-           row_kid, row_mac, change_id
+           introspect_hash, row_kid, row_mac, change_id
     FROM api_tokens WHERE hash = $1";
+
+pub(super) const SELECT_BY_INTROSPECT_HASH: &str = "
+    SELECT id, hash, name, role, issuer, create_time, expire_time, last_used_time, revoke_time, selectors,
+           introspect_hash, row_kid, row_mac, change_id
+    FROM api_tokens WHERE introspect_hash = $1";
 
 pub(super) const SELECT_BY_ID: &str = "
     SELECT id, hash, name, role, issuer, create_time, expire_time, last_used_time, revoke_time, selectors,
-           row_kid, row_mac, change_id
+           introspect_hash, row_kid, row_mac, change_id
     FROM api_tokens WHERE id = $1";
 
 pub(super) const LIST: &str = "
     SELECT id, hash, name, role, issuer, create_time, expire_time, last_used_time, revoke_time, selectors,
-           row_kid, row_mac, change_id
+           introspect_hash, row_kid, row_mac, change_id
     FROM api_tokens WHERE (create_time, id) > ($1, $2)
     ORDER BY create_time, id LIMIT $3";
 
 pub(super) const INSERT: &str = "
-    INSERT INTO api_tokens (id, hash, name, role, issuer, create_time, expire_time, selectors, row_kid, row_mac, change_id)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
+    INSERT INTO api_tokens (id, hash, name, role, issuer, create_time, expire_time, selectors, introspect_hash,
+                            row_kid, row_mac, change_id)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)";
 
 pub(super) const COUNT: &str = "SELECT count(*) FROM api_tokens";
 

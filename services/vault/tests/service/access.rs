@@ -1,7 +1,7 @@
 //! Tokens: what they let through, and what needs none.
 
-use strongroom_api::vault::v1::{IntrospectTokenRequest, ListCredentialsRequest, RevokeTokenRequest};
-use strongroom_testkit::requests::{credential, token};
+use strongroom_api::vault::v1::{ListCredentialsRequest, RevokeTokenRequest};
+use strongroom_testkit::requests::{credential, introspect, token};
 use tonic::Code;
 
 use crate::support::TestVault;
@@ -28,7 +28,7 @@ async fn a_revoked_token_is_refused_and_introspected_as_inactive() {
     for vault in TestVault::each().await {
         let mut admin = vault.admin().await;
         let issued = admin.issue(token("auditor")).await.unwrap();
-        let (id, introspect) = (issued.token.unwrap().id, IntrospectTokenRequest { token: issued.secret });
+        let (id, introspect) = (issued.token.unwrap().id, introspect(&issued.secret));
         let known = admin.tokens.introspect_token(introspect.clone()).await.unwrap().into_inner();
         assert!(known.active && known.permissions.contains(&"audit.list".to_owned()));
         admin.tokens.revoke_token(RevokeTokenRequest { id }).await.unwrap();

@@ -1,11 +1,13 @@
 //! Client certificates: what the holders of configured names may do, here and at services that ask.
 
 use strongroom_api::vault::v1::{
-    IntrospectIdentityRequest, IntrospectTokenRequest, ListCredentialsRequest, ListTokensRequest,
+    CheckDelegationRequest, IntrospectIdentityRequest, ListCredentialsRequest, ListTokensRequest,
 };
 use strongroom_runtime::server::{ClientCerts, TlsConfig};
 use strongroom_runtime::status::reason_of;
-use strongroom_testkit::requests::{CredentialBuilder as _, credential, secret_of, token};
+use strongroom_testkit::requests::{
+    CredentialBuilder as _, credential, introspect, record, secret_of, token,
+};
 use strongroom_testkit::{Authority, Mounted, TestDb};
 use strongroom_vault::{IdentityConfig, VaultConfig};
 use tonic::Code;
@@ -126,6 +128,26 @@ async fn a_token_that_an_identity_issues_names_it() {
     let mut admin = vault.with_names(&[ADMIN]);
     let issued = admin.issue(token("auditor")).await.unwrap();
     assert_eq!(issued.token.unwrap().issuer, format!("identity:{ADMIN}"));
-    let known = IntrospectTokenRequest { token: issued.secret };
+    let known = introspect(&issued.secret);
     assert!(admin.tokens.introspect_token(known).await.unwrap().into_inner().active);
+}
+
+#[tokio::test]
+async fn an_identity_delegates_as_a_token_does() {
+    let vault = Certified::start().await;
+    let (mut admin, mut backup) = (vault.with_names(&[ADMIN]), vault.with_names(&[BACKUP]));
+    let names = vec![ADMIN.to_owned()];
+    let known = backup.tokens.introspect_identity(IntrospectIdentityRequest { names }).await.unwrap();
+    let delegation = known.into_inner().delegation;
+    backup.audit.record_audit_event(record("backup.exported", &delegation)).await.unwrap();
+    let event = admin.events("backup.exported").await.remove(0);
+    assert_eq!(event.actor, format!("identity:{ADMIN}"));
+    assert_eq!(event.via, format!("identity:dns:{BACKUP}"));
+    let mut permitted = async |permission: &str| {
+        let (delegation, permission) = (delegation.clone(), permission.to_owned());
+        let answer = backup.tokens.check_delegation(CheckDelegationRequest { delegation, permission }).await;
+        answer.unwrap().into_inner().permitted
+    };
+    assert!(permitted("backup.verify").await);
+    assert!(!permitted("credential.reveal").await, "it was not delegated");
 }

@@ -6,6 +6,7 @@ mod audit;
 mod bad_input;
 mod credentials;
 mod crypto;
+mod delegation;
 mod identities;
 mod keys;
 mod methods;

@@ -88,6 +88,7 @@ const DECIDED: &[(&str, Rule, Audit)] = &[
     ("vault.v1.ReferenceService/ResolveReference", Bound, Event("reference.resolved")),
     ("vault.v1.SealService/UnwrapFileKey", Refused, Event("archive.key_unwrapped")),
     ("vault.v1.SealService/WrapFileKey", Refused, Event("archive.key_wrapped")),
+    ("vault.v1.TokenService/CheckDelegation", Refused, READS),
     ("vault.v1.TokenService/IntrospectIdentity", Refused, READS),
     ("vault.v1.TokenService/IntrospectToken", Refused, READS),
     ("vault.v1.TokenService/IssueToken", Bound, Event("token.issued")),

@@ -1,7 +1,10 @@
 //! The vault as a source of backups.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use strongroom_api::source::v1::ReadSnapshotRequest;
 use strongroom_api::source::v1::read_snapshot_response::Message;
+use strongroom_crypto::Token;
 use strongroom_testkit::requests::credential;
 use tonic::Code;
 
@@ -34,6 +37,16 @@ async fn the_source_hands_out_ciphertext_from_one_snapshot() {
         assert_eq!(names.join(" "), expected);
         assert_eq!(tables[0].1, 1, "what came after the snapshot is not in it");
         assert!(text.contains("srv1.") && !text.contains("sk-the-secret"));
+        assert!(
+            text.contains("\"hash\"") && !text.contains("introspect_hash"),
+            "neither is the column there"
+        );
+        let token = Token::parse(vault.admin_token().await.trim()).unwrap();
+        let hash = token.introspect_hash();
+        for form in [hex::encode(hash), BASE64.encode(hash)] {
+            assert!(!text.contains(&form), "whoever has an archive can introspect nobody");
+        }
+        assert!(text.contains(&hex::encode(token.hash())) || text.contains(&BASE64.encode(token.hash())));
     }
 }
 

@@ -17,12 +17,13 @@ use strongroom_api::source::v1::{
 use strongroom_runtime::client::{AuthorizedChannel, Bearer, Target};
 use strongroom_runtime::server::{Limits, Serve, ServerTls, TlsConfig, serve};
 use strongroom_runtime::{
-    Authenticator, Caller, Health, Metrics, Principal, Selectors, Shutdown, SystemClock,
+    Authenticator, Caller, Delegation, Health, Metrics, Principal, Selectors, Shutdown, SystemClock,
 };
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tonic::service::Routes;
 use tonic::{Response, Status, Streaming, async_trait};
+use zeroize::Zeroizing;
 
 /// Serves until it is dropped.
 pub(crate) struct Server {
@@ -248,6 +249,7 @@ fn everybody(name: &str) -> Principal {
         name: name.to_owned(),
         permissions: Arc::clone(&ALL),
         selectors: Arc::new(Selectors::default()),
+        delegation: Delegation::default(),
     }
 }
 
@@ -257,8 +259,8 @@ impl Authenticator for Everybody {
         "test.strongroom"
     }
 
-    async fn authenticate(&self, token: &str) -> Result<Option<Principal>, Status> {
-        Ok((token != "stranger").then(|| everybody(token)))
+    async fn authenticate(&self, token: Zeroizing<String>) -> Result<Option<Principal>, Status> {
+        Ok((*token != "stranger").then(|| everybody(&token)))
     }
 
     /// Nobody has the name of a server.

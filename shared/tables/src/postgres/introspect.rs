@@ -36,8 +36,10 @@ pub(super) async fn tables(
     let printers = printers.await.map_err(failed)?;
     let mut found = Found { tables: Vec::new(), layouts: Vec::new() };
     for relation in relations {
-        let columns = columns.remove(&relation.oid).unwrap_or_default();
-        let keys = keys.remove(&relation.oid).unwrap_or_default();
+        let mut columns = columns.remove(&relation.oid).unwrap_or_default();
+        columns.retain(|(column, _)| !options.hides(&relation.name, &column.name));
+        let mut keys = keys.remove(&relation.oid).unwrap_or_default();
+        keys.unique.retain(|unique| !unique.iter().any(|column| options.hides(&relation.name, column)));
         let used: Vec<Oid> = columns.iter().map(|(_, oid)| *oid).collect();
         let base_types: Vec<Oid> = used.iter().map(|oid| types.base_of(*oid)).collect();
         let expressions = columns.iter().zip(&base_types).map(|((column, _), base_type)| {

@@ -109,7 +109,10 @@ async fn table(
     let computed = columns.iter().filter(|column| column.generated.as_deref() == Some(VIRTUAL));
     let computed: Vec<String> = computed.map(|column| column.name.clone()).collect();
     let skipped = foreign::unreadable(connection, &name, &computed, all_rows).await?;
-    let is_skipped = |column: &str| skipped.iter().any(|skipped| skipped.name == format!("{name}.{column}"));
+    let is_skipped = |column: &str| {
+        options.hides(&name, column)
+            || skipped.iter().any(|skipped| skipped.name == format!("{name}.{column}"))
+    };
     columns.retain(|column| !is_skipped(&column.name));
     let mut unique = unique(connection, &name).await?;
     unique.retain(|columns| !columns.iter().any(|column| is_skipped(column)));

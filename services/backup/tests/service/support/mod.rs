@@ -97,8 +97,12 @@ impl Service {
 
     /// A client with these permissions and windows so small that its reading is felt at once.
     pub(crate) fn client_with(&self, permissions: &[&str]) -> Client {
-        let token = Token::generate();
-        self.vault.admit(&token, permissions);
+        self.client_of(&Token::generate(), permissions)
+    }
+
+    /// The same with this token.
+    pub(crate) fn client_of(&self, token: &Token, permissions: &[&str]) -> Client {
+        self.vault.admit(token, permissions);
         let channel = Endpoint::from_shared(self.address.clone())
             .unwrap()
             .initial_stream_window_size(65_535)
@@ -119,6 +123,12 @@ impl Service {
             ..Target::default()
         };
         BackupServiceClient::new(target.authorized(Bearer::none()).unwrap())
+    }
+
+    /// The service's own token.
+    pub(crate) fn own_token(&self) -> Token {
+        let text = std::fs::read_to_string(self.folder.path().join("service.token")).unwrap();
+        Token::parse(&text).unwrap()
     }
 
     /// Waits for the event that ends an export.

@@ -5,6 +5,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
+use http_body_util::BodyExt as _;
 use strongroom_api::source::v1 as source;
 use strongroom_api::source::v1::read_snapshot_response::{Begun, End, Message, Rows, TableEnd};
 use strongroom_api::source::v1::source_service_server::{SourceService, SourceServiceServer};
@@ -19,9 +20,11 @@ use strongroom_runtime::status::status;
 use tokio::net::TcpListener;
 use tokio_stream::Stream;
 use tokio_util::sync::CancellationToken;
+use tonic::body::Body;
 use tonic::transport::Server;
 use tonic::transport::server::TcpIncoming;
 use tonic::{Code, Request, Response, Status};
+use tower::util::MapRequestLayer;
 
 pub(crate) const ROOT_KEY_ID: &str = "00112233aabbccdd";
 pub(crate) const KID: &str = "0123456789abcdef";
@@ -30,6 +33,8 @@ pub(crate) const GATEWAY_KID: &str = "00000000000000aa";
 
 #[derive(Default)]
 struct State {
+    tokens: Mutex<Vec<(Token, Vec<String>)>>,
+    /// Of names in certificates.
     permissions: Mutex<HashMap<String, Vec<String>>>,
     introspections: Mutex<usize>,
     events: Mutex<Vec<vault::AuditEvent>>,
@@ -45,6 +50,8 @@ struct State {
     /// Ends snapshots without their last message.
     is_hasty: Mutex<bool>,
     snapshots: Mutex<usize>,
+    /// Headers and messages of every request.
+    bytes: Mutex<Vec<u8>>,
     root: OnceLock<RootKey>,
     ring: OnceLock<KeyRing>,
 }
@@ -80,7 +87,9 @@ impl FakeVault {
         let url = format!("http://{}", listener.local_addr().unwrap());
         let fake = Self { url, state: Arc::default(), stop: CancellationToken::new() };
         let (_, health) = tonic_health::server::health_reporter();
+        let state = Arc::clone(&fake.state);
         let server = Server::builder()
+            .layer(MapRequestLayer::new(move |request| recorded(request, &state)))
             .add_service(health)
             .add_service(TokenServiceServer::new(fake.clone()))
             .add_service(AuditServiceServer::new(fake.clone()))
@@ -103,7 +112,8 @@ impl FakeVault {
     /// Lets `token` do these things.
     pub(crate) fn admit(&self, token: &Token, permissions: &[&str]) {
         let permissions = permissions.iter().map(|name| (*name).to_owned()).collect();
-        self.state.permissions.lock().unwrap().insert(token.expose().to_owned(), permissions);
+        let token = Token::parse(token.expose()).unwrap();
+        self.state.tokens.lock().unwrap().push((token, permissions));
     }
 
     /// Lets the holder of a certificate with this name do these things.
@@ -148,6 +158,11 @@ impl FakeVault {
         *self.state.introspections.lock().unwrap()
     }
 
+    /// Whether any request so far, in its headers or its messages, had these bytes.
+    pub(crate) fn was_sent(&self, sought: &[u8]) -> bool {
+        self.state.bytes.lock().unwrap().windows(sought.len()).any(|bytes| bytes == sought)
+    }
+
     pub(crate) fn events(&self) -> Vec<vault::AuditEvent> {
         self.state.events.lock().unwrap().clone()
     }
@@ -175,6 +190,26 @@ impl FakeVault {
     }
 }
 
+/// Keeps what `request` carries.
+fn recorded(request: http::Request<Body>, state: &Arc<State>) -> http::Request<Body> {
+    let mut bytes = state.bytes.lock().unwrap();
+    bytes.extend_from_slice(request.uri().to_string().as_bytes());
+    for (name, value) in request.headers() {
+        bytes.extend_from_slice(name.as_str().as_bytes());
+        bytes.extend_from_slice(value.as_bytes());
+    }
+    drop(bytes);
+    let state = Arc::clone(state);
+    request.map(|body| {
+        Body::new(body.map_frame(move |frame| {
+            if let Some(data) = frame.data_ref() {
+                state.bytes.lock().unwrap().extend_from_slice(data);
+            }
+            frame
+        }))
+    })
+}
+
 #[tonic::async_trait]
 impl TokenService for FakeVault {
     async fn introspect_token(
@@ -182,19 +217,21 @@ impl TokenService for FakeVault {
         request: Request<vault::IntrospectTokenRequest>,
     ) -> Result<Response<vault::IntrospectTokenResponse>, Status> {
         assert!(request.metadata().contains_key("authorization"), "the service's own token");
-        let token = request.into_inner().token;
+        let hash = request.into_inner().introspect_hash;
         // The service asks about nobody in order to learn whether it is admitted itself.
-        if token.is_empty() {
+        if hash.is_empty() {
             return Ok(Response::new(vault::IntrospectTokenResponse::default()));
         }
         *self.state.introspections.lock().unwrap() += 1;
-        let answer = match self.state.permissions.lock().unwrap().get(&token) {
-            Some(permissions) => vault::IntrospectTokenResponse {
+        let tokens = self.state.tokens.lock().unwrap();
+        let answer = match tokens.iter().find(|(token, _)| token.introspect_hash()[..] == hash) {
+            Some((token, permissions)) => vault::IntrospectTokenResponse {
                 active: true,
-                principal: format!("token:{}", Token::parse(&token).unwrap().id()),
+                principal: format!("token:{}", token.id()),
                 name: "a caller".into(),
                 permissions: permissions.clone(),
                 selectors: Vec::new(),
+                delegation: format!("token:{}", token.id()).into(),
             },
             None => vault::IntrospectTokenResponse::default(),
         };
@@ -227,6 +264,7 @@ impl TokenService for FakeVault {
             name: name.clone(),
             permissions: permissions.clone(),
             selectors: Vec::new(),
+            delegation: format!("identity:{name}").into(),
         }))
     }
 
@@ -234,6 +272,7 @@ impl TokenService for FakeVault {
         issue_token(IssueTokenRequest) -> vault::IssueTokenResponse;
         list_tokens(ListTokensRequest) -> vault::ListTokensResponse;
         revoke_token(RevokeTokenRequest) -> vault::RevokeTokenResponse;
+        check_delegation(CheckDelegationRequest) -> vault::CheckDelegationResponse;
     }
 }
 
@@ -243,7 +282,19 @@ impl AuditService for FakeVault {
         &self,
         request: Request<vault::RecordAuditEventRequest>,
     ) -> Result<Response<vault::RecordAuditEventResponse>, Status> {
-        let event = request.into_inner().event.unwrap();
+        let vault::RecordAuditEventRequest { event, delegation } = request.into_inner();
+        let event = event.unwrap();
+        let event = vault::AuditEvent {
+            // Its delegations are the names of who delegated.
+            actor: String::from_utf8(delegation.to_vec()).unwrap(),
+            event: event.event,
+            target: event.target,
+            metadata: event.metadata,
+            trace_id: event.trace_id,
+            outcome: event.outcome,
+            operation_id: event.operation_id,
+            ..Default::default()
+        };
         let mut refusals = self.state.refusals.lock().unwrap();
         if let Some(at) = refusals.iter().position(|(name, _)| *name == event.event) {
             return Err(Status::new(refusals.remove(at).1, "told to refuse"));

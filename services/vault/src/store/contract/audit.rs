@@ -130,7 +130,8 @@ async fn abandoned_operations_are_closed_once() {
             ended_event: "backup.exported".into(),
             instance: "a".into(),
             started_before: 10,
-            via: "token:service".into(),
+            closer: "token:service".into(),
+            closer_name: "backup service".into(),
         };
         assert_eq!(store.close_operations(&filter, 60).await.unwrap(), 2, "mine and old");
         assert_eq!(store.close_operations(&filter, 61).await.unwrap(), 0);
@@ -138,7 +139,13 @@ async fn abandoned_operations_are_closed_once() {
         let ends = store.events(&ends, i64::MAX, 10).await.unwrap();
         let unknown: Vec<_> = ends.iter().filter(|row| row.outcome == "unknown").collect();
         assert_eq!(unknown.len(), 2);
-        assert!(unknown.iter().all(|row| row.via == "token:service" && row.time == 60));
+        for row in unknown {
+            assert_eq!((&*row.actor, &*row.via, row.time), ("token:service", "token:service", 60));
+            let metadata: serde_json::Value = serde_json::from_str(&row.metadata).unwrap();
+            assert_eq!(metadata["started_by"], "token:tester");
+            assert_eq!(metadata["actor_name"], "backup service");
+            assert!(metadata["instance"].is_string(), "{metadata}");
+        }
     }
 }
 

@@ -15,6 +15,7 @@ fn token(id: &str, create_time: i64) -> TokenRow {
         last_used_time: None,
         revoke_time: None,
         selectors: r#"{"providers":["openai"]}"#.into(),
+        introspect_hash: Some(format!("introspect {id}").into_bytes()),
     }
 }
 
@@ -28,6 +29,20 @@ async fn tokens_are_found_by_hash_and_by_id() {
         assert_eq!(store.token("aa").await.unwrap(), Some(token("aa", 1)));
         assert_eq!(store.token_by_hash(b"bb").await.unwrap(), None);
         assert_eq!(store.token("bb").await.unwrap(), None);
+        assert_eq!(store.token_by_introspect_hash(b"introspect aa").await.unwrap(), Some(token("aa", 1)));
+        assert_eq!(store.token_by_introspect_hash(b"aa").await.unwrap(), None);
+    }
+}
+
+#[tokio::test]
+async fn no_two_tokens_share_what_services_look_them_up_by() {
+    for (_database, store) in stores().await {
+        let without = |id: &str| TokenRow { introspect_hash: None, ..token(id, 1) };
+        for row in [token("aa", 1), without("bb"), without("cc")] {
+            store.create_token(&row, &event("token.issued")).await.unwrap();
+        }
+        let twin = TokenRow { introspect_hash: token("aa", 1).introspect_hash, ..token("dd", 1) };
+        assert!(store.create_token(&twin, &event("token.issued")).await.is_err());
     }
 }
 

@@ -11,7 +11,7 @@ pub(super) const LOCK_VIA: &str = "
 
 pub(super) const LOCK_TOKEN: &str = "
     SELECT id, hash, name, role, issuer, create_time, expire_time, last_used_time, revoke_time, selectors,
-           row_kid, row_mac, change_id
+           introspect_hash, row_kid, row_mac, change_id
     FROM api_tokens WHERE id = $1 FOR UPDATE";
 
 pub(super) const LOCK_CREDENTIAL: &str = "

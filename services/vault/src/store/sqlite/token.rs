@@ -7,7 +7,9 @@ use super::append::append;
 use super::locks::LOCK_TOKEN;
 use super::{Connection, Store};
 use crate::store::granting::{Seal, Sealed};
-use crate::store::token::{COUNT, INSERT, LIST, REVOKE, SELECT_BY_HASH, SELECT_BY_ID, TOUCH};
+use crate::store::token::{
+    COUNT, INSERT, LIST, REVOKE, SELECT_BY_HASH, SELECT_BY_ID, SELECT_BY_INTROSPECT_HASH, TOUCH,
+};
 use crate::store::{NewEvent, TokenRow, TokenStore};
 
 #[async_trait]
@@ -43,6 +45,11 @@ impl TokenStore for Store {
 
     async fn token_by_hash(&self, hash: &[u8]) -> Result<Option<TokenRow>> {
         self.codes.open_found(sqlx::query_as(SELECT_BY_HASH).bind(hash).fetch_optional(self.reader()).await?)
+    }
+
+    async fn token_by_introspect_hash(&self, hash: &[u8]) -> Result<Option<TokenRow>> {
+        let query = sqlx::query_as(SELECT_BY_INTROSPECT_HASH).bind(hash);
+        self.codes.open_found(query.fetch_optional(self.reader()).await?)
     }
 
     async fn token(&self, id: &str) -> Result<Option<TokenRow>> {
@@ -89,6 +96,7 @@ async fn insert(tx: &mut Connection, row: &TokenRow, seal: &Seal) -> Result<()> 
         .bind(row.create_time)
         .bind(row.expire_time)
         .bind(&row.selectors)
+        .bind(&row.introspect_hash)
         .bind(&seal.row_kid)
         .bind(&seal.row_mac)
         .bind(&seal.change_id)

@@ -1,10 +1,11 @@
 //! A vault with what the table's requests name: `$credential` with its `$etag`, rotated once; `$other` credential;
 //! `$bound`, the consumer of an endpoint bound to it; `$key` with the older version `$kid` and the value `$ciphertext`;
-//! `$census`, the version of the key `k-census`; `$wrapped`, a file key under the root key `$root`; `$uuid`, a new one each time.
+//! `$census`, the version of the key `k-census`; `$wrapped`, a file key under the root key `$root`; `$delegation`, the caller's to itself; `$uuid`, a new one each time.
 
 use prost_reflect::{DynamicMessage, MethodDescriptor};
 use serde::de::DeserializeSeed as _;
 use serde_json::{Value, json};
+use strongroom_crypto::Token;
 use strongroom_runtime::client::AuthorizedChannel;
 use tonic::Status;
 use uuid::Uuid;
@@ -44,7 +45,9 @@ impl Fixture {
         let sealed = fixture.ask("CryptoService/Encrypt", plain).await;
         let file_key = json!({"fileKey": "MDEyMzQ1Njc4OWFiY2RlZg=="});
         let wrapped = fixture.ask("SealService/WrapFileKey", file_key).await;
+        let delegation = fixture.delegation(&token).await;
         fixture.kept = vec![
+            ("$delegation", delegation),
             ("$wrapped", text(&wrapped["wrapped"])),
             ("$root", text(&wrapped["rootKeyId"])),
             ("$key", "k-used".into()),
@@ -54,6 +57,15 @@ impl Fixture {
         ];
         fixture.renew().await;
         fixture
+    }
+
+    /// Of the caller to itself.
+    async fn delegation(&self, token: &str) -> String {
+        let method = "vault.v1.TokenService/IntrospectToken";
+        let hash = Token::parse(token.trim()).unwrap().introspect_hash();
+        let mut request = self.request(method, "{}");
+        request.set_field_by_name("introspect_hash", prost_reflect::Value::Bytes(hash.to_vec().into()));
+        text(&self.call(method, request).await.unwrap()["delegation"])
     }
 
     /// Makes what a request may use up.

@@ -156,11 +156,18 @@ pub(crate) const CIPHERTEXT: Rule = rule(
         Text("\0"),
     ]),
 );
-pub(crate) const TOKEN: Rule = rule(
-    Taken("what is no token is answered as inactive"),
-    Taken("what is no token is answered as inactive"),
-    Taken("what is no token is answered as inactive"),
+pub(crate) const INTROSPECT_HASH: Rule = rule(
+    Taken("empty asks about nobody"),
+    Refused(&[Bytes(33), Bytes(100_000)]),
+    Refused(&[Bytes(1), Bytes(31)]),
 );
+pub(crate) const DELEGATION: Rule = rule(
+    Refused(&[Unset]),
+    Refused(&[Bytes(4097), Bytes(100_000)]),
+    Refused(&[Bytes(1), Bytes(32), Bytes(33), Bytes(200)]),
+);
+const NOT_DELEGATED: Verdict = Taken("nobody delegated it, and that is the answer");
+pub(crate) const DELEGATED: Rule = rule(NOT_DELEGATED, NOT_DELEGATED, NOT_DELEGATED);
 
 const NOT_TIMES: Verdict = Refused(&[Seconds(0, -1), Seconds(0, 1_000_000_000), Seconds(0, i32::MIN)]);
 const FAR: Verdict = Refused(&[Seconds(253_402_300_800, 0), Seconds(i64::MAX, 0), Seconds(i64::MIN, 0)]);

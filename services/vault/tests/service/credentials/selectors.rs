@@ -3,11 +3,13 @@
 use strongroom_api::vault::v1::selector::Selector as Kind;
 use strongroom_api::vault::v1::{
     ActivateCredentialRequest, BindReferenceRequest, Credential, DeleteCredentialRequest,
-    GetCredentialRequest, GetCredentialStatsRequest, IntrospectTokenRequest, ListCredentialsRequest,
-    ListReferencesRequest, ListTokensRequest, ReassignReferencesRequest, ReleaseReferenceRequest,
-    RollbackCredentialRequest, RotateCredentialRequest, Selector, UpdateCredentialRequest,
+    GetCredentialRequest, GetCredentialStatsRequest, ListCredentialsRequest, ListReferencesRequest,
+    ListTokensRequest, ReassignReferencesRequest, ReleaseReferenceRequest, RollbackCredentialRequest,
+    RotateCredentialRequest, Selector, UpdateCredentialRequest,
 };
-use strongroom_testkit::requests::{CredentialBuilder as _, TokenBuilder as _, binding, credential, token};
+use strongroom_testkit::requests::{
+    CredentialBuilder as _, TokenBuilder as _, binding, credential, introspect, token,
+};
 use tonic::{Code, Status};
 
 use crate::support::{Clients, TestVault, assert_field, assert_refused};
@@ -177,8 +179,7 @@ async fn a_narrowed_token_issues_nothing_wider() {
             .issue(token("gateway").selectors(vec![label("env=dev"), of_provider("openai")]))
             .await
             .unwrap();
-        let known =
-            admin.tokens.introspect_token(IntrospectTokenRequest { token: same.secret }).await.unwrap();
+        let known = admin.tokens.introspect_token(introspect(&same.secret)).await.unwrap();
         assert_eq!(known.into_inner().selectors, vec![label("env=dev"), of_provider("openai")]);
         let all = narrow.tokens.list_tokens(ListTokensRequest::default()).await;
         assert_refused(all, Code::PermissionDenied, "PERMISSION_MISSING");

@@ -1,0 +1,153 @@
+//! Delegations: what a service shows the vault to name its caller as the actor of an event.
+//!
+//! A service's own token says only who the service is. So that a stolen one cannot make events in anybody's name, the
+//! vault takes the actor from a statement that it made itself when the caller was introspected ([`super::statement`]).
+
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+use strongroom_crypto::{Error as CryptoError, Kid, MacKey, Purpose};
+use strongroom_runtime::{Caller, Clock, Principal};
+use uuid::Uuid;
+
+use super::service_events::{DENIED, allows, check_event, delegable};
+use super::statement::Statement;
+use super::{Identities, Tokens};
+use crate::audit::Event;
+use crate::error::{Error, Result};
+use crate::keys::Ring;
+use crate::store::key_names::AUDIT_KEY;
+use crate::store::{NewEvent, Outcome, Store};
+
+/// As long as the longest operation, in microseconds.
+const LIFE: i64 = 24 * 3600 * 1_000_000;
+/// For the last event of an operation that took as long.
+const LAST_WORDS: i64 = 5 * 60 * 1_000_000;
+
+/// Makes delegations and honours them.
+pub(crate) struct Delegations {
+    store: Arc<dyn Store>,
+    ring: Arc<Ring>,
+    tokens: Arc<Tokens>,
+    identities: Arc<Identities>,
+    clock: Arc<dyn Clock>,
+}
+
+impl Delegations {
+    pub(crate) fn new(
+        store: Arc<dyn Store>,
+        ring: Arc<Ring>,
+        tokens: Arc<Tokens>,
+        identities: Arc<Identities>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        Self { store, ring, tokens, identities, clock }
+    }
+
+    /// For `service`, which `principal` has called.
+    pub(crate) fn issue(&self, service: &Caller, principal: &Principal) -> Result<Vec<u8>> {
+        let time = self.clock.now_micros();
+        let statement = Statement {
+            id: Uuid::now_v7().to_string(),
+            principal: principal.id.clone(),
+            name: principal.name.clone(),
+            service: service.principal.id.clone(),
+            time,
+            expire_time: time.saturating_add(LIFE),
+            permissions: delegable(&principal.permissions),
+        };
+        let ring = self.ring.current();
+        let kid = ring.primary(AUDIT_KEY)?.kid();
+        Ok(statement.seal(kid, &ring.mac_key(kid, Purpose::Audit)?))
+    }
+
+    /// The event that `service` wants to record, with the actor that the delegation names. A refusal that a service
+    /// meets only when it does what it may not is an event, too.
+    pub(crate) async fn attribute(
+        &self,
+        service: &Caller,
+        delegation: &[u8],
+        event: NewEvent,
+    ) -> Result<NewEvent> {
+        check_event("event.event", &event.event)?;
+        if event.event == DENIED && event.outcome != Outcome::Denied.as_str() {
+            let problem = format!("must be DENIED for {DENIED}");
+            return Err(Error::Field { field: "event.outcome", problem });
+        }
+        let statement = self.open(service, delegation, "RecordAuditEvent").await?;
+        let now = self.clock.now_micros();
+        let refusal = if now > statement.expire_time.saturating_add(LAST_WORDS) {
+            Error::DelegationExpired
+        } else if !allows(&statement.permissions, &event.event) {
+            Error::DelegationEvent { principal: statement.principal, event: event.event }
+        } else {
+            return attributed(event, statement);
+        };
+        self.record_refusal(service, "RecordAuditEvent", &refusal).await;
+        Err(refusal)
+    }
+
+    /// Who delegated, and whether it still has the permission, which must be one that it delegated to `service`.
+    pub(crate) async fn check(
+        &self,
+        service: &Caller,
+        delegation: &[u8],
+        permission: &str,
+    ) -> Result<(String, bool)> {
+        let statement = self.open(service, delegation, "CheckDelegation").await?;
+        if !statement.permissions.iter().any(|delegated| delegated == permission) {
+            return Ok((statement.principal, false));
+        }
+        let principal = match self.identities.by_principal(&statement.principal) {
+            Some(identity) => Some(identity),
+            None => self.tokens.by_principal(&statement.principal).await?,
+        };
+        let permitted = principal.is_some_and(|principal| principal.may(permission));
+        Ok((statement.principal, permitted))
+    }
+
+    /// What a delegation says, if this vault made it for `service`.
+    async fn open(&self, service: &Caller, bytes: &[u8], method: &'static str) -> Result<Statement> {
+        if bytes.is_empty() {
+            let problem = "must be that of the caller, from the introspection".into();
+            return Err(Error::Field { field: "delegation", problem });
+        }
+        let kid = Statement::kid(bytes).ok_or(Error::DelegationInvalid)?;
+        let key = self.audit_key(kid).await?;
+        let statement = Statement::open(bytes, &key).ok_or(Error::DelegationInvalid)?;
+        if statement.service != service.principal.id {
+            self.record_refusal(service, method, &Error::DelegationForeign).await;
+            return Err(Error::DelegationForeign);
+        }
+        Ok(statement)
+    }
+
+    /// Another process may have made the version a moment ago.
+    async fn audit_key(&self, kid: Kid) -> Result<MacKey> {
+        let key = self.ring.current().mac_key(kid, Purpose::Audit);
+        if matches!(key, Err(CryptoError::UnknownVersion { .. })) {
+            self.ring.reload().await?;
+        }
+        self.ring.current().mac_key(kid, Purpose::Audit).map_err(|_| Error::DelegationInvalid)
+    }
+
+    async fn record_refusal(&self, service: &Caller, method: &'static str, refusal: &Error) {
+        let event = Event::by(service, self.clock.now_micros(), DENIED, method)
+            .outcome(Outcome::Denied)
+            .with("problem", refusal.to_string())
+            .finish();
+        if let Err(error) = self.store.append_event(&event).await {
+            let service = service.principal.id.as_str();
+            tracing::error!(%error, method, service, "the misuse of a delegation could not be recorded");
+        }
+    }
+}
+
+/// What the service says of the actor in the metadata does not count either.
+fn attributed(event: NewEvent, statement: Statement) -> Result<NewEvent> {
+    let unreadable = |_| Error::Inconsistent("the metadata of an event is no JSON object".into());
+    let mut metadata: Map<String, Value> = serde_json::from_str(&event.metadata).map_err(unreadable)?;
+    metadata.insert("actor_name".into(), statement.name.into());
+    metadata.insert("delegation".into(), statement.id.into());
+    Ok(NewEvent { actor: statement.principal, metadata: Value::Object(metadata).to_string(), ..event })
+}
