@@ -25,7 +25,7 @@ pub(crate) use key::KeyCommand;
 pub(crate) use recovery::{CreateRecovery, RecoveryCommand};
 pub(crate) use reference::{BindReference, Consumer, ReferenceCommand};
 pub(crate) use services::{Demo, Dev, SourceCommand};
-pub(crate) use token::{IssueToken, TokenCommand};
+pub(crate) use token::{IssueToken, SecretFile, TokenCommand};
 
 use crate::output::Format;
 
@@ -148,6 +148,10 @@ mod tests {
         "token new --out F",
         "token list",
         "token revoke T",
+        "token issue ci --role operator --service backup --out F",
+        "token renew",
+        "token renew --out F --force",
+        "token reissue T --out F",
         "key new-root --out F",
         "key list",
         "key create gateway",
@@ -216,6 +220,9 @@ mod tests {
             "reference bind endpoint 7 --via provider_template",
             "reference reassign --from ID",
             "token issue ci --role gateway --select env=staging",
+            "token issue ci --role gateway --service vaults",
+            "token renew --force",
+            "token reissue",
             "credential rotate ID",
             "credential rotate ID --secret-file - --grace soon",
             "key destroy 0123456789abcdef --after 7",

@@ -8,9 +8,11 @@ mod identities;
 mod principals;
 mod roles;
 mod selection;
+mod service;
 mod tokens;
 
 pub(crate) use identities::Identities;
 pub(crate) use roles::Role;
 pub(crate) use selection::outside_selection;
-pub(crate) use tokens::{NewToken, Tokens, selectors};
+pub(crate) use service::Service;
+pub(crate) use tokens::{Listed, NewToken, Tokens, selectors};

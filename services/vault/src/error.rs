@@ -47,6 +47,30 @@ pub enum Error {
     /// There is no such token.
     #[error("there is no token {0}")]
     TokenNotFound(String),
+    /// It was revoked or has expired, so it gets no other secret.
+    #[error("the token {0} was revoked or has expired; issue another one")]
+    TokenOver(String),
+    /// The caller's own token goes back to it.
+    #[error(
+        "the token {0} is an issuer of the token that calls, or that token itself; renew it with its own secret"
+    )]
+    TokenIsIssuer(String),
+    /// A chain of issuers has its limit.
+    #[error(
+        "the token that calls has eight issuers above it, and a chain has at most eight; issue with a token that is \
+         closer to the first"
+    )]
+    TooManyIssuers,
+    /// Nobody could administer the vault.
+    #[error(
+        "without the token {0}, no valid admin token without expiry and selectors would remain; issue another one first. \
+         If the last one is lost, `strongroom-vault --issue-admin-token FILE` makes one, beside the vault's database and \
+         root key"
+    )]
+    LastAdmin(String),
+    /// The caller has no secret.
+    #[error("a client certificate has no secret to renew; call with the token that is to be renewed")]
+    NothingToRenew,
     /// Somebody changed it since the caller read it.
     #[error("{0} was changed since it was read; read it again and repeat the change")]
     Stale(String),
@@ -239,7 +263,7 @@ pub enum Error {
     #[error("the audit log cannot be written; nothing was revealed: {0}")]
     AuditUnavailable(#[source] Arc<strongroom_store::Error>),
     /// The token of a running stream was revoked or has expired.
-    #[error("the token is unknown, expired or revoked")]
+    #[error("the token is unknown, expired or revoked, or so is one of its issuers")]
     TokenEnded,
     /// Not built yet.
     #[error("{0}")]
@@ -287,6 +311,11 @@ impl From<Error> for Status {
                 known(Code::NotFound, "REFERENCE_NOT_FOUND", &[("kind", kind), ("consumer", consumer)])
             }
             Error::TokenNotFound(id) => known(Code::NotFound, "TOKEN_NOT_FOUND", &[("id", id)]),
+            Error::TokenOver(id) => known(Code::FailedPrecondition, "TOKEN_OVER", &[("id", id)]),
+            Error::TokenIsIssuer(id) => known(Code::FailedPrecondition, "TOKEN_IS_ISSUER", &[("id", id)]),
+            Error::TooManyIssuers => known(Code::FailedPrecondition, "TOO_MANY_ISSUERS", &[]),
+            Error::LastAdmin(id) => known(Code::FailedPrecondition, "LAST_ADMIN", &[("id", id)]),
+            Error::NothingToRenew => known(Code::FailedPrecondition, "NOTHING_TO_RENEW", &[]),
             Error::Stale(id) => known(Code::Aborted, "ETAG_MISMATCH", &[("id", id)]),
             Error::CredentialInactive(id) => {
                 known(Code::FailedPrecondition, "CREDENTIAL_INACTIVE", &[("id", id)])

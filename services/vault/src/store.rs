@@ -19,6 +19,7 @@ pub(crate) mod key_names;
 mod key_request;
 mod key_state;
 mod ledger;
+mod lineage;
 mod pages;
 mod postgres;
 mod reassignment;
@@ -53,12 +54,13 @@ pub(crate) use key::{KeyStore, KeyVersionRow, NewVersion, RootKeyRow, StateChang
 pub(crate) use key_request::{KeyRequestRow, KeyRequestStore, RetirementAction};
 pub(crate) use key_state::StateKeys;
 pub(crate) use ledger::{CensusRow, LedgerStore, Needs, PinRow};
+pub(crate) use lineage::{Ended, Lineages, MAX_LINKS};
 pub(crate) use reassignment::{Reassigned, Reassignment};
 pub(crate) use reencrypt::{JobState, Lease, ReencryptJobRow, ReencryptStore, Resealed, SealedRow};
 pub(crate) use reference::{Bound, ReferenceFilter, ReferenceRow, ReferenceStore};
 pub(crate) use request::{Once, RequestRow, RequestStore};
 pub(crate) use resolution::CandidateRow;
-pub(crate) use token::{TokenRow, TokenStore};
+pub(crate) use token::{Reissue, Remaining, Revocation, TOKEN, TokenRow, TokenStore};
 pub(crate) use uses::{Use, UseStore};
 pub(crate) use version::{Replacement, VersionRow, VersionStore};
 

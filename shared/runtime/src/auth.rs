@@ -25,6 +25,9 @@ use crate::telemetry::trace_id;
 /// Names of an unknown certificate that an error repeats: its details have a limit.
 const SHOWN_NAMES: usize = 3;
 
+/// A service does not learn which of these it is.
+const REFUSED: &str = "the token is unknown, expired or revoked, or so is one of its issuers, or it is bound to another service";
+
 /// Who a token or a certificate stands for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Principal {
@@ -241,7 +244,7 @@ async fn admit(
 async fn authenticated(authenticator: &dyn Authenticator, headers: &HeaderMap) -> Result<Principal, Status> {
     let token = bearer(headers).ok_or_else(|| unauthenticated("the call carries no token"))?;
     let principal = authenticator.authenticate(token).await?;
-    principal.ok_or_else(|| unauthenticated("the token is unknown, expired or revoked"))
+    principal.ok_or_else(|| unauthenticated(REFUSED))
 }
 
 async fn identified(authenticator: &dyn Authenticator, names: &[String]) -> Result<Principal, Status> {
@@ -260,7 +263,9 @@ async fn identified(authenticator: &dyn Authenticator, names: &[String]) -> Resu
     })
 }
 
-fn bearer(headers: &HeaderMap) -> Option<&str> {
+/// The token that a call has sent.
+#[must_use]
+pub fn bearer(headers: &HeaderMap) -> Option<&str> {
     let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
     let (scheme, token) = value.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())

@@ -175,18 +175,22 @@ CREATE TABLE credential_fallbacks (
 );
 CREATE INDEX credential_fallbacks_by_credential ON credential_fallbacks (credential_id, kind, consumer);
 
--- `selectors` is what a token is narrowed to, as JSON; an empty object means everything.
+-- `selectors` is what a token is narrowed to, as JSON; an empty object means everything. `service` is the only one that
+-- accepts it; empty means both. `break_glass`: made by whoever had the database and
+-- the root key. `issuer` is not a foreign key: a token whose issuer is missing is refused.
 CREATE TABLE api_tokens (
     id TEXT COLLATE "C" PRIMARY KEY,
     hash BYTEA NOT NULL UNIQUE,
     name TEXT COLLATE "C" NOT NULL,
     role TEXT NOT NULL,
-    issuer TEXT NOT NULL,
+    issuer TEXT COLLATE "C" NOT NULL,
     create_time BIGINT NOT NULL,
     expire_time BIGINT,
     last_used_time BIGINT,
     revoke_time BIGINT,
     selectors TEXT NOT NULL,
+    service TEXT NOT NULL,
+    break_glass BOOLEAN NOT NULL,
     row_kid TEXT NOT NULL,
     row_mac BYTEA NOT NULL,
     change_id TEXT NOT NULL

@@ -167,7 +167,9 @@ CREATE TABLE credential_fallbacks (
 );
 CREATE INDEX credential_fallbacks_by_credential ON credential_fallbacks (credential_id, kind, consumer);
 
--- `selectors` is what a token is narrowed to, as JSON; an empty object means everything.
+-- `selectors` is what a token is narrowed to, as JSON; an empty object means everything. `service` is the only one that
+-- accepts it; empty means both. `break_glass`: made by whoever had the database and
+-- the root key. `issuer` is not a foreign key: a token whose issuer is missing is refused.
 CREATE TABLE api_tokens (
     id TEXT PRIMARY KEY,
     hash BLOB NOT NULL UNIQUE,
@@ -179,6 +181,8 @@ CREATE TABLE api_tokens (
     last_used_time BIGINT,
     revoke_time BIGINT,
     selectors TEXT NOT NULL,
+    service TEXT NOT NULL,
+    break_glass BOOLEAN NOT NULL,
     row_kid TEXT NOT NULL,
     row_mac BLOB NOT NULL,
     change_id TEXT NOT NULL

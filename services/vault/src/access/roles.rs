@@ -33,6 +33,7 @@ const OPERATOR: &[&str] = &[
     "reference.release",
     "source.list",
     "status.get",
+    "token.renew",
 ];
 
 const AUDITOR: &[&str] = &[
@@ -48,6 +49,7 @@ const AUDITOR: &[&str] = &[
     "source.list",
     "status.get",
     "token.list",
+    "token.renew",
 ];
 
 const GATEWAY: &[&str] = &[
@@ -63,6 +65,7 @@ const GATEWAY: &[&str] = &[
     "reference.release",
     "reference.resolve",
     "status.get",
+    "token.renew",
 ];
 
 /// Opens archives too, because it verifies them for callers without that permission.
@@ -80,10 +83,11 @@ const BACKUP_SERVICE: &[&str] = &[
     "source.read",
     "status.get",
     "token.introspect",
+    "token.renew",
 ];
 
 /// Makes archives sealed to the configured recipients; can neither delete nor open them.
-const BACKUP_CREATOR: &[&str] = &["backup.export", "source.list", "status.get"];
+const BACKUP_CREATOR: &[&str] = &["backup.export", "source.list", "status.get", "token.renew"];
 
 /// An admin holds every permission, because nobody can issue a permission that they lack.
 static ADMIN: LazyLock<Arc<BTreeSet<String>>> = LazyLock::new(|| {
@@ -114,6 +118,7 @@ const NARROWABLE: &[&str] = &[
     "reference.resolve",
     "status.get",
     "token.issue",
+    "token.renew",
 ];
 
 /// What the holder of `role` may do within `selectors`.

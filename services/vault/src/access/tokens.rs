@@ -1,126 +1,131 @@
-//! Tokens: issued, listed, revoked, and turned into the principal that they authenticate.
+//! Tokens: turned into the principal that they authenticate, listed and revoked. `issuing` makes their secrets.
+
+mod issuing;
 
 use std::sync::Arc;
 
-use serde_json::json;
 use strongroom_crypto::Token;
 use strongroom_runtime::{Caller, Clock, Principal, Selectors};
 use strongroom_store::Error as StoreError;
 
-use super::Role;
-use super::outside_selection;
 use super::principals::Principals;
 use super::roles::held;
+use super::{Identities, Role, Service};
 use crate::audit::Event;
 use crate::error::{Error, Result};
 use crate::metrics::AccessMetrics;
-use crate::store::{Outcome, Store, TokenRow};
+use crate::store::{Ended, Lineages, Outcome, Remaining, Revocation, Store, TokenRow};
+
+pub(crate) use issuing::NewToken;
 
 /// Resolution of `last_used_time`, in microseconds: one write a minute, not one a call.
 const LAST_USED_STEP: i64 = 60_000_000;
 
-/// A token to be issued.
-pub(crate) struct NewToken {
-    pub(crate) name: String,
-    pub(crate) role: Role,
-    pub(crate) expire_time: Option<i64>,
-    pub(crate) selectors: Selectors,
+/// A token with what became of its issuers.
+#[derive(Debug)]
+pub(crate) struct Listed {
+    pub(crate) row: TokenRow,
+    /// The issuer with which it ended: `token:<id>` or `identity:<name>`. Empty when it ended itself, or did not.
+    pub(crate) ended_through: String,
 }
 
 /// API tokens.
 pub(crate) struct Tokens {
     store: Arc<dyn Store>,
+    identities: Arc<Identities>,
     principals: Principals,
     clock: Arc<dyn Clock>,
     metrics: AccessMetrics,
 }
 
 impl Tokens {
-    pub(crate) fn new(store: Arc<dyn Store>, clock: Arc<dyn Clock>, metrics: AccessMetrics) -> Self {
-        Self { store, principals: Principals::new(), clock, metrics }
-    }
-
-    /// Issues a token with no more than the caller's own permissions and selection.
-    pub(crate) async fn issue(&self, caller: &Caller, new: NewToken) -> Result<(TokenRow, Token)> {
-        let permissions = new.role.permissions();
-        if let Some(missing) = permissions.iter().find(|permission| !caller.principal.may(permission)) {
-            let permission = missing.clone();
-            let holder = caller.principal.noun();
-            return Err(Error::PermissionMissing { method: "issuing this role", permission, holder });
-        }
-        let own = &caller.principal.selectors;
-        if !new.selectors.is_within(own) {
-            let (store, selector) = (self.store.as_ref(), describe(own));
-            return Err(outside_selection(store, self.now(), caller, "IssueToken", selector).await);
-        }
-        let token = Token::generate();
-        let row = TokenRow {
-            id: token.id().to_owned(),
-            hash: token.hash().to_vec(),
-            name: new.name,
-            role: new.role.as_str().to_owned(),
-            issuer: caller.principal.id.clone(),
-            create_time: self.now(),
-            expire_time: new.expire_time,
-            last_used_time: None,
-            revoke_time: None,
-            selectors: json!(new.selectors).to_string(),
-        };
-        let event = Event::by(caller, self.now(), "token.issued", token.id())
-            .with("name", row.name.as_str())
-            .with("role", new.role.as_str())
-            .with("selectors", json!(new.selectors))
-            .of_change()
-            .finish();
-        self.store.create_token(&row, &event).await?;
-        Ok((row, token))
+    pub(crate) fn new(
+        store: Arc<dyn Store>,
+        identities: Arc<Identities>,
+        clock: Arc<dyn Clock>,
+        metrics: AccessMetrics,
+    ) -> Self {
+        Self { store, identities, principals: Principals::new(), clock, metrics }
     }
 
     /// Tokens after (`create_time`, id), by that order.
-    pub(crate) async fn list(&self, after: (i64, &str), limit: i64) -> Result<Vec<TokenRow>> {
-        Ok(self.store.tokens(after, limit).await?)
+    pub(crate) async fn list(&self, after: (i64, &str), limit: i64) -> Result<Vec<Listed>> {
+        let rows = self.store.tokens(after, limit).await?;
+        let ids: Vec<String> = rows.iter().map(|row| row.id.clone()).collect();
+        let lineages = self.store.lineages(&ids).await?;
+        Ok(rows.into_iter().map(|row| self.listed(row, &lineages)).collect())
     }
 
-    pub(crate) async fn revoke(&self, caller: &Caller, id: &str) -> Result<TokenRow> {
+    pub(crate) async fn one(&self, id: &str) -> Result<Listed> {
+        let lineages = self.store.lineages(&[id.to_owned()]).await?;
+        let row = lineages.token(id).cloned().ok_or_else(|| Error::TokenNotFound(id.to_owned()))?;
+        Ok(self.listed(row, &lineages))
+    }
+
+    fn listed(&self, row: TokenRow, lineages: &Lineages) -> Listed {
+        let ended_through = match self.ended(lineages, &row.id) {
+            Some(Ended::Through(issuer)) => issuer,
+            Some(Ended::TooLong) => row.issuer.clone(),
+            Some(Ended::Itself) | None => String::new(),
+        };
+        Listed { row, ended_through }
+    }
+
+    /// Revokes a token, and with it every token that goes back to it.
+    pub(crate) async fn revoke(&self, caller: &Caller, id: &str) -> Result<Listed> {
         let event = Event::by(caller, self.now(), "token.revoked", id).of_change().finish();
-        self.store.revoke_token(id, self.now(), &event).await?;
+        let identities = self.identities.principals();
+        let remaining = (!self.identities.has_admin()).then(|| Remaining {
+            role: Role::Admin.as_str(),
+            service: Service::Vault.as_str(),
+            identities: &identities,
+        });
+        if self.store.revoke_token(id, self.now(), remaining, &event).await? == Revocation::Last {
+            return Err(Error::LastAdmin(id.to_owned()));
+        }
         self.principals.forget();
-        self.store.token(id).await?.ok_or_else(|| Error::TokenNotFound(id.to_owned()))
+        self.one(id).await
     }
 
-    /// The principal that a token's text authenticates, from the cache if it was checked a moment ago.
+    /// The principal that a token's text authenticates at this vault, from the cache if it was checked a moment ago.
     pub(crate) async fn known_principal(&self, text: &str) -> Result<Option<Principal>, Arc<Error>> {
-        let known = self.principals.get_or(text, self.principal(text)).await;
+        let known = self.principals.get_or(text, self.principal(text, Service::Vault)).await;
         if matches!(known, Ok(None)) {
             self.metrics.refused.inc();
         }
         known
     }
 
-    /// The principal that a token's text authenticates, read from the database; `None` when it is not valid now.
-    pub(crate) async fn principal(&self, text: &str) -> Result<Option<Principal>> {
+    /// The principal that a token's text authenticates at `service`, read from the database; `None` when it is not valid
+    /// now.
+    pub(crate) async fn principal(&self, text: &str, service: Service) -> Result<Option<Principal>> {
         let Ok(token) = Token::parse(text.trim()) else { return Ok(None) };
-        let row = match self.store.token_by_hash(&token.hash()).await {
-            Ok(Some(row)) => row,
+        let (id, lineages) = match self.store.token_by_hash(&token.hash()).await {
+            Ok(Some(found)) => found,
             Ok(None) => return Ok(None),
             Err(StoreError::Tampered { table, row }) => {
-                tracing::error!(table, row, "a token that was changed outside the vault was refused");
+                tracing::error!(
+                    table,
+                    row,
+                    "a token was refused: it or an issuer was changed outside the vault"
+                );
                 return Ok(None);
             }
             Err(error) => return Err(error.into()),
         };
-        let now = self.now();
-        if row.revoke_time.is_some() || row.expire_time.is_some_and(|expiry| expiry <= now) {
+        let Some(row) = lineages.token(&id) else { return Ok(None) };
+        if !service.accepts(&row.service) || self.ended(&lineages, &id).is_some() {
             return Ok(None);
         }
+        let now = self.now();
         if row.last_used_time.is_none_or(|last| now - last >= LAST_USED_STEP) {
-            self.store.touch_token(&row.id, now).await?;
+            self.store.touch_token(&id, now).await?;
         }
         let role = Role::from_text(&row.role)
-            .ok_or_else(|| Error::Inconsistent(format!("api_tokens.role of {}", row.id)))?;
-        let selectors = Arc::new(selectors(&row)?);
+            .ok_or_else(|| Error::Inconsistent(format!("api_tokens.role of {id}")))?;
+        let selectors = Arc::new(selectors(row)?);
         let permissions = held(role, &selectors);
-        Ok(Some(Principal { id: format!("token:{}", row.id), name: row.name, permissions, selectors }))
+        Ok(Some(Principal { id: row.principal(), name: row.name.clone(), permissions, selectors }))
     }
 
     /// Records that `caller` was refused `method` because it lacks `permission`.
@@ -135,6 +140,10 @@ impl Tokens {
         }
     }
 
+    fn ended(&self, lineages: &Lineages, id: &str) -> Option<Ended> {
+        lineages.ended(id, self.now(), |identity| self.identities.knows(identity))
+    }
+
     fn now(&self) -> i64 {
         self.clock.now_micros()
     }
@@ -144,9 +153,4 @@ impl Tokens {
 pub(crate) fn selectors(row: &TokenRow) -> Result<Selectors> {
     serde_json::from_str(&row.selectors)
         .map_err(|_| Error::Inconsistent(format!("api_tokens.selectors of {}", row.id)))
-}
-
-/// For people.
-fn describe(selectors: &Selectors) -> String {
-    format!("a token issued here must be narrowed at least to {}", json!(selectors))
 }

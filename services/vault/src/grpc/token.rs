@@ -3,16 +3,16 @@
 use strongroom_api::vault::v1::token_service_server::TokenService;
 use strongroom_api::vault::v1::{
     IntrospectIdentityRequest, IntrospectIdentityResponse, IntrospectTokenRequest, IntrospectTokenResponse,
-    IssueTokenRequest, IssueTokenResponse, ListTokensRequest, ListTokensResponse, RevokeTokenRequest,
-    RevokeTokenResponse,
+    IssueTokenRequest, IssueTokenResponse, ListTokensRequest, ListTokensResponse, ReissueTokenRequest,
+    ReissueTokenResponse, RenewTokenRequest, RenewTokenResponse, RevokeTokenRequest, RevokeTokenResponse,
 };
-use strongroom_runtime::Caller;
+use strongroom_runtime::{Caller, auth};
 use tonic::{Request, Response, async_trait};
 
 use super::convert::micros;
 use super::paging::{List, Page, foreign_token};
 use super::{Answer, Api, fields};
-use crate::access::NewToken;
+use crate::access::{NewToken, Service};
 use crate::error::Result;
 
 #[async_trait]
@@ -20,9 +20,9 @@ impl TokenService for Api {
     async fn issue_token(&self, request: Request<IssueTokenRequest>) -> Answer<IssueTokenResponse> {
         let caller = Caller::of(&request)?;
         let new = new_token(&request.into_inner(), self.now())?;
-        let (row, token) = self.0.tokens.issue(&caller, new).await?;
+        let (listed, token) = self.0.tokens.issue(&caller, new).await?;
         let secret = token.expose().to_owned();
-        Ok(Response::new(IssueTokenResponse { token: Some(row.try_into()?), secret }))
+        Ok(Response::new(IssueTokenResponse { token: Some(listed.try_into()?), secret }))
     }
 
     async fn list_tokens(&self, request: Request<ListTokensRequest>) -> Answer<ListTokensResponse> {
@@ -31,7 +31,7 @@ impl TokenService for Api {
         let list = List::new("tokens", &());
         let last = list.open(&self.0.ring.current(), page.token)?;
         let mut rows = self.0.tokens.list(after(last.as_deref())?, page.limit()).await?;
-        let last = page.cut(&mut rows, |row| format!("{} {}", row.create_time, row.id));
+        let last = page.cut(&mut rows, |token| format!("{} {}", token.row.create_time, token.row.id));
         let next_page_token = list.seal(&self.0.ring.current(), last)?;
         let tokens = rows.into_iter().map(TryInto::try_into).collect::<Result<_>>()?;
         Ok(Response::new(ListTokensResponse { tokens, next_page_token }))
@@ -44,12 +44,28 @@ impl TokenService for Api {
         Ok(Response::new(RevokeTokenResponse { token: Some(token.try_into()?) }))
     }
 
+    async fn renew_token(&self, request: Request<RenewTokenRequest>) -> Answer<RenewTokenResponse> {
+        let caller = Caller::of(&request)?;
+        let sent = auth::bearer(request.metadata().as_ref()).unwrap_or_default();
+        let (listed, token) = self.0.tokens.renew(&caller, sent).await?;
+        let secret = token.expose().to_owned();
+        Ok(Response::new(RenewTokenResponse { token: Some(listed.try_into()?), secret }))
+    }
+
+    async fn reissue_token(&self, request: Request<ReissueTokenRequest>) -> Answer<ReissueTokenResponse> {
+        let caller = Caller::of(&request)?;
+        let id = fields::id("id", &request.into_inner().id)?;
+        let (listed, token) = self.0.tokens.reissue(&caller, &id).await?;
+        let secret = token.expose().to_owned();
+        Ok(Response::new(ReissueTokenResponse { token: Some(listed.try_into()?), secret }))
+    }
+
     async fn introspect_token(
         &self,
         request: Request<IntrospectTokenRequest>,
     ) -> Answer<IntrospectTokenResponse> {
         let token = request.into_inner().token;
-        let Some(principal) = self.0.tokens.principal(&token).await? else {
+        let Some(principal) = self.0.tokens.principal(&token, Service::Backup).await? else {
             // A caller that sends none asks whether it is admitted itself.
             if !token.is_empty() {
                 self.0.metrics.access.refused.inc();
@@ -89,7 +105,8 @@ fn new_token(request: &IssueTokenRequest, now: i64) -> Result<NewToken> {
     let expire_time = fields::future("expire_time", expire_time, now)?;
     let selectors = fields::selectors("selectors", &request.selectors)?;
     let role = fields::role("role", &request.role)?;
-    Ok(NewToken { name, role, expire_time, selectors })
+    let service = fields::service("service", &request.service)?;
+    Ok(NewToken { name, role, expire_time, selectors, service })
 }
 
 /// Creation time and id of the row after which a page begins.

@@ -12,3 +12,4 @@ mod methods;
 mod seals;
 mod source;
 mod support;
+mod tokens;

@@ -234,6 +234,8 @@ impl TokenService for FakeVault {
         issue_token(IssueTokenRequest) -> vault::IssueTokenResponse;
         list_tokens(ListTokensRequest) -> vault::ListTokensResponse;
         revoke_token(RevokeTokenRequest) -> vault::RevokeTokenResponse;
+        renew_token(RenewTokenRequest) -> vault::RenewTokenResponse;
+        reissue_token(ReissueTokenRequest) -> vault::ReissueTokenResponse;
     }
 }
 
