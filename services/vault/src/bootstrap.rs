@@ -19,6 +19,7 @@ use crate::crypto::{Ciphertexts, Seals, Signing};
 use crate::error::{Error, Result};
 use crate::keys::{Approvals, Keys, Ledger, Reencryption, Retirement, Ring};
 use crate::metrics::VaultMetrics;
+use crate::people::People;
 use crate::source::Source;
 use crate::store::{self, Store};
 
@@ -33,6 +34,7 @@ pub(crate) struct Vault {
     pub(crate) audit: Arc<Audit>,
     pub(crate) keys: Arc<Keys>,
     pub(crate) ledger: Arc<Ledger>,
+    pub(crate) people: Arc<People>,
     pub(crate) approvals: Arc<Approvals>,
     pub(crate) retirement: Arc<Retirement>,
     pub(crate) reencryption: Arc<Reencryption>,
@@ -101,7 +103,8 @@ fn build(
     let uses = Arc::new(UseLog::new(s(), metrics.uses.clone()));
     let secrets = Arc::new(Secrets::new(s(), r(), c()));
     let ledger = Arc::new(Ledger::new(s(), c()));
-    let approvals = Arc::new(Approvals::new(s(), c()));
+    let people = Arc::new(People::new(s(), identities.principals(), c()));
+    let approvals = Arc::new(Approvals::new(s(), Arc::clone(&people), c()));
     let retirement = Retirement::new(s(), r(), Arc::clone(&ledger), Arc::clone(&approvals), c());
     Vault {
         credentials: Credentials::new(s(), Arc::clone(&secrets), Arc::clone(&uses), r(), c()),
@@ -111,6 +114,7 @@ fn build(
         audit: Arc::new(Audit::new(s(), c(), shutdown)),
         keys: Arc::new(Keys::new(s(), r(), c())),
         ledger,
+        people,
         approvals,
         retirement: Arc::new(retirement),
         reencryption: Arc::new(Reencryption::new(s(), r(), c(), metrics.reencrypt.clone())),

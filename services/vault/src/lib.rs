@@ -20,6 +20,7 @@ mod identities;
 mod keys;
 mod metrics;
 mod page;
+mod people;
 mod source;
 mod store;
 

@@ -21,6 +21,7 @@ mod key_state;
 mod ledger;
 mod lineage;
 mod pages;
+mod person;
 mod postgres;
 mod reassignment;
 mod reencrypt;
@@ -55,6 +56,9 @@ pub(crate) use key_request::{KeyRequestRow, KeyRequestStore, RetirementAction};
 pub(crate) use key_state::StateKeys;
 pub(crate) use ledger::{CensusRow, LedgerStore, Needs, PinRow};
 pub(crate) use lineage::{Ended, Lineages, MAX_LINKS};
+pub(crate) use person::{
+    Enrolled, Enrolment, Grounds, PersonAction, PersonApproval, PersonRequestRow, PersonRow, PersonStore,
+};
 pub(crate) use reassignment::{Reassigned, Reassignment};
 pub(crate) use reencrypt::{JobState, Lease, ReencryptJobRow, ReencryptStore, Resealed, SealedRow};
 pub(crate) use reference::{Bound, ReferenceFilter, ReferenceRow, ReferenceStore};
@@ -88,9 +92,12 @@ pub(crate) enum Changed<T> {
 /// The vault's database: every noun's verbs.
 ///
 /// Every change takes the audit event that it commits with. Times are microseconds, ids are text.
-pub(crate) trait Store: KeyStores + CredentialStores + TokenStore + RequestStore + LogStores {}
+pub(crate) trait Store:
+    KeyStores + CredentialStores + AccessStores + RequestStore + LogStores
+{
+}
 
-impl<T: KeyStores + CredentialStores + TokenStore + RequestStore + LogStores> Store for T {}
+impl<T: KeyStores + CredentialStores + AccessStores + RequestStore + LogStores> Store for T {}
 
 /// What the verbs of keys keep.
 pub(crate) trait KeyStores: KeyStore + LedgerStore + KeyRequestStore + ReencryptStore {}
@@ -101,6 +108,11 @@ impl<T: KeyStore + LedgerStore + KeyRequestStore + ReencryptStore> KeyStores for
 pub(crate) trait CredentialStores: CredentialStore + VersionStore + ReferenceStore {}
 
 impl<T: CredentialStore + VersionStore + ReferenceStore> CredentialStores for T {}
+
+/// What the verbs of tokens and people keep.
+pub(crate) trait AccessStores: TokenStore + PersonStore {}
+
+impl<T: TokenStore + PersonStore> AccessStores for T {}
 
 /// What the audit log keeps.
 pub(crate) trait LogStores: AuditStore + UseStore {}

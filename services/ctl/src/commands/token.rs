@@ -87,6 +87,7 @@ fn details(token: &Token) -> String {
         ("reaches", reaches(token)),
         ("service", service(token).to_owned()),
         ("issuer", token.issuer.clone()),
+        ("person", person(token)),
         ("created", shown(token.create_time.as_ref())),
         ("expires", shown(token.expire_time.as_ref())),
         ("last used", shown(token.last_used_time.as_ref())),
@@ -102,6 +103,7 @@ fn table(tokens: &[Token]) -> Table {
         "REACHES",
         "SERVICE",
         "ISSUER",
+        "PERSON",
         "CREATED",
         "EXPIRES",
         "LAST USED",
@@ -115,6 +117,7 @@ fn table(tokens: &[Token]) -> Table {
             &reaches(token),
             service(token),
             &token.issuer,
+            &person(token),
             &shown(token.create_time.as_ref()),
             &shown(token.expire_time.as_ref()),
             &shown(token.last_used_time.as_ref()),
@@ -133,6 +136,11 @@ fn reaches(token: &Token) -> String {
 
 fn service(token: &Token) -> &str {
     if token.service.is_empty() { "both" } else { &token.service }
+}
+
+/// Whose it is, and whether it acts for that person yet.
+fn person(token: &Token) -> String {
+    if token.renewal_due { format!("{} (not renewed)", token.person) } else { token.person.clone() }
 }
 
 /// When it was revoked, or through whom it ended.

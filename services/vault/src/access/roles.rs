@@ -45,6 +45,7 @@ const AUDITOR: &[&str] = &[
     "credential.list",
     "crypto.export_signing_key",
     "key.list",
+    "person.list",
     "reference.list",
     "source.list",
     "status.get",

@@ -2,6 +2,7 @@
 
 mod issuing;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use strongroom_crypto::Token;
@@ -14,6 +15,7 @@ use super::{Identities, Role, Service};
 use crate::audit::Event;
 use crate::error::{Error, Result};
 use crate::metrics::AccessMetrics;
+use crate::people;
 use crate::store::{Ended, Lineages, Outcome, Remaining, Revocation, Store, TokenRow};
 
 pub(crate) use issuing::NewToken;
@@ -27,6 +29,8 @@ pub(crate) struct Listed {
     pub(crate) row: TokenRow,
     /// The issuer with which it ended: `token:<id>` or `identity:<name>`. Empty when it ended itself, or did not.
     pub(crate) ended_through: String,
+    /// The name of the person that it belongs to; empty for none.
+    pub(crate) person: String,
 }
 
 /// API tokens.
@@ -53,22 +57,25 @@ impl Tokens {
         let rows = self.store.tokens(after, limit).await?;
         let ids: Vec<String> = rows.iter().map(|row| row.id.clone()).collect();
         let lineages = self.store.lineages(&ids).await?;
-        Ok(rows.into_iter().map(|row| self.listed(row, &lineages)).collect())
+        let people = people::names(self.store.as_ref()).await?;
+        Ok(rows.into_iter().map(|row| self.listed(row, &lineages, &people)).collect())
     }
 
     pub(crate) async fn one(&self, id: &str) -> Result<Listed> {
         let lineages = self.store.lineages(&[id.to_owned()]).await?;
         let row = lineages.token(id).cloned().ok_or_else(|| Error::TokenNotFound(id.to_owned()))?;
-        Ok(self.listed(row, &lineages))
+        let people = people::names(self.store.as_ref()).await?;
+        Ok(self.listed(row, &lineages, &people))
     }
 
-    fn listed(&self, row: TokenRow, lineages: &Lineages) -> Listed {
+    fn listed(&self, row: TokenRow, lineages: &Lineages, people: &BTreeMap<String, String>) -> Listed {
         let ended_through = match self.ended(lineages, &row.id) {
             Some(Ended::Through(issuer)) => issuer,
             Some(Ended::TooLong) => row.issuer.clone(),
             Some(Ended::Itself) | None => String::new(),
         };
-        Listed { row, ended_through }
+        let person = people.get(&row.person).cloned().unwrap_or_default();
+        Listed { row, ended_through, person }
     }
 
     /// Revokes a token, and with it every token that goes back to it.

@@ -88,7 +88,7 @@ impl TryFrom<Listed> for proto::Token {
     type Error = Error;
 
     fn try_from(listed: Listed) -> Result<Self> {
-        let Listed { row, ended_through } = listed;
+        let Listed { row, ended_through, person } = listed;
         let selectors = selectors(&row)?.to_proto();
         Ok(Self {
             id: row.id,
@@ -102,6 +102,8 @@ impl TryFrom<Listed> for proto::Token {
             selectors,
             service: row.service,
             ended_through,
+            renewal_due: row.enrolled && !row.renewed && !person.is_empty(),
+            person,
         })
     }
 }

@@ -37,6 +37,18 @@ impl Lineages {
         self.ended_without(id, None, now, &knows)
     }
 
+    /// The issuer at the top of the token's chain, or the token itself.
+    pub(crate) fn root(&self, id: &str) -> Option<&TokenRow> {
+        let mut token = self.0.get(id)?;
+        for _ in 0..MAX_LINKS {
+            match self.issuer_of(token) {
+                Some(above) => token = above,
+                None => break,
+            }
+        }
+        Some(token)
+    }
+
     /// How many issuers are above the token.
     pub(crate) fn links(&self, id: &str) -> usize {
         let mut links = 0;

@@ -38,6 +38,12 @@ pub(crate) struct TokenRow {
     pub service: String,
     /// Whether it was made beside the vault, because every admin token was lost.
     pub break_glass: bool,
+    /// The id of the person that it belongs to; empty for none.
+    pub person: String,
+    /// Whether it was enrolled for that person; else it has its issuer's.
+    pub enrolled: bool,
+    /// Whether its holder has renewed it since.
+    pub renewed: bool,
 }
 
 impl TokenRow {
@@ -49,6 +55,12 @@ impl TokenRow {
     /// The id of the token that issued it; `None` for a root.
     pub(crate) fn issuer_token(&self) -> Option<&str> {
         self.issuer.strip_prefix(TOKEN)
+    }
+
+    /// The id of the person that its holder acts for. An enrolled token's secret may be known to its issuer until it is renewed.
+    pub(crate) fn acts_for(&self) -> Option<&str> {
+        let acts = !self.person.is_empty() && (self.renewed || !self.enrolled);
+        acts.then_some(self.person.as_str())
     }
 
     /// Whether it was revoked or has expired itself.
@@ -77,6 +89,9 @@ impl Granting for TokenRow {
         columns.text(&self.selectors);
         columns.text(&self.service);
         columns.flag(self.break_glass);
+        columns.text(&self.person);
+        columns.flag(self.enrolled);
+        columns.flag(self.renewed);
     }
 }
 
@@ -134,9 +149,9 @@ pub(crate) trait TokenStore: Send + Sync {
         remaining: Option<Remaining<'_>>,
         event: &NewEvent,
     ) -> Result<Revocation>;
-    /// Replaces the hash of a token that still has the hash `from`; false, and nothing written, when it has not.
+    /// Replaces the hash of a token that still has the hash `from`, whose holder has then renewed it; false, and nothing written, when it has not.
     async fn renew_token(&self, id: &str, from: &[u8], to: &[u8], event: &NewEvent) -> Result<bool>;
-    /// Puts hash, issuer, expiry and binding of `row` in place of the token's, which is then issued like others.
+    /// Puts hash, issuer, expiry, binding and person of `row` in place of the token's, which is then issued like others.
     async fn reissue_token(&self, row: &TokenRow, event: &NewEvent) -> Result<Reissue>;
     /// Remembers a use. No event.
     async fn touch_token(&self, id: &str, now: i64) -> Result<()>;
@@ -147,7 +162,7 @@ macro_rules! select_tokens {
     ($rest:expr) => {
         concat!(
             "SELECT id, hash, name, role, issuer, create_time, expire_time, last_used_time, revoke_time, selectors,
-                    service, break_glass, row_kid, row_mac, change_id
+                    service, break_glass, person, enrolled, renewed, row_kid, row_mac, change_id
              FROM api_tokens ",
             $rest
         )
@@ -175,6 +190,8 @@ pub(super) use select_lineages;
 
 pub(super) const SELECT_BY_ID: &str = select_tokens!("WHERE id = $1");
 
+pub(super) const ENROLLED: &str = select_tokens!("WHERE enrolled ORDER BY create_time, id");
+
 pub(super) const LIST: &str =
     select_tokens!("WHERE (create_time, id) > ($1, $2) ORDER BY create_time, id LIMIT $3");
 
@@ -190,8 +207,8 @@ pub(super) const LINEAGES_REMAINING: &str = select_lineages!(
 pub(super) const INSERT: &str = "
     INSERT INTO api_tokens
         (id, hash, name, role, issuer, create_time, expire_time, selectors, service, break_glass,
-         row_kid, row_mac, change_id)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)";
+         person, enrolled, renewed, row_kid, row_mac, change_id)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)";
 
 /// 0 when no token was ever issued.
 pub(super) const COUNT_TRACES: &str = "
@@ -203,7 +220,7 @@ pub(super) const COUNT_TRACES: &str = "
 pub(super) const UPDATE: &str = "
     UPDATE api_tokens
     SET hash = $2, issuer = $3, expire_time = $4, revoke_time = $5, service = $6, break_glass = $7,
-        row_kid = $8, row_mac = $9, change_id = $10
+        person = $8, enrolled = $9, renewed = $10, row_kid = $11, row_mac = $12, change_id = $13
     WHERE id = $1";
 
 pub(super) const TOUCH: &str = "UPDATE api_tokens SET last_used_time = $2 WHERE id = $1";

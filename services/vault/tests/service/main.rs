@@ -9,6 +9,7 @@ mod crypto;
 mod identities;
 mod keys;
 mod methods;
+mod people;
 mod seals;
 mod source;
 mod support;

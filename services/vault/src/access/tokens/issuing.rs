@@ -9,6 +9,7 @@ use super::{Listed, Tokens, selectors};
 use crate::access::{Role, Service, outside_selection};
 use crate::audit::Event;
 use crate::error::{Error, Result};
+use crate::people::person_of;
 use crate::store::{MAX_LINKS, Reissue, TOKEN, TokenRow};
 
 /// A token to be issued.
@@ -27,6 +28,8 @@ struct Issuer {
     expire_time: Option<i64>,
     /// The service that it is bound to; empty for none.
     service: String,
+    /// The id of its person; empty for none.
+    person: String,
 }
 
 impl Tokens {
@@ -45,6 +48,7 @@ impl Tokens {
             expire_time: issuer.expiry(new.expire_time)?,
             selectors: json!(new.selectors).to_string(),
             service: issuer.binding(new.service)?,
+            person: issuer.person,
             ..TokenRow::default()
         };
         let event = Event::by(caller, self.now(), "token.issued", token.id())
@@ -55,7 +59,7 @@ impl Tokens {
             .of_change()
             .finish();
         self.store.create_token(&row, &event).await?;
-        Ok((Listed { row, ended_through: String::new() }, token))
+        Ok((self.one(token.id()).await?, token))
     }
 
     /// Another secret for the token `text`, which the caller has sent. The old one ends at once.
@@ -73,7 +77,8 @@ impl Tokens {
         Ok((self.one(id).await?, token))
     }
 
-    /// Another secret for a token that somebody else holds. The caller becomes its issuer.
+    /// Another secret for a token that somebody else holds. The caller becomes its issuer, and the token belongs to the
+    /// caller's person, whoever's it was: the caller knows the secret.
     pub(crate) async fn reissue(&self, caller: &Caller, id: &str) -> Result<(Listed, Token)> {
         let row = self.one(id).await?.row;
         let role = Role::from_text(&row.role)
@@ -90,6 +95,7 @@ impl Tokens {
             issuer: caller.principal.id.clone(),
             expire_time,
             service: issuer.binding(Service::from_text(&row.service))?,
+            person: issuer.person,
             ..row
         };
         let event = Event::by(caller, self.now(), "token.reissued", id)
@@ -130,15 +136,16 @@ impl Tokens {
 
     /// The caller as an issuer.
     async fn issuer(&self, caller: &Caller) -> Result<Issuer> {
+        let person = person_of(self.store.as_ref(), &caller.principal.id).await?.unwrap_or_default();
         let Some(id) = caller.principal.id.strip_prefix(TOKEN) else {
-            return Ok(Issuer { expire_time: None, service: String::new() });
+            return Ok(Issuer { expire_time: None, service: String::new(), person });
         };
         let lineages = self.store.lineages(&[id.to_owned()]).await?;
         let row = lineages.token(id).ok_or(Error::TokenEnded)?;
         if lineages.links(id) >= MAX_LINKS {
             return Err(Error::TooManyIssuers);
         }
-        Ok(Issuer { expire_time: row.expire_time, service: row.service.clone() })
+        Ok(Issuer { expire_time: row.expire_time, service: row.service.clone(), person })
     }
 }
 

@@ -164,7 +164,12 @@ async fn a_reissue_changes_the_issuer_and_makes_no_circle() {
         for (id, issuer) in [("aa", "token:cc"), ("aa", "token:aa"), ("bb", "token:cc")] {
             assert_eq!(reissue(admin(id, issuer)).await, Reissue::Circular, "{id} by {issuer}");
         }
-        let row = TokenRow { hash: b"new".to_vec(), expire_time: Some(9), ..admin("cc", "identity:x") };
+        let row = TokenRow {
+            hash: b"new".to_vec(),
+            expire_time: Some(9),
+            person: "p1".into(),
+            ..admin("cc", "identity:x")
+        };
         assert_eq!(reissue(TokenRow { name: "another".into(), ..row.clone() }).await, Reissue::Done);
         assert_eq!(store.token("cc").await.unwrap(), Some(row), "its name is its own");
         store.revoke_token("cc", 7, None, &event("token.revoked")).await.unwrap();

@@ -78,7 +78,9 @@ impl TokenStore for Store {
         event: &NewEvent,
     ) -> Result<Revocation> {
         let mut tx = self.begin_alone().await?;
-        let Some(token) = self.live_token(&mut tx, id).await? else { return Ok(Revocation::Unchanged) };
+        let Some(token) = live_token(&mut tx, &self.codes, id).await? else {
+            return Ok(Revocation::Unchanged);
+        };
         if let Some(remaining) = remaining {
             let rows: Vec<Sealed<TokenRow>> = sqlx::query_as(LINEAGES_REMAINING)
                 .bind(remaining.role)
@@ -99,11 +101,12 @@ impl TokenStore for Store {
     }
 
     async fn renew_token(&self, id: &str, from: &[u8], to: &[u8], event: &NewEvent) -> Result<bool> {
-        let mut tx = self.begin().await?;
-        let Some(token) = self.live_token(&mut tx, id).await?.filter(|token| token.hash == from) else {
+        let mut tx = self.begin_alone().await?;
+        let Some(token) = live_token(&mut tx, &self.codes, id).await?.filter(|token| token.hash == from)
+        else {
             return Ok(false);
         };
-        let renewed = TokenRow { hash: to.to_vec(), ..token };
+        let renewed = TokenRow { hash: to.to_vec(), renewed: token.enrolled, ..token };
         update(&mut tx, &renewed, self.codes.seal(&renewed, event)?).await?;
         append(&mut tx, event).await?;
         tx.commit().await?;
@@ -112,7 +115,7 @@ impl TokenStore for Store {
 
     async fn reissue_token(&self, row: &TokenRow, event: &NewEvent) -> Result<Reissue> {
         let mut tx = self.begin_alone().await?;
-        let Some(token) = self.live_token(&mut tx, &row.id).await? else { return Ok(Reissue::Ended) };
+        let Some(token) = live_token(&mut tx, &self.codes, &row.id).await? else { return Ok(Reissue::Ended) };
         if let Some(issuer) = row.issuer_token() {
             let above = sqlx::query_as(LINEAGE_BY_ID).bind(issuer).fetch_all(&mut *tx).await?;
             if Lineages::of(open_all(&self.codes, above)?).goes_back_to(issuer, &row.id) {
@@ -125,6 +128,9 @@ impl TokenStore for Store {
             expire_time: row.expire_time,
             service: row.service.clone(),
             break_glass: false,
+            person: row.person.clone(),
+            enrolled: false,
+            renewed: false,
             ..token
         };
         update(&mut tx, &reissued, self.codes.seal(&reissued, event)?).await?;
@@ -139,16 +145,14 @@ impl TokenStore for Store {
     }
 }
 
-impl Store {
-    /// A token that was not revoked, as the change that reads it goes by.
-    async fn live_token(&self, tx: &mut Connection, id: &str) -> Result<Option<TokenRow>> {
-        let found = sqlx::query_as(LOCK_TOKEN).bind(id).fetch_optional(tx).await?;
-        let token: Option<TokenRow> = self.codes.open_found(found)?;
-        Ok(token.filter(|token| token.revoke_time.is_none()))
-    }
+/// A token that was not revoked, as the change that reads it goes by.
+pub(super) async fn live_token(tx: &mut Connection, codes: &Codes, id: &str) -> Result<Option<TokenRow>> {
+    let found = sqlx::query_as(LOCK_TOKEN).bind(id).fetch_optional(tx).await?;
+    let token: Option<TokenRow> = codes.open_found(found)?;
+    Ok(token.filter(|token| token.revoke_time.is_none()))
 }
 
-fn open_all(codes: &Codes, rows: Vec<Sealed<TokenRow>>) -> Result<Vec<TokenRow>> {
+pub(super) fn open_all(codes: &Codes, rows: Vec<Sealed<TokenRow>>) -> Result<Vec<TokenRow>> {
     rows.into_iter().map(|sealed| codes.open(sealed)).collect()
 }
 
@@ -164,6 +168,9 @@ async fn insert(tx: &mut Connection, row: &TokenRow, seal: &Seal) -> Result<()> 
         .bind(&row.selectors)
         .bind(&row.service)
         .bind(row.break_glass)
+        .bind(&row.person)
+        .bind(row.enrolled)
+        .bind(row.renewed)
         .bind(&seal.row_kid)
         .bind(&seal.row_mac)
         .bind(&seal.change_id)
@@ -172,7 +179,7 @@ async fn insert(tx: &mut Connection, row: &TokenRow, seal: &Seal) -> Result<()> 
     expect_rows("api_tokens", done.rows_affected(), 1)
 }
 
-async fn update(tx: &mut Connection, row: &TokenRow, seal: Seal) -> Result<()> {
+pub(super) async fn update(tx: &mut Connection, row: &TokenRow, seal: Seal) -> Result<()> {
     let done = sqlx::query(UPDATE)
         .bind(&row.id)
         .bind(&row.hash)
@@ -181,6 +188,9 @@ async fn update(tx: &mut Connection, row: &TokenRow, seal: Seal) -> Result<()> {
         .bind(row.revoke_time)
         .bind(&row.service)
         .bind(row.break_glass)
+        .bind(&row.person)
+        .bind(row.enrolled)
+        .bind(row.renewed)
         .bind(seal.row_kid)
         .bind(seal.row_mac)
         .bind(seal.change_id)

@@ -157,6 +157,13 @@ pub(crate) const TABLE: &[Row] = &[
     row("vault.v1.KeyService/RotateKey", r#"{"keyId": "page"}"#, "", &[("key_id", KEY_ID)]),
     row("vault.v1.KeyService/UndoDestroyKeyVersion", r#"{"kid": "$kid"}"#, "KEY_VERSION_STATE", &[("kid", KID)]),
 
+    row("vault.v1.PersonService/ApprovePersonRequest", r#"{"id": "nobody"}"#, "PERSON_REQUEST_NOT_FOUND", &[("id", ID)]),
+    row("vault.v1.PersonService/EnrolPerson", r#"{"name": "Ada", "tokenId": "nobody"}"#, "SUBJECT_NOT_FOUND",
+        &[("name", TEXT), ("token_id", ID), ("identity", TEXT)]),
+    row("vault.v1.PersonService/ListPeople", "{}", "", &[]),
+    row("vault.v1.PersonService/ListPersonRequests", "{}", "", &[]),
+    row("vault.v1.PersonService/RemovePerson", r#"{"name": "nobody"}"#, "NOT_A_PERSON", &[("name", TEXT)]),
+
     row("vault.v1.ReferenceService/BindReference",
         r#"{"kind": "endpoint", "consumer": "chat", "credentialId": "$credential", "needsProvider": "openai",
             "fallbackCredentialIds": ["$other"]}"#, "",
