@@ -73,7 +73,7 @@ async fn two_are_the_first_and_no_more() {
         assert!(store.renew_token("a", b"a", b"new", &event("token.renewed")).await.unwrap());
         assert_eq!(store.token("a").await.unwrap().unwrap().acts_for(), Some("p1"));
         let identity = store.person_identity("identity:x").await.unwrap().unwrap();
-        assert_eq!(store.person_identities().await.unwrap(), [identity.clone()]);
+        assert_eq!(store.person_identities().await.unwrap(), std::slice::from_ref(&identity));
         assert_eq!(
             (identity.person.as_str(), store.person_identity("identity:y").await.unwrap()),
             ("p2", None)
