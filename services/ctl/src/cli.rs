@@ -6,6 +6,7 @@ mod backup;
 mod credential;
 mod import;
 mod key;
+mod person;
 mod recovery;
 mod reference;
 mod services;
@@ -22,10 +23,11 @@ pub(crate) use credential::{
 };
 pub(crate) use import::{ImportCommand, ImportGeb, ImportPromptgate};
 pub(crate) use key::KeyCommand;
+pub(crate) use person::{PersonCommand, Subject};
 pub(crate) use recovery::{CreateRecovery, RecoveryCommand};
 pub(crate) use reference::{BindReference, Consumer, ReferenceCommand};
 pub(crate) use services::{Demo, Dev, SourceCommand};
-pub(crate) use token::{IssueToken, TokenCommand};
+pub(crate) use token::{IssueToken, SecretFile, TokenCommand};
 
 use crate::output::Format;
 
@@ -77,6 +79,9 @@ pub(crate) enum Command {
     /// API tokens and their permissions.
     #[command(subcommand)]
     Token(TokenCommand),
+    /// People: who may approve what another person asks for.
+    #[command(subcommand)]
+    Person(PersonCommand),
     /// The keys that seal values: rotation, re-encryption, and guarded retirement.
     ///
     /// Retire a version in steps: rotate, reencrypt, check that the census is zero, disable, destroy.
@@ -148,6 +153,16 @@ mod tests {
         "token new --out F",
         "token list",
         "token revoke T",
+        "token issue ci --role operator --service backup --out F",
+        "token renew",
+        "token renew --out F --force",
+        "token reissue T --out F",
+        "person enrol Ada --token T",
+        "person enrol Ada --identity spiffe://a/b",
+        "person list",
+        "person remove Ada",
+        "person requests",
+        "person approve R",
         "key new-root --out F",
         "key list",
         "key create gateway",
@@ -216,6 +231,11 @@ mod tests {
             "reference bind endpoint 7 --via provider_template",
             "reference reassign --from ID",
             "token issue ci --role gateway --select env=staging",
+            "token issue ci --role gateway --service vaults",
+            "person enrol Ada",
+            "person enrol Ada --token T --identity dns:a",
+            "token renew --force",
+            "token reissue",
             "credential rotate ID",
             "credential rotate ID --secret-file - --grace soon",
             "key destroy 0123456789abcdef --after 7",

@@ -11,6 +11,7 @@ use strongroom_api::vault::v1::audit_service_client::AuditServiceClient;
 use strongroom_api::vault::v1::credential_service_client::CredentialServiceClient;
 use strongroom_api::vault::v1::crypto_service_client::CryptoServiceClient;
 use strongroom_api::vault::v1::key_service_client::KeyServiceClient;
+use strongroom_api::vault::v1::person_service_client::PersonServiceClient;
 use strongroom_api::vault::v1::reference_service_client::ReferenceServiceClient;
 use strongroom_api::vault::v1::seal_service_client::SealServiceClient;
 use strongroom_api::vault::v1::token_service_client::TokenServiceClient;
@@ -215,6 +216,10 @@ impl Connection {
 
     pub(crate) fn tokens(&self) -> TokenServiceClient<AuthorizedChannel> {
         TokenServiceClient::new(self.channel.clone()).max_decoding_message_size(MAX_MESSAGE)
+    }
+
+    pub(crate) fn people(&self) -> PersonServiceClient<AuthorizedChannel> {
+        PersonServiceClient::new(self.channel.clone()).max_decoding_message_size(MAX_MESSAGE)
     }
 
     pub(crate) fn keys(&self) -> KeyServiceClient<AuthorizedChannel> {

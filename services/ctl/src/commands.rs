@@ -9,6 +9,7 @@ mod dev;
 mod import;
 mod key;
 mod left_out;
+mod person;
 mod progress;
 mod recovery;
 mod reference;
@@ -46,6 +47,7 @@ async fn dispatch(cli: Cli) -> Result<()> {
         Command::Credential(command) => credential::run(command, format).await,
         Command::Reference(command) => reference::run(command, format).await,
         Command::Token(command) => token::run(command, format).await,
+        Command::Person(command) => person::run(command, format).await,
         Command::Key(command) => key::run(command, format).await,
         Command::Audit(command) => audit::run(command, format).await,
         Command::Backup(command) => backup::run(command, format).await,

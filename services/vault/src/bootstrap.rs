@@ -1,5 +1,6 @@
 //! Opening a vault: its database, its root key, its ring, and at the very first start its first tokens.
 
+mod break_glass;
 mod first_tokens;
 mod ring;
 mod root_keys;
@@ -15,11 +16,14 @@ use crate::audit::{Audit, UseLog};
 use crate::config::VaultConfig;
 use crate::credentials::{Credentials, References, Secrets};
 use crate::crypto::{Ciphertexts, Seals, Signing};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::keys::{Approvals, Keys, Ledger, Reencryption, Retirement, Ring};
 use crate::metrics::VaultMetrics;
+use crate::people::People;
 use crate::source::Source;
 use crate::store::{self, Store};
+
+pub(crate) use break_glass::issue_admin_token;
 
 /// The nouns of an open vault. `grpc` serves them; the background tasks take those that they need.
 pub(crate) struct Vault {
@@ -31,6 +35,7 @@ pub(crate) struct Vault {
     pub(crate) audit: Arc<Audit>,
     pub(crate) keys: Arc<Keys>,
     pub(crate) ledger: Arc<Ledger>,
+    pub(crate) people: Arc<People>,
     pub(crate) approvals: Arc<Approvals>,
     pub(crate) retirement: Arc<Retirement>,
     pub(crate) reencryption: Arc<Reencryption>,
@@ -52,18 +57,36 @@ pub(crate) async fn open(
     shutdown: Shutdown,
     metrics: &Metrics,
 ) -> Result<Vault> {
-    let root = root_keys::current_root_key(config)?;
-    let previous = root_keys::previous_root_keys(config)?;
-    let database = database_url(config)?;
-    let store = store::open(&database).await?;
     let now = clock.now_micros();
-    let roots = std::iter::once(root).chain(previous).collect();
-    let ring = ring::open_ring(&store, roots, now).await?;
+    let OpenStore { store, ring, database } = open_store(config, now, true).await?;
     first_tokens::create_first_tokens(store.as_ref(), config, now).await?;
     tracing::info!(%database, root_key = %ring.root_key_id(), "the vault is open");
     let ring = Arc::new(ring);
     let metrics = VaultMetrics::new(metrics, &ring, &store, &database);
     Ok(build(store, ring, database, identities, clock, shutdown, metrics))
+}
+
+/// A database with the ring that is in it.
+struct OpenStore {
+    store: Arc<dyn Store>,
+    ring: Ring,
+    database: DatabaseUrl,
+}
+
+/// Opens the database and the ring, which is created where there is none and `may_create` says so.
+async fn open_store(config: &VaultConfig, now: i64, may_create: bool) -> Result<OpenStore> {
+    let root = root_keys::current_root_key(config)?;
+    let previous = root_keys::previous_root_keys(config)?;
+    let database = database_url(config)?;
+    let store = store::open(&database).await?;
+    if !may_create && store.root_keys().await?.is_empty() {
+        return Err(Error::Startup(format!(
+            "there is no vault in {database} yet; start it, and it makes its first admin token"
+        )));
+    }
+    let roots = std::iter::once(root).chain(previous).collect();
+    let ring = ring::open_ring(&store, roots, now).await?;
+    Ok(OpenStore { store, ring, database })
 }
 
 /// Gives each noun the parts that it needs.
@@ -76,13 +99,14 @@ fn build(
     shutdown: Shutdown,
     metrics: VaultMetrics,
 ) -> Vault {
+    let identities = Arc::new(identities);
     let (s, r, c) = (|| Arc::clone(&store), || Arc::clone(&ring), || Arc::clone(&clock));
     let uses = Arc::new(UseLog::new(s(), metrics.uses.clone()));
     let secrets = Arc::new(Secrets::new(s(), r(), c()));
     let ledger = Arc::new(Ledger::new(s(), c()));
-    let approvals = Arc::new(Approvals::new(s(), c()));
-    let tokens = Arc::new(Tokens::new(s(), c(), metrics.access.clone()));
-    let identities = Arc::new(identities);
+    let tokens = Arc::new(Tokens::new(s(), Arc::clone(&identities), c(), metrics.access.clone()));
+    let people = Arc::new(People::new(s(), identities.principals(), c()));
+    let approvals = Arc::new(Approvals::new(s(), Arc::clone(&people), c()));
     let retirement = Retirement::new(s(), r(), Arc::clone(&ledger), Arc::clone(&approvals), c());
     Vault {
         credentials: Credentials::new(s(), Arc::clone(&secrets), Arc::clone(&uses), r(), c()),
@@ -93,6 +117,7 @@ fn build(
         audit: Arc::new(Audit::new(s(), c(), shutdown)),
         keys: Arc::new(Keys::new(s(), r(), c())),
         ledger,
+        people,
         approvals,
         retirement: Arc::new(retirement),
         reencryption: Arc::new(Reencryption::new(s(), r(), c(), metrics.reencrypt.clone())),

@@ -47,6 +47,30 @@ pub enum Error {
     /// There is no such token.
     #[error("there is no token {0}")]
     TokenNotFound(String),
+    /// It was revoked or has expired, so it gets no other secret.
+    #[error("the token {0} was revoked or has expired; issue another one")]
+    TokenOver(String),
+    /// The caller's own token goes back to it.
+    #[error(
+        "the token {0} is an issuer of the token that calls, or that token itself; renew it with its own secret"
+    )]
+    TokenIsIssuer(String),
+    /// A chain of issuers has its limit.
+    #[error(
+        "the token that calls has eight issuers above it, and a chain has at most eight; issue with a token that is \
+         closer to the first"
+    )]
+    TooManyIssuers,
+    /// Nobody could administer the vault.
+    #[error(
+        "without the token {0}, no valid admin token without expiry and selectors would remain; issue another one first. \
+         If the last one is lost, `strongroom-vault --issue-admin-token FILE` makes one, beside the vault's database and \
+         root key"
+    )]
+    LastAdmin(String),
+    /// The caller has no secret.
+    #[error("a client certificate has no secret to renew; call with the token that is to be renewed")]
+    NothingToRenew,
     /// Somebody changed it since the caller read it.
     #[error("{0} was changed since it was read; read it again and repeat the change")]
     Stale(String),
@@ -108,8 +132,8 @@ pub enum Error {
     /// Something would become unreadable.
     #[error(
         "the key version {kid} is needed by {rows} rows of the vault, {columns} columns of other services and \
-         {archives} archives; re-encrypt or release them, or have somebody else approve the request {request_id} \
-         and repeat this call"
+         {archives} archives; re-encrypt or release them, or {}",
+        approval(request_id)
     )]
     KeyVersionInUse {
         /// The version.
@@ -120,21 +144,22 @@ pub enum Error {
         columns: i64,
         /// Archives that pin it.
         archives: i64,
-        /// What may be approved.
+        /// What may be approved; empty for a caller who is no person.
         request_id: String,
     },
     /// Nobody knows what would become unreadable.
     #[error(
         "what the key {key_id} holds in other services is not known: every column needs a report that was counted \
          within a day, and at least five seconds after {kid} had been followed by another version; report the \
-         census, or have somebody else approve the request {request_id} and repeat this call"
+         census, or {}",
+        approval(request_id)
     )]
     KeyCensusStale {
         /// The version.
         kid: String,
         /// Its key.
         key_id: String,
-        /// What may be approved.
+        /// What may be approved; empty for a caller who is no person.
         request_id: String,
     },
     /// There is no such request.
@@ -145,14 +170,56 @@ pub enum Error {
         "the key request {0} is approved already, used or lapsed; repeat the refused call to open another"
     )]
     KeyRequestClosed(String),
-    /// The approver is not a second principal.
-    #[error("this token cannot approve the key request {id}: {problem}")]
-    KeyApprover {
+    /// The approver is not another person.
+    #[error("this token or identity cannot approve the request {id}: {problem}")]
+    Approver {
         /// The request.
         id: String,
         /// What is wrong with the approver.
         problem: &'static str,
     },
+    /// Nobody of this name is enrolled.
+    #[error("nobody is enrolled as {0:?}; `ListPeople` names those who are")]
+    PersonNotFound(String),
+    /// There is no such request.
+    #[error("there is no request {0} about people; `ListPersonRequests` names those there are")]
+    PersonRequestNotFound(String),
+    /// The name is taken.
+    #[error("somebody is enrolled as {0:?} already; choose another name")]
+    PersonExists(String),
+    /// What is to belong to the person is not there.
+    #[error("{0} is no valid token of this vault, and no identity of its configuration")]
+    SubjectNotFound(String),
+    /// What is to belong to the person belongs to another one.
+    #[error("{subject} belongs to {owner:?}; a token or an identity belongs to one person")]
+    SubjectTaken {
+        /// `token:<id>` or `identity:<name>`.
+        subject: String,
+        /// The other person's name.
+        owner: String,
+    },
+    /// The first people are enrolled already, and the caller is none of them.
+    #[error(
+        "this token or identity belongs to no person, and only people ask for approvals: one person enrols it with \
+         `strongroom person enrol`, another one approves that, and its holder runs `strongroom token renew`. Where nobody \
+         is left who could, or the log was pruned before anybody was enrolled, `strongroom-vault --issue-admin-token FILE` \
+         makes a token that may enrol two people a day later"
+    )]
+    NoPerson,
+    /// It is over.
+    #[error("the request is approved already, or lapsed; ask again")]
+    PersonRequestClosed,
+    /// One person alone approves nothing.
+    #[error("two people must stay, because one alone can approve nothing; enrol another one first")]
+    TooFewPeople,
+    /// A break-glass token is too young.
+    #[error(
+        "a break-glass token, and what it issued, enrols nobody for 24 hours after it was made, so that it can be revoked"
+    )]
+    GlassWaits,
+    /// A break-glass token is for two people.
+    #[error("this break-glass token has enrolled two people; they enrol others")]
+    GlassSpent,
     /// Another process works under a newer root key.
     #[error("the root key was changed; restart this vault with the new one, then try again")]
     RootKeyChanged,
@@ -256,7 +323,7 @@ pub enum Error {
     #[error("the audit log cannot be written; nothing was revealed: {0}")]
     AuditUnavailable(#[source] Arc<strongroom_store::Error>),
     /// The token of a running stream was revoked or has expired.
-    #[error("the token is unknown, expired or revoked")]
+    #[error("the token is unknown, expired or revoked, or so is one of its issuers")]
     TokenEnded,
     /// Not built yet.
     #[error("{0}")]
@@ -304,6 +371,11 @@ impl From<Error> for Status {
                 known(Code::NotFound, "REFERENCE_NOT_FOUND", &[("kind", kind), ("consumer", consumer)])
             }
             Error::TokenNotFound(id) => known(Code::NotFound, "TOKEN_NOT_FOUND", &[("id", id)]),
+            Error::TokenOver(id) => known(Code::FailedPrecondition, "TOKEN_OVER", &[("id", id)]),
+            Error::TokenIsIssuer(id) => known(Code::FailedPrecondition, "TOKEN_IS_ISSUER", &[("id", id)]),
+            Error::TooManyIssuers => known(Code::FailedPrecondition, "TOO_MANY_ISSUERS", &[]),
+            Error::LastAdmin(id) => known(Code::FailedPrecondition, "LAST_ADMIN", &[("id", id)]),
+            Error::NothingToRenew => known(Code::FailedPrecondition, "NOTHING_TO_RENEW", &[]),
             Error::Stale(id) => known(Code::Aborted, "ETAG_MISMATCH", &[("id", id)]),
             Error::CredentialInactive(id) => {
                 known(Code::FailedPrecondition, "CREDENTIAL_INACTIVE", &[("id", id)])
@@ -350,9 +422,23 @@ impl From<Error> for Status {
             Error::KeyRequestClosed(id) => {
                 known(Code::FailedPrecondition, "KEY_REQUEST_CLOSED", &[("id", id)])
             }
-            Error::KeyApprover { id, .. } => {
-                known(Code::PermissionDenied, "KEY_APPROVER_DEPENDENT", &[("id", id)])
+            Error::Approver { id, .. } => known(Code::PermissionDenied, "APPROVER_DEPENDENT", &[("id", id)]),
+            Error::PersonNotFound(name) => known(Code::NotFound, "PERSON_NOT_FOUND", &[("name", name)]),
+            Error::PersonRequestNotFound(id) => {
+                known(Code::NotFound, "PERSON_REQUEST_NOT_FOUND", &[("id", id)])
             }
+            Error::PersonExists(name) => known(Code::AlreadyExists, "PERSON_EXISTS", &[("name", name)]),
+            Error::SubjectNotFound(subject) => {
+                known(Code::NotFound, "SUBJECT_NOT_FOUND", &[("subject", subject)])
+            }
+            Error::SubjectTaken { subject, owner } => {
+                known(Code::FailedPrecondition, "SUBJECT_TAKEN", &[("subject", subject), ("person", owner)])
+            }
+            Error::NoPerson => known(Code::FailedPrecondition, "NOT_A_PERSON", &[]),
+            Error::PersonRequestClosed => known(Code::FailedPrecondition, "PERSON_REQUEST_CLOSED", &[]),
+            Error::TooFewPeople => known(Code::FailedPrecondition, "TOO_FEW_PEOPLE", &[]),
+            Error::GlassWaits => known(Code::FailedPrecondition, "BREAK_GLASS_WAITS", &[]),
+            Error::GlassSpent => known(Code::FailedPrecondition, "BREAK_GLASS_SPENT", &[]),
             Error::RootKeyChanged => known(Code::FailedPrecondition, "ROOT_KEY_CHANGED", &[]),
             Error::KeyPurpose { key_id, purpose } => known(
                 Code::FailedPrecondition,
@@ -433,6 +519,16 @@ impl From<Error> for Status {
             | Error::Inconsistent(_) => internal(&error),
         }
     }
+}
+
+/// How a step that is refused goes through nevertheless.
+fn approval(request_id: &str) -> String {
+    if request_id.is_empty() {
+        return "have it approved: only people can ask for that, and this token or identity belongs to none; enrol it with \
+                `strongroom person enrol`"
+            .to_owned();
+    }
+    format!("have another person approve the request {request_id} and repeat this call")
 }
 
 /// The cause stays in the log: a driver's message may quote what a row holds.

@@ -9,6 +9,7 @@ mod crypto;
 mod fields;
 mod key;
 mod paging;
+mod person;
 mod reference;
 mod seal;
 mod source;
@@ -22,6 +23,7 @@ use strongroom_api::vault::v1::audit_service_server::AuditServiceServer;
 use strongroom_api::vault::v1::credential_service_server::CredentialServiceServer;
 use strongroom_api::vault::v1::crypto_service_server::CryptoServiceServer;
 use strongroom_api::vault::v1::key_service_server::KeyServiceServer;
+use strongroom_api::vault::v1::person_service_server::PersonServiceServer;
 use strongroom_api::vault::v1::reference_service_server::ReferenceServiceServer;
 use strongroom_api::vault::v1::seal_service_server::SealServiceServer;
 use strongroom_api::vault::v1::token_service_server::TokenServiceServer;
@@ -44,6 +46,7 @@ pub(crate) const SERVICES: &[&str] = &[
     "strongroom.vault.v1.CredentialService",
     "strongroom.vault.v1.ReferenceService",
     "strongroom.vault.v1.TokenService",
+    "strongroom.vault.v1.PersonService",
     "strongroom.vault.v1.AuditService",
     "strongroom.vault.v1.KeyService",
     "strongroom.vault.v1.CryptoService",
@@ -76,6 +79,7 @@ pub(crate) fn routes(vault: &Arc<Vault>) -> Routes {
         .add_service(CredentialServiceServer::new(api.clone()).max_decoding_message_size(MAX_REQUEST))
         .add_service(ReferenceServiceServer::new(api.clone()).max_decoding_message_size(MAX_REQUEST))
         .add_service(TokenServiceServer::new(api.clone()).max_decoding_message_size(MAX_REQUEST))
+        .add_service(PersonServiceServer::new(api.clone()).max_decoding_message_size(MAX_REQUEST))
         .add_service(AuditServiceServer::new(api.clone()).max_decoding_message_size(MAX_REQUEST))
         .add_service(KeyServiceServer::new(api.clone()).max_decoding_message_size(MAX_REQUEST))
         .add_service(CryptoServiceServer::new(api.clone()).max_decoding_message_size(MAX_BATCH))

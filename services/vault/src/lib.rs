@@ -20,6 +20,7 @@ mod identities;
 mod keys;
 mod metrics;
 mod page;
+mod people;
 mod source;
 mod store;
 
@@ -33,6 +34,19 @@ use tokio::net::TcpListener;
 
 pub use config::{ConfigFile, IdentityConfig, VaultConfig};
 pub use error::Error;
+
+/// Writes an admin token to `file`, which must not exist, for a vault whose admin tokens are lost. The vault may run
+/// meanwhile; the audit log records the token.
+///
+/// # Errors
+/// One sentence about the configuration, the database, the root key or the file.
+pub async fn issue_admin_token(
+    config: &VaultConfig,
+    file: &std::path::Path,
+    clock: &dyn Clock,
+) -> Result<(), Error> {
+    bootstrap::issue_admin_token(config, file, clock.now_micros()).await
+}
 
 /// Opens the database, the key ring and the first admin token, then serves until `shutdown`. `admin`, where there is
 /// one, is served from the first moment.

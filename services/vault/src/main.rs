@@ -16,11 +16,19 @@ struct Options {
     /// A TOML file; STRONGROOM_<SECTION>__<KEY> overrides a key of it.
     #[arg(long, short)]
     config: Option<PathBuf>,
+    /// Write a new admin token to FILE (mode 0600), which must not exist, and exit. For a vault whose admin tokens are lost;
+    /// it may run meanwhile. The token belongs to no person, and the audit log records it.
+    #[arg(long, value_name = "FILE")]
+    issue_admin_token: Option<PathBuf>,
 }
 
 fn main() -> ExitCode {
     let options = Options::parse();
-    process::run(|| Ok(config::load(options.config.as_deref())?), observed, run)
+    let load = || Ok(config::load(options.config.as_deref())?);
+    match options.issue_admin_token {
+        Some(out) => process::run(load, observed, |file| issue_admin_token(file, out)),
+        None => process::run(load, observed, run),
+    }
 }
 
 fn observed(file: &ConfigFile) -> Observed {
@@ -30,6 +38,10 @@ fn observed(file: &ConfigFile) -> Observed {
         telemetry: file.telemetry.clone(),
         warn: process::log_warning,
     }
+}
+
+async fn issue_admin_token(file: ConfigFile, out: PathBuf) -> Result<(), Error> {
+    strongroom_vault::issue_admin_token(&file.vault, &out, &SystemClock).await
 }
 
 async fn run(file: ConfigFile) -> Result<(), Error> {

@@ -19,7 +19,9 @@ pub(crate) mod key_names;
 mod key_request;
 mod key_state;
 mod ledger;
+mod lineage;
 mod pages;
+mod person;
 mod postgres;
 mod reassignment;
 mod reencrypt;
@@ -53,12 +55,16 @@ pub(crate) use key::{KeyStore, KeyVersionRow, NewVersion, RootKeyRow, StateChang
 pub(crate) use key_request::{KeyRequestRow, KeyRequestStore, RetirementAction};
 pub(crate) use key_state::StateKeys;
 pub(crate) use ledger::{CensusRow, LedgerStore, Needs, PinRow};
+pub(crate) use lineage::{Ended, Lineages, MAX_LINKS};
+pub(crate) use person::{
+    Enrolled, Enrolment, Grounds, PersonAction, PersonApproval, PersonRequestRow, PersonRow, PersonStore,
+};
 pub(crate) use reassignment::{Reassigned, Reassignment};
 pub(crate) use reencrypt::{JobState, Lease, ReencryptJobRow, ReencryptStore, Resealed, SealedRow};
 pub(crate) use reference::{Bound, ReferenceFilter, ReferenceRow, ReferenceStore};
 pub(crate) use request::{Once, RequestRow, RequestStore};
 pub(crate) use resolution::CandidateRow;
-pub(crate) use token::{TokenRow, TokenStore};
+pub(crate) use token::{Hashes, Reissue, Remaining, Revocation, TOKEN, TokenRow, TokenStore};
 pub(crate) use uses::{Use, UseStore};
 pub(crate) use version::{Replacement, VersionRow, VersionStore};
 
@@ -98,9 +104,12 @@ impl<T> Changed<T> {
 /// The vault's database: every noun's verbs.
 ///
 /// Every change takes the audit event that it commits with. Times are microseconds, ids are text.
-pub(crate) trait Store: KeyStores + CredentialStores + TokenStore + RequestStore + LogStores {}
+pub(crate) trait Store:
+    KeyStores + CredentialStores + AccessStores + RequestStore + LogStores
+{
+}
 
-impl<T: KeyStores + CredentialStores + TokenStore + RequestStore + LogStores> Store for T {}
+impl<T: KeyStores + CredentialStores + AccessStores + RequestStore + LogStores> Store for T {}
 
 /// What the verbs of keys keep.
 pub(crate) trait KeyStores: KeyStore + LedgerStore + KeyRequestStore + ReencryptStore {}
@@ -111,6 +120,11 @@ impl<T: KeyStore + LedgerStore + KeyRequestStore + ReencryptStore> KeyStores for
 pub(crate) trait CredentialStores: CredentialStore + VersionStore + ReferenceStore {}
 
 impl<T: CredentialStore + VersionStore + ReferenceStore> CredentialStores for T {}
+
+/// What the verbs of tokens and people keep.
+pub(crate) trait AccessStores: TokenStore + PersonStore {}
+
+impl<T: TokenStore + PersonStore> AccessStores for T {}
 
 /// What the audit log keeps.
 pub(crate) trait LogStores: AuditStore + UseStore {}

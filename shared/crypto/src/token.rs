@@ -34,7 +34,27 @@ impl Token {
     pub fn generate() -> Self {
         let mut text = Zeroizing::new(String::with_capacity(TOKEN_CHARS));
         text.push_str(PREFIX);
-        base62::push_random(&mut text, ID_CHARS + SECRET_CHARS);
+        base62::push_random(&mut text, ID_CHARS);
+        Self::with_secret(text)
+    }
+
+    /// A token with another secret than the one that has this id.
+    ///
+    /// # Errors
+    /// [`Error::NotAToken`] for what is no token's id.
+    pub fn generate_for(id: &str) -> Result<Self> {
+        if id.len() != ID_CHARS || !base62::is_base62(id) {
+            return Err(Error::NotAToken);
+        }
+        let mut text = Zeroizing::new(String::with_capacity(TOKEN_CHARS));
+        text.push_str(PREFIX);
+        text.push_str(id);
+        Ok(Self::with_secret(text))
+    }
+
+    /// Completes prefix and id. The text has room for the whole token, so it is not copied.
+    fn with_secret(mut text: Zeroizing<String>) -> Self {
+        base62::push_random(&mut text, SECRET_CHARS);
         let checksum = checksum(&text);
         text.push_str(&checksum);
         Self(text)

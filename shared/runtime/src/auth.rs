@@ -28,6 +28,9 @@ use crate::telemetry::trace_id;
 /// Names of an unknown certificate that an error repeats: its details have a limit.
 const SHOWN_NAMES: usize = 3;
 
+/// A service does not learn which of these it is.
+const REFUSED: &str = "the token is unknown, expired or revoked, or so is one of its issuers, or it is bound to another service";
+
 /// Who a token or a certificate stands for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Principal {
@@ -41,6 +44,8 @@ pub struct Principal {
     pub selectors: Arc<Selectors>,
     /// What this service shows the vault to act for it.
     pub delegation: Delegation,
+    /// SHA-256 of the token that was presented, where this service checked it itself; empty otherwise.
+    pub token_hash: Vec<u8>,
 }
 
 /// The vault's statement that somebody has called this service; empty where the vault itself is called. Its `Debug` shows
@@ -278,7 +283,7 @@ async fn authenticated(
     drop(sent);
     let token = token.ok_or_else(|| unauthenticated("the call carries no token"))?;
     let principal = authenticator.authenticate(token).await?;
-    principal.ok_or_else(|| unauthenticated("the token is unknown, expired or revoked"))
+    principal.ok_or_else(|| unauthenticated(REFUSED))
 }
 
 async fn identified(authenticator: &dyn Authenticator, names: &[String]) -> Result<Principal, Status> {

@@ -23,7 +23,7 @@ impl VaultClient {
         let (permissions, selectors) = rights(answer.permissions, &answer.selectors)?;
         let (id, name) = (answer.principal, answer.name);
         let delegation = Delegation::new(answer.delegation);
-        Ok(Some(Principal { id, name, permissions, selectors, delegation }))
+        Ok(Some(Principal { id, name, permissions, selectors, delegation, token_hash: Vec::new() }))
     }
 
     /// The principal of a certificate with these names; `None` when the vault has no identity with one of them.
@@ -37,7 +37,7 @@ impl VaultClient {
         let (permissions, selectors) = rights(answer.permissions, &answer.selectors)?;
         let (id, name) = (answer.principal, answer.name);
         let delegation = Delegation::new(answer.delegation);
-        Ok(Some(Principal { id, name, permissions, selectors, delegation }))
+        Ok(Some(Principal { id, name, permissions, selectors, delegation, token_hash: Vec::new() }))
     }
 }
 

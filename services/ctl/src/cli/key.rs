@@ -54,7 +54,7 @@ pub(crate) enum KeyCommand {
     Undo(Version),
     /// Approve another person's refused retirement. They then repeat their command.
     ///
-    /// Your token must not be the requester's, must not have been issued by it, and must be older than the request.
+    /// You must be another person than the requester; see `person`. Both must have been enrolled before the request was made.
     Approve {
         /// The request that the refusal named, or that `key requests` shows.
         request: String,

@@ -11,7 +11,7 @@ use super::values::timestamp;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum TokenCommand {
-    /// Issue a token. Its text is printed once.
+    /// Issue a token. Its text is printed once, or written to a file.
     Issue(IssueToken),
     /// Make a token that no vault knows yet, for a new vault's configuration. Needs no vault.
     New {
@@ -19,13 +19,25 @@ pub(crate) enum TokenCommand {
         #[arg(long, value_name = "FILE")]
         out: PathBuf,
     },
-    /// List tokens, oldest first, revoked ones included.
+    /// List tokens, oldest first, revoked ones included, and those that ended with an issuer.
     List,
-    /// Revoke a token; every service refuses it within five seconds.
+    /// Revoke a token and every token that goes back to it; all services refuse them within five seconds.
     Revoke {
+        /// The public id, as `token list` shows it, or the name where only one valid token has it.
+        #[arg(value_name = "TOKEN_ID|NAME")]
+        token: String,
+    },
+    /// Replace the secret of the token that you call with. The old one ends at once; the id stays.
+    Renew(SecretFile),
+    /// Replace the secret of another token, whose holder has lost it. You become its issuer.
+    ///
+    /// You must hold every permission of its role yourself. It then expires no later than your own token.
+    Reissue {
         /// The public id, as `token list` shows it.
         #[arg(value_name = "TOKEN_ID")]
         id: String,
+        #[command(flatten)]
+        file: SecretFile,
     },
 }
 
@@ -45,7 +57,23 @@ pub(crate) struct IssueToken {
     /// --select label.env=staging --select 'kind=*'. For the token, nothing else exists.
     #[arg(long = "select", value_name = "K=V", value_parser = selector::parse)]
     pub(crate) selectors: Vec<Selector>,
-    /// When it expires: RFC 3339, such as 2030-01-31T12:00:00Z.
+    /// When it expires: RFC 3339, such as 2030-01-31T12:00:00Z. Not after your own token, with which it expires by default.
     #[arg(long, value_name = "TIME", value_parser = timestamp)]
     pub(crate) expires: Option<Timestamp>,
+    /// The only service that is to accept it.
+    #[arg(long, value_name = "SERVICE", value_parser = ["vault", "backup"])]
+    pub(crate) service: Option<String>,
+    #[command(flatten)]
+    pub(crate) file: SecretFile,
+}
+
+/// Where a new secret goes.
+#[derive(Debug, Args)]
+pub(crate) struct SecretFile {
+    /// Write the secret to FILE (mode 0600) instead of printing it.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+    /// Replace FILE if it exists.
+    #[arg(long, requires = "out")]
+    pub(crate) force: bool,
 }

@@ -1,18 +1,24 @@
 //! `strongroom token`.
 
 mod first;
+mod named;
+mod secret;
 
 use anyhow::{Context as _, Result};
-use strongroom_api::vault::v1::{IssueTokenRequest, ListTokensRequest, RevokeTokenRequest, Token};
+use strongroom_api::vault::v1::{
+    IssueTokenRequest, ListTokensRequest, ReissueTokenRequest, RenewTokenRequest, RevokeTokenRequest, Token,
+};
 use strongroom_runtime::Selectors;
 use strongroom_runtime::selectors::text as selector;
 
-use crate::cli::{IssueToken, TokenCommand};
+use crate::cli::{IssueToken, SecretFile, TokenCommand};
 use crate::client::{self, Connection, PAGE_SIZE, unary};
 use crate::output::{Format, Table, key_values, message};
 use crate::time::{shown, to_wire};
+use secret::Place;
 
 const TOKEN: &str = "strongroom.vault.v1.Token";
+const NO_TOKEN: &str = "the vault answered without a token";
 
 pub(super) async fn run(command: TokenCommand, format: Format) -> Result<()> {
     match command {
@@ -23,30 +29,47 @@ pub(super) async fn run(command: TokenCommand, format: Format) -> Result<()> {
             let tokens = list(&client::vault()?).await?;
             format.list(TOKEN, &tokens, || table(&tokens))
         }
-        TokenCommand::Revoke { id } => revoke(&client::vault()?, id, format).await,
+        TokenCommand::Revoke { token } => revoke(&client::vault()?, &token, format).await,
+        TokenCommand::Renew(file) => renew(&client::vault()?, file, format).await,
+        TokenCommand::Reissue { id, file } => reissue(&client::vault()?, id, file, format).await,
     }
 }
 
-async fn revoke(vault: &Connection, id: String, format: Format) -> Result<()> {
+async fn revoke(vault: &Connection, named: &str, format: Format) -> Result<()> {
+    let id = named::id_of(&list(vault).await?, named)?;
     let answer = vault.answer(vault.tokens().revoke_token(unary(RevokeTokenRequest { id }))).await?;
-    let token = answer.token.context("the vault answered without a token")?;
+    let token = answer.token.context(NO_TOKEN)?;
     format.message(TOKEN, &token, || details(&token))
 }
 
 async fn issue_token(vault: &Connection, issue: IssueToken, format: Format) -> Result<()> {
-    let expire_time = issue.expires.map(to_wire);
-    let request =
-        IssueTokenRequest { name: issue.name, role: issue.role, expire_time, selectors: issue.selectors };
+    let place = Place::open(issue.file)?;
+    let request = IssueTokenRequest {
+        name: issue.name,
+        role: issue.role,
+        expire_time: issue.expires.map(to_wire),
+        selectors: issue.selectors,
+        service: issue.service.unwrap_or_default(),
+    };
     let answer = vault.answer(vault.tokens().issue_token(unary(request))).await?;
-    format.message("strongroom.vault.v1.IssueTokenResponse", &answer, || {
-        let token = answer.token.as_ref().map(details).unwrap_or_default();
-        token + &key_values([("secret", answer.secret.as_str())])
-    })?;
-    if let Some(missing) = answer.token.as_ref().and_then(unreached) {
+    let token = answer.token.context(NO_TOKEN)?;
+    place.put(&token, &answer.secret, format)?;
+    if let Some(missing) = unreached(&token) {
         message(&format!("it reaches no {missing}: no --select names any"));
     }
-    message("keep the secret now: it is not shown again");
     Ok(())
+}
+
+async fn renew(vault: &Connection, file: SecretFile, format: Format) -> Result<()> {
+    let place = Place::open(file)?;
+    let answer = vault.answer(vault.tokens().renew_token(unary(RenewTokenRequest {}))).await?;
+    place.put(&answer.token.context(NO_TOKEN)?, &answer.secret, format)
+}
+
+async fn reissue(vault: &Connection, id: String, file: SecretFile, format: Format) -> Result<()> {
+    let place = Place::open(file)?;
+    let answer = vault.answer(vault.tokens().reissue_token(unary(ReissueTokenRequest { id }))).await?;
+    place.put(&answer.token.context(NO_TOKEN)?, &answer.secret, format)
 }
 
 /// Sorts of which a narrowed token reaches nothing. An omitted selector is easily taken for no limit.
@@ -80,27 +103,43 @@ fn details(token: &Token) -> String {
         ("name", token.name.clone()),
         ("role", token.role.clone()),
         ("reaches", reaches(token)),
+        ("service", service(token).to_owned()),
         ("issuer", token.issuer.clone()),
+        ("person", person(token)),
         ("created", shown(token.create_time.as_ref())),
         ("expires", shown(token.expire_time.as_ref())),
         ("last used", shown(token.last_used_time.as_ref())),
-        ("revoked", shown(token.revoke_time.as_ref())),
+        ("revoked", revoked(token)),
     ])
 }
 
 fn table(tokens: &[Token]) -> Table {
-    let mut table =
-        Table::new(&["ID", "NAME", "ROLE", "REACHES", "CREATED", "EXPIRES", "LAST USED", "REVOKED"]);
+    let mut table = Table::new(&[
+        "ID",
+        "NAME",
+        "ROLE",
+        "REACHES",
+        "SERVICE",
+        "ISSUER",
+        "PERSON",
+        "CREATED",
+        "EXPIRES",
+        "LAST USED",
+        "REVOKED",
+    ]);
     for token in tokens {
         table.row([
             &token.id,
             &token.name,
             &token.role,
             &reaches(token),
+            service(token),
+            &token.issuer,
+            &person(token),
             &shown(token.create_time.as_ref()),
             &shown(token.expire_time.as_ref()),
             &shown(token.last_used_time.as_ref()),
-            &shown(token.revoke_time.as_ref()),
+            &revoked(token),
         ]);
     }
     table
@@ -111,4 +150,21 @@ fn reaches(token: &Token) -> String {
         return "everything".to_owned();
     }
     token.selectors.iter().map(selector::shown).collect::<Vec<_>>().join(", ")
+}
+
+fn service(token: &Token) -> &str {
+    if token.service.is_empty() { "both" } else { &token.service }
+}
+
+/// Whose it is, and whether it acts for that person yet.
+fn person(token: &Token) -> String {
+    if token.renewal_due { format!("{} (not renewed)", token.person) } else { token.person.clone() }
+}
+
+/// When it was revoked, or through whom it ended.
+fn revoked(token: &Token) -> String {
+    if token.revoke_time.is_some() || token.ended_through.is_empty() {
+        return shown(token.revoke_time.as_ref());
+    }
+    format!("through {}", token.ended_through)
 }

@@ -10,7 +10,7 @@ use tonic_types::StatusExt as _;
 use super::encryption::disagreement;
 use crate::output::printable;
 
-/// Reasons of refusals that open a request, which a second principal may approve.
+/// Reasons of refusals that open a request, which another person may approve.
 const RETIREMENT_REFUSED: [&str; 2] = ["KEY_VERSION_IN_USE", "KEY_CENSUS_STALE"];
 
 /// A refused or failed call, as the operator reads it.
@@ -52,7 +52,7 @@ impl CallFailed {
             }
             _ if !approvable.is_empty() => {
                 format!(
-                    "{shown}; `strongroom key census` shows what needs it; a second person can approve it with \
+                    "{shown}; `strongroom key census` shows what needs it; another person can approve it with \
                      `strongroom key approve {approvable}`"
                 )
             }

@@ -65,12 +65,13 @@ CREATE TABLE key_pins (
 );
 CREATE INDEX key_pins_by_kid ON key_pins (kid);
 
--- Refused retirements that a second person may approve; consumed by the retirement that they let through.
+-- Refused retirements that another person may approve; consumed by the retirement that they let through.
 CREATE TABLE key_requests (
     id TEXT COLLATE "C" PRIMARY KEY,
     kid TEXT NOT NULL REFERENCES key_versions (kid),
     action TEXT NOT NULL,
     requester TEXT NOT NULL,
+    requester_person TEXT NOT NULL,
     approver TEXT NOT NULL,
     create_time BIGINT NOT NULL,
     expire_time BIGINT NOT NULL,
@@ -79,7 +80,7 @@ CREATE TABLE key_requests (
     row_mac BYTEA NOT NULL,
     change_id TEXT NOT NULL
 );
-CREATE INDEX key_requests_by_kid ON key_requests (kid, action, requester);
+CREATE INDEX key_requests_by_kid ON key_requests (kid, action, requester_person);
 
 -- Runs of the re-encryption; the lease says which process works on the running one.
 CREATE TABLE reencrypt_jobs (
@@ -187,24 +188,70 @@ CREATE INDEX credential_fallbacks_by_credential ON credential_fallbacks (credent
 
 -- `selectors` is what a token is narrowed to, as JSON; an empty object means everything. `introspect_hash` is SHA-256 of
 -- 'strongroom/introspect' and the token: services look their callers' tokens up by it. No source exports it, so an archive
--- does not hold it.
+-- does not hold it. `service` is the only one that accepts the token; empty means both. `break_glass`: made by whoever had
+-- the database and the root key. `issuer` is not a foreign key: a token whose issuer is missing is refused. `person` is the
+-- issuer's, or, of an `enrolled` token, its own; that one acts for its person once it was `renewed`.
 CREATE TABLE api_tokens (
     id TEXT COLLATE "C" PRIMARY KEY,
     hash BYTEA NOT NULL UNIQUE,
     name TEXT COLLATE "C" NOT NULL,
     role TEXT NOT NULL,
-    issuer TEXT NOT NULL,
+    issuer TEXT COLLATE "C" NOT NULL,
     create_time BIGINT NOT NULL,
     expire_time BIGINT,
     last_used_time BIGINT,
     revoke_time BIGINT,
     selectors TEXT NOT NULL,
     introspect_hash BYTEA UNIQUE,
+    service TEXT NOT NULL,
+    break_glass BOOLEAN NOT NULL,
+    person TEXT NOT NULL,
+    enrolled BOOLEAN NOT NULL,
+    renewed BOOLEAN NOT NULL,
     row_kid TEXT NOT NULL,
     row_mac BYTEA NOT NULL,
     change_id TEXT NOT NULL
 );
 CREATE INDEX api_tokens_by_time ON api_tokens (create_time, id);
+
+-- Who may approve. A person who was removed stays, so that nobody becomes the first again.
+CREATE TABLE people (
+    id TEXT COLLATE "C" PRIMARY KEY,
+    name TEXT NOT NULL,
+    create_time BIGINT NOT NULL,
+    remove_time BIGINT,
+    enroller TEXT NOT NULL,
+    row_kid TEXT NOT NULL,
+    row_mac BYTEA NOT NULL,
+    change_id TEXT NOT NULL
+);
+
+-- Whose an identity of the configuration is. A token's person is in its own row.
+CREATE TABLE person_identities (
+    principal TEXT COLLATE "C" PRIMARY KEY,
+    person TEXT NOT NULL,
+    row_kid TEXT NOT NULL,
+    row_mac BYTEA NOT NULL,
+    change_id TEXT NOT NULL
+);
+
+-- What one person asks for and another one may approve; consumed by the approval.
+CREATE TABLE person_requests (
+    id TEXT COLLATE "C" PRIMARY KEY,
+    action TEXT NOT NULL,
+    name TEXT NOT NULL,
+    person TEXT NOT NULL,
+    subject TEXT NOT NULL,
+    requester TEXT NOT NULL,
+    requester_person TEXT NOT NULL,
+    approver TEXT NOT NULL,
+    create_time BIGINT NOT NULL,
+    expire_time BIGINT NOT NULL,
+    consume_time BIGINT,
+    row_kid TEXT NOT NULL,
+    row_mac BYTEA NOT NULL,
+    change_id TEXT NOT NULL
+);
 
 -- `key_kid` and `mac` chain the events.
 CREATE TABLE audit_logs (

@@ -28,12 +28,29 @@ impl Identities {
         let permissions = held(role, &selectors);
         let id = format!("{PRINCIPAL}{name}");
         let (selectors, delegation) = (Arc::new(selectors), Delegation::default());
-        let principal = Principal { id, name: name.clone(), permissions, selectors, delegation };
+        let principal =
+            Principal { id, name: name.clone(), permissions, selectors, delegation, token_hash: Vec::new() };
         if self.0.contains_key(&name) {
             return Err("is there twice; a certificate stands for one identity".to_owned());
         }
         self.0.insert(name, principal);
         Ok(())
+    }
+
+    /// Whether `principal` is one of them: `identity:<name>`.
+    pub(crate) fn knows(&self, principal: &str) -> bool {
+        principal.strip_prefix(PRINCIPAL).is_some_and(|name| self.0.contains_key(name))
+    }
+
+    /// All of them, as the audit log names them.
+    pub(crate) fn principals(&self) -> Vec<String> {
+        self.0.values().map(|principal| principal.id.clone()).collect()
+    }
+
+    /// Whether one of them may do everything.
+    pub(crate) fn has_admin(&self) -> bool {
+        let admin = Role::Admin.permissions();
+        self.0.values().any(|one| one.selectors.is_everything() && one.permissions == admin)
     }
 
     /// Whom a certificate with these names stands for.

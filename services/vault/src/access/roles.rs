@@ -33,6 +33,7 @@ const OPERATOR: &[&str] = &[
     "reference.release",
     "source.list",
     "status.get",
+    "token.renew",
 ];
 
 const AUDITOR: &[&str] = &[
@@ -44,10 +45,12 @@ const AUDITOR: &[&str] = &[
     "credential.list",
     "crypto.export_signing_key",
     "key.list",
+    "person.list",
     "reference.list",
     "source.list",
     "status.get",
     "token.list",
+    "token.renew",
 ];
 
 const GATEWAY: &[&str] = &[
@@ -63,6 +66,7 @@ const GATEWAY: &[&str] = &[
     "reference.release",
     "reference.resolve",
     "status.get",
+    "token.renew",
 ];
 
 /// What the code of the backup service calls, and no more: its token is in the hands of whoever breaks into it. Opens archives
@@ -79,10 +83,11 @@ const BACKUP_SERVICE: &[&str] = &[
     "key.report_census",
     "source.read",
     "token.introspect",
+    "token.renew",
 ];
 
 /// Makes archives sealed to the configured recipients; can neither delete nor open them.
-const BACKUP_CREATOR: &[&str] = &["backup.export", "source.list", "status.get"];
+const BACKUP_CREATOR: &[&str] = &["backup.export", "source.list", "status.get", "token.renew"];
 
 /// An admin holds every permission, because nobody can issue a permission that they lack.
 static ADMIN: LazyLock<Arc<BTreeSet<String>>> = LazyLock::new(|| {
@@ -113,6 +118,7 @@ const NARROWABLE: &[&str] = &[
     "reference.resolve",
     "status.get",
     "token.issue",
+    "token.renew",
 ];
 
 /// What the holder of `role` may do within `selectors`.

@@ -1,98 +1,100 @@
-//! Tokens: issued, listed, revoked, and turned into the principal that they authenticate.
+//! Tokens: turned into the principal that they authenticate, listed and revoked. `issuing` makes their secrets.
 
+mod issuing;
+
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use serde_json::json;
 use strongroom_crypto::Token;
 use strongroom_runtime::{Caller, Clock, Delegation, Principal, Selectors};
 use strongroom_store::Error as StoreError;
 
-use super::Role;
-use super::outside_selection;
 use super::principals::Principals;
 use super::roles::held;
+use super::{Identities, Role, Service};
 use crate::audit::Event;
 use crate::error::{Error, Result};
 use crate::metrics::AccessMetrics;
-use crate::store::{Outcome, Store, TokenRow};
+use crate::people;
+use crate::store::{Ended, Lineages, Outcome, Remaining, Revocation, Store, TOKEN, TokenRow};
+
+pub(crate) use issuing::NewToken;
 
 /// Resolution of `last_used_time`, in microseconds: one write a minute, not one a call.
 const LAST_USED_STEP: i64 = 60_000_000;
 
-/// Before a token's id, in a principal's.
-const PRINCIPAL: &str = "token:";
-
-/// A token to be issued.
-pub(crate) struct NewToken {
-    pub(crate) name: String,
-    pub(crate) role: Role,
-    pub(crate) expire_time: Option<i64>,
-    pub(crate) selectors: Selectors,
+/// A token with what became of its issuers.
+#[derive(Debug)]
+pub(crate) struct Listed {
+    pub(crate) row: TokenRow,
+    /// The issuer with which it ended: `token:<id>` or `identity:<name>`. Empty when it ended itself, or did not.
+    pub(crate) ended_through: String,
+    /// The name of the person that it belongs to; empty for none.
+    pub(crate) person: String,
 }
 
 /// API tokens.
 pub(crate) struct Tokens {
     store: Arc<dyn Store>,
+    identities: Arc<Identities>,
     principals: Principals,
     clock: Arc<dyn Clock>,
     metrics: AccessMetrics,
 }
 
 impl Tokens {
-    pub(crate) fn new(store: Arc<dyn Store>, clock: Arc<dyn Clock>, metrics: AccessMetrics) -> Self {
-        Self { store, principals: Principals::new(), clock, metrics }
-    }
-
-    /// Issues a token with no more than the caller's own permissions and selection.
-    pub(crate) async fn issue(&self, caller: &Caller, new: NewToken) -> Result<(TokenRow, Token)> {
-        let permissions = new.role.permissions();
-        if let Some(missing) = permissions.iter().find(|permission| !caller.principal.may(permission)) {
-            let permission = missing.clone();
-            let holder = caller.principal.noun();
-            return Err(Error::PermissionMissing { method: "issuing this role", permission, holder });
-        }
-        let own = &caller.principal.selectors;
-        if !new.selectors.is_within(own) {
-            let (store, selector) = (self.store.as_ref(), describe(own));
-            return Err(outside_selection(store, self.now(), caller, "IssueToken", selector).await);
-        }
-        let token = Token::generate();
-        let row = TokenRow {
-            id: token.id().to_owned(),
-            hash: token.hash().to_vec(),
-            name: new.name,
-            role: new.role.as_str().to_owned(),
-            issuer: caller.principal.id.clone(),
-            create_time: self.now(),
-            expire_time: new.expire_time,
-            last_used_time: None,
-            revoke_time: None,
-            selectors: json!(new.selectors).to_string(),
-            introspect_hash: Some(token.introspect_hash().to_vec()),
-        };
-        let event = Event::by(caller, self.now(), "token.issued", token.id())
-            .with("name", row.name.as_str())
-            .with("role", new.role.as_str())
-            .with("selectors", json!(new.selectors))
-            .of_change()
-            .finish();
-        self.store.create_token(&row, &event).await?;
-        Ok((row, token))
+    pub(crate) fn new(
+        store: Arc<dyn Store>,
+        identities: Arc<Identities>,
+        clock: Arc<dyn Clock>,
+        metrics: AccessMetrics,
+    ) -> Self {
+        Self { store, identities, principals: Principals::new(), clock, metrics }
     }
 
     /// Tokens after (`create_time`, id), by that order.
-    pub(crate) async fn list(&self, after: (i64, &str), limit: i64) -> Result<Vec<TokenRow>> {
-        Ok(self.store.tokens(after, limit).await?)
+    pub(crate) async fn list(&self, after: (i64, &str), limit: i64) -> Result<Vec<Listed>> {
+        let rows = self.store.tokens(after, limit).await?;
+        let ids: Vec<String> = rows.iter().map(|row| row.id.clone()).collect();
+        let lineages = self.store.lineages(&ids).await?;
+        let people = people::names(self.store.as_ref()).await?;
+        Ok(rows.into_iter().map(|row| self.listed(row, &lineages, &people)).collect())
     }
 
-    pub(crate) async fn revoke(&self, caller: &Caller, id: &str) -> Result<TokenRow> {
+    pub(crate) async fn one(&self, id: &str) -> Result<Listed> {
+        let lineages = self.store.lineages(&[id.to_owned()]).await?;
+        let row = lineages.token(id).cloned().ok_or_else(|| Error::TokenNotFound(id.to_owned()))?;
+        let people = people::names(self.store.as_ref()).await?;
+        Ok(self.listed(row, &lineages, &people))
+    }
+
+    fn listed(&self, row: TokenRow, lineages: &Lineages, people: &BTreeMap<String, String>) -> Listed {
+        let ended_through = match self.ended(lineages, &row.id) {
+            Some(Ended::Through(issuer)) => issuer,
+            Some(Ended::TooLong) => row.issuer.clone(),
+            Some(Ended::Itself) | None => String::new(),
+        };
+        let person = people.get(&row.person).cloned().unwrap_or_default();
+        Listed { row, ended_through, person }
+    }
+
+    /// Revokes a token, and with it every token that goes back to it.
+    pub(crate) async fn revoke(&self, caller: &Caller, id: &str) -> Result<Listed> {
         let event = Event::by(caller, self.now(), "token.revoked", id).of_change().finish();
-        self.store.revoke_token(id, self.now(), &event).await?;
+        let identities = self.identities.principals();
+        let remaining = (!self.identities.has_admin()).then(|| Remaining {
+            role: Role::Admin.as_str(),
+            service: Service::Vault.as_str(),
+            identities: &identities,
+        });
+        if self.store.revoke_token(id, self.now(), remaining, &event).await? == Revocation::Last {
+            return Err(Error::LastAdmin(id.to_owned()));
+        }
         self.principals.forget();
-        self.store.token(id).await?.ok_or_else(|| Error::TokenNotFound(id.to_owned()))
+        self.one(id).await
     }
 
-    /// The principal that a token's text authenticates, from the cache if it was checked a moment ago.
+    /// The principal that a token's text authenticates at this vault, from the cache if it was checked a moment ago.
     pub(crate) async fn known_principal(&self, text: &str) -> Result<Option<Principal>, Arc<Error>> {
         let known = self.principals.get_or(text, self.principal(text)).await;
         if matches!(known, Ok(None)) {
@@ -101,40 +103,51 @@ impl Tokens {
         known
     }
 
-    /// The principal that a token's text authenticates, read from the database; `None` when it is not valid now.
+    /// The principal that a token's text authenticates at the vault, read from the database; `None` when it is not valid now.
     async fn principal(&self, text: &str) -> Result<Option<Principal>> {
         let Ok(token) = Token::parse(text.trim()) else { return Ok(None) };
-        self.used(opened(self.store.token_by_hash(&token.hash()).await)?).await
+        self.used(self.store.token_by_hash(&token.hash()).await, Service::Vault).await
     }
 
-    /// The principal of the token with this introspection hash, which a service was called with.
+    /// The principal of the token with this introspection hash, which the backup service was called with.
     pub(crate) async fn introspected(&self, hash: &[u8]) -> Result<Option<Principal>> {
-        let principal = self.used(opened(self.store.token_by_introspect_hash(hash).await)?).await?;
+        let found = self.store.token_by_introspect_hash(hash).await;
+        let principal = self.used(found, Service::Backup).await?;
         if principal.is_none() {
             self.metrics.refused.inc();
         }
         Ok(principal)
     }
 
-    /// The principal with this id, if its token is valid now.
+    /// The principal with this id, if its token is valid now at the backup service.
     pub(super) async fn by_principal(&self, id: &str) -> Result<Option<Principal>> {
-        let Some(id) = id.strip_prefix(PRINCIPAL) else { return Ok(None) };
-        let row = opened(self.store.token(id).await)?;
-        row.filter(|row| self.is_valid(row)).map(principal_of).transpose()
+        let Some(id) = id.strip_prefix(TOKEN) else { return Ok(None) };
+        let lineages = self.store.lineages(&[id.to_owned()]).await;
+        let Some((id, lineages)) = opened(lineages.map(|lineages| Some((id.to_owned(), lineages))))? else {
+            return Ok(None);
+        };
+        self.valid(&id, &lineages, Service::Backup).map(principal_of).transpose()
+    }
+
+    /// The token, if it is valid now at `service`, and so are those that it goes back to.
+    fn valid<'l>(&self, id: &str, lineages: &'l Lineages, service: Service) -> Option<&'l TokenRow> {
+        let row = lineages.token(id)?;
+        (service.accepts(&row.service) && self.ended(lineages, id).is_none()).then_some(row)
     }
 
     /// The principal of a token that is used now.
-    async fn used(&self, row: Option<TokenRow>) -> Result<Option<Principal>> {
-        let Some(row) = row.filter(|row| self.is_valid(row)) else { return Ok(None) };
+    async fn used(
+        &self,
+        found: Result<Option<(String, Lineages)>, StoreError>,
+        service: Service,
+    ) -> Result<Option<Principal>> {
+        let Some((id, lineages)) = opened(found)? else { return Ok(None) };
+        let Some(row) = self.valid(&id, &lineages, service) else { return Ok(None) };
         let now = self.now();
         if row.last_used_time.is_none_or(|last| now - last >= LAST_USED_STEP) {
-            self.store.touch_token(&row.id, now).await?;
+            self.store.touch_token(&id, now).await?;
         }
         principal_of(row).map(Some)
-    }
-
-    fn is_valid(&self, row: &TokenRow) -> bool {
-        row.revoke_time.is_none() && row.expire_time.is_none_or(|expiry| expiry > self.now())
     }
 
     /// Records that `caller` was refused `method` because it lacks `permission`.
@@ -149,25 +162,34 @@ impl Tokens {
         }
     }
 
+    fn ended(&self, lineages: &Lineages, id: &str) -> Option<Ended> {
+        lineages.ended(id, self.now(), |identity| self.identities.knows(identity))
+    }
+
     fn now(&self) -> i64 {
         self.clock.now_micros()
     }
 }
 
-fn principal_of(row: TokenRow) -> Result<Principal> {
+fn principal_of(row: &TokenRow) -> Result<Principal> {
     let role = Role::from_text(&row.role)
         .ok_or_else(|| Error::Inconsistent(format!("api_tokens.role of {}", row.id)))?;
-    let selectors = Arc::new(selectors(&row)?);
-    let permissions = held(role, &selectors);
-    let (id, delegation) = (format!("{PRINCIPAL}{}", row.id), Delegation::default());
-    Ok(Principal { id, name: row.name, permissions, selectors, delegation })
+    let selectors = Arc::new(selectors(row)?);
+    Ok(Principal {
+        id: row.principal(),
+        name: row.name.clone(),
+        permissions: held(role, &selectors),
+        selectors,
+        delegation: Delegation::default(),
+        token_hash: row.hash.clone(),
+    })
 }
 
-/// A token whose row was changed outside the vault is none.
-fn opened(found: Result<Option<TokenRow>, StoreError>) -> Result<Option<TokenRow>> {
+/// What was found, unless it or an issuer was changed outside the vault: that is no token.
+fn opened<T>(found: Result<Option<T>, StoreError>) -> Result<Option<T>> {
     match found {
         Err(StoreError::Tampered { table, row }) => {
-            tracing::error!(table, row, "a token that was changed outside the vault was refused");
+            tracing::error!(table, row, "a token was refused: it or an issuer was changed outside the vault");
             Ok(None)
         }
         found => Ok(found?),
@@ -178,9 +200,4 @@ fn opened(found: Result<Option<TokenRow>, StoreError>) -> Result<Option<TokenRow
 pub(crate) fn selectors(row: &TokenRow) -> Result<Selectors> {
     serde_json::from_str(&row.selectors)
         .map_err(|_| Error::Inconsistent(format!("api_tokens.selectors of {}", row.id)))
-}
-
-/// For people.
-fn describe(selectors: &Selectors) -> String {
-    format!("a token issued here must be narrowed at least to {}", json!(selectors))
 }

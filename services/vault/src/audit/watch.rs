@@ -12,7 +12,7 @@ use tokio_stream::Stream;
 
 use super::Audit;
 use crate::error::{Error, Result};
-use crate::store::{AuditRow, EventFilter};
+use crate::store::{AuditRow, EventFilter, TOKEN};
 
 const POLL: Duration = Duration::from_millis(500);
 /// A revocation must be felt within five seconds, by a watcher too.
@@ -51,10 +51,11 @@ impl Audit {
         }
     }
 
-    /// Whether the token that `actor` names is still valid.
+    /// Whether the token that `actor` names and its issuers are still valid. Identities stay as they are while this process
+    /// runs.
     async fn may_go_on(&self, actor: &str) -> Result<bool> {
-        let Some(id) = actor.strip_prefix("token:") else { return Ok(true) };
-        let Some(token) = self.store.token(id).await? else { return Ok(false) };
-        Ok(token.revoke_time.is_none() && token.expire_time.is_none_or(|expiry| expiry > self.now()))
+        let Some(id) = actor.strip_prefix(TOKEN) else { return Ok(true) };
+        let lineages = self.store.lineages(&[id.to_owned()]).await?;
+        Ok(lineages.ended(id, self.now(), |_| true).is_none())
     }
 }

@@ -25,7 +25,8 @@ struct First<'a> {
 /// Registers the tokens in the configured files, unless the vault has tokens already. A file that does not exist is made.
 pub(super) async fn create_first_tokens(store: &dyn Store, config: &VaultConfig, now: i64) -> Result<()> {
     let firsts = configured(config);
-    if store.has_tokens().await? {
+    if store.ever_had_tokens().await? {
+        report_missing(store).await?;
         return report_unknown(store, &firsts).await;
     }
     if config.admin_token_file.is_none() {
@@ -67,6 +68,17 @@ fn configured(config: &VaultConfig) -> Vec<First<'_>> {
     admin.into_iter().chain(backup).collect()
 }
 
+/// Rows of tokens do not go away by themselves.
+async fn report_missing(store: &dyn Store) -> Result<()> {
+    if store.tokens((i64::MIN, ""), 1).await?.is_empty() {
+        tracing::error!(
+            "this vault had tokens, and has none: find out who can write to its database; \
+             `strongroom-vault --issue-admin-token FILE` makes an admin token"
+        );
+    }
+    Ok(())
+}
+
 /// Whoever replaced a Secret expects its token to work.
 async fn report_unknown(store: &dyn Store, firsts: &[First<'_>]) -> Result<()> {
     for First { key, file, role, .. } in firsts.iter().filter(|first| first.file.exists()) {
@@ -89,13 +101,10 @@ fn registered(first: &First<'_>, token: &Token, now: i64) -> (TokenRow, NewEvent
         hash: token.hash().to_vec(),
         name: first.name.into(),
         role: role.into(),
-        issuer: String::new(),
         create_time: now,
-        expire_time: None,
-        last_used_time: None,
-        revoke_time: None,
         selectors: "{}".into(),
         introspect_hash: Some(token.introspect_hash().to_vec()),
+        ..TokenRow::default()
     };
     (row, Event::by_system(now, "token.issued", token.id()).with("role", role).of_change().finish())
 }
@@ -119,6 +128,11 @@ fn token_of(file: &Path) -> Result<(Token, bool)> {
             .map_err(|error| Error::Startup(format!("{}: {error}", file.display())))?;
         return Ok((token, false));
     }
+    Ok((write_new(file)?, true))
+}
+
+/// A new token, written to `file` (mode 0600), which must not exist.
+pub(super) fn write_new(file: &Path) -> Result<Token> {
     let token = Token::generate();
     let written = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(file).and_then(
         |mut out| {
@@ -128,5 +142,5 @@ fn token_of(file: &Path) -> Result<(Token, bool)> {
         },
     );
     written.map_err(|source| Error::Startup(format!("cannot write {}: {source}", file.display())))?;
-    Ok((token, true))
+    Ok(token)
 }

@@ -7,11 +7,11 @@ use serde_json::{Map, Value};
 use strongroom_api::vault::v1 as proto;
 
 use super::fields;
-use crate::access::selectors;
+use crate::access::{Listed, selectors};
 use crate::audit::Verification;
 use crate::credentials::{Skipped, via};
 use crate::error::{Error, Result};
-use crate::store::{AuditHead, AuditRow, Credential, NewEvent, Outcome, ReferenceRow, TokenRow};
+use crate::store::{AuditHead, AuditRow, Credential, NewEvent, Outcome, ReferenceRow};
 
 mod key;
 
@@ -84,10 +84,11 @@ impl From<Skipped> for proto::SkippedCandidate {
     }
 }
 
-impl TryFrom<TokenRow> for proto::Token {
+impl TryFrom<Listed> for proto::Token {
     type Error = Error;
 
-    fn try_from(row: TokenRow) -> Result<Self> {
+    fn try_from(listed: Listed) -> Result<Self> {
+        let Listed { row, ended_through, person } = listed;
         let selectors = selectors(&row)?.to_proto();
         Ok(Self {
             id: row.id,
@@ -99,6 +100,10 @@ impl TryFrom<TokenRow> for proto::Token {
             last_used_time: row.last_used_time.map(timestamp),
             revoke_time: row.revoke_time.map(timestamp),
             selectors,
+            service: row.service,
+            ended_through,
+            renewal_due: row.enrolled && !row.renewed && !person.is_empty(),
+            person,
         })
     }
 }

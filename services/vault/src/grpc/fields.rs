@@ -1,6 +1,6 @@
 //! Parsing request fields: values returned here are valid. Each refusal names its field.
 
-use crate::access::Role;
+use crate::access::{Role, Service};
 use crate::error::{Error, Result};
 use crate::keys::check_key_name;
 use crate::store::Labels;
@@ -215,6 +215,16 @@ pub(super) fn introspect_hash<'a>(field: &'static str, value: &'a [u8]) -> Resul
 pub(super) fn role(field: &'static str, value: &str) -> Result<Role> {
     let names = || Role::ALL.map(Role::as_str).join(", ");
     Role::from_text(value).map_or_else(|| refuse(field, format!("must be one of {}", names())), Ok)
+}
+
+/// The name of a service that accepts tokens; `None` when there is none.
+pub(super) fn service(field: &'static str, value: &str) -> Result<Option<Service>> {
+    match Service::from_text(value) {
+        None if !value.is_empty() => {
+            refuse(field, format!("must be one of {}", Service::ALL.map(Service::as_str).join(", ")))
+        }
+        service => Ok(service),
+    }
 }
 
 /// `table.column`.

@@ -4,7 +4,8 @@ use strongroom_api::vault::v1::token_service_server::TokenService;
 use strongroom_api::vault::v1::{
     CheckDelegationRequest, CheckDelegationResponse, IntrospectIdentityRequest, IntrospectIdentityResponse,
     IntrospectTokenRequest, IntrospectTokenResponse, IssueTokenRequest, IssueTokenResponse,
-    ListTokensRequest, ListTokensResponse, RevokeTokenRequest, RevokeTokenResponse,
+    ListTokensRequest, ListTokensResponse, ReissueTokenRequest, ReissueTokenResponse, RenewTokenRequest,
+    RenewTokenResponse, RevokeTokenRequest, RevokeTokenResponse,
 };
 use strongroom_runtime::Caller;
 use tonic::{Request, Response, async_trait};
@@ -20,9 +21,9 @@ impl TokenService for Api {
     async fn issue_token(&self, request: Request<IssueTokenRequest>) -> Answer<IssueTokenResponse> {
         let caller = Caller::of(&request)?;
         let new = new_token(&request.into_inner(), self.now())?;
-        let (row, token) = self.0.tokens.issue(&caller, new).await?;
+        let (listed, token) = self.0.tokens.issue(&caller, new).await?;
         let secret = token.expose().to_owned();
-        Ok(Response::new(IssueTokenResponse { token: Some(row.try_into()?), secret }))
+        Ok(Response::new(IssueTokenResponse { token: Some(listed.try_into()?), secret }))
     }
 
     async fn list_tokens(&self, request: Request<ListTokensRequest>) -> Answer<ListTokensResponse> {
@@ -31,7 +32,7 @@ impl TokenService for Api {
         let list = List::new("tokens", &());
         let last = list.open(&self.0.ring.current(), page.token)?;
         let mut rows = self.0.tokens.list(after(last.as_deref())?, page.limit()).await?;
-        let last = page.cut(&mut rows, |row| format!("{} {}", row.create_time, row.id));
+        let last = page.cut(&mut rows, |token| format!("{} {}", token.row.create_time, token.row.id));
         let next_page_token = list.seal(&self.0.ring.current(), last)?;
         let tokens = rows.into_iter().map(TryInto::try_into).collect::<Result<_>>()?;
         Ok(Response::new(ListTokensResponse { tokens, next_page_token }))
@@ -42,6 +43,21 @@ impl TokenService for Api {
         let id = fields::id("id", &request.into_inner().id)?;
         let token = self.0.tokens.revoke(&caller, &id).await?;
         Ok(Response::new(RevokeTokenResponse { token: Some(token.try_into()?) }))
+    }
+
+    async fn renew_token(&self, request: Request<RenewTokenRequest>) -> Answer<RenewTokenResponse> {
+        let caller = Caller::of(&request)?;
+        let (listed, token) = self.0.tokens.renew(&caller).await?;
+        let secret = token.expose().to_owned();
+        Ok(Response::new(RenewTokenResponse { token: Some(listed.try_into()?), secret }))
+    }
+
+    async fn reissue_token(&self, request: Request<ReissueTokenRequest>) -> Answer<ReissueTokenResponse> {
+        let caller = Caller::of(&request)?;
+        let id = fields::id("id", &request.into_inner().id)?;
+        let (listed, token) = self.0.tokens.reissue(&caller, &id).await?;
+        let secret = token.expose().to_owned();
+        Ok(Response::new(ReissueTokenResponse { token: Some(listed.try_into()?), secret }))
     }
 
     async fn introspect_token(
@@ -102,7 +118,8 @@ fn new_token(request: &IssueTokenRequest, now: i64) -> Result<NewToken> {
     let expire_time = fields::future("expire_time", expire_time, now)?;
     let selectors = fields::selectors("selectors", &request.selectors)?;
     let role = fields::role("role", &request.role)?;
-    Ok(NewToken { name, role, expire_time, selectors })
+    let service = fields::service("service", &request.service)?;
+    Ok(NewToken { name, role, expire_time, selectors, service })
 }
 
 /// Creation time and id of the row after which a page begins.

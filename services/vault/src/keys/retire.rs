@@ -1,5 +1,5 @@
-//! Retirement: disabling and destroying versions. A version that is still needed is refused unless a second
-//! principal has approved, and destruction waits and can be undone.
+//! Retirement: disabling and destroying versions. A version that is still needed is refused unless another
+//! person has approved, and destruction waits and can be undone.
 
 use std::sync::Arc;
 
@@ -65,6 +65,7 @@ enum Obstacle {
 }
 
 impl Obstacle {
+    /// The refusal with what may be approved, which is nothing for a caller who is no person.
     fn refusal(self, version: &KeyVersionRow, request_id: String) -> Error {
         let kid = version.kid.clone();
         match self {
@@ -153,7 +154,7 @@ impl Retirement {
         Ok(None)
     }
 
-    /// The caller's approved request for this step; without one the refusal, which names the open request.
+    /// The approved request of the caller's person for this step; without one the refusal, which names the open request.
     async fn approval(
         &self,
         caller: &Caller,
@@ -161,7 +162,10 @@ impl Retirement {
         step: Step,
         obstacle: Obstacle,
     ) -> Result<KeyRequestRow> {
-        let request = self.approvals.open(caller, &version.kid, step.action()).await?;
+        let Some(person) = self.approvals.person(caller).await? else {
+            return Err(obstacle.refusal(version, String::new()));
+        };
+        let request = self.approvals.open(caller, &person, &version.kid, step.action()).await?;
         if request.approver.is_empty() {
             return Err(obstacle.refusal(version, request.id));
         }

@@ -6,6 +6,7 @@ mod credential;
 mod key;
 mod key_request;
 mod ledger;
+mod person;
 mod reencrypt;
 mod reference;
 mod request;

@@ -47,6 +47,8 @@ pub(crate) struct KeyRequestRow {
     pub action: RetirementAction,
     /// Who was refused.
     pub requester: String,
+    /// The id of the person that it acts for.
+    pub requester_person: String,
     /// Who approved; empty until then.
     pub approver: String,
     /// When it was opened.
@@ -57,7 +59,7 @@ pub(crate) struct KeyRequestRow {
     pub consume_time: Option<i64>,
 }
 
-from_row!(KeyRequestRow { id, kid, requester, approver, create_time, expire_time, consume_time } parsed { action });
+from_row!(KeyRequestRow { id, kid, requester, requester_person, approver, create_time, expire_time, consume_time } parsed { action });
 
 impl KeyRequestRow {
     /// Whether it is neither consumed nor expired.
@@ -79,6 +81,7 @@ impl Granting for KeyRequestRow {
         columns.text(&self.kid);
         columns.text(self.action.as_str());
         columns.text(&self.requester);
+        columns.text(&self.requester_person);
         columns.text(&self.approver);
         columns.number(self.create_time);
         columns.number(self.expire_time);
@@ -89,7 +92,7 @@ impl Granting for KeyRequestRow {
 /// Requests in the database. Open ones are neither consumed nor expired.
 #[async_trait]
 pub(crate) trait KeyRequestStore: Send + Sync {
-    /// The open request for the same version, action and requester, or else `request`, inserted.
+    /// The open request for the same version, action and person, or else `request`, inserted.
     async fn open_key_request(&self, request: &KeyRequestRow, event: &NewEvent) -> Result<KeyRequestRow>;
     /// One request.
     async fn key_request(&self, id: &str) -> Result<Option<KeyRequestRow>>;
@@ -101,26 +104,27 @@ pub(crate) trait KeyRequestStore: Send + Sync {
 }
 
 pub(super) const SELECT_OPEN: &str = "
-    SELECT id, kid, action, requester, approver, create_time, expire_time, consume_time,
+    SELECT id, kid, action, requester, requester_person, approver, create_time, expire_time, consume_time,
            row_kid, row_mac, change_id
     FROM key_requests
-    WHERE kid = $1 AND action = $2 AND requester = $3 AND consume_time IS NULL AND expire_time > $4";
+    WHERE kid = $1 AND action = $2 AND requester_person = $3 AND consume_time IS NULL AND expire_time > $4";
 
 pub(super) const SELECT_BY_ID: &str = "
-    SELECT id, kid, action, requester, approver, create_time, expire_time, consume_time,
+    SELECT id, kid, action, requester, requester_person, approver, create_time, expire_time, consume_time,
            row_kid, row_mac, change_id
     FROM key_requests WHERE id = $1";
 
 pub(super) const LIST_OPEN: &str = "
-    SELECT id, kid, action, requester, approver, create_time, expire_time, consume_time,
+    SELECT id, kid, action, requester, requester_person, approver, create_time, expire_time, consume_time,
            row_kid, row_mac, change_id
     FROM key_requests WHERE consume_time IS NULL AND expire_time > $1
     ORDER BY create_time DESC, id DESC";
 
 pub(super) const INSERT: &str = "
     INSERT INTO key_requests
-        (id, kid, action, requester, approver, create_time, expire_time, row_kid, row_mac, change_id)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
+        (id, kid, action, requester, requester_person, approver, create_time, expire_time,
+         row_kid, row_mac, change_id)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
 
 pub(super) const UPDATE: &str = "
     UPDATE key_requests SET approver = $2, consume_time = $3, row_kid = $4, row_mac = $5, change_id = $6

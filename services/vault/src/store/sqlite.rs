@@ -13,6 +13,7 @@ mod key_request;
 mod ledger;
 mod lists;
 mod locks;
+mod person;
 mod reencrypt;
 mod reference;
 mod request;

@@ -2,14 +2,19 @@
 
 use async_trait::async_trait;
 use sqlx_macros::FromRow;
+use strongroom_crypto::Token;
 use strongroom_store::Result;
 
 use super::NewEvent;
 use super::granting::{Columns, Granting};
+use super::lineage::Lineages;
+
+/// Begins a token's principal; its id follows.
+pub(crate) const TOKEN: &str = "token:";
 
 /// The `api_tokens` table. A token's text is nowhere: `hash` is its SHA-256.
-#[derive(Debug, Clone, PartialEq, Eq, FromRow)]
-pub struct TokenRow {
+#[derive(Debug, Clone, Default, PartialEq, Eq, FromRow)]
+pub(crate) struct TokenRow {
     /// The public part.
     pub id: String,
     /// SHA-256 of the whole text.
@@ -32,6 +37,39 @@ pub struct TokenRow {
     pub selectors: String,
     /// What services look it up by; none for a token whose secret was not made since there is such a hash.
     pub introspect_hash: Option<Vec<u8>>,
+    /// The only service that accepts it; empty for both.
+    pub service: String,
+    /// Whether it was made beside the vault, because every admin token was lost.
+    pub break_glass: bool,
+    /// The id of the person that it belongs to; empty for none.
+    pub person: String,
+    /// Whether it was enrolled for that person; else it has its issuer's.
+    pub enrolled: bool,
+    /// Whether its holder has renewed it since.
+    pub renewed: bool,
+}
+
+impl TokenRow {
+    /// As the audit log names its holder.
+    pub(crate) fn principal(&self) -> String {
+        format!("{TOKEN}{}", self.id)
+    }
+
+    /// The id of the token that issued it; `None` for a root.
+    pub(crate) fn issuer_token(&self) -> Option<&str> {
+        self.issuer.strip_prefix(TOKEN)
+    }
+
+    /// The id of the person that its holder acts for. An enrolled token's secret may be known to its issuer until it is renewed.
+    pub(crate) fn acts_for(&self) -> Option<&str> {
+        let acts = !self.person.is_empty() && (self.renewed || !self.enrolled);
+        acts.then_some(self.person.as_str())
+    }
+
+    /// Whether it was revoked or has expired itself.
+    pub(crate) fn has_ended(&self, now: i64) -> bool {
+        self.revoke_time.is_some() || self.expire_time.is_some_and(|expiry| expiry <= now)
+    }
 }
 
 impl Granting for TokenRow {
@@ -53,7 +91,55 @@ impl Granting for TokenRow {
         columns.optional_number(self.revoke_time);
         columns.text(&self.selectors);
         columns.optional_bytes(self.introspect_hash.as_deref());
+        columns.text(&self.service);
+        columns.flag(self.break_glass);
+        columns.text(&self.person);
+        columns.flag(self.enrolled);
+        columns.flag(self.renewed);
     }
+}
+
+/// What must remain when a token is revoked: a token of `role` without expiry, selection or binding to another service.
+/// Tokens that go back to one of `identities` count, those of other identities do not.
+pub(crate) struct Remaining<'a> {
+    pub(crate) role: &'a str,
+    pub(crate) service: &'a str,
+    pub(crate) identities: &'a [String],
+}
+
+/// What a token is found by.
+#[derive(Debug, Clone)]
+pub(crate) struct Hashes {
+    /// SHA-256 of its text.
+    pub(crate) hash: Vec<u8>,
+    /// What services look it up by.
+    pub(crate) introspect_hash: Vec<u8>,
+}
+
+impl Hashes {
+    pub(crate) fn of(token: &Token) -> Self {
+        Self { hash: token.hash().to_vec(), introspect_hash: token.introspect_hash().to_vec() }
+    }
+}
+
+/// What became of a revocation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Revocation {
+    Done,
+    /// The token is missing, or was revoked before.
+    Unchanged,
+    /// Nothing would remain of what must.
+    Last,
+}
+
+/// What became of a reissue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reissue {
+    Done,
+    /// The token is missing or revoked.
+    Ended,
+    /// The new issuer goes back to the token itself.
+    Circular,
 }
 
 /// Tokens in the database.
@@ -61,53 +147,105 @@ impl Granting for TokenRow {
 pub(crate) trait TokenStore: Send + Sync {
     /// Inserts a token.
     async fn create_token(&self, row: &TokenRow, event: &NewEvent) -> Result<()>;
-    /// Inserts the very first tokens; false, and nothing written, when there is one already.
+    /// Inserts the very first tokens; false, and nothing written, when [`TokenStore::ever_had_tokens`].
     async fn create_first_tokens(&self, tokens: &[(TokenRow, NewEvent)]) -> Result<bool>;
-    /// Whether any token was ever issued.
-    async fn has_tokens(&self) -> Result<bool>;
-    /// The token with this SHA-256.
-    async fn token_by_hash(&self, hash: &[u8]) -> Result<Option<TokenRow>>;
-    /// The token that services look up by this hash.
-    async fn token_by_introspect_hash(&self, hash: &[u8]) -> Result<Option<TokenRow>>;
+    /// Whether any token was ever issued: one is there, or the log says so, or the log's beginning was pruned. Whoever
+    /// deletes rows gets no second first start.
+    async fn ever_had_tokens(&self) -> Result<bool>;
+    /// The id of the token with this SHA-256, with its issuers.
+    async fn token_by_hash(&self, hash: &[u8]) -> Result<Option<(String, Lineages)>>;
+    /// The same for the token that services look up by this hash.
+    async fn token_by_introspect_hash(&self, hash: &[u8]) -> Result<Option<(String, Lineages)>>;
     /// The token with this public id.
     async fn token(&self, id: &str) -> Result<Option<TokenRow>>;
     /// Tokens after (`create_time`, id), by that order.
     async fn tokens(&self, after: (i64, &str), limit: i64) -> Result<Vec<TokenRow>>;
-    /// Revokes at `now`; false when it is missing or revoked already, and then nothing is written.
-    async fn revoke_token(&self, id: &str, now: i64, event: &NewEvent) -> Result<bool>;
+    /// The tokens with these ids, with their issuers.
+    async fn lineages(&self, ids: &[String]) -> Result<Lineages>;
+    /// Revokes at `now`. What `remaining` names is there afterwards, if it was before.
+    async fn revoke_token(
+        &self,
+        id: &str,
+        now: i64,
+        remaining: Option<Remaining<'_>>,
+        event: &NewEvent,
+    ) -> Result<Revocation>;
+    /// Replaces the hashes of a token that still has the hash `from`, whose holder has then renewed it; false, and nothing
+    /// written, when it has not.
+    async fn renew_token(&self, id: &str, from: &[u8], to: &Hashes, event: &NewEvent) -> Result<bool>;
+    /// Puts hash, issuer, expiry, binding and person of `row` in place of the token's, which is then issued like others.
+    async fn reissue_token(&self, row: &TokenRow, event: &NewEvent) -> Result<Reissue>;
     /// Remembers a use. No event.
     async fn touch_token(&self, id: &str, now: i64) -> Result<()>;
 }
 
-pub(super) const SELECT_BY_HASH: &str = "
-    SELECT id, hash, name, role, issuer, create_time, expire_time, last_used_time, revoke_time, selectors,
-           introspect_hash, row_kid, row_mac, change_id
-    FROM api_tokens WHERE hash = $1";
+/// A SELECT of whole rows, with what follows `FROM api_tokens`.
+macro_rules! select_tokens {
+    ($rest:expr) => {
+        concat!(
+            "SELECT id, hash, name, role, issuer, create_time, expire_time, last_used_time, revoke_time, selectors,
+                    service, break_glass, person, enrolled, renewed, introspect_hash,
+                    row_kid, row_mac, change_id
+             FROM api_tokens ",
+            $rest
+        )
+    };
+}
+pub(super) use select_tokens;
 
-pub(super) const SELECT_BY_INTROSPECT_HASH: &str = "
-    SELECT id, hash, name, role, issuer, create_time, expire_time, last_used_time, revoke_time, selectors,
-           introspect_hash, row_kid, row_mac, change_id
-    FROM api_tokens WHERE introspect_hash = $1";
+/// The same for the tokens that a condition selects and their issuers, one link more than are allowed.
+macro_rules! select_lineages {
+    ($condition:expr) => {
+        concat!(
+            "WITH RECURSIVE lineage (id, issuer, links) AS (
+                 SELECT id, issuer, 0 FROM api_tokens WHERE ",
+            $condition,
+            "    UNION
+                 SELECT t.id, t.issuer, l.links + 1
+                 FROM lineage l JOIN api_tokens t ON t.id = substr(l.issuer, 7)
+                 WHERE l.issuer LIKE 'token:%' AND l.links < 9
+             ) ",
+            $crate::store::token::select_tokens!("WHERE id IN (SELECT id FROM lineage)")
+        )
+    };
+}
+pub(super) use select_lineages;
 
-pub(super) const SELECT_BY_ID: &str = "
-    SELECT id, hash, name, role, issuer, create_time, expire_time, last_used_time, revoke_time, selectors,
-           introspect_hash, row_kid, row_mac, change_id
-    FROM api_tokens WHERE id = $1";
+pub(super) const SELECT_BY_ID: &str = select_tokens!("WHERE id = $1");
 
-pub(super) const LIST: &str = "
-    SELECT id, hash, name, role, issuer, create_time, expire_time, last_used_time, revoke_time, selectors,
-           introspect_hash, row_kid, row_mac, change_id
-    FROM api_tokens WHERE (create_time, id) > ($1, $2)
-    ORDER BY create_time, id LIMIT $3";
+pub(super) const ENROLLED: &str = select_tokens!("WHERE enrolled ORDER BY create_time, id");
+
+pub(super) const LIST: &str =
+    select_tokens!("WHERE (create_time, id) > ($1, $2) ORDER BY create_time, id LIMIT $3");
+
+pub(super) const LINEAGE_BY_HASH: &str = select_lineages!("hash = $1");
+
+pub(super) const LINEAGE_BY_INTROSPECT_HASH: &str = select_lineages!("introspect_hash = $1");
+
+pub(super) const LINEAGE_BY_ID: &str = select_lineages!("id = $1");
+
+/// Of every token that may be what [`Remaining`] asks for.
+pub(super) const LINEAGES_REMAINING: &str = select_lineages!(
+    "role = $1 AND (service = '' OR service = $2) AND selectors = '{}' AND revoke_time IS NULL AND expire_time IS NULL"
+);
 
 pub(super) const INSERT: &str = "
-    INSERT INTO api_tokens (id, hash, name, role, issuer, create_time, expire_time, selectors, introspect_hash,
-                            row_kid, row_mac, change_id)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)";
+    INSERT INTO api_tokens
+        (id, hash, name, role, issuer, create_time, expire_time, selectors, service, break_glass,
+         person, enrolled, renewed, introspect_hash, row_kid, row_mac, change_id)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)";
 
-pub(super) const COUNT: &str = "SELECT count(*) FROM api_tokens";
+/// 0 when no token was ever issued.
+pub(super) const COUNT_TRACES: &str = "
+    SELECT (SELECT count(*) FROM api_tokens)
+         + (SELECT count(*) FROM audit_logs WHERE event = 'token.issued')
+         + (SELECT count(*) FROM audit_checkpoints)";
 
-pub(super) const REVOKE: &str = "
-    UPDATE api_tokens SET revoke_time = $2, row_kid = $3, row_mac = $4, change_id = $5 WHERE id = $1";
+/// Everything that changes in a token's life.
+pub(super) const UPDATE: &str = "
+    UPDATE api_tokens
+    SET hash = $2, issuer = $3, expire_time = $4, revoke_time = $5, service = $6, break_glass = $7,
+        person = $8, enrolled = $9, renewed = $10, introspect_hash = $11, row_kid = $12, row_mac = $13, change_id = $14
+    WHERE id = $1";
 
 pub(super) const TOUCH: &str = "UPDATE api_tokens SET last_used_time = $2 WHERE id = $1";

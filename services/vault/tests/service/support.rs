@@ -1,6 +1,7 @@
 //! A vault of one test, serving on a free port until it is dropped.
 
 mod clients;
+mod people;
 mod refusals;
 
 use std::path::PathBuf;
@@ -17,6 +18,7 @@ use tokio::task::JoinHandle;
 use tonic::transport::Channel;
 
 pub(crate) use clients::Clients;
+pub(crate) use people::{enrol, enrolled, renew};
 pub(crate) use refusals::{assert_field, assert_refused, metadata_of};
 
 /// A running vault.

@@ -250,6 +250,7 @@ fn everybody(name: &str) -> Principal {
         permissions: Arc::clone(&ALL),
         selectors: Arc::new(Selectors::default()),
         delegation: Delegation::default(),
+        token_hash: Vec::new(),
     }
 }
 

@@ -273,6 +273,8 @@ impl TokenService for FakeVault {
         list_tokens(ListTokensRequest) -> vault::ListTokensResponse;
         revoke_token(RevokeTokenRequest) -> vault::RevokeTokenResponse;
         check_delegation(CheckDelegationRequest) -> vault::CheckDelegationResponse;
+        renew_token(RenewTokenRequest) -> vault::RenewTokenResponse;
+        reissue_token(ReissueTokenRequest) -> vault::ReissueTokenResponse;
     }
 }
 

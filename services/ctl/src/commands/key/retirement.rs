@@ -1,4 +1,4 @@
-//! Taking key versions out of use and back, and the second principal's say in it.
+//! Taking key versions out of use and back, and another person's say in it.
 
 use anyhow::{Context as _, Result};
 use jiff::SignedDuration;

@@ -12,6 +12,7 @@ fn request(id: &str, create_time: i64) -> KeyRequestRow {
         kid: "01".into(),
         action: RetirementAction::Disable,
         requester: "token:a".into(),
+        requester_person: "p1".into(),
         approver: String::new(),
         create_time,
         expire_time: create_time + 100,
@@ -26,7 +27,7 @@ async fn an_open_request_is_found_again_until_it_lapses() {
         let event = event("key.request_opened");
         assert_eq!(store.open_key_request(&request("r1", 1), &event).await.unwrap().id, "r1");
         assert_eq!(store.open_key_request(&request("r2", 2), &event).await.unwrap().id, "r1");
-        let other = KeyRequestRow { requester: "token:b".into(), ..request("r3", 3) };
+        let other = KeyRequestRow { requester_person: "p2".into(), ..request("r3", 3) };
         assert_eq!(store.open_key_request(&other, &event).await.unwrap().id, "r3");
         let ids = async |now| {
             let open = store.open_key_requests(now).await.unwrap();

@@ -1,5 +1,7 @@
 //! Reading what a change goes by in PostgreSQL: it stays as it was read until the change commits.
 
+use crate::store::token::select_tokens;
+
 pub(super) const LOCK_HEAD: &str =
     "SELECT sequence, time, mac, key_kid FROM audit_head WHERE id = 1 FOR UPDATE";
 
@@ -9,10 +11,7 @@ pub(super) const LOCK_REVISION: &str = "SELECT revision FROM credentials WHERE i
 pub(super) const LOCK_VIA: &str = "
     SELECT via_kind FROM credential_references WHERE kind = $1 AND consumer = $2 FOR UPDATE";
 
-pub(super) const LOCK_TOKEN: &str = "
-    SELECT id, hash, name, role, issuer, create_time, expire_time, last_used_time, revoke_time, selectors,
-           introspect_hash, row_kid, row_mac, change_id
-    FROM api_tokens WHERE id = $1 FOR UPDATE";
+pub(super) const LOCK_TOKEN: &str = select_tokens!("WHERE id = $1 FOR UPDATE");
 
 pub(super) const LOCK_CREDENTIAL: &str = "
     SELECT c.id, c.display_name, c.provider, c.secret, c.preview, c.active, c.create_time, c.update_time,

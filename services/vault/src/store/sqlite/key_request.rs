@@ -16,7 +16,7 @@ impl KeyRequestStore for Store {
         let open = sqlx::query_as(SELECT_OPEN)
             .bind(&request.kid)
             .bind(request.action.as_str())
-            .bind(&request.requester)
+            .bind(&request.requester_person)
             .bind(request.create_time)
             .fetch_optional(&mut *tx)
             .await?;
@@ -29,6 +29,7 @@ impl KeyRequestStore for Store {
             .bind(&request.kid)
             .bind(request.action.as_str())
             .bind(&request.requester)
+            .bind(&request.requester_person)
             .bind(&request.approver)
             .bind(request.create_time)
             .bind(request.expire_time)

@@ -4,13 +4,18 @@ use async_trait::async_trait;
 use strongroom_store::{Result, expect_rows};
 
 use super::append::append;
+use super::lists::{in_list, list};
 use super::locks::LOCK_TOKEN;
-use super::{Connection, Store};
+use super::{Codes, Connection, Store};
 use crate::store::granting::{Seal, Sealed};
+use crate::store::lineage::Lineages;
 use crate::store::token::{
-    COUNT, INSERT, LIST, REVOKE, SELECT_BY_HASH, SELECT_BY_ID, SELECT_BY_INTROSPECT_HASH, TOUCH,
+    COUNT_TRACES, Hashes, INSERT, LINEAGE_BY_HASH, LINEAGE_BY_ID, LINEAGE_BY_INTROSPECT_HASH,
+    LINEAGES_REMAINING, LIST, Reissue, Remaining, Revocation, SELECT_BY_ID, TOUCH, UPDATE, select_lineages,
 };
 use crate::store::{NewEvent, TokenRow, TokenStore};
+
+const LINEAGES: &str = select_lineages!(concat!("id", in_list!("$1")));
 
 #[async_trait]
 impl TokenStore for Store {
@@ -24,8 +29,8 @@ impl TokenStore for Store {
 
     async fn create_first_tokens(&self, tokens: &[(TokenRow, NewEvent)]) -> Result<bool> {
         let mut tx = self.begin_alone().await?;
-        let existing: i64 = sqlx::query_scalar(COUNT).fetch_one(&mut *tx).await?;
-        if existing > 0 {
+        let traces: i64 = sqlx::query_scalar(COUNT_TRACES).fetch_one(&mut *tx).await?;
+        if traces > 0 {
             return Ok(false);
         }
         for (row, event) in tokens {
@@ -38,18 +43,24 @@ impl TokenStore for Store {
         Ok(true)
     }
 
-    async fn has_tokens(&self) -> Result<bool> {
-        let existing: i64 = sqlx::query_scalar(COUNT).fetch_one(self.reader()).await?;
-        Ok(existing > 0)
+    async fn ever_had_tokens(&self) -> Result<bool> {
+        let traces: i64 = sqlx::query_scalar(COUNT_TRACES).fetch_one(self.reader()).await?;
+        Ok(traces > 0)
     }
 
-    async fn token_by_hash(&self, hash: &[u8]) -> Result<Option<TokenRow>> {
-        self.codes.open_found(sqlx::query_as(SELECT_BY_HASH).bind(hash).fetch_optional(self.reader()).await?)
+    async fn token_by_hash(&self, hash: &[u8]) -> Result<Option<(String, Lineages)>> {
+        let rows = sqlx::query_as(LINEAGE_BY_HASH).bind(hash).fetch_all(self.reader()).await?;
+        let rows = open_all(&self.codes, rows)?;
+        let found = rows.iter().find(|row| row.hash == hash).map(|row| row.id.clone());
+        Ok(found.map(|id| (id, Lineages::of(rows))))
     }
 
-    async fn token_by_introspect_hash(&self, hash: &[u8]) -> Result<Option<TokenRow>> {
-        let query = sqlx::query_as(SELECT_BY_INTROSPECT_HASH).bind(hash);
-        self.codes.open_found(query.fetch_optional(self.reader()).await?)
+    async fn token_by_introspect_hash(&self, hash: &[u8]) -> Result<Option<(String, Lineages)>> {
+        let rows = sqlx::query_as(LINEAGE_BY_INTROSPECT_HASH).bind(hash).fetch_all(self.reader()).await?;
+        let rows = open_all(&self.codes, rows)?;
+        let found =
+            rows.iter().find(|row| row.introspect_hash.as_deref() == Some(hash)).map(|row| row.id.clone());
+        Ok(found.map(|id| (id, Lineages::of(rows))))
     }
 
     async fn token(&self, id: &str) -> Result<Option<TokenRow>> {
@@ -58,32 +69,101 @@ impl TokenStore for Store {
 
     async fn tokens(&self, after: (i64, &str), limit: i64) -> Result<Vec<TokenRow>> {
         let query = sqlx::query_as(LIST).bind(after.0).bind(after.1).bind(limit);
-        let rows: Vec<Sealed<TokenRow>> = query.fetch_all(self.reader()).await?;
-        rows.into_iter().map(|sealed| self.codes.open(sealed)).collect()
+        open_all(&self.codes, query.fetch_all(self.reader()).await?)
     }
 
-    async fn revoke_token(&self, id: &str, now: i64, event: &NewEvent) -> Result<bool> {
-        let mut tx = self.begin().await?;
-        let found = sqlx::query_as(LOCK_TOKEN).bind(id).fetch_optional(&mut *tx).await?;
-        let Some(token) =
-            self.codes.open_found(found)?.filter(|token: &TokenRow| token.revoke_time.is_none())
+    async fn lineages(&self, ids: &[String]) -> Result<Lineages> {
+        let ids = list(ids.iter().map(String::as_str).collect());
+        let rows = sqlx::query_as(LINEAGES).bind(ids).fetch_all(self.reader()).await?;
+        Ok(Lineages::of(open_all(&self.codes, rows)?))
+    }
+
+    async fn revoke_token(
+        &self,
+        id: &str,
+        now: i64,
+        remaining: Option<Remaining<'_>>,
+        event: &NewEvent,
+    ) -> Result<Revocation> {
+        let mut tx = self.begin_alone().await?;
+        let Some(token) = live_token(&mut tx, &self.codes, id).await? else {
+            return Ok(Revocation::Unchanged);
+        };
+        if let Some(remaining) = remaining {
+            let rows: Vec<Sealed<TokenRow>> = sqlx::query_as(LINEAGES_REMAINING)
+                .bind(remaining.role)
+                .bind(remaining.service)
+                .fetch_all(&mut *tx)
+                .await?;
+            // A row without its code grants nothing, so it is nothing that remains.
+            let rows = rows.into_iter().filter_map(|sealed| self.codes.open(sealed).ok());
+            if Lineages::of(rows).loses_last(&remaining, id, now) {
+                return Ok(Revocation::Last);
+            }
+        }
+        let revoked = TokenRow { revoke_time: Some(now), ..token };
+        update(&mut tx, &revoked, self.codes.seal(&revoked, event)?).await?;
+        append(&mut tx, event).await?;
+        tx.commit().await?;
+        Ok(Revocation::Done)
+    }
+
+    async fn renew_token(&self, id: &str, from: &[u8], to: &Hashes, event: &NewEvent) -> Result<bool> {
+        let mut tx = self.begin_alone().await?;
+        let Some(token) = live_token(&mut tx, &self.codes, id).await?.filter(|token| token.hash == from)
         else {
             return Ok(false);
         };
-        let revoked = TokenRow { revoke_time: Some(now), ..token };
-        let seal = self.codes.seal(&revoked, event)?;
-        let update =
-            sqlx::query(REVOKE).bind(id).bind(now).bind(seal.row_kid).bind(seal.row_mac).bind(seal.change_id);
-        expect_rows("api_tokens", update.execute(&mut *tx).await?.rows_affected(), 1)?;
+        let (hash, introspect_hash) = (to.hash.clone(), Some(to.introspect_hash.clone()));
+        let renewed = TokenRow { hash, introspect_hash, renewed: token.enrolled, ..token };
+        update(&mut tx, &renewed, self.codes.seal(&renewed, event)?).await?;
         append(&mut tx, event).await?;
         tx.commit().await?;
         Ok(true)
+    }
+
+    async fn reissue_token(&self, row: &TokenRow, event: &NewEvent) -> Result<Reissue> {
+        let mut tx = self.begin_alone().await?;
+        let Some(token) = live_token(&mut tx, &self.codes, &row.id).await? else { return Ok(Reissue::Ended) };
+        if let Some(issuer) = row.issuer_token() {
+            let above = sqlx::query_as(LINEAGE_BY_ID).bind(issuer).fetch_all(&mut *tx).await?;
+            if Lineages::of(open_all(&self.codes, above)?).goes_back_to(issuer, &row.id) {
+                return Ok(Reissue::Circular);
+            }
+        }
+        let reissued = TokenRow {
+            hash: row.hash.clone(),
+            introspect_hash: row.introspect_hash.clone(),
+            issuer: row.issuer.clone(),
+            expire_time: row.expire_time,
+            service: row.service.clone(),
+            break_glass: false,
+            person: row.person.clone(),
+            enrolled: false,
+            renewed: false,
+            ..token
+        };
+        update(&mut tx, &reissued, self.codes.seal(&reissued, event)?).await?;
+        append(&mut tx, event).await?;
+        tx.commit().await?;
+        Ok(Reissue::Done)
     }
 
     async fn touch_token(&self, id: &str, now: i64) -> Result<()> {
         let done = sqlx::query(TOUCH).bind(id).bind(now).execute(self.writer()).await?;
         expect_rows("api_tokens", done.rows_affected(), 1)
     }
+}
+
+/// A token that was not revoked, as the change that reads it goes by.
+pub(super) async fn live_token(tx: &mut Connection, codes: &Codes, id: &str) -> Result<Option<TokenRow>> {
+    let found = sqlx::query_as(LOCK_TOKEN).bind(id).fetch_optional(tx).await?;
+    let token: Option<TokenRow> = codes.open_found(found)?;
+    Ok(token.filter(|token| token.revoke_time.is_none()))
+}
+
+pub(super) fn open_all(codes: &Codes, rows: Vec<Sealed<TokenRow>>) -> Result<Vec<TokenRow>> {
+    rows.into_iter().map(|sealed| codes.open(sealed)).collect()
 }
 
 async fn insert(tx: &mut Connection, row: &TokenRow, seal: &Seal) -> Result<()> {
@@ -96,10 +176,36 @@ async fn insert(tx: &mut Connection, row: &TokenRow, seal: &Seal) -> Result<()> 
         .bind(row.create_time)
         .bind(row.expire_time)
         .bind(&row.selectors)
+        .bind(&row.service)
+        .bind(row.break_glass)
+        .bind(&row.person)
+        .bind(row.enrolled)
+        .bind(row.renewed)
         .bind(&row.introspect_hash)
         .bind(&seal.row_kid)
         .bind(&seal.row_mac)
         .bind(&seal.change_id)
+        .execute(tx)
+        .await?;
+    expect_rows("api_tokens", done.rows_affected(), 1)
+}
+
+pub(super) async fn update(tx: &mut Connection, row: &TokenRow, seal: Seal) -> Result<()> {
+    let done = sqlx::query(UPDATE)
+        .bind(&row.id)
+        .bind(&row.hash)
+        .bind(&row.issuer)
+        .bind(row.expire_time)
+        .bind(row.revoke_time)
+        .bind(&row.service)
+        .bind(row.break_glass)
+        .bind(&row.person)
+        .bind(row.enrolled)
+        .bind(row.renewed)
+        .bind(&row.introspect_hash)
+        .bind(seal.row_kid)
+        .bind(seal.row_mac)
+        .bind(seal.change_id)
         .execute(tx)
         .await?;
     expect_rows("api_tokens", done.rows_affected(), 1)

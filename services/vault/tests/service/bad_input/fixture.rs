@@ -7,6 +7,7 @@ use serde::de::DeserializeSeed as _;
 use serde_json::{Value, json};
 use strongroom_crypto::Token;
 use strongroom_runtime::client::AuthorizedChannel;
+use strongroom_testkit::requests::token;
 use tonic::Status;
 use uuid::Uuid;
 
@@ -21,7 +22,7 @@ pub(crate) struct Fixture {
     kept: Vec<(&'static str, String)>,
     /// What a request that is done uses up.
     fresh: Vec<(&'static str, String)>,
-    _vault: TestVault,
+    vault: TestVault,
 }
 
 impl Fixture {
@@ -37,7 +38,7 @@ impl Fixture {
         let token = vault.admin_token().await;
         let channel = vault.authorized(&token);
         let (kept, fresh) = (Vec::new(), Vec::new());
-        let mut fixture = Self { channel, methods: methods(&pool()), kept, fresh, _vault: vault };
+        let mut fixture = Self { channel, methods: methods(&pool()), kept, fresh, vault };
         let old = fixture.ask("KeyService/CreateKey", json!({"keyId": "k-used"})).await;
         fixture.ask("KeyService/RotateKey", json!({"keyId": "k-used"})).await;
         let census = fixture.ask("KeyService/CreateKey", json!({"keyId": "k-census"})).await;
@@ -103,8 +104,18 @@ impl Fixture {
     }
 
     pub(crate) async fn call(&self, method: &str, request: DynamicMessage) -> Result<Value, Status> {
-        let answer = call(&self.channel, self.method(method), request).await?;
+        let channel = self.channel_for(method).await;
+        let answer = call(&channel, self.method(method), request).await?;
         Ok(serde_json::to_value(&answer).unwrap())
+    }
+
+    /// A renewal ends the secret that it is called with, so it has one of its own.
+    async fn channel_for(&self, method: &str) -> AuthorizedChannel {
+        if method != "vault.v1.TokenService/RenewToken" {
+            return self.channel.clone();
+        }
+        let issued = self.vault.admin().await.issue(token("auditor")).await.unwrap();
+        self.vault.authorized(&issued.secret)
     }
 
     async fn ask(&self, method: &str, request: Value) -> Value {

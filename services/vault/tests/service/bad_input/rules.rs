@@ -112,6 +112,8 @@ pub(crate) const TRACE_ID: Rule = rule(
 );
 pub(crate) const ROLE: Rule =
     rule(EMPTY_TEXT, Refused(&[Chars('a', 100_000)]), Refused(&[Text("Admin"), Text("root"), Text("a\0")]));
+pub(crate) const BOUND_SERVICE: Rule =
+    rule(OPTIONAL, Refused(&[Chars('a', 100_000)]), Refused(&[Text("Vault"), Text("both"), Text("vault\0")]));
 pub(crate) const COLUMN: Rule = rule(
     EMPTY_TEXT,
     Refused(&[After("t.", 'c', 199)]),

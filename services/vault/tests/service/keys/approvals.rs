@@ -1,4 +1,4 @@
-//! A second principal lets a step through that would make values unreadable.
+//! Another person lets a step through that would make values unreadable.
 
 use std::time::Duration;
 
@@ -7,17 +7,16 @@ use strongroom_runtime::status::reason_of;
 use tonic::Code;
 
 use super::{SECRET, admin_token, destroy, disable, reencrypt, rotate, states, versions, with_secret};
-use crate::support::{TestVault, eventually, metadata_of};
+use crate::support::{TestVault, assert_refused, enrolled, eventually, metadata_of};
 
 #[tokio::test]
-async fn only_a_second_principal_approves_and_only_once() {
+async fn only_another_person_approves_and_only_once() {
     for vault in TestVault::each().await {
         let mut first = vault.admin().await;
-        let (requester, other) =
-            (admin_token(&mut first, "requester").await, admin_token(&mut first, "other").await);
-        let (mut requester, mut other) = (vault.clients(&requester), vault.clients(&other));
+        let (mut requester, mut other) = (enrolled(&vault, "Ada").await, enrolled(&vault, "Ben").await);
         let sock = admin_token(&mut requester, "made before").await;
         let mut made_before = vault.clients(&sock);
+        let mut sibling = vault.clients(&admin_token(&mut first, "sibling").await);
         let credential = first.create(with_secret("One")).await;
         let old = versions(&mut first, "credential").await[0].kid.clone();
         rotate(&mut first, "credential").await;
@@ -34,25 +33,24 @@ async fn only_a_second_principal_approves_and_only_once() {
         let again = disable(&mut requester, &old).await.unwrap_err();
         assert_eq!(metadata_of(&again)["request_id"], request_id, "the open request is found again");
 
-        let mut made_after = vault.clients(&admin_token(&mut other, "made after").await);
+        let mut made_after = vault.clients(&admin_token(&mut requester, "made after").await);
         let approve = ApproveKeyRequestRequest { id: request_id.clone() };
-        for disguised in [&mut requester, &mut made_before, &mut made_after] {
-            let refused = disguised.keys.approve_key_request(approve.clone()).await.unwrap_err();
-            assert_eq!(refused.code(), Code::PermissionDenied);
-            assert_eq!(reason_of(&refused), "KEY_APPROVER_DEPENDENT");
+        for disguised in [&mut requester, &mut made_before, &mut made_after, &mut sibling, &mut first] {
+            let refused = disguised.keys.approve_key_request(approve.clone()).await;
+            assert_refused(refused, Code::PermissionDenied, "APPROVER_DEPENDENT");
         }
         assert_eq!(reason_of(&disable(&mut requester, &old).await.unwrap_err()), "KEY_VERSION_IN_USE");
 
         let approved =
             other.keys.approve_key_request(approve.clone()).await.unwrap().into_inner().request.unwrap();
         assert!(approved.approver.starts_with("token:") && approved.approver != approved.requester);
-        let twice = other.keys.approve_key_request(approve).await.unwrap_err();
-        assert_eq!(reason_of(&twice), "KEY_REQUEST_CLOSED");
         assert_eq!(
             reason_of(&disable(&mut first, &old).await.unwrap_err()),
             "KEY_VERSION_IN_USE",
             "not for others"
         );
+        let twice = other.keys.approve_key_request(approve).await.unwrap_err();
+        assert_eq!(reason_of(&twice), "KEY_REQUEST_CLOSED");
         assert_eq!(disable(&mut requester, &old).await.unwrap(), "disabled");
         let closed = first.reveal(&credential.id).await.unwrap_err();
         assert_eq!(
@@ -70,7 +68,7 @@ async fn only_a_second_principal_approves_and_only_once() {
         );
         let open =
             first.keys.list_key_requests(ListKeyRequestsRequest {}).await.unwrap().into_inner().requests;
-        assert_eq!(open.len(), 2, "the first admin's and the requester's new one");
+        assert_eq!(open.len(), 1, "the requester's new one: who is no person opens none");
         assert!(open.iter().all(|request| request.approver.is_empty() && request.action == "disable"));
     }
 }
@@ -79,8 +77,7 @@ async fn only_a_second_principal_approves_and_only_once() {
 async fn what_a_destroyed_version_sealed_stays_closed() {
     for vault in TestVault::each_standing().await {
         let mut first = vault.admin().await;
-        let (a, b) = (admin_token(&mut first, "a").await, admin_token(&mut first, "b").await);
-        let (mut requester, mut approver) = (vault.clients(&a), vault.clients(&b));
+        let (mut requester, mut approver) = (enrolled(&vault, "Ada").await, enrolled(&vault, "Ben").await);
         let credential = first.create(with_secret("One")).await;
         let old = versions(&mut first, "credential").await[0].kid.clone();
         vault.clock.advance(Duration::from_secs(1));
@@ -106,4 +103,19 @@ async fn what_a_destroyed_version_sealed_stays_closed() {
         );
         assert_eq!(first.reveal(&credential.id).await.unwrap_err().code(), Code::FailedPrecondition);
     }
+}
+
+#[tokio::test]
+async fn who_is_no_person_hears_how_to_become_one() {
+    let vault = TestVault::sqlite().await;
+    let mut admin = vault.admin().await;
+    admin.create(with_secret("One")).await;
+    let old = versions(&mut admin, "credential").await[0].kid.clone();
+    rotate(&mut admin, "credential").await;
+    let refused = disable(&mut admin, &old).await.unwrap_err();
+    assert_eq!(reason_of(&refused), "KEY_VERSION_IN_USE");
+    assert!(refused.message().contains("`strongroom person enrol`"), "{}", refused.message());
+    assert_eq!(metadata_of(&refused)["request_id"], "");
+    let open = admin.keys.list_key_requests(ListKeyRequestsRequest {}).await.unwrap().into_inner();
+    assert!(open.requests.is_empty(), "nobody could approve it");
 }

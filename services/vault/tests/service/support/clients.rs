@@ -5,6 +5,7 @@ use strongroom_api::vault::v1::audit_service_client::AuditServiceClient;
 use strongroom_api::vault::v1::credential_service_client::CredentialServiceClient;
 use strongroom_api::vault::v1::crypto_service_client::CryptoServiceClient;
 use strongroom_api::vault::v1::key_service_client::KeyServiceClient;
+use strongroom_api::vault::v1::person_service_client::PersonServiceClient;
 use strongroom_api::vault::v1::reference_service_client::ReferenceServiceClient;
 use strongroom_api::vault::v1::seal_service_client::SealServiceClient;
 use strongroom_api::vault::v1::token_service_client::TokenServiceClient;
@@ -21,6 +22,7 @@ pub(crate) struct Clients {
     pub(crate) credentials: CredentialServiceClient<AuthorizedChannel>,
     pub(crate) references: ReferenceServiceClient<AuthorizedChannel>,
     pub(crate) tokens: TokenServiceClient<AuthorizedChannel>,
+    pub(crate) people: PersonServiceClient<AuthorizedChannel>,
     pub(crate) keys: KeyServiceClient<AuthorizedChannel>,
     pub(crate) audit: AuditServiceClient<AuthorizedChannel>,
     pub(crate) crypto: CryptoServiceClient<AuthorizedChannel>,
@@ -34,6 +36,7 @@ impl Clients {
             credentials: CredentialServiceClient::new(channel.clone()),
             references: ReferenceServiceClient::new(channel.clone()),
             tokens: TokenServiceClient::new(channel.clone()),
+            people: PersonServiceClient::new(channel.clone()),
             keys: KeyServiceClient::new(channel.clone()),
             audit: AuditServiceClient::new(channel.clone()),
             crypto: CryptoServiceClient::new(channel.clone()),

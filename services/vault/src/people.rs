@@ -1,0 +1,113 @@
+//! People: approvals belong to them, not to tokens, because whoever holds one admin token can issue another.
+//!
+//! A token or an identity belongs to at most one person. A token that was issued belongs to its issuer's person; an enrolled
+//! one belongs to its own person once its holder has renewed its secret, which the issuer knew. The first two people are
+//! enrolled by an admin; whatever comes later is asked for by one person and approved by another one (`requests`).
+
+mod enrolment;
+mod requests;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use strongroom_runtime::{Caller, Clock};
+
+use crate::error::Result;
+use crate::store::{PersonRow, Store, TOKEN};
+
+pub(crate) use enrolment::Answer;
+
+/// A person with what belongs to it.
+pub(crate) struct Member {
+    pub(crate) row: PersonRow,
+    /// `token:<id>` and `identity:<name>`, that act for the person. Tokens that inherit the person are not listed.
+    pub(crate) members: Vec<String>,
+    /// Enrolled tokens whose holders have not renewed them yet.
+    pub(crate) pending: Vec<String>,
+}
+
+/// The people of this vault.
+pub(crate) struct People {
+    store: Arc<dyn Store>,
+    /// `identity:<name>`, as configured.
+    identities: Vec<String>,
+    clock: Arc<dyn Clock>,
+}
+
+impl People {
+    pub(crate) fn new(store: Arc<dyn Store>, identities: Vec<String>, clock: Arc<dyn Clock>) -> Self {
+        Self { store, identities, clock }
+    }
+
+    /// The person that `caller` acts for; `None` when there is none.
+    pub(crate) async fn of(&self, caller: &Caller) -> Result<Option<PersonRow>> {
+        let Some(id) = person_of(self.store.as_ref(), &caller.principal.id).await? else { return Ok(None) };
+        self.live(&id).await
+    }
+
+    /// Everybody who is enrolled, by time.
+    pub(crate) async fn list(&self) -> Result<Vec<Member>> {
+        let mut people: BTreeMap<String, Member> = BTreeMap::new();
+        let mut order = Vec::new();
+        for row in self.enrolled().await? {
+            order.push(row.id.clone());
+            people.insert(row.id.clone(), Member { row, members: Vec::new(), pending: Vec::new() });
+        }
+        for token in self.store.enrolled_tokens().await? {
+            if let Some(member) = people.get_mut(&token.person) {
+                let list = if token.renewed { &mut member.members } else { &mut member.pending };
+                list.push(token.principal());
+            }
+        }
+        for identity in self.store.person_identities().await? {
+            if let Some(member) = people.get_mut(&identity.person) {
+                member.members.push(identity.principal);
+            }
+        }
+        Ok(order.iter().filter_map(|id| people.remove(id)).collect())
+    }
+
+    async fn enrolled(&self) -> Result<Vec<PersonRow>> {
+        let people = self.store.people().await?;
+        Ok(people.into_iter().filter(|person| person.remove_time.is_none()).collect())
+    }
+
+    async fn live(&self, id: &str) -> Result<Option<PersonRow>> {
+        Ok(self.enrolled().await?.into_iter().find(|person| person.id == id))
+    }
+
+    async fn named(&self, name: &str) -> Result<Option<PersonRow>> {
+        Ok(self.enrolled().await?.into_iter().find(|person| person.name == name))
+    }
+
+    fn now(&self) -> i64 {
+        self.clock.now_micros()
+    }
+}
+
+/// The id of the person that a principal acts for. The person may have been removed.
+pub(crate) async fn person_of(store: &dyn Store, principal: &str) -> Result<Option<String>> {
+    if let Some(id) = principal.strip_prefix(TOKEN) {
+        let token = store.token(id).await?;
+        return Ok(token.and_then(|token| token.acts_for().map(str::to_owned)));
+    }
+    Ok(store.person_identity(principal).await?.map(|identity| identity.person))
+}
+
+/// Names of the people who are enrolled, by id.
+pub(crate) async fn names(store: &dyn Store) -> Result<BTreeMap<String, String>> {
+    let people = store.people().await?.into_iter().filter(|person| person.remove_time.is_none());
+    Ok(people.map(|person| (person.id, person.name)).collect())
+}
+
+/// Why `approver` cannot approve what somebody of the person `requester` asked for at `asked`; `None` when it can.
+pub(crate) fn dependence(approver: Option<&PersonRow>, requester: &str, asked: i64) -> Option<&'static str> {
+    match approver {
+        None => Some(
+            "it belongs to no person; enrol it with `strongroom person enrol`, and renew it with `strongroom token renew`",
+        ),
+        Some(person) if person.id == requester => Some("it belongs to the person who asked for it"),
+        Some(person) if person.create_time >= asked => Some("its person was enrolled after the request"),
+        Some(_) => None,
+    }
+}

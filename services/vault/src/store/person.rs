@@ -1,0 +1,295 @@
+//! Rows of people, of the identities that belong to them, and of requests about people. A token's person is in its own row.
+
+use async_trait::async_trait;
+use sqlx_macros::FromRow;
+use strongroom_store::Result;
+
+use super::granting::{Columns, Granting};
+use super::row::from_row;
+use super::{NewEvent, TokenRow, UnknownText};
+
+/// People that are enrolled without anybody's approval: the first ones.
+pub(crate) const FIRST_PEOPLE: usize = 2;
+
+/// The `people` table. A person who was removed stays, so that nobody becomes the first again.
+#[derive(Debug, Clone, PartialEq, Eq, FromRow)]
+pub(crate) struct PersonRow {
+    /// UUIDv7.
+    pub id: String,
+    /// Unique among those who were not removed.
+    pub name: String,
+    /// When the person was enrolled.
+    pub create_time: i64,
+    /// When the person was removed.
+    pub remove_time: Option<i64>,
+    /// Who enrolled the person.
+    pub enroller: String,
+}
+
+impl Granting for PersonRow {
+    const TABLE: &'static str = "people";
+    const LIST: u8 = 1;
+
+    fn name(&self) -> String {
+        self.id.clone()
+    }
+
+    fn put(&self, columns: &mut Columns) {
+        columns.text(&self.id);
+        columns.text(&self.name);
+        columns.number(self.create_time);
+        columns.optional_number(self.remove_time);
+        columns.text(&self.enroller);
+    }
+}
+
+/// The `person_identities` table: whose an identity of the configuration is.
+#[derive(Debug, Clone, PartialEq, Eq, FromRow)]
+pub(crate) struct PersonIdentityRow {
+    /// `identity:<name>`.
+    pub principal: String,
+    /// The person's id.
+    pub person: String,
+}
+
+impl Granting for PersonIdentityRow {
+    const TABLE: &'static str = "person_identities";
+    const LIST: u8 = 1;
+
+    fn name(&self) -> String {
+        self.principal.clone()
+    }
+
+    fn put(&self, columns: &mut Columns) {
+        columns.text(&self.principal);
+        columns.text(&self.person);
+    }
+}
+
+/// What a request about people asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum PersonAction {
+    Enrol,
+    Remove,
+}
+
+impl PersonAction {
+    /// The stored text.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Enrol => "enrol",
+            Self::Remove => "remove",
+        }
+    }
+}
+
+impl TryFrom<String> for PersonAction {
+    type Error = UnknownText;
+
+    fn try_from(text: String) -> Result<Self, UnknownText> {
+        match text.as_str() {
+            "enrol" => Ok(Self::Enrol),
+            "remove" => Ok(Self::Remove),
+            _ => Err(UnknownText { column: "person_requests.action", text }),
+        }
+    }
+}
+
+/// The `person_requests` table: what one person asks for and another one may approve.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct PersonRequestRow {
+    /// UUIDv7.
+    pub id: String,
+    pub action: PersonAction,
+    /// The name that the person has or gets.
+    pub name: String,
+    /// The id of the person; empty for a new one.
+    pub person: String,
+    /// What is to belong to the person: `token:<id>` or `identity:<name>`; empty for a removal.
+    pub subject: String,
+    /// Who asked.
+    pub requester: String,
+    /// Whose id that is.
+    pub requester_person: String,
+    /// Who approved; empty until then.
+    pub approver: String,
+    /// When it was opened.
+    pub create_time: i64,
+    /// When it lapses.
+    pub expire_time: i64,
+    /// When it was approved, and done.
+    pub consume_time: Option<i64>,
+}
+
+from_row!(PersonRequestRow {
+    id, name, person, subject, requester, requester_person, approver, create_time, expire_time, consume_time
+} parsed { action });
+
+impl PersonRequestRow {
+    /// Whether it may still be approved.
+    pub(super) fn is_open(&self, now: i64) -> bool {
+        self.consume_time.is_none() && self.expire_time > now
+    }
+
+    /// Whether it asks for the same for the same person.
+    pub(super) fn repeats(&self, other: &Self) -> bool {
+        let asked = |one: &Self| {
+            (
+                one.action,
+                one.name.clone(),
+                one.person.clone(),
+                one.subject.clone(),
+                one.requester_person.clone(),
+            )
+        };
+        asked(self) == asked(other)
+    }
+}
+
+impl Granting for PersonRequestRow {
+    const TABLE: &'static str = "person_requests";
+    const LIST: u8 = 1;
+
+    fn name(&self) -> String {
+        self.id.clone()
+    }
+
+    fn put(&self, columns: &mut Columns) {
+        columns.text(&self.id);
+        columns.text(self.action.as_str());
+        columns.text(&self.name);
+        columns.text(&self.person);
+        columns.text(&self.subject);
+        columns.text(&self.requester);
+        columns.text(&self.requester_person);
+        columns.text(&self.approver);
+        columns.number(self.create_time);
+        columns.number(self.expire_time);
+        columns.optional_number(self.consume_time);
+    }
+}
+
+/// Somebody who is to be enrolled.
+#[derive(Debug, Clone)]
+pub(crate) struct Enrolment {
+    /// The person as a new row. An approved request may name another person, who is there.
+    pub person: PersonRow,
+    /// `token:<id>` or `identity:<name>`.
+    pub subject: String,
+    pub grounds: Grounds,
+}
+
+/// Why somebody may be enrolled.
+#[derive(Debug, Clone)]
+pub(crate) enum Grounds {
+    /// There were never as many as [`FIRST_PEOPLE`].
+    First,
+    /// The enroller has a break-glass token, and has enrolled fewer than [`FIRST_PEOPLE`] with it.
+    BreakGlass,
+    /// A request is approved with it.
+    Approved(PersonApproval),
+}
+
+/// The approval of an open request, which it consumes.
+#[derive(Debug, Clone)]
+pub(crate) struct PersonApproval {
+    pub request_id: String,
+    pub approver: String,
+    pub now: i64,
+}
+
+/// What became of an enrolment or a removal; all but `Done` have written nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Enrolled {
+    Done,
+    /// The grounds do not hold.
+    NotFirst,
+    /// The request is consumed, lapsed or missing.
+    Closed,
+    /// A person who was not removed has the name.
+    NameTaken,
+    /// The person is missing or removed.
+    PersonMissing,
+    /// There is no valid token of this id.
+    SubjectMissing,
+    /// The token or identity belongs to this person.
+    SubjectTaken(String),
+    /// Nobody could approve anything afterwards.
+    TooFew,
+}
+
+/// People in the database.
+#[async_trait]
+pub(crate) trait PersonStore: Send + Sync {
+    /// Everybody who was ever enrolled, by time.
+    async fn people(&self) -> Result<Vec<PersonRow>>;
+    /// The identities that belong to somebody.
+    async fn person_identities(&self) -> Result<Vec<PersonIdentityRow>>;
+    /// One of them.
+    async fn person_identity(&self, principal: &str) -> Result<Option<PersonIdentityRow>>;
+    /// The tokens that were enrolled, which those that inherit their person were not.
+    async fn enrolled_tokens(&self) -> Result<Vec<TokenRow>>;
+    /// Makes a token or an identity a person's, on its grounds.
+    async fn enrol(&self, enrolment: &Enrolment, event: &NewEvent) -> Result<Enrolled>;
+    /// Removes a person with the approval of a request.
+    async fn remove_person(&self, id: &str, approval: &PersonApproval, event: &NewEvent) -> Result<Enrolled>;
+    /// The open request for the same by the same person, or else `request`, inserted.
+    async fn open_person_request(
+        &self,
+        request: &PersonRequestRow,
+        event: &NewEvent,
+    ) -> Result<PersonRequestRow>;
+    /// One request.
+    async fn person_request(&self, id: &str) -> Result<Option<PersonRequestRow>>;
+    /// Open requests, newest first.
+    async fn open_person_requests(&self, now: i64) -> Result<Vec<PersonRequestRow>>;
+}
+
+pub(super) const PEOPLE: &str = "
+    SELECT id, name, create_time, remove_time, enroller, row_kid, row_mac, change_id
+    FROM people ORDER BY create_time, id";
+
+pub(super) const INSERT: &str = "
+    INSERT INTO people (id, name, create_time, enroller, row_kid, row_mac, change_id)
+    VALUES ($1, $2, $3, $4, $5, $6, $7)";
+
+pub(super) const REMOVE: &str = "
+    UPDATE people SET remove_time = $2, row_kid = $3, row_mac = $4, change_id = $5 WHERE id = $1";
+
+/// Enrolments that the log knows, and whether its beginning was pruned.
+pub(super) const TRACES: &str = "
+    SELECT (SELECT count(*) FROM audit_logs WHERE event = 'person.enrolled'),
+           (SELECT count(*) FROM audit_checkpoints)";
+
+pub(super) const IDENTITIES: &str = "
+    SELECT principal, person, row_kid, row_mac, change_id FROM person_identities ORDER BY principal";
+
+pub(super) const IDENTITY: &str = "
+    SELECT principal, person, row_kid, row_mac, change_id FROM person_identities WHERE principal = $1";
+
+pub(super) const PUT_IDENTITY: &str = "
+    INSERT INTO person_identities (principal, person, row_kid, row_mac, change_id) VALUES ($1, $2, $3, $4, $5)
+    ON CONFLICT (principal) DO UPDATE
+    SET person = excluded.person, row_kid = excluded.row_kid, row_mac = excluded.row_mac,
+        change_id = excluded.change_id";
+
+pub(super) const REQUEST: &str = "
+    SELECT id, action, name, person, subject, requester, requester_person, approver, create_time, expire_time,
+           consume_time, row_kid, row_mac, change_id
+    FROM person_requests WHERE id = $1";
+
+pub(super) const OPEN_REQUESTS: &str = "
+    SELECT id, action, name, person, subject, requester, requester_person, approver, create_time, expire_time,
+           consume_time, row_kid, row_mac, change_id
+    FROM person_requests WHERE consume_time IS NULL AND expire_time > $1
+    ORDER BY create_time DESC, id DESC";
+
+pub(super) const INSERT_REQUEST: &str = "
+    INSERT INTO person_requests
+        (id, action, name, person, subject, requester, requester_person, approver, create_time, expire_time,
+         row_kid, row_mac, change_id)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)";
+
+pub(super) const CONSUME_REQUEST: &str = "
+    UPDATE person_requests SET approver = $2, consume_time = $3, row_kid = $4, row_mac = $5, change_id = $6
+    WHERE id = $1";
