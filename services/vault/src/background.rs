@@ -30,6 +30,7 @@ pub(crate) fn start(vault: &Vault, shutdown: &Shutdown) -> JoinSet<()> {
     let (keys, ledger, metrics) =
         (Arc::clone(&vault.keys), Arc::clone(&vault.ledger), vault.metrics.census.clone());
     tasks.spawn(census::run(keys, ledger, metrics, shutdown.clone()));
+    tasks.spawn(vault.metrics.tampered.clone().watch(Arc::clone(&vault.store), shutdown.clone()));
     tasks
 }
 

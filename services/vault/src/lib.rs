@@ -23,6 +23,7 @@ mod page;
 mod people;
 mod source;
 mod store;
+mod tampered;
 
 use std::sync::Arc;
 
@@ -73,7 +74,8 @@ pub async fn serve(
     let mut background = background::start(&vault, &shutdown);
     let serve = Serve {
         listener,
-        routes: grpc::routes(&vault).add_service(StatusApi::server(health.clone(), Arc::new(()))),
+        routes: grpc::routes(&vault)
+            .add_service(StatusApi::server(health.clone(), Arc::new(vault.metrics.tampered.clone()))),
         services: grpc::SERVICES,
         authenticator: Arc::new(grpc::OwnAuthenticator {
             tokens: Arc::clone(&vault.tokens),

@@ -16,6 +16,7 @@ use tokio::time::Instant;
 use crate::keys::Ring;
 use crate::store::columns::SEALED;
 use crate::store::{AuditHead, KeyVersionRow, Store};
+use crate::tampered::TamperedRows;
 
 /// Uses in a transaction.
 const BATCHES: [f64; 5] = [1.0, 4.0, 16.0, 64.0, 256.0];
@@ -29,6 +30,7 @@ pub(crate) struct VaultMetrics {
     pub(crate) reencrypt: ReencryptMetrics,
     pub(crate) audit: AuditMetrics,
     pub(crate) census: CensusMetrics,
+    pub(crate) tampered: TamperedRows,
 }
 
 impl VaultMetrics {
@@ -54,6 +56,7 @@ impl VaultMetrics {
             reencrypt: ReencryptMetrics::new(metrics),
             audit: AuditMetrics::new(metrics),
             census: CensusMetrics::new(metrics),
+            tampered: TamperedRows::new(metrics),
         }
     }
 }

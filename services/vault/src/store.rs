@@ -50,7 +50,7 @@ pub(crate) use credential::{
     Credential, CredentialChange, CredentialFilter, CredentialRow, CredentialStore, Labels, Stats,
 };
 pub(crate) use event::{CHANGE, NewEvent, Outcome};
-pub(crate) use granting::RowKeys;
+pub(crate) use granting::{Examined, RowKeys};
 pub(crate) use key::{KeyStore, KeyVersionRow, NewVersion, RootKeyRow, StateChange};
 pub(crate) use key_request::{KeyRequestRow, KeyRequestStore, RetirementAction};
 pub(crate) use key_state::StateKeys;

@@ -88,6 +88,12 @@ impl TestDb {
         run(&self.url, sql);
     }
 
+    /// Runs any number of statements; false when one is refused.
+    #[must_use]
+    pub fn is_accepted(&self, sql: &str) -> bool {
+        execute(&self.url, sql).is_ok()
+    }
+
     /// Brings the schema to the migrations in `folder`, as a service does when it starts. PostgreSQL only.
     pub fn migrate(&self, folder: &Path) {
         let (url, folder) = (self.url(), folder.to_owned());
@@ -169,19 +175,23 @@ where
 }
 
 fn run(url: &str, sql: &str) {
+    execute(url, sql).unwrap();
+}
+
+fn execute(url: &str, sql: &str) -> Result<(), sqlx::Error> {
     let (url, sql) = (url.to_owned(), AssertSqlSafe(sql.to_owned()));
     on_own_thread(move || async move {
         match DatabaseUrl::parse(&url).unwrap().engine() {
             Engine::Sqlite(_) => {
                 let mut connection = SqliteConnection::connect(&url).await.unwrap();
-                sqlx::raw_sql(sql).execute(&mut connection).await.unwrap();
+                sqlx::raw_sql(sql).execute(&mut connection).await.map(drop)
             }
             Engine::Postgres(options) => {
                 let mut connection = PgConnection::connect_with(options).await.unwrap();
-                sqlx::raw_sql(sql).execute(&mut connection).await.unwrap();
+                sqlx::raw_sql(sql).execute(&mut connection).await.map(drop)
             }
         }
-    });
+    })
 }
 
 /// A runtime cannot be entered twice on one thread, and a test may have one already.

@@ -83,7 +83,6 @@ const BACKUP_SERVICE: &[&str] = &[
     "key.report_census",
     "source.read",
     "token.introspect",
-    "token.renew",
 ];
 
 /// Makes archives sealed to the configured recipients; can neither delete nor open them.

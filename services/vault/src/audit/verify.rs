@@ -1,4 +1,4 @@
-//! Verification: the chain is recomputed from its beginning, or from the checkpoint behind which events were
+//! Verification of the log, and of the rows that grant access (`rows`): the chain is recomputed from its beginning, or from the checkpoint behind which events were
 //! removed, and compared with the head and with a head that was saved outside the vault.
 //!
 //! One change of the log is one problem. After an event that does not fit, the chain continues from the code that
@@ -6,6 +6,7 @@
 //! an event was edited, swapped with another, or inserted.
 
 mod finding;
+mod rows;
 mod suspects;
 
 use std::collections::HashMap;
@@ -16,9 +17,10 @@ use strongroom_runtime::Caller;
 use super::{Audit, Event};
 use crate::error::{Error, Result};
 use crate::store::chain::START;
-use crate::store::{AuditHead, ChainKey, ChainReader, ChainedRow, CheckpointRow, Outcome};
+use crate::store::{AuditHead, ChainKey, ChainReader, ChainedRow, CheckpointRow, Examined, Outcome};
 pub(crate) use finding::{Anchor, Verification};
 use finding::{Problem, Reason};
+use rows::Changes;
 use suspects::{Suspect, Suspects};
 
 /// As many as an answer carries.
@@ -66,6 +68,7 @@ struct Verifier<'r> {
     suspects: Suspects,
     /// Whether the event before had no code that can be checked.
     unchained: bool,
+    changes: Changes,
 }
 
 impl<'r> Verifier<'r> {
@@ -82,11 +85,15 @@ impl<'r> Verifier<'r> {
             shift: 0,
             suspects: Suspects::default(),
             unchained: false,
+            changes: Changes::default(),
         }
     }
 
     /// The problems of the log that was read.
     fn finish(mut self) -> Result<Verification> {
+        for Problem { sequence, reason, message } in self.changes.missing() {
+            self.problem(sequence, reason, message);
+        }
         let suspects = std::mem::take(&mut self.suspects);
         self.found.problems.extend(suspects.resolve());
         self.check_end()?;
@@ -246,11 +253,18 @@ impl ChainReader for Verifier<'_> {
         if !self.check_place(row.sequence) {
             return;
         }
+        self.changes.event(row.sequence, &row.event);
         self.next = row.sequence + 1;
         self.found.last_sequence = row.sequence;
         self.found.mac = row.mac.clone().unwrap_or_default();
         self.check_anchor(row.sequence, row.mac.as_deref());
         self.check_code(row);
+    }
+
+    fn row(&mut self, row: Examined) {
+        if let Some(Problem { sequence, reason, message }) = self.changes.check(&row, self.checkpoint == 0) {
+            self.problem(sequence, reason, message);
+        }
     }
 }
 

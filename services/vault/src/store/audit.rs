@@ -9,6 +9,7 @@ use strongroom_store::{Error, Result};
 
 use super::chain::{ChainKey, START};
 use super::event::{NewEvent, Outcome};
+use super::granting::Examined;
 
 pub(super) use tail::{Failures, LogTail};
 
@@ -96,6 +97,8 @@ pub(crate) trait ChainReader: Send {
     fn begin(&mut self, head: Option<AuditHead>, checkpoint: Option<CheckpointRow>);
     /// The next event.
     fn event(&mut self, row: ChainedRow);
+    /// After the events, in the same snapshot: the next row that grants access.
+    fn row(&mut self, row: Examined);
 }
 
 /// Which events to list; all conditions must hold.
@@ -150,7 +153,9 @@ pub(crate) trait AuditStore: Send + Sync {
         through: i64,
         limit: i64,
     ) -> Result<Vec<AuditRow>>;
-    /// Hands the whole log to `reader`, in one snapshot.
+    /// Rows that grant access and do not open, at most `limit`.
+    async fn tampered_rows(&self, limit: usize) -> Result<Vec<Examined>>;
+    /// Hands the whole log to `reader`, and then every row that grants access, in one snapshot.
     async fn read_chain(&self, reader: &mut dyn ChainReader) -> Result<()>;
     /// The oldest events that are all older than `before`, at most `limit` and never the newest.
     async fn prunable(&self, before: i64, limit: i64) -> Result<Option<Prunable>>;

@@ -106,6 +106,30 @@ where
     }
 }
 
+/// A row as a check of the whole table sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Examined {
+    pub(crate) table: &'static str,
+    pub(crate) row: String,
+    /// Its last change; empty for a version of a key, which has none.
+    pub(crate) change_id: String,
+    /// Whether its code is right.
+    pub(crate) is_intact: bool,
+}
+
+impl Examined {
+    /// A row with a column that holds what it cannot hold; any other error is one of the database.
+    pub(super) fn unreadable(table: &'static str, error: sqlx::Error) -> Result<Self> {
+        match error {
+            sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_) => {
+                let (row, change_id) = ("that cannot be read".to_owned(), String::new());
+                Ok(Self { table, row, change_id, is_intact: false })
+            }
+            error => Err(error.into()),
+        }
+    }
+}
+
 /// The versions of the key `rows` that can be used.
 #[derive(Debug, Clone)]
 pub(crate) struct RowKeys {
@@ -182,6 +206,17 @@ impl Codes {
     /// The same for a row that may be missing.
     pub(super) fn open_found<R: Granting>(&self, found: Option<Sealed<R>>) -> Result<Option<R>> {
         found.map(|sealed| self.open(sealed)).transpose()
+    }
+
+    /// What a check of the whole table finds of a row.
+    pub(super) fn examine<R: Granting>(&self, sealed: Sealed<R>) -> Result<Examined> {
+        let (row, change_id) = (sealed.row.name(), sealed.seal.change_id.clone());
+        let is_intact = match self.open(sealed) {
+            Ok(_) => true,
+            Err(Error::Tampered { .. }) => false,
+            Err(error) => return Err(error),
+        };
+        Ok(Examined { table: R::TABLE, row, change_id, is_intact })
     }
 
     /// What the row carries after the change that `event` records.

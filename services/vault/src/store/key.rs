@@ -129,21 +129,21 @@ pub(super) const ROOT_KEYS: &str = "
     SELECT id, check_value, create_time FROM root_keys ORDER BY create_time, id";
 
 pub(super) const KEY_VERSIONS: &str = "
-    SELECT v.kid, v.key_id, k.purpose, v.number, v.state, v.root_key_id, v.wrapped, v.create_time,
+    SELECT v.kid, v.key_id, coalesce(k.purpose, '') AS purpose, v.number, v.state, v.root_key_id, v.wrapped, v.create_time,
            v.destroy_time, v.destroy_approved, v.state_mac
-    FROM key_versions v JOIN keys k ON k.id = v.key_id
+    FROM key_versions v LEFT JOIN keys k ON k.id = v.key_id
     ORDER BY v.key_id, v.number";
 
 pub(super) const KEY_VERSION: &str = "
-    SELECT v.kid, v.key_id, k.purpose, v.number, v.state, v.root_key_id, v.wrapped, v.create_time,
+    SELECT v.kid, v.key_id, coalesce(k.purpose, '') AS purpose, v.number, v.state, v.root_key_id, v.wrapped, v.create_time,
            v.destroy_time, v.destroy_approved, v.state_mac
-    FROM key_versions v JOIN keys k ON k.id = v.key_id
+    FROM key_versions v LEFT JOIN keys k ON k.id = v.key_id
     WHERE v.kid = $1";
 
 pub(super) const PRIMARY_OF: &str = "
-    SELECT v.kid, v.key_id, k.purpose, v.number, v.state, v.root_key_id, v.wrapped, v.create_time,
+    SELECT v.kid, v.key_id, coalesce(k.purpose, '') AS purpose, v.number, v.state, v.root_key_id, v.wrapped, v.create_time,
            v.destroy_time, v.destroy_approved, v.state_mac
-    FROM key_versions v JOIN keys k ON k.id = v.key_id
+    FROM key_versions v LEFT JOIN keys k ON k.id = v.key_id
     WHERE v.key_id = $1 AND v.state = 'primary'";
 
 pub(super) const COUNT_ROOT_KEYS: &str = "SELECT count(*) FROM root_keys";

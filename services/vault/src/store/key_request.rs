@@ -103,6 +103,11 @@ pub(crate) trait KeyRequestStore: Send + Sync {
     -> Result<bool>;
 }
 
+pub(super) const SELECT: &str = "
+    SELECT id, kid, action, requester, requester_person, approver, create_time, expire_time, consume_time,
+           row_kid, row_mac, change_id
+    FROM key_requests";
+
 pub(super) const SELECT_OPEN: &str = "
     SELECT id, kid, action, requester, requester_person, approver, create_time, expire_time, consume_time,
            row_kid, row_mac, change_id

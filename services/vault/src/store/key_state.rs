@@ -17,6 +17,7 @@ use strongroom_store::{Error, Result};
 
 use super::KeyVersionRow;
 use super::fields::{put, put_optional};
+use super::granting::Examined;
 
 const STATE: &[u8] = b"strongroom key state v1";
 
@@ -73,6 +74,13 @@ impl States {
             return Ok(version);
         }
         Err(Error::Tampered { table: "key_versions", row: version.kid })
+    }
+
+    /// What a check of every version finds of one.
+    pub(super) fn examine(&self, stated: Stated) -> Examined {
+        let row = stated.version.kid.clone();
+        let is_intact = self.open(stated).is_ok();
+        Examined { table: "key_versions", row, change_id: String::new(), is_intact }
     }
 
     /// The code of the version as it is now.

@@ -273,6 +273,11 @@ pub(super) const PUT_IDENTITY: &str = "
     SET person = excluded.person, row_kid = excluded.row_kid, row_mac = excluded.row_mac,
         change_id = excluded.change_id";
 
+pub(super) const REQUESTS: &str = "
+    SELECT id, action, name, person, subject, requester, requester_person, approver, create_time, expire_time,
+           consume_time, row_kid, row_mac, change_id
+    FROM person_requests";
+
 pub(super) const REQUEST: &str = "
     SELECT id, action, name, person, subject, requester, requester_person, approver, create_time, expire_time,
            consume_time, row_kid, row_mac, change_id

@@ -211,6 +211,8 @@ macro_rules! select_lineages {
 }
 pub(super) use select_lineages;
 
+pub(super) const SELECT: &str = select_tokens!("");
+
 pub(super) const SELECT_BY_ID: &str = select_tokens!("WHERE id = $1");
 
 pub(super) const ENROLLED: &str = select_tokens!("WHERE enrolled ORDER BY create_time, id");

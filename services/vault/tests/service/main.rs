@@ -15,4 +15,5 @@ mod seals;
 mod selection;
 mod source;
 mod support;
+mod tampering;
 mod tokens;

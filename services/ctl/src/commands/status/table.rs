@@ -6,7 +6,7 @@ use super::look::Look;
 use crate::output::Table;
 use crate::time::shown;
 
-/// Services, their dependencies, sources and last operations; a part without rows is left out.
+/// Services, their dependencies, sources, last operations and tampered rows; a part without rows is left out.
 pub(super) fn text(looks: &[Look]) -> String {
     let statuses = || looks.iter().filter_map(|look| Some((look, look.status.as_ref()?)));
     let mut parts = vec![services(looks).to_string()];
@@ -19,6 +19,9 @@ pub(super) fn text(looks: &[Look]) -> String {
         }
         if !status.last_operations.is_empty() {
             parts.push(operations(status).to_string());
+        }
+        if !status.tampered_rows.is_empty() {
+            parts.push(tampered(status).to_string());
         }
     }
     parts.join("\n")
@@ -66,6 +69,14 @@ fn operations(status: &Status) -> Table {
         };
         let (ended, success) = (shown(last.end_time.as_ref()), shown(last.success_time.as_ref()));
         table.row([&last.kind, outcome, &ended, &success, &last.target]);
+    }
+    table
+}
+
+fn tampered(status: &Status) -> Table {
+    let mut table = Table::new(&["TAMPERED IN", "ROW"]);
+    for row in &status.tampered_rows {
+        table.row([&row.table, &row.row]);
     }
     table
 }

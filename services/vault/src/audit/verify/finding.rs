@@ -7,7 +7,7 @@ pub(crate) struct Anchor {
     pub(crate) mac: Vec<u8>,
 }
 
-/// The kind of a problem in the log.
+/// The kind of a problem in the log, or in a row that grants access.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Reason {
     Edited,
@@ -18,6 +18,8 @@ pub(crate) enum Reason {
     TailCut,
     AnchorMismatch,
     HeadMismatch,
+    Tampered,
+    Replayed,
 }
 
 impl Reason {
@@ -32,6 +34,8 @@ impl Reason {
             Self::TailCut => "TAIL_CUT",
             Self::AnchorMismatch => "ANCHOR_MISMATCH",
             Self::HeadMismatch => "HEAD_MISMATCH",
+            Self::Tampered => "TAMPERED",
+            Self::Replayed => "REPLAYED",
         }
     }
 }
@@ -52,6 +56,6 @@ pub(crate) struct Verification {
     pub(crate) last_sequence: i64,
     /// The last event's code.
     pub(crate) mac: Vec<u8>,
-    /// In order; none means that the log is as it was written.
+    /// In order; none means that the log is as it was written, and that rows that grant access are as it says.
     pub(crate) problems: Vec<Problem>,
 }

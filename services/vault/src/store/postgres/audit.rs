@@ -1,21 +1,28 @@
 //! The audit log in PostgreSQL.
 
 use async_trait::async_trait;
+use sqlx::FromRow;
 use strongroom_store::Result;
+use tokio_stream::StreamExt as _;
 
 use super::append::append;
 use super::change::Change;
-use super::{Connection, Store};
+use super::{Connection, Database, Store};
 use crate::store::ChainKey;
 use crate::store::audit::{
     CHAIN_PAGE, CHECKPOINT, CLOSE_BATCH, CODE_OF, FIRST, HEAD, INSERT_CHECKPOINT, OPEN_OPERATIONS, PRUNABLE,
     PRUNE, SELECT_CHAINED, SEQUENCE_OF_OPERATION, no_chain,
 };
+use crate::store::granting::{Granting, Sealed};
+use crate::store::key_state::Stated;
 use crate::store::pages;
+use crate::store::person::PersonIdentityRow;
 use crate::store::{
-    AuditHead, AuditRow, AuditStore, ChainReader, ChainedRow, CheckpointRow, CloseFilter, EventFilter,
-    NewEvent, Prunable,
+    AuditHead, AuditRow, AuditStore, ChainReader, ChainedRow, CheckpointRow, CloseFilter, CredentialRow,
+    EventFilter, Examined, KeyRequestRow, NewEvent, PersonRequestRow, PersonRow, Prunable, ReferenceRow,
+    TokenRow,
 };
+use crate::store::{credential, key, key_request, person, reference, token};
 
 #[async_trait]
 impl AuditStore for Store {
@@ -62,12 +69,25 @@ impl AuditStore for Store {
         loop {
             let query = sqlx::query_as(SELECT_CHAINED).bind(after).bind(CHAIN_PAGE);
             let page: Vec<ChainedRow> = query.fetch_all(&mut *snapshot).await?;
-            let Some(last) = page.last() else { return Ok(()) };
+            let Some(last) = page.last() else { break };
             after = last.sequence;
             for row in page {
                 reader.event(row);
             }
         }
+        self.examine_all(&mut snapshot, &mut |row| reader.row(row)).await
+    }
+
+    async fn tampered_rows(&self, limit: usize) -> Result<Vec<Examined>> {
+        let mut tampered = Vec::new();
+        let mut snapshot = self.pools.begin_snapshot().await?;
+        let mut keep = |row: Examined| {
+            if !row.is_intact && tampered.len() < limit {
+                tampered.push(row);
+            }
+        };
+        self.examine_all(&mut snapshot, &mut keep).await?;
+        Ok(tampered)
     }
 
     async fn prunable(&self, before: i64, limit: i64) -> Result<Option<Prunable>> {
@@ -136,4 +156,51 @@ async fn insert_checkpoint(
         sqlx::query(INSERT_CHECKPOINT).bind(row.sequence).bind(row.mac).bind(row.time).bind(row.removed);
     query.bind(row.key_kid).bind(row.code).execute(&mut **tx).await?;
     Ok(())
+}
+
+type Row = <Database as sqlx::Database>::Row;
+
+impl Store {
+    /// Hands every row that grants access to `found`.
+    async fn examine_all(
+        &self,
+        snapshot: &mut Connection,
+        found: &mut (dyn FnMut(Examined) + Send),
+    ) -> Result<()> {
+        let mut versions = sqlx::query_as::<_, Stated>(key::KEY_VERSIONS).fetch(&mut *snapshot);
+        while let Some(stated) = versions.next().await {
+            found(match stated {
+                Ok(stated) => self.states.examine(stated),
+                Err(error) => Examined::unreadable("key_versions", error)?,
+            });
+        }
+        drop(versions);
+        self.examine::<TokenRow>(snapshot, token::SELECT, found).await?;
+        self.examine::<CredentialRow>(snapshot, credential::SELECT, found).await?;
+        self.examine::<ReferenceRow>(snapshot, reference::SELECT, found).await?;
+        self.examine::<KeyRequestRow>(snapshot, key_request::SELECT, found).await?;
+        self.examine::<PersonRow>(snapshot, person::PEOPLE, found).await?;
+        self.examine::<PersonIdentityRow>(snapshot, person::IDENTITIES, found).await?;
+        self.examine::<PersonRequestRow>(snapshot, person::REQUESTS, found).await
+    }
+
+    async fn examine<R>(
+        &self,
+        snapshot: &mut Connection,
+        select: &'static str,
+        found: &mut (dyn FnMut(Examined) + Send),
+    ) -> Result<()>
+    where
+        R: Granting + for<'r> FromRow<'r, Row> + Send + Unpin,
+        Sealed<R>: for<'r> FromRow<'r, Row>,
+    {
+        let mut rows = sqlx::query_as::<_, Sealed<R>>(select).fetch(snapshot);
+        while let Some(sealed) = rows.next().await {
+            found(match sealed {
+                Ok(sealed) => self.codes.examine(sealed)?,
+                Err(error) => Examined::unreadable(R::TABLE, error)?,
+            });
+        }
+        Ok(())
+    }
 }

@@ -1,0 +1,116 @@
+//! Rows that grant access: whether their codes are right, and whether each is at its last change. An old row that was put
+//! back has a right code, but the log has a later change of it.
+
+use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+
+use serde_json::Value;
+
+use super::finding::{Problem, Reason};
+use crate::store::{CHANGE, Examined, NewEvent};
+
+/// What the log says of changes. Names are hashed: a log of years has millions of them.
+#[derive(Default)]
+pub(super) struct Changes {
+    /// Where each change is.
+    sequences: HashMap<u64, i64>,
+    /// The last change of each row.
+    last: HashMap<u64, i64>,
+}
+
+impl Changes {
+    /// Remembers what an event changed.
+    pub(super) fn event(&mut self, sequence: i64, event: &NewEvent) {
+        // Most events change no row; reading JSON costs more than looking for the word.
+        if !event.metadata.contains(CHANGE) {
+            return;
+        }
+        let Ok(metadata) = serde_json::from_str::<Value>(&event.metadata) else { return };
+        let Some(change) = metadata[CHANGE].as_str() else { return };
+        self.sequences.insert(hashed(&[change]), sequence);
+        let is_gone = matches!(event.event.as_str(), "credential.deleted" | "reference.released");
+        for (index, (table, row)) in changed(event, &metadata).into_iter().enumerate() {
+            let row = hashed(&[table, &row]);
+            // The first is what the event is about.
+            if is_gone && index == 0 {
+                self.last.remove(&row);
+            } else {
+                self.last.insert(row, sequence);
+            }
+        }
+    }
+
+    /// Rows that the log knows, and that nobody has deleted, but that were not [checked](Self::check).
+    pub(super) fn missing(&self) -> Vec<Problem> {
+        let mut events: Vec<i64> = self.last.values().copied().collect();
+        events.sort_unstable();
+        events.dedup();
+        let gone = |sequence| Problem {
+            sequence,
+            reason: Reason::Missing,
+            message: format!("a row that the event {sequence} was the last to change is gone"),
+        };
+        events.into_iter().map(gone).collect()
+    }
+
+    /// What is wrong with a row. `is_whole` says that no event was pruned.
+    pub(super) fn check(&mut self, row: &Examined, is_whole: bool) -> Option<Problem> {
+        let Examined { table, row, change_id, is_intact } = row;
+        let last = self.last.remove(&hashed(&[table, row]));
+        let problem = |reason, message| Some(Problem { sequence: 0, reason, message });
+        if !is_intact {
+            return problem(
+                Reason::Tampered,
+                format!("{table} {row} was changed outside the vault, and grants nothing"),
+            );
+        }
+        if change_id.is_empty() {
+            return None;
+        }
+        match (self.sequences.get(&hashed(&[change_id])), last) {
+            (Some(own), Some(last)) if *own < last => problem(
+                Reason::Replayed,
+                format!(
+                    "{table} {row} is as it was after the event {own}, but the event {last} changed it: it was put back"
+                ),
+            ),
+            (None, Some(last)) => problem(
+                Reason::Replayed,
+                format!("{table} {row} is not as the event {last} left it: it was put back"),
+            ),
+            (None, None) if is_whole => problem(
+                Reason::Replayed,
+                format!("{table} {row} has a last change that the log does not have"),
+            ),
+            _ => None,
+        }
+    }
+}
+
+/// The rows that an event changed, by table and name.
+fn changed(event: &NewEvent, metadata: &Value) -> Vec<(&'static str, String)> {
+    let family = event.event.split('.').next().unwrap_or_default();
+    let own = match family {
+        "token" => Some("api_tokens"),
+        "credential" => Some("credentials"),
+        "reference" if event.event != "reference.reassigned" => Some("credential_references"),
+        _ => None,
+    };
+    let mut rows: Vec<_> = own.map(|table| (table, event.target.clone())).into_iter().collect();
+    let requests = if family == "person" { "person_requests" } else { "key_requests" };
+    let text = |name: &str| metadata[name].as_str().unwrap_or_default();
+    for (table, name) in [("people", text("person_id")), (requests, text("request_id"))] {
+        if !name.is_empty() {
+            rows.push((table, name.to_owned()));
+        }
+    }
+    let references = metadata["changed_references"].as_array().into_iter().flatten();
+    rows.extend(references.filter_map(Value::as_str).map(|name| ("credential_references", name.to_owned())));
+    rows
+}
+
+fn hashed(parts: &[&str]) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    parts.hash(&mut hasher);
+    hasher.finish()
+}

@@ -1,0 +1,218 @@
+//! Whoever can write to the database, and has no key: every edit, exchange and removal of every column of every row that
+//! grants access is found by `VerifyAuditLog`, whatever the column holds. `granting.rs` of the store says what the codes cover.
+
+use std::collections::BTreeSet;
+
+use strongroom_api::vault::v1::{
+    ActivateCredentialRequest, CreateCredentialRequest, DisableKeyVersionRequest, IssueTokenRequest,
+    ListCredentialsRequest, ListKeyVersionsRequest, RotateKeyRequest, VerifyAuditLogRequest,
+};
+use strongroom_testkit::TestDb;
+use strongroom_testkit::requests::{binding, credential, token};
+
+use crate::support::{Clients, TestVault, enrol, enrolled};
+
+/// Tables of rows that grant access, each with an expression for a row's name.
+const TABLES: [(&str, &str); 8] = [
+    ("api_tokens", "id"),
+    ("credentials", "id"),
+    ("credential_references", "kind || '/' || consumer"),
+    ("key_requests", "id"),
+    ("key_versions", "kid"),
+    ("people", "id"),
+    ("person_identities", "principal"),
+    ("person_requests", "id"),
+];
+
+/// Columns that the codes leave out, and why an edit of them grants nothing.
+const HARMLESS: [(&str, &str, &str); 5] = [
+    ("api_tokens", "last_used_time", "shown to people only"),
+    ("credentials", "last_used_time", "shown to people only"),
+    ("credentials", "secret", "sealed for its row by a key"),
+    ("key_versions", "number", "names a version for people; the kid is what counts"),
+    ("key_versions", "wrapped", "sealed by the root key for its kid"),
+];
+
+/// A vault in which every table has rows, and the one who verifies.
+async fn filled(vault: &TestVault) -> Clients {
+    let mut admin = vault.admin().await;
+    let (mut ada, _ben) = (enrolled(vault, "Ada").await, enrolled(vault, "Ben").await);
+    let one = admin.create(CreateCredentialRequest {
+        labels: [("env".to_owned(), "production".to_owned())].into(),
+        ..credential("one")
+    });
+    let one = one.await.id;
+    let two = admin.create(credential("two")).await.id;
+    admin.deactivate(&two).await;
+    admin.bind(binding("endpoint", "chat", &one)).await.unwrap();
+    admin.bind(binding("endpoint", "mail", &two)).await.unwrap();
+    let issued = admin.issue(IssueTokenRequest { name: "ci".into(), ..token("gateway") }).await.unwrap();
+    admin.keys.rotate_key(RotateKeyRequest { key_id: "credential".into() }).await.unwrap();
+    let versions =
+        admin.keys.list_key_versions(ListKeyVersionsRequest {}).await.unwrap().into_inner().versions;
+    let old =
+        versions.into_iter().find(|version| version.number == 1 && version.key_id == "credential").unwrap();
+    let disable = DisableKeyVersionRequest { kid: old.kid };
+    ada.keys.disable_key_version(disable).await.unwrap_err();
+    let asked = enrol(&mut ada, "Cleo", &issued.token.unwrap().id).await.unwrap();
+    assert!(asked.request.is_some());
+    admin
+}
+
+async fn problems(clients: &mut Clients) -> BTreeSet<String> {
+    let request = VerifyAuditLogRequest::default();
+    let found = clients.audit.verify_audit_log(request).await.unwrap().into_inner().problems;
+    found.into_iter().map(|problem| problem.reason).collect()
+}
+
+/// The columns of a table with their types, in lower case.
+fn columns(database: &TestDb, table: &str) -> Vec<(String, String)> {
+    let query = if database.file().is_some() {
+        format!("SELECT group_concat(name || ':' || lower(type), ',') FROM pragma_table_info('{table}')")
+    } else {
+        format!(
+            "SELECT string_agg(column_name || ':' || data_type, ',') FROM information_schema.columns
+             WHERE table_schema = 'public' AND table_name = '{table}'"
+        )
+    };
+    let text = database.text(&query);
+    text.split(',')
+        .map(|one| one.split_once(':').unwrap())
+        .map(|(name, kind)| (name.into(), kind.into()))
+        .collect()
+}
+
+/// Other values for a column: of another row, and one that no row has.
+fn edits(database: &TestDb, table: &str, column: &str, kind: &str) -> Vec<String> {
+    let other = format!("(SELECT o.{column} FROM kept_{table} o WHERE o.{column} <> t.{column} LIMIT 1)");
+    let mut values = match kind {
+        "boolean" => vec![format!("NOT t.{column}")],
+        "bigint" | "integer" => vec![format!("coalesce(t.{column}, 0) + 1"), "NULL".to_owned()],
+        "blob" | "bytea" => vec![database.bytes(&[7; 32])],
+        _ => vec![format!("coalesce(t.{column}, '') || 'x'")],
+    };
+    values.push(other);
+    values
+}
+
+/// Statements without the database's own rules, as its owner may run them.
+fn without_rules(database: &TestDb, sql: &str) -> String {
+    let off = if database.file().is_some() {
+        "PRAGMA foreign_keys = OFF; PRAGMA ignore_check_constraints = ON;"
+    } else {
+        "SET session_replication_role = replica;"
+    };
+    format!("{off} {sql};")
+}
+
+/// Makes it possible to store what no constraint would let through, so that none of them is what refuses an edit.
+fn loosen(database: &TestDb) {
+    for (table, _) in TABLES {
+        database.run(&format!("CREATE TABLE kept_{table} AS SELECT * FROM {table}"));
+        if database.file().is_none() {
+            let drop = format!(
+                "DO $$ DECLARE c record; BEGIN
+                   FOR c IN SELECT conname FROM pg_constraint WHERE conrelid = '{table}'::regclass ORDER BY contype DESC LOOP
+                     EXECUTE format('ALTER TABLE {table} DROP CONSTRAINT IF EXISTS %I CASCADE', c.conname);
+                   END LOOP;
+                   FOR c IN SELECT indexname FROM pg_indexes WHERE tablename = '{table}' LOOP
+                     EXECUTE format('DROP INDEX IF EXISTS %I CASCADE', c.indexname);
+                   END LOOP;
+                   FOR c IN SELECT attname FROM pg_attribute WHERE attrelid = '{table}'::regclass AND attnum > 0 LOOP
+                     EXECUTE format('ALTER TABLE {table} ALTER COLUMN %I DROP NOT NULL', c.attname);
+                   END LOOP;
+                 END $$"
+            );
+            database.run(&drop);
+        }
+    }
+}
+
+fn restore(database: &TestDb, table: &str) {
+    let sql = format!("DELETE FROM {table}; INSERT INTO {table} SELECT * FROM kept_{table}");
+    database.run(&without_rules(database, &sql));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_edit_of_every_column_is_found_or_harmless() {
+    for vault in TestVault::each().await {
+        let mut admin = filled(&vault).await;
+        assert_eq!(problems(&mut admin).await, BTreeSet::new());
+        let database = vault.database.as_ref();
+        loosen(database);
+        let mut edited = 0;
+        for (table, _) in TABLES {
+            for (column, kind) in columns(database, table) {
+                let harmless = HARMLESS.iter().any(|(t, c, _)| *t == table && *c == column);
+                for value in edits(database, table, &column, &kind) {
+                    let before = database.number(&format!("SELECT count(*) FROM kept_{table} t WHERE {value} IS NOT NULL OR t.{column} IS NOT NULL"));
+                    let sql = format!("UPDATE {table} AS t SET {column} = {value}");
+                    if before == 0 || !database.is_accepted(&without_rules(database, &sql)) {
+                        continue;
+                    }
+                    let same = "SELECT count(*) FROM";
+                    let changed = database.number(&format!(
+                        "{same} (SELECT {column} FROM {table} EXCEPT SELECT {column} FROM kept_{table}) d"
+                    )) + database.number(&format!(
+                        "{same} (SELECT {column} FROM kept_{table} EXCEPT SELECT {column} FROM {table}) d"
+                    ));
+                    let swapped = value.starts_with("(SELECT");
+                    if changed > 0 || swapped {
+                        let found = problems(&mut admin).await;
+                        let case = format!("{table}.{column} = {value}: {found:?}");
+                        assert!(harmless || !found.is_empty() || (changed == 0 && swapped), "{case}");
+                        edited += 1;
+                    }
+                    restore(database, table);
+                }
+            }
+            database.run(&without_rules(database, &format!("DELETE FROM {table}")));
+            let found = problems(&mut admin).await;
+            // What was never changed after the log began, as the first key versions, has no event to be missed.
+            assert!(
+                !found.is_empty() || table == "key_versions" || table == "person_identities",
+                "{table} is empty"
+            );
+            restore(database, table);
+            assert_eq!(problems(&mut admin).await, BTreeSet::new(), "{table} is as it was");
+        }
+        assert!(edited > 100, "{edited}");
+    }
+}
+
+#[tokio::test]
+async fn an_old_row_that_is_put_back_is_found() {
+    for vault in TestVault::each().await {
+        let mut admin = vault.admin().await;
+        let id = admin.create(credential("one")).await.id;
+        vault.run("CREATE TABLE kept AS SELECT * FROM credentials");
+        admin.deactivate(&id).await;
+        assert_eq!(problems(&mut admin).await, BTreeSet::new());
+        vault.run("DELETE FROM credentials; INSERT INTO credentials SELECT * FROM kept");
+        assert_eq!(problems(&mut admin).await, BTreeSet::from(["REPLAYED".to_owned()]));
+    }
+}
+
+#[tokio::test]
+async fn a_row_that_was_changed_grants_nothing() {
+    for vault in TestVault::each().await {
+        let mut admin = vault.admin().await;
+        let id = admin.create(credential("one")).await.id;
+        let other = admin.create(credential("two")).await.id;
+        admin.bind(binding("endpoint", "chat", &id)).await.unwrap();
+        admin.deactivate(&id).await;
+        vault.run(&format!("UPDATE credentials SET active = TRUE WHERE id = '{id}'"));
+        let refused = admin.reveal(&id).await.unwrap_err();
+        assert!(refused.message().contains("changed outside the vault"), "{refused}");
+        let activate = ActivateCredentialRequest { id: id.clone(), ..Default::default() };
+        assert!(admin.credentials.activate_credential(activate).await.is_err(), "it is not sealed anew");
+        assert!(admin.resolve("chat").await.is_err());
+        vault.run(&format!("UPDATE credential_references SET credential_id = '{other}'"));
+        assert!(admin.resolve("chat").await.is_err());
+        let mut gateway = vault.with_role("gateway").await;
+        vault.run("UPDATE api_tokens SET role = 'admin' WHERE role = 'gateway'");
+        let refused =
+            gateway.credentials.list_credentials(ListCredentialsRequest::default()).await.unwrap_err();
+        assert_eq!(refused.code(), tonic::Code::Unauthenticated, "{refused}");
+    }
+}
