@@ -164,6 +164,13 @@ impl Reencryption {
 
     /// Pass after pass, until nothing is left or the lease is lost.
     async fn run(&self, job: &ReencryptJobRow) -> Result<()> {
+        // A version that was made a moment ago seals once every process knows it.
+        while self.store.recode_rows().await?.is_none() {
+            sleep(LOOK).await;
+            if !self.store.lease_reencrypt(&self.lease(job), job.rows_left, self.now()).await? {
+                return Ok(());
+            }
+        }
         let mut pace = Pace::new(job.rows_per_second);
         loop {
             let mut met = 0;

@@ -2,7 +2,7 @@
 
 use strongroom_crypto::{Cell, Purpose};
 
-use super::key_names::{AUDIT_KEY, CREDENTIAL_KEY};
+use super::key_names::{AUDIT_KEY, CREDENTIAL_KEY, ROWS_KEY};
 
 /// A column whose values one of the vault's keys seals, each for its row.
 #[derive(Debug, Clone, Copy)]
@@ -49,9 +49,22 @@ const fn secret_of(table: &'static str) -> SealedColumn {
     }
 }
 
-/// Columns that name versions without being sealed: an old version verifies the events that it chained.
-const CHAINED: &[CountedColumn] =
-    &[CountedColumn { table: "audit_logs", column: "key_kid", key_id: AUDIT_KEY, kid: "key_kid" }];
+/// Columns that name versions without being sealed: an old version verifies the events that it chained, and opens the rows
+/// that grant access.
+const CHAINED: &[CountedColumn] = &[
+    CountedColumn { table: "audit_logs", column: "key_kid", key_id: AUDIT_KEY, kid: "key_kid" },
+    rows_of("api_tokens"),
+    rows_of("credentials"),
+    rows_of("credential_references"),
+    rows_of("key_requests"),
+    rows_of("people"),
+    rows_of("person_identities"),
+    rows_of("person_requests"),
+];
+
+const fn rows_of(table: &'static str) -> CountedColumn {
+    CountedColumn { table, column: "row_kid", key_id: ROWS_KEY, kid: "row_kid" }
+}
 
 /// The column called `table.column` that versions of `key_id` seal.
 pub(crate) fn sealed_column(key_id: &str, name: &str) -> Option<&'static SealedColumn> {

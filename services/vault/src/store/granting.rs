@@ -39,8 +39,16 @@ pub(super) trait Granting {
     /// Counts the changes of the column list, from 1.
     const LIST: u8;
 
+    /// The condition that finds the row by its [`Self::key`], from the parameter `$4` on.
+    const KEY: &'static str = "id = $4";
+
     /// What names the row in messages.
     fn name(&self) -> String;
+
+    /// The row's primary key.
+    fn key(&self) -> Vec<String> {
+        vec![self.name()]
+    }
 
     /// Every column, but for the time of the last use and ciphertexts, which the key that sealed them vouches for.
     fn put(&self, columns: &mut Columns);
@@ -165,9 +173,12 @@ pub(super) struct Codes(RwLock<Option<Arc<Known>>>);
 impl Codes {
     pub(super) fn set(&self, keys: RowKeys) {
         let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        let before = known.as_ref().filter(|known| known.keys.primary != keys.primary);
-        let sealing = before.map_or(keys.primary, |before| before.keys.primary);
-        *known = Some(Arc::new(Known { sealing, followed: Instant::now() + FOLLOWED, keys }));
+        let (sealing, followed) = match known.as_ref() {
+            None => (keys.primary, Instant::now()),
+            Some(before) if before.keys.primary == keys.primary => (before.sealing, before.followed),
+            Some(before) => (before.keys.primary, Instant::now() + FOLLOWED),
+        };
+        *known = Some(Arc::new(Known { sealing, followed, keys }));
     }
 
     /// The row, if its code is right.
@@ -217,6 +228,12 @@ impl Codes {
             Err(error) => return Err(error),
         };
         Ok(Examined { table: R::TABLE, row, change_id, is_intact })
+    }
+
+    /// The primary version's kid, once every process has had the time to learn it: rows may be sealed anew by it.
+    pub(super) fn followed(&self) -> Result<Option<String>> {
+        let known = self.known()?;
+        Ok((Instant::now() >= known.followed).then(|| known.keys.primary.to_string()))
     }
 
     /// What the row carries after the change that `event` records.

@@ -55,6 +55,7 @@ pub(crate) struct PersonIdentityRow {
 impl Granting for PersonIdentityRow {
     const TABLE: &'static str = "person_identities";
     const LIST: u8 = 1;
+    const KEY: &'static str = "principal = $4";
 
     fn name(&self) -> String {
         self.principal.clone()

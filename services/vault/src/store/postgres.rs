@@ -14,6 +14,7 @@ mod ledger;
 mod lists;
 mod locks;
 mod person;
+mod recode;
 mod reencrypt;
 mod reference;
 mod request;

@@ -115,6 +115,9 @@ pub(crate) trait ReencryptStore: Send + Sync {
         after: &str,
         limit: i64,
     ) -> Result<Vec<SealedRow>>;
+    /// Seals rows that grant access by the primary version of their key, where an earlier one has sealed them: how many.
+    /// `None` when other processes may not know that version yet. A row that does not open stays as it is.
+    async fn recode_rows(&self) -> Result<Option<i64>>;
     /// How many such values there are.
     async fn count_sealed_by_others(&self, column: &SealedColumn, kid: &str) -> Result<i64>;
     /// Replaces the values that are still what they were and renews the lease; how many, or `None` when the

@@ -95,9 +95,14 @@ impl ReferenceRow {
 impl Granting for ReferenceRow {
     const TABLE: &'static str = "credential_references";
     const LIST: u8 = 1;
+    const KEY: &'static str = "kind = $4 AND consumer = $5";
 
     fn name(&self) -> String {
         self.target()
+    }
+
+    fn key(&self) -> Vec<String> {
+        vec![self.kind.clone(), self.consumer.clone()]
     }
 
     fn put(&self, columns: &mut Columns) {

@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 
 use strongroom_api::vault::v1::{
     ActivateCredentialRequest, CreateCredentialRequest, DisableKeyVersionRequest, IssueTokenRequest,
-    ListCredentialsRequest, ListKeyVersionsRequest, RotateKeyRequest, VerifyAuditLogRequest,
+    ListCredentialsRequest, ListKeyVersionsRequest, ReencryptRequest, RotateKeyRequest,
+    VerifyAuditLogRequest,
 };
 use strongroom_testkit::TestDb;
 use strongroom_testkit::requests::{binding, credential, token};
@@ -214,5 +215,31 @@ async fn a_row_that_was_changed_grants_nothing() {
         let refused =
             gateway.credentials.list_credentials(ListCredentialsRequest::default()).await.unwrap_err();
         assert_eq!(refused.code(), tonic::Code::Unauthenticated, "{refused}");
+    }
+}
+
+/// Rotating the key of the codes moves every row to the new version, and the old one can then be retired.
+#[tokio::test]
+async fn a_rotation_of_the_key_seals_every_row_anew() {
+    for vault in TestVault::each().await {
+        let mut admin = filled(&vault).await;
+        let kids = |table: &str| {
+            vault.database.text(&format!("SELECT min(row_kid) || ' ' || max(row_kid) FROM {table}"))
+        };
+        let old = kids("api_tokens");
+        admin.keys.rotate_key(RotateKeyRequest { key_id: "rows".into() }).await.unwrap();
+        let mut run = admin.keys.reencrypt(ReencryptRequest::default()).await.unwrap().into_inner();
+        while run.message().await.unwrap().is_some() {}
+        let new = kids("api_tokens");
+        assert_ne!(old, new);
+        for (table, _) in TABLES {
+            let counted = ["key_versions", "person_identities"].contains(&table);
+            assert!(counted || kids(table) == new, "{table}: {}", kids(table));
+        }
+        assert_eq!(problems(&mut admin).await, BTreeSet::new());
+        let disable = DisableKeyVersionRequest { kid: old[..16].to_owned() };
+        admin.keys.disable_key_version(disable).await.unwrap();
+        assert_eq!(problems(&mut admin).await, BTreeSet::new(), "nothing needs it any more");
+        admin.create(credential("three")).await;
     }
 }

@@ -75,6 +75,13 @@ impl ReencryptStore for Store {
         Ok(query.build_query_as().fetch_all(self.reader()).await?)
     }
 
+    async fn recode_rows(&self) -> Result<Option<i64>> {
+        match self.codes.followed()? {
+            Some(kid) => Ok(Some(self.recode_all(&kid).await?)),
+            None => Ok(None),
+        }
+    }
+
     async fn count_sealed_by_others(&self, column: &SealedColumn, kid: &str) -> Result<i64> {
         let mut query = count_sealed_by_others(column, kid);
         Ok(query.build_query_scalar().fetch_one(self.reader()).await?)

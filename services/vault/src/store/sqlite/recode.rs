@@ -1,0 +1,81 @@
+//! Sealing rows that grant access anew in SQLite, after their key was rotated.
+
+use sqlx::{AssertSqlSafe, FromRow};
+use strongroom_store::{Error, Result};
+use tokio_stream::StreamExt as _;
+
+use super::{Database, Store};
+use crate::store::granting::{Granting, Sealed};
+use crate::store::person::PersonIdentityRow;
+use crate::store::{CredentialRow, KeyRequestRow, PersonRequestRow, PersonRow, ReferenceRow, TokenRow};
+use crate::store::{credential, key_request, person, reference, token};
+
+/// Rows of one transaction.
+const BATCH: usize = 200;
+
+type Row = <Database as sqlx::Database>::Row;
+
+impl Store {
+    /// Seals every row of every table that another version than `kid`, the primary one, has sealed.
+    pub(super) async fn recode_all(&self, kid: &str) -> Result<i64> {
+        Ok(self.recode::<TokenRow>(token::SELECT, kid).await?
+            + self.recode::<CredentialRow>(credential::SELECT, kid).await?
+            + self.recode::<ReferenceRow>(reference::SELECT, kid).await?
+            + self.recode::<KeyRequestRow>(key_request::SELECT, kid).await?
+            + self.recode::<PersonRow>(person::PEOPLE, kid).await?
+            + self.recode::<PersonIdentityRow>(person::IDENTITIES, kid).await?
+            + self.recode::<PersonRequestRow>(person::REQUESTS, kid).await?)
+    }
+
+    async fn recode<R>(&self, select: &'static str, kid: &str) -> Result<i64>
+    where
+        R: Granting + for<'r> FromRow<'r, Row> + Send + Sync + Unpin,
+        Sealed<R>: for<'r> FromRow<'r, Row>,
+    {
+        let mut reader = self.reader().acquire().await?;
+        let mut rows = sqlx::query_as::<_, Sealed<R>>(select).fetch(&mut *reader);
+        let (mut batch, mut done) = (Vec::new(), 0);
+        while let Some(sealed) = rows.next().await {
+            // One that cannot be read is tampered, and is left as it is.
+            let Ok(sealed) = sealed else { continue };
+            if sealed.seal.row_kid != kid {
+                batch.push(sealed);
+            }
+            if batch.len() == BATCH {
+                done += self.write_codes(std::mem::take(&mut batch)).await?;
+            }
+        }
+        drop(rows);
+        done += self.write_codes(batch).await?;
+        Ok(done)
+    }
+
+    /// A row that was changed since it was read has the newer version's code already.
+    async fn write_codes<R: Granting + Send + Sync>(&self, rows: Vec<Sealed<R>>) -> Result<i64> {
+        if rows.is_empty() {
+            return Ok(0);
+        }
+        let mut tx = self.begin().await?;
+        let mut done = 0;
+        let table = R::TABLE;
+        let update =
+            format!("UPDATE {table} SET row_kid = $1, row_mac = $2 WHERE row_mac = $3 AND {}", R::KEY);
+        for sealed in rows {
+            let old = sealed.seal.clone();
+            let row = match self.codes.open(sealed) {
+                Ok(row) => row,
+                Err(Error::Tampered { .. }) => continue,
+                Err(error) => return Err(error),
+            };
+            let seal = self.codes.seal_as(&row, old.change_id)?;
+            let mut query = sqlx::query(AssertSqlSafe(update.clone()));
+            query = query.bind(seal.row_kid).bind(seal.row_mac).bind(old.row_mac);
+            for part in row.key() {
+                query = query.bind(part);
+            }
+            done += query.execute(&mut *tx).await?.rows_affected();
+        }
+        tx.commit().await?;
+        Ok(i64::try_from(done).unwrap_or(i64::MAX))
+    }
+}
