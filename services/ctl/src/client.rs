@@ -28,6 +28,9 @@ const DEADLINE: Duration = Duration::from_secs(30);
 /// The same for work that grows with the log.
 const LONG_DEADLINE: Duration = Duration::from_secs(3600);
 
+/// What every token begins with.
+const TOKEN_PREFIX: &str = "srt_";
+
 /// How many resources a page of a list asks for.
 pub(crate) const PAGE_SIZE: i32 = 500;
 
@@ -122,7 +125,7 @@ impl<L: Fn(&str) -> Option<OsString>> Environment<L> {
     /// The token to send. None is needed with a certificate.
     fn token(&self) -> Result<Bearer> {
         if let Some(token) = self.text("STRONGROOM_TOKEN")? {
-            return Bearer::new(&token).context("STRONGROOM_TOKEN");
+            return bearer(&token).context("STRONGROOM_TOKEN");
         }
         let Some(file) = self.path("STRONGROOM_TOKEN_FILE") else {
             if self.has_certificate() {
@@ -135,8 +138,18 @@ impl<L: Fn(&str) -> Option<OsString>> Environment<L> {
         };
         let named = || format!("the token in STRONGROOM_TOKEN_FILE {}", file.display());
         let token = secret_file::read_text(&file).with_context(named)?;
-        Bearer::new(&token).with_context(named)
+        bearer(&token).with_context(named)
     }
+}
+
+/// Another file, such as one with a root key, is not sent over the network to be told that it is no token.
+fn bearer(text: &str) -> Result<Bearer> {
+    let bearer = Bearer::new(text)?;
+    let text = text.trim_start_matches('\u{feff}').trim_start();
+    if !text.starts_with(TOKEN_PREFIX) {
+        bail!("it is no token: a token begins with {TOKEN_PREFIX}");
+    }
+    Ok(bearer)
 }
 
 /// The vault that the environment names.

@@ -63,9 +63,9 @@ pub enum Error {
     TooManyIssuers,
     /// Nobody could administer the vault.
     #[error(
-        "without the token {0}, no valid admin token without expiry and selectors would remain; issue another one first. \
-         If the last one is lost, `strongroom-vault --issue-admin-token FILE` makes one, beside the vault's database and \
-         root key"
+        "without the token {0}, no valid admin token without expiry and selectors would remain: there is no other, or the \
+         others go back to this one and end with it. `strongroom-vault --issue-admin-token FILE` makes one that goes back \
+         to none, beside the vault's database and root key"
     )]
     LastAdmin(String),
     /// The caller has no secret.
@@ -103,10 +103,10 @@ pub enum Error {
         has: String,
     },
     /// There is no such key.
-    #[error("there is no key {0}; `ListKeyVersions` names those there are")]
+    #[error("there is no key {0}; `strongroom key list` shows the keys")]
     KeyNotFound(String),
     /// There is no such key version.
-    #[error("there is no key version {0}; `ListKeyVersions` names those there are")]
+    #[error("there is no key version {0}; `strongroom key list` shows the versions")]
     KeyVersionNotFound(String),
     /// The name is taken.
     #[error("there is a key {0} already; choose another name")]
@@ -163,7 +163,7 @@ pub enum Error {
         request_id: String,
     },
     /// There is no such request.
-    #[error("there is no key request {0}; `ListKeyRequests` names those there are")]
+    #[error("there is no key request {0}; `strongroom key requests` shows the open ones")]
     KeyRequestNotFound(String),
     /// It is over.
     #[error(
@@ -179,10 +179,10 @@ pub enum Error {
         problem: &'static str,
     },
     /// Nobody of this name is enrolled.
-    #[error("nobody is enrolled as {0:?}; `ListPeople` names those who are")]
+    #[error("nobody is enrolled as {0:?}; `strongroom person list` shows the people")]
     PersonNotFound(String),
     /// There is no such request.
-    #[error("there is no request {0} about people; `ListPersonRequests` names those there are")]
+    #[error("there is no request {0} about people; `strongroom person requests` shows the open ones")]
     PersonRequestNotFound(String),
     /// The name is taken.
     #[error("somebody is enrolled as {0:?} already; choose another name")]

@@ -32,9 +32,10 @@ impl TamperedRows {
     }
 
     fn samples(&self) -> Vec<Sample> {
-        const TABLES: [&str; 8] = [
+        const TABLES: [&str; 9] = [
             "api_tokens",
             "credential_references",
+            "credential_versions",
             "credentials",
             "key_requests",
             "key_versions",

@@ -88,6 +88,12 @@ impl Token {
         Sha256::digest(self.0.as_bytes()).into()
     }
 
+    /// SHA-256 of [`Self::introspect_hash`]: what the vault stores of it. Whoever reads the database cannot ask by it.
+    #[must_use]
+    pub fn introspect_lookup(hash: &[u8]) -> [u8; 32] {
+        Sha256::digest(hash).into()
+    }
+
     /// SHA-256 of `strongroom/introspect` and the whole text: what a service looks a caller's token up by at the vault. It is
     /// no token, and does not follow from what an archive holds of one ([`Self::hash`]).
     #[must_use]

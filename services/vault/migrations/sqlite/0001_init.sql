@@ -131,7 +131,10 @@ CREATE TABLE credential_versions (
     secret TEXT NOT NULL,
     preview TEXT NOT NULL,
     create_time BIGINT NOT NULL,
-    expire_time BIGINT NOT NULL
+    expire_time BIGINT NOT NULL,
+    row_kid TEXT NOT NULL,
+    row_mac BLOB NOT NULL,
+    change_id TEXT NOT NULL
 );
 CREATE INDEX credential_versions_by_expiry ON credential_versions (expire_time);
 

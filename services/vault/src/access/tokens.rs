@@ -111,7 +111,7 @@ impl Tokens {
 
     /// The principal of the token with this introspection hash, which the backup service was called with.
     pub(crate) async fn introspected(&self, hash: &[u8]) -> Result<Option<Principal>> {
-        let found = self.store.token_by_introspect_hash(hash).await;
+        let found = self.store.token_by_introspect_hash(&Token::introspect_lookup(hash)).await;
         let principal = self.used(found, Service::Backup).await?;
         if principal.is_none() {
             self.metrics.refused.inc();

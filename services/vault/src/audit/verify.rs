@@ -69,6 +69,9 @@ struct Verifier<'r> {
     /// Whether the event before had no code that can be checked.
     unchained: bool,
     changes: Changes,
+    /// Rows with wrong codes, and rows that are not as the log says.
+    tampered: Vec<Problem>,
+    replayed: Vec<Problem>,
 }
 
 impl<'r> Verifier<'r> {
@@ -86,17 +89,22 @@ impl<'r> Verifier<'r> {
             suspects: Suspects::default(),
             unchained: false,
             changes: Changes::default(),
+            tampered: Vec::new(),
+            replayed: Vec::new(),
         }
     }
 
     /// The problems of the log that was read.
     fn finish(mut self) -> Result<Verification> {
-        for Problem { sequence, reason, message } in self.changes.missing() {
-            self.problem(sequence, reason, message);
-        }
         let suspects = std::mem::take(&mut self.suspects);
         self.found.problems.extend(suspects.resolve());
         self.check_end()?;
+        // What a damaged log says of rows is worth nothing.
+        if self.found.problems.is_empty() {
+            self.found.problems.append(&mut self.replayed);
+            self.found.problems.extend(self.changes.missing());
+        }
+        self.found.problems.append(&mut self.tampered);
         self.found.problems.sort_by_key(|problem| problem.sequence);
         self.found.problems.truncate(MAX_PROBLEMS);
         Ok(self.found)
@@ -262,8 +270,13 @@ impl ChainReader for Verifier<'_> {
     }
 
     fn row(&mut self, row: Examined) {
-        if let Some(Problem { sequence, reason, message }) = self.changes.check(&row, self.checkpoint == 0) {
-            self.problem(sequence, reason, message);
+        let Some(problem) = self.changes.check(&row, self.checkpoint == 0) else { return };
+        let found = match problem.reason {
+            Reason::Tampered => &mut self.tampered,
+            _ => &mut self.replayed,
+        };
+        if found.len() < MAX_PROBLEMS {
+            found.push(problem);
         }
     }
 }

@@ -3,6 +3,8 @@
 
 use std::path::Path;
 
+use strongroom_crypto::Token;
+
 use super::first_tokens::write_new;
 use super::{OpenStore, open_store};
 use crate::access::Role;
@@ -18,7 +20,7 @@ pub(crate) async fn issue_admin_token(config: &VaultConfig, file: &Path, now: i6
     let row = TokenRow {
         id: token.id().to_owned(),
         hash: token.hash().to_vec(),
-        introspect_hash: Some(token.introspect_hash().to_vec()),
+        introspect_hash: Some(Token::introspect_lookup(&token.introspect_hash()).to_vec()),
         name: "break-glass admin".into(),
         role: Role::Admin.as_str().into(),
         create_time: now,

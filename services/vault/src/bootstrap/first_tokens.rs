@@ -103,7 +103,7 @@ fn registered(first: &First<'_>, token: &Token, now: i64) -> (TokenRow, NewEvent
         role: role.into(),
         create_time: now,
         selectors: "{}".into(),
-        introspect_hash: Some(token.introspect_hash().to_vec()),
+        introspect_hash: Some(Token::introspect_lookup(&token.introspect_hash()).to_vec()),
         ..TokenRow::default()
     };
     (row, Event::by_system(now, "token.issued", token.id()).with("role", role).of_change().finish())

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex as StdMutex, PoisonError, RwLock};
 
 use strongroom_crypto::{Cell, Error as CryptoError, KeyRing, Kid, Purpose};
 use strongroom_crypto::{RootKey, RootKeyId, SecretBytes, WrappedVersion};
+use strongroom_store::Error as StoreError;
 use tokio::sync::Mutex;
 
 use crate::error::{Error, Result};
@@ -51,8 +52,11 @@ impl Ring {
         if stored == *opened {
             return Ok(());
         }
-        let rows = self.store.key_versions().await?;
-        let ring = open_rows(&self.roots, &rows);
+        let ring = match self.store.key_versions().await {
+            Ok(rows) => open_rows(&self.roots, &rows),
+            Err(error @ StoreError::Tampered { .. }) => Err(error.into()),
+            Err(error) => return Err(error.into()),
+        };
         let problem = ring.as_ref().err().map(ToString::to_string);
         *self.unopened.lock().unwrap_or_else(PoisonError::into_inner) = problem;
         let mut ring = ring?;

@@ -56,6 +56,7 @@ const CHAINED: &[CountedColumn] = &[
     rows_of("api_tokens"),
     rows_of("credentials"),
     rows_of("credential_references"),
+    rows_of("credential_versions"),
     rows_of("key_requests"),
     rows_of("people"),
     rows_of("person_identities"),

@@ -119,7 +119,7 @@ where
 pub(crate) struct Examined {
     pub(crate) table: &'static str,
     pub(crate) row: String,
-    /// Its last change; empty for a version of a key, which has none.
+    /// Its last change; of a version of a key its state.
     pub(crate) change_id: String,
     /// Whether its code is right.
     pub(crate) is_intact: bool,

@@ -134,3 +134,8 @@ pub(super) const INSERT: &str = "
 pub(super) const UPDATE: &str = "
     UPDATE key_requests SET approver = $2, consume_time = $3, row_kid = $4, row_mac = $5, change_id = $6
     WHERE id = $1";
+
+/// Steps of the version `$1` that the request `$2` let through.
+pub(super) const COUNT_USES: &str = "
+    SELECT count(*) FROM audit_logs
+    WHERE target = $1 AND event LIKE 'key.version_%' AND metadata LIKE '%\"request_id\":\"' || $2 || '\"%'";

@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use sqlx::{FromRow, Row};
-use strongroom_crypto::{MacKey, RootKey};
+use strongroom_crypto::{MacKey, RootKey, State};
 use strongroom_store::{Error, Result};
 
 use super::KeyVersionRow;
@@ -62,25 +62,31 @@ impl States {
         *self.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(keys);
     }
 
-    /// The version, if its code is right.
+    /// The version, if its code is right. One of a root key that was not given is as good as closed: the ring says so when
+    /// it is opened.
     ///
     /// # Errors
-    /// [`Error::Tampered`] if it is not, and for a version of a root key that was not given.
+    /// [`Error::Tampered`] if the code is not right, and for a destroyed version of such a root key.
     pub(super) fn open(&self, stated: Stated) -> Result<KeyVersionRow> {
-        let Stated { version, state_mac } = stated;
-        let keys = self.keys();
-        let key = keys.0.get(&version.root_key_id);
-        if key.is_some_and(|key| key.verify(&message(&version), &state_mac)) {
-            return Ok(version);
+        let is_foreign = !self.keys().0.contains_key(&stated.version.root_key_id);
+        if self.is_intact(&stated) || is_foreign && stated.version.state != State::Destroyed {
+            return Ok(stated.version);
         }
-        Err(Error::Tampered { table: "key_versions", row: version.kid })
+        Err(Error::Tampered { table: "key_versions", row: stated.version.kid })
+    }
+
+    fn is_intact(&self, stated: &Stated) -> bool {
+        let keys = self.keys();
+        let key = keys.0.get(&stated.version.root_key_id);
+        key.is_some_and(|key| key.verify(&message(&stated.version), &stated.state_mac))
     }
 
     /// What a check of every version finds of one.
-    pub(super) fn examine(&self, stated: Stated) -> Examined {
+    pub(super) fn examine(&self, stated: &Stated) -> Examined {
         let row = stated.version.kid.clone();
-        let is_intact = self.open(stated).is_ok();
-        Examined { table: "key_versions", row, change_id: String::new(), is_intact }
+        let change_id = stated.version.state.as_str().to_owned();
+        let is_intact = self.is_intact(stated);
+        Examined { table: "key_versions", row, change_id, is_intact }
     }
 
     /// The code of the version as it is now.

@@ -118,7 +118,10 @@ pub(crate) struct Hashes {
 
 impl Hashes {
     pub(crate) fn of(token: &Token) -> Self {
-        Self { hash: token.hash().to_vec(), introspect_hash: token.introspect_hash().to_vec() }
+        Self {
+            hash: token.hash().to_vec(),
+            introspect_hash: Token::introspect_lookup(&token.introspect_hash()).to_vec(),
+        }
     }
 }
 

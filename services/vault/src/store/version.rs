@@ -4,6 +4,7 @@ use async_trait::async_trait;
 use sqlx_macros::FromRow;
 use strongroom_store::Result;
 
+use super::granting::{Columns, Granting};
 use super::request::{Once, RequestRow};
 use super::{Changed, NewEvent};
 
@@ -22,6 +23,23 @@ pub(crate) struct VersionRow {
     pub create_time: i64,
     /// From when on it opens no more.
     pub expire_time: i64,
+}
+
+impl Granting for VersionRow {
+    const TABLE: &'static str = "credential_versions";
+    const LIST: u8 = 1;
+
+    fn name(&self) -> String {
+        self.id.clone()
+    }
+
+    fn put(&self, columns: &mut Columns) {
+        columns.text(&self.id);
+        columns.text(&self.credential_id);
+        columns.text(&self.preview);
+        columns.number(self.create_time);
+        columns.number(self.expire_time);
+    }
 }
 
 /// A secret to be put in the place of a credential's current one.
@@ -54,13 +72,19 @@ pub(crate) trait VersionStore: Send + Sync {
     async fn previous_secret(&self, credential_id: &str, now: i64) -> Result<Option<VersionRow>>;
 }
 
+pub(super) const ALL: &str = "
+    SELECT id, credential_id, secret, preview, create_time, expire_time, row_kid, row_mac, change_id
+    FROM credential_versions";
+
 pub(super) const SELECT: &str = "
-    SELECT id, credential_id, secret, preview, create_time, expire_time FROM credential_versions
+    SELECT id, credential_id, secret, preview, create_time, expire_time, row_kid, row_mac, change_id
+    FROM credential_versions
     WHERE credential_id = $1 AND expire_time > $2";
 
 pub(super) const INSERT: &str = "
-    INSERT INTO credential_versions (id, credential_id, secret, preview, create_time, expire_time)
-    VALUES ($1, $2, $3, $4, $5, $6)";
+    INSERT INTO credential_versions (id, credential_id, secret, preview, create_time, expire_time,
+                                     row_kid, row_mac, change_id)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
 
 pub(super) const DELETE: &str = "DELETE FROM credential_versions WHERE credential_id = $1";
 

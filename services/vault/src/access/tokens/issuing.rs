@@ -49,7 +49,7 @@ impl Tokens {
             selectors: json!(new.selectors).to_string(),
             service: issuer.binding(new.service)?,
             person: issuer.person,
-            introspect_hash: Some(token.introspect_hash().to_vec()),
+            introspect_hash: Some(Token::introspect_lookup(&token.introspect_hash()).to_vec()),
             ..TokenRow::default()
         };
         let event = Event::by(caller, self.now(), "token.issued", token.id())
@@ -96,7 +96,7 @@ impl Tokens {
             expire_time,
             service: issuer.binding(Service::from_text(&row.service))?,
             person: issuer.person,
-            introspect_hash: Some(token.introspect_hash().to_vec()),
+            introspect_hash: Some(Token::introspect_lookup(&token.introspect_hash()).to_vec()),
             ..row
         };
         let event = Event::by(caller, self.now(), "token.reissued", id)

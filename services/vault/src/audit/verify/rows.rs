@@ -16,11 +16,16 @@ pub(super) struct Changes {
     sequences: HashMap<u64, i64>,
     /// The last change of each row.
     last: HashMap<u64, i64>,
+    /// The state that a version of a key was last brought into by itself, and the event.
+    states: HashMap<String, (&'static str, i64)>,
 }
 
 impl Changes {
     /// Remembers what an event changed.
     pub(super) fn event(&mut self, sequence: i64, event: &NewEvent) {
+        if let Some(state) = state_after(&event.event).filter(|_| event.outcome == "success") {
+            self.states.insert(event.target.clone(), (state, sequence));
+        }
         // Most events change no row; reading JSON costs more than looking for the word.
         if !event.metadata.contains(CHANGE) {
             return;
@@ -64,6 +69,16 @@ impl Changes {
                 format!("{table} {row} was changed outside the vault, and grants nothing"),
             );
         }
+        if *table == "key_versions" {
+            let (state, event) = self.states.get(row)?;
+            return if state == change_id {
+                None
+            } else {
+                let message =
+                    format!("the key version {row} is {change_id}, but the event {event} left it {state}");
+                problem(Reason::Replayed, message)
+            };
+        }
         if change_id.is_empty() {
             return None;
         }
@@ -84,6 +99,17 @@ impl Changes {
             ),
             _ => None,
         }
+    }
+}
+
+/// The state of a key version after an event about it alone.
+fn state_after(event: &str) -> Option<&'static str> {
+    match event {
+        "key.version_disabled" | "key.version_unscheduled" => Some("disabled"),
+        "key.version_enabled" => Some("decrypt-only"),
+        "key.version_scheduled" => Some("scheduled"),
+        "key.version_destroyed" => Some("destroyed"),
+        _ => None,
     }
 }
 

@@ -169,7 +169,8 @@ async fn a_secret_is_renewed_by_whoever_has_the_last_one() {
         assert!(!store.renew_token("aa", b"aa", &hashes("other"), &renewed).await.unwrap());
         assert!(!store.renew_token("bb", b"bb", &hashes("other"), &renewed).await.unwrap());
         assert!(store.token_by_hash(b"aa").await.unwrap().is_none());
-        let expected = TokenRow { hash: b"new".to_vec(), ..token("aa", 1) };
+        let introspect_hash = Some(hashes("new").introspect_hash);
+        let expected = TokenRow { hash: b"new".to_vec(), introspect_hash, ..token("aa", 1) };
         assert_eq!(store.token("aa").await.unwrap(), Some(expected));
         assert_eq!(events(store.as_ref()).await, ["token.issued", "token.renewed"]);
     }

@@ -20,9 +20,9 @@ use crate::store::person::PersonIdentityRow;
 use crate::store::{
     AuditHead, AuditRow, AuditStore, ChainReader, ChainedRow, CheckpointRow, CloseFilter, CredentialRow,
     EventFilter, Examined, KeyRequestRow, NewEvent, PersonRequestRow, PersonRow, Prunable, ReferenceRow,
-    TokenRow,
+    TokenRow, VersionRow,
 };
-use crate::store::{credential, key, key_request, person, reference, token};
+use crate::store::{credential, key, key_request, person, reference, token, version};
 
 #[async_trait]
 impl AuditStore for Store {
@@ -170,7 +170,7 @@ impl Store {
         let mut versions = sqlx::query_as::<_, Stated>(key::KEY_VERSIONS).fetch(&mut *snapshot);
         while let Some(stated) = versions.next().await {
             found(match stated {
-                Ok(stated) => self.states.examine(stated),
+                Ok(stated) => self.states.examine(&stated),
                 Err(error) => Examined::unreadable("key_versions", error)?,
             });
         }
@@ -178,6 +178,7 @@ impl Store {
         self.examine::<TokenRow>(snapshot, token::SELECT, found).await?;
         self.examine::<CredentialRow>(snapshot, credential::SELECT, found).await?;
         self.examine::<ReferenceRow>(snapshot, reference::SELECT, found).await?;
+        self.examine::<VersionRow>(snapshot, version::ALL, found).await?;
         self.examine::<KeyRequestRow>(snapshot, key_request::SELECT, found).await?;
         self.examine::<PersonRow>(snapshot, person::PEOPLE, found).await?;
         self.examine::<PersonIdentityRow>(snapshot, person::IDENTITIES, found).await?;

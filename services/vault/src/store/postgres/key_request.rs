@@ -6,7 +6,7 @@ use strongroom_store::{Result, expect_rows};
 use super::append::append;
 use super::{Codes, Connection, Store};
 use crate::store::granting::{Seal, Sealed};
-use crate::store::key_request::{INSERT, LIST_OPEN, SELECT_BY_ID, SELECT_OPEN, UPDATE};
+use crate::store::key_request::{COUNT_USES, INSERT, LIST_OPEN, SELECT_BY_ID, SELECT_OPEN, UPDATE};
 use crate::store::{KeyRequestRow, KeyRequestStore, NewEvent};
 
 #[async_trait]
@@ -91,7 +91,9 @@ pub(super) async fn consume(
     else {
         return Ok(false);
     };
-    if request.approver.is_empty() {
+    // A row from before it was consumed may have been put back: the log knows.
+    let used: i64 = sqlx::query_scalar(COUNT_USES).bind(&request.kid).bind(id).fetch_one(&mut *tx).await?;
+    if request.approver.is_empty() || used > 0 {
         return Ok(false);
     }
     let consumed = KeyRequestRow { consume_time: Some(now), ..request };

@@ -7,6 +7,7 @@ use super::append::append;
 use super::credential::update;
 use super::request::claim;
 use super::{Connection, Store};
+use crate::store::granting::Seal;
 use crate::store::version::{DELETE, INSERT, Replacement, SELECT, VersionRow, VersionStore};
 use crate::store::{Changed, CredentialRow, NewEvent, Once, RequestRow};
 
@@ -37,7 +38,7 @@ impl VersionStore for Store {
         update(&mut tx, &row, self.codes.seal(&row, event)?).await?;
         sqlx::query(DELETE).bind(&replacement.credential_id).execute(&mut *tx).await?;
         if let Some(previous) = &replacement.previous {
-            insert(&mut tx, previous).await?;
+            insert(&mut tx, previous, self.codes.seal(previous, event)?).await?;
         }
         append(&mut tx, event).await?;
         tx.commit().await?;
@@ -46,11 +47,11 @@ impl VersionStore for Store {
 
     async fn previous_secret(&self, credential_id: &str, now: i64) -> Result<Option<VersionRow>> {
         let query = sqlx::query_as(SELECT).bind(credential_id).bind(now);
-        Ok(query.fetch_optional(self.reader()).await?)
+        self.codes.open_found(query.fetch_optional(self.reader()).await?)
     }
 }
 
-async fn insert(tx: &mut Connection, row: &VersionRow) -> Result<()> {
+async fn insert(tx: &mut Connection, row: &VersionRow, seal: Seal) -> Result<()> {
     let done = sqlx::query(INSERT)
         .bind(&row.id)
         .bind(&row.credential_id)
@@ -58,6 +59,9 @@ async fn insert(tx: &mut Connection, row: &VersionRow) -> Result<()> {
         .bind(&row.preview)
         .bind(row.create_time)
         .bind(row.expire_time)
+        .bind(seal.row_kid)
+        .bind(seal.row_mac)
+        .bind(seal.change_id)
         .execute(tx)
         .await?;
     expect_rows("credential_versions", done.rows_affected(), 1)

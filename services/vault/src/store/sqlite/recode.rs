@@ -7,8 +7,10 @@ use tokio_stream::StreamExt as _;
 use super::{Database, Store};
 use crate::store::granting::{Granting, Sealed};
 use crate::store::person::PersonIdentityRow;
-use crate::store::{CredentialRow, KeyRequestRow, PersonRequestRow, PersonRow, ReferenceRow, TokenRow};
-use crate::store::{credential, key_request, person, reference, token};
+use crate::store::{
+    CredentialRow, KeyRequestRow, PersonRequestRow, PersonRow, ReferenceRow, TokenRow, VersionRow,
+};
+use crate::store::{credential, key_request, person, reference, token, version};
 
 /// Rows of one transaction.
 const BATCH: usize = 200;
@@ -21,6 +23,7 @@ impl Store {
         Ok(self.recode::<TokenRow>(token::SELECT, kid).await?
             + self.recode::<CredentialRow>(credential::SELECT, kid).await?
             + self.recode::<ReferenceRow>(reference::SELECT, kid).await?
+            + self.recode::<VersionRow>(version::ALL, kid).await?
             + self.recode::<KeyRequestRow>(key_request::SELECT, kid).await?
             + self.recode::<PersonRow>(person::PEOPLE, kid).await?
             + self.recode::<PersonIdentityRow>(person::IDENTITIES, kid).await?

@@ -55,6 +55,7 @@ const SEES: &[(&str, Sees)] = &[
     ("vault.v1.ReferenceService/ReleaseReference", References),
     ("vault.v1.ReferenceService/ResolveReference", References),
     ("vault.v1.TokenService/IssueToken", Own),
+    ("vault.v1.TokenService/RenewToken", Own),
     ("status.v1.StatusService/GetStatus", Nothing),
 ];
 

@@ -18,7 +18,7 @@ async fn reissue(clients: &mut Clients, id: &str) -> Result<ReissueTokenResponse
 async fn the_holder_renews_and_the_old_secret_ends() {
     for vault in TestVault::each().await {
         let mut admin = vault.admin().await;
-        for role in ["gateway", "operator", "auditor", "backup-service", "backup-creator"] {
+        for role in ["gateway", "operator", "auditor", "backup-creator", "admin"] {
             let issued = admin.issue(token(role)).await.unwrap();
             let mut holder = vault.clients(&issued.secret);
             let renewed = holder.tokens.renew_token(RenewTokenRequest {}).await.unwrap().into_inner();
