@@ -1,6 +1,7 @@
 //! Waiting, never for ever.
 
 use std::net::TcpListener;
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
 /// For what a correct program does at once: no measurement, only an end to waiting on a machine under load.
@@ -25,8 +26,26 @@ pub fn eventually<T>(what: &str, within: Duration, mut probe: impl FnMut() -> Op
     }
 }
 
-/// A port that nothing listened on a moment ago.
+/// Ports below those that the system gives to connections: one of these may take a port that was free a moment ago.
+const PORTS: std::ops::Range<u16> = 10_000..20_000;
+
+/// Ports that were given out, in this process.
+static GIVEN: AtomicU16 = AtomicU16::new(0);
+
+/// A port that nothing listens on. No two tests of a run get the same one, nor the one after it.
+///
+/// # Panics
+/// When all are taken.
 #[must_use]
 pub fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+    let span = PORTS.end - PORTS.start;
+    // Where two processes run tests, they begin in different places.
+    let begin = u16::try_from(std::process::id().wrapping_mul(97) % u32::from(span)).unwrap();
+    for _ in 0..span {
+        let port = PORTS.start + begin.wrapping_add(GIVEN.fetch_add(2, Ordering::Relaxed)) % span;
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
+    panic!("no port of {PORTS:?} is free");
 }
