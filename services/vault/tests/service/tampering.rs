@@ -145,13 +145,16 @@ async fn every_edit_of_every_column_is_found_or_harmless() {
         assert_eq!(problems(&mut admin).await, BTreeSet::new());
         let database = vault.database.as_ref();
         loosen(database);
+        // The token of who verifies stays: on a slow machine it would be looked up anew in between, and refused.
+        let own = database.text("SELECT id FROM api_tokens WHERE name = 'first admin'");
         let mut edited = 0;
-        for (table, _) in TABLES {
+        for (table, name) in TABLES {
+            let others = format!("{name} <> '{own}'");
             for (column, kind) in columns(database, table) {
                 let harmless = HARMLESS.iter().any(|(t, c, _)| *t == table && *c == column);
                 for value in edits(database, table, &column, &kind) {
                     let before = database.number(&format!("SELECT count(*) FROM kept_{table} t WHERE {value} IS NOT NULL OR t.{column} IS NOT NULL"));
-                    let sql = format!("UPDATE {table} AS t SET {column} = {value}");
+                    let sql = format!("UPDATE {table} AS t SET {column} = {value} WHERE {others}");
                     if before == 0 || !database.is_accepted(&without_rules(database, &sql)) {
                         continue;
                     }
@@ -171,7 +174,7 @@ async fn every_edit_of_every_column_is_found_or_harmless() {
                     restore(database, table);
                 }
             }
-            database.run(&without_rules(database, &format!("DELETE FROM {table}")));
+            database.run(&without_rules(database, &format!("DELETE FROM {table} WHERE {others}")));
             let found = problems(&mut admin).await;
             // What was never changed after the log began, as the first key versions, has no event to be missed.
             assert!(
