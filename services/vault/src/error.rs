@@ -495,24 +495,13 @@ impl From<Error> for Status {
             Error::Store(strongroom_store::Error::Audit(_)) => {
                 audit_unavailable(&error, "nothing was changed")
             }
-            Error::Store(store @ strongroom_store::Error::Tampered { table, row }) => {
-                tampered(store, table, row)
-            }
-            Error::Store(store) if store.kind() == Kind::Unavailable => unavailable(&error),
-            Error::Lookup(store) if matches!(**store, strongroom_store::Error::Tampered { .. }) => {
-                let strongroom_store::Error::Tampered { table, row } = store.as_ref() else {
-                    return internal(&error);
-                };
-                tampered(store, table, row)
-            }
-            Error::Lookup(store) if store.kind() == Kind::Unavailable => unavailable(&error),
+            Error::Store(store) => of_store(&error, store),
+            Error::Lookup(store) => of_store(&error, store),
             Error::Tables(tables) if tables.kind() == strongroom_tables::Kind::Unavailable => {
                 unavailable(&error)
             }
             Error::Startup(_)
             | Error::Runtime(_)
-            | Error::Store(_)
-            | Error::Lookup(_)
             | Error::Crypto(_)
             | Error::Tables(_)
             | Error::Computation(_)
@@ -542,6 +531,14 @@ fn audit_unavailable(error: &Error, so: &str) -> Status {
     tracing::error!(%error, "the audit log cannot be written");
     let message = format!("the audit log cannot be written; {so}, try again once it can");
     status(Code::Unavailable, DOMAIN, "AUDIT_UNAVAILABLE", &message, &[])
+}
+
+fn of_store(error: &Error, store: &strongroom_store::Error) -> Status {
+    match store {
+        strongroom_store::Error::Tampered { table, row } => tampered(store, table, row),
+        store if store.kind() == Kind::Unavailable => unavailable(error),
+        _ => internal(error),
+    }
 }
 
 /// The row grants nothing until somebody who has the keys puts it right.

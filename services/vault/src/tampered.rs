@@ -9,6 +9,8 @@ use strongroom_runtime::health::Report;
 use strongroom_runtime::metrics::{Kind, Sample};
 use strongroom_runtime::{Metrics, Shutdown};
 
+use crate::store::columns::counted;
+use crate::store::key_names::ROWS_KEY;
 use crate::store::{Examined, Store};
 
 /// A look reads whole tables.
@@ -32,18 +34,9 @@ impl TamperedRows {
     }
 
     fn samples(&self) -> Vec<Sample> {
-        const TABLES: [&str; 9] = [
-            "api_tokens",
-            "credential_references",
-            "credential_versions",
-            "credentials",
-            "key_requests",
-            "key_versions",
-            "people",
-            "person_identities",
-            "person_requests",
-        ];
-        let mut counts: BTreeMap<&str, u32> = TABLES.into_iter().map(|table| (table, 0)).collect();
+        let sealed = counted(ROWS_KEY).into_iter().map(|column| column.table);
+        let mut counts: BTreeMap<&str, u32> =
+            sealed.chain(["key_versions"]).map(|table| (table, 0)).collect();
         for row in self.last().iter() {
             *counts.entry(row.table).or_default() += 1;
         }

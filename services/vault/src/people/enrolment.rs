@@ -7,7 +7,8 @@ use super::People;
 use crate::audit::Event;
 use crate::error::{Error, Result};
 use crate::store::{
-    Enrolled, Enrolment, Grounds, NewEvent, PersonAction, PersonRequestRow, PersonRow, TOKEN, TokenRow,
+    Enrolled, Enrolment, Grounds, Lineages, NewEvent, PersonAction, PersonRequestRow, PersonRow, TOKEN,
+    TokenRow,
 };
 
 /// How long a request can be approved, in microseconds.
@@ -106,6 +107,10 @@ impl People {
     async fn grounds(&self, caller: &Caller) -> Result<Grounds> {
         let Some(id) = caller.principal.id.strip_prefix(TOKEN) else { return Ok(Grounds::First) };
         let lineages = self.store.lineages(&[id.to_owned()]).await?;
+        // Above a row that is missing, or was changed, nothing tells whether a break-glass token is the root.
+        if self.has_ended(&lineages, id) {
+            return Err(Error::TokenEnded);
+        }
         let is_young = |root: &&TokenRow| root.break_glass && self.now() - root.create_time < GLASS_WAITS;
         if lineages.root(id).filter(is_young).is_some() {
             return Err(Error::GlassWaits);
@@ -128,12 +133,19 @@ impl People {
         let exists = match subject.strip_prefix(TOKEN) {
             Some(id) => {
                 let lineages = self.store.lineages(&[id.to_owned()]).await?;
-                let knows = |identity: &str| self.identities.iter().any(|known| known == identity);
-                lineages.ended(id, self.now(), knows).is_none()
+                !self.has_ended(&lineages, id)
             }
-            None => self.identities.iter().any(|known| known == subject),
+            None => self.knows(subject),
         };
         if exists { Ok(()) } else { Err(Error::SubjectNotFound(subject.to_owned())) }
+    }
+
+    fn has_ended(&self, lineages: &Lineages, id: &str) -> bool {
+        lineages.ended(id, self.now(), |identity| self.knows(identity)).is_some()
+    }
+
+    fn knows(&self, identity: &str) -> bool {
+        self.identities.iter().any(|known| known == identity)
     }
 
     /// Carries out an approved enrolment.

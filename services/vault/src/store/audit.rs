@@ -183,6 +183,15 @@ pub(super) const SELECT_CHAINED: &str = "
 /// How many events a reader of the chain gets from one statement.
 pub(super) const CHAIN_PAGE: i64 = 1000;
 
+/// An expression: whether events are missing from the log, because they were pruned or because somebody deleted them.
+macro_rules! has_lost_events {
+    () => {
+        "EXISTS (SELECT 1 FROM audit_checkpoints)
+         OR (SELECT count(*) FROM audit_logs) <> (SELECT coalesce(max(sequence), -1) FROM audit_head)"
+    };
+}
+pub(super) use has_lost_events;
+
 pub(super) const HEAD: &str = "SELECT sequence, time, mac, key_kid FROM audit_head WHERE id = 1";
 
 pub(super) const ADVANCE_HEAD: &str = "

@@ -2,7 +2,10 @@
 
 use strongroom_crypto::{Cell, Purpose};
 
+use super::granting::Granting;
 use super::key_names::{AUDIT_KEY, CREDENTIAL_KEY, ROWS_KEY};
+use super::person::PersonIdentityRow;
+use super::{CredentialRow, KeyRequestRow, PersonRequestRow, PersonRow, ReferenceRow, TokenRow, VersionRow};
 
 /// A column whose values one of the vault's keys seals, each for its row.
 #[derive(Debug, Clone, Copy)]
@@ -53,18 +56,18 @@ const fn secret_of(table: &'static str) -> SealedColumn {
 /// that grant access.
 const CHAINED: &[CountedColumn] = &[
     CountedColumn { table: "audit_logs", column: "key_kid", key_id: AUDIT_KEY, kid: "key_kid" },
-    rows_of("api_tokens"),
-    rows_of("credentials"),
-    rows_of("credential_references"),
-    rows_of("credential_versions"),
-    rows_of("key_requests"),
-    rows_of("people"),
-    rows_of("person_identities"),
-    rows_of("person_requests"),
+    rows_of::<TokenRow>(),
+    rows_of::<CredentialRow>(),
+    rows_of::<ReferenceRow>(),
+    rows_of::<VersionRow>(),
+    rows_of::<KeyRequestRow>(),
+    rows_of::<PersonRow>(),
+    rows_of::<PersonIdentityRow>(),
+    rows_of::<PersonRequestRow>(),
 ];
 
-const fn rows_of(table: &'static str) -> CountedColumn {
-    CountedColumn { table, column: "row_kid", key_id: ROWS_KEY, kid: "row_kid" }
+const fn rows_of<R: Granting>() -> CountedColumn {
+    CountedColumn { table: R::TABLE, column: "row_kid", key_id: ROWS_KEY, kid: "row_kid" }
 }
 
 /// The column called `table.column` that versions of `key_id` seal.

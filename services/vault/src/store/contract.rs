@@ -3,6 +3,7 @@
 
 mod audit;
 mod credential;
+mod granting;
 mod key;
 mod key_request;
 mod ledger;

@@ -76,6 +76,7 @@ pub(crate) fn label_text(labels: &Labels) -> String {
 
 impl Granting for CredentialRow {
     const TABLE: &'static str = "credentials";
+    const SELECT: &'static str = SELECT;
     const LIST: u8 = 1;
 
     fn name(&self) -> String {

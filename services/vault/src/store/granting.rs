@@ -36,6 +36,8 @@ const FOLLOWED: Duration = Duration::from_secs(5);
 /// A row that grants access.
 pub(super) trait Granting {
     const TABLE: &'static str;
+    /// Reads every row, with what it carries.
+    const SELECT: &'static str;
     /// Counts the changes of the column list, from 1.
     const LIST: u8;
 
@@ -98,11 +100,19 @@ pub(super) struct Seal {
     pub change_id: String,
 }
 
-/// A row as it is stored: nothing is known of it yet.
+/// A row as it is stored: nothing is known of it yet. `None` when a column holds what it cannot hold.
 #[derive(Debug, Clone)]
-pub(super) struct Sealed<R> {
-    pub(super) row: R,
-    pub(super) seal: Seal,
+pub(super) struct Sealed<R>(Option<(R, Seal)>);
+
+impl<R: Granting> Sealed<R> {
+    /// The row before its code was checked: to find and to name it.
+    pub(super) fn unchecked(&self) -> Result<&(R, Seal)> {
+        self.0.as_ref().ok_or_else(unreadable::<R>)
+    }
+}
+
+fn unreadable<R: Granting>() -> Error {
+    Error::Tampered { table: R::TABLE, row: UNREADABLE.to_owned() }
 }
 
 impl<'r, DB: Row, R: FromRow<'r, DB>> FromRow<'r, DB> for Sealed<R>
@@ -110,8 +120,19 @@ where
     Seal: FromRow<'r, DB>,
 {
     fn from_row(row: &'r DB) -> Result<Self, sqlx::Error> {
-        Ok(Self { row: R::from_row(row)?, seal: Seal::from_row(row)? })
+        match R::from_row(row).and_then(|read| Ok((read, Seal::from_row(row)?))) {
+            Ok(read) => Ok(Self(Some(read))),
+            Err(error) if is_unreadable(&error) => Ok(Self(None)),
+            Err(error) => Err(error),
+        }
     }
+}
+
+/// Names a row of which a column holds what it cannot hold: SQLite stores any value in any column.
+const UNREADABLE: &str = "that cannot be read";
+
+fn is_unreadable(error: &sqlx::Error) -> bool {
+    matches!(error, sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_))
 }
 
 /// A row as a check of the whole table sees it.
@@ -128,13 +149,10 @@ pub(crate) struct Examined {
 impl Examined {
     /// A row with a column that holds what it cannot hold; any other error is one of the database.
     pub(super) fn unreadable(table: &'static str, error: sqlx::Error) -> Result<Self> {
-        match error {
-            sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_) => {
-                let (row, change_id) = ("that cannot be read".to_owned(), String::new());
-                Ok(Self { table, row, change_id, is_intact: false })
-            }
-            error => Err(error.into()),
+        if !is_unreadable(&error) {
+            return Err(error.into());
         }
+        Ok(Self { table, row: UNREADABLE.to_owned(), change_id: String::new(), is_intact: false })
     }
 }
 
@@ -186,7 +204,7 @@ impl Codes {
     /// # Errors
     /// [`Error::Tampered`] if it is not.
     pub(super) fn open<R: Granting>(&self, sealed: Sealed<R>) -> Result<R> {
-        let Sealed { row, seal } = sealed;
+        let (row, seal) = sealed.0.ok_or_else(unreadable::<R>)?;
         let known = self.known()?;
         let key = known.keys.by_kid.get(&seal.row_kid);
         if key.is_some_and(|key| key.verify(&message(&row, &seal.row_kid, &seal.change_id), &seal.row_mac)) {
@@ -195,23 +213,51 @@ impl Codes {
         Err(Error::Tampered { table: R::TABLE, row: row.name() })
     }
 
-    /// Those rows of a list that open. The others are in the log, and grant nothing.
+    /// The rows, if every code is right.
     pub(super) fn open_all<R: Granting>(&self, rows: Vec<Sealed<R>>) -> Result<Vec<R>> {
+        rows.into_iter().map(|sealed| self.open(sealed)).collect()
+    }
+
+    /// Those rows of a list that open. The others grant nothing, and do not hide the rest.
+    pub(super) fn open_list<R: Granting>(&self, rows: Vec<Sealed<R>>) -> Result<Vec<R>> {
         let mut opened = Vec::with_capacity(rows.len());
+        let mut left_out = None;
+        let all = rows.len();
         for sealed in rows {
             match self.open(sealed) {
                 Ok(row) => opened.push(row),
-                Err(Error::Tampered { table, row }) => {
-                    tracing::error!(
-                        table,
-                        row,
-                        "a row that was changed outside the vault was left out of a list"
-                    );
-                }
+                Err(Error::Tampered { row, .. }) => left_out = Some(row),
                 Err(error) => return Err(error),
             }
         }
+        if let Some(row) = left_out {
+            let (table, rows) = (R::TABLE, all - opened.len());
+            tracing::error!(table, row, rows, "a list left out rows that were changed outside the vault");
+        }
         Ok(opened)
+    }
+
+    /// Adds those rows of a page of `limit` that open and that `keep` accepts to `list`, up to `limit` in all. Where rows of
+    /// a full page were left out, the next page has to be read: after the row that is returned.
+    ///
+    /// # Errors
+    /// [`Error::Tampered`] for a full page without a row that can be read.
+    pub(super) fn open_page<R: Granting + Clone>(
+        &self,
+        list: &mut Vec<R>,
+        rows: Vec<Sealed<R>>,
+        keep: impl Fn(&R) -> bool,
+        limit: i64,
+    ) -> Result<Option<R>> {
+        let limit = usize::try_from(limit).unwrap_or(0);
+        let is_full = rows.len() >= limit;
+        let last = rows.iter().rev().find_map(|sealed| Some(sealed.unchecked().ok()?.0.clone()));
+        list.extend(self.open_list(rows)?.into_iter().filter(keep));
+        if !is_full || list.len() >= limit {
+            list.truncate(limit);
+            return Ok(None);
+        }
+        last.map(Some).ok_or_else(unreadable::<R>)
     }
 
     /// The same for a row that may be missing.
@@ -221,7 +267,10 @@ impl Codes {
 
     /// What a check of the whole table finds of a row.
     pub(super) fn examine<R: Granting>(&self, sealed: Sealed<R>) -> Result<Examined> {
-        let (row, change_id) = (sealed.row.name(), sealed.seal.change_id.clone());
+        let (row, change_id) = match sealed.unchecked() {
+            Ok((row, seal)) => (row.name(), seal.change_id.clone()),
+            Err(_) => (UNREADABLE.to_owned(), String::new()),
+        };
         let is_intact = match self.open(sealed) {
             Ok(_) => true,
             Err(Error::Tampered { .. }) => false,

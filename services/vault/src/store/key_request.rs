@@ -70,6 +70,7 @@ impl KeyRequestRow {
 
 impl Granting for KeyRequestRow {
     const TABLE: &'static str = "key_requests";
+    const SELECT: &'static str = SELECT;
     const LIST: u8 = 1;
 
     fn name(&self) -> String {

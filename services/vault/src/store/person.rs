@@ -4,6 +4,7 @@ use async_trait::async_trait;
 use sqlx_macros::FromRow;
 use strongroom_store::Result;
 
+use super::audit::has_lost_events;
 use super::granting::{Columns, Granting};
 use super::row::from_row;
 use super::{NewEvent, TokenRow, UnknownText};
@@ -28,6 +29,7 @@ pub(crate) struct PersonRow {
 
 impl Granting for PersonRow {
     const TABLE: &'static str = "people";
+    const SELECT: &'static str = PEOPLE;
     const LIST: u8 = 1;
 
     fn name(&self) -> String {
@@ -54,6 +56,7 @@ pub(crate) struct PersonIdentityRow {
 
 impl Granting for PersonIdentityRow {
     const TABLE: &'static str = "person_identities";
+    const SELECT: &'static str = IDENTITIES;
     const LIST: u8 = 1;
     const KEY: &'static str = "principal = $4";
 
@@ -149,6 +152,7 @@ impl PersonRequestRow {
 
 impl Granting for PersonRequestRow {
     const TABLE: &'static str = "person_requests";
+    const SELECT: &'static str = REQUESTS;
     const LIST: u8 = 1;
 
     fn name(&self) -> String {
@@ -257,10 +261,9 @@ pub(super) const INSERT: &str = "
 pub(super) const REMOVE: &str = "
     UPDATE people SET remove_time = $2, row_kid = $3, row_mac = $4, change_id = $5 WHERE id = $1";
 
-/// Enrolments that the log knows, and whether its beginning was pruned.
-pub(super) const TRACES: &str = "
-    SELECT (SELECT count(*) FROM audit_logs WHERE event = 'person.enrolled'),
-           (SELECT count(*) FROM audit_checkpoints)";
+/// Enrolments that the log knows, and whether it has lost events.
+pub(super) const TRACES: &str =
+    concat!("SELECT (SELECT count(*) FROM audit_logs WHERE event = 'person.enrolled'), ", has_lost_events!());
 
 pub(super) const IDENTITIES: &str = "
     SELECT principal, person, row_kid, row_mac, change_id FROM person_identities ORDER BY principal";

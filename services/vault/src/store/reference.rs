@@ -94,6 +94,7 @@ impl ReferenceRow {
 
 impl Granting for ReferenceRow {
     const TABLE: &'static str = "credential_references";
+    const SELECT: &'static str = SELECT;
     const LIST: u8 = 1;
     const KEY: &'static str = "kind = $4 AND consumer = $5";
 

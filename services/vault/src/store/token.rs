@@ -6,6 +6,7 @@ use strongroom_crypto::Token;
 use strongroom_store::Result;
 
 use super::NewEvent;
+use super::audit::has_lost_events;
 use super::granting::{Columns, Granting};
 use super::lineage::Lineages;
 
@@ -74,6 +75,7 @@ impl TokenRow {
 
 impl Granting for TokenRow {
     const TABLE: &'static str = "api_tokens";
+    const SELECT: &'static str = SELECT;
     const LIST: u8 = 1;
 
     fn name(&self) -> String {
@@ -152,8 +154,8 @@ pub(crate) trait TokenStore: Send + Sync {
     async fn create_token(&self, row: &TokenRow, event: &NewEvent) -> Result<()>;
     /// Inserts the very first tokens; false, and nothing written, when [`TokenStore::ever_had_tokens`].
     async fn create_first_tokens(&self, tokens: &[(TokenRow, NewEvent)]) -> Result<bool>;
-    /// Whether any token was ever issued: one is there, or the log says so, or the log's beginning was pruned. Whoever
-    /// deletes rows gets no second first start.
+    /// Whether any token was ever issued: one is there, or the log says so, or it has lost events. Whoever deletes rows gets
+    /// no second first start.
     async fn ever_had_tokens(&self) -> Result<bool>;
     /// The id of the token with this SHA-256, with its issuers.
     async fn token_by_hash(&self, hash: &[u8]) -> Result<Option<(String, Lineages)>>;
@@ -240,11 +242,12 @@ pub(super) const INSERT: &str = "
          person, enrolled, renewed, introspect_hash, row_kid, row_mac, change_id)
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)";
 
-/// 0 when no token was ever issued.
-pub(super) const COUNT_TRACES: &str = "
-    SELECT (SELECT count(*) FROM api_tokens)
-         + (SELECT count(*) FROM audit_logs WHERE event = 'token.issued')
-         + (SELECT count(*) FROM audit_checkpoints)";
+/// Whether any token may ever have been issued.
+pub(super) const HAS_TRACES: &str = concat!(
+    "SELECT EXISTS (SELECT 1 FROM api_tokens)
+         OR EXISTS (SELECT 1 FROM audit_logs WHERE event = 'token.issued') OR ",
+    has_lost_events!()
+);
 
 /// Everything that changes in a token's life.
 pub(super) const UPDATE: &str = "

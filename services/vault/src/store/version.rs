@@ -27,6 +27,7 @@ pub(crate) struct VersionRow {
 
 impl Granting for VersionRow {
     const TABLE: &'static str = "credential_versions";
+    const SELECT: &'static str = ALL;
     const LIST: u8 = 1;
 
     fn name(&self) -> String {

@@ -10,8 +10,9 @@ use strongroom_api::vault::v1::{
 };
 use strongroom_testkit::TestDb;
 use strongroom_testkit::requests::{binding, credential, token};
+use tonic::Code;
 
-use crate::support::{Clients, TestVault, enrol, enrolled};
+use crate::support::{Clients, TestVault, assert_refused, enrol, enrolled};
 
 /// Tables of rows that grant access, each with an expression for a row's name.
 const TABLES: [(&str, &str); 9] = [
@@ -203,6 +204,39 @@ async fn an_old_row_that_is_put_back_is_found() {
 }
 
 #[tokio::test]
+async fn an_old_state_of_a_key_version_that_is_put_back_is_found() {
+    for vault in TestVault::each().await {
+        let mut admin = vault.admin().await;
+        let kid = vault.database.text("SELECT kid FROM key_versions WHERE key_id = 'credential'");
+        admin.keys.rotate_key(RotateKeyRequest { key_id: "credential".into() }).await.unwrap();
+        vault.run("CREATE TABLE kept AS SELECT * FROM key_versions");
+        admin.keys.disable_key_version(DisableKeyVersionRequest { kid: kid.clone() }).await.unwrap();
+        assert_eq!(problems(&mut admin).await, BTreeSet::new());
+        let put_back = format!(
+            "DELETE FROM key_versions WHERE kid = '{kid}'; INSERT INTO key_versions SELECT * FROM kept WHERE kid = '{kid}'"
+        );
+        vault.run(&without_rules(&vault.database, &put_back));
+        assert_eq!(problems(&mut admin).await, BTreeSet::from(["REPLAYED".to_owned()]));
+    }
+}
+
+#[tokio::test]
+async fn a_previous_secret_opens_for_its_credential_only() {
+    for vault in TestVault::each().await {
+        let mut admin = vault.admin().await;
+        let (id, other) =
+            (admin.create(credential("one")).await.id, admin.create(credential("two")).await.id);
+        let rotation =
+            RotateCredentialRequest { id: id.clone(), secret: "sk-new".into(), ..Default::default() };
+        admin.credentials.rotate_credential(rotation).await.unwrap();
+        admin.reveal_previous(&id).await.unwrap();
+        vault.run(&format!("UPDATE credential_versions SET credential_id = '{other}'"));
+        assert_refused(admin.reveal_previous(&other).await, Code::DataLoss, "ROW_TAMPERED");
+        assert!(problems(&mut admin).await.contains("TAMPERED"));
+    }
+}
+
+#[tokio::test]
 async fn a_row_that_was_changed_grants_nothing() {
     for vault in TestVault::each().await {
         let mut admin = vault.admin().await;
@@ -222,7 +256,7 @@ async fn a_row_that_was_changed_grants_nothing() {
         vault.run("UPDATE api_tokens SET role = 'admin' WHERE role = 'gateway'");
         let refused =
             gateway.credentials.list_credentials(ListCredentialsRequest::default()).await.unwrap_err();
-        assert_eq!(refused.code(), tonic::Code::Unauthenticated, "{refused}");
+        assert_eq!(refused.code(), Code::Unauthenticated, "{refused}");
     }
 }
 

@@ -85,6 +85,12 @@ async fn two_are_the_first_and_no_more() {
         );
         database.run("DELETE FROM people");
         assert_eq!(enrol(store, "p3", "token:b", Grounds::First).await, Enrolled::NotFirst, "the log knows");
+        database.run("DELETE FROM audit_logs WHERE event = 'person.enrolled'");
+        assert_eq!(
+            enrol(store, "p3", "token:b", Grounds::First).await,
+            Enrolled::NotFirst,
+            "events are missing"
+        );
     }
 }
 

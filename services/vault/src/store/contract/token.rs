@@ -4,7 +4,7 @@ use super::{event, events, stores};
 use crate::store::token::Hashes;
 use crate::store::{Ended, Reissue, Remaining, Revocation, TokenRow};
 
-fn token(id: &str, create_time: i64) -> TokenRow {
+pub(super) fn token(id: &str, create_time: i64) -> TokenRow {
     TokenRow {
         id: id.into(),
         hash: id.as_bytes().to_vec(),
@@ -26,7 +26,7 @@ pub(super) fn hashes(text: &str) -> Hashes {
 }
 
 /// An admin's without limits.
-fn admin(id: &str, issuer: &str) -> TokenRow {
+pub(super) fn admin(id: &str, issuer: &str) -> TokenRow {
     TokenRow {
         role: "admin".into(),
         issuer: issuer.into(),
@@ -95,6 +95,18 @@ async fn a_vault_that_had_tokens_has_no_first_ones_again() {
         let prunable = store.prunable(2_000, 10).await.unwrap().unwrap();
         store.prune_events(prunable, 9, &event("audit.pruned")).await.unwrap();
         assert!(store.ever_had_tokens().await.unwrap(), "and a log whose beginning is gone may have known");
+    }
+}
+
+#[tokio::test]
+async fn a_log_that_has_lost_events_may_have_known_tokens() {
+    for (database, store) in stores().await {
+        store.append_event(&event("access.denied")).await.unwrap();
+        assert!(!store.ever_had_tokens().await.unwrap());
+        store.create_token(&token("aa", 1), &event("token.issued")).await.unwrap();
+        database.run("DELETE FROM api_tokens");
+        database.run("DELETE FROM audit_logs WHERE event = 'token.issued'");
+        assert!(store.ever_had_tokens().await.unwrap());
     }
 }
 

@@ -5,7 +5,7 @@ use strongroom_store::{Result, expect_rows};
 
 use super::append::append;
 use super::{Codes, Connection, Store};
-use crate::store::granting::{Seal, Sealed};
+use crate::store::granting::Seal;
 use crate::store::key_request::{COUNT_USES, INSERT, LIST_OPEN, SELECT_BY_ID, SELECT_OPEN, UPDATE};
 use crate::store::{KeyRequestRow, KeyRequestStore, NewEvent};
 
@@ -48,9 +48,7 @@ impl KeyRequestStore for Store {
     }
 
     async fn open_key_requests(&self, now: i64) -> Result<Vec<KeyRequestRow>> {
-        let rows: Vec<Sealed<KeyRequestRow>> =
-            sqlx::query_as(LIST_OPEN).bind(now).fetch_all(self.reader()).await?;
-        rows.into_iter().map(|sealed| self.codes.open(sealed)).collect()
+        self.codes.open_all(sqlx::query_as(LIST_OPEN).bind(now).fetch_all(self.reader()).await?)
     }
 
     async fn approve_key_request(

@@ -5,9 +5,8 @@ use strongroom_store::{Result, expect_rows};
 
 use super::append::append;
 use super::change::Change;
-use super::token::{live_token, open_all, update as update_token};
+use super::token::{live_token, update as update_token};
 use super::{Codes, Connection, Store};
-use crate::store::granting::{Granting, Sealed};
 use crate::store::person::{
     CONSUME_REQUEST, Enrolled, Enrolment, FIRST_PEOPLE, Grounds, IDENTITIES, IDENTITY, INSERT,
     INSERT_REQUEST, OPEN_REQUESTS, PEOPLE, PUT_IDENTITY, PersonApproval, PersonIdentityRow, PersonRequestRow,
@@ -19,11 +18,11 @@ use crate::store::{NewEvent, TokenRow};
 #[async_trait]
 impl PersonStore for Store {
     async fn people(&self) -> Result<Vec<PersonRow>> {
-        open(&self.codes, sqlx::query_as(PEOPLE).fetch_all(self.reader()).await?)
+        self.codes.open_all(sqlx::query_as(PEOPLE).fetch_all(self.reader()).await?)
     }
 
     async fn person_identities(&self) -> Result<Vec<PersonIdentityRow>> {
-        open(&self.codes, sqlx::query_as(IDENTITIES).fetch_all(self.reader()).await?)
+        self.codes.open_all(sqlx::query_as(IDENTITIES).fetch_all(self.reader()).await?)
     }
 
     async fn person_identity(&self, principal: &str) -> Result<Option<PersonIdentityRow>> {
@@ -31,7 +30,7 @@ impl PersonStore for Store {
     }
 
     async fn enrolled_tokens(&self) -> Result<Vec<TokenRow>> {
-        open_all(&self.codes, sqlx::query_as(ENROLLED).fetch_all(self.reader()).await?)
+        self.codes.open_all(sqlx::query_as(ENROLLED).fetch_all(self.reader()).await?)
     }
 
     async fn enrol(&self, enrolment: &Enrolment, event: &NewEvent) -> Result<Enrolled> {
@@ -50,7 +49,8 @@ impl PersonStore for Store {
         if consume(&mut tx, &self.codes, approval, event).await?.is_none() {
             return Ok(Enrolled::Closed);
         }
-        let people: Vec<PersonRow> = open(&self.codes, sqlx::query_as(PEOPLE).fetch_all(&mut *tx).await?)?;
+        let people: Vec<PersonRow> =
+            self.codes.open_all(sqlx::query_as(PEOPLE).fetch_all(&mut *tx).await?)?;
         let live = || people.iter().filter(|person| person.remove_time.is_none());
         let Some(person) = live().find(|person| person.id == id) else { return Ok(Enrolled::PersonMissing) };
         if live().count() <= FIRST_PEOPLE {
@@ -79,7 +79,7 @@ impl PersonStore for Store {
     ) -> Result<PersonRequestRow> {
         let mut tx = self.begin_alone().await?;
         let rows = sqlx::query_as(OPEN_REQUESTS).bind(request.create_time).fetch_all(&mut *tx).await?;
-        let open: Vec<PersonRequestRow> = open(&self.codes, rows)?;
+        let open: Vec<PersonRequestRow> = self.codes.open_all(rows)?;
         if let Some(same) = open.into_iter().find(|open| open.repeats(request)) {
             return Ok(same);
         }
@@ -111,17 +111,13 @@ impl PersonStore for Store {
     }
 
     async fn open_person_requests(&self, now: i64) -> Result<Vec<PersonRequestRow>> {
-        open(&self.codes, sqlx::query_as(OPEN_REQUESTS).bind(now).fetch_all(self.reader()).await?)
+        self.codes.open_all(sqlx::query_as(OPEN_REQUESTS).bind(now).fetch_all(self.reader()).await?)
     }
-}
-
-fn open<R: Granting>(codes: &Codes, rows: Vec<Sealed<R>>) -> Result<Vec<R>> {
-    rows.into_iter().map(|sealed| codes.open(sealed)).collect()
 }
 
 /// Everything of an enrolment but its event.
 async fn enrol(tx: &mut Change, codes: &Codes, enrolment: &Enrolment, event: &NewEvent) -> Result<Enrolled> {
-    let people: Vec<PersonRow> = open(codes, sqlx::query_as(PEOPLE).fetch_all(&mut **tx).await?)?;
+    let people: Vec<PersonRow> = codes.open_all(sqlx::query_as(PEOPLE).fetch_all(&mut **tx).await?)?;
     // The person that a request names.
     let known = match &enrolment.grounds {
         Grounds::First if !are_first(tx, &people).await? => return Ok(Enrolled::NotFirst),
@@ -151,8 +147,11 @@ async fn enrol(tx: &mut Change, codes: &Codes, enrolment: &Enrolment, event: &Ne
 /// Whether the first people are still to be enrolled. Whoever deletes rows does not become one of them again: the log knows
 /// them, and one whose beginning was pruned may have known them.
 async fn are_first(tx: &mut Connection, people: &[PersonRow]) -> Result<bool> {
-    let (enrolments, checkpoints): (i64, i64) = sqlx::query_as(TRACES).fetch_one(tx).await?;
-    Ok(people.len() < FIRST_PEOPLE && enrolments < FIRST_PEOPLE as i64 && checkpoints == 0)
+    if people.len() >= FIRST_PEOPLE {
+        return Ok(false);
+    }
+    let (enrolments, has_lost_events): (i64, bool) = sqlx::query_as(TRACES).fetch_one(tx).await?;
+    Ok(enrolments < FIRST_PEOPLE as i64 && !has_lost_events)
 }
 
 fn has_room(people: &[PersonRow], enroller: &str) -> bool {

@@ -10,7 +10,6 @@ use crate::store::person::PersonIdentityRow;
 use crate::store::{
     CredentialRow, KeyRequestRow, PersonRequestRow, PersonRow, ReferenceRow, TokenRow, VersionRow,
 };
-use crate::store::{credential, key_request, person, reference, token, version};
 
 /// Rows of one transaction.
 const BATCH: usize = 200;
@@ -20,30 +19,27 @@ type Row = <Database as sqlx::Database>::Row;
 impl Store {
     /// Seals every row of every table that another version than `kid`, the primary one, has sealed.
     pub(super) async fn recode_all(&self, kid: &str) -> Result<i64> {
-        Ok(self.recode::<TokenRow>(token::SELECT, kid).await?
-            + self.recode::<CredentialRow>(credential::SELECT, kid).await?
-            + self.recode::<ReferenceRow>(reference::SELECT, kid).await?
-            + self.recode::<VersionRow>(version::ALL, kid).await?
-            + self.recode::<KeyRequestRow>(key_request::SELECT, kid).await?
-            + self.recode::<PersonRow>(person::PEOPLE, kid).await?
-            + self.recode::<PersonIdentityRow>(person::IDENTITIES, kid).await?
-            + self.recode::<PersonRequestRow>(person::REQUESTS, kid).await?)
+        Ok(self.recode::<TokenRow>(kid).await?
+            + self.recode::<CredentialRow>(kid).await?
+            + self.recode::<ReferenceRow>(kid).await?
+            + self.recode::<VersionRow>(kid).await?
+            + self.recode::<KeyRequestRow>(kid).await?
+            + self.recode::<PersonRow>(kid).await?
+            + self.recode::<PersonIdentityRow>(kid).await?
+            + self.recode::<PersonRequestRow>(kid).await?)
     }
 
-    async fn recode<R>(&self, select: &'static str, kid: &str) -> Result<i64>
+    async fn recode<R>(&self, kid: &str) -> Result<i64>
     where
         R: Granting + for<'r> FromRow<'r, Row> + Send + Sync + Unpin,
         Sealed<R>: for<'r> FromRow<'r, Row>,
     {
         let mut reader = self.reader().acquire().await?;
-        let mut rows = sqlx::query_as::<_, Sealed<R>>(select).fetch(&mut *reader);
+        let select = format!("SELECT * FROM ({}) sealed WHERE row_kid <> $1", R::SELECT);
+        let mut rows = sqlx::query_as(AssertSqlSafe(select)).bind(kid).fetch(&mut *reader);
         let (mut batch, mut done) = (Vec::new(), 0);
         while let Some(sealed) = rows.next().await {
-            // One that cannot be read is tampered, and is left as it is.
-            let Ok(sealed) = sealed else { continue };
-            if sealed.seal.row_kid != kid {
-                batch.push(sealed);
-            }
+            batch.push(sealed?);
             if batch.len() == BATCH {
                 done += self.write_codes(std::mem::take(&mut batch)).await?;
             }
@@ -64,7 +60,8 @@ impl Store {
         let update =
             format!("UPDATE {table} SET row_kid = $1, row_mac = $2 WHERE row_mac = $3 AND {}", R::KEY);
         for sealed in rows {
-            let old = sealed.seal.clone();
+            // One that is tampered is left as it is.
+            let Ok(old) = sealed.unchecked().map(|(_, seal)| seal.clone()) else { continue };
             let row = match self.codes.open(sealed) {
                 Ok(row) => row,
                 Err(Error::Tampered { .. }) => continue,

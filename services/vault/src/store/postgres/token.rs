@@ -10,7 +10,7 @@ use super::{Codes, Connection, Store};
 use crate::store::granting::{Seal, Sealed};
 use crate::store::lineage::Lineages;
 use crate::store::token::{
-    COUNT_TRACES, Hashes, INSERT, LINEAGE_BY_HASH, LINEAGE_BY_ID, LINEAGE_BY_INTROSPECT_HASH,
+    HAS_TRACES, Hashes, INSERT, LINEAGE_BY_HASH, LINEAGE_BY_ID, LINEAGE_BY_INTROSPECT_HASH,
     LINEAGES_REMAINING, LIST, Reissue, Remaining, Revocation, SELECT_BY_ID, TOUCH, UPDATE, select_lineages,
 };
 use crate::store::{NewEvent, TokenRow, TokenStore};
@@ -29,8 +29,7 @@ impl TokenStore for Store {
 
     async fn create_first_tokens(&self, tokens: &[(TokenRow, NewEvent)]) -> Result<bool> {
         let mut tx = self.begin_alone().await?;
-        let traces: i64 = sqlx::query_scalar(COUNT_TRACES).fetch_one(&mut *tx).await?;
-        if traces > 0 {
+        if sqlx::query_scalar(HAS_TRACES).fetch_one(&mut *tx).await? {
             return Ok(false);
         }
         for (row, event) in tokens {
@@ -44,20 +43,19 @@ impl TokenStore for Store {
     }
 
     async fn ever_had_tokens(&self) -> Result<bool> {
-        let traces: i64 = sqlx::query_scalar(COUNT_TRACES).fetch_one(self.reader()).await?;
-        Ok(traces > 0)
+        Ok(sqlx::query_scalar(HAS_TRACES).fetch_one(self.reader()).await?)
     }
 
     async fn token_by_hash(&self, hash: &[u8]) -> Result<Option<(String, Lineages)>> {
         let rows = sqlx::query_as(LINEAGE_BY_HASH).bind(hash).fetch_all(self.reader()).await?;
-        let rows = open_all(&self.codes, rows)?;
+        let rows: Vec<TokenRow> = self.codes.open_all(rows)?;
         let found = rows.iter().find(|row| row.hash == hash).map(|row| row.id.clone());
         Ok(found.map(|id| (id, Lineages::of(rows))))
     }
 
     async fn token_by_introspect_hash(&self, hash: &[u8]) -> Result<Option<(String, Lineages)>> {
         let rows = sqlx::query_as(LINEAGE_BY_INTROSPECT_HASH).bind(hash).fetch_all(self.reader()).await?;
-        let rows = open_all(&self.codes, rows)?;
+        let rows: Vec<TokenRow> = self.codes.open_all(rows)?;
         let found =
             rows.iter().find(|row| row.introspect_hash.as_deref() == Some(hash)).map(|row| row.id.clone());
         Ok(found.map(|id| (id, Lineages::of(rows))))
@@ -68,14 +66,22 @@ impl TokenStore for Store {
     }
 
     async fn tokens(&self, after: (i64, &str), limit: i64) -> Result<Vec<TokenRow>> {
-        let query = sqlx::query_as(LIST).bind(after.0).bind(after.1).bind(limit);
-        open_all(&self.codes, query.fetch_all(self.reader()).await?)
+        let mut tokens = Vec::new();
+        let mut after = (after.0, after.1.to_owned());
+        loop {
+            let query = sqlx::query_as(LIST).bind(after.0).bind(&after.1).bind(limit);
+            let rows: Vec<Sealed<TokenRow>> = query.fetch_all(self.reader()).await?;
+            match self.codes.open_page(&mut tokens, rows, |_| true, limit)? {
+                Some(last) => after = (last.create_time, last.id),
+                None => return Ok(tokens),
+            }
+        }
     }
 
     async fn lineages(&self, ids: &[String]) -> Result<Lineages> {
         let ids = list(ids.iter().map(String::as_str).collect());
         let rows = sqlx::query_as(LINEAGES).bind(ids).fetch_all(self.reader()).await?;
-        Ok(Lineages::of(open_all(&self.codes, rows)?))
+        Ok(Lineages::of(self.codes.open_list(rows)?))
     }
 
     async fn revoke_token(
@@ -90,14 +96,13 @@ impl TokenStore for Store {
             return Ok(Revocation::Unchanged);
         };
         if let Some(remaining) = remaining {
-            let rows: Vec<Sealed<TokenRow>> = sqlx::query_as(LINEAGES_REMAINING)
+            let rows = sqlx::query_as(LINEAGES_REMAINING)
                 .bind(remaining.role)
                 .bind(remaining.service)
                 .fetch_all(&mut *tx)
                 .await?;
             // A row without its code grants nothing, so it is nothing that remains.
-            let rows = rows.into_iter().filter_map(|sealed| self.codes.open(sealed).ok());
-            if Lineages::of(rows).loses_last(&remaining, id, now) {
+            if Lineages::of(self.codes.open_list(rows)?).loses_last(&remaining, id, now) {
                 return Ok(Revocation::Last);
             }
         }
@@ -127,7 +132,7 @@ impl TokenStore for Store {
         let Some(token) = live_token(&mut tx, &self.codes, &row.id).await? else { return Ok(Reissue::Ended) };
         if let Some(issuer) = row.issuer_token() {
             let above = sqlx::query_as(LINEAGE_BY_ID).bind(issuer).fetch_all(&mut *tx).await?;
-            if Lineages::of(open_all(&self.codes, above)?).goes_back_to(issuer, &row.id) {
+            if Lineages::of(self.codes.open_all(above)?).goes_back_to(issuer, &row.id) {
                 return Ok(Reissue::Circular);
             }
         }
@@ -160,10 +165,6 @@ pub(super) async fn live_token(tx: &mut Connection, codes: &Codes, id: &str) -> 
     let found = sqlx::query_as(LOCK_TOKEN).bind(id).fetch_optional(tx).await?;
     let token: Option<TokenRow> = codes.open_found(found)?;
     Ok(token.filter(|token| token.revoke_time.is_none()))
-}
-
-pub(super) fn open_all(codes: &Codes, rows: Vec<Sealed<TokenRow>>) -> Result<Vec<TokenRow>> {
-    rows.into_iter().map(|sealed| codes.open(sealed)).collect()
 }
 
 async fn insert(tx: &mut Connection, row: &TokenRow, seal: &Seal) -> Result<()> {

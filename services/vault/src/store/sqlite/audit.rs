@@ -14,6 +14,7 @@ use crate::store::audit::{
     PRUNE, SELECT_CHAINED, SEQUENCE_OF_OPERATION, no_chain,
 };
 use crate::store::granting::{Granting, Sealed};
+use crate::store::key;
 use crate::store::key_state::Stated;
 use crate::store::pages;
 use crate::store::person::PersonIdentityRow;
@@ -22,7 +23,6 @@ use crate::store::{
     EventFilter, Examined, KeyRequestRow, NewEvent, PersonRequestRow, PersonRow, Prunable, ReferenceRow,
     TokenRow, VersionRow,
 };
-use crate::store::{credential, key, key_request, person, reference, token, version};
 
 #[async_trait]
 impl AuditStore for Store {
@@ -175,32 +175,28 @@ impl Store {
             });
         }
         drop(versions);
-        self.examine::<TokenRow>(snapshot, token::SELECT, found).await?;
-        self.examine::<CredentialRow>(snapshot, credential::SELECT, found).await?;
-        self.examine::<ReferenceRow>(snapshot, reference::SELECT, found).await?;
-        self.examine::<VersionRow>(snapshot, version::ALL, found).await?;
-        self.examine::<KeyRequestRow>(snapshot, key_request::SELECT, found).await?;
-        self.examine::<PersonRow>(snapshot, person::PEOPLE, found).await?;
-        self.examine::<PersonIdentityRow>(snapshot, person::IDENTITIES, found).await?;
-        self.examine::<PersonRequestRow>(snapshot, person::REQUESTS, found).await
+        self.examine::<TokenRow>(snapshot, found).await?;
+        self.examine::<CredentialRow>(snapshot, found).await?;
+        self.examine::<ReferenceRow>(snapshot, found).await?;
+        self.examine::<VersionRow>(snapshot, found).await?;
+        self.examine::<KeyRequestRow>(snapshot, found).await?;
+        self.examine::<PersonRow>(snapshot, found).await?;
+        self.examine::<PersonIdentityRow>(snapshot, found).await?;
+        self.examine::<PersonRequestRow>(snapshot, found).await
     }
 
     async fn examine<R>(
         &self,
         snapshot: &mut Connection,
-        select: &'static str,
         found: &mut (dyn FnMut(Examined) + Send),
     ) -> Result<()>
     where
         R: Granting + for<'r> FromRow<'r, Row> + Send + Unpin,
         Sealed<R>: for<'r> FromRow<'r, Row>,
     {
-        let mut rows = sqlx::query_as::<_, Sealed<R>>(select).fetch(snapshot);
+        let mut rows = sqlx::query_as::<_, Sealed<R>>(R::SELECT).fetch(snapshot);
         while let Some(sealed) = rows.next().await {
-            found(match sealed {
-                Ok(sealed) => self.codes.examine(sealed)?,
-                Err(error) => Examined::unreadable(R::TABLE, error)?,
-            });
+            found(self.codes.examine(sealed?)?);
         }
         Ok(())
     }

@@ -68,12 +68,17 @@ impl CredentialStore for Store {
         after: &str,
         limit: i64,
     ) -> Result<Vec<Credential>> {
-        let mut query = pages::credentials(filter, after, limit);
         let mut reader = self.reader().acquire().await?;
-        let rows = query.build_query_as().fetch_all(&mut *reader).await?;
-        let mut rows: Vec<CredentialRow> = self.codes.open_all(rows)?;
-        rows.retain(|row| row.is_inside(&filter.selection));
-        complete(&mut reader, rows, &filter.selection).await
+        let (mut list, mut after) = (Vec::new(), after.to_owned());
+        let is_inside = |row: &CredentialRow| row.is_inside(&filter.selection);
+        loop {
+            let mut query = pages::credentials(filter, &after, limit);
+            let rows = query.build_query_as().fetch_all(&mut *reader).await?;
+            match self.codes.open_page(&mut list, rows, is_inside, limit)? {
+                Some(last) => after = last.id,
+                None => return complete(&mut reader, list, &filter.selection).await,
+            }
+        }
     }
 
     async fn update_credential(
@@ -138,10 +143,16 @@ impl CredentialStore for Store {
         query.push(" AND ");
         push_credential(&mut query, selection);
         let rows: Vec<Sealed<CredentialRow>> = query.build_query_as().fetch_all(self.reader()).await?;
-        let opened = rows.into_iter().map(|sealed| (sealed.row.id.clone(), self.codes.open(sealed)));
-        let is_inside =
-            |row: &Result<CredentialRow>| row.as_ref().map_or(true, |row| row.is_inside(selection));
-        Ok(opened.filter(|(_, row)| is_inside(row)).collect())
+        let mut opened = Vec::with_capacity(rows.len());
+        for sealed in rows {
+            // One that cannot be read is like one that is gone: nothing tells which it was.
+            let Ok(id) = sealed.unchecked().map(|(row, _)| row.id.clone()) else { continue };
+            let row = self.codes.open(sealed);
+            if row.as_ref().map_or(true, |row| row.is_inside(selection)) {
+                opened.push((id, row));
+            }
+        }
+        Ok(opened)
     }
 
     async fn credential_stats(&self, selection: &Selectors) -> Result<Stats> {

@@ -75,8 +75,15 @@ impl ReferenceStore for Store {
         after: (&str, &str),
         limit: i64,
     ) -> Result<Vec<ReferenceRow>> {
-        let mut query = pages::references(filter, after, limit);
-        self.codes.open_all(query.build_query_as().fetch_all(self.reader()).await?)
+        let (mut list, mut after) = (Vec::new(), (after.0.to_owned(), after.1.to_owned()));
+        loop {
+            let mut query = pages::references(filter, (&after.0, &after.1), limit);
+            let rows = query.build_query_as().fetch_all(self.reader()).await?;
+            match self.codes.open_page(&mut list, rows, |_: &ReferenceRow| true, limit)? {
+                Some(last) => after = (last.kind, last.consumer),
+                None => return Ok(list),
+            }
+        }
     }
 
     async fn candidates(
@@ -88,7 +95,7 @@ impl ReferenceStore for Store {
         push_pairs(&mut query, references, ("kind", "consumer"));
         query.push(") ").push(ASKED);
         let rows: Vec<ReferenceRow> =
-            self.codes.open_all(query.build_query_as().fetch_all(self.reader()).await?)?;
+            self.codes.open_list(query.build_query_as().fetch_all(self.reader()).await?)?;
         let rows = rows.into_iter().map(|row| ((row.kind.clone(), row.consumer.clone()), row)).collect();
         let credentials = self.credential_rows(&named(&rows), selection).await?;
         // One that does not open is skipped like one that is gone; the log has it.

@@ -73,6 +73,27 @@ async fn only_another_person_approves_and_only_once() {
     }
 }
 
+/// Whoever writes to the database puts the row of an approval back that was used.
+#[tokio::test]
+async fn an_approval_that_is_put_back_lets_nothing_through() {
+    for vault in TestVault::each().await {
+        let (mut requester, mut other) = (enrolled(&vault, "Ada").await, enrolled(&vault, "Ben").await);
+        requester.create(with_secret("One")).await;
+        let old = versions(&mut requester, "credential").await[0].kid.clone();
+        rotate(&mut requester, "credential").await;
+        let refused = disable(&mut requester, &old).await.unwrap_err();
+        let approve = ApproveKeyRequestRequest { id: metadata_of(&refused)["request_id"].clone() };
+        other.keys.approve_key_request(approve).await.unwrap();
+
+        vault.run("CREATE TABLE approved AS SELECT * FROM key_requests");
+        assert_eq!(disable(&mut requester, &old).await.unwrap(), "disabled");
+        requester.keys.enable_key_version(EnableKeyVersionRequest { kid: old.clone() }).await.unwrap();
+        vault.run("DELETE FROM key_requests; INSERT INTO key_requests SELECT * FROM approved");
+        assert_refused(disable(&mut requester, &old).await, Code::Aborted, "ETAG_MISMATCH");
+        assert_eq!(states(&mut requester, "credential").await[0], "decrypt-only");
+    }
+}
+
 #[tokio::test]
 async fn what_a_destroyed_version_sealed_stays_closed() {
     for vault in TestVault::each_standing().await {

@@ -54,6 +54,27 @@ async fn after_a_day_it_enrols_two_people() {
     }
 }
 
+/// Whoever writes to the database hides the root of a child that is known a moment longer, or gives it another age.
+#[tokio::test]
+async fn a_child_waits_although_its_root_is_hidden() {
+    for change in ["UPDATE api_tokens SET break_glass = FALSE", "DELETE FROM api_tokens"] {
+        for vault in TestVault::each_standing().await {
+            let (subject, _) = issue(&vault, &mut vault.admin().await).await;
+            let folder = tempfile::tempdir().unwrap();
+            let mut glass = vault.clients(&broken(&vault, &folder).await);
+            let (_, mut child) = issue(&vault, &mut glass).await;
+            assert_refused(
+                enrol(&mut child, "Cleo", &subject).await,
+                Code::FailedPrecondition,
+                "BREAK_GLASS_WAITS",
+            );
+            vault.run(&format!("{change} WHERE break_glass"));
+            assert!(enrol(&mut child, "Cleo", &subject).await.is_err());
+            assert_eq!(vault.number("SELECT count(*) FROM people"), 0);
+        }
+    }
+}
+
 #[tokio::test]
 async fn revoked_within_a_day_it_enrols_nobody() {
     let vault = TestVault::each_standing().await.remove(0);
