@@ -26,6 +26,7 @@ mod overload;
 mod page;
 mod painted;
 mod people;
+mod planted_rows;
 mod recordings;
 mod repository;
 mod rolling_upgrade;

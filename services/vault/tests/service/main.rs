@@ -3,6 +3,7 @@
 
 mod access;
 mod audit;
+mod authority;
 mod bad_input;
 mod credentials;
 mod crypto;

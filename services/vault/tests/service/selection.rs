@@ -10,8 +10,8 @@ mod world;
 use strongroom_runtime::status::reason_of;
 use tonic::Status;
 
-use crate::support::TestVault;
-use world::{Random, Running};
+use crate::support::{Random, TestVault};
+use world::Running;
 
 /// Worlds are made by chance, but the same in each run.
 const SEEDS: [u64; 2] = [1, 2];

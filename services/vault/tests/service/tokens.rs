@@ -3,7 +3,6 @@
 mod bindings;
 mod issuers;
 mod secrets;
-mod trees;
 
 use prost_types::Timestamp;
 use strongroom_api::vault::v1::{
@@ -23,7 +22,7 @@ fn until(expire_time: Option<Timestamp>) -> IssueTokenRequest {
 }
 
 /// So many seconds from now.
-fn after(clock: &ManualClock, seconds: i64) -> Timestamp {
+pub(crate) fn after(clock: &ManualClock, seconds: i64) -> Timestamp {
     Timestamp { seconds: clock.now_micros() / 1_000_000 + seconds, nanos: 0 }
 }
 
@@ -41,7 +40,7 @@ async fn revoke(clients: &mut Clients, id: &str) -> Result<Token, Status> {
 }
 
 /// What a service hears of the token.
-async fn is_active(clients: &mut Clients, secret: &str) -> bool {
+pub(crate) async fn is_active(clients: &mut Clients, secret: &str) -> bool {
     let request = IntrospectTokenRequest { introspect_hash: introspect_hash(secret) };
     clients.tokens.introspect_token(request).await.unwrap().into_inner().active
 }

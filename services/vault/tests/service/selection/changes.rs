@@ -9,7 +9,8 @@ use strongroom_testkit::requests::binding;
 use super::model::{Reference, Selection, World};
 use super::outcome;
 use super::reads::Trial;
-use super::world::{KINDS, Random, Running};
+use super::world::{KINDS, Running};
+use crate::support::Random;
 
 type Done<T> = Result<T, String>;
 

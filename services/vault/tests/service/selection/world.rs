@@ -6,7 +6,7 @@ use strongroom_api::vault::v1::{
 use strongroom_testkit::requests::{CredentialBuilder as _, TokenBuilder as _, credential, token};
 
 use super::model::{Credential, Reference, Selection, World};
-use crate::support::{Clients, TestVault};
+use crate::support::{Clients, Random, TestVault};
 
 pub(super) const KINDS: [&str; 4] = ["endpoint", "endpoint_pool", "pii", "template"];
 pub(super) const KEYS: [&str; 3] = ["key-a", "key-b", "key-c"];
@@ -15,27 +15,10 @@ const PROVIDERS: [&str; 2] = ["anthropic", "openai"];
 const CREDENTIALS: usize = 8;
 const REFERENCES: usize = 14;
 
-/// Numbers by chance (xorshift).
-pub(super) struct Random(pub(super) u64);
-
-impl Random {
-    pub(super) fn below(&mut self, end: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        usize::try_from((mixed ^ (mixed >> 31)) % end as u64).unwrap()
-    }
-
-    pub(super) fn one<T: Clone>(&mut self, of: &[T]) -> T {
-        of[self.below(of.len())].clone()
-    }
-
-    /// None of them mostly, else up to two.
-    fn some(&mut self, of: &[&'static str]) -> Vec<&'static str> {
-        let count = self.below(3);
-        (0..count).map(|_| self.one(of)).collect()
-    }
+/// None of them mostly, else up to two.
+fn some(random: &mut Random, of: &[&'static str]) -> Vec<&'static str> {
+    let count = random.below(3);
+    (0..count).map(|_| random.one(of)).collect()
 }
 
 pub(super) struct Running {
@@ -154,9 +137,9 @@ fn to_wire(one: &Reference) -> BindReferenceRequest {
 
 fn selection(random: &mut Random) -> Selection {
     Selection {
-        envs: random.some(&ENVS),
-        providers: random.some(&PROVIDERS),
-        kinds: random.some(&["*", "*", "endpoint", "endpoint*", "template"]),
-        keys: random.some(&KEYS),
+        envs: some(random, &ENVS),
+        providers: some(random, &PROVIDERS),
+        kinds: some(random, &["*", "*", "endpoint", "endpoint*", "template"]),
+        keys: some(random, &KEYS),
     }
 }
