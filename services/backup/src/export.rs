@@ -94,8 +94,10 @@ impl Exports {
             .with_at_start("instance", self.unfinished.instance())
             .with_at_start("archive_id", archive_id.as_str());
         let seal = context.policy.prepare(choice, &context.vault, &archive_id).await?.map(Arc::new);
+        let (vault, pinned) = (context.vault.clone(), archive_id.clone());
         let export = Export { context, plan, seal, archive_id, file_name, time };
-        Ok(self.operations.start(permit, record, |outlet, stop| export.assemble(outlet, stop)))
+        let release = async move { vault.release_pins(&pinned).await };
+        Ok(self.operations.start(permit, record, |outlet, stop| export.assemble(outlet, stop), release))
     }
 
     /// Ends what still runs and waits for its closing events.

@@ -175,7 +175,10 @@ fn exports(
     let unfinished = Arc::new(Unfinished::create(vault.clone(), Arc::clone(&clock), instance, kinds));
     let (sources, vault) = (Arc::clone(sources), vault.clone());
     let (app, metrics) = (config.app.clone(), counted.exports());
-    let context = ExportContext { app, policy, sources, vault, compression, clock, metrics };
+    let longest = i64::try_from(limits.duration.as_micros()).unwrap_or(i64::MAX);
+    let pins_for = i64::from(backup.pin_days) * 24 * 3600 * 1_000_000;
+    let context =
+        ExportContext { app, policy, sources, vault, compression, clock, metrics, longest, pins_for };
     Ok((Exports::create(context, Arc::clone(&unfinished), limits, of_kind), unfinished))
 }
 

@@ -73,12 +73,13 @@ impl Operations {
     ///
     /// `work` gets the way to the client, and a token that is cancelled when the work ends for whatever
     /// reason: threads that it starts must heed it. The future that it returns is dropped when the client leaves,
-    /// the deadline passes or the service stops.
+    /// the deadline passes or the service stops. `undo` runs unless all of it succeeds.
     pub(crate) fn start<R, F>(
         &self,
         permit: impl Send + 'static,
         record: AuditRecord,
         work: impl FnOnce(Outlet<R>, CancellationToken) -> F,
+        undo: impl Future<Output = ()> + Send + 'static,
     ) -> Replies<R>
     where
         R: Send + 'static,
@@ -90,7 +91,8 @@ impl Operations {
         let (kind, limits, shutdown) = (self.kind, self.limits, self.stop.clone());
         let metrics = self.metrics.clone();
         let run = Run { kind, limits, metrics, record, outlet, stop, shutdown };
-        self.tasks.spawn(inherited(run.complete(work, gone, permit).instrument(task(self.kind.name))));
+        self.tasks
+            .spawn(inherited(run.complete((work, undo), gone, permit).instrument(task(self.kind.name))));
         replies
     }
 

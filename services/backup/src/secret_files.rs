@@ -52,6 +52,15 @@ pub(crate) fn url_of(config: &SourceConfig) -> Result<SourceUrl> {
     }
 }
 
+/// The URL by which a source is restored, from its file.
+///
+/// # Errors
+/// [`Error::Runtime`] when the file cannot be read.
+pub(crate) fn restore_url_of(config: &SourceConfig) -> Result<Option<SourceUrl>> {
+    let url = config.restore_url_file.as_deref().map(read).transpose()?;
+    Ok(url.map(|url| SourceUrl::from(url.trim().to_owned())))
+}
+
 /// What tells this replica from others in the audit log.
 pub(crate) fn instance(config: &BackupConfig) -> String {
     let host = || std::fs::read_to_string("/proc/sys/kernel/hostname").ok();

@@ -19,10 +19,10 @@ use strongroom_runtime::Shutdown;
 use strongroom_runtime::client::{Bearer, Target};
 
 use crate::backoff::Backoff;
-use crate::config::{SourceConfig, SourceKind};
+use crate::config::{SourceConfig, SourceKind, SourceUrl};
 use crate::error::{Error, Result};
 use crate::said::Said;
-use crate::secret_files::{bearer_of_file, url_of};
+use crate::secret_files::{bearer_of_file, restore_url_of, url_of};
 pub(crate) use files::{FileSet, ListedFile};
 pub(crate) use listing::{Choice, ListedTable};
 pub(crate) use naming::{Inventory, Names, in_archive};
@@ -190,8 +190,9 @@ impl Sources {
 fn create_source(config: &SourceConfig) -> Result<Source> {
     match config.kind {
         SourceKind::Sqlite | SourceKind::Postgres => {
-            let url = url_of(config)?;
-            Ok(Source::Sql(Box::new(SqlSource::create(config.clone(), url.expose())?)))
+            let (url, restore_url) = (url_of(config)?, restore_url_of(config)?);
+            let restore_url = restore_url.as_ref().map(SourceUrl::expose);
+            Ok(Source::Sql(Box::new(SqlSource::create(config.clone(), url.expose(), restore_url)?)))
         }
         SourceKind::Grpc => {
             let url = url_of(config)?;

@@ -8,11 +8,13 @@ mod checks;
 mod client;
 mod health;
 mod keys;
+mod pins;
 mod seal;
 mod signatures;
 mod tokens;
 
 pub(crate) use checks::Checks;
 pub(crate) use client::{VaultClient, is_away, vault_error};
-pub(crate) use keys::KeyRing;
+pub(crate) use keys::InspectedRing;
+pub(crate) use pins::PinnedVersions;
 pub(crate) use signatures::SigningKey;

@@ -15,6 +15,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use strongroom_api::backup::v1::VerifyBackupResponse;
 use strongroom_api::backup::v1::verify_backup_response::{Column, Message};
 use strongroom_runtime::Caller;
@@ -105,11 +106,16 @@ impl Verifications {
         let (stall, received) = (self.operations.limits().stall, self.received.clone());
         let id = uuid::Uuid::now_v7().to_string();
         let record = AuditRecord::create(vault.clone(), &KIND, caller, &id, upload.file_name());
-        Ok(self.operations.start((permit, Arc::clone(&slot)), record, |outlet, stop| async move {
-            let reporter = Reporter::create(outlet, stall);
-            let verification = Verification { vault, turns, cost, slot, reporter, stop, received };
-            Ok(ended(verification.verify(upload).await?))
-        }))
+        Ok(self.operations.start(
+            (permit, Arc::clone(&slot)),
+            record,
+            |outlet, stop| async move {
+                let reporter = Reporter::create(outlet, stall);
+                let verification = Verification { vault, turns, cost, slot, reporter, stop, received };
+                Ok(ended(verification.verify(upload).await?))
+            },
+            async {},
+        ))
     }
 
     /// Bytes of all files that are staged now.
@@ -157,7 +163,7 @@ impl Verification {
         let allowance = Allowance::create(self.cost.processor, size);
         let opened = open(file, &self.vault, self.cost.memory, allowance, Arc::clone(&turn));
         let opened = opened.instrument(stage("open archive")).await?;
-        let Opened { archive, signature, allowance } = match opened {
+        let Opened { archive, signature, ring, allowance } = match opened {
             Ok(opened) => opened,
             Err(problem) => {
                 findings.unreadable(problem);
@@ -166,9 +172,17 @@ impl Verification {
         };
         findings.describe(archive.manifest());
         let keys = self.vault.signing_keys().await?;
-        findings.signed(signature::judge(&archive, signature, &keys));
-        let (entries, columns) =
-            self.read(archive, allowance, turn).instrument(stage("read archive")).await?;
+        let inspected = match &ring {
+            Some(ring) => Some(self.vault.inspect_ring(ring).await?),
+            None => None,
+        };
+        findings.signed(signature::judge(&archive, signature, &keys, inspected.as_ref()));
+        // Without its root key it opens nothing.
+        let is_usable = matches!(&inspected, Some(Ok(ring)) if ring.root_key_known);
+        let (entries, columns) = self
+            .read(archive, ring.filter(|_| is_usable), allowance, turn)
+            .instrument(stage("read archive"))
+            .await?;
         findings.read(entries);
         findings.judged(columns);
         Ok(findings)
@@ -190,6 +204,7 @@ impl Verification {
     async fn read(
         self,
         mut archive: Archive,
+        ring: Option<Bytes>,
         allowance: Allowance,
         turn: Turn,
     ) -> Result<(Entries, Vec<Column>)> {
@@ -204,7 +219,7 @@ impl Verification {
             pass.run(&mut archive, cost.memory)
         });
         let answering = async {
-            let answered = values::answer(&vault, &columns, queue, &reporter).await;
+            let answered = values::answer((&vault, ring.as_ref()), &columns, queue, &reporter).await;
             if answered.is_err() {
                 stop.cancel();
             }

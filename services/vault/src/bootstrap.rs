@@ -11,15 +11,15 @@ use std::sync::Arc;
 use strongroom_runtime::{Clock, Metrics, Shutdown, secret_file};
 use strongroom_store::DatabaseUrl;
 
-use crate::access::{Delegations, Identities, Tokens};
+use crate::access::{Delegations, Identities, Role, Service, Tokens};
 use crate::audit::{Audit, UseLog};
 use crate::config::VaultConfig;
 use crate::credentials::{Credentials, References, Secrets};
 use crate::crypto::{Ciphertexts, Seals, Signing};
 use crate::error::{Error, Result};
-use crate::keys::{Approvals, Keys, Ledger, Reencryption, Retirement, Ring};
+use crate::keys::{Approvals, ForeignRings, Keys, Ledger, Merges, Reencryption, Retirement, Ring};
 use crate::metrics::VaultMetrics;
-use crate::people::People;
+use crate::people::{Fitness, People};
 use crate::source::Source;
 use crate::store::{self, Store};
 
@@ -34,6 +34,8 @@ pub(crate) struct Vault {
     pub(crate) delegations: Delegations,
     pub(crate) audit: Arc<Audit>,
     pub(crate) keys: Arc<Keys>,
+    pub(crate) foreign_rings: Arc<ForeignRings>,
+    pub(crate) merges: Merges,
     pub(crate) ledger: Arc<Ledger>,
     pub(crate) people: Arc<People>,
     pub(crate) approvals: Arc<Approvals>,
@@ -105,7 +107,9 @@ fn build(
     let secrets = Arc::new(Secrets::new(s(), r(), c()));
     let ledger = Arc::new(Ledger::new(s(), c()));
     let tokens = Arc::new(Tokens::new(s(), Arc::clone(&identities), c(), metrics.access.clone()));
-    let people = Arc::new(People::new(s(), identities.principals(), c()));
+    let (role, service) = (Role::Admin.as_str(), Service::Vault.as_str());
+    let fitness = Fitness { role, service, identities: identities.admins() };
+    let people = Arc::new(People::new(s(), identities.principals(), fitness, c()));
     let approvals = Arc::new(Approvals::new(s(), Arc::clone(&people), c()));
     let retirement = Retirement::new(s(), r(), Arc::clone(&ledger), Arc::clone(&approvals), c());
     Vault {
@@ -116,13 +120,15 @@ fn build(
         identities,
         audit: Arc::new(Audit::new(s(), c(), shutdown)),
         keys: Arc::new(Keys::new(s(), r(), c())),
+        foreign_rings: Arc::new(ForeignRings::new(s(), r())),
+        merges: Merges::new(s(), r(), c()),
         ledger,
         people,
         approvals,
         retirement: Arc::new(retirement),
         reencryption: Arc::new(Reencryption::new(s(), r(), c(), metrics.reencrypt.clone())),
         ciphertexts: Arc::new(Ciphertexts::new(r(), Arc::clone(&uses), c())),
-        signing: Signing::new(r(), Arc::clone(&uses), c()),
+        signing: Signing::new(s(), r(), c()),
         seals: Seals::new(r(), uses, c()),
         source: Source::new(database),
         ring,

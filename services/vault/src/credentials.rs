@@ -94,6 +94,8 @@ impl Credentials {
             expire_time: new.expire_time,
             revision: 1,
             labels: String::new(),
+            secret_time: now,
+            deactivate_time: None,
         };
         let event = self
             .event(caller, "credential.created", &id)

@@ -132,7 +132,8 @@ pub enum Error {
     /// Something would become unreadable.
     #[error(
         "the key version {kid} is needed by {rows} rows of the vault, {columns} columns of other services and \
-         {archives} archives; re-encrypt or release them, or {}",
+         {archives} archives{}; re-encrypt or release them, or {}",
+        named(some_archives),
         approval(request_id)
     )]
     KeyVersionInUse {
@@ -144,6 +145,8 @@ pub enum Error {
         columns: i64,
         /// Archives that pin it.
         archives: i64,
+        /// The ids of the first of them.
+        some_archives: Vec<String>,
         /// What may be approved; empty for a caller who is no person.
         request_id: String,
     },
@@ -170,6 +173,39 @@ pub enum Error {
         "the key request {0} is approved already, used or lapsed; repeat the refused call to open another"
     )]
     KeyRequestClosed(String),
+    /// An archive's ring that cannot be trusted.
+    #[error("ring: cannot be used: {0}")]
+    RingInvalid(String),
+    /// An archive's ring of another root key.
+    #[error(
+        "the key ring is wrapped by the root key {0}, which this vault does not have; supply that one as a previous root \
+         key (vault.previous_root_key_files)"
+    )]
+    RootKeyUnknown(String),
+    /// More than an archive can hold.
+    #[error("the key ring has {versions} versions and {bytes} bytes, which is more than an archive can hold")]
+    RingTooLarge {
+        /// Of the document.
+        bytes: usize,
+        /// In all.
+        versions: usize,
+    },
+    /// A merge that would take something away.
+    #[error("the key ring cannot be merged because of the version {kid}: {conflict}")]
+    KeyStateConflict {
+        /// The version.
+        kid: String,
+        /// What stands in the way.
+        conflict: &'static str,
+    },
+    /// Another manifest was signed for the archive.
+    #[error("the vault has signed another manifest for the archive {0}; each archive has one")]
+    ArchiveSigned(String),
+    /// Nobody is making the archive.
+    #[error(
+        "the archive {0} has no pins, so no manifest is signed for it: call PinKeyVersions before its snapshot is taken"
+    )]
+    ArchiveNotPinned(String),
     /// The approver is not another person.
     #[error("this token or identity cannot approve the request {id}: {problem}")]
     Approver {
@@ -190,6 +226,16 @@ pub enum Error {
     /// What is to belong to the person is not there.
     #[error("{0} is no valid token of this vault, and no identity of its configuration")]
     SubjectNotFound(String),
+    /// What is to belong to the person could never act for one.
+    #[error(
+        "{0} cannot act for a person: approving needs the role admin, no selectors, and no binding to the backup service"
+    )]
+    SubjectUnfit(String),
+    /// The token has another secret than when it was asked for.
+    #[error(
+        "the secret of {0} was replaced after this was asked for, so somebody else may hold it now; ask again"
+    )]
+    SubjectChanged(String),
     /// What is to belong to the person belongs to another one.
     #[error("{subject} belongs to {owner:?}; a token or an identity belongs to one person")]
     SubjectTaken {
@@ -402,7 +448,7 @@ impl From<Error> for Status {
                 "KEY_VERSION_STATE",
                 &[("kid", kid), ("state", state.as_str())],
             ),
-            Error::KeyVersionInUse { kid, rows, columns, archives, request_id } => known(
+            Error::KeyVersionInUse { kid, rows, columns, archives, some_archives, request_id } => known(
                 Code::FailedPrecondition,
                 "KEY_VERSION_IN_USE",
                 &[
@@ -410,6 +456,7 @@ impl From<Error> for Status {
                     ("rows", &rows.to_string()),
                     ("columns", &columns.to_string()),
                     ("archives", &archives.to_string()),
+                    ("archive_ids", &some_archives.join(",")),
                     ("request_id", request_id),
                 ],
             ),
@@ -422,6 +469,20 @@ impl From<Error> for Status {
             Error::KeyRequestClosed(id) => {
                 known(Code::FailedPrecondition, "KEY_REQUEST_CLOSED", &[("id", id)])
             }
+            Error::RingInvalid(problem) => {
+                bad_field(DOMAIN, "RING_INVALID", "ring", &format!("cannot be used: {problem}"), &[])
+            }
+            Error::RootKeyUnknown(id) => {
+                known(Code::FailedPrecondition, "ROOT_KEY_UNKNOWN", &[("root_key_id", id)])
+            }
+            Error::RingTooLarge { .. } => known(Code::FailedPrecondition, "RING_TOO_LARGE", &[]),
+            Error::KeyStateConflict { kid, .. } => {
+                known(Code::FailedPrecondition, "KEY_STATE_CONFLICT", &[("kid", kid)])
+            }
+            Error::ArchiveSigned(id) => known(Code::FailedPrecondition, "ARCHIVE_SIGNED", &[("id", id)]),
+            Error::ArchiveNotPinned(id) => {
+                known(Code::FailedPrecondition, "ARCHIVE_NOT_PINNED", &[("id", id)])
+            }
             Error::Approver { id, .. } => known(Code::PermissionDenied, "APPROVER_DEPENDENT", &[("id", id)]),
             Error::PersonNotFound(name) => known(Code::NotFound, "PERSON_NOT_FOUND", &[("name", name)]),
             Error::PersonRequestNotFound(id) => {
@@ -430,6 +491,12 @@ impl From<Error> for Status {
             Error::PersonExists(name) => known(Code::AlreadyExists, "PERSON_EXISTS", &[("name", name)]),
             Error::SubjectNotFound(subject) => {
                 known(Code::NotFound, "SUBJECT_NOT_FOUND", &[("subject", subject)])
+            }
+            Error::SubjectUnfit(subject) => {
+                known(Code::FailedPrecondition, "SUBJECT_UNFIT", &[("subject", subject)])
+            }
+            Error::SubjectChanged(subject) => {
+                known(Code::FailedPrecondition, "SUBJECT_CHANGED", &[("subject", subject)])
             }
             Error::SubjectTaken { subject, owner } => {
                 known(Code::FailedPrecondition, "SUBJECT_TAKEN", &[("subject", subject), ("person", owner)])
@@ -511,6 +578,11 @@ impl From<Error> for Status {
 }
 
 /// How a step that is refused goes through nevertheless.
+/// Some archives, for a message.
+fn named(archives: &[String]) -> String {
+    if archives.is_empty() { String::new() } else { format!(" ({})", archives.join(", ")) }
+}
+
 fn approval(request_id: &str) -> String {
     if request_id.is_empty() {
         return "have it approved: only people can ask for that, and this token or identity belongs to none; enrol it with \

@@ -57,6 +57,8 @@ pub(crate) const SERVICES: &[&str] = &[
 
 /// The longest request: a secret of 64 KiB with its labels fits many times.
 const MAX_REQUEST: usize = 1 << 20;
+/// An archive's ring and what is around it.
+const MAX_RING_REQUEST: usize = strongroom_api::limits::RING_BYTES + MAX_REQUEST;
 
 /// A batch of 4 MiB with its frame.
 const MAX_BATCH: usize = strongroom_api::limits::BATCH_MESSAGE_BYTES;
@@ -81,7 +83,7 @@ pub(crate) fn routes(vault: &Arc<Vault>) -> Routes {
         .add_service(TokenServiceServer::new(api.clone()).max_decoding_message_size(MAX_REQUEST))
         .add_service(PersonServiceServer::new(api.clone()).max_decoding_message_size(MAX_REQUEST))
         .add_service(AuditServiceServer::new(api.clone()).max_decoding_message_size(MAX_REQUEST))
-        .add_service(KeyServiceServer::new(api.clone()).max_decoding_message_size(MAX_REQUEST))
+        .add_service(KeyServiceServer::new(api.clone()).max_decoding_message_size(MAX_RING_REQUEST))
         .add_service(CryptoServiceServer::new(api.clone()).max_decoding_message_size(MAX_BATCH))
         .add_service(SealServiceServer::new(api.clone()).max_decoding_message_size(MAX_REQUEST))
         .add_service(SourceServiceServer::new(api).max_decoding_message_size(MAX_REQUEST));

@@ -2,11 +2,15 @@
 //!
 //! [`Keys`] makes, rotates and exports keys. [`Ledger`] records which versions rows, other services and archives
 //! need (`census`, `pins`). [`Retirement`] takes versions out of use, guarded by the ledger and by [`Approvals`].
-//! [`Reencryption`] moves values to the primary versions. `ring` holds the open ring, `root` changes the root key.
+//! [`Reencryption`] moves values to the primary versions. `archived` is the ring as archives carry it; [`ForeignRings`] uses
+//! one beside the live ring, [`Merges`] adds one to it. `ring` holds the open ring, `root` changes the root key.
 
 mod approvals;
+mod archived;
 mod census;
+mod foreign;
 mod ledger;
+mod merge;
 mod name;
 mod pins;
 mod reencrypt;
@@ -15,6 +19,7 @@ mod ring;
 mod root;
 mod versions;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use strongroom_crypto::Purpose;
@@ -26,14 +31,25 @@ use crate::store::key_names::RESERVED;
 use crate::store::{KeyVersionRow, NewVersion, Store};
 
 pub(crate) use approvals::Approvals;
+use archived::ArchivedRing;
 pub(crate) use census::{Census, CensusReport};
+pub(crate) use foreign::{ForeignRings, Inspected, InspectedVersion};
 pub(crate) use ledger::Ledger;
+pub(crate) use merge::{Merged, Merges};
 pub(crate) use name::check_key_name;
 pub(crate) use reencrypt::{Progress, Reencryption};
 pub(crate) use retire::Retirement;
 pub(crate) use ring::{Ring, open_rows};
 pub(crate) use root::change_root_key;
 pub(crate) use versions::first_versions;
+
+/// A ring for an archive.
+pub(crate) struct ExportedRing {
+    pub(crate) root_key_id: String,
+    pub(crate) json: Vec<u8>,
+    /// The versions of which it has the bytes.
+    pub(crate) kids: Vec<String>,
+}
 
 /// Keys: made, rotated, listed and exported.
 pub(crate) struct Keys {
@@ -83,14 +99,23 @@ impl Keys {
         versions::one(self.store.as_ref(), &version.kid).await
     }
 
-    /// The ring as the root key wraps it, for an archive.
-    pub(crate) async fn export_ring(&self, caller: &Caller) -> Result<Vec<KeyVersionRow>> {
-        let versions = self.store.key_versions().await?;
-        let root_key_id = self.ring.root_key_id().to_string();
-        let event =
-            self.event(caller, "key.ring_exported", &root_key_id).with("versions", versions.len()).finish();
+    /// The ring as the root key wraps it, for an archive whose values need `kids`.
+    pub(crate) async fn export_ring(&self, caller: &Caller, kids: &BTreeSet<String>) -> Result<ExportedRing> {
+        let rows = self.store.key_versions().await?;
+        let carries = |row: &KeyVersionRow| match row.purpose {
+            Purpose::Credential | Purpose::Caller => kids.contains(&row.kid),
+            Purpose::Audit | Purpose::Signing | Purpose::Rows => true,
+            Purpose::Page => false,
+        };
+        let ring = ArchivedRing::of(&rows, self.ring.root(), self.ring.deployment_id(), carries)?;
+        let json = ring.to_json()?;
+        let carried = ring.versions.iter().filter(|one| one.has_bytes());
+        let kids: Vec<String> = carried.map(|one| one.version.kid.to_string()).collect();
+        let root_key_id = ring.root_key_id.to_string();
+        let event = self.event(caller, "key.ring_exported", &root_key_id);
+        let event = event.with("versions", rows.len()).with("with_bytes", kids.len()).finish();
         self.store.append_event(&event).await?;
-        Ok(versions)
+        Ok(ExportedRing { root_key_id, json, kids })
     }
 
     fn now(&self) -> i64 {

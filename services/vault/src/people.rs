@@ -26,17 +26,31 @@ pub(crate) struct Member {
     pub(crate) pending: Vec<String>,
 }
 
+/// What can act for a person: approving takes a role without selectors, at this service.
+pub(crate) struct Fitness {
+    pub(crate) role: &'static str,
+    pub(crate) service: &'static str,
+    /// `identity:<name>` of those that have the role.
+    pub(crate) identities: Vec<String>,
+}
+
 /// The people of this vault.
 pub(crate) struct People {
     store: Arc<dyn Store>,
     /// `identity:<name>`, as configured.
     identities: Vec<String>,
+    fitness: Fitness,
     clock: Arc<dyn Clock>,
 }
 
 impl People {
-    pub(crate) fn new(store: Arc<dyn Store>, identities: Vec<String>, clock: Arc<dyn Clock>) -> Self {
-        Self { store, identities, clock }
+    pub(crate) fn new(
+        store: Arc<dyn Store>,
+        identities: Vec<String>,
+        fitness: Fitness,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        Self { store, identities, fitness, clock }
     }
 
     /// The person that `caller` acts for; `None` when there is none.
@@ -72,7 +86,7 @@ impl People {
         Ok(people.into_iter().filter(|person| person.remove_time.is_none()).collect())
     }
 
-    async fn live(&self, id: &str) -> Result<Option<PersonRow>> {
+    pub(crate) async fn live(&self, id: &str) -> Result<Option<PersonRow>> {
         Ok(self.enrolled().await?.into_iter().find(|person| person.id == id))
     }
 

@@ -30,6 +30,7 @@ mod request;
 mod resolution;
 mod row;
 mod selection;
+mod signature;
 mod sqlite;
 mod token;
 #[cfg(test)]
@@ -51,8 +52,8 @@ pub(crate) use credential::{
 };
 pub(crate) use event::{CHANGE, NewEvent, Outcome};
 pub(crate) use granting::{Examined, RowKeys};
-pub(crate) use key::{KeyStore, KeyVersionRow, NewVersion, RootKeyRow, StateChange};
-pub(crate) use key_request::{KeyRequestRow, KeyRequestStore, RetirementAction};
+pub(crate) use key::{KeyStore, KeyVersionRow, NewVersion, RingMerge, RootKeyRow, StateChange};
+pub(crate) use key_request::{KeyApproval, KeyRequestRow, KeyRequestStore, RetirementAction};
 pub(crate) use key_state::StateKeys;
 pub(crate) use ledger::{CensusRow, LedgerStore, Needs, PinRow};
 pub(crate) use lineage::{Ended, Lineages, MAX_LINKS};
@@ -64,6 +65,7 @@ pub(crate) use reencrypt::{JobState, Lease, ReencryptJobRow, ReencryptStore, Res
 pub(crate) use reference::{Bound, ReferenceFilter, ReferenceRow, ReferenceStore};
 pub(crate) use request::{Once, RequestRow, RequestStore};
 pub(crate) use resolution::CandidateRow;
+pub(crate) use signature::{SignatureRow, SignatureStore, Signed};
 pub(crate) use token::{Hashes, Reissue, Remaining, Revocation, TOKEN, TokenRow, TokenStore};
 pub(crate) use uses::{Use, UseStore};
 pub(crate) use version::{Replacement, VersionRow, VersionStore};
@@ -112,9 +114,12 @@ pub(crate) trait Store:
 impl<T: KeyStores + CredentialStores + AccessStores + RequestStore + LogStores> Store for T {}
 
 /// What the verbs of keys keep.
-pub(crate) trait KeyStores: KeyStore + LedgerStore + KeyRequestStore + ReencryptStore {}
+pub(crate) trait KeyStores:
+    KeyStore + LedgerStore + SignatureStore + KeyRequestStore + ReencryptStore
+{
+}
 
-impl<T: KeyStore + LedgerStore + KeyRequestStore + ReencryptStore> KeyStores for T {}
+impl<T: KeyStore + LedgerStore + SignatureStore + KeyRequestStore + ReencryptStore> KeyStores for T {}
 
 /// What the verbs of credentials and references keep.
 pub(crate) trait CredentialStores: CredentialStore + VersionStore + ReferenceStore {}

@@ -23,6 +23,9 @@ pub const CREDENTIAL_KEY: &str = "credential";
 /// The reason that `CheckDecryptable` gives for a value of a version that the vault does not have.
 pub const KEY_VERSION_NOT_FOUND: &str = "KEY_VERSION_NOT_FOUND";
 
+/// Bytes of an archive's key ring, `keys/ring.json`.
+pub const RING_BYTES: usize = 3 << 20;
+
 /// The vault's name among the sources of a backup.
 pub const VAULT_SOURCE: &str = "vault";
 /// The vault's one optional group of tables: its audit log.

@@ -138,8 +138,16 @@ pub enum Error {
     #[error("there is no manifest.json: this is not an archive, or its export never ended")]
     NoManifest,
     /// `manifest.sig` is there and is no signature.
-    #[error("manifest.sig is no signature: expected a key version and 128 lower-case hexadecimal digits")]
+    #[error(
+        "manifest.sig is no signature: expected a key version, an archive id, a time and 128 lower-case hexadecimal digits"
+    )]
     Signature,
+    /// `manifest.sig` was made for another archive.
+    #[error("manifest.sig is the signature of another archive, {archive_id}")]
+    OtherSignature {
+        /// Whose it is.
+        archive_id: String,
+    },
     /// The manifest is not the JSON it should be.
     #[error("manifest.json cannot be understood: {0}")]
     ManifestJson(#[source] serde_json::Error),

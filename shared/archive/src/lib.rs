@@ -26,7 +26,7 @@ pub use file_name::archive_file_name;
 pub use limits::Limits;
 pub use manifest::{
     AadTemplate, EncryptedColumn, EntryKind, EntryRecord, FilledAad, Manifest, ManifestHead,
-    ManifestSignature,
+    ManifestSignature, RING_ENTRY,
 };
 pub use reader::{ArchiveReader, EntryReader};
 pub use rows::{BoundedText, RowReader, SqliteValue, characters, json, pg_text, schema, text_within};

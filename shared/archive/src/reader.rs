@@ -75,7 +75,7 @@ impl<R: Read + Seek> ArchiveReader<R> {
     /// The signature over the manifest; `None` where the archive has none. It is not verified here.
     ///
     /// # Errors
-    /// [`Error::Signature`] if the entry is no signature.
+    /// [`Error::Signature`] if the entry is no signature, [`Error::OtherSignature`] if it is another archive's.
     pub fn signature(&mut self) -> Result<Option<ManifestSignature>> {
         let Some(place) = self.places.get(SIGNATURE_ENTRY) else {
             return Ok(None);
@@ -85,7 +85,11 @@ impl<R: Read + Seek> ArchiveReader<R> {
         let mut text = String::new();
         let read = file.take(SIGNATURE_BYTES).read_to_string(&mut text);
         read.map_err(|_| Error::Signature)?;
-        text.parse().map(Some).map_err(|()| Error::Signature)
+        let signature: ManifestSignature = text.parse().map_err(|()| Error::Signature)?;
+        if signature.archive_id() != self.manifest.archive_id {
+            return Err(Error::OtherSignature { archive_id: signature.archive_id().to_owned() });
+        }
+        Ok(Some(signature))
     }
 
     /// All entries but the manifest and its signature, in archive order.

@@ -13,6 +13,7 @@
 //!  │     ├─ HKDF "strongroom/v1/encryption" → XAES-256-GCM key
 //!  │     └─ HKDF "strongroom/v1/commitment" → HMAC-SHA-256 key
 //!  ├─ HKDF "strongroom/v1/root/states" → HMAC-SHA-256 key for the states of key versions
+//!  ├─ HKDF "strongroom/v1/root/ring"   → HMAC-SHA-256 key for the rings of archives
 //!  └─ HKDF "strongroom/v1/root/seal"   → wrapping key of sealed archives' file keys, with the same two
 //!
 //! key version (32 random bytes, stored as the wrapping key seals them)
@@ -116,7 +117,7 @@ pub use ring::KeyRing;
 pub use root::{RootKey, RootKeyId};
 pub use seal::{MAX_VALUE_BYTES, parse_kid};
 pub use secret::SecretBytes;
-pub use signing::{DocumentDigest, PUBLIC_KEY_BYTES, PublicKey, SIGNATURE_BYTES, SignatureDomain, verify};
+pub use signing::{DocumentDigest, PUBLIC_KEY_BYTES, PublicKey, SIGNATURE_BYTES, Statement, verify};
 pub use token::Token;
 pub use usage::Usage;
 pub use version::{Purpose, State, WrappedVersion};

@@ -101,6 +101,12 @@ impl RootKey {
         MacKey::new(&self.derive("states"))
     }
 
+    /// Authenticates states, times and the deployment's id in an archive's ring.
+    #[must_use]
+    pub fn ring_key(&self) -> MacKey {
+        MacKey::new(&self.derive("ring"))
+    }
+
     /// The key for one use of the root key; `label` follows `strongroom/v1/root/`.
     pub(crate) fn derive(&self, label: &str) -> KeyBytes {
         hkdf::derive(&self.key, &format!("strongroom/v1/root/{label}"))

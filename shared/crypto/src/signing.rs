@@ -1,12 +1,11 @@
 //! Ed25519 signatures (RFC 8032): what the vault says in public and anybody can check without it.
 //!
-//! A signature is never over a document alone. The message is a domain's label and the document's SHA-256,
-//! so that a signature over an archive's manifest proves nothing about any other kind of document.
+//! A signature is never over a document alone. The message begins with a label, so that a signature over an archive's
+//! manifest proves nothing about any other kind of document, and has the document's SHA-256.
 
 use std::fmt;
 
 use ed25519_dalek::{Signature, Signer, VerifyingKey};
-use sha2::{Digest, Sha256};
 
 use crate::error::{Error, Result};
 use crate::secret::KeyBytes;
@@ -21,24 +20,34 @@ pub const PUBLIC_KEY_BYTES: usize = 32;
 /// SHA-256 of a document.
 pub type DocumentDigest = [u8; 32];
 
-/// What kind of document a signature is about.
+/// What a signature states.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SignatureDomain {
-    /// The manifest of an archive.
-    ArchiveManifest,
+pub enum Statement<'a> {
+    /// The vault had this manifest before it, for this archive, at this time.
+    ArchiveManifest {
+        /// Of letters, digits and hyphens.
+        archive_id: &'a str,
+        /// RFC 3339 in UTC with six decimals.
+        time: &'a str,
+        /// SHA-256 of the manifest.
+        digest: &'a DocumentDigest,
+    },
 }
 
-impl SignatureDomain {
-    /// First part of the message. Labels never change, and none is the beginning of another.
-    fn label(self) -> &'static [u8] {
+impl Statement<'_> {
+    /// The bytes that are signed: label ‖ digest ‖ archive id ‖ line feed ‖ time. Labels never change, and none is the
+    /// beginning of another.
+    fn message(&self) -> Vec<u8> {
         match self {
-            Self::ArchiveManifest => b"strongroom/archive-manifest/v1\n",
+            Self::ArchiveManifest { archive_id, time, digest } => [
+                &b"strongroom/archive-manifest/v1\n"[..],
+                &digest[..],
+                archive_id.as_bytes(),
+                b"\n",
+                time.as_bytes(),
+            ]
+            .concat(),
         }
-    }
-
-    /// The bytes that are signed: label ‖ SHA-256(document).
-    fn message(self, digest: &DocumentDigest) -> Vec<u8> {
-        [self.label(), digest].concat()
     }
 }
 
@@ -54,32 +63,14 @@ pub struct PublicKey {
 }
 
 impl KeyRing {
-    /// Signs `document` with the primary version of the key; the version and the signature. Signing the same
-    /// again gives the same signature.
+    /// Signs a statement with the primary version of the key; the version and the signature. Signing the same again gives
+    /// the same signature.
     ///
     /// # Errors
     /// [`Error::NoPrimary`], [`Error::WrongPurpose`] if the key is not one for signing.
-    pub fn sign(
-        &self,
-        key_id: &str,
-        domain: SignatureDomain,
-        document: &[u8],
-    ) -> Result<(Kid, [u8; SIGNATURE_BYTES])> {
-        self.sign_digest(key_id, domain, &Sha256::digest(document).into())
-    }
-
-    /// The same for a document that is too long to be handed over: the signature is that of [`Self::sign`].
-    ///
-    /// # Errors
-    /// As [`Self::sign`].
-    pub fn sign_digest(
-        &self,
-        key_id: &str,
-        domain: SignatureDomain,
-        digest: &DocumentDigest,
-    ) -> Result<(Kid, [u8; SIGNATURE_BYTES])> {
+    pub fn sign(&self, key_id: &str, statement: &Statement<'_>) -> Result<(Kid, [u8; SIGNATURE_BYTES])> {
         let version = self.primary(key_id)?;
-        let signature = version.signing()?.sign(&domain.message(digest));
+        let signature = version.signing()?.sign(&statement.message());
         version.usage().sealed();
         Ok((version.kid(), signature))
     }
@@ -110,14 +101,12 @@ impl KeyRing {
 /// [`Error::Signature`], whatever the reason.
 pub fn verify(
     public_key: &[u8; PUBLIC_KEY_BYTES],
-    domain: SignatureDomain,
-    document: &[u8],
+    statement: &Statement<'_>,
     signature: &[u8; SIGNATURE_BYTES],
 ) -> Result<()> {
     let key = VerifyingKey::from_bytes(public_key).map_err(|_| Error::Signature)?;
     let signature = Signature::from_bytes(signature);
-    let message = domain.message(&Sha256::digest(document).into());
-    key.verify_strict(&message, &signature).map_err(|_| Error::Signature)
+    key.verify_strict(&statement.message(), &signature).map_err(|_| Error::Signature)
 }
 
 /// The private half, derived from a key version. Wiped when dropped.

@@ -3,10 +3,16 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 use strongroom_crypto::{
-    Error, KeyRing, KeyVersion, Purpose, RootKey, SignatureDomain, State, WrappedVersion, verify,
+    DocumentDigest, Error, KeyRing, KeyVersion, Purpose, RootKey, State, Statement, WrappedVersion, verify,
 };
 
-const DOMAIN: SignatureDomain = SignatureDomain::ArchiveManifest;
+const ID: &str = "01a2-archive";
+const TIME: &str = "2026-05-06T10:14:22.000000Z";
+const DIGEST: DocumentDigest = [5; 32];
+
+fn statement(digest: &DocumentDigest) -> Statement<'_> {
+    Statement::ArchiveManifest { archive_id: ID, time: TIME, digest }
+}
 
 fn ring(states: &[State]) -> (Vec<WrappedVersion>, KeyRing) {
     let root = RootKey::generate();
@@ -26,49 +32,54 @@ fn ring(states: &[State]) -> (Vec<WrappedVersion>, KeyRing) {
 #[test]
 fn a_signature_fits_its_document_and_key() {
     let (versions, ring) = ring(&[State::DecryptOnly, State::Primary]);
-    let (kid, signature) = ring.sign("signing", DOMAIN, b"manifest").unwrap();
+    let (kid, signature) = ring.sign("signing", &statement(&DIGEST)).unwrap();
     assert_eq!(kid, versions[1].kid);
     let keys = ring.public_keys("signing");
     let shown: Vec<_> = keys.iter().map(|key| (key.kid, key.primary)).collect();
     assert_eq!(shown, [(versions[0].kid, false), (versions[1].kid, true)]);
 
-    verify(&keys[1].bytes, DOMAIN, b"manifest", &signature).unwrap();
-    assert_eq!(verify(&keys[0].bytes, DOMAIN, b"manifest", &signature), Err(Error::Signature));
-    assert_eq!(verify(&keys[1].bytes, DOMAIN, b"manifesT", &signature), Err(Error::Signature));
+    let holds = |key: &[u8; 32], statement: &Statement<'_>, signature: &[u8; 64]| {
+        verify(key, statement, signature) != Err(Error::Signature)
+    };
+    assert!(holds(&keys[1].bytes, &statement(&DIGEST), &signature));
+    assert!(!holds(&keys[0].bytes, &statement(&DIGEST), &signature));
+    assert!(!holds(&keys[1].bytes, &statement(&[6; 32]), &signature));
+    for (archive_id, time) in [("01a2-archivf", TIME), (ID, "2026-05-06T10:14:22.000001Z")] {
+        let other = Statement::ArchiveManifest { archive_id, time, digest: &DIGEST };
+        assert!(!holds(&keys[1].bytes, &other, &signature), "{other:?}");
+    }
     for byte in 0..signature.len() {
         let mut changed = signature;
         changed[byte] ^= 1;
-        assert_eq!(verify(&keys[1].bytes, DOMAIN, b"manifest", &changed), Err(Error::Signature), "{byte}");
+        assert!(!holds(&keys[1].bytes, &statement(&DIGEST), &changed), "{byte}");
     }
     // A point of small order, for which a signature over anything can be made.
     let weak = [&[1][..], &[0; 31]].concat().try_into().unwrap();
-    assert_eq!(verify(&weak, DOMAIN, b"manifest", &signature), Err(Error::Signature));
+    assert!(!holds(&weak, &statement(&DIGEST), &signature));
 }
 
 /// The message is the documented one: what signs with the bytes alone must come to the same signature.
 #[test]
-fn the_message_is_label_and_digest() {
+fn the_message_is_as_documented() {
     use ed25519_dalek::{Signature, VerifyingKey};
-    use sha2::{Digest, Sha256};
 
     let (_, ring) = ring(&[State::Primary]);
-    let (_, signature) = ring.sign("signing", DOMAIN, b"manifest").unwrap();
+    let (_, signature) = ring.sign("signing", &statement(&DIGEST)).unwrap();
     let key = VerifyingKey::from_bytes(&ring.public_keys("signing")[0].bytes).unwrap();
-    let digest = Sha256::digest(b"manifest");
-    let message = [&b"strongroom/archive-manifest/v1\n"[..], &digest].concat();
+    let rest = format!("{ID}\n{TIME}");
+    let message = [&b"strongroom/archive-manifest/v1\n"[..], &DIGEST, rest.as_bytes()].concat();
     key.verify_strict(&message, &Signature::from_bytes(&signature)).unwrap();
-    assert_eq!(ring.sign_digest("signing", DOMAIN, &digest.into()).unwrap().1, signature);
 }
 
 #[test]
 fn only_usable_versions_of_signing_keys_sign() {
     let (versions, ring) = ring(&[State::Disabled, State::Scheduled, State::Destroyed]);
-    assert!(matches!(ring.sign("signing", DOMAIN, b""), Err(Error::NoPrimary { .. })));
+    assert!(matches!(ring.sign("signing", &statement(&DIGEST)), Err(Error::NoPrimary { .. })));
     assert!(ring.public_keys("signing").is_empty());
     assert!(ring.public_keys("gateway").is_empty());
     assert_eq!(ring.purpose("gateway"), Some(Purpose::Caller));
     assert_eq!(ring.purpose("nobody"), None);
-    let refused = ring.sign("gateway", DOMAIN, b"").unwrap_err();
+    let refused = ring.sign("gateway", &statement(&DIGEST)).unwrap_err();
     let kid = versions[3].kid;
     assert_eq!(refused, Error::WrongPurpose { kid, serves: Purpose::Caller, asked: Purpose::Signing });
 }

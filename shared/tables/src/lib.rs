@@ -39,6 +39,11 @@ mod snapshot;
 mod sqlite;
 mod times;
 
+/// The schema of a PostgreSQL database in which a restore stages rows, and keeps those that it replaced. Neither listed nor read.
+pub const RESTORE_SCHEMA: &str = "strongroom";
+/// What the names of such tables begin with in a SQLite database.
+pub const RESTORE_TABLES: &str = "_strongroom_";
+
 pub use block::{BLOCK_SIZE, Block};
 pub use error::{Error, Result};
 pub use fault::Fault;

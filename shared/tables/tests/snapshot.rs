@@ -82,6 +82,35 @@ async fn writers_do_not_tear_a_sqlite_snapshot() {
     read_while(&format!("sqlite:{}", path.display()), churn).await;
 }
 
+/// What a restore stages is neither listed nor left out: it is not the application's.
+#[tokio::test]
+async fn the_tables_of_restores_are_not_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("shop.db");
+    let mut connection = create_sqlite(&path).await;
+    let staged = format!("{CREATE} CREATE TABLE _strongroom_undo_a (id); CREATE TABLE strongroom (id);");
+    run_sqlite(&mut connection, &staged).await;
+    let mut urls = vec![(format!("sqlite:{}", path.display()), vec!["a", "b", "strongroom"])];
+    let database = FreshDatabase::create("stages").await;
+    if let Some(database) = &database {
+        database
+            .run(&format!("{CREATE} CREATE SCHEMA strongroom; CREATE TABLE strongroom.undo_a (id int);"))
+            .await;
+        urls.push((database.url.clone(), vec!["a", "b"]));
+    }
+    for (url, expected) in urls {
+        let url = DatabaseUrl::parse(&url).unwrap();
+        let snapshot = open_snapshot(&url, &options(&[])).await.unwrap();
+        let names: Vec<_> = snapshot.tables().iter().map(|table| table.name.clone()).collect();
+        assert_eq!(names, expected);
+        assert!(snapshot.info().skipped.is_empty(), "{:?}", snapshot.info().skipped);
+        snapshot.close().await;
+    }
+    if let Some(database) = database {
+        database.drop().await;
+    }
+}
+
 /// Waits until none of our sessions is left. When the server notices is its own matter; the limit ends a test that
 /// hangs.
 async fn expect_no_backend(database: &FreshDatabase) {

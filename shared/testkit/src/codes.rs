@@ -25,7 +25,7 @@ pub struct Planted<'a> {
 impl Planted<'_> {
     /// What [`Self::values`] are values of.
     pub const INSERT: &'static str = "INSERT INTO credentials (id, display_name, provider, secret, preview, active, \
-        create_time, update_time, revision, labels, row_kid, row_mac, change_id) VALUES ";
+        create_time, update_time, revision, labels, secret_time, row_kid, row_mac, change_id) VALUES ";
 
     /// The row with its code by `ring`'s version of the key `rows`.
     ///
@@ -38,7 +38,7 @@ impl Planted<'_> {
         let kid = version.to_string();
         let number = time.to_be_bytes();
         let revision = 1_i64.to_be_bytes();
-        let fields: [&[u8]; 16] = [
+        let fields: [&[u8]; 19] = [
             b"strongroom row v1",
             b"credentials",
             &[1],
@@ -55,11 +55,14 @@ impl Planted<'_> {
             b"",
             &revision,
             b"{}",
+            &number,
+            &[0],
+            b"",
         ];
         let mac = code(&ring.mac_key(version, Purpose::Rows).unwrap(), &fields);
         let mac = database.bytes(&mac);
         format!(
-            "('{id}','{name}','{provider}','{secret}','{preview}',TRUE,{time},{time},1,'{{}}','{kid}',{mac},'planted')"
+            "('{id}','{name}','{provider}','{secret}','{preview}',TRUE,{time},{time},1,'{{}}',{time},'{kid}',{mac},'planted')"
         )
     }
 }
@@ -77,6 +80,8 @@ pub struct Stated<'a> {
     pub state: State,
     /// When it was made, in microseconds.
     pub create_time: i64,
+    /// When it got its state.
+    pub state_time: i64,
 }
 
 impl Stated<'_> {
@@ -94,6 +99,7 @@ impl Stated<'_> {
                 self.purpose.as_bytes(),
                 self.state.as_str().as_bytes(),
                 &self.create_time.to_be_bytes(),
+                &self.state_time.to_be_bytes(),
                 &[0],
                 b"",
                 &[0],
@@ -115,12 +121,13 @@ pub fn set_key_state(database: &TestDb, root: &RootKey, kid: &str, state: State)
         purpose: &database.text(&of("k.purpose")),
         state,
         create_time: database.number(&of("v.create_time")),
+        state_time: database.number(&of("v.state_time")),
     };
     let wrapped = if state == State::Destroyed { ", wrapped = ''" } else { "" };
     let (text, mac) = (state.as_str(), stated.literal(root, database));
     format!(
         "UPDATE key_versions SET state = '{text}', state_mac = {mac}{wrapped} WHERE kid = '{kid}';
-         UPDATE ring_revision SET revision = revision + 1 WHERE id = 1;"
+         UPDATE key_ring SET revision = revision + 1 WHERE id = 1;"
     )
 }
 

@@ -43,6 +43,7 @@ pub(crate) fn check(config: &Config) -> Result<()> {
 fn check_service(backup: &BackupConfig) -> Result<()> {
     check_range("export_limit_seconds", backup.export_limit_seconds, 1..=86_400)?;
     check_range("stall_seconds", backup.stall_seconds, 1..=3_600)?;
+    check_range("pin_days", backup.pin_days.into(), 1..=3_650)?;
     check_range("concurrent_exports", backup.concurrent_exports as u64, 1..=1_000)?;
     check_range("verify_limit_seconds", backup.verify_limit_seconds, 1..=86_400)?;
     check_range("concurrent_verifications", backup.concurrent_verifications as u64, 1..=100)?;
@@ -158,6 +159,7 @@ fn check_kind_options(source: &SourceConfig) -> Result<()> {
         ("schemas", !source.schemas.is_empty(), kind == SourceKind::Postgres),
         ("path", source.path.is_some(), kind == SourceKind::Files),
         ("exclude", !source.exclude.is_empty(), is_database),
+        ("restore_url_file", source.restore_url_file.is_some(), is_database),
         ("optional", !source.optional.is_empty(), !is_service),
         ("table_prefix", source.table_prefix.is_some(), kind != SourceKind::Files),
         ("encrypted_columns", !source.encrypted_columns.is_empty(), is_database),

@@ -1,7 +1,7 @@
 //! One export: from its snapshots to the manifest that is written last.
 //!
-//! The order inside: all snapshots are opened, the ring is fetched, tables are read, the manifest is signed, the
-//! client takes the rest.
+//! The order inside: key versions are pinned, all snapshots are opened, tables are read, the ring is fetched, the manifest is
+//! signed, the client takes the rest, the pins are narrowed to what the archive needs.
 
 use std::sync::Arc;
 
@@ -28,7 +28,7 @@ use crate::metrics::{ExportMetrics, Size};
 use crate::operation::{Ended, Outlet};
 use crate::seal::{Seal, SealPolicy};
 use crate::sources::{Names, OpenSource, Sources, in_archive};
-use crate::vault_client::{KeyRing, VaultClient};
+use crate::vault_client::VaultClient;
 
 /// What all exports of a process use.
 pub(crate) struct ExportContext {
@@ -46,7 +46,14 @@ pub(crate) struct ExportContext {
     pub(crate) clock: Arc<dyn Clock>,
     /// Counts where the time goes.
     pub(crate) metrics: ExportMetrics,
+    /// How long an export may take, in microseconds.
+    pub(crate) longest: i64,
+    /// How long the key versions that a streamed archive needs cannot be retired, in microseconds.
+    pub(crate) pins_for: i64,
 }
+
+/// By then the pins of an export that came to nothing are released, in microseconds.
+const RELEASED_WITHIN: i64 = 3600 * 1_000_000;
 
 /// One export.
 pub(super) struct Export {
@@ -65,22 +72,35 @@ impl Export {
         outlet: Outlet<ExportBackupResponse>,
         stop: CancellationToken,
     ) -> Result<Ended<ExportBackupResponse>> {
+        let (vault, until) = (&self.context.vault, self.pinned_until());
+        vault.pin(&self.archive_id, until).await?;
         let Opened { sources: open, names } = self.open_sources().instrument(stage("open sources")).await?;
-        let vault = &self.context.vault;
-        let ring = vault.key_ring().await?;
-        let mut head = self.manifest_head(&open, &names, &ring).await?;
+        // Once more: opening may have waited for minutes, and the snapshots know versions that were made meanwhile.
+        let pinned = vault.pin(&self.archive_id, until).await?;
+        let mut head = self.manifest_head(&open, &names).await?;
         outlet.send(self.header()).await?;
-        let pipeline = Pipeline::start(outlet.clone(), vault.clone(), stop, self.shape(&open));
-        let summary = match feed(&pipeline, open, &names).instrument(stage("read sources")).await {
+        let pipeline = Pipeline::start(
+            outlet.clone(),
+            (vault.clone(), self.archive_id.clone()),
+            stop,
+            self.shape(&open),
+        );
+        let (summary, kids) = match feed(&pipeline, open, &names).instrument(stage("read sources")).await {
             Ok(Fed { rows, census }) => {
-                census.complete(&mut head.kids, &ring);
-                census.report(vault, &ring, self.time.as_microsecond()).await;
+                census.complete(&mut head.kids, &pinned);
+                census.report(vault, &pinned, self.time.as_microsecond()).await;
+                let ring = vault.key_ring(head.kids.clone()).await?;
+                head.root_key_id = Some(ring.root_key_id);
                 let finishing = pipeline.finish(ring.json, head).instrument(stage("finish archive"));
-                check_rows(finishing.await?, rows)?
+                (check_rows(finishing.await?, rows)?, ring.kids)
             }
             Err(error) => return Err(pipeline.cause(error).await),
         };
         outlet.taken().instrument(stage("wait for client")).await?;
+        // Before the trailer, which makes an archive of it.
+        vault
+            .narrow_pins(&self.archive_id, kids, self.context.clock.now_micros() + self.context.pins_for)
+            .await?;
         let size = Size { bytes: summary.file.bytes, rows: summary.rows };
         let (outcome, metadata) = (AuditOutcome::Success, describe_summary(&summary));
         Ok(Ended { outcome, metadata, replies: vec![self.trailer(summary)], size })
@@ -110,12 +130,13 @@ impl Export {
         Ok(Opened { sources, names: TableNames { assigned, places } })
     }
 
-    async fn manifest_head(
-        &self,
-        open: &[OpenSource],
-        names: &TableNames,
-        ring: &KeyRing,
-    ) -> Result<ManifestHead> {
+    /// While the export may run, and a while longer.
+    fn pinned_until(&self) -> i64 {
+        self.context.clock.now_micros() + self.context.longest + RELEASED_WITHIN
+    }
+
+    /// The manifest's head, but for the root key and what the columns of databases need.
+    async fn manifest_head(&self, open: &[OpenSource], names: &TableNames) -> Result<ManifestHead> {
         let mut kids: Vec<String> = open.iter().flat_map(|source| source.kids()).cloned().collect();
         kids.sort();
         kids.dedup();
@@ -127,7 +148,7 @@ impl Export {
             options: self.plan.options.clone(),
             archive_id: self.archive_id.clone(),
             producer: concat!("strongroom-backup ", env!("CARGO_PKG_VERSION")).to_owned(),
-            root_key_id: Some(ring.root_key_id.clone()),
+            root_key_id: None,
             kids,
             encrypted_columns: names.columns(open)?,
             audit_head: self.context.vault.audit_head().await?,

@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 
 use crate::sources::ColumnCount;
-use crate::vault_client::{KeyRing, VaultClient};
+use crate::vault_client::{PinnedVersions, VaultClient};
 
 /// What the sources of one export have counted.
 #[derive(Default)]
@@ -20,22 +20,22 @@ impl Census {
         self.columns.extend_from_slice(counted);
     }
 
-    /// Adds what the columns need to the manifest's list of kids. A version that `ring` does not have could not open
-    /// anything: a value that names it only looks sealed.
-    pub(super) fn complete(&self, kids: &mut Vec<String>, ring: &KeyRing) {
+    /// Adds what the columns need to the manifest's list of kids. A version that is not `pinned` could not open
+    /// anything: it was destroyed, or a value that names it only looks sealed.
+    pub(super) fn complete(&self, kids: &mut Vec<String>, pinned: &PinnedVersions) {
         let counted = self.columns.iter().flat_map(|column| &column.kids);
-        kids.extend(counted.filter(|(kid, _)| ring.has_version(kid)).map(|(kid, _)| kid.clone()));
+        kids.extend(counted.filter(|(kid, _)| pinned.has_version(kid)).map(|(kid, _)| kid.clone()));
         kids.sort();
         kids.dedup();
     }
 
     /// Tells the vault, as counted at `time` (microseconds). An export is no worse without a report, and the vault
     /// waits for a fresh one before it retires anything; so a failure is logged and no more.
-    pub(super) async fn report(&self, vault: &VaultClient, ring: &KeyRing, time: i64) {
+    pub(super) async fn report(&self, vault: &VaultClient, pinned: &PinnedVersions, time: i64) {
         for counted in &self.columns {
             let (key, source) = (counted.column.key.as_str(), counted.source.as_str());
             let column = format!("{}.{}", counted.column.table, counted.column.column);
-            let (values, strange) = split(counted, ring);
+            let (values, strange) = split(counted, pinned);
             if strange > 0 {
                 tracing::warn!(source, column, key, strange, "values are sealed by no version of their key");
             }
@@ -47,11 +47,11 @@ impl Census {
 }
 
 /// The values of the key's own versions, and how many others there are.
-fn split(counted: &ColumnCount, ring: &KeyRing) -> (HashMap<String, i64>, u64) {
+fn split(counted: &ColumnCount, pinned: &PinnedVersions) -> (HashMap<String, i64>, u64) {
     let mut values = HashMap::new();
     let mut strange = 0;
     for (kid, rows) in &counted.kids {
-        if ring.has(&counted.column.key, kid) {
+        if pinned.has(&counted.column.key, kid) {
             values.insert(kid.clone(), i64::try_from(*rows).unwrap_or(i64::MAX));
         } else {
             strange += rows;

@@ -16,6 +16,7 @@ use crate::vault_client::VaultClient;
 pub(super) struct Exit {
     outlet: Outlet<ExportBackupResponse>,
     vault: VaultClient,
+    archive_id: String,
     blocking: Blocking,
     /// Microseconds spent waiting for the client.
     waited: AtomicU64,
@@ -25,10 +26,10 @@ impl Exit {
     /// For the runtime that this is called on.
     pub(super) fn create(
         outlet: Outlet<ExportBackupResponse>,
-        vault: VaultClient,
+        (vault, archive_id): (VaultClient, String),
         stop: CancellationToken,
     ) -> Self {
-        Self { outlet, vault, blocking: Blocking::create(stop), waited: AtomicU64::new(0) }
+        Self { outlet, vault, archive_id, blocking: Blocking::create(stop), waited: AtomicU64::new(0) }
     }
 
     /// Blocks until there is room.
@@ -55,6 +56,6 @@ impl Exit {
     }
 
     pub(super) fn sign(&self, manifest: &[u8]) -> std::io::Result<ManifestSignature> {
-        Ok(self.blocking.wait(self.vault.sign_manifest(manifest))?)
+        Ok(self.blocking.wait(self.vault.sign_manifest(&self.archive_id, manifest))?)
     }
 }

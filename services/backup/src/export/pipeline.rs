@@ -77,15 +77,16 @@ pub(crate) struct Pipeline {
 }
 
 impl Pipeline {
-    /// Starts the writer. It hands its chunks to `outlet` until `stop`, and has `vault` sign the manifest.
+    /// Starts the writer. It hands its chunks to `outlet` until `stop`, and has the vault sign the manifest
+    /// of the archive with the id in `signer`.
     pub(crate) fn start(
         outlet: Outlet<ExportBackupResponse>,
-        vault: VaultClient,
+        signer: (VaultClient, String),
         stop: CancellationToken,
         shape: Shape,
     ) -> Self {
         let (steps, received) = mpsc::channel(1);
-        let exit = Exit::create(outlet, vault, stop.clone());
+        let exit = Exit::create(outlet, signer, stop.clone());
         let span = stage("write archive");
         let writer = tokio::task::spawn_blocking(move || span.in_scope(|| write(received, &exit, &shape)));
         Self { steps, writer, stop }

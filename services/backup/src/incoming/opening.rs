@@ -3,11 +3,13 @@
 //! What is wrong with the file is a sentence for the verdict; an error is only what kept this service from looking.
 
 use std::fs::File;
-use std::io::{BufReader, Seek};
+use std::io::{BufReader, Read as _, Seek};
 
+use bytes::Bytes;
 use strongroom_age::{Identity, SealedFile, Unlocked};
+use strongroom_api::limits::RING_BYTES;
 use strongroom_archive::seal::{Header, VaultStanza};
-use strongroom_archive::{ArchiveReader, Error as ArchiveError, ManifestSignature};
+use strongroom_archive::{ArchiveReader, Error as ArchiveError, ManifestSignature, RING_ENTRY};
 
 use super::memory::MemoryLimits;
 use super::processor::Allowance;
@@ -24,6 +26,8 @@ pub(crate) struct Opened {
     pub(crate) archive: Archive,
     /// As it stands in the archive; in the inner error what is wrong with its form.
     pub(crate) signature: Result<Option<ManifestSignature>, String>,
+    /// `keys/ring.json`, where it can be read and is not longer than a vault takes.
+    pub(crate) ring: Option<Bytes>,
     /// What is left for reading it.
     pub(crate) allowance: Allowance,
 }
@@ -111,7 +115,16 @@ fn open_archive(
         Err(problem) => return Ok(Err(problem)),
     };
     let signature = problem_of(archive.signature())?;
-    Ok(Ok(Opened { archive, signature, allowance: processor.end() }))
+    let ring = read_ring(&mut archive);
+    Ok(Ok(Opened { archive, signature, ring, allowance: processor.end() }))
+}
+
+/// What is wrong with the entry is said where all entries are checked.
+fn read_ring(archive: &mut Archive) -> Option<Bytes> {
+    let mut ring = Vec::new();
+    let mut entry = archive.entry(RING_ENTRY).ok()?.take(RING_BYTES as u64 + 1);
+    entry.read_to_end(&mut ring).ok()?;
+    (ring.len() <= RING_BYTES).then(|| ring.into())
 }
 
 /// Tells what is wrong with the archive from what is wrong with our own disk or reader.

@@ -44,18 +44,22 @@ pub(super) struct Run<R> {
 
 impl<R> Run<R> {
     /// Does `work` and everything around it.
-    pub(super) async fn complete<F>(self, work: F, gone: Gone, permit: impl Send)
-    where
+    pub(super) async fn complete<F>(
+        self,
+        (work, undo): (F, impl Future<Output = ()>),
+        gone: Gone,
+        permit: impl Send,
+    ) where
         F: Future<Output = Result<Ended<R>>>,
     {
         let (stall, shutdown) = (self.limits.stall, self.shutdown.clone());
-        self.attempt(work).await;
+        self.attempt(work, undo).await;
         // The permit is the stream's as long as that takes memory, but no client keeps it by doing nothing.
         let _ = shutdown.run_until_cancelled(tokio::time::timeout(stall, gone)).await;
         drop(permit);
     }
 
-    async fn attempt<F>(self, work: F)
+    async fn attempt<F>(self, work: F, undo: impl Future<Output = ()>)
     where
         F: Future<Output = Result<Ended<R>>>,
     {
@@ -80,6 +84,7 @@ impl<R> Run<R> {
                 let outcome = if error.is_abort() { Outcome::Aborted } else { Outcome::Failed };
                 self.metrics.ended(file_name, began.elapsed(), outcome, reason);
                 self.outlet.fail(error.status());
+                undo.await;
             }
         }
     }

@@ -20,6 +20,9 @@ use crate::error::{Error, Result};
 use root::{Root, is_elsewhere};
 pub(crate) use set::{FileSet, ListedFile};
 
+/// The folder in which a restore stages files, and keeps those that it replaced. It is not part of the set.
+const RESTORE_FOLDER: &str = ".strongroom";
+
 /// As it stands in the configuration.
 const KIND: &str = "files";
 
@@ -87,7 +90,9 @@ impl FilesSource {
         while let Some(folder) = folders.pop() {
             let listing = root.list(&folder, |found| {
                 let path = folder.join(&found.name);
-                if found.kind.is_dir() {
+                if path.as_os_str() == RESTORE_FOLDER {
+                    Ok(())
+                } else if found.kind.is_dir() {
                     folders.push(path);
                     Ok(())
                 } else {

@@ -131,8 +131,8 @@ impl ServiceSource {
 
     /// What the archive's manifest would be refused for is refused here, by the source's name.
     fn encrypted(&self, table: &Table, schema: &TableSchema) -> Result<Vec<EncryptedColumn>> {
-        let mut encrypted = Vec::with_capacity(table.sealed.len());
-        for column in &table.sealed {
+        let mut encrypted = Vec::with_capacity(table.encrypted_columns.len());
+        for column in &table.encrypted_columns {
             let name = format!("the encrypted column {:?} of {:?}", column.name, table.name);
             let template = AadTemplate::parse(&column.aad)
                 .map_err(|error| self.unexpected(format!("{name}: {error}")))?;

@@ -19,11 +19,19 @@ pub(crate) struct SqlSource {
 }
 
 impl SqlSource {
-    /// A source from its configuration and its URL; nothing is opened.
+    /// A source from its configuration and its URLs; nothing is opened.
     ///
     /// # Errors
-    /// [`Error::Config`] for a URL that does not fit the kind.
-    pub(crate) fn create(config: SourceConfig, url: &str) -> Result<Self> {
+    /// [`Error::Config`] for a URL that does not fit the kind, that by which it is restored too.
+    pub(crate) fn create(config: SourceConfig, url: &str, restore_url: Option<&str>) -> Result<Self> {
+        let url = Self::parse(&config, "url", url)?;
+        if let Some(restore_url) = restore_url {
+            Self::parse(&config, "restore_url_file", restore_url)?;
+        }
+        Ok(Self { config, url })
+    }
+
+    fn parse(config: &SourceConfig, option: &str, url: &str) -> Result<DatabaseUrl> {
         let wrong = |problem: String| Error::Config(format!("source {}: {problem}", config.name));
         let url = DatabaseUrl::parse(url).map_err(|error| wrong(error.to_string()))?;
         let found = match url.engine() {
@@ -31,9 +39,12 @@ impl SqlSource {
             Engine::Postgres(_) => "postgres",
         };
         if found != config.kind.name() {
-            return Err(wrong(format!("its kind is {}, but its url is a {found} one", config.kind.name())));
+            return Err(wrong(format!(
+                "its kind is {}, but its {option} is a {found} one",
+                config.kind.name()
+            )));
         }
-        Ok(Self { config, url })
+        Ok(url)
     }
 
     pub(super) fn name(&self) -> &str {

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use strongroom_api::limits::{CHECK_IDLE, CHECK_LIFE};
 use strongroom_api::vault::v1::check_decryptable_request::Item;
 use strongroom_api::vault::v1::check_decryptable_response::Verdict;
@@ -25,13 +26,21 @@ pub(crate) struct Checks {
 }
 
 impl VaultClient {
-    /// Begins a stream of questions.
-    pub(crate) async fn begin_checks(&self) -> Result<Checks> {
+    /// Begins a stream of questions, which versions of an archive's ring answer too, where one is given.
+    pub(crate) async fn begin_checks(&self, ring: Option<&Bytes>) -> Result<Checks> {
         let (questions, queue) = mpsc::channel(1);
+        if let Some(ring) = ring {
+            let first = CheckDecryptableRequest { ring: ring.clone(), ..Default::default() };
+            // There is room for it.
+            let _ = questions.send(first).await;
+        }
         let mut crypto = self.crypto.clone();
         let answer = crypto.check_decryptable(ReceiverStream::new(queue));
         let answer = tokio::time::timeout(ANSWER, answer).await.map_err(|_| self.silent())?;
-        let answers = answer.map_err(|status| self.error(status))?.into_inner();
+        let mut answers = answer.map_err(|status| self.error(status))?.into_inner();
+        if ring.is_some() {
+            next(self, &mut answers).await?;
+        }
         Ok(Checks { vault: self.clone(), questions, answers, began: Instant::now() })
     }
 
@@ -55,7 +64,7 @@ impl Checks {
     pub(crate) async fn ask(&mut self, items: Vec<Item>) -> Result<Vec<Verdict>> {
         let asked = items.len();
         // A stream that has ended says why when its answer is taken.
-        let _ = self.questions.send(CheckDecryptableRequest { items }).await;
+        let _ = self.questions.send(CheckDecryptableRequest { items, ..Default::default() }).await;
         match next(&self.vault, &mut self.answers).await? {
             Some(answer) if answer.verdicts.len() == asked => Ok(answer.verdicts),
             _ => Err(Error::Defect("the vault did not answer for each value that it was asked about".into())),

@@ -1,13 +1,15 @@
-//! The key ring for an archive, and the census of the columns that need its versions.
+//! The key ring for an archive and of one, and the census of the columns that need its versions.
 
 use std::collections::HashMap;
 
-use serde::Serialize;
+use bytes::Bytes;
 use strongroom_api::time::timestamp;
-use strongroom_api::vault::v1::{ExportKeyRingRequest, ReportKeyCensusRequest};
+use strongroom_api::vault::v1::{ExportKeyRingRequest, InspectRingRequest, ReportKeyCensusRequest};
+use tonic::Code;
 
 use super::client::{VaultClient, limited};
-use crate::error::{Error, Result};
+use super::signatures::SigningKey;
+use crate::error::Result;
 
 /// The ring for an archive.
 pub(crate) struct KeyRing {
@@ -15,62 +17,47 @@ pub(crate) struct KeyRing {
     pub(crate) root_key_id: String,
     /// The document for `keys/ring.json`.
     pub(crate) json: Vec<u8>,
-    /// Key and kid of each version.
-    versions: Vec<(String, String)>,
+    /// The versions of which it has the bytes.
+    pub(crate) kids: Vec<String>,
 }
 
-impl KeyRing {
-    /// Whether `kid` is a version of any key.
-    pub(crate) fn has_version(&self, kid: &str) -> bool {
-        self.versions.iter().any(|(_, version)| version == kid)
-    }
-
-    /// Whether `kid` is a version of `key`.
-    pub(crate) fn has(&self, key: &str, kid: &str) -> bool {
-        self.versions.iter().any(|(other, version)| other == key && version == kid)
-    }
-}
-
-#[derive(Serialize)]
-struct RingDocument<'a> {
-    root_key_id: &'a str,
-    versions: Vec<RingVersion<'a>>,
-}
-
-#[derive(Serialize)]
-struct RingVersion<'a> {
-    kid: &'a str,
-    key_id: &'a str,
-    purpose: &'a str,
-    number: i32,
-    state: &'a str,
-    root_key_id: &'a str,
-    wrapped: &'a str,
+/// An archive's ring as the vault sees it.
+pub(crate) struct InspectedRing {
+    /// The root key that wraps it.
+    pub(crate) root_key_id: String,
+    /// Whether the vault has that root key.
+    pub(crate) root_key_known: bool,
+    /// Public halves of signing versions that the root key vouches for, and that the vault has not retired.
+    pub(crate) signing_keys: Vec<SigningKey>,
 }
 
 impl VaultClient {
-    /// The key ring as the root key wraps it.
-    pub(crate) async fn key_ring(&self) -> Result<KeyRing> {
-        let answer = self.keys.clone().export_key_ring(limited(ExportKeyRingRequest {})).await;
+    /// The key ring as the root key wraps it, for an archive whose values need `kids`.
+    pub(crate) async fn key_ring(&self, kids: Vec<String>) -> Result<KeyRing> {
+        let answer = self.keys.clone().export_key_ring(limited(ExportKeyRingRequest { kids })).await;
         let ring = answer.map_err(|status| self.error(status))?.into_inner();
-        let mut versions = Vec::with_capacity(ring.versions.len());
-        for version in &ring.versions {
-            versions.push(RingVersion {
-                kid: &version.kid,
-                key_id: &version.key_id,
-                purpose: &version.purpose,
-                number: version.number,
-                state: &version.state,
-                root_key_id: &version.root_key_id,
-                wrapped: &version.wrapped,
-            });
+        Ok(KeyRing { root_key_id: ring.root_key_id, json: ring.ring.to_vec(), kids: ring.kids })
+    }
+
+    /// What the vault thinks of an archive's ring.
+    ///
+    /// # Errors
+    /// Also for a ring that was changed: the inner error says why, and the outer one is the vault's.
+    pub(crate) async fn inspect_ring(&self, ring: &Bytes) -> Result<Result<InspectedRing, String>> {
+        let answer = self.keys.clone().inspect_ring(limited(InspectRingRequest { ring: ring.clone() })).await;
+        let inspected = match answer {
+            Ok(answer) => answer.into_inner(),
+            Err(status) if status.code() == Code::InvalidArgument => {
+                return Ok(Err(status.message().to_owned()));
+            }
+            Err(status) => return Err(self.error(status)),
+        };
+        let mut signing_keys = Vec::new();
+        for version in inspected.versions.into_iter().filter(|version| !version.public_key.is_empty()) {
+            signing_keys.push(SigningKey::parse(version.kid, &version.public_key)?);
         }
-        let document = RingDocument { root_key_id: &ring.root_key_id, versions };
-        let mut json = serde_json::to_vec_pretty(&document)
-            .map_err(|error| Error::Defect(format!("the key ring makes no JSON: {error}")))?;
-        json.push(b'\n');
-        let versions = ring.versions.into_iter().map(|version| (version.key_id, version.kid)).collect();
-        Ok(KeyRing { root_key_id: ring.root_key_id, json, versions })
+        let (root_key_id, root_key_known) = (inspected.root_key_id, inspected.root_key_known);
+        Ok(Ok(InspectedRing { root_key_id, root_key_known, signing_keys }))
     }
 
     /// Reports how many values of `key` a column holds: by kid, as counted at a time in microseconds.

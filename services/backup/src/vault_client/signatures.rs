@@ -1,6 +1,7 @@
 //! Signatures of manifests: made by the vault, verified here with its public keys.
 
 use sha2::{Digest as _, Sha256};
+use strongroom_api::time::to_jiff;
 use strongroom_api::vault::v1::{ExportSigningKeyRequest, SignManifestRequest};
 use strongroom_archive::ManifestSignature;
 use strongroom_crypto::PUBLIC_KEY_BYTES;
@@ -14,16 +15,28 @@ pub(crate) struct SigningKey {
     pub(crate) public: [u8; PUBLIC_KEY_BYTES],
 }
 
+impl SigningKey {
+    /// From the hex digits of the vault's answer.
+    pub(super) fn parse(kid: String, public_key: &str) -> Result<Self> {
+        let public = hex::decode(public_key).ok().and_then(|bytes| bytes.try_into().ok());
+        let strange = || Error::Defect("the vault's signing key has another form".into());
+        Ok(Self { kid, public: public.ok_or_else(strange)? })
+    }
+}
+
 impl VaultClient {
-    /// Has the vault sign a manifest, of which it gets the digest: a manifest may be longer than a message.
-    pub(crate) async fn sign_manifest(&self, manifest: &[u8]) -> Result<ManifestSignature> {
+    /// Has the vault sign an archive's manifest, of which it gets the digest: a manifest may be longer than a message.
+    pub(crate) async fn sign_manifest(&self, archive_id: &str, manifest: &[u8]) -> Result<ManifestSignature> {
         let request = limited(SignManifestRequest {
+            archive_id: archive_id.to_owned(),
             sha256: Sha256::digest(manifest).to_vec().into(),
             ..SignManifestRequest::default()
         });
         let answer = self.crypto.clone().sign_manifest(request).await;
         let signed = answer.map_err(|status| self.error(status))?.into_inner();
-        let signature = ManifestSignature::new(&signed.kid, &signed.signature);
+        let time = signed.time.as_ref().and_then(to_jiff);
+        let signature =
+            time.and_then(|time| ManifestSignature::new(&signed.kid, archive_id, time, &signed.signature));
         signature.ok_or_else(|| Error::Defect("the vault's signature has another form".into()))
     }
 
@@ -33,9 +46,7 @@ impl VaultClient {
         let keys = answer.map_err(|status| self.error(status))?.into_inner().keys;
         let mut known = Vec::with_capacity(keys.len());
         for key in keys {
-            let public = hex::decode(&key.public_key).ok().and_then(|bytes| bytes.try_into().ok());
-            let strange = || Error::Defect("the vault's signing key has another form".into());
-            known.push(SigningKey { kid: key.kid, public: public.ok_or_else(strange)? });
+            known.push(SigningKey::parse(key.kid, &key.public_key)?);
         }
         Ok(known)
     }

@@ -1,18 +1,20 @@
 //! Whose archive it is: the manifest's signature against the vault's signing key.
 
+use sha2::{Digest as _, Sha256};
 use strongroom_api::backup::v1::VerifyOutcome;
 use strongroom_archive::ManifestSignature;
-use strongroom_crypto::{SignatureDomain, verify};
+use strongroom_crypto::{Statement, verify};
 
 use crate::error::Result;
 use crate::incoming::Archive;
-use crate::vault_client::SigningKey;
+use crate::vault_client::{InspectedRing, SigningKey};
 
 /// The outcome of the level, and why it is not the good one.
 pub(super) fn judge(
     archive: &Archive,
     signature: Result<Option<ManifestSignature>, String>,
     keys: &[SigningKey],
+    ring: Option<&Result<InspectedRing, String>>,
 ) -> (VerifyOutcome, String) {
     let signature = match signature {
         Ok(Some(signature)) => signature,
@@ -20,16 +22,33 @@ pub(super) fn judge(
         Err(problem) => return (VerifyOutcome::Failed, problem),
     };
     let kid = signature.kid();
-    let Some(key) = keys.iter().find(|key| key.kid == kid) else {
-        let problem = format!(
-            "it is signed by {kid}, which is no version of this vault's signing key that is in use: it comes from \
-             another vault, or the version was disabled or destroyed here"
-        );
-        return (VerifyOutcome::UnknownSigner, problem);
+    // The root key vouches for signing keys in the archive's own ring, unless this vault has retired them.
+    let vouched = ring.and_then(|ring| ring.as_ref().ok()).map_or(&[][..], |ring| &ring.signing_keys);
+    let Some(key) = keys.iter().chain(vouched).find(|key| key.kid == kid) else {
+        return (VerifyOutcome::UnknownSigner, unknown(kid, ring));
     };
-    let domain = SignatureDomain::ArchiveManifest;
-    match verify(&key.public, domain, archive.manifest_json(), signature.bytes()) {
+    let statement = Statement::ArchiveManifest {
+        archive_id: signature.archive_id(),
+        time: &signature.time_text(),
+        digest: &Sha256::digest(archive.manifest_json()).into(),
+    };
+    match verify(&key.public, &statement, signature.bytes()) {
         Ok(()) => (VerifyOutcome::Passed, String::new()),
         Err(_) => (VerifyOutcome::Failed, format!("the signature that names {kid} is not by that version")),
     }
+}
+
+/// Why nobody vouches for the version that signed.
+fn unknown(kid: &str, ring: Option<&Result<InspectedRing, String>>) -> String {
+    let why = match ring {
+        Some(Ok(ring)) if !ring.root_key_known => format!(
+            "its key ring is wrapped by the root key {}, which this vault does not have: supply that one as a previous root \
+             key",
+            ring.root_key_id
+        ),
+        Some(Ok(_)) => "the version was disabled or destroyed here".to_owned(),
+        Some(Err(problem)) => problem.clone(),
+        None => "it comes from another vault, and has no key ring".to_owned(),
+    };
+    format!("it is signed by {kid}, which is no version of this vault's signing key that is in use: {why}")
 }

@@ -7,6 +7,7 @@
 mod batch;
 mod questions;
 
+use bytes::Bytes;
 use strongroom_api::backup::v1::verify_backup_response::{Column, Row};
 use strongroom_api::limits::KEY_VERSION_NOT_FOUND;
 use strongroom_api::vault::v1::check_decryptable_response::Verdict;
@@ -25,12 +26,13 @@ const NAMED_ROWS: usize = 100;
 /// Rows that all of them name together: an archive of a thousand columns would otherwise hold 100 MB of ids.
 const NAMED_IN_ALL: usize = 10_000;
 
-/// Asks about every batch until there are no more, and returns what is known of `columns`.
+/// Asks the vault, with the archive's ring where it can be used, about every batch until there are no more, and returns what
+/// is known of `columns`.
 ///
 /// # Errors
 /// The vault's.
 pub(super) async fn answer(
-    vault: &VaultClient,
+    vault: (&VaultClient, Option<&Bytes>),
     columns: &[EncryptedColumn],
     mut batches: mpsc::Receiver<Batch>,
     reporter: &Reporter,
@@ -68,7 +70,7 @@ fn uncounted(column: &EncryptedColumn) -> Column {
 }
 
 async fn judge(
-    vault: &VaultClient,
+    (vault, ring): (&VaultClient, Option<&Bytes>),
     open: &mut Option<Checks>,
     batch: Batch,
     tally: &mut Tally,
@@ -83,7 +85,7 @@ async fn judge(
     }
     let checks = match open {
         Some(checks) => checks,
-        None => open.insert(vault.begin_checks().await?),
+        None => open.insert(vault.begin_checks(ring).await?),
     };
     for (location, verdict) in locations.into_iter().zip(checks.ask(items).await?) {
         tally.count(&location, verdict);

@@ -19,6 +19,15 @@ fn tables(manifest: &Manifest) -> Vec<(&str, u64)> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_it_needs_is_pinned_before_and_narrowed_after() {
+    let service = Service::usual("").await;
+    let stream = service.client().export_backup(plain()).await.unwrap().into_inner();
+    let received = receive(stream).await.unwrap();
+    let steps = ["pin", "pin", "narrow"].map(|step| (step, received.header.archive_id.clone()));
+    assert_eq!(service.vault.pin_steps(), steps);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn everything_arrives_and_is_recorded() {
     let service = Service::usual("").await;
     let stream = service.client().export_backup(plain()).await.unwrap().into_inner();
@@ -38,7 +47,7 @@ async fn everything_arrives_and_is_recorded() {
     reader.entry(RING_ENTRY).unwrap().read_to_string(&mut ring).unwrap();
     let ring: serde_json::Value = serde_json::from_str(&ring).unwrap();
     assert_eq!(ring["root_key_id"], ROOT_KEY_ID);
-    assert_eq!(ring["versions"][0]["wrapped"], "srk1.wrapped");
+    assert_eq!(ring["kids"], serde_json::json!([KID]), "the versions that its values need");
 
     let manifest = reader.manifest();
     assert_eq!(tables(manifest), [("credentials", 2), ("empty", 0), ("users", 3)]);

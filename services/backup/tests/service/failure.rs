@@ -1,5 +1,7 @@
 //! Exports that fail: the status, the audit event, and that nothing goes on afterwards.
 
+use std::time::Duration;
+
 use crate::support::{FakeVault, LOGS, Service, database, failure, plain, receive};
 use strongroom_api::backup::v1::ExportBackupRequest;
 use strongroom_api::vault::v1::{AuditEvent, AuditOutcome};
@@ -49,6 +51,12 @@ async fn a_client_that_leaves_ends_the_export() {
     stream.message().await.unwrap().unwrap();
     drop(stream);
     assert_ended(&service.end_event().await, AuditOutcome::Aborted, "CLIENT_LEFT");
+    let released = async {
+        while service.vault.pin_steps().last().is_none_or(|(step, _)| *step != "release") {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), released).await.expect("its pins are released");
     // Its place is free again, and so is the database.
     let stream = client.export_backup(plain()).await.unwrap().into_inner();
     receive(stream).await.unwrap();

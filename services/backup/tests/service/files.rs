@@ -3,7 +3,7 @@
 use std::io::{Cursor, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
-use crate::support::{FakeVault, Received, Service, database, failure, plain, receive};
+use crate::support::{FakeVault, Received, Service, database, failure, plain, receive, verify_signature};
 use strongroom_api::backup::v1::export_backup_response::Message;
 use strongroom_api::backup::v1::{ExportBackupRequest, ExportBackupResponse, ListSourcesRequest};
 use strongroom_archive::manifest::Snapshot;
@@ -278,6 +278,5 @@ async fn a_manifest_longer_than_a_message_is_signed() {
     assert!(archive.manifest_json().len() > 5 << 20, "{}", archive.manifest_json().len());
     let signature = archive.signature().unwrap().expect("the vault signs");
     let signer = recordings.service.vault.signer();
-    let domain = strongroom_crypto::SignatureDomain::ArchiveManifest;
-    strongroom_crypto::verify(&signer.bytes, domain, archive.manifest_json(), signature.bytes()).unwrap();
+    verify_signature(&signer.bytes, &archive, &signature);
 }

@@ -9,11 +9,10 @@ use strongroom_api::backup::v1::{ExportBackupRequest, PassphraseSeal, RecipientS
 use strongroom_archive::seal::Header;
 use strongroom_archive::{ArchiveReader, Limits, Result, verify};
 use strongroom_backup::WITHOUT_RECOVERY;
-use strongroom_crypto::SignatureDomain;
 use strongroom_runtime::status::reason_of;
 use tonic::Code;
 
-use crate::support::{FakeVault, Received, Service, database, plain, receive};
+use crate::support::{FakeVault, Received, Service, database, plain, receive, verify_signature};
 
 const PASSPHRASE: &str = "correct horse battery staple";
 
@@ -78,9 +77,7 @@ async fn an_export_is_sealed_to_the_vault_and_the_recovery_key() {
     let signature = archive.signature().unwrap().expect("the vault signs");
     let signer = service.vault.signer();
     assert_eq!(signature.kid(), signer.kid.to_string());
-    let manifest = archive.manifest_json();
-    let domain = SignatureDomain::ArchiveManifest;
-    strongroom_crypto::verify(&signer.bytes, domain, manifest, signature.bytes()).unwrap();
+    verify_signature(&signer.bytes, &archive, &signature);
     for event in service.vault.events() {
         assert_eq!(event.metadata["seal"], "\"configured\"");
         assert_eq!(event.metadata["recipients"], format!("[\"{}\"]", service.recovery().recipient()));

@@ -201,6 +201,8 @@ fn details(credential: &Credential) -> String {
         ("created", shown(credential.create_time.as_ref())),
         ("updated", shown(credential.update_time.as_ref())),
         ("last used", shown(credential.last_used_time.as_ref())),
+        ("secret set", shown(credential.secret_time.as_ref())),
+        ("inactive since", shown(credential.deactivate_time.as_ref())),
         ("expires", shown(credential.expire_time.as_ref())),
         ("previous secret until", shown(credential.previous_expire_time.as_ref())),
         ("etag", credential.etag.clone()),

@@ -69,6 +69,7 @@ fn settings(database: &Path) -> Settings {
             time_column: Some("created_at".into()),
         }],
         url_file: None,
+        restore_url_file: None,
         path: None,
         table_prefix: None,
         exclude: Vec::new(),

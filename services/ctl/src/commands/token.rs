@@ -161,8 +161,11 @@ fn person(token: &Token) -> String {
     if token.renewal_due { format!("{} (not renewed)", token.person) } else { token.person.clone() }
 }
 
-/// When it was revoked, or through whom it ended.
+/// When it was revoked, or through whom it ended, or that it must be reissued.
 fn revoked(token: &Token) -> String {
+    if token.revoke_time.is_none() && token.stale_time.is_some() {
+        return "stale: reissue it".to_owned();
+    }
     if token.revoke_time.is_some() || token.ended_through.is_empty() {
         return shown(token.revoke_time.as_ref());
     }

@@ -28,6 +28,7 @@ CREATE TABLE key_versions (
     root_key_id TEXT NOT NULL,
     wrapped TEXT NOT NULL,
     create_time BIGINT NOT NULL,
+    state_time BIGINT NOT NULL,
     destroy_time BIGINT,
     destroy_approved BOOLEAN NOT NULL DEFAULT FALSE,
     state_mac BLOB NOT NULL,
@@ -35,12 +36,15 @@ CREATE TABLE key_versions (
 );
 CREATE UNIQUE INDEX key_versions_primary ON key_versions (key_id) WHERE state = 'primary';
 
--- Counts the changes of the ring: whoever holds it open sees here whether it is still the stored one.
-CREATE TABLE ring_revision (
+-- `revision` counts the changes of the ring: whoever holds it open sees here whether it is still the stored one.
+-- `deployment_mac` is a code under the root key over the deployment's id.
+CREATE TABLE key_ring (
     id BIGINT PRIMARY KEY CHECK (id = 1),
-    revision BIGINT NOT NULL
+    revision BIGINT NOT NULL,
+    deployment_id TEXT NOT NULL,
+    deployment_mac BLOB NOT NULL
 );
-INSERT INTO ring_revision (id, revision) VALUES (1, 1);
+INSERT INTO key_ring (id, revision, deployment_id, deployment_mac) VALUES (1, 1, '', x'');
 
 -- What columns outside the vault hold, as last reported; a version that holds nothing stands with 0, so that
 -- every report leaves its time.
@@ -55,14 +59,25 @@ CREATE TABLE key_census (
 );
 CREATE INDEX key_census_by_kid ON key_census (kid);
 
--- Archives that need a version; without a time they hold it until released.
+-- Archives that need a version; without a time they hold it until released. The version may be unknown here, until a ring
+-- that has it is merged. `is_open`: the archive is being made, and nobody knows yet what it needs.
 CREATE TABLE key_pins (
     archive_id TEXT NOT NULL,
-    kid TEXT NOT NULL REFERENCES key_versions (kid),
+    kid TEXT NOT NULL,
     expire_time BIGINT,
+    is_open BOOLEAN NOT NULL,
     PRIMARY KEY (archive_id, kid)
 );
 CREATE INDEX key_pins_by_kid ON key_pins (kid);
+
+-- The one manifest that was signed for each archive; a row stays when the archive is gone.
+CREATE TABLE manifest_signatures (
+    archive_id TEXT PRIMARY KEY,
+    sha256 BLOB NOT NULL,
+    kid TEXT NOT NULL,
+    signature BLOB NOT NULL,
+    time BIGINT NOT NULL
+);
 
 -- Refused retirements that another person may approve; consumed by the retirement that they let through.
 CREATE TABLE key_requests (
@@ -72,6 +87,7 @@ CREATE TABLE key_requests (
     requester TEXT NOT NULL,
     requester_person TEXT NOT NULL,
     approver TEXT NOT NULL,
+    approver_person TEXT NOT NULL,
     create_time BIGINT NOT NULL,
     expire_time BIGINT NOT NULL,
     consume_time BIGINT,
@@ -108,12 +124,22 @@ CREATE TABLE credentials (
     expire_time BIGINT,
     revision BIGINT NOT NULL,
     labels TEXT NOT NULL,
+    secret_time BIGINT NOT NULL,
+    deactivate_time BIGINT,
     row_kid TEXT NOT NULL,
     row_mac BLOB NOT NULL,
     change_id TEXT NOT NULL
 );
 CREATE INDEX credentials_by_provider ON credentials (provider, id);
 CREATE INDEX credentials_by_name ON credentials (display_name, id);
+
+-- Credentials that were deleted, so that a restore does not bring them back unless somebody names them.
+CREATE TABLE credential_tombstones (
+    id TEXT PRIMARY KEY,
+    display_name TEXT NOT NULL,
+    provider TEXT NOT NULL,
+    delete_time BIGINT NOT NULL
+);
 
 -- An index of `credentials.labels`: what it says is not authenticated.
 CREATE TABLE credential_labels (
@@ -185,7 +211,8 @@ CREATE INDEX credential_fallbacks_by_credential ON credential_fallbacks (credent
 -- 'strongroom/introspect' and the token: services look their callers' tokens up by it. No source exports it, so an archive
 -- does not hold it. `service` is the only one that accepts the token; empty means both. `break_glass`: made by whoever had
 -- the database and the root key. `issuer` is not a foreign key: a token whose issuer is missing is refused. `person` is the
--- issuer's, or, of an `enrolled` token, its own; that one acts for its person once it was `renewed`.
+-- issuer's, or, of an `enrolled` token, its own; that one acts for its person once it was `renewed`. What it issued up to
+-- `cut_time` has ended. `stale_time`: a restore brought it, and it authenticates nobody until it is reissued.
 CREATE TABLE api_tokens (
     id TEXT PRIMARY KEY,
     hash BLOB NOT NULL UNIQUE,
@@ -203,6 +230,9 @@ CREATE TABLE api_tokens (
     person TEXT NOT NULL,
     enrolled BOOLEAN NOT NULL,
     renewed BOOLEAN NOT NULL,
+    issue_time BIGINT NOT NULL,
+    cut_time BIGINT,
+    stale_time BIGINT,
     row_kid TEXT NOT NULL,
     row_mac BLOB NOT NULL,
     change_id TEXT NOT NULL
@@ -237,6 +267,7 @@ CREATE TABLE person_requests (
     name TEXT NOT NULL,
     person TEXT NOT NULL,
     subject TEXT NOT NULL,
+    subject_hash TEXT NOT NULL,
     requester TEXT NOT NULL,
     requester_person TEXT NOT NULL,
     approver TEXT NOT NULL,

@@ -47,10 +47,11 @@ impl Identities {
         self.0.values().map(|principal| principal.id.clone()).collect()
     }
 
-    /// Whether one of them may do everything.
-    pub(crate) fn has_admin(&self) -> bool {
+    /// Those that may do everything, as the audit log names them.
+    pub(crate) fn admins(&self) -> Vec<String> {
         let admin = Role::Admin.permissions();
-        self.0.values().any(|one| one.selectors.is_everything() && one.permissions == admin)
+        let admins = self.0.values().filter(|one| one.selectors.is_everything() && one.permissions == admin);
+        admins.map(|one| one.id.clone()).collect()
     }
 
     /// Whom a certificate with these names stands for.

@@ -18,9 +18,17 @@ const MAX_REMEMBERED: u64 = 10_000;
 /// Look-ups at the same time: whoever sends made-up tokens leaves the other connections of the database to callers.
 const LOOK_UPS: usize = 2;
 
+/// A checked token's principal.
+#[derive(Clone)]
+pub(crate) struct Known {
+    pub(crate) principal: Principal,
+    /// When the token or the first of its issuers expires.
+    pub(crate) expire_time: Option<i64>,
+}
+
 /// Principals of checked tokens; `None` for a token that is not valid.
 pub(crate) struct Principals {
-    remembered: Cache<[u8; 32], Option<Principal>>,
+    remembered: Cache<[u8; 32], Option<Known>>,
     look_ups: Semaphore,
 }
 
@@ -35,8 +43,8 @@ impl Principals {
     pub(crate) async fn get_or(
         &self,
         token: &str,
-        look_up: impl Future<Output = Result<Option<Principal>>>,
-    ) -> Result<Option<Principal>, Arc<Error>> {
+        look_up: impl Future<Output = Result<Option<Known>>>,
+    ) -> Result<Option<Known>, Arc<Error>> {
         let in_turn = async {
             let _turn = self.look_ups.acquire().await;
             look_up.await

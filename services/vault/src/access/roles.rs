@@ -80,6 +80,8 @@ const BACKUP_SERVICE: &[&str] = &[
     "crypto.export_signing_key",
     "crypto.sign_manifest",
     "key.export_ring",
+    "key.inspect_ring",
+    "key.pin",
     "key.report_census",
     "source.read",
     "token.introspect",

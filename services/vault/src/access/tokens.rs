@@ -9,7 +9,7 @@ use strongroom_crypto::Token;
 use strongroom_runtime::{Caller, Clock, Delegation, Principal, Selectors};
 use strongroom_store::Error as StoreError;
 
-use super::principals::Principals;
+use super::principals::{Known, Principals};
 use super::roles::held;
 use super::{Identities, Role, Service};
 use crate::audit::Event;
@@ -82,7 +82,7 @@ impl Tokens {
     pub(crate) async fn revoke(&self, caller: &Caller, id: &str) -> Result<Listed> {
         let event = Event::by(caller, self.now(), "token.revoked", id).of_change().finish();
         let identities = self.identities.principals();
-        let remaining = (!self.identities.has_admin()).then(|| Remaining {
+        let remaining = self.identities.admins().is_empty().then(|| Remaining {
             role: Role::Admin.as_str(),
             service: Service::Vault.as_str(),
             identities: &identities,
@@ -96,15 +96,17 @@ impl Tokens {
 
     /// The principal that a token's text authenticates at this vault, from the cache if it was checked a moment ago.
     pub(crate) async fn known_principal(&self, text: &str) -> Result<Option<Principal>, Arc<Error>> {
-        let known = self.principals.get_or(text, self.principal(text)).await;
-        if matches!(known, Ok(None)) {
+        let known = self.principals.get_or(text, self.principal(text)).await?;
+        // What was checked a moment ago may have expired since.
+        let known = known.filter(|known| known.expire_time.is_none_or(|expiry| expiry > self.now()));
+        if known.is_none() {
             self.metrics.refused.inc();
         }
-        known
+        Ok(known.map(|known| known.principal))
     }
 
     /// The principal that a token's text authenticates at the vault, read from the database; `None` when it is not valid now.
-    async fn principal(&self, text: &str) -> Result<Option<Principal>> {
+    async fn principal(&self, text: &str) -> Result<Option<Known>> {
         let Ok(token) = Token::parse(text.trim()) else { return Ok(None) };
         self.used(self.store.token_by_hash(&token.hash()).await, Service::Vault).await
     }
@@ -112,11 +114,11 @@ impl Tokens {
     /// The principal of the token with this introspection hash, which the backup service was called with.
     pub(crate) async fn introspected(&self, hash: &[u8]) -> Result<Option<Principal>> {
         let found = self.store.token_by_introspect_hash(&Token::introspect_lookup(hash)).await;
-        let principal = self.used(found, Service::Backup).await?;
-        if principal.is_none() {
+        let known = self.used(found, Service::Backup).await?;
+        if known.is_none() {
             self.metrics.refused.inc();
         }
-        Ok(principal)
+        Ok(known.map(|known| known.principal))
     }
 
     /// The principal with this id, if its token is valid now at the backup service.
@@ -140,14 +142,14 @@ impl Tokens {
         &self,
         found: Result<Option<(String, Lineages)>, StoreError>,
         service: Service,
-    ) -> Result<Option<Principal>> {
+    ) -> Result<Option<Known>> {
         let Some((id, lineages)) = opened(found)? else { return Ok(None) };
         let Some(row) = self.valid(&id, &lineages, service) else { return Ok(None) };
         let now = self.now();
         if row.last_used_time.is_none_or(|last| now - last >= LAST_USED_STEP) {
             self.store.touch_token(&id, now).await?;
         }
-        principal_of(row).map(Some)
+        Ok(Some(Known { principal: principal_of(row)?, expire_time: lineages.expire_time(&id) }))
     }
 
     /// Records that `caller` was refused `method` because it lacks `permission`.

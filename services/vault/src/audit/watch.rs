@@ -28,11 +28,11 @@ impl Audit {
         filter: EventFilter,
         after: i64,
     ) -> impl Stream<Item = Result<AuditRow>> + Send + use<> {
-        let (audit, actor) = (Arc::clone(self), caller.principal.id.clone());
+        let (audit, caller) = (Arc::clone(self), caller.clone());
         try_stream! {
             let mut after = if after < 0 { audit.head().await?.sequence } else { after };
             for polls in 0_u32.. {
-                if polls % CHECK_TOKEN == 0 && !audit.may_go_on(&actor).await? {
+                if polls % CHECK_TOKEN == 0 && !audit.may_go_on(&caller).await? {
                     Err(Error::TokenEnded)?;
                 }
                 let through = audit.head().await?.sequence;
@@ -51,11 +51,12 @@ impl Audit {
         }
     }
 
-    /// Whether the token that `actor` names and its issuers are still valid. Identities stay as they are while this process
-    /// runs.
-    async fn may_go_on(&self, actor: &str) -> Result<bool> {
-        let Some(id) = actor.strip_prefix(TOKEN) else { return Ok(true) };
+    /// Whether the caller's token still has the secret that was sent, and it and its issuers are valid. Identities stay as they
+    /// are while this process runs.
+    async fn may_go_on(&self, caller: &Caller) -> Result<bool> {
+        let Some(id) = caller.principal.id.strip_prefix(TOKEN) else { return Ok(true) };
         let lineages = self.store.lineages(&[id.to_owned()]).await?;
-        Ok(lineages.ended(id, self.now(), |_| true).is_none())
+        let has_secret = lineages.token(id).is_some_and(|token| token.hash == caller.principal.token_hash);
+        Ok(has_secret && lineages.ended(id, self.now(), |_| true).is_none())
     }
 }

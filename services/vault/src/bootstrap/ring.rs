@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use strongroom_crypto::RootKey;
+use uuid::Uuid;
 
 use crate::audit::Event;
 use crate::error::Result;
@@ -34,6 +35,7 @@ async fn create_ring(store: &dyn Store, roots: &[RootKey], now: i64) -> Result<(
     let event = Event::by_system(now, "key.ring_created", &id).finish();
     let row = RootKeyRow { id, check_value: root.check_value().to_vec(), create_time: now };
     // Of two first starts at once one writes; the other finds that ring.
-    store.create_ring(&row, &versions, &event).await?;
+    let deployment_id = Uuid::now_v7().to_string();
+    store.create_ring(&row, &deployment_id, &versions, &event).await?;
     Ok(())
 }

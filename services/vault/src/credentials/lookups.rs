@@ -116,18 +116,15 @@ pub(super) struct Candidates(pub(super) Arc<dyn Store>);
 #[async_trait]
 impl Table for Candidates {
     type Key = (String, String);
-    type Found = Vec<CandidateRow>;
+    type Found = Result<Vec<CandidateRow>, Arc<strongroom_store::Error>>;
 
     async fn find(
         &self,
         references: &[(String, String)],
         selection: &Selectors,
-    ) -> Result<BTreeMap<(String, String), Vec<CandidateRow>>> {
-        let mut found = BTreeMap::<_, Vec<_>>::new();
-        for row in self.0.candidates(references, selection).await? {
-            found.entry((row.kind.clone(), row.consumer.clone())).or_default().push(row);
-        }
-        Ok(found)
+    ) -> Result<BTreeMap<(String, String), Self::Found>> {
+        let found = self.0.candidates(references, selection).await?;
+        Ok(found.into_iter().map(|(name, rows)| (name, rows.map_err(Arc::new))).collect())
     }
 }
 

@@ -60,7 +60,13 @@ impl References {
         let missing = || Error::ReferenceNotFound { kind: kind.to_owned(), consumer: consumer.to_owned() };
         selection.admit_kind(kind).map_err(|_| missing())?;
         let reference = (kind.to_owned(), consumer.to_owned());
-        let candidates = self.candidates.get(reference, selection).await?.unwrap_or_default();
+        let found = self.candidates.get(reference, selection).await?;
+        let candidates = match found {
+            Some(Ok(candidates)) => candidates,
+            // To a narrowed token it may be one of those outside.
+            Some(Err(error)) if selection.is_everything() => return Err(Error::Lookup(error)),
+            Some(Err(_)) | None => Vec::new(),
+        };
         let unseen = !selection.is_everything() && candidates.iter().all(|one| one.id.is_none());
         if candidates.is_empty() || unseen {
             return Err(missing());

@@ -2,44 +2,66 @@
 
 use std::sync::Arc;
 
-use strongroom_crypto::{DocumentDigest, Kid, PublicKey, SIGNATURE_BYTES, SignatureDomain};
+use strongroom_api::time::{timestamp, to_jiff};
+use strongroom_crypto::{DocumentDigest, PublicKey, Statement};
 use strongroom_runtime::{Caller, Clock};
 
-use crate::audit::{Event, UseLog};
-use crate::error::Result;
+use crate::audit::Event;
+use crate::error::{Error, Result};
 use crate::keys::Ring;
 use crate::store::key_names::SIGNING_KEY;
+use crate::store::{SignatureRow, Signed, Store};
 
 /// The signing key.
 pub(crate) struct Signing {
+    store: Arc<dyn Store>,
     ring: Arc<Ring>,
-    uses: Arc<UseLog>,
     clock: Arc<dyn Clock>,
 }
 
 impl Signing {
-    pub(crate) fn new(ring: Arc<Ring>, uses: Arc<UseLog>, clock: Arc<dyn Clock>) -> Self {
-        Self { ring, uses, clock }
+    pub(crate) fn new(store: Arc<dyn Store>, ring: Arc<Ring>, clock: Arc<dyn Clock>) -> Self {
+        Self { store, ring, clock }
     }
 
-    /// Signs the manifest with this SHA-256 by the primary version. The event names it and is committed before
-    /// the signature leaves.
+    /// Signs the manifest with this SHA-256 by the primary version, for an archive that is being made and has no other
+    /// manifest. The event is committed before the signature leaves.
     pub(crate) async fn sign_manifest(
         &self,
         caller: &Caller,
+        archive_id: &str,
         digest: &DocumentDigest,
-    ) -> Result<(Kid, [u8; SIGNATURE_BYTES])> {
-        let domain = SignatureDomain::ArchiveManifest;
-        let (kid, signature) = self.ring.current().sign_digest(SIGNING_KEY, domain, digest)?;
-        let event = Event::by(caller, self.clock.now_micros(), "crypto.manifest_signed", SIGNING_KEY)
-            .with("kid", kid.to_string())
-            .with("sha256", hex::encode(digest));
-        self.uses.commit(event.finish(), None).await?;
-        Ok((kid, signature))
+    ) -> Result<SignatureRow> {
+        let time = self.clock.now_micros();
+        let statement = Statement::ArchiveManifest { archive_id, time: &time_text(time)?, digest };
+        let (kid, signature) = self.ring.current().sign(SIGNING_KEY, &statement)?;
+        let row = SignatureRow {
+            archive_id: archive_id.to_owned(),
+            sha256: digest.to_vec(),
+            kid: kid.to_string(),
+            signature: signature.to_vec(),
+            time,
+        };
+        let event = Event::by(caller, time, "crypto.manifest_signed", archive_id)
+            .with("kid", row.kid.as_str())
+            .with("sha256", hex::encode(digest))
+            .finish();
+        match self.store.record_signature(&row, &event).await? {
+            Signed::Done => Ok(row),
+            Signed::Before(before) if before.sha256 == row.sha256 => Ok(before),
+            Signed::Before(_) => Err(Error::ArchiveSigned(archive_id.to_owned())),
+            Signed::Unpinned => Err(Error::ArchiveNotPinned(archive_id.to_owned())),
+        }
     }
 
     /// The public halves of the signing key's versions. They are public, so reading them is no event.
     pub(crate) fn public_keys(&self) -> Vec<PublicKey> {
         self.ring.current().public_keys(SIGNING_KEY)
     }
+}
+
+/// RFC 3339 with six decimals, as it is signed.
+fn time_text(micros: i64) -> Result<String> {
+    let time = to_jiff(&timestamp(micros)).ok_or_else(|| Error::Inconsistent("the clock".into()))?;
+    Ok(format!("{time:.6}"))
 }

@@ -56,6 +56,8 @@ impl From<Credential> for proto::Credential {
             last_used_time: row.last_used_time.map(timestamp),
             expire_time: row.expire_time.map(timestamp),
             previous_expire_time: credential.previous_expire_time.map(timestamp),
+            secret_time: Some(timestamp(row.secret_time)),
+            deactivate_time: row.deactivate_time.map(timestamp),
             etag: etag(row.revision),
         }
     }
@@ -102,6 +104,7 @@ impl TryFrom<Listed> for proto::Token {
             selectors,
             service: row.service,
             ended_through,
+            stale_time: row.stale_time.map(timestamp),
             renewal_due: row.enrolled && !row.renewed && !person.is_empty(),
             person,
         })

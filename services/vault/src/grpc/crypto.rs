@@ -5,6 +5,7 @@ mod convert;
 
 use std::sync::Arc;
 
+use strongroom_api::time::timestamp;
 use strongroom_api::vault::v1::crypto_service_server::CryptoService;
 use strongroom_api::vault::v1::{
     BatchDecryptRequest, BatchDecryptResponse, BatchEncryptRequest, BatchEncryptResponse,
@@ -16,7 +17,7 @@ use strongroom_api::vault::v1::{
 use strongroom_runtime::Caller;
 use tonic::{Request, Response, Streaming, async_trait};
 
-use super::{Answer, Api, Replies};
+use super::{Answer, Api, Replies, fields};
 use convert::{items, results};
 
 #[async_trait]
@@ -88,15 +89,21 @@ impl CryptoService for Api {
         request: Request<Streaming<CheckDecryptableRequest>>,
     ) -> Answer<Self::CheckDecryptableStream> {
         let caller = Caller::of(&request)?;
-        Ok(Response::new(check::answer(Arc::clone(&self.0.ciphertexts), caller, request.into_inner())))
+        let parts = (Arc::clone(&self.0.ciphertexts), Arc::clone(&self.0.foreign_rings));
+        Ok(Response::new(check::answer(parts, caller, request.into_inner())))
     }
 
     async fn sign_manifest(&self, request: Request<SignManifestRequest>) -> Answer<SignManifestResponse> {
         let caller = Caller::of(&request)?;
-        let digest = convert::manifest_digest(&request.into_inner())?;
-        let (kid, signature) = self.0.signing.sign_manifest(&caller, &digest).await?;
-        let signature = signature.to_vec().into();
-        Ok(Response::new(SignManifestResponse { signature, kid: kid.to_string() }))
+        let request = request.into_inner();
+        let digest = convert::manifest_digest(&request)?;
+        let archive_id = fields::id("archive_id", &request.archive_id)?;
+        let signed = self.0.signing.sign_manifest(&caller, &archive_id, &digest).await?;
+        Ok(Response::new(SignManifestResponse {
+            signature: signed.signature.into(),
+            kid: signed.kid,
+            time: Some(timestamp(signed.time)),
+        }))
     }
 
     async fn export_signing_key(

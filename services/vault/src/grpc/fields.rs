@@ -1,5 +1,7 @@
 //! Parsing request fields: values returned here are valid. Each refusal names its field.
 
+use strongroom_api::limits::RING_BYTES;
+
 use crate::access::{Role, Service};
 use crate::error::{Error, Result};
 use crate::keys::check_key_name;
@@ -43,6 +45,15 @@ pub(super) fn id(field: &'static str, value: &str) -> Result<String> {
         return refuse(field, "must be an id as this service makes them");
     }
     Ok(value.to_owned())
+}
+
+/// A document that may be an archive's key ring: at most as long as one.
+pub(super) fn ring(field: &'static str, value: &[u8]) -> Result<()> {
+    match value.len() {
+        0 => refuse(field, "must be an archive's keys/ring.json"),
+        1..=RING_BYTES => Ok(()),
+        _ => refuse(field, "is longer than any key ring, which has at most 3 MiB"),
+    }
 }
 
 /// `^[a-z0-9][a-z0-9._-]{0,62}$`.

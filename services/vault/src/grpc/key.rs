@@ -2,12 +2,14 @@
 
 use prost_types::Timestamp;
 use strongroom_api::vault::v1::key_service_server::KeyService;
+use strongroom_api::vault::v1::pin_key_versions_response::Pinned;
 use strongroom_api::vault::v1::{
     ApproveKeyRequestRequest, ApproveKeyRequestResponse, CreateKeyRequest, CreateKeyResponse,
     DestroyKeyVersionRequest, DestroyKeyVersionResponse, DisableKeyVersionRequest, DisableKeyVersionResponse,
     EnableKeyVersionRequest, EnableKeyVersionResponse, ExportKeyRingRequest, ExportKeyRingResponse,
-    GetKeyCensusRequest, GetKeyCensusResponse, ListKeyRequestsRequest, ListKeyRequestsResponse,
-    ListKeyVersionsRequest, ListKeyVersionsResponse, NarrowKeyPinsRequest, NarrowKeyPinsResponse,
+    GetKeyCensusRequest, GetKeyCensusResponse, InspectRingRequest, InspectRingResponse,
+    ListKeyRequestsRequest, ListKeyRequestsResponse, ListKeyVersionsRequest, ListKeyVersionsResponse,
+    MergeKeyRingRequest, MergeKeyRingResponse, NarrowKeyPinsRequest, NarrowKeyPinsResponse,
     PinKeyVersionsRequest, PinKeyVersionsResponse, ReencryptRequest, ReencryptResponse,
     ReleaseKeyPinsRequest, ReleaseKeyPinsResponse, ReportKeyCensusRequest, ReportKeyCensusResponse,
     RotateKeyRequest, RotateKeyResponse, UndoDestroyKeyVersionRequest, UndoDestroyKeyVersionResponse,
@@ -143,8 +145,9 @@ impl KeyService for Api {
         let request = request.into_inner();
         let archive_id = fields::id("archive_id", &request.archive_id)?;
         let expire_time = self.until(request.expire_time.as_ref())?;
-        let kids = self.0.ledger.pin_live_versions(&caller, &archive_id, expire_time).await?;
-        Ok(Response::new(PinKeyVersionsResponse { kids }))
+        let pinned = self.0.ledger.pin_live_versions(&caller, &archive_id, expire_time).await?;
+        let versions = pinned.into_iter().map(|(kid, key_id)| Pinned { kid, key_id }).collect();
+        Ok(Response::new(PinKeyVersionsResponse { versions }))
     }
 
     async fn narrow_key_pins(&self, request: Request<NarrowKeyPinsRequest>) -> Answer<NarrowKeyPinsResponse> {
@@ -169,11 +172,24 @@ impl KeyService for Api {
 
     async fn export_key_ring(&self, request: Request<ExportKeyRingRequest>) -> Answer<ExportKeyRingResponse> {
         let caller = Caller::of(&request)?;
-        let versions = self.0.keys.export_ring(&caller).await?;
-        Ok(Response::new(ExportKeyRingResponse {
-            root_key_id: self.0.ring.root_key_id().to_string(),
-            versions: versions.into_iter().map(Into::into).collect(),
-        }))
+        let kids = fields::kids("kids", &request.into_inner().kids)?;
+        let ring = self.0.keys.export_ring(&caller, &kids).await?;
+        let (root_key_id, kids) = (ring.root_key_id, ring.kids);
+        Ok(Response::new(ExportKeyRingResponse { root_key_id, ring: ring.json.into(), kids }))
+    }
+
+    async fn inspect_ring(&self, request: Request<InspectRingRequest>) -> Answer<InspectRingResponse> {
+        let InspectRingRequest { ring } = request.into_inner();
+        fields::ring("ring", &ring)?;
+        Ok(Response::new(self.0.foreign_rings.inspect(&ring).await?.into()))
+    }
+
+    async fn merge_key_ring(&self, request: Request<MergeKeyRingRequest>) -> Answer<MergeKeyRingResponse> {
+        let caller = Caller::of(&request)?;
+        let MergeKeyRingRequest { ring } = request.into_inner();
+        fields::ring("ring", &ring)?;
+        let merged = self.0.merges.merge(&caller, &ring).await?;
+        Ok(Response::new(merged.into()))
     }
 }
 

@@ -26,7 +26,7 @@ impl PersonService for Api {
         let subject = subject(request.subject.as_ref())?;
         match self.0.people.enrol(&caller, &name, &subject).await? {
             people::Answer::Asked(request) => {
-                let request = Some(self.request(request).await?);
+                let request = Some(self.request(*request).await?);
                 Ok(Response::new(EnrolPersonResponse { person: None, request }))
             }
             people::Answer::Enrolled(id) => {

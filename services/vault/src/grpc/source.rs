@@ -4,7 +4,8 @@ use strongroom_api::source::v1::read_snapshot_response::{Begun, End, Message, Ro
 use strongroom_api::source::v1::source_service_server::SourceService;
 use strongroom_api::source::v1::{
     AbortStageRequest, AbortStageResponse, CommitStageRequest, CommitStageResponse, DescribeSourceRequest,
-    DescribeSourceResponse, EncryptedColumn, ReadSnapshotRequest, ReadSnapshotResponse, StageTablesRequest,
+    DescribeSourceResponse, EncryptedColumn, GetStageRequest, GetStageResponse, ReadSnapshotRequest,
+    ReadSnapshotResponse, RollbackStageRequest, RollbackStageResponse, StageTablesRequest,
     StageTablesResponse, Table,
 };
 use strongroom_runtime::stream_limits::{LimitedStream, StreamLimits, limited};
@@ -41,6 +42,14 @@ impl SourceService for Api {
     }
 
     async fn stage_tables(&self, _: Request<Streaming<StageTablesRequest>>) -> Answer<StageTablesResponse> {
+        Err(NO_RESTORE.into())
+    }
+
+    async fn get_stage(&self, _: Request<GetStageRequest>) -> Answer<GetStageResponse> {
+        Err(NO_RESTORE.into())
+    }
+
+    async fn rollback_stage(&self, _: Request<RollbackStageRequest>) -> Answer<RollbackStageResponse> {
         Err(NO_RESTORE.into())
     }
 
@@ -83,9 +92,12 @@ fn table(described: DescribedTable) -> Result<Table> {
         name: table.name.into(),
         schema_json: schema_json.into(),
         group: table.group.into(),
-        encrypted_columns: table.encrypted_columns.iter().map(|column| (*column).into()).collect(),
         time_column: String::new(),
-        sealed: table.encrypted_columns.iter().map(|column| encrypted_column(table.name, column)).collect(),
+        encrypted_columns: table
+            .encrypted_columns
+            .iter()
+            .map(|column| encrypted_column(table.name, column))
+            .collect(),
     })
 }
 

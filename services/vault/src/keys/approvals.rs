@@ -8,7 +8,7 @@ use uuid::Uuid;
 use crate::audit::Event;
 use crate::error::{Error, Result};
 use crate::people::{People, dependence};
-use crate::store::{KeyRequestRow, Outcome, PersonRow, RetirementAction, Store};
+use crate::store::{KeyApproval, KeyRequestRow, Outcome, PersonRow, RetirementAction, Store};
 
 /// How long a request can be approved and used, in microseconds.
 const LAPSES_AFTER: i64 = 24 * 60 * 60 * 1_000_000;
@@ -46,6 +46,7 @@ impl Approvals {
             requester: caller.principal.id.clone(),
             requester_person: person.id.clone(),
             approver: String::new(),
+            approver_person: String::new(),
             create_time: now,
             expire_time: now + LAPSES_AFTER,
             consume_time: None,
@@ -76,11 +77,25 @@ impl Approvals {
             self.store.append_event(&event).await?;
             return Err(Error::Approver { id: id.to_owned(), problem });
         }
-        let approver = &caller.principal.id;
-        if !self.store.approve_key_request(id, approver, self.now(), &event.of_change().finish()).await? {
+        if self.is_approved(&request).await? {
+            return Err(Error::KeyRequestClosed(id.to_owned()));
+        }
+        let approval = KeyApproval {
+            request_id: id.to_owned(),
+            instead_of: request.approver,
+            approver: caller.principal.id.clone(),
+            person: person.map(|person| person.id).unwrap_or_default(),
+            now: self.now(),
+        };
+        if !self.store.approve_key_request(&approval, &event.of_change().finish()).await? {
             return Err(Error::KeyRequestClosed(id.to_owned()));
         }
         self.request(id).await
+    }
+
+    /// Whether somebody has approved it who has not been removed since.
+    pub(super) async fn is_approved(&self, request: &KeyRequestRow) -> Result<bool> {
+        Ok(!request.approver.is_empty() && self.people.live(&request.approver_person).await?.is_some())
     }
 
     async fn request(&self, id: &str) -> Result<KeyRequestRow> {

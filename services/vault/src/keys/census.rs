@@ -101,8 +101,9 @@ impl Ledger {
     /// the version had stopped sealing: an older report does not cover values sealed later.
     pub(super) async fn census_is_fresh(&self, version: &KeyVersionRow) -> Result<bool> {
         let versions = versions::of_key(self.store.as_ref(), &version.key_id).await?;
-        let next = versions.iter().find(|next| next.number > version.number);
-        let sealed_until = next.map(|next| next.create_time + FOLLOWED);
+        // By time: numbers say nothing of versions that came with another vault's ring.
+        let later = versions.iter().filter(|other| other.create_time > version.create_time);
+        let sealed_until = later.map(|later| later.create_time + FOLLOWED).min();
         let oldest = (self.now() - FRESH).max(sealed_until.unwrap_or(i64::MIN));
         let reported = self.store.census().await?;
         let mut times =

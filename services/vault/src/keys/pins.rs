@@ -3,33 +3,34 @@
 //! `retire` asks the store for the pins of a version before each step, and the store checks them again in the
 //! transaction of the step (`StateChange::minds_pins`).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use strongroom_crypto::State;
 use strongroom_runtime::Caller;
 
 use super::{Ledger, versions};
 use crate::audit::Event;
-use crate::error::{Error, Result};
+use crate::error::Result;
 
 /// How long pins hold that are never narrowed, in microseconds.
 const UNNARROWED: i64 = 24 * 60 * 60 * 1_000_000;
 
 impl Ledger {
-    /// Pins every live version for an archive that is about to be made.
+    /// Pins every version that is not destroyed for an archive that is about to be made.
     pub(crate) async fn pin_live_versions(
         &self,
         caller: &Caller,
         archive_id: &str,
         expire_time: Option<i64>,
-    ) -> Result<Vec<String>> {
+    ) -> Result<Vec<(String, String)>> {
         let now = self.now();
         let event = Event::by(caller, now, "key.pinned", archive_id).finish();
         let expire_time = expire_time.unwrap_or(now + UNNARROWED);
         Ok(self.store.pin_live_versions(archive_id, expire_time, now, &event).await?)
     }
 
-    /// Makes `kids` all that an archive pins.
+    /// Makes `kids` all that an archive pins. There is nothing to hold of one that was destroyed; one that is unknown here may
+    /// come with a ring that is merged.
     pub(crate) async fn narrow_pins(
         &self,
         caller: &Caller,
@@ -38,14 +39,9 @@ impl Ledger {
         expire_time: Option<i64>,
     ) -> Result<()> {
         let versions = versions::all(self.store.as_ref()).await?;
-        let versions: BTreeMap<_, _> = versions.into_iter().map(|one| (one.kid, one.state)).collect();
-        for kid in &kids {
-            let state = *versions.get(kid).ok_or_else(|| Error::KeyVersionNotFound(kid.clone()))?;
-            if state == State::Destroyed {
-                return Err(Error::KeyVersionState { kid: kid.clone(), state, needs: "live" });
-            }
-        }
-        let kids: Vec<String> = kids.into_iter().collect();
+        let is_destroyed =
+            |kid: &String| versions.iter().any(|one| one.kid == *kid && one.state == State::Destroyed);
+        let kids: Vec<String> = kids.into_iter().filter(|kid| !is_destroyed(kid)).collect();
         let event = Event::by(caller, self.now(), "key.pins_narrowed", archive_id)
             .with("kids", kids.clone())
             .finish();

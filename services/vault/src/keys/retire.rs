@@ -74,6 +74,7 @@ impl Obstacle {
                 rows: needs.rows,
                 columns: needs.columns,
                 archives: needs.archives,
+                some_archives: needs.some_archives,
                 request_id,
             },
             Self::StaleCensus => Error::KeyCensusStale { kid, key_id: version.key_id.clone(), request_id },
@@ -166,7 +167,7 @@ impl Retirement {
             return Err(obstacle.refusal(version, String::new()));
         };
         let request = self.approvals.open(caller, &person, &version.kid, step.action()).await?;
-        if request.approver.is_empty() {
+        if !self.approvals.is_approved(&request).await? {
             return Err(obstacle.refusal(version, request.id));
         }
         Ok(request)

@@ -19,6 +19,8 @@ pub(crate) struct Ring {
     store: Arc<dyn Store>,
     /// The current one, then previous ones.
     roots: Vec<RootKey>,
+    /// A UUID.
+    deployment_id: String,
     open: RwLock<Arc<KeyRing>>,
     /// The stored ring's revision that `open` has; held while a newer one is read, so that none overtakes.
     revision: Mutex<i64>,
@@ -31,13 +33,13 @@ pub(crate) struct Ring {
 impl Ring {
     /// Opens the stored ring with `roots`, the current root key first, and chains the audit log with it.
     pub(crate) async fn open(roots: Vec<RootKey>, store: Arc<dyn Store>) -> Result<Self> {
-        let revision = store.ring_revision().await?;
+        let (revision, deployment_id) = (store.ring_revision().await?, store.deployment().await?);
         let ring = open_rows(&roots, &store.key_versions().await?)?;
         store.set_chain(ChainKey::primary(&ring)?);
         store.set_row_keys(RowKeys::of(&ring)?);
         let (open, opened) = (RwLock::new(Arc::new(ring)), AtomicI64::new(revision));
         let unopened = StdMutex::default();
-        Ok(Self { store, roots, open, revision: Mutex::new(revision), opened, unopened })
+        Ok(Self { store, roots, deployment_id, open, revision: Mutex::new(revision), opened, unopened })
     }
 
     /// The ring as it is now. Hold it for one call only.
@@ -94,6 +96,11 @@ impl Ring {
         }
         self.reload().await?;
         Ok(self.current().open_value(purpose, cell, sealed)?)
+    }
+
+    /// Made with the ring, and the same for ever.
+    pub(crate) fn deployment_id(&self) -> &str {
+        &self.deployment_id
     }
 
     /// The root key that wraps new versions.

@@ -35,6 +35,7 @@ fn row(version: WrappedVersion, create_time: i64) -> KeyVersionRow {
         root_key_id: version.root_key_id.to_string(),
         wrapped: version.wrapped,
         create_time,
+        state_time: create_time,
         destroy_time: None,
         destroy_approved: false,
     }

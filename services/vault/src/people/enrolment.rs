@@ -3,7 +3,7 @@
 use strongroom_runtime::Caller;
 use uuid::Uuid;
 
-use super::People;
+use super::{Fitness, People};
 use crate::audit::Event;
 use crate::error::{Error, Result};
 use crate::store::{
@@ -22,13 +22,13 @@ pub(crate) enum Answer {
     /// It is done.
     Enrolled(String),
     /// Another person must approve it.
-    Asked(PersonRequestRow),
+    Asked(Box<PersonRequestRow>),
 }
 
 impl People {
     /// Makes `subject`, a `token:<id>` or an `identity:<name>`, that of the person `name`.
     pub(crate) async fn enrol(&self, caller: &Caller, name: &str, subject: &str) -> Result<Answer> {
-        self.check_subject(subject).await?;
+        let subject_hash = self.check_subject(subject).await?;
         let grounds = self.grounds(caller).await?;
         let glass = matches!(grounds, Grounds::BreakGlass);
         let enrolment =
@@ -41,7 +41,10 @@ impl People {
             .finish();
         match self.store.enrol(&enrolment, &event).await? {
             Enrolled::NotFirst if glass => Err(Error::GlassSpent),
-            Enrolled::NotFirst => self.ask_to_enrol(caller, name, subject).await.map(Answer::Asked),
+            Enrolled::NotFirst => {
+                let request = self.ask_to_enrol(caller, name, subject, subject_hash).await?;
+                Ok(Answer::Asked(Box::new(request)))
+            }
             other => {
                 done(other, name, subject)?;
                 Ok(Answer::Enrolled(enrolment.person.id))
@@ -57,11 +60,18 @@ impl People {
         self.open(caller, PersonRequestRow { person: person.id, ..request }).await
     }
 
-    async fn ask_to_enrol(&self, caller: &Caller, name: &str, subject: &str) -> Result<PersonRequestRow> {
+    async fn ask_to_enrol(
+        &self,
+        caller: &Caller,
+        name: &str,
+        subject: &str,
+        subject_hash: String,
+    ) -> Result<PersonRequestRow> {
         let asking = self.asking(caller).await?;
         let person = self.named(name).await?.map(|person| person.id).unwrap_or_default();
         let request = self.request(caller, &asking, PersonAction::Enrol, name);
-        self.open(caller, PersonRequestRow { person, subject: subject.to_owned(), ..request }).await
+        let subject = subject.to_owned();
+        self.open(caller, PersonRequestRow { person, subject, subject_hash, ..request }).await
     }
 
     fn request(
@@ -78,6 +88,7 @@ impl People {
             name: name.to_owned(),
             person: String::new(),
             subject: String::new(),
+            subject_hash: String::new(),
             requester: caller.principal.id.clone(),
             requester_person: asking.id.clone(),
             approver: String::new(),
@@ -129,15 +140,25 @@ impl People {
         }
     }
 
-    async fn check_subject(&self, subject: &str) -> Result<()> {
-        let exists = match subject.strip_prefix(TOKEN) {
-            Some(id) => {
-                let lineages = self.store.lineages(&[id.to_owned()]).await?;
-                !self.has_ended(&lineages, id)
-            }
-            None => self.knows(subject),
+    /// Refuses what could never act for a person: somebody who is enrolled approves, and renews the token before. The
+    /// token's SHA-256 in hex; empty for an identity.
+    async fn check_subject(&self, subject: &str) -> Result<String> {
+        let missing = || Error::SubjectNotFound(subject.to_owned());
+        let Some(id) = subject.strip_prefix(TOKEN) else {
+            return match (self.knows(subject), self.fitness.identities.iter().any(|one| one == subject)) {
+                (_, true) => Ok(String::new()),
+                (true, false) => Err(Error::SubjectUnfit(subject.to_owned())),
+                (false, false) => Err(missing()),
+            };
         };
-        if exists { Ok(()) } else { Err(Error::SubjectNotFound(subject.to_owned())) }
+        let lineages = self.store.lineages(&[id.to_owned()]).await?;
+        let token = lineages.token(id).filter(|_| !self.has_ended(&lineages, id)).ok_or_else(missing)?;
+        let Fitness { role, service, .. } = self.fitness;
+        let is_accepted = token.service.is_empty() || token.service == service;
+        if token.role != role || token.selectors != "{}" || !is_accepted {
+            return Err(Error::SubjectUnfit(subject.to_owned()));
+        }
+        Ok(hex::encode(&token.hash))
     }
 
     fn has_ended(&self, lineages: &Lineages, id: &str) -> bool {
@@ -169,6 +190,7 @@ pub(super) fn done(enrolled: Enrolled, name: &str, subject: &str) -> Result<()> 
         Enrolled::NameTaken => Error::PersonExists(name.to_owned()),
         Enrolled::PersonMissing => Error::PersonNotFound(name.to_owned()),
         Enrolled::SubjectMissing => Error::SubjectNotFound(subject.to_owned()),
+        Enrolled::SubjectChanged => Error::SubjectChanged(subject.to_owned()),
         Enrolled::SubjectTaken(owner) => Error::SubjectTaken { subject: subject.to_owned(), owner },
         Enrolled::TooFew => Error::TooFewPeople,
     })

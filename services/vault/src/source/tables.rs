@@ -17,6 +17,7 @@ pub(crate) const TABLES: &[SourceTable] = &[
     SourceTable { name: "credentials", group: "", encrypted_columns: &["secret"] },
     SourceTable { name: "credential_labels", group: "", encrypted_columns: &[] },
     SourceTable { name: "credential_versions", group: "", encrypted_columns: &["secret"] },
+    SourceTable { name: "credential_tombstones", group: "", encrypted_columns: &[] },
     SourceTable { name: "credential_references", group: "", encrypted_columns: &[] },
     SourceTable { name: "credential_fallbacks", group: "", encrypted_columns: &[] },
     SourceTable { name: "api_tokens", group: "", encrypted_columns: &[] },

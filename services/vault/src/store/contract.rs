@@ -87,6 +87,8 @@ fn credential(number: u32, provider: &str) -> CredentialRow {
         expire_time: None,
         revision: 1,
         labels: "{}".into(),
+        secret_time: 1,
+        deactivate_time: None,
     }
 }
 

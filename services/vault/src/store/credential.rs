@@ -42,6 +42,10 @@ pub struct CredentialRow {
     pub revision: i64,
     /// Its labels, a JSON object. `credential_labels` is an index of them.
     pub labels: String,
+    /// When its secret was set: a restore brings no older one back.
+    pub secret_time: i64,
+    /// Since when it is inactive; `None` while it is active.
+    pub deactivate_time: Option<i64>,
 }
 
 impl CredentialRow {
@@ -57,7 +61,13 @@ impl CredentialRow {
 
     /// After `change`.
     pub(super) fn changed(self, change: &CredentialChange) -> Self {
+        let deactivate_time = match change.active {
+            Some(true) => None,
+            Some(false) => self.deactivate_time.or(Some(change.now)),
+            None => self.deactivate_time,
+        };
         Self {
+            deactivate_time,
             display_name: change.display_name.clone().unwrap_or(self.display_name),
             active: change.active.unwrap_or(self.active),
             expire_time: change.expire_time.unwrap_or(self.expire_time),
@@ -94,6 +104,8 @@ impl Granting for CredentialRow {
         columns.optional_number(self.expire_time);
         columns.number(self.revision);
         columns.text(&self.labels);
+        columns.number(self.secret_time);
+        columns.optional_number(self.deactivate_time);
     }
 }
 
@@ -247,13 +259,15 @@ pub(crate) trait CredentialStore: Send + Sync {
 
 pub(super) const SELECT: &str = "
     SELECT c.id, c.display_name, c.provider, c.secret, c.preview, c.active, c.create_time, c.update_time,
-           c.last_used_time, c.expire_time, c.revision, c.labels, c.row_kid, c.row_mac, c.change_id
+           c.last_used_time, c.expire_time, c.revision, c.labels, c.secret_time, c.deactivate_time,
+           c.row_kid, c.row_mac, c.change_id
     FROM credentials c";
 
 pub(super) const INSERT: &str = "
     INSERT INTO credentials (id, display_name, provider, secret, preview, active, create_time, update_time,
-                             last_used_time, expire_time, revision, labels, row_kid, row_mac, change_id)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)";
+                             last_used_time, expire_time, revision, labels, row_kid, row_mac, change_id, secret_time,
+                             deactivate_time)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)";
 
 pub(super) const INSERT_LABEL: &str = "
     INSERT INTO credential_labels (credential_id, name, value) VALUES ($1, $2, $3)";
@@ -264,17 +278,22 @@ pub(super) const DELETE_LABELS: &str = "DELETE FROM credential_labels WHERE cred
 pub(super) const UPDATE: &str = "
     UPDATE credentials
     SET display_name = $2, active = $3, expire_time = $4, update_time = $5, revision = $6, labels = $7, secret = $8,
-        preview = $9, row_kid = $10, row_mac = $11, change_id = $12
+        preview = $9, row_kid = $10, row_mac = $11, change_id = $12, secret_time = $13, deactivate_time = $14
     WHERE id = $1";
 
 pub(super) const REVISION: &str = "SELECT revision FROM credentials WHERE id = $1";
 
 pub(super) const ONE: &str = "
     SELECT c.id, c.display_name, c.provider, c.secret, c.preview, c.active, c.create_time, c.update_time,
-           c.last_used_time, c.expire_time, c.revision, c.labels, c.row_kid, c.row_mac, c.change_id
+           c.last_used_time, c.expire_time, c.revision, c.labels, c.secret_time, c.deactivate_time,
+           c.row_kid, c.row_mac, c.change_id
     FROM credentials c WHERE c.id = $1";
 
 pub(super) const DELETE: &str = "DELETE FROM credentials WHERE id = $1";
+
+/// What a restore must not bring back unless somebody names it.
+pub(super) const BURY: &str = "
+    INSERT INTO credential_tombstones (id, display_name, provider, delete_time) VALUES ($1, $2, $3, $4)";
 
 /// Bindings to the credential that follows; `r` is the reference.
 pub(super) const COUNT_BINDINGS: &str = "

@@ -104,6 +104,13 @@ pub(super) struct Seal {
 #[derive(Debug, Clone)]
 pub(super) struct Sealed<R>(Option<(R, Seal)>);
 
+impl<R> Sealed<R> {
+    /// The columns of another statement's row.
+    pub(super) fn of(read: sqlx::Result<(R, Seal)>) -> Self {
+        Self(read.ok())
+    }
+}
+
 impl<R: Granting> Sealed<R> {
     /// The row before its code was checked: to find and to name it.
     pub(super) fn unchecked(&self) -> Result<&(R, Seal)> {

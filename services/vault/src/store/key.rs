@@ -38,13 +38,15 @@ pub struct KeyVersionRow {
     pub wrapped: String,
     /// When it was made.
     pub create_time: i64,
+    /// When it got its state.
+    pub state_time: i64,
     /// When a scheduled version is destroyed, or was.
     pub destroy_time: Option<i64>,
     /// A second principal approved the destruction of what is still needed.
     pub destroy_approved: bool,
 }
 
-from_row!(KeyVersionRow { kid, key_id, number, root_key_id, wrapped, create_time, destroy_time, destroy_approved } parsed { purpose, state });
+from_row!(KeyVersionRow { kid, key_id, number, root_key_id, wrapped, create_time, state_time, destroy_time, destroy_approved } parsed { purpose, state });
 
 /// What became of a new version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -116,33 +118,64 @@ pub(crate) trait KeyStore: Send + Sync {
         rewrapped: &[KeyVersionRow],
         event: &NewEvent,
     ) -> Result<bool>;
+    /// The deployment's id.
+    async fn deployment(&self) -> Result<String>;
+    /// Adds `merge.added` and puts `merge.changed` in place of the same versions; false, and nothing written, when the ring is
+    /// no longer at `merge.revision`.
+    async fn merge_ring(&self, merge: &RingMerge, event: &NewEvent) -> Result<bool>;
     /// Writes the first root key and key versions, unless somebody did; true when these were written.
     async fn create_ring(
         &self,
         root: &RootKeyRow,
+        deployment_id: &str,
         versions: &[KeyVersionRow],
         event: &NewEvent,
     ) -> Result<bool>;
 }
+
+/// Which deployment a ring is of.
+#[derive(Debug, Clone, FromRow)]
+pub(crate) struct DeploymentRow {
+    /// A UUID.
+    pub deployment_id: String,
+    /// The code over it, under the newest root key.
+    pub deployment_mac: Vec<u8>,
+}
+
+/// What a merge does to a ring.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct RingMerge {
+    /// The ring that it was made for.
+    pub revision: i64,
+    /// With their keys and numbers.
+    pub added: Vec<KeyVersionRow>,
+    /// States and times of versions that are there.
+    pub changed: Vec<KeyVersionRow>,
+}
+
+pub(super) const DEPLOYMENT: &str = "SELECT deployment_id, deployment_mac FROM key_ring WHERE id = 1";
+
+pub(super) const SET_DEPLOYMENT: &str =
+    "UPDATE key_ring SET deployment_id = $1, deployment_mac = $2 WHERE id = 1";
 
 pub(super) const ROOT_KEYS: &str = "
     SELECT id, check_value, create_time FROM root_keys ORDER BY create_time, id";
 
 pub(super) const KEY_VERSIONS: &str = "
     SELECT v.kid, v.key_id, coalesce(k.purpose, '') AS purpose, v.number, v.state, v.root_key_id, v.wrapped, v.create_time,
-           v.destroy_time, v.destroy_approved, v.state_mac
+           v.state_time, v.destroy_time, v.destroy_approved, v.state_mac
     FROM key_versions v LEFT JOIN keys k ON k.id = v.key_id
     ORDER BY v.key_id, v.number";
 
 pub(super) const KEY_VERSION: &str = "
     SELECT v.kid, v.key_id, coalesce(k.purpose, '') AS purpose, v.number, v.state, v.root_key_id, v.wrapped, v.create_time,
-           v.destroy_time, v.destroy_approved, v.state_mac
+           v.state_time, v.destroy_time, v.destroy_approved, v.state_mac
     FROM key_versions v LEFT JOIN keys k ON k.id = v.key_id
     WHERE v.kid = $1";
 
 pub(super) const PRIMARY_OF: &str = "
     SELECT v.kid, v.key_id, coalesce(k.purpose, '') AS purpose, v.number, v.state, v.root_key_id, v.wrapped, v.create_time,
-           v.destroy_time, v.destroy_approved, v.state_mac
+           v.state_time, v.destroy_time, v.destroy_approved, v.state_mac
     FROM key_versions v LEFT JOIN keys k ON k.id = v.key_id
     WHERE v.key_id = $1 AND v.state = 'primary'";
 
@@ -155,27 +188,29 @@ pub(super) const INSERT_KEY: &str = "
     INSERT INTO keys (id, purpose, create_time) VALUES ($1, $2, $3) ON CONFLICT (id) DO NOTHING";
 
 pub(super) const INSERT_KEY_VERSION: &str = "
-    INSERT INTO key_versions (kid, key_id, number, state, root_key_id, wrapped, create_time, state_mac)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
+    INSERT INTO key_versions
+        (kid, key_id, number, state, root_key_id, wrapped, create_time, state_time, destroy_time, state_mac)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
 
 /// For the first of all: the next number. Numbers only rise, because destroyed versions stay.
 pub(super) const INSERT_NEXT_VERSION: &str = "
-    INSERT INTO key_versions (kid, key_id, number, state, root_key_id, wrapped, create_time, state_mac)
-    SELECT $1, $2, max(number) + 1, $3, $4, $5, $6, $7 FROM key_versions WHERE key_id = $2";
+    INSERT INTO key_versions (kid, key_id, number, state, root_key_id, wrapped, create_time, state_time, state_mac)
+    SELECT $1, $2, max(number) + 1, $3, $4, $5, $6, $7, $8 FROM key_versions WHERE key_id = $2";
 
 pub(super) const COUNT_KEY: &str = "SELECT count(*) FROM keys WHERE id = $1";
 
 pub(super) const NEWEST_ROOT: &str = "
     SELECT id FROM root_keys ORDER BY create_time DESC, id DESC LIMIT 1";
 
-pub(super) const RING_REVISION: &str = "SELECT revision FROM ring_revision WHERE id = 1";
+pub(super) const RING_REVISION: &str = "SELECT revision FROM key_ring WHERE id = 1";
 
-pub(super) const BUMP_RING: &str = "UPDATE ring_revision SET revision = revision + 1 WHERE id = 1";
+pub(super) const BUMP_RING: &str = "UPDATE key_ring SET revision = revision + 1 WHERE id = 1";
 
 /// Everything that changes in a version's life.
 pub(super) const UPDATE_VERSION: &str = "
     UPDATE key_versions
-    SET state = $2, destroy_time = $3, destroy_approved = $4, root_key_id = $5, wrapped = $6, state_mac = $7
+    SET state = $2, destroy_time = $3, destroy_approved = $4, root_key_id = $5, wrapped = $6, state_mac = $7,
+        state_time = $8
     WHERE kid = $1";
 
 pub(super) const COUNT_OTHER_ROOT: &str = "SELECT count(*) FROM key_versions WHERE root_key_id <> $1";

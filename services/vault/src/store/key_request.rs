@@ -51,6 +51,8 @@ pub(crate) struct KeyRequestRow {
     pub requester_person: String,
     /// Who approved; empty until then.
     pub approver: String,
+    /// The id of the person that it acted for.
+    pub approver_person: String,
     /// When it was opened.
     pub create_time: i64,
     /// When it lapses.
@@ -59,7 +61,7 @@ pub(crate) struct KeyRequestRow {
     pub consume_time: Option<i64>,
 }
 
-from_row!(KeyRequestRow { id, kid, requester, requester_person, approver, create_time, expire_time, consume_time } parsed { action });
+from_row!(KeyRequestRow { id, kid, requester, requester_person, approver, approver_person, create_time, expire_time, consume_time } parsed { action });
 
 impl KeyRequestRow {
     /// Whether it is neither consumed nor expired.
@@ -84,6 +86,7 @@ impl Granting for KeyRequestRow {
         columns.text(&self.requester);
         columns.text(&self.requester_person);
         columns.text(&self.approver);
+        columns.text(&self.approver_person);
         columns.number(self.create_time);
         columns.number(self.expire_time);
         columns.optional_number(self.consume_time);
@@ -99,41 +102,52 @@ pub(crate) trait KeyRequestStore: Send + Sync {
     async fn key_request(&self, id: &str) -> Result<Option<KeyRequestRow>>;
     /// Open requests, newest first.
     async fn open_key_requests(&self, now: i64) -> Result<Vec<KeyRequestRow>>;
-    /// Approves an open request; false when it is not open or approved already.
-    async fn approve_key_request(&self, id: &str, approver: &str, now: i64, event: &NewEvent)
-    -> Result<bool>;
+    /// Approves an open request; false when it is not open, or its approver is not the one expected.
+    async fn approve_key_request(&self, approval: &KeyApproval, event: &NewEvent) -> Result<bool>;
+}
+
+/// Somebody's approval of a retirement.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct KeyApproval {
+    pub request_id: String,
+    /// The approver that the request has: nobody, or somebody whose person was removed since.
+    pub instead_of: String,
+    pub approver: String,
+    pub person: String,
+    pub now: i64,
 }
 
 pub(super) const SELECT: &str = "
-    SELECT id, kid, action, requester, requester_person, approver, create_time, expire_time, consume_time,
-           row_kid, row_mac, change_id
+    SELECT id, kid, action, requester, requester_person, approver, approver_person, create_time, expire_time,
+           consume_time, row_kid, row_mac, change_id
     FROM key_requests";
 
 pub(super) const SELECT_OPEN: &str = "
-    SELECT id, kid, action, requester, requester_person, approver, create_time, expire_time, consume_time,
-           row_kid, row_mac, change_id
+    SELECT id, kid, action, requester, requester_person, approver, approver_person, create_time, expire_time,
+           consume_time, row_kid, row_mac, change_id
     FROM key_requests
     WHERE kid = $1 AND action = $2 AND requester_person = $3 AND consume_time IS NULL AND expire_time > $4";
 
 pub(super) const SELECT_BY_ID: &str = "
-    SELECT id, kid, action, requester, requester_person, approver, create_time, expire_time, consume_time,
-           row_kid, row_mac, change_id
+    SELECT id, kid, action, requester, requester_person, approver, approver_person, create_time, expire_time,
+           consume_time, row_kid, row_mac, change_id
     FROM key_requests WHERE id = $1";
 
 pub(super) const LIST_OPEN: &str = "
-    SELECT id, kid, action, requester, requester_person, approver, create_time, expire_time, consume_time,
-           row_kid, row_mac, change_id
+    SELECT id, kid, action, requester, requester_person, approver, approver_person, create_time, expire_time,
+           consume_time, row_kid, row_mac, change_id
     FROM key_requests WHERE consume_time IS NULL AND expire_time > $1
     ORDER BY create_time DESC, id DESC";
 
 pub(super) const INSERT: &str = "
     INSERT INTO key_requests
         (id, kid, action, requester, requester_person, approver, create_time, expire_time,
-         row_kid, row_mac, change_id)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
+         row_kid, row_mac, change_id, approver_person)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, '')";
 
 pub(super) const UPDATE: &str = "
-    UPDATE key_requests SET approver = $2, consume_time = $3, row_kid = $4, row_mac = $5, change_id = $6
+    UPDATE key_requests
+    SET approver = $2, consume_time = $3, row_kid = $4, row_mac = $5, change_id = $6, approver_person = $7
     WHERE id = $1";
 
 /// Steps of the version `$1` that the request `$2` let through.

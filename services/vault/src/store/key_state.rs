@@ -5,8 +5,11 @@
 //!
 //! ```text
 //! "strongroom key state v1", root key id, kid, key id, purpose, state, time of creation (8 bytes, big-endian),
-//! 0 or 1 and the time of destruction, whether a needed version's destruction was approved (1 byte)
+//! the time of its state (8 bytes), 0 or 1 and the time of destruction, whether a needed version's destruction was approved
+//! (1 byte)
 //! ```
+//!
+//! The deployment's id has one too, over `"strongroom deployment v1"`, the root key's id and the deployment's.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -18,8 +21,10 @@ use strongroom_store::{Error, Result};
 use super::KeyVersionRow;
 use super::fields::{put, put_optional};
 use super::granting::Examined;
+use super::key::DeploymentRow;
 
 const STATE: &[u8] = b"strongroom key state v1";
+const DEPLOYMENT: &[u8] = b"strongroom deployment v1";
 
 /// A version as it is stored: nothing is known of its state yet.
 pub(super) struct Stated {
@@ -97,9 +102,36 @@ impl States {
         Ok(key.ok_or(no_key)?.mac(&message(version)).to_vec())
     }
 
+    /// The code of the deployment's id under the root key `root_key_id`.
+    pub(super) fn deployment_code(&self, root_key_id: &str, deployment_id: &str) -> Result<Vec<u8>> {
+        let keys = self.keys();
+        let key = keys.0.get(root_key_id);
+        let no_key =
+            Error::Inconsistent { subject: "root keys for the deployment", expected: 1, affected: 0 };
+        Ok(key.ok_or(no_key)?.mac(&deployment(root_key_id, deployment_id)).to_vec())
+    }
+
+    /// The deployment's id, if its code is right.
+    pub(super) fn open_deployment(&self, root_key_id: &str, row: DeploymentRow) -> Result<String> {
+        let keys = self.keys();
+        let message = deployment(root_key_id, &row.deployment_id);
+        if keys.0.get(root_key_id).is_some_and(|key| key.verify(&message, &row.deployment_mac)) {
+            return Ok(row.deployment_id);
+        }
+        Err(Error::Tampered { table: "key_ring", row: row.deployment_id })
+    }
+
     fn keys(&self) -> Arc<StateKeys> {
         Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
     }
+}
+
+fn deployment(root_key_id: &str, deployment_id: &str) -> Vec<u8> {
+    let mut message = Vec::with_capacity(96);
+    for part in [DEPLOYMENT, root_key_id.as_bytes(), deployment_id.as_bytes()] {
+        put(&mut message, part);
+    }
+    message
 }
 
 fn message(version: &KeyVersionRow) -> Vec<u8> {
@@ -111,6 +143,7 @@ fn message(version: &KeyVersionRow) -> Vec<u8> {
     put(&mut message, version.purpose.as_str().as_bytes());
     put(&mut message, version.state.as_str().as_bytes());
     put(&mut message, &version.create_time.to_be_bytes());
+    put(&mut message, &version.state_time.to_be_bytes());
     put_optional(&mut message, version.destroy_time.map(i64::to_be_bytes).as_ref().map(<[u8; 8]>::as_slice));
     put(&mut message, &[u8::from(version.destroy_approved)]);
     message

@@ -45,6 +45,8 @@ pub(crate) struct Needs {
     pub columns: i64,
     /// Archives.
     pub archives: i64,
+    /// The ids of some of them.
+    pub some_archives: Vec<String>,
 }
 
 impl Needs {
@@ -64,15 +66,16 @@ pub(crate) trait LedgerStore: Send + Sync {
     async fn report_census(&self, rows: &[CensusRow], event: &NewEvent) -> Result<()>;
     /// What needs a version at `now`; its rows in `columns` are counted.
     async fn needs(&self, kid: &str, columns: &[CountedColumn], now: i64) -> Result<Needs>;
-    /// Pins every version that opens credentials, callers' values or signing keys; their kids.
+    /// Pins every version that is not destroyed, but for those that an archive never needs; the kid and the key of each. A disabled one may be
+    /// enabled before the archive's snapshot is taken.
     async fn pin_live_versions(
         &self,
         archive_id: &str,
         expire_time: i64,
         now: i64,
         event: &NewEvent,
-    ) -> Result<Vec<String>>;
-    /// Makes `kids` the only pins of an archive.
+    ) -> Result<Vec<(String, String)>>;
+    /// Makes `kids` the only pins of an archive. Some may be unknown here.
     async fn narrow_pins(
         &self,
         archive_id: &str,
@@ -103,6 +106,11 @@ pub(super) const COUNT_COLUMNS: &str = "
 pub(super) const COUNT_PINS: &str = "
     SELECT count(*) FROM key_pins WHERE kid = $1 AND (expire_time IS NULL OR expire_time > $2)";
 
+/// For a message.
+pub(super) const SOME_PINS: &str = "
+    SELECT archive_id FROM key_pins WHERE kid = $1 AND (expire_time IS NULL OR expire_time > $2)
+    ORDER BY archive_id LIMIT 5";
+
 pub(super) const PINS: &str = "
     SELECT archive_id, kid, expire_time FROM key_pins
     WHERE expire_time IS NULL OR expire_time > $1
@@ -110,17 +118,23 @@ pub(super) const PINS: &str = "
 
 pub(super) const FORGET_LAPSED_PINS: &str = "DELETE FROM key_pins WHERE expire_time <= $1";
 
+/// Of archives that are being made.
+pub(super) const COUNT_OPEN_PINS: &str =
+    "SELECT count(*) FROM key_pins WHERE is_open AND (expire_time IS NULL OR expire_time > $1)";
+
 pub(super) const PIN_LIVE: &str = "
-    INSERT INTO key_pins (archive_id, kid, expire_time)
-    SELECT $1, v.kid, $2 FROM key_versions v JOIN keys k ON k.id = v.key_id
-    WHERE v.state IN ('primary', 'decrypt-only') AND k.purpose IN ('credential', 'caller', 'signing')
-    ON CONFLICT (archive_id, kid) DO UPDATE SET expire_time = excluded.expire_time
-    RETURNING kid";
+    INSERT INTO key_pins (archive_id, kid, expire_time, is_open)
+    SELECT $1, v.kid, $2, TRUE FROM key_versions v JOIN keys k ON k.id = v.key_id
+    WHERE v.state <> 'destroyed' AND k.purpose <> 'page'
+    ON CONFLICT (archive_id, kid) DO UPDATE SET expire_time = excluded.expire_time";
+
+pub(super) const PINNED: &str = "
+    SELECT p.kid, v.key_id FROM key_pins p JOIN key_versions v ON v.kid = p.kid WHERE p.archive_id = $1 ORDER BY p.kid";
 
 pub(super) const FORGET_PINS: &str = "DELETE FROM key_pins WHERE archive_id = $1";
 
 pub(super) const INSERT_PIN: &str = "
-    INSERT INTO key_pins (archive_id, kid, expire_time) VALUES ($1, $2, $3)";
+    INSERT INTO key_pins (archive_id, kid, expire_time, is_open) VALUES ($1, $2, $3, FALSE)";
 
 /// The versions that the column's values name, each with its number of values.
 pub(super) fn count_by_version<DB>(column: &CountedColumn) -> QueryBuilder<DB>

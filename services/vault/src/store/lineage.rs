@@ -12,7 +12,7 @@ pub(crate) const MAX_LINKS: usize = 8;
 pub(crate) enum Ended {
     /// It is missing, revoked or expired itself.
     Itself,
-    /// This issuer of its issuers is: `token:<id>`, or an `identity:<name>` that is not configured any more.
+    /// This issuer of its issuers is, or was before it was reissued: `token:<id>`, or an `identity:<name>` that is not configured any more.
     Through(String),
     /// It has more issuers than are allowed.
     TooLong,
@@ -47,6 +47,18 @@ impl Lineages {
             }
         }
         Some(token)
+    }
+
+    /// When the token or the first of its issuers expires.
+    pub(crate) fn expire_time(&self, id: &str) -> Option<i64> {
+        let mut earliest: Option<i64> = None;
+        let mut token = self.0.get(id);
+        for _ in 0..=MAX_LINKS {
+            let Some(row) = token else { break };
+            earliest = earliest.into_iter().chain(row.expire_time).min();
+            token = self.issuer_of(row);
+        }
+        earliest
     }
 
     /// How many issuers are above the token.
@@ -110,6 +122,9 @@ impl Lineages {
                 break;
             }
             match self.issuer_of(token) {
+                Some(above) if above.has_cut(token.issue_time) => {
+                    return Some(Ended::Through(above.principal()));
+                }
                 Some(above) => token = above,
                 None if token.issuer_token().is_none() && knows(issuer) => return None,
                 None => return Some(Ended::Through(issuer.clone())),
@@ -152,6 +167,36 @@ mod tests {
         rows[1].revoke_time = Some(1);
         assert_eq!((ended(&rows, "a"), ended(&rows, "b")), (None, Some(Ended::Itself)));
         assert_eq!(ended(&rows, "c"), Some(Ended::Through("token:b".into())));
+    }
+
+    #[test]
+    fn a_stale_token_is_none_until_it_is_reissued() {
+        let mut rows = vec![token("a", ""), token("b", "token:a")];
+        rows[0].stale_time = Some(1);
+        assert_eq!(ended(&rows, "a"), Some(Ended::Itself));
+        assert_eq!(ended(&rows, "b"), Some(Ended::Through("token:a".into())));
+        rows[0].stale_time = None;
+        assert_eq!((ended(&rows, "a"), ended(&rows, "b")), (None, None));
+    }
+
+    #[test]
+    fn what_was_issued_before_a_cut_has_ended() {
+        let mut rows = vec![token("a", ""), token("b", "token:a"), token("c", "token:b")];
+        (rows[0].cut_time, rows[1].issue_time, rows[2].issue_time) = (Some(5), 5, 6);
+        assert_eq!(ended(&rows, "a"), None);
+        assert_eq!(ended(&rows, "b"), Some(Ended::Through("token:a".into())));
+        assert_eq!(ended(&rows, "c"), Some(Ended::Through("token:a".into())));
+        rows[1].issue_time = 6;
+        assert_eq!((ended(&rows, "b"), ended(&rows, "c")), (None, None));
+    }
+
+    #[test]
+    fn a_chain_expires_with_the_first_of_it() {
+        let mut rows = vec![token("a", ""), token("b", "token:a"), token("c", "token:b")];
+        let expiry = |rows: &[TokenRow]| Lineages::of(rows.to_vec()).expire_time("c");
+        assert_eq!(expiry(&rows), None);
+        (rows[0].expire_time, rows[2].expire_time) = (Some(50), Some(70));
+        assert_eq!(expiry(&rows), Some(50));
     }
 
     #[test]

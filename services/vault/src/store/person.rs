@@ -111,6 +111,8 @@ pub(crate) struct PersonRequestRow {
     pub person: String,
     /// What is to belong to the person: `token:<id>` or `identity:<name>`; empty for a removal.
     pub subject: String,
+    /// SHA-256 of the token when it was asked for, in hex: what is approved is this secret's holder. Empty for others.
+    pub subject_hash: String,
     /// Who asked.
     pub requester: String,
     /// Whose id that is.
@@ -126,7 +128,7 @@ pub(crate) struct PersonRequestRow {
 }
 
 from_row!(PersonRequestRow {
-    id, name, person, subject, requester, requester_person, approver, create_time, expire_time, consume_time
+    id, name, person, subject, subject_hash, requester, requester_person, approver, create_time, expire_time, consume_time
 } parsed { action });
 
 impl PersonRequestRow {
@@ -143,6 +145,7 @@ impl PersonRequestRow {
                 one.name.clone(),
                 one.person.clone(),
                 one.subject.clone(),
+                one.subject_hash.clone(),
                 one.requester_person.clone(),
             )
         };
@@ -165,6 +168,7 @@ impl Granting for PersonRequestRow {
         columns.text(&self.name);
         columns.text(&self.person);
         columns.text(&self.subject);
+        columns.text(&self.subject_hash);
         columns.text(&self.requester);
         columns.text(&self.requester_person);
         columns.text(&self.approver);
@@ -219,6 +223,8 @@ pub(crate) enum Enrolled {
     SubjectMissing,
     /// The token or identity belongs to this person.
     SubjectTaken(String),
+    /// The token has another secret than when it was asked for.
+    SubjectChanged,
     /// Nobody could approve anything afterwards.
     TooFew,
 }
@@ -278,26 +284,26 @@ pub(super) const PUT_IDENTITY: &str = "
         change_id = excluded.change_id";
 
 pub(super) const REQUESTS: &str = "
-    SELECT id, action, name, person, subject, requester, requester_person, approver, create_time, expire_time,
+    SELECT id, action, name, person, subject, subject_hash, requester, requester_person, approver, create_time, expire_time,
            consume_time, row_kid, row_mac, change_id
     FROM person_requests";
 
 pub(super) const REQUEST: &str = "
-    SELECT id, action, name, person, subject, requester, requester_person, approver, create_time, expire_time,
+    SELECT id, action, name, person, subject, subject_hash, requester, requester_person, approver, create_time, expire_time,
            consume_time, row_kid, row_mac, change_id
     FROM person_requests WHERE id = $1";
 
 pub(super) const OPEN_REQUESTS: &str = "
-    SELECT id, action, name, person, subject, requester, requester_person, approver, create_time, expire_time,
+    SELECT id, action, name, person, subject, subject_hash, requester, requester_person, approver, create_time, expire_time,
            consume_time, row_kid, row_mac, change_id
     FROM person_requests WHERE consume_time IS NULL AND expire_time > $1
     ORDER BY create_time DESC, id DESC";
 
 pub(super) const INSERT_REQUEST: &str = "
     INSERT INTO person_requests
-        (id, action, name, person, subject, requester, requester_person, approver, create_time, expire_time,
-         row_kid, row_mac, change_id)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)";
+        (id, action, name, person, subject, subject_hash, requester, requester_person, approver, create_time,
+         expire_time, row_kid, row_mac, change_id)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)";
 
 pub(super) const CONSUME_REQUEST: &str = "
     UPDATE person_requests SET approver = $2, consume_time = $3, row_kid = $4, row_mac = $5, change_id = $6

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use std::collections::BTreeMap;
+
 use async_trait::async_trait;
 use sqlx::{Database, Encode, QueryBuilder, Type};
 use sqlx_macros::FromRow;
@@ -169,13 +171,13 @@ pub(crate) trait ReferenceStore: Send + Sync {
         after: (&str, &str),
         limit: i64,
     ) -> Result<Vec<ReferenceRow>>;
-    /// What references, given by kind and consumer, may resolve to inside: for each in order, and none for one that
-    /// is not there. Their own kinds are not looked at.
+    /// What references, given by kind and consumer, may resolve to inside: for each in order, and nothing for one that
+    /// is not there; an error for one that was changed outside the vault. Their own kinds are not looked at.
     async fn candidates(
         &self,
         references: &[(String, String)],
         selection: &Selectors,
-    ) -> Result<Vec<CandidateRow>>;
+    ) -> Result<BTreeMap<(String, String), Result<Vec<CandidateRow>>>>;
     /// Moves all references of a credential, or none. The event gets their number as `references`.
     async fn reassign_references(&self, moved: &Reassignment<'_>, event: &NewEvent) -> Result<Reassigned>;
     /// Removes a reference that the caller can see; false when there was none.
@@ -203,6 +205,14 @@ pub(super) const ASKED: &str = "
            t.via_kind, t.via_consumer, t.fallbacks, t.row_kid, t.row_mac, t.change_id
     FROM asked a JOIN credential_references r ON r.kind = a.kind AND r.consumer = a.consumer
     JOIN credential_references t ON t.kind = r.via_kind AND t.consumer = r.via_consumer";
+
+/// [`ASKED`] with the credentials that they are bound to.
+pub(super) const LED: &str = ") SELECT r.*,
+    c.id AS c_id, c.display_name AS c_display_name, c.provider AS c_provider, c.secret AS c_secret,
+    c.preview AS c_preview, c.active AS c_active, c.create_time AS c_create_time, c.update_time AS c_update_time,
+    c.last_used_time AS c_last_used_time, c.expire_time AS c_expire_time, c.revision AS c_revision,
+    c.labels AS c_labels, c.secret_time AS c_secret_time, c.deactivate_time AS c_deactivate_time, c.row_kid AS c_row_kid, c.row_mac AS c_row_mac, c.change_id AS c_change_id
+    FROM led r LEFT JOIN credentials c ON c.id = r.credential_id";
 
 pub(super) const WRITE: &str = "
     INSERT INTO credential_references

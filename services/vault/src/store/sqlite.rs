@@ -19,6 +19,7 @@ mod reencrypt;
 mod reference;
 mod request;
 mod reseal;
+mod signature;
 mod token;
 mod uses;
 mod version;

@@ -48,6 +48,12 @@ pub(crate) struct TokenRow {
     pub enrolled: bool,
     /// Whether its holder has renewed it since.
     pub renewed: bool,
+    /// When its issuer issued it, which is later than `create_time` for a token that was reissued.
+    pub issue_time: i64,
+    /// What it issued until then has ended: it had itself, and was reissued.
+    pub cut_time: Option<i64>,
+    /// When a restore brought it; it authenticates nobody until it is reissued.
+    pub stale_time: Option<i64>,
 }
 
 impl TokenRow {
@@ -68,8 +74,18 @@ impl TokenRow {
     }
 
     /// Whether it was revoked or has expired itself.
-    pub(crate) fn has_ended(&self, now: i64) -> bool {
+    pub(crate) fn is_over(&self, now: i64) -> bool {
         self.revoke_time.is_some() || self.expire_time.is_some_and(|expiry| expiry <= now)
+    }
+
+    /// Whether it authenticates nobody, whatever became of its issuers.
+    pub(crate) fn has_ended(&self, now: i64) -> bool {
+        self.is_over(now) || self.stale_time.is_some()
+    }
+
+    /// Whether a token that it issued at `issue_time` ended before it was reissued.
+    pub(crate) fn has_cut(&self, issue_time: i64) -> bool {
+        self.cut_time.is_some_and(|cut| issue_time <= cut)
     }
 }
 
@@ -98,6 +114,9 @@ impl Granting for TokenRow {
         columns.text(&self.person);
         columns.flag(self.enrolled);
         columns.flag(self.renewed);
+        columns.number(self.issue_time);
+        columns.optional_number(self.cut_time);
+        columns.optional_number(self.stale_time);
     }
 }
 
@@ -189,7 +208,7 @@ macro_rules! select_tokens {
     ($rest:expr) => {
         concat!(
             "SELECT id, hash, name, role, issuer, create_time, expire_time, last_used_time, revoke_time, selectors,
-                    service, break_glass, person, enrolled, renewed, introspect_hash,
+                    service, break_glass, person, enrolled, renewed, introspect_hash, issue_time, cut_time, stale_time,
                     row_kid, row_mac, change_id
              FROM api_tokens ",
             $rest
@@ -239,8 +258,8 @@ pub(super) const LINEAGES_REMAINING: &str = select_lineages!(
 pub(super) const INSERT: &str = "
     INSERT INTO api_tokens
         (id, hash, name, role, issuer, create_time, expire_time, selectors, service, break_glass,
-         person, enrolled, renewed, introspect_hash, row_kid, row_mac, change_id)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)";
+         person, enrolled, renewed, introspect_hash, row_kid, row_mac, change_id, issue_time, stale_time)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)";
 
 /// Whether any token may ever have been issued.
 pub(super) const HAS_TRACES: &str = concat!(
@@ -253,7 +272,8 @@ pub(super) const HAS_TRACES: &str = concat!(
 pub(super) const UPDATE: &str = "
     UPDATE api_tokens
     SET hash = $2, issuer = $3, expire_time = $4, revoke_time = $5, service = $6, break_glass = $7,
-        person = $8, enrolled = $9, renewed = $10, introspect_hash = $11, row_kid = $12, row_mac = $13, change_id = $14
+        person = $8, enrolled = $9, renewed = $10, introspect_hash = $11, row_kid = $12, row_mac = $13, change_id = $14,
+        issue_time = $15, cut_time = $16, stale_time = $17
     WHERE id = $1";
 
 pub(super) const TOUCH: &str = "UPDATE api_tokens SET last_used_time = $2 WHERE id = $1";

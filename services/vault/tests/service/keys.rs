@@ -3,10 +3,12 @@
 mod approvals;
 mod bad_input;
 mod census;
+mod exports;
 mod lifecycle;
 mod pins;
 mod processes;
 mod reencryption;
+mod rings;
 mod root_key;
 mod rotation_under_load;
 

@@ -72,8 +72,10 @@ const DECIDED: &[(&str, Rule, Audit)] = &[
     ("vault.v1.KeyService/EnableKeyVersion", Refused, Event("key.version_enabled")),
     ("vault.v1.KeyService/ExportKeyRing", Refused, Event("key.ring_exported")),
     ("vault.v1.KeyService/GetKeyCensus", Refused, READS),
+    ("vault.v1.KeyService/InspectRing", Refused, READS),
     ("vault.v1.KeyService/ListKeyRequests", Refused, READS),
     ("vault.v1.KeyService/ListKeyVersions", Refused, READS),
+    ("vault.v1.KeyService/MergeKeyRing", Refused, Event("key.ring_merged")),
     ("vault.v1.KeyService/NarrowKeyPins", Refused, Event("key.pins_narrowed")),
     ("vault.v1.KeyService/PinKeyVersions", Refused, Event("key.pinned")),
     ("vault.v1.KeyService/Reencrypt", Refused, Event("key.reencrypted")),
@@ -105,7 +107,9 @@ const DECIDED: &[(&str, Rule, Audit)] = &[
     ("source.v1.SourceService/AbortStage", Refused, Free("not built yet: always refused")),
     ("source.v1.SourceService/CommitStage", Refused, Free("not built yet: always refused")),
     ("source.v1.SourceService/DescribeSource", Refused, READS),
+    ("source.v1.SourceService/GetStage", Refused, Free("not built yet: always refused")),
     ("source.v1.SourceService/ReadSnapshot", Refused, Free("ciphertext; the export around it has its events")),
+    ("source.v1.SourceService/RollbackStage", Refused, Free("not built yet: always refused")),
     ("source.v1.SourceService/StageTables", Refused, Free("not built yet: always refused")),
 ];
 

@@ -32,7 +32,7 @@ async fn the_source_hands_out_ciphertext_from_one_snapshot() {
         }
         assert!(ended, "a whole snapshot says so");
         let names: Vec<_> = tables.iter().map(|(name, _)| name.as_str()).collect();
-        let expected = "credentials credential_labels credential_versions credential_references credential_fallbacks \
+        let expected = "credentials credential_labels credential_versions credential_tombstones credential_references credential_fallbacks \
              api_tokens audit_logs audit_checkpoints";
         assert_eq!(names.join(" "), expected);
         assert_eq!(tables[0].1, 1, "what came after the snapshot is not in it");

@@ -60,6 +60,30 @@ impl TestVault {
         vaults
     }
 
+    /// One on SQLite with such a clock.
+    pub(crate) async fn standing() -> Self {
+        Self::of_root(TestDb::sqlite(), &RootKey::generate()).await
+    }
+
+    /// Two vaults with the same root key and a database each, on each engine, with clocks as in [`Self::each_standing`].
+    pub(crate) async fn pairs() -> Vec<(Self, Self)> {
+        let mut pairs = Vec::new();
+        for (one, other) in TestDb::each().into_iter().zip(TestDb::each()) {
+            let root = RootKey::generate();
+            pairs.push((Self::of_root(one, &root).await, Self::of_root(other, &root).await));
+        }
+        pairs
+    }
+
+    async fn of_root(database: TestDb, root: &RootKey) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        write_private(root_key_file(&folder), root.to_text().as_bytes());
+        let clock = ManualClock::default();
+        let mut vault = Self::start(Arc::new(folder), Arc::new(database), Arc::new(clock.clone())).await;
+        vault.clock = clock;
+        vault
+    }
+
     async fn on(database: TestDb) -> Self {
         Self::with_clock(database, Arc::new(SystemClock)).await
     }

@@ -52,7 +52,7 @@ async fn filled(vault: &TestVault) -> Clients {
     admin.credentials.rotate_credential(rotation).await.unwrap();
     admin.bind(binding("endpoint", "chat", &one)).await.unwrap();
     admin.bind(binding("endpoint", "mail", &two)).await.unwrap();
-    let issued = admin.issue(IssueTokenRequest { name: "ci".into(), ..token("gateway") }).await.unwrap();
+    let issued = admin.issue(IssueTokenRequest { name: "ci".into(), ..token("admin") }).await.unwrap();
     admin.keys.rotate_key(RotateKeyRequest { key_id: "credential".into() }).await.unwrap();
     let versions =
         admin.keys.list_key_versions(ListKeyVersionsRequest {}).await.unwrap().into_inner().versions;

@@ -3,14 +3,13 @@
 //! The sealed ones are in `seal::vectors`, the bad ones with the hostile files.
 
 use serde_json::value::RawValue;
+use sha2::{Digest as _, Sha256};
 use strongroom_archive::schema::Engine;
 use strongroom_archive::{
     AadTemplate, ArchiveWriter, Compression, EncryptedColumn, EntryKind, EntryMeta, FilledAad, Limits,
     ManifestHead, ManifestSignature,
 };
-use strongroom_crypto::{
-    Cell, KeyRing, KeyVersion, Purpose, RootKey, SignatureDomain, State, WrappedVersion, verify,
-};
+use strongroom_crypto::{Cell, KeyRing, KeyVersion, Purpose, RootKey, State, Statement, WrappedVersion};
 
 use crate::kept::keep;
 use crate::sample;
@@ -74,8 +73,7 @@ fn the_good_archive_is_by_its_signer() {
     let mut archive = sample::open(GOOD).unwrap();
     let signature = archive.signature().unwrap().unwrap();
     assert_eq!(signature.kid(), kid);
-    let manifest = archive.manifest_json();
-    verify(&key, SignatureDomain::ArchiveManifest, manifest, signature.bytes()).unwrap();
+    sample::verify_signature(&key, &archive, &signature).unwrap();
 }
 
 /// The bytes 00 to 1f.
@@ -192,8 +190,14 @@ fn what_is_written_now_has_the_same_in_it() {
     let version = KeyVersion::create(&root, "signing", Purpose::Signing, 1);
     let signer = KeyRing::open(&[&root], &[version]).unwrap();
     let sign = |manifest: &[u8]| {
-        let (kid, bytes) = signer.sign("signing", SignatureDomain::ArchiveManifest, manifest).unwrap();
-        Ok(ManifestSignature::new(&kid.to_string(), &bytes).unwrap())
+        let (archive_id, time) = (sample::head().archive_id, sample::head().created_at);
+        let statement = Statement::ArchiveManifest {
+            archive_id: &archive_id,
+            time: &format!("{time:.6}"),
+            digest: &Sha256::digest(manifest).into(),
+        };
+        let (kid, bytes) = signer.sign("signing", &statement).unwrap();
+        Ok(ManifestSignature::new(&kid.to_string(), &archive_id, time, &bytes).unwrap())
     };
     let (_, bytes) = writer.finish_signed(sample::head(), sign).unwrap();
     assert_eq!(sample::contents(&bytes).unwrap(), sample::contents(GOOD).unwrap());

@@ -57,7 +57,15 @@ fn as_many_entries_as_there_may_be() {
         add(&mut writer, format!("files/many/{number}")).unwrap();
     }
     assert!(is_over(&add(&mut writer, "files/more".to_owned()).unwrap_err(), LIMITS.entries));
-    let signature = |_: &[u8]| Ok(ManifestSignature::new("00112233445566ff", &[7; 64]).unwrap());
+    let signature = |_: &[u8]| {
+        Ok(ManifestSignature::new(
+            "00112233445566ff",
+            &sample::head().archive_id,
+            sample::head().created_at,
+            &[7; 64],
+        )
+        .unwrap())
+    };
     let (_, bytes) = writer.finish_signed(sample::head(), signature).unwrap();
     assert_eq!(sample::check(&bytes, LIMITS).unwrap().entries, listed);
 }

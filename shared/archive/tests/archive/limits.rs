@@ -14,7 +14,15 @@ fn tables() -> Vec<Table> {
 
 /// With everything an archive can have: the writer keeps a place for the signature.
 fn write(limits: Limits) -> Result<Vec<u8>, Error> {
-    let signature = |_: &[u8]| ManifestSignature::new("00112233445566ff", &[7; 64]).unwrap();
+    let signature = |_: &[u8]| {
+        ManifestSignature::new(
+            "00112233445566ff",
+            &sample::head().archive_id,
+            sample::head().created_at,
+            &[7; 64],
+        )
+        .unwrap()
+    };
     sample::write_signed(&tables(), limits, signature)
 }
 

@@ -1,12 +1,14 @@
 //! A small archive, and what every test needs to make one.
 
-use std::io::{Cursor, Read};
+use std::io::{Cursor, Read, Seek};
 
+use sha2::{Digest as _, Sha256};
 use strongroom_archive::manifest::{AuditHead, Partial, Skipped, Snapshot, SourceRecord};
 use strongroom_archive::schema::{Column, Engine, TableSchema};
 use strongroom_archive::{
     ArchiveReader, ArchiveWriter, Compression, Error, Limits, ManifestHead, ManifestSignature, Report, verify,
 };
+use strongroom_crypto::Statement;
 
 /// A table with its finished rows.
 pub(crate) struct Table {
@@ -121,4 +123,18 @@ pub(crate) fn contents(bytes: &[u8]) -> Result<Vec<(String, Vec<u8>)>, Error> {
         all.push((name, content));
     }
     Ok(all)
+}
+
+/// Checks a signature as a reader of the archive does.
+pub(crate) fn verify_signature<R: Read + Seek>(
+    public: &[u8; 32],
+    archive: &ArchiveReader<R>,
+    signature: &ManifestSignature,
+) -> strongroom_crypto::Result<()> {
+    let statement = Statement::ArchiveManifest {
+        archive_id: signature.archive_id(),
+        time: &signature.time_text(),
+        digest: &Sha256::digest(archive.manifest_json()).into(),
+    };
+    strongroom_crypto::verify(public, &statement, signature.bytes())
 }

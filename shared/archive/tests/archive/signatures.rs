@@ -9,7 +9,7 @@ use crate::sample;
 const KID: &str = "0123456789abcdef";
 
 fn signature() -> ManifestSignature {
-    ManifestSignature::new(KID, &[7; 64]).unwrap()
+    ManifestSignature::new(KID, &sample::head().archive_id, sample::head().created_at, &[7; 64]).unwrap()
 }
 
 fn signed(sign: impl FnOnce(&[u8]) -> io::Result<ManifestSignature>) -> Result<Vec<u8>, Error> {

@@ -2,11 +2,10 @@
 
 use sha2::{Digest as _, Sha256};
 use strongroom_archive::{ArchiveWriter, Compression, Limits, ManifestHead, ManifestSignature};
-use strongroom_crypto::{KeyRing, KeyVersion, Purpose, RootKey, SignatureDomain, verify};
+use strongroom_crypto::{KeyRing, KeyVersion, Purpose, RootKey, Statement};
 
 use crate::sample;
 
-const DOMAIN: SignatureDomain = SignatureDomain::ArchiveManifest;
 const KEY: &str = "signing";
 
 /// A signing key, and what it signs.
@@ -20,9 +19,15 @@ impl Signer {
     }
 
     fn sign(&self, manifest: &[u8]) -> ManifestSignature {
-        // As the vault is asked: a manifest may be longer than a message.
-        let (kid, signature) = self.0.sign_digest(KEY, DOMAIN, &Sha256::digest(manifest).into()).unwrap();
-        ManifestSignature::new(&kid.to_string(), &signature).unwrap()
+        let (archive_id, time) = (sample::head().archive_id, sample::head().created_at);
+        let digest = Sha256::digest(manifest).into();
+        let statement = Statement::ArchiveManifest {
+            archive_id: &archive_id,
+            time: &format!("{time:.6}"),
+            digest: &digest,
+        };
+        let (kid, signature) = self.0.sign(KEY, &statement).unwrap();
+        ManifestSignature::new(&kid.to_string(), &archive_id, time, &signature).unwrap()
     }
 
     /// Every entry, the manifest and its signature included; none if anything is refused.
@@ -30,7 +35,7 @@ impl Signer {
         let mut all = sample::contents(archive).ok()?;
         let mut archive = sample::open(archive).ok()?;
         let signature = archive.signature().ok()??;
-        verify(&self.0.public_keys(KEY)[0].bytes, DOMAIN, archive.manifest_json(), signature.bytes()).ok()?;
+        sample::verify_signature(&self.0.public_keys(KEY)[0].bytes, &archive, &signature).ok()?;
         all.push(("manifest.json".to_owned(), archive.manifest_json().to_vec()));
         all.push(("manifest.sig".to_owned(), signature.to_string().into_bytes()));
         Some(all)

@@ -11,8 +11,8 @@ use strongroom_api::source::v1::source_service_client::SourceServiceClient;
 use strongroom_api::source::v1::source_service_server::{SourceService, SourceServiceServer};
 use strongroom_api::source::v1::{
     AbortStageRequest, AbortStageResponse, CommitStageRequest, CommitStageResponse, DescribeSourceRequest,
-    DescribeSourceResponse, ReadSnapshotRequest, ReadSnapshotResponse, StageTablesRequest,
-    StageTablesResponse, Table,
+    DescribeSourceResponse, GetStageRequest, GetStageResponse, ReadSnapshotRequest, ReadSnapshotResponse,
+    RollbackStageRequest, RollbackStageResponse, Stage, StageTablesRequest, StageTablesResponse, Table,
 };
 use strongroom_runtime::client::{AuthorizedChannel, Bearer, Target};
 use strongroom_runtime::server::{Limits, Serve, ServerTls, TlsConfig, serve};
@@ -305,11 +305,11 @@ impl SourceService for Source {
         request: tonic::Request<Streaming<StageTablesRequest>>,
     ) -> Result<Response<StageTablesResponse>, Status> {
         let mut stream = request.into_inner();
-        let mut tables = 0;
+        let mut kept_total = 0;
         while stream.message().await?.is_some() {
-            tables += 1;
+            kept_total += 1;
         }
-        Ok(Response::new(StageTablesResponse { tables, rows: 0 }))
+        Ok(Response::new(StageTablesResponse { stage: Some(Stage { kept_total, ..Stage::default() }) }))
     }
 
     async fn commit_stage(
@@ -319,7 +319,21 @@ impl SourceService for Source {
         if request.get_ref().stage_id.starts_with("wait") {
             self.gate.acquire().await.unwrap().forget();
         }
-        Ok(Response::new(CommitStageResponse {}))
+        Ok(Response::new(CommitStageResponse::default()))
+    }
+
+    async fn get_stage(
+        &self,
+        _: tonic::Request<GetStageRequest>,
+    ) -> Result<Response<GetStageResponse>, Status> {
+        Ok(Response::new(GetStageResponse::default()))
+    }
+
+    async fn rollback_stage(
+        &self,
+        _: tonic::Request<RollbackStageRequest>,
+    ) -> Result<Response<RollbackStageResponse>, Status> {
+        Ok(Response::new(RollbackStageResponse::default()))
     }
 
     async fn abort_stage(

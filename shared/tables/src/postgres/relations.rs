@@ -8,6 +8,7 @@ use super::naming::{archive_name, qualified};
 use super::partitions::{self, Partition};
 use super::rights::{RIGHTS, Rights};
 use super::types::Oid;
+use crate::RESTORE_SCHEMA;
 use crate::error::{Error, Result};
 use crate::options::{Skipped, SnapshotOptions};
 
@@ -141,7 +142,7 @@ async fn rows(connection: &mut PgConnection) -> sqlx::Result<Vec<RelationRow>> {
                 {RIGHTS}, pg_is_in_recovery() AS standby
          FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
          WHERE c.relkind IN ('r', 'p', 'f', 'm') AND NOT c.relispartition
-           AND (n.nspname !~ '^pg_' OR c.relpersistence = 't') AND n.nspname <> 'information_schema'"
+           AND (n.nspname !~ '^pg_' OR c.relpersistence = 't') AND n.nspname NOT IN ('information_schema', '{RESTORE_SCHEMA}')"
     );
     sqlx::query_as(sqlx::AssertSqlSafe(sql)).persistent(false).fetch_all(connection).await
 }

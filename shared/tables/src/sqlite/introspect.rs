@@ -54,11 +54,12 @@ pub(super) async fn tables(
 
 async fn list(connection: &mut SqliteConnection) -> sqlx::Result<Vec<Listed>> {
     let rows: Vec<(String, String, Option<String>)> = sqlx::query_as(
+        // The second name is [`crate::RESTORE_TABLES`].
         "SELECT l.name, l.type, s.sql
          FROM pragma_table_list AS l
          LEFT JOIN main.sqlite_schema AS s ON s.type = 'table' AND s.name = l.name
          WHERE l.schema = 'main' AND l.type IN ('table', 'virtual', 'shadow')
-           AND l.name NOT LIKE 'sqlite\\_%' ESCAPE '\\'
+           AND l.name NOT LIKE 'sqlite\\_%' ESCAPE '\\' AND l.name NOT LIKE '\\_strongroom\\_%' ESCAPE '\\'
          ORDER BY l.name",
     )
     .fetch_all(connection)

@@ -7,7 +7,9 @@ use std::time::Duration;
 use strongroom_api::vault::v1::credential_service_client::CredentialServiceClient;
 use strongroom_api::vault::v1::crypto_service_client::CryptoServiceClient;
 use strongroom_api::vault::v1::key_service_client::KeyServiceClient;
-use strongroom_api::vault::v1::{CreateKeyRequest, EncryptRequest, ExportKeyRingRequest};
+use strongroom_api::vault::v1::{
+    CreateKeyRequest, EncryptRequest, ExportKeyRingRequest, ListKeyVersionsRequest,
+};
 use strongroom_crypto::{KeyRing, RootKey};
 use strongroom_runtime::client::{AuthorizedChannel, Bearer, Target};
 use strongroom_runtime::rpc::Traced;
@@ -67,8 +69,11 @@ impl BenchVault {
     /// The vault's own ring, to seal many rows as it does.
     pub(super) async fn ring(&self) -> KeyRing {
         let mut client = KeyServiceClient::new(self.channel());
-        let exported = client.export_key_ring(ExportKeyRingRequest {}).await.unwrap().into_inner();
-        open_ring(&self.root, exported)
+        let versions =
+            client.list_key_versions(ListKeyVersionsRequest {}).await.unwrap().into_inner().versions;
+        let kids = versions.into_iter().map(|version| version.kid).collect();
+        let exported = client.export_key_ring(ExportKeyRingRequest { kids }).await.unwrap().into_inner();
+        open_ring(&self.root, &exported.ring)
     }
 
     async fn create_key(&self) {

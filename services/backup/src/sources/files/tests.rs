@@ -63,3 +63,17 @@ fn a_file_that_is_gone_is_told_from_one_that_was_replaced() {
     assert!(made.success());
     assert!(matches!(set.open(&set.files()[0]), Err(Error::FileReplaced { .. })), "and nobody waits");
 }
+
+#[test]
+fn the_folder_of_restores_is_no_part_of_the_set() {
+    let folder = folders();
+    let inside = folder.path().join("inside");
+    for path in [".strongroom", "a/.strongroom"] {
+        fs::create_dir_all(inside.join(path)).unwrap();
+        fs::write(inside.join(path).join("staged"), "staged").unwrap();
+    }
+    let set = source(&folder).walk().unwrap();
+    let paths: Vec<&str> = set.files().iter().map(|file| file.path.as_str()).collect();
+    assert_eq!(paths, ["a/.strongroom/staged", "a/b/file"], "only at the top");
+    assert!(set.record().skipped.is_empty());
+}

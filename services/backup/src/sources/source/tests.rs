@@ -15,7 +15,7 @@ fn silent() -> (Source, oneshot::Receiver<TcpStream>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("postgres://x@{}/x?sslmode=disable", listener.local_addr().unwrap());
     let config = toml::from_str("name = 'shop'\nkind = 'postgres'").unwrap();
-    let source = Source::Sql(Box::new(SqlSource::create(config, &url).unwrap()));
+    let source = Source::Sql(Box::new(SqlSource::create(config, &url, None).unwrap()));
     let (asked, seen) = oneshot::channel();
     std::thread::spawn(move || {
         let mut connection = listener.accept().unwrap().0;

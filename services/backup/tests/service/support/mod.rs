@@ -3,18 +3,21 @@
 pub(crate) mod database;
 pub(crate) mod vault;
 
+use std::io::{Read, Seek};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use sha2::{Digest as _, Sha256};
 use strongroom_age::{Identity, IdentityFile, X25519Identity};
 use strongroom_api::backup::v1::backup_service_client::BackupServiceClient;
 use strongroom_api::backup::v1::export_backup_request::Seal;
 use strongroom_api::backup::v1::export_backup_response::{Chunk, Header, Message, Trailer};
 use strongroom_api::backup::v1::{ExportBackupRequest, ExportBackupResponse};
 use strongroom_api::vault::v1::AuditEvent;
+use strongroom_archive::{ArchiveReader, ManifestSignature};
 use strongroom_backup::{Config, Error, serve};
-use strongroom_crypto::Token;
+use strongroom_crypto::{Statement, Token};
 use strongroom_runtime::client::{AuthorizedChannel, Bearer, Target};
 use strongroom_runtime::rpc::Traced;
 use strongroom_runtime::{Shutdown, SystemClock};
@@ -207,4 +210,18 @@ pub(crate) async fn receive(mut stream: Streaming<ExportBackupResponse>) -> Resu
 /// Reads until the stream fails.
 pub(crate) async fn failure(stream: Streaming<ExportBackupResponse>) -> Status {
     tokio::time::timeout(Duration::from_secs(20), receive(stream)).await.expect("in time").unwrap_err()
+}
+
+/// Checks a signature as a reader of the archive does.
+pub(crate) fn verify_signature<R: Read + Seek>(
+    public: &[u8; 32],
+    archive: &ArchiveReader<R>,
+    signature: &ManifestSignature,
+) {
+    let statement = Statement::ArchiveManifest {
+        archive_id: signature.archive_id(),
+        time: &signature.time_text(),
+        digest: &Sha256::digest(archive.manifest_json()).into(),
+    };
+    strongroom_crypto::verify(public, &statement, signature.bytes()).unwrap();
 }

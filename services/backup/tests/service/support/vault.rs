@@ -13,6 +13,7 @@ use strongroom_api::vault::v1 as vault;
 use strongroom_api::vault::v1::audit_service_server::{AuditService, AuditServiceServer};
 use strongroom_api::vault::v1::crypto_service_server::CryptoServiceServer;
 use strongroom_api::vault::v1::key_service_server::{KeyService, KeyServiceServer};
+use strongroom_api::vault::v1::pin_key_versions_response::Pinned;
 use strongroom_api::vault::v1::seal_service_server::SealServiceServer;
 use strongroom_api::vault::v1::token_service_server::{TokenService, TokenServiceServer};
 use strongroom_crypto::{KeyRing, RootKey, Token};
@@ -46,6 +47,8 @@ struct State {
     /// Streams of checks that were ended as they should be.
     finished_checks: Mutex<usize>,
     censuses: Mutex<Vec<vault::ReportKeyCensusRequest>>,
+    /// What was done to the pins of archives: the step and the archive.
+    pins: Mutex<Vec<(&'static str, String)>>,
     is_away: Mutex<bool>,
     /// Ends snapshots without their last message.
     is_hasty: Mutex<bool>,
@@ -103,6 +106,15 @@ impl FakeVault {
             let _ = stop.run_until_cancelled(serving).await;
         });
         fake
+    }
+
+    fn pinned(&self, step: &'static str, archive_id: String) {
+        self.state.pins.lock().unwrap().push((step, archive_id));
+    }
+
+    /// Steps on the pins of archives, in order.
+    pub(crate) fn pin_steps(&self) -> Vec<(&'static str, String)> {
+        self.state.pins.lock().unwrap().clone()
     }
 
     fn root(&self) -> &RootKey {
@@ -336,26 +348,45 @@ impl AuditService for FakeVault {
 impl KeyService for FakeVault {
     async fn export_key_ring(
         &self,
-        _: Request<vault::ExportKeyRingRequest>,
+        request: Request<vault::ExportKeyRingRequest>,
     ) -> Result<Response<vault::ExportKeyRingResponse>, Status> {
-        let version = vault::KeyVersion {
-            kid: KID.into(),
-            key_id: "credential".into(),
-            purpose: "credential".into(),
-            number: 1,
-            state: "primary".into(),
-            root_key_id: ROOT_KEY_ID.into(),
-            wrapped: "srk1.wrapped".into(),
-            ..Default::default()
-        };
-        let gateway = vault::KeyVersion {
-            kid: GATEWAY_KID.into(),
-            key_id: "gateway".into(),
-            purpose: "caller".into(),
-            ..version.clone()
-        };
-        let (root_key_id, versions) = (ROOT_KEY_ID.into(), vec![version, gateway]);
-        Ok(Response::new(vault::ExportKeyRingResponse { root_key_id, versions }))
+        let kids = request.into_inner().kids;
+        let ring = format!("{{\"root_key_id\":\"{ROOT_KEY_ID}\",\"kids\":{kids:?}}}\n").into();
+        Ok(Response::new(vault::ExportKeyRingResponse { root_key_id: ROOT_KEY_ID.into(), ring, kids }))
+    }
+
+    async fn inspect_ring(
+        &self,
+        _: Request<vault::InspectRingRequest>,
+    ) -> Result<Response<vault::InspectRingResponse>, Status> {
+        let (root_key_id, root_key_known) = (ROOT_KEY_ID.into(), true);
+        Ok(Response::new(vault::InspectRingResponse { root_key_id, root_key_known, ..Default::default() }))
+    }
+
+    async fn pin_key_versions(
+        &self,
+        request: Request<vault::PinKeyVersionsRequest>,
+    ) -> Result<Response<vault::PinKeyVersionsResponse>, Status> {
+        self.pinned("pin", request.into_inner().archive_id);
+        let version = |kid: &str, key_id: &str| Pinned { kid: kid.into(), key_id: key_id.into() };
+        let versions = vec![version(GATEWAY_KID, "gateway"), version(KID, "credential")];
+        Ok(Response::new(vault::PinKeyVersionsResponse { versions }))
+    }
+
+    async fn narrow_key_pins(
+        &self,
+        request: Request<vault::NarrowKeyPinsRequest>,
+    ) -> Result<Response<vault::NarrowKeyPinsResponse>, Status> {
+        self.pinned("narrow", request.into_inner().archive_id);
+        Ok(Response::new(vault::NarrowKeyPinsResponse {}))
+    }
+
+    async fn release_key_pins(
+        &self,
+        request: Request<vault::ReleaseKeyPinsRequest>,
+    ) -> Result<Response<vault::ReleaseKeyPinsResponse>, Status> {
+        self.pinned("release", request.into_inner().archive_id);
+        Ok(Response::new(vault::ReleaseKeyPinsResponse {}))
     }
 
     async fn report_key_census(
@@ -380,9 +411,7 @@ impl KeyService for FakeVault {
         undo_destroy_key_version(UndoDestroyKeyVersionRequest) -> vault::UndoDestroyKeyVersionResponse;
         approve_key_request(ApproveKeyRequestRequest) -> vault::ApproveKeyRequestResponse;
         list_key_requests(ListKeyRequestsRequest) -> vault::ListKeyRequestsResponse;
-        pin_key_versions(PinKeyVersionsRequest) -> vault::PinKeyVersionsResponse;
-        narrow_key_pins(NarrowKeyPinsRequest) -> vault::NarrowKeyPinsResponse;
-        release_key_pins(ReleaseKeyPinsRequest) -> vault::ReleaseKeyPinsResponse;
+        merge_key_ring(MergeKeyRingRequest) -> vault::MergeKeyRingResponse;
     }
 }
 
@@ -406,8 +435,7 @@ fn table(name: &str, group: &str) -> source::Table {
         name: name.into(),
         schema_json: schema.into_bytes().into(),
         group: group.into(),
-        encrypted_columns: sealed.iter().map(|column| column.name.clone()).collect(),
-        sealed,
+        encrypted_columns: sealed,
         ..Default::default()
     }
 }
@@ -464,6 +492,20 @@ impl SourceService for FakeVault {
         &self,
         _: Request<tonic::Streaming<source::StageTablesRequest>>,
     ) -> Result<Response<source::StageTablesResponse>, Status> {
+        Err(Status::unimplemented("not here"))
+    }
+
+    async fn get_stage(
+        &self,
+        _: Request<source::GetStageRequest>,
+    ) -> Result<Response<source::GetStageResponse>, Status> {
+        Err(Status::unimplemented("not here"))
+    }
+
+    async fn rollback_stage(
+        &self,
+        _: Request<source::RollbackStageRequest>,
+    ) -> Result<Response<source::RollbackStageResponse>, Status> {
         Err(Status::unimplemented("not here"))
     }
 

@@ -3,8 +3,9 @@
 use std::path::Path;
 
 use anyhow::{Context as _, Result, ensure};
+use sha2::{Digest as _, Sha256};
 use strongroom_archive::ArchiveReader;
-use strongroom_crypto::{PUBLIC_KEY_BYTES, SignatureDomain, verify};
+use strongroom_crypto::{PUBLIC_KEY_BYTES, Statement, verify};
 
 use super::content::Content;
 use crate::cli::SignerFile;
@@ -55,8 +56,12 @@ impl Signer {
         let Some((kid, public)) = self.keys.iter().find(|(kid, _)| kid == signature.kid()) else {
             return Err(UnknownSigner::unknown_key().into());
         };
-        let domain = SignatureDomain::ArchiveManifest;
-        verify(public, domain, archive.manifest_json(), signature.bytes())?;
+        let statement = Statement::ArchiveManifest {
+            archive_id: signature.archive_id(),
+            time: &signature.time_text(),
+            digest: &Sha256::digest(archive.manifest_json()).into(),
+        };
+        verify(public, &statement, signature.bytes())?;
         Ok(kid.clone())
     }
 

@@ -45,6 +45,7 @@ impl Tokens {
             role: new.role.as_str().to_owned(),
             issuer: caller.principal.id.clone(),
             create_time: self.now(),
+            issue_time: self.now(),
             expire_time: issuer.expiry(new.expire_time)?,
             selectors: json!(new.selectors).to_string(),
             service: issuer.binding(new.service)?,
@@ -84,9 +85,12 @@ impl Tokens {
         let role = Role::from_text(&row.role)
             .ok_or_else(|| Error::Inconsistent(format!("api_tokens.role of {id}")))?;
         self.check_grant(caller, role, &selectors(&row)?, "ReissueToken").await?;
-        if row.has_ended(self.now()) {
+        if row.is_over(self.now()) {
             return Err(Error::TokenOver(id.to_owned()));
         }
+        // Whoever revoked an issuer meant what it issued too: only this token comes back.
+        let lineages = self.store.lineages(&[id.to_owned()]).await?;
+        let cut_time = self.ended(&lineages, id).map(|_| self.now()).or(row.cut_time);
         let issuer = self.issuer(caller).await?;
         let token = Token::generate_for(id)?;
         let expire_time = earlier(row.expire_time, issuer.expire_time);
@@ -97,6 +101,8 @@ impl Tokens {
             service: issuer.binding(Service::from_text(&row.service))?,
             person: issuer.person,
             introspect_hash: Some(Token::introspect_lookup(&token.introspect_hash()).to_vec()),
+            issue_time: self.now(),
+            cut_time,
             ..row
         };
         let event = Event::by(caller, self.now(), "token.reissued", id)

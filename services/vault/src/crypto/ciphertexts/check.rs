@@ -1,5 +1,7 @@
 //! Checks whether ciphertexts would open: verdicts for callers that store ciphertexts but cannot read them.
 
+use std::sync::Arc;
+
 use strongroom_crypto::{KeyRing, Kid, parse_kid};
 use strongroom_runtime::Caller;
 
@@ -52,10 +54,12 @@ pub(crate) struct CheckTotals {
 }
 
 impl Ciphertexts {
-    /// Verdicts on up to 1,000 values, in their order. Plaintexts are wiped before this returns.
+    /// Verdicts on up to 1,000 values, in their order, by `ring` where one is given and else by the live one. Plaintexts are
+    /// wiped before this returns.
     pub(crate) async fn check(
         &self,
         caller: &Caller,
+        ring: Option<&Arc<KeyRing>>,
         items: Vec<Checked>,
         totals: &mut CheckTotals,
     ) -> Result<Vec<Verdict>> {
@@ -63,7 +67,11 @@ impl Ciphertexts {
             let problem = format!("has {} items; at most {MAX_ITEMS} are allowed", items.len());
             return Err(Error::Field { field: "items", problem });
         }
-        let (_, outcomes) = batch::run(self.caller_keys(caller, &items).await?, items, judge).await?;
+        let keys = match ring {
+            Some(ring) => CallerKeys::new(Arc::clone(ring), caller.clone()),
+            None => self.caller_keys(caller, &items).await?,
+        };
+        let (_, outcomes) = batch::run(keys, items, judge).await?;
         let verdicts = outcomes.into_iter().collect::<Result<Vec<_>>>()?;
         totals.count += verdicts.len();
         totals.failures += verdicts.iter().filter(|verdict| verdict.refused.is_some()).count();

@@ -5,7 +5,7 @@ use strongroom_api::vault::v1 as proto;
 
 use super::timestamp;
 use crate::error::{Error, Result};
-use crate::keys::{Census, Progress};
+use crate::keys::{Census, Inspected, InspectedVersion, Merged, Progress};
 use crate::store::{CensusRow, KeyRequestRow, KeyVersionRow, PinRow};
 
 /// Microseconds of a given duration; one that is not positive or longer than ten years is refused.
@@ -26,9 +26,49 @@ impl From<KeyVersionRow> for proto::KeyVersion {
             number: i32::try_from(row.number).unwrap_or(i32::MAX),
             state: row.state.to_string(),
             root_key_id: row.root_key_id,
-            wrapped: row.wrapped,
             create_time: Some(timestamp(row.create_time)),
+            state_time: Some(timestamp(row.state_time)),
             destroy_time: row.destroy_time.map(timestamp),
+        }
+    }
+}
+
+impl From<Inspected> for proto::InspectRingResponse {
+    fn from(inspected: Inspected) -> Self {
+        Self {
+            root_key_id: inspected.ring.root_key_id.to_string(),
+            root_key_known: inspected.root_key_known,
+            deployment_id: inspected.ring.deployment_id,
+            same_deployment: inspected.same_deployment,
+            versions: inspected.versions.into_iter().map(Into::into).collect(),
+        }
+    }
+}
+
+impl From<InspectedVersion> for proto::RingVersion {
+    fn from(InspectedVersion { archived, live, opens, public_key }: InspectedVersion) -> Self {
+        Self {
+            kid: archived.version.kid.to_string(),
+            key_id: archived.version.key_id,
+            purpose: archived.version.purpose.to_string(),
+            state: archived.version.state.to_string(),
+            create_time: Some(timestamp(archived.create_time)),
+            state_time: Some(timestamp(archived.state_time)),
+            live_state: live.map(|state| state.to_string()).unwrap_or_default(),
+            opens,
+            public_key: public_key.map(hex::encode).unwrap_or_default(),
+        }
+    }
+}
+
+impl From<Merged> for proto::MergeKeyRingResponse {
+    fn from(merged: Merged) -> Self {
+        let count = |count: usize| i32::try_from(count).unwrap_or(i32::MAX);
+        Self {
+            added: count(merged.added),
+            tightened: count(merged.tightened),
+            primaries: count(merged.primaries),
+            without_bytes: count(merged.without_bytes),
         }
     }
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use strongroom_api::vault::v1::{CheckDecryptableRequest, CheckDecryptableResponse};
+use strongroom_crypto::KeyRing;
 use strongroom_runtime::Caller;
 use strongroom_runtime::status::status;
 use tokio::sync::mpsc;
@@ -16,7 +17,8 @@ use tonic::{Code, Status, Streaming};
 use super::convert::items;
 use crate::crypto::{CheckTotals, Ciphertexts};
 use crate::error::{DOMAIN, Error};
-use crate::grpc::{MAX_BATCH, Replies};
+use crate::grpc::{MAX_BATCH, Replies, fields};
+use crate::keys::ForeignRings;
 use crate::store::Outcome;
 
 /// How long a client may keep silent, or leave an answer unread.
@@ -26,12 +28,12 @@ const LIFE: Duration = strongroom_api::limits::CHECK_LIFE;
 
 /// Starts answering `requests`.
 pub(super) fn answer(
-    ciphertexts: Arc<Ciphertexts>,
+    (ciphertexts, rings): (Arc<Ciphertexts>, Arc<ForeignRings>),
     caller: Caller,
     requests: Streaming<CheckDecryptableRequest>,
 ) -> Replies<CheckDecryptableResponse> {
     let (answers, receiver) = mpsc::channel(1);
-    tokio::spawn(drive(ciphertexts, caller, requests, answers));
+    tokio::spawn(drive((ciphertexts, rings), caller, requests, answers));
     Box::pin(ReceiverStream::new(receiver))
 }
 
@@ -46,13 +48,13 @@ enum Ended {
 }
 
 async fn drive(
-    ciphertexts: Arc<Ciphertexts>,
+    (ciphertexts, rings): (Arc<Ciphertexts>, Arc<ForeignRings>),
     caller: Caller,
     mut requests: Streaming<CheckDecryptableRequest>,
     answers: Answers,
 ) {
     let mut totals = CheckTotals::default();
-    let checking = check_all(&ciphertexts, &caller, &mut requests, &answers, &mut totals);
+    let checking = check_all((&ciphertexts, &rings), &caller, &mut requests, &answers, &mut totals);
     let ended = timeout(LIFE, checking).await.unwrap_or_else(|_| {
         Err(Ended::Refused(too_slow("the stream has lasted an hour; check the rest in another one")))
     });
@@ -72,13 +74,14 @@ async fn drive(
 }
 
 async fn check_all(
-    ciphertexts: &Ciphertexts,
+    (ciphertexts, rings): (&Ciphertexts, &ForeignRings),
     caller: &Caller,
     requests: &mut Streaming<CheckDecryptableRequest>,
     answers: &Answers,
     totals: &mut CheckTotals,
 ) -> Result<(), Ended> {
-    loop {
+    let mut ring = None;
+    for number in 0_u64.. {
         let silent = |_| Ended::Refused(too_slow("no request came for 60 s"));
         let request = match timeout(IDLE, requests.message()).await.map_err(silent)? {
             Ok(Some(request)) => request,
@@ -86,13 +89,33 @@ async fn check_all(
             Err(status) if status.code() == Code::OutOfRange => return Err(Ended::Refused(too_long())),
             Err(_) => return Err(Ended::Left),
         };
-        let checked = ciphertexts.check(caller, items(request.items), totals).await;
+        if !request.ring.is_empty() {
+            ring = Some(
+                first_ring(rings, number, &request).await.map_err(|error| Ended::Refused(error.into()))?,
+            );
+        }
+        let checked = ciphertexts.check(caller, ring.as_ref(), items(request.items), totals).await;
         let verdicts = checked.map_err(|error| Ended::Refused(error.into()))?;
         let verdicts = verdicts.into_iter().map(Into::into).collect();
         let unread = |_| Ended::Left;
         let sent = answers.send(Ok(CheckDecryptableResponse { verdicts }));
         timeout(IDLE, sent).await.map_err(unread)?.map_err(|_| Ended::Left)?;
     }
+    Ok(())
+}
+
+/// The live ring with the versions of an archive's, which comes before everything else.
+async fn first_ring(
+    rings: &ForeignRings,
+    number: u64,
+    request: &CheckDecryptableRequest,
+) -> Result<Arc<KeyRing>, Error> {
+    if number > 0 || !request.items.is_empty() {
+        let problem = "belongs into the first message, which has no items".to_owned();
+        return Err(Error::Field { field: "ring", problem });
+    }
+    fields::ring("ring", &request.ring)?;
+    rings.beside_live(&request.ring).await
 }
 
 /// The message cannot even be decoded.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use strongroom_runtime::Selectors;
 
 use super::{credential, event, events, row, stores};
-use crate::store::{Changed, CredentialChange, CredentialFilter, Labels, ReferenceRow, Store};
+use crate::store::{Changed, CredentialChange, CredentialFilter, Labels, NewEvent, ReferenceRow, Store};
 
 fn labels(pairs: &[(&str, &str)]) -> Labels {
     pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
@@ -145,6 +145,34 @@ async fn deleting_releases_references_or_is_blocked_by_them() {
         assert_eq!(references.len(), 1, "the consumer's reference stays");
         assert_eq!(references[0].credential_id, None, "bound to nothing");
         assert_eq!(events(store.as_ref()).await.last().unwrap(), "credential.deleted");
+    }
+}
+
+/// What a restore has to know: an older secret, an activation and a deleted credential must not come back by themselves.
+#[tokio::test]
+async fn the_times_of_secrets_and_deactivations_and_the_deleted_ones_are_remembered() {
+    for (database, store) in stores().await {
+        create(store.as_ref(), 1, "openai", &[]).await;
+        let times = async || {
+            let row = row(store.as_ref(), "id-0001").await.unwrap();
+            (row.secret_time, row.deactivate_time)
+        };
+        let set = async |active, now| {
+            let change = CredentialChange { active, now, ..Default::default() };
+            store.update_credential("id-0001", None, &change, &event("credential.updated")).await.unwrap()
+        };
+        assert_eq!(times().await, (1, None));
+        set(Some(false), 7).await;
+        set(Some(false), 8).await;
+        set(None, 9).await;
+        assert_eq!(times().await, (1, Some(7)), "since then");
+        set(Some(true), 10).await;
+        assert_eq!(times().await, (1, None));
+        let deleted = NewEvent { time: 11, ..event("credential.deleted") };
+        store.delete_credential("id-0001", None, false, &Selectors::default(), &deleted).await.unwrap();
+        let tombstone = database
+            .text("SELECT id || ' ' || display_name || ' ' || provider || ' ' || delete_time FROM credential_tombstones");
+        assert_eq!(tombstone, "id-0001 Credential 1 openai 11");
     }
 }
 

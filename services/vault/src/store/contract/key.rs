@@ -19,6 +19,7 @@ pub(super) fn version(kid: &str, key_id: &str) -> KeyVersionRow {
         root_key_id: "aa".into(),
         wrapped: "srk1.x".into(),
         create_time: 5,
+        state_time: 5,
         destroy_time: None,
         destroy_approved: false,
     }
@@ -29,8 +30,8 @@ async fn a_ring_is_created_once() {
     for (_database, store) in stores().await {
         assert!(store.root_keys().await.unwrap().is_empty());
         let versions = [version("02", "page"), version("01", "credential")];
-        assert!(store.create_ring(&root("aa"), &versions, &event("key.ring_created")).await.unwrap());
-        assert!(!store.create_ring(&root("bb"), &[], &event("key.ring_created")).await.unwrap());
+        assert!(store.create_ring(&root("aa"), "d", &versions, &event("key.ring_created")).await.unwrap());
+        assert!(!store.create_ring(&root("bb"), "d", &[], &event("key.ring_created")).await.unwrap());
         let roots = store.root_keys().await.unwrap();
         assert_eq!((roots.len(), roots[0].check_value.as_slice()), (1, [1, 2, 3].as_slice()));
         let kids: Vec<_> = store.key_versions().await.unwrap().into_iter().map(|row| row.kid).collect();
@@ -45,8 +46,10 @@ async fn of_two_first_starts_one_creates_the_ring() {
         let (first, second) = (root("aa"), root("bb"));
         let (one, two) = ([version("01", "credential")], [version("02", "credential")]);
         let event = event("key.ring_created");
-        let (a, b) =
-            tokio::join!(store.create_ring(&first, &one, &event), store.create_ring(&second, &two, &event));
+        let (a, b) = tokio::join!(
+            store.create_ring(&first, "d", &one, &event),
+            store.create_ring(&second, "d", &two, &event)
+        );
         assert_ne!(a.unwrap(), b.unwrap());
         assert_eq!(store.root_keys().await.unwrap().len(), 1);
     }
@@ -55,7 +58,7 @@ async fn of_two_first_starts_one_creates_the_ring() {
 /// A ring with one key, `gateway`, whose version `01` is primary.
 pub(super) async fn ring(store: &dyn Store) {
     let versions = [version("01", "gateway")];
-    assert!(store.create_ring(&root("aa"), &versions, &event("key.ring_created")).await.unwrap());
+    assert!(store.create_ring(&root("aa"), "d", &versions, &event("key.ring_created")).await.unwrap());
 }
 
 async fn states(store: &dyn Store) -> Vec<(String, i64, State)> {

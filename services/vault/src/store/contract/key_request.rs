@@ -4,7 +4,7 @@ use strongroom_crypto::State;
 
 use super::key::{ring, version};
 use super::{event, events, stores};
-use crate::store::{KeyRequestRow, RetirementAction, StateChange};
+use crate::store::{KeyApproval, KeyRequestRow, RetirementAction, StateChange};
 
 fn request(id: &str, create_time: i64) -> KeyRequestRow {
     KeyRequestRow {
@@ -14,9 +14,20 @@ fn request(id: &str, create_time: i64) -> KeyRequestRow {
         requester: "token:a".into(),
         requester_person: "p1".into(),
         approver: String::new(),
+        approver_person: String::new(),
         create_time,
         expire_time: create_time + 100,
         consume_time: None,
+    }
+}
+
+fn approval(approver: &str, now: i64) -> KeyApproval {
+    KeyApproval {
+        request_id: "r1".into(),
+        approver: approver.into(),
+        person: format!("person of {approver}"),
+        now,
+        ..KeyApproval::default()
     }
 }
 
@@ -59,9 +70,12 @@ async fn an_approval_lets_one_step_through() {
             now: 5,
         };
         assert!(!store.set_key_state(&disable, &event).await.unwrap(), "not approved");
-        assert!(!store.approve_key_request("r1", "token:b", 101, &event).await.unwrap(), "lapsed");
-        assert!(store.approve_key_request("r1", "token:b", 4, &event).await.unwrap());
-        assert!(!store.approve_key_request("r1", "token:c", 4, &event).await.unwrap(), "approved already");
+        assert!(!store.approve_key_request(&approval("token:b", 101), &event).await.unwrap(), "lapsed");
+        assert!(store.approve_key_request(&approval("token:b", 4), &event).await.unwrap());
+        assert!(
+            !store.approve_key_request(&approval("token:c", 4), &event).await.unwrap(),
+            "approved already"
+        );
         let late = StateChange { now: 101, ..disable.clone() };
         assert!(!store.set_key_state(&late, &event).await.unwrap(), "lapsed");
         let elsewhere = StateChange { from: State::Disabled, to: State::Scheduled, ..disable.clone() };

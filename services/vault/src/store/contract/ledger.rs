@@ -59,9 +59,9 @@ async fn pins_hold_until_they_lapse_or_are_released() {
         ring(store.as_ref()).await;
         let event = event("key.pinned");
         store.rotate_key(&version("02", "gateway"), &event).await.unwrap();
-        let kids = store.pin_live_versions("a", 100, 1, &event).await.unwrap();
-        assert_eq!(kids, ["01", "02"]);
-        assert_eq!(store.pin_live_versions("a", 200, 1, &event).await.unwrap(), kids, "once more renews");
+        let pinned = store.pin_live_versions("a", 100, 1, &event).await.unwrap();
+        assert_eq!(pinned, [("01".into(), "gateway".into()), ("02".into(), "gateway".into())]);
+        assert_eq!(store.pin_live_versions("a", 200, 1, &event).await.unwrap(), pinned, "once more renews");
         let pin = |kid: &str, expire_time| PinRow { archive_id: "a".into(), kid: kid.into(), expire_time };
         assert_eq!(store.pins(199).await.unwrap(), [pin("01", Some(200)), pin("02", Some(200))]);
         assert_eq!(store.pins(200).await.unwrap(), []);

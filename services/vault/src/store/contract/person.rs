@@ -26,6 +26,7 @@ fn request(id: &str, action: PersonAction, person: &str, subject: &str) -> Perso
         name: "name p3".into(),
         person: person.into(),
         subject: subject.into(),
+        subject_hash: String::new(),
         requester: "token:a".into(),
         requester_person: "p1".into(),
         approver: String::new(),

@@ -44,8 +44,8 @@ pub(super) async fn candidates(
 ) -> Vec<Option<String>> {
     let asked = [("endpoint".into(), consumer.into())];
     let found = store.candidates(&asked, selection).await.unwrap();
-    assert!(found.iter().all(|row| row.kind == "endpoint" && row.consumer == consumer));
-    found.into_iter().map(|candidate| candidate.id).collect()
+    assert!(found.keys().all(|(kind, name)| kind == "endpoint" && name == consumer));
+    found.into_values().flat_map(Result::unwrap).map(|candidate| candidate.id).collect()
 }
 
 #[tokio::test]
@@ -111,7 +111,11 @@ async fn candidates_come_in_order() {
         assert_eq!(candidates(store, "via", &openai).await, [None], "what is outside is as if deleted");
         let asked = ["via", "nobody", "chat"].map(|consumer| ("endpoint".into(), consumer.into()));
         let found = store.candidates(&asked, &everything).await.unwrap();
-        let found: Vec<_> = found.into_iter().map(|row| (row.consumer, row.id.unwrap_or_default())).collect();
+        let found: Vec<_> = found
+            .into_values()
+            .flat_map(Result::unwrap)
+            .map(|row| (row.consumer, row.id.unwrap_or_default()))
+            .collect();
         let expected =
             [("chat", "id-0002"), ("chat", "id-0003"), ("chat", "id-0001"), ("via", ""), ("via", "id-0003")];
         assert_eq!(found, expected.map(|(consumer, id)| (consumer.to_owned(), id.to_owned())));

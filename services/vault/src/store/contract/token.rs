@@ -205,12 +205,18 @@ async fn a_reissue_changes_the_issuer_and_makes_no_circle() {
             person: "p1".into(),
             ..admin("cc", "identity:x")
         };
+        let mut stale = TokenRow { stale_time: Some(5), ..admin("ee", "token:aa") };
+        store.create_token(&stale, &event("token.issued")).await.unwrap();
+        assert_eq!(store.token("ee").await.unwrap().unwrap().stale_time, Some(5));
+        assert_eq!(reissue(stale.clone()).await, Reissue::Done);
+        stale.stale_time = None;
+        assert_eq!(store.token("ee").await.unwrap(), Some(stale), "it authenticates again");
         assert_eq!(reissue(TokenRow { name: "another".into(), ..row.clone() }).await, Reissue::Done);
         assert_eq!(store.token("cc").await.unwrap(), Some(row), "its name is its own");
         store.revoke_token("cc", 7, None, &event("token.revoked")).await.unwrap();
         assert_eq!(reissue(admin("cc", "token:aa")).await, Reissue::Ended);
         assert_eq!(reissue(admin("dd", "token:aa")).await, Reissue::Ended);
-        assert_eq!(events(store.as_ref()).await[3..], ["token.reissued", "token.revoked"]);
+        assert_eq!(events(store.as_ref()).await[5..], ["token.reissued", "token.revoked"]);
     }
 }
 

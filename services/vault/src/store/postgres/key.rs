@@ -9,14 +9,14 @@ use super::change::Change;
 use super::key_request::consume;
 use super::{Connection, Store};
 use crate::store::key::{
-    BUMP_RING, COUNT_KEY, COUNT_OTHER_ROOT, COUNT_ROOT_KEYS, INSERT_KEY, INSERT_KEY_VERSION,
-    INSERT_NEXT_VERSION, INSERT_ROOT_KEY, KEY_VERSION, KEY_VERSIONS, NEWEST_ROOT, PRIMARY_OF, PUT_ROOT_KEY,
-    RING_REVISION, ROOT_KEYS, UPDATE_VERSION,
+    BUMP_RING, COUNT_KEY, COUNT_OTHER_ROOT, COUNT_ROOT_KEYS, DEPLOYMENT, DeploymentRow, INSERT_KEY,
+    INSERT_KEY_VERSION, INSERT_NEXT_VERSION, INSERT_ROOT_KEY, KEY_VERSION, KEY_VERSIONS, NEWEST_ROOT,
+    PRIMARY_OF, PUT_ROOT_KEY, RING_REVISION, ROOT_KEYS, SET_DEPLOYMENT, UPDATE_VERSION,
 };
 use crate::store::key_state::Stated;
-use crate::store::ledger::COUNT_PINS;
+use crate::store::ledger::{COUNT_OPEN_PINS, COUNT_PINS};
 use crate::store::{
-    KeyStore, KeyVersionRow, NewEvent, NewVersion, RootKeyRow, RowKeys, StateChange, StateKeys,
+    KeyStore, KeyVersionRow, NewEvent, NewVersion, RingMerge, RootKeyRow, RowKeys, StateChange, StateKeys,
 };
 
 #[async_trait]
@@ -33,6 +33,7 @@ impl KeyStore for Store {
     async fn create_ring(
         &self,
         root: &RootKeyRow,
+        deployment_id: &str,
         versions: &[KeyVersionRow],
         event: &NewEvent,
     ) -> Result<bool> {
@@ -50,6 +51,8 @@ impl KeyStore for Store {
         for version in versions {
             insert_key(&mut tx, version, &self.states.code(version)?).await?;
         }
+        let code = self.states.deployment_code(&root.id, deployment_id)?;
+        sqlx::query(SET_DEPLOYMENT).bind(deployment_id).bind(code).execute(&mut *tx).await?;
         append(&mut tx, event).await?;
         tx.commit().await?;
         Ok(true)
@@ -92,7 +95,9 @@ impl KeyStore for Store {
         if let Some(before) =
             sqlx::query_as(PRIMARY_OF).bind(&version.key_id).fetch_optional(&mut *tx).await?
         {
-            let demoted = KeyVersionRow { state: State::DecryptOnly, ..self.states.open(before)? };
+            let before = self.states.open(before)?;
+            let demoted =
+                KeyVersionRow { state: State::DecryptOnly, state_time: version.create_time, ..before };
             update(&mut tx, &demoted, &self.states.code(&demoted)?).await?;
         }
         let done = sqlx::query(INSERT_NEXT_VERSION)
@@ -102,6 +107,7 @@ impl KeyStore for Store {
             .bind(&version.root_key_id)
             .bind(&version.wrapped)
             .bind(version.create_time)
+            .bind(version.state_time)
             .bind(self.states.code(version)?)
             .execute(&mut *tx)
             .await?;
@@ -131,6 +137,7 @@ impl KeyStore for Store {
         };
         let stepped = KeyVersionRow {
             state: change.to,
+            state_time: change.now,
             destroy_time: change.destroy_time,
             destroy_approved: change.request_id.is_some(),
             ..version
@@ -147,7 +154,14 @@ impl KeyStore for Store {
             row.state == State::Scheduled && row.destroy_time.is_some_and(|time| time <= now)
         };
         let Some(version) = self.version(&mut tx, kid).await?.filter(is_due) else { return Ok(false) };
-        let destroyed = KeyVersionRow { state: State::Destroyed, wrapped: String::new(), ..version };
+        let pins: i64 = sqlx::query_scalar(COUNT_PINS).bind(kid).bind(now).fetch_one(&mut *tx).await?;
+        // The snapshot of an archive that is being made may need a version that was made after it was pinned.
+        let open: i64 = sqlx::query_scalar(COUNT_OPEN_PINS).bind(now).fetch_one(&mut *tx).await?;
+        if pins + open > 0 && !version.destroy_approved {
+            return Ok(false);
+        }
+        let destroyed =
+            KeyVersionRow { state: State::Destroyed, state_time: now, wrapped: String::new(), ..version };
         update(&mut tx, &destroyed, &self.states.code(&destroyed)?).await?;
         change_ring(&mut tx, event).await?;
         tx.commit().await?;
@@ -184,6 +198,31 @@ impl KeyStore for Store {
             .bind(root.create_time)
             .execute(&mut *tx)
             .await?;
+        let DeploymentRow { deployment_id, .. } = sqlx::query_as(DEPLOYMENT).fetch_one(&mut *tx).await?;
+        let code = self.states.deployment_code(&root.id, &deployment_id)?;
+        sqlx::query(SET_DEPLOYMENT).bind(deployment_id).bind(code).execute(&mut *tx).await?;
+        change_ring(&mut tx, event).await?;
+        tx.commit().await?;
+        Ok(true)
+    }
+
+    async fn deployment(&self) -> Result<String> {
+        let root: String = sqlx::query_scalar(NEWEST_ROOT).fetch_one(self.reader()).await?;
+        self.states.open_deployment(&root, sqlx::query_as(DEPLOYMENT).fetch_one(self.reader()).await?)
+    }
+
+    async fn merge_ring(&self, merge: &RingMerge, event: &NewEvent) -> Result<bool> {
+        let mut tx = self.begin_alone().await?;
+        let revision: i64 = sqlx::query_scalar(RING_REVISION).fetch_one(&mut *tx).await?;
+        if revision != merge.revision {
+            return Ok(false);
+        }
+        for version in &merge.added {
+            insert_key(&mut tx, version, &self.states.code(version)?).await?;
+        }
+        for version in &merge.changed {
+            update(&mut tx, version, &self.states.code(version)?).await?;
+        }
         change_ring(&mut tx, event).await?;
         tx.commit().await?;
         Ok(true)
@@ -206,6 +245,7 @@ async fn update(tx: &mut Connection, version: &KeyVersionRow, state_mac: &[u8]) 
         .bind(&version.root_key_id)
         .bind(&version.wrapped)
         .bind(state_mac)
+        .bind(version.state_time)
         .execute(tx)
         .await?;
     expect_rows("key_versions", done.rows_affected(), 1)
@@ -235,6 +275,8 @@ async fn insert_key(tx: &mut Connection, version: &KeyVersionRow, state_mac: &[u
         .bind(&version.root_key_id)
         .bind(&version.wrapped)
         .bind(version.create_time)
+        .bind(version.state_time)
+        .bind(version.destroy_time)
         .bind(state_mac)
         .execute(tx)
         .await?;
@@ -244,7 +286,7 @@ async fn insert_key(tx: &mut Connection, version: &KeyVersionRow, state_mac: &[u
 /// The end of every change of the ring: its revision, then its event.
 async fn change_ring(tx: &mut Change, event: &NewEvent) -> Result<()> {
     let done = sqlx::query(BUMP_RING).execute(&mut **tx).await?;
-    expect_rows("ring_revision", done.rows_affected(), 1)?;
+    expect_rows("key_ring", done.rows_affected(), 1)?;
     append(tx, event).await?;
     Ok(())
 }

@@ -7,7 +7,7 @@ use super::append::append;
 use super::{Codes, Connection, Store};
 use crate::store::granting::Seal;
 use crate::store::key_request::{COUNT_USES, INSERT, LIST_OPEN, SELECT_BY_ID, SELECT_OPEN, UPDATE};
-use crate::store::{KeyRequestRow, KeyRequestStore, NewEvent};
+use crate::store::{KeyApproval, KeyRequestRow, KeyRequestStore, NewEvent};
 
 #[async_trait]
 impl KeyRequestStore for Store {
@@ -51,24 +51,15 @@ impl KeyRequestStore for Store {
         self.codes.open_all(sqlx::query_as(LIST_OPEN).bind(now).fetch_all(self.reader()).await?)
     }
 
-    async fn approve_key_request(
-        &self,
-        id: &str,
-        approver: &str,
-        now: i64,
-        event: &NewEvent,
-    ) -> Result<bool> {
+    async fn approve_key_request(&self, approval: &KeyApproval, event: &NewEvent) -> Result<bool> {
         let mut tx = self.begin_alone().await?;
-        let found = sqlx::query_as(SELECT_BY_ID).bind(id).fetch_optional(&mut *tx).await?;
-        let Some(request) =
-            self.codes.open_found(found)?.filter(|request: &KeyRequestRow| request.is_open(now))
-        else {
-            return Ok(false);
+        let found = sqlx::query_as(SELECT_BY_ID).bind(&approval.request_id).fetch_optional(&mut *tx).await?;
+        let is_expected = |request: &KeyRequestRow| {
+            request.is_open(approval.now) && request.approver == approval.instead_of
         };
-        if !request.approver.is_empty() {
-            return Ok(false);
-        }
-        let approved = KeyRequestRow { approver: approver.to_owned(), ..request };
+        let Some(request) = self.codes.open_found(found)?.filter(is_expected) else { return Ok(false) };
+        let (approver, approver_person) = (approval.approver.clone(), approval.person.clone());
+        let approved = KeyRequestRow { approver, approver_person, ..request };
         update(&mut tx, &approved, self.codes.seal(&approved, event)?).await?;
         append(&mut tx, event).await?;
         tx.commit().await?;
@@ -107,6 +98,7 @@ async fn update(tx: &mut Connection, request: &KeyRequestRow, seal: Seal) -> Res
         .bind(seal.row_kid)
         .bind(seal.row_mac)
         .bind(seal.change_id)
+        .bind(&request.approver_person)
         .execute(tx)
         .await?;
     expect_rows("key_requests", done.rows_affected(), 1)

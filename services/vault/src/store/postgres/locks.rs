@@ -15,7 +15,7 @@ pub(super) const LOCK_TOKEN: &str = select_tokens!("WHERE id = $1 FOR UPDATE");
 
 pub(super) const LOCK_CREDENTIAL: &str = "
     SELECT c.id, c.display_name, c.provider, c.secret, c.preview, c.active, c.create_time, c.update_time,
-           c.last_used_time, c.expire_time, c.revision, c.labels, c.row_kid, c.row_mac, c.change_id
+           c.last_used_time, c.expire_time, c.revision, c.labels, c.secret_time, c.deactivate_time, c.row_kid, c.row_mac, c.change_id
     FROM credentials c WHERE c.id = $1 FOR UPDATE";
 
 /// After a SELECT of references that a change rewrites.

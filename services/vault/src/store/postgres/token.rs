@@ -146,6 +146,9 @@ impl TokenStore for Store {
             person: row.person.clone(),
             enrolled: false,
             renewed: false,
+            issue_time: row.issue_time,
+            cut_time: row.cut_time,
+            stale_time: None,
             ..token
         };
         update(&mut tx, &reissued, self.codes.seal(&reissued, event)?).await?;
@@ -186,6 +189,8 @@ async fn insert(tx: &mut Connection, row: &TokenRow, seal: &Seal) -> Result<()> 
         .bind(&seal.row_kid)
         .bind(&seal.row_mac)
         .bind(&seal.change_id)
+        .bind(row.issue_time)
+        .bind(row.stale_time)
         .execute(tx)
         .await?;
     expect_rows("api_tokens", done.rows_affected(), 1)
@@ -207,6 +212,9 @@ pub(super) async fn update(tx: &mut Connection, row: &TokenRow, seal: Seal) -> R
         .bind(seal.row_kid)
         .bind(seal.row_mac)
         .bind(seal.change_id)
+        .bind(row.issue_time)
+        .bind(row.cut_time)
+        .bind(row.stale_time)
         .execute(tx)
         .await?;
     expect_rows("api_tokens", done.rows_affected(), 1)

@@ -32,6 +32,7 @@ impl VersionStore for Store {
             secret: replacement.secret.clone(),
             preview: replacement.preview.clone(),
             update_time: replacement.now,
+            secret_time: replacement.now,
             revision: row.revision + 1,
             ..row
         };

@@ -11,7 +11,7 @@ use super::locks::LOCK_CREDENTIAL;
 use super::request::claim;
 use super::{Connection, Database, Store};
 use crate::store::credential::{
-    COUNT, COUNT_BINDINGS, COUNT_FALLBACKS, DELETE, DELETE_LABELS, INSERT, INSERT_LABEL, PROVIDERS,
+    BURY, COUNT, COUNT_BINDINGS, COUNT_FALLBACKS, DELETE, DELETE_LABELS, INSERT, INSERT_LABEL, PROVIDERS,
     PreviousRow, ReferenceCountRow, SELECT, UPDATE, join, label_text,
 };
 use crate::store::granting::{Seal, Sealed};
@@ -112,11 +112,11 @@ impl CredentialStore for Store {
         event: &NewEvent,
     ) -> Result<Changed<i64>> {
         let mut tx = self.begin().await?;
-        match self.at_revision(&mut tx, id, revision).await? {
-            Changed::Done(_) => {}
+        let row = match self.at_revision(&mut tx, id, revision).await? {
+            Changed::Done(row) => row,
             Changed::Stale => return Ok(Changed::Stale),
             Changed::Missing | Changed::Referenced(_) => return Ok(Changed::Missing),
-        }
+        };
         let references = count(&mut tx, COUNT_BINDINGS, id, selection).await?;
         if block {
             let fallbacks = count(&mut tx, COUNT_FALLBACKS, id, selection).await?;
@@ -127,6 +127,13 @@ impl CredentialStore for Store {
         let changed = self.take_out(&mut tx, id, event).await?;
         let done = sqlx::query(DELETE).bind(id).execute(&mut *tx).await?;
         expect_rows("credentials", done.rows_affected(), 1)?;
+        sqlx::query(BURY)
+            .bind(&row.id)
+            .bind(&row.display_name)
+            .bind(&row.provider)
+            .bind(event.time)
+            .execute(&mut *tx)
+            .await?;
         append(&mut tx, &with_references(event, &changed, None)).await?;
         tx.commit().await?;
         Ok(Changed::Done(references))
@@ -212,6 +219,8 @@ pub(super) async fn update(tx: &mut Connection, row: &CredentialRow, seal: Seal)
         .bind(seal.row_kid)
         .bind(seal.row_mac)
         .bind(seal.change_id)
+        .bind(row.secret_time)
+        .bind(row.deactivate_time)
         .execute(tx)
         .await?;
     expect_rows("credentials", done.rows_affected(), 1)
@@ -242,6 +251,8 @@ async fn insert(tx: &mut Connection, row: &CredentialRow, seal: Seal) -> Result<
         .bind(seal.row_kid)
         .bind(seal.row_mac)
         .bind(seal.change_id)
+        .bind(row.secret_time)
+        .bind(row.deactivate_time)
         .execute(tx)
         .await?;
     expect_rows("credentials", done.rows_affected(), 1)

@@ -8,7 +8,7 @@ use super::append::append;
 use crate::store::columns::CountedColumn;
 use crate::store::ledger::{
     CENSUS, COUNT_COLUMNS, COUNT_PINS, FORGET_CENSUS, FORGET_LAPSED_PINS, FORGET_PINS, INSERT_CENSUS,
-    INSERT_PIN, PIN_LIVE, PINS, count_by_version, count_of_version,
+    INSERT_PIN, PIN_LIVE, PINNED, PINS, SOME_PINS, count_by_version, count_of_version,
 };
 use crate::store::{CensusRow, LedgerStore, Needs, NewEvent, PinRow};
 
@@ -57,7 +57,8 @@ impl LedgerStore for Store {
         }
         let columns = sqlx::query_scalar(COUNT_COLUMNS).bind(kid).fetch_one(&mut *reader).await?;
         let archives = sqlx::query_scalar(COUNT_PINS).bind(kid).bind(now).fetch_one(&mut *reader).await?;
-        Ok(Needs { rows, columns, archives })
+        let some_archives = sqlx::query_scalar(SOME_PINS).bind(kid).bind(now).fetch_all(&mut *reader).await?;
+        Ok(Needs { rows, columns, archives, some_archives })
     }
 
     async fn pin_live_versions(
@@ -66,15 +67,14 @@ impl LedgerStore for Store {
         expire_time: i64,
         now: i64,
         event: &NewEvent,
-    ) -> Result<Vec<String>> {
+    ) -> Result<Vec<(String, String)>> {
         let mut tx = self.begin_alone().await?;
         sqlx::query(FORGET_LAPSED_PINS).bind(now).execute(&mut *tx).await?;
-        let mut kids: Vec<String> =
-            sqlx::query_scalar(PIN_LIVE).bind(archive_id).bind(expire_time).fetch_all(&mut *tx).await?;
+        sqlx::query(PIN_LIVE).bind(archive_id).bind(expire_time).execute(&mut *tx).await?;
+        let pinned = sqlx::query_as(PINNED).bind(archive_id).fetch_all(&mut *tx).await?;
         append(&mut tx, event).await?;
         tx.commit().await?;
-        kids.sort();
-        Ok(kids)
+        Ok(pinned)
     }
 
     async fn narrow_pins(

@@ -90,6 +90,7 @@ impl PersonStore for Store {
             .bind(&request.name)
             .bind(&request.person)
             .bind(&request.subject)
+            .bind(&request.subject_hash)
             .bind(&request.requester)
             .bind(&request.requester_person)
             .bind(&request.approver)
@@ -118,18 +119,23 @@ impl PersonStore for Store {
 /// Everything of an enrolment but its event.
 async fn enrol(tx: &mut Change, codes: &Codes, enrolment: &Enrolment, event: &NewEvent) -> Result<Enrolled> {
     let people: Vec<PersonRow> = codes.open_all(sqlx::query_as(PEOPLE).fetch_all(&mut **tx).await?)?;
-    // The person that a request names.
-    let known = match &enrolment.grounds {
+    // The person that a request names, and the secret that it is about.
+    let (known, hash) = match &enrolment.grounds {
         Grounds::First if !are_first(tx, &people).await? => return Ok(Enrolled::NotFirst),
         Grounds::BreakGlass if !has_room(&people, &enrolment.person.enroller) => {
             return Ok(Enrolled::NotFirst);
         }
-        Grounds::First | Grounds::BreakGlass => String::new(),
+        Grounds::First | Grounds::BreakGlass => (String::new(), None),
         Grounds::Approved(approval) => match consume(tx, codes, approval, event).await? {
-            Some(request) => request.person,
+            Some(request) => (request.person, Some(request.subject_hash)),
             None => return Ok(Enrolled::Closed),
         },
     };
+    if let Some(hash) = hash.filter(|hash| !hash.is_empty())
+        && !has_secret(tx, codes, &enrolment.subject, &hash).await?
+    {
+        return Ok(Enrolled::SubjectChanged);
+    }
     let live: Vec<&PersonRow> = people.iter().filter(|person| person.remove_time.is_none()).collect();
     if known.is_empty() {
         if live.iter().any(|person| person.name == enrolment.person.name) {
@@ -152,6 +158,12 @@ async fn are_first(tx: &mut Connection, people: &[PersonRow]) -> Result<bool> {
     }
     let (enrolments, has_lost_events): (i64, bool) = sqlx::query_as(TRACES).fetch_one(tx).await?;
     Ok(enrolments < FIRST_PEOPLE as i64 && !has_lost_events)
+}
+
+/// Whether the token still has the secret with this SHA-256, in hex.
+async fn has_secret(tx: &mut Connection, codes: &Codes, subject: &str, hash: &str) -> Result<bool> {
+    let Some(id) = subject.strip_prefix(TOKEN) else { return Ok(false) };
+    Ok(live_token(tx, codes, id).await?.is_some_and(|token| hex::encode(&token.hash) == hash))
 }
 
 fn has_room(people: &[PersonRow], enroller: &str) -> bool {

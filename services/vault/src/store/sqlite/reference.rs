@@ -1,5 +1,7 @@
 //! References in SQLite.
 
+use std::collections::BTreeMap;
+
 use async_trait::async_trait;
 use sqlx::QueryBuilder;
 use strongroom_runtime::Selectors;
@@ -9,17 +11,17 @@ use super::append::append;
 use super::lists::push_pairs;
 use super::locks::{FOR_CHANGE, LOCK_REVISION, LOCK_VIA};
 use super::{Connection, Database, Store};
-use crate::store::granting::Seal;
+use crate::store::granting::{Seal, Sealed};
 use crate::store::pages;
 use crate::store::reassignment::with_references;
 use crate::store::reference::{
-    ASKED, COUNT_VIA, DELETE_FALLBACKS, INSERT_FALLBACK, RELEASE, SELECT, WRITE, naming,
+    ASKED, COUNT_VIA, DELETE_FALLBACKS, INSERT_FALLBACK, LED, RELEASE, SELECT, WRITE, naming,
 };
-use crate::store::resolution::{candidates, named};
+use crate::store::resolution::{Led, candidates, fallbacks};
 use crate::store::selection::{push_credential, push_reference};
 use crate::store::{
-    Bound, CandidateRow, CredentialStore as _, NewEvent, Reassigned, Reassignment, ReferenceFilter,
-    ReferenceRow, ReferenceStore,
+    Bound, CandidateRow, CredentialRow, CredentialStore as _, NewEvent, Reassigned, Reassignment,
+    ReferenceFilter, ReferenceRow, ReferenceStore,
 };
 
 #[async_trait]
@@ -90,17 +92,38 @@ impl ReferenceStore for Store {
         &self,
         references: &[(String, String)],
         selection: &Selectors,
-    ) -> Result<Vec<CandidateRow>> {
+    ) -> Result<BTreeMap<(String, String), Result<Vec<CandidateRow>>>> {
         let mut query = QueryBuilder::<Database>::new("WITH asked AS (");
         push_pairs(&mut query, references, ("kind", "consumer"));
-        query.push(") ").push(ASKED);
-        let rows: Vec<ReferenceRow> =
-            self.codes.open_list(query.build_query_as().fetch_all(self.reader()).await?)?;
-        let rows = rows.into_iter().map(|row| ((row.kind.clone(), row.consumer.clone()), row)).collect();
-        let credentials = self.credential_rows(&named(&rows), selection).await?;
-        // One that does not open is skipped like one that is gone; the log has it.
-        let credentials = credentials.into_iter().filter_map(|(id, row)| Some((id, row.ok()?))).collect();
-        Ok(candidates(references, &rows, &credentials, selection))
+        query.push("), led AS (").push(ASKED).push(LED);
+        let led: Vec<Led> = query.build_query_as().fetch_all(self.reader()).await?;
+        let (mut rows, mut credentials, mut found) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+        for Led { reference, credential } in led {
+            let name = reference.unchecked().map(|(row, _)| (row.kind.clone(), row.consumer.clone()));
+            match (name, self.codes.open::<ReferenceRow>(reference)) {
+                (Ok(name), Ok(row)) => drop(rows.insert(name, row)),
+                (Ok(name), Err(error)) if references.contains(&name) => drop(found.insert(name, Err(error))),
+                // A template that does not open is as good as gone.
+                (_, Err(error)) => tracing::error!(%error, "a template is passed over"),
+                (Err(_), Ok(_)) => {}
+            }
+            if let Some(row) = credential.and_then(|sealed| self.opened_inside(sealed, selection)) {
+                credentials.insert(row.id.clone(), row);
+            }
+        }
+        let fallbacks = fallbacks(&rows);
+        if !fallbacks.is_empty() {
+            let others = self.credential_rows(&fallbacks, selection).await?;
+            credentials.extend(others.into_iter().filter_map(|(id, row)| Some((id, row.ok()?))));
+        }
+        for row in candidates(references, &rows, &credentials, selection) {
+            let of_one =
+                found.entry((row.kind.clone(), row.consumer.clone())).or_insert_with(|| Ok(Vec::new()));
+            if let Ok(candidates) = of_one {
+                candidates.push(row);
+            }
+        }
+        Ok(found)
     }
 
     async fn reassign_references(&self, moved: &Reassignment<'_>, event: &NewEvent) -> Result<Reassigned> {
@@ -169,6 +192,15 @@ async fn exists(tx: &mut Connection, credential_id: &str, selection: &Selectors)
 }
 
 impl Store {
+    /// The credential, if it opens and is inside. One that does not open is skipped like one that is gone; the log has it.
+    fn opened_inside(&self, sealed: Sealed<CredentialRow>, selection: &Selectors) -> Option<CredentialRow> {
+        let opened = self.codes.open(sealed);
+        if let Err(error) = &opened {
+            tracing::error!(%error, "a credential is passed over");
+        }
+        opened.ok().filter(|row| row.is_inside(selection))
+    }
+
     async fn find(
         &self,
         connection: &mut Connection,

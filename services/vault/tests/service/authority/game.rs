@@ -55,6 +55,8 @@ impl Game {
             person: None,
             enrolled: false,
             renewed: false,
+            issued: 0,
+            cut: None,
         };
         let model = Model { tokens: vec![first], ..Model::default() };
         let (random, seen) = (Random(seed), Seen::default());

@@ -42,6 +42,10 @@ pub(super) struct Token {
     pub(super) person: Option<usize>,
     pub(super) enrolled: bool,
     pub(super) renewed: bool,
+    /// When its parent issued it.
+    pub(super) issued: u64,
+    /// What it issued up to then has ended with it.
+    pub(super) cut: Option<u64>,
 }
 
 #[derive(Debug, Clone)]
@@ -58,6 +62,7 @@ pub(super) enum Wish {
         name: &'static str,
         person: Option<usize>,
         subject: usize,
+        secret: String,
     },
     Remove(usize),
     /// A key version that is needed.
@@ -70,8 +75,8 @@ pub(super) struct Request {
     pub(super) wish: Wish,
     pub(super) requester: usize,
     pub(super) created: u64,
-    /// Approved; a wish about people is then fulfilled, one about a key waits for its use.
-    pub(super) approved: bool,
+    /// The person who approved; a wish about people is then fulfilled, one about a key waits for its use.
+    pub(super) approver: Option<usize>,
     pub(super) used: bool,
 }
 
@@ -89,14 +94,17 @@ impl Model {
         token.revoked || token.expiry.is_some_and(|expiry| expiry <= self.seconds)
     }
 
-    /// What has ended: what has ended itself, then whatever has a parent that has, until there are no more.
+    /// What has ended: what has ended itself, then whatever has a parent that has, or had when it was reissued, until there
+    /// are no more.
     pub(super) fn ended(&self) -> Vec<bool> {
         let mut ended: Vec<bool> = self.tokens.iter().map(|token| self.is_over(token)).collect();
         let mut found = true;
         while found {
             found = false;
             for (at, token) in self.tokens.iter().enumerate() {
-                if !ended[at] && (ended[token.parent] || self.depth(at) > MAX_LINKS) {
+                let parent = &self.tokens[token.parent];
+                let is_cut = at != 0 && parent.cut.is_some_and(|cut| token.issued <= cut);
+                if !ended[at] && (ended[token.parent] || is_cut || self.depth(at) > MAX_LINKS) {
                     ended[at] = true;
                     found = true;
                 }
@@ -157,29 +165,37 @@ impl Model {
         let independent = self.acts_for(token).is_some_and(|person| {
             person != request.requester && self.people[person].created < request.created
         });
-        self.rules(token) && independent && !request.approved && self.is_open(request) && self.fits(request)
+        let is_approved = self.is_approved(request);
+        self.rules(token) && independent && !is_approved && self.is_open(request) && self.fits(request)
+    }
+
+    /// Whether somebody approved it who has not been removed since.
+    pub(super) fn is_approved(&self, request: &Request) -> bool {
+        request.approver.is_some_and(|person| !self.people[person].removed)
     }
 
     fn fits(&self, request: &Request) -> bool {
         let asker = !self.people[request.requester].removed;
-        match request.wish {
+        match &request.wish {
             Wish::Disable => true,
-            Wish::Remove(person) => asker && !self.people[person].removed && self.live().len() > TWO,
-            Wish::Enrol { name, person, subject } => {
+            Wish::Remove(person) => asker && !self.people[*person].removed && self.live().len() > TWO,
+            Wish::Enrol { name, person, subject, secret } => {
                 let free = match person {
-                    Some(person) => !self.people[person].removed,
+                    Some(person) => !self.people[*person].removed,
                     None => self.named(name).is_none(),
                 };
-                asker && free && self.can_be_enrolled(subject)
+                // Whoever has replaced the secret may be somebody else.
+                let is_the_same = self.tokens[*subject].secret == *secret;
+                asker && free && is_the_same && self.can_be_enrolled(*subject)
             }
         }
     }
 
-    /// Whether a token is valid and nobody's own.
+    /// Whether a token is valid, can approve, and is nobody's own.
     pub(super) fn can_be_enrolled(&self, subject: usize) -> bool {
         let token = &self.tokens[subject];
         let owned = token.enrolled && token.person.is_some_and(|person| !self.people[person].removed);
-        !self.ended()[subject] && !owned
+        !self.ended()[subject] && self.rules(subject) && !owned
     }
 
     pub(super) fn are_first(&self) -> bool {

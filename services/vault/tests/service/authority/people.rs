@@ -25,7 +25,7 @@ impl Game {
         let id = self.model.tokens[subject].id.clone();
         let answer = enrol(&mut self.clients(caller), name, &id).await;
         let model = &self.model;
-        let is_valid = model.rules(caller) && !model.ended()[subject];
+        let is_valid = model.rules(caller) && model.rules(subject) && !model.ended()[subject];
         if is_valid && model.are_first() {
             let is_done = model.named(name).is_none() && model.can_be_enrolled(subject);
             assert_eq!(answer.is_ok(), is_done, "{answer:?}");
@@ -38,7 +38,8 @@ impl Game {
         match model.acts_for(caller).filter(|_| is_valid) {
             None => assert!(answer.is_err(), "{answer:?}"),
             Some(asker) => {
-                let wish = Wish::Enrol { name, person: model.named(name), subject };
+                let secret = model.tokens[subject].secret.clone();
+                let wish = Wish::Enrol { name, person: model.named(name), subject, secret };
                 self.asked(asker, answer.unwrap().request.unwrap().id, wish);
             }
         }
@@ -68,7 +69,7 @@ impl Game {
         }
         assert!(self.model.requests.iter().all(|request| request.id != id), "{wish:?} is another request");
         let created = self.model.seconds;
-        self.model.requests.push(Request { id, wish, requester, created, approved: false, used: false });
+        self.model.requests.push(Request { id, wish, requester, created, approver: None, used: false });
     }
 
     /// The version that is needed goes once somebody else has approved that, and comes back.
@@ -78,7 +79,7 @@ impl Game {
         let asker = self.model.acts_for(caller).filter(|_| self.model.rules(caller));
         let approved = self.model.requests.iter().position(|request| {
             let is_its_own = asker == Some(request.requester) && request.wish == Wish::Disable;
-            is_its_own && request.approved && self.model.is_open(request)
+            is_its_own && self.model.is_approved(request) && self.model.is_open(request)
         });
         assert_eq!(answer.is_ok(), approved.is_some(), "{answer:?}");
         if let Some(request) = approved {
@@ -114,10 +115,10 @@ impl Game {
             self.seen.refused_approvals += 1;
             return;
         }
-        self.model.requests[at].approved = true;
+        self.model.requests[at].approver = self.model.acts_for(caller);
         match request.wish {
             Wish::Disable => return,
-            Wish::Enrol { name, person, subject } => {
+            Wish::Enrol { name, person, subject, .. } => {
                 self.model.enrol(name, person, subject);
                 self.seen.enrolled += 1;
             }

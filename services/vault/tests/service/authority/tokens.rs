@@ -57,6 +57,8 @@ impl Game {
             person: self.model.acts_for(parent),
             enrolled: false,
             renewed: false,
+            issued: self.model.seconds,
+            cut: None,
         });
     }
 
@@ -89,9 +91,14 @@ impl Game {
         let Ok(answer) = answer else { return };
         let expiry = [token.expiry, model.tokens[parent].expiry].into_iter().flatten().min();
         let person = model.acts_for(parent);
+        let (had_ended, now) = (model.ended()[at], model.seconds);
         let token = &mut self.model.tokens[at];
         (token.secret, token.parent, token.expiry) = (answer.into_inner().secret, parent, expiry);
         (token.person, token.enrolled, token.renewed) = (person, false, false);
+        token.issued = now;
+        if had_ended {
+            token.cut = Some(now);
+        }
         self.seen.reissued += 1;
     }
 }

@@ -47,10 +47,12 @@ impl Fixture {
         let file_key = json!({"fileKey": "MDEyMzQ1Njc4OWFiY2RlZg=="});
         let wrapped = fixture.ask("SealService/WrapFileKey", file_key).await;
         let delegation = fixture.delegation(&token).await;
+        let ring = fixture.ask("KeyService/ExportKeyRing", json!({})).await;
         fixture.kept = vec![
             ("$delegation", delegation),
             ("$wrapped", text(&wrapped["wrapped"])),
             ("$root", text(&wrapped["rootKeyId"])),
+            ("$ring", text(&ring["ring"])),
             ("$key", "k-used".into()),
             ("$kid", text(&old["version"]["kid"])),
             ("$census", text(&census["version"]["kid"])),

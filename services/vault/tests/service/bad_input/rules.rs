@@ -274,6 +274,10 @@ pub(crate) const LABEL_SELECTOR: Rule = rule(
     Refused(&[Text("env"), Text("=x"), Text("Env=x"), Text("env=\0"), Text("e v=x")]),
 );
 pub(crate) const FALLBACKS: Rule = rule(OPTIONAL, Refused(&[Times(9)]), Refused(&[Times(2)]));
+const LONG_RING: Verdict = Refused(&[Bytes((3 << 20) + 1)]);
+const NO_RING: Verdict = Refused(&[Bytes(1)]);
+pub(crate) const RING: Rule = rule(Refused(&[Unset]), LONG_RING, NO_RING);
+pub(crate) const OPTIONAL_RING: Rule = rule(OPTIONAL, LONG_RING, NO_RING);
 pub(crate) const KIDS: Rule =
     rule(Taken("an archive may need no version"), Refused(&[Times(10_001)]), BY_ELEMENT);
 pub(crate) const CERTIFICATE_NAMES: Rule = rule(Refused(&[Unset]), Refused(&[Times(101)]), BY_ELEMENT);

@@ -27,6 +27,8 @@ const fn row(
 pub(crate) const UNBUILT: &[&str] = &[
     "source.v1.SourceService/AbortStage",
     "source.v1.SourceService/CommitStage",
+    "source.v1.SourceService/GetStage",
+    "source.v1.SourceService/RollbackStage",
     "source.v1.SourceService/StageTables",
 ];
 
@@ -100,6 +102,7 @@ pub(crate) const TABLE: &[Row] = &[
           ("credential.reference_counts", SET_BY_VAULT), ("credential.create_time", SET_BY_VAULT),
           ("credential.update_time", SET_BY_VAULT), ("credential.last_used_time", SET_BY_VAULT),
           ("credential.expire_time", EXPIRY), ("credential.previous_expire_time", SET_BY_VAULT),
+          ("credential.secret_time", SET_BY_VAULT), ("credential.deactivate_time", SET_BY_VAULT),
           ("credential.etag", ETAG), ("update_mask", MASK)]),
 
     row("vault.v1.CryptoService/BatchDecrypt",
@@ -116,6 +119,7 @@ pub(crate) const TABLE: &[Row] = &[
         r#"{"items": [{"keyId": "$key", "ciphertext": "$ciphertext", "aad": "cm93"}]}"#, "",
         &[("items", CHECKED_ITEMS), ("items[1].key_id", KEY_ID), ("items[1].ciphertext", CIPHERTEXT),
           ("items[1].aad", AAD), ("items[1].column", OPTIONAL_COLUMN)]),
+    row("vault.v1.CryptoService/CheckDecryptable", r#"{"ring": "$ring"}"#, "", &[("ring", OPTIONAL_RING)]),
     row("vault.v1.CryptoService/Decrypt",
         r#"{"keyId": "$key", "ciphertext": "$ciphertext", "aad": "cm93"}"#, "", OPENING),
     row("vault.v1.CryptoService/Encrypt", r#"{"keyId": "$key", "plaintext": "c2VjcmV0", "aad": "cm93"}"#, "",
@@ -125,8 +129,10 @@ pub(crate) const TABLE: &[Row] = &[
         &[("key_id", KEY_ID), ("aad", NEW_AAD), ("sealed_only", FLAG)]),
     row("vault.v1.CryptoService/Rewrap",
         r#"{"keyId": "$key", "ciphertext": "$ciphertext", "aad": "cm93"}"#, "", OPENING),
-    row("vault.v1.CryptoService/SignManifest", r#"{"manifest": "e30="}"#, "", &[("manifest", MANIFEST)]),
-    row("vault.v1.CryptoService/SignManifest", r#"{"sha256": "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="}"#, "",
+    row("vault.v1.CryptoService/SignManifest", r#"{"manifest": "e30=", "archiveId": "$uuid"}"#, "ARCHIVE_NOT_PINNED",
+        &[("manifest", MANIFEST), ("archive_id", ID)]),
+    row("vault.v1.CryptoService/SignManifest",
+        r#"{"sha256": "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=", "archiveId": "$uuid"}"#, "ARCHIVE_NOT_PINNED",
         &[("sha256", MANIFEST_DIGEST)]),
 
     row("vault.v1.KeyService/ApproveKeyRequest", r#"{"id": "$uuid"}"#, "KEY_REQUEST_NOT_FOUND", &[("id", ID)]),
@@ -135,10 +141,12 @@ pub(crate) const TABLE: &[Row] = &[
         &[("kid", KID), ("after", DESTROY_AFTER)]),
     row("vault.v1.KeyService/DisableKeyVersion", r#"{"kid": "$kid"}"#, "KEY_CENSUS_STALE", &[("kid", KID)]),
     row("vault.v1.KeyService/EnableKeyVersion", r#"{"kid": "$kid"}"#, "", &[("kid", KID)]),
-    row("vault.v1.KeyService/ExportKeyRing", "{}", "", &[]),
+    row("vault.v1.KeyService/ExportKeyRing", r#"{"kids": ["$kid"]}"#, "", &[("kids", KIDS), ("kids[1]", KID)]),
     row("vault.v1.KeyService/GetKeyCensus", r#"{"keyId": "$key"}"#, "", &[("key_id", KEY_ID_FILTER)]),
+    row("vault.v1.KeyService/InspectRing", r#"{"ring": "$ring"}"#, "", &[("ring", RING)]),
     row("vault.v1.KeyService/ListKeyRequests", "{}", "", &[]),
     row("vault.v1.KeyService/ListKeyVersions", "{}", "", &[]),
+    row("vault.v1.KeyService/MergeKeyRing", r#"{"ring": "$ring"}"#, "", &[("ring", RING)]),
     row("vault.v1.KeyService/NarrowKeyPins",
         r#"{"archiveId": "$uuid", "kids": ["$kid"], "expireTime": "2999-01-01T00:00:00Z"}"#, "",
         &[("archive_id", ID), ("kids", KIDS), ("kids[1]", KID), ("expire_time", EXPIRY)]),

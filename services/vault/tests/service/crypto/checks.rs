@@ -27,7 +27,9 @@ async fn checks_answer_in_order_and_show_nothing() {
             item("gateway", "x", b"a"),
             item("gateway", &unknown, b"a"),
         ];
-        let stream = tokio_stream::iter([one, two].map(|items| CheckDecryptableRequest { items }));
+        let stream = tokio_stream::iter(
+            [one, two].map(|items| CheckDecryptableRequest { items, ..Default::default() }),
+        );
         let mut service = vault.with_role("backup-service").await;
         let mut answers = service.crypto.check_decryptable(stream).await.unwrap().into_inner();
         let mut verdicts = Vec::new();
@@ -79,7 +81,7 @@ async fn the_vaults_own_values_are_checked_in_their_column_and_row() {
             own("credentials.secret", &previous, &id),
             own("api_tokens.hash", &current, &id),
         ];
-        let stream = tokio_stream::iter([CheckDecryptableRequest { items }]);
+        let stream = tokio_stream::iter([CheckDecryptableRequest { items, ..Default::default() }]);
         let mut service = vault.with_role("backup-service").await;
         let mut answers = service.crypto.check_decryptable(stream).await.unwrap().into_inner();
         let verdicts = answers.message().await.unwrap().unwrap().verdicts;

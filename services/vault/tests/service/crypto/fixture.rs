@@ -78,11 +78,12 @@ fn versions(root: &RootKey) -> Vec<WrappedVersion> {
 fn insert(version: &WrappedVersion, root: &RootKey, database: &TestDb) -> String {
     let WrappedVersion { key_id, purpose, kid, number, state, root_key_id, wrapped } = version;
     let (text, purpose_text) = (kid.to_string(), purpose.as_str());
-    let stated = Stated { kid: &text, key_id, purpose: purpose_text, state: *state, create_time: 1 };
+    let stated =
+        Stated { kid: &text, key_id, purpose: purpose_text, state: *state, create_time: 1, state_time: 1 };
     let mac = stated.literal(root, database);
     format!(
         "INSERT INTO keys (id, purpose, create_time) VALUES ('{key_id}', '{purpose}', 1) ON CONFLICT (id) DO NOTHING;
-         INSERT INTO key_versions (kid, key_id, number, state, root_key_id, wrapped, create_time, state_mac)
-         VALUES ('{kid}', '{key_id}', {number}, '{state}', '{root_key_id}', '{wrapped}', 1, {mac});"
+         INSERT INTO key_versions (kid, key_id, number, state, root_key_id, wrapped, create_time, state_time, state_mac)
+         VALUES ('{kid}', '{key_id}', {number}, '{state}', '{root_key_id}', '{wrapped}', 1, 1, {mac});"
     )
 }

@@ -109,7 +109,7 @@ async fn a_stored_credential_does_not_open_around_its_reveal() {
             assert_eq!(reason_of(&refused), "KEY_PURPOSE");
         }
         let items = vec![item("credential", &stored, id.as_bytes()), item("credential", &stored, b"another")];
-        let stream = tokio_stream::iter([CheckDecryptableRequest { items }]);
+        let stream = tokio_stream::iter([CheckDecryptableRequest { items, ..Default::default() }]);
         let mut answers = clients.crypto.check_decryptable(stream).await.unwrap().into_inner();
         let verdicts = answers.message().await.unwrap().unwrap().verdicts;
         let told: Vec<_> =

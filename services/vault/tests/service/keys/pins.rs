@@ -16,22 +16,23 @@ async fn pins_of_archives_hold_a_version() {
         let mut admin = vault.admin().await;
         let old = versions(&mut admin, "credential").await[0].kid.clone();
         let pin = PinKeyVersionsRequest { archive_id: "archive-1".into(), expire_time: None };
-        let kids = admin.keys.pin_key_versions(pin.clone()).await.unwrap().into_inner().kids;
-        let signing = versions(&mut admin, "signing").await[0].kid.clone();
-        let expected = BTreeSet::from([old.clone(), signing]);
-        assert_eq!(kids.into_iter().collect::<BTreeSet<_>>(), expected, "no audit or page key");
+        let pinned = admin.keys.pin_key_versions(pin.clone()).await.unwrap().into_inner().versions;
+        let keys: BTreeSet<String> = pinned.into_iter().map(|version| version.key_id).collect();
+        let expected = ["audit", "credential", "rows", "signing"].map(str::to_owned);
+        assert_eq!(keys, BTreeSet::from(expected), "no page key");
         rotate(&mut admin, "credential").await;
         let refused = disable(&mut admin, &old).await.unwrap_err();
         assert_eq!(reason_of(&refused), "KEY_VERSION_IN_USE");
         assert_eq!(metadata_of(&refused)["archives"], "1");
+        assert!(refused.message().contains("archive-1"), "{refused}");
 
         let narrow = |kids: &[&str]| NarrowKeyPinsRequest {
             archive_id: "archive-1".into(),
             kids: kids.iter().map(|kid| (*kid).to_owned()).collect(),
             expire_time: None,
         };
-        let unknown = admin.keys.narrow_key_pins(narrow(&["00000000000000ff"])).await.unwrap_err();
-        assert_eq!(reason_of(&unknown), "KEY_VERSION_NOT_FOUND");
+        // One that may come with a ring that is merged.
+        admin.keys.narrow_key_pins(narrow(&["00000000000000ff"])).await.unwrap();
         admin.keys.narrow_key_pins(narrow(&[&old, &old])).await.unwrap();
         let census = admin.keys.get_key_census(GetKeyCensusRequest::default()).await.unwrap().into_inner();
         assert_eq!((census.pins.len(), census.pins[0].kid.as_str()), (1, old.as_str()));
@@ -41,7 +42,7 @@ async fn pins_of_archives_hold_a_version() {
         assert_eq!(disable(&mut admin, &old).await.unwrap(), "disabled");
         assert_eq!(
             admin.event_names("key.pin*").await,
-            ["key.pinned", "key.pins_narrowed", "key.pins_released"]
+            ["key.pinned", "key.pins_narrowed", "key.pins_narrowed", "key.pins_released"]
         );
     }
 }

@@ -11,8 +11,9 @@ use crate::support::{Clients, TestVault, eventually};
 
 /// Puts `count` credentials straight into the database; their ids.
 pub(super) async fn fill(admin: &mut Clients, vault: &TestVault, count: usize) -> Vec<String> {
-    let exported = admin.keys.export_key_ring(ExportKeyRingRequest {}).await.unwrap().into_inner();
-    let ring = open_ring(&vault.root_key(), exported);
+    let kids = versions(admin, "credential").await.into_iter().map(|version| version.kid).collect();
+    let exported = admin.keys.export_key_ring(ExportKeyRingRequest { kids }).await.unwrap().into_inner();
+    let ring = open_ring(&vault.root_key(), &exported.ring);
     let mut ids = Vec::with_capacity(count);
     for first in (0..count).step_by(5000) {
         let mut sql = String::from(Planted::INSERT);

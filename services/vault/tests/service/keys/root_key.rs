@@ -5,6 +5,7 @@ use std::sync::Arc;
 use strongroom_api::vault::v1::ExportKeyRingRequest;
 use strongroom_crypto::RootKey;
 use strongroom_runtime::{Shutdown, SystemClock};
+use strongroom_testkit::open_ring;
 use strongroom_vault::VaultConfig;
 use tokio::net::TcpListener;
 
@@ -57,9 +58,11 @@ async fn the_root_key_is_changed_at_a_start() {
         let mut admin = next.admin().await;
         let secret = eventually(async || admin.reveal(&created.id).await.ok()).await;
         assert_eq!(secret, SECRET);
-        let ring = admin.keys.export_key_ring(ExportKeyRingRequest {}).await.unwrap().into_inner();
+        let request = ExportKeyRingRequest::default();
+        let ring = admin.keys.export_key_ring(request).await.unwrap().into_inner();
         assert_eq!(ring.root_key_id, new.id().to_string());
-        assert!(ring.versions.iter().all(|version| version.root_key_id == ring.root_key_id));
+        assert!(!ring.kids.is_empty(), "all of them open under the new root key: {ring:?}");
+        drop(open_ring(&new, &ring.ring));
         assert_eq!(admin.event_names("key.root_changed").await, ["key.root_changed"]);
         let old = VaultConfig { root_key_file: Some(old), ..config };
         assert!(refusal(old).await.contains("not the one this vault was created with"));

@@ -1,7 +1,10 @@
 //! Another secret under the same id: renewed by its holder, or reissued by an admin.
 
+use std::time::Duration;
+
 use strongroom_api::vault::v1::{
     ListCredentialsRequest, ReissueTokenRequest, ReissueTokenResponse, RenewTokenRequest,
+    WatchAuditEventsRequest,
 };
 use strongroom_testkit::requests::token;
 use tonic::{Code, Status};
@@ -91,4 +94,46 @@ async fn nobody_takes_over_an_issuer_or_more_than_they_have() {
         "PERMISSION_MISSING",
     );
     assert!(is_active(&mut admin, &parent.secret).await && is_active(&mut admin, &child.secret).await);
+}
+
+/// Whoever watches with a secret that was replaced sees nothing more.
+#[tokio::test]
+async fn a_watch_ends_with_the_secret_that_began_it() {
+    for vault in TestVault::each().await {
+        let mut admin = vault.admin().await;
+        let issued = admin.issue(token("auditor")).await.unwrap();
+        let mut thief = vault.clients(&issued.secret);
+        let watch = WatchAuditEventsRequest::default();
+        let mut events = thief.audit.watch_audit_events(watch).await.unwrap().into_inner();
+        assert!(events.message().await.unwrap().is_some());
+        let mut holder = vault.clients(&issued.secret);
+        holder.tokens.renew_token(RenewTokenRequest {}).await.unwrap();
+        let ended = tokio::time::timeout(Duration::from_secs(5), async {
+            loop {
+                if let Err(status) = events.message().await {
+                    return status;
+                }
+            }
+        });
+        assert_eq!(ended.await.unwrap().code(), Code::Unauthenticated);
+    }
+}
+
+#[tokio::test]
+async fn what_ended_with_an_issuer_does_not_come_back_with_it() {
+    for vault in TestVault::each_standing().await {
+        let mut admin = vault.admin().await;
+        let first = admin.issue(token("admin")).await.unwrap();
+        let second = vault.clients(&first.secret).issue(token("admin")).await.unwrap();
+        let third = vault.clients(&second.secret).issue(token("auditor")).await.unwrap();
+        revoke(&mut admin, &id_of(&first)).await.unwrap();
+        assert!(!is_active(&mut admin, &third.secret).await);
+        vault.clock.advance(Duration::from_secs(1));
+        let reissued = reissue(&mut admin, &id_of(&second)).await.unwrap();
+        assert!(is_active(&mut admin, &reissued.secret).await);
+        assert!(!is_active(&mut admin, &third.secret).await, "it ended for good");
+        vault.clock.advance(Duration::from_secs(1));
+        let next = vault.clients(&reissued.secret).issue(token("auditor")).await.unwrap();
+        assert!(is_active(&mut admin, &next.secret).await);
+    }
 }

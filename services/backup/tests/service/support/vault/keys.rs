@@ -4,11 +4,12 @@
 use std::pin::Pin;
 use std::sync::Arc;
 
+use strongroom_api::time::timestamp;
 use strongroom_api::vault::v1 as vault;
 use strongroom_api::vault::v1::crypto_service_server::CryptoService;
 use strongroom_api::vault::v1::seal_service_server::SealService;
 use strongroom_crypto::{
-    KeyRing, KeyVersion, PublicKey, Purpose, SecretBytes, SignatureDomain, unwrap_file_key, wrap_file_key,
+    KeyRing, KeyVersion, PublicKey, Purpose, SecretBytes, Statement, unwrap_file_key, wrap_file_key,
 };
 use tokio::sync::mpsc;
 use tokio_stream::Stream;
@@ -86,11 +87,17 @@ impl CryptoService for FakeVault {
         &self,
         request: Request<vault::SignManifestRequest>,
     ) -> Result<Response<vault::SignManifestResponse>, Status> {
-        let digest = request.into_inner().sha256.as_ref().try_into().unwrap();
-        let signed = self.ring().sign_digest(SIGNING, SignatureDomain::ArchiveManifest, &digest);
-        let (kid, signature) = signed.unwrap();
-        let signature = signature.to_vec().into();
-        Ok(Response::new(vault::SignManifestResponse { signature, kid: kid.to_string() }))
+        let vault::SignManifestRequest { sha256, archive_id, .. } = request.into_inner();
+        let digest = &sha256.as_ref().try_into().unwrap();
+        let (time, archive_id) = ("2026-05-06T10:14:22.000007Z", archive_id.as_str());
+        let statement = Statement::ArchiveManifest { archive_id, time, digest };
+        let (kid, signature) = self.ring().sign(SIGNING, &statement).unwrap();
+        let micros = time.parse::<jiff::Timestamp>().unwrap().as_microsecond();
+        Ok(Response::new(vault::SignManifestResponse {
+            signature: signature.to_vec().into(),
+            kid: kid.to_string(),
+            time: Some(timestamp(micros)),
+        }))
     }
 
     type CheckDecryptableStream =
@@ -109,7 +116,9 @@ impl CryptoService for FakeVault {
         tokio::spawn(async move {
             while let Ok(Some(request)) = requests.message().await {
                 let verdicts = request.items.iter().map(judge).collect();
-                state.checks.lock().unwrap().push(request.items);
+                if request.ring.is_empty() {
+                    state.checks.lock().unwrap().push(request.items);
+                }
                 let _ = answers.send(Ok(vault::CheckDecryptableResponse { verdicts })).await;
             }
             *state.finished_checks.lock().unwrap() += 1;

@@ -1,0 +1,73 @@
+//! The ledger of key versions: what an archive needs stays in the vault while the archive is made, and after that as long as
+//! somebody may have it.
+
+use std::time::Duration;
+
+use strongroom_api::time::timestamp;
+use strongroom_api::vault::v1::{NarrowKeyPinsRequest, PinKeyVersionsRequest, ReleaseKeyPinsRequest};
+
+use super::client::{VaultClient, limited};
+use crate::error::{Error, Result};
+
+/// Waits before pins are released again: a vault that restarts is back by then.
+const RETRIES: [Duration; 2] = [Duration::from_millis(500), Duration::from_secs(2)];
+
+/// The key versions that an archive pins.
+pub(crate) struct PinnedVersions(Vec<(String, String)>);
+
+impl PinnedVersions {
+    /// Whether `kid` is a version of any key.
+    pub(crate) fn has_version(&self, kid: &str) -> bool {
+        self.0.iter().any(|(version, _)| version == kid)
+    }
+
+    /// Whether `kid` is a version of `key`.
+    pub(crate) fn has(&self, key: &str, kid: &str) -> bool {
+        self.0.iter().any(|(version, other)| other == key && version == kid)
+    }
+}
+
+impl VaultClient {
+    /// Pins every version that an archive may need, until a time in microseconds. Once more adds those made since.
+    pub(crate) async fn pin(&self, archive_id: &str, until: i64) -> Result<PinnedVersions> {
+        let request =
+            PinKeyVersionsRequest { archive_id: archive_id.to_owned(), expire_time: Some(timestamp(until)) };
+        let answer = self.keys.clone().pin_key_versions(limited(request)).await;
+        let versions = answer.map_err(|status| self.error(status))?.into_inner().versions;
+        Ok(PinnedVersions(versions.into_iter().map(|version| (version.kid, version.key_id)).collect()))
+    }
+
+    /// Makes `kids` all that the archive pins, until a time in microseconds.
+    pub(crate) async fn narrow_pins(&self, archive_id: &str, kids: Vec<String>, until: i64) -> Result<()> {
+        let request = NarrowKeyPinsRequest {
+            archive_id: archive_id.to_owned(),
+            kids,
+            expire_time: Some(timestamp(until)),
+        };
+        self.keys.clone().narrow_key_pins(limited(request)).await.map_err(|status| self.error(status))?;
+        Ok(())
+    }
+
+    /// Releases the pins of an archive that did not come into being. If the vault stays away, they lapse by themselves.
+    pub(crate) async fn release_pins(&self, archive_id: &str) {
+        for wait in RETRIES {
+            match self.try_release(archive_id).await {
+                Err(Error::VaultAway { .. } | Error::VaultBusy { .. }) => tokio::time::sleep(wait).await,
+                Err(error) => {
+                    tracing::warn!(archive_id, %error, "the pins of an archive are held until they lapse");
+                    return;
+                }
+                Ok(()) => return,
+            }
+        }
+        if let Err(error) = self.try_release(archive_id).await {
+            tracing::warn!(archive_id, %error, "the pins of an archive are held until they lapse");
+        }
+    }
+
+    async fn try_release(&self, archive_id: &str) -> Result<()> {
+        let request = ReleaseKeyPinsRequest { archive_id: archive_id.to_owned() };
+        self.keys.clone().release_key_pins(limited(request)).await.map_err(|status| self.error(status))?;
+        Ok(())
+    }
+}

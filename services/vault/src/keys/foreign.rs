@@ -1,0 +1,104 @@
+//! Archives' rings beside the live one: inspected, and used for one call. Nothing of them is stored, and a version that is
+//! disabled or stricter in the live ring stays so.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use strongroom_crypto::{KeyRing, Purpose, RootKey, State, WrappedVersion};
+
+use super::archived::{ArchivedRing, ArchivedVersion};
+use super::ring::{Ring, wrapped_version};
+use crate::error::{Error, Result};
+use crate::store::{KeyVersionRow, Store};
+
+/// What an archive's ring holds, as this vault sees it.
+pub(crate) struct Inspected {
+    pub(crate) ring: ArchivedRing,
+    pub(crate) root_key_known: bool,
+    pub(crate) same_deployment: bool,
+    pub(crate) versions: Vec<InspectedVersion>,
+}
+
+/// One of its versions.
+pub(crate) struct InspectedVersion {
+    pub(crate) archived: ArchivedVersion,
+    /// Its state here.
+    pub(crate) live: Option<State>,
+    pub(crate) opens: bool,
+    pub(crate) public_key: Option<[u8; 32]>,
+}
+
+/// Rings of archives.
+pub(crate) struct ForeignRings {
+    store: Arc<dyn Store>,
+    ring: Arc<Ring>,
+}
+
+impl ForeignRings {
+    pub(crate) fn new(store: Arc<dyn Store>, ring: Arc<Ring>) -> Self {
+        Self { store, ring }
+    }
+
+    pub(crate) async fn inspect(&self, json: &[u8]) -> Result<Inspected> {
+        let ring = ArchivedRing::parse(json)?;
+        let root = ring.authenticate(&self.ring.roots())?;
+        let live = self.store.key_versions().await?;
+        let joined = root.map(|_| joined(&self.ring.roots(), &live, &ring)).transpose()?;
+        let states: HashMap<&str, State> = live.iter().map(|row| (row.kid.as_str(), row.state)).collect();
+        let versions = ring.versions.iter().map(|archived| inspected(archived, &states, joined.as_ref()));
+        let versions = versions.collect();
+        let same_deployment = root.is_some() && self.ring.deployment_id() == ring.deployment_id;
+        Ok(Inspected { ring, root_key_known: root.is_some(), same_deployment, versions })
+    }
+
+    /// The live ring with the versions of an archive's that it lacks.
+    ///
+    /// # Errors
+    /// [`Error::RingInvalid`], [`Error::RootKeyUnknown`].
+    pub(crate) async fn beside_live(&self, json: &[u8]) -> Result<Arc<KeyRing>> {
+        let ring = ArchivedRing::parse(json)?;
+        if ring.authenticate(&self.ring.roots())?.is_none() {
+            return Err(Error::RootKeyUnknown(ring.root_key_id.to_string()));
+        }
+        let live = self.store.key_versions().await?;
+        let mut joined = joined(&self.ring.roots(), &live, &ring)?;
+        // What it opens with live versions counts among their uses.
+        joined.continue_counting(&self.ring.current());
+        Ok(Arc::new(joined))
+    }
+}
+
+fn inspected(
+    archived: &ArchivedVersion,
+    states: &HashMap<&str, State>,
+    joined: Option<&KeyRing>,
+) -> InspectedVersion {
+    let kid = archived.version.kid;
+    let usable = |state: State| matches!(state, State::Primary | State::DecryptOnly);
+    let known = joined.and_then(|ring| ring.version(kid)).filter(|version| usable(version.state()));
+    let public_key = known.and_then(|version| {
+        let keys = joined?.public_keys(version.key_id());
+        keys.into_iter().find(|key| key.kid == kid).map(|key| key.bytes)
+    });
+    let live = states.get(kid.to_string().as_str()).copied();
+    InspectedVersion { archived: archived.clone(), live, opens: known.is_some(), public_key }
+}
+
+/// Purposes whose versions are of use beside the live ring: those of the audit log and of rows that grant access vouch for the
+/// archive's rows only.
+pub(super) fn is_shared(purpose: Purpose) -> bool {
+    matches!(purpose, Purpose::Credential | Purpose::Caller | Purpose::Signing)
+}
+
+fn joined(roots: &[&RootKey], live: &[KeyVersionRow], archived: &ArchivedRing) -> Result<KeyRing> {
+    let mut versions = live.iter().map(wrapped_version).collect::<Result<Vec<_>>>()?;
+    for ArchivedVersion { version, .. } in &archived.versions {
+        let is_known = live.iter().any(|row| row.kid == version.kid.to_string());
+        let has_bytes = !version.wrapped.is_empty() || version.state == State::Destroyed;
+        if !is_known && has_bytes && is_shared(version.purpose) {
+            let state = if version.state == State::Primary { State::DecryptOnly } else { version.state };
+            versions.push(WrappedVersion { state, ..version.clone() });
+        }
+    }
+    KeyRing::open(roots, &versions).map_err(|error| Error::RingInvalid(error.to_string()))
+}

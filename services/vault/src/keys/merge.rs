@@ -1,0 +1,217 @@
+//! Merging an archive's ring into the live one: versions by kid, states only ever stricter.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use strongroom_crypto::{KeyVersion, Purpose, RootKey, State};
+use strongroom_runtime::{Caller, Clock};
+
+use super::archived::{ArchivedRing, ArchivedVersion};
+use super::foreign::is_shared;
+use super::{Ring, versions};
+use crate::audit::Event;
+use crate::error::{Error, Result};
+use crate::store::{KeyVersionRow, RingMerge, Store, columns};
+
+/// How often a ring that changes meanwhile is read again.
+const ATTEMPTS: usize = 5;
+
+/// What a merge comes to.
+#[derive(Debug, Default)]
+pub(crate) struct Merged {
+    pub(crate) added: usize,
+    pub(crate) tightened: usize,
+    pub(crate) primaries: usize,
+    pub(crate) without_bytes: usize,
+}
+
+/// Merges rings.
+pub(crate) struct Merges {
+    store: Arc<dyn Store>,
+    ring: Arc<Ring>,
+    clock: Arc<dyn Clock>,
+}
+
+impl Merges {
+    pub(crate) fn new(store: Arc<dyn Store>, ring: Arc<Ring>, clock: Arc<dyn Clock>) -> Self {
+        Self { store, ring, clock }
+    }
+
+    /// Adds the versions of an archive's ring.
+    ///
+    /// # Errors
+    /// [`Error::RingInvalid`], [`Error::RootKeyUnknown`], [`Error::KeyStateConflict`].
+    pub(crate) async fn merge(&self, caller: &Caller, json: &[u8]) -> Result<Merged> {
+        let archived = ArchivedRing::parse(json)?;
+        if archived.authenticate(&self.ring.roots())?.is_none() {
+            return Err(Error::RootKeyUnknown(archived.root_key_id.to_string()));
+        }
+        for _ in 0..ATTEMPTS {
+            let revision = self.store.ring_revision().await?;
+            let live = self.store.key_versions().await?;
+            let now = self.clock.now_micros();
+            let (mut merge, mut merged) = plan(&live, &archived)?;
+            merge.revision = revision;
+            self.check_needs(&merge, now).await?;
+            self.wrap(&mut merge)?;
+            merged.primaries = self.add_primaries(&live, &mut merge, now);
+            if merge.added.is_empty() && merge.changed.is_empty() {
+                return Ok(merged);
+            }
+            let event = describe(caller, now, &archived, &merge);
+            if self.store.merge_ring(&merge, &event).await? {
+                self.ring.reload().await?;
+                return Ok(merged);
+            }
+        }
+        Err(Error::Stale("key ring".into()))
+    }
+
+    /// A version that rows need is not destroyed because it was elsewhere.
+    async fn check_needs(&self, merge: &RingMerge, now: i64) -> Result<()> {
+        for version in merge.changed.iter().filter(|version| version.state == State::Destroyed) {
+            let needs = self.store.needs(&version.kid, &columns::counted(&version.key_id), now).await?;
+            if !needs.is_none() {
+                return Err(Error::KeyStateConflict { kid: version.kid.clone(), conflict: NEEDED });
+            }
+        }
+        Ok(())
+    }
+
+    /// Puts what another root key wraps under the current one.
+    fn wrap(&self, merge: &mut RingMerge) -> Result<()> {
+        let root = self.ring.root();
+        for version in merge.added.iter_mut().filter(|version| !version.wrapped.is_empty()) {
+            let wrapped = super::ring::wrapped_version(version)?;
+            version.wrapped = KeyVersion::rewrap(&self.ring.roots(), &wrapped, root)?.wrapped;
+        }
+        for version in &mut merge.added {
+            version.root_key_id = root.id().to_string();
+        }
+        Ok(())
+    }
+
+    /// A key that was unknown here seals with a version of its own.
+    fn add_primaries(&self, live: &[KeyVersionRow], merge: &mut RingMerge, now: i64) -> usize {
+        let known: BTreeSet<&str> = live.iter().map(|row| row.key_id.as_str()).collect();
+        let new = merge.added.iter().filter(|row| !known.contains(row.key_id.as_str()));
+        let new: BTreeMap<String, i64> = new.fold(BTreeMap::new(), |mut keys: BTreeMap<String, i64>, row| {
+            let last = keys.entry(row.key_id.clone()).or_default();
+            *last = (*last).max(row.number);
+            keys
+        });
+        let root: &RootKey = self.ring.root();
+        for (key_id, last) in &new {
+            let version = versions::new_version(root, key_id, Purpose::Caller, now);
+            merge.added.push(KeyVersionRow { number: last + 1, ..version });
+        }
+        new.len()
+    }
+}
+
+const NEEDED: &str = "it was destroyed there, and rows or archives here need it: re-encrypt them first";
+const PRIMARY: &str = "it was retired there, and is primary here: rotate its key first";
+
+/// What is added and changed, with numbers and without a primary of new keys.
+///
+/// # Errors
+/// [`Error::KeyStateConflict`] for a primary version that the ring would retire.
+fn plan(live: &[KeyVersionRow], archived: &ArchivedRing) -> Result<(RingMerge, Merged)> {
+    let (mut merge, mut merged) = (RingMerge::default(), Merged::default());
+    let mut numbers: BTreeMap<String, i64> = BTreeMap::new();
+    for row in live {
+        let last = numbers.entry(row.key_id.clone()).or_default();
+        *last = (*last).max(row.number);
+    }
+    let mut incoming: Vec<&ArchivedVersion> =
+        archived.versions.iter().filter(|one| is_shared(one.version.purpose)).collect();
+    incoming.sort_by_key(|one| (one.create_time, one.version.kid.to_string()));
+    for one in incoming {
+        let kid = one.version.kid.to_string();
+        match live.iter().find(|row| row.kid == kid) {
+            Some(row) => merge.changed.extend(tightened(row, one)?),
+            None if one.has_bytes() || one.version.state == State::Destroyed => {
+                let last = numbers.entry(one.version.key_id.clone()).or_default();
+                *last += 1;
+                merge.added.push(added(one, *last));
+            }
+            None => merged.without_bytes += 1,
+        }
+    }
+    (merged.added, merged.tightened) = (merge.added.len(), merge.changed.len());
+    Ok((merge, merged))
+}
+
+/// A version that is new here: it opens only, or less where it did less.
+fn added(one: &ArchivedVersion, number: i64) -> KeyVersionRow {
+    let state = match one.version.state {
+        State::Primary | State::DecryptOnly => State::DecryptOnly,
+        State::Disabled | State::Scheduled => State::Disabled,
+        State::Destroyed => State::Destroyed,
+    };
+    KeyVersionRow {
+        kid: one.version.kid.to_string(),
+        key_id: one.version.key_id.clone(),
+        purpose: one.version.purpose,
+        number,
+        state,
+        root_key_id: one.version.root_key_id.to_string(),
+        wrapped: one.version.wrapped.clone(),
+        create_time: one.create_time,
+        state_time: one.state_time,
+        destroy_time: one.destroy_time.filter(|_| state == State::Destroyed),
+        destroy_approved: false,
+    }
+}
+
+/// The known version with the ring's state, where that is stricter and newer.
+fn tightened(row: &KeyVersionRow, one: &ArchivedVersion) -> Result<Option<KeyVersionRow>> {
+    if row.key_id != one.version.key_id || row.purpose != one.version.purpose {
+        let problem = format!("its version {} is one of another key here", row.kid);
+        return Err(Error::RingInvalid(problem));
+    }
+    let state = one.version.state;
+    if strictness(state) <= strictness(row.state) || one.state_time <= row.state_time {
+        return Ok(None);
+    }
+    match (row.state, state) {
+        // Which version seals is this vault's decision.
+        (State::Primary, State::DecryptOnly) => return Ok(None),
+        (State::Primary, _) => {
+            return Err(Error::KeyStateConflict { kid: row.kid.clone(), conflict: PRIMARY });
+        }
+        _ => {}
+    }
+    let wrapped = if state == State::Destroyed { String::new() } else { row.wrapped.clone() };
+    let (state_time, destroy_time) = (one.state_time, one.destroy_time);
+    Ok(Some(KeyVersionRow {
+        state,
+        state_time,
+        destroy_time,
+        destroy_approved: false,
+        wrapped,
+        ..row.clone()
+    }))
+}
+
+fn strictness(state: State) -> u8 {
+    match state {
+        State::Primary => 0,
+        State::DecryptOnly => 1,
+        State::Disabled => 2,
+        State::Scheduled => 3,
+        State::Destroyed => 4,
+    }
+}
+
+fn describe(caller: &Caller, now: i64, archived: &ArchivedRing, merge: &RingMerge) -> crate::store::NewEvent {
+    let kids = |rows: &[KeyVersionRow]| rows.iter().map(|row| row.kid.clone()).collect::<Vec<_>>();
+    Event::by(caller, now, "key.ring_merged", &archived.deployment_id)
+        .with("added", kids(&merge.added))
+        .with("tightened", kids(&merge.changed))
+        .finish()
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests;
