@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use futures_util::future::try_join_all;
+use futures_util::future::{try_join, try_join_all};
 use jiff::Timestamp;
 use strongroom_api::backup::v1::ExportBackupResponse;
 use strongroom_api::backup::v1::export_backup_response::{Header, Message, Trailer};
@@ -76,8 +76,8 @@ impl Export {
         vault.pin(&self.archive_id, until).await?;
         let Opened { sources: open, names } = self.open_sources().instrument(stage("open sources")).await?;
         // Once more: opening may have waited for minutes, and the snapshots know versions that were made meanwhile.
-        let pinned = vault.pin(&self.archive_id, until).await?;
-        let mut head = self.manifest_head(&open, &names).await?;
+        let (pinned, mut head) =
+            try_join(vault.pin(&self.archive_id, until), self.manifest_head(&open, &names)).await?;
         outlet.send(self.header()).await?;
         let pipeline = Pipeline::start(
             outlet.clone(),
@@ -96,11 +96,10 @@ impl Export {
             }
             Err(error) => return Err(pipeline.cause(error).await),
         };
-        outlet.taken().instrument(stage("wait for client")).await?;
         // Before the trailer, which makes an archive of it.
-        vault
-            .narrow_pins(&self.archive_id, kids, self.context.clock.now_micros() + self.context.pins_for)
-            .await?;
+        let held_until = self.context.clock.now_micros() + self.context.pins_for;
+        let narrowing = vault.narrow_pins(&self.archive_id, kids, held_until);
+        try_join(outlet.taken().instrument(stage("wait for client")), narrowing).await?;
         let size = Size { bytes: summary.file.bytes, rows: summary.rows };
         let (outcome, metadata) = (AuditOutcome::Success, describe_summary(&summary));
         Ok(Ended { outcome, metadata, replies: vec![self.trailer(summary)], size })

@@ -2,12 +2,16 @@
 
 use std::time::Duration;
 
-use strongroom_api::vault::v1::{ApproveKeyRequestRequest, EnableKeyVersionRequest, ListKeyRequestsRequest};
+use strongroom_api::vault::v1::{
+    ApproveKeyRequestRequest, ApprovePersonRequestRequest, EnableKeyVersionRequest, IssueTokenRequest,
+    ListKeyRequestsRequest, RemovePersonRequest,
+};
 use strongroom_runtime::status::reason_of;
+use strongroom_testkit::requests::token;
 use tonic::Code;
 
 use super::{SECRET, admin_token, destroy, disable, reencrypt, rotate, states, versions, with_secret};
-use crate::support::{TestVault, assert_refused, enrolled, eventually, metadata_of};
+use crate::support::{Clients, TestVault, assert_refused, enrol, enrolled, eventually, metadata_of, renew};
 
 #[tokio::test]
 async fn only_another_person_approves_and_only_once() {
@@ -139,4 +143,32 @@ async fn who_is_no_person_hears_how_to_become_one() {
     assert_eq!(metadata_of(&refused)["request_id"], "");
     let open = admin.keys.list_key_requests(ListKeyRequestsRequest {}).await.unwrap().into_inner();
     assert!(open.requests.is_empty(), "nobody could approve it");
+}
+
+/// What somebody approved who is nobody any more is not approved.
+#[tokio::test]
+async fn an_approval_ends_with_its_approver() {
+    for vault in TestVault::each().await {
+        let mut admin = vault.admin().await;
+        let (mut ada, mut ben) = (enrolled(&vault, "Ada").await, enrolled(&vault, "Ben").await);
+        let issued = admin.issue(IssueTokenRequest { name: "third".into(), ..token("admin") }).await.unwrap();
+        let asked = enrol(&mut ada, "Cleo", &issued.token.unwrap().id).await.unwrap().request.unwrap();
+        let approve = async |clients: &mut Clients, id: String| {
+            clients.people.approve_person_request(ApprovePersonRequestRequest { id }).await.map(drop)
+        };
+        approve(&mut ben, asked.id).await.unwrap();
+        let mut cleo = renew(&vault, vault.clients(&issued.secret)).await;
+
+        ada.create(with_secret("One")).await;
+        let old = versions(&mut ada, "credential").await[0].kid.clone();
+        rotate(&mut ada, "credential").await;
+        let refused = disable(&mut ada, &old).await.unwrap_err();
+        let request = ApproveKeyRequestRequest { id: metadata_of(&refused)["request_id"].clone() };
+        ben.keys.approve_key_request(request.clone()).await.unwrap();
+        let removal = ada.people.remove_person(RemovePersonRequest { name: "Ben".into() }).await.unwrap();
+        approve(&mut cleo, removal.into_inner().request.unwrap().id).await.unwrap();
+        assert_eq!(reason_of(&disable(&mut ada, &old).await.unwrap_err()), "KEY_VERSION_IN_USE");
+        cleo.keys.approve_key_request(request).await.unwrap();
+        assert_eq!(disable(&mut ada, &old).await.unwrap(), "disabled");
+    }
 }

@@ -1,6 +1,8 @@
 //! One person who approves what they asked for themselves, in several disguises. Each is refused, and in the log.
 
-use strongroom_api::vault::v1::{ListTokensRequest, ReissueTokenRequest, Token};
+use strongroom_api::vault::v1::selector::Selector as Kind;
+use strongroom_api::vault::v1::{IssueTokenRequest, ListTokensRequest, ReissueTokenRequest, Selector, Token};
+use strongroom_testkit::requests::{TokenBuilder as _, token};
 use tonic::Code;
 
 use super::{approve, issue, remove};
@@ -98,4 +100,38 @@ async fn somebody_else_s_token_is_not_enrolled_again() {
     let bens = bens.into_iter().find(|token| token.person == "Ben").unwrap().id;
     let asked = enrol(&mut ada, "Cleo", &bens).await.unwrap().request.unwrap();
     assert_refused(approve(&mut ben, &asked.id).await, Code::FailedPrecondition, "SUBJECT_TAKEN");
+}
+
+/// Ada takes the token back that Ben is about to approve as Cleo's: approved, it would make her two people.
+#[tokio::test]
+async fn a_token_that_changed_hands_since_is_not_enrolled() {
+    for vault in TestVault::each().await {
+        let mut admin = vault.admin().await;
+        let (mut ada, mut ben) = (enrolled(&vault, "Ada").await, enrolled(&vault, "Ben").await);
+        let (id, clients) = issue(&vault, &mut admin).await;
+        let asked = enrol(&mut ada, "Cleo", &id).await.unwrap().request.unwrap();
+        ada.tokens.reissue_token(ReissueTokenRequest { id: id.clone() }).await.unwrap();
+        assert_refused(approve(&mut ben, &asked.id).await, Code::FailedPrecondition, "SUBJECT_CHANGED");
+
+        let (id, other) = issue(&vault, &mut admin).await;
+        let asked = enrol(&mut ada, "Cleo", &id).await.unwrap().request.unwrap();
+        drop((clients, renew(&vault, other).await));
+        assert_refused(approve(&mut ben, &asked.id).await, Code::FailedPrecondition, "SUBJECT_CHANGED");
+        let again = enrol(&mut ada, "Cleo", &id).await.unwrap().request.unwrap();
+        assert_ne!(again.id, asked.id, "another secret is another request");
+        approve(&mut ben, &again.id).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn what_could_never_approve_is_not_enrolled() {
+    let vault = TestVault::sqlite().await;
+    let mut admin = vault.admin().await;
+    let narrowed =
+        token("admin").selectors(vec![Selector { selector: Some(Kind::Provider("openai".into())) }]);
+    let bound = IssueTokenRequest { service: "backup".into(), ..token("admin") };
+    for unfit in [token("backup-service"), token("auditor"), narrowed, bound] {
+        let id = admin.issue(unfit).await.unwrap().token.unwrap().id;
+        assert_refused(enrol(&mut admin, "Ada", &id).await, Code::FailedPrecondition, "SUBJECT_UNFIT");
+    }
 }
