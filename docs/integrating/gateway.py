@@ -16,6 +16,7 @@ import math
 import os
 import sqlite3
 import sys
+import uuid
 from concurrent import futures
 
 import grpc
@@ -27,9 +28,8 @@ TABLES = {
 }
 # Sealed with the vault's key `gateway`, and with the row's place as additional data.
 ENCRYPTED = {"mcp_servers": [("bearer", "gateway", "{table}/{column}/{id}")]}
-# Below the limit of a message, 3 MiB, with room for what is around the rows.
+# Bytes after which a block is sent. A row may come on top: one of more than 2 MiB would need a smaller block.
 CHUNK = 1 << 20
-STAGED_FOR = datetime.timedelta(hours=24)
 
 
 class Refused(Exception):
@@ -125,7 +125,7 @@ class Database:
             number = db.execute("SELECT coalesce(max(number), 0) + 1 AS next FROM _strongroom_stages").fetchone()["next"]
             created = datetime.datetime.now(datetime.timezone.utc).isoformat()
             db.execute("INSERT INTO _strongroom_stages VALUES (?, ?, 'staged', ?, ?, ?)",
-                       [stage_id, number, mode, created, json.dumps(list(tables))])
+                       [stage_id, number, mode, created, json.dumps(dict.fromkeys(tables, {}))])
 
     def drop(self, db, stage_id):
         row = db.execute("SELECT tables FROM _strongroom_stages WHERE id = ?", [stage_id]).fetchone()
@@ -140,12 +140,26 @@ class Database:
             raise Refused(grpc.StatusCode.NOT_FOUND, "STAGE_NOT_FOUND", "there is no such stage")
         return row
 
-    def difference(self, db, stage_id, name, mode):
-        """Rows to create, to change and to delete, as conditions on the staged table `s` and the live one `l`."""
+    def same(self, name):
+        """Conditions on a staged row `s` and a live one `l`: that they have one key, and that they are equal."""
         same_key = " AND ".join(f"s.\"{column}\" IS l.\"{column}\"" for column in self.key(name))
         columns = [column["name"] for column in self.schema(name)["columns"]]
         # `IS` and the type: to SQLite 1 and 1.0 are equal, and to a restore they are not.
         same = " AND ".join(f"s.\"{c}\" IS l.\"{c}\" AND typeof(s.\"{c}\") = typeof(l.\"{c}\")" for c in columns)
+        return same_key, same
+
+    def apply(self, db, name, source, mode):
+        """The difference only: rows that are equal stay untouched. A row that breaks a constraint undoes everything."""
+        same_key, same = self.same(name)
+        if mode == REPLACE:
+            equal = f"SELECT 1 FROM \"{source}\" s WHERE {same_key} AND {same}"
+            db.execute(f"DELETE FROM \"{name}\" AS l WHERE NOT EXISTS ({equal})")
+        missing = f"NOT EXISTS (SELECT 1 FROM \"{name}\" l WHERE {same_key})"
+        db.execute(f"INSERT INTO \"{name}\" SELECT * FROM \"{source}\" s WHERE {missing}")
+
+    def difference(self, db, stage_id, name, mode):
+        """How many rows a commit would create, change, delete and keep."""
+        same_key, same = self.same(name)
         table, live = f"\"{staged(stage_id, name)}\" s", f"\"{name}\" l"
         created = f"FROM {table} WHERE NOT EXISTS (SELECT 1 FROM {live} WHERE {same_key})"
         changed = f"FROM {table} JOIN {live} ON {same_key} WHERE NOT ({same})"
@@ -168,6 +182,7 @@ class Database:
             if stage["state"] != "staged":
                 raise Refused(grpc.StatusCode.FAILED_PRECONDITION, "STAGE_COMMITTED", "the stage was rolled back")
             names = json.loads(stage["tables"])
+            counts = {name: self.difference(db, stage_id, name, stage["mode"]) for name in names}
             if stage["mode"] == INTO_EMPTY:
                 for name in names:
                     if db.execute(f"SELECT 1 FROM \"{name}\" LIMIT 1").fetchone():
@@ -175,13 +190,12 @@ class Database:
             for name in names:
                 # What is needed to put everything back.
                 db.execute(f"CREATE TABLE \"{undo(stage_id, name)}\" AS SELECT * FROM \"{name}\"")
-                if stage["mode"] == REPLACE:
-                    db.execute(f"DELETE FROM \"{name}\"")
-                db.execute(f"INSERT OR IGNORE INTO \"{name}\" SELECT * FROM \"{staged(stage_id, name)}\"")
+                self.apply(db, name, staged(stage_id, name), stage["mode"])
                 # The rows as they are now, to see later whether somebody has changed them.
                 db.execute(f"DROP TABLE \"{staged(stage_id, name)}\"")
                 db.execute(f"CREATE TABLE \"{staged(stage_id, name)}\" AS SELECT * FROM \"{name}\"")
-            db.execute("UPDATE _strongroom_stages SET state = 'committed' WHERE id = ?", [stage_id])
+            db.execute("UPDATE _strongroom_stages SET state = 'committed', tables = ? WHERE id = ?",
+                       [json.dumps(counts), stage_id])
 
     def roll_back(self, stage_id, discard):
         with self.opened() as db:
@@ -197,8 +211,7 @@ class Database:
                 found = self.difference(db, stage_id, name, REPLACE)
                 if not discard and found["created"] + found["changed"] + found["deleted"]:
                     raise Refused(grpc.StatusCode.FAILED_PRECONDITION, "STAGE_CHANGED", f"rows of {name} have changed")
-                db.execute(f"DELETE FROM \"{name}\"")
-                db.execute(f"INSERT INTO \"{name}\" SELECT * FROM \"{undo(stage_id, name)}\"")
+                self.apply(db, name, undo(stage_id, name), REPLACE)
             db.execute("UPDATE _strongroom_stages SET state = 'rolled back' WHERE id = ?", [stage_id])
 
 
@@ -246,9 +259,8 @@ def service(protos, database, token):
             created = datetime.datetime.fromisoformat(row["created"])
             stage = protos.Stage(stage_id=stage_id, state=STATES[row["state"]])
             stage.create_time.FromDatetime(created)
-            stage.expire_time.FromDatetime(created + STAGED_FOR)
-            for name in json.loads(row["tables"]):
-                counts = {}
+            for name, counts in json.loads(row["tables"]).items():
+                # After a commit, what it did.
                 if row["state"] == "staged":
                     counts = database.difference(db, stage_id, name, row["mode"])
                 stage.tables.append(protos.StagedTable(name=name, **counts))
@@ -279,7 +291,7 @@ def service(protos, database, token):
                 for name in names:
                     total, block, size = 0, [], 0
                     for row in db.execute(f"SELECT * FROM \"{name}\""):
-                        block.append(line(row))
+                        block.append(line(row).encode())
                         total, size = total + 1, size + len(block[-1])
                         if size >= CHUNK:
                             yield rows(block)
@@ -315,8 +327,17 @@ def service(protos, database, token):
                     tables[name], name = read, None
             if begin is None or name is not None:
                 raise Refused(grpc.StatusCode.INVALID_ARGUMENT, "ORDER", "the stream ends inside a table")
-            database.stage(begin.stage_id, begin.mode, tables)
-            return protos.StageTablesResponse(stage=described(begin.stage_id))
+            try:
+                # It becomes part of names in SQL.
+                stage_id = str(uuid.UUID(begin.stage_id))
+            except ValueError:
+                raise Refused(grpc.StatusCode.INVALID_ARGUMENT, "STAGE_ID", "the stage's id must be a UUID") from None
+            database.stage(stage_id, begin.mode, tables)
+            stage = described(stage_id)
+            if begin.dry_run:
+                with database.opened() as db:
+                    database.drop(db, stage_id)
+            return protos.StageTablesResponse(stage=stage)
 
         @checked
         def GetStage(self, request, context):
@@ -340,7 +361,7 @@ def service(protos, database, token):
 
     def rows(block):
         return protos.ReadSnapshotResponse(
-            rows=protos.ReadSnapshotResponse.Rows(json=",\n".join(block).encode(), count=len(block)))
+            rows=protos.ReadSnapshotResponse.Rows(json=b",\n".join(block), count=len(block)))
 
     return Gateway()
 

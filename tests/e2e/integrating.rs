@@ -8,8 +8,8 @@ use strongroom_api::source::v1::source_service_client::SourceServiceClient;
 use strongroom_api::source::v1::stage::State;
 use strongroom_api::source::v1::stage_tables_request::{Begin, Message, Rows, TableEnd};
 use strongroom_api::source::v1::{
-    CommitStageRequest, GetStageRequest, ReadSnapshotRequest, RestoreMode, RollbackStageRequest, Stage,
-    StageTablesRequest, Table, read_snapshot_response,
+    AbortStageRequest, CommitStageRequest, GetStageRequest, ReadSnapshotRequest, RestoreMode,
+    RollbackStageRequest, Stage, StageTablesRequest, Table, read_snapshot_response,
 };
 use strongroom_runtime::client::{AuthorizedChannel, Bearer, Target};
 use strongroom_testkit::{TestDb, write_private};
@@ -156,6 +156,19 @@ async fn the_example_takes_rows_back_and_undoes_that() {
     assert!(refused.message().contains("STAGE_CHANGED"), "{refused}");
     assert_eq!(gateway.roll_back(true).await.unwrap().state(), State::RolledBack);
     assert_eq!(gateway.users().await, before);
-    let refused = gateway.stage(RestoreMode::IntoEmpty, ARCHIVED, 2).await.unwrap_err();
+    let refused = gateway.stage(RestoreMode::Merge, ARCHIVED, 2).await.unwrap_err();
     assert!(refused.message().contains("STAGE_COMMITTED"), "{refused}");
+
+    let mut client = gateway.client();
+    client.abort_stage(AbortStageRequest { stage_id: STAGE.into() }).await.unwrap();
+    gateway.stage(RestoreMode::IntoEmpty, ARCHIVED, 2).await.unwrap();
+    let request = CommitStageRequest { stage_id: STAGE.into() };
+    let refused = client.commit_stage(request).await.unwrap_err();
+    assert!(refused.message().contains("NOT_EMPTY"), "{refused}");
+    let other = ARCHIVED.replace("Zoë", "changed");
+    gateway.stage(RestoreMode::Merge, &other, 2).await.unwrap();
+    let [users] = <[_; 1]>::try_from(gateway.commit().await.tables).unwrap();
+    assert_eq!((users.created, users.changed, users.deleted, users.kept), (1, 0, 0, 1));
+    let now = gateway.users().await;
+    assert!(now.contains("Zoë") && now.contains(r#""name":"new""#) && now.lines().count() == 3, "{now}");
 }

@@ -15,6 +15,7 @@ mod plan;
 mod progress;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use jiff::Timestamp;
 use strongroom_api::backup::v1::ExportBackupResponse;
@@ -95,8 +96,15 @@ impl Exports {
             .with_at_start("archive_id", archive_id.as_str());
         let seal = context.policy.prepare(choice, &context.vault, &archive_id).await?.map(Arc::new);
         let (vault, pinned) = (context.vault.clone(), archive_id.clone());
-        let export = Export { context, plan, seal, archive_id, file_name, time };
-        let release = async move { vault.release_pins(&pinned).await };
+        let is_whole = Arc::new(AtomicBool::new(false));
+        let whole = Arc::clone(&is_whole);
+        let export = Export { context, plan, seal, archive_id, file_name, time, is_whole };
+        // Once the client has every byte, it may have the archive, whatever becomes of the rest.
+        let release = async move {
+            if !whole.load(Ordering::Acquire) {
+                vault.release_pins(&pinned).await;
+            }
+        };
         Ok(self.operations.start(permit, record, |outlet, stop| export.assemble(outlet, stop), release))
     }
 

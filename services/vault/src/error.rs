@@ -577,12 +577,12 @@ impl From<Error> for Status {
     }
 }
 
-/// How a step that is refused goes through nevertheless.
 /// Some archives, for a message.
 fn named(archives: &[String]) -> String {
     if archives.is_empty() { String::new() } else { format!(" ({})", archives.join(", ")) }
 }
 
+/// How a step that is refused goes through nevertheless.
 fn approval(request_id: &str) -> String {
     if request_id.is_empty() {
         return "have it approved: only people can ask for that, and this token or identity belongs to none; enrol it with \

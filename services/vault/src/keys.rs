@@ -102,6 +102,10 @@ impl Keys {
     /// The ring as the root key wraps it, for an archive whose values need `kids`.
     pub(crate) async fn export_ring(&self, caller: &Caller, kids: &BTreeSet<String>) -> Result<ExportedRing> {
         let rows = self.store.key_versions().await?;
+        let root_key_id = self.ring.root_key_id().to_string();
+        if rows.iter().any(|row| row.root_key_id != root_key_id) {
+            return Err(Error::RootKeyChanged);
+        }
         let carries = |row: &KeyVersionRow| match row.purpose {
             Purpose::Credential | Purpose::Caller => kids.contains(&row.kid),
             Purpose::Audit | Purpose::Signing | Purpose::Rows => true,
@@ -111,7 +115,6 @@ impl Keys {
         let json = ring.to_json()?;
         let carried = ring.versions.iter().filter(|one| one.has_bytes());
         let kids: Vec<String> = carried.map(|one| one.version.kid.to_string()).collect();
-        let root_key_id = ring.root_key_id.to_string();
         let event = self.event(caller, "key.ring_exported", &root_key_id);
         let event = event.with("versions", rows.len()).with("with_bytes", kids.len()).finish();
         self.store.append_event(&event).await?;

@@ -103,6 +103,8 @@ impl Stated<'_> {
                 &[0],
                 b"",
                 &[0],
+                b"",
+                &[0],
             ],
         );
         database.bytes(&mac)

@@ -4,6 +4,7 @@
 //! signed, the client takes the rest, the pins are narrowed to what the archive needs.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures_util::future::{try_join, try_join_all};
 use jiff::Timestamp;
@@ -63,6 +64,8 @@ pub(super) struct Export {
     pub(super) archive_id: String,
     pub(super) file_name: String,
     pub(super) time: Timestamp,
+    /// Set once the client has every byte of the archive, and its pins are narrowed.
+    pub(super) is_whole: Arc<AtomicBool>,
 }
 
 impl Export {
@@ -100,6 +103,7 @@ impl Export {
         let held_until = self.context.clock.now_micros() + self.context.pins_for;
         let narrowing = vault.narrow_pins(&self.archive_id, kids, held_until);
         try_join(outlet.taken().instrument(stage("wait for client")), narrowing).await?;
+        self.is_whole.store(true, Ordering::Release);
         let size = Size { bytes: summary.file.bytes, rows: summary.rows };
         let (outcome, metadata) = (AuditOutcome::Success, describe_summary(&summary));
         Ok(Ended { outcome, metadata, replies: vec![self.trailer(summary)], size })

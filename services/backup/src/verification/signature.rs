@@ -32,9 +32,13 @@ pub(super) fn judge(
         time: &signature.time_text(),
         digest: &Sha256::digest(archive.manifest_json()).into(),
     };
-    match verify(&key.public, &statement, signature.bytes()) {
-        Ok(()) => (VerifyOutcome::Passed, String::new()),
-        Err(_) => (VerifyOutcome::Failed, format!("the signature that names {kid} is not by that version")),
+    match (verify(&key.public, &statement, signature.bytes()), ring) {
+        // Signed with it, but after a total loss nobody could use it.
+        (Ok(()), Some(Err(problem))) => (VerifyOutcome::Failed, format!("keys/ring.json: {problem}")),
+        (Ok(()), _) => (VerifyOutcome::Passed, String::new()),
+        (Err(_), _) => {
+            (VerifyOutcome::Failed, format!("the signature that names {kid} is not by that version"))
+        }
     }
 }
 

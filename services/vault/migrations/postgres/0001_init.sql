@@ -20,7 +20,8 @@ CREATE TABLE keys (
 );
 
 -- `destroy_approved`: somebody else approved a destruction of what is still needed. `state_mac` is a code under the root key
--- over state and times: no key of the ring can vouch for the ring.
+-- over state and times: no key of the ring can vouch for the ring. `import_time`: it came with
+-- another vault's ring, and never sealed anything here.
 CREATE TABLE key_versions (
     kid TEXT PRIMARY KEY,
     key_id TEXT NOT NULL REFERENCES keys (id),
@@ -30,6 +31,7 @@ CREATE TABLE key_versions (
     wrapped TEXT NOT NULL,
     create_time BIGINT NOT NULL,
     state_time BIGINT NOT NULL,
+    import_time BIGINT,
     destroy_time BIGINT,
     destroy_approved BOOLEAN NOT NULL DEFAULT FALSE,
     state_mac BYTEA NOT NULL,

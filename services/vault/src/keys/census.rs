@@ -101,9 +101,12 @@ impl Ledger {
     /// the version had stopped sealing: an older report does not cover values sealed later.
     pub(super) async fn census_is_fresh(&self, version: &KeyVersionRow) -> Result<bool> {
         let versions = versions::of_key(self.store.as_ref(), &version.key_id).await?;
-        // By time: numbers say nothing of versions that came with another vault's ring.
-        let later = versions.iter().filter(|other| other.create_time > version.create_time);
-        let sealed_until = later.map(|later| later.create_time + FOLLOWED).min();
+        // By time, not number: versions that came with another vault's ring sealed nothing here, so that nothing ended with
+        // them, and what needs one came no earlier than it did.
+        let is_later =
+            |other: &&KeyVersionRow| other.import_time.is_none() && other.create_time > version.create_time;
+        let replaced = versions.iter().filter(is_later).map(|later| later.create_time).min();
+        let sealed_until = version.import_time.or(replaced).map(|time| time + FOLLOWED);
         let oldest = (self.now() - FRESH).max(sealed_until.unwrap_or(i64::MIN));
         let reported = self.store.census().await?;
         let mut times =

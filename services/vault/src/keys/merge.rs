@@ -20,7 +20,8 @@ const ATTEMPTS: usize = 5;
 #[derive(Debug, Default)]
 pub(crate) struct Merged {
     pub(crate) added: usize,
-    pub(crate) tightened: usize,
+    pub(crate) disabled: usize,
+    pub(crate) needed: usize,
     pub(crate) primaries: usize,
     pub(crate) without_bytes: usize,
 }
@@ -50,9 +51,14 @@ impl Merges {
             let revision = self.store.ring_revision().await?;
             let live = self.store.key_versions().await?;
             let now = self.clock.now_micros();
-            let (mut merge, mut merged) = plan(&live, &archived)?;
+            let (mut merge, mut merged) = plan(&live, &archived, now)?;
             merge.revision = revision;
-            self.check_needs(&merge, now).await?;
+            merge.root_key_id = self.ring.root_key_id().to_string();
+            if live.iter().any(|row| row.root_key_id != merge.root_key_id) {
+                return Err(Error::RootKeyChanged);
+            }
+            merged.needed = self.keep_needed(&mut merge, now).await?;
+            merged.disabled = merge.changed.len();
             self.wrap(&mut merge)?;
             merged.primaries = self.add_primaries(&live, &mut merge, now);
             if merge.added.is_empty() && merge.changed.is_empty() {
@@ -67,15 +73,18 @@ impl Merges {
         Err(Error::Stale("key ring".into()))
     }
 
-    /// A version that rows need is not destroyed because it was elsewhere.
-    async fn check_needs(&self, merge: &RingMerge, now: i64) -> Result<()> {
-        for version in merge.changed.iter().filter(|version| version.state == State::Destroyed) {
+    /// Leaves out what rows, columns or archives here need; how many that are.
+    async fn keep_needed(&self, merge: &mut RingMerge, now: i64) -> Result<usize> {
+        let mut unneeded = Vec::new();
+        for version in &merge.changed {
             let needs = self.store.needs(&version.kid, &columns::counted(&version.key_id), now).await?;
-            if !needs.is_none() {
-                return Err(Error::KeyStateConflict { kid: version.kid.clone(), conflict: NEEDED });
+            if needs.is_none() {
+                unneeded.push(version.clone());
             }
         }
-        Ok(())
+        let needed = merge.changed.len() - unneeded.len();
+        merge.changed = unneeded;
+        Ok(needed)
     }
 
     /// Puts what another root key wraps under the current one.
@@ -109,14 +118,13 @@ impl Merges {
     }
 }
 
-const NEEDED: &str = "it was destroyed there, and rows or archives here need it: re-encrypt them first";
 const PRIMARY: &str = "it was retired there, and is primary here: rotate its key first";
 
 /// What is added and changed, with numbers and without a primary of new keys.
 ///
 /// # Errors
 /// [`Error::KeyStateConflict`] for a primary version that the ring would retire.
-fn plan(live: &[KeyVersionRow], archived: &ArchivedRing) -> Result<(RingMerge, Merged)> {
+fn plan(live: &[KeyVersionRow], archived: &ArchivedRing, now: i64) -> Result<(RingMerge, Merged)> {
     let (mut merge, mut merged) = (RingMerge::default(), Merged::default());
     let mut numbers: BTreeMap<String, i64> = BTreeMap::new();
     for row in live {
@@ -129,21 +137,21 @@ fn plan(live: &[KeyVersionRow], archived: &ArchivedRing) -> Result<(RingMerge, M
     for one in incoming {
         let kid = one.version.kid.to_string();
         match live.iter().find(|row| row.kid == kid) {
-            Some(row) => merge.changed.extend(tightened(row, one)?),
+            Some(row) => merge.changed.extend(disabled(row, one)?),
             None if one.has_bytes() || one.version.state == State::Destroyed => {
                 let last = numbers.entry(one.version.key_id.clone()).or_default();
                 *last += 1;
-                merge.added.push(added(one, *last));
+                merge.added.push(added(one, *last, now));
             }
             None => merged.without_bytes += 1,
         }
     }
-    (merged.added, merged.tightened) = (merge.added.len(), merge.changed.len());
+    merged.added = merge.added.len();
     Ok((merge, merged))
 }
 
 /// A version that is new here: it opens only, or less where it did less.
-fn added(one: &ArchivedVersion, number: i64) -> KeyVersionRow {
+fn added(one: &ArchivedVersion, number: i64, now: i64) -> KeyVersionRow {
     let state = match one.version.state {
         State::Primary | State::DecryptOnly => State::DecryptOnly,
         State::Disabled | State::Scheduled => State::Disabled,
@@ -159,48 +167,29 @@ fn added(one: &ArchivedVersion, number: i64) -> KeyVersionRow {
         wrapped: one.version.wrapped.clone(),
         create_time: one.create_time,
         state_time: one.state_time,
+        import_time: Some(now),
         destroy_time: one.destroy_time.filter(|_| state == State::Destroyed),
         destroy_approved: false,
     }
 }
 
-/// The known version with the ring's state, where that is stricter and newer.
-fn tightened(row: &KeyVersionRow, one: &ArchivedVersion) -> Result<Option<KeyVersionRow>> {
+/// The known version, disabled, where the ring has retired it later than it got its state here. It goes no further: a
+/// version is destroyed by steps that look at what needs it.
+fn disabled(row: &KeyVersionRow, one: &ArchivedVersion) -> Result<Option<KeyVersionRow>> {
     if row.key_id != one.version.key_id || row.purpose != one.version.purpose {
         let problem = format!("its version {} is one of another key here", row.kid);
         return Err(Error::RingInvalid(problem));
     }
-    let state = one.version.state;
-    if strictness(state) <= strictness(row.state) || one.state_time <= row.state_time {
+    let is_retired = matches!(one.version.state, State::Disabled | State::Scheduled | State::Destroyed);
+    if !is_retired || one.state_time <= row.state_time {
         return Ok(None);
     }
-    match (row.state, state) {
-        // Which version seals is this vault's decision.
-        (State::Primary, State::DecryptOnly) => return Ok(None),
-        (State::Primary, _) => {
-            return Err(Error::KeyStateConflict { kid: row.kid.clone(), conflict: PRIMARY });
+    match row.state {
+        State::Primary => Err(Error::KeyStateConflict { kid: row.kid.clone(), conflict: PRIMARY }),
+        State::DecryptOnly => {
+            Ok(Some(KeyVersionRow { state: State::Disabled, state_time: one.state_time, ..row.clone() }))
         }
-        _ => {}
-    }
-    let wrapped = if state == State::Destroyed { String::new() } else { row.wrapped.clone() };
-    let (state_time, destroy_time) = (one.state_time, one.destroy_time);
-    Ok(Some(KeyVersionRow {
-        state,
-        state_time,
-        destroy_time,
-        destroy_approved: false,
-        wrapped,
-        ..row.clone()
-    }))
-}
-
-fn strictness(state: State) -> u8 {
-    match state {
-        State::Primary => 0,
-        State::DecryptOnly => 1,
-        State::Disabled => 2,
-        State::Scheduled => 3,
-        State::Destroyed => 4,
+        State::Disabled | State::Scheduled | State::Destroyed => Ok(None),
     }
 }
 
@@ -208,7 +197,7 @@ fn describe(caller: &Caller, now: i64, archived: &ArchivedRing, merge: &RingMerg
     let kids = |rows: &[KeyVersionRow]| rows.iter().map(|row| row.kid.clone()).collect::<Vec<_>>();
     Event::by(caller, now, "key.ring_merged", &archived.deployment_id)
         .with("added", kids(&merge.added))
-        .with("tightened", kids(&merge.changed))
+        .with("disabled", kids(&merge.changed))
         .finish()
 }
 

@@ -36,6 +36,7 @@ fn row(version: WrappedVersion, create_time: i64) -> KeyVersionRow {
         wrapped: version.wrapped,
         create_time,
         state_time: create_time,
+        import_time: None,
         destroy_time: None,
         destroy_approved: false,
     }

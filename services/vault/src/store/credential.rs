@@ -293,7 +293,8 @@ pub(super) const DELETE: &str = "DELETE FROM credentials WHERE id = $1";
 
 /// What a restore must not bring back unless somebody names it.
 pub(super) const BURY: &str = "
-    INSERT INTO credential_tombstones (id, display_name, provider, delete_time) VALUES ($1, $2, $3, $4)";
+    INSERT INTO credential_tombstones (id, display_name, provider, delete_time) VALUES ($1, $2, $3, $4)
+    ON CONFLICT (id) DO UPDATE SET delete_time = excluded.delete_time";
 
 /// Bindings to the credential that follows; `r` is the reference.
 pub(super) const COUNT_BINDINGS: &str = "

@@ -40,13 +40,15 @@ pub struct KeyVersionRow {
     pub create_time: i64,
     /// When it got its state.
     pub state_time: i64,
+    /// When it came with another vault's ring.
+    pub import_time: Option<i64>,
     /// When a scheduled version is destroyed, or was.
     pub destroy_time: Option<i64>,
     /// A second principal approved the destruction of what is still needed.
     pub destroy_approved: bool,
 }
 
-from_row!(KeyVersionRow { kid, key_id, number, root_key_id, wrapped, create_time, state_time, destroy_time, destroy_approved } parsed { purpose, state });
+from_row!(KeyVersionRow { kid, key_id, number, root_key_id, wrapped, create_time, state_time, import_time, destroy_time, destroy_approved } parsed { purpose, state });
 
 /// What became of a new version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -147,6 +149,8 @@ pub(crate) struct DeploymentRow {
 pub(crate) struct RingMerge {
     /// The ring that it was made for.
     pub revision: i64,
+    /// The root key that wraps what is added.
+    pub root_key_id: String,
     /// With their keys and numbers.
     pub added: Vec<KeyVersionRow>,
     /// States and times of versions that are there.
@@ -163,19 +167,19 @@ pub(super) const ROOT_KEYS: &str = "
 
 pub(super) const KEY_VERSIONS: &str = "
     SELECT v.kid, v.key_id, coalesce(k.purpose, '') AS purpose, v.number, v.state, v.root_key_id, v.wrapped, v.create_time,
-           v.state_time, v.destroy_time, v.destroy_approved, v.state_mac
+           v.state_time, v.import_time, v.destroy_time, v.destroy_approved, v.state_mac
     FROM key_versions v LEFT JOIN keys k ON k.id = v.key_id
     ORDER BY v.key_id, v.number";
 
 pub(super) const KEY_VERSION: &str = "
     SELECT v.kid, v.key_id, coalesce(k.purpose, '') AS purpose, v.number, v.state, v.root_key_id, v.wrapped, v.create_time,
-           v.state_time, v.destroy_time, v.destroy_approved, v.state_mac
+           v.state_time, v.import_time, v.destroy_time, v.destroy_approved, v.state_mac
     FROM key_versions v LEFT JOIN keys k ON k.id = v.key_id
     WHERE v.kid = $1";
 
 pub(super) const PRIMARY_OF: &str = "
     SELECT v.kid, v.key_id, coalesce(k.purpose, '') AS purpose, v.number, v.state, v.root_key_id, v.wrapped, v.create_time,
-           v.state_time, v.destroy_time, v.destroy_approved, v.state_mac
+           v.state_time, v.import_time, v.destroy_time, v.destroy_approved, v.state_mac
     FROM key_versions v LEFT JOIN keys k ON k.id = v.key_id
     WHERE v.key_id = $1 AND v.state = 'primary'";
 
@@ -189,8 +193,9 @@ pub(super) const INSERT_KEY: &str = "
 
 pub(super) const INSERT_KEY_VERSION: &str = "
     INSERT INTO key_versions
-        (kid, key_id, number, state, root_key_id, wrapped, create_time, state_time, destroy_time, state_mac)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
+        (kid, key_id, number, state, root_key_id, wrapped, create_time, state_time, destroy_time, state_mac,
+         import_time)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
 
 /// For the first of all: the next number. Numbers only rise, because destroyed versions stay.
 pub(super) const INSERT_NEXT_VERSION: &str = "

@@ -5,7 +5,7 @@
 //!
 //! ```text
 //! "strongroom key state v1", root key id, kid, key id, purpose, state, time of creation (8 bytes, big-endian),
-//! the time of its state (8 bytes), 0 or 1 and the time of destruction, whether a needed version's destruction was approved
+//! the time of its state (8 bytes), 0 or 1 and the time of its import, 0 or 1 and the time of destruction, whether a needed version's destruction was approved
 //! (1 byte)
 //! ```
 //!
@@ -144,6 +144,7 @@ fn message(version: &KeyVersionRow) -> Vec<u8> {
     put(&mut message, version.state.as_str().as_bytes());
     put(&mut message, &version.create_time.to_be_bytes());
     put(&mut message, &version.state_time.to_be_bytes());
+    put_optional(&mut message, version.import_time.map(i64::to_be_bytes).as_ref().map(<[u8; 8]>::as_slice));
     put_optional(&mut message, version.destroy_time.map(i64::to_be_bytes).as_ref().map(<[u8; 8]>::as_slice));
     put(&mut message, &[u8::from(version.destroy_approved)]);
     message

@@ -126,7 +126,7 @@ pub(super) const PIN_LIVE: &str = "
     INSERT INTO key_pins (archive_id, kid, expire_time, is_open)
     SELECT $1, v.kid, $2, TRUE FROM key_versions v JOIN keys k ON k.id = v.key_id
     WHERE v.state <> 'destroyed' AND k.purpose <> 'page'
-    ON CONFLICT (archive_id, kid) DO UPDATE SET expire_time = excluded.expire_time";
+    ON CONFLICT (archive_id, kid) DO UPDATE SET expire_time = excluded.expire_time WHERE key_pins.is_open";
 
 pub(super) const PINNED: &str = "
     SELECT p.kid, v.key_id FROM key_pins p JOIN key_versions v ON v.kid = p.kid WHERE p.archive_id = $1 ORDER BY p.kid";

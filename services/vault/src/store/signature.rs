@@ -28,7 +28,7 @@ pub(crate) enum Signed {
     Done,
     /// The archive has this one already.
     Before(SignatureRow),
-    /// The archive has no pins that hold, so it is not being made.
+    /// The archive has no open pins, so it is not being made.
     Unpinned,
 }
 
@@ -46,4 +46,4 @@ pub(super) const INSERT: &str = "
     INSERT INTO manifest_signatures (archive_id, sha256, kid, signature, time) VALUES ($1, $2, $3, $4, $5)";
 
 pub(super) const COUNT_PINS_OF: &str = "
-    SELECT count(*) FROM key_pins WHERE archive_id = $1 AND (expire_time IS NULL OR expire_time > $2)";
+    SELECT count(*) FROM key_pins WHERE archive_id = $1 AND is_open AND (expire_time IS NULL OR expire_time > $2)";

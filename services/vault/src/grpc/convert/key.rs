@@ -66,7 +66,8 @@ impl From<Merged> for proto::MergeKeyRingResponse {
         let count = |count: usize| i32::try_from(count).unwrap_or(i32::MAX);
         Self {
             added: count(merged.added),
-            tightened: count(merged.tightened),
+            disabled: count(merged.disabled),
+            needed: count(merged.needed),
             primaries: count(merged.primaries),
             without_bytes: count(merged.without_bytes),
         }

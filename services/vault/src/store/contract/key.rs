@@ -20,6 +20,7 @@ pub(super) fn version(kid: &str, key_id: &str) -> KeyVersionRow {
         wrapped: "srk1.x".into(),
         create_time: 5,
         state_time: 5,
+        import_time: None,
         destroy_time: None,
         destroy_approved: false,
     }

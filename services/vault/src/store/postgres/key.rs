@@ -157,7 +157,7 @@ impl KeyStore for Store {
         let pins: i64 = sqlx::query_scalar(COUNT_PINS).bind(kid).bind(now).fetch_one(&mut *tx).await?;
         // The snapshot of an archive that is being made may need a version that was made after it was pinned.
         let open: i64 = sqlx::query_scalar(COUNT_OPEN_PINS).bind(now).fetch_one(&mut *tx).await?;
-        if pins + open > 0 && !version.destroy_approved {
+        if open > 0 || pins > 0 && !version.destroy_approved {
             return Ok(false);
         }
         let destroyed =
@@ -214,8 +214,18 @@ impl KeyStore for Store {
     async fn merge_ring(&self, merge: &RingMerge, event: &NewEvent) -> Result<bool> {
         let mut tx = self.begin_alone().await?;
         let revision: i64 = sqlx::query_scalar(RING_REVISION).fetch_one(&mut *tx).await?;
-        if revision != merge.revision {
+        if revision != merge.revision || newest_root(&mut tx).await? != merge.root_key_id {
             return Ok(false);
+        }
+        for version in &merge.changed {
+            let pins: i64 = sqlx::query_scalar(COUNT_PINS)
+                .bind(&version.kid)
+                .bind(event.time)
+                .fetch_one(&mut *tx)
+                .await?;
+            if pins > 0 {
+                return Ok(false);
+            }
         }
         for version in &merge.added {
             insert_key(&mut tx, version, &self.states.code(version)?).await?;
@@ -278,6 +288,7 @@ async fn insert_key(tx: &mut Connection, version: &KeyVersionRow, state_mac: &[u
         .bind(version.state_time)
         .bind(version.destroy_time)
         .bind(state_mac)
+        .bind(version.import_time)
         .execute(tx)
         .await?;
     Ok(())

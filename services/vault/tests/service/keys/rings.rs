@@ -1,15 +1,18 @@
 //! Rings of archives: a vault that starts anew uses an older vault's, and two vaults' rings are joined.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use strongroom_api::vault::v1::check_decryptable_request::Item;
 use strongroom_api::vault::v1::{
     CheckDecryptableRequest, DecryptRequest, EncryptRequest, ExportKeyRingRequest, InspectRingRequest,
-    InspectRingResponse, MergeKeyRingRequest, MergeKeyRingResponse,
+    InspectRingResponse, KeyVersion, MergeKeyRingRequest, MergeKeyRingResponse, PinKeyVersionsRequest,
+    ReleaseKeyPinsRequest,
 };
 use tokio_stream::iter;
 use tonic::{Code, Status};
 
-use super::{create_key, disable, rotate, versions};
+use super::{FOLLOWED, create_key, disable, report, rotate, versions};
 use crate::support::{Clients, TestVault, assert_refused};
 
 const KEY: &str = "payments";
@@ -92,9 +95,9 @@ async fn a_new_vault_with_the_same_root_key_uses_an_older_ones_ring() {
         // What this vault has disabled stays so, whatever the ring says of it.
         rotate(&mut admin, KEY).await;
         older.run(&format!("DELETE FROM key_census WHERE kid = '{kid}'"));
-        super::report(&mut admin, KEY, &[]).await;
-        older.clock.advance(super::FOLLOWED);
-        super::report(&mut admin, KEY, &[]).await;
+        report(&mut admin, KEY, &[]).await;
+        older.clock.advance(FOLLOWED);
+        report(&mut admin, KEY, &[]).await;
         disable(&mut admin, &kid).await.unwrap();
         assert_eq!(verdict(&mut admin, Some(&ring), &ciphertext).await.unwrap(), "KEY_VERSION_UNUSABLE");
         let version = inspect(&mut admin, &ring).await.unwrap().versions;
@@ -159,7 +162,7 @@ async fn after_a_merge_the_values_of_both_open() {
             [(here.kid.clone(), "primary".into()), (there.kid.clone(), "decrypt-only".into())]
         );
         let again = merge(&mut here.admin, &there.ring).await.unwrap();
-        assert_eq!((again.added, again.tightened), (0, 0), "once more changes nothing");
+        assert_eq!((again.added, again.disabled), (0, 0), "once more changes nothing");
         assert_eq!(here.admin.event_names("key.ring_merged").await.len(), 1);
     }
 }
@@ -175,5 +178,67 @@ async fn a_key_that_is_new_here_seals_with_a_version_of_its_own() {
         let request = EncryptRequest { key_id: KEY.into(), plaintext: "new".into(), aad: "row".into() };
         let sealed = new.crypto.encrypt(request).await.unwrap().into_inner();
         assert_ne!(sealed.kid, there.kid);
+    }
+}
+
+/// A merged version was made by another clock, and what needs it came after the merge: neither makes an old count fresh.
+#[tokio::test]
+async fn a_count_from_before_a_rotation_or_a_merge_is_stale() {
+    let (older, newer) = TestVault::pairs().await.remove(0);
+    newer.clock.advance(Duration::from_secs(60));
+    let mut here = Older::of(&newer).await;
+    older.clock.advance(Duration::from_secs(3600));
+    let there = Older::of(&older).await;
+    newer.clock.advance(Duration::from_secs(7200));
+    report(&mut here.admin, KEY, &[]).await;
+    merge(&mut here.admin, &there.ring).await.unwrap();
+    newer.clock.advance(Duration::from_secs(60));
+    rotate(&mut here.admin, KEY).await;
+    newer.clock.advance(FOLLOWED);
+    for kid in [&here.kid, &there.kid] {
+        let refused = disable(&mut here.admin, kid).await;
+        assert_refused(refused, Code::FailedPrecondition, "KEY_CENSUS_STALE");
+    }
+    report(&mut here.admin, KEY, &[]).await;
+    for kid in [&here.kid, &there.kid] {
+        assert_eq!(disable(&mut here.admin, kid).await.unwrap(), "disabled");
+    }
+}
+
+/// What an archive's vault has retired since is disabled here, once nothing here needs it; a primary version stays.
+#[tokio::test]
+async fn a_merge_disables_what_was_retired_there_and_is_not_needed_here() {
+    for (older, newer) in TestVault::pairs().await {
+        let there = Older::of(&older).await;
+        let mut here = newer.admin().await;
+        merge(&mut here, &there.ring).await.unwrap();
+        let mut admin = there.admin;
+        older.clock.advance(Duration::from_secs(60));
+        rotate(&mut admin, KEY).await;
+        older.clock.advance(FOLLOWED);
+        report(&mut admin, KEY, &[]).await;
+        disable(&mut admin, &there.kid).await.unwrap();
+        let retired = export(&mut admin, &[&there.kid]).await;
+
+        let pin = PinKeyVersionsRequest { archive_id: "archive-1".into(), expire_time: None };
+        here.keys.pin_key_versions(pin).await.unwrap();
+        let merged = merge(&mut here, &retired).await.unwrap();
+        assert_eq!((merged.disabled, merged.needed), (0, 1), "an archive needs it");
+        here.keys.release_key_pins(ReleaseKeyPinsRequest { archive_id: "archive-1".into() }).await.unwrap();
+        let merged = merge(&mut here, &retired).await.unwrap();
+        assert_eq!((merged.disabled, merged.needed), (1, 0));
+        let state = |versions: Vec<KeyVersion>, kid: &str| {
+            versions.into_iter().find(|version| version.kid == kid).unwrap().state
+        };
+        assert_eq!(state(versions(&mut here, KEY).await, &there.kid), "disabled");
+        assert_refused(
+            opens(&mut here, &there.ciphertext).await,
+            Code::FailedPrecondition,
+            "KEY_VERSION_UNUSABLE",
+        );
+
+        let own = merge(&mut admin, &there.ring).await.unwrap();
+        assert_eq!((own.added, own.disabled), (0, 0), "an older ring loosens nothing");
+        assert_eq!(state(versions(&mut admin, KEY).await, &there.kid), "disabled");
     }
 }
