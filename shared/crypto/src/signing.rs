@@ -75,6 +75,12 @@ impl KeyRing {
         Ok((version.kid(), signature))
     }
 
+    /// The public half of this version; none if it is unknown, cannot be used, or is one of a key that does not sign.
+    #[must_use]
+    pub fn public_key(&self, kid: Kid) -> Option<[u8; PUBLIC_KEY_BYTES]> {
+        Some(self.version(kid)?.signing().ok()?.public_key())
+    }
+
     /// Public halves of the usable versions of a signing key, oldest first. A version that was disabled or
     /// destroyed is not vouched for any more, so it is not among them.
     #[must_use]

@@ -37,6 +37,7 @@ fn a_signature_fits_its_document_and_key() {
     let keys = ring.public_keys("signing");
     let shown: Vec<_> = keys.iter().map(|key| (key.kid, key.primary)).collect();
     assert_eq!(shown, [(versions[0].kid, false), (versions[1].kid, true)]);
+    assert_eq!(ring.public_key(kid), Some(keys[1].bytes));
 
     let holds = |key: &[u8; 32], statement: &Statement<'_>, signature: &[u8; 64]| {
         verify(key, statement, signature) != Err(Error::Signature)
@@ -77,6 +78,7 @@ fn only_usable_versions_of_signing_keys_sign() {
     assert!(matches!(ring.sign("signing", &statement(&DIGEST)), Err(Error::NoPrimary { .. })));
     assert!(ring.public_keys("signing").is_empty());
     assert!(ring.public_keys("gateway").is_empty());
+    assert!(versions.iter().all(|version| ring.public_key(version.kid).is_none()));
     assert_eq!(ring.purpose("gateway"), Some(Purpose::Caller));
     assert_eq!(ring.purpose("nobody"), None);
     let refused = ring.sign("gateway", &statement(&DIGEST)).unwrap_err();

@@ -88,7 +88,10 @@ async fn the_tables_of_restores_are_not_there() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("shop.db");
     let mut connection = create_sqlite(&path).await;
-    let staged = format!("{CREATE} CREATE TABLE _strongroom_undo_a (id); CREATE TABLE strongroom (id);");
+    let staged = format!(
+        "{CREATE} CREATE TABLE _strongroom_undo_a (id); CREATE TABLE _Strongroom_b (id); \
+         CREATE TABLE strongroom (id);"
+    );
     run_sqlite(&mut connection, &staged).await;
     let mut urls = vec![(format!("sqlite:{}", path.display()), vec!["a", "b", "strongroom"])];
     let database = FreshDatabase::create("stages").await;

@@ -1,6 +1,7 @@
 //! The ledger of key versions: what an archive needs stays in the vault while the archive is made, and after that as long as
 //! somebody may have it.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use strongroom_api::time::timestamp;
@@ -12,18 +13,18 @@ use crate::error::{Error, Result};
 /// Waits before pins are released again: a vault that restarts is back by then.
 const RETRIES: [Duration; 2] = [Duration::from_millis(500), Duration::from_secs(2)];
 
-/// The key versions that an archive pins.
-pub(crate) struct PinnedVersions(Vec<(String, String)>);
+/// The key versions that an archive pins: each kid with its key.
+pub(crate) struct PinnedVersions(HashMap<String, String>);
 
 impl PinnedVersions {
     /// Whether `kid` is a version of any key.
     pub(crate) fn has_version(&self, kid: &str) -> bool {
-        self.0.iter().any(|(version, _)| version == kid)
+        self.0.contains_key(kid)
     }
 
     /// Whether `kid` is a version of `key`.
     pub(crate) fn has(&self, key: &str, kid: &str) -> bool {
-        self.0.iter().any(|(version, other)| other == key && version == kid)
+        self.0.get(kid).is_some_and(|other| other == key)
     }
 }
 
@@ -50,17 +51,15 @@ impl VaultClient {
 
     /// Releases the pins of an archive that did not come into being. If the vault stays away, they lapse by themselves.
     pub(crate) async fn release_pins(&self, archive_id: &str) {
+        let mut released = self.try_release(archive_id).await;
         for wait in RETRIES {
-            match self.try_release(archive_id).await {
-                Err(Error::VaultAway { .. } | Error::VaultBusy { .. }) => tokio::time::sleep(wait).await,
-                Err(error) => {
-                    tracing::warn!(archive_id, %error, "the pins of an archive are held until they lapse");
-                    return;
-                }
-                Ok(()) => return,
+            if !matches!(released, Err(Error::VaultAway { .. } | Error::VaultBusy { .. })) {
+                break;
             }
+            tokio::time::sleep(wait).await;
+            released = self.try_release(archive_id).await;
         }
-        if let Err(error) = self.try_release(archive_id).await {
+        if let Err(error) = released {
             tracing::warn!(archive_id, %error, "the pins of an archive are held until they lapse");
         }
     }

@@ -3,8 +3,6 @@
 
 use std::path::Path;
 
-use strongroom_crypto::Token;
-
 use super::first_tokens::write_new;
 use super::{OpenStore, open_store};
 use crate::access::Role;
@@ -18,15 +16,12 @@ pub(crate) async fn issue_admin_token(config: &VaultConfig, file: &Path, now: i6
     let OpenStore { store, .. } = open_store(config, now, false).await?;
     let token = write_new(file)?;
     let row = TokenRow {
-        id: token.id().to_owned(),
-        hash: token.hash().to_vec(),
-        introspect_hash: Some(Token::introspect_lookup(&token.introspect_hash()).to_vec()),
         name: "break-glass admin".into(),
         role: Role::Admin.as_str().into(),
         create_time: now,
         selectors: "{}".into(),
         break_glass: true,
-        ..TokenRow::default()
+        ..TokenRow::of(&token)
     };
     let event = Event::by_system(now, "token.issued", token.id())
         .with("role", row.role.as_str())

@@ -97,14 +97,11 @@ async fn report_unknown(store: &dyn Store, firsts: &[First<'_>]) -> Result<()> {
 fn registered(first: &First<'_>, token: &Token, now: i64) -> (TokenRow, NewEvent) {
     let role = first.role.as_str();
     let row = TokenRow {
-        id: token.id().to_owned(),
-        hash: token.hash().to_vec(),
         name: first.name.into(),
         role: role.into(),
         create_time: now,
         selectors: "{}".into(),
-        introspect_hash: Some(Token::introspect_lookup(&token.introspect_hash()).to_vec()),
-        ..TokenRow::default()
+        ..TokenRow::of(token)
     };
     (row, Event::by_system(now, "token.issued", token.id()).with("role", role).of_change().finish())
 }

@@ -1,10 +1,10 @@
 //! Archives' rings beside the live one: inspected, and used for one call. Nothing of them is stored, and a version that is
 //! disabled or stricter in the live ring stays so.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use strongroom_crypto::{KeyRing, Purpose, RootKey, State, WrappedVersion};
+use strongroom_crypto::{KeyRing, Kid, Purpose, RootKey, State, WrappedVersion};
 
 use super::archived::{ArchivedRing, ArchivedVersion};
 use super::ring::{Ring, wrapped_version};
@@ -76,10 +76,7 @@ fn inspected(
     let kid = archived.version.kid;
     let usable = |state: State| matches!(state, State::Primary | State::DecryptOnly);
     let known = joined.and_then(|ring| ring.version(kid)).filter(|version| usable(version.state()));
-    let public_key = known.and_then(|version| {
-        let keys = joined?.public_keys(version.key_id());
-        keys.into_iter().find(|key| key.kid == kid).map(|key| key.bytes)
-    });
+    let public_key = joined.and_then(|ring| ring.public_key(kid));
     let live = states.get(kid.to_string().as_str()).copied();
     InspectedVersion { archived: archived.clone(), live, opens: known.is_some(), public_key }
 }
@@ -92,10 +89,10 @@ pub(super) fn is_shared(purpose: Purpose) -> bool {
 
 fn joined(roots: &[&RootKey], live: &[KeyVersionRow], archived: &ArchivedRing) -> Result<KeyRing> {
     let mut versions = live.iter().map(wrapped_version).collect::<Result<Vec<_>>>()?;
+    let known: HashSet<Kid> = versions.iter().map(|version| version.kid).collect();
     for ArchivedVersion { version, .. } in &archived.versions {
-        let is_known = live.iter().any(|row| row.kid == version.kid.to_string());
         let has_bytes = !version.wrapped.is_empty() || version.state == State::Destroyed;
-        if !is_known && has_bytes && is_shared(version.purpose) {
+        if !known.contains(&version.kid) && has_bytes && is_shared(version.purpose) {
             let state = if version.state == State::Primary { State::DecryptOnly } else { version.state };
             versions.push(WrappedVersion { state, ..version.clone() });
         }

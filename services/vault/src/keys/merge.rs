@@ -1,6 +1,6 @@
 //! Merging an archive's ring into the live one: versions by kid, states only ever stricter.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use strongroom_crypto::{KeyVersion, Purpose, RootKey, State};
@@ -11,7 +11,7 @@ use super::foreign::is_shared;
 use super::{Ring, versions};
 use crate::audit::Event;
 use crate::error::{Error, Result};
-use crate::store::{KeyVersionRow, RingMerge, Store, columns};
+use crate::store::{KeyVersionRow, NewEvent, RingMerge, Store, columns};
 
 /// How often a ring that changes meanwhile is read again.
 const ATTEMPTS: usize = 5;
@@ -103,12 +103,7 @@ impl Merges {
     /// A key that was unknown here seals with a version of its own.
     fn add_primaries(&self, live: &[KeyVersionRow], merge: &mut RingMerge, now: i64) -> usize {
         let known: BTreeSet<&str> = live.iter().map(|row| row.key_id.as_str()).collect();
-        let new = merge.added.iter().filter(|row| !known.contains(row.key_id.as_str()));
-        let new: BTreeMap<String, i64> = new.fold(BTreeMap::new(), |mut keys: BTreeMap<String, i64>, row| {
-            let last = keys.entry(row.key_id.clone()).or_default();
-            *last = (*last).max(row.number);
-            keys
-        });
+        let new = last_numbers(merge.added.iter().filter(|row| !known.contains(row.key_id.as_str())));
         let root: &RootKey = self.ring.root();
         for (key_id, last) in &new {
             let version = versions::new_version(root, key_id, Purpose::Caller, now);
@@ -126,17 +121,14 @@ const PRIMARY: &str = "it was retired there, and is primary here: rotate its key
 /// [`Error::KeyStateConflict`] for a primary version that the ring would retire.
 fn plan(live: &[KeyVersionRow], archived: &ArchivedRing, now: i64) -> Result<(RingMerge, Merged)> {
     let (mut merge, mut merged) = (RingMerge::default(), Merged::default());
-    let mut numbers: BTreeMap<String, i64> = BTreeMap::new();
-    for row in live {
-        let last = numbers.entry(row.key_id.clone()).or_default();
-        *last = (*last).max(row.number);
-    }
+    let known: HashMap<&str, &KeyVersionRow> = live.iter().map(|row| (row.kid.as_str(), row)).collect();
+    let mut numbers = last_numbers(live);
     let mut incoming: Vec<&ArchivedVersion> =
         archived.versions.iter().filter(|one| is_shared(one.version.purpose)).collect();
     incoming.sort_by_key(|one| (one.create_time, one.version.kid.to_string()));
     for one in incoming {
         let kid = one.version.kid.to_string();
-        match live.iter().find(|row| row.kid == kid) {
+        match known.get(kid.as_str()) {
             Some(row) => merge.changed.extend(disabled(row, one)?),
             None if one.has_bytes() || one.version.state == State::Destroyed => {
                 let last = numbers.entry(one.version.key_id.clone()).or_default();
@@ -148,6 +140,16 @@ fn plan(live: &[KeyVersionRow], archived: &ArchivedRing, now: i64) -> Result<(Ri
     }
     merged.added = merge.added.len();
     Ok((merge, merged))
+}
+
+/// The highest number that each key has.
+fn last_numbers<'r>(rows: impl IntoIterator<Item = &'r KeyVersionRow>) -> BTreeMap<String, i64> {
+    let mut numbers: BTreeMap<String, i64> = BTreeMap::new();
+    for row in rows {
+        let last = numbers.entry(row.key_id.clone()).or_default();
+        *last = (*last).max(row.number);
+    }
+    numbers
 }
 
 /// A version that is new here: it opens only, or less where it did less.
@@ -193,7 +195,7 @@ fn disabled(row: &KeyVersionRow, one: &ArchivedVersion) -> Result<Option<KeyVers
     }
 }
 
-fn describe(caller: &Caller, now: i64, archived: &ArchivedRing, merge: &RingMerge) -> crate::store::NewEvent {
+fn describe(caller: &Caller, now: i64, archived: &ArchivedRing, merge: &RingMerge) -> NewEvent {
     let kids = |rows: &[KeyVersionRow]| rows.iter().map(|row| row.kid.clone()).collect::<Vec<_>>();
     Event::by(caller, now, "key.ring_merged", &archived.deployment_id)
         .with("added", kids(&merge.added))

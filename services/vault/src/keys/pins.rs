@@ -39,9 +39,9 @@ impl Ledger {
         expire_time: Option<i64>,
     ) -> Result<()> {
         let versions = versions::all(self.store.as_ref()).await?;
-        let is_destroyed =
-            |kid: &String| versions.iter().any(|one| one.kid == *kid && one.state == State::Destroyed);
-        let kids: Vec<String> = kids.into_iter().filter(|kid| !is_destroyed(kid)).collect();
+        let destroyed = versions.into_iter().filter(|one| one.state == State::Destroyed).map(|one| one.kid);
+        let destroyed: BTreeSet<String> = destroyed.collect();
+        let kids: Vec<String> = kids.difference(&destroyed).cloned().collect();
         let event = Event::by(caller, self.now(), "key.pins_narrowed", archive_id)
             .with("kids", kids.clone())
             .finish();

@@ -57,6 +57,12 @@ pub(crate) struct TokenRow {
 }
 
 impl TokenRow {
+    /// What a new token's row says of its secret.
+    pub(crate) fn of(token: &Token) -> Self {
+        let Hashes { hash, introspect_hash } = Hashes::of(token);
+        Self { id: token.id().to_owned(), hash, introspect_hash: Some(introspect_hash), ..Self::default() }
+    }
+
     /// As the audit log names its holder.
     pub(crate) fn principal(&self) -> String {
         format!("{TOKEN}{}", self.id)

@@ -6,6 +6,7 @@ use sqlx::sqlite::SqliteConnection;
 use strongroom_archive::schema::{Column, Engine, ForeignKey, TableSchema};
 
 use super::foreign::{self, VirtualTable};
+use crate::RESTORE_TABLES;
 use crate::options::{Skipped, SnapshotOptions};
 
 pub(super) struct Found {
@@ -54,14 +55,15 @@ pub(super) async fn tables(
 
 async fn list(connection: &mut SqliteConnection) -> sqlx::Result<Vec<Listed>> {
     let rows: Vec<(String, String, Option<String>)> = sqlx::query_as(
-        // The second name is [`crate::RESTORE_TABLES`].
         "SELECT l.name, l.type, s.sql
          FROM pragma_table_list AS l
          LEFT JOIN main.sqlite_schema AS s ON s.type = 'table' AND s.name = l.name
          WHERE l.schema = 'main' AND l.type IN ('table', 'virtual', 'shadow')
-           AND l.name NOT LIKE 'sqlite\\_%' ESCAPE '\\' AND l.name NOT LIKE '\\_strongroom\\_%' ESCAPE '\\'
+           AND l.name NOT LIKE 'sqlite\\_%' ESCAPE '\\'
+           AND substr(l.name, 1, length(?1)) <> ?1 COLLATE NOCASE
          ORDER BY l.name",
     )
+    .bind(RESTORE_TABLES)
     .fetch_all(connection)
     .await?;
     Ok(rows.into_iter().map(|(name, kind, sql)| Listed { name, kind, sql }).collect())

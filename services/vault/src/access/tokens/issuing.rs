@@ -39,8 +39,6 @@ impl Tokens {
         let issuer = self.issuer(caller).await?;
         let token = Token::generate();
         let row = TokenRow {
-            id: token.id().to_owned(),
-            hash: token.hash().to_vec(),
             name: new.name,
             role: new.role.as_str().to_owned(),
             issuer: caller.principal.id.clone(),
@@ -50,8 +48,7 @@ impl Tokens {
             selectors: json!(new.selectors).to_string(),
             service: issuer.binding(new.service)?,
             person: issuer.person,
-            introspect_hash: Some(Token::introspect_lookup(&token.introspect_hash()).to_vec()),
-            ..TokenRow::default()
+            ..TokenRow::of(&token)
         };
         let event = Event::by(caller, self.now(), "token.issued", token.id())
             .with("name", row.name.as_str())
@@ -94,13 +91,14 @@ impl Tokens {
         let issuer = self.issuer(caller).await?;
         let token = Token::generate_for(id)?;
         let expire_time = earlier(row.expire_time, issuer.expire_time);
+        let Hashes { hash, introspect_hash } = Hashes::of(&token);
         let reissued = TokenRow {
-            hash: token.hash().to_vec(),
+            hash,
             issuer: caller.principal.id.clone(),
             expire_time,
             service: issuer.binding(Service::from_text(&row.service))?,
             person: issuer.person,
-            introspect_hash: Some(Token::introspect_lookup(&token.introspect_hash()).to_vec()),
+            introspect_hash: Some(introspect_hash),
             issue_time: self.now(),
             cut_time,
             ..row
