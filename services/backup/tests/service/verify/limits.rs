@@ -12,7 +12,7 @@ use tokio_stream::StreamExt as _;
 use tonic::{Code, Status, Streaming};
 use tonic_types::StatusExt as _;
 
-use super::upload::{begin, chunk, end_of, ended, header_of, start};
+use super::upload::{chunk, end_of, ended, header_of, send_some, start};
 use super::{Told, ask, questions, request};
 use crate::support::{Client, Service};
 
@@ -145,19 +145,12 @@ async fn a_client_that_dribbles_is_ended() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_room_of_all_uploads_is_bounded_together() {
     let service = start("staging_limit_bytes = 5000").await;
-    // Either may be refused before its answer begins.
-    let held = begin(service.client(), vec![7; 10_000]).await;
-    let status = match begin(service.client(), vec![7; 10_000]).await {
-        Err(status) => status,
-        Ok(mut stream) => loop {
-            if let Err(status) = stream.message().await {
-                break status;
-            }
-        },
-    };
+    // Each sends 3000 bytes; whichever goes beyond the limit is refused, and the other one waits.
+    let one = send_some(service.client(), vec![7; 10_000]);
+    let other = send_some(service.client(), vec![7; 10_000]);
+    let status = tokio::select! { status = one => status, status = other => status };
     refused(&status, Code::ResourceExhausted, "STAGING_BUSY", &["5000 bytes", "staging_limit_bytes"]);
     assert!(status.get_details_retry_info().is_some());
-    drop(held);
 }
 
 /// Keeps its turn: an archive of so many entries that the answers do not fit into its client's windows, which takes none.

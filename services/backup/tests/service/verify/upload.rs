@@ -98,7 +98,7 @@ pub(super) async fn end_of(mut stream: Streaming<VerifyBackupResponse>) -> Statu
 }
 
 /// Both: sends some of a file, and waits for the end.
-async fn send_some(client: Client, file: Vec<u8>) -> Status {
+pub(super) async fn send_some(client: Client, file: Vec<u8>) -> Status {
     match begin(client, file).await {
         Ok(stream) => end_of(stream).await,
         Err(status) => status,
