@@ -141,7 +141,6 @@ fn one_export_is_one_trace_and_the_audit_log_names_it() {
         ("strongroom-backup", "strongroom.vault.v1.CryptoService/SignManifest", SpanKind::Client),
         ("strongroom-vault", "strongroom.vault.v1.CryptoService/SignManifest", SpanKind::Server),
         ("strongroom-vault", "strongroom.vault.v1.KeyService/PinKeyVersions", SpanKind::Server),
-        ("strongroom-vault", "strongroom.vault.v1.KeyService/NarrowKeyPins", SpanKind::Server),
         ("strongroom-vault", "strongroom.vault.v1.AuditService/RecordAuditEvent", SpanKind::Server),
     ];
     for (service, name, kind) in wanted {

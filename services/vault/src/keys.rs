@@ -37,6 +37,7 @@ pub(crate) use foreign::{ForeignRings, Inspected, InspectedVersion};
 pub(crate) use ledger::Ledger;
 pub(crate) use merge::{Merged, Merges};
 pub(crate) use name::check_key_name;
+pub(crate) use pins::narrowed;
 pub(crate) use reencrypt::{Progress, Reencryption};
 pub(crate) use retire::Retirement;
 pub(crate) use ring::{Ring, open_rows};

@@ -55,7 +55,7 @@ pub(crate) use granting::{Examined, RowKeys};
 pub(crate) use key::{KeyStore, KeyVersionRow, NewVersion, RingMerge, RootKeyRow, StateChange};
 pub(crate) use key_request::{KeyApproval, KeyRequestRow, KeyRequestStore, RetirementAction};
 pub(crate) use key_state::StateKeys;
-pub(crate) use ledger::{CensusRow, LedgerStore, Needs, PinRow};
+pub(crate) use ledger::{ArchiveNeeds, CensusRow, LedgerStore, Needs, PinRow};
 pub(crate) use lineage::{Ended, Lineages, MAX_LINKS};
 pub(crate) use person::{
     Enrolled, Enrolment, Grounds, PersonAction, PersonApproval, PersonRequestRow, PersonRow, PersonStore,

@@ -1,7 +1,7 @@
 //! One export: from its snapshots to the manifest that is written last.
 //!
 //! The order inside: key versions are pinned, all snapshots are opened, tables are read, the ring is fetched, the manifest is
-//! signed, the client takes the rest, the pins are narrowed to what the archive needs.
+//! signed and the pins are narrowed to what the archive needs, the client takes the rest.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,6 +12,7 @@ use strongroom_api::backup::v1::ExportBackupResponse;
 use strongroom_api::backup::v1::export_backup_response::{Header, Message, Trailer};
 use strongroom_api::time::timestamp;
 use strongroom_api::vault::v1::AuditOutcome;
+use strongroom_api::vault::v1::sign_manifest_request::Needs;
 use strongroom_archive::{Compression, EncryptedColumn, Limits, ManifestHead};
 use strongroom_runtime::Clock;
 use strongroom_runtime::telemetry::{stage, stage_of};
@@ -21,7 +22,7 @@ use tracing::Instrument as _;
 use super::census::Census;
 use super::chunk::CHUNK_SIZE;
 use super::event::describe_summary;
-use super::pipeline::{Pipeline, Shape, Summary};
+use super::pipeline::{ArchiveEnd, Pipeline, Shape, Summary};
 use super::plan::Plan;
 use crate::config::AppConfig;
 use crate::error::{Error, Result};
@@ -64,7 +65,7 @@ pub(super) struct Export {
     pub(super) archive_id: String,
     pub(super) file_name: String,
     pub(super) time: Timestamp,
-    /// Set once the client has every byte of the archive, and its pins are narrowed.
+    /// Set once the client has every byte of the archive.
     pub(super) is_whole: Arc<AtomicBool>,
 }
 
@@ -88,21 +89,18 @@ impl Export {
             stop,
             self.shape(&open),
         );
-        let (summary, kids) = match feed(&pipeline, open, &names).instrument(stage("read sources")).await {
+        let summary = match feed(&pipeline, open, &names).instrument(stage("read sources")).await {
             Ok(Fed { rows, census }) => {
                 census.complete(&mut head.kids, &pinned);
                 census.report(vault, &pinned, self.time.as_microsecond()).await;
                 let ring = vault.key_ring(head.kids.clone()).await?;
                 head.root_key_id = Some(ring.root_key_id);
-                let finishing = pipeline.finish(ring.json, head).instrument(stage("finish archive"));
-                (check_rows(finishing.await?, rows)?, ring.kids)
+                let end = ArchiveEnd { ring: ring.json, head, needs: self.needs(ring.kids) };
+                check_rows(pipeline.finish(end).instrument(stage("finish archive")).await?, rows)?
             }
             Err(error) => return Err(pipeline.cause(error).await),
         };
-        // Before the trailer, which makes an archive of it.
-        let held_until = self.context.clock.now_micros() + self.context.pins_for;
-        let narrowing = vault.narrow_pins(&self.archive_id, kids, held_until);
-        try_join(outlet.taken().instrument(stage("wait for client")), narrowing).await?;
+        outlet.taken().instrument(stage("wait for client")).await?;
         self.is_whole.store(true, Ordering::Release);
         let size = Size { bytes: summary.file.bytes, rows: summary.rows };
         let (outcome, metadata) = (AuditOutcome::Success, describe_summary(&summary));
@@ -131,6 +129,12 @@ impl Export {
         check_entries(&sources)?;
         let places = self.plan.reads.iter().map(|(at, _)| *at).collect();
         Ok(Opened { sources, names: TableNames { assigned, places } })
+    }
+
+    /// What holds these versions for a streamed archive.
+    fn needs(&self, kids: Vec<String>) -> Needs {
+        let until = self.context.clock.now_micros() + self.context.pins_for;
+        Needs { kids, expire_time: Some(timestamp(until)) }
     }
 
     /// While the export may run, and a while longer.

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use strongroom_api::backup::v1::ExportBackupResponse;
 use strongroom_api::backup::v1::export_backup_response::{Chunk, Message};
+use strongroom_api::vault::v1::sign_manifest_request::Needs;
 use strongroom_archive::ManifestSignature;
 use tokio_util::sync::CancellationToken;
 
@@ -55,7 +56,7 @@ impl Exit {
         Ok(self.send(Message::Chunk(chunk))?)
     }
 
-    pub(super) fn sign(&self, manifest: &[u8]) -> std::io::Result<ManifestSignature> {
-        Ok(self.blocking.wait(self.vault.sign_manifest(&self.archive_id, manifest))?)
+    pub(super) fn sign(&self, manifest: &[u8], needs: Needs) -> std::io::Result<ManifestSignature> {
+        Ok(self.blocking.wait(self.vault.sign_manifest(&self.archive_id, manifest, needs))?)
     }
 }

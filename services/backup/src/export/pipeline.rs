@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use strongroom_api::backup::v1::ExportBackupResponse;
 use strongroom_api::backup::v1::export_backup_response::Progress;
+use strongroom_api::vault::v1::sign_manifest_request::Needs;
 use strongroom_archive::manifest::Skipped;
 use strongroom_archive::schema::TableSchema;
 use strongroom_archive::{ArchiveWriter, Compression, Limits, ManifestHead};
@@ -52,7 +53,17 @@ pub(crate) struct Summary {
 enum Step {
     Table { schema: Box<TableSchema>, blocks: mpsc::Receiver<Block> },
     Files(Arc<FileSet>),
-    Finish { ring: Vec<u8>, head: Box<ManifestHead> },
+    Finish { end: Box<ArchiveEnd> },
+}
+
+/// What an archive ends with.
+pub(crate) struct ArchiveEnd {
+    /// Wrapped by the root key.
+    pub(crate) ring: Vec<u8>,
+    /// Of the manifest.
+    pub(crate) head: ManifestHead,
+    /// Key versions that the archive needs.
+    pub(crate) needs: Needs,
 }
 
 /// How an archive is written.
@@ -115,9 +126,9 @@ impl Pipeline {
     ///
     /// # Errors
     /// Whatever the writer failed with.
-    pub(crate) async fn finish(self, ring: Vec<u8>, head: ManifestHead) -> Result<Summary> {
+    pub(crate) async fn finish(self, end: ArchiveEnd) -> Result<Summary> {
         // A failed send is a failed writer, which says more itself.
-        let _ = self.steps.send(Step::Finish { ring, head: Box::new(head) }).await;
+        let _ = self.steps.send(Step::Finish { end: Box::new(end) }).await;
         joined(self.writer.await)
     }
 
@@ -180,11 +191,12 @@ fn write_steps(
                 let removed = files::write_set(&mut archive, &set, &mut reporter)?;
                 gone.push((set.name().to_owned(), removed));
             }
-            Step::Finish { ring, mut head } => {
+            Step::Finish { end } => {
+                let ArchiveEnd { ring, mut head, needs } = *end;
                 record_gone(gone, &mut head);
                 let left_out = LeftOuts::of(&head.sources);
                 archive.write_ring(&ring)?;
-                let (_, envelope) = archive.finish_signed(*head, |manifest| exit.sign(manifest))?;
+                let (_, envelope) = archive.finish_signed(head, |manifest| exit.sign(manifest, needs))?;
                 let file = envelope.finish()?.finish().map_err(strongroom_archive::Error::Sink)?;
                 let Progress { tables_done, rows, files_done, .. } = reporter.into_progress();
                 return Ok(Summary { file, tables: tables_done, rows, files: files_done, left_out });

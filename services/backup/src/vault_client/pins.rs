@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use strongroom_api::time::timestamp;
-use strongroom_api::vault::v1::{NarrowKeyPinsRequest, PinKeyVersionsRequest, ReleaseKeyPinsRequest};
+use strongroom_api::vault::v1::{PinKeyVersionsRequest, ReleaseKeyPinsRequest};
 
 use super::client::{VaultClient, limited};
 use crate::error::{Error, Result};
@@ -36,17 +36,6 @@ impl VaultClient {
         let answer = self.keys.clone().pin_key_versions(limited(request)).await;
         let versions = answer.map_err(|status| self.error(status))?.into_inner().versions;
         Ok(PinnedVersions(versions.into_iter().map(|version| (version.kid, version.key_id)).collect()))
-    }
-
-    /// Makes `kids` all that the archive pins, until a time in microseconds.
-    pub(crate) async fn narrow_pins(&self, archive_id: &str, kids: Vec<String>, until: i64) -> Result<()> {
-        let request = NarrowKeyPinsRequest {
-            archive_id: archive_id.to_owned(),
-            kids,
-            expire_time: Some(timestamp(until)),
-        };
-        self.keys.clone().narrow_key_pins(limited(request)).await.map_err(|status| self.error(status))?;
-        Ok(())
     }
 
     /// Releases the pins of an archive that did not come into being. If the vault stays away, they lapse by themselves.

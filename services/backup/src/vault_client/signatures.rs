@@ -2,6 +2,7 @@
 
 use sha2::{Digest as _, Sha256};
 use strongroom_api::time::to_jiff;
+use strongroom_api::vault::v1::sign_manifest_request::Needs;
 use strongroom_api::vault::v1::{ExportSigningKeyRequest, SignManifestRequest};
 use strongroom_archive::ManifestSignature;
 use strongroom_crypto::PUBLIC_KEY_BYTES;
@@ -26,10 +27,17 @@ impl SigningKey {
 
 impl VaultClient {
     /// Has the vault sign an archive's manifest, of which it gets the digest: a manifest may be longer than a message.
-    pub(crate) async fn sign_manifest(&self, archive_id: &str, manifest: &[u8]) -> Result<ManifestSignature> {
+    /// From then on the archive pins what it `needs`, and no more.
+    pub(crate) async fn sign_manifest(
+        &self,
+        archive_id: &str,
+        manifest: &[u8],
+        needs: Needs,
+    ) -> Result<ManifestSignature> {
         let request = limited(SignManifestRequest {
             archive_id: archive_id.to_owned(),
             sha256: Sha256::digest(manifest).to_vec().into(),
+            needs: Some(needs),
             ..SignManifestRequest::default()
         });
         let answer = self.crypto.clone().sign_manifest(request).await;

@@ -8,9 +8,9 @@ use strongroom_runtime::{Caller, Clock};
 
 use crate::audit::Event;
 use crate::error::{Error, Result};
-use crate::keys::Ring;
+use crate::keys::{Ring, narrowed};
 use crate::store::key_names::SIGNING_KEY;
-use crate::store::{SignatureRow, Signed, Store};
+use crate::store::{ArchiveNeeds, SignatureRow, Signed, Store};
 
 /// The signing key.
 pub(crate) struct Signing {
@@ -25,12 +25,13 @@ impl Signing {
     }
 
     /// Signs the manifest with this SHA-256 by the primary version, for an archive that is being made and has no other
-    /// manifest. The event is committed before the signature leaves.
+    /// manifest, and narrows its pins to `needs`. The events are committed before the signature leaves.
     pub(crate) async fn sign_manifest(
         &self,
         caller: &Caller,
         archive_id: &str,
         digest: &DocumentDigest,
+        needs: Option<&ArchiveNeeds>,
     ) -> Result<SignatureRow> {
         let time = self.clock.now_micros();
         let statement = Statement::ArchiveManifest { archive_id, time: &time_text(time)?, digest };
@@ -46,7 +47,9 @@ impl Signing {
             .with("kid", row.kid.as_str())
             .with("sha256", hex::encode(digest))
             .finish();
-        match self.store.record_signature(&row, &event).await? {
+        let narrowed = needs.map(|needs| (needs, narrowed(caller, time, archive_id, needs)));
+        let needs = narrowed.as_ref().map(|(needs, event)| (*needs, event));
+        match self.store.record_signature(&row, needs, &event).await? {
             Signed::Done => Ok(row),
             Signed::Before(before) if before.sha256 == row.sha256 => Ok(before),
             Signed::Before(_) => Err(Error::ArchiveSigned(archive_id.to_owned())),

@@ -98,7 +98,11 @@ impl CryptoService for Api {
         let request = request.into_inner();
         let digest = convert::manifest_digest(&request)?;
         let archive_id = fields::id("archive_id", &request.archive_id)?;
-        let signed = self.0.signing.sign_manifest(&caller, &archive_id, &digest).await?;
+        let fields = ["needs.kids", "needs.expire_time"];
+        let needs = request.needs.as_ref();
+        let needs = needs.map(|needs| self.needs(fields, &needs.kids, needs.expire_time.as_ref()));
+        let needs = needs.transpose()?;
+        let signed = self.0.signing.sign_manifest(&caller, &archive_id, &digest, needs.as_ref()).await?;
         Ok(Response::new(SignManifestResponse {
             signature: signed.signature.into(),
             kid: signed.kid,

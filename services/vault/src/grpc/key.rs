@@ -22,6 +22,7 @@ use super::convert::{duration, micros};
 use super::{Answer, Api, Replies, fields};
 use crate::error::{Error, Result};
 use crate::keys::CensusReport;
+use crate::store::ArchiveNeeds;
 
 /// How long a destruction can be undone by default, in microseconds.
 const DESTROYED_AFTER: i64 = 7 * 24 * 60 * 60 * 1_000_000;
@@ -144,7 +145,7 @@ impl KeyService for Api {
         let caller = Caller::of(&request)?;
         let request = request.into_inner();
         let archive_id = fields::id("archive_id", &request.archive_id)?;
-        let expire_time = self.until(request.expire_time.as_ref())?;
+        let expire_time = self.until("expire_time", request.expire_time.as_ref())?;
         let pinned = self.0.ledger.pin_live_versions(&caller, &archive_id, expire_time).await?;
         let versions = pinned.into_iter().map(|(kid, key_id)| Pinned { kid, key_id }).collect();
         Ok(Response::new(PinKeyVersionsResponse { versions }))
@@ -154,9 +155,9 @@ impl KeyService for Api {
         let caller = Caller::of(&request)?;
         let request = request.into_inner();
         let archive_id = fields::id("archive_id", &request.archive_id)?;
-        let expire_time = self.until(request.expire_time.as_ref())?;
-        let kids = fields::kids("kids", &request.kids)?;
-        self.0.ledger.narrow_pins(&caller, &archive_id, kids, expire_time).await?;
+        let fields = ["kids", "expire_time"];
+        let needs = self.needs(fields, &request.kids, request.expire_time.as_ref())?;
+        self.0.ledger.narrow_pins(&caller, &archive_id, &needs).await?;
         Ok(Response::new(NarrowKeyPinsResponse {}))
     }
 
@@ -194,9 +195,19 @@ impl KeyService for Api {
 }
 
 impl Api {
+    /// What an archive needs.
+    pub(super) fn needs(
+        &self,
+        fields: [&'static str; 2],
+        kids: &[String],
+        expire_time: Option<&Timestamp>,
+    ) -> Result<ArchiveNeeds> {
+        let kids = fields::kids(fields[0], kids)?.into_iter().collect();
+        Ok(ArchiveNeeds { kids, expire_time: self.until(fields[1], expire_time)? })
+    }
+
     /// When pins lapse.
-    fn until(&self, given: Option<&Timestamp>) -> Result<Option<i64>> {
-        let field = "expire_time";
+    fn until(&self, field: &'static str, given: Option<&Timestamp>) -> Result<Option<i64>> {
         fields::future(field, micros(field, given)?, self.now())
     }
 }

@@ -3,14 +3,12 @@
 //! `retire` asks the store for the pins of a version before each step, and the store checks them again in the
 //! transaction of the step (`StateChange::minds_pins`).
 
-use std::collections::BTreeSet;
-
-use strongroom_crypto::State;
 use strongroom_runtime::Caller;
 
-use super::{Ledger, versions};
+use super::Ledger;
 use crate::audit::Event;
 use crate::error::Result;
+use crate::store::{ArchiveNeeds, NewEvent};
 
 /// How long pins hold that are never narrowed, in microseconds.
 const UNNARROWED: i64 = 24 * 60 * 60 * 1_000_000;
@@ -29,23 +27,15 @@ impl Ledger {
         Ok(self.store.pin_live_versions(archive_id, expire_time, now, &event).await?)
     }
 
-    /// Makes `kids` all that an archive pins. There is nothing to hold of one that was destroyed; one that is unknown here may
-    /// come with a ring that is merged.
+    /// Makes `needs` all that an archive pins. A version that is unknown here may come with a ring that is merged.
     pub(crate) async fn narrow_pins(
         &self,
         caller: &Caller,
         archive_id: &str,
-        kids: BTreeSet<String>,
-        expire_time: Option<i64>,
+        needs: &ArchiveNeeds,
     ) -> Result<()> {
-        let versions = versions::all(self.store.as_ref()).await?;
-        let destroyed = versions.into_iter().filter(|one| one.state == State::Destroyed).map(|one| one.kid);
-        let destroyed: BTreeSet<String> = destroyed.collect();
-        let kids: Vec<String> = kids.difference(&destroyed).cloned().collect();
-        let event = Event::by(caller, self.now(), "key.pins_narrowed", archive_id)
-            .with("kids", kids.clone())
-            .finish();
-        Ok(self.store.narrow_pins(archive_id, &kids, expire_time, &event).await?)
+        let event = narrowed(caller, self.now(), archive_id, needs);
+        Ok(self.store.narrow_pins(archive_id, needs, &event).await?)
     }
 
     /// Releases what an archive pins, if anything.
@@ -54,4 +44,9 @@ impl Ledger {
         self.store.release_pins(archive_id, &event).await?;
         Ok(())
     }
+}
+
+/// The event of pins that were narrowed.
+pub(crate) fn narrowed(caller: &Caller, now: i64, archive_id: &str, needs: &ArchiveNeeds) -> NewEvent {
+    Event::by(caller, now, "key.pins_narrowed", archive_id).with("kids", needs.kids.clone()).finish()
 }

@@ -36,6 +36,15 @@ pub(crate) struct PinRow {
     pub expire_time: Option<i64>,
 }
 
+/// What an archive needs, now that it was made.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct ArchiveNeeds {
+    /// Versions, of which some may be unknown here. There is nothing to hold of one that was destroyed.
+    pub kids: Vec<String>,
+    /// `None` until released.
+    pub expire_time: Option<i64>,
+}
+
 /// What would become unreadable without a version.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Needs {
@@ -66,8 +75,8 @@ pub(crate) trait LedgerStore: Send + Sync {
     async fn report_census(&self, rows: &[CensusRow], event: &NewEvent) -> Result<()>;
     /// What needs a version at `now`; its rows in `columns` are counted.
     async fn needs(&self, kid: &str, columns: &[CountedColumn], now: i64) -> Result<Needs>;
-    /// Pins every version that is not destroyed, but for those that an archive never needs; the kid and the key of each. A disabled one may be
-    /// enabled before the archive's snapshot is taken.
+    /// Pins every version that is not destroyed, but for those that an archive never needs; the kid and the key of each.
+    /// A disabled one may be enabled before the archive's snapshot is taken. No event when all are pinned for as long already.
     async fn pin_live_versions(
         &self,
         archive_id: &str,
@@ -75,14 +84,8 @@ pub(crate) trait LedgerStore: Send + Sync {
         now: i64,
         event: &NewEvent,
     ) -> Result<Vec<(String, String)>>;
-    /// Makes `kids` the only pins of an archive. Some may be unknown here.
-    async fn narrow_pins(
-        &self,
-        archive_id: &str,
-        kids: &[String],
-        expire_time: Option<i64>,
-        event: &NewEvent,
-    ) -> Result<()>;
+    /// Makes `needs` the only pins of an archive.
+    async fn narrow_pins(&self, archive_id: &str, needs: &ArchiveNeeds, event: &NewEvent) -> Result<()>;
     /// Releases an archive's pins; false, and no event, when there are none.
     async fn release_pins(&self, archive_id: &str, event: &NewEvent) -> Result<bool>;
     /// Pins that hold at `now`, by version and archive.
@@ -128,13 +131,22 @@ pub(super) const PIN_LIVE: &str = "
     WHERE v.state <> 'destroyed' AND k.purpose <> 'page'
     ON CONFLICT (archive_id, kid) DO UPDATE SET expire_time = excluded.expire_time WHERE key_pins.is_open";
 
+/// Whether an archive pins less than [`PIN_LIVE`] would.
+pub(super) const ARE_UNPINNED: &str = "
+    SELECT EXISTS (
+        SELECT 1 FROM key_versions v JOIN keys k ON k.id = v.key_id
+        LEFT JOIN key_pins p ON p.archive_id = $1 AND p.kid = v.kid
+        WHERE v.state <> 'destroyed' AND k.purpose <> 'page'
+            AND (p.kid IS NULL OR (p.is_open AND p.expire_time < $2)))";
+
 pub(super) const PINNED: &str = "
     SELECT p.kid, v.key_id FROM key_pins p JOIN key_versions v ON v.kid = p.kid WHERE p.archive_id = $1 ORDER BY p.kid";
 
 pub(super) const FORGET_PINS: &str = "DELETE FROM key_pins WHERE archive_id = $1";
 
 pub(super) const INSERT_PIN: &str = "
-    INSERT INTO key_pins (archive_id, kid, expire_time, is_open) VALUES ($1, $2, $3, FALSE)";
+    INSERT INTO key_pins (archive_id, kid, expire_time, is_open) SELECT $1, $2, $3, FALSE
+    WHERE NOT EXISTS (SELECT 1 FROM key_versions WHERE kid = $2 AND state = 'destroyed')";
 
 /// The versions that the column's values name, each with its number of values.
 pub(super) fn count_by_version<DB>(column: &CountedColumn) -> QueryBuilder<DB>

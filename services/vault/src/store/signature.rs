@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use sqlx_macros::FromRow;
 use strongroom_store::Result;
 
-use super::NewEvent;
+use super::{ArchiveNeeds, NewEvent};
 
 /// The `manifest_signatures` table.
 #[derive(Debug, Clone, PartialEq, Eq, FromRow)]
@@ -35,8 +35,13 @@ pub(crate) enum Signed {
 /// Signatures in the database.
 #[async_trait]
 pub(crate) trait SignatureStore: Send + Sync {
-    /// Records the first signature of an archive that has pins.
-    async fn record_signature(&self, row: &SignatureRow, event: &NewEvent) -> Result<Signed>;
+    /// Records the first signature of an archive that has pins, and with it narrows them to `needs`.
+    async fn record_signature(
+        &self,
+        row: &SignatureRow,
+        needs: Option<(&ArchiveNeeds, &NewEvent)>,
+        event: &NewEvent,
+    ) -> Result<Signed>;
 }
 
 pub(super) const FIND: &str = "

@@ -373,14 +373,6 @@ impl KeyService for FakeVault {
         Ok(Response::new(vault::PinKeyVersionsResponse { versions }))
     }
 
-    async fn narrow_key_pins(
-        &self,
-        request: Request<vault::NarrowKeyPinsRequest>,
-    ) -> Result<Response<vault::NarrowKeyPinsResponse>, Status> {
-        self.pinned("narrow", request.into_inner().archive_id);
-        Ok(Response::new(vault::NarrowKeyPinsResponse {}))
-    }
-
     async fn release_key_pins(
         &self,
         request: Request<vault::ReleaseKeyPinsRequest>,
@@ -400,6 +392,7 @@ impl KeyService for FakeVault {
     type ReencryptStream = tokio_stream::Empty<Result<vault::ReencryptResponse, Status>>;
 
     not_here! {
+        narrow_key_pins(NarrowKeyPinsRequest) -> vault::NarrowKeyPinsResponse;
         reencrypt(ReencryptRequest) -> Self::ReencryptStream;
         list_key_versions(ListKeyVersionsRequest) -> vault::ListKeyVersionsResponse;
         create_key(CreateKeyRequest) -> vault::CreateKeyResponse;

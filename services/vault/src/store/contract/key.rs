@@ -3,7 +3,7 @@
 use strongroom_crypto::{Purpose, State};
 
 use super::{event, events, stores};
-use crate::store::{KeyVersionRow, NewVersion, RootKeyRow, StateChange, Store};
+use crate::store::{ArchiveNeeds, KeyVersionRow, NewVersion, RootKeyRow, StateChange, Store};
 
 fn root(id: &str) -> RootKeyRow {
     RootKeyRow { id: id.into(), check_value: vec![1, 2, 3], create_time: 5 }
@@ -134,7 +134,8 @@ async fn a_pinned_version_stays_in_use() {
         ring(store.as_ref()).await;
         let event = event("key.any");
         store.rotate_key(&version("02", "gateway"), &event).await.unwrap();
-        store.narrow_pins("archive", &["01".into()], Some(11), &event).await.unwrap();
+        let needs = ArchiveNeeds { kids: vec!["01".into()], expire_time: Some(11) };
+        store.narrow_pins("archive", &needs, &event).await.unwrap();
         let disable = step("01", State::DecryptOnly, State::Disabled);
         assert!(!store.set_key_state(&disable, &event).await.unwrap());
         assert!(store.set_key_state(&StateChange { now: 11, ..disable }, &event).await.unwrap(), "lapsed");

@@ -4,7 +4,7 @@ use strongroom_crypto::State;
 
 use super::key::{ring, version};
 use super::{event, events, stores};
-use crate::store::{KeyApproval, KeyRequestRow, RetirementAction, StateChange};
+use crate::store::{ArchiveNeeds, KeyApproval, KeyRequestRow, RetirementAction, StateChange};
 
 fn request(id: &str, create_time: i64) -> KeyRequestRow {
     KeyRequestRow {
@@ -59,7 +59,8 @@ async fn an_approval_lets_one_step_through() {
         ring(store.as_ref()).await;
         let event = event("key.any");
         store.rotate_key(&version("02", "gateway"), &event).await.unwrap();
-        store.narrow_pins("archive", &["01".into()], None, &event).await.unwrap();
+        let needs = ArchiveNeeds { kids: vec!["01".into()], expire_time: None };
+        store.narrow_pins("archive", &needs, &event).await.unwrap();
         store.open_key_request(&request("r1", 1), &event).await.unwrap();
         let disable = StateChange {
             kid: "01".into(),

@@ -3,7 +3,7 @@
 use super::key::{ring, version};
 use super::{credential, event, events, stores};
 use crate::store::columns;
-use crate::store::{CensusRow, CredentialRow, Needs, PinRow};
+use crate::store::{ArchiveNeeds, CensusRow, CredentialRow, Needs, PinRow};
 
 fn reported(column: &str, kid: &str, value_count: i64) -> CensusRow {
     CensusRow {
@@ -65,7 +65,8 @@ async fn pins_hold_until_they_lapse_or_are_released() {
         let pin = |kid: &str, expire_time| PinRow { archive_id: "a".into(), kid: kid.into(), expire_time };
         assert_eq!(store.pins(199).await.unwrap(), [pin("01", Some(200)), pin("02", Some(200))]);
         assert_eq!(store.pins(200).await.unwrap(), []);
-        store.narrow_pins("a", &["02".into()], None, &event).await.unwrap();
+        let needs = ArchiveNeeds { kids: vec!["02".into()], expire_time: None };
+        store.narrow_pins("a", &needs, &event).await.unwrap();
         assert_eq!(store.pins(i64::MAX).await.unwrap(), [pin("02", None)]);
         let archives = async |kid| store.needs(kid, &[], 1_000).await.unwrap().archives;
         assert_eq!((archives("01").await, archives("02").await), (0, 1));

@@ -5,12 +5,18 @@ use strongroom_store::Result;
 
 use super::Store;
 use super::append::append;
+use super::ledger::narrow;
 use crate::store::signature::{COUNT_PINS_OF, FIND, INSERT};
-use crate::store::{NewEvent, SignatureRow, SignatureStore, Signed};
+use crate::store::{ArchiveNeeds, NewEvent, SignatureRow, SignatureStore, Signed};
 
 #[async_trait]
 impl SignatureStore for Store {
-    async fn record_signature(&self, row: &SignatureRow, event: &NewEvent) -> Result<Signed> {
+    async fn record_signature(
+        &self,
+        row: &SignatureRow,
+        needs: Option<(&ArchiveNeeds, &NewEvent)>,
+        event: &NewEvent,
+    ) -> Result<Signed> {
         let mut tx = self.begin_alone().await?;
         if let Some(before) = sqlx::query_as(FIND).bind(&row.archive_id).fetch_optional(&mut *tx).await? {
             return Ok(Signed::Before(before));
@@ -32,6 +38,10 @@ impl SignatureStore for Store {
             .execute(&mut *tx)
             .await?;
         append(&mut tx, event).await?;
+        if let Some((needs, event)) = needs {
+            narrow(&mut tx, &row.archive_id, needs).await?;
+            append(&mut tx, event).await?;
+        }
         tx.commit().await?;
         Ok(Signed::Done)
     }

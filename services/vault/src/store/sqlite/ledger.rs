@@ -3,14 +3,14 @@
 use async_trait::async_trait;
 use strongroom_store::Result;
 
-use super::Store;
 use super::append::append;
+use super::{Connection, Store};
 use crate::store::columns::CountedColumn;
 use crate::store::ledger::{
-    CENSUS, COUNT_COLUMNS, COUNT_PINS, FORGET_CENSUS, FORGET_LAPSED_PINS, FORGET_PINS, INSERT_CENSUS,
-    INSERT_PIN, PIN_LIVE, PINNED, PINS, SOME_PINS, count_by_version, count_of_version,
+    ARE_UNPINNED, CENSUS, COUNT_COLUMNS, COUNT_PINS, FORGET_CENSUS, FORGET_LAPSED_PINS, FORGET_PINS,
+    INSERT_CENSUS, INSERT_PIN, PIN_LIVE, PINNED, PINS, SOME_PINS, count_by_version, count_of_version,
 };
-use crate::store::{CensusRow, LedgerStore, Needs, NewEvent, PinRow};
+use crate::store::{ArchiveNeeds, CensusRow, LedgerStore, Needs, NewEvent, PinRow};
 
 #[async_trait]
 impl LedgerStore for Store {
@@ -68,6 +68,12 @@ impl LedgerStore for Store {
         now: i64,
         event: &NewEvent,
     ) -> Result<Vec<(String, String)>> {
+        let reader = self.reader();
+        let lacks: bool =
+            sqlx::query_scalar(ARE_UNPINNED).bind(archive_id).bind(expire_time).fetch_one(reader).await?;
+        if !lacks {
+            return Ok(sqlx::query_as(PINNED).bind(archive_id).fetch_all(reader).await?);
+        }
         let mut tx = self.begin_alone().await?;
         sqlx::query(FORGET_LAPSED_PINS).bind(now).execute(&mut *tx).await?;
         sqlx::query(PIN_LIVE).bind(archive_id).bind(expire_time).execute(&mut *tx).await?;
@@ -77,18 +83,9 @@ impl LedgerStore for Store {
         Ok(pinned)
     }
 
-    async fn narrow_pins(
-        &self,
-        archive_id: &str,
-        kids: &[String],
-        expire_time: Option<i64>,
-        event: &NewEvent,
-    ) -> Result<()> {
+    async fn narrow_pins(&self, archive_id: &str, needs: &ArchiveNeeds, event: &NewEvent) -> Result<()> {
         let mut tx = self.begin_alone().await?;
-        sqlx::query(FORGET_PINS).bind(archive_id).execute(&mut *tx).await?;
-        for kid in kids {
-            sqlx::query(INSERT_PIN).bind(archive_id).bind(kid).bind(expire_time).execute(&mut *tx).await?;
-        }
+        narrow(&mut tx, archive_id, needs).await?;
         append(&mut tx, event).await?;
         Ok(tx.commit().await?)
     }
@@ -107,4 +104,14 @@ impl LedgerStore for Store {
     async fn pins(&self, now: i64) -> Result<Vec<PinRow>> {
         Ok(sqlx::query_as(PINS).bind(now).fetch_all(self.reader()).await?)
     }
+}
+
+/// Replaces the pins of an archive.
+pub(super) async fn narrow(tx: &mut Connection, archive_id: &str, needs: &ArchiveNeeds) -> Result<()> {
+    sqlx::query(FORGET_PINS).bind(archive_id).execute(&mut *tx).await?;
+    for kid in &needs.kids {
+        let insert = sqlx::query(INSERT_PIN).bind(archive_id).bind(kid).bind(needs.expire_time);
+        insert.execute(&mut *tx).await?;
+    }
+    Ok(())
 }

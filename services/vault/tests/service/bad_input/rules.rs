@@ -276,6 +276,9 @@ pub(crate) const LABEL_SELECTOR: Rule = rule(
 pub(crate) const FALLBACKS: Rule = rule(OPTIONAL, Refused(&[Times(9)]), Refused(&[Times(2)]));
 const LONG_RING: Verdict = Refused(&[Bytes((3 << 20) + 1)]);
 const NO_RING: Verdict = Refused(&[Bytes(1)]);
+/// A message that may be left out, and whose fields have rules of their own.
+pub(crate) const OPTIONAL_PART: Rule =
+    rule(OPTIONAL, Taken("its fields are bounded"), Taken("its fields are refused"));
 pub(crate) const RING: Rule = rule(Refused(&[Unset]), LONG_RING, NO_RING);
 pub(crate) const OPTIONAL_RING: Rule = rule(OPTIONAL, LONG_RING, NO_RING);
 pub(crate) const KIDS: Rule =

@@ -134,6 +134,10 @@ pub(crate) const TABLE: &[Row] = &[
     row("vault.v1.CryptoService/SignManifest",
         r#"{"sha256": "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=", "archiveId": "$uuid"}"#, "ARCHIVE_NOT_PINNED",
         &[("sha256", MANIFEST_DIGEST)]),
+    row("vault.v1.CryptoService/SignManifest",
+        r#"{"manifest": "e30=", "archiveId": "$uuid",
+            "needs": {"kids": ["$kid"], "expireTime": "2999-01-01T00:00:00Z"}}"#, "ARCHIVE_NOT_PINNED",
+        &[("needs", OPTIONAL_PART), ("needs.kids", KIDS), ("needs.kids[1]", KID), ("needs.expire_time", EXPIRY)]),
 
     row("vault.v1.KeyService/ApproveKeyRequest", r#"{"id": "$uuid"}"#, "KEY_REQUEST_NOT_FOUND", &[("id", ID)]),
     row("vault.v1.KeyService/CreateKey", r#"{"keyId": "k-$uuid"}"#, "", &[("key_id", KEY_ID)]),

@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use strongroom_api::vault::v1::sign_manifest_request::Needs;
 use strongroom_api::vault::v1::{
-    DestroyKeyVersionRequest, ExportKeyRingRequest, NarrowKeyPinsRequest, PinKeyVersionsRequest,
-    SignManifestRequest,
+    DestroyKeyVersionRequest, ExportKeyRingRequest, PinKeyVersionsRequest, SignManifestRequest,
 };
 
 use tokio::task::JoinSet;
@@ -15,7 +15,7 @@ use crate::support::{Clients, TestVault, eventually};
 
 const ARCHIVE: &str = "archive-1";
 /// The steps of an export, in which a retirement may come before each.
-const STEPS: usize = 6;
+const STEPS: usize = 5;
 
 /// An export as the backup service makes it.
 struct Export {
@@ -43,15 +43,15 @@ impl Export {
                 let ring = self.service.keys.export_key_ring(ExportKeyRingRequest { kids }).await.unwrap();
                 self.carries = ring.into_inner().kids.into_iter().collect();
             }
-            4 => {
-                let sign =
-                    SignManifestRequest { archive_id, sha256: vec![7; 32].into(), ..Default::default() };
-                self.service.crypto.sign_manifest(sign).await.unwrap();
-            }
             _ => {
-                let kids = self.carries.iter().cloned().collect();
-                let narrow = NarrowKeyPinsRequest { archive_id, kids, expire_time: None };
-                self.service.keys.narrow_key_pins(narrow).await.unwrap();
+                let needs = Needs { kids: self.carries.iter().cloned().collect(), expire_time: None };
+                let sign = SignManifestRequest {
+                    archive_id,
+                    sha256: vec![7; 32].into(),
+                    needs: Some(needs),
+                    ..Default::default()
+                };
+                self.service.crypto.sign_manifest(sign).await.unwrap();
             }
         }
     }

@@ -2,8 +2,10 @@
 
 use std::collections::BTreeSet;
 
+use strongroom_api::vault::v1::sign_manifest_request::Needs;
 use strongroom_api::vault::v1::{
     GetKeyCensusRequest, NarrowKeyPinsRequest, PinKeyVersionsRequest, ReleaseKeyPinsRequest,
+    SignManifestRequest,
 };
 use strongroom_runtime::status::reason_of;
 
@@ -44,5 +46,32 @@ async fn pins_of_archives_hold_a_version() {
             admin.event_names("key.pin*").await,
             ["key.pinned", "key.pins_narrowed", "key.pins_narrowed", "key.pins_released"]
         );
+    }
+}
+
+#[tokio::test]
+async fn a_signature_narrows_the_pins_of_its_archive() {
+    for vault in TestVault::each().await {
+        let mut admin = vault.admin().await;
+        let kid = versions(&mut admin, "credential").await[0].kid.clone();
+        let archive_id = "archive-1".to_owned();
+        let expire_time = Some(prost_types::Timestamp { seconds: 32_503_680_000, nanos: 0 });
+        let pin = PinKeyVersionsRequest { archive_id: archive_id.clone(), expire_time };
+        let pinned = admin.keys.pin_key_versions(pin.clone()).await.unwrap();
+        let again = admin.keys.pin_key_versions(pin.clone()).await.unwrap();
+        assert_eq!(again.into_inner(), pinned.into_inner());
+        let needs = Needs { kids: vec![kid.clone(), "00000000000000ff".into()], expire_time: None };
+        let sign = SignManifestRequest {
+            archive_id,
+            manifest: "{}".into(),
+            needs: Some(needs),
+            ..SignManifestRequest::default()
+        };
+        admin.crypto.sign_manifest(sign).await.unwrap();
+        let census = admin.keys.get_key_census(GetKeyCensusRequest::default()).await.unwrap().into_inner();
+        let kids: BTreeSet<String> = census.pins.into_iter().map(|pin| pin.kid).collect();
+        assert_eq!(kids, BTreeSet::from([kid]), "the census lists pins of versions that are known here");
+        // The second call pinned nothing new, so it is no event.
+        assert_eq!(admin.event_names("key.pin*").await, ["key.pinned", "key.pins_narrowed"]);
     }
 }

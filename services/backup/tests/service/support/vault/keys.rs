@@ -87,7 +87,10 @@ impl CryptoService for FakeVault {
         &self,
         request: Request<vault::SignManifestRequest>,
     ) -> Result<Response<vault::SignManifestResponse>, Status> {
-        let vault::SignManifestRequest { sha256, archive_id, .. } = request.into_inner();
+        let vault::SignManifestRequest { sha256, archive_id, needs, .. } = request.into_inner();
+        if needs.is_some() {
+            self.pinned("narrow", archive_id.clone());
+        }
         let digest = &sha256.as_ref().try_into().unwrap();
         let (time, archive_id) = ("2026-05-06T10:14:22.000007Z", archive_id.as_str());
         let statement = Statement::ArchiveManifest { archive_id, time, digest };
