@@ -224,6 +224,17 @@ pub enum Error {
         /// The table it describes.
         found: String,
     },
+    /// A database entry about another source than the manifest says.
+    #[error("the entry {entry} describes another source: {found}", entry = Quoted(entry), found = Quoted(found))]
+    OtherSource {
+        /// Its name.
+        entry: String,
+        /// The source it describes.
+        found: String,
+    },
+    /// The canary has another form.
+    #[error("canary.txt is not a line of 64 lower-case hex digits")]
+    Canary,
     /// A row, or the array around the rows, is malformed.
     #[error("line {line} of {entry} {problem}", entry = Quoted(entry))]
     Row {

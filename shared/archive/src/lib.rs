@@ -25,11 +25,11 @@ pub use error::{Error, Result};
 pub use file_name::archive_file_name;
 pub use limits::Limits;
 pub use manifest::{
-    AadTemplate, EncryptedColumn, EntryKind, EntryRecord, FilledAad, Manifest, ManifestHead,
+    AadTemplate, CANARY_ENTRY, EncryptedColumn, EntryKind, EntryRecord, FilledAad, Manifest, ManifestHead,
     ManifestSignature, RING_ENTRY,
 };
 pub use reader::{ArchiveReader, EntryReader};
 pub use rows::{BoundedText, RowReader, SqliteValue, characters, json, pg_text, schema, text_within};
 pub use strongroom_deflate::Compression;
 pub use verify::{Report, Watch, verify, verify_entry};
-pub use writer::{ArchiveWriter, EntryMeta, FileCheck};
+pub use writer::{ArchiveWriter, FileCheck};

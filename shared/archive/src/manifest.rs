@@ -8,6 +8,8 @@ mod check;
 mod list;
 mod ordered;
 mod signature;
+mod source;
+mod true_path;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -15,6 +17,10 @@ use serde::{Deserialize, Serialize};
 pub use aad::{AadTemplate, FilledAad};
 pub use ordered::Ordered;
 pub use signature::ManifestSignature;
+pub use source::{
+    Extension, Migrations, Sequence, SequenceOwner, SequenceRange, Skipped, Snapshot, SourceRecord,
+};
+pub use true_path::TruePath;
 
 use self::list::list;
 use crate::error::{Error, Result};
@@ -27,6 +33,10 @@ pub const MANIFEST_ENTRY: &str = "manifest.json";
 pub const SIGNATURE_ENTRY: &str = "manifest.sig";
 /// The entry that holds the key ring.
 pub const RING_ENTRY: &str = "keys/ring.json";
+/// The entry that holds the archive's canary.
+pub const CANARY_ENTRY: &str = "canary.txt";
+/// The entry that holds the backup service's schedules.
+pub const SCHEDULES_ENTRY: &str = "schedules.json";
 
 /// Elements of lists, FORMAT.md §8. Those of the entries, as of [`crate::Limits::entries`], bound other lists of names too.
 const MOST_ENTRIES: usize = 100_000;
@@ -56,6 +66,9 @@ pub struct Manifest {
     pub note: String,
     /// A UUID, unique to this archive.
     pub archive_id: String,
+    /// The vault that signed it, as `status` shows it; absent where none took part.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deployment_id: Option<String>,
     /// The program that wrote it and its version.
     pub producer: String,
     /// The root key that the key ring and so the encrypted columns need; absent without a vault source.
@@ -98,6 +111,8 @@ pub struct ManifestHead {
     pub options: Ordered<bool>,
     /// See [`Manifest::archive_id`].
     pub archive_id: String,
+    /// See [`Manifest::deployment_id`].
+    pub deployment_id: Option<String>,
     /// See [`Manifest::producer`].
     pub producer: String,
     /// See [`Manifest::root_key_id`].
@@ -136,56 +151,12 @@ pub struct AuditHead {
     pub mac: String,
 }
 
-/// One source of the backup set.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SourceRecord {
-    /// Its configured name.
-    pub name: String,
-    /// `sqlite`, `postgres`, `files`, `grpc` or `vault`.
-    pub kind: String,
-    /// Product and version: `PostgreSQL 15.18`.
-    pub engine: String,
-    /// How consistent the reading was.
-    pub snapshot: Snapshot,
-    /// Tables and files that were left out, each with its reason.
-    #[serde(default, deserialize_with = "list::<MOST_ENTRIES, _, _>")]
-    pub skipped: Vec<Skipped>,
-}
-
-/// What holds a source's tables together in time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Snapshot {
-    /// One REPEATABLE READ READ ONLY transaction (PostgreSQL).
-    RepeatableRead,
-    /// One read transaction (SQLite).
-    ReadTransaction,
-    /// A copy made by VACUUM INTO (SQLite).
-    VacuumCopy,
-    /// Each file by itself.
-    PerFile,
-    /// The vault's own snapshot.
-    Vault,
-}
-
-/// A table or file that is not in the archive.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Skipped {
-    /// The table, or the file's path.
-    pub name: String,
-    /// Why, for people.
-    pub reason: String,
-}
-
 /// What was chosen of a whole backup.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Partial {
     /// The tables asked for; empty when all were.
     #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "list::<MOST_ENTRIES, _, _>")]
     pub tables: Vec<String>,
-    /// The oldest time asked for, as it was given.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub since: Option<String>,
 }
 
 /// One entry of the ZIP.
@@ -205,9 +176,27 @@ pub struct EntryRecord {
     /// The source it was read from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source: Option<String>,
+    /// The database schema (PostgreSQL) of the table that its rows are of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub namespace: Option<String>,
+    /// That table's own name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub own_table: Option<String>,
     /// Rows, for a table.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rows: Option<u64>,
+    /// The oldest time of these rows, where older ones were left out: such a table can only be merged.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<Timestamp>,
+    /// For a file: its true path, where the ZIP cannot hold it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path: Option<TruePath>,
+    /// For a file: its permissions, four octal digits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mode: Option<String>,
+    /// For a file: when its content last changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub modified_at: Option<Timestamp>,
     /// For a file: it had become longer by the time that its listed bytes were read.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub grew: bool,
@@ -215,19 +204,60 @@ pub struct EntryRecord {
 
 /// What an entry is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "kebab-case")]
 pub enum EntryKind {
     /// The rows of a table.
     Table,
     /// The description of a table.
     Schema,
+    /// What a database has beside its tables.
+    Database,
     /// The key ring.
     Ring,
     /// A file of a file set.
     File,
+    /// A large object (PostgreSQL).
+    LargeObject,
+    /// A text that no other archive has.
+    Canary,
+    /// The backup service's schedules.
+    Schedules,
     /// Something that a later release added; its digest is checked like any other.
     #[serde(other)]
     Other,
+}
+
+impl EntryKind {
+    /// Whether [`crate::Limits::schema_bytes`] applies.
+    pub(crate) fn is_small(self) -> bool {
+        match self {
+            Self::Schema | Self::Database | Self::Ring | Self::Canary | Self::Schedules => true,
+            Self::Table | Self::File | Self::LargeObject | Self::Other => false,
+        }
+    }
+}
+
+impl EntryRecord {
+    /// Of an entry that is about to be written.
+    #[must_use]
+    pub fn new(name: &str, kind: EntryKind) -> Self {
+        Self {
+            name: name.to_owned(),
+            bytes: 0,
+            sha256: String::new(),
+            kind,
+            table: None,
+            source: None,
+            namespace: None,
+            own_table: None,
+            rows: None,
+            since: None,
+            path: None,
+            mode: None,
+            modified_at: None,
+            grew: false,
+        }
+    }
 }
 
 /// Read first and alone: a later version may have changed every other field.
@@ -255,6 +285,7 @@ impl Manifest {
             options: head.options,
             note: NOTE.to_owned(),
             archive_id: head.archive_id,
+            deployment_id: head.deployment_id,
             producer: head.producer,
             root_key_id: head.root_key_id,
             kids: head.kids,

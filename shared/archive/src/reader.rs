@@ -18,7 +18,7 @@ use crate::error::{Error, Result};
 use crate::limits::Limits;
 use crate::manifest::{EntryKind, EntryRecord, MANIFEST_ENTRY, Manifest, ManifestSignature, SIGNATURE_ENTRY};
 use crate::rows::RowReader;
-use crate::rows::schema::TableSchema;
+use crate::rows::schema::{DatabaseSchema, TableSchema};
 use crate::zip::{CheckedZip, open_zip};
 
 /// A signature line is short; FORMAT.md §1 gives it this much.
@@ -121,6 +121,18 @@ impl<R: Read + Seek> ArchiveReader<R> {
         Ok(schema)
     }
 
+    /// What a database has beside its tables, by the place of its entry.
+    pub(crate) fn read_database(&mut self, index: usize) -> Result<DatabaseSchema> {
+        let json = self.read_small(index)?;
+        let record = &self.manifest.entries[index];
+        let database = serde_json::from_slice::<DatabaseSchema>(&json);
+        let database = database.map_err(|source| Error::Json { entry: record.name.clone(), source })?;
+        if record.source.as_ref() != Some(&database.source) {
+            return Err(Error::OtherSource { entry: record.name.clone(), found: database.source });
+        }
+        Ok(database)
+    }
+
     /// The rows of the table that `schema` describes.
     pub fn rows(&mut self, schema: &TableSchema) -> Result<RowReader<EntryReader<'_, R>>> {
         let no_schema = || Error::NoSchema { table: schema.name.clone() };
@@ -208,8 +220,7 @@ fn check_entries(manifest: &Manifest, places: &HashMap<String, usize>, limits: &
             return Err(Error::Missing { entry: record.name.clone() });
         }
         limits.check_entry(&record.name, record.bytes)?;
-        let small = matches!(record.kind, EntryKind::Schema | EntryKind::Ring);
-        if small && record.bytes > limits.schema_bytes {
+        if record.kind.is_small() && record.bytes > limits.schema_bytes {
             return Err(Error::entry_limit(&record.name, limits.schema_bytes, "bytes"));
         }
         total = total.saturating_add(record.bytes);
@@ -244,7 +255,7 @@ fn index_tables(manifest: &Manifest) -> HashMap<String, TableEntries> {
         match record.kind {
             EntryKind::Table => tables.entry(table.clone()).or_default().rows = index,
             EntryKind::Schema => tables.entry(table.clone()).or_default().schema = index,
-            EntryKind::Ring | EntryKind::File | EntryKind::Other => {}
+            _ => {}
         }
     }
     tables

@@ -114,8 +114,10 @@ pub fn verify_entry<R: Read + Seek>(
     match kind {
         EntryKind::Table => return verify_table(archive, &table, watch),
         EntryKind::Schema => verify_schema(archive, &table)?,
-        EntryKind::Ring => verify_ring(archive, index)?,
-        EntryKind::File | EntryKind::Other => verify_bytes(archive, index, watch)?,
+        EntryKind::Database => archive.read_database(index).map(drop)?,
+        EntryKind::Ring | EntryKind::Schedules => verify_json(archive, index)?,
+        EntryKind::Canary => verify_canary(archive, index)?,
+        EntryKind::File | EntryKind::LargeObject | EntryKind::Other => verify_bytes(archive, index, watch)?,
     }
     Ok(0)
 }
@@ -191,9 +193,18 @@ fn check_column(names: &HashSet<&str>, encrypted: &EncryptedColumn) -> Result<()
     Ok(())
 }
 
-fn verify_ring<R: Read + Seek>(archive: &mut ArchiveReader<R>, index: usize) -> Result<()> {
+fn verify_json<R: Read + Seek>(archive: &mut ArchiveReader<R>, index: usize) -> Result<()> {
     let json = archive.read_small(index)?;
     let entry = archive.entries()[index].name.clone();
     let parsed = serde_json::from_slice::<IgnoredAny>(&json);
     parsed.map(drop).map_err(|source| Error::Json { entry, source })
+}
+
+fn verify_canary<R: Read + Seek>(archive: &mut ArchiveReader<R>, index: usize) -> Result<()> {
+    let text = archive.read_small(index)?;
+    let digits = text.strip_suffix(b"\n").unwrap_or_default();
+    if digits.len() == 64 && digits.iter().all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f')) {
+        return Ok(());
+    }
+    Err(Error::Canary)
 }

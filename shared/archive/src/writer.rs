@@ -18,23 +18,11 @@ use self::tables::OpenTable;
 use crate::error::{Error, Result};
 use crate::limits::Limits;
 use crate::manifest::{
-    EntryKind, EntryRecord, MANIFEST_ENTRY, Manifest, ManifestHead, ManifestSignature, RING_ENTRY,
-    SIGNATURE_ENTRY,
+    CANARY_ENTRY, EntryKind, EntryRecord, MANIFEST_ENTRY, Manifest, ManifestHead, ManifestSignature,
+    RING_ENTRY, SCHEDULES_ENTRY, SIGNATURE_ENTRY,
 };
+use crate::rows::schema::DatabaseSchema;
 use crate::zip::{EntryNames, ZipStream, check_name, fold_case};
-
-/// What is known of an entry before its first byte.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct EntryMeta {
-    /// Its name in the ZIP, by the rules of FORMAT.md §2.
-    pub name: String,
-    /// What it is.
-    pub kind: EntryKind,
-    /// The table it belongs to.
-    pub table: Option<String>,
-    /// The source it was read from.
-    pub source: Option<String>,
-}
 
 /// Writes an archive into any `Write`, without seeking.
 ///
@@ -54,8 +42,7 @@ pub struct ArchiveWriter<W: Write> {
 }
 
 struct OpenEntry {
-    meta: EntryMeta,
-    bytes: u64,
+    record: EntryRecord,
     digest: Sha256,
 }
 
@@ -76,19 +63,20 @@ impl<W: Write> ArchiveWriter<W> {
         }
     }
 
-    /// Begins an entry. Its name must follow FORMAT.md §2 and not be the manifest's or its signature's.
-    pub fn start_entry(&mut self, meta: EntryMeta) -> Result<()> {
+    /// Begins an entry, of which `record` says what is known before its first byte. Its name must follow FORMAT.md §2
+    /// and not be the manifest's or its signature's.
+    pub fn start_entry(&mut self, record: EntryRecord) -> Result<()> {
         if self.open.is_some() {
             return Err(Error::Usage("an entry is still open; finish it first"));
         }
-        if meta.name == MANIFEST_ENTRY || meta.name == SIGNATURE_ENTRY {
+        if record.name == MANIFEST_ENTRY || record.name == SIGNATURE_ENTRY {
             return Err(Error::Usage("finish() writes the manifest"));
         }
         // Two more for the manifest and its signature.
         self.limits.check_entries(self.entries.len() as u64 + 3)?;
-        self.check_name(&meta.name)?;
-        self.start_zip_entry(&meta.name)?;
-        self.open = Some(OpenEntry { meta, bytes: 0, digest: Sha256::new() });
+        self.check_name(&record.name)?;
+        self.start_zip_entry(&record.name)?;
+        self.open = Some(OpenEntry { record, digest: Sha256::new() });
         Ok(())
     }
 
@@ -98,45 +86,62 @@ impl<W: Write> ArchiveWriter<W> {
             return Err(Error::Usage("no entry is open"));
         };
         let added = bytes.len() as u64;
-        self.limits.check_entry(&open.meta.name, open.bytes + added)?;
+        self.limits.check_entry(&open.record.name, open.record.bytes + added)?;
         self.limits.check_total(self.total_bytes + added)?;
-        open.bytes += added;
+        open.record.bytes += added;
         open.digest.update(bytes);
         self.total_bytes += added;
         self.compress(bytes)
     }
 
     /// Ends the open entry and returns what the manifest will say of it.
-    pub fn finish_entry(&mut self, rows: Option<u64>) -> Result<EntryRecord> {
-        self.close_entry(rows, false)
-    }
-
-    fn close_entry(&mut self, rows: Option<u64>, grew: bool) -> Result<EntryRecord> {
-        let Some(open) = self.open.take() else {
+    pub fn finish_entry(&mut self) -> Result<EntryRecord> {
+        let Some(OpenEntry { mut record, digest }) = self.open.take() else {
             return Err(Error::Usage("no entry is open"));
         };
         self.end_zip_entry()?;
-        let record = EntryRecord {
-            name: open.meta.name,
-            bytes: open.bytes,
-            sha256: hex::encode(open.digest.finalize()),
-            kind: open.meta.kind,
-            table: open.meta.table,
-            source: open.meta.source,
-            rows,
-            grew,
-        };
+        record.sha256 = hex::encode(digest.finalize());
         self.entries.push(record.clone());
         Ok(record)
     }
 
+    /// Completes what is known of the open entry.
+    fn note(&mut self, complete: impl FnOnce(&mut EntryRecord)) {
+        if let Some(open) = &mut self.open {
+            complete(&mut open.record);
+        }
+    }
+
     /// Writes the key ring: one JSON document, as the vault hands it out.
     pub fn write_ring(&mut self, json: &[u8]) -> Result<()> {
-        let as_json = serde_json::from_slice::<serde::de::IgnoredAny>(json);
-        as_json.map_err(|source| Error::Json { entry: RING_ENTRY.to_owned(), source })?;
-        let meta =
-            EntryMeta { name: RING_ENTRY.to_owned(), kind: EntryKind::Ring, table: None, source: None };
-        self.write_small(meta, json)
+        self.write_json(EntryRecord::new(RING_ENTRY, EntryKind::Ring), json)
+    }
+
+    /// Writes the backup service's schedules: one JSON document.
+    pub fn write_schedules(&mut self, json: &[u8]) -> Result<()> {
+        self.write_json(EntryRecord::new(SCHEDULES_ENTRY, EntryKind::Schedules), json)
+    }
+
+    /// Writes what a database has beside its tables.
+    pub fn write_database(&mut self, database: &DatabaseSchema) -> Result<()> {
+        let name = format!("databases/{}.json", database.source);
+        let json = serde_json::to_vec_pretty(database);
+        let mut json = json.map_err(|source| Error::Json { entry: name.clone(), source })?;
+        json.push(b'\n');
+        let source = Some(database.source.clone());
+        self.write_small(EntryRecord { source, ..EntryRecord::new(&name, EntryKind::Database) }, &json)
+    }
+
+    /// Writes the canary: 64 lower-case hex digits that nobody can guess and no other archive has.
+    pub fn write_canary(&mut self, canary: &str) -> Result<()> {
+        let line = format!("{canary}\n");
+        self.write_small(EntryRecord::new(CANARY_ENTRY, EntryKind::Canary), line.as_bytes())
+    }
+
+    /// Begins the large object `oid` of a source; its bytes follow with [`ArchiveWriter::write`].
+    pub fn start_large_object(&mut self, source: &str, oid: u32) -> Result<()> {
+        let record = EntryRecord::new(&format!("large-objects/{source}/{oid}"), EntryKind::LargeObject);
+        self.start_entry(EntryRecord { source: Some(source.to_owned()), ..record })
     }
 
     /// Writes the manifest and the end of the ZIP; returns both the manifest and the receiver.
@@ -187,14 +192,20 @@ impl<W: Write> ArchiveWriter<W> {
     }
 
     /// An entry whose bytes are all here, within [`Limits::schema_bytes`].
-    fn write_small(&mut self, meta: EntryMeta, bytes: &[u8]) -> Result<()> {
+    fn write_small(&mut self, record: EntryRecord, bytes: &[u8]) -> Result<()> {
         if bytes.len() as u64 > self.limits.schema_bytes {
-            return Err(Error::entry_limit(&meta.name, self.limits.schema_bytes, "bytes"));
+            return Err(Error::entry_limit(&record.name, self.limits.schema_bytes, "bytes"));
         }
-        self.start_entry(meta)?;
+        self.start_entry(record)?;
         self.write(bytes)?;
-        self.finish_entry(None)?;
-        Ok(())
+        self.finish_entry().map(drop)
+    }
+
+    fn write_json(&mut self, record: EntryRecord, json: &[u8]) -> Result<()> {
+        let entry = &record.name;
+        let as_json = serde_json::from_slice::<serde::de::IgnoredAny>(json);
+        as_json.map_err(|source| Error::Json { entry: entry.clone(), source })?;
+        self.write_small(record, json)
     }
 
     fn check_name(&mut self, name: &str) -> Result<()> {

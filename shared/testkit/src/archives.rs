@@ -3,7 +3,7 @@
 
 use strongroom_archive::schema::TableSchema;
 use strongroom_archive::{
-    ArchiveWriter, Compression, EncryptedColumn, EntryKind, EntryMeta, Limits, ManifestHead,
+    ArchiveWriter, Compression, EncryptedColumn, EntryKind, EntryRecord, Limits, ManifestHead,
 };
 
 /// The head of a manifest that says as little as it may.
@@ -15,6 +15,7 @@ pub fn head(encrypted_columns: Vec<EncryptedColumn>) -> ManifestHead {
         created_at: "2026-05-06T10:14:22Z".parse().unwrap(),
         options: [].into_iter().collect(),
         archive_id: "1".to_owned(),
+        deployment_id: None,
         producer: "test".to_owned(),
         root_key_id: None,
         kids: Vec::new(),
@@ -52,7 +53,7 @@ pub fn sealed_table(key: &str, primary_key: &[&str], sealed: usize, aad: &str, r
     let row = format!("{{\"k\":\"{key}\"{values}}}");
     let mut writer = writer();
     writer.write_schema(&schema).unwrap();
-    writer.start_table("t", "s").unwrap();
+    writer.start_table(&schema, None).unwrap();
     for _ in 0..rows {
         writer.write_rows(row.as_bytes(), 1).unwrap();
     }
@@ -73,11 +74,11 @@ pub fn files(count: usize, bytes: usize) -> Vec<u8> {
     let mut writer = writer();
     for at in 0..count {
         let name = format!("files/f/{at:0>200}");
-        writer.start_entry(EntryMeta { name, kind: EntryKind::File, table: None, source: None }).unwrap();
+        writer.start_entry(EntryRecord::new(&name, EntryKind::File)).unwrap();
         for piece in (0..bytes).step_by(zeros.len()) {
             writer.write(&zeros[..zeros.len().min(bytes - piece)]).unwrap();
         }
-        writer.finish_entry(None).unwrap();
+        writer.finish_entry().unwrap();
     }
     writer.finish(head(Vec::new())).unwrap().1
 }

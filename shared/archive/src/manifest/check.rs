@@ -4,7 +4,10 @@
 use std::collections::{HashMap, HashSet};
 
 use super::aad::AadTemplate;
-use super::{EncryptedColumn, EntryKind, EntryRecord, MANIFEST_ENTRY, Manifest, RING_ENTRY, SIGNATURE_ENTRY};
+use super::{
+    CANARY_ENTRY, EncryptedColumn, EntryKind, EntryRecord, MANIFEST_ENTRY, Manifest, RING_ENTRY,
+    SCHEDULES_ENTRY, SIGNATURE_ENTRY,
+};
 use crate::error::{Error, Result};
 use crate::quote::Quoted;
 
@@ -29,7 +32,7 @@ pub(super) fn check(manifest: &Manifest) -> Result<()> {
         let by_table = match entry.kind {
             EntryKind::Table => &mut rows,
             EntryKind::Schema => &mut schemas,
-            EntryKind::Ring | EntryKind::File | EntryKind::Other => continue,
+            _ => continue,
         };
         let Some(table) = entry.table.as_deref() else {
             return Err(refused(format!("does not say which table {} belongs to", Quoted(&entry.name))));
@@ -48,8 +51,12 @@ fn check_entry(entry: &EntryRecord) -> Result<()> {
     let in_place = match entry.kind {
         EntryKind::Table => file_of(name, "tables/").is_some(),
         EntryKind::Schema => file_of(name, "schema/").is_some(),
+        EntryKind::Database => file_of(name, "databases/").is_some(),
         EntryKind::Ring => name == RING_ENTRY,
         EntryKind::File => name.starts_with("files/"),
+        EntryKind::LargeObject => name.starts_with("large-objects/"),
+        EntryKind::Canary => name == CANARY_ENTRY,
+        EntryKind::Schedules => name == SCHEDULES_ENTRY,
         EntryKind::Other => name != MANIFEST_ENTRY && name != SIGNATURE_ENTRY,
     };
     if !in_place {

@@ -3,10 +3,10 @@
 use std::collections::HashSet;
 use std::io::Write;
 
-use super::{ArchiveWriter, EntryMeta};
+use super::ArchiveWriter;
 use crate::error::{Error, Result};
 use crate::limits::Limits;
-use crate::manifest::EntryKind;
+use crate::manifest::{EntryKind, EntryRecord};
 use crate::zip::{check_name, fold_case};
 
 /// Tells of a list of files whether an archive takes them, so that an export need not fail half-way.
@@ -49,12 +49,13 @@ impl<W: Write> ArchiveWriter<W> {
     pub fn start_file(&mut self, set: &str, path: &str) -> Result<()> {
         let source = Some(set.to_owned());
         let name = entry_name(set, path);
-        self.start_entry(EntryMeta { name, kind: EntryKind::File, table: None, source })
+        self.start_entry(EntryRecord { source, ..EntryRecord::new(&name, EntryKind::File) })
     }
 
     /// Ends the file. `grew` says in the manifest that there was more of it than the entry holds.
     pub fn finish_file(&mut self, grew: bool) -> Result<()> {
-        self.close_entry(None, grew).map(drop)
+        self.note(|record| record.grew = grew);
+        self.finish_entry().map(drop)
     }
 }
 

@@ -2,9 +2,11 @@
 
 use std::io::Write;
 
-use super::{ArchiveWriter, EntryMeta};
+use jiff::Timestamp;
+
+use super::ArchiveWriter;
 use crate::error::{Error, Result};
-use crate::manifest::EntryKind;
+use crate::manifest::{EntryKind, EntryRecord};
 use crate::rows::schema::TableSchema;
 
 /// The table whose rows are being written.
@@ -20,25 +22,13 @@ impl<W: Write> ArchiveWriter<W> {
         let json = serde_json::to_vec_pretty(schema);
         let mut json = json.map_err(|source| Error::Json { entry: name.clone(), source })?;
         json.push(b'\n');
-        let meta = EntryMeta {
-            name,
-            kind: EntryKind::Schema,
-            table: Some(schema.name.clone()),
-            source: Some(schema.source.clone()),
-        };
-        self.write_small(meta, &json)
+        self.write_small(record(name, EntryKind::Schema, schema), &json)
     }
 
-    /// Begins `tables/<file>.json`.
-    pub fn start_table(&mut self, table: &str, source: &str) -> Result<()> {
-        let name = format!("tables/{}.json", self.files.for_table(table));
-        let meta = EntryMeta {
-            name: name.clone(),
-            kind: EntryKind::Table,
-            table: Some(table.to_owned()),
-            source: Some(source.to_owned()),
-        };
-        self.start_entry(meta)?;
+    /// Begins `tables/<file>.json`. With `since`, rows from before it are left out.
+    pub fn start_table(&mut self, schema: &TableSchema, since: Option<Timestamp>) -> Result<()> {
+        let name = format!("tables/{}.json", self.files.for_table(&schema.name));
+        self.start_entry(EntryRecord { since, ..record(name.clone(), EntryKind::Table, schema) })?;
         self.open_table = Some(OpenTable { entry: name, rows: 0 });
         Ok(())
     }
@@ -69,8 +59,19 @@ impl<W: Write> ArchiveWriter<W> {
         };
         let closing: &[u8] = if table.rows == 0 { b"[]\n" } else { b"\n]\n" };
         self.write(closing)?;
-        self.finish_entry(Some(table.rows))?;
+        self.note(|record| record.rows = Some(table.rows));
+        self.finish_entry()?;
         Ok(table.rows)
+    }
+}
+
+fn record(name: String, kind: EntryKind, schema: &TableSchema) -> EntryRecord {
+    EntryRecord {
+        table: Some(schema.name.clone()),
+        source: Some(schema.source.clone()),
+        namespace: Some(schema.namespace.clone()).filter(|namespace| !namespace.is_empty()),
+        own_table: Some(schema.table.clone()),
+        ..EntryRecord::new(&name, kind)
     }
 }
 

@@ -6,7 +6,7 @@ use serde_json::value::RawValue;
 use sha2::{Digest as _, Sha256};
 use strongroom_archive::schema::Engine;
 use strongroom_archive::{
-    AadTemplate, ArchiveWriter, Compression, EncryptedColumn, EntryKind, EntryMeta, FilledAad, Limits,
+    AadTemplate, ArchiveWriter, Compression, EncryptedColumn, EntryKind, EntryRecord, FilledAad, Limits,
     ManifestHead, ManifestSignature,
 };
 use strongroom_crypto::{Cell, KeyRing, KeyVersion, Purpose, RootKey, State, Statement, WrappedVersion};
@@ -139,7 +139,7 @@ fn what_is_written_now_declares_the_same_column() {
     let table = sample::table("servers", &["id", "bearer"], &rows.each_ref().map(String::as_str));
     let mut writer = ArchiveWriter::create(Vec::new(), Limits::V1, Compression::default());
     writer.write_schema(&table.schema).unwrap();
-    writer.start_table("servers", "gateway").unwrap();
+    writer.start_table(&table.schema, None).unwrap();
     writer.write_rows(table.rows.join(",\n").as_bytes(), 2).unwrap();
     writer.finish_table().unwrap();
     let (kid, root_key_id) = (version.kid.to_string(), root.id().to_string());
@@ -176,15 +176,15 @@ fn what_is_written_now_has_the_same_in_it() {
     let mut writer = ArchiveWriter::create(Vec::new(), Limits::V1, Compression::default());
     for table in tables {
         writer.write_schema(&table.schema).unwrap();
-        writer.start_table(&table.schema.name, &table.schema.source).unwrap();
+        writer.start_table(&table.schema, None).unwrap();
         writer.write_rows(table.rows.join(",\n").as_bytes(), table.rows.len() as u64).unwrap();
         writer.finish_table().unwrap();
     }
     let name = "files/recordings/2026/a.cast".to_owned();
     let source = Some("recordings".to_owned());
-    writer.start_entry(EntryMeta { name, kind: EntryKind::File, table: None, source }).unwrap();
+    writer.start_entry(EntryRecord { source, ..EntryRecord::new(&name, EntryKind::File) }).unwrap();
     writer.write(RECORDING).unwrap();
-    writer.finish_entry(None).unwrap();
+    writer.finish_entry().unwrap();
     writer.write_ring(RING.as_bytes()).unwrap();
     let root = RootKey::generate();
     let version = KeyVersion::create(&root, "signing", Purpose::Signing, 1);

@@ -3,7 +3,8 @@
 //! figures, and by the hostile files. For 1 TiB in an entry and 4 TiB in all there are the small figures only.
 
 use strongroom_archive::{
-    ArchiveWriter, Compression, EntryKind, EntryMeta, Error, Limits, ManifestHead, ManifestSignature, Report,
+    ArchiveWriter, Compression, EntryKind, EntryRecord, Error, Limits, ManifestHead, ManifestSignature,
+    Report,
 };
 
 use crate::sample;
@@ -16,8 +17,8 @@ fn create() -> ArchiveWriter<Vec<u8>> {
 }
 
 fn add(writer: &mut ArchiveWriter<Vec<u8>>, name: String) -> Result<(), Error> {
-    writer.start_entry(EntryMeta { name, kind: EntryKind::File, table: None, source: None })?;
-    writer.finish_entry(None).map(drop)
+    writer.start_entry(EntryRecord::new(&name, EntryKind::File))?;
+    writer.finish_entry().map(drop)
 }
 
 /// Finishes the archive and reads all of it.
@@ -90,7 +91,7 @@ fn a_schema_as_large_as_it_may_be() {
     assert!(is_over(&writer.write_schema(&table).unwrap_err(), LIMITS.schema_bytes));
     table.sql = Some("x".repeat(padding));
     writer.write_schema(&table).unwrap();
-    writer.start_table("t", "gateway").unwrap();
+    writer.start_table(&table, None).unwrap();
     writer.finish_table().unwrap();
     assert!(read_back(writer, sample::head()).unwrap().bytes > LIMITS.schema_bytes);
 }
@@ -120,9 +121,10 @@ fn a_manifest_as_large_as_it_may_be() {
 #[test]
 fn a_row_as_large_as_it_may_be() {
     let row = |bytes: u64| format!("{{\"id\":\"{}\"}}", "x".repeat(usize::try_from(bytes).unwrap() - 9));
+    let table = sample::table("t", &["id"], &[]).schema;
     let mut writer = create();
-    writer.write_schema(&sample::table("t", &["id"], &[]).schema).unwrap();
-    writer.start_table("t", "gateway").unwrap();
+    writer.write_schema(&table).unwrap();
+    writer.start_table(&table, None).unwrap();
     let error = writer.write_rows(row(LIMITS.row_bytes + 1).as_bytes(), 1).unwrap_err();
     assert!(is_over(&error, LIMITS.row_bytes));
     let largest = row(LIMITS.row_bytes);
@@ -139,11 +141,11 @@ fn what_expands_most_is_read() {
     for level in 1..=9 {
         let mut writer = ArchiveWriter::create(Vec::new(), LIMITS, Compression::level(level).unwrap());
         let name = "files/zeros".to_owned();
-        writer.start_entry(EntryMeta { name, kind: EntryKind::File, table: None, source: None }).unwrap();
+        writer.start_entry(EntryRecord::new(&name, EntryKind::File)).unwrap();
         for _ in 0..16 {
             writer.write(&[0; 1 << 20]).unwrap();
         }
-        writer.finish_entry(None).unwrap();
+        writer.finish_entry().unwrap();
         let (_, bytes) = writer.finish(sample::head()).unwrap();
         assert!(bytes.len() < 200_000, "level {level}: {} bytes do not expand much", bytes.len());
         sample::check(&bytes, LIMITS).unwrap();

@@ -1,7 +1,7 @@
 //! Limits at their edge: what may just be written may be read, and one more is refused on both sides.
 
 use strongroom_archive::{
-    ArchiveWriter, Compression, EntryKind, EntryMeta, Error, Limits, ManifestSignature,
+    ArchiveWriter, Compression, EntryKind, EntryRecord, Error, Limits, ManifestSignature,
 };
 
 use crate::sample::{self, Table};
@@ -115,8 +115,8 @@ fn more_entries_than_a_short_end_record_can_count() {
     let mut writer = ArchiveWriter::create(Vec::new(), Limits::V1, Compression::default());
     for number in 0..0x1_0001 {
         let name = format!("files/many/{number}");
-        writer.start_entry(EntryMeta { name, kind: EntryKind::File, table: None, source: None }).unwrap();
-        writer.finish_entry(None).unwrap();
+        writer.start_entry(EntryRecord::new(&name, EntryKind::File)).unwrap();
+        writer.finish_entry().unwrap();
     }
     let (_, bytes) = writer.finish(sample::head()).unwrap();
     assert_eq!(sample::check(&bytes, Limits::V1).unwrap().entries, 0x1_0001);

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use strongroom_archive::manifest::Manifest;
 use strongroom_archive::{
-    ArchiveWriter, Compression, EntryKind, EntryMeta, Error, FileCheck, Limits, SqliteValue,
+    ArchiveWriter, Compression, EntryKind, EntryRecord, Error, FileCheck, Limits, SqliteValue,
 };
 
 use crate::sample;
@@ -133,7 +133,7 @@ fn every_level_is_read_and_others_are_refused() {
 fn the_writer_refuses_what_makes_no_archive() {
     let table = &sample::two_tables()[0].schema;
     let create = || ArchiveWriter::create(Vec::new(), Limits::V1, Compression::default());
-    let entry = |name: &str, kind| EntryMeta { name: name.to_owned(), kind, table: None, source: None };
+    let entry = EntryRecord::new;
 
     let mut writer = create();
     assert!(matches!(writer.write(b"x"), Err(Error::Usage(_))));
@@ -145,13 +145,13 @@ fn the_writer_refuses_what_makes_no_archive() {
     let climbing = writer.start_entry(entry("files/../x", EntryKind::File));
     assert!(matches!(climbing, Err(Error::Name { .. })));
 
-    writer.start_table("users", "gateway").unwrap();
+    writer.start_table(table, None).unwrap();
     assert!(matches!(writer.write_schema(table), Err(Error::Usage(_))));
     for (block, rows) in [(&b"{}"[..], 0), (b"", 1), (b"{},\n", 1), (b",\n{}", 1)] {
         assert!(matches!(writer.write_rows(block, rows), Err(Error::Usage(_))));
     }
     writer.finish_table().unwrap();
-    let again = writer.start_table("users", "gateway");
+    let again = writer.start_table(table, None);
     assert!(matches!(again, Err(Error::CaseDuplicate { .. })));
     let without_schema = writer.finish(sample::head()).map(drop);
     assert!(matches!(without_schema, Err(Error::NoSchema { .. })));

@@ -21,24 +21,10 @@ pub(crate) fn table(name: &str, columns: &[&str], rows: &[&str]) -> Table {
         name: (*column).to_owned(),
         type_name: "text".to_owned(),
         nullable: true,
-        default: None,
-        generated: None,
-        identity: None,
+        ..Column::default()
     });
-    let schema = TableSchema {
-        name: name.to_owned(),
-        source: "gateway".to_owned(),
-        engine: Engine::Sqlite,
-        namespace: String::new(),
-        table: name.to_owned(),
-        columns: columns.collect(),
-        primary_key: Vec::new(),
-        unique: Vec::new(),
-        foreign_keys: Vec::new(),
-        types: Vec::new(),
-        sql: None,
-        partition_key: None,
-    };
+    let empty = TableSchema::empty("gateway", Engine::Sqlite, name);
+    let schema = TableSchema { columns: columns.collect(), ..empty };
     Table { schema, rows: rows.iter().map(|row| (*row).to_owned()).collect() }
 }
 
@@ -54,6 +40,7 @@ pub(crate) fn head() -> ManifestHead {
         created_at: "2026-05-06T10:14:22.75Z".parse().unwrap(),
         options: [("include_gateway_logs".to_owned(), false)].into_iter().collect(),
         archive_id: "019dfc9c-2b9d-7000-8000-0123456789ab".to_owned(),
+        deployment_id: Some("0123456789abcdef".to_owned()),
         producer: "strongroom-backup 0.1.0".to_owned(),
         root_key_id: Some("0f1e2d3c4b5a6978".to_owned()),
         kids: vec!["00112233445566ff".to_owned()],
@@ -64,9 +51,15 @@ pub(crate) fn head() -> ManifestHead {
             kind: "sqlite".to_owned(),
             engine: "SQLite 3.51.3".to_owned(),
             snapshot: Snapshot::ReadTransaction,
+            encoding: Some("UTF-8".to_owned()),
+            extensions: Vec::new(),
+            migrations: None,
+            user_version: Some(3),
+            application_id: None,
+            sequences: Vec::new(),
             skipped: vec![Skipped { name: "tmp".to_owned(), reason: "excluded".to_owned() }],
         }],
-        partial: Some(Partial { tables: Vec::new(), since: Some("30d".to_owned()) }),
+        partial: Some(Partial { tables: vec!["users".to_owned()] }),
     }
 }
 
@@ -90,7 +83,7 @@ fn started(tables: &[Table], limits: Limits) -> Result<ArchiveWriter<Vec<u8>>, E
     let mut writer = ArchiveWriter::create(Vec::new(), limits, Compression::default());
     for table in tables {
         writer.write_schema(&table.schema)?;
-        writer.start_table(&table.schema.name, &table.schema.source)?;
+        writer.start_table(&table.schema, None)?;
         // Two blocks when there are rows for it.
         let (first, second) = table.rows.split_at(table.rows.len() / 2);
         for block in [first, second] {

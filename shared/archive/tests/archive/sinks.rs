@@ -33,7 +33,7 @@ fn export(out: Leaving) -> Result<(), Error> {
     let mut writer = ArchiveWriter::create(out, Limits::V1, Compression::default());
     for table in sample::two_tables() {
         writer.write_schema(&table.schema)?;
-        writer.start_table(&table.schema.name, "gateway")?;
+        writer.start_table(&table.schema, None)?;
         writer.write_rows(table.rows.join(",\n").as_bytes(), table.rows.len() as u64)?;
         writer.finish_table()?;
     }
@@ -61,7 +61,7 @@ fn a_writer_that_is_given_up_leaves_no_archive() {
     let sink = Leaving { received: Arc::default(), patience: usize::MAX };
     let mut writer = ArchiveWriter::create(sink.clone(), Limits::V1, Compression::default());
     writer.write_ring(b"{}").unwrap();
-    writer.start_table("users", "gateway").unwrap();
+    writer.start_table(&sample::two_tables()[0].schema, None).unwrap();
     drop(writer);
     let received = sink.received.lock().unwrap();
     assert!(!received.is_empty());

@@ -117,6 +117,7 @@ mod tests {
             created_at: "2030-01-31T12:00:00Z".parse().unwrap(),
             options: Ordered::default(),
             archive_id: "01890000-0000-7000-8000-000000000000".into(),
+            deployment_id: None,
             producer: "test".into(),
             root_key_id: None,
             kids: Vec::new(),

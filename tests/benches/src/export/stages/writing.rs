@@ -4,6 +4,7 @@ use std::io::{self, Write};
 
 use sha2::{Digest as _, Sha256};
 use strongroom_age::{FileKey, Recipient, Recipients, SealWriter, X25519Identity};
+use strongroom_archive::schema::{Engine, TableSchema};
 use strongroom_archive::{ArchiveWriter, Compression, Limits};
 
 use super::reading::Json;
@@ -40,7 +41,7 @@ fn digest(json: &Json) {
 fn deflate(json: &Json, compression: Compression) -> u64 {
     let mut counter = Counter(0);
     let mut archive = ArchiveWriter::create(&mut counter, Limits::V1, compression);
-    archive.start_table(TABLE, "bench").unwrap();
+    archive.start_table(&TableSchema::empty("bench", Engine::Postgres, TABLE), None).unwrap();
     for block in &json.blocks {
         archive.write_rows(&block.bytes, block.rows).unwrap();
     }
