@@ -259,6 +259,14 @@ pub struct SourceConfig {
     /// Tables that are never exported (only databases).
     #[serde(default)]
     pub exclude: Vec<String>,
+    /// The table in which the application counts its migrations (only databases). An archive keeps the ids, so that a
+    /// restore can refuse a database that is older than the archive.
+    #[serde(default)]
+    pub migrations_table: Option<String>,
+    /// The column with the ids. Without it, the first of `migration`, `migration_name`, `version`, `version_num`,
+    /// `MigrationId`, `version_id` and `name` that the table has, or else the only column of its primary key.
+    #[serde(default)]
+    pub migrations_column: Option<String>,
     /// Exports a temporary copy, so that writers never wait (only `sqlite`).
     #[serde(default)]
     pub temp_copy: bool,

@@ -196,14 +196,16 @@ pub enum Error {
     },
     /// Tables and files together are more than an archive holds.
     #[error(
-        "{tables} tables and {files} files make more than the {limit} entries that an archive holds; exclude tables, \
-         move files out of the directories, or split the sources into several backup sets"
+        "{tables} tables, {files} files and {large_objects} large objects make more than the {limit} entries that an \
+         archive holds; exclude tables, move files out of the directories, or split the sources into several backup sets"
     )]
     TooManyEntries {
         /// Of all sources.
         tables: usize,
         /// Of all file sets.
         files: usize,
+        /// Of all databases.
+        large_objects: usize,
         /// The most entries.
         limit: u64,
     },
@@ -453,7 +455,6 @@ fn tables_shape(error: &strongroom_tables::Error) -> (Code, &'static str) {
         Tables::NotThere { .. } => return (Code::FailedPrecondition, "DATABASE_MISSING"),
         Tables::TimeColumn { .. } => return (Code::FailedPrecondition, "TIME_COLUMN"),
         Tables::Ambiguous { .. } => return (Code::FailedPrecondition, "TABLE_NAME_TAKEN"),
-        Tables::NotUtf8 { .. } => return (Code::FailedPrecondition, "NOT_UTF8"),
         Tables::EmptyFile { .. } => return (Code::FailedPrecondition, "DATABASE_EMPTY"),
         Tables::RowTooLarge { .. } => return (Code::FailedPrecondition, "ROW_TOO_LARGE"),
         _ => {}

@@ -86,11 +86,8 @@ mod tests {
     fn record(skipped: usize) -> SourceRecord {
         let one = |at: usize| Skipped { name: format!("{at}{}", "é".repeat(300)), reason: "r".repeat(300) };
         SourceRecord {
-            name: "a".to_owned(),
-            kind: "sqlite".to_owned(),
-            engine: String::new(),
-            snapshot: Snapshot::ReadTransaction,
             skipped: (0..skipped).map(one).collect(),
+            ..SourceRecord::new("a", "sqlite", "", Snapshot::ReadTransaction)
         }
     }
 

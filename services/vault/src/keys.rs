@@ -50,6 +50,7 @@ pub(crate) struct ExportedRing {
     pub(crate) json: Vec<u8>,
     /// The versions of which it has the bytes.
     pub(crate) kids: Vec<String>,
+    pub(crate) deployment_id: String,
 }
 
 /// Keys: made, rotated, listed and exported.
@@ -119,7 +120,8 @@ impl Keys {
         let event = self.event(caller, "key.ring_exported", &root_key_id);
         let event = event.with("versions", rows.len()).with("with_bytes", kids.len()).finish();
         self.store.append_event(&event).await?;
-        Ok(ExportedRing { root_key_id, json, kids })
+        let deployment_id = self.ring.deployment_id().to_owned();
+        Ok(ExportedRing { root_key_id, json, kids, deployment_id })
     }
 
     fn now(&self) -> i64 {

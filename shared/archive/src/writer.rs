@@ -33,6 +33,7 @@ pub struct ArchiveWriter<W: Write> {
     deflater: StreamDeflater,
     limits: Limits,
     files: EntryNames,
+    sources: EntryNames,
     folded_names: HashSet<String>,
     total_bytes: u64,
     entries: Vec<EntryRecord>,
@@ -54,6 +55,7 @@ impl<W: Write> ArchiveWriter<W> {
             deflater: StreamDeflater::create(compression),
             limits,
             files: EntryNames::default(),
+            sources: EntryNames::default(),
             folded_names: HashSet::new(),
             total_bytes: 0,
             entries: Vec::new(),
@@ -124,7 +126,7 @@ impl<W: Write> ArchiveWriter<W> {
 
     /// Writes what a database has beside its tables.
     pub fn write_database(&mut self, database: &DatabaseSchema) -> Result<()> {
-        let name = format!("databases/{}.json", database.source);
+        let name = format!("databases/{}.json", self.sources.for_table(&database.source));
         let json = serde_json::to_vec_pretty(database);
         let mut json = json.map_err(|source| Error::Json { entry: name.clone(), source })?;
         json.push(b'\n');
@@ -140,7 +142,8 @@ impl<W: Write> ArchiveWriter<W> {
 
     /// Begins the large object `oid` of a source; its bytes follow with [`ArchiveWriter::write`].
     pub fn start_large_object(&mut self, source: &str, oid: u32) -> Result<()> {
-        let record = EntryRecord::new(&format!("large-objects/{source}/{oid}"), EntryKind::LargeObject);
+        let name = format!("large-objects/{}/{oid}", self.sources.for_table(source));
+        let record = EntryRecord::new(&name, EntryKind::LargeObject);
         self.start_entry(EntryRecord { source: Some(source.to_owned()), ..record })
     }
 

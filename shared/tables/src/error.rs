@@ -105,19 +105,6 @@ pub enum Error {
         /// Its type.
         type_name: String,
     },
-    /// Text that is not UTF-8, from a PostgreSQL database with the encoding SQL_ASCII.
-    #[error(
-        "column {column} of table {table} of source {name} holds text that is not UTF-8; the database has the \
-         encoding SQL_ASCII and must be converted before it can be exported"
-    )]
-    NotUtf8 {
-        /// The source's name.
-        name: String,
-        /// The table.
-        table: String,
-        /// The column.
-        column: String,
-    },
     /// A row is longer than an archive may hold.
     #[error(
         "table {table} of source {name}: {row} is longer than {limit} bytes, the most that an archive holds of one \
@@ -186,7 +173,6 @@ impl Error {
             Self::EmptyFile { .. }
             | Self::Ambiguous { .. }
             | Self::TimeColumn { .. }
-            | Self::NotUtf8 { .. }
             | Self::RowTooLarge { .. } => Kind::Precondition,
             Self::Protocol { .. } | Self::TempCopy { .. } => Kind::Internal,
         }

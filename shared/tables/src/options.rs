@@ -6,6 +6,7 @@ use std::collections::HashSet;
 use strongroom_archive::schema::TableSchema;
 
 use crate::error::{Error, Result};
+use crate::migrations::MigrationsTable;
 
 /// What to read of a database.
 #[derive(Debug, Clone, Default)]
@@ -24,6 +25,8 @@ pub struct SnapshotOptions {
     /// SQLite: read a temporary copy (`VACUUM INTO`), so that no writer waits and the WAL does not grow.
     /// It takes as much space in the system's temporary folder as the database.
     pub temp_copy: bool,
+    /// The table in which the application counts its migrations. [`list_tables`] refuses one that is not read.
+    pub migrations: Option<MigrationsTable>,
     /// PostgreSQL: only these schemas; empty means every schema that is not the system's.
     pub schemas: Vec<String>,
 }

@@ -4,21 +4,28 @@
 //! listed in a transaction of their own, the tables locked in a new one, and only then is anything read. What
 //! the catalogue says inside the snapshot is then what the tables are.
 
+mod attached;
 mod binary;
+mod constraints;
 mod copy;
 mod introspect;
 mod large;
+mod large_objects;
 mod layout;
 mod naming;
 mod outside;
 mod partitions;
+mod properties;
 mod relations;
 mod rights;
+mod sequences;
 mod session;
 mod types;
+mod views;
 
 use std::collections::HashSet;
 
+use bytes::Bytes;
 use futures_util::TryStreamExt;
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{AssertSqlSafe, Connection};
@@ -29,8 +36,10 @@ use tokio::sync::mpsc;
 use crate::block::Block;
 use crate::error::{Error, Result};
 use crate::fault::sqlstate;
+use crate::migrations;
 use crate::names::{find_column, find_table, quoted};
 use crate::options::{Since, SnapshotInfo, SnapshotOptions};
+use crate::outside::Outside;
 use introspect::Found;
 use layout::Layout;
 use relations::Relation;
@@ -42,6 +51,7 @@ pub(crate) struct PostgresSnapshot {
     source: String,
     pub(crate) info: SnapshotInfo,
     pub(crate) tables: Vec<TableSchema>,
+    pub(crate) outside: Outside,
     /// One for each of `tables`.
     layouts: Vec<Layout>,
     /// Whether the database takes any bytes for text.
@@ -71,15 +81,11 @@ impl PostgresSnapshot {
             .await
             .map_err(|error| Error::database(source, "looking for long rows", &error))?;
         let mut skipped = relations.skipped;
-        if options.is_complete() {
-            let outside = outside::list(&mut connection, options).await;
-            skipped.extend(outside.map_err(|error| Error::database(source, "reading sequences", &error))?);
-        }
-
-        let raw_text = setting(&mut connection, source, "server_encoding").await? == "SQL_ASCII";
+        let outside = outside::read(&mut connection, options, &tables, &mut skipped).await?;
+        let raw_text = outside.encoding == "SQL_ASCII";
         let engine = engine(&setting(&mut connection, source, "server_version").await?);
         let info = SnapshotInfo { engine, kind: "repeatable-read", skipped, unreadable_times: Vec::new() };
-        Ok(Self { connection, source: source.clone(), info, tables, layouts, raw_text })
+        Ok(Self { connection, source: source.clone(), info, tables, outside, layouts, raw_text })
     }
 
     pub(crate) async fn read_table(
@@ -100,6 +106,10 @@ impl PostgresSnapshot {
         let column = since.map(|since| since.column.as_str()).unwrap_or_default();
         self.info.note_unreadable(table, column, sent.unreadable);
         Ok(sent.rows)
+    }
+
+    pub(crate) async fn read_large_object(&mut self, oid: u32, pieces: &mpsc::Sender<Bytes>) -> Result<u64> {
+        large_objects::read(&mut self.connection, &self.source, oid, pieces).await
     }
 
     pub(crate) async fn count_kids(&mut self, table: &str, column: &str) -> Result<Vec<(String, u64)>> {
@@ -137,6 +147,7 @@ pub(crate) async fn list_tables(
     let relations = relations::list(&mut connection, options).await?;
     options.check_exclude(&relations.known)?;
     let found = introspect::tables(&mut connection, options, &relations.selected).await?;
+    migrations::check(options, &found.tables)?;
     if let Err(error) = connection.close().await {
         tracing::debug!(source = options.source, %error, "the connection did not close cleanly");
     }

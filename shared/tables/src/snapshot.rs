@@ -1,5 +1,6 @@
 //! One database in one moment: what there is, and reading it.
 
+use bytes::Bytes;
 use strongroom_archive::schema::TableSchema;
 use strongroom_store::{DatabaseUrl, Engine};
 use tokio::sync::mpsc;
@@ -7,6 +8,7 @@ use tokio::sync::mpsc;
 use crate::block::Block;
 use crate::error::{Error, Result};
 use crate::options::{Since, SnapshotInfo, SnapshotOptions};
+use crate::outside::Outside;
 use crate::postgres::PostgresSnapshot;
 use crate::sqlite::SqliteSnapshot;
 
@@ -61,6 +63,27 @@ impl Snapshot {
         match &self.0 {
             Inner::Sqlite(snapshot) => &snapshot.tables,
             Inner::Postgres(snapshot) => &snapshot.tables,
+        }
+    }
+
+    /// What the database has outside of its tables' rows.
+    #[must_use]
+    pub fn outside(&self) -> &Outside {
+        match &self.0 {
+            Inner::Sqlite(snapshot) => &snapshot.outside,
+            Inner::Postgres(snapshot) => &snapshot.outside,
+        }
+    }
+
+    /// Sends the bytes of a large object (PostgreSQL), of those in [`Outside::large_objects`], in pieces of at most
+    /// 1 MiB, and returns how many bytes there were.
+    ///
+    /// # Errors
+    /// [`Error::Missing`] when there is none, and [`Error::Cancelled`] as soon as the receiver is gone.
+    pub async fn read_large_object(&mut self, oid: u32, pieces: &mpsc::Sender<Bytes>) -> Result<u64> {
+        match &mut self.0 {
+            Inner::Sqlite(snapshot) => Err(snapshot.no_large_object(oid)),
+            Inner::Postgres(snapshot) => snapshot.read_large_object(oid, pieces).await,
         }
     }
 

@@ -9,6 +9,7 @@ mod introspect;
 mod large;
 mod outside;
 mod rows;
+mod statements;
 mod tokens;
 
 use std::path::Path;
@@ -23,8 +24,10 @@ use tokio::sync::mpsc;
 use crate::block::Block;
 use crate::error::{Error, Result};
 use crate::fault::{Fault, sqlite_code};
+use crate::migrations;
 use crate::names::{find_column, find_table, quoted};
 use crate::options::{Since, SnapshotInfo, SnapshotOptions};
+use crate::outside::Outside;
 use connection::Connection;
 
 /// An open read transaction with what was found in it.
@@ -35,6 +38,7 @@ pub(crate) struct SqliteSnapshot {
     source: String,
     pub(crate) info: SnapshotInfo,
     pub(crate) tables: Vec<TableSchema>,
+    pub(crate) outside: Outside,
     /// See [`large`].
     guarded: bool,
 }
@@ -64,14 +68,11 @@ impl SqliteSnapshot {
             introspect::tables(&mut connection, options, true).await.map_err(failed("listing the tables"))?;
         options.check_only(&found.tables)?;
         let mut skipped = found.skipped;
-        if options.is_complete() {
-            skipped
-                .extend(outside::list(&mut connection).await.map_err(failed("reading the file's header"))?);
-        }
+        let outside = outside::read(&mut connection, options, &found.tables, &mut skipped).await?;
         let kind = if copy.is_some() { "vacuum-copy" } else { "read-transaction" };
         let info = SnapshotInfo { engine: found.engine, kind, skipped, unreadable_times: Vec::new() };
         let (source, tables) = (source.clone(), found.tables);
-        Ok(Self { connection, _copy: copy, source, info, tables, guarded })
+        Ok(Self { connection, _copy: copy, source, info, tables, outside, guarded })
     }
 
     pub(crate) async fn read_table(
@@ -85,6 +86,10 @@ impl SqliteSnapshot {
         let column = since.map(|since| since.column.as_str()).unwrap_or_default();
         self.info.note_unreadable(table, column, sent.unreadable);
         Ok(sent.rows)
+    }
+
+    pub(crate) fn no_large_object(&self, oid: u32) -> Error {
+        Error::missing(&self.source, format!("large object {oid}"))
     }
 
     pub(crate) async fn count_kids(&mut self, table: &str, column: &str) -> Result<Vec<(String, u64)>> {
@@ -122,6 +127,7 @@ pub(crate) async fn list_tables(
         .map_err(|error| Error::database(&options.source, "listing the tables", &error))?;
     options.check_exclude(&found.known)?;
     options.check_only(&found.tables)?;
+    migrations::check(options, &found.tables)?;
     Ok(found.tables)
 }
 

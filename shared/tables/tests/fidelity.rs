@@ -21,8 +21,7 @@ async fn postgres_loads_back_to_equal_values() {
     let export = loader::export(&DatabaseUrl::parse(&original.url).unwrap(), &options).await;
     assert!(export.engine.starts_with("PostgreSQL "));
     assert_eq!(export.kind, "repeatable-read");
-    let sequences = ["children_id_seq", "children_other_seq", "children_serial_too_seq"];
-    assert_eq!(export.skipped, [&["a_matview"][..], &sequences].concat());
+    assert_eq!(export.skipped, ["a_matview"]);
     assert_eq!(export.tables.len(), 27, "{:?}", names(&export.tables));
     let events = &export.tables.iter().find(|(table, _)| table.name == "events").unwrap();
     assert_eq!((events.0.partition_key.as_deref(), events.1.len()), (Some("RANGE (at)"), 4));
@@ -46,6 +45,14 @@ async fn postgres_loads_back_to_equal_values() {
 fn plain(table: &TableSchema) -> TableSchema {
     let mut table = table.clone();
     table.partition_key = None;
+    table.partitions = Vec::new();
+    table.inherits = Vec::new();
+    table.triggers = Vec::new();
+    table.rules = Vec::new();
+    table.policies = Vec::new();
+    table.row_security = None;
+    table.replica_identity = None;
+    table.unlogged = false;
     for column in &mut table.columns {
         column.default = None;
         column.identity = None;
@@ -73,7 +80,7 @@ async fn sqlite_loads_back_to_equal_values() {
         assert_eq!(export.kind, if temp_copy { "vacuum-copy" } else { "read-transaction" });
         assert_eq!(export.tables.len(), 16, "{:?}", names(&export.tables));
         assert!(export.skipped.contains(&"search".to_owned()), "{:?}", export.skipped);
-        assert_eq!(export.skipped.len(), 5, "{:?}", export.skipped);
+        assert_eq!(export.skipped.len(), 4, "{:?}", export.skipped);
 
         let mut new = create_sqlite(&folder.path().join("copy.db")).await;
         run_sqlite(&mut new, &format!("PRAGMA encoding = '{encoding}'")).await;
@@ -101,14 +108,15 @@ async fn sqlite_schema_entries_say_what_the_table_is() {
     let table = |name: &str| tables.iter().find(|table| table.name == name).unwrap();
 
     assert_eq!(table("without_rowid").primary_key, ["b", "a"]);
-    assert_eq!(table("Select").unique, [vec!["Where".to_owned()], vec!["order by".into(), "from".into()]]);
+    let unique: Vec<_> = table("Select").unique().collect();
+    assert_eq!(unique, [&["Where".to_owned()][..], &["order by".into(), "from".into()]]);
     let generated: Vec<_> =
         table("generated").columns.iter().map(|column| column.generated.as_deref()).collect();
     assert_eq!(generated, [None, None, Some("virtual"), Some("stored"), None]);
     assert_eq!(table("no_rows").columns[1].default.as_deref(), Some("'x'"));
     assert!(!table("no_rows").columns[1].nullable);
     let [own, compound] = &table("children").foreign_keys[..] else { panic!("two foreign keys") };
-    assert_eq!((own.references.as_str(), own.on_delete.as_str()), ("children", "set null"));
+    assert_eq!((own.references.table.as_str(), own.on_delete.as_str()), ("children", "set null"));
     assert!(own.referenced_columns.is_empty());
     assert_eq!((compound.columns.len(), compound.on_delete.as_str()), (2, "cascade"));
 }

@@ -159,6 +159,8 @@ fn check_kind_options(source: &SourceConfig) -> Result<()> {
         ("schemas", !source.schemas.is_empty(), kind == SourceKind::Postgres),
         ("path", source.path.is_some(), kind == SourceKind::Files),
         ("exclude", !source.exclude.is_empty(), is_database),
+        ("migrations_table", source.migrations_table.is_some(), is_database),
+        ("migrations_column", source.migrations_column.is_some(), is_database),
         ("restore_url_file", source.restore_url_file.is_some(), is_database),
         ("optional", !source.optional.is_empty(), !is_service),
         ("table_prefix", source.table_prefix.is_some(), kind != SourceKind::Files),
@@ -171,6 +173,10 @@ fn check_kind_options(source: &SourceConfig) -> Result<()> {
             let (name, kind) = (&source.name, kind.name());
             return refused(format!("source {name}: {option} does not apply to sources of kind {kind}"));
         }
+    }
+    if source.migrations_column.is_some() && source.migrations_table.is_none() {
+        let name = &source.name;
+        return refused(format!("source {name}: migrations_column says nothing without migrations_table"));
     }
     if is_service && source.token_file.is_none() {
         return refused(format!("source {}: a grpc source needs a token_file", source.name));

@@ -16,6 +16,7 @@ use strongroom_api::vault::v1::sign_manifest_request::Needs;
 use strongroom_archive::{Compression, EncryptedColumn, Limits, ManifestHead};
 use strongroom_runtime::Clock;
 use strongroom_runtime::telemetry::{stage, stage_of};
+use strongroom_tables::Outside;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
@@ -95,6 +96,7 @@ impl Export {
                 census.report(vault, &pinned, self.time.as_microsecond()).await;
                 let ring = vault.key_ring(head.kids.clone()).await?;
                 head.root_key_id = Some(ring.root_key_id);
+                head.deployment_id = Some(ring.deployment_id);
                 let end = ArchiveEnd { ring: ring.json, head, needs: self.needs(ring.kids) };
                 check_rows(pipeline.finish(end).instrument(stage("finish archive")).await?, rows)?
             }
@@ -142,7 +144,7 @@ impl Export {
         self.context.clock.now_micros() + self.context.longest + RELEASED_WITHIN
     }
 
-    /// The manifest's head, but for the root key and what the columns of databases need.
+    /// The manifest's head, but for the vault's part and what the columns of databases need.
     async fn manifest_head(&self, open: &[OpenSource], names: &TableNames) -> Result<ManifestHead> {
         let mut kids: Vec<String> = open.iter().flat_map(|source| source.kids()).cloned().collect();
         kids.sort();
@@ -155,6 +157,7 @@ impl Export {
             options: self.plan.options.clone(),
             archive_id: self.archive_id.clone(),
             producer: concat!("strongroom-backup ", env!("CARGO_PKG_VERSION")).to_owned(),
+            deployment_id: None,
             root_key_id: None,
             kids,
             encrypted_columns: names.columns(open)?,
@@ -237,15 +240,18 @@ impl TableNames {
     }
 }
 
-/// So that an export need not fail half-way. A table takes two entries; ring, manifest and signature one each.
+/// So that an export need not fail half-way. A table takes two entries; each database, canary, ring, manifest and
+/// signature one.
 fn check_entries(open: &[OpenSource]) -> Result<()> {
     let tables: usize = open.iter().map(|source| source.tables().len()).sum();
     let files: usize = open.iter().filter_map(OpenSource::files).map(|set| set.files().len()).sum();
+    let databases: Vec<&Outside> = open.iter().filter_map(OpenSource::outside).collect();
+    let large_objects: usize = databases.iter().map(|database| database.large_objects.len()).sum();
     let limit = Limits::V1.entries;
-    if (2 * tables + files + 3) as u64 <= limit {
+    if (2 * tables + files + large_objects + databases.len() + 4) as u64 <= limit {
         return Ok(());
     }
-    Err(Error::TooManyEntries { tables, files, limit })
+    Err(Error::TooManyEntries { tables, files, large_objects, limit })
 }
 
 /// What was read.
@@ -275,8 +281,15 @@ async fn feed_source(
     for mut schema in source.tables().to_vec() {
         let name = names.of(index, &schema.name)?;
         let own = std::mem::replace(&mut schema.name, name);
-        let blocks = pipeline.start_table(schema).await?;
+        let blocks = pipeline.start_table(schema, source.since(&own)).await?;
         fed.rows += source.read_table(&own, &blocks).await?;
+    }
+    if let Some(outside) = source.outside().cloned() {
+        pipeline.write_database(outside.schema).await?;
+        for oid in outside.large_objects {
+            let pieces = pipeline.start_large_object(&source.record().name, oid).await?;
+            source.read_large_object(oid, &pieces).await?;
+        }
     }
     if let Some(files) = source.files() {
         pipeline.write_files(Arc::clone(files)).await?;

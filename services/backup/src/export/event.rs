@@ -13,7 +13,10 @@ pub(super) fn describe_plan(plan: &Plan, seal: &str, recipients: Vec<String>) ->
         .map_err(|error| Error::Defect(format!("options make no JSON: {error}")))?;
     let mut metadata = Metadata::from([("options".to_owned(), options)]);
     if let Some(partial) = &plan.partial {
-        put(&mut metadata, "partial", json!({ "tables": partial.tables, "since": partial.since }));
+        put(&mut metadata, "partial", json!({ "tables": partial.tables }));
+    }
+    if let Some(since) = plan.since {
+        put(&mut metadata, "since", since.to_string());
     }
     put(&mut metadata, "seal", seal);
     if !recipients.is_empty() {

@@ -7,11 +7,13 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
+use jiff::Timestamp;
 use strongroom_api::backup::v1::ExportBackupResponse;
 use strongroom_api::backup::v1::export_backup_response::Progress;
 use strongroom_api::vault::v1::sign_manifest_request::Needs;
 use strongroom_archive::manifest::Skipped;
-use strongroom_archive::schema::TableSchema;
+use strongroom_archive::schema::{DatabaseSchema, TableSchema};
 use strongroom_archive::{ArchiveWriter, Compression, Limits, ManifestHead};
 use strongroom_runtime::telemetry::stage;
 use strongroom_tables::Block;
@@ -51,7 +53,9 @@ pub(crate) struct Summary {
 }
 
 enum Step {
-    Table { schema: Box<TableSchema>, blocks: mpsc::Receiver<Block> },
+    Table { schema: Box<TableSchema>, since: Option<Timestamp>, blocks: mpsc::Receiver<Block> },
+    Database(Box<DatabaseSchema>),
+    LargeObject { source: String, oid: u32, pieces: mpsc::Receiver<Bytes> },
     Files(Arc<FileSet>),
     Finish { end: Box<ArchiveEnd> },
 }
@@ -103,15 +107,37 @@ impl Pipeline {
         Self { steps, writer, stop }
     }
 
-    /// Begins a table; its blocks go into the returned channel, whose end is the table's.
+    /// Begins a table; its blocks go into the returned channel, whose end is the table's. With `since`, rows from before
+    /// it are left out.
     ///
     /// # Errors
     /// [`Error::ClientLeft`] as a stand-in when the writer has failed: [`Self::cause`] has the real one.
-    pub(crate) async fn start_table(&self, schema: TableSchema) -> Result<mpsc::Sender<Block>> {
+    pub(crate) async fn start_table(
+        &self,
+        schema: TableSchema,
+        since: Option<Timestamp>,
+    ) -> Result<mpsc::Sender<Block>> {
         let (sender, blocks) = mpsc::channel(BLOCKS);
-        let step = Step::Table { schema: Box::new(schema), blocks };
-        self.steps.send(step).await.map_err(|_| Error::ClientLeft)?;
+        self.step(Step::Table { schema: Box::new(schema), since, blocks }).await?;
         Ok(sender)
+    }
+
+    /// Begins a large object; its bytes go into the returned channel, whose end is the object's.
+    ///
+    /// # Errors
+    /// As [`Self::start_table`].
+    pub(crate) async fn start_large_object(&self, source: &str, oid: u32) -> Result<mpsc::Sender<Bytes>> {
+        let (sender, pieces) = mpsc::channel(1);
+        self.step(Step::LargeObject { source: source.to_owned(), oid, pieces }).await?;
+        Ok(sender)
+    }
+
+    /// Writes what a database has beside its tables.
+    ///
+    /// # Errors
+    /// As [`Self::start_table`].
+    pub(crate) async fn write_database(&self, database: DatabaseSchema) -> Result<()> {
+        self.step(Step::Database(Box::new(database))).await
     }
 
     /// Has all files of a set read and written. [`Self::finish`] waits for them.
@@ -119,7 +145,11 @@ impl Pipeline {
     /// # Errors
     /// As [`Self::start_table`].
     pub(crate) async fn write_files(&self, files: Arc<FileSet>) -> Result<()> {
-        self.steps.send(Step::Files(files)).await.map_err(|_| Error::ClientLeft)
+        self.step(Step::Files(files)).await
+    }
+
+    async fn step(&self, step: Step) -> Result<()> {
+        self.steps.send(step).await.map_err(|_| Error::ClientLeft)
     }
 
     /// Writes the ring, the manifest and the end of the file.
@@ -176,9 +206,9 @@ fn write_steps(
     let mut gone: Vec<(String, FirstFew<Skipped>)> = Vec::new();
     while let Some(step) = next(&mut steps, read) {
         match step {
-            Step::Table { schema, mut blocks } => {
+            Step::Table { schema, since, mut blocks } => {
                 archive.write_schema(&schema)?;
-                archive.start_table(&schema.name, &schema.source)?;
+                archive.start_table(&schema, since)?;
                 reporter.begin_table(&schema.name)?;
                 while let Some(block) = next(&mut blocks, read) {
                     archive.write_rows(&block.bytes, block.rows)?;
@@ -186,6 +216,15 @@ fn write_steps(
                 }
                 archive.finish_table()?;
                 reporter.end_table()?;
+            }
+            Step::Database(database) => archive.write_database(&database)?,
+            Step::LargeObject { source, oid, mut pieces } => {
+                archive.start_large_object(&source, oid)?;
+                while let Some(piece) = next(&mut pieces, read) {
+                    archive.write(&piece)?;
+                    reporter.step()?;
+                }
+                archive.finish_entry()?;
             }
             Step::Files(set) => {
                 let removed = files::write_set(&mut archive, &set, &mut reporter)?;
@@ -195,6 +234,7 @@ fn write_steps(
                 let ArchiveEnd { ring, mut head, needs } = *end;
                 record_gone(gone, &mut head);
                 let left_out = LeftOuts::of(&head.sources);
+                archive.write_canary(&canary())?;
                 archive.write_ring(&ring)?;
                 let (_, envelope) = archive.finish_signed(head, |manifest| exit.sign(manifest, needs))?;
                 let file = envelope.finish()?.finish().map_err(strongroom_archive::Error::Sink)?;
@@ -204,6 +244,13 @@ fn write_steps(
         }
     }
     Err(Error::ShuttingDown)
+}
+
+/// A text that no other archive has: whoever shows it has opened this one.
+fn canary() -> String {
+    let mut bytes = [0; 32];
+    getrandom::fill(&mut bytes).expect("every supported operating system has a random source");
+    hex::encode(bytes)
 }
 
 /// The manifest is written last, so that it can say what happened to the files.

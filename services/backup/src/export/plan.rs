@@ -26,6 +26,8 @@ pub(crate) struct Plan {
     pub(crate) options: Ordered<bool>,
     /// The selection, when there is one.
     pub(crate) partial: Option<Partial>,
+    /// As in the request.
+    pub(crate) since: Option<Timestamp>,
     /// Names in archives; `None` where everything is read, which then says what names there are.
     pub(crate) names: Option<Names>,
     /// Sources that were never read, although names in this archive may be theirs.
@@ -51,14 +53,16 @@ impl Plan {
             let options = options(&sources.groups().await?, request)?;
             let choice = Choice { groups: request.include.clone(), only: None, since: request.since };
             let reads = (0..sources.all().len()).map(|at| (at, choice.clone())).collect();
-            return Ok(Self { reads, options, partial, names: None, unread: Vec::new() });
+            let (since, unread) = (request.since, Vec::new());
+            return Ok(Self { reads, options, partial, since, names: None, unread });
         }
         let mut survey = sources.survey().await;
         let planned = options(&survey.groups(), request)
             .and_then(|options| Ok((options, choose_tables(&survey, request)?)));
         match planned {
             Ok((options, Chosen { reads, unread })) => {
-                Ok(Self { reads, options, partial, names: Some(survey.names), unread })
+                let (since, names) = (request.since, Some(survey.names));
+                Ok(Self { reads, options, partial, since, names, unread })
             }
             // What was not found may be in a source that was never read.
             Err(refused) => Err(survey.take_unknown().unwrap_or(refused)),
@@ -111,12 +115,9 @@ fn choose_tables(survey: &Survey, request: &ExportRequest) -> Result<Chosen> {
     Ok(chosen)
 }
 
+/// A time limit makes no archive partial: it concerns single tables, whose entries have it.
 fn partial(request: &ExportRequest) -> Option<Partial> {
-    if request.tables.is_empty() && request.since.is_none() {
-        return None;
-    }
-    let since = request.since.map(|time| time.to_string());
-    Some(Partial { tables: request.tables.clone(), since })
+    (!request.tables.is_empty()).then(|| Partial { tables: request.tables.clone() })
 }
 
 #[cfg(test)]
@@ -218,7 +219,6 @@ mod tests {
         assert_eq!(partial(&request(&["logs"], &[])), None);
         assert_eq!(partial(&request(&[], &["users"])).unwrap().tables, ["users"]);
         let since = Some("2026-01-02T03:04:05Z".parse().unwrap());
-        let partial = partial(&ExportRequest { since, ..ExportRequest::default() }).unwrap();
-        assert_eq!(partial.since.as_deref(), Some("2026-01-02T03:04:05Z"));
+        assert_eq!(partial(&ExportRequest { since, ..ExportRequest::default() }), None);
     }
 }

@@ -6,6 +6,7 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
 use strongroom_api::limits::{VAULT_AUDIT_GROUP, VAULT_SOURCE};
 use strongroom_api::source::v1::read_snapshot_response::{Begun, Message, Rows};
 use strongroom_api::source::v1::source_service_client::SourceServiceClient;
@@ -108,8 +109,11 @@ impl ServiceSource {
             tables.push(schema);
         }
         let record = self.record(&begun)?;
+        let limited = begun.tables.iter().filter(|table| !table.time_column.is_empty());
+        let limited = limited.map(|table| table.name.clone()).collect();
+        let since = choice.since.map(|since| (since, limited));
         let kids = begun.kids;
-        Ok(ServiceSnapshot { source: self.clone(), stream, record, listing, tables, encrypted, kids })
+        Ok(ServiceSnapshot { source: self.clone(), stream, record, listing, tables, encrypted, kids, since })
     }
 
     fn client(&self) -> Result<SourceServiceClient<AuthorizedChannel>> {
@@ -160,13 +164,7 @@ impl ServiceSource {
             Err(_) if self.kind == VAULT_SOURCE => SnapshotKind::Vault,
             Err(_) => return Err(self.unexpected(format!("{:?} is no kind of snapshot", begun.snapshot))),
         };
-        Ok(SourceRecord {
-            name: self.name.clone(),
-            kind: self.kind.to_owned(),
-            engine: begun.engine.clone(),
-            snapshot,
-            skipped: Vec::new(),
-        })
+        Ok(SourceRecord::new(&self.name, self.kind, &begun.engine, snapshot))
     }
 
     fn failed(&self, status: Status) -> Error {
@@ -199,6 +197,8 @@ pub(crate) struct ServiceSnapshot {
     tables: Vec<TableSchema>,
     encrypted: Vec<EncryptedColumn>,
     kids: Vec<String>,
+    /// The time that was asked for, and the tables that it applies to.
+    since: Option<(Timestamp, Vec<String>)>,
 }
 
 impl ServiceSnapshot {
@@ -220,6 +220,12 @@ impl ServiceSnapshot {
 
     pub(super) fn kids(&self) -> &[String] {
         &self.kids
+    }
+
+    /// The oldest time of a table's rows, where older ones are left out.
+    pub(super) fn since(&self, table: &str) -> Option<Timestamp> {
+        let (since, limited) = self.since.as_ref()?;
+        limited.iter().any(|name| name == table).then_some(*since)
     }
 
     /// Tables arrive in the order of [`Self::tables`]; asking for another one fails.

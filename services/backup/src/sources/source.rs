@@ -6,10 +6,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
+use jiff::Timestamp;
 use strongroom_archive::EncryptedColumn;
 use strongroom_archive::manifest::SourceRecord;
 use strongroom_archive::schema::TableSchema;
-use strongroom_tables::Block;
+use strongroom_tables::{Block, Outside};
 use tokio::sync::mpsc;
 
 use super::files::{FileSet, FilesSource};
@@ -226,6 +228,33 @@ impl OpenSource {
         match self {
             Self::Sql(_) | Self::Files(_) => &[],
             Self::Service(open) => open.kids(),
+        }
+    }
+
+    /// The oldest time of a table's rows, where older ones are left out.
+    pub(crate) fn since(&self, table: &str) -> Option<Timestamp> {
+        match self {
+            Self::Sql(open) => open.since(table),
+            Self::Service(open) => open.since(table),
+            Self::Files(_) => None,
+        }
+    }
+
+    /// What a database has outside of its tables' rows.
+    pub(crate) fn outside(&self) -> Option<&Outside> {
+        match self {
+            Self::Sql(open) => Some(open.outside()),
+            Self::Service(_) | Self::Files(_) => None,
+        }
+    }
+
+    /// Sends the bytes of a database's large object, and returns how many there were.
+    pub(crate) async fn read_large_object(&mut self, oid: u32, pieces: &mpsc::Sender<Bytes>) -> Result<u64> {
+        match self {
+            Self::Sql(open) => open.read_large_object(oid, pieces).await,
+            Self::Service(_) | Self::Files(_) => {
+                Err(Error::Defect(format!("there is no large object {oid}")))
+            }
         }
     }
 

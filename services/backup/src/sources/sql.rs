@@ -1,11 +1,14 @@
 //! Databases: what the configuration leaves out, and which rows a time limit keeps.
 
+use bytes::Bytes;
 use jiff::Timestamp;
 use strongroom_archive::manifest::{Skipped, Snapshot as SnapshotKind, SourceRecord};
 use strongroom_archive::schema::TableSchema;
 use strongroom_archive::{AadTemplate, EncryptedColumn};
 use strongroom_store::{DatabaseUrl, Engine};
-use strongroom_tables::{Block, Since, Snapshot, SnapshotOptions, list_tables, open_snapshot};
+use strongroom_tables::{
+    Block, MigrationsTable, Outside, Since, Snapshot, SnapshotOptions, list_tables, open_snapshot,
+};
 use tokio::sync::mpsc;
 
 use super::listing::{Choice, ListedTable, Listing};
@@ -117,6 +120,10 @@ impl SqlSource {
             only: None,
             hidden: Vec::new(),
             temp_copy: config.temp_copy,
+            migrations: config
+                .migrations_table
+                .clone()
+                .map(|table| MigrationsTable { table, column: config.migrations_column.clone() }),
             schemas: config.schemas.clone(),
         }
     }
@@ -216,12 +223,16 @@ impl SqlSource {
         for left_out in &info.skipped {
             skipped.push(Skipped { name: left_out.name.clone(), reason: left_out.reason.clone() });
         }
+        let outside = snapshot.outside();
         Ok(SourceRecord {
-            name: self.config.name.clone(),
-            kind: self.config.kind.name().to_owned(),
-            engine: info.engine.clone(),
-            snapshot: kind,
+            encoding: Some(outside.encoding.clone()),
+            extensions: outside.extensions.clone(),
+            migrations: outside.migrations.clone(),
+            user_version: outside.user_version,
+            application_id: outside.application_id,
+            sequences: outside.sequences.clone(),
             skipped,
+            ..SourceRecord::new(&self.config.name, self.config.kind.name(), &info.engine, kind)
         })
     }
 }
@@ -295,6 +306,21 @@ impl SqlSnapshot {
 
     pub(super) fn counted(&self) -> &[ColumnCount] {
         &self.counted
+    }
+
+    /// The oldest time of a table's rows, where older ones are left out.
+    pub(super) fn since(&self, table: &str) -> Option<Timestamp> {
+        let (_, since) = self.since.iter().find(|(name, _)| name == table)?;
+        Timestamp::from_microsecond(since.from).ok()
+    }
+
+    /// What the database has outside of its tables' rows.
+    pub(super) fn outside(&self) -> &Outside {
+        self.snapshot.outside()
+    }
+
+    pub(super) async fn read_large_object(&mut self, oid: u32, pieces: &mpsc::Sender<Bytes>) -> Result<u64> {
+        Ok(self.snapshot.read_large_object(oid, pieces).await?)
     }
 
     pub(super) async fn read_table(&mut self, table: &str, blocks: &mpsc::Sender<Block>) -> Result<u64> {

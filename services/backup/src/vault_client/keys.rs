@@ -19,6 +19,8 @@ pub(crate) struct KeyRing {
     pub(crate) json: Vec<u8>,
     /// The versions of which it has the bytes.
     pub(crate) kids: Vec<String>,
+    /// Which vault it is of.
+    pub(crate) deployment_id: String,
 }
 
 /// An archive's ring as the vault sees it.
@@ -36,7 +38,12 @@ impl VaultClient {
     pub(crate) async fn key_ring(&self, kids: Vec<String>) -> Result<KeyRing> {
         let answer = self.keys.clone().export_key_ring(limited(ExportKeyRingRequest { kids })).await;
         let ring = answer.map_err(|status| self.error(status))?.into_inner();
-        Ok(KeyRing { root_key_id: ring.root_key_id, json: ring.ring.to_vec(), kids: ring.kids })
+        Ok(KeyRing {
+            root_key_id: ring.root_key_id,
+            json: ring.ring.to_vec(),
+            kids: ring.kids,
+            deployment_id: ring.deployment_id,
+        })
     }
 
     /// What the vault thinks of an archive's ring.

@@ -60,6 +60,8 @@ async fn tell(folder: &Path, narrator: &mut Narrator) -> Result<()> {
 /// The sample as a source, its log table in an optional group; free ports.
 fn settings(database: &Path) -> Settings {
     let source = SourceConfig {
+        migrations_table: None,
+        migrations_column: None,
         name: "gateway".into(),
         kind: SourceKind::Sqlite,
         url: Some(format!("sqlite:{}", database.display()).into()),

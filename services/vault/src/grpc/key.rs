@@ -175,8 +175,12 @@ impl KeyService for Api {
         let caller = Caller::of(&request)?;
         let kids = fields::kids("kids", &request.into_inner().kids)?;
         let ring = self.0.keys.export_ring(&caller, &kids).await?;
-        let (root_key_id, kids) = (ring.root_key_id, ring.kids);
-        Ok(Response::new(ExportKeyRingResponse { root_key_id, ring: ring.json.into(), kids }))
+        Ok(Response::new(ExportKeyRingResponse {
+            root_key_id: ring.root_key_id,
+            ring: ring.json.into(),
+            kids: ring.kids,
+            deployment_id: ring.deployment_id,
+        }))
     }
 
     async fn inspect_ring(&self, request: Request<InspectRingRequest>) -> Answer<InspectRingResponse> {

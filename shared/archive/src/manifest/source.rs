@@ -31,12 +31,32 @@ pub struct SourceRecord {
     /// The application's mark in the file's header (SQLite).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub application_id: Option<i64>,
-    /// Where its sequences stood when the last of its tables was about to be read.
+    /// Where its sequences stood soon after its snapshot was taken.
     #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "list::<MOST_ENTRIES, _, _>")]
     pub sequences: Vec<Sequence>,
     /// Tables and files that were left out, each with its reason.
     #[serde(default, deserialize_with = "list::<MOST_ENTRIES, _, _>")]
     pub skipped: Vec<Skipped>,
+}
+
+impl SourceRecord {
+    /// Of a source that has nothing beside what is read.
+    #[must_use]
+    pub fn new(name: &str, kind: &str, engine: &str, snapshot: Snapshot) -> Self {
+        Self {
+            name: name.to_owned(),
+            kind: kind.to_owned(),
+            engine: engine.to_owned(),
+            snapshot,
+            encoding: None,
+            extensions: Vec::new(),
+            migrations: None,
+            user_version: None,
+            application_id: None,
+            sequences: Vec::new(),
+            skipped: Vec::new(),
+        }
+    }
 }
 
 /// What holds a source's tables together in time.
@@ -76,7 +96,7 @@ pub struct Extension {
 /// What an application's own table of migrations holds. An archive with ids that a database does not have is newer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Migrations {
-    /// The table, by its name in the archive.
+    /// The table, by its name in the source.
     pub table: String,
     /// The column.
     pub column: String,

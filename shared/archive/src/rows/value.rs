@@ -11,6 +11,8 @@ use super::schema::Engine;
 use super::text::{BoundedText, Piece, Pieces, check_string, text_within};
 use crate::error::{Error, Result};
 
+const NOT_POSTGRES: Error =
+    Error::Value("of a PostgreSQL table is an array, or an object other than a $text");
 const NOT_BASE64: Error = Error::Value("has a tag whose content is not padded base64");
 
 /// A value of a SQLite table, by storage class.
@@ -91,14 +93,26 @@ fn real(name: &RawValue) -> Result<f64> {
     }
 }
 
-/// The text to give to the type's input function in PostgreSQL; `None` is NULL.
-pub fn pg_text(value: &RawValue) -> Result<Option<Cow<'_, str>>> {
+/// The text to give to the type's input function in PostgreSQL; `None` is NULL. It is UTF-8 unless it comes from a
+/// database with the encoding SQL_ASCII.
+pub fn pg_text(value: &RawValue) -> Result<Option<Cow<'_, [u8]>>> {
     let json = value.get();
     match json.as_bytes().first() {
         Some(b'n') => Ok(None),
-        Some(b'"') => text_of(json).map(Some),
-        Some(b't' | b'f' | b'-' | b'0'..=b'9') => Ok(Some(Cow::Borrowed(json))),
-        _ => Err(Error::Value("of a PostgreSQL table is an object or an array")),
+        Some(b'"') => Ok(Some(into_bytes(text_of(json)?))),
+        Some(b't' | b'f' | b'-' | b'0'..=b'9') => Ok(Some(Cow::Borrowed(json.as_bytes()))),
+        Some(b'{') => match tagged(json)? {
+            Tagged::Text(base64) => Ok(Some(Cow::Owned(decode(&text_of(base64.get())?)?))),
+            _ => Err(NOT_POSTGRES),
+        },
+        _ => Err(NOT_POSTGRES),
+    }
+}
+
+fn into_bytes(text: Cow<'_, str>) -> Cow<'_, [u8]> {
+    match text {
+        Cow::Borrowed(text) => Cow::Borrowed(text.as_bytes()),
+        Cow::Owned(text) => Cow::Owned(text.into_bytes()),
     }
 }
 
@@ -107,16 +121,17 @@ pub(crate) fn check_value(engine: Engine, value: &RawValue) -> Result<()> {
     let json = value.get();
     match (engine, json.as_bytes().first()) {
         (_, Some(b'"')) => check_string(json),
+        (_, Some(b'{')) => check_tagged(engine, json),
         (Engine::Postgres, _) => pg_text(value).map(drop),
-        (Engine::Sqlite, Some(b'{')) => check_tagged(json),
         (Engine::Sqlite, _) => SqliteValue::from_json(value).map(drop),
     }
 }
 
-fn check_tagged(json: &str) -> Result<()> {
-    match tagged(json)? {
-        Tagged::Real(name) => real(name).map(drop),
-        Tagged::Text(base64) | Tagged::Blob(base64) => check_base64(base64.get()),
+fn check_tagged(engine: Engine, json: &str) -> Result<()> {
+    match (tagged(json)?, engine) {
+        (Tagged::Text(base64), _) | (Tagged::Blob(base64), Engine::Sqlite) => check_base64(base64.get()),
+        (Tagged::Real(name), Engine::Sqlite) => real(name).map(drop),
+        (Tagged::Real(_) | Tagged::Blob(_), Engine::Postgres) => Err(NOT_POSTGRES),
     }
 }
 

@@ -132,9 +132,12 @@ fn postgres_values_give_the_text_for_the_input_function() {
         ("NULL", "null", None),
     ] {
         documented(value, json);
-        assert_eq!(pg_text(&raw(json)).unwrap().as_deref(), text);
+        assert_eq!(pg_text(&raw(json)).unwrap().as_deref(), text.map(str::as_bytes));
     }
-    assert_eq!(pg_text(&raw("true")).unwrap().as_deref(), Some("true"));
+    documented("text 61 ff (SQL_ASCII)", r#"{"$text":"Yf8="}"#);
+    assert_eq!(pg_text(&raw(r#"{"$text":"Yf8="}"#)).unwrap().as_deref(), Some(&b"a\xff"[..]));
+    assert_eq!(pg_text(&raw("true")).unwrap().as_deref(), Some(&b"true"[..]));
+    assert!(pg_text(&raw(r#"{"$blob":"Yf8="}"#)).is_err());
     assert!(pg_text(&raw("{}")).is_err());
     assert!(pg_text(&raw("[]")).is_err());
     assert_eq!(written(|out| json::write_number(out, "1.10")), "1.10");

@@ -75,14 +75,6 @@ impl Form {
             _ => false,
         }
     }
-
-    /// What is wrong with a value of the column at `at` that could not be written.
-    fn refusal(self, at: usize) -> Refusal {
-        match self {
-            Self::Text | Self::Jsonb | Self::Printed | Self::PrintedNumber => Refusal::NotUtf8(at),
-            _ => Refusal::Value(at),
-        }
-    }
 }
 
 /// Whether the server has to print values of this type.
@@ -97,8 +89,6 @@ pub(super) enum Refusal {
     Layout,
     /// The value of the column at this position has an unknown form.
     Value(usize),
-    /// The text of the column at this position is not UTF-8.
-    NotUtf8(usize),
     /// The row would be longer than an archive holds; its number, from 1.
     TooLarge(u64),
 }
@@ -168,7 +158,7 @@ impl Converter {
                 Some(value) if form.exceeds(value, out.len() - start) => {
                     return Err(Refusal::TooLarge(self.rows));
                 }
-                Some(value) => write_value(*form, value, out).ok_or_else(|| form.refusal(at))?,
+                Some(value) => write_value(*form, value, out).ok_or(Refusal::Value(at))?,
                 None => out.extend_from_slice(b"null"),
             }
             rest = behind;
@@ -216,9 +206,9 @@ fn write_value(form: Form, value: &[u8], out: &mut Vec<u8>) -> Option<()> {
         Form::Integer => numbers::write_integer(out, integer(value)?),
         Form::Unsigned => numbers::write_unsigned(out, u32::from_be_bytes(value.try_into().ok()?).into()),
         Form::Numeric => numbers::write_numeric(out, value)?,
-        Form::Text | Form::Printed => write_text(out, value)?,
+        Form::Text | Form::Printed => write_text(out, value),
         // The server's own version number of the form; 1 is text.
-        Form::Jsonb => write_text(out, value.strip_prefix(&[1])?)?,
+        Form::Jsonb => write_text(out, value.strip_prefix(&[1])?),
         Form::Uuid => write_uuid(out, value.try_into().ok()?),
         Form::Bytea => write_bytea(out, value),
         Form::Date => times::write_date(out, i32::from_be_bytes(value.try_into().ok()?)),
@@ -237,9 +227,12 @@ fn integer(value: &[u8]) -> Option<i64> {
     }
 }
 
-fn write_text(out: &mut Vec<u8>, value: &[u8]) -> Option<()> {
-    json::write_string(out, std::str::from_utf8(value).ok()?);
-    Some(())
+/// A database with the encoding SQL_ASCII takes any bytes for text.
+fn write_text(out: &mut Vec<u8>, value: &[u8]) {
+    match std::str::from_utf8(value) {
+        Ok(text) => json::write_string(out, text),
+        Err(_) => json::write_text_bytes(out, value),
+    }
 }
 
 fn write_uuid(out: &mut Vec<u8>, value: [u8; 16]) {
@@ -309,6 +302,13 @@ mod tests {
     }
 
     #[test]
+    fn text_that_is_not_utf8_is_tagged() {
+        let row = b"\0\x03\0\0\0\x02\xff\xfe\0\0\0\x01\x01\0\0\0\x01\xff";
+        let expected = r#"{"a":-2,"b":true,"c":{"$text":"/w=="}}"#;
+        assert_eq!(convert(&FORMS, &[SIGNATURE, row, END]).unwrap(), expected);
+    }
+
+    #[test]
     fn what_does_not_match_is_refused() {
         let end = [ROW, END].concat();
         for messages in [
@@ -318,7 +318,6 @@ mod tests {
             vec![SIGNATURE, b"\0\x02\0\0", END],
             vec![SIGNATURE, END, ROW],
             vec![SIGNATURE, END, &end],
-            vec![SIGNATURE, b"\0\x03\0\0\0\x02\xff\xfe\0\0\0\x01\x01\0\0\0\x01\xff", END],
         ] {
             assert_eq!(convert(&FORMS, &messages), None, "{messages:?}");
         }
@@ -331,7 +330,6 @@ mod tests {
             converter(&FORMS).feed(&[SIGNATURE, message].concat(), &mut rows).unwrap_err()
         };
         assert_eq!(refused(b"\0\x03\0\0\0\x03abc"), Refusal::Value(0));
-        assert_eq!(refused(b"\0\x03\xff\xff\xff\xff\xff\xff\xff\xff\0\0\0\x01\xff"), Refusal::NotUtf8(2));
         assert_eq!(refused(b"\0\x02"), Refusal::Layout);
     }
 

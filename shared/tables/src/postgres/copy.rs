@@ -58,7 +58,6 @@ fn refused(table: &TableSchema, refusal: Refusal) -> Error {
     let (name, named) = (table.source.clone(), table.name.clone());
     let column = |at: usize| table.columns.get(at).map(|column| column.name.clone()).unwrap_or_default();
     match refusal {
-        Refusal::NotUtf8(at) => Error::NotUtf8 { name, table: named, column: column(at) },
         Refusal::TooLarge(number) => too_large(table, format!("row {number}")),
         Refusal::Value(at) => {
             let problem = format!("a value of column {:?} in an unknown form", column(at));

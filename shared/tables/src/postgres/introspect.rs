@@ -5,11 +5,13 @@
 use std::collections::HashMap;
 
 use sqlx::postgres::PgConnection;
-use strongroom_archive::schema::{Column, Engine, ForeignKey, TableSchema};
+use strongroom_archive::schema::{Column, Engine, Partition, TableName, TableSchema};
 
+use super::attached::{self, Attached};
 use super::binary::is_printed_by_server;
+use super::constraints::{self, Constraints};
 use super::layout::Layout;
-use super::naming::archive_name;
+use super::properties::{self, Properties};
 use super::relations::Relation;
 use super::types::{Oid, Types};
 use crate::error::{Error, Result};
@@ -21,7 +23,7 @@ pub(super) struct Found {
     pub(super) layouts: Vec<Layout>,
 }
 
-/// Reads columns, keys and types of `relations`. The order is kept.
+/// Reads what `relations` are made of. The order is kept.
 pub(super) async fn tables(
     connection: &mut PgConnection,
     options: &SnapshotOptions,
@@ -30,7 +32,7 @@ pub(super) async fn tables(
     let failed = |error| Error::database(&options.source, "reading the table definitions", &error);
     let oids: Vec<Oid> = relations.iter().map(|relation| relation.oid).collect();
     let mut columns = columns(connection, &oids).await.map_err(failed)?;
-    let mut keys = keys(connection, &oids).await.map_err(failed)?;
+    let mut parts = Parts::load(connection, options, relations).await.map_err(failed)?;
     let types = Types::load(connection).await.map_err(failed)?;
     let printers = printers(connection, columns.values().flatten().map(|(_, oid)| types.base_of(*oid)));
     let printers = printers.await.map_err(failed)?;
@@ -38,8 +40,6 @@ pub(super) async fn tables(
     for relation in relations {
         let mut columns = columns.remove(&relation.oid).unwrap_or_default();
         columns.retain(|(column, _)| !options.hides(&relation.name, &column.name));
-        let mut keys = keys.remove(&relation.oid).unwrap_or_default();
-        keys.unique.retain(|unique| !unique.iter().any(|column| options.hides(&relation.name, column)));
         let used: Vec<Oid> = columns.iter().map(|(_, oid)| *oid).collect();
         let base_types: Vec<Oid> = used.iter().map(|oid| types.base_of(*oid)).collect();
         let expressions = columns.iter().zip(&base_types).map(|((column, _), base_type)| {
@@ -49,23 +49,91 @@ pub(super) async fn tables(
         let expressions = expressions.collect();
         let names: Vec<String> = columns.iter().map(|(column, _)| quoted(&column.name)).collect();
         found.layouts.push(Layout { from: relation.from(&names), guard: None, base_types, expressions });
-        found.tables.push(TableSchema {
+        let table = TableSchema {
             name: relation.name.clone(),
-            source: options.source.clone(),
-            engine: Engine::Postgres,
             namespace: relation.namespace.clone(),
-            table: relation.table.clone(),
             columns: columns.into_iter().map(|(column, _)| column).collect(),
-            primary_key: keys.primary,
-            unique: keys.unique,
-            foreign_keys: keys.foreign,
             types: types.used_by(&used),
-            sql: None,
             partition_key: relation.partition_key.clone(),
-        });
+            ..TableSchema::empty(&options.source, Engine::Postgres, &relation.table)
+        };
+        found.tables.push(parts.complete(table, relation));
     }
     options.check_only(&found.tables)?;
     Ok(found)
+}
+
+/// What tables and partitions have beside their columns.
+struct Parts {
+    constraints: HashMap<Oid, Constraints>,
+    attached: HashMap<Oid, Attached>,
+    properties: HashMap<Oid, Properties>,
+}
+
+impl Parts {
+    async fn load(
+        connection: &mut PgConnection,
+        options: &SnapshotOptions,
+        relations: &[Relation],
+    ) -> sqlx::Result<Self> {
+        let names: HashMap<Oid, &str> =
+            relations.iter().map(|relation| (relation.oid, relation.name.as_str())).collect();
+        let hides =
+            |oid: Oid, column: &str| names.get(&oid).is_some_and(|table| options.hides(table, column));
+        let partitions = relations.iter().flat_map(|relation| &relation.members).map(|one| one.oid);
+        let oids: Vec<Oid> = names.keys().copied().chain(partitions).collect();
+        let mut constraints = constraints::list(connection, &oids).await?;
+        for (oid, of) in &mut constraints {
+            of.own.retain(|one| !one.columns.iter().any(|column| hides(*oid, column)));
+        }
+        let attached = attached::list(connection, &oids, hides).await?;
+        let properties = properties::list(connection, &oids).await?;
+        Ok(Self { constraints, attached, properties })
+    }
+
+    fn complete(&mut self, table: TableSchema, relation: &Relation) -> TableSchema {
+        let constraints = self.constraints.remove(&relation.oid).unwrap_or_default();
+        let attached = self.attached.remove(&relation.oid).unwrap_or_default();
+        let properties = self.properties.remove(&relation.oid).unwrap_or_default();
+        TableSchema {
+            primary_key: constraints.primary_key,
+            constraints: constraints.own,
+            foreign_keys: constraints.foreign_keys,
+            indexes: attached.indexes,
+            triggers: attached.triggers,
+            rules: attached.rules,
+            policies: properties.policies,
+            row_security: properties.row_security,
+            replica_identity: properties.replica_identity,
+            inherits: properties.inherits,
+            unlogged: properties.unlogged,
+            partitions: self.partitions(relation),
+            ..table
+        }
+    }
+
+    fn partitions(&mut self, relation: &Relation) -> Vec<Partition> {
+        let mut of: HashMap<Oid, TableName> = HashMap::from([(relation.oid, relation.table_name())]);
+        let mut partitions = Vec::with_capacity(relation.members.len());
+        for member in &relation.members {
+            let name = member.table_name();
+            let constraints = self.constraints.remove(&member.oid).unwrap_or_default();
+            let attached = self.attached.remove(&member.oid).unwrap_or_default();
+            partitions.push(Partition {
+                namespace: name.namespace.clone(),
+                table: name.table.clone(),
+                of: of.get(&member.parent).cloned().unwrap_or_else(|| relation.table_name()),
+                bound: member.bound.clone(),
+                partition_key: member.partition_key.clone(),
+                constraints: constraints.own,
+                foreign_keys: constraints.foreign_keys,
+                indexes: attached.indexes,
+                triggers: attached.triggers,
+            });
+            of.insert(member.oid, name);
+        }
+        partitions
+    }
 }
 
 #[derive(sqlx_macros::FromRow)]
@@ -78,6 +146,7 @@ struct ColumnRow {
     identity: String,
     generated: String,
     expression: Option<String>,
+    collation: Option<String>,
 }
 
 async fn columns(
@@ -88,8 +157,12 @@ async fn columns(
         "SELECT a.attrelid::int8 AS relation, a.attname::text AS name, a.atttypid::int8 AS type_oid,
                 format_type(a.atttypid, a.atttypmod) AS type_name, a.attnotnull AS not_null,
                 a.attidentity::text AS identity, a.attgenerated::text AS generated,
-                pg_get_expr(d.adbin, d.adrelid) AS expression
-         FROM pg_attribute a LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
+                pg_get_expr(d.adbin, d.adrelid) AS expression,
+                (SELECT quote_ident(n.nspname) || '.' || quote_ident(l.collname)
+                 FROM pg_collation l JOIN pg_namespace n ON n.oid = l.collnamespace
+                 WHERE l.oid = a.attcollation AND l.oid <> t.typcollation) AS collation
+         FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid
+         LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
          WHERE a.attrelid = ANY ($1::int8[]::oid[]) AND a.attnum > 0 AND NOT a.attisdropped
          ORDER BY a.attrelid, a.attnum",
     )
@@ -110,8 +183,10 @@ async fn columns(
             name: row.name,
             type_name: row.type_name,
             nullable: !row.not_null,
+            collation: row.collation,
             default,
             generated,
+            is_virtual: row.generated == "v",
             identity,
         };
         columns.entry(row.relation).or_default().push((column, row.type_oid));
@@ -169,72 +244,4 @@ async fn printers(
     .fetch_all(connection)
     .await?;
     Ok(rows.into_iter().map(|printer| (printer.oid, printer)).collect())
-}
-
-#[derive(Default)]
-struct Keys {
-    primary: Vec<String>,
-    unique: Vec<Vec<String>>,
-    foreign: Vec<ForeignKey>,
-}
-
-#[derive(sqlx_macros::FromRow)]
-struct KeyRow {
-    relation: Oid,
-    kind: String,
-    columns: Vec<String>,
-    other_namespace: Option<String>,
-    other_table: Option<String>,
-    other_columns: Vec<String>,
-    on_delete: String,
-}
-
-/// `conparentid` is set on the copies that partitions make of a constraint.
-async fn keys(connection: &mut PgConnection, relations: &[Oid]) -> sqlx::Result<HashMap<Oid, Keys>> {
-    let rows: Vec<KeyRow> = sqlx::query_as(
-        "SELECT k.conrelid::int8 AS relation, k.contype::text AS kind,
-                ARRAY(SELECT a.attname::text FROM unnest(k.conkey) WITH ORDINALITY AS u (number, place)
-                      JOIN pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = u.number
-                      ORDER BY u.place) AS columns,
-                n.nspname::text AS other_namespace, r.relname::text AS other_table,
-                ARRAY(SELECT a.attname::text FROM unnest(k.confkey) WITH ORDINALITY AS u (number, place)
-                      JOIN pg_attribute a ON a.attrelid = k.confrelid AND a.attnum = u.number
-                      ORDER BY u.place) AS other_columns,
-                k.confdeltype::text AS on_delete
-         FROM pg_constraint k
-         LEFT JOIN pg_class r ON r.oid = k.confrelid
-         LEFT JOIN pg_namespace n ON n.oid = r.relnamespace
-         WHERE k.conrelid = ANY ($1::int8[]::oid[]) AND k.contype IN ('p', 'u', 'f') AND k.conparentid = 0
-         ORDER BY k.conrelid, k.conname",
-    )
-    .bind(relations)
-    .persistent(false)
-    .fetch_all(connection)
-    .await?;
-    let mut keys: HashMap<Oid, Keys> = HashMap::new();
-    for row in rows {
-        let keys = keys.entry(row.relation).or_default();
-        match (row.kind.as_str(), row.other_namespace, row.other_table) {
-            ("p", ..) => keys.primary = row.columns,
-            ("u", ..) => keys.unique.push(row.columns),
-            (_, Some(namespace), Some(table)) => keys.foreign.push(ForeignKey {
-                columns: row.columns,
-                references: archive_name(&namespace, &table),
-                referenced_columns: row.other_columns,
-                on_delete: on_delete(&row.on_delete).to_owned(),
-            }),
-            _ => {}
-        }
-    }
-    Ok(keys)
-}
-
-fn on_delete(code: &str) -> &'static str {
-    match code {
-        "c" => "cascade",
-        "n" => "set null",
-        "d" => "set default",
-        "r" => "restrict",
-        _ => "no action",
-    }
 }

@@ -8,6 +8,7 @@ use std::collections::{HashMap, HashSet};
 
 use sqlx::AssertSqlSafe;
 use sqlx::postgres::PgConnection;
+use strongroom_archive::schema::TableName;
 
 use super::naming::{archive_name, qualified};
 use super::rights::{RIGHTS, Rights};
@@ -20,17 +21,23 @@ use crate::options::{Skipped, SnapshotOptions};
 pub(super) struct Partition {
     /// The partitioned table that is no partition itself.
     root: Oid,
-    parent: Oid,
+    pub(super) parent: Oid,
     pub(super) oid: Oid,
     namespace: String,
     table: String,
     kind: String,
     persistence: String,
+    pub(super) bound: String,
+    pub(super) partition_key: Option<String>,
     #[sqlx(flatten)]
     rights: Rights,
 }
 
 impl Partition {
+    pub(super) fn table_name(&self) -> TableName {
+        TableName { namespace: self.namespace.clone(), table: self.table.clone() }
+    }
+
     pub(super) fn name(&self) -> String {
         archive_name(&self.namespace, &self.table)
     }
@@ -62,7 +69,9 @@ pub(super) async fn list(connection: &mut PgConnection) -> sqlx::Result<HashMap<
              FROM tree t JOIN pg_inherits i ON i.inhparent = t.child
          )
          SELECT t.root::int8 AS root, t.parent::int8 AS parent, c.oid::int8 AS oid, n.nspname::text AS namespace,
-                c.relname::text AS table, c.relkind::text AS kind, c.relpersistence::text AS persistence, {RIGHTS}
+                c.relname::text AS table, c.relkind::text AS kind, c.relpersistence::text AS persistence,
+                coalesce(pg_get_expr(c.relpartbound, c.oid), '') AS bound,
+                CASE c.relkind WHEN 'p' THEN pg_get_partkeydef(c.oid) END AS partition_key, {RIGHTS}
          FROM tree t JOIN pg_class c ON c.oid = t.child JOIN pg_namespace n ON n.oid = c.relnamespace
          ORDER BY t.depth, n.nspname, c.relname"
     );

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use sqlx::postgres::PgConnection;
+use strongroom_archive::schema::TableName;
 
 use super::naming::{archive_name, qualified};
 use super::partitions::{self, Partition};
@@ -22,13 +23,19 @@ pub(super) struct Relation {
     pub(super) table: String,
     /// Set for a partitioned table.
     pub(super) partition_key: Option<String>,
-    /// The partitions that hold the rows of a partitioned table and are read.
+    /// All partitions of a partitioned table, each after the one that it is a partition of.
+    pub(super) members: Vec<Partition>,
+    /// Those that hold its rows and are read.
     pub(super) partitions: Vec<Partition>,
     /// Whether the partitions have to be read one by one, because some of them are left out.
     pub(super) one_by_one: bool,
 }
 
 impl Relation {
+    pub(super) fn table_name(&self) -> TableName {
+        TableName { namespace: self.namespace.clone(), table: self.table.clone() }
+    }
+
     /// Quoted, with its schema.
     pub(super) fn qualified(&self) -> String {
         qualified(&self.namespace, &self.table)
@@ -118,10 +125,19 @@ pub(super) async fn list(connection: &mut PgConnection, options: &SnapshotOption
         }
         row.rights.check(&row.namespace, &row.table, &options.source)?;
         let RelationRow { oid, namespace, table, partition_key, standby, .. } = row;
-        let of = partitions.remove(&oid).unwrap_or_default();
-        let chosen = partitions::choose(of, &name, standby, options, &mut skipped)?;
+        let members = partitions.remove(&oid).unwrap_or_default();
+        let chosen = partitions::choose(members.clone(), &name, standby, options, &mut skipped)?;
         let (partitions, one_by_one) = (chosen.read, chosen.one_by_one);
-        selected.push(Relation { oid, name, namespace, table, partition_key, partitions, one_by_one });
+        selected.push(Relation {
+            oid,
+            name,
+            namespace,
+            table,
+            partition_key,
+            members,
+            partitions,
+            one_by_one,
+        });
     }
     selected.sort_by(|a, b| a.name.cmp(&b.name));
     skipped.sort_by(|a, b| a.name.cmp(&b.name));

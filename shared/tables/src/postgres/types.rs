@@ -6,7 +6,7 @@ use std::collections::{HashMap, HashSet};
 
 use sqlx::AssertSqlSafe;
 use sqlx::postgres::PgConnection;
-use strongroom_archive::schema::{Attribute, UserType};
+use strongroom_archive::schema::{Attribute, Constraint, ConstraintKind, UserType};
 
 /// An object id of the catalogue.
 pub(super) type Oid = i64;
@@ -51,7 +51,10 @@ struct TypeRow {
     base_name: Option<String>,
     not_null: bool,
     labels: Vec<String>,
+    check_names: Vec<String>,
     checks: Vec<String>,
+    default: Option<String>,
+    collation: Option<String>,
     range: Option<Oid>,
     subtype: Option<Oid>,
     subtype_name: Option<String>,
@@ -74,8 +77,15 @@ impl Types {
                     t.typnotnull AS not_null,
                     ARRAY(SELECT e.enumlabel::text FROM pg_enum e WHERE e.enumtypid = t.oid
                           ORDER BY e.enumsortorder) AS labels,
+                    ARRAY(SELECT k.conname::text FROM pg_constraint k
+                          WHERE k.contypid = t.oid AND k.contype = 'c' ORDER BY k.conname) AS check_names,
                     ARRAY(SELECT pg_get_constraintdef(k.oid) FROM pg_constraint k
                           WHERE k.contypid = t.oid AND k.contype = 'c' ORDER BY k.conname) AS checks,
+                    CASE t.typtype WHEN 'd' THEN pg_get_expr(t.typdefaultbin, 0) END AS default,
+                    (SELECT quote_ident(cn.nspname) || '.' || quote_ident(l.collname)
+                     FROM pg_collation l JOIN pg_namespace cn ON cn.oid = l.collnamespace, pg_type b
+                     WHERE t.typtype = 'd' AND l.oid = t.typcollation AND b.oid = t.typbasetype
+                       AND b.typcollation <> l.oid) AS collation,
                     r.rngtypid::int8 AS range, r.rngsubtype::int8 AS subtype,
                     format_type(r.rngsubtype, NULL) AS subtype_name
              FROM pg_type t
@@ -142,7 +152,9 @@ impl Types {
                 name,
                 base: row.base_name.clone()?,
                 nullable: !row.not_null,
-                checks: row.checks.clone(),
+                collation: row.collation.clone(),
+                default: row.default.clone(),
+                checks: row.checks(),
             }),
             "c" => {
                 let attributes = self.attributes.get(&row.oid).into_iter().flatten();
@@ -157,9 +169,26 @@ impl Types {
     }
 }
 
+impl TypeRow {
+    fn checks(&self) -> Vec<Constraint> {
+        let named = self.check_names.iter().zip(&self.checks);
+        let check = |(name, definition): (&String, &String)| Constraint {
+            name: name.clone(),
+            kind: ConstraintKind::Check,
+            columns: Vec::new(),
+            nulls_not_distinct: false,
+            definition: definition.clone(),
+        };
+        named.map(check).collect()
+    }
+}
+
 async fn attributes(connection: &mut PgConnection) -> sqlx::Result<HashMap<Oid, Vec<(Attribute, Oid)>>> {
-    let rows: Vec<(Oid, String, String, Oid)> = sqlx::query_as(
-        "SELECT c.reltype::int8, a.attname::text, format_type(a.atttypid, a.atttypmod), a.atttypid::int8
+    let rows: Vec<(Oid, String, String, Oid, Option<String>)> = sqlx::query_as(
+        "SELECT c.reltype::int8, a.attname::text, format_type(a.atttypid, a.atttypmod), a.atttypid::int8,
+                (SELECT quote_ident(cn.nspname) || '.' || quote_ident(l.collname)
+                 FROM pg_collation l JOIN pg_namespace cn ON cn.oid = l.collnamespace, pg_type b
+                 WHERE l.oid = a.attcollation AND b.oid = a.atttypid AND b.typcollation <> l.oid)
          FROM pg_class c
          JOIN pg_namespace n ON n.oid = c.relnamespace
          JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
@@ -170,8 +199,8 @@ async fn attributes(connection: &mut PgConnection) -> sqlx::Result<HashMap<Oid, 
     .fetch_all(connection)
     .await?;
     let mut attributes: HashMap<Oid, Vec<(Attribute, Oid)>> = HashMap::new();
-    for (composite, name, type_name, oid) in rows {
-        attributes.entry(composite).or_default().push((Attribute { name, type_name }, oid));
+    for (composite, name, type_name, oid, collation) in rows {
+        attributes.entry(composite).or_default().push((Attribute { name, type_name, collation }, oid));
     }
     Ok(attributes)
 }

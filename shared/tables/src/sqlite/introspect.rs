@@ -3,9 +3,12 @@
 use std::collections::HashSet;
 
 use sqlx::sqlite::SqliteConnection;
-use strongroom_archive::schema::{Column, Engine, ForeignKey, TableSchema};
+use strongroom_archive::schema::{
+    Column, Constraint, ConstraintKind, Engine, ForeignKey, TableName, TableSchema,
+};
 
 use super::foreign::{self, VirtualTable};
+use super::statements::Statements;
 use crate::RESTORE_TABLES;
 use crate::options::{Skipped, SnapshotOptions};
 
@@ -34,6 +37,7 @@ pub(super) async fn tables(
     let listed = list(connection).await?;
     let virtual_tables = virtual_tables(&listed);
     let known: HashSet<String> = listed.iter().map(|table| table.name.clone()).collect();
+    let mut statements = Statements::load(connection).await?;
     let mut tables = Vec::new();
     let mut skipped = Vec::new();
     for Listed { name, kind, sql } in listed {
@@ -43,7 +47,10 @@ pub(super) async fn tables(
         match skip_reason(&name, &kind, &virtual_tables, &known) {
             Some(reason) => skipped.push(Skipped { name, reason }),
             None => {
-                let (table, columns) = table(connection, options, name, sql, all_rows).await?;
+                let (mut table, columns) = table(connection, options, name, sql, all_rows).await?;
+                table.indexes = statements.indexes_of(&table.name);
+                hide_indexes(connection, options, &mut table).await?;
+                table.triggers = statements.triggers_of(&table.name);
                 tables.push(table);
                 skipped.extend(columns);
             }
@@ -120,21 +127,45 @@ async fn table(
     let mut unique = unique(connection, &name).await?;
     unique.retain(|columns| !columns.iter().any(|column| is_skipped(column)));
     let foreign_keys = foreign_keys(connection, &name).await?;
-    let table = TableSchema {
-        name: name.clone(),
-        source: options.source.clone(),
-        engine: Engine::Sqlite,
-        namespace: String::new(),
-        table: name,
+    let constraints = unique.into_iter().map(unique_constraint).collect();
+    let empty = TableSchema::empty(&options.source, Engine::Sqlite, &name);
+    Ok((TableSchema { columns, primary_key, constraints, foreign_keys, sql, ..empty }, skipped))
+}
+
+/// An index of a hidden column would name it.
+async fn hide_indexes(
+    connection: &mut SqliteConnection,
+    options: &SnapshotOptions,
+    table: &mut TableSchema,
+) -> sqlx::Result<()> {
+    if options.hidden.is_empty() {
+        return Ok(());
+    }
+    let mut hidden = Vec::new();
+    for (at, index) in table.indexes.iter().enumerate() {
+        let columns: Vec<Option<String>> =
+            sqlx::query_scalar("SELECT name FROM pragma_index_info(?1, 'main')")
+                .bind(&index.name)
+                .fetch_all(&mut *connection)
+                .await?;
+        if columns.iter().flatten().any(|column| options.hides(&table.name, column)) {
+            hidden.push(at);
+        }
+    }
+    for at in hidden.into_iter().rev() {
+        table.indexes.remove(at);
+    }
+    Ok(())
+}
+
+fn unique_constraint(columns: Vec<String>) -> Constraint {
+    Constraint {
+        name: String::new(),
+        kind: ConstraintKind::Unique,
         columns,
-        primary_key,
-        unique,
-        foreign_keys,
-        types: Vec::new(),
-        sql,
-        partition_key: None,
-    };
-    Ok((table, skipped))
+        nulls_not_distinct: false,
+        definition: String::new(),
+    }
 }
 
 /// A generated column that is computed whenever it is read.
@@ -160,7 +191,17 @@ async fn columns(connection: &mut SqliteConnection, table: &str) -> sqlx::Result
             3 => Some("stored".to_owned()),
             _ => None,
         };
-        columns.push(Column { name, type_name, nullable: !not_null, default, generated, identity: None });
+        let is_virtual = hidden == 2;
+        let nullable = !not_null;
+        columns.push(Column {
+            name,
+            type_name,
+            nullable,
+            default,
+            generated,
+            is_virtual,
+            ..Column::default()
+        });
     }
     key.sort();
     Ok((columns, key.into_iter().map(|(_, name)| name).collect()))
@@ -191,8 +232,8 @@ async fn unique(connection: &mut SqliteConnection, table: &str) -> sqlx::Result<
 }
 
 async fn foreign_keys(connection: &mut SqliteConnection, table: &str) -> sqlx::Result<Vec<ForeignKey>> {
-    let rows: Vec<(i64, String, String, Option<String>, String)> = sqlx::query_as(
-        "SELECT id, \"table\", \"from\", \"to\", lower(on_delete)
+    let rows: Vec<(i64, String, String, Option<String>, String, String)> = sqlx::query_as(
+        "SELECT id, \"table\", \"from\", \"to\", lower(on_delete), lower(on_update)
          FROM pragma_foreign_key_list(?1, 'main')
          ORDER BY id DESC, seq",
     )
@@ -201,13 +242,19 @@ async fn foreign_keys(connection: &mut SqliteConnection, table: &str) -> sqlx::R
     .await?;
     let mut keys: Vec<ForeignKey> = Vec::new();
     let mut last = None;
-    for (id, references, from, to, on_delete) in rows {
+    for (id, references, from, to, on_delete, on_update) in rows {
         if last != Some(id) {
             keys.push(ForeignKey {
                 columns: Vec::new(),
-                references,
+                name: String::new(),
+                references: TableName { namespace: String::new(), table: references },
                 referenced_columns: Vec::new(),
                 on_delete,
+                on_update,
+                match_type: "simple".to_owned(),
+                deferrable: false,
+                initially_deferred: false,
+                definition: String::new(),
             });
             last = Some(id);
         }

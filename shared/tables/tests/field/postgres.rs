@@ -2,7 +2,8 @@
 
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 use strongroom_store::DatabaseUrl;
-use strongroom_tables::{Error, Kind, Since, SnapshotOptions, list_tables};
+use strongroom_tables::{Error, Kind, Outside, Since, SnapshotOptions, list_tables, open_snapshot};
+use tokio::sync::mpsc;
 
 use crate::database::FreshDatabase;
 use crate::{everything, read, server, skipped};
@@ -180,27 +181,56 @@ async fn a_row_that_is_too_long_is_named_before_it_is_sent() {
 }
 
 #[tokio::test]
-async fn data_outside_of_tables_is_named() {
+async fn data_outside_of_tables_is_read() {
     let Some(database) = FreshDatabase::create("outside").await else { return };
     let (role, url) = role(&database, "outside");
     let sql = format!(
         "CREATE ROLE {role} LOGIN PASSWORD 'only-a-test'; CREATE SCHEMA app; GRANT USAGE ON SCHEMA app TO {role};
          CREATE TABLE t (id bigint GENERATED ALWAYS AS IDENTITY); CREATE SEQUENCE app.invoice_no START 4410;
          CREATE SEQUENCE unused; CREATE SEQUENCE hidden; SELECT nextval('app.invoice_no'), nextval('hidden');
-         ALTER TABLE t ALTER id RESTART WITH 7; INSERT INTO t DEFAULT VALUES; SELECT lo_create(0);
-         GRANT SELECT ON t, app.invoice_no, unused TO {role}; GRANT USAGE ON SEQUENCE t_id_seq TO {role}"
+         ALTER TABLE t ALTER id RESTART WITH 7; INSERT INTO t DEFAULT VALUES; SELECT lo_create(4711);
+         SELECT lo_from_bytea(4712, convert_to(repeat('x', 2500000), 'UTF8')), lo_create(4713);
+         GRANT SELECT ON LARGE OBJECT 4712 TO {role}; GRANT SELECT ON LARGE OBJECT 4713 TO PUBLIC;
+         CREATE SEQUENCE set; SELECT setval('set', 5, false);
+         GRANT SELECT ON t, app.invoice_no, unused, set TO {role}; GRANT USAGE ON SEQUENCE t_id_seq TO {role}"
     );
     database.run(&sql).await;
-    let (_, info) = read(&url, &everything(), "t", None).await.unwrap();
-    let expected = [
-        "app.invoice_no: sequence: it stands at 4410",
-        "hidden: sequence: the database user may not read where it stands; GRANT SELECT ON SEQUENCE \"public\".\"hidden\" to it",
-        "t_id_seq: sequence: it stands at 7",
-        "large objects: 1 large objects: their bytes are not in any table",
+    let url = DatabaseUrl::parse(&url).unwrap();
+    let mut snapshot = open_snapshot(&url, &everything()).await.unwrap();
+    let stands = |outside: &Outside| -> Vec<(String, i64, bool)> {
+        let of = outside.sequences.iter();
+        of.map(|one| (format!("{}.{}", one.namespace, one.name), one.last_value, one.is_called)).collect()
+    };
+    let own = ("public.t_id_seq".to_owned(), 7, true);
+    let all = [
+        ("app.invoice_no".to_owned(), 4410, true),
+        ("public.set".to_owned(), 5, false),
+        own.clone(),
+        ("public.unused".to_owned(), 1, false),
     ];
-    assert_eq!(skipped(&info), expected);
+    assert_eq!(stands(snapshot.outside()), all);
+    let owner = snapshot.outside().sequences[2].owner.clone().unwrap();
+    assert_eq!((&*owner.namespace, &*owner.table, &*owner.column), ("public", "t", "id"));
+    let expected = [
+        "hidden: sequence: the database user may not read where it stands; GRANT SELECT ON SEQUENCE \"public\".\"hidden\" to it",
+        "large object 4711: the database user may not read it; GRANT SELECT ON LARGE OBJECT 4711 to it",
+    ];
+    assert_eq!(skipped(snapshot.info()), expected);
+    assert_eq!(snapshot.outside().large_objects, [4712, 4713]);
+    let (pieces, mut received) = mpsc::channel(8);
+    assert_eq!(snapshot.read_large_object(4712, &pieces).await.unwrap(), 2_500_000);
+    assert_eq!(snapshot.read_large_object(4713, &pieces).await.unwrap(), 0);
+    drop(pieces);
+    let mut bytes = Vec::new();
+    while let Some(piece) = received.recv().await {
+        bytes.extend_from_slice(&piece);
+    }
+    assert!(bytes.len() == 2_500_000 && bytes.iter().all(|byte| *byte == b'x'));
+    snapshot.close().await;
     let only = SnapshotOptions { only: Some(vec!["t".to_owned()]), ..everything() };
-    let (_, info) = read(&url, &only, "t", None).await.unwrap();
-    assert!(info.skipped.is_empty(), "a part of the database says nothing of the rest");
+    let snapshot = open_snapshot(&url, &only).await.unwrap();
+    assert_eq!(stands(snapshot.outside()), [own], "a part of the database says nothing of the rest");
+    assert!(snapshot.info().skipped.is_empty() && snapshot.outside().large_objects.is_empty());
+    snapshot.close().await;
     drop_with(database, &role).await;
 }

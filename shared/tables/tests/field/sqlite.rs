@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use sqlx::Connection as _;
 use sqlx::sqlite::SqliteConnection;
 use strongroom_store::DatabaseUrl;
-use strongroom_tables::{Error, Kind, Since, SnapshotOptions, list_tables, open_snapshot};
+use strongroom_tables::{Error, Kind, MigrationsTable, Since, SnapshotOptions, list_tables, open_snapshot};
 
 use crate::database::{create_sqlite, run_sqlite};
 use crate::{everything, excluding, read, skipped};
@@ -97,7 +97,7 @@ async fn generated_columns_that_cannot_be_read_are_named() {
     assert!(named[1].starts_with("t.c: generated column"), "{named:?}");
     let url = DatabaseUrl::parse(&file.url()).unwrap();
     let listed = list_tables(&url, &everything()).await.unwrap();
-    assert!(listed[0].columns.iter().all(|column| column.name != "b") && listed[0].unique.is_empty());
+    assert!(listed[0].columns.iter().all(|column| column.name != "b") && listed[0].unique().next().is_none());
 }
 
 /// A temporary copy runs the schema's statements, and an index may call what only the application has.
@@ -152,19 +152,49 @@ async fn inner_tables_that_cannot_be_derived_are_exported() {
 }
 
 #[tokio::test]
-async fn data_outside_of_tables_is_named() {
+async fn data_outside_of_tables_is_read() {
     let file = File::create(
         "CREATE TABLE t (id INTEGER PRIMARY KEY AUTOINCREMENT); INSERT INTO t VALUES (9876543210987); DELETE FROM t;
+         CREATE TABLE migrations (id INTEGER PRIMARY KEY AUTOINCREMENT, migration TEXT);
+         INSERT INTO migrations (migration) VALUES ('2025_b'), ('2024_a'), (NULL);
+         UPDATE sqlite_sequence SET seq = 'soon' WHERE name = 'migrations';
+         CREATE VIEW v AS SELECT id FROM t;
          PRAGMA user_version = 42; PRAGMA application_id = -7;",
     )
     .await;
-    let (_, info) = read(&file.url(), &everything(), "t", None).await.unwrap();
-    let expected = [
-        "sqlite_sequence.t: AUTOINCREMENT: it stands at 9876543210987",
-        "user_version: number in the file's header: 42",
-        "application_id: number in the file's header: -7",
-    ];
-    assert_eq!(skipped(&info), expected);
+    let url = DatabaseUrl::parse(&file.url()).unwrap();
+    let migrations = Some(MigrationsTable { table: "migrations".to_owned(), column: None });
+    let snapshot = open_snapshot(&url, &SnapshotOptions { migrations, ..everything() }).await.unwrap();
+    let outside = snapshot.outside();
+    let [sequence] = &outside.sequences[..] else { panic!("{outside:?}") };
+    assert_eq!((&*sequence.name, sequence.last_value), ("t", 9_876_543_210_987));
+    assert_eq!((outside.user_version, outside.application_id), (Some(42), Some(-7)));
+    assert_eq!(outside.encoding, "UTF-8");
+    assert_eq!(outside.migrations.as_ref().unwrap().ids, ["2024_a", "2025_b"]);
+    assert_eq!(outside.schema.views[0].definition, "CREATE VIEW v AS SELECT id FROM t");
+    let named = skipped(snapshot.info());
+    assert_eq!(named, ["sqlite_sequence.migrations: AUTOINCREMENT stands at \"soon\", which is no number"]);
+    snapshot.close().await;
+}
+
+#[tokio::test]
+async fn the_table_of_migrations_must_be_there_and_have_ids() {
+    let file = File::create("CREATE TABLE a (x, y); CREATE TABLE b (x, PRIMARY KEY (x))").await;
+    let url = DatabaseUrl::parse(&file.url()).unwrap();
+    let listed = async |table: &str, column: Option<&str>| {
+        let table = MigrationsTable { table: table.to_owned(), column: column.map(str::to_owned) };
+        list_tables(&url, &SnapshotOptions { migrations: Some(table), ..everything() }).await.map(drop)
+    };
+    for (table, column, expected) in [
+        ("c", None, "table \"c\" that is read, which is its migrations_table"),
+        ("a", None, "column for ids in its migrations_table \"a\"; set migrations_column"),
+        ("a", Some("z"), "column \"z\" in its migrations_table \"a\""),
+    ] {
+        let error = listed(table, column).await.unwrap_err();
+        assert!(error.to_string().contains(expected), "{error}");
+    }
+    listed("a", Some("y")).await.unwrap();
+    listed("b", None).await.unwrap();
 }
 
 #[tokio::test]

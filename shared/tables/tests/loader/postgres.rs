@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::value::RawValue;
 use sqlx::AssertSqlSafe;
 use sqlx::postgres::PgConnection;
-use strongroom_archive::schema::{Column, TableSchema, UserType};
+use strongroom_archive::schema::{Column, Constraint, TableSchema, UserType};
 
 use super::{Export, given_columns, quoted};
 
@@ -29,17 +29,13 @@ pub async fn load(connection: &mut PgConnection, export: &Export) {
         }
     }
     for (table, _) in &export.tables {
+        for index in &table.indexes {
+            run(connection, index.definition.clone()).await;
+        }
         for key in &table.foreign_keys {
-            let (other, _) = export.tables.iter().find(|(other, _)| other.name == key.references).unwrap();
-            let sql = format!(
-                "ALTER TABLE {} ADD FOREIGN KEY ({}) REFERENCES {} ({}) ON DELETE {}",
-                qualified(table),
-                list(&key.columns),
-                qualified(other),
-                list(&key.referenced_columns),
-                key.on_delete
-            );
-            run(connection, sql).await;
+            let (name, definition) = (quoted(&key.name), &key.definition);
+            let table = qualified(table);
+            run(connection, format!("ALTER TABLE {table} ADD CONSTRAINT {name} {definition}")).await;
         }
     }
 }
@@ -64,10 +60,6 @@ fn qualified(table: &TableSchema) -> String {
     format!("{}.{}", quoted(&table.namespace), quoted(&table.table))
 }
 
-fn list(columns: &[String]) -> String {
-    columns.iter().map(|column| quoted(column)).collect::<Vec<_>>().join(", ")
-}
-
 /// The part of a printed name before its first dot outside quotes.
 fn schema_of(name: &str) -> &str {
     let mut inside = false;
@@ -85,9 +77,21 @@ fn create_type(user_type: &UserType) -> (&str, String) {
                 labels.iter().map(|label| format!("'{}'", label.replace('\'', "''"))).collect();
             (name, format!("CREATE TYPE {name} AS ENUM ({})", labels.join(", ")))
         }
-        UserType::Domain { name, base, nullable, checks } => {
-            let not_null = if *nullable { "" } else { "NOT NULL" };
-            (name, format!("CREATE DOMAIN {name} AS {base} {not_null} {}", checks.join(" ")))
+        UserType::Domain { name, base, nullable, collation, default, checks } => {
+            let mut sql = format!("CREATE DOMAIN {name} AS {base}");
+            if let Some(collation) = collation {
+                sql.push_str(&format!(" COLLATE {collation}"));
+            }
+            if let Some(default) = default {
+                sql.push_str(&format!(" DEFAULT {default}"));
+            }
+            if !nullable {
+                sql.push_str(" NOT NULL");
+            }
+            for check in checks {
+                sql.push_str(&format!(" CONSTRAINT {} {}", quoted(&check.name), check.definition));
+            }
+            (name, sql)
         }
         UserType::Composite { name, attributes } => {
             let attributes: Vec<String> = attributes
@@ -104,15 +108,16 @@ fn create_type(user_type: &UserType) -> (&str, String) {
 
 fn create_table(table: &TableSchema) -> String {
     let mut parts: Vec<String> = table.columns.iter().map(column).collect();
-    if !table.primary_key.is_empty() {
-        parts.push(format!("PRIMARY KEY ({})", list(&table.primary_key)));
-    }
-    parts.extend(table.unique.iter().map(|columns| format!("UNIQUE ({})", list(columns))));
+    let constraint = |one: &Constraint| format!("CONSTRAINT {} {}", quoted(&one.name), one.definition);
+    parts.extend(table.constraints.iter().map(constraint));
     format!("CREATE TABLE {} ({})", qualified(table), parts.join(", "))
 }
 
 fn column(column: &Column) -> String {
     let mut sql = format!("{} {}", quoted(&column.name), column.type_name);
+    if let Some(collation) = &column.collation {
+        sql.push_str(&format!(" COLLATE {collation}"));
+    }
     if let Some(expression) = &column.generated {
         sql.push_str(&format!(" GENERATED ALWAYS AS ({expression}) STORED"));
     }

@@ -34,13 +34,7 @@ pub(crate) struct ListedFile {
 
 impl FileSet {
     pub(super) fn create(source: &FilesSource) -> Self {
-        let record = SourceRecord {
-            name: source.name.clone(),
-            kind: KIND.to_owned(),
-            engine: "directory".to_owned(),
-            snapshot: Snapshot::PerFile,
-            skipped: Vec::new(),
-        };
+        let record = SourceRecord::new(&source.name, KIND, "directory", Snapshot::PerFile);
         let (name, path) = (source.name.clone(), source.path.clone());
         Self { name, path, root: None, record, files: Vec::new(), left_out: FirstFew::default() }
     }

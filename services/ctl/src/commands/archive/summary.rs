@@ -18,6 +18,7 @@ pub(super) fn text(manifest: &Manifest, size: u64, signature: &str) -> String {
         ("signature", signature.to_owned()),
         ("options", options(manifest)),
         ("partial", partial(manifest)),
+        ("deployment", manifest.deployment_id.clone().unwrap_or_default()),
         ("root key id", manifest.root_key_id.clone().unwrap_or_default()),
         ("key versions needed", manifest.kids.join(", ")),
         ("audit head", audit_head(manifest)),
@@ -66,14 +67,7 @@ fn partial(manifest: &Manifest) -> String {
     let Some(partial) = &manifest.partial else {
         return "no".to_owned();
     };
-    let mut parts = Vec::new();
-    if !partial.tables.is_empty() {
-        parts.push(format!("only {}", partial.tables.join(", ")));
-    }
-    if let Some(since) = &partial.since {
-        parts.push(format!("only since {since}"));
-    }
-    format!("yes: {}", parts.join("; "))
+    format!("yes: only {}", partial.tables.join(", "))
 }
 
 fn audit_head(manifest: &Manifest) -> String {

@@ -1,0 +1,140 @@
+//! Sequences: where they stand, how they count, and whose they are.
+//!
+//! A sequence does not follow the snapshot: read after it was fixed, it stands at or behind every number that the rows
+//! have.
+
+use sqlx::AssertSqlSafe;
+use sqlx::postgres::PgConnection;
+use strongroom_archive::manifest::{Sequence, SequenceOwner, SequenceRange};
+use strongroom_archive::schema::TableSchema;
+
+use super::naming::{archive_name, qualified};
+use super::types::Oid;
+use crate::RESTORE_SCHEMA;
+use crate::options::{Skipped, SnapshotOptions};
+
+/// Sequences whose positions one statement asks for.
+const AT_ONCE: usize = 200;
+
+#[derive(sqlx_macros::FromRow)]
+struct SequenceRow {
+    oid: Oid,
+    namespace: String,
+    name: String,
+    /// Whether this user may read where it stands.
+    readable: bool,
+    /// Whether this user may read it like a table.
+    selectable: bool,
+    type_name: String,
+    start: i64,
+    increment: i64,
+    min: i64,
+    max: i64,
+    cache: i64,
+    cycle: bool,
+    owner_namespace: Option<String>,
+    owner_table: Option<String>,
+    owner_column: Option<String>,
+}
+
+/// Those of the selected schemas, and of a selection of tables those that belong to one of `tables`. Others are named
+/// in `skipped` when they cannot be read.
+pub(super) async fn list(
+    connection: &mut PgConnection,
+    options: &SnapshotOptions,
+    tables: &[TableSchema],
+    skipped: &mut Vec<Skipped>,
+) -> sqlx::Result<Vec<Sequence>> {
+    let mut rows = rows(connection).await?;
+    rows.retain(|row| row.is_wanted(options, tables));
+    skipped.extend(rows.iter().filter(|row| !row.readable).map(SequenceRow::unreadable));
+    rows.retain(|row| row.readable);
+    let mut sequences = Vec::with_capacity(rows.len());
+    for some in rows.chunks(AT_ONCE) {
+        let positions = positions(connection, some).await?;
+        sequences.extend(some.iter().zip(positions).map(|(row, position)| row.sequence(position)));
+    }
+    Ok(sequences)
+}
+
+async fn rows(connection: &mut PgConnection) -> sqlx::Result<Vec<SequenceRow>> {
+    let sql = format!(
+        "SELECT c.oid::int8 AS oid, n.nspname::text AS namespace, c.relname::text AS name,
+                has_sequence_privilege(c.oid, 'SELECT, USAGE') AS readable,
+                has_sequence_privilege(c.oid, 'SELECT') AS selectable,
+                format_type(s.seqtypid, NULL) AS type_name, s.seqstart AS start, s.seqincrement AS increment,
+                s.seqmin AS min, s.seqmax AS max, s.seqcache AS cache, s.seqcycle AS cycle,
+                m.nspname::text AS owner_namespace, t.relname::text AS owner_table,
+                a.attname::text AS owner_column
+         FROM pg_sequence s JOIN pg_class c ON c.oid = s.seqrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+         LEFT JOIN pg_depend d ON d.classid = 'pg_class'::regclass AND d.objid = c.oid
+             AND d.refclassid = 'pg_class'::regclass AND d.refobjsubid > 0 AND d.deptype IN ('a', 'i')
+         LEFT JOIN pg_class t ON t.oid = d.refobjid LEFT JOIN pg_namespace m ON m.oid = t.relnamespace
+         LEFT JOIN pg_attribute a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid
+         WHERE c.relpersistence <> 't' AND n.nspname !~ '^pg_' AND n.nspname <> '{RESTORE_SCHEMA}'
+           AND NOT (c.relpersistence = 'u' AND pg_is_in_recovery())
+           AND NOT EXISTS (SELECT FROM pg_depend e WHERE e.classid = 'pg_class'::regclass
+                           AND e.objid = c.oid AND e.deptype = 'e')
+         ORDER BY n.nspname, c.relname"
+    );
+    sqlx::query_as(AssertSqlSafe(sql)).persistent(false).fetch_all(connection).await
+}
+
+/// The last value and whether it was given out, of each of `rows`.
+async fn positions(connection: &mut PgConnection, rows: &[SequenceRow]) -> sqlx::Result<Vec<(i64, bool)>> {
+    let of = |(at, row): (usize, &SequenceRow)| format!("SELECT {at} AS at, {}", row.position());
+    let all: Vec<String> = rows.iter().enumerate().map(of).collect();
+    let sql = format!("SELECT last_value, is_called FROM ({}) AS s ORDER BY at", all.join(" UNION ALL "));
+    sqlx::query_as(AssertSqlSafe(sql)).persistent(false).fetch_all(connection).await
+}
+
+impl SequenceRow {
+    fn is_wanted(&self, options: &SnapshotOptions, tables: &[TableSchema]) -> bool {
+        if !options.is_complete() {
+            let owner = (self.owner_namespace.as_deref(), self.owner_table.as_deref());
+            return tables.iter().any(|table| owner == (Some(&*table.namespace), Some(&*table.table)));
+        }
+        let in_schemas = options.schemas.is_empty() || options.schemas.contains(&self.namespace);
+        in_schemas && options.selects(&archive_name(&self.namespace, &self.name))
+    }
+
+    /// USAGE alone permits a function that does not tell a new sequence from one that was set to a number.
+    fn position(&self) -> String {
+        if self.selectable {
+            return format!("last_value, is_called FROM {}", qualified(&self.namespace, &self.name));
+        }
+        let last = format!("pg_sequence_last_value({}::oid)", self.oid);
+        format!("coalesce({last}, {}) AS last_value, {last} IS NOT NULL AS is_called", self.start)
+    }
+
+    fn unreadable(&self) -> Skipped {
+        let name = archive_name(&self.namespace, &self.name);
+        let reason = format!(
+            "sequence: the database user may not read where it stands; GRANT SELECT ON SEQUENCE {} to it",
+            qualified(&self.namespace, &self.name)
+        );
+        Skipped { name, reason }
+    }
+
+    fn sequence(&self, (last_value, is_called): (i64, bool)) -> Sequence {
+        let owner = match (&self.owner_namespace, &self.owner_table, &self.owner_column) {
+            (Some(namespace), Some(table), Some(column)) => Some(SequenceOwner {
+                namespace: namespace.clone(),
+                table: table.clone(),
+                column: column.clone(),
+            }),
+            _ => None,
+        };
+        let range = SequenceRange {
+            type_name: self.type_name.clone(),
+            start: self.start,
+            increment: self.increment,
+            min: self.min,
+            max: self.max,
+            cache: self.cache,
+            cycle: self.cycle,
+        };
+        let (namespace, name) = (self.namespace.clone(), self.name.clone());
+        Sequence { namespace, name, last_value, is_called, range: Some(range), owner }
+    }
+}
