@@ -232,6 +232,9 @@ pub enum Error {
         /// The source it describes.
         found: String,
     },
+    /// Rows that refer to others which are not in the archive.
+    #[error("{0}")]
+    Dangling(String),
     /// The canary has another form.
     #[error("canary.txt is not a line of 64 lower-case hex digits")]
     Canary,

@@ -3,6 +3,8 @@
 //! Entries are checked one by one, so that whoever wants a verdict on each goes on behind a bad one; [`verify`]
 //! stops there.
 
+mod references;
+
 use std::collections::HashSet;
 use std::io::{self, Read, Seek};
 
@@ -16,6 +18,7 @@ use crate::quote::Quoted;
 use crate::reader::ArchiveReader;
 use crate::rows::check_value;
 use crate::rows::schema::TableSchema;
+pub use references::{Dangling, ReferenceReport, References};
 
 /// How many bytes go by between two calls of [`Watch::progress`].
 const PROGRESS_STEP: u64 = 1 << 20;
@@ -37,6 +40,8 @@ pub struct Report {
     pub entries: u64,
     /// Their uncompressed bytes.
     pub bytes: u64,
+    /// What was found of references between tables.
+    pub references: ReferenceReport,
 }
 
 /// Who looks on while an entry is checked. An error of theirs ends the check, as it is.
@@ -54,15 +59,16 @@ pub trait Watch {
     fn progress(&mut self, bytes: u64) -> Result<()>;
 }
 
-/// Wants to know how far it is, and nothing else.
-struct Bytes<'a> {
+/// Wants to know how far it is, and what refers to what.
+struct Whole<'a> {
     before: u64,
     tell: &'a mut dyn FnMut(u64),
+    references: References,
 }
 
-impl Watch for Bytes<'_> {
-    fn row(&mut self, _: &TableSchema, _: &[&RawValue]) -> Result<()> {
-        Ok(())
+impl Watch for Whole<'_> {
+    fn row(&mut self, schema: &TableSchema, values: &[&RawValue]) -> Result<()> {
+        self.references.add(schema, values)
     }
 
     fn progress(&mut self, bytes: u64) -> Result<()> {
@@ -72,14 +78,19 @@ impl Watch for Bytes<'_> {
 }
 
 /// Reads all of an archive and checks it: digests, lengths, counts, rows matched with their schema, each
-/// value looked at for the forms of its engine. Memory is one row. `progress` gets the bytes verified so
-/// far; the sum of [`crate::EntryRecord::bytes`] is the whole.
+/// value looked at for the forms of its engine, references followed from table to table. Memory is one row, and 16 MiB
+/// for the references. `progress` gets the bytes verified so far; the sum of [`crate::EntryRecord::bytes`] is the whole.
+///
+/// # Errors
+/// Whatever is wrong first. [`Error::Dangling`] for a reference to rows that are not there, unless it is SQLite's, which
+/// lets applications do that: then the report has it.
 pub fn verify<R: Read + Seek>(
     archive: &mut ArchiveReader<R>,
     progress: &mut dyn FnMut(u64),
 ) -> Result<Report> {
     let mut tables = Vec::new();
-    let mut watch = Bytes { before: 0, tell: progress };
+    let references = References::plan(archive, &mut || Ok(()))?;
+    let mut watch = Whole { before: 0, tell: progress, references };
     for index in 0..archive.entries().len() {
         let rows = verify_entry(archive, index, &mut watch)?;
         let record = &archive.entries()[index];
@@ -88,6 +99,10 @@ pub fn verify<R: Read + Seek>(
         }
         watch.before += record.bytes;
         watch.progress(0)?;
+    }
+    let references = watch.references.finish();
+    if let Some(dangling) = references.dangling.iter().find(|one| one.is_enforced) {
+        return Err(Error::Dangling(dangling.to_string()));
     }
     let manifest = archive.manifest();
     let files = manifest.entries.iter().filter(|entry| entry.kind == EntryKind::File);
@@ -99,6 +114,7 @@ pub fn verify<R: Read + Seek>(
         tables,
         entries: manifest.entries.len() as u64,
         bytes: watch.before,
+        references,
     })
 }
 

@@ -6,7 +6,9 @@ use std::time::Instant;
 use serde_json::value::RawValue;
 use strongroom_api::backup::v1::verify_backup_response::{Entry, Message, Progress};
 use strongroom_archive::schema::TableSchema;
-use strongroom_archive::{EntryKind, Error as ArchiveError, Watch, verify_entry};
+use strongroom_archive::{
+    EntryKind, Error as ArchiveError, ReferenceReport, References, Watch, verify_entry,
+};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -31,11 +33,14 @@ pub(super) struct Entries {
     pub(super) seal_problem: Option<String>,
     /// A table with sealed values of which not all could be looked at.
     pub(super) unread: Option<String>,
+    /// What was found of references between tables.
+    pub(super) references: ReferenceReport,
 }
 
 /// The pass, and its ways out: to the client, and to the task that asks the vault.
 pub(super) struct Pass {
     questions: Questions,
+    references: References,
     batches: mpsc::Sender<Batch>,
     reporter: Reporter,
     blocking: Blocking,
@@ -57,6 +62,7 @@ impl Pass {
     ) -> Self {
         Self {
             questions,
+            references: References::default(),
             batches,
             reporter,
             blocking: Blocking::create(stop),
@@ -75,13 +81,16 @@ impl Pass {
     pub(super) fn run(mut self, archive: &mut Archive, memory: MemoryLimits) -> Result<Entries> {
         let mut entries = Entries::default();
         self.progress.bytes_total = archive.entries().iter().map(|entry| entry.bytes).sum::<u64>() as i64;
+        let planned = References::plan(archive, &mut || self.check().map_err(to_archive));
+        self.references = problem_of(planned)?.unwrap_or_default();
         for index in 0..archive.entries().len() {
             self.entry(archive, index, memory, &mut entries)?;
             self.before += archive.entries()[index].bytes;
             self.step(0)?;
         }
-        let Self { questions, batches, blocking, .. } = self;
+        let Self { questions, references, batches, blocking, .. } = self;
         hand_on(&blocking, &batches, questions.finish())?;
+        entries.references = references.finish();
         Ok(entries)
     }
 
@@ -102,6 +111,7 @@ impl Pass {
         match problem_of(checked)? {
             Ok(rows) => entry.rows = rows as i64,
             Err(problem) => {
+                self.references.give_up(record.table.as_deref().unwrap_or_default());
                 if of_seal {
                     entries.seal_problem.get_or_insert_with(|| problem.clone());
                 }
@@ -156,6 +166,7 @@ impl Watch for Pass {
         if self.questions.has_sealed() {
             self.check().map_err(to_archive)?;
         }
+        self.references.add(schema, values)?;
         let Self { questions, batches, blocking, .. } = self;
         questions.add(schema, values, |batch| hand_on(blocking, batches, batch)).map_err(to_archive)
     }

@@ -12,6 +12,9 @@ use crate::left_out::LeftOuts;
 const LEVELS: [VerifyLevel; 4] =
     [VerifyLevel::Framing, VerifyLevel::Signature, VerifyLevel::Content, VerifyLevel::Values];
 
+/// References that are named.
+const MOST_DANGLING: usize = 100;
+
 /// What there is to say of an archive of a release that did not declare columns yet.
 const UNDECLARED: &str = "the manifest names key versions, but not the columns that hold the values sealed with them: \
     no value could be looked at; a new export declares them";
@@ -61,12 +64,19 @@ impl Findings {
 
     /// All entries were looked at.
     pub(super) fn read(&mut self, entries: Entries) {
-        let Entries { count, tables, rows, files, bad, problem, seal_problem, unread } = entries;
+        let Entries { count, tables, rows, files, bad, problem, seal_problem, unread, references } = entries;
         let verdict = &mut self.verdict;
         (verdict.entries, verdict.tables, verdict.rows, verdict.files) = (count, tables, rows, files);
         self.settle(VerifyLevel::Framing, seal_problem);
         let told = || format!("{bad} of {count} entries are not as the manifest says; the first: {problem}");
-        self.settle(VerifyLevel::Content, (bad > 0).then(told));
+        let dangling = || references.dangling.iter().find(|one| one.is_enforced).map(ToString::to_string);
+        self.settle(VerifyLevel::Content, (bad > 0).then(told).or_else(dangling));
+        let verdict = &mut self.verdict;
+        verdict.references_checked = references.checked as i64;
+        verdict.references_unchecked = references.unchecked as i64;
+        verdict.dangling_total = references.dangling.len() as i64;
+        let some = references.dangling.iter().take(MOST_DANGLING);
+        verdict.dangling = some.map(|one| shown(&one.to_string())).collect();
         self.unread = unread;
     }
 

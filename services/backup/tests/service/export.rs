@@ -7,7 +7,7 @@ use crate::support::{FakeVault, Received, Service, database, plain, receive};
 use sha2::{Digest as _, Sha256};
 use strongroom_api::backup::v1::{ExportBackupRequest, ListSourcesRequest};
 use strongroom_api::vault::v1::AuditOutcome;
-use strongroom_archive::manifest::{RING_ENTRY, Snapshot};
+use strongroom_archive::manifest::{CANARY_ENTRY, RING_ENTRY, Snapshot};
 use strongroom_archive::{ArchiveReader, Limits, Manifest, verify};
 
 fn reader(received: &Received) -> ArchiveReader<Cursor<Vec<u8>>> {
@@ -43,6 +43,12 @@ async fn everything_arrives_and_is_recorded() {
 
     let mut reader = reader(&received);
     verify(&mut reader, &mut |_| {}).unwrap();
+    assert_eq!(reader.manifest().deployment_id.as_deref(), Some("deployment-1"));
+    let mut canary = String::new();
+    reader.entry(CANARY_ENTRY).unwrap().read_to_string(&mut canary).unwrap();
+    assert_eq!(canary.trim_end().len(), 64);
+    let users = reader.entries().iter().find(|entry| entry.name == "tables/users.json").unwrap();
+    assert_eq!((users.source.as_deref(), users.own_table.as_deref()), (Some("gateway"), Some("users")));
     let mut ring = String::new();
     reader.entry(RING_ENTRY).unwrap().read_to_string(&mut ring).unwrap();
     let ring: serde_json::Value = serde_json::from_str(&ring).unwrap();
@@ -97,8 +103,11 @@ async fn groups_tables_and_times_are_chosen() {
     let expected = [("credentials", 2), ("audit_logs", 1), ("empty", 0), ("logs", 1), ("users", 3)];
     assert_eq!(tables(manifest), expected);
     assert_eq!(manifest.options.get("include_logs"), Some(true));
-    let partial = manifest.partial.clone().unwrap();
-    assert_eq!((partial.tables.len(), partial.since.as_deref()), (0, Some("2026-01-01T00:00:00Z")));
+    assert_eq!(manifest.partial, None);
+    let limited = manifest.entries.iter().filter(|entry| entry.since.is_some());
+    let limited: Vec<_> =
+        limited.map(|entry| (entry.table.as_deref().unwrap(), entry.since.unwrap().to_string())).collect();
+    assert_eq!(limited, [("logs", "2026-01-01T00:00:00Z".to_owned())]);
 
     let request = ExportBackupRequest { tables: vec!["users".into()], ..plain() };
     let received = receive(client.export_backup(request).await.unwrap().into_inner()).await.unwrap();

@@ -108,7 +108,7 @@ async fn a_good_archive_passes_every_level_sealed_and_plain() {
         assert_eq!(outcomes(&told.verdict), PASSED, "{told:?}");
         assert!(told.verdict.ok && told.entries.iter().all(|entry| entry.problem.is_empty()));
         let verdict = &told.verdict;
-        assert_eq!((verdict.entries, verdict.tables, verdict.rows, verdict.values), (7, 3, 5, 2));
+        assert_eq!((verdict.entries, verdict.tables, verdict.rows, verdict.values), (9, 3, 5, 2));
         assert_eq!((verdict.size_bytes, &verdict.app_name), (file.len() as i64, &"Prompt Gate".to_owned()));
         let [column] = told.columns.as_slice() else { panic!("{:?}", told.columns) };
         assert_eq!((column.table.as_str(), column.decryptable), ("credentials", 2));

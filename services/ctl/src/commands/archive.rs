@@ -16,7 +16,7 @@ use strongroom_archive::{Report, verify};
 
 use super::left_out;
 use crate::cli::{ArchiveCommand, ArchiveKeys, SignerFile};
-use crate::output::{Format, printable};
+use crate::output::{Format, message, printable};
 
 pub(super) use content::open;
 pub(super) use signer::Signer;
@@ -52,6 +52,7 @@ async fn verify_command(file: &Path, keys: &ArchiveKeys, signer: &SignerFile, fo
     let report = verify(&mut archive, &mut |_| {}).with_context(named)?;
     let signed_by = check_signer(signer.as_ref(), &mut archive).with_context(named)?;
     left_out::say_of(&archive.manifest().sources);
+    dangling(&report).iter().for_each(|line| message(&format!("warning: {line}")));
     format.document(&document(&report, &signed_by), || sentence(&report, &signed_by))
 }
 
@@ -59,6 +60,11 @@ async fn verify_command(file: &Path, keys: &ArchiveKeys, signer: &SignerFile, fo
 pub(super) async fn verify_file(path: &Path, keys: &ArchiveKeys) -> Result<Report> {
     let (mut archive, _) = open(path, keys).await?;
     verify(&mut archive, &mut |_| {}).with_context(|| path.display().to_string())
+}
+
+/// References to rows that are not there, where the database lets such rows in.
+fn dangling(report: &Report) -> Vec<String> {
+    report.references.dangling.iter().map(|one| printable(&one.to_string()).into_owned()).collect()
 }
 
 fn document(report: &Report, signed_by: &str) -> serde_json::Value {
@@ -70,6 +76,9 @@ fn document(report: &Report, signed_by: &str) -> serde_json::Value {
         "files": report.files,
         "entries": report.entries,
         "bytes": report.bytes,
+        "referencesChecked": report.references.checked,
+        "referencesUnchecked": report.references.unchecked,
+        "dangling": dangling(report),
     });
     if !signed_by.is_empty() {
         document["signedBy"] = signed_by.into();

@@ -178,8 +178,8 @@ mod tests {
         let column = |name| serde_json::json!({"name": name, "type": "text", "nullable": true});
         let schema = serde_json::json!({
             "name": "t", "source": "gateway", "engine": "sqlite", "namespace": "", "table": "t",
-            "columns": [column("id"), column("secret")], "primary_key": primary_key, "unique": [],
-            "foreign_keys": [], "types": [],
+            "columns": [column("id"), column("secret")], "primary_key": primary_key, "foreign_keys": [],
+            "types": [],
         });
         let schema: TableSchema = serde_json::from_value(schema).unwrap();
         let declared =

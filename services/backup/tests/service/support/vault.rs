@@ -352,7 +352,12 @@ impl KeyService for FakeVault {
     ) -> Result<Response<vault::ExportKeyRingResponse>, Status> {
         let kids = request.into_inner().kids;
         let ring = format!("{{\"root_key_id\":\"{ROOT_KEY_ID}\",\"kids\":{kids:?}}}\n").into();
-        Ok(Response::new(vault::ExportKeyRingResponse { root_key_id: ROOT_KEY_ID.into(), ring, kids }))
+        Ok(Response::new(vault::ExportKeyRingResponse {
+            root_key_id: ROOT_KEY_ID.into(),
+            ring,
+            kids,
+            deployment_id: "deployment-1".into(),
+        }))
     }
 
     async fn inspect_ring(

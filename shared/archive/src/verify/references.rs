@@ -1,0 +1,150 @@
+//! Whether the rows that a table refers to are in the archive too.
+//!
+//! Values of both sides are remembered as hashes, in bounded memory: a reference between tables that are too large for
+//! it is not looked at, and neither is one whose values may be equal to the database although their texts differ.
+
+mod plan;
+mod values;
+
+use std::fmt;
+use std::hash::{BuildHasher as _, RandomState};
+use std::io::{Read, Seek};
+
+use serde_json::value::RawValue;
+
+use crate::error::Result;
+use crate::quote::Quoted;
+use crate::reader::ArchiveReader;
+use crate::rows::schema::TableSchema;
+use plan::{Plan, Side};
+use values::Hashes;
+
+/// Most values that are remembered at once, 8 bytes each.
+const MOST_VALUES: usize = 2_000_000;
+
+/// All references of an archive, while its rows go by.
+#[derive(Default)]
+pub struct References {
+    plan: Plan,
+    /// One for each side of the plan: what it refers to, or what is there.
+    sides: Vec<Hashes>,
+    hasher: RandomState,
+    /// Values of all sides.
+    remembered: usize,
+    most: usize,
+}
+
+/// What was found of references.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ReferenceReport {
+    /// References of which every value was looked for.
+    pub checked: u64,
+    /// References that were not looked at: for want of memory, because their values cannot be compared as texts, or
+    /// because rows of the other table were left out on purpose.
+    pub unchecked: u64,
+    /// Those with values that are in no row of the other table.
+    pub dangling: Vec<Dangling>,
+}
+
+/// A reference to rows that are not there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Dangling {
+    /// The referring table.
+    pub table: String,
+    /// Its columns.
+    pub columns: Vec<String>,
+    /// The other table.
+    pub references: String,
+    /// How many different values are in no row of it.
+    pub values: u64,
+    /// Whether the database lets no such row in. SQLite does unless its application says otherwise.
+    pub is_enforced: bool,
+}
+
+impl fmt::Display for Dangling {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { table, columns, references, values, .. } = self;
+        let columns: Vec<String> = columns.iter().map(|column| Quoted(column).to_string()).collect();
+        let [table, references] = [table, references].map(|name| Quoted(name));
+        let columns = columns.join(", ");
+        write!(formatter, "{values} values of {columns} in {table} are in no row of {references}")
+    }
+}
+
+impl References {
+    /// Reads what refers to what from the schema entries of `archive`. One that cannot be read refers to nothing.
+    ///
+    /// # Errors
+    /// What `check` returns, which is asked before each entry.
+    pub fn plan<R: Read + Seek>(
+        archive: &mut ArchiveReader<R>,
+        check: &mut dyn FnMut() -> Result<()>,
+    ) -> Result<Self> {
+        Ok(Self::create(Plan::of(archive, check)?, MOST_VALUES))
+    }
+
+    fn create(plan: Plan, most: usize) -> Self {
+        let sides = plan.sides.iter().map(|_| Hashes::default()).collect();
+        Self { plan, sides, hasher: RandomState::new(), remembered: 0, most }
+    }
+
+    /// A row of a table, in column order.
+    ///
+    /// # Errors
+    /// [`crate::Error::Value`] for a text that is none.
+    pub fn add(&mut self, schema: &TableSchema, values: &[&RawValue]) -> Result<()> {
+        let Some(sides) = self.plan.by_table.get(&schema.name) else { return Ok(()) };
+        let mut is_full = false;
+        for at in sides {
+            let Side { columns, .. } = &self.plan.sides[*at];
+            if let Some(key) = values::key(columns, values)? {
+                self.remembered += self.sides[*at].add(self.hasher.hash_one(&key));
+                is_full |= self.remembered > self.most;
+            }
+        }
+        if is_full {
+            self.make_room();
+        }
+        Ok(())
+    }
+
+    /// The rows of `table` did not all go by: nothing can be said of it.
+    pub fn give_up(&mut self, table: &str) {
+        for at in self.plan.by_table.get(table).into_iter().flatten() {
+            self.remembered -= self.sides[*at].give_up();
+        }
+    }
+
+    /// Forgets what is there twice, and then the largest side.
+    fn make_room(&mut self) {
+        self.remembered = self.sides.iter_mut().map(Hashes::sort).sum();
+        while self.remembered > self.most / 2 {
+            let Some(largest) = self.sides.iter_mut().max_by_key(|side| side.len()) else { return };
+            self.remembered -= largest.give_up();
+        }
+    }
+
+    /// All rows went by.
+    #[must_use]
+    pub fn finish(mut self) -> ReferenceReport {
+        for side in &mut self.sides {
+            side.sort();
+        }
+        let mut report = ReferenceReport { unchecked: self.plan.unchecked, ..ReferenceReport::default() };
+        for reference in &self.plan.references {
+            let Some(missing) = self.sides[reference.from].missing_in(&self.sides[reference.to]) else {
+                report.unchecked += 1;
+                continue;
+            };
+            report.checked += 1;
+            if missing > 0 {
+                report.dangling.push(Dangling { values: missing, ..reference.described.clone() });
+            }
+        }
+        report
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests;
