@@ -133,6 +133,23 @@ pub enum Error {
         /// Its name.
         entry: String,
     },
+    /// Header fields that nobody needs, in which something else stands than writers put there.
+    #[error("the header of the entry {entry} is not as an archive's writer makes it", entry = Quoted(entry))]
+    Header {
+        /// Its name.
+        entry: String,
+    },
+    /// The entries lie in another order than they are listed, or something follows the manifest and its signature.
+    #[error("the entry {entry} is not in the place that an archive's writer gives it", entry = Quoted(entry))]
+    Place {
+        /// Its name.
+        entry: String,
+    },
+    /// The bytes before the manifest are not those that were written, although every entry is right.
+    #[error(
+        "bytes of the ZIP that no entry accounts for have changed, such as the header of an entry: its SHA-256 is not the one that manifest.json gives"
+    )]
+    Frame,
 
     /// There is no manifest.
     #[error("there is no manifest.json: this is not an archive, or its export never ended")]
@@ -154,6 +171,11 @@ pub enum Error {
     /// The archive comes from a later release.
     #[error("the archive has format version {0}, and this release reads up to 1: use a newer release")]
     FutureVersion(u64),
+    /// The manifest lacks a field that every release writes.
+    #[error(
+        "an earlier build of Strongroom wrote this archive, and no release reads the archives of that build: make a new export"
+    )]
+    EarlierBuild,
     /// The manifest contradicts itself.
     #[error("manifest.json {problem}")]
     Manifest {

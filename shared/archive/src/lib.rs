@@ -31,5 +31,5 @@ pub use manifest::{
 pub use reader::{ArchiveReader, EntryReader};
 pub use rows::{BoundedText, RowReader, SqliteValue, characters, json, pg_text, schema, text_within};
 pub use strongroom_deflate::Compression;
-pub use verify::{Dangling, ReferenceReport, References, Report, Watch, verify, verify_entry};
+pub use verify::{Dangling, ReferenceReport, References, Report, Watch, verify, verify_entry, verify_frame};
 pub use writer::{ArchiveWriter, FileCheck};

@@ -12,6 +12,7 @@ mod source;
 mod true_path;
 
 use jiff::Timestamp;
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 
 pub use aad::{AadTemplate, FilledAad};
@@ -90,6 +91,8 @@ pub struct Manifest {
     /// What was read, and how consistently.
     #[serde(default, deserialize_with = "list::<MOST_SOURCES, _, _>")]
     pub sources: Vec<SourceRecord>,
+    /// SHA-256 of the bytes of the ZIP before the manifest's local header, 64 lower-case hex digits.
+    pub zip_sha256: String,
     /// Every entry but the manifest and its signature, in archive order.
     #[serde(deserialize_with = "list::<MOST_ENTRIES, _, _>")]
     pub entries: Vec<EntryRecord>,
@@ -266,9 +269,15 @@ struct Version {
     format_version: u64,
 }
 
+/// Read before the rest, because an archive without it is none of a release.
+#[derive(Deserialize)]
+struct Frame {
+    zip_sha256: Option<IgnoredAny>,
+}
+
 impl Manifest {
     /// Joins what the caller knows with what the writer counted, and checks the whole.
-    pub(crate) fn create(head: ManifestHead, entries: Vec<EntryRecord>) -> Result<Self> {
+    pub(crate) fn create(head: ManifestHead, entries: Vec<EntryRecord>, zip_sha256: String) -> Result<Self> {
         let mut tables = Ordered::default();
         for entry in entries.iter().filter(|entry| entry.kind == EntryKind::Table) {
             if let (Some(table), Some(rows)) = (&entry.table, entry.rows) {
@@ -292,6 +301,7 @@ impl Manifest {
             encrypted_columns: head.encrypted_columns,
             audit_head: head.audit_head,
             sources: head.sources,
+            zip_sha256,
             entries,
             partial: head.partial,
         };
@@ -310,6 +320,10 @@ impl Manifest {
         if format_version == 0 {
             let problem = "has the format version 0, which no release wrote".to_owned();
             return Err(Error::Manifest { problem });
+        }
+        let Frame { zip_sha256 } = serde_json::from_slice(bytes).map_err(Error::ManifestJson)?;
+        if zip_sha256.is_none() {
+            return Err(Error::EarlierBuild);
         }
         let manifest: Self = serde_json::from_slice(bytes).map_err(Error::ManifestJson)?;
         check::check(&manifest)?;

@@ -4,9 +4,10 @@
 //! manifest lists. What is *in* an entry is only known to be right once it was read to its end.
 
 mod entry;
+mod frame;
 
 use std::collections::{HashMap, HashSet};
-use std::io::{Read, Seek};
+use std::io::{self, Read, Seek, SeekFrom};
 use std::sync::Arc;
 
 use zip::ZipReadOptions;
@@ -33,6 +34,8 @@ pub struct ArchiveReader<R> {
     manifest: Manifest,
     /// As it stands in the archive: what a signature is about.
     manifest_json: Vec<u8>,
+    /// Where the manifest's local header begins: what is before it has its `zip_sha256`.
+    manifest_start: u64,
     tables: HashMap<String, TableEntries>,
     limits: Limits,
 }
@@ -47,19 +50,20 @@ struct TableEntries {
 impl<R: Read + Seek> ArchiveReader<R> {
     /// Opens an archive, checks its structure and its manifest, and reads nothing else.
     pub fn open(reader: R, limits: Limits) -> Result<Self> {
-        let CheckedZip { metadata, mut reader, names } = open_zip(reader, &limits)?;
+        let CheckedZip { metadata, mut reader, names, entries, directory_start } = open_zip(reader, &limits)?;
         let places: HashMap<String, usize> =
-            names.into_iter().enumerate().map(|(place, name)| (name, place)).collect();
+            names.iter().enumerate().map(|(place, name)| (name.clone(), place)).collect();
         let Some(place) = places.get(MANIFEST_ENTRY) else {
             return Err(Error::NoManifest);
         };
         let manifest_json = read_manifest(&mut reader, &metadata, *place, &limits)?;
         let manifest = Manifest::parse(&manifest_json)?;
-        check_signature(&metadata, &places)?;
+        check_signature(&mut reader, &metadata, &places)?;
         check_entries(&manifest, &places, &limits)?;
         check_sizes(&manifest, &metadata, &places)?;
+        let manifest_start = frame::check(&mut reader, &names, &entries, directory_start)?;
         let tables = index_tables(&manifest);
-        Ok(Self { reader, metadata, places, manifest, manifest_json, tables, limits })
+        Ok(Self { reader, metadata, places, manifest, manifest_json, manifest_start, tables, limits })
     }
 
     /// What the archive says of itself.
@@ -149,6 +153,12 @@ impl<R: Read + Seek> ArchiveReader<R> {
         Ok(bytes)
     }
 
+    /// The bytes that [`Manifest::zip_sha256`] is of.
+    pub(crate) fn before_manifest(&mut self) -> Result<impl Read> {
+        self.reader.seek(SeekFrom::Start(0)).map_err(Error::from_read)?;
+        Ok(self.reader.by_ref().take(self.manifest_start))
+    }
+
     /// How many rows the manifest counts for a table.
     pub(crate) fn rows_of(&self, table: &str) -> u64 {
         let entries = self.tables.get(table);
@@ -198,7 +208,12 @@ fn read_manifest<R: Read + Seek>(
     Ok(json)
 }
 
-fn check_signature(metadata: &ZipArchiveMetadata, places: &HashMap<String, usize>) -> Result<()> {
+/// Whether its checksum is right: nothing else says so of an archive whose signature nobody asks for.
+fn check_signature<R: Read + Seek>(
+    reader: &mut R,
+    metadata: &ZipArchiveMetadata,
+    places: &HashMap<String, usize>,
+) -> Result<()> {
     let Some(place) = places.get(SIGNATURE_ENTRY) else {
         return Ok(());
     };
@@ -206,7 +221,10 @@ fn check_signature(metadata: &ZipArchiveMetadata, places: &HashMap<String, usize
     if entry.size() > SIGNATURE_BYTES {
         return Err(Error::entry_limit(SIGNATURE_ENTRY, SIGNATURE_BYTES, "bytes"));
     }
-    Ok(())
+    let file = entry.with_reader(reader, ZipReadOptions::new()).map_err(Error::from_zip)?;
+    let read = io::copy(&mut file.take(SIGNATURE_BYTES + 1), &mut io::sink());
+    let damaged = |source| Error::Damaged { entry: SIGNATURE_ENTRY.to_owned(), source };
+    read.map(drop).map_err(|error| Error::unwrapped(error).unwrap_or_else(damaged))
 }
 
 /// The entries are those of the manifest, no more and no fewer, and none is meant to exceed a limit.

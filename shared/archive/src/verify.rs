@@ -1,7 +1,7 @@
 //! Checking a whole archive without any service: every byte, every digest, every row.
 //!
 //! Entries are checked one by one, so that whoever wants a verdict on each goes on behind a bad one; [`verify`]
-//! stops there.
+//! stops there. What is between them is checked at the end, as a whole.
 
 mod references;
 
@@ -11,6 +11,7 @@ use std::io::{self, Read, Seek};
 use jiff::Timestamp;
 use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
+use sha2::{Digest, Sha256};
 
 use crate::error::{Error, Result};
 use crate::manifest::{AadTemplate, EncryptedColumn, EntryKind};
@@ -78,8 +79,9 @@ impl Watch for Whole<'_> {
 }
 
 /// Reads all of an archive and checks it: digests, lengths, counts, rows matched with their schema, each
-/// value looked at for the forms of its engine, references followed from table to table. Memory is one row, and 16 MiB
-/// for the references. `progress` gets the bytes verified so far; the sum of [`crate::EntryRecord::bytes`] is the whole.
+/// value looked at for the forms of its engine, references followed from table to table, and at last [`verify_frame`].
+/// Memory is one row, and 16 MiB for the references. `progress` gets the bytes verified so far; the sum of
+/// [`crate::EntryRecord::bytes`] is the whole, and is told again for each MiB of the frame.
 ///
 /// # Errors
 /// Whatever is wrong first. [`Error::Dangling`] for a reference to rows that are not there, unless it is SQLite's, which
@@ -100,6 +102,8 @@ pub fn verify<R: Read + Seek>(
         watch.before += record.bytes;
         watch.progress(0)?;
     }
+    let bytes = watch.before;
+    verify_frame(archive, &mut |_| watch.progress(0))?;
     let references = watch.references.finish();
     if let Some(dangling) = references.dangling.iter().find(|one| one.is_enforced) {
         return Err(Error::Dangling(dangling.to_string()));
@@ -113,9 +117,28 @@ pub fn verify<R: Read + Seek>(
         created_at: manifest.created_at,
         tables,
         entries: manifest.entries.len() as u64,
-        bytes: watch.before,
+        bytes,
         references,
     })
+}
+
+/// Checks the bytes that are in no entry, which [`verify_entry`] cannot see: reads the file once, up to the manifest,
+/// and compares its SHA-256 with the manifest's `zip_sha256`. Whoever checks entry by entry calls this too, after them,
+/// because they say more exactly what is wrong. `progress` gets the bytes read so far, for each MiB; an error of its
+/// ends the check, as it is.
+///
+/// # Errors
+/// [`Error::Frame`] if the bytes are others.
+pub fn verify_frame<R: Read + Seek>(
+    archive: &mut ArchiveReader<R>,
+    progress: &mut dyn FnMut(u64) -> Result<()>,
+) -> Result<()> {
+    let mut digest = Sha256::new();
+    read_through(archive.before_manifest()?, |bytes| digest.update(bytes), progress)?;
+    if hex::encode(digest.finalize()) != archive.manifest().zip_sha256 {
+        return Err(Error::Frame);
+    }
+    Ok(())
 }
 
 /// Checks the entry at `index` of [`ArchiveReader::entries`] in the same way, and returns how many rows it has: none
@@ -143,19 +166,30 @@ fn verify_bytes<R: Read + Seek>(
     index: usize,
     watch: &mut dyn Watch,
 ) -> Result<()> {
-    let mut entry = archive.entry_at(index)?;
+    read_through(archive.entry_at(index)?, |_| {}, &mut |bytes| watch.progress(bytes))
+}
+
+/// Reads to the end, and tells `progress` of each MiB.
+fn read_through(
+    mut reader: impl Read,
+    mut each: impl FnMut(&[u8]),
+    progress: &mut dyn FnMut(u64) -> Result<()>,
+) -> Result<()> {
     let mut buffer = vec![0; 64 << 10];
     let (mut read, mut shown) = (0, 0);
     loop {
-        match entry.read(&mut buffer) {
+        match reader.read(&mut buffer) {
             Ok(0) => return Ok(()),
-            Ok(length) => read += length as u64,
+            Ok(length) => {
+                each(&buffer[..length]);
+                read += length as u64;
+            }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(Error::from_read(error)),
         }
         if read - shown >= PROGRESS_STEP {
             shown = read;
-            watch.progress(shown)?;
+            progress(shown)?;
         }
     }
 }

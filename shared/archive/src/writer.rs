@@ -171,7 +171,8 @@ impl<W: Write> ArchiveWriter<W> {
         if self.open.is_some() {
             return Err(Error::Usage("an entry is still open; finish it first"));
         }
-        let manifest = Manifest::create(head, std::mem::take(&mut self.entries))?;
+        let zip_sha256 = self.zip.take_sha256();
+        let manifest = Manifest::create(head, std::mem::take(&mut self.entries), zip_sha256)?;
         let mut json = serde_json::to_vec_pretty(&manifest).map_err(Error::ManifestJson)?;
         json.push(b'\n');
         if json.len() as u64 > self.limits.manifest_bytes {
@@ -186,12 +187,19 @@ impl<W: Write> ArchiveWriter<W> {
         Ok((manifest, out))
     }
 
-    /// An entry that the manifest does not list.
+    /// An entry that the manifest does not list: stored, so that there is one way only to write it.
     fn write_last(&mut self, name: &str, bytes: &[u8]) -> Result<()> {
         self.check_name(name)?;
-        self.start_zip_entry(name)?;
-        self.compress(bytes)?;
-        self.end_zip_entry()
+        self.check_alive()?;
+        let result = self.store(name, bytes);
+        self.noting_failure(result)
+    }
+
+    /// The deflater knows the checksum, and what it compresses for that is not wanted.
+    fn store(&mut self, name: &str, bytes: &[u8]) -> Result<()> {
+        self.deflater.write(bytes, &mut io::sink())?;
+        let totals = self.deflater.end(&mut io::sink())?;
+        self.zip.store(name, bytes, totals.crc32).map_err(Error::Sink)
     }
 
     /// An entry whose bytes are all here, within [`Limits::schema_bytes`].

@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 use strongroom_api::backup::v1::verify_backup_response::{Entry, Message, Progress};
 use strongroom_archive::schema::TableSchema;
 use strongroom_archive::{
-    EntryKind, Error as ArchiveError, ReferenceReport, References, Watch, verify_entry,
+    EntryKind, Error as ArchiveError, ReferenceReport, References, Watch, verify_entry, verify_frame,
 };
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -29,8 +29,8 @@ pub(super) struct Entries {
     pub(super) bad: i64,
     /// The first of those, and what is wrong with it.
     pub(super) problem: String,
-    /// What is wrong with the seal, as far as that was the reason.
-    pub(super) seal_problem: Option<String>,
+    /// What is wrong with the seal, as far as that was the reason, or with the ZIP around the entries.
+    pub(super) framing_problem: Option<String>,
     /// A table with sealed values of which not all could be looked at.
     pub(super) unread: Option<String>,
     /// What was found of references between tables.
@@ -88,6 +88,9 @@ impl Pass {
             self.before += archive.entries()[index].bytes;
             self.step(0)?;
         }
+        if entries.bad == 0 {
+            entries.framing_problem = self.frame(archive)?;
+        }
         let Self { questions, references, batches, blocking, .. } = self;
         hand_on(&blocking, &batches, questions.finish())?;
         entries.references = references.finish();
@@ -113,7 +116,7 @@ impl Pass {
             Err(problem) => {
                 self.references.give_up(record.table.as_deref().unwrap_or_default());
                 if of_seal {
-                    entries.seal_problem.get_or_insert_with(|| problem.clone());
+                    entries.framing_problem.get_or_insert_with(|| problem.clone());
                 }
                 entry.problem = problem;
             }
@@ -122,6 +125,12 @@ impl Pass {
         let has_sealed = encrypted.iter().any(|column| record.table.as_deref() == Some(&*column.table));
         entries.count(&entry, record.kind, has_sealed);
         self.blocking.wait(self.reporter.send(Message::Entry(entry)))
+    }
+
+    /// What is wrong with the bytes between the entries. Of a bad entry that is said already.
+    fn frame(&mut self, archive: &mut Archive) -> Result<Option<String>> {
+        let checked = verify_frame(archive, &mut |_| self.step(0).map_err(to_archive));
+        Ok(problem_of(checked)?.err())
     }
 
     fn check(&self) -> Result<()> {

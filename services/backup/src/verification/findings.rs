@@ -64,10 +64,11 @@ impl Findings {
 
     /// All entries were looked at.
     pub(super) fn read(&mut self, entries: Entries) {
-        let Entries { count, tables, rows, files, bad, problem, seal_problem, unread, references } = entries;
+        let Entries { count, tables, rows, files, bad, problem, framing_problem, unread, references } =
+            entries;
         let verdict = &mut self.verdict;
         (verdict.entries, verdict.tables, verdict.rows, verdict.files) = (count, tables, rows, files);
-        self.settle(VerifyLevel::Framing, seal_problem);
+        self.settle(VerifyLevel::Framing, framing_problem);
         let told = || format!("{bad} of {count} entries are not as the manifest says; the first: {problem}");
         let dangling = || references.dangling.iter().find(|one| one.is_enforced).map(ToString::to_string);
         self.settle(VerifyLevel::Content, (bad > 0).then(told).or_else(dangling));

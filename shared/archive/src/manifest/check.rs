@@ -21,6 +21,9 @@ const MOST_AAD: usize = 1024;
 /// Names are unique; every table has exactly one entry of rows and one schema under the same file name,
 /// and its count is that of the entry.
 pub(super) fn check(manifest: &Manifest) -> Result<()> {
+    if !is_digest(&manifest.zip_sha256) {
+        return Err(refused("gives no zip_sha256 of 64 lower-case hex digits".to_owned()));
+    }
     let mut names = HashSet::new();
     let mut rows = HashMap::new();
     let mut schemas = HashMap::new();
@@ -62,11 +65,14 @@ fn check_entry(entry: &EntryRecord) -> Result<()> {
     if !in_place {
         return Err(refused(format!("lists {shown} as a kind of entry that does not belong there")));
     }
-    let hex = |digit: u8| matches!(digit, b'0'..=b'9' | b'a'..=b'f');
-    if entry.sha256.len() != 64 || !entry.sha256.bytes().all(hex) {
+    if !is_digest(&entry.sha256) {
         return Err(refused(format!("gives no SHA-256 of 64 lower-case hex digits for {shown}")));
     }
     Ok(())
+}
+
+fn is_digest(text: &str) -> bool {
+    text.len() == 64 && text.bytes().all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f'))
 }
 
 fn check_tables(

@@ -26,7 +26,7 @@ impl<R: Read + Seek> PlainZip<R> {
     /// # Errors
     /// Whatever the policy refuses, with the entry's name.
     pub fn open(reader: R, limits: Limits) -> Result<Self> {
-        let CheckedZip { metadata, reader, names } = open_zip(reader, &limits)?;
+        let CheckedZip { metadata, reader, names, .. } = open_zip(reader, &limits)?;
         Ok(Self { reader, metadata, names, limits })
     }
 

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use zip::ZipArchive;
 use zip::read::{ArchiveOffset, Config, ZipArchiveMetadata};
 
+use super::header::Entry;
 use super::{directory, end_record, layout};
 use crate::error::{Error, Result};
 use crate::limits::Limits;
@@ -19,6 +20,9 @@ pub(crate) struct CheckedZip<R> {
     pub(crate) metadata: Arc<ZipArchiveMetadata>,
     pub(crate) reader: R,
     pub(crate) names: Vec<String>,
+    /// The same entries in the order in which they lie in the file.
+    pub(crate) entries: Vec<Entry>,
+    pub(crate) directory_start: u64,
 }
 
 /// Opens a ZIP and checks all of its structure, but none of its contents.
@@ -32,6 +36,6 @@ pub(crate) fn open_zip<R: Read + Seek>(mut reader: R, limits: &Limits) -> Result
         return Err(Error::EndRecord("a second one says something else"));
     }
     let metadata = zip.metadata();
-    let reader = layout::check(zip, &names)?;
-    Ok(CheckedZip { metadata, reader, names })
+    let (reader, entries) = layout::check(zip, &names)?;
+    Ok(CheckedZip { metadata, reader, names, entries, directory_start: end.directory_start })
 }

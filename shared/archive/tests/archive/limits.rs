@@ -122,8 +122,7 @@ fn more_entries_than_a_short_end_record_can_count() {
     assert_eq!(sample::check(&bytes, Limits::V1).unwrap().entries, 0x1_0001);
     let end64 = bytes.len() - 22 - 20 - 56;
     assert!(bytes[end64..].starts_with(b"PK\x06\x06"));
-    // Everything in the three records but versions and the signature's neighbours is held to be true.
-    for at in (end64..end64 + 12).chain(end64 + 16..bytes.len()) {
+    for at in end64..bytes.len() {
         let mut damaged = bytes.clone();
         damaged[at] ^= 1;
         assert!(sample::open(&damaged).is_err(), "byte {}", at - end64);

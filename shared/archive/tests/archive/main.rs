@@ -4,6 +4,7 @@
 mod archives;
 mod damage;
 mod figures;
+mod flipped;
 #[path = "../../../age/tests/kept/mod.rs"]
 mod kept;
 mod limits;

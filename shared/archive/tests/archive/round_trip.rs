@@ -84,6 +84,7 @@ fn the_manifest_has_the_seeds_fields_first_and_reads_back() {
         "kids",
         "audit_head",
         "sources",
+        "zip_sha256",
         "entries",
         "partial",
     ];

@@ -9,16 +9,16 @@ use crate::sample;
 const KEY: &str = "signing";
 
 /// A signing key, and what it signs.
-struct Signer(KeyRing);
+pub(crate) struct Signer(KeyRing);
 
 impl Signer {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let root = RootKey::generate();
         let version = KeyVersion::create(&root, KEY, Purpose::Signing, 1);
         Self(KeyRing::open(&[&root], &[version]).unwrap())
     }
 
-    fn sign(&self, manifest: &[u8]) -> ManifestSignature {
+    pub(crate) fn sign(&self, manifest: &[u8]) -> ManifestSignature {
         let (archive_id, time) = (sample::head().archive_id, sample::head().created_at);
         let digest = Sha256::digest(manifest).into();
         let statement = Statement::ArchiveManifest {
@@ -30,35 +30,20 @@ impl Signer {
         ManifestSignature::new(&kid.to_string(), &archive_id, time, &signature).unwrap()
     }
 
+    pub(crate) fn public(&self) -> [u8; 32] {
+        self.0.public_keys(KEY)[0].bytes
+    }
+
     /// Every entry, the manifest and its signature included; none if anything is refused.
     fn contents(&self, archive: &[u8]) -> Option<Vec<(String, Vec<u8>)>> {
         let mut all = sample::contents(archive).ok()?;
         let mut archive = sample::open(archive).ok()?;
         let signature = archive.signature().ok()??;
-        sample::verify_signature(&self.0.public_keys(KEY)[0].bytes, &archive, &signature).ok()?;
+        sample::verify_signature(&self.public(), &archive, &signature).ok()?;
         all.push(("manifest.json".to_owned(), archive.manifest_json().to_vec()));
         all.push(("manifest.sig".to_owned(), signature.to_string().into_bytes()));
         Some(all)
     }
-}
-
-#[test]
-fn a_flipped_bit_is_refused_or_changes_no_entry() {
-    let signer = Signer::new();
-    let archive =
-        sample::write_signed(&sample::two_tables(), Limits::V1, |manifest| signer.sign(manifest)).unwrap();
-    let intact = signer.contents(&archive).unwrap();
-    let mut refused = 0;
-    for bit in 0..archive.len() * 8 {
-        let mut damaged = archive.clone();
-        damaged[bit / 8] ^= 1 << (bit % 8);
-        match signer.contents(&damaged) {
-            Some(contents) => assert_eq!(contents, intact, "bit {bit}"),
-            None => refused += 1,
-        }
-    }
-    // What may change are times, versions and attributes in the headers: 20 bytes an entry or so.
-    assert!(refused > archive.len() * 8 * 8 / 10, "{refused} of {}", archive.len() * 8);
 }
 
 /// Digests alone do not help against somebody who writes the manifest anew.

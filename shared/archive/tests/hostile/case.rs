@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use crate::raw_zip::{self, Entry, Frame, stored};
+use crate::raw_zip::{self, Entry, Frame, deflated, last, stored};
 
 const SCHEMA: &str = r#"{"name":"t","source":"gateway","engine":"sqlite","table":"t",
     "columns":[{"name":"id","type":"text","nullable":true}],"primary_key":[]}"#;
@@ -24,6 +24,8 @@ pub(crate) struct Case {
     /// Stands in the ZIP instead of `manifest`.
     pub(crate) manifest_entry: Option<Entry>,
     pub(crate) without_manifest: bool,
+    /// What stands behind the manifest.
+    pub(crate) behind_manifest: Vec<Entry>,
     /// Changes the finished file.
     pub(crate) afterwards: fn(Vec<u8>) -> Vec<u8>,
 }
@@ -38,10 +40,10 @@ pub(crate) fn spoiled(spoil: Spoil) -> Vec<u8> {
 impl Case {
     pub(crate) fn honest() -> Self {
         let entries =
-            vec![stored("schema/t.json", SCHEMA.as_bytes()), stored("tables/t.json", ROWS.as_bytes())];
-        let mut schema = record(&entries[SCHEMA_ENTRY], "schema");
+            vec![deflated("schema/t.json", SCHEMA.as_bytes()), deflated("tables/t.json", ROWS.as_bytes())];
+        let mut schema = record("schema/t.json", SCHEMA.as_bytes(), "schema");
         schema["table"] = json!("t");
-        let mut rows = record(&entries[ROWS_ENTRY], "table");
+        let mut rows = record("tables/t.json", ROWS.as_bytes(), "table");
         rows["table"] = json!("t");
         rows["rows"] = json!(2);
         let manifest = json!({
@@ -62,6 +64,7 @@ impl Case {
             frame: Frame::default(),
             manifest_entry: None,
             without_manifest: false,
+            behind_manifest: Vec::new(),
             afterwards: std::convert::identity,
         }
     }
@@ -69,9 +72,10 @@ impl Case {
     pub(crate) fn build(&self) -> Vec<u8> {
         let mut entries = self.entries.clone();
         if !self.without_manifest {
-            let json = || stored("manifest.json", self.manifest.to_string().as_bytes());
+            let json = || last("manifest.json", self.manifest_text().as_bytes());
             entries.push(self.manifest_entry.clone().unwrap_or_else(json));
         }
+        entries.extend_from_slice(&self.behind_manifest);
         (self.afterwards)(raw_zip::build(&entries, &self.frame))
     }
 
@@ -80,19 +84,30 @@ impl Case {
         &mut self.manifest["entries"][ROWS_ENTRY]
     }
 
+    /// The manifest, with the digest of the entries as they are now where it has no other.
+    pub(crate) fn manifest_text(&self) -> String {
+        let mut manifest = self.manifest.clone();
+        let fields = manifest.as_object_mut().unwrap();
+        let digest = || json!(digest(&raw_zip::local_part(&self.entries)));
+        fields.entry("zip_sha256").or_insert_with(digest);
+        manifest.to_string()
+    }
+
     pub(crate) fn set_manifest(&mut self, text: &str) {
-        self.manifest_entry = Some(stored("manifest.json", text.as_bytes()));
+        self.manifest_entry = Some(last("manifest.json", text.as_bytes()));
     }
 
     /// Gives the rows entry another name, in the ZIP and in the manifest.
     pub(crate) fn rename(&mut self, name: &str) {
-        self.entries[ROWS_ENTRY].name = name.as_bytes().to_vec();
+        let entry = &mut self.entries[ROWS_ENTRY];
+        entry.name = name.as_bytes().to_vec();
+        entry.flags |= 1 << 11;
         self.rows_record()["name"] = json!(name);
     }
 
     /// Puts another table in its place, about which the manifest tells the truth.
     pub(crate) fn set_rows(&mut self, rows: &str, count: u64) {
-        self.entries[ROWS_ENTRY] = stored("tables/t.json", rows.as_bytes());
+        self.entries[ROWS_ENTRY] = deflated("tables/t.json", rows.as_bytes());
         self.describe_rows(rows.as_bytes());
         self.rows_record()["rows"] = json!(count);
         self.manifest["tables"]["t"] = json!(count);
@@ -106,15 +121,15 @@ impl Case {
 
     /// Puts another schema in its place, about which the manifest tells the truth.
     pub(crate) fn set_schema(&mut self, schema: &str) {
-        self.entries[SCHEMA_ENTRY] = stored("schema/t.json", schema.as_bytes());
+        self.entries[SCHEMA_ENTRY] = deflated("schema/t.json", schema.as_bytes());
         self.manifest["entries"][SCHEMA_ENTRY]["bytes"] = json!(schema.len());
         self.manifest["entries"][SCHEMA_ENTRY]["sha256"] = json!(digest(schema.as_bytes()));
     }
 
     /// Adds an entry that the manifest lists as what it is.
-    pub(crate) fn add(&mut self, entry: Entry, kind: &str) {
-        self.list(record(&entry, kind));
-        self.entries.push(entry);
+    pub(crate) fn add(&mut self, name: &str, content: &[u8], kind: &str) {
+        self.list(record(name, content, kind));
+        self.entries.push(deflated(name, content));
     }
 
     /// Adds a record to the manifest.
@@ -122,19 +137,25 @@ impl Case {
         self.manifest["entries"].as_array_mut().unwrap().push(record);
     }
 
+    /// Stores the rows, as simple tools do: a local header that leaves nothing to a descriptor.
+    pub(crate) fn store_rows(&mut self) -> &mut Entry {
+        self.entries[ROWS_ENTRY] = stored("tables/t.json", ROWS.as_bytes());
+        &mut self.entries[ROWS_ENTRY]
+    }
+
     /// Lets the local header of the rows say something else than the central directory.
     pub(crate) fn lie_locally(&mut self, lie: impl FnOnce(&mut Entry)) {
-        let mut local = self.entries[ROWS_ENTRY].clone();
+        let mut local = self.store_rows().clone();
         lie(&mut local);
         self.entries[ROWS_ENTRY].local = Some(Box::new(local));
     }
 }
 
-fn record(entry: &Entry, kind: &str) -> Value {
+fn record(name: &str, content: &[u8], kind: &str) -> Value {
     json!({
-        "name": String::from_utf8_lossy(&entry.name),
-        "bytes": entry.data.len(),
-        "sha256": digest(&entry.data),
+        "name": name,
+        "bytes": content.len(),
+        "sha256": digest(content),
         "kind": kind,
     })
 }

@@ -6,6 +6,9 @@ mod frame;
 mod manifests;
 mod names;
 mod rows;
+mod writers;
+
+pub(crate) use writers::WRITERS;
 
 use crate::bounds::Bounds;
 use crate::case::Spoil;
@@ -29,6 +32,7 @@ pub(crate) const GROUPS: &[Group] = &[
     Group { cases: entries::TWO_SIDES, bounds: SMALL },
     Group { cases: frame::AROUND, bounds: SMALL },
     Group { cases: frame::ENDS, bounds: SMALL },
+    Group { cases: WRITERS, bounds: SMALL },
     Group { cases: manifests::TEXTS, bounds: SMALL },
     Group { cases: manifests::LIES, bounds: SMALL },
     Group { cases: rows::SCHEMAS, bounds: SMALL },

@@ -110,7 +110,7 @@ fn lists_of_a_manifest_end_at_their_limit() {
     ] {
         let mut case = Case::honest();
         case.manifest.as_object_mut().unwrap().remove(field);
-        let text = case.manifest.to_string();
+        let text = case.manifest_text();
         let manifest = format!("{},\"{field}\":{json}}}", text.strip_suffix('}').unwrap());
         case.manifest_entry = Some(deflated("manifest.json", manifest.as_bytes()));
         let length = manifest.len() / MIB;
@@ -168,8 +168,7 @@ impl Watch for Leaving {
 fn whoever_looks_on_can_end_it_inside_a_row_and_inside_a_file() {
     let _alone = Alone::wait();
     let mut long_file = Case::honest();
-    long_file.add(deflated("files/set/a", &vec![0; 64 * MIB]), "file");
-    long_file.manifest["entries"][2]["bytes"] = json!(64 * MIB);
+    long_file.add("files/set/a", &vec![0; 64 * MIB], "file");
     for (file, entry) in
         [(with_row(&format!("\"{}\"", "a".repeat(64 * MIB))), ROWS_ENTRY), (long_file.build(), 2)]
     {

@@ -13,8 +13,12 @@ pub(crate) struct Entry {
     pub(crate) method: u16,
     pub(crate) flags: u16,
     pub(crate) crc32: u32,
-    pub(crate) compressed: u32,
-    pub(crate) uncompressed: u32,
+    pub(crate) compressed: u64,
+    pub(crate) uncompressed: u64,
+    /// Has the sizes in a ZIP64 field in front of `extra`, and not where they do not fit.
+    pub(crate) zip64: bool,
+    /// What follows the data, and what the local header leaves to it.
+    pub(crate) descriptor: bool,
     pub(crate) attributes: u32,
     pub(crate) extra: Vec<u8>,
     pub(crate) comment: Vec<u8>,
@@ -24,9 +28,8 @@ pub(crate) struct Entry {
     pub(crate) shares_first: bool,
 }
 
-/// A stored entry that tells the truth.
+/// A stored entry that tells the truth, as simple tools write it.
 pub(crate) fn stored(name: &str, data: &[u8]) -> Entry {
-    let length = u32::try_from(data.len()).unwrap();
     Entry {
         name: name.as_bytes().to_vec(),
         local: None,
@@ -34,8 +37,10 @@ pub(crate) fn stored(name: &str, data: &[u8]) -> Entry {
         method: 0,
         flags: 1 << 11,
         crc32: crc32(data),
-        compressed: length,
-        uncompressed: length,
+        compressed: data.len() as u64,
+        uncompressed: data.len() as u64,
+        zip64: false,
+        descriptor: false,
         attributes: 0o100_644 << 16,
         extra: Vec::new(),
         comment: Vec::new(),
@@ -44,7 +49,12 @@ pub(crate) fn stored(name: &str, data: &[u8]) -> Entry {
     }
 }
 
-/// A deflated entry that tells the truth.
+/// A stored entry as an archive's writer makes the last two.
+pub(crate) fn last(name: &str, data: &[u8]) -> Entry {
+    Entry { flags: utf8_flag(name), zip64: true, ..stored(name, data) }
+}
+
+/// A deflated entry that tells the truth, as an archive's writer makes it.
 pub(crate) fn deflated(name: &str, content: &[u8]) -> Entry {
     let mut zip = zip::ZipArchive::new(Cursor::new(zip_of("x", content))).unwrap();
     let mut raw = zip.by_index_raw(0).unwrap();
@@ -52,18 +62,27 @@ pub(crate) fn deflated(name: &str, content: &[u8]) -> Entry {
     raw.read_to_end(&mut data).unwrap();
     Entry {
         method: 8,
+        flags: 1 << 3 | utf8_flag(name),
         crc32: raw.crc32(),
-        compressed: u32::try_from(data.len()).unwrap(),
-        uncompressed: u32::try_from(content.len()).unwrap(),
+        compressed: data.len() as u64,
+        uncompressed: content.len() as u64,
+        zip64: true,
+        descriptor: true,
         data,
         ..stored(name, b"")
     }
 }
 
+fn utf8_flag(name: &str) -> u16 {
+    if name.is_ascii() { 0 } else { 1 << 11 }
+}
+
 /// An ordinary ZIP with one entry.
 pub(crate) fn zip_of(name: &str, content: &[u8]) -> Vec<u8> {
     let mut writer = zip::ZipWriter::new(Cursor::new(Vec::new()));
-    writer.start_file(name, zip::write::SimpleFileOptions::default()).unwrap();
+    let options =
+        zip::write::SimpleFileOptions::default().compression_method(zip::CompressionMethod::Deflated);
+    writer.start_file(name, options).unwrap();
     writer.write_all(content).unwrap();
     writer.finish().unwrap().into_inner()
 }
@@ -87,27 +106,22 @@ pub(crate) struct Frame {
 }
 
 pub(crate) fn build(entries: &[Entry], frame: &Frame) -> Vec<u8> {
-    let mut file = Vec::new();
+    let file = local_part(entries);
     let mut directory = Vec::new();
+    let mut offset = 0;
     for entry in entries {
-        file.extend_from_slice(&entry.before);
-        let offset = if entry.shares_first { 0 } else { u32::try_from(file.len()).unwrap() };
-        if !entry.shares_first {
-            let local = entry.local.as_deref().unwrap_or(entry);
-            file.extend_from_slice(b"PK\x03\x04");
-            file.extend_from_slice(&common(local));
-            file.extend_from_slice(&local.name);
-            file.extend_from_slice(&local.extra);
-            file.extend_from_slice(&entry.data);
-        }
-        directory.extend_from_slice(b"PK\x01\x02\x14\x03");
-        directory.extend_from_slice(&common(entry));
+        let after = offset + local_bytes(entry).len();
+        let start = if entry.shares_first { 0 } else { offset + entry.before.len() };
+        offset = after;
+        let common = Common::of(entry);
+        directory.extend_from_slice(if entry.zip64 { b"PK\x01\x02\x2d\x03" } else { b"PK\x01\x02\x14\x03" });
+        directory.extend_from_slice(&common.fields);
         directory.extend_from_slice(&u16::try_from(entry.comment.len()).unwrap().to_le_bytes());
         directory.extend_from_slice(&[0; 4]);
         directory.extend_from_slice(&entry.attributes.to_le_bytes());
-        directory.extend_from_slice(&offset.to_le_bytes());
+        directory.extend_from_slice(&u32::try_from(start).unwrap().to_le_bytes());
         directory.extend_from_slice(&entry.name);
-        directory.extend_from_slice(&entry.extra);
+        directory.extend_from_slice(&common.extra);
         directory.extend_from_slice(&entry.comment);
     }
     let start = u32::try_from(file.len()).unwrap();
@@ -132,6 +146,36 @@ pub(crate) fn build(entries: &[Entry], frame: &Frame) -> Vec<u8> {
     all
 }
 
+/// Everything before the central directory.
+pub(crate) fn local_part(entries: &[Entry]) -> Vec<u8> {
+    entries.iter().flat_map(local_bytes).collect()
+}
+
+fn local_bytes(entry: &Entry) -> Vec<u8> {
+    let mut bytes = entry.before.clone();
+    if entry.shares_first {
+        return bytes;
+    }
+    let local = match entry.local.as_deref() {
+        Some(local) => local.clone(),
+        None if entry.descriptor => Entry { crc32: 0, compressed: 0, uncompressed: 0, ..entry.clone() },
+        None => entry.clone(),
+    };
+    let common = Common::of(&local);
+    bytes.extend_from_slice(b"PK\x03\x04");
+    bytes.extend_from_slice(&common.fields);
+    bytes.extend_from_slice(&local.name);
+    bytes.extend_from_slice(&common.extra);
+    bytes.extend_from_slice(&entry.data);
+    if entry.descriptor {
+        bytes.extend_from_slice(b"PK\x07\x08");
+        bytes.extend_from_slice(&entry.crc32.to_le_bytes());
+        bytes.extend_from_slice(&entry.compressed.to_le_bytes());
+        bytes.extend_from_slice(&entry.uncompressed.to_le_bytes());
+    }
+    bytes
+}
+
 /// A ZIP64 end record that begins at `place`, and its locator.
 fn zip64_end(place: u64, entries: u64, directory_bytes: u64, directory_start: u32) -> Vec<u8> {
     let mut bytes = b"PK\x06\x06".to_vec();
@@ -146,19 +190,37 @@ fn zip64_end(place: u64, entries: u64, directory_bytes: u64, directory_start: u3
     bytes
 }
 
-/// The fields that local and central header have in common, in the order of both.
-fn common(entry: &Entry) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    for field in [20, entry.flags, entry.method, 0, 0x21] {
-        bytes.extend_from_slice(&field.to_le_bytes());
+/// What local and central header have in common.
+struct Common {
+    /// In the order of both.
+    fields: Vec<u8>,
+    extra: Vec<u8>,
+}
+
+impl Common {
+    fn of(entry: &Entry) -> Self {
+        let sizes = [entry.compressed, entry.uncompressed];
+        let mut extra = Vec::new();
+        if entry.zip64 {
+            extra.extend_from_slice(&[1, 0, 16, 0]);
+            extra.extend_from_slice(&entry.uncompressed.to_le_bytes());
+            extra.extend_from_slice(&entry.compressed.to_le_bytes());
+        }
+        extra.extend_from_slice(&entry.extra);
+        let mut fields = Vec::new();
+        for field in [if entry.zip64 { 45 } else { 20 }, entry.flags, entry.method, 0, 0x21] {
+            fields.extend_from_slice(&field.to_le_bytes());
+        }
+        fields.extend_from_slice(&entry.crc32.to_le_bytes());
+        for size in sizes {
+            let short = if entry.zip64 { u32::MAX } else { u32::try_from(size).unwrap() };
+            fields.extend_from_slice(&short.to_le_bytes());
+        }
+        for length in [entry.name.len(), extra.len()] {
+            fields.extend_from_slice(&u16::try_from(length).unwrap().to_le_bytes());
+        }
+        Self { fields, extra }
     }
-    for field in [entry.crc32, entry.compressed, entry.uncompressed] {
-        bytes.extend_from_slice(&field.to_le_bytes());
-    }
-    for length in [entry.name.len(), entry.extra.len()] {
-        bytes.extend_from_slice(&u16::try_from(length).unwrap().to_le_bytes());
-    }
-    bytes
 }
 
 /// CRC-32 as ZIP uses it, bit by bit.

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::Row;
 use crate::case::{Case, ROWS_ENTRY, SCHEMA_ENTRY};
-use crate::raw_zip::{Entry, deflated, stored, zip_of};
+use crate::raw_zip::{Entry, deflated, last, stored, zip_of};
 
 const MIB: usize = 1 << 20;
 
@@ -18,8 +18,8 @@ pub(crate) const BOMBS: &[Row] = &[
     ("overlapping bomb", overlapping_bomb, "\"files/set/00\" overlaps what follows it"),
     (
         "overlap of one byte",
-        |case| case.entries[SCHEMA_ENTRY].compressed += 1,
-        "\"schema/t.json\" overlaps what follows it",
+        |case| case.store_rows().compressed += 1,
+        "\"tables/t.json\" overlaps what follows it",
     ),
 ];
 
@@ -42,13 +42,13 @@ pub(crate) const DECLARED: &[Row] = &[
     ),
     (
         "4 GiB in the header",
-        |case| declare(case, 4 << 30, 23),
+        |case| declare(case, 4 << 30, None),
         "gives it 4294967296 bytes, and manifest.json 23",
     ),
-    ("4 GiB of data in the header", |case| declare(case, 4 << 30, 4 << 30), "overlaps what follows it"),
+    ("4 GiB of data in the header", |case| declare(case, 4 << 30, Some(4 << 30)), "overlaps what follows it"),
     ("4 GiB on both sides", declare_twice, "\"tables/t.json\" does not have the 4294967296 bytes"),
     ("4 GiB of manifest in the header", large_manifest, "gives it 4294967296 bytes, and it has "),
-    ("more data than any file has", |case| declare(case, 23, u64::MAX), "\"tables/t.json\""),
+    ("more data than any file has", |case| declare(case, 23, Some(u64::MAX)), "\"tables/t.json\""),
     (
         "entries without end",
         |case| case.frame.zip64_entries = Some(u64::MAX),
@@ -82,7 +82,7 @@ pub(crate) const ROWS: &[Row] =
     &[("row huge", row_bomb, "\"tables/t.json\" exceeds the limit of 268435456 bytes in one row")];
 
 /// 64 MiB where the manifest says 23 bytes; the ZIP says `declared`.
-fn bomb(case: &mut Case, declared: u32) {
+fn bomb(case: &mut Case, declared: u64) {
     let bomb = deflated("tables/t.json", &vec![b' '; 64 * MIB]);
     case.entries[ROWS_ENTRY] = Entry { uncompressed: declared, ..bomb };
 }
@@ -93,7 +93,7 @@ fn schema_bomb(case: &mut Case) {
 }
 
 fn ring_bomb(case: &mut Case) {
-    case.add(deflated("keys/ring.json", &vec![b' '; 64 * MIB]), "ring");
+    case.add("keys/ring.json", &vec![b' '; 64 * MIB], "ring");
     case.manifest["entries"][2]["bytes"] = json!(16 * MIB + 1);
 }
 
@@ -104,7 +104,7 @@ fn nested_bomb(case: &mut Case) {
     for depth in 1..=4 {
         inner = zip_of(&format!("{depth}.zip"), &inner);
     }
-    case.add(stored("files/set/4.zip", &inner), "file");
+    case.add("files/set/4.zip", &inner, "file");
     case.manifest["entries"][2]["bytes"] = json!(size);
 }
 
@@ -126,8 +126,8 @@ fn overlapping_bomb(case: &mut Case) {
         }
         entries.push(Entry {
             method: 8,
-            compressed: u32::try_from(compressed).unwrap(),
-            uncompressed: u32::try_from(uncompressed).unwrap(),
+            compressed: compressed as u64,
+            uncompressed: uncompressed as u64,
             data,
             ..stored(&name, b"")
         });
@@ -137,30 +137,26 @@ fn overlapping_bomb(case: &mut Case) {
 
 fn five_large_entries(case: &mut Case) {
     for number in 0..5 {
-        case.add(stored(&format!("files/set/{number}"), b""), "file");
+        case.add(&format!("files/set/{number}"), b"", "file");
         case.manifest["entries"][2 + number]["bytes"] = json!(1_u64 << 40);
     }
 }
 
-/// Gives the rows these sizes in a ZIP64 field.
-fn declare(case: &mut Case, size: u64, data: u64) {
-    case.entries[ROWS_ENTRY] = with_zip64_sizes(case.entries[ROWS_ENTRY].clone(), size, data);
-}
-
-fn with_zip64_sizes(entry: Entry, size: u64, data: u64) -> Entry {
-    let extra = [&[1, 0, 16, 0][..], &size.to_le_bytes(), &data.to_le_bytes()].concat();
-    Entry { uncompressed: u32::MAX, compressed: u32::MAX, extra, ..entry }
+/// Gives the rows these sizes, the first of what is in them.
+fn declare(case: &mut Case, size: u64, data: Option<u64>) {
+    let rows = &mut case.entries[ROWS_ENTRY];
+    rows.uncompressed = size;
+    rows.compressed = data.unwrap_or(rows.compressed);
 }
 
 fn declare_twice(case: &mut Case) {
-    declare(case, 4 << 30, 23);
+    declare(case, 4 << 30, None);
     case.rows_record()["bytes"] = json!(4_u64 << 30);
 }
 
 fn large_manifest(case: &mut Case) {
-    let manifest = stored("manifest.json", case.manifest.to_string().as_bytes());
-    let data = u64::from(manifest.compressed);
-    case.manifest_entry = Some(with_zip64_sizes(manifest, 4 << 30, data));
+    let manifest = last("manifest.json", case.manifest_text().as_bytes());
+    case.manifest_entry = Some(Entry { uncompressed: 4 << 30, ..manifest });
 }
 
 /// So many entries beside the three, and none of them wrong.

@@ -37,11 +37,11 @@ pub(crate) const TWO_SIDES: &[Row] = &[
     ("local descriptor", |case| case.lie_locally(|local| local.flags |= 1 << 3), "disagree: "),
     ("name in an extra field", |case| rows(case).extra = unicode_path(), "UnicodePath"),
     ("another's header", share_a_header, "\"files/x\" is described in two ways that disagree"),
-    ("descriptor that is not there", |case| rows(case).flags |= 1 << 3, "belong to no entry"),
+    ("descriptor that is not there", |case| case.store_rows().flags |= 1 << 3, "belong to no entry"),
     (
         "descriptor that disagrees",
         |case| {
-            rows(case).flags |= 1 << 3;
+            case.store_rows().flags |= 1 << 3;
             rows(case).data.extend_from_slice(b"PK\x07\x08............");
         },
         "its data descriptor gives other sizes or checksums",

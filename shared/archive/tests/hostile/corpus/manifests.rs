@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::Row;
 use crate::case::{Case, ROWS_ENTRY, SCHEMA_ENTRY};
-use crate::raw_zip::stored;
+use crate::raw_zip::{last, stored};
 
 /// Manifests that cannot be read.
 pub(crate) const TEXTS: &[Row] = &[
@@ -17,14 +17,19 @@ pub(crate) const TEXTS: &[Row] = &[
     ("manifest cut", |case| case.set_manifest("{\"format_version\":1"), "EOF while parsing an object"),
     (
         "manifest not UTF-8",
-        |case| case.manifest_entry = Some(stored("manifest.json", b"\xff\xfe{")),
+        |case| case.manifest_entry = Some(last("manifest.json", b"\xff\xfe{")),
         "expected value",
     ),
     ("manifest an array", |case| case.set_manifest(&"[".repeat(200_000)), "cannot be understood"),
     (
         "manifest without fields",
-        |case| case.set_manifest("{\"format_version\":1}"),
+        |case| case.set_manifest("{\"format_version\":1,\"zip_sha256\":\"\"}"),
         "missing field `app_name`",
+    ),
+    (
+        "manifest of an earlier build",
+        |case| case.set_manifest(&case.manifest.to_string()),
+        "an earlier build of Strongroom wrote this archive, and no release reads the archives of that build",
     ),
     ("manifest twice over", |case| twice_over(case), "trailing characters"),
     ("table counted twice", |case| count_twice(case), "the name \"t\" occurs twice"),
@@ -78,12 +83,22 @@ pub(crate) const LIES: &[Row] = &[
         "does not have the SHA-256",
     ),
     ("upper-case digest", |case| case.rows_record()["sha256"] = json!("AB".repeat(32)), "64 lower-case hex"),
+    (
+        "digest of the ZIP in upper case",
+        |case| case.manifest["zip_sha256"] = json!("AB".repeat(32)),
+        "gives no zip_sha256 of 64 lower-case hex digits",
+    ),
+    (
+        "other digest of the ZIP",
+        |case| case.manifest["zip_sha256"] = json!("00".repeat(32)),
+        "bytes of the ZIP that no entry accounts for have changed",
+    ),
     ("other kind", |case| case.rows_record()["kind"] = json!("ring"), "does not belong there"),
     ("file names that differ", |case| case.rename("tables/u.json"), "names one table's entries differently"),
     ("entry listed twice", list_twice, "lists \"schema/t.json\" twice"),
     (
         "rows listed twice",
-        |case| case.add(stored("tables/u.json", b"[]\n"), "table"),
+        |case| case.add("tables/u.json", b"[]\n", "table"),
         "which table \"tables/u.json\"",
     ),
     ("no schema", without_schema, "the table \"t\" has no schema entry"),
@@ -135,7 +150,7 @@ pub(crate) const LIES: &[Row] = &[
     ),
     (
         "large signature",
-        |case| case.entries.push(stored("manifest.sig", &[b'x'; (64 << 10) + 1])),
+        |case| case.behind_manifest.push(last("manifest.sig", &[b'x'; (64 << 10) + 1])),
         "\"manifest.sig\" exceeds",
     ),
 ];
@@ -154,12 +169,12 @@ fn count(case: &mut Case, rows: u64) {
 }
 
 fn twice_over(case: &mut Case) {
-    let text = case.manifest.to_string();
+    let text = case.manifest_text();
     case.set_manifest(&[text.clone(), text].concat());
 }
 
 fn count_twice(case: &mut Case) {
-    let text = case.manifest.to_string();
+    let text = case.manifest_text();
     case.set_manifest(&text.replace("{\"t\":2}", "{\"t\":2,\"t\":2}"));
 }
 

@@ -40,6 +40,7 @@ pub(super) fn text(answers: &Answers) -> String {
         text.push_str(&format!("{}: {}\n", printable(&entry.name), printable(&entry.problem)));
     }
     text.extend(columns.iter().map(closed_rows));
+    text.extend(verdict.dangling.iter().map(|one| format!("{}\n", printable(one))));
     text
 }
 
@@ -67,6 +68,10 @@ fn head(verdict: &Verdict) -> String {
         ("sha256", verdict.sha256.clone()),
         ("content", format!("{tables} tables, {rows} rows, {files} files, {entries} entries")),
         ("sealed values", values.to_string()),
+        (
+            "references",
+            format!("{} checked, {} not", verdict.references_checked, verdict.references_unchecked),
+        ),
     ])
 }
 

@@ -1,0 +1,68 @@
+//! ZIPs that are right in themselves, with something that no writer of archives does.
+
+use super::Row;
+use crate::case::{Case, ROWS_ENTRY, SCHEMA_ENTRY};
+use crate::raw_zip::{deflated, last};
+
+pub(crate) const WRITERS: &[Row] = &[
+    (
+        "another mode",
+        |case| case.entries[SCHEMA_ENTRY].attributes = 0,
+        "the header of the entry \"schema/t.json\" is not as an archive's writer makes it",
+    ),
+    (
+        "stored rows",
+        |case| drop(case.store_rows().clone()),
+        "the header of the entry \"tables/t.json\" is not as an archive's writer makes it",
+    ),
+    (
+        "extra field",
+        |case| {
+            case.add("files/set/a", b"a", "file");
+            case.entries[2].extra = vec![0xfe, 0xca, 0, 0];
+        },
+        "the header of the entry \"files/set/a\" is not as",
+    ),
+    (
+        "deflated manifest",
+        |case| case.manifest_entry = Some(deflated("manifest.json", case.manifest_text().as_bytes())),
+        "the header of the entry \"manifest.json\" is not as",
+    ),
+    (
+        "deflated signature",
+        |case| case.behind_manifest.push(deflated("manifest.sig", b"signature")),
+        "the header of the entry \"manifest.sig\" is not as",
+    ),
+    (
+        "ZIP64 end record without need",
+        |case| case.frame.zip64_entries = Some(3),
+        "the ZIP end record is wrong: it is not as an archive's writer makes it",
+    ),
+    (
+        "entry behind the manifest",
+        |case| behind(case),
+        "the entry \"tables/t.json\" is not in the place that an archive's writer gives it",
+    ),
+    (
+        "signature before the manifest",
+        |case| case.entries.push(last("manifest.sig", b"signature")),
+        "the entry \"manifest.sig\" is not in the place",
+    ),
+    (
+        "directory in another order",
+        |case| case.afterwards = |zip| swap_in_directory(&zip),
+        "the entry \"schema/t.json\" is not in the place",
+    ),
+];
+
+fn behind(case: &mut Case) {
+    let rows = case.entries.remove(ROWS_ENTRY);
+    case.behind_manifest.push(rows);
+}
+
+/// Exchanges the first two headers of the central directory.
+fn swap_in_directory(zip: &[u8]) -> Vec<u8> {
+    let starts: Vec<usize> = (0..zip.len()).filter(|at| zip[*at..].starts_with(b"PK\x01\x02")).collect();
+    let [first, second, third] = starts.try_into().unwrap();
+    [&zip[..first], &zip[second..third], &zip[first..second], &zip[third..]].concat()
+}
