@@ -9,6 +9,7 @@ mod directory;
 mod end_record;
 mod entry_name;
 mod file_names;
+mod file_paths;
 mod layout;
 mod plain;
 mod policy;
