@@ -176,14 +176,6 @@ pub enum Error {
         /// Why.
         source: std::io::Error,
     },
-    /// A file that no archive takes.
-    #[error("source {name}: {problem}; rename the file or move it out of the directory")]
-    FileRefused {
-        /// The source's name.
-        name: String,
-        /// The file, and what is wrong with it.
-        problem: String,
-    },
     /// More, or larger, files than an archive holds.
     #[error(
         "source {name}: {problem}; move files out of the directory, or split it into sources of several backup sets"
@@ -400,7 +392,6 @@ impl Error {
             Self::TableMissing { .. } => (Code::FailedPrecondition, "TABLE_MISSING"),
             Self::ColumnMissing { .. } => (Code::FailedPrecondition, "COLUMN_MISSING"),
             Self::FileUnreadable { .. } => (Code::FailedPrecondition, "FILE_UNREADABLE"),
-            Self::FileRefused { .. } => (Code::FailedPrecondition, "FILE_REFUSED"),
             Self::FileLimit { .. } | Self::TooManyEntries { .. } => {
                 (Code::FailedPrecondition, "ARCHIVE_LIMIT")
             }

@@ -10,6 +10,7 @@ mod directory;
 mod end_record;
 mod entry_name;
 mod file_names;
+mod file_paths;
 mod header;
 mod layout;
 mod plain;

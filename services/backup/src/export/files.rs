@@ -10,7 +10,7 @@ use strongroom_archive::manifest::Skipped;
 use super::progress::Reporter;
 use crate::error::{Error, Result};
 use crate::left_out::FirstFew;
-use crate::sources::{FileSet, ListedFile};
+use crate::sources::{FileSet, ListedFile, OpenFile};
 
 /// How much is read at once.
 const BLOCK: usize = 128 << 10;
@@ -32,13 +32,14 @@ pub(super) fn write_set<W: Write>(
     let mut block = vec![0; BLOCK];
     reporter.begin_set(set.name())?;
     for file in set.files() {
-        reporter.begin_file(set.name(), &file.path)?;
-        let Some(mut open) = set.open(file)? else {
-            tracing::warn!(source = set.name(), file = file.path, "a file was removed after the listing");
-            gone.add(Skipped { name: file.path.clone(), reason: GONE.to_owned() });
+        reporter.begin_file(set.name(), &file.shown())?;
+        let Some(OpenFile { file: mut open, mode, modified_at }) = set.open(file)? else {
+            let name = file.shown().into_owned();
+            tracing::warn!(source = set.name(), file = name, "a file was removed after the listing");
+            gone.add(Skipped { name, reason: GONE.to_owned() });
             continue;
         };
-        archive.start_file(set.name(), &file.path)?;
+        archive.start_file(set.name(), &file.path, mode, modified_at)?;
         let mut left = file.bytes;
         while left > 0 {
             let most = usize::try_from(left).unwrap_or(BLOCK).min(BLOCK);
@@ -73,5 +74,10 @@ fn has_grown(set: &FileSet, file: &ListedFile, open: &File) -> Result<bool> {
 }
 
 fn shrank(set: &FileSet, file: &ListedFile, found: u64) -> Error {
-    Error::FileShrank { name: set.name().to_owned(), path: file.path.clone(), listed: file.bytes, found }
+    Error::FileShrank {
+        name: set.name().to_owned(),
+        path: file.shown().into_owned(),
+        listed: file.bytes,
+        found,
+    }
 }

@@ -1,9 +1,9 @@
 //! Directories: a file has no snapshot, so its size is fixed when the directory is listed, and it is looked at
 //! again when it is read.
 //!
-//! Only plain files are kept. Links and special files are left out and named in the manifest; a name that no
-//! archive holds fails the export, because that file's bytes would be missing. No link is ever followed, also where
-//! somebody puts one into the place of a folder between the listing and the reading ([`root`]).
+//! Only plain files are kept, under whatever names. Links and special files are left out and named in the manifest. No
+//! link is ever followed, also where somebody puts one into the place of a folder between the listing and the reading
+//! ([`root`]).
 
 mod root;
 mod set;
@@ -18,7 +18,7 @@ use super::listing::{Choice, Listing};
 use crate::config::SourceConfig;
 use crate::error::{Error, Result};
 use root::{Root, is_elsewhere};
-pub(crate) use set::{FileSet, ListedFile};
+pub(crate) use set::{FileSet, ListedFile, OpenFile};
 
 /// The folder in which a restore stages files, and keeps those that it replaced. It is not part of the set.
 const RESTORE_FOLDER: &str = ".strongroom";
@@ -93,6 +93,7 @@ impl FilesSource {
                 if path.as_os_str() == RESTORE_FOLDER {
                     Ok(())
                 } else if found.kind.is_dir() {
+                    listed.true_path(&path).map_err(Stopped::Refused)?;
                     folders.push(path);
                     Ok(())
                 } else {

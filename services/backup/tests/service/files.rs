@@ -3,7 +3,7 @@
 use std::io::{Cursor, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
-use crate::support::{FakeVault, Received, Service, database, failure, plain, receive, verify_signature};
+use crate::support::{FakeVault, Received, Service, database, plain, receive, verify_signature};
 use strongroom_api::backup::v1::export_backup_response::Message;
 use strongroom_api::backup::v1::{ExportBackupRequest, ExportBackupResponse, ListSourcesRequest};
 use strongroom_archive::manifest::Snapshot;
@@ -15,13 +15,13 @@ use tonic::{Code, Status, Streaming};
 const LARGE: usize = 12 << 20;
 const GROUP: &str = "[[sources.optional]]\nname = 'recordings'\n";
 
-struct Recordings {
+pub(crate) struct Recordings {
     service: Service,
-    root: PathBuf,
+    pub(crate) root: PathBuf,
 }
 
 impl Recordings {
-    async fn start(files: &[(&str, &[u8])], group: &str) -> Self {
+    pub(crate) async fn start(files: &[(&str, &[u8])], group: &str) -> Self {
         let folder = database::folder().await;
         let root = folder.path().join("recordings");
         std::fs::create_dir(&root).unwrap();
@@ -43,7 +43,7 @@ impl Recordings {
         stream
     }
 
-    async fn export(&self, request: ExportBackupRequest) -> Result<Received, Status> {
+    pub(crate) async fn export(&self, request: ExportBackupRequest) -> Result<Received, Status> {
         receive(self.service.client().export_backup(request).await?.into_inner()).await
     }
 }
@@ -57,13 +57,13 @@ fn noise(length: usize) -> Vec<u8> {
     (0..length).map(|_| next()).collect()
 }
 
-fn archive(file: &[u8]) -> ArchiveReader<Cursor<Vec<u8>>> {
+pub(crate) fn archive(file: &[u8]) -> ArchiveReader<Cursor<Vec<u8>>> {
     let mut archive = ArchiveReader::open(Cursor::new(file.to_vec()), Limits::V1).unwrap();
     verify(&mut archive, &mut |_| {}).unwrap();
     archive
 }
 
-fn files(archive: &ArchiveReader<Cursor<Vec<u8>>>) -> Vec<EntryRecord> {
+pub(crate) fn files(archive: &ArchiveReader<Cursor<Vec<u8>>>) -> Vec<EntryRecord> {
     archive.entries().iter().filter(|entry| entry.kind == EntryKind::File).cloned().collect()
 }
 
@@ -242,27 +242,6 @@ async fn a_file_that_is_removed_in_time_is_left_out_and_named() {
     assert_eq!((trailer.files, trailer.left_out_total), (2, 3));
     let told: Vec<_> = trailer.left_out.iter().map(|one| (&*one.source, &*one.name, &*one.reason)).collect();
     assert_eq!(told, expected.map(|(name, reason)| ("recs", name, reason)));
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn names_that_no_archive_holds_fail_before_the_first_byte() {
-    use std::os::unix::ffi::OsStrExt as _;
-    for (names, expected) in [
-        (&[&b"back\\slash"[..]][..], "contains a backslash"),
-        (&[b"new\nline"], "contains a control character"),
-        (&[b"not \xff utf8"], "is not UTF-8"),
-        (&[b"Case", b"case"], "only in letter case"),
-    ] {
-        let recordings = Recordings::start(&[("a", b"1")], "").await;
-        for name in names {
-            std::fs::write(recordings.root.join(std::ffi::OsStr::from_bytes(name)), "x").unwrap();
-        }
-        let stream = recordings.service.client().export_backup(plain()).await.unwrap().into_inner();
-        let status = failure(stream).await;
-        let code = (status.code(), reason_of(&status));
-        assert_eq!(code, (Code::FailedPrecondition, "FILE_REFUSED".to_owned()));
-        assert!(status.message().contains(expected), "{}", status.message());
-    }
 }
 
 /// A vault takes 4 MiB in a message; what it signs is the digest.

@@ -9,6 +9,7 @@ mod failure;
 mod files;
 mod identities;
 mod names;
+mod odd_files;
 mod postgres;
 mod sealing;
 mod support;

@@ -27,11 +27,16 @@ pub(super) fn check(manifest: &Manifest) -> Result<()> {
     let mut names = HashSet::new();
     let mut rows = HashMap::new();
     let mut schemas = HashMap::new();
+    let mut files = HashSet::new();
     for entry in &manifest.entries {
         if !names.insert(entry.name.as_str()) {
             return Err(refused(format!("lists {} twice", Quoted(&entry.name))));
         }
         check_entry(entry)?;
+        check_file(entry)?;
+        if entry.file_path_bytes().is_some_and(|file| !files.insert(file)) {
+            return Err(refused(format!("has {} beside another entry of its file", Quoted(&entry.name))));
+        }
         let by_table = match entry.kind {
             EntryKind::Table => &mut rows,
             EntryKind::Schema => &mut schemas,
@@ -73,6 +78,20 @@ fn check_entry(entry: &EntryRecord) -> Result<()> {
 
 fn is_digest(text: &str) -> bool {
     text.len() == 64 && text.bytes().all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f'))
+}
+
+/// Where a file goes and how is not to be read into anything else.
+fn check_file(entry: &EntryRecord) -> Result<()> {
+    let shown = Quoted(&entry.name);
+    let has_more = entry.path.is_some() || entry.mode.is_some() || entry.modified_at.is_some();
+    if has_more && entry.file_path_bytes().is_none() {
+        return Err(refused(format!("gives {shown}, which is no file of a set, a path, a mode or a time")));
+    }
+    let is_mode = |mode: &String| mode.len() == 4 && mode.bytes().all(|digit| matches!(digit, b'0'..=b'7'));
+    if !entry.mode.as_ref().is_none_or(is_mode) {
+        return Err(refused(format!("gives {shown} a mode that is not four octal digits")));
+    }
+    Ok(())
 }
 
 fn check_tables(

@@ -3,11 +3,16 @@
 use std::collections::HashSet;
 use std::io::Write;
 
+use jiff::Timestamp;
+
 use super::ArchiveWriter;
 use crate::error::{Error, Result};
 use crate::limits::Limits;
-use crate::manifest::{EntryKind, EntryRecord};
-use crate::zip::{check_name, fold_case};
+use crate::manifest::{EntryKind, EntryRecord, MANIFEST_ENTRY, TruePath};
+use crate::zip::{EntryNames, check_name, fold_case};
+
+/// The permission bits of a mode: with those for set-user-ID, set-group-ID and sticky.
+const PERMISSIONS: u32 = 0o7777;
 
 /// Tells of a list of files whether an archive takes them, so that an export need not fail half-way.
 ///
@@ -15,41 +20,63 @@ use crate::zip::{check_name, fold_case};
 #[derive(Debug)]
 pub struct FileCheck {
     limits: Limits,
+    names: EntryNames,
     folded_names: HashSet<String>,
     bytes: u64,
+    manifest_bytes: u64,
 }
 
 impl FileCheck {
     /// With no file yet.
     #[must_use]
     pub fn create(limits: Limits) -> Self {
-        Self { limits, folded_names: HashSet::new(), bytes: 0 }
+        let (names, folded_names) = (EntryNames::default(), HashSet::new());
+        Self { limits, names, folded_names, bytes: 0, manifest_bytes: 0 }
     }
 
     /// Adds the file `path` of `set`, with `bytes` bytes.
     ///
     /// # Errors
-    /// [`Error::Name`] and [`Error::CaseDuplicate`] for what no archive holds, [`Error::Limit`] for what is too
-    /// much.
-    pub fn add(&mut self, set: &str, path: &str, bytes: u64) -> Result<()> {
-        let name = entry_name(set, path);
+    /// [`Error::Limit`] for what is too much. Every name is taken.
+    pub fn add(&mut self, set: &str, path: &TruePath, bytes: u64) -> Result<()> {
+        let name = self.names.for_file(set, path, &self.limits, &self.folded_names);
         check_name(&name, &self.limits)?;
         self.limits.check_entry(&name, bytes)?;
         self.bytes = self.bytes.saturating_add(bytes);
         self.limits.check_total(self.bytes)?;
-        if !self.folded_names.insert(fold_case(&name)) {
-            return Err(Error::CaseDuplicate { entry: name });
+        self.folded_names.insert(fold_case(&name));
+        // Two more for the manifest and its signature.
+        self.limits.check_entries(self.folded_names.len() as u64 + 2)?;
+        let record = file_record(set, path, &name, 0, Timestamp::MAX);
+        self.check_manifest(EntryRecord { bytes, ..record })
+    }
+
+    /// Long paths fill a manifest before there are too many of them.
+    fn check_manifest(&mut self, mut record: EntryRecord) -> Result<()> {
+        record.sha256 = "0".repeat(64);
+        let json = serde_json::to_vec_pretty(&record).map_err(Error::ManifestJson)?;
+        // It is indented by four in the list, and ends in a comma and a line feed.
+        let lines = json.iter().filter(|byte| **byte == b'\n').count() + 1;
+        self.manifest_bytes += (json.len() + 4 * lines + 2) as u64;
+        if self.manifest_bytes > self.limits.manifest_bytes {
+            return Err(Error::entry_limit(MANIFEST_ENTRY, self.limits.manifest_bytes, "bytes"));
         }
-        self.limits.check_entries(self.folded_names.len() as u64)
+        Ok(())
     }
 }
 
 impl<W: Write> ArchiveWriter<W> {
-    /// Begins `files/<set>/<path>`; its bytes follow with [`ArchiveWriter::write`].
-    pub fn start_file(&mut self, set: &str, path: &str) -> Result<()> {
-        let source = Some(set.to_owned());
-        let name = entry_name(set, path);
-        self.start_entry(EntryRecord { source, ..EntryRecord::new(&name, EntryKind::File) })
+    /// Begins the file `path` of `set`; its bytes follow with [`ArchiveWriter::write`]. Of `mode`, the permission
+    /// bits are kept.
+    pub fn start_file(
+        &mut self,
+        set: &str,
+        path: &TruePath,
+        mode: u32,
+        modified_at: Timestamp,
+    ) -> Result<()> {
+        let name = self.files.for_file(set, path, &self.limits, &self.folded_names);
+        self.start_entry(file_record(set, path, &name, mode, modified_at))
     }
 
     /// Ends the file. `grew` says in the manifest that there was more of it than the entry holds.
@@ -59,6 +86,12 @@ impl<W: Write> ArchiveWriter<W> {
     }
 }
 
-fn entry_name(set: &str, path: &str) -> String {
-    format!("files/{set}/{path}")
+fn file_record(set: &str, path: &TruePath, name: &str, mode: u32, modified_at: Timestamp) -> EntryRecord {
+    let mut record = EntryRecord::new(name, EntryKind::File);
+    record.source = Some(set.to_owned());
+    let is_name = record.file_path_bytes() == Some((set, path.as_bytes()));
+    record.path = (!is_name).then(|| path.clone());
+    record.mode = Some(format!("{:04o}", mode & PERMISSIONS));
+    record.modified_at = Some(modified_at);
+    record
 }

@@ -17,12 +17,17 @@ pub(crate) fn check_name(name: &str, limits: &Limits) -> Result<()> {
         [drive, b':', ..] if drive.is_ascii_alphabetic() => "begins with a drive letter",
         bytes if bytes.contains(&b'\\') => "contains a backslash",
         bytes if bytes.contains(&0) => "contains a NUL",
-        _ if name.contains(char::is_control) => "contains a control character",
+        _ if name.contains(is_refused) => "contains a control character",
         _ if name.split('/').any(|part| part == "..") => "climbs out of its folder with \"..\"",
         _ if name.split('/').any(|part| part.is_empty() || part == ".") => "has an empty part",
         _ => return Ok(()),
     };
     Err(Error::Name { entry: name.to_owned(), problem })
+}
+
+/// Whether no name may have the character, in whatever place.
+pub(super) fn is_refused(character: char) -> bool {
+    character == '\\' || character.is_control()
 }
 
 /// One spelling for all letter cases of a name. Upper case first, because some characters (ſ, ß) meet

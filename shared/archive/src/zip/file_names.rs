@@ -1,21 +1,27 @@
 //! From a table's name, which may be any text, to a file name that every file system holds.
 
+use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 
 use sha2::{Digest, Sha256};
 
 use super::entry_name::fold_case;
+use super::file_paths::FilePaths;
+use crate::limits::Limits;
+use crate::manifest::TruePath;
 
 /// The longest file stem before a `~2` is added, in bytes.
 const LONGEST: usize = 180;
 /// `~` and eight hex digits.
 const HASH_SUFFIX: usize = 9;
 
-/// Hands out the `<file>` part of `tables/<file>.json`: unique within one archive. FORMAT.md §3.
+/// Hands out names of entries: the `<file>` part of `tables/<file>.json` (FORMAT.md §3), and those of files (§7.1).
+/// They are unique within one archive.
 #[derive(Debug, Default)]
 pub struct EntryNames {
     stems: HashMap<String, String>,
     taken: HashSet<String>,
+    paths: FilePaths,
 }
 
 impl EntryNames {
@@ -25,7 +31,7 @@ impl EntryNames {
         if let Some(stem) = self.stems.get(table) {
             return stem.clone();
         }
-        let wanted = shorten(escape(table), table);
+        let wanted = shorten(Cow::Owned(escape(table)), LONGEST, table.as_bytes());
         let mut stem = wanted.clone();
         let mut number = 2;
         while !self.taken.insert(fold_case(&stem)) {
@@ -34,6 +40,18 @@ impl EntryNames {
         }
         self.stems.insert(table.to_owned(), stem.clone());
         stem
+    }
+
+    /// The entry's name for the file `path` of `set`: `taken` are the folded names that the archive has, and the
+    /// caller adds this one.
+    pub(crate) fn for_file(
+        &mut self,
+        set: &str,
+        path: &TruePath,
+        limits: &Limits,
+        taken: &HashSet<String>,
+    ) -> String {
+        self.paths.name(set, path, limits, taken)
     }
 }
 
@@ -84,22 +102,20 @@ fn is_device(table: &str) -> bool {
     port.next().is_none() && digit.is_some_and(|c| matches!(c, '0'..='9' | '¹' | '²' | '³'))
 }
 
-fn shorten(escaped: String, table: &str) -> String {
-    if escaped.len() <= LONGEST {
-        return escaped;
+/// Cuts a name to `longest` bytes and tells it from others that begin alike by the hash of `full`.
+pub(super) fn shorten(name: Cow<'_, str>, longest: usize, full: &[u8]) -> String {
+    if name.len() <= longest {
+        return name.into_owned();
     }
-    let mut end = LONGEST - HASH_SUFFIX;
-    while !escaped.is_char_boundary(end) {
-        end -= 1;
-    }
-    // `%` occurs only as the start of a `%XX`.
-    if let Some(percent) = escaped[..end].rfind('%')
+    let mut end = name.floor_char_boundary(longest.saturating_sub(HASH_SUFFIX));
+    // It may be the start of a `%XX`.
+    if let Some(percent) = name[..end].rfind('%')
         && end - percent < 3
     {
         end = percent;
     }
-    let hash = hex::encode(&Sha256::digest(table.as_bytes())[..4]);
-    format!("{}~{hash}", &escaped[..end])
+    let hash = hex::encode(&Sha256::digest(full)[..4]);
+    format!("{}~{hash}", &name[..end])
 }
 
 #[cfg(test)]

@@ -1,6 +1,8 @@
 //! Entries that are compressed piece by piece, on several threads: whatever their length, what is read is what
 //! was written.
 
+use jiff::Timestamp;
+use strongroom_archive::manifest::TruePath;
 use strongroom_archive::{ArchiveWriter, Compression, Limits};
 
 use crate::sample;
@@ -39,7 +41,8 @@ fn every_length_around_a_piece_comes_back() {
         for (kind, content) in contents().into_iter().enumerate() {
             for length in lengths(content.len()) {
                 let name = format!("{kind}-{length}");
-                writer.start_file("set", &name).unwrap();
+                let path = TruePath::new(name.clone().into_bytes()).unwrap();
+                writer.start_file("set", &path, 0o644, Timestamp::UNIX_EPOCH).unwrap();
                 // Of a length that does not divide a piece.
                 for part in content[..length].chunks(100_003) {
                     writer.write(part).unwrap();

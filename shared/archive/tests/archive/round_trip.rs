@@ -1,8 +1,10 @@
 //! Writer to reader to verifier.
 
 use std::collections::HashSet;
+use std::io::Read as _;
 
-use strongroom_archive::manifest::Manifest;
+use jiff::Timestamp;
+use strongroom_archive::manifest::{Manifest, TruePath};
 use strongroom_archive::{
     ArchiveWriter, Compression, EntryKind, EntryRecord, Error, FileCheck, Limits, SqliteValue,
 };
@@ -163,18 +165,106 @@ fn the_writer_refuses_what_makes_no_archive() {
     assert!(matches!(without_rows, Err(Error::Manifest { .. })));
 }
 
+fn path(path: impl Into<Vec<u8>>) -> TruePath {
+    TruePath::new(path.into()).unwrap()
+}
+
+/// Whether the check and the writer take the files, each of so many bytes. Both must say the same.
+fn added(files: &[(TruePath, u64)], limits: Limits) -> Result<(), Error> {
+    let mut check = FileCheck::create(limits);
+    let checked = files.iter().try_for_each(|(path, bytes)| check.add("set", path, *bytes));
+    let mut writer = ArchiveWriter::create(Vec::new(), limits, Compression::default());
+    let mut write = |(path, bytes): &(TruePath, u64)| {
+        writer.start_file("set", path, 0o644, Timestamp::UNIX_EPOCH)?;
+        writer.write(&vec![0; *bytes as usize])?;
+        writer.finish_file(false)
+    };
+    let written =
+        files.iter().try_for_each(&mut write).and_then(|()| writer.finish(sample::head()).map(drop));
+    assert_eq!(checked.is_ok(), written.is_ok(), "{checked:?} {written:?}");
+    checked
+}
+
 #[test]
 fn files_that_will_not_fit_are_known_before_they_are_read() {
-    let limits = Limits { entries: 3, entry_bytes: 100, total_bytes: 150, ..Limits::V1 };
-    let added = |files: &[(&str, u64)]| {
-        let mut check = FileCheck::create(limits);
-        files.iter().try_for_each(|(path, bytes)| check.add("set", path, *bytes))
+    let limits = Limits { entries: 5, entry_bytes: 100, total_bytes: 150, ..Limits::V1 };
+    let refused = |files: &[(&str, u64)]| {
+        let files: Vec<_> = files.iter().map(|(name, bytes)| (path(*name), *bytes)).collect();
+        match added(&files, limits) {
+            Ok(()) => false,
+            Err(error) => matches!(error, Error::Limit { .. }) || panic!("{error}"),
+        }
     };
-    added(&[("a", 100), ("b/a", 50), ("c", 0)]).unwrap();
-    assert!(matches!(added(&[("a", 101)]), Err(Error::Limit { .. })));
-    assert!(matches!(added(&[("a", 100), ("b", 51)]), Err(Error::Limit { .. })));
-    assert!(matches!(added(&[("a", 0), ("b", 0), ("c", 0), ("d", 0)]), Err(Error::Limit { .. })));
-    assert!(matches!(added(&[(&"x".repeat(1020), 0)]), Err(Error::Limit { .. })));
-    assert!(matches!(added(&[("a/../../b", 0)]), Err(Error::Name { .. })));
-    assert!(matches!(added(&[("A", 0), ("a", 0)]), Err(Error::CaseDuplicate { .. })));
+    assert!(!refused(&[("a", 100), ("b/a", 50), ("c", 0)]));
+    assert!(refused(&[("a", 101)]));
+    assert!(refused(&[("a", 100), ("b", 51)]));
+    assert!(refused(&[("a", 0), ("b", 0), ("c", 0), ("d", 0)]));
+    assert!(!refused(&[("A", 0), ("a", 0), ("a~2", 0)]));
+    assert!(!refused(&[(&"x".repeat(1020), 0), (&"x".repeat(4095), 0), ("new\nline", 0)]));
+    let long = |number: u32| (path(format!("{number:\u{1}<4000}")), 0);
+    let limits = Limits { manifest_bytes: 1 << 20, ..Limits::V1 };
+    assert!(added(&(1000..1035).map(long).collect::<Vec<_>>(), limits).is_ok());
+    assert!(matches!(added(&(1000..1050).map(long).collect::<Vec<_>>(), limits), Err(Error::Limit { .. })));
+}
+
+#[test]
+fn odd_paths_come_back_with_mode_and_time() {
+    let mut odd: Vec<Vec<u8>> =
+        (1..=u8::MAX).filter(|byte| *byte != b'/').map(|byte| vec![b'_', byte]).collect();
+    odd.extend([&b"a%0A"[..], b"a\n", b"a%0A~2", b"Case", b"case", b"CASE", b"\xff\xfe"].map(Vec::from));
+    let deep = [&b"d/".repeat(2000)[..], b"x"].concat();
+    odd.extend([deep, vec![b'\n'; 4095], "\u{202e}".repeat(500).into()]);
+    let mut writer = ArchiveWriter::create(Vec::new(), Limits::V1, Compression::default());
+    let time = |at: usize| Timestamp::new(at as i64 - 9, 123_456_789).unwrap();
+    for (at, name) in odd.iter().enumerate() {
+        writer.start_file("set", &path(name.as_slice()), 0o100_000 | at as u32, time(at)).unwrap();
+        writer.write(name).unwrap();
+        writer.finish_file(false).unwrap();
+    }
+    let (_, bytes) = writer.finish(sample::head()).unwrap();
+    sample::check(&bytes, Limits::V1).unwrap();
+    let mut archive = sample::open(&bytes).unwrap();
+    for (at, (entry, name)) in archive.entries().to_vec().iter().zip(&odd).enumerate() {
+        assert_eq!(entry.file_path(), Some(("set", path(name.as_slice()))));
+        let is_name = entry.name.as_bytes() == [b"files/set/", name.as_slice()].concat();
+        assert_eq!(entry.path.is_none(), is_name, "{}", entry.name);
+        assert_eq!(entry.mode, Some(format!("{at:04o}")));
+        assert_eq!(entry.modified_at, Some(time(at)));
+        let mut content = Vec::new();
+        archive.entry(&entry.name).unwrap().read_to_end(&mut content).unwrap();
+        assert_eq!(&content, name);
+    }
+}
+
+#[test]
+fn what_is_said_of_a_file_is_said_of_files_only_and_of_each_once() {
+    let finish = |records: &[EntryRecord]| {
+        let mut writer = ArchiveWriter::create(Vec::new(), Limits::V1, Compression::default());
+        for record in records {
+            writer.start_entry(record.clone()).unwrap();
+            writer.finish_entry().unwrap();
+        }
+        writer.finish(sample::head()).map(drop)
+    };
+    let file = |name| EntryRecord::new(name, EntryKind::File);
+    let (a, b) = (file("files/set/a"), file("files/set/b"));
+    let mode = |mode: &str| Some(mode.to_owned());
+    let as_a = EntryRecord { path: Some(path("a")), ..b.clone() };
+    finish(&[EntryRecord { mode: mode("7777"), ..a.clone() }, b]).unwrap();
+    finish(&[as_a.clone(), file("files/other/a")]).unwrap();
+    for refused in ["644", "00644", "0648", "0x1f", ""] {
+        assert!(matches!(
+            finish(&[EntryRecord { mode: mode(refused), ..a.clone() }]),
+            Err(Error::Manifest { .. })
+        ));
+    }
+    assert!(matches!(finish(&[a, as_a]), Err(Error::Manifest { .. })), "two entries of one file");
+    let other = EntryRecord::new("other", EntryKind::Other);
+    for record in [
+        EntryRecord { path: Some(path("a")), ..other.clone() },
+        EntryRecord { mode: mode("0644"), ..other.clone() },
+        EntryRecord { modified_at: Some(Timestamp::UNIX_EPOCH), ..other },
+    ] {
+        assert!(matches!(finish(&[record]), Err(Error::Manifest { .. })));
+    }
 }

@@ -11,6 +11,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Component, Path};
 
+use jiff::Timestamp;
 use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, Stat, open, openat, statat};
 use rustix::io::Errno;
 
@@ -39,6 +40,15 @@ pub(super) struct Found {
     pub(super) identity: Identity,
 }
 
+/// A file that is open, in the moment it was looked at.
+#[derive(Debug, PartialEq)]
+pub(super) struct Opened {
+    pub(super) identity: Identity,
+    /// With the bits of its kind.
+    pub(super) mode: u32,
+    pub(super) modified_at: Timestamp,
+}
+
 /// Device and inode: whether two names or two moments are about the same file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Identity(u64, u64);
@@ -50,7 +60,7 @@ impl Root {
         Ok(Self(open(path, flags, Mode::empty())?))
     }
 
-    /// Opens the file at `path` below the directory, whatever it is: only [`file_identity`] says that.
+    /// Opens the file at `path` below the directory, whatever it is: only [`look_at`] says that.
     ///
     /// # Errors
     /// [`is_elsewhere`] for links.
@@ -139,10 +149,19 @@ impl Identity {
 }
 
 /// Of an open file; `None` when it is something else, such as a pipe.
-pub(super) fn file_identity(file: &File) -> io::Result<Option<Identity>> {
+pub(super) fn look_at(file: &File) -> io::Result<Option<Opened>> {
     let stat = rustix::fs::fstat(file)?;
     let is_file = FileType::from_raw_mode(stat.st_mode).is_file();
-    Ok(is_file.then(|| Identity::of(&stat)))
+    let (identity, modified_at) = (Identity::of(&stat), modified_at(&stat));
+    Ok(is_file.then_some(Opened { identity, mode: stat.st_mode.into(), modified_at }))
+}
+
+/// The nearest time that a timestamp can be: some file systems know times of other ages.
+#[expect(clippy::unnecessary_cast, reason = "the types of these fields are not the same on every system")]
+fn modified_at(stat: &Stat) -> Timestamp {
+    let seconds = stat.st_mtime as i64;
+    let nearest = if seconds < 0 { Timestamp::MIN } else { Timestamp::MAX };
+    Timestamp::new(seconds, stat.st_mtime_nsec as i32).unwrap_or(nearest)
 }
 
 /// Whether a path led to a link or a socket, or through something that is no folder (any more).

@@ -1,13 +1,17 @@
 //! The files of a source as they were listed, to be opened one after the other.
 
+use std::borrow::Cow;
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io::ErrorKind;
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
+use jiff::Timestamp;
 use strongroom_archive::FileCheck;
-use strongroom_archive::manifest::{Skipped, Snapshot, SourceRecord};
+use strongroom_archive::manifest::{Skipped, Snapshot, SourceRecord, TruePath};
 
-use super::root::{Found, Identity, Root, file_identity, is_elsewhere};
+use super::root::{Found, Identity, Root, is_elsewhere, look_at};
 use super::{FilesSource, KIND};
 use crate::error::{Error, Result};
 use crate::left_out::FirstFew;
@@ -26,10 +30,28 @@ pub(crate) struct FileSet {
 /// A file at the time of the listing.
 pub(crate) struct ListedFile {
     /// Below the set's directory, with `/` between its parts.
-    pub(crate) path: String,
+    pub(crate) path: TruePath,
     /// Its size then: what the archive will hold.
     pub(crate) bytes: u64,
     identity: Identity,
+}
+
+/// A listed file that is open. What the archive says beside its bytes is of the descriptor that they come from.
+pub(crate) struct OpenFile {
+    pub(crate) file: File,
+    pub(crate) mode: u32,
+    pub(crate) modified_at: Timestamp,
+}
+
+impl ListedFile {
+    /// Its path for people.
+    pub(crate) fn shown(&self) -> Cow<'_, str> {
+        self.path.to_string_lossy()
+    }
+
+    fn below(&self) -> &Path {
+        Path::new(OsStr::from_bytes(self.path.as_bytes()))
+    }
 }
 
 impl FileSet {
@@ -59,19 +81,25 @@ impl FileSet {
             self.skip(path, reason);
             return Ok(());
         }
-        let refused = |problem: String| Error::FileRefused { name: self.name.clone(), problem };
-        let Some(text) = path.to_str() else {
-            return Err(refused(format!("the name of the file {path:?} is not UTF-8")));
-        };
-        check.add(&self.name, text, found.bytes).map_err(|error| match error {
-            strongroom_archive::Error::Limit { .. } => {
-                Error::FileLimit { name: self.name.clone(), problem: error.to_string() }
-            }
-            error => refused(error.to_string()),
-        })?;
-        let (path, bytes, identity) = (text.to_owned(), found.bytes, found.identity);
-        self.files.push(ListedFile { path, bytes, identity });
+        let true_path = self.true_path(path)?;
+        let added = check.add(&self.name, &true_path, found.bytes);
+        added.map_err(|error| self.too_much(error.to_string()))?;
+        self.files.push(ListedFile { path: true_path, bytes: found.bytes, identity: found.identity });
         Ok(())
+    }
+
+    /// # Errors
+    /// [`Error::FileLimit`] for a path that is too long to be opened in one step, by this service or by a restore.
+    pub(super) fn true_path(&self, path: &Path) -> Result<TruePath> {
+        let true_path = TruePath::new(path.as_os_str().as_bytes().to_vec());
+        true_path.ok_or_else(|| {
+            let shown: String = path.to_string_lossy().chars().take(60).collect();
+            self.too_much(format!("the path {shown:?}… has more than 4095 bytes"))
+        })
+    }
+
+    fn too_much(&self, problem: String) -> Error {
+        Error::FileLimit { name: self.name.clone(), problem }
     }
 
     pub(super) fn skip(&mut self, path: &Path, reason: &str) {
@@ -92,26 +120,29 @@ impl FileSet {
     ///
     /// # Errors
     /// [`Error::FileReplaced`] when there is another, or a link on the way to it, and [`Error::FileUnreadable`].
-    pub(crate) fn open(&self, file: &ListedFile) -> Result<Option<File>> {
+    pub(crate) fn open(&self, file: &ListedFile) -> Result<Option<OpenFile>> {
         let Some(root) = &self.root else {
             return Err(Error::Defect(format!("the set {} was not listed", self.name)));
         };
-        let open = match root.open_file(Path::new(&file.path)) {
+        let open = match root.open_file(file.below()) {
             Ok(open) => open,
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
             Err(error) if is_elsewhere(&error) => return Err(self.replaced(file)),
             Err(error) => return Err(self.failed(file, error)),
         };
-        let found = file_identity(&open).map_err(|error| self.failed(file, error))?;
-        if found == Some(file.identity) { Ok(Some(open)) } else { Err(self.replaced(file)) }
+        let opened = look_at(&open).map_err(|error| self.failed(file, error))?;
+        let Some(opened) = opened.filter(|opened| opened.identity == file.identity) else {
+            return Err(self.replaced(file));
+        };
+        Ok(Some(OpenFile { file: open, mode: opened.mode, modified_at: opened.modified_at }))
     }
 
     /// What reading the file failed with.
     pub(crate) fn failed(&self, file: &ListedFile, error: std::io::Error) -> Error {
-        Error::FileUnreadable { name: self.name.clone(), path: self.path.join(&file.path), source: error }
+        Error::FileUnreadable { name: self.name.clone(), path: self.path.join(file.below()), source: error }
     }
 
     fn replaced(&self, file: &ListedFile) -> Error {
-        Error::FileReplaced { name: self.name.clone(), path: file.path.clone() }
+        Error::FileReplaced { name: self.name.clone(), path: file.shown().into_owned() }
     }
 }

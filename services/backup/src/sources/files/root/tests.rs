@@ -45,7 +45,7 @@ fn files_are_opened_by_both_ways() {
         let mut file = File::from(opening(&root, Path::new("a/b/file"), FILE).unwrap());
         file.read_to_string(&mut text).unwrap();
         assert_eq!(text, "ours");
-        assert!(file_identity(&file).unwrap().is_some());
+        assert!(look_at(&file).unwrap().is_some());
         assert!(opening(&root, Path::new("."), FOLDER).is_ok());
     }
     assert_eq!(
@@ -79,5 +79,19 @@ fn a_pipe_is_opened_without_waiting_and_is_no_file() {
     let made = std::process::Command::new("mkfifo").arg(&pipe).status().unwrap();
     assert!(made.success());
     let file = root.open_file(Path::new("pipe")).unwrap();
-    assert_eq!(file_identity(&file).unwrap(), None);
+    assert_eq!(look_at(&file).unwrap(), None);
+}
+
+#[test]
+fn times_that_no_timestamp_has_become_the_nearest_one() {
+    let (_folder, root) = folders();
+    let mut stat = rustix::fs::fstat(root.open_file(Path::new("a/b/file")).unwrap()).unwrap();
+    for (seconds, expected) in [(-1, "1969-12-31T23:59:59.5Z"), (1 << 31, "2038-01-19T03:14:08.5Z")] {
+        (stat.st_mtime, stat.st_mtime_nsec) = (seconds, 500_000_000);
+        assert_eq!(modified_at(&stat).to_string(), expected);
+    }
+    for (seconds, expected) in [(i64::MIN, Timestamp::MIN), (i64::MAX, Timestamp::MAX)] {
+        stat.st_mtime = seconds;
+        assert_eq!(modified_at(&stat), expected);
+    }
 }
