@@ -1,6 +1,8 @@
 //! One bit changed anywhere in a plain signed archive.
 
 use serde_json::json;
+use jiff::Timestamp;
+use strongroom_archive::manifest::TruePath;
 use strongroom_archive::schema::Engine;
 use strongroom_archive::{ArchiveWriter, Compression, Error, Limits, verify, verify_frame};
 
@@ -40,7 +42,7 @@ fn archive(signer: &Signer) -> Vec<u8> {
         writer.finish_table().unwrap();
     }
     for (path, content) in [("noise", noise(1500)), ("zeros", vec![0; 5000]), ("none", Vec::new())] {
-        writer.start_file("recordings", path).unwrap();
+        start_file(&mut writer, path);
         writer.write(&content).unwrap();
         writer.finish_file(false).unwrap();
     }
@@ -96,11 +98,16 @@ fn no_bit_around_the_last_entries_goes_unnoticed() {
     }
 }
 
+fn start_file(writer: &mut ArchiveWriter<Vec<u8>>, path: &str) {
+    let path = TruePath::new(path.as_bytes().to_vec()).unwrap();
+    writer.start_file("recordings", &path, 0o644, Timestamp::UNIX_EPOCH).unwrap();
+}
+
 /// For whoever checks entry by entry.
 #[test]
 fn the_frame_is_checked_alone_and_can_be_left() {
     let mut writer = ArchiveWriter::create(Vec::new(), Limits::V1, Compression::default());
-    writer.start_file("recordings", "noise").unwrap();
+    start_file(&mut writer, "noise");
     writer.write(&noise(5 << 19)).unwrap();
     writer.finish_file(false).unwrap();
     let (_, mut bytes) = writer.finish(sample::head()).unwrap();
