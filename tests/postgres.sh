@@ -1,7 +1,7 @@
-# Starts a PostgreSQL server for one test run: on a free port of this machine, as an unprivileged user, in a
-# folder that goes away with it. Sourced by tests/run after packages.sh.
+# Starts PostgreSQL servers for one test run: on free ports of this machine, as an unprivileged user, in folders that
+# go away with it. Sourced by tests/run after packages.sh.
 
-postgres_folder=
+postgres_started=()
 
 # bring_postgres FOLDER: exports TEST_DATABASE_URL unless the caller did.
 bring_postgres() {
@@ -13,6 +13,22 @@ bring_postgres() {
     return
   fi
   start_postgres "$1" || missing "tests on PostgreSQL: the server in $postgres_bin did not start"
+}
+
+# bring_postgres_18 FOLDER: exports TEST_DATABASE_URL_18 unless the caller did. A second server, because Debian's release
+# decides which version the other one is.
+bring_postgres_18() {
+  if [[ -n ${TEST_DATABASE_URL_18:-} ]]; then
+    return
+  fi
+  bring_postgres_18_programs || return 0
+  local postgres_bin=$tools/postgres-18/bin
+  # The unprivileged user may not reach the target folder.
+  if ((EUID == 0)); then
+    cp -r "$tools/postgres-18" "$1-programs"
+    postgres_bin=$1-programs/bin
+  fi
+  start_postgres "$1" TEST_DATABASE_URL_18 || missing "tests on PostgreSQL 18: the server in $postgres_bin did not start"
 }
 
 # Sets `postgres_bin` to the newest version's folder. Debian keeps servers off the PATH.
@@ -39,30 +55,33 @@ as_postgres() {
   fi
 }
 
+# start_postgres FOLDER [VARIABLE]: the server of `postgres_bin`; its URL is exported as TEST_DATABASE_URL or VARIABLE.
 start_postgres() {
-  postgres_folder=$1
-  mkdir -p "$postgres_folder"
+  local folder=$1 variable=${2:-TEST_DATABASE_URL}
+  mkdir -p "$folder"
   if ((EUID == 0)); then
-    chmod 711 "$(dirname "$postgres_folder")"
-    chown nobody:nogroup "$postgres_folder"
+    chmod 711 "$(dirname "$folder")"
+    chown nobody:nogroup "$folder"
   fi
-  as_postgres "$postgres_bin/initdb" -D "$postgres_folder/data" --username=postgres --auth=trust --encoding=UTF8 \
-    --locale=C.UTF-8 >"$postgres_folder/initdb.log" 2>&1 || { cat "$postgres_folder/initdb.log" >&2; return 1; }
+  as_postgres "$postgres_bin/initdb" -D "$folder/data" --username=postgres --auth=trust --encoding=UTF8 \
+    --locale=C.UTF-8 --no-sync >"$folder/initdb.log" 2>&1 || { cat "$folder/initdb.log" >&2; return 1; }
   local port
   for _ in 1 2 3 4 5; do
     port=$((20000 + RANDOM % 12000))
-    if as_postgres "$postgres_bin/pg_ctl" -D "$postgres_folder/data" -l "$postgres_folder/log" -w -t 30 start \
+    if as_postgres "$postgres_bin/pg_ctl" -D "$folder/data" -l "$folder/log" -w -t 30 start \
       -o "-p $port -c listen_addresses=127.0.0.1 -c unix_socket_directories= -c max_connections=300" >/dev/null; then
-      export TEST_DATABASE_URL=postgres://postgres@127.0.0.1:$port/postgres
+      postgres_started+=("$postgres_bin/pg_ctl" "$folder/data")
+      export "$variable=postgres://postgres@127.0.0.1:$port/postgres"
       return
     fi
   done
-  cat "$postgres_folder/log" >&2
+  cat "$folder/log" >&2
   return 1
 }
 
 stop_postgres() {
-  if [[ -n $postgres_folder && -e $postgres_folder/data/postmaster.pid ]]; then
-    as_postgres "$postgres_bin/pg_ctl" -D "$postgres_folder/data" -m immediate stop >/dev/null || true
-  fi
+  local index
+  for ((index = 0; index < ${#postgres_started[@]}; index += 2)); do
+    as_postgres "${postgres_started[index]}" -D "${postgres_started[index + 1]}" -m immediate stop >/dev/null || true
+  done
 }
