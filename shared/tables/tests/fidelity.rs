@@ -5,6 +5,7 @@
 
 mod database;
 mod loader;
+mod schemas;
 
 use database::{FreshDatabase, create_sqlite, run_sqlite};
 use strongroom_archive::schema::TableSchema;

@@ -19,8 +19,13 @@ impl FreshDatabase {
 
     /// The same with another encoding.
     pub async fn create_with(purpose: &str, encoding: &str) -> Option<Self> {
-        let Ok(server_url) = std::env::var("TEST_DATABASE_URL") else {
-            eprintln!("skipped: TEST_DATABASE_URL names no PostgreSQL server");
+        Self::create_on("TEST_DATABASE_URL", purpose, encoding).await
+    }
+
+    /// The same on the server that another variable names.
+    pub async fn create_on(variable: &str, purpose: &str, encoding: &str) -> Option<Self> {
+        let Ok(server_url) = std::env::var(variable) else {
+            eprintln!("skipped: {variable} names no PostgreSQL server");
             return None;
         };
         let server: PgConnectOptions = server_url.parse().unwrap();
