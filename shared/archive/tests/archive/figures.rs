@@ -41,7 +41,7 @@ fn the_document_has_the_same() {
         ("one entry", tib(LIMITS.entry_bytes)),
         ("all entries together, without the manifest", tib(LIMITS.total_bytes)),
         ("the manifest", mib(LIMITS.manifest_bytes)),
-        ("a schema entry, or the key ring", mib(LIMITS.schema_bytes)),
+        ("a schema or database entry, the key ring, the schedules, the canary", mib(LIMITS.schema_bytes)),
         ("one row", mib(LIMITS.row_bytes)),
     ] {
         let line = format!("| {what} | {limit} |");

@@ -1,7 +1,7 @@
 //! One bit changed anywhere in a plain signed archive.
 
-use serde_json::json;
 use jiff::Timestamp;
+use serde_json::json;
 use strongroom_archive::manifest::TruePath;
 use strongroom_archive::schema::Engine;
 use strongroom_archive::{ArchiveWriter, Compression, Error, Limits, verify, verify_frame};

@@ -1,14 +1,16 @@
 //! `strongroom archive open`: what is in an archive, as files. Nothing has its name before all of it is right.
 
+use std::ffi::OsStr;
 use std::fs::{DirBuilder, File, OpenOptions, Permissions};
 use std::io::{self, Write as _};
+use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use serde_json::json;
 use strongroom_archive::manifest::{MANIFEST_ENTRY, SIGNATURE_ENTRY};
-use strongroom_archive::{ArchiveReader, EntryKind, verify};
+use strongroom_archive::{ArchiveReader, EntryKind, EntryRecord, verify};
 use tempfile::TempDir;
 
 use super::content::{Content, open};
@@ -29,15 +31,15 @@ pub(super) async fn run(command: OpenArchive, format: Format) -> Result<()> {
     match (table, out) {
         (Some(table), None) => print_table(&mut archive, &table).with_context(named),
         (Some(table), Some(out)) => {
-            let names = entries_of(&archive, &table)?;
-            write_out(&mut archive, &names, &out).with_context(named)?;
-            report(&out, names.len(), format)
+            let entries = entries_of(&archive, &table)?;
+            write_out(&mut archive, &entries, &out).with_context(named)?;
+            report(&out, entries.len(), format)
         }
         (None, Some(out)) => {
             verify(&mut archive, &mut |_| {}).with_context(named)?;
-            let names: Vec<String> = archive.entries().iter().map(|entry| entry.name.clone()).collect();
-            write_out(&mut archive, &names, &out).with_context(named)?;
-            report(&out, names.len(), format)
+            let entries = archive.entries().to_vec();
+            write_out(&mut archive, &entries, &out).with_context(named)?;
+            report(&out, entries.len(), format)
         }
         (None, None) => bail!("give --out or --table"),
     }
@@ -51,19 +53,17 @@ fn report(out: &Path, entries: usize, format: Format) -> Result<()> {
 }
 
 /// Its rows and its schema.
-fn entries_of(archive: &ArchiveReader<Content>, table: &str) -> Result<Vec<String>> {
-    let of_table = |entry: &&strongroom_archive::EntryRecord| entry.table.as_deref() == Some(table);
-    let names: Vec<String> =
-        archive.entries().iter().filter(of_table).map(|entry| entry.name.clone()).collect();
-    ensure!(!names.is_empty(), "the archive has no table {table:?}; `archive inspect` lists those it has");
-    Ok(names)
+fn entries_of(archive: &ArchiveReader<Content>, table: &str) -> Result<Vec<EntryRecord>> {
+    let of_table = |entry: &&EntryRecord| entry.table.as_deref() == Some(table);
+    let entries: Vec<EntryRecord> = archive.entries().iter().filter(of_table).cloned().collect();
+    ensure!(!entries.is_empty(), "the archive has no table {table:?}; `archive inspect` lists those it has");
+    Ok(entries)
 }
 
 /// Standard output is judged by the exit code, as with every stream.
 fn print_table(archive: &mut ArchiveReader<Content>, table: &str) -> Result<()> {
-    let is_rows = |entry: &&strongroom_archive::EntryRecord| {
-        entry.kind == EntryKind::Table && entry.table.as_deref() == Some(table)
-    };
+    let is_rows =
+        |entry: &&EntryRecord| entry.kind == EntryKind::Table && entry.table.as_deref() == Some(table);
     let name = archive.entries().iter().find(is_rows).map(|entry| entry.name.clone());
     let name = name.with_context(|| {
         format!("the archive has no table {table:?}; `archive inspect` lists those it has")
@@ -81,26 +81,38 @@ fn check_empty(out: &Path) -> Result<()> {
 }
 
 /// Writes entries into a folder beside `out`, which then takes its place.
-fn write_out(archive: &mut ArchiveReader<Content>, names: &[String], out: &Path) -> Result<()> {
+fn write_out(archive: &mut ArchiveReader<Content>, entries: &[EntryRecord], out: &Path) -> Result<()> {
     let failed = || format!("cannot write {}", out.display());
     let folder = tempfile::Builder::new().prefix(".strongroom-").tempdir_in(folder_of(out));
     let folder = folder.with_context(failed)?;
-    for name in names {
-        let mut file = create(&folder, name).with_context(failed)?;
+    for entry in entries {
+        let name = &entry.name;
+        let mut file = create(&folder, &path_of(entry)).with_context(failed)?;
         io::copy(&mut archive.entry(name)?, &mut file).with_context(|| name.clone())?;
+        if let Some(time) = entry.modified_at {
+            file.set_modified(time.into()).with_context(failed)?;
+        }
         file.sync_all().with_context(failed)?;
     }
-    create(&folder, MANIFEST_ENTRY)?.write_all(archive.manifest_json()).with_context(failed)?;
+    create(&folder, MANIFEST_ENTRY.as_ref())?.write_all(archive.manifest_json()).with_context(failed)?;
     if let Some(signature) = archive.signature()? {
-        writeln!(create(&folder, SIGNATURE_ENTRY)?, "{signature}").with_context(failed)?;
+        writeln!(create(&folder, SIGNATURE_ENTRY.as_ref())?, "{signature}").with_context(failed)?;
     }
     std::fs::set_permissions(folder.path(), Permissions::from_mode(0o700)).with_context(failed)?;
     std::fs::rename(folder.keep(), out).with_context(failed)?;
     sync_folder_of(out)
 }
 
-/// Names were checked when the archive was opened: none leads out of the folder.
-fn create(folder: &TempDir, name: &str) -> io::Result<File> {
+/// Files of a set get their own names back.
+fn path_of(entry: &EntryRecord) -> PathBuf {
+    match entry.file_path() {
+        Some((set, path)) => Path::new("files").join(set).join(OsStr::from_bytes(path.as_bytes())),
+        None => PathBuf::from(&entry.name),
+    }
+}
+
+/// Names and paths were checked when the archive was opened: none leads out of the folder.
+fn create(folder: &TempDir, name: &Path) -> io::Result<File> {
     let path = folder.path().join(name);
     DirBuilder::new().recursive(true).mode(0o700).create(folder_of(&path))?;
     OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)
