@@ -7,6 +7,7 @@ mod aad;
 mod check;
 mod list;
 mod ordered;
+mod print;
 mod signature;
 mod source;
 mod true_path;

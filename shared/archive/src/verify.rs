@@ -21,6 +21,8 @@ use crate::rows::check_value;
 use crate::rows::schema::TableSchema;
 pub use references::{Dangling, ReferenceReport, References};
 
+/// Values that [`verify`] remembers of references.
+const MOST_VALUES: usize = 8_000_000;
 /// How many bytes go by between two calls of [`Watch::progress`].
 const PROGRESS_STEP: u64 = 1 << 20;
 
@@ -80,7 +82,7 @@ impl Watch for Whole<'_> {
 
 /// Reads all of an archive and checks it: digests, lengths, counts, rows matched with their schema, each
 /// value looked at for the forms of its engine, references followed from table to table, and at last [`verify_frame`].
-/// Memory is one row, and 16 MiB for the references. `progress` gets the bytes verified so far; the sum of
+/// Memory is one row, and up to 128 MiB for the references. `progress` gets the bytes verified so far; the sum of
 /// [`crate::EntryRecord::bytes`] is the whole, and is told again for each MiB of the frame.
 ///
 /// # Errors
@@ -91,7 +93,7 @@ pub fn verify<R: Read + Seek>(
     progress: &mut dyn FnMut(u64),
 ) -> Result<Report> {
     let mut tables = Vec::new();
-    let references = References::plan(archive, &mut || Ok(()))?;
+    let references = References::plan(archive, MOST_VALUES, &mut || Ok(()))?;
     let mut watch = Whole { before: 0, tell: progress, references };
     for index in 0..archive.entries().len() {
         let rows = verify_entry(archive, index, &mut watch)?;

@@ -173,8 +173,7 @@ impl<W: Write> ArchiveWriter<W> {
         }
         let zip_sha256 = self.zip.take_sha256();
         let manifest = Manifest::create(head, std::mem::take(&mut self.entries), zip_sha256)?;
-        let mut json = serde_json::to_vec_pretty(&manifest).map_err(Error::ManifestJson)?;
-        json.push(b'\n');
+        let json = manifest.to_json()?;
         if json.len() as u64 > self.limits.manifest_bytes {
             return Err(Error::entry_limit(MANIFEST_ENTRY, self.limits.manifest_bytes, "bytes"));
         }

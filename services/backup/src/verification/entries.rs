@@ -18,6 +18,9 @@ use crate::error::{Error, Result};
 use crate::incoming::{Archive, MemoryLimits, Processor, problem_of};
 use crate::operation::{Blocking, PROGRESS_INTERVAL};
 
+/// Values of references that are remembered, 2 to 5 MiB: `concurrent_verifications` says what a verification may take.
+const MOST_VALUES: usize = 300_000;
+
 /// What the entries are.
 #[derive(Default)]
 pub(super) struct Entries {
@@ -81,7 +84,7 @@ impl Pass {
     pub(super) fn run(mut self, archive: &mut Archive, memory: MemoryLimits) -> Result<Entries> {
         let mut entries = Entries::default();
         self.progress.bytes_total = archive.entries().iter().map(|entry| entry.bytes).sum::<u64>() as i64;
-        let planned = References::plan(archive, &mut || self.check().map_err(to_archive));
+        let planned = References::plan(archive, MOST_VALUES, &mut || self.check().map_err(to_archive));
         self.references = problem_of(planned)?.unwrap_or_default();
         for index in 0..archive.entries().len() {
             self.entry(archive, index, memory, &mut entries)?;

@@ -19,9 +19,6 @@ use crate::rows::schema::TableSchema;
 use plan::{Plan, Side};
 use values::Hashes;
 
-/// Most values that are remembered at once, 8 bytes each.
-const MOST_VALUES: usize = 2_000_000;
-
 /// All references of an archive, while its rows go by.
 #[derive(Default)]
 pub struct References {
@@ -72,15 +69,17 @@ impl fmt::Display for Dangling {
 }
 
 impl References {
-    /// Reads what refers to what from the schema entries of `archive`. One that cannot be read refers to nothing.
+    /// Reads what refers to what from the schema entries of `archive`. One that cannot be read refers to nothing. At most
+    /// `most` values are remembered at once, 8 to 16 bytes each.
     ///
     /// # Errors
     /// What `check` returns, which is asked before each entry.
     pub fn plan<R: Read + Seek>(
         archive: &mut ArchiveReader<R>,
+        most: usize,
         check: &mut dyn FnMut() -> Result<()>,
     ) -> Result<Self> {
-        Ok(Self::create(Plan::of(archive, check)?, MOST_VALUES))
+        Ok(Self::create(Plan::of(archive, check)?, most))
     }
 
     fn create(plan: Plan, most: usize) -> Self {

@@ -4,10 +4,11 @@
 
 use serde_json::value::RawValue;
 use sha2::{Digest as _, Sha256};
+use strongroom_archive::manifest::TruePath;
 use strongroom_archive::schema::Engine;
 use strongroom_archive::{
-    AadTemplate, ArchiveWriter, Compression, EncryptedColumn, EntryKind, EntryRecord, FilledAad, Limits,
-    ManifestHead, ManifestSignature,
+    AadTemplate, ArchiveWriter, Compression, EncryptedColumn, FilledAad, Limits, ManifestHead,
+    ManifestSignature,
 };
 use strongroom_crypto::{Cell, KeyRing, KeyVersion, Purpose, RootKey, State, Statement, WrappedVersion};
 
@@ -26,6 +27,8 @@ const SQLITE_ROWS: [&str; 4] = [
 ];
 const POSTGRES_ROWS: [&str; 2] = [r#"{"id":1.10,"value":"NaN"}"#, r#"{"id":true,"value":"{1,NULL}"}"#];
 const RING: &str = r#"{"versions":[]}"#;
+const DATABASE: &str = r#"{"source":"gateway","engine":"sqlite","views":[{"name":"v","definition":"CREATE VIEW v AS SELECT 1"}],"notes":{"by":"hand"}}"#;
+const ODD_PATH: &[u8] = b"\xff\n";
 const RECORDING: &[u8] = b"\x00 a recording \xff";
 
 #[test]
@@ -47,7 +50,12 @@ fn the_good_archive_opens_to_the_byte() {
         "tables/a%2Fb.json",
         "schema/none.json",
         "tables/none.json",
+        "databases/gateway.json",
+        "large-objects/gateway/4711",
         "files/recordings/2026/a.cast",
+        "files/recordings/%FF%0A",
+        "schedules.json",
+        "canary.txt",
         "keys/ring.json",
     ];
     assert_eq!(names, expected);
@@ -56,6 +64,11 @@ fn the_good_archive_opens_to_the_byte() {
     assert_eq!(of("tables/none.json"), b"[]\n");
     assert_eq!(of("files/recordings/2026/a.cast"), RECORDING);
     assert_eq!(of("keys/ring.json"), RING.as_bytes());
+    assert_eq!(of("large-objects/gateway/4711"), RECORDING);
+    let archive = sample::open(GOOD).unwrap();
+    let odd = archive.entries().iter().find(|entry| entry.name == "files/recordings/%FF%0A").unwrap();
+    assert_eq!(odd.file_path().unwrap(), ("recordings", TruePath::new(ODD_PATH.to_owned()).unwrap()));
+    assert_eq!(odd.mode.as_deref(), Some("0640"));
 
     let mut archive = sample::open(GOOD).unwrap();
     assert_eq!(archive.read_schema("a/b").unwrap().engine, Engine::Postgres);
@@ -180,11 +193,20 @@ fn what_is_written_now_has_the_same_in_it() {
         writer.write_rows(table.rows.join(",\n").as_bytes(), table.rows.len() as u64).unwrap();
         writer.finish_table().unwrap();
     }
-    let name = "files/recordings/2026/a.cast".to_owned();
-    let source = Some("recordings".to_owned());
-    writer.start_entry(EntryRecord { source, ..EntryRecord::new(&name, EntryKind::File) }).unwrap();
+    let database = serde_json::from_str(DATABASE).unwrap();
+    writer.write_database(&database).unwrap();
+    writer.start_large_object("gateway", 4711).unwrap();
     writer.write(RECORDING).unwrap();
     writer.finish_entry().unwrap();
+    for path in [&b"2026/a.cast"[..], ODD_PATH] {
+        let path = TruePath::new(path.to_owned()).unwrap();
+        let time = "2026-05-06T10:14:22.123456789Z".parse().unwrap();
+        writer.start_file("recordings", &path, 0o640, time).unwrap();
+        writer.write(RECORDING).unwrap();
+        writer.finish_file(false).unwrap();
+    }
+    writer.write_schedules(b"{}").unwrap();
+    writer.write_canary(&"0f".repeat(32)).unwrap();
     writer.write_ring(RING.as_bytes()).unwrap();
     let root = RootKey::generate();
     let version = KeyVersion::create(&root, "signing", Purpose::Signing, 1);

@@ -110,7 +110,7 @@ fn a_ring_as_large_as_it_may_be() {
 fn a_manifest_as_large_as_it_may_be() {
     let head = |padding: usize| ManifestHead { app_url: "x".repeat(padding), ..sample::head() };
     let (manifest, _) = create().finish(head(0)).unwrap();
-    let rest = serde_json::to_vec_pretty(&manifest).unwrap().len() + 1;
+    let rest = manifest.to_json().unwrap().len();
     let padding = usize::try_from(LIMITS.manifest_bytes).unwrap() - rest;
     read_back(create(), head(padding)).unwrap();
     let error = read_back(create(), head(padding + 1)).unwrap_err();

@@ -93,7 +93,7 @@ fn the_manifest_has_the_seeds_fields_first_and_reads_back() {
     let places: Vec<_> = order.iter().map(|key| json.find(&format!("\n  \"{key}\": ")).unwrap()).collect();
     assert!(places.is_sorted(), "{json}");
     assert!(json.contains("\"created_at\": \"2026-05-06T10:14:22Z\""));
-    assert!(json.contains("\"snapshot\": \"read-transaction\""));
+    assert!(json.contains("\"snapshot\":\"read-transaction\""));
     assert!(json.find("\"users\": 2").unwrap() < json.find("\"empty\": 0").unwrap());
 
     let read: Manifest = serde_json::from_str(&json).unwrap();

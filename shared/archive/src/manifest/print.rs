@@ -1,0 +1,103 @@
+//! The manifest as it is written: a line for each field, and one for each element of a list. An archive may have 100,000
+//! entries, and a line each is half of what a line for each of their fields would be.
+
+use std::io::{self, Write};
+
+use serde::Serialize as _;
+use serde_json::Serializer;
+use serde_json::ser::{Formatter, PrettyFormatter};
+
+use super::Manifest;
+use crate::error::{Error, Result};
+
+/// The manifest and its lists.
+const DEEPEST: usize = 2;
+
+impl Manifest {
+    /// `manifest.json`, with its last line feed.
+    ///
+    /// # Errors
+    /// None for a manifest that was read or is to be written.
+    pub fn to_json(&self) -> Result<Vec<u8>> {
+        let mut json = Vec::new();
+        let formatter = Lines { pretty: PrettyFormatter::new(), depth: 0 };
+        self.serialize(&mut Serializer::with_formatter(&mut json, formatter)).map_err(Error::ManifestJson)?;
+        json.push(b'\n');
+        Ok(json)
+    }
+}
+
+/// Lines down to a depth, and none below.
+struct Lines {
+    pretty: PrettyFormatter<'static>,
+    depth: usize,
+}
+
+impl Lines {
+    fn has_lines(&self) -> bool {
+        self.depth <= DEEPEST
+    }
+
+    fn begin<W: Write + ?Sized>(
+        &mut self,
+        out: &mut W,
+        bracket: &[u8],
+        pretty: fn(&mut PrettyFormatter<'static>, &mut W) -> io::Result<()>,
+    ) -> io::Result<()> {
+        self.depth += 1;
+        if self.has_lines() { pretty(&mut self.pretty, out) } else { out.write_all(bracket) }
+    }
+
+    fn end<W: Write + ?Sized>(
+        &mut self,
+        out: &mut W,
+        bracket: &[u8],
+        pretty: fn(&mut PrettyFormatter<'static>, &mut W) -> io::Result<()>,
+    ) -> io::Result<()> {
+        let has_lines = self.has_lines();
+        self.depth -= 1;
+        if has_lines { pretty(&mut self.pretty, out) } else { out.write_all(bracket) }
+    }
+
+    fn separate<W: Write + ?Sized>(out: &mut W, first: bool) -> io::Result<()> {
+        if first { Ok(()) } else { out.write_all(b",") }
+    }
+}
+
+impl Formatter for Lines {
+    fn begin_array<W: Write + ?Sized>(&mut self, out: &mut W) -> io::Result<()> {
+        self.begin(out, b"[", PrettyFormatter::begin_array)
+    }
+
+    fn end_array<W: Write + ?Sized>(&mut self, out: &mut W) -> io::Result<()> {
+        self.end(out, b"]", PrettyFormatter::end_array)
+    }
+
+    fn begin_array_value<W: Write + ?Sized>(&mut self, out: &mut W, first: bool) -> io::Result<()> {
+        if self.has_lines() { self.pretty.begin_array_value(out, first) } else { Self::separate(out, first) }
+    }
+
+    fn end_array_value<W: Write + ?Sized>(&mut self, out: &mut W) -> io::Result<()> {
+        if self.has_lines() { self.pretty.end_array_value(out) } else { Ok(()) }
+    }
+
+    fn begin_object<W: Write + ?Sized>(&mut self, out: &mut W) -> io::Result<()> {
+        self.begin(out, b"{", PrettyFormatter::begin_object)
+    }
+
+    fn end_object<W: Write + ?Sized>(&mut self, out: &mut W) -> io::Result<()> {
+        self.end(out, b"}", PrettyFormatter::end_object)
+    }
+
+    fn begin_object_key<W: Write + ?Sized>(&mut self, out: &mut W, first: bool) -> io::Result<()> {
+        if self.has_lines() { self.pretty.begin_object_key(out, first) } else { Self::separate(out, first) }
+    }
+
+    fn begin_object_value<W: Write + ?Sized>(&mut self, out: &mut W) -> io::Result<()> {
+        if self.has_lines() { self.pretty.begin_object_value(out) } else { out.write_all(b":") }
+    }
+
+    fn end_object_value<W: Write + ?Sized>(&mut self, out: &mut W) -> io::Result<()> {
+        if self.has_lines() { self.pretty.end_object_value(out) } else { Ok(()) }
+    }
+}
