@@ -9,6 +9,14 @@ fn the_protos_pass_buf_lint() {
     let _ = tool::run(buf, &["lint"]);
 }
 
+/// CHANGELOG.md has the rules, and says when the baseline moved.
+#[test]
+fn the_protos_break_nothing() {
+    let Some(mut buf) = tool::tool("buf") else { return };
+    buf.current_dir(repository());
+    let _ = tool::run(buf, &["breaking", "--against", "proto/baseline.binpb"]);
+}
+
 #[test]
 fn dependencies_are_those_that_deny_toml_allows() {
     let Some(mut deny) = tool::optional_tool("cargo-deny") else { return };
