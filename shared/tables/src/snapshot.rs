@@ -16,7 +16,7 @@ use crate::sqlite::SqliteSnapshot;
 pub struct Snapshot(Inner);
 
 enum Inner {
-    Sqlite(SqliteSnapshot),
+    Sqlite(Box<SqliteSnapshot>),
     Postgres(Box<PostgresSnapshot>),
 }
 
@@ -28,7 +28,7 @@ enum Inner {
 /// [`Error::LockTimeout`] and [`Error::Vanished`] naming the table.
 pub async fn open_snapshot(url: &DatabaseUrl, options: &SnapshotOptions) -> Result<Snapshot> {
     let inner = match url.engine() {
-        Engine::Sqlite(path) => Inner::Sqlite(SqliteSnapshot::open(url, path, options).await?),
+        Engine::Sqlite(path) => Inner::Sqlite(Box::new(SqliteSnapshot::open(url, path, options).await?)),
         Engine::Postgres(connect) => {
             Inner::Postgres(Box::new(PostgresSnapshot::open(url, connect, options).await?))
         }

@@ -22,13 +22,13 @@ impl<W: Write> ArchiveWriter<W> {
         let json = serde_json::to_vec_pretty(schema);
         let mut json = json.map_err(|source| Error::Json { entry: name.clone(), source })?;
         json.push(b'\n');
-        self.write_small(record(name, EntryKind::Schema, schema), &json)
+        self.write_small(record(&name, EntryKind::Schema, schema), &json)
     }
 
     /// Begins `tables/<file>.json`. With `since`, rows from before it are left out.
     pub fn start_table(&mut self, schema: &TableSchema, since: Option<Timestamp>) -> Result<()> {
         let name = format!("tables/{}.json", self.files.for_table(&schema.name));
-        self.start_entry(EntryRecord { since, ..record(name.clone(), EntryKind::Table, schema) })?;
+        self.start_entry(EntryRecord { since, ..record(&name, EntryKind::Table, schema) })?;
         self.open_table = Some(OpenTable { entry: name, rows: 0 });
         Ok(())
     }
@@ -65,13 +65,13 @@ impl<W: Write> ArchiveWriter<W> {
     }
 }
 
-fn record(name: String, kind: EntryKind, schema: &TableSchema) -> EntryRecord {
+fn record(name: &str, kind: EntryKind, schema: &TableSchema) -> EntryRecord {
     EntryRecord {
         table: Some(schema.name.clone()),
         source: Some(schema.source.clone()),
         namespace: Some(schema.namespace.clone()).filter(|namespace| !namespace.is_empty()),
         own_table: Some(schema.table.clone()),
-        ..EntryRecord::new(&name, kind)
+        ..EntryRecord::new(name, kind)
     }
 }
 

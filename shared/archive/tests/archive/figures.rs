@@ -2,6 +2,8 @@
 //! written and read, and one more is not written. That it is not read either is shown by `limits` with small
 //! figures, and by the hostile files. For 1 TiB in an entry and 4 TiB in all there are the small figures only.
 
+use serde_json::json;
+use strongroom_archive::manifest::Migrations;
 use strongroom_archive::{
     ArchiveWriter, Compression, EntryKind, EntryRecord, Error, Limits, ManifestHead, ManifestSignature,
     Report,
@@ -16,8 +18,8 @@ fn create() -> ArchiveWriter<Vec<u8>> {
     ArchiveWriter::create(Vec::new(), LIMITS, Compression::default())
 }
 
-fn add(writer: &mut ArchiveWriter<Vec<u8>>, name: String) -> Result<(), Error> {
-    writer.start_entry(EntryRecord::new(&name, EntryKind::File))?;
+fn add(writer: &mut ArchiveWriter<Vec<u8>>, name: &str) -> Result<(), Error> {
+    writer.start_entry(EntryRecord::new(name, EntryKind::File))?;
     writer.finish_entry().map(drop)
 }
 
@@ -55,9 +57,9 @@ fn as_many_entries_as_there_may_be() {
     let mut writer = create();
     let listed = LIMITS.entries - 2;
     for number in 0..listed {
-        add(&mut writer, format!("files/many/{number}")).unwrap();
+        add(&mut writer, &format!("files/many/{number}")).unwrap();
     }
-    assert!(is_over(&add(&mut writer, "files/more".to_owned()).unwrap_err(), LIMITS.entries));
+    assert!(is_over(&add(&mut writer, "files/more").unwrap_err(), LIMITS.entries));
     let signature = |_: &[u8]| {
         Ok(ManifestSignature::new(
             "00112233445566ff",
@@ -75,8 +77,8 @@ fn as_many_entries_as_there_may_be() {
 fn a_name_as_long_as_it_may_be() {
     let mut writer = create();
     let name = format!("files/{:0>1$}", "", 1024 - "files/".len());
-    assert!(is_over(&add(&mut writer, format!("{name}0")).unwrap_err(), LIMITS.entry_name_bytes));
-    add(&mut writer, name).unwrap();
+    assert!(is_over(&add(&mut writer, &format!("{name}0")).unwrap_err(), LIMITS.entry_name_bytes));
+    add(&mut writer, &name).unwrap();
     assert_eq!(read_back(writer, sample::head()).unwrap().entries, 1);
 }
 
@@ -115,6 +117,32 @@ fn a_manifest_as_large_as_it_may_be() {
     read_back(create(), head(padding)).unwrap();
     let error = read_back(create(), head(padding + 1)).unwrap_err();
     assert!(is_over(&error, LIMITS.manifest_bytes));
+}
+
+/// With names as long as PostgreSQL takes them, a sequence each, and a thousand migrations.
+#[test]
+fn the_manifest_of_a_thousand_tables_is_small() {
+    let name = |at: usize| format!("{at:0>63}");
+    let mut writer = create();
+    let mut head = sample::head();
+    head.sources[0].migrations = Some(Migrations {
+        table: "migrations".to_owned(),
+        column: "migration".to_owned(),
+        ids: (0..1000).map(name).collect(),
+    });
+    for at in 0..1000 {
+        let table = sample::table(&name(at), &["id"], &[]).schema;
+        writer.write_schema(&table).unwrap();
+        writer.start_table(&table, None).unwrap();
+        writer.finish_table().unwrap();
+        let sequence = json!({"namespace": "public", "name": name(at), "last_value": i64::MAX, "is_called": true,
+            "range": {"type": "bigint", "start": 1, "increment": 1, "min": 1, "max": i64::MAX, "cache": 1, "cycle": false},
+            "owner": {"namespace": "public", "table": name(at), "column": "id"}});
+        head.sources[0].sequences.push(serde_json::from_value(sequence).unwrap());
+    }
+    let (manifest, _) = writer.finish(head).unwrap();
+    // The backup service verifies manifests of 8 MiB (`verify_manifest_limit_bytes`).
+    assert!(manifest.to_json().unwrap().len() < 2 << 20);
 }
 
 /// Once with a comma behind it, and once as the last one.

@@ -153,7 +153,7 @@ pub(super) fn look_at(file: &File) -> io::Result<Option<Opened>> {
     let stat = rustix::fs::fstat(file)?;
     let is_file = FileType::from_raw_mode(stat.st_mode).is_file();
     let (identity, modified_at) = (Identity::of(&stat), modified_at(&stat));
-    Ok(is_file.then_some(Opened { identity, mode: stat.st_mode.into(), modified_at }))
+    Ok(is_file.then_some(Opened { identity, mode: stat.st_mode, modified_at }))
 }
 
 /// The nearest time that a timestamp can be: some file systems know times of other ages.
