@@ -15,6 +15,7 @@ mod layout;
 mod naming;
 mod outside;
 mod partitions;
+mod probe;
 mod properties;
 mod relations;
 mod rights;
@@ -42,8 +43,9 @@ use crate::options::{Since, SnapshotInfo, SnapshotOptions};
 use crate::outside::Outside;
 use introspect::Found;
 use layout::Layout;
+use probe::Probe;
 use relations::Relation;
-use session::{begin, connect, end, expect_raw_text, setting};
+use session::{begin, connect, end, expect_raw_text};
 
 /// An open transaction with what was found in it.
 pub(crate) struct PostgresSnapshot {
@@ -76,14 +78,16 @@ impl PostgresSnapshot {
         let relations = relations::list(&mut connection, options).await?;
         lock(&mut connection, source, &relations.selected, &mut locked).await?;
         let selected = &relations.selected;
-        let Found { tables, mut layouts } = introspect::tables(&mut connection, options, selected).await?;
+        let probe = probe(&mut connection, source).await?;
+        let found = introspect::tables(&mut connection, options, selected, &probe).await?;
+        let Found { tables, mut layouts } = found;
         large::guard(&mut connection, selected, &tables, &mut layouts)
             .await
             .map_err(|error| Error::database(source, "looking for long rows", &error))?;
         let mut skipped = relations.skipped;
-        let outside = outside::read(&mut connection, options, &tables, &mut skipped).await?;
-        let raw_text = outside.encoding == "SQL_ASCII";
-        let engine = engine(&setting(&mut connection, source, "server_version").await?);
+        let raw_text = probe.encoding == "SQL_ASCII";
+        let engine = engine(&probe.version);
+        let outside = outside::read(&mut connection, options, &tables, probe, &mut skipped).await?;
         let info = SnapshotInfo { engine, kind: "repeatable-read", skipped, unreadable_times: Vec::new() };
         Ok(Self { connection, source: source.clone(), info, tables, outside, layouts, raw_text })
     }
@@ -146,12 +150,17 @@ pub(crate) async fn list_tables(
     begin(&mut connection, &options.source).await?;
     let relations = relations::list(&mut connection, options).await?;
     options.check_exclude(&relations.known)?;
-    let found = introspect::tables(&mut connection, options, &relations.selected).await?;
+    let probe = probe(&mut connection, &options.source).await?;
+    let found = introspect::tables(&mut connection, options, &relations.selected, &probe).await?;
     migrations::check(options, &found.tables)?;
     if let Err(error) = connection.close().await {
         tracing::debug!(source = options.source, %error, "the connection did not close cleanly");
     }
     Ok(found.tables)
+}
+
+async fn probe(connection: &mut PgConnection, source: &str) -> Result<Probe> {
+    Probe::load(connection).await.map_err(|error| Error::database(source, "looking at the catalogue", &error))
 }
 
 /// Locks, in one round trip, what is not in `locked` yet. The number of statements that succeeded tells which table

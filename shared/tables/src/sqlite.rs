@@ -68,7 +68,8 @@ impl SqliteSnapshot {
             introspect::tables(&mut connection, options, true).await.map_err(failed("listing the tables"))?;
         options.check_only(&found.tables)?;
         let mut skipped = found.skipped;
-        let outside = outside::read(&mut connection, options, &found.tables, &mut skipped).await?;
+        let outside =
+            outside::read(&mut connection, options, &found.tables, found.statements, &mut skipped).await?;
         let kind = if copy.is_some() { "vacuum-copy" } else { "read-transaction" };
         let info = SnapshotInfo { engine: found.engine, kind, skipped, unreadable_times: Vec::new() };
         let (source, tables) = (source.clone(), found.tables);

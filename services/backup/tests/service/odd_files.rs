@@ -126,7 +126,7 @@ async fn files_of_any_name_come_back_with_their_bytes_modes_and_times() {
     let mut given = BTreeMap::new();
     for (at, path) in paths().into_iter().enumerate() {
         // All that the service may read, whoever it runs as.
-        let mode = 0o400 | at as u32 % 0o10000;
+        let mode = 0o400 | (at as u32 % 0o10000);
         let time = Timestamp::new(at as i64 * 1_000_003, 123_456_789).unwrap();
         let content = (path.clone(), mode, time);
         write(&recordings.root, &path, &content);

@@ -11,6 +11,7 @@ use super::attached::{self, Attached};
 use super::binary::is_printed_by_server;
 use super::constraints::{self, Constraints};
 use super::layout::Layout;
+use super::probe::Probe;
 use super::properties::{self, Properties};
 use super::relations::Relation;
 use super::types::{Oid, Types};
@@ -28,12 +29,14 @@ pub(super) async fn tables(
     connection: &mut PgConnection,
     options: &SnapshotOptions,
     relations: &[Relation],
+    probe: &Probe,
 ) -> Result<Found> {
     let failed = |error| Error::database(&options.source, "reading the table definitions", &error);
     let oids: Vec<Oid> = relations.iter().map(|relation| relation.oid).collect();
     let mut columns = columns(connection, &oids).await.map_err(failed)?;
-    let mut parts = Parts::load(connection, options, relations).await.map_err(failed)?;
-    let types = Types::load(connection).await.map_err(failed)?;
+    let mut parts = Parts::load(connection, options, relations, probe).await.map_err(failed)?;
+    let used = columns.values().flatten().map(|(_, oid)| *oid);
+    let types = Types::load(connection, used).await.map_err(failed)?;
     let printers = printers(connection, columns.values().flatten().map(|(_, oid)| types.base_of(*oid)));
     let printers = printers.await.map_err(failed)?;
     let mut found = Found { tables: Vec::new(), layouts: Vec::new() };
@@ -75,6 +78,7 @@ impl Parts {
         connection: &mut PgConnection,
         options: &SnapshotOptions,
         relations: &[Relation],
+        probe: &Probe,
     ) -> sqlx::Result<Self> {
         let names: HashMap<Oid, &str> =
             relations.iter().map(|relation| (relation.oid, relation.name.as_str())).collect();
@@ -87,7 +91,7 @@ impl Parts {
             of.own.retain(|one| !one.columns.iter().any(|column| hides(*oid, column)));
         }
         let attached = attached::list(connection, &oids, hides).await?;
-        let properties = properties::list(connection, &oids).await?;
+        let properties = properties::list(connection, &oids, probe.has_policies).await?;
         Ok(Self { constraints, attached, properties })
     }
 

@@ -6,7 +6,8 @@ use strongroom_archive::manifest::{Extension, Migrations};
 use strongroom_archive::schema::{DatabaseSchema, Engine, TableSchema};
 
 use super::naming::qualified;
-use super::{large_objects, sequences, session, views};
+use super::probe::Probe;
+use super::{large_objects, sequences, views};
 use crate::error::{Error, Result};
 use crate::migrations;
 use crate::options::{Skipped, SnapshotOptions};
@@ -17,19 +18,24 @@ pub(super) async fn read(
     connection: &mut PgConnection,
     options: &SnapshotOptions,
     tables: &[TableSchema],
+    probe: Probe,
     skipped: &mut Vec<Skipped>,
 ) -> Result<Outside> {
     let source = &options.source;
     let failed = |what: &'static str| move |error| Error::database(source, what, &error);
     let sequences = sequences::list(connection, options, tables, skipped).await;
     let mut large_objects = Vec::new();
-    if options.is_complete() {
+    if options.is_complete() && probe.has_large_objects {
         large_objects =
             large_objects::list(connection, skipped).await.map_err(failed("listing the large objects"))?;
     }
+    let mut views = Vec::new();
+    if probe.has_views {
+        views = views::list(connection, options).await.map_err(failed("reading the views"))?;
+    }
     Ok(Outside {
-        encoding: session::setting(connection, source, "server_encoding").await?,
-        extensions: extensions(connection).await.map_err(failed("listing the extensions"))?,
+        encoding: probe.encoding,
+        extensions: probe.extensions.iter().filter_map(|named| extension(named)).collect(),
         sequences: sequences.map_err(failed("reading the sequences"))?,
         user_version: None,
         application_id: None,
@@ -37,20 +43,16 @@ pub(super) async fn read(
         schema: DatabaseSchema {
             source: source.clone(),
             engine: Engine::Postgres,
-            views: views::list(connection, options).await.map_err(failed("reading the views"))?,
+            views,
             notes: Default::default(),
         },
         large_objects,
     })
 }
 
-async fn extensions(connection: &mut PgConnection) -> sqlx::Result<Vec<Extension>> {
-    let rows: Vec<(String, String)> =
-        sqlx::query_as("SELECT extname::text, extversion FROM pg_extension ORDER BY 1")
-            .persistent(false)
-            .fetch_all(connection)
-            .await?;
-    Ok(rows.into_iter().map(|(name, version)| Extension { name, version }).collect())
+fn extension(named: &str) -> Option<Extension> {
+    let (name, version) = named.rsplit_once(' ')?;
+    Some(Extension { name: name.to_owned(), version: version.to_owned() })
 }
 
 async fn migrations(

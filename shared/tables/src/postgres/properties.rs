@@ -33,6 +33,7 @@ struct PropertiesRow {
 pub(super) async fn list(
     connection: &mut PgConnection,
     relations: &[Oid],
+    has_policies: bool,
 ) -> sqlx::Result<HashMap<Oid, Properties>> {
     let rows: Vec<PropertiesRow> = sqlx::query_as(
         "SELECT c.oid::int8 AS relation, c.relpersistence = 'u' AS unlogged, c.relrowsecurity AS secured,
@@ -50,7 +51,10 @@ pub(super) async fn list(
     .persistent(false)
     .fetch_all(&mut *connection)
     .await?;
-    let mut policies = policies(connection, relations).await?;
+    let mut policies = match has_policies {
+        true => policies(connection, relations).await?,
+        false => HashMap::new(),
+    };
     let with_policies = rows.into_iter().map(|row| {
         let policies = policies.remove(&row.relation).unwrap_or_default();
         (row.relation, row.with(policies))

@@ -32,9 +32,8 @@ struct SequenceRow {
     max: i64,
     cache: i64,
     cycle: bool,
-    owner_namespace: Option<String>,
-    owner_table: Option<String>,
-    owner_column: Option<String>,
+    /// The namespace, the table and the column.
+    owner: Option<Vec<String>>,
 }
 
 /// Those of the selected schemas, and of a selection of tables those that belong to one of `tables`. Others are named
@@ -59,23 +58,25 @@ pub(super) async fn list(
 
 async fn rows(connection: &mut PgConnection) -> sqlx::Result<Vec<SequenceRow>> {
     let sql = format!(
-        "SELECT c.oid::int8 AS oid, n.nspname::text AS namespace, c.relname::text AS name,
+        "SELECT c.oid::int8 AS oid,
+                (SELECT n.nspname::text FROM pg_namespace n WHERE n.oid = c.relnamespace) AS namespace,
+                c.relname::text AS name,
                 has_sequence_privilege(c.oid, 'SELECT, USAGE') AS readable,
                 has_sequence_privilege(c.oid, 'SELECT') AS selectable,
                 format_type(s.seqtypid, NULL) AS type_name, s.seqstart AS start, s.seqincrement AS increment,
                 s.seqmin AS min, s.seqmax AS max, s.seqcache AS cache, s.seqcycle AS cycle,
-                m.nspname::text AS owner_namespace, t.relname::text AS owner_table,
-                a.attname::text AS owner_column
-         FROM pg_sequence s JOIN pg_class c ON c.oid = s.seqrelid JOIN pg_namespace n ON n.oid = c.relnamespace
-         LEFT JOIN pg_depend d ON d.classid = 'pg_class'::regclass AND d.objid = c.oid
-             AND d.refclassid = 'pg_class'::regclass AND d.refobjsubid > 0 AND d.deptype IN ('a', 'i')
-         LEFT JOIN pg_class t ON t.oid = d.refobjid LEFT JOIN pg_namespace m ON m.oid = t.relnamespace
-         LEFT JOIN pg_attribute a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid
-         WHERE c.relpersistence <> 't' AND n.nspname !~ '^pg_' AND n.nspname <> '{RESTORE_SCHEMA}'
+                (SELECT ARRAY[m.nspname::text, t.relname::text, a.attname::text]
+                 FROM pg_depend d JOIN pg_class t ON t.oid = d.refobjid JOIN pg_namespace m ON m.oid = t.relnamespace
+                 JOIN pg_attribute a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid
+                 WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.refclassid = 'pg_class'::regclass
+                   AND d.refobjsubid > 0 AND d.deptype IN ('a', 'i') LIMIT 1) AS owner
+         FROM pg_sequence s JOIN pg_class c ON c.oid = s.seqrelid
+         WHERE c.relpersistence <> 't' AND c.relnamespace NOT IN
+               (SELECT n.oid FROM pg_namespace n WHERE n.nspname ~ '^pg_' OR n.nspname = '{RESTORE_SCHEMA}')
            AND NOT (c.relpersistence = 'u' AND pg_is_in_recovery())
            AND NOT EXISTS (SELECT FROM pg_depend e WHERE e.classid = 'pg_class'::regclass
                            AND e.objid = c.oid AND e.deptype = 'e')
-         ORDER BY n.nspname, c.relname"
+         ORDER BY 2, 3"
     );
     sqlx::query_as(AssertSqlSafe(sql)).persistent(false).fetch_all(connection).await
 }
@@ -91,8 +92,8 @@ async fn positions(connection: &mut PgConnection, rows: &[SequenceRow]) -> sqlx:
 impl SequenceRow {
     fn is_wanted(&self, options: &SnapshotOptions, tables: &[TableSchema]) -> bool {
         if !options.is_complete() {
-            let owner = (self.owner_namespace.as_deref(), self.owner_table.as_deref());
-            return tables.iter().any(|table| owner == (Some(&*table.namespace), Some(&*table.table)));
+            let Some([namespace, table, _]) = self.owner.as_deref() else { return false };
+            return tables.iter().any(|one| one.namespace == *namespace && one.table == *table);
         }
         let in_schemas = options.schemas.is_empty() || options.schemas.contains(&self.namespace);
         in_schemas && options.selects(&archive_name(&self.namespace, &self.name))
@@ -117,8 +118,8 @@ impl SequenceRow {
     }
 
     fn sequence(&self, (last_value, is_called): (i64, bool)) -> Sequence {
-        let owner = match (&self.owner_namespace, &self.owner_table, &self.owner_column) {
-            (Some(namespace), Some(table), Some(column)) => Some(SequenceOwner {
+        let owner = match self.owner.as_deref() {
+            Some([namespace, table, column]) => Some(SequenceOwner {
                 namespace: namespace.clone(),
                 table: table.clone(),
                 column: column.clone(),

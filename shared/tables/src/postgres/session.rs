@@ -75,16 +75,6 @@ pub(super) async fn expect_raw_text(
     run(connection, source, "setting the encoding", format!("SET LOCAL client_encoding = '{encoding}'")).await
 }
 
-/// A setting as it is in the transaction.
-pub(super) async fn setting(connection: &mut PgConnection, source: &str, name: &str) -> Result<String> {
-    sqlx::query_scalar("SELECT current_setting($1)")
-        .bind(name)
-        .persistent(false)
-        .fetch_one(connection)
-        .await
-        .map_err(|error| Error::database(source, format!("asking for {name}"), &error))
-}
-
 async fn run(connection: &mut PgConnection, source: &str, what: &str, sql: String) -> Result<()> {
     let done = sqlx::raw_sql(AssertSqlSafe(sql)).execute(connection).await;
     done.map(drop).map_err(|error| Error::database(source, what, &error))

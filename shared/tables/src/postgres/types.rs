@@ -32,6 +32,9 @@ pub(super) const NUMERIC: Oid = 1700;
 pub(super) const UUID: Oid = 2950;
 pub(super) const JSONB: Oid = 3802;
 
+/// Object ids below it are the same in every database; above them are types that initdb or somebody made (transam.h).
+const FIRST_OF_INITDB: Oid = 10_000;
+
 /// All types beside the server's own.
 pub(super) struct Types {
     by_oid: HashMap<Oid, TypeRow>,
@@ -61,7 +64,14 @@ struct TypeRow {
 }
 
 impl Types {
-    pub(super) async fn load(connection: &mut PgConnection) -> sqlx::Result<Self> {
+    /// Nothing is read where all that is `used` comes with the server.
+    pub(super) async fn load(
+        connection: &mut PgConnection,
+        mut used: impl Iterator<Item = Oid>,
+    ) -> sqlx::Result<Self> {
+        if used.all(|oid| oid < FIRST_OF_INITDB) {
+            return Ok(Self { by_oid: HashMap::new(), attributes: HashMap::new() });
+        }
         // Multiranges, and the column that leads to them, exist since version 14.
         let multirange = match connection.server_version_num() {
             Some(version) if version >= 140_000 => "OR r.rngmultitypid = t.oid",

@@ -18,6 +18,8 @@ pub(super) struct Found {
     pub(super) skipped: Vec<Skipped>,
     /// The names of all tables, wanted or not.
     pub(super) known: HashSet<String>,
+    /// Those of views, and of tables that are not wanted.
+    pub(super) statements: Statements,
 }
 
 /// A table as `table_list` has it.
@@ -57,7 +59,7 @@ pub(super) async fn tables(
         }
     }
     let version: String = sqlx::query_scalar("SELECT sqlite_version()").fetch_one(connection).await?;
-    Ok(Found { engine: format!("SQLite {version}"), tables, skipped, known })
+    Ok(Found { engine: format!("SQLite {version}"), tables, skipped, known, statements })
 }
 
 async fn list(connection: &mut SqliteConnection) -> sqlx::Result<Vec<Listed>> {
@@ -138,7 +140,7 @@ async fn hide_indexes(
     options: &SnapshotOptions,
     table: &mut TableSchema,
 ) -> sqlx::Result<()> {
-    if options.hidden.is_empty() {
+    if !options.hidden.iter().any(|column| column.split('.').next() == Some(&table.name)) {
         return Ok(());
     }
     let mut hidden = Vec::new();

@@ -1,16 +1,19 @@
-//! The statements of indexes and triggers, which SQLite keeps as they were written.
+//! The statements of indexes, triggers and views, which SQLite keeps as they were written.
 
 use std::collections::HashMap;
 
 use sqlx::sqlite::SqliteConnection;
-use strongroom_archive::schema::{Index, Trigger};
+use strongroom_archive::schema::{Index, Trigger, View};
 
 use crate::RESTORE_TABLES;
 
-/// Those of a whole file, by table or view in lower case.
+/// Those of a whole file.
 pub(super) struct Statements {
+    /// By table or view in lower case, each list by name.
     indexes: HashMap<String, Vec<Index>>,
     triggers: HashMap<String, Vec<Trigger>>,
+    /// In the order in which they were created.
+    views: Vec<(String, String)>,
 }
 
 impl Statements {
@@ -18,21 +21,23 @@ impl Statements {
     pub(super) async fn load(connection: &mut SqliteConnection) -> sqlx::Result<Self> {
         let rows: Vec<(String, String, String, String)> = sqlx::query_as(
             "SELECT type, name, tbl_name, sql FROM main.sqlite_schema
-             WHERE type IN ('index', 'trigger') AND sql IS NOT NULL
+             WHERE type IN ('index', 'trigger', 'view') AND sql IS NOT NULL
                AND substr(name, 1, length(?1)) <> ?1 COLLATE NOCASE
-             ORDER BY name",
+             ORDER BY CASE type WHEN 'view' THEN rowid END, name",
         )
         .bind(RESTORE_TABLES)
         .fetch_all(connection)
         .await?;
-        let mut statements = Self { indexes: HashMap::new(), triggers: HashMap::new() };
+        let mut statements = Self { indexes: HashMap::new(), triggers: HashMap::new(), views: Vec::new() };
         for (kind, name, table, definition) in rows {
             let table = table.to_ascii_lowercase();
-            if kind == "index" {
-                statements.indexes.entry(table).or_default().push(Index { name, definition });
-            } else {
-                let trigger = Trigger { name, definition, state: None };
-                statements.triggers.entry(table).or_default().push(trigger);
+            match kind.as_str() {
+                "index" => statements.indexes.entry(table).or_default().push(Index { name, definition }),
+                "view" => statements.views.push((name, definition)),
+                _ => {
+                    let trigger = Trigger { name, definition, state: None };
+                    statements.triggers.entry(table).or_default().push(trigger);
+                }
             }
         }
         Ok(statements)
@@ -44,5 +49,22 @@ impl Statements {
 
     pub(super) fn triggers_of(&mut self, table: &str) -> Vec<Trigger> {
         self.triggers.remove(&table.to_ascii_lowercase()).unwrap_or_default()
+    }
+
+    /// All views. One that does not work any more is kept as it is.
+    pub(super) fn into_views(mut self) -> Vec<View> {
+        let views = std::mem::take(&mut self.views);
+        let view = |(name, definition): (String, String)| View {
+            triggers: self.triggers_of(&name),
+            namespace: String::new(),
+            name,
+            materialized: false,
+            definition,
+            options: Vec::new(),
+            reads: Vec::new(),
+            rules: Vec::new(),
+            indexes: Vec::new(),
+        };
+        views.into_iter().map(view).collect()
     }
 }
