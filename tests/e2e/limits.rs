@@ -96,7 +96,8 @@ fn two_hostile_archives_at_once_take_little_memory() {
     let platform = Platform::start();
     let callers = [platform.admin().issue("auditor"), platform.admin().issue("auditor")];
     for (name, bytes) in hostile::archives() {
-        assert!(bytes.len() < 1 << 20, "{name}: {} bytes", bytes.len());
+        // A manifest is stored as it is; everything else is packed.
+        assert!(bytes.len() < 8 << 20, "{name}: {} bytes", bytes.len());
         std::fs::write(platform.path(name), bytes).unwrap();
     }
     let idle = resident(&platform.deployment);

@@ -161,14 +161,35 @@ fn everything_in_a_vault_is_shown() {
 
 /// Archives that lie: the first arguments are a real one and the folder for them.
 const PAINT_ARCHIVES: &str = r#"
-import hashlib, json, sys, zipfile
+import hashlib, json, struct, sys, zipfile, zlib
 real, folder, painted = sys.argv[1:]
+# As FORMAT.md, section 2, has it: whatever differs is refused before anything of it is shown.
 def write(name, manifest, entries):
-    with zipfile.ZipFile(folder + '/' + name, 'w', zipfile.ZIP_DEFLATED) as archive:
-        for path, data in [*entries.items(), ('manifest.json', json.dumps(manifest).encode())]:
-            entry = zipfile.ZipInfo(path, (1980, 1, 1, 0, 0, 0))
-            entry.external_attr, entry.compress_type = 0o100644 << 16, zipfile.ZIP_DEFLATED
-            archive.writestr(entry, data)
+    out, central = b'', b''
+    def add(path, data, packed):
+        nonlocal out, central
+        path, crc, none = path.encode(), zlib.crc32(data), 0xffffffff
+        deflate = zlib.compressobj(wbits=-15)
+        body = deflate.compress(data) + deflate.flush() if packed else data
+        flags = (8 if packed else 0) | (0 if path.isascii() else 0x800)
+        kind = struct.pack('<HHI', flags, 8 if packed else 0, 0x210000)
+        sizes = struct.pack('<QQ', len(data), len(body))
+        extra = struct.pack('<HH', 1, 16)
+        central += b'PK\x01\x02' + struct.pack('<HH', 3 << 8 | 45, 45) + kind
+        central += struct.pack('<IIIHHHHHII', crc, none, none, len(path), 20, 0, 0, 0, 0o100644 << 16, len(out))
+        central += path + extra + sizes
+        out += b'PK\x03\x04' + struct.pack('<H', 45) + kind
+        out += struct.pack('<IIIHH', 0 if packed else crc, none, none, len(path), 20) + path + extra
+        out += (bytes(16) if packed else sizes) + body
+        out += b'PK\x07\x08' + struct.pack('<I', crc) + struct.pack('<QQ', len(body), len(data)) if packed else b''
+    for path, data in entries.items():
+        add(path, data, True)
+    manifest = {**manifest, 'zip_sha256': hashlib.sha256(out).hexdigest()}
+    add('manifest.json', json.dumps(manifest).encode(), False)
+    count = len(entries) + 1
+    end = b'PK\x05\x06' + struct.pack('<HHHHIIH', 0, 0, count, count, len(central), len(out), 0)
+    with open(folder + '/' + name, 'wb') as file:
+        file.write(out + central + end)
 with zipfile.ZipFile(real) as archive:
     whole = {name: archive.read(name) for name in archive.namelist()}
 manifest = json.loads(whole.pop('manifest.json'))
