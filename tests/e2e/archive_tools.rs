@@ -125,6 +125,51 @@ fn a_selection_is_marked_as_partial() {
     }
 }
 
+/// Used numbers are given out again by a database that is restored without them, and documents are lost.
+#[test]
+fn what_a_database_has_beside_its_rows_is_in_it() {
+    if let Some(db) = TestDb::postgres() {
+        db.run(
+            "CREATE TABLE docs (id bigserial PRIMARY KEY, body oid);
+             INSERT INTO docs (body) SELECT lo_from_bytea(0, 'the contract');
+             SELECT setval('docs_id_seq', 4815162342); CREATE SEQUENCE invoice_no START 4410;
+             CREATE TABLE migrations (id serial PRIMARY KEY, migration text); INSERT INTO migrations VALUES (1, '2026_a');
+             CREATE VIEW titles AS SELECT id FROM docs",
+        );
+        let config = source("gateway", &db, &[]) + "migrations_table = \"migrations\"\n";
+        let dev = Dev::start(&config);
+        let (archive, _) = export(&dev, &[]);
+        let manifest = archive.json("manifest.json");
+        let gateway = &manifest["sources"][1];
+        let of = |name: &str| {
+            let mut all = gateway["sequences"].as_array().unwrap().iter();
+            all.find(|one| one["name"] == name).unwrap().clone()
+        };
+        assert_eq!(of("docs_id_seq")["last_value"], 4_815_162_342_i64);
+        assert_eq!(of("docs_id_seq")["owner"]["column"], "id");
+        assert_eq!(
+            (&of("invoice_no")["last_value"], &of("invoice_no")["is_called"]),
+            (&json!(4410), &json!(false))
+        );
+        assert_eq!(gateway["migrations"]["ids"], json!(["2026_a"]));
+        assert_eq!(archive.json("databases/gateway.json")["views"][0]["name"], "titles");
+        let oid = db.text("SELECT body::text FROM docs");
+        let name = format!("large-objects/gateway/{oid}");
+        let (_, bytes) = archive.entries().iter().find(|(entry, _)| *entry == name).unwrap().clone();
+        assert_eq!(bytes, b"the contract");
+    }
+    let db = TestDb::sqlite();
+    db.run("CREATE TABLE t (id INTEGER PRIMARY KEY AUTOINCREMENT); INSERT INTO t VALUES (9876543210987); DELETE FROM t;
+            PRAGMA user_version = 42");
+    let dev = Dev::start(&source("gateway", &db, &[]));
+    let (archive, _) = export(&dev, &[]);
+    let gateway = &archive.json("manifest.json")["sources"][1];
+    assert_eq!(
+        (&gateway["sequences"][0]["last_value"], &gateway["user_version"]),
+        (&json!(9_876_543_210_987_i64), &json!(42))
+    );
+}
+
 #[test]
 fn other_peoples_tools_open_it() {
     for db in TestDb::each() {
