@@ -137,6 +137,18 @@ impl<R: Read + Seek> ArchiveReader<R> {
         Ok(database)
     }
 
+    /// The key ring; `None` where there is none, or one of more than `most` bytes.
+    ///
+    /// # Errors
+    /// As reading any entry.
+    pub fn ring(&mut self, most: u64) -> Result<Option<Vec<u8>>> {
+        let is_ring = |entry: &EntryRecord| entry.kind == EntryKind::Ring && entry.bytes <= most;
+        match self.manifest.entries.iter().position(is_ring) {
+            Some(index) => self.read_small(index).map(Some),
+            None => Ok(None),
+        }
+    }
+
     /// The rows of the table that `schema` describes.
     pub fn rows(&mut self, schema: &TableSchema) -> Result<RowReader<EntryReader<'_, R>>> {
         let no_schema = || Error::NoSchema { table: schema.name.clone() };

@@ -3,13 +3,13 @@
 //! What is wrong with the file is a sentence for the verdict; an error is only what kept this service from looking.
 
 use std::fs::File;
-use std::io::{BufReader, Read as _, Seek};
+use std::io::{BufReader, Seek};
 
 use bytes::Bytes;
 use strongroom_age::{Identity, SealedFile, Unlocked};
 use strongroom_api::limits::RING_BYTES;
 use strongroom_archive::seal::{Header, VaultStanza};
-use strongroom_archive::{ArchiveReader, Error as ArchiveError, ManifestSignature, RING_ENTRY};
+use strongroom_archive::{ArchiveReader, Error as ArchiveError, ManifestSignature};
 
 use super::memory::MemoryLimits;
 use super::processor::Allowance;
@@ -115,16 +115,9 @@ fn open_archive(
         Err(problem) => return Ok(Err(problem)),
     };
     let signature = problem_of(archive.signature())?;
-    let ring = read_ring(&mut archive);
+    // What is wrong with the entry is said where all entries are checked.
+    let ring = problem_of(archive.ring(RING_BYTES as u64))?.ok().flatten().map(Bytes::from);
     Ok(Ok(Opened { archive, signature, ring, allowance: processor.end() }))
-}
-
-/// What is wrong with the entry is said where all entries are checked.
-fn read_ring(archive: &mut Archive) -> Option<Bytes> {
-    let mut ring = Vec::new();
-    let mut entry = archive.entry(RING_ENTRY).ok()?.take(RING_BYTES as u64 + 1);
-    entry.read_to_end(&mut ring).ok()?;
-    (ring.len() <= RING_BYTES).then(|| ring.into())
 }
 
 /// Tells what is wrong with the archive from what is wrong with our own disk or reader.
