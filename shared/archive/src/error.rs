@@ -246,6 +246,12 @@ pub enum Error {
         /// The table it describes.
         found: String,
     },
+    /// A manifest that says of a table's entry another source, namespace or own name than its schema entry does.
+    #[error("manifest.json says of {entry} another source or table than its schema entry does", entry = Quoted(entry))]
+    OwnTable {
+        /// Its name.
+        entry: String,
+    },
     /// A database entry about another source than the manifest says.
     #[error("the entry {entry} describes another source: {found}", entry = Quoted(entry), found = Quoted(found))]
     OtherSource {

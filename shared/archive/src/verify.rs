@@ -14,7 +14,7 @@ use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 
 use crate::error::{Error, Result};
-use crate::manifest::{AadTemplate, EncryptedColumn, EntryKind};
+use crate::manifest::{AadTemplate, EncryptedColumn, EntryKind, EntryRecord};
 use crate::quote::Quoted;
 use crate::reader::ArchiveReader;
 use crate::rows::check_value;
@@ -71,7 +71,8 @@ struct Whole<'a> {
 
 impl Watch for Whole<'_> {
     fn row(&mut self, schema: &TableSchema, values: &[&RawValue]) -> Result<()> {
-        self.references.add(schema, values)
+        self.references.add(schema, values);
+        Ok(())
     }
 
     fn progress(&mut self, bytes: u64) -> Result<()> {
@@ -223,9 +224,18 @@ fn verify_table<R: Read + Seek>(
     Ok(found)
 }
 
-/// The description fits the table's encrypted columns too.
+/// The description fits the table's entries and its encrypted columns too.
 fn verify_schema<R: Read + Seek>(archive: &mut ArchiveReader<R>, table: &str) -> Result<()> {
     let schema = archive.read_schema(table)?;
+    let own = [&schema.source, &schema.namespace, &schema.table].map(String::as_str);
+    let mut entries = archive.entries().iter().filter(|entry| entry.table.as_deref() == Some(table));
+    let said = |entry: &EntryRecord| {
+        let fields = [&entry.source, &entry.namespace, &entry.own_table];
+        fields.map(|field| field.as_deref().unwrap_or_default()) == own
+    };
+    if let Some(other) = entries.find(|entry| !said(entry)) {
+        return Err(Error::OwnTable { entry: other.name.clone() });
+    }
     let names: HashSet<&str> = schema.columns.iter().map(|column| column.name.as_str()).collect();
     let columns = archive.manifest().encrypted_columns.iter();
     columns.filter(|column| column.table == table).try_for_each(|column| check_column(&names, column))

@@ -174,11 +174,10 @@ impl Entries {
 
 impl Watch for Pass {
     fn row(&mut self, schema: &TableSchema, values: &[&RawValue]) -> strongroom_archive::Result<()> {
-        // A row of a few bytes can have a thousand values, each with additional data of many parts.
-        if self.questions.has_sealed() {
+        // A row of a few bytes can have a thousand values, each with additional data of many parts, and many keys.
+        if self.references.add(schema, values) || self.questions.has_sealed() {
             self.check().map_err(to_archive)?;
         }
-        self.references.add(schema, values)?;
         let Self { questions, batches, blocking, .. } = self;
         questions.add(schema, values, |batch| hand_on(blocking, batches, batch)).map_err(to_archive)
     }

@@ -12,7 +12,7 @@ use std::path::Path;
 use anyhow::{Context as _, Result};
 use serde_json::json;
 use strongroom_archive::manifest::Ordered;
-use strongroom_archive::{Report, verify};
+use strongroom_archive::{Error, Report, verify};
 
 use super::left_out;
 use crate::cli::{ArchiveCommand, ArchiveKeys, SignerFile};
@@ -49,7 +49,12 @@ async fn verify_command(file: &Path, keys: &ArchiveKeys, signer: &SignerFile, fo
     let signer = Signer::read(signer)?;
     let (mut archive, _) = open(file, keys).await?;
     let named = || file.display().to_string();
-    let report = verify(&mut archive, &mut |_| {}).with_context(named)?;
+    let verified = verify(&mut archive, &mut |_| {});
+    // Whose it is is said even if its rows do not belong together.
+    if verified.is_ok() || matches!(verified, Err(Error::Dangling(_))) {
+        check_signer(signer.as_ref(), &mut archive).with_context(named)?;
+    }
+    let report = verified.with_context(named)?;
     let signed_by = check_signer(signer.as_ref(), &mut archive).with_context(named)?;
     left_out::say_of(&archive.manifest().sources);
     dangling(&report).iter().for_each(|line| message(&format!("warning: {line}")));

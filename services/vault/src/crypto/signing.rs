@@ -51,7 +51,13 @@ impl Signing {
         let needs = narrowed.as_ref().map(|(needs, event)| (*needs, event));
         match self.store.record_signature(&row, needs, &event).await? {
             Signed::Done => Ok(row),
-            Signed::Before(before) if before.sha256 == row.sha256 => Ok(before),
+            Signed::Before(before) if before.sha256 == row.sha256 => {
+                // Whoever asks again may have asked without them.
+                if let Some((needs, event)) = needs {
+                    self.store.narrow_pins(archive_id, needs, event).await?;
+                }
+                Ok(before)
+            }
             Signed::Before(_) => Err(Error::ArchiveSigned(archive_id.to_owned())),
             Signed::Unpinned => Err(Error::ArchiveNotPinned(archive_id.to_owned())),
         }

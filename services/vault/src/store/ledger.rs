@@ -137,7 +137,7 @@ pub(super) const ARE_UNPINNED: &str = "
         SELECT 1 FROM key_versions v JOIN keys k ON k.id = v.key_id
         LEFT JOIN key_pins p ON p.archive_id = $1 AND p.kid = v.kid
         WHERE v.state <> 'destroyed' AND k.purpose <> 'page'
-            AND (p.kid IS NULL OR (p.is_open AND p.expire_time < $2)))";
+            AND (p.kid IS NULL OR p.expire_time <= $3 OR (p.is_open AND p.expire_time < $2)))";
 
 pub(super) const PINNED: &str = "
     SELECT p.kid, v.key_id FROM key_pins p JOIN key_versions v ON v.kid = p.kid WHERE p.archive_id = $1 ORDER BY p.kid";

@@ -5,8 +5,8 @@ use std::collections::{HashMap, HashSet};
 
 use super::aad::AadTemplate;
 use super::{
-    CANARY_ENTRY, EncryptedColumn, EntryKind, EntryRecord, MANIFEST_ENTRY, Manifest, RING_ENTRY,
-    SCHEDULES_ENTRY, SIGNATURE_ENTRY,
+    CANARY_ENTRY, EncryptedColumn, EntryKind, EntryRecord, MANIFEST_ENTRY, MOST_ENTRIES, MOST_KIDS,
+    MOST_SOURCES, Manifest, RING_ENTRY, SCHEDULES_ENTRY, SIGNATURE_ENTRY,
 };
 use crate::error::{Error, Result};
 use crate::quote::Quoted;
@@ -21,6 +21,7 @@ const MOST_AAD: usize = 1024;
 /// Names are unique; every table has exactly one entry of rows and one schema under the same file name,
 /// and its count is that of the entry.
 pub(super) fn check(manifest: &Manifest) -> Result<()> {
+    check_lists(manifest)?;
     if !is_digest(&manifest.zip_sha256) {
         return Err(refused("gives no zip_sha256 of 64 lower-case hex digits".to_owned()));
     }
@@ -53,6 +54,30 @@ pub(super) fn check(manifest: &Manifest) -> Result<()> {
     check_columns(&manifest.encrypted_columns, &rows)
 }
 
+/// A reader ends each list at its limit while it reads, so that a writer must not make a longer one.
+fn check_lists(manifest: &Manifest) -> Result<()> {
+    let partial = manifest.partial.as_ref().map_or(0, |partial| partial.tables.len());
+    let mut lists = vec![
+        ("kids", manifest.kids.len(), MOST_KIDS),
+        ("sources", manifest.sources.len(), MOST_SOURCES),
+        ("entries", manifest.entries.len(), MOST_ENTRIES),
+        ("partial.tables", partial, MOST_ENTRIES),
+    ];
+    for source in &manifest.sources {
+        let ids = source.migrations.as_ref().map_or(0, |migrations| migrations.ids.len());
+        lists.push(("skipped", source.skipped.len(), MOST_ENTRIES));
+        lists.push(("extensions", source.extensions.len(), MOST_ENTRIES));
+        lists.push(("sequences", source.sequences.len(), MOST_ENTRIES));
+        lists.push(("migrations.ids", ids, MOST_ENTRIES));
+    }
+    match lists.into_iter().find(|(_, length, most)| length > most) {
+        Some((list, length, most)) => {
+            Err(refused(format!("has {length} elements in {list}; there may be {most}")))
+        }
+        None => Ok(()),
+    }
+}
+
 fn check_entry(entry: &EntryRecord) -> Result<()> {
     let name = entry.name.as_str();
     let shown = Quoted(name);
@@ -72,6 +97,15 @@ fn check_entry(entry: &EntryRecord) -> Result<()> {
     }
     if !is_digest(&entry.sha256) {
         return Err(refused(format!("gives no SHA-256 of 64 lower-case hex digits for {shown}")));
+    }
+    let of_table = matches!(entry.kind, EntryKind::Table | EntryKind::Schema | EntryKind::Other);
+    let has_table = entry.own_table.is_some() || entry.namespace.is_some();
+    let has_rows = entry.rows.is_some() || entry.since.is_some();
+    if has_table && !of_table || has_rows && !matches!(entry.kind, EntryKind::Table | EntryKind::Other) {
+        return Err(refused(format!("gives {shown}, which holds no rows, what only tables have")));
+    }
+    if matches!(entry.kind, EntryKind::Database | EntryKind::LargeObject) && entry.source.is_none() {
+        return Err(refused(format!("does not say which source {shown} is of")));
     }
     Ok(())
 }

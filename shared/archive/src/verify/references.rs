@@ -7,7 +7,7 @@ mod plan;
 mod values;
 
 use std::fmt;
-use std::hash::{BuildHasher as _, RandomState};
+use std::hash::RandomState;
 use std::io::{Read, Seek};
 
 use serde_json::value::RawValue;
@@ -16,8 +16,8 @@ use crate::error::Result;
 use crate::quote::Quoted;
 use crate::reader::ArchiveReader;
 use crate::rows::schema::TableSchema;
-use plan::{Plan, Side};
-use values::Hashes;
+use plan::Plan;
+use values::{Hashes, Key};
 
 /// All references of an archive, while its rows go by.
 #[derive(Default)]
@@ -87,24 +87,22 @@ impl References {
         Self { plan, sides, hasher: RandomState::new(), remembered: 0, most }
     }
 
-    /// A row of a table, in column order.
-    ///
-    /// # Errors
-    /// [`crate::Error::Value`] for a text that is none.
-    pub fn add(&mut self, schema: &TableSchema, values: &[&RawValue]) -> Result<()> {
-        let Some(sides) = self.plan.by_table.get(&schema.name) else { return Ok(()) };
+    /// A row of a table, in column order. Returns whether there was anything to look at.
+    pub fn add(&mut self, schema: &TableSchema, values: &[&RawValue]) -> bool {
+        let Some(sides) = self.plan.by_table.get(&schema.name) else { return false };
         let mut is_full = false;
         for at in sides {
-            let Side { columns, .. } = &self.plan.sides[*at];
-            if let Some(key) = values::key(columns, values)? {
-                self.remembered += self.sides[*at].add(self.hasher.hash_one(&key));
-                is_full |= self.remembered > self.most;
+            match values::key(schema.engine, &self.plan.sides[*at], values, &self.hasher) {
+                Key::Null => {}
+                Key::Hash(hash) => self.remembered += self.sides[*at].add(hash),
+                Key::TooLong => self.remembered -= self.sides[*at].give_up(),
             }
+            is_full |= self.remembered > self.most;
         }
         if is_full {
             self.make_room();
         }
-        Ok(())
+        true
     }
 
     /// The rows of `table` did not all go by: nothing can be said of it.

@@ -46,6 +46,10 @@ impl Case {
         let mut rows = record("tables/t.json", ROWS.as_bytes(), "table");
         rows["table"] = json!("t");
         rows["rows"] = json!(2);
+        for record in [&mut schema, &mut rows] {
+            record["source"] = json!("gateway");
+            record["own_table"] = json!("t");
+        }
         let manifest = json!({
             "format_version": 1,
             "app_name": "PromptGate",

@@ -136,7 +136,7 @@ fn columns_are_looked_for_without_walking_through_all_of_them() {
         let _ = write!(columns, "{{\"name\":\"{name}\",\"type\":\"\",\"nullable\":true}},");
     }
     let schema = format!(
-        "{{\"name\":\"t\",\"source\":\"\",\"engine\":\"sqlite\",\"table\":\"t\",\
+        "{{\"name\":\"t\",\"source\":\"gateway\",\"engine\":\"sqlite\",\"table\":\"t\",\
          \"columns\":[{columns}{{\"name\":\"z\",\"type\":\"\",\"nullable\":true}}],\"primary_key\":[]}}"
     );
     case.set_schema(&schema);

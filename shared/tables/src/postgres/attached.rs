@@ -27,7 +27,8 @@ struct AttachedRow {
     columns: Vec<String>,
 }
 
-/// By relation, what no constraint made and no parent handed down. An index is left out if `hides` one of its columns.
+/// By relation, what no constraint made and no parent handed down, but for a trigger that has another state than its
+/// parent's. Indexes that are not valid are left out, as pg_dump does: a build of theirs has failed or goes on. An index is left out if `hides` one of its columns.
 pub(super) async fn list(
     connection: &mut PgConnection,
     relations: &[Oid],
@@ -35,7 +36,9 @@ pub(super) async fn list(
 ) -> sqlx::Result<HashMap<Oid, Attached>> {
     // Before version 13 a copy that a partition has is internal.
     let own = match connection.server_version_num() {
-        Some(version) if version >= 130_000 => "AND t.tgparentid = 0",
+        Some(version) if version >= 130_000 => {
+            "AND NOT EXISTS (SELECT FROM pg_trigger p WHERE p.oid = t.tgparentid AND p.tgenabled = t.tgenabled)"
+        }
         _ => "",
     };
     let sql = format!(
@@ -45,6 +48,7 @@ pub(super) async fn list(
                       WHERE a.attrelid = i.indrelid AND a.attnum = ANY (i.indkey)) AS columns
          FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
          WHERE i.indrelid = ANY ($1::int8[]::oid[]) AND NOT c.relispartition
+           AND (i.indisvalid OR c.relkind = 'I') AND i.indisready
            AND NOT EXISTS (SELECT FROM pg_constraint k WHERE k.conindid = i.indexrelid
                            AND k.conrelid = i.indrelid AND k.contype IN ('p', 'u', 'x'))
          UNION ALL

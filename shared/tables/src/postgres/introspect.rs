@@ -153,13 +153,16 @@ struct ColumnRow {
     collation: Option<String>,
 }
 
+/// A NOT NULL that was not validated (version 18) lets old rows be.
 async fn columns(
     connection: &mut PgConnection,
     relations: &[Oid],
 ) -> sqlx::Result<HashMap<Oid, Vec<(Column, Oid)>>> {
     let rows: Vec<ColumnRow> = sqlx::query_as(
         "SELECT a.attrelid::int8 AS relation, a.attname::text AS name, a.atttypid::int8 AS type_oid,
-                format_type(a.atttypid, a.atttypmod) AS type_name, a.attnotnull AS not_null,
+                format_type(a.atttypid, a.atttypmod) AS type_name, a.attnotnull AND NOT EXISTS (
+                    SELECT FROM pg_constraint k WHERE k.conrelid = a.attrelid AND k.contype = 'n'
+                    AND k.conkey[1] = a.attnum AND NOT k.convalidated) AS not_null,
                 a.attidentity::text AS identity, a.attgenerated::text AS generated,
                 pg_get_expr(d.adbin, d.adrelid) AS expression,
                 (SELECT quote_ident(n.nspname) || '.' || quote_ident(l.collname)

@@ -11,7 +11,7 @@ use crate::options::Skipped;
 /// Bytes that are fetched at once.
 const PIECE: i32 = 1 << 20;
 
-/// The ids of those that this user may read, in order. The others are named in `skipped`.
+/// The ids of those that this user may read, in order. The others are counted in `skipped`.
 pub(super) async fn list(
     connection: &mut PgConnection,
     skipped: &mut Vec<Skipped>,
@@ -30,11 +30,13 @@ pub(super) async fn list(
     .fetch_all(connection)
     .await?;
     let (readable, others): (Vec<_>, Vec<_>) = rows.into_iter().partition(|(_, readable)| *readable);
-    let unreadable = |(oid, _): (i64, bool)| Skipped {
-        name: format!("large object {oid}"),
-        reason: format!("the database user may not read it; GRANT SELECT ON LARGE OBJECT {oid} to it"),
-    };
-    skipped.extend(others.into_iter().map(unreadable));
+    if let Some((first, _)) = others.first() {
+        let count = others.len();
+        let reason = format!(
+            "the database user may not read {count} of them; GRANT SELECT ON LARGE OBJECT {first} to it, and so on"
+        );
+        skipped.push(Skipped { name: "large objects".to_owned(), reason });
+    }
     Ok(readable.into_iter().filter_map(|(oid, _)| u32::try_from(oid).ok()).collect())
 }
 
@@ -51,6 +53,7 @@ pub(super) async fn read(
             .bind(i64::from(oid))
             .bind(i64::try_from(sent).unwrap_or(i64::MAX))
             .bind(PIECE)
+            .persistent(false)
             .fetch_one(&mut *connection)
             .await
             .map_err(|error| Error::database(source, format!("reading the large object {oid}"), &error))?;

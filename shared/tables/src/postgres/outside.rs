@@ -31,7 +31,7 @@ pub(super) async fn read(
     }
     let mut views = Vec::new();
     if probe.has_views {
-        views = views::list(connection, options).await.map_err(failed("reading the views"))?;
+        views = views::list(connection, options, skipped).await.map_err(failed("reading the views"))?;
     }
     Ok(Outside {
         encoding: probe.encoding,

@@ -70,7 +70,7 @@ pub(super) async fn list(connection: &mut PgConnection) -> sqlx::Result<HashMap<
          )
          SELECT t.root::int8 AS root, t.parent::int8 AS parent, c.oid::int8 AS oid, n.nspname::text AS namespace,
                 c.relname::text AS table, c.relkind::text AS kind, c.relpersistence::text AS persistence,
-                coalesce(pg_get_expr(c.relpartbound, c.oid), '') AS bound,
+                coalesce(pg_get_expr(c.relpartbound, 0), '') AS bound,
                 CASE c.relkind WHEN 'p' THEN pg_get_partkeydef(c.oid) END AS partition_key, {RIGHTS}
          FROM tree t JOIN pg_class c ON c.oid = t.child JOIN pg_namespace n ON n.oid = c.relnamespace
          ORDER BY t.depth, n.nspname, c.relname"

@@ -9,8 +9,10 @@ use strongroom_archive::manifest::{Sequence, SequenceOwner, SequenceRange};
 use strongroom_archive::schema::TableSchema;
 
 use super::naming::{archive_name, qualified};
+use super::session::attempt;
 use super::types::Oid;
 use crate::RESTORE_SCHEMA;
+use crate::fault::Fault;
 use crate::options::{Skipped, SnapshotOptions};
 
 /// Sequences whose positions one statement asks for.
@@ -36,8 +38,8 @@ struct SequenceRow {
     owner: Option<Vec<String>>,
 }
 
-/// Those of the selected schemas, and of a selection of tables those that belong to one of `tables`. Others are named
-/// in `skipped` when they cannot be read.
+/// Those that belong to one of `tables`, and unless tables were selected those of the schemas that belong to none. Which
+/// of them cannot be read is named in `skipped`.
 pub(super) async fn list(
     connection: &mut PgConnection,
     options: &SnapshotOptions,
@@ -50,8 +52,12 @@ pub(super) async fn list(
     rows.retain(|row| row.readable);
     let mut sequences = Vec::with_capacity(rows.len());
     for some in rows.chunks(AT_ONCE) {
-        let positions = positions(connection, some).await?;
-        sequences.extend(some.iter().zip(positions).map(|(row, position)| row.sequence(position)));
+        match attempt(connection, async |connection| positions(connection, some).await).await? {
+            Ok(positions) => {
+                sequences.extend(some.iter().zip(positions).map(|(row, position)| row.sequence(position)));
+            }
+            Err(_) => one_by_one(connection, some, &mut sequences, skipped).await?,
+        }
     }
     Ok(sequences)
 }
@@ -61,8 +67,9 @@ async fn rows(connection: &mut PgConnection) -> sqlx::Result<Vec<SequenceRow>> {
         "SELECT c.oid::int8 AS oid,
                 (SELECT n.nspname::text FROM pg_namespace n WHERE n.oid = c.relnamespace) AS namespace,
                 c.relname::text AS name,
-                has_sequence_privilege(c.oid, 'SELECT, USAGE') AS readable,
-                has_sequence_privilege(c.oid, 'SELECT') AS selectable,
+                coalesce(has_sequence_privilege(c.oid, 'SELECT, USAGE'), false) AS readable,
+                coalesce(has_sequence_privilege(c.oid, 'SELECT')
+                         AND has_schema_privilege(c.relnamespace, 'USAGE'), false) AS selectable,
                 format_type(s.seqtypid, NULL) AS type_name, s.seqstart AS start, s.seqincrement AS increment,
                 s.seqmin AS min, s.seqmax AS max, s.seqcache AS cache, s.seqcycle AS cycle,
                 (SELECT ARRAY[m.nspname::text, t.relname::text, a.attname::text]
@@ -81,6 +88,27 @@ async fn rows(connection: &mut PgConnection) -> sqlx::Result<Vec<SequenceRow>> {
     sqlx::query_as(AssertSqlSafe(sql)).persistent(false).fetch_all(connection).await
 }
 
+/// The same where one of them fails: it was dropped a moment ago, say.
+async fn one_by_one(
+    connection: &mut PgConnection,
+    rows: &[SequenceRow],
+    sequences: &mut Vec<Sequence>,
+    skipped: &mut Vec<Skipped>,
+) -> sqlx::Result<()> {
+    for row in rows {
+        let one = std::slice::from_ref(row);
+        match attempt(connection, async |connection| positions(connection, one).await).await? {
+            Ok(positions) => sequences.extend(positions.into_iter().map(|position| row.sequence(position))),
+            Err(error) => {
+                let name = archive_name(&row.namespace, &row.name);
+                let reason = format!("sequence: where it stands could not be read: {}", Fault::of(&error));
+                skipped.push(Skipped { name, reason });
+            }
+        }
+    }
+    Ok(())
+}
+
 /// The last value and whether it was given out, of each of `rows`.
 async fn positions(connection: &mut PgConnection, rows: &[SequenceRow]) -> sqlx::Result<Vec<(i64, bool)>> {
     let of = |(at, row): (usize, &SequenceRow)| format!("SELECT {at} AS at, {}", row.position());
@@ -91,9 +119,11 @@ async fn positions(connection: &mut PgConnection, rows: &[SequenceRow]) -> sqlx:
 
 impl SequenceRow {
     fn is_wanted(&self, options: &SnapshotOptions, tables: &[TableSchema]) -> bool {
-        if !options.is_complete() {
-            let Some([namespace, table, _]) = self.owner.as_deref() else { return false };
+        if let Some([namespace, table, _]) = self.owner.as_deref() {
             return tables.iter().any(|one| one.namespace == *namespace && one.table == *table);
+        }
+        if !options.is_complete() {
+            return false;
         }
         let in_schemas = options.schemas.is_empty() || options.schemas.contains(&self.namespace);
         in_schemas && options.selects(&archive_name(&self.namespace, &self.name))

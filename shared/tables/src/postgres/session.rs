@@ -45,12 +45,13 @@ SET LOCAL lc_monetary = 'C';
 SET LOCAL row_security = off;
 SET LOCAL statement_timeout = 0;
 SET LOCAL idle_in_transaction_session_timeout = 0;
-SET LOCAL lock_timeout = '5s';
 ";
+/// How long the transaction waits for a lock.
+pub(super) const LOCK_TIMEOUT: &str = "SET LOCAL lock_timeout = '5s';\n";
 
 pub(super) async fn begin(connection: &mut PgConnection, source: &str) -> Result<()> {
     let version = connection.server_version_num().unwrap_or(0);
-    let mut sql = BEGIN.to_owned();
+    let mut sql = [BEGIN, LOCK_TIMEOUT].concat();
     if version >= 140_000 {
         sql.push_str("SET LOCAL client_connection_check_interval = '1s';\n");
     }
@@ -62,6 +63,21 @@ pub(super) async fn begin(connection: &mut PgConnection, source: &str) -> Result
 
 pub(super) async fn end(connection: &mut PgConnection, source: &str) -> Result<()> {
     run(connection, source, "listing the tables", "ROLLBACK".to_owned()).await
+}
+
+/// Does `work` so that its failure leaves the transaction as it was. The outer error is the connection's.
+pub(super) async fn attempt<T>(
+    connection: &mut PgConnection,
+    work: impl AsyncFnOnce(&mut PgConnection) -> sqlx::Result<T>,
+) -> sqlx::Result<sqlx::Result<T>> {
+    sqlx::raw_sql("SAVEPOINT attempt").execute(&mut *connection).await?;
+    let done = work(&mut *connection).await;
+    let end = if done.is_ok() { "RELEASE attempt" } else { "ROLLBACK TO attempt; RELEASE attempt" };
+    match sqlx::raw_sql(end).execute(connection).await {
+        Ok(_) => Ok(done),
+        // A connection that is lost says so in the first place.
+        Err(error) => Err(done.err().unwrap_or(error)),
+    }
 }
 
 /// Lets text come as it is stored, so that what is not UTF-8 is found here and its column can be named. The server

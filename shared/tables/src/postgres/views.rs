@@ -1,15 +1,18 @@
 //! Views and materialized views, by the statements that create them.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use sqlx::AssertSqlSafe;
 use sqlx::postgres::PgConnection;
 use strongroom_archive::schema::{TableName, View};
 
 use super::attached;
+use super::naming::archive_name;
+use super::session::{LOCK_TIMEOUT, attempt};
 use super::types::Oid;
 use crate::RESTORE_SCHEMA;
-use crate::options::SnapshotOptions;
+use crate::fault::Fault;
+use crate::options::{Skipped, SnapshotOptions};
 
 #[derive(sqlx_macros::FromRow)]
 struct ViewRow {
@@ -17,46 +20,93 @@ struct ViewRow {
     namespace: String,
     name: String,
     materialized: bool,
-    definition: String,
     options: Vec<String>,
     read_namespaces: Vec<String>,
     read_tables: Vec<String>,
 }
 
-/// In an order in which they can be created. Those of extensions come with their extension.
+/// In an order in which they can be created. Those of extensions come with their extension. The server waits for whoever
+/// refreshes or changes a view before it prints it: such a view is named in `skipped`, because its rows are in no archive
+/// anyway.
 pub(super) async fn list(
     connection: &mut PgConnection,
     options: &SnapshotOptions,
+    skipped: &mut Vec<Skipped>,
 ) -> sqlx::Result<Vec<View>> {
     let mut rows = rows(connection).await?;
     rows.retain(|row| options.schemas.is_empty() || options.schemas.contains(&row.namespace));
-    let oids: Vec<Oid> = rows.iter().map(|row| row.oid).collect();
-    let mut attached = match oids.is_empty() {
-        true => Default::default(),
-        false => attached::list(connection, &oids, |_, _| false).await?,
+    let views = match attempt(connection, async |connection| views(connection, &rows).await).await? {
+        Ok(views) => views,
+        Err(_) => one_by_one(connection, &rows, skipped).await?,
     };
-    let views = rows.into_iter().map(|row| {
+    Ok(in_order(views))
+}
+
+async fn one_by_one(
+    connection: &mut PgConnection,
+    rows: &[ViewRow],
+    skipped: &mut Vec<Skipped>,
+) -> sqlx::Result<Vec<View>> {
+    let mut found = Vec::with_capacity(rows.len());
+    for row in rows {
+        let one = std::slice::from_ref(row);
+        match attempt(connection, async |connection| views(connection, one).await).await? {
+            Ok(views) => found.extend(views),
+            Err(error) => {
+                let reason = format!("view: its definition could not be read: {}", Fault::of(&error));
+                skipped.push(Skipped { name: archive_name(&row.namespace, &row.name), reason });
+            }
+        }
+    }
+    Ok(found)
+}
+
+async fn views(connection: &mut PgConnection, rows: &[ViewRow]) -> sqlx::Result<Vec<View>> {
+    let oids: Vec<Oid> = rows.iter().map(|row| row.oid).collect();
+    if oids.is_empty() {
+        return Ok(Vec::new());
+    }
+    sqlx::raw_sql("SET LOCAL lock_timeout = '200ms'").execute(&mut *connection).await?;
+    let mut definitions = definitions(connection, &oids).await?;
+    let mut attached = attached::list(connection, &oids, |_, _| false).await?;
+    sqlx::raw_sql(LOCK_TIMEOUT).execute(connection).await?;
+    let view = |row: &ViewRow| {
         let attached = attached.remove(&row.oid).unwrap_or_default();
-        let reads = row.read_namespaces.into_iter().zip(row.read_tables);
-        View {
-            namespace: row.namespace,
-            name: row.name,
+        let reads = row.read_namespaces.iter().zip(&row.read_tables);
+        let table_name = |(namespace, table): (&String, &String)| TableName {
+            namespace: namespace.clone(),
+            table: table.clone(),
+        };
+        Some(View {
+            // One that was dropped a moment ago has none.
+            definition: definitions.remove(&row.oid)?,
+            namespace: row.namespace.clone(),
+            name: row.name.clone(),
             materialized: row.materialized,
-            definition: row.definition,
-            options: row.options,
-            reads: reads.map(|(namespace, table)| TableName { namespace, table }).collect(),
+            options: row.options.clone(),
+            reads: reads.map(table_name).collect(),
             triggers: attached.triggers,
             rules: attached.rules,
             indexes: attached.indexes,
-        }
-    });
-    Ok(in_order(views.collect()))
+        })
+    };
+    Ok(rows.iter().filter_map(view).collect())
+}
+
+async fn definitions(connection: &mut PgConnection, oids: &[Oid]) -> sqlx::Result<HashMap<Oid, String>> {
+    let rows: Vec<(Oid, Option<String>)> =
+        sqlx::query_as("SELECT o, pg_get_viewdef(o::oid) FROM unnest($1::int8[]) AS u (o)")
+            .bind(oids)
+            .persistent(false)
+            .fetch_all(connection)
+            .await?;
+    Ok(rows.into_iter().filter_map(|(oid, definition)| Some((oid, definition?))).collect())
 }
 
 async fn rows(connection: &mut PgConnection) -> sqlx::Result<Vec<ViewRow>> {
     let sql = format!(
         "SELECT c.oid::int8 AS oid, n.nspname::text AS namespace, c.relname::text AS name,
-                c.relkind = 'm' AS materialized, pg_get_viewdef(c.oid) AS definition,
+                c.relkind = 'm' AS materialized,
                 coalesce(c.reloptions, '{{}}') AS options,
                 coalesce(reads.namespaces, '{{}}') AS read_namespaces, coalesce(reads.tables, '{{}}') AS read_tables
          FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace,

@@ -213,7 +213,7 @@ async fn data_outside_of_tables_is_read() {
     assert_eq!((&*owner.namespace, &*owner.table, &*owner.column), ("public", "t", "id"));
     let expected = [
         "hidden: sequence: the database user may not read where it stands; GRANT SELECT ON SEQUENCE \"public\".\"hidden\" to it",
-        "large object 4711: the database user may not read it; GRANT SELECT ON LARGE OBJECT 4711 to it",
+        "large objects: the database user may not read 1 of them; GRANT SELECT ON LARGE OBJECT 4711 to it, and so on",
     ];
     assert_eq!(skipped(snapshot.info()), expected);
     assert_eq!(snapshot.outside().large_objects, [4712, 4713]);
@@ -231,6 +231,68 @@ async fn data_outside_of_tables_is_read() {
     let snapshot = open_snapshot(&url, &only).await.unwrap();
     assert_eq!(stands(snapshot.outside()), [own], "a part of the database says nothing of the rest");
     assert!(snapshot.info().skipped.is_empty() && snapshot.outside().large_objects.is_empty());
+    snapshot.close().await;
+    drop_with(database, &role).await;
+}
+
+/// A view that is refreshed, a partition that nobody wants, an index that failed.
+#[tokio::test]
+async fn what_others_do_to_what_is_not_read_blocks_nothing() {
+    let Some(database) = FreshDatabase::create("locked").await else { return };
+    database
+        .run(
+            "CREATE TABLE p (id int, at int) PARTITION BY RANGE (at);
+             CREATE TABLE p1 PARTITION OF p FOR VALUES FROM (1) TO (2);
+             CREATE TABLE p2 PARTITION OF p FOR VALUES FROM (2) TO (3);
+             CREATE TABLE t (id int); INSERT INTO t VALUES (1), (1);
+             CREATE MATERIALIZED VIEW m AS SELECT id FROM t; CREATE VIEW v AS SELECT id FROM t",
+        )
+        .await;
+    let mut other = database.connect().await;
+    let failed = sqlx::raw_sql("CREATE UNIQUE INDEX CONCURRENTLY t_id ON t (id)").execute(&mut other).await;
+    assert!(failed.is_err(), "two rows are alike");
+    let hold = "BEGIN; REFRESH MATERIALIZED VIEW m; LOCK TABLE p2 IN ACCESS EXCLUSIVE MODE";
+    sqlx::raw_sql(hold).execute(&mut other).await.unwrap();
+
+    let url = DatabaseUrl::parse(&database.url).unwrap();
+    let options = SnapshotOptions { exclude: vec!["p2".to_owned()], ..everything() };
+    let snapshot = open_snapshot(&url, &options).await.unwrap();
+    let views: Vec<&str> = snapshot.outside().schema.views.iter().map(|view| &*view.name).collect();
+    assert_eq!(views, ["v"]);
+    let named = skipped(snapshot.info());
+    assert!(
+        named.iter().any(|one| one.starts_with("m: view: its definition could not be read")),
+        "{named:?}"
+    );
+    let table = |name: &str| snapshot.tables().iter().find(|table| table.name == name).unwrap();
+    let bounds: Vec<&str> = table("p").partitions.iter().map(|one| &*one.bound).collect();
+    assert_eq!(bounds, ["FOR VALUES FROM (1) TO (2)", "FOR VALUES FROM (2) TO (3)"]);
+    assert!(table("t").indexes.is_empty(), "it is not valid");
+    snapshot.close().await;
+    drop(other);
+    database.drop().await;
+}
+
+/// As of a schema that an application keeps for itself.
+#[tokio::test]
+async fn a_sequence_in_a_schema_without_a_right_to_it_is_named() {
+    let Some(database) = FreshDatabase::create("closed").await else { return };
+    let (role, url) = role(&database, "closed");
+    let sql = format!(
+        "CREATE ROLE {role} LOGIN PASSWORD 'only-a-test'; CREATE SCHEMA own; CREATE TABLE t (id int);
+         CREATE SEQUENCE own.numbers START 7; SELECT nextval('own.numbers'); CREATE TABLE own.kept (id serial);
+         GRANT SELECT ON t, own.numbers TO {role}"
+    );
+    database.run(&sql).await;
+    let options = SnapshotOptions { exclude: vec!["own.kept".to_owned()], ..everything() };
+    let snapshot = open_snapshot(&DatabaseUrl::parse(&url).unwrap(), &options).await.unwrap();
+    let [sequence] = &snapshot.outside().sequences[..] else { panic!("{:?}", snapshot.outside().sequences) };
+    assert_eq!(
+        (&*sequence.name, sequence.last_value),
+        ("numbers", 7),
+        "that of a table that is left out is not there"
+    );
+    assert!(skipped(snapshot.info()).is_empty());
     snapshot.close().await;
     drop_with(database, &role).await;
 }

@@ -10,14 +10,14 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result, bail, ensure};
 use serde_json::json;
 use strongroom_archive::manifest::{MANIFEST_ENTRY, SIGNATURE_ENTRY};
-use strongroom_archive::{ArchiveReader, EntryKind, EntryRecord, verify};
+use strongroom_archive::{ArchiveReader, EntryKind, EntryRecord, Error, verify};
 use tempfile::TempDir;
 
 use super::content::{Content, open};
 use super::signer::{Signer, check_signer};
 use crate::cli::OpenArchive;
 use crate::files::{folder_of, sync_folder_of};
-use crate::output::{Format, key_values, print_data};
+use crate::output::{Format, key_values, message, print_data, printable};
 
 pub(super) async fn run(command: OpenArchive, format: Format) -> Result<()> {
     let OpenArchive { file, keys, signer, table, out } = command;
@@ -36,7 +36,14 @@ pub(super) async fn run(command: OpenArchive, format: Format) -> Result<()> {
             report(&out, entries.len(), format)
         }
         (None, Some(out)) => {
-            verify(&mut archive, &mut |_| {}).with_context(named)?;
+            match verify(&mut archive, &mut |_| {}) {
+                Ok(_) => {}
+                // What refers to it is right, and may be the last copy.
+                Err(error @ Error::Dangling(_)) => {
+                    message(&format!("warning: {}", printable(&error.to_string())))
+                }
+                Err(error) => return Err(error).with_context(named),
+            }
             let entries = archive.entries().to_vec();
             write_out(&mut archive, &entries, &out).with_context(named)?;
             report(&out, entries.len(), format)

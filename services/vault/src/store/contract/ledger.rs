@@ -75,5 +75,9 @@ async fn pins_hold_until_they_lapse_or_are_released() {
         assert!(store.release_pins("a", &event).await.unwrap());
         assert!(!store.release_pins("a", &event).await.unwrap());
         assert_eq!(archives("02").await, 1);
+        let lapsing = ArchiveNeeds { kids: vec!["01".into(), "02".into()], expire_time: Some(2_500) };
+        store.narrow_pins("c", &lapsing, &event).await.unwrap();
+        assert_eq!(store.pin_live_versions("c", 4_000, 3_000, &event).await.unwrap().len(), 2);
+        assert_eq!(store.pins(3_000).await.unwrap().len(), 2, "what has lapsed holds nothing");
     }
 }

@@ -68,11 +68,17 @@ impl LedgerStore for Store {
         now: i64,
         event: &NewEvent,
     ) -> Result<Vec<(String, String)>> {
-        let reader = self.reader();
-        let lacks: bool =
-            sqlx::query_scalar(ARE_UNPINNED).bind(archive_id).bind(expire_time).fetch_one(reader).await?;
+        let mut snapshot = self.pools.begin_snapshot().await?;
+        let lacks: bool = sqlx::query_scalar(ARE_UNPINNED)
+            .bind(archive_id)
+            .bind(expire_time)
+            .bind(now)
+            .fetch_one(&mut *snapshot)
+            .await?;
+        let pinned = sqlx::query_as(PINNED).bind(archive_id).fetch_all(&mut *snapshot).await?;
+        drop(snapshot);
         if !lacks {
-            return Ok(sqlx::query_as(PINNED).bind(archive_id).fetch_all(reader).await?);
+            return Ok(pinned);
         }
         let mut tx = self.begin_alone().await?;
         sqlx::query(FORGET_LAPSED_PINS).bind(now).execute(&mut *tx).await?;

@@ -1,24 +1,25 @@
 //! What refers to what, from the schema entries.
+//!
+//! An archive may be hostile: of a schema entry only short names are kept, and of those no more than a budget.
 
 use std::collections::{HashMap, HashSet};
+use std::hash::{BuildHasher as _, RandomState};
 use std::io::{Read, Seek};
 
 use super::Dangling;
-use super::values::KeyColumn;
 use crate::error::Result;
 use crate::manifest::EntryKind;
 use crate::reader::ArchiveReader;
 use crate::rows::schema::{Column, Engine, ForeignKey, TableName, TableSchema};
 
-/// Most references and most columns of referenced tables that are planned for: what an archive may have is more than
-/// what memory is for.
-const MOST_REFERENCES: usize = 10_000;
-const MOST_COLUMNS: usize = 200_000;
-
-/// The columns of a table on one side of references.
-pub(super) struct Side {
-    pub(super) columns: Vec<KeyColumn>,
-}
+/// What a plan is made for; the rest of an archive's references is not looked at.
+const MOST_REFERENCES: usize = 5_000;
+const MOST_TARGETS: usize = 5_000;
+const MOST_COLUMNS: usize = 32;
+/// Keys of one table, each of which is hashed for each row.
+const MOST_SIDES: usize = 32;
+/// Longest name: PostgreSQL has 63 bytes, SQLite no limit.
+const LONGEST_NAME: usize = 256;
 
 /// One reference.
 pub(super) struct Reference {
@@ -30,11 +31,13 @@ pub(super) struct Reference {
 
 #[derive(Default)]
 pub(super) struct Plan {
-    pub(super) sides: Vec<Side>,
+    /// Columns of tables, by their places, on one side of references.
+    pub(super) sides: Vec<Vec<usize>>,
     pub(super) references: Vec<Reference>,
     /// The sides of each table, by its name in the archive.
     pub(super) by_table: HashMap<String, Vec<usize>>,
     pub(super) unchecked: u64,
+    known: HashMap<(String, Vec<usize>), usize>,
 }
 
 /// A foreign key before the other table is known.
@@ -43,15 +46,18 @@ struct Found {
     table: String,
     source: String,
     engine: Engine,
-    columns: Vec<Column>,
+    columns: Vec<String>,
     places: Vec<usize>,
-    key: ForeignKey,
+    kinds: Vec<String>,
+    references: TableName,
+    referenced: Vec<String>,
 }
 
-/// A table that may be referred to.
+/// The columns of a table that some key refers to.
 struct Target {
     name: String,
-    columns: Vec<Column>,
+    /// Those that keys name, with their places and kinds.
+    columns: HashMap<String, (usize, String)>,
     primary_key: Vec<String>,
 }
 
@@ -66,9 +72,8 @@ impl Plan {
             return Ok(plan);
         }
         let targets = targets(archive, &found, check)?;
-        let mut known: HashMap<(String, Vec<usize>), usize> = HashMap::new();
         for one in found {
-            if plan.resolve(one, &targets, &mut known).is_none() {
+            if plan.resolve(one, &targets).is_none() {
                 plan.unchecked += 1;
             }
         }
@@ -84,80 +89,90 @@ impl Plan {
         for table in tables(archive) {
             check()?;
             let Ok(schema) = archive.read_schema(&table) else { continue };
+            let is_sound = schema.engine == Engine::Postgres || !has_collation(&schema);
             for key in &schema.foreign_keys {
-                if found.len() == MOST_REFERENCES || !is_sound(&schema, key) {
-                    self.unchecked += 1;
-                    continue;
+                let one =
+                    if is_sound && found.len() < MOST_REFERENCES { Found::of(&schema, key) } else { None };
+                match one {
+                    Some(one) => found.push(one),
+                    None => self.unchecked += 1,
                 }
-                found.extend(Found::of(&schema, key));
             }
         }
         Ok(found)
     }
 
     /// `None` where the two sides cannot be compared.
-    fn resolve(
-        &mut self,
-        found: Found,
-        targets: &HashMap<(String, TableName), Target>,
-        known: &mut HashMap<(String, Vec<usize>), usize>,
-    ) -> Option<()> {
-        let Found { table, source, engine, columns, places, key } = found;
-        let references = match engine {
-            Engine::Sqlite => lower(&key.references),
-            Engine::Postgres => key.references.clone(),
-        };
+    fn resolve(&mut self, found: Found, targets: &HashMap<(String, TableName), Target>) -> Option<()> {
+        let Found { table, source, engine, columns, places, kinds, references, referenced } = found;
         let target = targets.get(&(source, references))?;
-        let wanted = match key.referenced_columns.is_empty() {
-            true => &target.primary_key,
-            false => &key.referenced_columns,
-        };
-        let to = places_of(wanted, &target.columns, engine)?;
-        let pairs = columns.iter().zip(&to);
-        if to.len() != columns.len()
-            || !pairs.clone().all(|(one, at)| fits(engine, one, &target.columns[*at]))
-        {
+        let wanted = if referenced.is_empty() { &target.primary_key } else { &referenced };
+        let of = |name: &String| target.columns.get(&cased(engine, name));
+        let found: Vec<&(usize, String)> = wanted.iter().map(of).collect::<Option<_>>()?;
+        let others = found.iter().map(|(_, kind)| kind);
+        if found.len() != places.len() || !kinds.iter().eq(others) {
             return None;
         }
-        let from = self.side(&table, places, engine, known);
-        let to = self.side(&target.name, to, engine, known);
-        let described = Dangling {
-            table,
-            columns: key.columns,
-            references: target.name.clone(),
-            values: 0,
-            is_enforced: engine == Engine::Postgres,
-        };
+        let to = found.iter().map(|(at, _)| *at).collect();
+        let (from, to) = (self.side(&table, places)?, self.side(&target.name, to)?);
+        let references = target.name.clone();
+        let is_enforced = engine == Engine::Postgres;
+        let described = Dangling { table, columns, references, values: 0, is_enforced };
         self.references.push(Reference { from, to, described });
         Some(())
     }
 
-    fn side(
-        &mut self,
-        table: &str,
-        places: Vec<usize>,
-        engine: Engine,
-        known: &mut HashMap<(String, Vec<usize>), usize>,
-    ) -> usize {
-        *known.entry((table.to_owned(), places.clone())).or_insert_with(|| {
-            let columns = places.into_iter().map(|at| KeyColumn { at, engine }).collect();
-            self.sides.push(Side { columns });
-            self.by_table.entry(table.to_owned()).or_default().push(self.sides.len() - 1);
-            self.sides.len() - 1
-        })
+    /// `None` where the table has too many.
+    fn side(&mut self, table: &str, places: Vec<usize>) -> Option<usize> {
+        let key = (table.to_owned(), places);
+        if let Some(known) = self.known.get(&key) {
+            return Some(*known);
+        }
+        let of_table = self.by_table.entry(table.to_owned()).or_default();
+        if of_table.len() == MOST_SIDES {
+            return None;
+        }
+        of_table.push(self.sides.len());
+        self.sides.push(key.1.clone());
+        self.known.insert(key, self.sides.len() - 1);
+        Some(self.sides.len() - 1)
     }
 }
 
 impl Found {
+    /// `None` for a key whose values cannot be compared as texts, or which the database itself does not mind in every row.
     fn of(schema: &TableSchema, key: &ForeignKey) -> Option<Self> {
-        let places = places_of(&key.columns, &schema.columns, schema.engine)?;
+        const LAX: [&str; 3] = ["NOT VALID", "NOT ENFORCED", "PERIOD"];
+        let names = key.columns.iter().chain(&key.referenced_columns);
+        let mut names =
+            names.chain([&key.references.namespace, &key.references.table, &schema.name, &schema.source]);
+        if key.columns.is_empty()
+            || key.columns.len().max(key.referenced_columns.len()) > MOST_COLUMNS
+            || names.any(|name| name.len() > LONGEST_NAME)
+            || LAX.iter().any(|lax| key.definition.contains(lax))
+        {
+            return None;
+        }
+        let mut places = Vec::with_capacity(key.columns.len());
+        let mut kinds = Vec::with_capacity(key.columns.len());
+        for name in &key.columns {
+            let is = |column: &Column| cased(schema.engine, &column.name) == cased(schema.engine, name);
+            let at = schema.columns.iter().position(is)?;
+            if places.contains(&at) {
+                return None;
+            }
+            kinds.push(kind(schema.engine, &schema.columns[at])?);
+            places.push(at);
+        }
         Some(Self {
             table: schema.name.clone(),
             source: schema.source.clone(),
             engine: schema.engine,
-            columns: places.iter().map(|at| schema.columns[*at].clone()).collect(),
+            columns: key.columns.clone(),
             places,
-            key: key.clone(),
+            kinds,
+            references: cased_name(schema.engine, &key.references),
+            referenced: key.referenced_columns.clone(),
         })
     }
 }
@@ -166,95 +181,103 @@ fn tables<R: Read + Seek>(archive: &ArchiveReader<R>) -> Vec<String> {
     archive.manifest().tables.iter().map(|(table, _)| table.to_owned()).collect()
 }
 
-/// The tables that `found` refers to, with all of their rows, by source and own name.
+/// The tables that `found` refers to and that have all of their rows, by source and own name.
 fn targets<R: Read + Seek>(
     archive: &mut ArchiveReader<R>,
     found: &[Found],
     check: &mut dyn FnMut() -> Result<()>,
 ) -> Result<HashMap<(String, TableName), Target>> {
-    let wanted: HashSet<(&str, TableName)> =
-        found.iter().map(|one| (one.source.as_str(), lower(&one.key.references))).collect();
+    let mut wanted: HashMap<(&str, &TableName), HashSet<String>> = HashMap::new();
+    for one in found {
+        let columns = wanted.entry((&one.source, &one.references)).or_default();
+        columns.extend(one.referenced.iter().map(|name| cased(one.engine, name)));
+    }
+    let left_out = LeftOut::of(archive);
     let mut targets = HashMap::new();
-    let mut columns = 0;
     for table in tables(archive) {
         check()?;
         let Ok(schema) = archive.read_schema(&table) else { continue };
         let own = TableName { namespace: schema.namespace.clone(), table: schema.table.clone() };
-        columns += schema.columns.len();
-        if columns > MOST_COLUMNS
-            || !wanted.contains(&(schema.source.as_str(), lower(&own)))
-            || lacks_rows(archive, &schema)
-        {
-            continue;
+        let own = cased_name(schema.engine, &own);
+        let Some(columns) = wanted.get(&(schema.source.as_str(), &own)) else { continue };
+        let lacks = left_out.concerns(&schema) || (schema.engine == Engine::Sqlite && has_collation(&schema));
+        if targets.len() < MOST_TARGETS && !lacks {
+            let target = Target::of(table, &schema, columns);
+            targets.insert((schema.source, own), target);
         }
-        let own = if schema.engine == Engine::Sqlite { lower(&own) } else { own };
-        let target = Target { name: table, columns: schema.columns, primary_key: schema.primary_key };
-        targets.insert((schema.source, own), target);
     }
     Ok(targets)
 }
 
-fn lower(name: &TableName) -> TableName {
-    TableName { namespace: name.namespace.to_ascii_lowercase(), table: name.table.to_ascii_lowercase() }
-}
-
-/// Whether rows were left out on purpose: older ones, or those of a partition.
-fn lacks_rows<R: Read + Seek>(archive: &ArchiveReader<R>, schema: &TableSchema) -> bool {
-    let of_table = |entry: &&crate::EntryRecord| {
-        entry.kind == EntryKind::Table && entry.table.as_deref() == Some(&*schema.name)
-    };
-    if archive.entries().iter().find(of_table).is_none_or(|entry| entry.since.is_some()) {
-        return true;
-    }
-    let mut sources = archive.manifest().sources.iter().filter(|source| source.name == schema.source);
-    let name = |namespace: &str, table: &str| match namespace {
-        "public" => table.to_owned(),
-        other => format!("{other}.{table}"),
-    };
-    sources.any(|source| {
-        let left_out = |partition: &crate::rows::schema::Partition| {
-            let partition = name(&partition.namespace, &partition.table);
-            source.skipped.iter().any(|skipped| skipped.name == partition)
-        };
-        schema.partitions.iter().any(left_out)
-    })
-}
-
-/// Whether the database itself minds every row.
-fn is_sound(schema: &TableSchema, key: &ForeignKey) -> bool {
-    let collates = || {
-        let sql = schema.sql.as_deref().unwrap_or_default();
-        sql.to_ascii_lowercase().contains("collate")
-    };
-    match schema.engine {
-        Engine::Postgres => {
-            !key.definition.contains("NOT VALID")
-                && !key.definition.contains("NOT ENFORCED")
-                && !key.definition.contains("PERIOD")
+impl Target {
+    fn of(name: String, schema: &TableSchema, wanted: &HashSet<String>) -> Self {
+        let mut primary_key = schema.primary_key.clone();
+        primary_key.retain(|name| name.len() <= LONGEST_NAME);
+        primary_key.truncate(MOST_COLUMNS);
+        let mut columns = HashMap::new();
+        for (at, column) in schema.columns.iter().enumerate() {
+            let own = cased(schema.engine, &column.name);
+            let is_wanted = wanted.contains(&own) || primary_key.contains(&column.name);
+            if let (true, Some(kind)) = (is_wanted, kind(schema.engine, column)) {
+                columns.insert(own, (at, kind));
+            }
         }
-        Engine::Sqlite => !collates(),
+        Self { name, columns, primary_key }
     }
 }
 
-fn places_of(names: &[String], columns: &[Column], engine: Engine) -> Option<Vec<usize>> {
-    let is = |column: &Column, name: &String| match engine {
-        Engine::Sqlite => column.name.eq_ignore_ascii_case(name),
-        Engine::Postgres => column.name == *name,
-    };
-    let place = |name: &String| columns.iter().position(|column| is(column, name));
-    names.iter().map(place).collect::<Option<Vec<usize>>>().filter(|places| !places.is_empty())
+/// Tables of which rows were left out on purpose, as hashes: older rows, or those of a partition.
+struct LeftOut {
+    hasher: RandomState,
+    since: HashSet<u64>,
+    skipped: HashSet<u64>,
 }
 
-/// Whether values of both are equal to the database exactly where their texts are.
-fn fits(engine: Engine, one: &Column, other: &Column) -> bool {
-    if engine == Engine::Sqlite {
-        return true;
+impl LeftOut {
+    fn of<R: Read + Seek>(archive: &ArchiveReader<R>) -> Self {
+        let hasher = RandomState::new();
+        let entries = archive.entries().iter();
+        let limited = entries.filter(|entry| entry.kind == EntryKind::Table && entry.since.is_some());
+        let since =
+            limited.map(|entry| hasher.hash_one(entry.table.as_deref().unwrap_or_default())).collect();
+        let mut skipped = HashSet::new();
+        for source in &archive.manifest().sources {
+            let of_source = source.skipped.iter().map(|one| hasher.hash_one((&*source.name, &*one.name)));
+            skipped.extend(of_source);
+        }
+        Self { hasher, since, skipped }
     }
-    let kinds = [one, other].map(|column| kind(&column.type_name));
-    one.collation.is_none() && other.collation.is_none() && kinds[0].is_some() && kinds[0] == kinds[1]
+
+    fn concerns(&self, schema: &TableSchema) -> bool {
+        let name = |namespace: &str, table: &str| match namespace {
+            "public" => table.to_owned(),
+            other => format!("{other}.{table}"),
+        };
+        let mut names = schema.partitions.iter().map(|one| name(&one.namespace, &one.table));
+        self.since.contains(&self.hasher.hash_one(&*schema.name))
+            || names.any(|name| self.skipped.contains(&self.hasher.hash_one((&*schema.source, &*name))))
+    }
 }
 
-fn kind(type_name: &str) -> Option<&str> {
+/// SQLite compares by a collation of the other table, too.
+fn has_collation(schema: &TableSchema) -> bool {
+    schema.sql.as_deref().unwrap_or_default().to_ascii_lowercase().contains("collate")
+}
+
+/// SQLite's names are the same in any letters.
+fn cased(engine: Engine, name: &str) -> String {
+    match engine {
+        Engine::Sqlite => name.to_ascii_lowercase(),
+        Engine::Postgres => name.to_owned(),
+    }
+}
+
+fn cased_name(engine: Engine, name: &TableName) -> TableName {
+    TableName { namespace: name.namespace.clone(), table: cased(engine, &name.table) }
+}
+
+/// Columns of one kind are equal to the database exactly where their texts are.
+fn kind(engine: Engine, column: &Column) -> Option<String> {
     const SAME: [&str; 10] = [
         "uuid",
         "boolean",
@@ -267,11 +290,17 @@ fn kind(type_name: &str) -> Option<&str> {
         "time without time zone",
         "inet",
     ];
-    match type_name {
-        "smallint" | "integer" | "bigint" => Some("integer"),
-        "text" | "character varying" => Some("text"),
-        other if other.starts_with("character varying(") => Some("text"),
-        other if other.starts_with("character(") || other.starts_with("numeric(") => Some(other),
-        other => SAME.contains(&other).then_some(other),
+    if engine == Engine::Sqlite {
+        return Some(String::new());
+    }
+    let of_length = |other: &str| {
+        (other.starts_with("character(") || other.starts_with("numeric(")) && other.len() <= LONGEST_NAME
+    };
+    match column.type_name.as_str() {
+        _ if column.collation.is_some() => None,
+        "smallint" | "integer" | "bigint" => Some("integer".to_owned()),
+        "text" | "character varying" => Some("text".to_owned()),
+        other if other.starts_with("character varying(") => Some("text".to_owned()),
+        other => (of_length(other) || SAME.contains(&other)).then(|| other.to_owned()),
     }
 }

@@ -63,7 +63,7 @@ fn report(tables: &[Table], most: usize) -> ReferenceReport {
     for table in tables {
         let mut rows = archive.rows(&table.schema).unwrap();
         while let Some(values) = rows.next_row().unwrap() {
-            references.add(&table.schema, &values).unwrap();
+            references.add(&table.schema, &values);
         }
     }
     references.finish()
@@ -126,6 +126,39 @@ fn what_cannot_be_compared_is_not() {
     assert_eq!(found(&report(&[with(&["author"], &["id"], "… NOT VALID"), users(false)], 100)), unchecked);
     assert_eq!(found(&report(&[with(&["author"], &["name"], ""), users(false)], 100)), unchecked, "types");
     assert_eq!(found(&report(&[with(&["author"], &["id"], ""), users(false)], 2)), unchecked, "memory");
+}
+
+/// A key may name a column any number of times, and a table may have any number of keys.
+#[test]
+fn what_costs_too_much_is_not_looked_at() {
+    let users = || users("postgres", &[r#"{"id":7,"name":"a"}"#]);
+    let mut twice = posts("postgres");
+    refer(&mut twice, &["author", "author"], "users", &["id", "id"], "");
+    assert_eq!(found(&report(&[twice, users()], 100)), (0, 1, vec![]));
+    let mut many = posts("postgres");
+    let columns = (0..50).map(|at| (format!("c{at}"), "bigint".to_owned()));
+    let extra = columns.map(|(name, kind)| json!({"name": name, "type": kind, "nullable": true}));
+    many.schema.columns.extend(extra.map(|column| serde_json::from_value(column).unwrap()));
+    many.rows.clear();
+    for at in 0..50 {
+        refer(&mut many, &[&format!("c{at}")], "users", &["id"], "");
+    }
+    let report_of_many = report(&[many, users()], 100);
+    assert_eq!(found(&report_of_many), (32, 18, vec![]));
+    let long = format!(r#"{{"id":1,"author":null,"slug":"{}"}}"#, "x".repeat(9000));
+    let mut posts = table("postgres", "posts", &POSTS, &[&long]);
+    refer(&mut posts, &["slug"], "users", &["name"], "");
+    assert_eq!(found(&report(&[posts, users()], 100)), (0, 1, vec![]), "nothing indexes such a value");
+}
+
+/// It compares by the collation of the table that is referred to.
+#[test]
+fn a_collation_of_either_table_is_minded() {
+    let mut posts = posts("sqlite");
+    refer(&mut posts, &["slug"], "users", &["name"], "");
+    let mut users = users("sqlite", &[r#"{"id":7,"name":"A"}"#]);
+    users.schema.sql = Some("CREATE TABLE users (id, name TEXT COLLATE NOCASE)".to_owned());
+    assert_eq!(found(&report(&[posts, users], 100)), (0, 1, vec![]));
 }
 
 #[test]

@@ -1,41 +1,67 @@
 //! Keys as they are compared, and many of them in little memory.
 
+use std::borrow::Cow;
+use std::hash::{BuildHasher, Hash as _, Hasher as _};
+
 use serde_json::value::RawValue;
 
-use crate::error::Result;
 use crate::rows::schema::Engine;
 
-/// A column of a key: where its values are in a row, and how they are compared.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct KeyColumn {
-    pub(super) at: usize,
-    pub(super) engine: Engine,
+/// Longest value of a key: databases index no longer ones.
+const LONGEST: usize = 8 << 10;
+
+/// A key of a row.
+pub(super) enum Key {
+    /// One of its values is NULL: it refers to nothing.
+    Null,
+    /// A hash of all values.
+    Hash(u64),
+    /// One of them is too long to be looked at.
+    TooLong,
 }
 
-/// The values of a key; `None` where one of them is NULL, which refers to nothing.
-pub(super) fn key(columns: &[KeyColumn], values: &[&RawValue]) -> Result<Option<Vec<String>>> {
-    let mut key = Vec::with_capacity(columns.len());
-    for KeyColumn { at, engine } in columns {
+/// The key in the columns at `places` of a row.
+pub(super) fn key(engine: Engine, places: &[usize], values: &[&RawValue], hasher: &impl BuildHasher) -> Key {
+    let mut hash = hasher.build_hasher();
+    for at in places {
         let json = values.get(*at).map_or("null", |value| value.get());
         if json == "null" {
-            return Ok(None);
+            return Key::Null;
         }
-        key.push(compared(*engine, json)?);
+        match compared(engine, json) {
+            Some(text) => text.hash(&mut hash),
+            None => return Key::TooLong,
+        }
     }
-    Ok(Some(key))
+    Key::Hash(hash.finish())
 }
 
 /// Texts are compared as they are, however they were written. SQLite takes the number 5, the number 5.0 and the text `5`
 /// for the same where one of the columns is made for numbers.
-fn compared(engine: Engine, json: &str) -> Result<String> {
+fn compared(engine: Engine, json: &str) -> Option<Cow<'_, str>> {
+    if json.len() > LONGEST {
+        return None;
+    }
     let text = match json.strip_prefix('"').and_then(|text| text.strip_suffix('"')) {
-        Some(plain) if !plain.contains('\\') => plain.to_owned(),
-        Some(_) => serde_json::from_str(json).map_err(|_| crate::Error::Value("is no text"))?,
-        None => json.to_owned(),
+        Some(plain) if !plain.contains('\\') => Cow::Borrowed(plain),
+        Some(_) => Cow::Owned(serde_json::from_str(json).ok()?),
+        None if engine == Engine::Sqlite => return Some(number(json)),
+        None => Cow::Borrowed(json),
     };
-    match engine {
-        Engine::Postgres => Ok(text),
-        Engine::Sqlite => Ok(text.strip_suffix(".0").map(str::to_owned).unwrap_or(text)),
+    match (engine, text.strip_suffix(".0")) {
+        (Engine::Sqlite, Some(integer)) => Some(Cow::Owned(integer.to_owned())),
+        _ => Some(text),
+    }
+}
+
+/// A REAL without a fraction as the INTEGER of the same value.
+fn number(json: &str) -> Cow<'_, str> {
+    const LARGEST: f64 = 9.2e18;
+    match json.parse::<f64>() {
+        Ok(real) if json.contains(['.', 'e', 'E']) && real.fract() == 0.0 && real.abs() < LARGEST => {
+            Cow::Owned((real as i64).to_string())
+        }
+        _ => Cow::Borrowed(json),
     }
 }
 

@@ -1,5 +1,7 @@
 //! Tables that are none, about which the manifest tells the truth.
 
+use serde_json::json;
+
 use super::Row;
 use crate::case::ROWS_ENTRY;
 
@@ -13,6 +15,11 @@ pub(crate) const SCHEMAS: &[Row] = &[
         "schema of another table",
         |case| case.set_schema(&SCHEMA.replace("NAME", "u")),
         "describes another table: \"u\"",
+    ),
+    (
+        "rows of another table",
+        |case| case.rows_record()["own_table"] = json!("users"),
+        "says of \"tables/t.json\" another source or table",
     ),
     (
         "schema with more",
