@@ -150,6 +150,27 @@ fn columns_are_looked_for_without_walking_through_all_of_them() {
     assert!(cost.within(Bounds { mebibytes: 200, seconds: 5 }), "{cost:?}");
 }
 
+/// The archive decides how many keys there are, and what is in the columns that they name.
+#[test]
+fn references_are_planned_without_what_their_columns_hold() {
+    let alone = Alone::wait();
+    let mut case = Case::honest();
+    let default = "x".repeat(1 << 20);
+    let key = r#"{"columns":["id"],"references":{"table":"t"},"referenced_columns":["id"],"on_delete":"","on_update":"","match":""}"#;
+    let keys = vec![key; 3000].join(",");
+    let schema = format!(
+        "{{\"name\":\"t\",\"source\":\"gateway\",\"engine\":\"sqlite\",\"table\":\"t\",\
+         \"columns\":[{{\"name\":\"id\",\"type\":\"\",\"nullable\":true,\"default\":\"{default}\"}}],\
+         \"primary_key\":[\"id\"],\"foreign_keys\":[{keys}]}}"
+    );
+    case.set_schema(&schema);
+    case.entries[SCHEMA_ENTRY] = deflated("schema/t.json", schema.as_bytes());
+    let file = case.build();
+    let (checked, cost) = alone.measure(|| crate::check(std::io::Cursor::new(&file)));
+    checked.unwrap();
+    assert!(cost.within(Bounds { mebibytes: 40, seconds: 5 }), "{cost:?}");
+}
+
 /// Wants to stop at once.
 struct Leaving(u64);
 

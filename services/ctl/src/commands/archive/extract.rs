@@ -40,7 +40,7 @@ pub(super) async fn run(command: OpenArchive, format: Format) -> Result<()> {
                 Ok(_) => {}
                 // What refers to it is right, and may be the last copy.
                 Err(error @ Error::Dangling(_)) => {
-                    message(&format!("warning: {}", printable(&error.to_string())))
+                    message(&format!("warning: {}", printable(&error.to_string())));
                 }
                 Err(error) => return Err(error).with_context(named),
             }
