@@ -64,7 +64,8 @@ impl fmt::Display for Dangling {
         let columns: Vec<String> = columns.iter().map(|column| Quoted(column).to_string()).collect();
         let [table, references] = [table, references].map(|name| Quoted(name));
         let columns = columns.join(", ");
-        write!(formatter, "{values} values of {columns} in {table} are in no row of {references}")
+        let (noun, verb) = if *values == 1 { ("value", "is") } else { ("values", "are") };
+        write!(formatter, "{values} {noun} of {columns} in {table} {verb} in no row of {references}")
     }
 }
 

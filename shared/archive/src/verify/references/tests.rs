@@ -103,6 +103,8 @@ fn rows_that_are_referred_to_and_missing_are_counted() {
         let few = report(&[users(engine, &[r#"{"id":7,"name":"y"}"#]), posts], 100);
         assert_eq!(found(&few), (2, 0, vec![1, 2]), "in whatever order the tables come");
         let first = &few.dangling[0];
+        assert_eq!(first.to_string(), "1 value of \"author\" in \"posts\" is in no row of \"users\"");
+        assert!(few.dangling[1].to_string().starts_with("2 values of \"slug\" in \"posts\" are in no row"));
         assert_eq!((first.table.as_str(), first.references.as_str()), ("posts", "users"));
         assert_eq!((first.columns.as_slice(), first.is_enforced), (&["author".to_owned()][..], enforced));
     }
