@@ -171,10 +171,15 @@ impl<R: Read + Seek> ArchiveReader<R> {
         Ok(self.reader.by_ref().take(self.manifest_start))
     }
 
+    /// What the manifest says of a table's two entries.
+    pub(crate) fn records_of(&self, table: &str) -> impl Iterator<Item = &EntryRecord> {
+        let places = self.tables.get(table).map(|entries| [entries.schema, entries.rows]);
+        places.into_iter().flatten().filter_map(|place| self.manifest.entries.get(place))
+    }
+
     /// How many rows the manifest counts for a table.
     pub(crate) fn rows_of(&self, table: &str) -> u64 {
-        let entries = self.tables.get(table);
-        entries.and_then(|entries| self.manifest.entries[entries.rows].rows).unwrap_or_default()
+        self.records_of(table).find_map(|record| record.rows).unwrap_or_default()
     }
 
     /// An entry by its place in the manifest, which [`index_tables`] or a loop over it gave.

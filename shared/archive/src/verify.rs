@@ -228,12 +228,11 @@ fn verify_table<R: Read + Seek>(
 fn verify_schema<R: Read + Seek>(archive: &mut ArchiveReader<R>, table: &str) -> Result<()> {
     let schema = archive.read_schema(table)?;
     let own = [&schema.source, &schema.namespace, &schema.table].map(String::as_str);
-    let mut entries = archive.entries().iter().filter(|entry| entry.table.as_deref() == Some(table));
     let said = |entry: &EntryRecord| {
         let fields = [&entry.source, &entry.namespace, &entry.own_table];
         fields.map(|field| field.as_deref().unwrap_or_default()) == own
     };
-    if let Some(other) = entries.find(|entry| !said(entry)) {
+    if let Some(other) = archive.records_of(table).find(|entry| !said(entry)) {
         return Err(Error::OwnTable { entry: other.name.clone() });
     }
     let names: HashSet<&str> = schema.columns.iter().map(|column| column.name.as_str()).collect();

@@ -22,7 +22,7 @@ use crate::manifest::{
     RING_ENTRY, SCHEDULES_ENTRY, SIGNATURE_ENTRY,
 };
 use crate::rows::schema::DatabaseSchema;
-use crate::zip::{EntryNames, ZipStream, check_name, fold_case};
+use crate::zip::{EntryNames, FilePaths, ZipStream, check_name, fold_case};
 
 /// Writes an archive into any `Write`, without seeking.
 ///
@@ -34,6 +34,7 @@ pub struct ArchiveWriter<W: Write> {
     limits: Limits,
     files: EntryNames,
     sources: EntryNames,
+    paths: FilePaths,
     folded_names: HashSet<String>,
     total_bytes: u64,
     entries: Vec<EntryRecord>,
@@ -56,6 +57,7 @@ impl<W: Write> ArchiveWriter<W> {
             limits,
             files: EntryNames::default(),
             sources: EntryNames::default(),
+            paths: FilePaths::default(),
             folded_names: HashSet::new(),
             total_bytes: 0,
             entries: Vec::new(),

@@ -19,6 +19,7 @@ mod stream;
 
 pub(crate) use entry_name::{check_name, fold_case};
 pub use file_names::EntryNames;
+pub(crate) use file_paths::FilePaths;
 pub(crate) use header::{Entry, Form, end_records};
 pub use plain::{PlainEntry, PlainZip};
 pub(crate) use policy::{CheckedZip, open_zip};

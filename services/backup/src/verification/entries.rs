@@ -76,7 +76,8 @@ impl Pass {
         }
     }
 
-    /// Blocks until every entry was checked. Notices cancellation at each MiB, and at each row with sealed values.
+    /// Blocks until every entry was checked. Notices cancellation at each MiB, and at each row with
+    /// sealed values or keys.
     ///
     /// # Errors
     /// [`Error::ClientLeft`], [`Error::ClientSilent`], [`Error::Staging`], [`Error::RowTooLarge`],

@@ -49,13 +49,13 @@ async fn verify_command(file: &Path, keys: &ArchiveKeys, signer: &SignerFile, fo
     let signer = Signer::read(signer)?;
     let (mut archive, _) = open(file, keys).await?;
     let named = || file.display().to_string();
-    let verified = verify(&mut archive, &mut |_| {});
-    // Whose it is is said even if its rows do not belong together.
-    if verified.is_ok() || matches!(verified, Err(Error::Dangling(_))) {
-        check_signer(signer.as_ref(), &mut archive).with_context(named)?;
-    }
-    let report = verified.with_context(named)?;
+    let verified = match verify(&mut archive, &mut |_| {}) {
+        // An unknown signer is the first thing to know, also where rows refer to others that are missing.
+        verified @ (Ok(_) | Err(Error::Dangling(_))) => verified,
+        damaged => return damaged.map(drop).with_context(named),
+    };
     let signed_by = check_signer(signer.as_ref(), &mut archive).with_context(named)?;
+    let report = verified.with_context(named)?;
     left_out::say_of(&archive.manifest().sources);
     dangling(&report).iter().for_each(|line| message(&format!("warning: {line}")));
     format.document(&document(&report, &signed_by), || sentence(&report, &signed_by))

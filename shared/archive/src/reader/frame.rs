@@ -28,12 +28,13 @@ pub(super) fn check<R: Read + Seek>(
 /// Entries lie as they are listed, and behind all others the manifest and its signature, which are returned.
 fn check_places<'a>(names: &[String], entries: &'a [Entry]) -> Result<&'a [Entry]> {
     let listed = entries.iter().take_while(|entry| !is_last(entry)).count();
+    let last = entries.get(listed..).unwrap_or_default();
     let mut expected = [MANIFEST_ENTRY, SIGNATURE_ENTRY].into_iter();
     let other = names.iter().zip(entries).find(|(name, entry)| **name != entry.name).map(|(_, entry)| entry);
-    let late = || entries[listed..].iter().find(|entry| expected.next() != Some(entry.name.as_str()));
+    let late = || last.iter().find(|entry| expected.next() != Some(entry.name.as_str()));
     match other.or_else(late) {
         Some(entry) => Err(Error::Place { entry: entry.name.clone() }),
-        None => Ok(&entries[listed..]),
+        None => Ok(last),
     }
 }
 

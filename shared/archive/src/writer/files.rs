@@ -9,7 +9,7 @@ use super::ArchiveWriter;
 use crate::error::{Error, Result};
 use crate::limits::Limits;
 use crate::manifest::{EntryKind, EntryRecord, MANIFEST_ENTRY, TruePath};
-use crate::zip::{EntryNames, check_name, fold_case};
+use crate::zip::{FilePaths, check_name, fold_case};
 
 /// The permission bits of a mode: with those for set-user-ID, set-group-ID and sticky.
 const PERMISSIONS: u32 = 0o7777;
@@ -20,7 +20,7 @@ const PERMISSIONS: u32 = 0o7777;
 #[derive(Debug)]
 pub struct FileCheck {
     limits: Limits,
-    names: EntryNames,
+    paths: FilePaths,
     folded_names: HashSet<String>,
     bytes: u64,
     manifest_bytes: u64,
@@ -30,8 +30,8 @@ impl FileCheck {
     /// With no file yet.
     #[must_use]
     pub fn create(limits: Limits) -> Self {
-        let (names, folded_names) = (EntryNames::default(), HashSet::new());
-        Self { limits, names, folded_names, bytes: 0, manifest_bytes: 0 }
+        let (paths, folded_names) = (FilePaths::default(), HashSet::new());
+        Self { limits, paths, folded_names, bytes: 0, manifest_bytes: 0 }
     }
 
     /// Adds the file `path` of `set`, with `bytes` bytes.
@@ -39,7 +39,7 @@ impl FileCheck {
     /// # Errors
     /// [`Error::Limit`] for what is too much. Every name is taken.
     pub fn add(&mut self, set: &str, path: &TruePath, bytes: u64) -> Result<()> {
-        let name = self.names.for_file(set, path, &self.limits, &self.folded_names);
+        let name = self.paths.name(set, path, &self.limits, &self.folded_names);
         check_name(&name, &self.limits)?;
         self.limits.check_entry(&name, bytes)?;
         self.bytes = self.bytes.saturating_add(bytes);
@@ -74,7 +74,7 @@ impl<W: Write> ArchiveWriter<W> {
         mode: u32,
         modified_at: Timestamp,
     ) -> Result<()> {
-        let name = self.files.for_file(set, path, &self.limits, &self.folded_names);
+        let name = self.paths.name(set, path, &self.limits, &self.folded_names);
         self.start_entry(file_record(set, path, &name, mode, modified_at))
     }
 

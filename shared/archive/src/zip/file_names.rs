@@ -6,22 +6,17 @@ use std::collections::{HashMap, HashSet};
 use sha2::{Digest, Sha256};
 
 use super::entry_name::fold_case;
-use super::file_paths::FilePaths;
-use crate::limits::Limits;
-use crate::manifest::TruePath;
 
 /// The longest file stem before a `~2` is added, in bytes.
 const LONGEST: usize = 180;
 /// `~` and eight hex digits.
 const HASH_SUFFIX: usize = 9;
 
-/// Hands out names of entries: the `<file>` part of `tables/<file>.json` (FORMAT.md §3), and those of files (§7.1).
-/// They are unique within one archive.
+/// Hands out the `<file>` part of `tables/<file>.json`: unique within one archive. FORMAT.md §3.
 #[derive(Debug, Default)]
 pub struct EntryNames {
     stems: HashMap<String, String>,
     taken: HashSet<String>,
-    paths: FilePaths,
 }
 
 impl EntryNames {
@@ -40,18 +35,6 @@ impl EntryNames {
         }
         self.stems.insert(table.to_owned(), stem.clone());
         stem
-    }
-
-    /// The entry's name for the file `path` of `set`: `taken` are the folded names that the archive has, and the
-    /// caller adds this one.
-    pub(crate) fn for_file(
-        &mut self,
-        set: &str,
-        path: &TruePath,
-        limits: &Limits,
-        taken: &HashSet<String>,
-    ) -> String {
-        self.paths.name(set, path, limits, taken)
     }
 }
 

@@ -3,6 +3,8 @@
 //! A sequence does not follow the snapshot: read after it was fixed, it stands at or behind every number that the rows
 //! have.
 
+use std::collections::HashSet;
+
 use sqlx::AssertSqlSafe;
 use sqlx::postgres::PgConnection;
 use strongroom_archive::manifest::{Sequence, SequenceOwner, SequenceRange};
@@ -47,7 +49,8 @@ pub(super) async fn list(
     skipped: &mut Vec<Skipped>,
 ) -> sqlx::Result<Vec<Sequence>> {
     let mut rows = rows(connection).await?;
-    rows.retain(|row| row.is_wanted(options, tables));
+    let tables: HashSet<_> = tables.iter().map(|table| (&*table.namespace, &*table.table)).collect();
+    rows.retain(|row| row.is_wanted(options, &tables));
     skipped.extend(rows.iter().filter(|row| !row.readable).map(SequenceRow::unreadable));
     rows.retain(|row| row.readable);
     let mut sequences = Vec::with_capacity(rows.len());
@@ -118,9 +121,9 @@ async fn positions(connection: &mut PgConnection, rows: &[SequenceRow]) -> sqlx:
 }
 
 impl SequenceRow {
-    fn is_wanted(&self, options: &SnapshotOptions, tables: &[TableSchema]) -> bool {
+    fn is_wanted(&self, options: &SnapshotOptions, tables: &HashSet<(&str, &str)>) -> bool {
         if let Some([namespace, table, _]) = self.owner.as_deref() {
-            return tables.iter().any(|one| one.namespace == *namespace && one.table == *table);
+            return tables.contains(&(&**namespace, &**table));
         }
         if !options.is_complete() {
             return false;

@@ -1,5 +1,7 @@
 //! What the file has outside of its tables' rows.
 
+use std::collections::HashSet;
+
 use sqlx::AssertSqlSafe;
 use sqlx::sqlite::SqliteConnection;
 use strongroom_archive::manifest::{Migrations, Sequence};
@@ -76,9 +78,10 @@ async fn positions(
     )
     .fetch_all(&mut *connection)
     .await?;
+    let tables: HashSet<String> = tables.iter().map(|table| table.table.to_ascii_lowercase()).collect();
     let mut sequences = Vec::new();
     for (name, position, text) in rows {
-        if !tables.iter().any(|table| table.table.eq_ignore_ascii_case(&name)) {
+        if !tables.contains(&name.to_ascii_lowercase()) {
             continue;
         }
         match position {
