@@ -213,7 +213,10 @@ fn so_does_an_install_with_certificates() {
     }
     let changes = json!({
         "tls": { "mode": "existingSecret", "existingSecrets": { "vault": "vault-tls", "backup": "backup-tls" } },
-        "backup": { "replicas": 2, "config": { "concurrent_exports": 3 } },
+        "backup": {
+            "config": { "concurrent_exports": 3 },
+            "destinations": [{ "name": "nearby", "existingClaim": "backups" }],
+        },
     });
     run(&Cluster::of(&chart, changes, secrets));
 }

@@ -20,6 +20,8 @@ fn the_demo_tells_the_whole_story() {
         "verif",
         "audit",
         "backup.exported",
+        "backup.created",
+        "backup scan",
     ] {
         assert!(told.contains(word), "{word}\n{told}");
     }

@@ -65,6 +65,7 @@ fn a_root_folder_has_the_program_its_libraries_certificates_and_nothing_else() {
         for (path, mode) in &found {
             let expected: &[u32] = match path.as_str() {
                 "tmp" => &[0o41_777],
+                path if path.starts_with("var/lib/strongroom") => &[0o41_777],
                 _ => &[0o40_755, 0o100_755, 0o100_644],
             };
             assert!(expected.contains(mode), "{path} has the mode {mode:o}");
@@ -116,7 +117,7 @@ fn the_programs_serve_in_their_root_folders_as_an_unprivileged_user() {
         assert_eq!(version, format!("{} {}\n", &root.program[1..], env!("CARGO_PKG_VERSION")));
     }
     let [port, admin_port, backup_port, backup_admin_port] = [(); 4].map(|()| free_port());
-    // The database and the token are written to the only folder that the user may write to.
+    // The databases and the token are written to the only folders that the user may write to.
     let new_root = finish(cli.command().args(["key", "new-root", "--out", "/tmp/root.key"]), b"", PATIENCE);
     assert_eq!(new_root.code, Some(0), "{}", new_root.said());
     vault.mount("run/root.key", &std::fs::read_to_string(cli.path("tmp/root.key")).unwrap(), 0o600);
@@ -124,7 +125,7 @@ fn the_programs_serve_in_their_root_folders_as_an_unprivileged_user() {
         "etc/vault.toml",
         &format!(
             "[vault]\nlisten = \"127.0.0.1:{port}\"\nroot_key_file = \"/run/root.key\"\n\
-             database_url = \"sqlite:/tmp/vault.db\"\nadmin_token_file = \"/tmp/admin.token\"\n\
+             database_url = \"sqlite:/var/lib/strongroom/vault.db\"\nadmin_token_file = \"/tmp/admin.token\"\n\
              [admin]\nlisten = \"127.0.0.1:{admin_port}\"\n"
         ),
         0o444,
@@ -141,6 +142,8 @@ fn the_programs_serve_in_their_root_folders_as_an_unprivileged_user() {
         &format!(
             "[app]\nname = \"Image\"\n[backup]\nlisten = \"127.0.0.1:{backup_port}\"\ntoken_file = \"/run/backup.token\"\n\
              vault.url = \"http://vault.internal:{port}\"\nvault.plaintext = true\n\
+             database_url = \"sqlite:/var/lib/strongroom/backup.db\"\n\
+             [[destinations]]\nname = \"nearby\"\nurl = \"file:///var/lib/strongroom/backups\"\n\
              [admin]\nlisten = \"127.0.0.1:{backup_admin_port}\"\n"
         ),
         0o444,

@@ -28,8 +28,10 @@ fn exposed(text: &str) -> BTreeSet<(String, String)> {
 
 #[test]
 fn every_family_is_described_and_every_described_one_is_there() {
-    let database = TestDb::sqlite();
-    let deployment = Deployment::start(database.url_text(), "");
+    let (database, disk) = (TestDb::sqlite(), tempfile::tempdir().unwrap());
+    let destination =
+        format!("[[destinations]]\nname = \"disk\"\nurl = \"file://{}\"\n", disk.path().display());
+    let deployment = Deployment::start(database.url_text(), &destination);
     let admin = &deployment.admin;
     let id = admin.create_credential("One", "openai", b"sk-live-0123456789abcdef");
     let _ = admin.run(&["credential", "reveal", &id]).succeeded();
@@ -46,6 +48,11 @@ fn every_family_is_described_and_every_described_one_is_there() {
     let archive = archive.to_str().unwrap();
     let _ = admin.run(&["backup", "export", "--plain", "--out", archive]).succeeded();
     let _ = admin.run(&["backup", "verify", archive]).succeeded();
+    let stored = admin.json(&["backup", "create", "--plain"]);
+    let stored = stored["id"].as_str().unwrap();
+    let _ = admin.run(&["backup", "verify", stored]).succeeded();
+    let _ = admin.run(&["backup", "download", stored, "--out", "-"]).succeeded();
+    wait_until_seen(&deployment);
     let texts = deployment.admin_addresses().map(|address| {
         let answer = get(&address, "/metrics").unwrap();
         assert_eq!(answer.status, 200);
@@ -63,27 +70,40 @@ fn every_family_is_described_and_every_described_one_is_there() {
     count(&texts);
 }
 
+/// The catalogue is looked at every 20 s.
+fn wait_until_seen(deployment: &Deployment) {
+    let [_, backup] = deployment.admin_addresses();
+    eventually("the verification of the stored backup is seen", Duration::from_secs(45), || {
+        let text = get(&backup, "/metrics")?.body;
+        text.contains("\nstrongroom_backup_last_verified_timestamp_seconds ").then_some(())
+    });
+}
+
 /// What the calls above must have left behind.
 fn count([vault, backup]: &[String; 2]) {
     let value = |text: &str, series: &str| {
         let line = text.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
         line.unwrap_or_else(|| panic!("no {series}\n{text}")).parse::<f64>().unwrap()
     };
-    assert_eq!(value(vault, "strongroom_vault_audit_wait_seconds_count"), 2.0, "a reveal and a check");
+    assert_eq!(
+        value(vault, "strongroom_vault_audit_wait_seconds_count"),
+        4.0,
+        "a reveal, two checks, a sidecar"
+    );
     assert_eq!(value(vault, "strongroom_vault_tokens_refused_total"), 2.0, "one here, one asked about");
     assert_eq!(value(vault, "strongroom_vault_calls_denied_total"), 1.0);
     assert_eq!(value(vault, "strongroom_vault_reencrypt_rows_total{key=\"credential\"}"), 1.0);
     assert_eq!(value(vault, "strongroom_vault_reencrypt_rows_left{key=\"credential\"}"), 0.0);
-    // The reveal before the rotation, the re-encryption, and the verification: counted on across two rings.
+    // The reveal before the rotation, the re-encryption, and two verifications: counted on across two rings.
     let opens = |line: &&str| line.starts_with("strongroom_vault_opens_total{key=\"credential\"");
     let opens = vault.lines().filter(opens).map(|line| line.rsplit_once(' ').unwrap().1);
-    assert_eq!(opens.map(|count| count.parse::<u32>().unwrap()).sum::<u32>(), 3, "{vault}");
+    assert_eq!(opens.map(|count| count.parse::<u32>().unwrap()).sum::<u32>(), 4, "{vault}");
     assert!(vault.contains("strongroom_vault_seals_total{key=\"credential\",kid=\""), "{vault}");
     assert_eq!(value(vault, "strongroom_vault_audit_write_failures_total"), 0.0);
     assert_eq!(value(backup, "strongroom_backup_source_up{source=\"vault\"}"), 1.0);
-    for kind in ["export", "verification"] {
+    for (kind, times) in [("export", 1.0), ("verification", 2.0), ("create", 1.0), ("download", 1.0)] {
         let ended = format!("strongroom_backup_operations_total{{kind=\"{kind}\",outcome=\"success\"}}");
-        assert_eq!(value(backup, &ended), 1.0);
+        assert_eq!(value(backup, &ended), times, "{kind}");
         let running = format!("strongroom_backup_operations_running{{kind=\"{kind}\"}}");
         assert_eq!(value(backup, &running), 0.0);
         assert!(
@@ -91,9 +111,22 @@ fn count([vault, backup]: &[String; 2]) {
                 > 1e9
         );
     }
-    let bytes = value(backup, "strongroom_backup_exported_bytes_total");
-    assert_eq!(value(backup, "strongroom_backup_verification_received_bytes_total"), bytes);
+    let exported = value(backup, "strongroom_backup_exported_bytes_total");
+    let stored = value(backup, "strongroom_backup_stored_bytes");
+    assert!(stored > 0.0);
+    assert_eq!(value(backup, "strongroom_backup_verification_received_bytes_total"), exported + stored);
     assert_eq!(value(backup, "strongroom_backup_staged_bytes"), 0.0);
+    for (state, backups) in [("available", 1.0), ("failed", 0.0), ("deleting", 0.0), ("unverified", 0.0)] {
+        let series = format!("strongroom_backup_stored_backups{{state=\"{state}\"}}");
+        assert_eq!(value(backup, &series), backups, "{state}");
+    }
+    assert_eq!(value(backup, "strongroom_backup_destination_up{destination=\"disk\"}"), 1.0);
+    assert_eq!(value(backup, "strongroom_backup_copies_in_trouble{destination=\"disk\"}"), 0.0);
+    let time = |of: &str| value(backup, &format!("strongroom_backup_{of}_timestamp_seconds"));
+    let stored = time("last_stored");
+    assert!(stored > 1e9);
+    assert_eq!(time("oldest_stored"), stored, "there is one");
+    assert!(time("last_verified") > stored);
 }
 
 #[test]

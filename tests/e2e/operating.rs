@@ -13,8 +13,16 @@ use self::page::{Act, acts};
 use self::shell::Shell;
 
 /// In the order in which docs/operating.md names them: one goes on with what the one before it made.
-const PAGES: [&str; 7] =
-    ["people.md", "credentials.md", "keys.md", "archives.md", "audit.md", "operating.md", "upgrading.md"];
+const PAGES: [&str; 8] = [
+    "people.md",
+    "credentials.md",
+    "keys.md",
+    "archives.md",
+    "stored-backups.md",
+    "audit.md",
+    "operating.md",
+    "upgrading.md",
+];
 
 fn read(file: &str) -> String {
     std::fs::read_to_string(repository().join(file)).unwrap()

@@ -89,9 +89,10 @@ fn backup_toml(folder: &Path, ports: (u16, u16), ca_file: &str) -> String {
     format!(
         "[app]\nname = \"PromptGate\"\n\
          [backup]\nlisten = \"127.0.0.1:{}\"\ntoken_file = \"{folder}/backup.token\"\n\
+         database_url = \"sqlite:{folder}/backup-{}.db\"\n\
          vault.url = \"https://localhost:{}\"\nvault.ca_file = \"{folder}/{ca_file}\"\n\
          [backup.tls]\ncert_file = \"{folder}/tls.crt\"\nkey_file = \"{folder}/tls.key\"\n",
-        ports.1, ports.0
+        ports.1, ports.1, ports.0
     )
 }
 

@@ -346,7 +346,7 @@ fn verifying_needs_its_own_permission_and_a_file() {
     assert!(admin.events("backup.verified").is_empty() && admin.events("archive.key_unwrapped").is_empty());
     let nowhere = platform.deployment.path("nowhere");
     let said = admin.run(&["backup", "verify", text(&nowhere)]).failed_with(1);
-    assert!(said.contains("nowhere: cannot open it"), "{said}");
+    assert!(said.contains("nowhere is neither a file nor the id of a stored backup"), "{said}");
     let said = admin.run(&["backup", "verify", text(&platform.deployment.temporary_folder())]).failed_with(1);
     assert!(said.contains("not a file"), "{said}");
 }

@@ -180,6 +180,7 @@ impl Deployment {
             .arg("--config")
             .arg(folder.join("backup.toml"))
             .current_dir(folder)
+            .current_dir(folder)
             .env("TMPDIR", folder.join("tmp"))
             .env("STRONGROOM_ADMIN__LISTEN", format!("{}:{admin_port}", address.0));
         let mut service = Service::start(&mut command);

@@ -5,6 +5,7 @@ other. Included once, by the configuration.
 {{- define "strongroom.check" -}}
 {{- include "strongroom.check.secrets" . }}
 {{- include "strongroom.check.database" . }}
+{{- include "strongroom.check.destinations" . }}
 {{- include "strongroom.check.tls" . }}
 {{- end }}
 
@@ -36,29 +37,49 @@ Then set tokens.existingSecret=strongroom-tokens.
 {{- end }}
 
 {{- define "strongroom.check.database" -}}
-{{- with .Values.vault }}
+{{- range $component := list "vault" "backup" }}
+{{- with (index $.Values $component) }}
+{{- if and .autoscaling.enabled (gt (int .autoscaling.minReplicas) (int .autoscaling.maxReplicas)) }}
+{{- fail (printf "%s.autoscaling.minReplicas is more than its maxReplicas" $component) }}
+{{- end }}
 {{- if eq .database.kind "sqlite" }}
 {{- if gt (int .replicas) 1 }}
-{{- fail (printf "vault.replicas is %d, but one pod alone opens a SQLite database: set vault.database.kind=postgres, or vault.replicas=1" (int .replicas)) }}
+{{- fail (printf "%s.replicas is %d, but one pod alone opens a SQLite database: set %s.database.kind=postgres, or %s.replicas=1" $component (int .replicas) $component $component) }}
 {{- end }}
 {{- if .autoscaling.enabled }}
-{{- fail "vault.autoscaling is enabled, but one pod alone opens a SQLite database: set vault.database.kind=postgres, or disable it" }}
+{{- fail (printf "%s.autoscaling is enabled, but one pod alone opens a SQLite database: set %s.database.kind=postgres, or disable it" $component $component) }}
 {{- end }}
 {{- else if not .database.postgres.existingSecret }}
+{{- $secret := ternary "strongroom-database" "strongroom-backup-database" (eq $component "vault") }}
 {{- fail (printf `
 
-vault.database.postgres.existingSecret is not set. Put the database's URL into a file, and the file into a Secret:
+%s.database.postgres.existingSecret is not set. Put the database's URL into a file, and the file into a Secret:
 
-  kubectl --namespace %s create secret generic strongroom-database --from-file=%s=database.url
+  kubectl --namespace %s create secret generic %s --from-file=%s=database.url
 
-Then set vault.database.postgres.existingSecret=strongroom-database.
-` $.Release.Namespace .database.postgres.key) }}
+Then set %s.database.postgres.existingSecret=%s.
+` $component $.Release.Namespace $secret .database.postgres.key $component $secret) }}
 {{- end }}
 {{- end }}
-{{- range $component := list "vault" "backup" }}
-{{- with (index $.Values $component).autoscaling }}
-{{- if and .enabled (gt (int .minReplicas) (int .maxReplicas)) }}
-{{- fail (printf "%s.autoscaling.minReplicas is more than its maxReplicas" $component) }}
+{{- end }}
+{{- end }}
+
+{{- define "strongroom.check.destinations" -}}
+{{- $names := list }}
+{{- range .Values.backup.destinations }}
+{{- if has .name $names }}
+{{- fail (printf "two of backup.destinations are called %s: give each its own name" .name) }}
+{{- end }}
+{{- $names = append $names .name }}
+{{- if eq (empty .url) (empty .existingClaim) }}
+{{- fail (printf "backup.destinations: %s needs either a url or, for a folder on a volume, an existingClaim" .name) }}
+{{- end }}
+{{- if and .existingClaim (or .credentials .ca) }}
+{{- fail (printf "backup.destinations: %s is a folder, which has neither credentials nor ca" .name) }}
+{{- end }}
+{{- with .ca }}
+{{- if eq (empty .existingSecret) (empty .existingConfigMap) }}
+{{- fail "backup.destinations: a ca needs either an existingSecret or an existingConfigMap" }}
 {{- end }}
 {{- end }}
 {{- end }}

@@ -24,11 +24,6 @@ listen: {{ printf "%s:%d" .root.Values.bindAddress (ternary 7611 7612 (eq .compo
   "root_key_file" "/etc/strongroom/root-key/root.key"
   "admin_token_file" "/etc/strongroom/tokens/admin.token"
   "backup_token_file" "/etc/strongroom/tokens/backup.token" }}
-{{- if eq .Values.vault.database.kind "sqlite" }}
-{{- $_ := set $set "database_url" "sqlite:/var/lib/strongroom/vault.db" }}
-{{- else }}
-{{- $_ := set $set "database_url_file" "/etc/strongroom/database/url" }}
-{{- end }}
 {{- $previous := list }}
 {{- range $at, $_ := .Values.vault.previousRootKeys }}
 {{- $previous = append $previous (printf "/etc/strongroom/previous-root-keys/%d.key" $at) }}
@@ -36,7 +31,8 @@ listen: {{ printf "%s:%d" .root.Values.bindAddress (ternary 7611 7612 (eq .compo
 {{- with $previous }}
 {{- $_ := set $set "previous_root_key_files" . }}
 {{- end }}
-{{- $values := mergeOverwrite (deepCopy .Values.vault.config) $set (include "strongroom.config.tls" . | fromYaml) }}
+{{- $database := include "strongroom.database.config" (dict "root" . "component" "vault") | fromYaml }}
+{{- $values := mergeOverwrite (deepCopy .Values.vault.config) $set $database (include "strongroom.config.tls" . | fromYaml) }}
 {{- include "strongroom.toml.table" (dict "head" "[vault]" "values" $values) }}
 {{- end }}
 
@@ -49,12 +45,14 @@ listen: {{ printf "%s:%d" .root.Values.bindAddress (ternary 7611 7612 (eq .compo
   "token_file" "/etc/strongroom/tokens/backup.token"
   "staging_dir" "/var/lib/strongroom/staging"
   "vault" (include "strongroom.config.target" . | fromYaml) }}
-{{- $values := mergeOverwrite $staging (deepCopy .Values.backup.config) $set (include "strongroom.config.tls" . | fromYaml) }}
+{{- $database := include "strongroom.database.config" (dict "root" . "component" "backup") | fromYaml }}
+{{- $values := mergeOverwrite $staging (deepCopy .Values.backup.config) $set $database (include "strongroom.config.tls" . | fromYaml) }}
 {{- include "strongroom.toml.table" (dict "head" "\n[backup]" "values" $values) }}
 {{- include "strongroom.toml.table" (dict "head" "\n[seal]" "values" .Values.seal) }}
 {{- range .Values.sources }}
 {{- include "strongroom.toml.table" (dict "head" "\n[[sources]]" "values" .) }}
 {{- end }}
+{{- include "strongroom.destinations.config" . }}
 {{- end }}
 
 {{/* The vault, as the backup service reaches it. */}}

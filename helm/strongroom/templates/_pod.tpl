@@ -115,7 +115,7 @@ lifecycle:
 
 {{/* Whether another pod may serve while one stops: not with SQLite, which one process opens. */}}
 {{- define "strongroom.canOverlap" -}}
-{{- if or (eq .component "backup") (eq .root.Values.vault.database.kind "postgres") }}yes{{ end }}
+{{- if not (include "strongroom.database.isEmbedded" .) }}yes{{ end }}
 {{- end }}
 
 {{- define "strongroom.extraVolumes" -}}

@@ -3,6 +3,7 @@
 //! [`check`] says in one sentence what is wrong, before anything is opened.
 
 mod check;
+mod destination_url;
 mod secret_url;
 
 use std::net::{Ipv4Addr, SocketAddr};
@@ -16,6 +17,7 @@ use strongroom_runtime::server::TlsConfig;
 use strongroom_runtime::telemetry::{LogConfig, TelemetryConfig};
 
 pub(crate) use check::check;
+pub(crate) use destination_url::DestinationUrl;
 pub use secret_url::SourceUrl;
 
 /// Where a vault on this machine listens.
@@ -34,6 +36,9 @@ pub struct Config {
     /// What is backed up besides the vault.
     #[serde(default)]
     pub sources: Vec<SourceConfig>,
+    /// Where backups are stored. Without one, backups can only be streamed to a client.
+    #[serde(default)]
+    pub destinations: Vec<DestinationConfig>,
     /// Who can open sealed archives besides the vault.
     #[serde(default)]
     pub seal: SealConfig,
@@ -52,8 +57,8 @@ pub struct Config {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct AppConfig {
-    /// The application's name, in manifests and, in lower case, in the file names of archives. The backup service does not
-    /// start without it.
+    /// The application's name, in manifests and, in lower case, in the file names of archives: 1 to 100 bytes. The backup
+    /// service does not start without it.
     pub name: String,
     /// The application's address, in manifests, for the person who opens an archive later.
     pub url: String,
@@ -86,9 +91,13 @@ pub struct BackupConfig {
     /// `STRONGROOM_TOKEN_FILE` and then `STRONGROOM_TOKEN` from its environment. It needs no token if `vault.cert_file` is
     /// the certificate of an identity with that role.
     pub token_file: Option<PathBuf>,
-    /// The name of this replica in the audit log; the host's name if it is not set. Replicas that run at the same time need
-    /// different names: at its start, a replica closes the operations that an earlier process of its name left open.
-    pub instance: Option<String>,
+    /// The service's own database: `sqlite:PATH`, relative to the working directory, or `postgres://USER@HOST/NAME`, which
+    /// several replicas share. It holds the catalogue of stored backups and what is going on. `strongroom dev` keeps the
+    /// default in its data folder.
+    pub database_url: String,
+    /// A file that holds the database URL, so that its password stays out of the configuration. It takes precedence over
+    /// `database_url`.
+    pub database_url_file: Option<PathBuf>,
     /// The longest time that an export may take, and hold its snapshots, in seconds.
     #[schemars(range(min = 1, max = 86_400))]
     pub export_limit_seconds: u64,
@@ -103,6 +112,19 @@ pub struct BackupConfig {
     /// The number of exports at the same time. Each takes a few MiB of memory.
     #[schemars(range(min = 1, max = 1_000))]
     pub concurrent_exports: usize,
+    /// The longest time that a stored backup may take, and hold its snapshots, in seconds.
+    #[schemars(range(min = 1, max = 86_400))]
+    pub create_limit_seconds: u64,
+    /// The number of stored backups that are made at the same time. Each takes up to three parts of its upload in memory:
+    /// 24 MiB, or more for archives beyond 64 GiB.
+    #[schemars(range(min = 1, max = 100))]
+    pub concurrent_backups: usize,
+    /// How long a deleted backup can be brought back, in hours.
+    #[schemars(range(min = 0, max = 87_600))]
+    pub delete_delay_hours: u32,
+    /// The number of downloads of stored backups at the same time.
+    #[schemars(range(min = 1, max = 1_000))]
+    pub concurrent_downloads: usize,
     /// The longest time that a verification may take, in seconds.
     #[schemars(range(min = 1, max = 86_400))]
     pub verify_limit_seconds: u64,
@@ -149,11 +171,16 @@ impl Default for BackupConfig {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 7602)),
             vault: Target { url: VAULT_URL.to_owned(), ..Target::default() },
             token_file: None,
-            instance: None,
+            database_url: "sqlite:backup.db".into(),
+            database_url_file: None,
             export_limit_seconds: 3600,
             stall_seconds: 60,
             pin_days: 90,
             concurrent_exports: 10,
+            create_limit_seconds: 6 * 3600,
+            concurrent_backups: 2,
+            delete_delay_hours: 7 * 24,
+            concurrent_downloads: 10,
             verify_limit_seconds: 3600,
             concurrent_verifications: 2,
             verify_row_limit_bytes: 32 << 20,
@@ -325,4 +352,35 @@ impl EncryptedColumn {
         let (table, column) = self.column.rsplit_once('.')?;
         (!table.is_empty() && !column.is_empty()).then_some((table, column))
     }
+}
+
+/// One `[[destinations]]`: a folder or a bucket in which backups are stored.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DestinationConfig {
+    /// The destination's name in commands and messages, unique in the file: 1 to 60 characters `a-z`, `0-9`, `_` and `-`.
+    pub name: String,
+    /// Where it is: `file:///FOLDER`, or `s3://BUCKET/PREFIX`, whose prefix may be empty. It holds no secret.
+    pub url: String,
+    /// The address of the S3 service, `https://HOST`; that of AWS if it is not set (only `s3`).
+    #[serde(default)]
+    pub endpoint: Option<String>,
+    /// The region; `AWS_REGION` from the environment, or `us-east-1`, if it is not set (only `s3`).
+    #[serde(default)]
+    pub region: Option<String>,
+    /// Addresses the bucket in the path, `https://HOST/BUCKET`, and not as a host of its own. Most services other than AWS
+    /// need it (only `s3`).
+    #[serde(default)]
+    pub path_style: bool,
+    /// A file with the credentials, in the form of `~/.aws/credentials`: `aws_access_key_id`, `aws_secret_access_key` and,
+    /// where they are temporary, `aws_session_token`, of the section `[default]`. It is read again when it changes. Without
+    /// it, the environment is used as AWS describes it (only `s3`).
+    #[serde(default)]
+    pub credentials_file: Option<PathBuf>,
+    /// The certificate authorities of the service, PEM; the system's if it is not set (only `s3`).
+    #[serde(default)]
+    pub ca_file: Option<PathBuf>,
+    /// Permits an `http://` endpoint on another machine, for networks that encrypt by themselves (only `s3`).
+    #[serde(default)]
+    pub plaintext: bool,
 }

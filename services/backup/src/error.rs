@@ -8,6 +8,9 @@ use strongroom_runtime::status::{bad_request, causes, exhausted, status, unavail
 use strongroom_tables::Kind;
 use tonic::{Code, Status};
 
+use crate::backups::destinations::error::StorageError;
+use crate::backups::destinations::parts::TooManyParts;
+
 /// The `domain` of this service's errors.
 pub(crate) const DOMAIN: &str = "backup.strongroom";
 
@@ -299,6 +302,112 @@ pub enum Error {
     #[error("the file cannot be staged: {0}; is there room where [backup] staging_dir says?")]
     Staging(std::io::Error),
 
+    /// The service's own database.
+    #[error("the backup service's database: {0}")]
+    Store(#[from] strongroom_store::Error),
+    /// A destination of backups.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+    /// Backups cannot be stored.
+    #[error(
+        "no destination is configured; give one under [[destinations]] in the configuration, or use `strongroom backup \
+         export`, which streams an archive to its caller"
+    )]
+    NoDestination,
+    /// A copy is where nothing is configured any more.
+    #[error("the destination {0:?} is not in the configuration any more; put it back under [[destinations]]")]
+    DestinationUnknown(String),
+    /// The archive is larger than its upload can be.
+    #[error(transparent)]
+    TooManyParts(#[from] TooManyParts),
+    /// As many backups are being made as may be.
+    #[error(
+        "{0} backups are being made, which is as many as this server allows; try again when one of them has ended: \
+         `strongroom backup list --state creating` shows them"
+    )]
+    BackupsBusy(usize),
+    /// As many downloads are going on as may.
+    #[error("{0} backups are being downloaded, which is as many as this server allows; try again later")]
+    DownloadsBusy(usize),
+    /// The absolute limit of a stored backup.
+    #[error(
+        "the backup took longer than {0} s, and a snapshot is not held for ever; [backup] create_limit_seconds allows \
+         more"
+    )]
+    BackupTooLong(u64),
+    /// The absolute limit of a download.
+    #[error("the download took longer than {0} s; resume it where it has ended")]
+    DownloadTooLong(u64),
+    /// The client of a download is there but takes nothing.
+    #[error("the client took nothing for {0} s; resume the download where it has ended")]
+    DownloadStalled(u64),
+    /// Another scan is going on.
+    #[error("a scan is going on in this process; wait for its end")]
+    ScanBusy,
+    /// No such backup.
+    #[error("there is no backup {0}; `strongroom backup list --deleted` shows all that there are")]
+    BackupNotFound(String),
+    /// A held backup is not deleted.
+    #[error("the backup {0} is on hold; `strongroom backup unhold` releases it")]
+    BackupHeld(String),
+    /// The backup's state does not allow it.
+    #[error("the backup {id} is {state}, and {wish}; {}", remedy(state))]
+    BackupState {
+        /// The backup.
+        id: String,
+        /// Its state.
+        state: &'static str,
+        /// Which ones do what was wanted of it.
+        wish: &'static str,
+    },
+    /// It is too late to bring it back.
+    #[error("the files of the backup {0} are being deleted; nothing brings it back")]
+    BackupPurging(String),
+    /// Somebody has changed it.
+    #[error("the backup {0} was changed since it was read; look at it again")]
+    BackupEtag(String),
+    /// Many others are changing it.
+    #[error("the backup {0} is being changed by others; try again in a moment")]
+    BackupBusy(String),
+    /// No copy of it can be read.
+    #[error("{}", no_copy(id, destination, stored))]
+    CopyMissing {
+        /// The backup.
+        id: String,
+        /// Where it was wanted from; empty means anywhere.
+        destination: String,
+        /// Destinations that have one.
+        stored: Vec<String>,
+    },
+    /// The stored object is another one than that of which the client has a part.
+    #[error(
+        "the stored file of the backup {0} was replaced since the download began; find out by whom, and download it again \
+         from its first byte, without --resume"
+    )]
+    BackupChanged(String),
+    /// The stored object is not the one that was stored.
+    #[error(
+        "the file of the backup {id} in {destination:?} is not what was stored: {problem}; read another copy with \
+         --destination (`strongroom backup get` shows them), and find out who has changed this one"
+    )]
+    BackupDamaged {
+        /// The backup.
+        id: String,
+        /// Where it is.
+        destination: String,
+        /// How it differs.
+        problem: String,
+    },
+    /// Another process has taken over what this one did.
+    #[error(
+        "this process did not reach the backup service's database for too long, so that another one has taken over; try \
+         again"
+    )]
+    Fenced,
+    /// The process that made a backup is gone.
+    #[error("the process that made the backup on {0} ended before it was complete; make another one")]
+    ProcessDied(String),
+
     /// The client is gone.
     #[error("the client left before the end")]
     ClientLeft,
@@ -348,6 +457,8 @@ impl Error {
             Self::ClientLeft
                 | Self::Stalled(_)
                 | Self::TooLong(_)
+                | Self::DownloadTooLong(_)
+                | Self::DownloadStalled(_)
                 | Self::ClientSilent(_)
                 | Self::ClientTooSlow { .. }
                 | Self::ClientTakesSlowly(_)
@@ -355,14 +466,25 @@ impl Error {
         )
     }
 
+    /// Beside the destination and the key of a copy, which need not be said again.
+    pub(crate) fn of_a_copy(&self) -> String {
+        match self {
+            Self::Storage(error) => error.problem.to_string(),
+            _ => self.to_string(),
+        }
+    }
+
     /// The status that the caller gets.
     pub(crate) fn status(&self) -> Status {
         let (code, reason) = self.shape();
         match self {
             Self::Field { field, problem } => bad_request(DOMAIN, field, problem),
-            Self::Busy(_) | Self::UploadsBusy(_) | Self::CallerBusy(_) | Self::StagingBusy(_) => {
-                exhausted(DOMAIN, reason, &self.to_string(), RETRY_BUSY)
-            }
+            Self::Busy(_)
+            | Self::BackupsBusy(_)
+            | Self::DownloadsBusy(_)
+            | Self::UploadsBusy(_)
+            | Self::CallerBusy(_)
+            | Self::StagingBusy(_) => exhausted(DOMAIN, reason, &self.to_string(), RETRY_BUSY),
             Self::VaultAway { .. } => {
                 let message = "the vault does not answer; try again when it runs";
                 unavailable(DOMAIN, reason, message, RETRY_SOURCE)
@@ -373,6 +495,7 @@ impl Error {
         }
     }
 
+    #[expect(clippy::too_many_lines, reason = "one arm an error, and none is forgotten")]
     fn shape(&self) -> (Code, &'static str) {
         match self {
             Self::Config(_) | Self::Runtime(_) => (Code::Internal, "CONFIGURATION"),
@@ -412,6 +535,31 @@ impl Error {
                 (Code::ResourceExhausted, "STAGING_FULL")
             }
             Self::Staging(_) => (Code::Internal, "STAGING_FAILED"),
+            Self::Store(error) if error.kind() == strongroom_store::Kind::Unavailable => {
+                (Code::Unavailable, "DATABASE_UNAVAILABLE")
+            }
+            Self::Store(_) => (Code::Internal, "DATABASE_FAILED"),
+            Self::Storage(error) => (error.code(), error.reason()),
+            Self::DestinationUnknown(_) => (Code::FailedPrecondition, "DESTINATION_UNKNOWN"),
+            Self::TooManyParts(_) => (Code::FailedPrecondition, "ARCHIVE_OUTGREW_ESTIMATE"),
+            Self::NoDestination => (Code::FailedPrecondition, "NO_DESTINATION"),
+            Self::BackupsBusy(_) => (Code::ResourceExhausted, "BACKUPS_BUSY"),
+            Self::DownloadsBusy(_) => (Code::ResourceExhausted, "DOWNLOADS_BUSY"),
+            Self::BackupTooLong(_) => (Code::DeadlineExceeded, "BACKUP_TOO_LONG"),
+            Self::DownloadTooLong(_) => (Code::DeadlineExceeded, "DOWNLOAD_TOO_LONG"),
+            Self::DownloadStalled(_) => (Code::DeadlineExceeded, "CLIENT_STALLED"),
+            Self::ScanBusy => (Code::Aborted, "SCAN_BUSY"),
+            Self::BackupNotFound(_) => (Code::NotFound, "BACKUP_NOT_FOUND"),
+            Self::BackupHeld(_) => (Code::FailedPrecondition, "BACKUP_HELD"),
+            Self::BackupState { state, .. } => (Code::FailedPrecondition, state_reason(state)),
+            Self::BackupPurging(_) => (Code::FailedPrecondition, "BACKUP_PURGING"),
+            Self::BackupEtag(_) => (Code::Aborted, "ETAG_MISMATCH"),
+            Self::BackupBusy(_) => (Code::Aborted, "BACKUP_BUSY"),
+            Self::CopyMissing { .. } => (Code::FailedPrecondition, "COPY_MISSING"),
+            Self::BackupChanged(_) => (Code::Aborted, "BACKUP_CHANGED"),
+            Self::BackupDamaged { .. } => (Code::DataLoss, "BACKUP_DAMAGED"),
+            Self::Fenced => (Code::Unavailable, "PROCESS_FENCED"),
+            Self::ProcessDied(_) => (Code::Aborted, "PROCESS_DIED"),
             Self::ClientLeft => (Code::Cancelled, "CLIENT_LEFT"),
             Self::Stalled(_) => (Code::DeadlineExceeded, "CLIENT_STALLED"),
             Self::TooLong(_) => (Code::DeadlineExceeded, "EXPORT_TOO_LONG"),
@@ -422,6 +570,39 @@ impl Error {
             Self::Archive(_) => (Code::Internal, "ARCHIVE_FAILED"),
             Self::Defect(_) => (Code::Internal, "DEFECT"),
         }
+    }
+}
+
+fn no_copy(id: &str, destination: &str, stored: &[String]) -> String {
+    if stored.is_empty() {
+        return format!("the backup {id} has no complete copy any more; `strongroom backup get` shows why");
+    }
+    format!("the backup {id} has no complete copy in {destination:?}; it has one in: {}", stored.join(", "))
+}
+
+/// What helps where a backup's state does not allow something.
+fn remedy(state: &str) -> &'static str {
+    match state {
+        "creating" => "`strongroom backup watch` waits until it is made",
+        "failed" => "nothing of it is stored: `strongroom backup create` makes another one",
+        "deleted" => "`strongroom backup undelete` brings it back",
+        "deleting" => "its files are being deleted, and nothing brings it back",
+        "unverified" => {
+            "this vault does not know its signer: it can only be listed until the key ring that signed it is merged"
+        }
+        _ => "`strongroom backup get` shows what has become of it",
+    }
+}
+
+/// By the state of a backup that does not allow it.
+fn state_reason(state: &str) -> &'static str {
+    match state {
+        "creating" => "BACKUP_CREATING",
+        "failed" => "BACKUP_FAILED",
+        "deleted" => "BACKUP_DELETED",
+        "deleting" => "BACKUP_PURGING",
+        "unverified" => "BACKUP_UNVERIFIED",
+        _ => "BACKUP_STATE",
     }
 }
 

@@ -1,42 +1,30 @@
-//! Exports: what a request chooses is checked, and an archive of it streamed while it is built.
+//! Exports: what a request chooses is checked, and an archive of it streamed while it is made.
 //!
-//! What surrounds an export, from the permit to the audit events, is [`crate::operation`]'s; [`assembly`] is the
-//! work itself.
+//! What surrounds an export, from the permit to the audit events, is [`crate::operation`]'s; [`crate::assembly`] makes the
+//! archive.
 
-mod assembly;
-mod census;
-mod chunk;
-mod envelope;
-mod event;
-mod exit;
-mod files;
-mod pipeline;
-mod plan;
-mod progress;
+mod stream;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use jiff::Timestamp;
 use strongroom_api::backup::v1::ExportBackupResponse;
-use strongroom_archive::archive_file_name;
 use strongroom_runtime::Caller;
 
+use crate::assembly::{ArchiveRequest, Assembly, AssemblyContext, Lifetime, Plan, describe_plan};
 use crate::error::{Error, Result};
+use crate::membership::Membership;
 use crate::metrics::KindMetrics;
-use crate::operation::{AuditRecord, Kind, Limits, Operations, Replies, Unfinished};
+use crate::operation::{AuditRecord, Kind, Limits, Operations, Replies};
 use crate::seal::SealChoice;
-use assembly::Export;
-pub(crate) use assembly::ExportContext;
-use event::describe_plan;
-pub(crate) use plan::ExportRequest;
-use plan::Plan;
+use stream::Stream;
 
 /// Exports among the operations.
 pub(crate) static KIND: Kind = Kind {
     name: "export",
     started: Some("backup.export_started"),
     ended: "backup.exported",
+    keeps: false,
     // A chunk of 256 KiB each at most.
     queue: 4,
     busy: Error::Busy,
@@ -44,26 +32,24 @@ pub(crate) static KIND: Kind = Kind {
     stalled: Error::Stalled,
 };
 
-/// Suffix of a sealed archive's file name.
-const SEALED: &str = ".age";
-
 /// Makes exports; one for the whole process.
 pub(crate) struct Exports {
-    context: Arc<ExportContext>,
-    unfinished: Arc<Unfinished>,
+    context: Arc<AssemblyContext>,
+    membership: Arc<Membership>,
     operations: Operations,
+    lifetime: Lifetime,
 }
 
 impl Exports {
     /// With no export running.
     pub(crate) fn create(
-        context: ExportContext,
-        unfinished: Arc<Unfinished>,
-        limits: Limits,
+        context: Arc<AssemblyContext>,
+        membership: Arc<Membership>,
+        (limits, lifetime): (Limits, Lifetime),
         metrics: KindMetrics,
     ) -> Self {
         let operations = Operations::create(&KIND, limits, metrics);
-        Self { context: Arc::new(context), unfinished, operations }
+        Self { context, membership, operations, lifetime }
     }
 
     /// Begins an export for `caller`, sealed as `choice` says; its messages come out of the stream.
@@ -74,38 +60,34 @@ impl Exports {
     pub(crate) async fn begin(
         &self,
         caller: &Caller,
-        request: &ExportRequest,
+        request: &ArchiveRequest,
         choice: SealChoice,
     ) -> Result<Replies<ExportBackupResponse>> {
         let permit = self.operations.admit()?;
-        let context = Arc::clone(&self.context);
+        let context = &self.context;
         let plan = Plan::create(&context.sources, request).await?;
-        self.unfinished.close_own().await?;
-
-        let time = Timestamp::from_microsecond(context.clock.now_micros())
-            .map_err(|error| Error::Defect(format!("the clock is out of range: {error}")))?;
-        let archive_id = uuid::Uuid::now_v7().to_string();
-        let mut file_name = archive_file_name(&context.app.name, time);
-        if !matches!(choice, SealChoice::Plain) {
-            file_name.push_str(SEALED);
-        }
         let described = describe_plan(&plan, choice.name(), context.policy.recipients(&choice))?;
-        let record = AuditRecord::create(context.vault.clone(), &KIND, caller, &archive_id, &file_name)
-            .with(described)
-            .with_at_start("instance", self.unfinished.instance())
-            .with_at_start("archive_id", archive_id.as_str());
-        let seal = context.policy.prepare(choice, &context.vault, &archive_id).await?.map(Arc::new);
-        let (vault, pinned) = (context.vault.clone(), archive_id.clone());
+        let assembly = Assembly::prepare(context, plan, choice, self.lifetime).await?;
+        let member = self.membership.current();
+        let archive_id = assembly.archive_id.as_str();
+        let record =
+            AuditRecord::create(context.vault.clone(), &KIND, caller, archive_id, &assembly.file_name)
+                .with(described)
+                .with_at_start("instance", member.id.as_str())
+                .with_at_start("archive_id", archive_id);
+        let (vault, pinned) = (context.vault.clone(), archive_id.to_owned());
         let is_whole = Arc::new(AtomicBool::new(false));
         let whole = Arc::clone(&is_whole);
-        let export = Export { context, plan, seal, archive_id, file_name, time, is_whole };
         // Once the client has every byte, it may have the archive, whatever becomes of the rest.
-        let release = async move {
+        let release = move |_: &Error| async move {
             if !whole.load(Ordering::Acquire) {
                 vault.release_pins(&pinned).await;
             }
         };
-        Ok(self.operations.start(permit, record, |outlet, stop| export.assemble(outlet, stop), release))
+        let work = |outlet, stop| async move {
+            member.until_lost(Stream { assembly, outlet, is_whole }.send(stop)).await
+        };
+        Ok(self.operations.start(permit, record, work, release))
     }
 
     /// Ends what still runs and waits for its closing events.

@@ -11,14 +11,16 @@ use tokio::time::timeout;
 use tonic::Code;
 
 use crate::error::Error;
+use crate::store::Store;
 use crate::vault_client::VaultClient;
 
 const VAULT: &str = "vault";
 const TOKEN: &str = "token";
 const STAGING: &str = "staging";
+const DATABASE: &str = "database";
 
 /// By name, as `/readyz` lists them.
-pub(crate) const DEPENDENCIES: &[&str] = &[VAULT, TOKEN, STAGING];
+pub(crate) const DEPENDENCIES: &[&str] = &[DATABASE, VAULT, TOKEN, STAGING];
 
 /// Free bytes without which nothing is staged. A file needs its own size; this only tells a full disk.
 const ROOM: u64 = 16 << 20;
@@ -36,12 +38,27 @@ pub(crate) fn is_watched(error: &Error) -> bool {
 }
 
 /// How each of them is looked at.
-pub(crate) fn checks(vault: &VaultClient, staging: PathBuf) -> Vec<(&'static str, Arc<dyn Check>)> {
+pub(crate) fn checks(
+    vault: &VaultClient,
+    store: &Arc<dyn Store>,
+    staging: PathBuf,
+) -> Vec<(&'static str, Arc<dyn Check>)> {
     vec![
+        (DATABASE, Arc::new(Database(Arc::clone(store)))),
         (VAULT, Arc::new(Vault(vault.clone()))),
         (TOKEN, Arc::new(OwnToken(vault.clone()))),
         (STAGING, Arc::new(Staging(staging))),
     ]
+}
+
+/// The service's own database answers.
+struct Database(Arc<dyn Store>);
+
+#[async_trait]
+impl Check for Database {
+    async fn check(&self) -> Result<(), Fault> {
+        self.0.ping().await.map_err(|error| Fault::Own(error.to_string()))
+    }
 }
 
 /// It answers, and is itself ready.

@@ -104,6 +104,15 @@ impl BackupMetrics {
 
     /// Of operations of `kind`, a fixed name.
     pub(crate) fn kind(&self, kind: &'static str) -> KindMetrics {
+        self.kind_that_moves(kind, None)
+    }
+
+    /// Of exports, a kind whose bytes and rows are counted.
+    pub(crate) fn export_kind(&self, kind: &'static str) -> KindMetrics {
+        self.kind_that_moves(kind, Some(self.moved()))
+    }
+
+    fn kind_that_moves(&self, kind: &'static str, moved: Option<Moved>) -> KindMetrics {
         let seconds = format!("strongroom_backup_{kind}_duration_seconds");
         let help =
             format!("Time of an operation of the kind {kind}, from its first audit event to its last.");
@@ -114,7 +123,7 @@ impl BackupMetrics {
             refused: self.refused.with_label_values(&[kind]),
             ended: Outcome::ALL.map(|outcome| self.ended.with_label_values(&[kind, outcome.as_str()])),
             seconds: self.metrics.histogram(&seconds, &help, &BUCKETS),
-            moved: (kind == crate::export::KIND.name).then(|| self.moved()),
+            moved,
             succeeded: self.succeeded.clone(),
             last_success: self.last_success.clone(),
             last: Mutex::default(),

@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument as _;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::metrics::KindMetrics;
 pub(crate) use audit_record::{AuditRecord, Metadata, put};
 pub(crate) use blocking::Blocking;
@@ -74,15 +74,16 @@ impl Operations {
     /// `work` gets the way to the client, and a token that is cancelled when the work ends for whatever
     /// reason: threads that it starts must heed it. The future that it returns is dropped when the client leaves,
     /// the deadline passes or the service stops. `undo` runs unless all of it succeeds.
-    pub(crate) fn start<R, F>(
+    pub(crate) fn start<R, F, U>(
         &self,
         permit: impl Send + 'static,
         record: AuditRecord,
         work: impl FnOnce(Outlet<R>, CancellationToken) -> F,
-        undo: impl Future<Output = ()> + Send + 'static,
+        undo: impl FnOnce(&Error) -> U + Send + 'static,
     ) -> Replies<R>
     where
         R: Send + 'static,
+        U: Future<Output = ()> + Send + 'static,
         F: Future<Output = Result<Ended<R>>> + Send + 'static,
     {
         let (outlet, replies, gone) = outlet::create(self.kind, self.limits.stall);
@@ -91,9 +92,37 @@ impl Operations {
         let (kind, limits, shutdown) = (self.kind, self.limits, self.stop.clone());
         let metrics = self.metrics.clone();
         let run = Run { kind, limits, metrics, record, outlet, stop, shutdown };
-        self.tasks
-            .spawn(inherited(run.complete((work, undo), gone, permit).instrument(task(self.kind.name))));
+        self.tasks.spawn(inherited(
+            run.complete((work, undo), gone, permit, || ()).instrument(task(self.kind.name)),
+        ));
         replies
+    }
+
+    /// Starts an operation that no client waits for. `done` runs at its end, after its closing event and, where it failed,
+    /// after `undo`.
+    pub(crate) fn start_detached<F, U>(
+        &self,
+        permit: impl Send + 'static,
+        record: AuditRecord,
+        work: impl FnOnce(CancellationToken) -> F,
+        undo: impl FnOnce(&Error) -> U + Send + 'static,
+        done: impl Future<Output = ()> + Send + 'static,
+    ) where
+        F: Future<Output = Result<Ended<()>>> + Send + 'static,
+        U: Future<Output = ()> + Send + 'static,
+    {
+        let (outlet, replies, gone) = outlet::create(self.kind, self.limits.stall);
+        let stop = self.stop.child_token();
+        let work = work(stop.clone());
+        let (kind, limits, shutdown) = (self.kind, self.limits, self.stop.clone());
+        let run = Run { kind, limits, metrics: self.metrics.clone(), record, outlet, stop, shutdown };
+        let detached = async move {
+            // Its client is here as long as it runs.
+            let replies = replies;
+            run.complete((work, undo), gone, permit, || drop(replies)).await;
+            done.await;
+        };
+        self.tasks.spawn(inherited(detached.instrument(task(self.kind.name))));
     }
 
     /// Ends what still runs and waits for its closing events.

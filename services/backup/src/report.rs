@@ -10,12 +10,15 @@ use strongroom_runtime::admin::Sections;
 use strongroom_runtime::admin::content::{Block, Cell, Section, Tone};
 use strongroom_runtime::health::{Report, State};
 
+use crate::backups::Overview;
 use crate::metrics::{KindMetrics, Last, Outcome};
 use crate::source_watch::SourceWatch;
+use crate::store::BackupState;
 
 /// The service's own part.
 pub(crate) struct BackupReport {
     pub(crate) sources: Arc<SourceWatch>,
+    pub(crate) overview: Overview,
     /// Each kind of operation, with how many may run.
     pub(crate) kinds: Vec<(KindMetrics, usize)>,
     pub(crate) metrics: Metrics,
@@ -32,6 +35,23 @@ impl Report for BackupReport {
                 since_time: Some(timestamp(source.since)),
             });
         }
+        for place in self.overview.destinations() {
+            status.destinations.push(proto::SourceState {
+                name: place.name,
+                kind: place.kind.to_owned(),
+                state: proto::DependencyState::from(place.state).into(),
+                reason: place.reason,
+                since_time: Some(timestamp(place.since)),
+            });
+        }
+        status.stored_backups = self.overview.totals().map(|totals| proto::StoredBackups {
+            available: totals.count(BackupState::Available),
+            failed: totals.count(BackupState::Failed),
+            unverified: totals.count(BackupState::Unverified),
+            bytes: totals.bytes,
+            last_stored_time: totals.last_stored.map(timestamp),
+            last_verified_time: totals.last_verified.map(timestamp),
+        });
         for (kind, _) in &self.kinds {
             let Some(last) = kind.last() else { continue };
             status.last_operations.push(proto::LastOperation {
@@ -49,7 +69,7 @@ impl Report for BackupReport {
 #[async_trait]
 impl Sections for BackupReport {
     async fn sections(&self) -> Vec<Section> {
-        let mut sections = vec![self.sources(), self.operations()];
+        let mut sections = vec![self.sources(), self.stored(), self.operations()];
         if let Some(now) = self.metrics.certificates() {
             let facts = vec![("Expires", Cell::Time(now.not_after.checked_mul(1_000_000)))];
             sections.push(Section { title: "Certificate", blocks: vec![Block::Facts(facts)] });
@@ -76,6 +96,44 @@ impl BackupReport {
         });
         let headings = vec!["Source", "Kind", "State", "Since", "Reason"];
         Section { title: "Sources", blocks: vec![Block::Table { headings, rows: rows.collect() }] }
+    }
+
+    fn stored(&self) -> Section {
+        let rows = self.overview.destinations().into_iter().map(|place| {
+            let (tone, text) = match place.state {
+                State::Ok => (Tone::Good, "usable"),
+                State::Starting => (Tone::Quiet, "starting"),
+                State::Failing => (Tone::Bad, "not usable"),
+            };
+            vec![
+                Cell::Text(place.name),
+                Cell::text(place.kind),
+                Cell::State(tone, text.to_owned()),
+                Cell::Time(Some(place.since)),
+                Cell::Text(place.reason),
+            ]
+        });
+        let headings = vec!["Destination", "Kind", "State", "Since", "Reason"];
+        let mut blocks = vec![Block::Table { headings, rows: rows.collect() }];
+        match self.overview.totals() {
+            Some(totals) => {
+                let count = |state| Cell::Text(totals.count(state).to_string());
+                blocks.insert(
+                    0,
+                    Block::Facts(vec![
+                        ("Available", count(BackupState::Available)),
+                        ("Failed", count(BackupState::Failed)),
+                        ("Being deleted", count(BackupState::Deleting)),
+                        ("Unverified", count(BackupState::Unverified)),
+                        ("Bytes", Cell::Text(totals.bytes.to_string())),
+                        ("Last stored", Cell::Time(totals.last_stored)),
+                        ("Last verified", Cell::Time(totals.last_verified)),
+                    ]),
+                );
+            }
+            None => blocks.push(Block::Note("The catalogue was not read yet.".to_owned())),
+        }
+        Section { title: "Stored backups", blocks }
     }
 
     fn operations(&self) -> Section {

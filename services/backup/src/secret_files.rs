@@ -52,6 +52,14 @@ pub(crate) fn url_of(config: &SourceConfig) -> Result<SourceUrl> {
     }
 }
 
+/// The URL of the service's own database, from its file.
+///
+/// # Errors
+/// [`Error::Runtime`] when the file cannot be read.
+pub(crate) fn database_url(file: &Path) -> Result<String> {
+    Ok(read(file)?.trim().to_owned())
+}
+
 /// The URL by which a source is restored, from its file.
 ///
 /// # Errors
@@ -61,10 +69,10 @@ pub(crate) fn restore_url_of(config: &SourceConfig) -> Result<Option<SourceUrl>>
     Ok(url.map(|url| SourceUrl::from(url.trim().to_owned())))
 }
 
-/// What tells this replica from others in the audit log.
-pub(crate) fn instance(config: &BackupConfig) -> String {
-    let host = || std::fs::read_to_string("/proc/sys/kernel/hostname").ok();
-    let named = config.instance.clone().or_else(|| std::env::var("HOSTNAME").ok()).or_else(host);
+/// This machine, for people.
+pub(crate) fn host() -> String {
+    let kernel = || std::fs::read_to_string("/proc/sys/kernel/hostname").ok();
+    let named = std::env::var("HOSTNAME").ok().or_else(kernel);
     let named = named.map(|name| name.trim().to_owned()).filter(|name| !name.is_empty());
     named.unwrap_or_else(|| "strongroom-backup".to_owned())
 }

@@ -17,4 +17,4 @@ pub(crate) use checks::Checks;
 pub(crate) use client::{VaultClient, is_away, vault_error};
 pub(crate) use keys::InspectedRing;
 pub(crate) use pins::PinnedVersions;
-pub(crate) use signatures::SigningKey;
+pub(crate) use signatures::{SidecarSignature, SigningKey};

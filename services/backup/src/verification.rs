@@ -9,6 +9,7 @@ mod event;
 mod findings;
 mod progress;
 mod signature;
+mod subject;
 mod values;
 
 use std::pin::pin;
@@ -35,6 +36,7 @@ use crate::vault_client::VaultClient;
 use entries::{Entries, Pass};
 use findings::Findings;
 use progress::Reporter;
+pub(crate) use subject::Subject;
 use values::Questions;
 
 /// Verifications among the operations.
@@ -42,6 +44,7 @@ pub(crate) static KIND: Kind = Kind {
     name: "verification",
     started: None,
     ended: "backup.verified",
+    keeps: false,
     // A few KiB each, 90 KiB where a column has a hundred bad rows.
     queue: 16,
     busy: Error::UploadsBusy,
@@ -99,6 +102,28 @@ impl Verifications {
     /// # Errors
     /// [`Error::UploadsBusy`], [`Error::CallerBusy`], [`Error::Field`] for the header, [`Error::ClientSilent`].
     pub(crate) async fn begin(&self, caller: &Caller, parts: Parts) -> Result<Replies<VerifyBackupResponse>> {
+        self.begin_with(caller, parts, None).await
+    }
+
+    /// The same for a stored backup, with which the result is kept.
+    ///
+    /// # Errors
+    /// As of [`Self::begin`].
+    pub(crate) async fn begin_stored(
+        &self,
+        caller: &Caller,
+        parts: Parts,
+        subject: Arc<dyn Subject>,
+    ) -> Result<Replies<VerifyBackupResponse>> {
+        self.begin_with(caller, parts, Some(subject)).await
+    }
+
+    async fn begin_with(
+        &self,
+        caller: &Caller,
+        parts: Parts,
+        subject: Option<Arc<dyn Subject>>,
+    ) -> Result<Replies<VerifyBackupResponse>> {
         let slot = Arc::new(self.uploads.admit(&caller.principal.id)?);
         let permit = self.operations.admit()?;
         let upload = Upload::begin(parts, Arc::clone(&slot), self.operations.limits().stall).await?;
@@ -112,9 +137,14 @@ impl Verifications {
             |outlet, stop| async move {
                 let reporter = Reporter::create(outlet, stall);
                 let verification = Verification { vault, turns, cost, slot, reporter, stop, received };
-                Ok(ended(verification.verify(upload).await?))
+                let mut findings = verification.verify(upload).await?;
+                if let Some(subject) = subject {
+                    findings.compare(subject.sha256());
+                    subject.keep(findings.is_ok(), &findings.verdict().levels).await?;
+                }
+                Ok(ended(findings))
             },
-            async {},
+            |_| async {},
         ))
     }
 

@@ -17,7 +17,10 @@ use clap::{Parser, Subcommand};
 
 pub(crate) use archive::{ArchiveCommand, ArchiveKeys, OpenArchive, Reseal, SignerFile};
 pub(crate) use audit::{AuditCommand, ListEvents, PruneEvents, WatchEvents};
-pub(crate) use backup::{BackupCommand, Export};
+pub(crate) use backup::{
+    BackupCommand, CreateBackup, DeleteBackup, DownloadBackup, EstimateBackup, Export, ListBackups,
+    ListedState, ScanBackups, Sealing, VerifyBackup,
+};
 pub(crate) use credential::{
     CreateCredential, CredentialCommand, ListCredentials, RotateCredential, UpdateCredential,
 };
@@ -28,6 +31,7 @@ pub(crate) use recovery::{CreateRecovery, RecoveryCommand};
 pub(crate) use reference::{BindReference, Consumer, ReferenceCommand};
 pub(crate) use services::{Demo, Dev, SourceCommand};
 pub(crate) use token::{IssueToken, SecretFile, TokenCommand};
+pub(crate) use values::backup_id;
 
 use crate::output::Format;
 
@@ -186,6 +190,25 @@ mod tests {
         "audit prune --older-than 90d",
         "backup export --out - --include audit --include gateway_logs --since 30d --tables a,b --plain",
         "backup verify F",
+        "backup create --include audit --since 30d --tables a,b --passphrase-file P",
+        "backup create --plain --destination offsite --destination local --no-wait",
+        "backup list",
+        "backup list --deleted",
+        "backup list --state failed --state creating",
+        "backup get 0197e0a1-0000-7000-8000-00000000000a",
+        "backup watch 0197e0a1-0000-7000-8000-00000000000a",
+        "backup download 0197e0a1-0000-7000-8000-00000000000a --out F",
+        "backup download 0197e0a1-0000-7000-8000-00000000000a --out - --destination offsite --resume --force",
+        "backup verify 0197e0a1-0000-7000-8000-00000000000a --destination offsite",
+        "backup estimate",
+        "backup estimate --include audit --tables a,b",
+        "backup delete 0197e0a1-0000-7000-8000-00000000000a",
+        "backup delete 0197e0a1-0000-7000-8000-00000000000a --yes",
+        "backup undelete 0197e0a1-0000-7000-8000-00000000000a",
+        "backup hold 0197e0a1-0000-7000-8000-00000000000a",
+        "backup unhold 0197e0a1-0000-7000-8000-00000000000a",
+        "backup scan",
+        "backup scan --destination offsite",
         "source list",
         "archive inspect F",
         "archive verify F",
@@ -248,6 +271,16 @@ mod tests {
             "backup verify",
             "backup export --out - --plain --passphrase-file P",
             "backup export --out - --recipient age1nonsense",
+            "backup create --plain --passphrase-file P",
+            "backup create --destination",
+            "backup list --state kept",
+            "backup list --state failed --deleted",
+            "backup get",
+            "backup get backup.zip.age",
+            "backup download 0197e0a1-0000-7000-8000-00000000000a",
+            "backup estimate --since 30d",
+            "backup delete",
+            "backup verify F --yes",
             "archive open F",
             "archive reseal F",
             "recovery create --out F",

@@ -3,6 +3,7 @@
 mod archive;
 mod audit;
 mod backup;
+mod confirmation;
 mod credential;
 mod demo;
 mod dev;

@@ -4,12 +4,14 @@ mod call;
 mod encryption;
 mod signer;
 mod unready;
+mod usage;
 
 use std::fmt;
 
 pub(crate) use call::CallFailed;
 pub(crate) use signer::UnknownSigner;
 pub(crate) use unready::Unready;
+pub(crate) use usage::WrongUsage;
 
 use crate::output::ReaderLeft;
 
@@ -34,6 +36,9 @@ pub(crate) fn sentence(error: &anyhow::Error) -> String {
 fn indented(sentence: &str) -> String {
     sentence.trim_end().replace('\n', "\n  ")
 }
+
+/// The exit code of a command line that makes no sense here, as clap's.
+const WRONG_USAGE: u8 = 2;
 
 /// The exit code of an archive that is intact, but not signed by any key that the operator trusts.
 const UNKNOWN_SIGNER: u8 = 3;
@@ -74,6 +79,7 @@ fn code_of(error: &anyhow::Error) -> u8 {
     match is_away {
         true => NOT_REACHABLE,
         false if error.is::<UnknownSigner>() => UNKNOWN_SIGNER,
+        false if error.is::<WrongUsage>() => WRONG_USAGE,
         false => 1,
     }
 }

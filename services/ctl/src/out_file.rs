@@ -2,7 +2,7 @@
 
 use std::fs::{File, OpenOptions, Permissions, TryLockError};
 use std::io::{self, Write};
-use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail, ensure};
@@ -57,6 +57,12 @@ impl OutPath {
     }
 }
 
+/// Whether a name that a server gives is safe as that of a file.
+pub(crate) fn is_plain_name(name: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_');
+    !name.is_empty() && !name.starts_with('.') && name.bytes().all(plain)
+}
+
 fn folder_named(out: &Path, is_folder_name: bool) -> String {
     let folder = if is_folder_name { out } else { folder_of(out) };
     folder.display().to_string()
@@ -109,7 +115,9 @@ impl PartialFile {
         let mut partial = path.clone().into_os_string();
         partial.push(".partial");
         let partial = PathBuf::from(partial);
-        let file = open_locked(&partial).with_context(|| format!("cannot create {}", partial.display()))?;
+        let failed = || format!("cannot create {}", partial.display());
+        let file = open_locked(&partial).with_context(failed)?;
+        file.set_len(0).with_context(failed)?;
         Ok(Self { file, partial, path, renamed: false })
     }
 
@@ -131,19 +139,27 @@ impl Drop for PartialFile {
     }
 }
 
-/// What a killed export left behind is used again; what another export is writing is not.
-fn open_locked(partial: &Path) -> Result<File> {
+/// Opens `FILE.partial` as it is, or creates it (mode 0600). What a killed command left behind is used again; what another
+/// one is writing is not.
+pub(crate) fn open_locked(partial: &Path) -> Result<File> {
     let foreign = partial.symlink_metadata().is_ok_and(|known| !known.is_file());
     ensure!(!foreign, "that name belongs to something that is not a regular file");
-    let file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(partial)?;
+    let file =
+        OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(partial)?;
     match file.try_lock() {
         Ok(()) => {}
-        Err(TryLockError::WouldBlock) => bail!("another export is writing it"),
+        Err(TryLockError::WouldBlock) => bail!("another command is writing it"),
         Err(TryLockError::Error(error)) => return Err(error.into()),
     }
+    // Between the two calls it may have become somebody's complete file.
+    let is_it = partial.symlink_metadata().is_ok_and(|known| Some(known.ino()) == inode(&file));
+    ensure!(is_it, "another command has just completed it; try again");
     file.set_permissions(Permissions::from_mode(0o600))?;
-    file.set_len(0)?;
     Ok(file)
+}
+
+fn inode(file: &File) -> Option<u64> {
+    file.metadata().ok().map(|known| known.ino())
 }
 
 #[cfg(test)]
@@ -195,7 +211,7 @@ mod tests {
         let out = OutPath::check(&folder.path().join("a.zip")).unwrap();
         let first = out.create("").unwrap();
         let error = out.create("").unwrap_err();
-        assert!(format!("{error:#}").contains("another export"), "{error:#}");
+        assert!(format!("{error:#}").contains("another command"), "{error:#}");
         first.finish().unwrap();
         assert_eq!(names(folder.path()), ["a.zip"]);
     }

@@ -128,7 +128,7 @@ fn build(
         retirement: Arc::new(retirement),
         reencryption: Arc::new(Reencryption::new(s(), r(), c(), metrics.reencrypt.clone())),
         ciphertexts: Arc::new(Ciphertexts::new(r(), Arc::clone(&uses), c())),
-        signing: Signing::new(s(), r(), c()),
+        signing: Signing::new(s(), r(), Arc::clone(&uses), c()),
         seals: Seals::new(r(), uses, c()),
         source: Source::new(database),
         ring,

@@ -133,7 +133,7 @@ pub enum Error {
     #[error(
         "the key version {kid} is needed by {rows} rows of the vault, {columns} columns of other services and \
          {archives} archives{}; re-encrypt or release them, or {}",
-        named(some_archives),
+        named(some_archives, *archives),
         approval(request_id)
     )]
     KeyVersionInUse {
@@ -577,9 +577,14 @@ impl From<Error> for Status {
     }
 }
 
-/// Some archives, for a message.
-fn named(archives: &[String]) -> String {
-    if archives.is_empty() { String::new() } else { format!(" ({})", archives.join(", ")) }
+/// Some of `all` archives, for a message.
+fn named(some: &[String], all: i64) -> String {
+    let named = i64::try_from(some.len()).unwrap_or(i64::MAX);
+    match some {
+        [] => String::new(),
+        _ if all > named => format!(" ({} and {} more)", some.join(", "), all - named),
+        _ => format!(" ({})", some.join(", ")),
+    }
 }
 
 /// How a step that is refused goes through nevertheless.

@@ -28,7 +28,6 @@ mod reencrypt;
 mod reference;
 mod request;
 mod resolution;
-mod row;
 mod selection;
 mod signature;
 mod sqlite;

@@ -32,21 +32,33 @@ pub enum Statement<'a> {
         /// SHA-256 of the manifest.
         digest: &'a DocumentDigest,
     },
+    /// The sidecar of a stored backup said this at this time.
+    BackupSidecar {
+        /// As above.
+        archive_id: &'a str,
+        /// As above.
+        time: &'a str,
+        /// SHA-256 of the sidecar's record.
+        digest: &'a DocumentDigest,
+    },
 }
 
 impl Statement<'_> {
     /// The bytes that are signed: label ‖ digest ‖ archive id ‖ line feed ‖ time. Labels never change, and none is the
     /// beginning of another.
     fn message(&self) -> Vec<u8> {
+        let (
+            label,
+            Self::ArchiveManifest { archive_id, time, digest }
+            | Self::BackupSidecar { archive_id, time, digest },
+        ) = (self.label(), self);
+        [label, &digest[..], archive_id.as_bytes(), b"\n", time.as_bytes()].concat()
+    }
+
+    fn label(&self) -> &'static [u8] {
         match self {
-            Self::ArchiveManifest { archive_id, time, digest } => [
-                &b"strongroom/archive-manifest/v1\n"[..],
-                &digest[..],
-                archive_id.as_bytes(),
-                b"\n",
-                time.as_bytes(),
-            ]
-            .concat(),
+            Self::ArchiveManifest { .. } => b"strongroom/archive-manifest/v1\n",
+            Self::BackupSidecar { .. } => b"strongroom/backup-sidecar/v1\n",
         }
     }
 }

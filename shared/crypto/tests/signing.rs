@@ -14,6 +14,10 @@ fn statement(digest: &DocumentDigest) -> Statement<'_> {
     Statement::ArchiveManifest { archive_id: ID, time: TIME, digest }
 }
 
+fn sidecar(digest: &DocumentDigest) -> Statement<'_> {
+    Statement::BackupSidecar { archive_id: ID, time: TIME, digest }
+}
+
 fn ring(states: &[State]) -> (Vec<WrappedVersion>, KeyRing) {
     let root = RootKey::generate();
     let versions: Vec<_> = states
@@ -59,17 +63,56 @@ fn a_signature_fits_its_document_and_key() {
     assert!(!holds(&weak, &statement(&DIGEST), &signature));
 }
 
+/// A record and a manifest may have the same bytes, archive and time.
+#[test]
+fn a_signature_of_one_kind_never_passes_as_one_of_another() {
+    let (_, ring) = ring(&[State::Primary]);
+    let public = ring.public_keys("signing")[0].bytes;
+    let kinds = [statement(&DIGEST), sidecar(&DIGEST)];
+    for signed in &kinds {
+        let (_, signature) = ring.sign("signing", signed).unwrap();
+        for claimed in &kinds {
+            let holds = verify(&public, claimed, &signature).is_ok();
+            assert_eq!(holds, signed == claimed, "signed {signed:?}, claimed {claimed:?}");
+        }
+    }
+}
+
+/// No choice of digest, archive id and time moves a byte of one kind's message into the other's label.
+#[test]
+fn no_fields_make_the_messages_of_two_kinds_equal() {
+    let (_, ring) = ring(&[State::Primary]);
+    let public = ring.public_keys("signing")[0].bytes;
+    for digest in
+        [[0; 32], [b'\n'; 32], *b"strongroom/archive-manifest/v1\n\n", *b"strongroom/backup-sidecar/v1\nxxx"]
+    {
+        for (archive_id, time) in [(ID, TIME), ("", ""), ("strongroom", "archive-manifest"), (TIME, ID)] {
+            let manifest = Statement::ArchiveManifest { archive_id, time, digest: &digest };
+            let sidecar = Statement::BackupSidecar { archive_id, time, digest: &digest };
+            let (_, of_manifest) = ring.sign("signing", &manifest).unwrap();
+            let (_, of_sidecar) = ring.sign("signing", &sidecar).unwrap();
+            assert_eq!(verify(&public, &sidecar, &of_manifest), Err(Error::Signature), "{manifest:?}");
+            assert_eq!(verify(&public, &manifest, &of_sidecar), Err(Error::Signature), "{sidecar:?}");
+        }
+    }
+}
+
 /// The message is the documented one: what signs with the bytes alone must come to the same signature.
 #[test]
-fn the_message_is_as_documented() {
+fn the_messages_are_as_documented() {
     use ed25519_dalek::{Signature, VerifyingKey};
 
     let (_, ring) = ring(&[State::Primary]);
-    let (_, signature) = ring.sign("signing", &statement(&DIGEST)).unwrap();
     let key = VerifyingKey::from_bytes(&ring.public_keys("signing")[0].bytes).unwrap();
     let rest = format!("{ID}\n{TIME}");
-    let message = [&b"strongroom/archive-manifest/v1\n"[..], &DIGEST, rest.as_bytes()].concat();
-    key.verify_strict(&message, &Signature::from_bytes(&signature)).unwrap();
+    for (label, statement) in [
+        ("strongroom/archive-manifest/v1\n", statement(&DIGEST)),
+        ("strongroom/backup-sidecar/v1\n", sidecar(&DIGEST)),
+    ] {
+        let (_, signature) = ring.sign("signing", &statement).unwrap();
+        let message = [label.as_bytes(), &DIGEST, rest.as_bytes()].concat();
+        key.verify_strict(&message, &Signature::from_bytes(&signature)).unwrap();
+    }
 }
 
 #[test]

@@ -15,8 +15,8 @@ use tonic::{Request, Status};
 use crate::error::{Error, Result};
 use crate::plaintext;
 use crate::rpc::Traced;
-use crate::tls::ClientTls;
 use crate::tls::connect::{self, Connector};
+use crate::tls::{ALPN, ClientTls};
 
 /// Receiving windows: the receiver's window bounds a download (window ÷ round trip).
 const STREAM_WINDOW: u32 = 8 << 20;
@@ -102,7 +102,7 @@ impl Target {
                 return Err(Error::Transport(message.into()));
             }
         };
-        ClientTls::load(self.ca_file.clone(), own)
+        ClientTls::load(self.ca_file.clone(), own, &[ALPN])
     }
 }
 

@@ -32,6 +32,7 @@ pub use clock::{Clock, SystemClock};
 pub use error::{Error, Result};
 pub use health::Health;
 pub use metrics::Metrics;
+pub use plaintext::is_loopback_host;
 pub use printable::{printable, printable_lines};
 pub use selectors::Selectors;
 pub use shutdown::Shutdown;

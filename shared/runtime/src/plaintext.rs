@@ -31,7 +31,8 @@ pub(crate) fn check_target(url: &http::Uri, allowed: bool) -> Result<()> {
 }
 
 /// `localhost` and loopback addresses. Any other name may lead elsewhere, whatever it resolves to now.
-pub(crate) fn is_loopback_host(host: &str) -> bool {
+#[must_use]
+pub fn is_loopback_host(host: &str) -> bool {
     let address = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
     host.eq_ignore_ascii_case("localhost") || address.parse().is_ok_and(is_loopback)
 }

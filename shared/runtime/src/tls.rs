@@ -12,12 +12,14 @@ mod client;
 pub(crate) mod connect;
 mod files;
 mod handshakes;
+mod https;
 mod reload;
 mod server;
 mod state;
 
 pub(crate) use client::ClientTls;
 pub(crate) use handshakes::Reason;
+pub use https::HttpsConnector;
 pub use server::{ClientCerts, ServerTls, TlsConfig};
 pub use state::State;
 
@@ -26,7 +28,7 @@ use std::sync::Arc;
 use rustls::crypto::CryptoProvider;
 
 /// HTTP/2, in both handshakes.
-const ALPN: &[u8] = b"h2";
+pub(crate) const ALPN: &[u8] = b"h2";
 
 fn provider() -> Arc<CryptoProvider> {
     Arc::new(rustls::crypto::aws_lc_rs::default_provider())

@@ -7,10 +7,12 @@
 mod disk;
 mod error;
 pub mod postgres;
+mod row;
 pub mod sqlite;
 mod turn;
 mod url;
 
 pub use disk::Disk;
 pub use error::{Error, Kind, Result, expect_rows};
+pub use row::parsed_column;
 pub use url::{DatabaseUrl, Engine};

@@ -21,6 +21,7 @@ mod relations;
 mod rights;
 mod sequences;
 mod session;
+mod size;
 mod types;
 mod views;
 
@@ -46,6 +47,7 @@ use layout::Layout;
 use probe::Probe;
 use relations::Relation;
 use session::{begin, connect, end, expect_raw_text};
+pub(crate) use size::bytes;
 
 /// An open transaction with what was found in it.
 pub(crate) struct PostgresSnapshot {

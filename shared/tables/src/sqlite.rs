@@ -9,6 +9,7 @@ mod introspect;
 mod large;
 mod outside;
 mod rows;
+mod size;
 mod statements;
 mod tokens;
 
@@ -29,6 +30,7 @@ use crate::names::{find_column, find_table, quoted};
 use crate::options::{Since, SnapshotInfo, SnapshotOptions};
 use crate::outside::Outside;
 use connection::Connection;
+pub(crate) use size::bytes;
 
 /// An open read transaction with what was found in it.
 pub(crate) struct SqliteSnapshot {

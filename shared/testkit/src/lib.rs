@@ -1,4 +1,4 @@
-//! What tests of several crates share: fresh databases, archives, certificates, a clock that is set, private files, builders for
+//! What tests of several crates share: fresh databases, archives, certificates, an S3 service that fails as it is told, a clock that is set, private files, builders for
 //! requests, the encodings of a secret that a search looks for.
 //!
 //! A dev-dependency only. Everything here panics on failure: a test that cannot be set up has failed.
@@ -12,6 +12,7 @@ mod database;
 mod private;
 pub mod requests;
 mod ring;
+pub mod s3;
 pub mod secrets;
 mod twins;
 
@@ -21,4 +22,5 @@ pub use codes::{Planted, Stated, set_key_state};
 pub use database::TestDb;
 pub use private::write_private;
 pub use ring::open_ring;
+pub use s3::S3;
 pub use twins::assert_twins;

@@ -1,10 +1,10 @@
 //! An export beside what operators use today, in pairs within one run.
 
 mod data;
-mod memory;
+pub(crate) mod memory;
 mod ours;
 mod peers;
-mod recovery;
+pub(crate) mod recovery;
 mod stages;
 
 use std::path::Path;
@@ -13,6 +13,7 @@ use std::time::Duration;
 use strongroom_testkit::TestDb;
 
 pub(crate) use data::fill_postgres;
+pub(crate) use peers::{RESTIC_PASSWORD, timed};
 
 use crate::median;
 use ours::Ours;
@@ -43,14 +44,14 @@ pub(crate) struct Plan {
 }
 
 /// One backup.
-struct Sample {
-    seconds: f64,
+pub(crate) struct Sample {
+    pub(crate) seconds: f64,
     /// Of all processors together, whoever used them.
-    processors: Duration,
+    pub(crate) processors: Duration,
     /// Bytes at the peak: of all processes of a peer, of our backup service above idle.
-    memory: u64,
+    pub(crate) memory: u64,
     /// Bytes on disk.
-    size: u64,
+    pub(crate) size: u64,
     first_byte: Option<Duration>,
 }
 

@@ -10,6 +10,7 @@
 
 mod export;
 mod processors;
+mod store;
 mod telemetry;
 mod vault;
 
@@ -35,6 +36,11 @@ enum Subject {
     },
     /// An export of a big PostgreSQL table beside `pg_dump` and others, and its stages alone.
     Export(export::Plan),
+    /// Stored backups beside exports of the same data, and beside restic.
+    Store(store::Plan),
+    /// The S3 server that `store` runs.
+    #[command(hide = true)]
+    S3,
     /// Reveals and exports with a tenth of the calls traced, beside the same without traces.
     Telemetry(telemetry::Plan),
 }
@@ -45,6 +51,8 @@ async fn main() {
         Subject::Vault { only: Some(call), .. } => vault::run_one(&call).await,
         Subject::Vault { short, only: None } => vault::run(short).await,
         Subject::Export(plan) => export::run(plan).await,
+        Subject::Store(plan) => store::run(plan).await,
+        Subject::S3 => store::serve_s3().await,
         Subject::Telemetry(plan) => telemetry::run(plan).await,
     }
 }

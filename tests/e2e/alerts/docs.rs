@@ -40,8 +40,12 @@ fn the_commands_of_the_chapters_exist() {
             .split(' ')
             .skip(1)
             .map(|argument| argument.trim_matches('\''))
-            // The one placeholder whose form is checked as it is read.
-            .map(|argument| if argument == "KID" { "0123456789abcdef" } else { argument });
+            // The placeholders whose form is checked as they are read.
+            .map(|argument| match argument {
+                "KID" => "0123456789abcdef",
+                "ID" => "01890a5d-ac96-774b-bcce-b302099a8057",
+                other => other,
+            });
         let _ = finish(program("strongroom").args(arguments).arg("--help"), b"", Duration::from_secs(30))
             .succeeded();
     }
@@ -53,7 +57,8 @@ fn thresholds_of_the_page_are_those_of_the_rules() {
     let rules = rules::all();
     let expr = |name: &str| &rules.iter().find(|rule| rule.name == name).unwrap().expr;
     for (alert, of_the_rule, of_the_page) in [
-        ("StrongroomExportOverdue", "36 * 3600", "No export has succeeded for 36 hours"),
+        ("StrongroomBackupOverdue", "36 * 3600", "No export and no stored backup has succeeded for 36 hours"),
+        ("StrongroomStoredVerificationOverdue", "30 * 86400", "none has passed a verification for 30 days"),
         ("StrongroomVerificationOverdue", "8 * 86400", "No verification has succeeded for eight days"),
         ("StrongroomErrorRate", "> 0.05", "More than 5 % of the calls failed within ten minutes"),
         ("StrongroomTokensRefused", "> 20", "More than 20 tokens were refused within 15 minutes"),

@@ -16,11 +16,15 @@ fn a_refusal_names_commands_that_lead_on() {
     let Some(chart) = Chart::open() else { return };
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("database.url"), "postgres://vault@db/vault").unwrap();
-    let mut chosen = json!({ "vault": { "database": { "kind": "postgres" } } });
+    let postgres = json!({ "database": { "kind": "postgres" } });
+    let mut chosen = json!({ "vault": postgres, "backup": postgres });
     let mut secrets = Vec::new();
-    for value in
-        ["vault.rootKey.existingSecret", "tokens.existingSecret", "vault.database.postgres.existingSecret"]
-    {
+    for value in [
+        "vault.rootKey.existingSecret",
+        "tokens.existingSecret",
+        "vault.database.postgres.existingSecret",
+        "backup.database.postgres.existingSecret",
+    ] {
         let said = chart.refusal(&chosen);
         assert!(said.contains(&format!("{value} is not set")), "{said}");
         for line in said.lines().filter_map(|line| line.strip_prefix("  ")) {

@@ -96,11 +96,54 @@ fn uploads_fit_into_their_volume() {
     assert_eq!(parsed(&chart, own, "backup")["backup"]["staging_limit_bytes"], json!(1_048_576));
 }
 
-/// What the configuration names is mounted, from the Secret and key that the values name.
 #[test]
-fn secrets_are_where_the_configuration_looks() {
+fn destinations_are_buckets_and_mounted_folders() {
     let Some(chart) = Chart::open() else { return };
-    let all = json!({
+    let destinations = json!([
+        { "name": "offsite", "url": "s3://bucket/prefix", "endpoint": "http://s3:8333", "path_style": true, "plaintext": true },
+        { "name": "nearby", "existingClaim": "backups" },
+    ]);
+    let changes = json!({ "backup": { "destinations": destinations } });
+    let config = parsed(&chart, changes.clone(), "backup");
+    assert_eq!(config["destinations"][0], destinations[0]);
+    let folder = "/var/lib/strongroom/destinations/nearby";
+    assert_eq!(config["destinations"][1], json!({ "name": "nearby", "url": format!("file://{folder}") }));
+    let objects = chart.render(&values(changes));
+    let deployment = e2e::chart::object(&objects, "Deployment", "strongroom-backup");
+    let container = containers(&objects, deployment).swap_remove(0);
+    assert!(matches!(&container.mount(folder).volume, Volume::Claim(claim) if claim == "backups"));
+}
+
+#[test]
+fn a_limited_way_out_leads_to_the_services_of_buckets() {
+    let Some(chart) = Chart::open() else { return };
+    let bucket = |endpoint: &str| json!({ "name": endpoint.replace(|c: char| !c.is_ascii_lowercase(), "-"), "url": "s3://b", "endpoint": endpoint });
+    let rules = |destinations: Value, storage: Value| {
+        let changes = json!({
+            "backup": { "destinations": destinations },
+            "networkPolicy": { "egress": { "enabled": true, "storage": storage } },
+        });
+        let objects = chart.render(&values(changes));
+        let egress = ["backup", "vault"].map(|service| {
+            let policy = e2e::chart::object(&objects, "NetworkPolicy", &format!("strongroom-{service}"));
+            policy["spec"]["egress"].as_array().unwrap().clone()
+        });
+        assert_eq!(egress[1].len(), 1, "the vault stores nothing");
+        egress[0][2..].to_vec()
+    };
+    let aws = json!({ "name": "aws", "url": "s3://b" });
+    let folder = json!({ "name": "folder", "existingClaim": "c" });
+    assert_eq!(rules(json!([folder]), json!([])), [Value::Null; 0]);
+    assert_eq!(rules(json!([aws, folder]), json!([])), [json!({ "ports": [{ "port": 443 }] })]);
+    let several = json!([aws, bucket("http://plain"), bucket("https://other:8333/"), bucket("https://same")]);
+    let peers = json!([{ "ipBlock": { "cidr": "203.0.113.0/24" } }]);
+    let ports = json!([{ "port": 443 }, { "port": 80 }, { "port": 8333 }]);
+    assert_eq!(rules(several, peers.clone()), [json!({ "ports": ports, "to": peers })]);
+}
+
+/// Values that name each Secret that the chart can mount.
+fn every_secret() -> Value {
+    json!({
         "vault": {
             "rootKey": { "existingSecret": "r", "key": "now" },
             "previousRootKeys": [{ "existingSecret": "r", "key": "then" }, { "existingSecret": "older" }],
@@ -112,8 +155,27 @@ fn secrets_are_where_the_configuration_looks() {
             "existingSecrets": { "vault": "vt", "backup": "bt" },
             "clientCA": { "existingSecret": "clients", "key": "bundle" },
         },
-    });
-    let objects = chart.render(&values(all));
+        "backup": {
+            "database": { "kind": "postgres", "postgres": { "existingSecret": "c" } },
+            "destinations": [
+                { "name": "a_b", "url": "s3://bucket", "credentials": { "existingSecret": "s3" } },
+                {
+                    "name": "other",
+                    "url": "s3://bucket",
+                    "endpoint": "https://s3.example.com",
+                    "credentials": { "existingSecret": "s3", "key": "mine" },
+                    "ca": { "existingSecret": "s3-ca" },
+                },
+            ],
+        },
+    })
+}
+
+/// What the configuration names is mounted, from the Secret and key that the values name.
+#[test]
+fn secrets_are_where_the_configuration_looks() {
+    let Some(chart) = Chart::open() else { return };
+    let objects = chart.render(&values(every_secret()));
     let mounted: Vec<Vec<String>> =
         ["vault", "backup"].map(|service| mounted_secrets(&objects, service)).to_vec();
     let vault = [
@@ -131,6 +193,10 @@ fn secrets_are_where_the_configuration_looks() {
     let backup = [
         "ca/ca.crt = bt.ca.crt",
         "client-ca/ca.crt = clients.bundle",
+        "database/url = c.url",
+        "destinations/a_b/credentials/credentials = s3.credentials",
+        "destinations/other/ca/ca.crt = s3-ca.ca.crt",
+        "destinations/other/credentials/credentials = s3.mine",
         "tls/tls.crt = bt.tls.crt",
         "tls/tls.key = bt.tls.key",
         "tokens/backup.token = t.b",

@@ -75,7 +75,10 @@ fn the_checksum_follows_the_configuration_alone() {
     assert!(vault != before[0] && backup != before[1]);
 
     let mut elsewhere = json!({ "commonLabels": { "a": "b" }, "commonAnnotations": { "a": "b" } });
-    merge(&mut elsewhere, json!({ "backup": { "replicas": 3 }, "networkPolicy": { "enabled": false } }));
+    merge(
+        &mut elsewhere,
+        json!({ "backup": { "preStopSleepSeconds": 9 }, "networkPolicy": { "enabled": false } }),
+    );
     assert_eq!(checksums(&chart, elsewhere), before);
     let copy = tempfile::tempdir().unwrap();
     let newer = copy_with_version(&chart, copy.path(), "9.9.9");

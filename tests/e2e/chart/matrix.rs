@@ -11,7 +11,8 @@ const DIGEST: &str = "sha256:0123456789abcdef0123456789abcdef0123456789abcdef012
 
 /// The cases in which every two of these meet.
 pub(crate) fn all() -> Vec<Case> {
-    let mut factors = vec![vault(), backup(), tls(), network(), pods(), images(), sources(), accounts()];
+    let mut factors = vec![vault(), backup(), destinations(), tls(), network(), pods(), images(), sources()];
+    factors.push(accounts());
     factors.extend(switches());
     cases(&factors)
 }
@@ -51,17 +52,49 @@ fn vault() -> Factor {
 }
 
 fn backup() -> Factor {
+    let postgres = |more: Value| {
+        let mut backup =
+            json!({ "database": { "kind": "postgres", "postgres": { "existingSecret": "catalogue" } } });
+        merge(&mut backup, more);
+        json!({ "backup": backup })
+    };
     let behavior = json!({ "scaleDown": { "stabilizationWindowSeconds": 600 } });
     Factor {
         name: "backup",
         choices: vec![
-            ("1", json!({})),
+            ("sqlite", json!({})),
             (
-                "3-class",
-                json!({ "backup": { "replicas": 3, "staging": { "size": "200Gi", "storageClass": "big" } } }),
+                "sqlite-claim",
+                json!({ "backup": { "database": { "sqlite": { "existingClaim": "mine-too" } } } }),
             ),
-            ("hpa", json!({ "backup": { "autoscaling": { "enabled": true, "behavior": behavior } } })),
-            ("hpa-of-1", json!({ "backup": { "autoscaling": { "enabled": true, "minReplicas": 1 } } })),
+            (
+                "postgres-3-class",
+                postgres(json!({ "replicas": 3, "staging": { "size": "200Gi", "storageClass": "big" } })),
+            ),
+            ("postgres-hpa", postgres(json!({ "autoscaling": { "enabled": true, "behavior": behavior } }))),
+            ("postgres-hpa-of-1", postgres(json!({ "autoscaling": { "enabled": true, "minReplicas": 1 } }))),
+        ],
+    }
+}
+
+fn destinations() -> Factor {
+    let bucket = json!({ "name": "offsite", "url": "s3://bucket/prefix", "region": "eu-central-1" });
+    let own = json!({
+        "name": "own_cloud",
+        "url": "s3://bucket",
+        "endpoint": "https://s3.example.com:8333",
+        "path_style": true,
+        "credentials": { "existingSecret": "s3", "key": "creds" },
+        "ca": { "existingConfigMap": "bundle", "key": "bundle.pem" },
+    });
+    let folder = json!({ "name": "nearby", "existingClaim": "backups" });
+    Factor {
+        name: "destinations",
+        choices: vec![
+            ("none", json!({})),
+            ("bucket", json!({ "backup": { "destinations": [bucket] } })),
+            ("folder", json!({ "backup": { "destinations": [folder] } })),
+            ("three", json!({ "backup": { "destinations": [own, folder, bucket] } })),
         ],
     }
 }
@@ -109,6 +142,7 @@ fn network() -> Factor {
     let namespace = |name: &str| json!({ "namespaceSelector": { "matchLabels": { "kubernetes.io/metadata.name": name } } });
     let egress = json!({
         "enabled": true,
+        "storage": [{ "ipBlock": { "cidr": "203.0.113.0/24" } }],
         "vault": [{ "to": [{ "ipBlock": { "cidr": "10.0.0.0/8" } }], "ports": [{ "port": 5432 }] }],
     });
     let narrow = json!({

@@ -34,6 +34,18 @@ fn types_and_unknown_keys_are_refused_by_name() {
         (json!({ "sources": [{ "kind": "files" }] }), ["/sources/0", "missing property 'name'"]),
         (json!({ "log": { "format": "xml" } }), ["/log/format", "'json', 'text'"]),
         (json!({ "telemetry": { "sampling": 2 } }), ["/telemetry/sampling", "got 2, want 1"]),
+        (
+            json!({ "backup": { "database": { "kind": "mysql" } } }),
+            ["/backup/database/kind", "'sqlite', 'postgres'"],
+        ),
+        (
+            json!({ "backup": { "destinations": [{ "url": "s3://b" }] } }),
+            ["/backup/destinations/0", "missing property 'name'"],
+        ),
+        (
+            json!({ "backup": { "destinations": [{ "name": "a", "url": "s3://b", "credentials_file": "/a" }] } }),
+            ["/backup/destinations/0", "'credentials_file' not allowed"],
+        ),
         (json!({ "vault": { "image": { "digest": "latest" } } }), ["/vault/image/digest", "sha256"]),
         (json!({ "backup": { "staging": { "size": "10G" } } }), ["/backup/staging/size", "does not match"]),
         (json!({ "podSecurityContext": { "runAsUser": 0 } }), ["runAsUser", "got 0, want 1"]),
@@ -70,6 +82,15 @@ fn secrets_in_values_are_refused() {
             json!({ "sources": [{ "name": "a", "kind": "postgres", "url": "postgres://a:b@c/d" }] }),
             "'/sources/0/url': 'not' failed",
         ),
+        (
+            json!({ "backup": { "destinations": [{ "name": "a", "url": "s3://key:secret@b" }] } }),
+            "'/backup/destinations/0/url': 'not' failed",
+        ),
+        (
+            json!({ "backup": { "destinations": [{ "name": "a", "url": "s3://b", "credentials": { "secret": key } }] } }),
+            "'secret' not allowed",
+        ),
+        (json!({ "backup": { "extraEnv": env("AWS_SECRET_ACCESS_KEY") } }), "/backup/extraEnv/0/name"),
     ] {
         refused(&chart, &changes, &[part]);
     }
@@ -91,7 +112,16 @@ fn keys_that_the_chart_sets_are_refused() {
         "tls",
         "plaintext",
     ];
-    let backup = ["listen", "vault", "token_file", "instance", "staging_dir", "tls", "plaintext"];
+    let backup = [
+        "listen",
+        "database_url",
+        "database_url_file",
+        "vault",
+        "token_file",
+        "staging_dir",
+        "tls",
+        "plaintext",
+    ];
     for (service, keys) in [("vault", vault.as_slice()), ("backup", backup.as_slice())] {
         let config: serde_json::Map<String, Value> =
             keys.iter().map(|key| ((*key).to_owned(), json!("x"))).collect();
@@ -107,9 +137,29 @@ fn keys_that_the_chart_sets_are_refused() {
 fn contradictions_are_refused_with_a_remedy() {
     let Some(chart) = Chart::open() else { return };
     let identity = json!([{ "san": "dns:a", "role": "gateway" }]);
+    let destination = |mut of: Value| {
+        of["name"] = json!("d");
+        json!({ "backup": { "destinations": [of] } })
+    };
     for (changes, part) in [
         (json!({ "vault": { "replicas": 2 } }), "vault.database.kind=postgres, or vault.replicas=1"),
         (json!({ "vault": { "autoscaling": { "enabled": true } } }), "set vault.database.kind=postgres"),
+        (json!({ "backup": { "replicas": 2 } }), "backup.database.kind=postgres, or backup.replicas=1"),
+        (json!({ "backup": { "autoscaling": { "enabled": true } } }), "set backup.database.kind=postgres"),
+        (destination(json!({})), "d needs either a url or, for a folder on a volume, an existingClaim"),
+        (destination(json!({ "url": "s3://b", "existingClaim": "c" })), "d needs either a url or"),
+        (
+            destination(json!({ "existingClaim": "c", "ca": { "existingSecret": "s" } })),
+            "d is a folder, which has neither credentials nor ca",
+        ),
+        (
+            destination(json!({ "url": "s3://b", "ca": { "key": "ca.crt" } })),
+            "a ca needs either an existingSecret or an existingConfigMap",
+        ),
+        (
+            json!({ "backup": { "destinations": [{ "name": "d", "url": "s3://b" }, { "name": "d", "url": "s3://c" }] } }),
+            "two of backup.destinations are called d",
+        ),
         (json!({ "tls": { "mode": "existingSecret" } }), "set tls.existingSecrets.vault"),
         (
             json!({ "tls": { "mode": "existingSecret", "existingSecrets": { "vault": "v" } } }),

@@ -112,8 +112,8 @@ fn check_replicas(case: &str, objects: &[Value], deployment: &Value) {
         assert_eq!(budget["spec"]["maxUnavailable"], 1, "{case}");
         assert_eq!(budget["spec"]["selector"], spec["selector"], "{case}");
     }
-    let is_vault = deployment["spec"]["selector"]["matchLabels"]["app.kubernetes.io/component"] == "vault";
-    if is_vault && case.contains("vault=sqlite") {
+    let component = &spec["selector"]["matchLabels"]["app.kubernetes.io/component"];
+    if case.contains(&format!("{}=sqlite", component.as_str().unwrap())) {
         assert_eq!(spec["strategy"], json!({ "type": "Recreate" }), "{case}");
         assert_eq!(spec["replicas"], 1, "{case}");
     } else {

@@ -50,6 +50,7 @@ fn services_listen_on_loopback_take_secrets_as_files_and_are_checked() {
     let names: BTreeSet<&str> = services.keys().map(String::as_str).collect();
     let expected = ["backup", "cli", "grafana", "postgres", "prometheus", "ready", "s3", "vault"];
     assert_eq!(names, expected.into());
+    let volumes = read("deploy/compose.yaml").split("\nvolumes:\n").nth(1).unwrap().to_owned();
     for (name, lines) in &services {
         let has = |start: &str| lines.iter().any(|line| line.starts_with(start));
         // `ready` looks at the first two, and `cli` takes everything from it.
@@ -70,9 +71,11 @@ fn services_listen_on_loopback_take_secrets_as_files_and_are_checked() {
                 !secret || key.ends_with("_FILE") && value.starts_with("/run/secrets/"),
                 "{name}: {line}"
             );
-            if let Some(mounted) = line.strip_prefix("- ").filter(|mounted| mounted.starts_with('.')) {
-                let path = mounted.split(':').next().unwrap();
+            let mounted = line.strip_prefix("- ").and_then(|mounted| mounted.split_once(':'));
+            if let Some((path, _)) = mounted.filter(|(path, _)| path.starts_with('.')) {
                 assert!(repository().join("deploy").join(path).exists(), "{name}: {path}");
+            } else if let Some((volume, _)) = mounted {
+                assert!(volumes.contains(&format!("  {volume}: {{}}\n")), "{name}: no volume {volume}");
             }
         }
         if has("image: strongroom") {
@@ -97,6 +100,30 @@ fn the_services_understand_their_configurations() {
         let ended = finish(command.arg("--config").arg(&config), b"", PATIENCE);
         // Past the configuration, to the first file that only a container has.
         assert!(ended.said().contains(missing), "{}", ended.said());
+    }
+}
+
+/// The destinations of the file as it is, and of the one that is commented out.
+#[test]
+fn destinations_are_folders_of_volumes_and_a_service_with_its_secret() {
+    let text = read("deploy/compose/backup.toml");
+    let (_, sample) = text.split_once("| weed shell\"\n").unwrap();
+    let sample = sample.split("\n\n").next().unwrap().replace("# ", "");
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("backup.toml");
+    std::fs::write(&config, format!("{text}\n{sample}\n")).unwrap();
+    let mut command = program("strongroom-backup");
+    command.env("STRONGROOM_BACKUP__LISTEN", "127.0.0.1:0").arg("--config").arg(&config);
+    let ended = finish(&mut command, b"", PATIENCE);
+    // Past the configuration, to the first file that only a container has.
+    assert!(ended.said().contains(" /run/secrets/"), "{}", ended.said());
+
+    let compose = read("deploy/compose.yaml");
+    assert!(sample.contains("s3://") && sample.contains("http://s3:8333"), "{sample}");
+    assert!(compose.contains("  s3-credentials: {file: ./compose/secrets/s3.credentials}\n"));
+    assert!(text.contains("url = \"file:///var/lib/strongroom/backups\"\n"), "{text}");
+    for mounted in ["backup-data:/var/lib/strongroom\n", "backups:/var/lib/strongroom/backups\n"] {
+        assert!(compose.contains(mounted), "{mounted}");
     }
 }
 
@@ -150,7 +177,14 @@ fn the_secrets_are_made_once_and_are_those_that_compose_mounts() {
     assert_eq!(made, mounted);
     let s3: serde_json::Value =
         serde_json::from_str(&std::fs::read_to_string(secrets.join("s3.json")).unwrap()).unwrap();
-    assert_eq!(s3["identities"][0]["credentials"][0]["accessKey"], "strongroom");
+    let key = &s3["identities"][0]["credentials"][0];
+    let credentials = std::fs::read_to_string(secrets.join("s3.credentials")).unwrap();
+    let expected = format!(
+        "[default]\naws_access_key_id = {}\naws_secret_access_key = {}\n",
+        key["accessKey"].as_str().unwrap(),
+        key["secretKey"].as_str().unwrap()
+    );
+    assert_eq!(credentials, expected);
     let user = std::fs::read_to_string(folder.path().join(".env")).unwrap();
     let owner = secrets.join("root.key").metadata().unwrap();
     assert_ne!(owner.uid(), 0, "the services would run as root");

@@ -34,8 +34,8 @@ const GRPC: [&str; 16] = [
 const WORDS: [&str; 8] =
     ["COMMIT", "ROLLBACK", "FILE", "STRONGROOM", "HOSTNAME", "TRACEPARENT", "CARGO_", "OTEL_"];
 
-/// Modules that are compiled for tests alone.
-const TESTS: [&str; 4] = ["tests", "contract", "twins", "reference"];
+/// Modules that no release has.
+const TESTS: [&str; 5] = ["tests", "contract", "twins", "reference", "failpoint"];
 
 /// Constants in capitals, in quotes, in what is compiled into the programs.
 fn constants(folders: &[&str]) -> BTreeSet<String> {

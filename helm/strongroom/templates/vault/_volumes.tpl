@@ -29,13 +29,4 @@
         path: admin.token
       - key: {{ .Values.tokens.backupKey }}
         path: backup.token
-{{- if eq .Values.vault.database.kind "postgres" }}
-- name: database
-  secret:
-    secretName: {{ .Values.vault.database.postgres.existingSecret }}
-    defaultMode: 0440
-    items:
-      - key: {{ .Values.vault.database.postgres.key }}
-        path: url
-{{- end }}
 {{- end }}

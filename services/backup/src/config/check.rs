@@ -1,5 +1,7 @@
 //! Mistakes in a configuration, one sentence each.
 
+mod destinations;
+
 use std::collections::{HashMap, HashSet};
 use std::ops::RangeInclusive;
 
@@ -10,6 +12,8 @@ use super::{BackupConfig, Config, OptionalGroup, SourceConfig, SourceKind};
 use crate::error::{Error, Result};
 use crate::seal::SealPolicy;
 
+/// Of the application's name, in bytes: with time, id and suffixes it is the name of an object, which may have 200.
+const LONGEST_NAME: usize = 100;
 /// Encrypted columns of all sources; with those of services the archive format allows 1,000.
 const MOST_COLUMNS: usize = 900;
 
@@ -20,6 +24,12 @@ const MOST_COLUMNS: usize = 900;
 pub(crate) fn check(config: &Config) -> Result<()> {
     if config.app.name.trim().is_empty() {
         return refused("[app] name is missing: it names the archives (name = \"PromptGate\")".into());
+    }
+    if config.app.name.len() > LONGEST_NAME {
+        let length = config.app.name.len();
+        return refused(format!(
+            "[app] name has {length} bytes; it is part of file names, and may have {LONGEST_NAME}"
+        ));
     }
     check_service(&config.backup)?;
     SealPolicy::create(&config.seal)?;
@@ -37,7 +47,8 @@ pub(crate) fn check(config: &Config) -> Result<()> {
             "{columns} encrypted columns are declared; there may be {MOST_COLUMNS} in all"
         ));
     }
-    check_groups(&config.sources)
+    check_groups(&config.sources)?;
+    destinations::check(&config.destinations)
 }
 
 fn check_service(backup: &BackupConfig) -> Result<()> {
@@ -45,6 +56,10 @@ fn check_service(backup: &BackupConfig) -> Result<()> {
     check_range("stall_seconds", backup.stall_seconds, 1..=3_600)?;
     check_range("pin_days", backup.pin_days.into(), 1..=3_650)?;
     check_range("concurrent_exports", backup.concurrent_exports as u64, 1..=1_000)?;
+    check_range("create_limit_seconds", backup.create_limit_seconds, 1..=86_400)?;
+    check_range("concurrent_backups", backup.concurrent_backups as u64, 1..=100)?;
+    check_range("delete_delay_hours", backup.delete_delay_hours.into(), 0..=87_600)?;
+    check_range("concurrent_downloads", backup.concurrent_downloads as u64, 1..=1_000)?;
     check_range("verify_limit_seconds", backup.verify_limit_seconds, 1..=86_400)?;
     check_range("concurrent_verifications", backup.concurrent_verifications as u64, 1..=100)?;
     check_range("verify_row_limit_bytes", backup.verify_row_limit_bytes, 1..=Limits::V1.row_bytes)?;
@@ -55,9 +70,6 @@ fn check_service(backup: &BackupConfig) -> Result<()> {
     check_range("staging_limit_bytes", backup.staging_limit_bytes, 1..=i64::MAX as u64)?;
     check_range("upload_limit_bytes", backup.upload_limit_bytes, 1..=i64::MAX as u64)?;
     check_range("compression_level", backup.compression_level.unwrap_or(1).into(), 1..=9)?;
-    if backup.instance.as_deref().is_some_and(|name| name.trim().is_empty()) {
-        return refused("[backup] instance is empty; leave it out to use the host's name".into());
-    }
     Ok(())
 }
 

@@ -2,20 +2,25 @@
 
 use std::sync::Arc;
 
-use strongroom_age::{Passphrase, X25519Recipient};
 use strongroom_api::backup::v1 as proto;
 use strongroom_api::backup::v1::backup_service_server::BackupService;
-use strongroom_api::backup::v1::export_backup_request::Seal;
+use strongroom_api::backup::v1::export_backup_request;
 use strongroom_api::backup::v1::verify_backup_request::{Chunk, End, Header, Message};
 use strongroom_api::time::to_jiff;
 use strongroom_runtime::auth::permission_denied;
-use strongroom_runtime::{Authenticator, Caller};
+use strongroom_runtime::telemetry::inherited;
+use strongroom_runtime::{Authenticator, Caller, Shutdown};
 use tokio_stream::StreamExt as _;
 use tonic::{Code, Request, Response, Status, Streaming};
-use zeroize::Zeroizing;
+use tracing::Instrument as _;
 
+use super::request::{check_id, check_names, of_create, parse, parse_seal};
+use super::stored;
+use super::watch::Watch;
+use crate::assembly::Plan;
+use crate::backups::{DownloadRequest, StoredBackups};
 use crate::error::{DOMAIN, Error, Result};
-use crate::export::{ExportRequest, Exports};
+use crate::export::Exports;
 use crate::health::is_watched;
 use crate::incoming::{MAX_CHUNK, Part};
 use crate::operation::Replies;
@@ -23,18 +28,14 @@ use crate::seal::SealChoice;
 use crate::sources::{ListedTable, Sources, Survey};
 use crate::verification::Verifications;
 
-const EXPORT_METHOD: &str = "strongroom.backup.v1.BackupService/ExportBackup";
-
-/// Longest lists in a request.
-const MAX_NAMES: usize = 10_000;
-/// Most recipients of one archive.
-const MAX_RECIPIENTS: usize = 20;
-/// Longest passphrase in bytes.
-const MAX_PASSPHRASE: usize = 1024;
+const EXPORT: &str = "strongroom.backup.v1.BackupService/ExportBackup";
+const CREATE: &str = "strongroom.backup.v1.BackupService/CreateBackup";
 
 /// The service as tonic calls it.
 pub(crate) struct BackupGrpc {
     pub(crate) exports: Arc<Exports>,
+    pub(crate) stored: StoredBackups,
+    pub(crate) shutdown: Shutdown,
     pub(crate) verifications: Arc<Verifications>,
     pub(crate) sources: Arc<Sources>,
     /// Hears of refusals that only a handler can see.
@@ -50,20 +51,10 @@ impl BackupService for BackupGrpc {
         request: Request<proto::ExportBackupRequest>,
     ) -> Result<Response<Self::ExportBackupStream>, Status> {
         let caller = Caller::of(&request)?;
-        let mut request = request.into_inner();
-        let choice = parse_seal(request.seal.take());
-        let permission = choice.as_ref().ok().and_then(SealChoice::permission);
-        if let Some(permission) = permission.filter(|permission| !caller.principal.may(permission)) {
-            self.authenticator.denied(&caller, EXPORT_METHOD, permission).await;
-            let holder = caller.principal.noun();
-            return Err(permission_denied(DOMAIN, holder, EXPORT_METHOD, permission));
-        }
-        let choice = choice.map_err(|error| error.status())?;
-        let request = parse(request).map_err(|error| error.status())?;
-        match self.exports.begin(&caller, &request, choice).await {
-            Ok(stream) => Ok(Response::new(stream)),
-            Err(error) => Err(refused(&error)),
-        }
+        let proto::ExportBackupRequest { include, tables, since, seal } = request.into_inner();
+        let choice = self.seal(&caller, EXPORT, seal).await?;
+        let request = parse(include, tables, since.as_ref().map(to_jiff)).map_err(|error| error.status())?;
+        answer(self.exports.begin(&caller, &request, choice).await)
     }
 
     type VerifyBackupStream = Replies<proto::VerifyBackupResponse>;
@@ -74,8 +65,144 @@ impl BackupService for BackupGrpc {
     ) -> Result<Response<Self::VerifyBackupStream>, Status> {
         let caller = Caller::of(&request)?;
         let parts = request.into_inner().map(part);
-        let begun = self.verifications.begin(&caller, Box::pin(parts)).await;
-        begun.map(Response::new).map_err(|error| refused(&error))
+        answer(self.verifications.begin(&caller, Box::pin(parts)).await)
+    }
+
+    async fn create_backup(
+        &self,
+        request: Request<proto::CreateBackupRequest>,
+    ) -> Result<Response<proto::CreateBackupResponse>, Status> {
+        let caller = Caller::of(&request)?;
+        let proto::CreateBackupRequest { include, tables, since, seal, destinations, request_id } =
+            request.into_inner();
+        let choice = self.seal(&caller, CREATE, seal.map(of_create)).await?;
+        let checked = parse(include, tables, since.as_ref().map(to_jiff))
+            .and_then(|request| check_names("destinations", &destinations).map(|()| request));
+        let request = checked.map_err(|error| error.status())?;
+        let creations = Arc::clone(&self.stored.creations);
+        let begun = to_its_end(async move {
+            creations.begin(&caller, &request, choice, (&destinations, &request_id)).await
+        });
+        let backup = begun.await.map(stored::backup);
+        answer(backup.map(|backup| proto::CreateBackupResponse { backup: Some(backup) }))
+    }
+
+    async fn get_backup(
+        &self,
+        request: Request<proto::GetBackupRequest>,
+    ) -> Result<Response<proto::GetBackupResponse>, Status> {
+        let id = backup_id(request.into_inner().id)?;
+        let backup = self.stored.catalogue.get(&id).await.map(stored::backup);
+        answer(backup.map(|backup| proto::GetBackupResponse { backup: Some(backup) }))
+    }
+
+    async fn list_backups(
+        &self,
+        request: Request<proto::ListBackupsRequest>,
+    ) -> Result<Response<proto::ListBackupsResponse>, Status> {
+        answer(self.list(&request.into_inner()).await)
+    }
+
+    type WatchBackupStream = Watch;
+
+    async fn watch_backup(
+        &self,
+        request: Request<proto::WatchBackupRequest>,
+    ) -> Result<Response<Self::WatchBackupStream>, Status> {
+        let id = backup_id(request.into_inner().id)?;
+        answer(Watch::begin(self.stored.catalogue.clone(), id, self.shutdown.clone()).await)
+    }
+
+    async fn delete_backup(
+        &self,
+        request: Request<proto::DeleteBackupRequest>,
+    ) -> Result<Response<proto::DeleteBackupResponse>, Status> {
+        let caller = Caller::of(&request)?;
+        let proto::DeleteBackupRequest { id, etag } = request.into_inner();
+        let id = backup_id(id)?;
+        let catalogue = self.stored.catalogue.clone();
+        let deleted = to_its_end(async move { catalogue.delete(&caller, &id, &etag).await });
+        let backup = deleted.await.map(stored::backup);
+        answer(backup.map(|backup| proto::DeleteBackupResponse { backup: Some(backup) }))
+    }
+
+    async fn undelete_backup(
+        &self,
+        request: Request<proto::UndeleteBackupRequest>,
+    ) -> Result<Response<proto::UndeleteBackupResponse>, Status> {
+        let caller = Caller::of(&request)?;
+        let id = backup_id(request.into_inner().id)?;
+        let catalogue = self.stored.catalogue.clone();
+        let changed = to_its_end(async move { catalogue.undelete(&caller, &id).await });
+        let backup = changed.await.map(stored::backup);
+        answer(backup.map(|backup| proto::UndeleteBackupResponse { backup: Some(backup) }))
+    }
+
+    async fn hold_backup(
+        &self,
+        request: Request<proto::HoldBackupRequest>,
+    ) -> Result<Response<proto::HoldBackupResponse>, Status> {
+        let caller = Caller::of(&request)?;
+        let id = backup_id(request.into_inner().id)?;
+        let catalogue = self.stored.catalogue.clone();
+        let changed = to_its_end(async move { catalogue.hold(&caller, &id).await });
+        let backup = changed.await.map(stored::backup);
+        answer(backup.map(|backup| proto::HoldBackupResponse { backup: Some(backup) }))
+    }
+
+    async fn release_backup(
+        &self,
+        request: Request<proto::ReleaseBackupRequest>,
+    ) -> Result<Response<proto::ReleaseBackupResponse>, Status> {
+        let caller = Caller::of(&request)?;
+        let id = backup_id(request.into_inner().id)?;
+        let catalogue = self.stored.catalogue.clone();
+        let changed = to_its_end(async move { catalogue.release(&caller, &id).await });
+        let backup = changed.await.map(stored::backup);
+        answer(backup.map(|backup| proto::ReleaseBackupResponse { backup: Some(backup) }))
+    }
+
+    type DownloadBackupStream = Replies<proto::DownloadBackupResponse>;
+
+    async fn download_backup(
+        &self,
+        request: Request<proto::DownloadBackupRequest>,
+    ) -> Result<Response<Self::DownloadBackupStream>, Status> {
+        let caller = Caller::of(&request)?;
+        let proto::DownloadBackupRequest { id, offset, etag, destination } = request.into_inner();
+        let request = DownloadRequest { id: backup_id(id)?, offset, etag, destination };
+        answer(self.stored.downloads.begin(&caller, request).await)
+    }
+
+    type VerifyStoredBackupStream = stored::Answers;
+
+    async fn verify_stored_backup(
+        &self,
+        request: Request<proto::VerifyStoredBackupRequest>,
+    ) -> Result<Response<Self::VerifyStoredBackupStream>, Status> {
+        let caller = Caller::of(&request)?;
+        let proto::VerifyStoredBackupRequest { id, destination } = request.into_inner();
+        let id = backup_id(id)?;
+        let begun = self.stored.rereading.begin(&self.verifications, &caller, &id, &destination).await;
+        answer(begun.map(stored::answers))
+    }
+
+    async fn estimate_backup(
+        &self,
+        request: Request<proto::EstimateBackupRequest>,
+    ) -> Result<Response<proto::EstimateBackupResponse>, Status> {
+        answer(self.estimate(request.into_inner()).await)
+    }
+
+    async fn scan_backups(
+        &self,
+        request: Request<proto::ScanBackupsRequest>,
+    ) -> Result<Response<proto::ScanBackupsResponse>, Status> {
+        let caller = Caller::of(&request)?;
+        let destinations = request.into_inner().destinations;
+        check_names("destinations", &destinations).map_err(|error| error.status())?;
+        let scans = self.stored.scans.scan(&caller, &destinations).await;
+        answer(scans.map(|destinations| proto::ScanBackupsResponse { destinations }))
     }
 
     async fn list_sources(
@@ -88,77 +215,56 @@ impl BackupService for BackupGrpc {
     }
 }
 
+impl BackupGrpc {
+    /// How `caller` wants an archive sealed, if it may.
+    async fn seal(
+        &self,
+        caller: &Caller,
+        method: &str,
+        seal: Option<export_backup_request::Seal>,
+    ) -> Result<SealChoice, Status> {
+        let choice = parse_seal(seal);
+        let permission = choice.as_ref().ok().and_then(SealChoice::permission);
+        if let Some(permission) = permission.filter(|permission| !caller.principal.may(permission)) {
+            self.authenticator.denied(caller, method, permission).await;
+            return Err(permission_denied(DOMAIN, caller.principal.noun(), method, permission));
+        }
+        choice.map_err(|error| error.status())
+    }
+
+    async fn list(&self, request: &proto::ListBackupsRequest) -> Result<proto::ListBackupsResponse> {
+        let page = stored::page(request)?;
+        let found = self.stored.catalogue.list(&page.filter, page.size).await?;
+        Ok(stored::answer_page(found, &page))
+    }
+
+    async fn estimate(&self, request: proto::EstimateBackupRequest) -> Result<proto::EstimateBackupResponse> {
+        let request = parse(request.include, request.tables, None)?;
+        let plan = Plan::create(&self.sources, &request).await?;
+        let estimate = plan.estimate(&self.sources).await;
+        let likely = self.stored.catalogue.last_size(&request).await?;
+        Ok(stored::estimate(&estimate, likely))
+    }
+}
+
+fn backup_id(id: String) -> Result<String, Status> {
+    check_id(&id).map(|()| id).map_err(|error| error.status())
+}
+
+/// gRPC drops a handler whose client leaves. What must not stop half-way goes on in a task of its own.
+async fn to_its_end<T: Send + 'static>(work: impl Future<Output = Result<T>> + Send + 'static) -> Result<T> {
+    tokio::spawn(inherited(work.in_current_span())).await?
+}
+
+fn answer<T>(result: Result<T>) -> Result<Response<T>, Status> {
+    result.map(Response::new).map_err(|error| refused(&error))
+}
+
 fn refused(error: &Error) -> Status {
     if !is_watched(error) {
         tracing::warn!(reason = error.reason(), %error, "a call failed");
     }
     error.status()
-}
-
-fn parse(request: proto::ExportBackupRequest) -> Result<ExportRequest> {
-    check_names("include", &request.include)?;
-    check_names("tables", &request.tables)?;
-    let since = match &request.since {
-        None => None,
-        Some(time) => {
-            let parsed = to_jiff(time);
-            Some(parsed.ok_or_else(|| Error::field("since", "is no time between the years 1 and 9999"))?)
-        }
-    };
-    Ok(ExportRequest { include: request.include, tables: request.tables, since })
-}
-
-fn parse_seal(seal: Option<Seal>) -> Result<SealChoice> {
-    match seal {
-        None | Some(Seal::Plain(false)) => Ok(SealChoice::Configured),
-        Some(Seal::Plain(true)) => Ok(SealChoice::Plain),
-        Some(Seal::Passphrase(seal)) => {
-            parse_passphrase(&Zeroizing::new(seal.text)).map(SealChoice::Passphrase)
-        }
-        Some(Seal::Recipients(seal)) => parse_recipients(&seal.age).map(SealChoice::Recipients),
-    }
-}
-
-fn parse_passphrase(text: &str) -> Result<Passphrase> {
-    const FIELD: &str = "passphrase.text";
-    if text.len() > MAX_PASSPHRASE {
-        return Err(Error::field(
-            FIELD,
-            format!("has {} bytes; at most {MAX_PASSPHRASE} are allowed", text.len()),
-        ));
-    }
-    if text.chars().any(char::is_control) {
-        return Err(Error::field(FIELD, "must not contain control characters"));
-    }
-    Passphrase::new(text).map_err(|error| Error::field(FIELD, error.to_string()))
-}
-
-fn parse_recipients(given: &[String]) -> Result<Vec<X25519Recipient>> {
-    const FIELD: &str = "recipients.age";
-    let count = given.len();
-    if !(1..=MAX_RECIPIENTS).contains(&count) {
-        return Err(Error::field(FIELD, format!("has {count} recipients; must have 1 to {MAX_RECIPIENTS}")));
-    }
-    let mut recipients: Vec<X25519Recipient> = Vec::with_capacity(count);
-    for (at, text) in given.iter().enumerate() {
-        let parsed = text.parse();
-        let recipient = parsed.map_err(|error| Error::element(FIELD, at, format!("{error}")))?;
-        if recipients.contains(&recipient) {
-            return Err(Error::element(FIELD, at, "is there twice"));
-        }
-        recipients.push(recipient);
-    }
-    Ok(recipients)
-}
-
-fn check_names(field: &'static str, names: &[String]) -> Result<()> {
-    if names.len() > MAX_NAMES {
-        return Err(Error::field(field, format!("has more than {MAX_NAMES} names")));
-    }
-    match names.iter().position(String::is_empty) {
-        Some(at) => Err(Error::element(field, at, "must not be empty")),
-        None => Ok(()),
-    }
 }
 
 fn part(request: Result<proto::VerifyBackupRequest, Status>) -> Result<Part> {
@@ -173,7 +279,7 @@ fn part(request: Result<proto::VerifyBackupRequest, Status>) -> Result<Part> {
     match message {
         Some(Message::Header(Header { file_name, size_bytes })) => Ok(Part::Header { file_name, size_bytes }),
         Some(Message::Chunk(Chunk { number, offset, data })) => Ok(Part::Chunk { number, offset, data }),
-        Some(Message::End(End { sha256 })) => Ok(Part::End { sha256 }),
+        Some(Message::End(End { sha256 })) => Ok(Part::End { sha256: Some(sha256) }),
         None => Err(Error::field("message", "is none of header, chunk and end")),
     }
 }

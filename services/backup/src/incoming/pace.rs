@@ -1,6 +1,8 @@
 //! How slow a client may be: a byte now and then would hold its place for as long as it likes.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use crate::error::{Error, Result};
 
@@ -57,7 +59,7 @@ mod tests {
         pace.wait(tokio::time::sleep(Duration::from_millis(milliseconds))).await
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn a_client_that_sends_enough_has_its_time_anew() {
         let mut pace = Pace::create(INTERVAL);
         for _ in 0..4 {
@@ -66,7 +68,7 @@ mod tests {
         }
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn bytes_now_and_then_are_too_few() {
         let mut pace = Pace::create(INTERVAL);
         wait(&mut pace, 60).await.unwrap();
@@ -74,7 +76,7 @@ mod tests {
         assert!(matches!(wait(&mut pace, 60).await, Err(Error::ClientTooSlow { .. })));
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn silence_and_our_own_work_are_told_apart() {
         let mut pace = Pace::create(INTERVAL);
         wait(&mut pace, 1).await.unwrap();

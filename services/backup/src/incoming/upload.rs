@@ -27,8 +27,8 @@ pub(crate) enum Part {
     Header { file_name: String, size_bytes: i64 },
     /// A piece of the file: numbered from 0, and where it begins.
     Chunk { number: i64, offset: i64, data: Bytes },
-    /// The file is complete; its SHA-256, lower-case hex.
-    End { sha256: String },
+    /// The file is complete; its SHA-256, lower-case hex, where the sender knows it.
+    End { sha256: Option<String> },
 }
 
 /// The messages of an upload.
@@ -94,7 +94,10 @@ impl Upload {
                 Some(Part::End { .. }) if self.bytes != self.size => {
                     return Err(Error::field("end", self.so_far("came early")));
                 }
-                Some(Part::End { sha256 }) => return check_digest(&sha256, staging.finish().await?),
+                Some(Part::End { sha256 }) => {
+                    let staged = staging.finish().await?;
+                    return sha256.map_or(Ok(()), |sha256| check_digest(&sha256, &staged)).map(|()| staged);
+                }
                 Some(Part::Header { .. }) => return Err(Error::field("header", "was sent already")),
                 None => return Err(Error::field("end", self.so_far("is missing"))),
             }
@@ -130,9 +133,9 @@ impl Upload {
     }
 }
 
-fn check_digest(sha256: &str, staged: Staged) -> Result<Staged> {
+fn check_digest(sha256: &str, staged: &Staged) -> Result<()> {
     if sha256 == staged.sha256 {
-        return Ok(staged);
+        return Ok(());
     }
     let problem = format!("is not that of the bytes that arrived, which is {}", staged.sha256);
     Err(Error::field("end.sha256", problem))

@@ -10,6 +10,8 @@ pub(crate) struct Kind {
     pub(crate) started: Option<&'static str>,
     /// The audit event of its end, whatever the outcome.
     pub(crate) ended: &'static str,
+    /// Whether what it has made stays when its end cannot be recorded. Its end is then closed as unknown.
+    pub(crate) keeps: bool,
     /// Replies that may wait for the client.
     pub(crate) queue: usize,
     /// The error when all permits, whose number it gets, are taken.

@@ -131,6 +131,7 @@ mod tests {
         name: "test",
         started: None,
         ended: "backup.tested",
+        keeps: false,
         queue: 4,
         busy: Error::Busy,
         too_long: Error::TooLong,

@@ -43,25 +43,29 @@ pub(super) struct Run<R> {
 }
 
 impl<R> Run<R> {
-    /// Does `work` and everything around it.
-    pub(super) async fn complete<F>(
+    /// Does `work` and everything around it; `at_end` runs before the client is waited for.
+    pub(super) async fn complete<F, U>(
         self,
-        (work, undo): (F, impl Future<Output = ()>),
+        (work, undo): (F, impl FnOnce(&Error) -> U),
         gone: Gone,
         permit: impl Send,
+        at_end: impl FnOnce() + Send,
     ) where
         F: Future<Output = Result<Ended<R>>>,
+        U: Future<Output = ()>,
     {
         let (stall, shutdown) = (self.limits.stall, self.shutdown.clone());
         self.attempt(work, undo).await;
+        at_end();
         // The permit is the stream's as long as that takes memory, but no client keeps it by doing nothing.
         let _ = shutdown.run_until_cancelled(tokio::time::timeout(stall, gone)).await;
         drop(permit);
     }
 
-    async fn attempt<F>(self, work: F, undo: impl Future<Output = ()>)
+    async fn attempt<F, U>(self, work: F, undo: impl FnOnce(&Error) -> U)
     where
         F: Future<Output = Result<Ended<R>>>,
+        U: Future<Output = ()>,
     {
         let began = Instant::now();
         self.metrics.began();
@@ -84,7 +88,7 @@ impl<R> Run<R> {
                 let outcome = if error.is_abort() { Outcome::Aborted } else { Outcome::Failed };
                 self.metrics.ended(file_name, began.elapsed(), outcome, reason);
                 self.outlet.fail(error.status());
-                undo.await;
+                undo(&error).await;
             }
         }
     }
@@ -97,6 +101,7 @@ impl<R> Run<R> {
         self.record.started().await?;
         let ended = self.within_limits(work).await;
         self.stop.cancel();
+        let is_done = ended.is_ok();
         let recorded = match ended {
             Ok(Ended { outcome, metadata, replies, size }) => {
                 self.record.ended(outcome, metadata).await.map(|()| (outcome, replies, size))
@@ -110,7 +115,9 @@ impl<R> Run<R> {
                 Ok((if succeeded { Outcome::Success } else { Outcome::Failed }, size))
             }
             Err(error) => {
-                self.record.failed(&error).await;
+                if !(is_done && self.kind.keeps) {
+                    self.record.failed(&error).await;
+                }
                 Err(error)
             }
         }

@@ -150,6 +150,25 @@ impl Source {
         matches!(self, Self::Service(_))
     }
 
+    /// How much room it takes now, in bytes; `None` of a service, which cannot tell. Tables that `choice` leaves out count
+    /// too.
+    ///
+    /// # Errors
+    /// As [`Self::list`].
+    pub(crate) async fn bytes(&self, choice: &Choice) -> Result<Option<u64>> {
+        self.in_time(async {
+            match self {
+                Self::Sql(source) => source.bytes().await.map(Some),
+                Self::Service(_) => Ok(None),
+                Self::Files(source) => {
+                    let set = source.open(choice).await?;
+                    Ok(Some(set.files().iter().map(|file| file.bytes).sum()))
+                }
+            }
+        })
+        .await
+    }
+
     /// Fixes one moment for everything that is read.
     pub(crate) async fn open(&self, choice: &Choice) -> Result<OpenSource> {
         match self {

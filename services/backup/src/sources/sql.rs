@@ -7,7 +7,8 @@ use strongroom_archive::schema::TableSchema;
 use strongroom_archive::{AadTemplate, EncryptedColumn};
 use strongroom_store::{DatabaseUrl, Engine};
 use strongroom_tables::{
-    Block, MigrationsTable, Outside, Since, Snapshot, SnapshotOptions, list_tables, open_snapshot,
+    Block, MigrationsTable, Outside, Since, Snapshot, SnapshotOptions, database_bytes, list_tables,
+    open_snapshot,
 };
 use tokio::sync::mpsc;
 
@@ -81,6 +82,11 @@ impl SqlSource {
         let nothing = SnapshotOptions { only: Some(Vec::new()), ..self.everything() };
         list_tables(&self.url, &nothing).await?;
         Ok(())
+    }
+
+    /// Bytes of its tables.
+    pub(super) async fn bytes(&self) -> Result<u64> {
+        Ok(database_bytes(&self.url, &self.config.name).await?)
     }
 
     pub(super) async fn check(&self) -> Result<Listing> {

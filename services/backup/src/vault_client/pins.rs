@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use strongroom_api::time::timestamp;
-use strongroom_api::vault::v1::{PinKeyVersionsRequest, ReleaseKeyPinsRequest};
+use strongroom_api::vault::v1::{NarrowKeyPinsRequest, PinKeyVersionsRequest, ReleaseKeyPinsRequest};
 
 use super::client::{VaultClient, limited};
 use crate::error::{Error, Result};
@@ -53,7 +53,15 @@ impl VaultClient {
         }
     }
 
-    async fn try_release(&self, archive_id: &str) -> Result<()> {
+    /// Asserts what a stored archive needs, until its pins are released.
+    pub(crate) async fn assert_pins(&self, archive_id: &str, kids: Vec<String>) -> Result<()> {
+        let request = NarrowKeyPinsRequest { archive_id: archive_id.to_owned(), kids, expire_time: None };
+        self.keys.clone().narrow_key_pins(limited(request)).await.map_err(|status| self.error(status))?;
+        Ok(())
+    }
+
+    /// Releases the pins of an archive, if it has any.
+    pub(crate) async fn try_release(&self, archive_id: &str) -> Result<()> {
         let request = ReleaseKeyPinsRequest { archive_id: archive_id.to_owned() };
         self.keys.clone().release_key_pins(limited(request)).await.map_err(|status| self.error(status))?;
         Ok(())

@@ -3,7 +3,7 @@
 use sha2::{Digest as _, Sha256};
 use strongroom_api::time::to_jiff;
 use strongroom_api::vault::v1::sign_manifest_request::Needs;
-use strongroom_api::vault::v1::{ExportSigningKeyRequest, SignManifestRequest};
+use strongroom_api::vault::v1::{ExportSigningKeyRequest, SignManifestRequest, SignSidecarRequest};
 use strongroom_archive::ManifestSignature;
 use strongroom_crypto::PUBLIC_KEY_BYTES;
 
@@ -14,6 +14,14 @@ use crate::error::{Error, Result};
 pub(crate) struct SigningKey {
     pub(crate) kid: String,
     pub(crate) public: [u8; PUBLIC_KEY_BYTES],
+}
+
+/// The vault's signature of a sidecar.
+pub(crate) struct SidecarSignature {
+    pub(crate) kid: String,
+    /// RFC 3339 in UTC with six decimals.
+    pub(crate) time: String,
+    pub(crate) bytes: Vec<u8>,
 }
 
 impl SigningKey {
@@ -46,6 +54,17 @@ impl VaultClient {
         let signature =
             time.and_then(|time| ManifestSignature::new(&signed.kid, archive_id, time, &signed.signature));
         signature.ok_or_else(|| Error::Defect("the vault's signature has another form".into()))
+    }
+
+    /// Has the vault sign what a sidecar says.
+    pub(crate) async fn sign_sidecar(&self, archive_id: &str, record: &str) -> Result<SidecarSignature> {
+        let sha256 = Sha256::digest(record).to_vec().into();
+        let request = limited(SignSidecarRequest { archive_id: archive_id.to_owned(), sha256 });
+        let answer = self.crypto.clone().sign_sidecar(request).await;
+        let signed = answer.map_err(|status| self.error(status))?.into_inner();
+        let strange = || Error::Defect("the vault's signature has another form".into());
+        let time = signed.time.as_ref().and_then(to_jiff).ok_or_else(strange)?;
+        Ok(SidecarSignature { kid: signed.kid, time: format!("{time:.6}"), bytes: signed.signature.to_vec() })
     }
 
     /// Public halves of the versions that are in use; those that were disabled or destroyed sign for nobody any more.

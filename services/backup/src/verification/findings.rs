@@ -58,6 +58,14 @@ impl Findings {
         self.is_undeclared = manifest.encrypted_columns.is_empty() && !manifest.kids.is_empty();
     }
 
+    /// The file must be the one with this SHA-256.
+    pub(super) fn compare(&mut self, sha256: &str) {
+        if self.verdict.sha256 != sha256 {
+            let problem = format!("it is not the file that was stored, whose SHA-256 is {sha256}");
+            self.set(VerifyLevel::Framing, VerifyOutcome::Failed, &problem);
+        }
+    }
+
     pub(super) fn signed(&mut self, (outcome, problem): (VerifyOutcome, String)) {
         self.set(VerifyLevel::Signature, outcome, &problem);
     }

@@ -1,6 +1,8 @@
 //! Bad input: every field of every request, empty, too long and wrong. A method or field that is new in the protos
 //! fails here until it is decided.
 
+mod stored;
+
 use std::collections::BTreeSet;
 
 use prost_reflect::DescriptorPool;
@@ -14,10 +16,26 @@ use tonic_types::StatusExt as _;
 use crate::support::{Service, plain};
 
 /// The methods with the fields of their requests. An empty list is everything, no time is always, and both values of
-/// `plain` mean something; all else is below.
+/// `plain` mean something; all else is below, of stored backups in `stored`.
 const DECIDED: &[(&str, &[&str])] = &[
     ("ExportBackup", &["include", "tables", "since", "plain", "passphrase", "recipients"]),
     ("ListSources", &[]),
+    (
+        "CreateBackup",
+        &["include", "tables", "since", "plain", "passphrase", "recipients", "destinations", "request_id"],
+    ),
+    ("GetBackup", &["id"]),
+    // A page of more than 1,000 is one of 1,000.
+    ("ListBackups", &["states", "page_size", "page_token"]),
+    ("WatchBackup", &["id"]),
+    ("DeleteBackup", &["id", "etag"]),
+    ("UndeleteBackup", &["id"]),
+    ("HoldBackup", &["id"]),
+    ("ReleaseBackup", &["id"]),
+    ("DownloadBackup", &["id", "offset", "etag", "destination"]),
+    ("VerifyStoredBackup", &["id", "destination"]),
+    ("EstimateBackup", &["include", "tables"]),
+    ("ScanBackups", &["destinations"]),
     // In `verify::upload`.
     ("VerifyBackup", &["header", "chunk", "end"]),
 ];

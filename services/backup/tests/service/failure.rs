@@ -187,10 +187,10 @@ async fn a_service_that_stops_ends_its_exports() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_an_earlier_process_left_is_closed_at_start() {
+async fn what_is_too_old_to_be_running_is_closed_at_start() {
     let service = Service::usual("").await;
     let closing = service.vault.first_closing().await;
-    assert_eq!(closing.instance, "here");
+    assert_eq!(closing.instance, "");
     assert_eq!(closing.started_event, "backup.export_started");
     assert_eq!(closing.ended_event, "backup.exported");
     assert!(closing.started_before.is_some());

@@ -12,5 +12,6 @@ mod names;
 mod odd_files;
 mod postgres;
 mod sealing;
+mod stored;
 mod support;
 mod verify;

@@ -1,12 +1,54 @@
 //! `strongroom backup`.
 
-use std::path::PathBuf;
+mod export;
+mod stored;
 
-use clap::{Args, Subcommand};
-use strongroom_age::X25519Recipient;
+use clap::Subcommand;
 
-use super::values::recipient;
-use crate::time::Since;
+pub(crate) use export::{Export, Sealing};
+pub(crate) use stored::{
+    CreateBackup, DeleteBackup, DownloadBackup, EstimateBackup, ListBackups, ListedState, ScanBackups,
+    StoredBackup, VerifyBackup,
+};
+
+const CREATE: &str = "\
+Examples:
+  strongroom backup create
+  strongroom backup create --include gateway_logs --since 30d
+  strongroom backup create --destination offsite --no-wait -o json | jq -r .id";
+
+const LIST: &str = "\
+Examples:
+  strongroom backup list
+  strongroom backup list --state failed
+  strongroom backup list -o json | jq -r '.[0].id'";
+
+const DOWNLOAD: &str = "\
+Examples:
+  strongroom backup download 0197… --out backup.zip.age
+  strongroom backup download 0197… --out backup.zip.age --resume
+  strongroom backup download 0197… --out - | age -d -i recovery.key > backup.zip";
+
+const VERIFY: &str = "\
+Examples:
+  strongroom backup verify 0197…
+  strongroom backup verify 0197… --destination offsite
+  strongroom backup verify backup.zip.age";
+
+const ESTIMATE: &str = "\
+Examples:
+  strongroom backup estimate
+  strongroom backup estimate --include gateway_logs,audit";
+
+const DELETE: &str = "\
+Examples:
+  strongroom backup delete 0197…
+  strongroom backup delete 0197… --yes";
+
+const SCAN: &str = "\
+Examples:
+  strongroom backup scan
+  strongroom backup scan --destination offsite";
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum BackupCommand {
@@ -17,45 +59,54 @@ pub(crate) enum BackupCommand {
     /// It is sealed (age, .zip.age) to the vault and to the recovery recipients of the server's configuration,
     /// unless --plain, --passphrase-file or --recipient is given; each needs a permission.
     Export(Export),
-    /// Upload an archive and have it checked with the vault: the seal, the signature, every byte and row, and whether every
-    /// sealed value in it would open today.
+    /// Build an archive of everything and store it in the configured destinations.
     ///
-    /// Prints verdicts, and the ids of rows whose values would not open. Exit code 0 only if the archive passes; 3 if it is
-    /// intact, but not signed by a key that the vault knows. `archive verify` checks everything but the sealed values on
-    /// this machine.
-    Verify {
-        /// The archive's file, sealed or plain.
-        #[arg(value_name = "FILE")]
-        archive: PathBuf,
-    },
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct Export {
-    /// Where to write it; a folder takes the server's file name, - is standard output.
+    /// Waits until the backup is stored, and prints it. The exit code is 0 only if every destination has its copy. The
+    /// backup does not need this command to stay: Ctrl-C ends the waiting, and `backup watch` takes it up again.
     ///
-    /// An existing file is replaced only once the new one is complete. With -, check the exit code: discard the output of a
-    /// failed export.
-    #[arg(long, value_name = "FILE|-")]
-    pub(crate) out: PathBuf,
-    /// An optional group to include, such as gateway_logs or audit; may be repeated.
-    #[arg(long = "include", value_name = "GROUP", value_delimiter = ',')]
-    pub(crate) include: Vec<String>,
-    /// Of groups with a time column, only rows since then: an age such as 2w, 30d, 12h or 15m, or a time in
-    /// RFC 3339.
-    #[arg(long, value_name = "T")]
-    pub(crate) since: Option<Since>,
-    /// Only these tables, separated by commas. Such an archive is marked as partial.
-    #[arg(long, value_name = "TABLE,…", value_delimiter = ',')]
-    pub(crate) tables: Vec<String>,
-    /// Do not seal the archive. Encrypted columns stay encrypted, everything else is readable.
-    #[arg(long, conflicts_with_all = ["passphrase_file", "recipients"])]
-    pub(crate) plain: bool,
-    /// Seal with the passphrase in this file alone; - is standard input. Neither the vault nor a recovery key
-    /// opens such an archive.
-    #[arg(long, value_name = "FILE|-", conflicts_with = "recipients")]
-    pub(crate) passphrase_file: Option<PathBuf>,
-    /// Seal to the vault and to this recipient (age1…) instead of the server's; may be repeated.
-    #[arg(long = "recipient", value_name = "AGE1…", value_parser = recipient)]
-    pub(crate) recipients: Vec<X25519Recipient>,
+    /// It is sealed as by `backup export`, which writes the same archive to a file on this machine instead.
+    #[command(after_help = CREATE)]
+    Create(CreateBackup),
+    /// List stored backups, newest first.
+    #[command(after_help = LIST)]
+    List(ListBackups),
+    /// Show a stored backup: its copies with their problems, what it holds, and the root key that it needs.
+    Get(StoredBackup),
+    /// Wait until a backup that is being made is stored, and print it; exit codes as of `backup create`.
+    Watch(StoredBackup),
+    /// Download a stored backup.
+    ///
+    /// It is written to FILE.partial and renamed to FILE only when it is complete and its digest is that of the stored
+    /// backup. A connection that breaks is taken up again a few times. Whatever else interrupts the download leaves
+    /// FILE.partial and FILE.partial.state behind: the same command with --resume goes on from there.
+    #[command(after_help = DOWNLOAD)]
+    Download(DownloadBackup),
+    /// Check an archive with the vault: the seal, the signature, every byte and row, and whether every sealed value in it
+    /// would open today.
+    ///
+    /// A stored backup is read by the service, which keeps the result with it; a file is uploaded. Prints verdicts, and the
+    /// ids of rows whose values would not open. Exit code 0 only if the archive passes; 3 if it is intact, but not signed by
+    /// a key that the vault knows. `archive verify` checks everything but the sealed values on this machine.
+    #[command(after_help = VERIFY)]
+    Verify(VerifyBackup),
+    /// Tell how large a backup may become. No row is read for it.
+    #[command(after_help = ESTIMATE)]
+    Estimate(EstimateBackup),
+    /// Delete a stored backup. `backup undelete` brings it back until the server's delay is over, 7 days by default.
+    ///
+    /// On a terminal it shows what will be lost and asks. A backup on hold is not deleted.
+    #[command(after_help = DELETE)]
+    Delete(DeleteBackup),
+    /// Take the deletion of a backup back, as long as its files are there.
+    Undelete(StoredBackup),
+    /// Keep a backup from being deleted, by anybody and by retention, until `backup unhold`.
+    Hold(StoredBackup),
+    /// Take a hold back.
+    Unhold(StoredBackup),
+    /// Read what the destinations hold, and put into the catalogue what it lacks: after the loss of its database.
+    ///
+    /// Backups, holds, and the pins of their key versions come back; nothing is deleted or loosened. The exit code is 1 if
+    /// a destination could not be read to its end, or a record in it was refused.
+    #[command(after_help = SCAN)]
+    Scan(ScanBackups),
 }

@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 use strongroom_age::{SealError, X25519Recipient};
+use uuid::Uuid;
 
 /// `K=V`; the value may be empty and may contain further `=`.
 pub(super) fn label(text: &str) -> Result<(String, String), String> {
@@ -32,12 +33,20 @@ pub(super) fn kid(text: &str) -> Result<String, String> {
     Err("invalid key version id: expected 16 hex digits; see `strongroom key list`".to_owned())
 }
 
+/// The id of a stored backup, in the form in which the service compares it.
+pub(crate) fn backup_id(text: &str) -> Result<String, String> {
+    let id = Uuid::try_parse(text).ok().filter(|_| text.len() == 36);
+    let id = id.ok_or("invalid id of a backup: expected a UUID; see `strongroom backup list`")?;
+    Ok(id.to_string())
+}
+
 /// RFC 3339, with any offset.
 pub(super) fn timestamp(text: &str) -> Result<Timestamp, String> {
     text.parse().map_err(|_| "expected a time such as 2030-01-31T12:00:00Z (RFC 3339)".to_owned())
 }
 
 #[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;
 
@@ -52,6 +61,17 @@ mod tests {
     fn consumers_have_a_kind() {
         assert!(consumer("endpoint/a/b").is_ok());
         assert!(consumer("endpoint").is_err() && consumer("/7").is_err() && consumer("endpoint/").is_err());
+    }
+
+    #[test]
+    fn ids_of_backups_have_one_form() {
+        let id = "0197e0a1-0000-7000-8000-00000000000a";
+        assert_eq!(backup_id(&id.to_uppercase()).as_deref(), Ok(id));
+        for wrong in
+            ["", "backup.zip", "0197e0a1000070008000000000000a", "{0197e0a1-0000-7000-8000-00000000000a}"]
+        {
+            assert!(backup_id(wrong).unwrap_err().contains("backup list"), "{wrong}");
+        }
     }
 
     #[test]

@@ -1,133 +1,54 @@
 //! `strongroom backup`.
 
+mod create;
+mod deletion;
+mod details;
 mod download;
+mod estimate;
+mod export;
 mod interruption;
+mod list;
+mod outcome;
+mod retries;
+mod scan;
+mod sealing;
+mod stored;
 mod verify;
+mod watch;
 
-use std::path::Path;
+use anyhow::Result;
 
-use anyhow::{Error, Result};
-use serde_json::json;
-use strongroom_api::backup::v1::export_backup_request::Seal;
-use strongroom_api::backup::v1::{ExportBackupRequest, PassphraseSeal, RecipientSeal};
-use strongroom_runtime::{Clock as _, SystemClock};
-use tonic::{Request, Status};
+pub(super) use create::store;
+pub(super) use export::export_to;
+pub(super) use list::{all as list_backups, table as table_of_backups};
+pub(super) use verify::stored_backup as verify_stored_backup;
 
-pub(super) use download::Summary;
-
-use self::download::{Download, Received};
-use self::interruption::unless_interrupted;
-use super::left_out;
-use super::progress::Progress;
-use crate::cli::{BackupCommand, Export};
-use crate::client::{self, Connection};
-use crate::out_file::{OutFile, OutPath};
-use crate::output::{Format, key_values, message};
-use crate::secret_input;
-use crate::time::to_wire;
+use crate::cli::BackupCommand;
+use crate::client;
+use crate::output::Format;
 
 pub(super) async fn run(command: BackupCommand, format: Format) -> Result<()> {
     match command {
-        BackupCommand::Export(export) => export_command(export, format).await,
-        BackupCommand::Verify { archive } => verify::run(&archive, format).await,
-    }
-}
-
-async fn export_command(export: Export, format: Format) -> Result<()> {
-    let out = OutPath::check(&export.out)?;
-    let since = export.since.map(|since| since.resolve(SystemClock.now_micros())).transpose()?;
-    let request = ExportBackupRequest {
-        include: export.include.clone(),
-        tables: export.tables.clone(),
-        since: since.map(to_wire),
-        seal: seal(&export)?,
-    };
-    let backup = client::backup()?;
-    let to_stdout = matches!(out, OutPath::Stdout);
-    let receiving = receive(&backup, request, out);
-    // On standard output there is nothing to clean up, and a signal just ends the process.
-    let summary =
-        if to_stdout { receiving.await? } else { unless_interrupted(receiving, "nothing was kept").await? };
-    left_out::say(&summary.left_out, summary.left_out_total);
-    if to_stdout {
-        // Standard output is the archive.
-        let said = if format == Format::Json { document(&summary).to_string() } else { text(&summary) };
-        message(said.trim_end());
-        return Ok(());
-    }
-    format.document(&document(&summary), || text(&summary))
-}
-
-/// How the server is asked to seal; `None` is as it is configured.
-fn seal(export: &Export) -> Result<Option<Seal>> {
-    if export.plain {
-        return Ok(Some(Seal::Plain(true)));
-    }
-    if let Some(file) = &export.passphrase_file {
-        let text = secret_input::passphrase_text(file)?;
-        return Ok(Some(Seal::Passphrase(PassphraseSeal { text })));
-    }
-    let age: Vec<String> = export.recipients.iter().map(ToString::to_string).collect();
-    Ok((!age.is_empty()).then_some(Seal::Recipients(RecipientSeal { age })))
-}
-
-/// Exports into the file `out`, or into the folder `out` under the server's name.
-pub(super) async fn export_to(
-    backup: &Connection,
-    request: ExportBackupRequest,
-    out: &Path,
-) -> Result<Summary> {
-    receive(backup, request, OutPath::check(out)?).await
-}
-
-async fn receive(backup: &Connection, request: ExportBackupRequest, out: OutPath) -> Result<Summary> {
-    let opened = backup.backups().export_backup(Request::new(request)).await;
-    let mut stream = opened.map_err(|status| backup.failed(&status))?.into_inner();
-    let progress = Progress::of_export();
-    let mut download = Download::<OutFile>::new();
-    while let Some(next) =
-        stream.message().await.map_err(|status| broken(backup, &status, download.has_begun()))?
-    {
-        match download.take(next, |header| out.create(&header.file_name))? {
-            Received::Bytes(bytes) => progress.bytes(bytes),
-            Received::Progress(tables) => progress.tables(&tables),
-            Received::Header | Received::Trailer => {}
+        BackupCommand::Export(export) => export::run(export, format).await,
+        BackupCommand::Create(create) => create::run(create, format).await,
+        BackupCommand::List(list) => list::run(list, format).await,
+        BackupCommand::Get(given) => {
+            stored::print_one(format, &stored::get(&client::backup()?, given.id).await?)
         }
+        BackupCommand::Watch(given) => watch::run(given.id, format).await,
+        BackupCommand::Download(download) => download::run(download, format).await,
+        BackupCommand::Verify(verify) => verify::run(verify, format).await,
+        BackupCommand::Estimate(estimate) => estimate::run(estimate, format).await,
+        BackupCommand::Delete(delete) => deletion::run(delete, format).await,
+        BackupCommand::Undelete(given) => {
+            stored::print_one(format, &stored::undelete(&client::backup()?, given.id).await?)
+        }
+        BackupCommand::Hold(given) => {
+            stored::print_one(format, &stored::hold(&client::backup()?, given.id).await?)
+        }
+        BackupCommand::Unhold(given) => {
+            stored::print_one(format, &stored::release(&client::backup()?, given.id).await?)
+        }
+        BackupCommand::Scan(scan) => scan::run(scan, format).await,
     }
-    let (file, summary) = download.finish()?;
-    progress.finish();
-    let out = file.finish()?;
-    Ok(Summary { out, ..summary })
-}
-
-/// Before the header a status is a refusal; after it, the end of a file that is not whole.
-fn broken(backup: &Connection, status: &Status, has_begun: bool) -> Error {
-    let error = Error::new(backup.failed(status));
-    if has_begun { error.context("the archive is incomplete and was discarded") } else { error }
-}
-
-fn document(summary: &Summary) -> serde_json::Value {
-    json!({
-        "archiveId": summary.archive_id,
-        "fileName": summary.file_name,
-        "out": summary.out,
-        "sizeBytes": summary.size_bytes,
-        "sha256": summary.sha256,
-        "chunks": summary.chunks,
-        "tables": summary.tables,
-        "rows": summary.rows,
-        "files": summary.files,
-        "leftOut": left_out::document(&summary.left_out),
-        "leftOutTotal": summary.left_out_total,
-    })
-}
-
-fn text(summary: &Summary) -> String {
-    key_values([
-        ("archive", summary.archive_id.clone()),
-        ("out", summary.out.clone()),
-        ("size", format!("{} bytes in {} chunks", summary.size_bytes, summary.chunks)),
-        ("sha256", summary.sha256.clone()),
-        ("content", format!("{} tables, {} rows, {} files", summary.tables, summary.rows, summary.files)),
-    ])
 }

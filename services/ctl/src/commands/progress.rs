@@ -10,6 +10,7 @@ use strongroom_runtime::printable;
 
 const EXPORT: &str = "{spinner} [{bar:24}] {pos}/{len} tables  {prefix}  {msg}";
 const VERIFICATION: &str = "{spinner} [{bar:24}] {bytes}/{total_bytes}  {prefix}  {msg}";
+const DOWNLOAD: &str = "{spinner} [{bar:24}] {bytes}/{total_bytes}  {bytes_per_sec}  {eta} left  {prefix}";
 const REENCRYPTION: &str = "{spinner} [{bar:24}] {human_pos}/{human_len} rows  {per_sec}  {eta} left";
 
 pub(super) struct Progress {
@@ -27,6 +28,36 @@ impl Progress {
         progress.show(0, size);
         progress.stage("sent");
         progress
+    }
+
+    /// Of a file that the service has; its size is known once it was read.
+    pub(super) fn of_stored_verification() -> Self {
+        let progress = Self::start(VERIFICATION);
+        progress.stage("read");
+        progress
+    }
+
+    /// Of a file of `size` bytes.
+    pub(super) fn of_download(size: u64) -> Self {
+        let progress = Self::start(DOWNLOAD);
+        progress.show(0, size);
+        progress
+    }
+
+    /// An interrupted download: what is there is read first.
+    pub(super) fn checking(&self) {
+        self.stage("of what is there were read");
+    }
+
+    /// The rest comes now: what was read says nothing about how fast it comes.
+    pub(super) fn goes_on(&self) {
+        self.stage("");
+        self.bar.reset_eta();
+    }
+
+    /// So many bytes of the file.
+    pub(super) fn received(&self, bytes: u64) {
+        self.bar.set_position(bytes);
     }
 
     /// The file on its way, and then its entries, which are longer than it.
@@ -138,6 +169,17 @@ mod tests {
         });
         assert_eq!((progress.bar.position(), progress.bar.length()), (50, Some(9000)));
         assert_eq!(progress.bar.message(), r"2,000 sealed values  tables/t\u{9b}.json");
+    }
+
+    #[test]
+    fn a_download_goes_on_where_it_was() {
+        let progress = Progress::of_download(1000);
+        progress.checking();
+        progress.received(400);
+        progress.goes_on();
+        assert_eq!((progress.bar.position(), progress.bar.length()), (400, Some(1000)));
+        assert_eq!(progress.bar.prefix(), "");
+        drop(Progress::of_stored_verification());
     }
 
     #[test]

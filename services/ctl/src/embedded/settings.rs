@@ -5,7 +5,7 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
 use strongroom_age::{Identity, IdentityFile, X25519Identity};
-use strongroom_backup::{AppConfig, BackupConfig, Config, SourceConfig};
+use strongroom_backup::{AppConfig, BackupConfig, Config, DestinationConfig, SourceConfig};
 use strongroom_crypto::RootKey;
 use strongroom_runtime::admin::AdminConfig;
 use strongroom_runtime::config;
@@ -63,13 +63,27 @@ impl Settings {
         !seal.recovery_recipients.is_empty() || seal.without_recovery.is_some()
     }
 
-    /// Puts database, root key, recovery key and admin token into `data_dir` unless they are configured elsewhere.
-    /// The keys are made if missing.
+    /// Puts databases, stored backups, root key, recovery key and admin token into `data_dir` unless they are configured
+    /// elsewhere. The keys are made if missing.
     pub(super) fn complete(&mut self, data_dir: &Path) -> Result<()> {
-        let unset = VaultConfig::default();
-        let vault = &mut self.vault;
+        let folder = data_dir.to_str().context("the data folder's name is not valid UTF-8")?;
+        self.complete_vault(data_dir, folder)?;
+        let (backup, unset) = (&mut self.backup.backup, BackupConfig::default());
+        if backup.database_url == unset.database_url && backup.database_url_file.is_none() {
+            backup.database_url = format!("sqlite:{folder}/backup.db");
+        }
+        if self.backup.destinations.is_empty() {
+            self.backup.destinations.push(own_destination(data_dir)?);
+        }
+        if !self.has_seal() {
+            self.backup.seal.recovery_recipients = vec![own_recipient(&data_dir.join(RECOVERY_KEY))?];
+        }
+        Ok(())
+    }
+
+    fn complete_vault(&mut self, data_dir: &Path, folder: &str) -> Result<()> {
+        let (vault, unset) = (&mut self.vault, VaultConfig::default());
         if vault.database_url == unset.database_url && vault.database_url_file.is_none() {
-            let folder = data_dir.to_str().context("the data folder's name is not valid UTF-8")?;
             vault.database_url = format!("sqlite:{folder}/vault.db");
         }
         if vault.admin_token_file.is_none() {
@@ -82,11 +96,25 @@ impl Settings {
             }
             vault.root_key_file = Some(root_key);
         }
-        if !self.has_seal() {
-            self.backup.seal.recovery_recipients = vec![own_recipient(&data_dir.join(RECOVERY_KEY))?];
-        }
         Ok(())
     }
+}
+
+/// A folder for stored backups beside the databases: enough for development, and lost with them.
+fn own_destination(data_dir: &Path) -> Result<DestinationConfig> {
+    let folder = data_dir.join("backups");
+    files::create_private_dir(&folder)?;
+    let folder = folder.canonicalize().with_context(|| format!("cannot find {}", folder.display()))?;
+    Ok(DestinationConfig {
+        name: "local".into(),
+        url: format!("file://{}", folder.display()),
+        endpoint: None,
+        region: None,
+        path_style: false,
+        credentials_file: None,
+        ca_file: None,
+        plaintext: false,
+    })
 }
 
 /// The public half of the recovery key in `file`, which is made if missing. Without a passphrase: it lies beside the
@@ -114,6 +142,8 @@ fn own_recipient(file: &Path) -> Result<String> {
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
     use super::*;
     use crate::reference::samples;
 
@@ -141,6 +171,28 @@ mod tests {
         assert_eq!(settings.vault.database_url, "postgres://v@h/d");
         assert_eq!(settings.vault.root_key_file, Some("k".into()));
         assert_eq!(settings.backup.app.name, "Strongroom dev");
+    }
+
+    #[test]
+    fn backups_are_stored_beside_the_databases_unless_something_else_is_said() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut settings = load("").unwrap();
+        settings.complete(folder.path()).unwrap();
+        let backups = folder.path().canonicalize().unwrap().join("backups");
+        let [local] = settings.backup.destinations.as_slice() else { unreachable!() };
+        assert_eq!((&*local.name, &*local.url), ("local", &*format!("file://{}", backups.display())));
+        assert_eq!(backups.metadata().unwrap().permissions().mode() & 0o777, 0o700);
+        let database = format!("sqlite:{}/backup.db", folder.path().display());
+        assert_eq!(settings.backup.backup.database_url, database);
+
+        let other = tempfile::tempdir().unwrap();
+        let configured = "[backup]\ndatabase_url_file = 'f'\n[[destinations]]\nname = 'a'\nurl = 's3://b'";
+        let mut settings = load(configured).unwrap();
+        settings.complete(other.path()).unwrap();
+        assert_eq!(settings.backup.destinations.len(), 1);
+        assert_eq!(settings.backup.destinations[0].url, "s3://b");
+        assert!(!other.path().join("backups").exists());
+        assert_eq!(settings.backup.backup.database_url, BackupConfig::default().database_url);
     }
 
     #[test]
@@ -177,13 +229,19 @@ mod tests {
 
     #[test]
     fn both_services_and_dev_know_the_same_sections() {
-        for section in config::SECTIONS.into_iter().filter(|section| *section != "sources") {
+        for section in config::SECTIONS.into_iter().filter(|section| !LISTS.contains(section)) {
             assert_eq!(problems(&format!("[{section}]")), ["", "", ""], "{section}");
+        }
+        for list in LISTS {
+            assert_eq!(problems(&format!("{list} = []")), ["", "", ""], "{list}");
         }
         for problem in problems("[log]\nlevel = 'info'\n[vualt]") {
             assert!(problem.contains("unknown field `vualt`"), "{problem}");
         }
     }
+
+    /// Sections that may occur several times.
+    const LISTS: [&str; 2] = ["destinations", "sources"];
 
     /// Why the vault, the backup service and `dev` refuse a file; empty where one accepts it.
     fn problems(text: &str) -> [String; 3] {

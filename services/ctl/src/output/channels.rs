@@ -56,6 +56,17 @@ pub(crate) fn message(text: &str) {
     let _ = writeln!(io::stderr(), "{}", printable_lines(text));
 }
 
+/// Begins a line that the person is to go on with.
+pub(crate) fn prompt(text: &str) {
+    let mut stderr = io::stderr();
+    let _ = write!(stderr, "{}", printable_lines(text)).and_then(|()| stderr.flush());
+}
+
+/// Whether a person sees what is said.
+pub(crate) fn is_answerable() -> bool {
+    io::stderr().is_terminal()
+}
+
 fn print_bytes(bytes: &[u8]) -> Result<()> {
     let mut stdout = io::stdout().lock();
     result_of(stdout.write_all(bytes).and_then(|()| stdout.flush()))

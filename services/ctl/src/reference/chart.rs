@@ -5,10 +5,11 @@ use std::ops::Range;
 use serde_json::{Value, json};
 
 /// The names in `$defs`, and the sections that they describe.
-const DEFINITIONS: [(&str, &str); 8] = [
+const DEFINITIONS: [(&str, &str); 9] = [
     ("AdminConfig", "admin"),
     ("AppConfig", "app"),
     ("BackupConfig", "backup"),
+    ("DestinationConfig", "destinations"),
     ("LogConfig", "log"),
     ("SealConfig", "seal"),
     ("SourceConfig", "sources"),
@@ -17,8 +18,21 @@ const DEFINITIONS: [(&str, &str); 8] = [
 ];
 
 /// Keys that the chart sets itself, from values of its own: Secrets, volumes and the addresses of its Services.
-const SET_BY_THE_CHART: [(&str, &[&str]); 2] = [
-    ("BackupConfig", &["instance", "listen", "plaintext", "staging_dir", "tls", "token_file", "vault"]),
+const SET_BY_THE_CHART: [(&str, &[&str]); 3] = [
+    (
+        "BackupConfig",
+        &[
+            "database_url",
+            "database_url_file",
+            "listen",
+            "plaintext",
+            "staging_dir",
+            "tls",
+            "token_file",
+            "vault",
+        ],
+    ),
+    ("DestinationConfig", &["ca_file", "credentials_file"]),
     (
         "VaultConfig",
         &[
@@ -34,6 +48,16 @@ const SET_BY_THE_CHART: [(&str, &[&str]); 2] = [
         ],
     ),
 ];
+
+/// Keys that the chart has instead, each with the definition of what it takes: Secrets, and volumes.
+const OF_THE_CHART: [(&str, &str, &str); 3] = [
+    ("DestinationConfig", "ca", "destinationCA"),
+    ("DestinationConfig", "credentials", "destinationCredentials"),
+    ("DestinationConfig", "existingClaim", "secretName"),
+];
+
+/// A key that is required of a file, and not of values: another key of the chart may stand in for it.
+const OPTIONAL: [(&str, &str); 1] = [("DestinationConfig", "url")];
 
 /// The text of the chart's schema with the definitions that it uses as `file` has them. The rest stays as it is written.
 pub(super) fn with_definitions(chart: &str, file: &Value) -> String {
@@ -63,6 +87,12 @@ fn of_the_chart(name: &str, section: &Value) -> Value {
     let set = SET_BY_THE_CHART.iter().filter(|(owner, _)| *owner == name).flat_map(|(_, keys)| *keys);
     for key in set {
         assert!(keys.remove(*key).is_some(), "{name} has no key {key}");
+    }
+    for (_, key, definition) in OF_THE_CHART.iter().filter(|(owner, ..)| *owner == name) {
+        keys.insert((*key).to_owned(), json!({ "$ref": format!("#/$defs/{definition}") }));
+    }
+    if let Some(required) = schema.get_mut("required").and_then(Value::as_array_mut) {
+        required.retain(|key| !OPTIONAL.iter().any(|optional| *optional == (name, key.as_str().unwrap())));
     }
     permit_null(&mut schema);
     list_choices(&mut schema);
@@ -133,4 +163,20 @@ fn only_the_definitions_of_sections_change() {
     assert_eq!(read["$defs"]["SourceConfig"]["properties"]["url"]["type"], json!(["string", "null"]));
     assert_eq!(read["$defs"]["SourceConfig"]["properties"]["name"]["type"], "string");
     assert_eq!(with_definitions(&written, &file), written);
+}
+
+#[test]
+fn a_destination_of_the_chart_names_secrets_and_volumes_instead_of_files() {
+    let chart = "{ \"$defs\": { \"DestinationConfig\": {} } }\n";
+    let read: Value = serde_json::from_str(&with_definitions(chart, &super::schema::of_a_file())).unwrap();
+    let schema = &read["$defs"]["DestinationConfig"];
+    assert_eq!(schema["required"], json!(["name"]), "a folder has a claim instead of a url");
+    let keys = schema["properties"].as_object().unwrap();
+    for (key, there) in [("credentials", true), ("ca", true), ("existingClaim", true), ("endpoint", true)]
+        .into_iter()
+        .chain([("credentials_file", false), ("ca_file", false)])
+    {
+        assert_eq!(keys.contains_key(key), there, "{key}");
+    }
+    assert_eq!(keys["ca"], json!({ "$ref": "#/$defs/destinationCA" }));
 }

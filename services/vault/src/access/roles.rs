@@ -14,7 +14,15 @@ const OPERATOR: &[&str] = &[
     "audit.head",
     "audit.list",
     "audit.verify",
+    "backup.create",
+    "backup.delete",
+    "backup.download",
+    "backup.estimate",
     "backup.export",
+    "backup.get",
+    "backup.hold",
+    "backup.list",
+    "backup.scan",
     "backup.verify",
     "credential.activate",
     "credential.create",
@@ -40,6 +48,8 @@ const AUDITOR: &[&str] = &[
     "audit.head",
     "audit.list",
     "audit.verify",
+    "backup.get",
+    "backup.list",
     "backup.verify",
     "credential.get",
     "credential.list",
@@ -79,6 +89,7 @@ const BACKUP_SERVICE: &[&str] = &[
     "crypto.check",
     "crypto.export_signing_key",
     "crypto.sign_manifest",
+    "crypto.sign_sidecar",
     "key.export_ring",
     "key.inspect_ring",
     "key.pin",
@@ -87,8 +98,18 @@ const BACKUP_SERVICE: &[&str] = &[
     "token.introspect",
 ];
 
-/// Makes archives sealed to the configured recipients; can neither delete nor open them.
-const BACKUP_CREATOR: &[&str] = &["backup.export", "source.list", "status.get", "token.renew"];
+/// Makes archives sealed to the configured recipients, and sees which are stored; can neither delete nor hold, download, open
+/// or verify them.
+const BACKUP_CREATOR: &[&str] = &[
+    "backup.create",
+    "backup.estimate",
+    "backup.export",
+    "backup.get",
+    "backup.list",
+    "source.list",
+    "status.get",
+    "token.renew",
+];
 
 /// An admin holds every permission, because nobody can issue a permission that they lack.
 static ADMIN: LazyLock<Arc<BTreeSet<String>>> = LazyLock::new(|| {
@@ -225,8 +246,19 @@ mod tests {
             for choice in EXPORT_CHOICES {
                 assert!(!held(role, choice), "{role:?} must not choose who reads an export: {choice}");
             }
-            assert!(!held(role, "crypto.check") && !held(role, "crypto.sign_manifest"), "{role:?}");
+            assert!(!held(role, "crypto.check"), "{role:?}");
+            for signing in ["crypto.sign_manifest", "crypto.sign_sidecar"] {
+                assert!(!held(role, signing), "{role:?} must not sign in the service's name: {signing}");
+            }
+        }
+        for role in [Role::Auditor, Role::Gateway, Role::BackupService, Role::BackupCreator] {
+            for change in ["backup.delete", "backup.hold", "backup.download", "backup.scan"] {
+                assert!(!held(role, change), "{role:?} neither takes backups away nor reads them: {change}");
+            }
         }
         assert!(!held(Role::BackupCreator, "backup.verify"), "it makes archives, and learns nothing of them");
+        for role in [Role::Auditor, Role::Gateway, Role::BackupService] {
+            assert!(!held(role, "backup.create"), "{role:?} fills no storage");
+        }
     }
 }

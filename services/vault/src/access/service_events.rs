@@ -4,21 +4,38 @@
 use std::collections::BTreeSet;
 
 use crate::error::{Error, Result};
+use Events::{Pair, Single};
 
 /// What a service does by a permission of its caller.
-struct Operation {
+struct Entry {
     permission: &'static str,
-    started: Option<&'static str>,
-    ended: &'static str,
+    events: Events,
 }
 
-const OPERATIONS: &[Operation] = &[
-    Operation {
-        permission: "backup.export",
-        started: Some("backup.export_started"),
-        ended: "backup.exported",
+enum Events {
+    /// One when it starts and one when it ends, joined by their `operation_id`.
+    Pair { started: &'static str, ended: &'static str },
+    /// Each is all that is said of an operation.
+    Single(&'static [&'static str]),
+}
+
+const ENTRIES: &[Entry] = &[
+    Entry {
+        permission: "backup.create",
+        events: Pair { started: "backup.create_started", ended: "backup.created" },
     },
-    Operation { permission: "backup.verify", started: None, ended: "backup.verified" },
+    Entry { permission: "backup.delete", events: Single(&["backup.deleted", "backup.undeleted"]) },
+    Entry {
+        permission: "backup.download",
+        events: Pair { started: "backup.download_started", ended: "backup.downloaded" },
+    },
+    Entry {
+        permission: "backup.export",
+        events: Pair { started: "backup.export_started", ended: "backup.exported" },
+    },
+    Entry { permission: "backup.hold", events: Single(&["backup.held", "backup.released"]) },
+    Entry { permission: "backup.scan", events: Single(&["backup.scanned"]) },
+    Entry { permission: "backup.verify", events: Single(&["backup.verified"]) },
 ];
 
 /// Every caller can be refused, whatever it may do.
@@ -26,38 +43,49 @@ pub(crate) const DENIED: &str = "access.denied";
 
 /// Those of `permissions` that a service needs delegated.
 pub(super) fn delegable(permissions: &BTreeSet<String>) -> Vec<String> {
-    let of_services = OPERATIONS.iter().map(|operation| operation.permission);
+    let of_services = ENTRIES.iter().map(|entry| entry.permission);
     of_services.filter(|permission| permissions.contains(*permission)).map(str::to_owned).collect()
 }
 
 /// Whether a service may record `event` for a caller that delegated `permissions`.
 pub(super) fn allows(permissions: &[String], event: &str) -> bool {
     event == DENIED
-        || OPERATIONS.iter().any(|operation| {
-            operation.events().any(|own| own == event)
-                && permissions.iter().any(|permission| permission == operation.permission)
+        || ENTRIES.iter().any(|entry| {
+            entry.events().any(|own| own == event)
+                && permissions.iter().any(|permission| permission == entry.permission)
         })
 }
 
 /// Refuses what is no event of services.
 pub(super) fn check_event(field: &'static str, event: &str) -> Result<()> {
-    let mut known: Vec<&str> = OPERATIONS.iter().flat_map(Operation::events).collect();
+    let mut known: Vec<&str> = ENTRIES.iter().flat_map(Entry::events).collect();
     known.push(DENIED);
     refuse_unless(known.contains(&event), field, &known)
 }
 
 /// Refuses what is no event that starts an operation, and the one that ends it.
 pub(crate) fn check_operation(started: &str, ended: &str) -> Result<()> {
-    let starts: Vec<&str> = OPERATIONS.iter().filter_map(|operation| operation.started).collect();
+    let pairs = || ENTRIES.iter().filter_map(Entry::pair);
+    let starts: Vec<&str> = pairs().map(|(started, _)| started).collect();
     refuse_unless(starts.contains(&started), "started_event", &starts)?;
-    let ends = OPERATIONS.iter().filter(|operation| operation.started == Some(started));
-    let ends: Vec<&str> = ends.map(|operation| operation.ended).collect();
+    let ends: Vec<&str> = pairs().filter(|(own, _)| *own == started).map(|(_, ended)| ended).collect();
     refuse_unless(ends.contains(&ended), "ended_event", &ends)
 }
 
-impl Operation {
+impl Entry {
     fn events(&self) -> impl Iterator<Item = &'static str> {
-        self.started.into_iter().chain([self.ended])
+        let (pair, single) = match self.events {
+            Pair { started, ended } => (Some([started, ended]), &[][..]),
+            Single(events) => (None, events),
+        };
+        pair.into_iter().flatten().chain(single.iter().copied())
+    }
+
+    fn pair(&self) -> Option<(&'static str, &'static str)> {
+        match self.events {
+            Pair { started, ended } => Some((started, ended)),
+            Single(_) => None,
+        }
     }
 }
 
@@ -73,35 +101,57 @@ mod tests {
     use super::*;
     use crate::access::Role;
 
+    /// The table of `RecordAuditEvent` in `audit.proto`.
+    const DOCUMENTED: &[(&str, &[&str])] = &[
+        ("backup.create", &["backup.create_started", "backup.created"]),
+        ("backup.delete", &["backup.deleted", "backup.undeleted"]),
+        ("backup.download", &["backup.downloaded"]),
+        ("backup.export", &["backup.export_started", "backup.exported"]),
+        ("backup.hold", &["backup.held", "backup.released"]),
+        ("backup.scan", &["backup.scanned"]),
+        ("backup.verify", &["backup.verified"]),
+    ];
+
     #[test]
     fn each_event_needs_its_permission() {
-        let export = ["backup.export".to_owned()];
-        for (event, permissions, allowed) in [
-            ("backup.export_started", &export[..], true),
-            ("backup.exported", &export, true),
-            ("backup.verified", &export, false),
-            ("backup.exported", &[], false),
-            ("access.denied", &[], true),
-            ("credential.deleted", &export, false),
-            ("", &export, false),
-        ] {
-            assert_eq!(allows(permissions, event), allowed, "{event} by {permissions:?}");
+        let all: Vec<(&str, &str)> = DOCUMENTED
+            .iter()
+            .flat_map(|(permission, events)| events.iter().map(|event| (*permission, *event)))
+            .collect();
+        for (permission, _) in DOCUMENTED {
+            let held = [(*permission).to_owned()];
+            for (own, event) in &all {
+                assert_eq!(allows(&held, event), own == permission, "{event} by {permission}");
+                assert!(!allows(&[], event), "{event} by nobody");
+            }
+            assert!(allows(&held, "access.denied") && !allows(&held, "credential.deleted"), "{permission}");
+            assert!(!allows(&held, ""), "{permission}");
         }
+        assert!(allows(&[], "access.denied"));
     }
 
     #[test]
     fn the_vaults_own_events_are_none_of_services() {
-        for event in ["backup.export_started", "backup.exported", "backup.verified", "access.denied"] {
+        for event in DOCUMENTED.iter().flat_map(|(_, events)| *events).chain(["access.denied"].iter()) {
             assert!(check_event("event", event).is_ok(), "{event}");
         }
         for event in ["credential.created", "token.issued", "backup.", "backup.other", "restore.applied", ""]
         {
             assert!(check_event("event", event).is_err(), "{event}");
         }
+    }
+
+    #[test]
+    fn an_operation_is_closed_by_its_own_end() {
+        assert!(check_operation("backup.create_started", "backup.created").is_ok());
         assert!(check_operation("backup.export_started", "backup.exported").is_ok());
         for (started, ended) in [
             ("backup.exported", "backup.exported"),
             ("backup.export_started", "backup.verified"),
+            ("backup.export_started", "backup.created"),
+            ("backup.create_started", "backup.exported"),
+            ("backup.create_started", "backup.deleted"),
+            ("backup.held", "backup.released"),
             ("access.denied", "backup.exported"),
         ] {
             assert!(check_operation(started, ended).is_err(), "{started} {ended}");
@@ -111,8 +161,9 @@ mod tests {
     #[test]
     fn what_is_delegated_is_a_permission_of_some_role() {
         let admin = Role::Admin.permissions();
-        assert_eq!(delegable(&admin).len(), OPERATIONS.len(), "a permission that no method asks for");
+        assert_eq!(delegable(&admin).len(), ENTRIES.len(), "a permission that no method asks for");
         assert_eq!(delegable(&Role::Auditor.permissions()), ["backup.verify"]);
+        assert_eq!(delegable(&Role::BackupCreator.permissions()), ["backup.create", "backup.export"]);
         assert!(delegable(&Role::Gateway.permissions()).is_empty());
     }
 }

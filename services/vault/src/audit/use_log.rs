@@ -23,7 +23,7 @@ const BATCH: usize = 256;
 /// Uses that wait at most; further callers wait to be let in.
 const WAITING: usize = 1024;
 
-/// Commits the events of reveals and decrypts.
+/// Commits the events of calls that change nothing, and whose answer must not leave before.
 pub(crate) struct UseLog {
     waiting: mpsc::Sender<Waiting>,
     metrics: UseMetrics,

@@ -1,12 +1,13 @@
-//! Signing archive manifests, and exporting the public keys that verify signatures without the vault.
+//! Signing manifests of archives and sidecars of stored backups, and exporting the public keys that verify signatures
+//! without the vault.
 
 use std::sync::Arc;
 
 use strongroom_api::time::{timestamp, to_jiff};
-use strongroom_crypto::{DocumentDigest, PublicKey, Statement};
+use strongroom_crypto::{DocumentDigest, Kid, PublicKey, SIGNATURE_BYTES, Statement};
 use strongroom_runtime::{Caller, Clock};
 
-use crate::audit::Event;
+use crate::audit::{Event, UseLog};
 use crate::error::{Error, Result};
 use crate::keys::{Ring, narrowed};
 use crate::store::key_names::SIGNING_KEY;
@@ -16,12 +17,26 @@ use crate::store::{ArchiveNeeds, SignatureRow, Signed, Store};
 pub(crate) struct Signing {
     store: Arc<dyn Store>,
     ring: Arc<Ring>,
+    uses: Arc<UseLog>,
     clock: Arc<dyn Clock>,
 }
 
+/// A signature of a sidecar.
+pub(crate) struct SidecarSignature {
+    pub(crate) kid: Kid,
+    pub(crate) signature: [u8; SIGNATURE_BYTES],
+    /// Part of what was signed, in microseconds.
+    pub(crate) time: i64,
+}
+
 impl Signing {
-    pub(crate) fn new(store: Arc<dyn Store>, ring: Arc<Ring>, clock: Arc<dyn Clock>) -> Self {
-        Self { store, ring, clock }
+    pub(crate) fn new(
+        store: Arc<dyn Store>,
+        ring: Arc<Ring>,
+        uses: Arc<UseLog>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        Self { store, ring, uses, clock }
     }
 
     /// Signs the manifest with this SHA-256 by the primary version, for an archive that is being made and has no other
@@ -61,6 +76,25 @@ impl Signing {
             Signed::Before(_) => Err(Error::ArchiveSigned(archive_id.to_owned())),
             Signed::Unpinned => Err(Error::ArchiveNotPinned(archive_id.to_owned())),
         }
+    }
+
+    /// Signs the sidecar's record with this SHA-256 by the primary version. A record changes with each hold, deletion and
+    /// verification of its backup, so the signatures of an archive are not counted or stored; the log has an event of each,
+    /// committed before the signature leaves.
+    pub(crate) async fn sign_sidecar(
+        &self,
+        caller: &Caller,
+        archive_id: &str,
+        digest: &DocumentDigest,
+    ) -> Result<SidecarSignature> {
+        let time = self.clock.now_micros();
+        let statement = Statement::BackupSidecar { archive_id, time: &time_text(time)?, digest };
+        let (kid, signature) = self.ring.current().sign(SIGNING_KEY, &statement)?;
+        let event = Event::by(caller, time, "crypto.sidecar_signed", archive_id)
+            .with("kid", kid.to_string())
+            .with("sha256", hex::encode(digest));
+        self.uses.commit(event.finish(), None).await?;
+        Ok(SidecarSignature { kid, signature, time })
     }
 
     /// The public halves of the signing key's versions. They are public, so reading them is no event.

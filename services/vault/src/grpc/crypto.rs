@@ -13,6 +13,7 @@ use strongroom_api::vault::v1::{
     CheckDecryptableRequest, CheckDecryptableResponse, DecryptRequest, DecryptResponse, EncryptRequest,
     EncryptResponse, ExportSigningKeyRequest, ExportSigningKeyResponse, GenerateDataKeyRequest,
     GenerateDataKeyResponse, RewrapRequest, RewrapResponse, SignManifestRequest, SignManifestResponse,
+    SignSidecarRequest, SignSidecarResponse,
 };
 use strongroom_runtime::Caller;
 use tonic::{Request, Response, Streaming, async_trait};
@@ -106,6 +107,19 @@ impl CryptoService for Api {
         Ok(Response::new(SignManifestResponse {
             signature: signed.signature.into(),
             kid: signed.kid,
+            time: Some(timestamp(signed.time)),
+        }))
+    }
+
+    async fn sign_sidecar(&self, request: Request<SignSidecarRequest>) -> Answer<SignSidecarResponse> {
+        let caller = Caller::of(&request)?;
+        let request = request.into_inner();
+        let archive_id = fields::id("archive_id", &request.archive_id)?;
+        let digest = convert::digest("sha256", &request.sha256)?;
+        let signed = self.0.signing.sign_sidecar(&caller, &archive_id, &digest).await?;
+        Ok(Response::new(SignSidecarResponse {
+            signature: signed.signature.to_vec().into(),
+            kid: signed.kid.to_string(),
             time: Some(timestamp(signed.time)),
         }))
     }

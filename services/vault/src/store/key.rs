@@ -3,9 +3,8 @@
 use async_trait::async_trait;
 use sqlx_macros::FromRow;
 use strongroom_crypto::{Purpose, State};
-use strongroom_store::Result;
+use strongroom_store::{Result, from_row};
 
-use super::row::from_row;
 use super::{NewEvent, RowKeys, StateKeys};
 
 /// What recognises a root key.

@@ -1,10 +1,9 @@
 //! Rows of refused retirements.
 
 use async_trait::async_trait;
-use strongroom_store::Result;
+use strongroom_store::{Result, from_row};
 
 use super::granting::{Columns, Granting};
-use super::row::from_row;
 use super::{NewEvent, UnknownText};
 
 /// A step that may make values unreadable.

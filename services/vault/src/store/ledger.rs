@@ -1,5 +1,7 @@
 //! Who needs which key version: our own rows, the columns that others report, the archives that pin.
 
+use std::collections::BTreeSet;
+
 use async_trait::async_trait;
 use sqlx::{Database, Encode, QueryBuilder, Type};
 use sqlx_macros::FromRow;
@@ -84,7 +86,7 @@ pub(crate) trait LedgerStore: Send + Sync {
         now: i64,
         event: &NewEvent,
     ) -> Result<Vec<(String, String)>>;
-    /// Makes `needs` the only pins of an archive.
+    /// Makes `needs` the only pins of an archive. No event, and nothing is written, when they are already.
     async fn narrow_pins(&self, archive_id: &str, needs: &ArchiveNeeds, event: &NewEvent) -> Result<()>;
     /// Releases an archive's pins; false, and no event, when there are none.
     async fn release_pins(&self, archive_id: &str, event: &NewEvent) -> Result<bool>;
@@ -142,11 +144,33 @@ pub(super) const ARE_UNPINNED: &str = "
 pub(super) const PINNED: &str = "
     SELECT p.kid, v.key_id FROM key_pins p JOIN key_versions v ON v.kid = p.kid WHERE p.archive_id = $1 ORDER BY p.kid";
 
+/// What an archive pins, and until when; `is_open` while it is being made.
+pub(super) const HELD: &str = "SELECT kid, expire_time, is_open FROM key_pins WHERE archive_id = $1";
+
+pub(super) const DESTROYED: &str = "SELECT kid FROM key_versions WHERE state = 'destroyed'";
+
 pub(super) const FORGET_PINS: &str = "DELETE FROM key_pins WHERE archive_id = $1";
 
 pub(super) const INSERT_PIN: &str = "
     INSERT INTO key_pins (archive_id, kid, expire_time, is_open) SELECT $1, $2, $3, FALSE
     WHERE NOT EXISTS (SELECT 1 FROM key_versions WHERE kid = $2 AND state = 'destroyed')";
+
+/// A row of [`HELD`].
+#[derive(Debug, FromRow)]
+pub(super) struct HeldPin {
+    kid: String,
+    expire_time: Option<i64>,
+    is_open: bool,
+}
+
+/// Whether narrowing to `needs` would change nothing. Nothing is pinned of a version that is destroyed.
+pub(super) fn is_narrowed(held: &[HeldPin], destroyed: &[String], needs: &ArchiveNeeds) -> bool {
+    let needed: BTreeSet<&str> = needs.kids.iter().map(String::as_str).collect();
+    let pinned: BTreeSet<&str> = held.iter().map(|pin| pin.kid.as_str()).collect();
+    let destroyed: BTreeSet<&str> = destroyed.iter().map(String::as_str).collect();
+    let as_long = held.iter().all(|pin| !pin.is_open && pin.expire_time == needs.expire_time);
+    as_long && pinned.is_subset(&needed) && needed.difference(&pinned).all(|kid| destroyed.contains(kid))
+}
 
 /// The versions that the column's values name, each with its number of values.
 pub(super) fn count_by_version<DB>(column: &CountedColumn) -> QueryBuilder<DB>

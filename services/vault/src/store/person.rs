@@ -2,11 +2,10 @@
 
 use async_trait::async_trait;
 use sqlx_macros::FromRow;
-use strongroom_store::Result;
+use strongroom_store::{Result, from_row};
 
 use super::audit::has_lost_events;
 use super::granting::{Columns, Granting};
-use super::row::from_row;
 use super::{NewEvent, TokenRow, UnknownText};
 
 /// People that are enrolled without anybody's approval: the first ones.

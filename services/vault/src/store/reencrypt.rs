@@ -3,10 +3,9 @@
 use async_trait::async_trait;
 use sqlx::{Database, Encode, QueryBuilder, Type};
 use sqlx_macros::FromRow;
-use strongroom_store::Result;
+use strongroom_store::{Result, from_row};
 
 use super::columns::SealedColumn;
-use super::row::from_row;
 use super::{NewEvent, UnknownText};
 
 /// Where a run is.

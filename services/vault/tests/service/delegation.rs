@@ -86,6 +86,38 @@ async fn the_actor_of_an_event_is_who_delegated() {
 }
 
 #[tokio::test]
+async fn each_event_of_stored_backups_needs_its_permission() {
+    let events = [
+        "backup.create_started",
+        "backup.created",
+        "backup.download_started",
+        "backup.downloaded",
+        "backup.deleted",
+        "backup.undeleted",
+        "backup.held",
+        "backup.released",
+        "backup.scanned",
+    ];
+    for mut all in Delegating::each().await {
+        let (operator, operators) = all.caller("operator").await;
+        let (_, creators) = all.caller("backup-creator").await;
+        for event in events {
+            all.record(event, &operators).await.unwrap();
+            let creators = all.record(event, &creators).await;
+            if event.starts_with("backup.create") {
+                creators.unwrap();
+            } else {
+                assert_refused(creators, Code::PermissionDenied, "DELEGATION_EVENT");
+            }
+        }
+        let actor = format!("token:{operator}");
+        let own: Vec<_> = all.admin.events_in_order("backup.*").await;
+        let own = own.into_iter().filter(|event| event.actor == actor).map(|event| event.event);
+        assert_eq!(own.collect::<Vec<_>>(), events);
+    }
+}
+
+#[tokio::test]
 async fn a_stolen_token_of_a_service_makes_no_events_of_others() {
     for mut all in Delegating::each().await {
         let (_, auditors) = all.caller("auditor").await;
@@ -228,11 +260,13 @@ async fn a_token_is_introspected_by_a_hash_that_is_not_the_stored_one() {
 async fn nobody_asked_for_the_end_of_an_abandoned_operation() {
     for mut all in Delegating::each().await {
         let (id, delegation) = all.caller("operator").await;
-        let mut start = record("backup.export_started", &delegation);
-        let event = start.event.as_mut().unwrap();
-        event.operation_id = "one".into();
-        event.metadata.insert("instance".into(), "\"here\"".into());
-        all.service.audit.record_audit_event(start).await.unwrap();
+        for (started, operation_id) in [("backup.export_started", "one"), ("backup.create_started", "two")] {
+            let mut start = record(started, &delegation);
+            let event = start.event.as_mut().unwrap();
+            event.operation_id = operation_id.into();
+            event.metadata.insert("instance".into(), "\"here\"".into());
+            all.service.audit.record_audit_event(start).await.unwrap();
+        }
         let close = |started: &str, ended: &str| CloseAuditOperationsRequest {
             started_event: started.into(),
             ended_event: ended.into(),
@@ -243,16 +277,23 @@ async fn nobody_asked_for_the_end_of_an_abandoned_operation() {
             ("token.issued", "backup.exported", "started_event"),
             ("backup.export_started", "token.revoked", "ended_event"),
             ("backup.export_started", "backup.verified", "ended_event"),
+            ("backup.create_started", "backup.exported", "ended_event"),
         ] {
             assert_field(all.service.audit.close_audit_operations(close(started, ended)).await, field);
         }
-        let close = close("backup.export_started", "backup.exported");
-        let closed = all.service.audit.close_audit_operations(close).await.unwrap().into_inner().closed;
-        assert_eq!(closed, 1);
-        let event = all.admin.events("backup.exported").await.remove(0);
-        assert_eq!((&event.actor, event.outcome()), (&event.via, AuditOutcome::Unknown));
-        assert_eq!(event.metadata["started_by"], format!("\"token:{id}\""));
-        assert_eq!(event.metadata["actor_name"], "\"a backup-service\"");
-        assert!(!event.metadata.contains_key("delegation"), "{event:?}");
+        for (started, ended, operation_id) in [
+            ("backup.export_started", "backup.exported", "one"),
+            ("backup.create_started", "backup.created", "two"),
+        ] {
+            let close = close(started, ended);
+            let closed = all.service.audit.close_audit_operations(close).await.unwrap().into_inner().closed;
+            assert_eq!(closed, 1);
+            let event = all.admin.events(ended).await.remove(0);
+            assert_eq!(event.operation_id, operation_id);
+            assert_eq!((&event.actor, event.outcome()), (&event.via, AuditOutcome::Unknown));
+            assert_eq!(event.metadata["started_by"], format!("\"token:{id}\""));
+            assert_eq!(event.metadata["actor_name"], "\"a backup-service\"");
+            assert!(!event.metadata.contains_key("delegation"), "{event:?}");
+        }
     }
 }

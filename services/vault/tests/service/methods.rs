@@ -65,6 +65,7 @@ const DECIDED: &[(&str, Rule, Audit)] = &[
     ("vault.v1.CryptoService/GenerateDataKey", Bound, Event("crypto.data_key_generated")),
     ("vault.v1.CryptoService/Rewrap", Bound, Event("crypto.rewrapped")),
     ("vault.v1.CryptoService/SignManifest", Refused, Event("crypto.manifest_signed")),
+    ("vault.v1.CryptoService/SignSidecar", Refused, Event("crypto.sidecar_signed")),
     ("vault.v1.KeyService/ApproveKeyRequest", Refused, Event("key.request_approved")),
     ("vault.v1.KeyService/CreateKey", Refused, Event("key.created")),
     ("vault.v1.KeyService/DestroyKeyVersion", Refused, Event("key.version_scheduled")),

@@ -9,20 +9,24 @@ use std::sync::Arc;
 use rustls::{ClientConfig, RootCertStore};
 
 use super::files::{Contents, Paths};
+use super::provider;
 use super::reload::{Built, Material, Reloaded};
-use super::{ALPN, provider};
 use crate::error::{Error, Result};
 
 /// A client's side of TLS as it is now.
 pub(crate) struct ClientTls(Reloaded<ClientFiles>);
 
 impl ClientTls {
-    /// Reads the files; without `authorities` the system's are trusted.
+    /// Reads the files; without `authorities` the system's are trusted. `protocols` are offered to servers (ALPN).
     ///
     /// # Errors
     /// [`Error::File`], [`Error::Exposed`] for a key that others can read, [`Error::Transport`].
-    pub(crate) fn load(authorities: Option<PathBuf>, own: Option<(PathBuf, PathBuf)>) -> Result<Arc<Self>> {
-        let files = ClientFiles { paths: Paths { own, authorities } };
+    pub(crate) fn load(
+        authorities: Option<PathBuf>,
+        own: Option<(PathBuf, PathBuf)>,
+        protocols: &'static [&'static [u8]],
+    ) -> Result<Arc<Self>> {
+        let files = ClientFiles { paths: Paths { own, authorities }, protocols };
         Ok(Arc::new(Self(Reloaded::load(files)?)))
     }
 
@@ -36,6 +40,7 @@ impl ClientTls {
 
 struct ClientFiles {
     paths: Paths,
+    protocols: &'static [&'static [u8]],
 }
 
 impl Material for ClientFiles {
@@ -65,7 +70,7 @@ impl Material for ClientFiles {
             Some(own) => builder.with_client_auth_cert(own.chain, own.key).map_err(refused)?,
             None => builder.with_no_client_auth(),
         };
-        config.alpn_protocols = vec![ALPN.to_vec()];
+        config.alpn_protocols = self.protocols.iter().map(|protocol| protocol.to_vec()).collect();
         Ok(Built { config, not_after })
     }
 }

@@ -3,22 +3,22 @@
 use std::path::Path;
 
 /// Bytes that the process holds now.
-pub(super) fn resident(pid: u32) -> u64 {
+pub(crate) fn resident(pid: u32) -> u64 {
     field(pid, "VmRSS:")
 }
 
 /// The most that it held since [`forget_peak`].
-pub(super) fn peak(pid: u32) -> u64 {
+pub(crate) fn peak(pid: u32) -> u64 {
     field(pid, "VmHWM:")
 }
 
 /// Lets the peak begin again (`clear_refs` of proc(5)).
-pub(super) fn forget_peak(pid: u32) {
+pub(crate) fn forget_peak(pid: u32) {
     std::fs::write(format!("/proc/{pid}/clear_refs"), "5").unwrap();
 }
 
 /// What all processes of a group hold together.
-pub(super) fn of_group(group: u32) -> u64 {
+pub(crate) fn of_group(group: u32) -> u64 {
     let processes = std::fs::read_dir("/proc").unwrap();
     processes.filter_map(|entry| in_group(&entry.ok()?.path(), group)).sum()
 }

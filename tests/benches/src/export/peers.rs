@@ -13,7 +13,7 @@ use crate::processors;
 /// How often the memory of a pipeline is looked at.
 const LOOK: Duration = Duration::from_millis(20);
 /// The repository's, which restic wants.
-const RESTIC_PASSWORD: &str = "only-a-bench";
+pub(crate) const RESTIC_PASSWORD: &str = "only-a-bench";
 
 /// A way to make a backup.
 #[derive(Clone, Copy)]
@@ -63,21 +63,9 @@ impl Peer {
         if !self.streams {
             assert!(bash("restic -q -r \"$OUT\" init", url, &out).status().unwrap().success());
         }
-        let mut command = bash(&self.script(recovery), url, &out);
-        let (began, busy) = (Instant::now(), processors::busy());
-        let mut child = command.spawn().unwrap();
-        let mut memory = 0;
-        let status = loop {
-            if let Some(status) = child.try_wait().unwrap() {
-                break status;
-            }
-            memory = memory.max(memory::of_group(child.id()));
-            std::thread::sleep(LOOK);
-        };
-        let seconds = began.elapsed().as_secs_f64();
-        let processors = processors::busy() - busy;
-        assert!(status.success(), "{}: {status}", self.name);
-        Sample { seconds, processors, memory, size: size_of(&out), first_byte: None }
+        let mut sample = timed(bash(&self.script(recovery), url, &out));
+        sample.size = size_of(&out);
+        sample
     }
 
     /// Panics unless the file of the last run holds `rows` rows.
@@ -93,6 +81,24 @@ impl Peer {
         let to_file = if self.streams { format!("{seal} >\"$OUT\"") } else { String::new() };
         format!("set -o pipefail\n{}{to_file} && sync \"$OUT\"", self.line)
     }
+}
+
+/// Runs a command that is a process group of its own; `size` is not looked at.
+pub(crate) fn timed(mut command: Command) -> Sample {
+    let (began, busy) = (Instant::now(), processors::busy());
+    let mut child = command.spawn().unwrap();
+    let mut memory = 0;
+    let status = loop {
+        if let Some(status) = child.try_wait().unwrap() {
+            break status;
+        }
+        memory = memory.max(memory::of_group(child.id()));
+        std::thread::sleep(LOOK);
+    };
+    let seconds = began.elapsed().as_secs_f64();
+    let processors = processors::busy() - busy;
+    assert!(status.success(), "{command:?}: {status}");
+    Sample { seconds, processors, memory, size: 0, first_byte: None }
 }
 
 fn bash(script: &str, url: &str, out: &Path) -> Command {

@@ -10,15 +10,15 @@ use std::process::{Command, Stdio};
 const ROW: &str = r"^(\[?\{|[0-9]+\t)";
 
 /// A recovery key, as `age-keygen` makes it.
-pub(super) struct Recovery {
+pub(crate) struct Recovery {
     key: PathBuf,
     /// Its public half, `age1…`.
-    pub(super) recipient: String,
+    pub(crate) recipient: String,
 }
 
 impl Recovery {
     /// A new one whose private half stays in `folder`.
-    pub(super) fn create(folder: &Path) -> Self {
+    pub(crate) fn create(folder: &Path) -> Self {
         let key = folder.join("recovery.key");
         let made = Command::new("age-keygen").arg("-o").arg(&key).stderr(Stdio::null()).status();
         assert!(made.unwrap().success());

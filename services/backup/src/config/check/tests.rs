@@ -121,6 +121,65 @@ fn each_mistake_in_encrypted_columns_has_its_sentence() {
     ]);
 }
 
+/// A destination with `rest` among its fields.
+fn destination(url: &str, rest: &str) -> String {
+    format!("[[destinations]]\nname = 'd'\nurl = '{url}'\n{rest}\n")
+}
+
+#[test]
+fn each_mistake_in_a_destination_has_its_sentence() {
+    let folder = |rest: &str| destination("file:///srv", rest);
+    let bucket = |rest: &str| destination("s3://bucket/prefix", rest);
+    let url = |url: &str| destination(url, "");
+    refuses([
+        (format!("{}{}", folder(""), bucket("")), "two destinations are called \"d\""),
+        (folder("").replace("'d'", "''"), "destinations[0]: the name \"\""),
+        (folder("").replace("'d'", "'D'"), "must have 1 to 60 characters a-z"),
+        (folder("").replace("'d'", &format!("'{}'", "d".repeat(61))), "must have 1 to 60 characters"),
+        (url("/srv"), "destination d: the url \"/srv\" is not understood"),
+        (url("gs://bucket"), "it is file:///FOLDER, or s3://BUCKET/PREFIX"),
+        (url("file://srv/backups"), "not an absolute path"),
+        (url("file:///srv/../etc"), "not an absolute path without .."),
+        (url("s3://"), "\"\" is not a bucket"),
+        (url("s3://Bucket"), "its name has 3 to 63 characters"),
+        (url("s3://key:secret@bucket"), "is not a bucket"),
+        (url("s3://bucket/a//b"), "an empty one"),
+        (url("s3://bucket/../b"), "the prefix \"../b\""),
+        (url("s3://bucket/a b"), "the prefix \"a b\""),
+        (folder("endpoint = 'https://s3'"), "endpoint does not apply to a folder"),
+        (folder("region = 'r'"), "region does not apply to a folder"),
+        (folder("path_style = true"), "path_style does not apply to a folder"),
+        (folder("credentials_file = 'c'"), "credentials_file does not apply to a folder"),
+        (folder("ca_file = 'c'"), "ca_file does not apply to a folder"),
+        (folder("plaintext = true"), "plaintext does not apply to a folder"),
+        (bucket("region = 'eu west'"), "the region \"eu west\""),
+        (bucket("plaintext = true"), "plaintext says nothing without an endpoint"),
+        (bucket("endpoint = 's3.example.com'"), "is not of the form https://HOST"),
+        (bucket("endpoint = 'ftp://s3.example.com'"), "is not of the form https://HOST"),
+        (bucket("endpoint = 'https://s3.example.com/path'"), "is not of the form https://HOST"),
+        (bucket("endpoint = 'https://user@s3.example.com'"), "is not of the form https://HOST"),
+        (bucket("endpoint = 'http://minio:9000'"), "use https://, or plaintext = true"),
+        (bucket("endpoint = 'http://127.0.0.1:9000'"), "needs path_style = true"),
+    ]);
+}
+
+#[test]
+fn destinations_that_can_be_meant_are_accepted() {
+    for (url, rest) in [
+        ("file:///var/lib/strongroom/backups", ""),
+        ("s3://bucket", ""),
+        ("s3://bucket/", "region = 'eu-west-1'"),
+        ("s3://my.bucket-1/a/b_c/", "endpoint = 'https://s3.example.com:9000'\nca_file = '/ca.pem'"),
+        ("s3://bucket", "endpoint = 'http://localhost:9000'\npath_style = true\ncredentials_file = 'c'"),
+        ("s3://bucket", "endpoint = 'http://minio:9000'\nplaintext = true"),
+        ("s3://bucket", "endpoint = 'https://[::1]:9000'\npath_style = true"),
+    ] {
+        let seal = format!("[seal]\nwithout_recovery = '{WITHOUT_RECOVERY}'\n");
+        let config = read(&format!("{APP}{seal}{}", destination(url, rest))).unwrap();
+        assert!(check(&config).is_ok(), "{url} {rest}: {:?}", check(&config));
+    }
+}
+
 #[test]
 fn each_mistake_about_the_service_and_its_seal_has_its_sentence() {
     refuses([
@@ -145,6 +204,9 @@ fn each_mistake_about_the_service_and_its_seal_has_its_sentence() {
         ),
     ]);
     assert!(check(&read("").unwrap()).unwrap_err().to_string().contains("[app] name is missing"));
+    let long = format!("[app]\nname = '{}'", "a".repeat(101));
+    let refused = check(&read(&long).unwrap()).unwrap_err().to_string();
+    assert!(refused.contains("[app] name has 101 bytes"), "{refused}");
 }
 
 #[test]
@@ -177,11 +239,11 @@ fn the_bounds_of_the_schema_are_those_that_are_checked() {
             read(&format!("{APP}{seal}\n[backup]\n{key} = {value}"))
                 .is_ok_and(|config| check(&config).is_ok())
         };
-        assert!(accepted(low) && !accepted(low - 1), "{key}: {low}");
+        assert!(accepted(low) && low.checked_sub(1).is_none_or(|below| !accepted(below)), "{key}: {low}");
         if let Some(high) = bound("maximum") {
             assert!(accepted(high) && !accepted(high + 1), "{key}: {high}");
         }
         checked += 1;
     }
-    assert_eq!(checked, 13, "numbers with bounds");
+    assert_eq!(checked, 17, "numbers with bounds");
 }

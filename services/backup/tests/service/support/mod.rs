@@ -1,6 +1,7 @@
 //! A backup service over real sockets, with a vault that only remembers.
 
 pub(crate) mod database;
+pub(crate) mod stored;
 pub(crate) mod vault;
 
 use std::io::{Read, Seek};
@@ -20,7 +21,7 @@ use strongroom_backup::{Config, Error, serve};
 use strongroom_crypto::{Statement, Token};
 use strongroom_runtime::client::{AuthorizedChannel, Bearer, Target};
 use strongroom_runtime::rpc::Traced;
-use strongroom_runtime::{Shutdown, SystemClock};
+use strongroom_runtime::{Clock, Shutdown, SystemClock};
 use strongroom_testkit::Mounted;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
@@ -39,6 +40,8 @@ pub(crate) struct Service {
     pub(crate) folder: TempDir,
     /// The text of the recovery key whose public half is in the configuration.
     recovery: String,
+    config: Config,
+    clock: Arc<dyn Clock>,
     address: String,
     shutdown: Shutdown,
     running: JoinHandle<Result<(), Error>>,
@@ -62,11 +65,39 @@ impl Service {
         seal: &str,
     ) -> Self {
         let config = config(folder.path(), &vault.url, backup, source, seal);
+        Self::configured(folder, vault, config, Arc::new(SystemClock)).await
+    }
+
+    async fn configured(folder: TempDir, vault: FakeVault, config: Config, clock: Arc<dyn Clock>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = format!("http://{}", listener.local_addr().unwrap());
         let shutdown = Shutdown::new();
-        let running = tokio::spawn(serve(config, listener, None, Arc::new(SystemClock), shutdown.clone()));
-        Self { vault, folder, recovery: String::new(), address, shutdown, running }
+        let serving = serve(config.clone(), listener, None, Arc::clone(&clock), shutdown.clone());
+        let running = tokio::spawn(serving);
+        Self { vault, folder, recovery: String::new(), config, clock, address, shutdown, running }
+    }
+
+    /// Stops it and starts it again, with the same database, after `meanwhile` was done in its folder.
+    pub(crate) async fn restarted(mut self, meanwhile: impl FnOnce(&Path)) -> Self {
+        self.shutdown.begin();
+        let ended = tokio::time::timeout(Duration::from_secs(30), &mut self.running).await;
+        ended.expect("it stops in time").unwrap().unwrap();
+        meanwhile(self.folder.path());
+        let started = Self::configured(self.folder, self.vault, self.config, self.clock).await;
+        Self { recovery: self.recovery, ..started }
+    }
+
+    /// The same service by another clock.
+    pub(crate) async fn by_clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = clock;
+        self.restarted(|_| ()).await
+    }
+
+    /// The same beside another vault.
+    pub(crate) async fn beside(mut self, vault: FakeVault) -> Self {
+        self.config.backup.vault.url.clone_from(&vault.url);
+        self.vault = vault;
+        self.restarted(|_| ()).await
     }
 
     /// The private half of the recovery key.
@@ -95,6 +126,14 @@ impl Service {
             "backup.export_recipients",
             "backup.verify",
             "source.list",
+            "backup.create",
+            "backup.get",
+            "backup.list",
+            "backup.delete",
+            "backup.hold",
+            "backup.download",
+            "backup.estimate",
+            "backup.scan",
         ])
     }
 
@@ -160,8 +199,9 @@ fn config(folder: &Path, vault: &str, backup: &str, source: &str, seal: &str) ->
     strongroom_testkit::write_private(&token_file, Token::generate().expose());
     let text = format!(
         "[app]\nname = 'Prompt Gate'\nurl = 'https://gateway.example.com'\n\
-         [seal]\n{seal}\n[backup]\ninstance = 'here'\ntoken_file = '{}'\nvault = {{ url = '{vault}' }}\n{backup}\n\
+         [seal]\n{seal}\n[backup]\ndatabase_url = 'sqlite:{}'\ntoken_file = '{}'\nvault = {{ url = '{vault}' }}\n{backup}\n\
          [[sources]]\nname = 'gateway'\nkind = 'sqlite'\nurl = 'sqlite:{}'\n{source}\n",
+        folder.join("backup.db").display(),
         token_file.display(),
         folder.join("gateway.db").display(),
     );

@@ -16,7 +16,7 @@ use strongroom_api::vault::v1::key_service_server::{KeyService, KeyServiceServer
 use strongroom_api::vault::v1::pin_key_versions_response::Pinned;
 use strongroom_api::vault::v1::seal_service_server::SealServiceServer;
 use strongroom_api::vault::v1::token_service_server::{TokenService, TokenServiceServer};
-use strongroom_crypto::{KeyRing, RootKey, Token};
+use strongroom_crypto::{KeyRing, PublicKey, RootKey, Token};
 use strongroom_runtime::status::status;
 use tokio::net::TcpListener;
 use tokio_stream::Stream;
@@ -49,9 +49,17 @@ struct State {
     censuses: Mutex<Vec<vault::ReportKeyCensusRequest>>,
     /// What was done to the pins of archives: the step and the archive.
     pins: Mutex<Vec<(&'static str, String)>>,
+    /// The key versions that archives pin.
+    pinned: Mutex<HashMap<String, Vec<String>>>,
+    /// Methods that are not answered.
+    away: Mutex<Vec<&'static str>>,
+    /// Signing keys of other vaults that it has learned.
+    learned: Mutex<Vec<PublicKey>>,
     is_away: Mutex<bool>,
     /// Ends snapshots without their last message.
     is_hasty: Mutex<bool>,
+    /// How long it takes to begin a snapshot.
+    slowness: Mutex<Duration>,
     snapshots: Mutex<usize>,
     /// Headers and messages of every request.
     bytes: Mutex<Vec<u8>>,
@@ -75,6 +83,7 @@ macro_rules! not_here {
     };
 }
 
+mod absence;
 pub(crate) mod keys;
 
 #[derive(Clone)]
@@ -92,6 +101,7 @@ impl FakeVault {
         let (_, health) = tonic_health::server::health_reporter();
         let state = Arc::clone(&fake.state);
         let server = Server::builder()
+            .layer(absence::layer(Arc::clone(&fake.state)))
             .layer(MapRequestLayer::new(move |request| recorded(request, &state)))
             .add_service(health)
             .add_service(TokenServiceServer::new(fake.clone()))
@@ -108,8 +118,38 @@ impl FakeVault {
         fake
     }
 
-    fn pinned(&self, step: &'static str, archive_id: String) {
+    /// `kids` replace what the archive pins.
+    fn pinned(&self, step: &'static str, archive_id: String, kids: Vec<String>) {
+        let mut pinned = self.state.pinned.lock().unwrap();
+        match step {
+            "release" => pinned.remove(&archive_id),
+            _ => pinned.insert(archive_id.clone(), kids),
+        };
         self.state.pins.lock().unwrap().push((step, archive_id));
+    }
+
+    /// The key versions that are pinned, by archive.
+    pub(crate) fn pins(&self) -> HashMap<String, Vec<String>> {
+        self.state.pinned.lock().unwrap().clone()
+    }
+
+    /// Forgets all pins, as a vault does that is restored from an older state.
+    pub(crate) fn forget_pins(&self) {
+        self.state.pinned.lock().unwrap().clear();
+    }
+
+    /// Does not answer methods with this text in their name, until [`Self::answer_all`].
+    pub(crate) fn be_away_for(&self, method: &'static str) {
+        self.state.away.lock().unwrap().push(method);
+    }
+
+    pub(crate) fn answer_all(&self) {
+        self.state.away.lock().unwrap().clear();
+    }
+
+    /// Knows from now on what `other` signs with.
+    pub(crate) fn learn(&self, other: &Self) {
+        self.state.learned.lock().unwrap().push(other.signer());
     }
 
     /// Steps on the pins of archives, in order.
@@ -159,6 +199,11 @@ impl FakeVault {
 
     pub(crate) fn be_hasty(&self) {
         *self.state.is_hasty.lock().unwrap() = true;
+    }
+
+    /// Takes so long to begin a snapshot.
+    pub(crate) fn be_slow(&self, by: Duration) {
+        *self.state.slowness.lock().unwrap() = by;
     }
 
     /// Snapshots that were begun so far.
@@ -372,7 +417,8 @@ impl KeyService for FakeVault {
         &self,
         request: Request<vault::PinKeyVersionsRequest>,
     ) -> Result<Response<vault::PinKeyVersionsResponse>, Status> {
-        self.pinned("pin", request.into_inner().archive_id);
+        let kids = vec![GATEWAY_KID.to_owned(), KID.to_owned()];
+        self.pinned("pin", request.into_inner().archive_id, kids);
         let version = |kid: &str, key_id: &str| Pinned { kid: kid.into(), key_id: key_id.into() };
         let versions = vec![version(GATEWAY_KID, "gateway"), version(KID, "credential")];
         Ok(Response::new(vault::PinKeyVersionsResponse { versions }))
@@ -382,8 +428,18 @@ impl KeyService for FakeVault {
         &self,
         request: Request<vault::ReleaseKeyPinsRequest>,
     ) -> Result<Response<vault::ReleaseKeyPinsResponse>, Status> {
-        self.pinned("release", request.into_inner().archive_id);
+        self.pinned("release", request.into_inner().archive_id, Vec::new());
         Ok(Response::new(vault::ReleaseKeyPinsResponse {}))
+    }
+
+    async fn narrow_key_pins(
+        &self,
+        request: Request<vault::NarrowKeyPinsRequest>,
+    ) -> Result<Response<vault::NarrowKeyPinsResponse>, Status> {
+        let vault::NarrowKeyPinsRequest { archive_id, kids, expire_time } = request.into_inner();
+        assert!(expire_time.is_none(), "a stored backup has its pins until they are released");
+        self.pinned("assert", archive_id, kids);
+        Ok(Response::new(vault::NarrowKeyPinsResponse::default()))
     }
 
     async fn report_key_census(
@@ -397,7 +453,6 @@ impl KeyService for FakeVault {
     type ReencryptStream = tokio_stream::Empty<Result<vault::ReencryptResponse, Status>>;
 
     not_here! {
-        narrow_key_pins(NarrowKeyPinsRequest) -> vault::NarrowKeyPinsResponse;
         reencrypt(ReencryptRequest) -> Self::ReencryptStream;
         list_key_versions(ListKeyVersionsRequest) -> vault::ListKeyVersionsResponse;
         create_key(CreateKeyRequest) -> vault::CreateKeyResponse;
@@ -456,6 +511,8 @@ impl SourceService for FakeVault {
         request: Request<source::ReadSnapshotRequest>,
     ) -> Result<Response<Self::ReadSnapshotStream>, Status> {
         *self.state.snapshots.lock().unwrap() += 1;
+        let slowness = *self.state.slowness.lock().unwrap();
+        tokio::time::sleep(slowness).await;
         let request = request.into_inner();
         if let Some(group) = request.groups.iter().find(|group| *group != "audit") {
             return Err(Status::invalid_argument(format!("there is no group {group}")));

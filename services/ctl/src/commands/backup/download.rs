@@ -1,265 +1,168 @@
-//! What the messages of an export must be: header, contiguous chunks, trailer. Anything else is a failure.
-//!
-//! The trailer is what makes a file whole. A stream may end early with a status that says OK (a proxy that
-//! restarts does that), so only the trailer's own figures count.
+//! `strongroom backup download`: a stored backup comes down, over as many connections and processes as it takes.
 
-use std::io::Write;
+mod object;
+mod partial;
+mod receiving;
+mod transfer;
 
-use anyhow::{Context as _, Result, bail, ensure};
-use sha2::{Digest as _, Sha256};
-use strongroom_api::backup::v1::export_backup_response::{Chunk, Header, Message, Progress, Trailer};
-use strongroom_api::backup::v1::{ExportBackupResponse, LeftOut};
+use std::io::{self, Write};
+use std::path::PathBuf;
 
-/// A received and verified archive.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Summary {
-    pub(crate) archive_id: String,
-    /// The server's name for it.
-    pub(crate) file_name: String,
-    /// Where it is now.
-    pub(crate) out: String,
-    pub(crate) size_bytes: i64,
-    /// Hex.
-    pub(crate) sha256: String,
-    pub(crate) chunks: i64,
-    pub(crate) tables: i64,
-    pub(crate) rows: i64,
-    pub(crate) files: i64,
-    /// What the sources have beside that: the first, and how many in all.
-    pub(crate) left_out: Vec<LeftOut>,
-    pub(crate) left_out_total: i64,
-}
+use anyhow::{Result, ensure};
+use serde_json::json;
+use tonic::{Request, Status};
 
-/// What a message was.
-#[derive(Debug, PartialEq)]
-pub(crate) enum Received {
-    Header,
-    /// So many bytes in all.
-    Bytes(u64),
-    Progress(Progress),
-    Trailer,
-}
+use self::object::Object;
+use self::partial::{Names, Partial};
+use self::receiving::{Stopped, receive};
+use self::transfer::{Begun, Transfer};
+use super::interruption::unless_interrupted;
+use super::retries::Retries;
+use super::stored;
+use crate::cli::DownloadBackup;
+use crate::client::{self, Connection};
+use crate::commands::progress::Progress;
+use crate::error::WrongUsage;
+use crate::out_file::{OutPath, is_plain_name};
+use crate::output::{Format, data_out, key_values, message, printable};
 
-/// An export being received into `W`.
-pub(crate) struct Download<W> {
-    transfer: Option<Transfer<W>>,
-    trailer: Option<Trailer>,
-}
-
-struct Transfer<W> {
-    header: Header,
-    sink: W,
-    digest: Sha256,
-    chunks: i64,
-    bytes: i64,
-    /// A chunk was shorter than the others, so it was the last.
-    ended: bool,
-}
-
-impl<W: Write> Download<W> {
-    pub(crate) fn new() -> Self {
-        Self { transfer: None, trailer: None }
-    }
-
-    /// Whether the header is there.
-    pub(crate) fn has_begun(&self) -> bool {
-        self.transfer.is_some()
-    }
-
-    /// Takes the next message. `create` makes the sink once the header is known.
-    ///
-    /// # Errors
-    /// When the message is not the one that must follow, or the sink fails. The download is then over.
-    pub(crate) fn take(
-        &mut self,
-        message: ExportBackupResponse,
-        create: impl FnOnce(&Header) -> Result<W>,
-    ) -> Result<Received> {
-        ensure!(self.trailer.is_none(), "the server sent more after the trailer");
-        let message =
-            message.message.context("the server sent a message that this release does not support")?;
-        match (&mut self.transfer, message) {
-            (None, Message::Header(header)) => {
-                check_header(&header)?;
-                let sink = create(&header)?;
-                self.transfer = Some(Transfer::begin(header, sink));
-                Ok(Received::Header)
-            }
-            (None, _) => bail!("the server's first message is not the header"),
-            (Some(_), Message::Header(_)) => bail!("the server sent a second header"),
-            (Some(transfer), Message::Chunk(chunk)) => transfer.write(&chunk),
-            (Some(_), Message::Progress(progress)) => Ok(Received::Progress(progress)),
-            (Some(transfer), Message::Trailer(trailer)) => {
-                transfer.check(&trailer)?;
-                self.trailer = Some(trailer);
-                Ok(Received::Trailer)
-            }
+pub(super) async fn run(download: DownloadBackup, format: Format) -> Result<()> {
+    let out = OutPath::check(&download.out)?;
+    let service = client::backup()?;
+    match out {
+        OutPath::Stdout => to_stdout(&service, download, format).await,
+        OutPath::File(path) => to_file(&service, download, path, format).await,
+        OutPath::Folder(folder) => {
+            let name = stored::get(&service, download.backup.id.clone()).await?.file_name;
+            ensure!(is_plain_name(&name), "the backup is called {name:?}, which is not a plain file name");
+            to_file(&service, download, folder.join(name), format).await
         }
     }
-
-    /// The sink and what it received, once the stream has ended.
-    ///
-    /// # Errors
-    /// When there was no trailer, or the sink cannot be flushed.
-    pub(crate) fn finish(self) -> Result<(W, Summary)> {
-        let (Some(mut transfer), Some(trailer)) = (self.transfer, self.trailer) else {
-            bail!("the stream ended without its trailer: the archive is incomplete and was discarded");
-        };
-        transfer.sink.flush().context(WRITE)?;
-        let summary = Summary {
-            archive_id: trailer.archive_id,
-            file_name: transfer.header.file_name,
-            out: String::new(),
-            size_bytes: trailer.size_bytes,
-            sha256: trailer.sha256,
-            chunks: trailer.chunks,
-            tables: trailer.tables,
-            rows: trailer.rows,
-            files: trailer.files,
-            left_out: trailer.left_out,
-            left_out_total: trailer.left_out_total,
-        };
-        Ok((transfer.sink, summary))
-    }
 }
 
-const WRITE: &str = "cannot write the archive";
-
-fn check_header(header: &Header) -> Result<()> {
-    ensure!(!header.archive_id.is_empty(), "the server's header names no archive");
-    ensure!(header.chunk_size > 0, "the server's header gives no chunk size");
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_');
-    let name = &header.file_name;
-    let is_plain = !name.is_empty() && !name.starts_with('.') && name.bytes().all(plain);
-    ensure!(is_plain, "the server calls the archive {name:?}, which is not a plain file name");
+async fn to_stdout(service: &Connection, download: DownloadBackup, format: Format) -> Result<()> {
+    ensure!(
+        !download.resume,
+        WrongUsage::new("--resume needs a file: what went to standard output cannot be read again")
+    );
+    let transfer = Transfer::new(download.backup.id, download.destination.unwrap_or_default());
+    let create = |object: &Object| Ok(Sink { out: data_out(), progress: of(object), written: 0 });
+    let ended = transferred(service, transfer, create).await;
+    let (sink, object) = ended.map_err(|Stopped { error, .. }| error)?;
+    sink.progress.finish();
+    let said = if format == Format::Json { document(&object, "-").to_string() } else { text(&object, "-") };
+    message(said.trim_end());
     Ok(())
 }
 
-impl<W: Write> Transfer<W> {
-    fn begin(header: Header, sink: W) -> Self {
-        Self { header, sink, digest: Sha256::new(), chunks: 0, bytes: 0, ended: false }
+async fn to_file(
+    service: &Connection,
+    download: DownloadBackup,
+    path: PathBuf,
+    format: Format,
+) -> Result<()> {
+    let DownloadBackup { backup, destination, resume, force, .. } = download;
+    let exists = path.symlink_metadata().is_ok();
+    ensure!(force || !exists, "{} exists; `--force` replaces it", path.display());
+    let names = Names::of(path);
+    let advice = advice(&backup.id, &names);
+    let downloading = async {
+        let resumed = match names.refuse_of_another(&backup.id) {
+            Ok(()) if resume => names.resumable(destination.as_deref())?,
+            Err(refused) if !force => return Err(refused),
+            _ => None,
+        };
+        let transfer = match resumed {
+            Some(object) => Transfer::resume(reopened(names.clone(), object).await?),
+            None => Transfer::new(backup.id.clone(), destination.unwrap_or_default()),
+        };
+        let create = |object: &Object| {
+            Ok(Sink { out: Partial::create(names.clone(), object)?, progress: of(object), written: 0 })
+        };
+        let ended = transferred(service, transfer, create).await;
+        ended.map_err(|Stopped { error, is_resumable }| match is_resumable && names.state.exists() {
+            true => error.context(advice.clone()),
+            false => error,
+        })
+    };
+    let (sink, object) = unless_interrupted(downloading, &advice).await?;
+    sink.progress.finish();
+    let out = sink.out.finish()?;
+    format.document(&document(&object, &out), || text(&object, &out))
+}
+
+/// How an interrupted download is gone on with.
+fn advice(id: &str, names: &Names) -> String {
+    let file = names.file.display().to_string();
+    format!(
+        "the download is incomplete; `strongroom backup download {id} --out {} --resume` goes on with it",
+        printable(&file)
+    )
+}
+
+async fn reopened(names: Names, object: Object) -> Result<Begun<Sink<Partial>>> {
+    let progress = of(&object);
+    progress.checking();
+    let begun = partial::reopen(names, object, |read| progress.received(read)).await?;
+    progress.goes_on();
+    let Begun { object, sink: out, received, digest } = begun;
+    Ok(Begun { object, sink: Sink { out, progress, written: received }, received, digest })
+}
+
+async fn transferred<W: Write>(
+    service: &Connection,
+    mut transfer: Transfer<W>,
+    create: impl FnMut(&Object) -> Result<W>,
+) -> Result<(W, Object), Stopped> {
+    let open = async |request| {
+        let opened = service.backups().download_backup(Request::new(request)).await?;
+        Ok(opened.into_inner())
+    };
+    let failed = |status: &Status| service.failed(status);
+    receive(&mut transfer, Retries::new(), open, create, failed).await?;
+    transfer.finish().map_err(|error| Stopped { error, is_resumable: true })
+}
+
+fn of(object: &Object) -> Progress {
+    Progress::of_download(object.size)
+}
+
+/// Where the bytes go, with its progress bar.
+struct Sink<W> {
+    out: W,
+    progress: Progress,
+    written: u64,
+}
+
+impl<W: Write> Write for Sink<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let length = self.out.write(bytes)?;
+        self.written += length as u64;
+        self.progress.received(self.written);
+        Ok(length)
     }
 
-    fn write(&mut self, chunk: &Chunk) -> Result<Received> {
-        let (number, offset) = (chunk.number, chunk.offset);
-        let expected = (self.chunks, self.bytes);
-        ensure!(
-            (number, offset) == expected && !self.ended,
-            "the server sent chunk {number} at offset {offset} where chunk {} at {} must follow",
-            expected.0,
-            expected.1
-        );
-        let length = i64::try_from(chunk.data.len())?;
-        ensure!(length <= self.header.chunk_size, "chunk {number} is longer than the header allows");
-        self.ended = length < self.header.chunk_size;
-        self.digest.update(&chunk.data);
-        self.sink.write_all(&chunk.data).context(WRITE)?;
-        self.chunks += 1;
-        self.bytes += length;
-        Ok(Received::Bytes(u64::try_from(self.bytes)?))
-    }
-
-    fn check(&self, trailer: &Trailer) -> Result<()> {
-        let (begun, ended) = (&self.header.archive_id, &trailer.archive_id);
-        ensure!(begun == ended, "the trailer is that of another archive: {ended:?} after {begun:?}");
-        ensure!(
-            (self.bytes, self.chunks) == (trailer.size_bytes, trailer.chunks),
-            "received {} bytes in {} chunks where the server counted {} in {}",
-            self.bytes,
-            self.chunks,
-            trailer.size_bytes,
-            trailer.chunks
-        );
-        let digest = hex::encode(self.digest.clone().finalize());
-        ensure!(
-            digest == trailer.sha256,
-            "the bytes received have the SHA-256 {digest} where the server counted {:?}",
-            trailer.sha256
-        );
-        Ok(())
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
     }
 }
 
-#[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "tests")]
-mod tests {
-    use super::*;
+fn document(object: &Object, out: &str) -> serde_json::Value {
+    json!({
+        "id": object.id,
+        "destination": object.destination,
+        "out": out,
+        "sizeBytes": object.size.to_string(),
+        "sha256": object.sha256,
+    })
+}
 
-    const CHUNK: i64 = 4;
-
-    fn header() -> Message {
-        let file_name = "app-backup-2026-05-06-101422.zip".into();
-        Message::Header(Header { archive_id: "a".into(), file_name, create_time: None, chunk_size: CHUNK })
-    }
-
-    fn chunk(number: i64, offset: i64, data: &'static str) -> Message {
-        Message::Chunk(Chunk { number, offset, data: data.into() })
-    }
-
-    fn trailer() -> Trailer {
-        Trailer {
-            archive_id: "a".into(),
-            size_bytes: 6,
-            chunks: 2,
-            sha256: hex::encode(Sha256::digest("abcdef")),
-            tables: 1,
-            rows: 3,
-            files: 0,
-            ..Trailer::default()
-        }
-    }
-
-    fn receive(messages: Vec<Message>) -> Result<(Vec<u8>, Summary)> {
-        let mut download = Download::new();
-        for message in messages {
-            download.take(ExportBackupResponse { message: Some(message) }, |_| Ok(Vec::new()))?;
-        }
-        download.finish()
-    }
-
-    fn whole() -> Vec<Message> {
-        let progress = Message::Progress(Progress::default());
-        vec![header(), chunk(0, 0, "abcd"), progress, chunk(1, 4, "ef"), Message::Trailer(trailer())]
-    }
-
-    #[test]
-    fn a_whole_stream_is_taken() {
-        let (bytes, summary) = receive(whole()).unwrap();
-        assert_eq!(bytes, b"abcdef");
-        assert_eq!((summary.size_bytes, summary.rows), (6, 3));
-        assert_eq!(summary.file_name, "app-backup-2026-05-06-101422.zip");
-    }
-
-    #[test]
-    fn everything_else_is_refused() {
-        let broken = |change: &dyn Fn(&mut Vec<Message>), expected: &str| {
-            let mut messages = whole();
-            change(&mut messages);
-            let error = format!("{:#}", receive(messages).map(|_| ()).unwrap_err());
-            assert!(error.contains(expected), "{error:?} does not say {expected:?}");
-        };
-        broken(&|all| all.clear(), "without its trailer");
-        broken(&|all| drop(all.pop()), "without its trailer");
-        broken(&|all| drop(all.remove(0)), "first message is not the header");
-        broken(&|all| all.insert(1, header()), "second header");
-        broken(&|all| drop(all.remove(1)), "chunk 1 at offset 4 where chunk 0 at 0 must follow");
-        broken(&|all| all[3] = chunk(1, 5, "ef"), "chunk 1 at offset 5 where chunk 1 at 4");
-        broken(&|all| all[3] = chunk(0, 4, "ef"), "chunk 0 at offset 4 where chunk 1 at 4");
-        broken(&|all| all[1] = chunk(0, 0, "abcde"), "longer than the header allows");
-        broken(&|all| all.insert(4, chunk(2, 6, "g")), "chunk 2 at offset 6");
-        broken(&|all| all[3] = chunk(1, 4, "xx"), "SHA-256");
-        broken(&|all| drop(all.remove(3)), "received 4 bytes in 1 chunks");
-        broken(&|all| all.push(chunk(2, 6, "")), "after the trailer");
-        let other = Trailer { archive_id: "b".into(), ..trailer() };
-        broken(&|all| all[4] = Message::Trailer(other.clone()), "another archive");
-    }
-
-    #[test]
-    fn a_file_name_cannot_climb() {
-        for name in ["", "../x.zip", "/x.zip", "a/b.zip", ".zip", "a\nb.zip"] {
-            let header =
-                Header { archive_id: "a".into(), file_name: name.into(), create_time: None, chunk_size: 1 };
-            assert!(check_header(&header).is_err(), "{name:?}");
-        }
-    }
+fn text(object: &Object, out: &str) -> String {
+    key_values([
+        ("backup", object.id.clone()),
+        ("destination", object.destination.clone()),
+        ("out", out.to_owned()),
+        ("size", format!("{} bytes", object.size)),
+        ("sha256", object.sha256.clone()),
+    ])
 }

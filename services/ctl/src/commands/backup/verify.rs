@@ -1,4 +1,5 @@
-//! `strongroom backup verify`: an archive is sent up to the backup service, which checks all of it with the vault.
+//! `strongroom backup verify`: a stored backup, or an archive that is sent up, is checked by the backup service with the
+//! vault.
 
 mod answers;
 mod report;
@@ -7,33 +8,83 @@ mod sending;
 use std::path::Path;
 
 use anyhow::{Context as _, Result, bail, ensure};
-use strongroom_api::backup::v1::verify_backup_response::Message;
+use strongroom_api::backup::v1::verify_backup_response::{Message, Verdict};
+use strongroom_api::backup::v1::{VerifyBackupResponse, VerifyStoredBackupRequest};
+use tokio_stream::{Stream, StreamExt as _};
 use tonic::{Request, Status};
 
 use super::interruption::unless_interrupted;
+use crate::cli::{VerifyBackup, backup_id};
 use crate::client::{self, Connection};
 use crate::commands::left_out;
 use crate::commands::progress::Progress;
+use crate::error::WrongUsage;
 use crate::output::Format;
 use answers::Answers;
 use sending::Sending;
 
 /// # Errors
 /// Also when the archive was looked at and is not fine; what is wrong is then on standard output.
-pub(super) async fn run(file: &Path, format: Format) -> Result<()> {
+pub(super) async fn run(verify: VerifyBackup, format: Format) -> Result<()> {
+    let file = &verify.archive;
+    let id = stored(&verify)?;
     let backup = client::backup()?;
-    let named = || file.display().to_string();
-    let answers =
-        unless_interrupted(send(&backup, file), "nothing was verified").await.with_context(named)?;
+    let verifying = async {
+        match id {
+            Some(id) => verify_stored(&backup, id, verify.destination.clone().unwrap_or_default()).await,
+            None => send(&backup, file).await.with_context(|| file.display().to_string()),
+        }
+    };
+    let answers = unless_interrupted(verifying, "nothing was verified").await?;
     format.document(&report::document(&answers)?, || report::text(&answers))?;
     left_out::say(&answers.verdict.left_out, answers.verdict.left_out_total);
     report::judge(&answers.verdict)
 }
 
+/// The id that was given; `None` for a file, which has that name even if it looks like an id.
+fn stored(verify: &VerifyBackup) -> Result<Option<String>> {
+    let VerifyBackup { archive, destination } = verify;
+    if archive.exists() {
+        let usage = WrongUsage::new("--destination is of a stored backup: a file is sent from this machine");
+        ensure!(destination.is_none(), usage);
+        return Ok(None);
+    }
+    let id = archive.to_str().and_then(|text| backup_id(text).ok());
+    let id = id.with_context(|| {
+        let given = archive.display();
+        format!("{given} is neither a file nor the id of a stored backup (a UUID; `strongroom backup list` shows them)")
+    })?;
+    Ok(Some(id))
+}
+
+/// Verifies a stored backup, wherever the service reads it from.
+///
+/// # Errors
+/// Also when it does not pass.
+pub(crate) async fn stored_backup(backup: &Connection, id: String) -> Result<Verdict> {
+    let answers = verify_stored(backup, id, String::new()).await?;
+    report::judge(&answers.verdict)?;
+    Ok(answers.verdict)
+}
+
+async fn verify_stored(backup: &Connection, id: String, destination: String) -> Result<Answers> {
+    let request = Request::new(VerifyStoredBackupRequest { id, destination });
+    let opened = backup.backups().verify_stored_backup(request).await;
+    let stream = opened.map_err(|status| backup.failed(&status))?.into_inner();
+    let progress = Progress::of_stored_verification();
+    let answers = stream.map(|answer| answer.map(|answer| answer.answer.unwrap_or_default()));
+    let received = receive(backup, answers, &progress).await?;
+    progress.finish();
+    Ok(received)
+}
+
 async fn send(backup: &Connection, file: &Path) -> Result<Answers> {
     let Sending { requests, size, failed } = sending::start(file)?;
     let progress = Progress::of_verification(size);
-    let received = receive(backup, requests, &progress).await;
+    let received = match backup.backups().verify_backup(Request::new(requests)).await {
+        Ok(opened) => receive(backup, opened.into_inner(), &progress).await,
+        Err(status) => Err(backup.failed(&status).into()),
+    };
     // A file that cannot be read ends the upload, of which the server only sees that it ended.
     if let Ok(error) = failed.await {
         bail!(error);
@@ -43,12 +94,14 @@ async fn send(backup: &Connection, file: &Path) -> Result<Answers> {
     Ok(answers)
 }
 
-async fn receive(backup: &Connection, requests: sending::Requests, progress: &Progress) -> Result<Answers> {
-    let failed = |status: Status| backup.failed(&status);
-    let opened = backup.backups().verify_backup(Request::new(requests)).await;
-    let mut stream = opened.map_err(failed)?.into_inner();
+async fn receive(
+    backup: &Connection,
+    mut stream: impl Stream<Item = Result<VerifyBackupResponse, Status>> + Unpin,
+    progress: &Progress,
+) -> Result<Answers> {
     let (mut columns, mut bad_entries, mut verdict) = (Vec::new(), Vec::new(), None);
-    while let Some(next) = stream.message().await.map_err(failed)? {
+    while let Some(next) = stream.next().await {
+        let next = next.map_err(|status| backup.failed(&status))?;
         ensure!(verdict.is_none(), "the backup service sent more after its verdict");
         match next.message {
             Some(Message::Progress(now)) => progress.verified(&now),
@@ -61,4 +114,28 @@ async fn receive(backup: &Connection, requests: sending::Requests, progress: &Pr
     }
     let verdict = verdict.context("the backup service ended without a verdict; try again")?;
     Ok(Answers { verdict, columns, bad_entries })
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    const ID: &str = "0197e0a1-0000-7000-8000-00000000000a";
+
+    fn given(archive: &Path, destination: Option<&str>) -> Result<Option<String>> {
+        stored(&VerifyBackup { archive: archive.to_owned(), destination: destination.map(str::to_owned) })
+    }
+
+    #[test]
+    fn a_file_is_sent_and_an_id_is_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join(ID);
+        std::fs::write(&file, "an archive whose name looks like an id").unwrap();
+        assert_eq!(given(&file, None).unwrap(), None);
+        assert!(given(&file, Some("local")).unwrap_err().is::<WrongUsage>());
+        assert_eq!(given(Path::new(ID), Some("local")).unwrap().as_deref(), Some(ID));
+        let error = given(&folder.path().join("typo.zip"), None).unwrap_err().to_string();
+        assert!(error.contains("neither a file nor the id"), "{error}");
+    }
 }

@@ -4,6 +4,7 @@ mod archives;
 mod cast;
 mod search;
 mod secrets;
+mod stored;
 
 use std::path::Path;
 
@@ -37,6 +38,7 @@ pub(super) async fn tell(
     let exported = archives::export(&cast, folder, narrator).await.context("exporting")?;
     let keys = ArchiveKeys { identity: Some(folder.join(RECOVERY_KEY)), ..ArchiveKeys::default() };
     archives::verify(&exported, &keys, narrator).await.context("verifying")?;
+    stored::store(&cast, narrator).await.context("storing a backup")?;
     search::no_secret_in(folder, &exported, &keys, narrator).await.context("searching for secrets")?;
     trail(&cast, narrator).await.context("reading the audit log")?;
     narrator.say(NEXT)
@@ -47,7 +49,7 @@ async fn trail(cast: &Cast, narrator: &mut Narrator) -> Result<()> {
     events.reverse();
     narrator.step(
         "The audit trail records everything",
-        "Who did what to which credential, what was refused, and both exports with their sizes. An\n\
+        "Who did what to which credential, what was refused, and every backup with its size. An\n\
          operation whose event cannot be written fails.",
     )?;
     let mut table = Table::new(&["#", "EVENT", "TARGET", "ACTOR", "OUTCOME"]);

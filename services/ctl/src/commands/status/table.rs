@@ -1,12 +1,14 @@
 //! The status for people.
 
-use strongroom_api::status::v1::{DependencyState, Status};
+use indicatif::HumanBytes;
+use strongroom_api::status::v1::{DependencyState, SourceState, Status, StoredBackups};
 
 use super::look::Look;
 use crate::output::Table;
 use crate::time::shown;
 
-/// Services, their dependencies, sources, last operations and tampered rows; a part without rows is left out.
+/// Services, their dependencies, sources, destinations, stored backups, last operations and tampered rows; a part without
+/// rows is left out.
 pub(super) fn text(looks: &[Look]) -> String {
     let statuses = || looks.iter().filter_map(|look| Some((look, look.status.as_ref()?)));
     let mut parts = vec![services(looks).to_string()];
@@ -15,7 +17,13 @@ pub(super) fn text(looks: &[Look]) -> String {
     }
     for (_, status) in statuses() {
         if !status.sources.is_empty() {
-            parts.push(sources(status).to_string());
+            parts.push(states("SOURCE", &status.sources).to_string());
+        }
+        if !status.destinations.is_empty() {
+            parts.push(states("DESTINATION", &status.destinations).to_string());
+        }
+        if let Some(stored) = &status.stored_backups {
+            parts.push(stored_backups(stored).to_string());
         }
         if !status.last_operations.is_empty() {
             parts.push(operations(status).to_string());
@@ -50,12 +58,31 @@ fn dependencies<'a>(statuses: impl Iterator<Item = (&'a Look, &'a Status)>) -> T
     table
 }
 
-fn sources(status: &Status) -> Table {
-    let mut table = Table::new(&["SOURCE", "KIND", "STATE", "SINCE", "REASON"]);
-    for source in &status.sources {
-        let (state, since) = (words(source.state()), shown(source.since_time.as_ref()));
-        table.row([&source.name, &source.kind, state, &since, &source.reason]);
+/// Of sources, or of destinations.
+fn states(heading: &str, states: &[SourceState]) -> Table {
+    let mut table = Table::new(&[heading, "KIND", "STATE", "SINCE", "REASON"]);
+    for found in states {
+        let (state, since) = (words(found.state()), shown(found.since_time.as_ref()));
+        table.row([&found.name, &found.kind, state, &since, &found.reason]);
     }
+    table
+}
+
+fn stored_backups(stored: &StoredBackups) -> Table {
+    let mut table =
+        Table::new(&["STORED BACKUPS", "FAILED", "UNVERIFIED", "SIZE", "LAST STORED", "LAST VERIFIED"]);
+    let time = |time: Option<&prost_types::Timestamp>| match time {
+        Some(_) => shown(time),
+        None => "never".to_owned(),
+    };
+    table.row([
+        stored.available.to_string(),
+        stored.failed.to_string(),
+        stored.unverified.to_string(),
+        HumanBytes(stored.bytes.unsigned_abs()).to_string(),
+        time(stored.last_stored_time.as_ref()),
+        time(stored.last_verified_time.as_ref()),
+    ]);
     table
 }
 
@@ -92,6 +119,7 @@ fn words(state: DependencyState) -> &'static str {
 
 #[cfg(test)]
 mod tests {
+    use prost_types::Timestamp;
     use strongroom_api::status::v1::Dependency;
 
     use super::super::look::Found;
@@ -119,5 +147,59 @@ mod tests {
         assert!(lines[1].starts_with("vault") && lines[1].contains("not ready"), "{shown}");
         assert!(lines[2].starts_with("backup") && lines[2].contains("not reachable"), "{shown}");
         assert!(lines[5].contains("database") && lines[5].ends_with("away\\n\\u{1b}[2J"), "{shown}");
+    }
+
+    fn look(status: Status) -> Look {
+        Look {
+            name: "backup",
+            url: "http://backup:1".into(),
+            found: Found::Ready,
+            problem: String::new(),
+            status: Some(status),
+        }
+    }
+
+    #[test]
+    fn a_destination_that_cannot_be_used_is_shown_with_its_reason() {
+        let state = |name: &str, kind: &str, state: DependencyState, reason: &str| SourceState {
+            name: name.into(),
+            kind: kind.into(),
+            state: state.into(),
+            reason: reason.into(),
+            since_time: None,
+        };
+        let destinations = vec![
+            state("disk", "folder", DependencyState::Ok, ""),
+            state("offsite", "bucket", DependencyState::Failing, "the bucket\u{1b} is missing"),
+        ];
+        let shown = text(&[look(Status { destinations, ..Status::default() })]);
+        let line =
+            |name: &str| shown.lines().find(|line| line.starts_with(name)).unwrap_or_default().to_owned();
+        assert!(line("DESTINATION").contains("REASON"), "{shown}");
+        assert!(line("disk").contains("folder") && line("disk").contains("ok"), "{shown}");
+        assert!(line("offsite").contains("bucket") && line("offsite").contains("failing"), "{shown}");
+        assert!(line("offsite").ends_with("the bucket\\u{1b} is missing"), "{shown}");
+        assert!(!shown.contains("STORED BACKUPS"), "the catalogue was not read yet: {shown}");
+    }
+
+    #[test]
+    fn stored_backups_are_counted_and_a_time_that_never_came_is_never() {
+        let stored = StoredBackups {
+            available: 12,
+            failed: 3,
+            unverified: 1,
+            bytes: 5 << 20,
+            last_stored_time: Some(Timestamp { seconds: 1_767_225_600, nanos: 0 }),
+            last_verified_time: None,
+        };
+        let shown = text(&[look(Status { stored_backups: Some(stored), ..Status::default() })]);
+        let mut lines = shown.lines().skip_while(|line| !line.starts_with("STORED BACKUPS"));
+        let heading = lines.next().unwrap_or_default();
+        assert_eq!(
+            heading.split_whitespace().collect::<Vec<_>>().join(" "),
+            "STORED BACKUPS FAILED UNVERIFIED SIZE LAST STORED LAST VERIFIED"
+        );
+        let row: Vec<_> = lines.next().unwrap_or_default().split_whitespace().collect();
+        assert_eq!(row.join(" "), "12 3 1 5.00 MiB 2026-01-01T00:00:00Z never");
     }
 }

@@ -126,11 +126,17 @@ pub(super) fn manifest_digest(request: &proto::SignManifestRequest) -> Result<Do
             "manifest",
             format!("has {bytes} bytes; at most {MAX_MANIFEST} are allowed, send the sha256 of a longer one"),
         ),
-        (0, bytes) => request.sha256.as_ref().try_into().or_else(|_| {
-            refuse("sha256", format!("has {bytes} bytes; a SHA-256 has {}", size_of::<DocumentDigest>()))
-        }),
+        (0, _) => digest("sha256", &request.sha256),
         _ => refuse("sha256", "must not be given beside manifest".into()),
     }
+}
+
+/// A SHA-256 that was sent.
+pub(super) fn digest(field: &'static str, bytes: &[u8]) -> Result<DocumentDigest> {
+    bytes.try_into().map_err(|_| {
+        let problem = format!("has {} bytes; a SHA-256 has {}", bytes.len(), size_of::<DocumentDigest>());
+        Error::Field { field, problem }
+    })
 }
 
 pub(super) fn signing_key(key: &PublicKey) -> proto::SigningKey {

@@ -1,9 +1,11 @@
 //! `LedgerStore`.
 
+use strongroom_crypto::State;
+
 use super::key::{ring, version};
 use super::{credential, event, events, stores};
 use crate::store::columns;
-use crate::store::{ArchiveNeeds, CensusRow, CredentialRow, Needs, PinRow};
+use crate::store::{ArchiveNeeds, CensusRow, CredentialRow, Needs, PinRow, StateChange, Store};
 
 fn reported(column: &str, kid: &str, value_count: i64) -> CensusRow {
     CensusRow {
@@ -80,4 +82,65 @@ async fn pins_hold_until_they_lapse_or_are_released() {
         assert_eq!(store.pin_live_versions("c", 4_000, 3_000, &event).await.unwrap().len(), 2);
         assert_eq!(store.pins(3_000).await.unwrap().len(), 2, "what has lapsed holds nothing");
     }
+}
+
+/// The backup service asserts the pins of each stored archive at each of its starts.
+#[tokio::test]
+async fn pins_that_are_so_already_are_not_written_again() {
+    for (_database, store) in stores().await {
+        ring(store.as_ref()).await;
+        let event = event("key.pins_narrowed");
+        store.rotate_key(&version("02", "gateway"), &event).await.unwrap();
+        let narrowed = async |kids: &[&str], expire_time| {
+            let before = events(store.as_ref()).await.len();
+            let kids = kids.iter().map(|kid| (*kid).to_owned()).collect();
+            store.narrow_pins("a", &ArchiveNeeds { kids, expire_time }, &event).await.unwrap();
+            events(store.as_ref()).await.len() > before
+        };
+        assert!(narrowed(&["01", "0f"], None).await, "the first time");
+        for same in [&["01", "0f"][..], &["0f", "01"], &["01", "01", "0f"]] {
+            assert!(!narrowed(same, None).await, "{same:?}");
+        }
+        for (other, expire_time) in [
+            (&["01", "02", "0f"][..], None),
+            (&["01", "0f"], None),
+            (&["01"], None),
+            (&["01"], Some(500)),
+            (&["01"], None),
+            (&[], None),
+            (&["01", "02"], None),
+        ] {
+            assert!(narrowed(other, expire_time).await, "{other:?} until {expire_time:?}");
+        }
+        assert_eq!(store.pins(0).await.unwrap().len(), 2, "as it was said last");
+
+        store.release_pins("a", &event).await.unwrap();
+        store.pin_live_versions("a", 2_000, 1_000, &event).await.unwrap();
+        assert!(narrowed(&["01", "02"], Some(2_000)).await, "pins of an archive that is being made are open");
+    }
+}
+
+#[tokio::test]
+async fn a_destroyed_version_is_no_reason_to_write_pins_again() {
+    for (_database, store) in stores().await {
+        ring(store.as_ref()).await;
+        let event = event("key.any");
+        store.rotate_key(&version("02", "gateway"), &event).await.unwrap();
+        destroy(store.as_ref(), "01").await;
+        let needs = ArchiveNeeds { kids: vec!["01".into(), "02".into()], expire_time: None };
+        store.narrow_pins("a", &needs, &event).await.unwrap();
+        let before = events(store.as_ref()).await;
+        store.narrow_pins("a", &needs, &event).await.unwrap();
+        assert_eq!(events(store.as_ref()).await, before);
+        assert_eq!(store.pins(0).await.unwrap().len(), 1);
+    }
+}
+
+async fn destroy(store: &dyn Store, kid: &str) {
+    let steps = [(State::DecryptOnly, State::Disabled), (State::Disabled, State::Scheduled)];
+    for (from, to) in steps {
+        let step = StateChange { kid: kid.into(), from, to, destroy_time: Some(5), request_id: None, now: 1 };
+        assert!(store.set_key_state(&step, &event("key.any")).await.unwrap());
+    }
+    assert!(store.destroy_key_version(kid, 5, &event("key.any")).await.unwrap());
 }

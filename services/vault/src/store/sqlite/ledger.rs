@@ -7,8 +7,9 @@ use super::append::append;
 use super::{Connection, Store};
 use crate::store::columns::CountedColumn;
 use crate::store::ledger::{
-    ARE_UNPINNED, CENSUS, COUNT_COLUMNS, COUNT_PINS, FORGET_CENSUS, FORGET_LAPSED_PINS, FORGET_PINS,
-    INSERT_CENSUS, INSERT_PIN, PIN_LIVE, PINNED, PINS, SOME_PINS, count_by_version, count_of_version,
+    ARE_UNPINNED, CENSUS, COUNT_COLUMNS, COUNT_PINS, DESTROYED, FORGET_CENSUS, FORGET_LAPSED_PINS,
+    FORGET_PINS, HELD, INSERT_CENSUS, INSERT_PIN, PIN_LIVE, PINNED, PINS, SOME_PINS, count_by_version,
+    count_of_version, is_narrowed,
 };
 use crate::store::{ArchiveNeeds, CensusRow, LedgerStore, Needs, NewEvent, PinRow};
 
@@ -90,6 +91,13 @@ impl LedgerStore for Store {
     }
 
     async fn narrow_pins(&self, archive_id: &str, needs: &ArchiveNeeds, event: &NewEvent) -> Result<()> {
+        let mut snapshot = self.pools.begin_snapshot().await?;
+        let held = sqlx::query_as(HELD).bind(archive_id).fetch_all(&mut *snapshot).await?;
+        let destroyed = sqlx::query_scalar(DESTROYED).fetch_all(&mut *snapshot).await?;
+        drop(snapshot);
+        if is_narrowed(&held, &destroyed, needs) {
+            return Ok(());
+        }
         let mut tx = self.begin_alone().await?;
         narrow(&mut tx, archive_id, needs).await?;
         append(&mut tx, event).await?;

@@ -140,6 +140,8 @@ pub(crate) const MANIFEST: Rule =
     rule(Refused(&[Unset]), Refused(&[Bytes((4 << 20) + 1)]), Taken("what is signed is its digest"));
 pub(crate) const MANIFEST_DIGEST: Rule =
     rule(Elsewhere("manifest"), Refused(&[Bytes(33), Bytes(64)]), Refused(&[Bytes(1), Bytes(31)]));
+pub(crate) const DIGEST: Rule =
+    rule(Refused(&[Unset]), Refused(&[Bytes(33), Bytes(64)]), Refused(&[Bytes(1), Bytes(31)]));
 pub(crate) const FILE_KEY: Rule =
     rule(Refused(&[Unset]), Refused(&[Bytes(17), Bytes(100_000)]), Refused(&[Bytes(1), Bytes(15)]));
 pub(crate) const WRAPPED: Rule = rule(

@@ -138,6 +138,9 @@ pub(crate) const TABLE: &[Row] = &[
         r#"{"manifest": "e30=", "archiveId": "$uuid",
             "needs": {"kids": ["$kid"], "expireTime": "2999-01-01T00:00:00Z"}}"#, "ARCHIVE_NOT_PINNED",
         &[("needs", OPTIONAL_PART), ("needs.kids", KIDS), ("needs.kids[1]", KID), ("needs.expire_time", EXPIRY)]),
+    row("vault.v1.CryptoService/SignSidecar",
+        r#"{"sha256": "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=", "archiveId": "$uuid"}"#, "",
+        &[("sha256", DIGEST), ("archive_id", ID)]),
 
     row("vault.v1.KeyService/ApproveKeyRequest", r#"{"id": "$uuid"}"#, "KEY_REQUEST_NOT_FOUND", &[("id", ID)]),
     row("vault.v1.KeyService/CreateKey", r#"{"keyId": "k-$uuid"}"#, "", &[("key_id", KEY_ID)]),

@@ -9,7 +9,7 @@ use strongroom_api::vault::v1::{
 };
 use strongroom_runtime::status::reason_of;
 
-use super::{disable, rotate, versions};
+use super::{destroy, disable, rotate, versions};
 use crate::support::{TestVault, metadata_of};
 
 #[tokio::test]
@@ -36,6 +36,8 @@ async fn pins_of_archives_hold_a_version() {
         // One that may come with a ring that is merged.
         admin.keys.narrow_key_pins(narrow(&["00000000000000ff"])).await.unwrap();
         admin.keys.narrow_key_pins(narrow(&[&old, &old])).await.unwrap();
+        // As at each start of the backup service: it is so already, and no event.
+        admin.keys.narrow_key_pins(narrow(&[&old])).await.unwrap();
         let census = admin.keys.get_key_census(GetKeyCensusRequest::default()).await.unwrap().into_inner();
         assert_eq!((census.pins.len(), census.pins[0].kid.as_str()), (1, old.as_str()));
         let release = ReleaseKeyPinsRequest { archive_id: "archive-1".into() };
@@ -46,6 +48,39 @@ async fn pins_of_archives_hold_a_version() {
             admin.event_names("key.pin*").await,
             ["key.pinned", "key.pins_narrowed", "key.pins_narrowed", "key.pins_released"]
         );
+    }
+}
+
+#[tokio::test]
+async fn a_refusal_names_some_of_the_archives_that_pin_a_version() {
+    for vault in TestVault::each().await {
+        let mut admin = vault.admin().await;
+        let old = versions(&mut admin, "credential").await[0].kid.clone();
+        rotate(&mut admin, "credential").await;
+        disable(&mut admin, &old).await.unwrap();
+        let mut pin = async |number: usize| {
+            let archive_id = format!("archive-{number}");
+            let narrow = NarrowKeyPinsRequest { archive_id, kids: vec![old.clone()], expire_time: None };
+            admin.keys.narrow_key_pins(narrow).await.unwrap();
+            destroy(&mut admin, &old).await.unwrap_err()
+        };
+        for (number, named) in [
+            (1, "1 archives (archive-1); "),
+            (2, "2 archives (archive-1, archive-2); "),
+            (3, "3 archives (archive-1, archive-2, archive-3); "),
+            (4, "4 archives (archive-1, archive-2, archive-3, archive-4); "),
+            (5, "5 archives (archive-1, archive-2, archive-3, archive-4, archive-5); "),
+            (6, "6 archives (archive-1, archive-2, archive-3, archive-4, archive-5 and 1 more); "),
+            (7, "7 archives (archive-1, archive-2, archive-3, archive-4, archive-5 and 2 more); "),
+        ] {
+            let refused = pin(number).await;
+            assert_eq!(reason_of(&refused), "KEY_VERSION_IN_USE");
+            assert!(refused.message().contains(named), "{refused}");
+            let names: Vec<String> = (1..=number.min(5)).map(|number| format!("archive-{number}")).collect();
+            let metadata = metadata_of(&refused);
+            assert_eq!(metadata["archives"], number.to_string());
+            assert_eq!(metadata["archive_ids"], names.join(","));
+        }
     }
 }
 

@@ -88,8 +88,8 @@ impl CryptoService for FakeVault {
         request: Request<vault::SignManifestRequest>,
     ) -> Result<Response<vault::SignManifestResponse>, Status> {
         let vault::SignManifestRequest { sha256, archive_id, needs, .. } = request.into_inner();
-        if needs.is_some() {
-            self.pinned("narrow", archive_id.clone());
+        if let Some(needs) = needs {
+            self.pinned("narrow", archive_id.clone(), needs.kids);
         }
         let digest = &sha256.as_ref().try_into().unwrap();
         let (time, archive_id) = ("2026-05-06T10:14:22.000007Z", archive_id.as_str());
@@ -97,6 +97,23 @@ impl CryptoService for FakeVault {
         let (kid, signature) = self.ring().sign(SIGNING, &statement).unwrap();
         let micros = time.parse::<jiff::Timestamp>().unwrap().as_microsecond();
         Ok(Response::new(vault::SignManifestResponse {
+            signature: signature.to_vec().into(),
+            kid: kid.to_string(),
+            time: Some(timestamp(micros)),
+        }))
+    }
+
+    async fn sign_sidecar(
+        &self,
+        request: Request<vault::SignSidecarRequest>,
+    ) -> Result<Response<vault::SignSidecarResponse>, Status> {
+        let vault::SignSidecarRequest { sha256, archive_id } = request.into_inner();
+        let digest = &sha256.as_ref().try_into().unwrap();
+        let (time, archive_id) = ("2026-05-06T10:14:22.000007Z", archive_id.as_str());
+        let statement = Statement::BackupSidecar { archive_id, time, digest };
+        let (kid, signature) = self.ring().sign(SIGNING, &statement).unwrap();
+        let micros = time.parse::<jiff::Timestamp>().unwrap().as_microsecond();
+        Ok(Response::new(vault::SignSidecarResponse {
             signature: signature.to_vec().into(),
             kid: kid.to_string(),
             time: Some(timestamp(micros)),
@@ -133,9 +150,13 @@ impl CryptoService for FakeVault {
         &self,
         _: Request<vault::ExportSigningKeyRequest>,
     ) -> Result<Response<vault::ExportSigningKeyResponse>, Status> {
-        let signer = self.signer();
-        let (kid, public_key) = (signer.kid.to_string(), hex::encode(signer.bytes));
-        let keys = vec![vault::SigningKey { kid, public_key, primary: true }];
+        let key = |signer: &PublicKey, primary| {
+            let (kid, public_key) = (signer.kid.to_string(), hex::encode(signer.bytes));
+            vault::SigningKey { kid, public_key, primary }
+        };
+        let learned = self.state.learned.lock().unwrap();
+        let mut keys = vec![key(&self.signer(), true)];
+        keys.extend(learned.iter().map(|signer| key(signer, false)));
         Ok(Response::new(vault::ExportSigningKeyResponse { keys }))
     }
 

@@ -30,7 +30,7 @@ pub(super) async fn no_secret_in(
             searched += search(&bytes, &needles, &name)?;
         }
     }
-    for file in ["vault.db", "vault.db-wal", "gateway.db"] {
+    for file in ["vault.db", "vault.db-wal", "backup.db", "backup.db-wal", "gateway.db"] {
         // SQLite's write-ahead log is there only at times.
         if let Ok(bytes) = std::fs::read(folder.join(file)) {
             searched += search(&bytes, &needles, file)?;

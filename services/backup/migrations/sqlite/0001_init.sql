@@ -1,0 +1,67 @@
+-- The backup service's tables. Times are microseconds since the Unix epoch; rules for migrations are in ../README.md.
+
+-- Processes that serve from this database. Each raises its number at every heartbeat until another one, its heir, has seen
+-- it stand still. A dead one stays until its heir has ended what it left.
+CREATE TABLE processes (
+    id TEXT PRIMARY KEY,
+    host TEXT NOT NULL,
+    beat BIGINT NOT NULL,
+    start_time BIGINT NOT NULL,
+    heir TEXT NOT NULL
+);
+CREATE INDEX processes_by_heir ON processes (heir);
+
+-- Operations that have not ended. The fencing number is raised when the owner, or its heir, is declared dead.
+CREATE TABLE operations (
+    id TEXT PRIMARY KEY,
+    kind TEXT NOT NULL,
+    owner TEXT NOT NULL REFERENCES processes (id),
+    fence BIGINT NOT NULL,
+    delegation BLOB NOT NULL,
+    target TEXT NOT NULL,
+    trace_id TEXT NOT NULL,
+    start_time BIGINT NOT NULL
+);
+CREATE INDEX operations_by_owner ON operations (owner);
+
+-- Stored backups. Selection, content, verification and progress are JSON, or empty.
+CREATE TABLE backups (
+    id TEXT PRIMARY KEY,
+    file_name TEXT NOT NULL,
+    state TEXT NOT NULL,
+    creator TEXT NOT NULL,
+    -- Of the caller and its request id: a repetition finds the backup of the first request.
+    request TEXT UNIQUE,
+    create_time BIGINT NOT NULL,
+    end_time BIGINT,
+    reason TEXT NOT NULL,
+    problem TEXT NOT NULL,
+    selection TEXT NOT NULL,
+    content TEXT NOT NULL,
+    hold BOOLEAN NOT NULL,
+    delete_time BIGINT,
+    purge_time BIGINT,
+    verify_time BIGINT,
+    verification TEXT NOT NULL,
+    progress TEXT NOT NULL,
+    revision BIGINT NOT NULL,
+    record_revision BIGINT NOT NULL
+);
+CREATE INDEX backups_by_time ON backups (create_time, id);
+CREATE INDEX backups_by_state ON backups (state, create_time, id);
+
+-- Each backup in each destination.
+CREATE TABLE backup_copies (
+    backup_id TEXT NOT NULL REFERENCES backups (id) ON DELETE CASCADE,
+    destination TEXT NOT NULL,
+    position BIGINT NOT NULL,
+    key TEXT NOT NULL,
+    state TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    problem TEXT NOT NULL,
+    upload_id TEXT NOT NULL,
+    etag TEXT NOT NULL,
+    recorded BIGINT NOT NULL,
+    PRIMARY KEY (backup_id, destination)
+);
+CREATE INDEX backup_copies_by_state ON backup_copies (state);

@@ -1,0 +1,274 @@
+//! The one bridge between readers, which are async, and the archive writer, which is not.
+//!
+//! One blocking thread compresses, seals, hashes and cuts; bounded channels on both sides keep memory constant and
+//! let a slow receiver slow the database down. A table's blocks end with their channel, so the manifest
+//! is written only when the feeder says that nothing went wrong: an archive is never ended by accident.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use jiff::Timestamp;
+use sha2::{Digest as _, Sha256};
+use strongroom_api::backup::v1::export_backup_response::Progress;
+use strongroom_api::vault::v1::sign_manifest_request::Needs;
+use strongroom_archive::manifest::Skipped;
+use strongroom_archive::schema::{DatabaseSchema, TableSchema};
+use strongroom_archive::{ArchiveWriter, Compression, Limits, ManifestHead};
+use strongroom_runtime::telemetry::stage;
+use strongroom_tables::Block;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use super::chunk::{ChunkWriter, FileSummary};
+use super::envelope::Envelope;
+use super::exit::Exit;
+use super::files::{self, GONE};
+use super::progress::Reporter;
+use super::receiver::Receiver;
+use crate::error::{Error, Result};
+use crate::left_out::{FirstFew, LeftOuts};
+use crate::metrics::ExportMetrics;
+use crate::seal::Seal;
+use crate::sources::FileSet;
+use crate::vault_client::VaultClient;
+
+/// Blocks that may wait for the writer, about 128 KiB each.
+const BLOCKS: usize = 4;
+
+/// What was written.
+#[derive(Debug, Clone)]
+pub(crate) struct Summary {
+    /// The file.
+    pub(crate) file: FileSummary,
+    /// Tables in it.
+    pub(crate) tables: i64,
+    /// Rows of all tables.
+    pub(crate) rows: i64,
+    /// Files of all file sets.
+    pub(crate) files: i64,
+    /// Of its canary: SHA-256, lower-case hex.
+    pub(crate) canary_sha256: String,
+    /// What the sources have beside that.
+    pub(super) left_out: LeftOuts,
+}
+
+enum Step {
+    Table { schema: Box<TableSchema>, since: Option<Timestamp>, blocks: mpsc::Receiver<Block> },
+    Database(Box<DatabaseSchema>),
+    LargeObject { source: String, oid: u32, pieces: mpsc::Receiver<Bytes> },
+    Files(Arc<FileSet>),
+    Finish { end: Box<ArchiveEnd> },
+}
+
+/// What an archive ends with.
+pub(crate) struct ArchiveEnd {
+    /// Wrapped by the root key.
+    pub(crate) ring: Vec<u8>,
+    /// Of the manifest.
+    pub(crate) head: ManifestHead,
+    /// Key versions that the archive needs.
+    pub(crate) needs: Needs,
+}
+
+/// How an archive is written.
+pub(crate) struct Shape {
+    /// Deflate's effort.
+    pub(crate) compression: Compression,
+    /// None for a plain one.
+    pub(crate) seal: Option<Arc<Seal>>,
+    /// How many tables there will be.
+    pub(crate) tables: usize,
+    /// How many files.
+    pub(crate) files: usize,
+    /// Where the time of the stages is added up.
+    pub(crate) metrics: ExportMetrics,
+}
+
+/// The feeder's end of a running writer.
+pub(crate) struct Pipeline {
+    steps: mpsc::Sender<Step>,
+    writer: JoinHandle<Result<Summary>>,
+    stop: CancellationToken,
+}
+
+impl Pipeline {
+    /// Starts the writer. It hands its chunks to `receiver` until `stop`, and has the vault sign the manifest
+    /// of the archive with the id in `signer`.
+    pub(crate) fn start(
+        receiver: Arc<dyn Receiver>,
+        signer: (VaultClient, String),
+        stop: CancellationToken,
+        shape: Shape,
+    ) -> Self {
+        let (steps, received) = mpsc::channel(1);
+        let exit = Exit::create(receiver, signer, stop.clone());
+        let span = stage("write archive");
+        let writer = tokio::task::spawn_blocking(move || span.in_scope(|| write(received, &exit, &shape)));
+        Self { steps, writer, stop }
+    }
+
+    /// Begins a table; its blocks go into the returned channel, whose end is the table's. With `since`, rows from before
+    /// it are left out.
+    ///
+    /// # Errors
+    /// [`Error::ClientLeft`] as a stand-in when the writer has failed: [`Self::cause`] has the real one.
+    pub(crate) async fn start_table(
+        &self,
+        schema: TableSchema,
+        since: Option<Timestamp>,
+    ) -> Result<mpsc::Sender<Block>> {
+        let (sender, blocks) = mpsc::channel(BLOCKS);
+        self.step(Step::Table { schema: Box::new(schema), since, blocks }).await?;
+        Ok(sender)
+    }
+
+    /// Begins a large object; its bytes go into the returned channel, whose end is the object's.
+    ///
+    /// # Errors
+    /// As [`Self::start_table`].
+    pub(crate) async fn start_large_object(&self, source: &str, oid: u32) -> Result<mpsc::Sender<Bytes>> {
+        let (sender, pieces) = mpsc::channel(1);
+        self.step(Step::LargeObject { source: source.to_owned(), oid, pieces }).await?;
+        Ok(sender)
+    }
+
+    /// Writes what a database has beside its tables.
+    ///
+    /// # Errors
+    /// As [`Self::start_table`].
+    pub(crate) async fn write_database(&self, database: DatabaseSchema) -> Result<()> {
+        self.step(Step::Database(Box::new(database))).await
+    }
+
+    /// Has all files of a set read and written. [`Self::finish`] waits for them.
+    ///
+    /// # Errors
+    /// As [`Self::start_table`].
+    pub(crate) async fn write_files(&self, files: Arc<FileSet>) -> Result<()> {
+        self.step(Step::Files(files)).await
+    }
+
+    async fn step(&self, step: Step) -> Result<()> {
+        self.steps.send(step).await.map_err(|_| Error::ClientLeft)
+    }
+
+    /// Writes the ring, the manifest and the end of the file.
+    ///
+    /// # Errors
+    /// Whatever the writer failed with.
+    pub(crate) async fn finish(self, end: ArchiveEnd) -> Result<Summary> {
+        // A failed send is a failed writer, which says more itself.
+        let _ = self.steps.send(Step::Finish { end: Box::new(end) }).await;
+        joined(self.writer.await)
+    }
+
+    /// Stops the writer and tells why an export failed: by its own error when it had one, because then the
+    /// feeder's `error` is only the echo.
+    pub(crate) async fn cause(self, error: Error) -> Error {
+        self.stop.cancel();
+        drop(self.steps);
+        match joined(self.writer.await) {
+            Err(own) if !matches!(own, Error::ShuttingDown) => own,
+            _ => error,
+        }
+    }
+}
+
+fn joined(ended: Result<Result<Summary>, tokio::task::JoinError>) -> Result<Summary> {
+    ended.unwrap_or_else(|error| Err(Error::Defect(format!("the archive writer died: {error}"))))
+}
+
+fn write(steps: mpsc::Receiver<Step>, exit: &Exit, shape: &Shape) -> Result<Summary> {
+    let (began, mut read) = (Instant::now(), Duration::ZERO);
+    let written = write_steps(steps, exit, shape, &mut read);
+    shape.metrics.stages(began.elapsed(), read, exit.waited());
+    written
+}
+
+/// What `receiver` gives next; the time that it takes is added to `read`.
+fn next<T>(receiver: &mut mpsc::Receiver<T>, read: &mut Duration) -> Option<T> {
+    let began = Instant::now();
+    let next = receiver.blocking_recv();
+    *read += began.elapsed();
+    next
+}
+
+fn write_steps(
+    mut steps: mpsc::Receiver<Step>,
+    exit: &Exit,
+    shape: &Shape,
+    read: &mut Duration,
+) -> Result<Summary> {
+    let chunks = ChunkWriter::create(|chunk| exit.send_chunk(chunk));
+    let envelope = Envelope::create(chunks, shape.seal.as_deref())?;
+    let mut archive = ArchiveWriter::create(envelope, Limits::V1, shape.compression);
+    let mut reporter = Reporter::create(exit, shape.tables, shape.files);
+    let mut gone: Vec<(String, FirstFew<Skipped>)> = Vec::new();
+    while let Some(step) = next(&mut steps, read) {
+        match step {
+            Step::Table { schema, since, mut blocks } => {
+                archive.write_schema(&schema)?;
+                archive.start_table(&schema, since)?;
+                reporter.begin_table(&schema.name)?;
+                while let Some(block) = next(&mut blocks, read) {
+                    archive.write_rows(&block.bytes, block.rows)?;
+                    reporter.count(block.rows)?;
+                }
+                archive.finish_table()?;
+                reporter.end_table()?;
+            }
+            Step::Database(database) => archive.write_database(&database)?,
+            Step::LargeObject { source, oid, mut pieces } => {
+                archive.start_large_object(&source, oid)?;
+                while let Some(piece) = next(&mut pieces, read) {
+                    archive.write(&piece)?;
+                    reporter.step()?;
+                }
+                archive.finish_entry()?;
+            }
+            Step::Files(set) => {
+                let removed = files::write_set(&mut archive, &set, &mut reporter)?;
+                gone.push((set.name().to_owned(), removed));
+            }
+            Step::Finish { end } => {
+                let ArchiveEnd { ring, mut head, needs } = *end;
+                record_gone(gone, &mut head);
+                let left_out = LeftOuts::of(&head.sources);
+                let canary = canary();
+                let canary_sha256 = hex::encode(Sha256::digest(&canary));
+                archive.write_canary(&canary)?;
+                archive.write_ring(&ring)?;
+                let (_, envelope) = archive.finish_signed(head, |manifest| exit.sign(manifest, needs))?;
+                let file = envelope.finish()?.finish().map_err(strongroom_archive::Error::Sink)?;
+                let Progress { tables_done, rows, files_done, .. } = reporter.into_progress();
+                return Ok(Summary {
+                    file,
+                    tables: tables_done,
+                    rows,
+                    files: files_done,
+                    canary_sha256,
+                    left_out,
+                });
+            }
+        }
+    }
+    Err(Error::ShuttingDown)
+}
+
+/// A text that no other archive has: whoever shows it has opened this one.
+fn canary() -> String {
+    let mut bytes = [0; 32];
+    getrandom::fill(&mut bytes).expect("every supported operating system has a random source");
+    hex::encode(bytes)
+}
+
+/// The manifest is written last, so that it can say what happened to the files.
+fn record_gone(gone: Vec<(String, FirstFew<Skipped>)>, head: &mut ManifestHead) {
+    for (set, removed) in gone {
+        if let Some(record) = head.sources.iter_mut().find(|record| record.name == set) {
+            record.skipped.extend(removed.into_skipped(&format!("files, {GONE}")));
+        }
+    }
+}

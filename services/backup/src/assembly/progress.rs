@@ -1,0 +1,76 @@
+//! What a receiver hears between chunks: both ends of each table and file set, and now and then inside.
+
+use std::time::Instant;
+
+use strongroom_api::backup::v1::export_backup_response::Progress;
+
+use super::exit::Exit;
+use crate::error::Result;
+use crate::operation::PROGRESS_INTERVAL;
+
+/// Counts, and tells the receiver.
+pub(super) struct Reporter<'a> {
+    exit: &'a Exit,
+    progress: Progress,
+    sent: Instant,
+}
+
+impl<'a> Reporter<'a> {
+    /// With nothing done yet.
+    pub(super) fn create(exit: &'a Exit, tables: usize, files: usize) -> Self {
+        let (tables_total, files_total) = (tables as i64, files as i64);
+        let progress = Progress { tables_total, files_total, ..Progress::default() };
+        Self { exit, progress, sent: Instant::now() }
+    }
+
+    /// What was counted.
+    pub(super) fn into_progress(self) -> Progress {
+        self.progress
+    }
+
+    pub(super) fn begin_table(&mut self, name: &str) -> Result<()> {
+        self.progress.file.clear();
+        name.clone_into(&mut self.progress.table);
+        self.send()
+    }
+
+    pub(super) fn count(&mut self, rows: u64) -> Result<()> {
+        self.progress.rows += rows as i64;
+        self.step()
+    }
+
+    pub(super) fn end_table(&mut self) -> Result<()> {
+        self.progress.tables_done += 1;
+        self.send()
+    }
+
+    pub(super) fn begin_set(&mut self, name: &str) -> Result<()> {
+        self.progress.table.clear();
+        name.clone_into(&mut self.progress.file);
+        self.send()
+    }
+
+    pub(super) fn begin_file(&mut self, set: &str, path: &str) -> Result<()> {
+        self.progress.file = format!("{set}/{path}");
+        self.step()
+    }
+
+    pub(super) fn end_file(&mut self) {
+        self.progress.files_done += 1;
+    }
+
+    pub(super) fn end_set(&mut self) -> Result<()> {
+        self.send()
+    }
+
+    /// Sends when it is time. Bytes that compress to nothing reach no outlet for long, so a stop is felt here.
+    pub(super) fn step(&mut self) -> Result<()> {
+        self.exit.check_stop()?;
+        if self.sent.elapsed() >= PROGRESS_INTERVAL { self.send() } else { Ok(()) }
+    }
+
+    fn send(&mut self) -> Result<()> {
+        self.sent = Instant::now();
+        self.exit.send_progress(self.progress.clone())
+    }
+}

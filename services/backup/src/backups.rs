@@ -1,0 +1,114 @@
+//! Stored backups: archives that the service keeps in folders and buckets, and can give back later.
+//!
+//! [`creation`] makes them, with [`upload`] on the way into the [`destinations`]; [`ending`] says in the catalogue how that
+//! went, also for a process that died ([`inheritance`]). [`catalogue`] answers and changes what people ask for, [`tending`]
+//! makes the destinations follow, and [`scan`] makes the catalogue anew from the [`sidecar`]s. [`download`] and [`rereading`]
+//! give them back.
+
+pub(crate) mod catalogue;
+mod creation;
+pub(crate) mod destinations;
+mod download;
+mod ending;
+mod inheritance;
+mod overview;
+mod pinning;
+pub(crate) mod record;
+mod rereading;
+mod scan;
+mod sidecar;
+mod tending;
+mod upload;
+
+use std::sync::Arc;
+
+use strongroom_runtime::{Clock, Metrics, Shutdown};
+use tokio::sync::Notify;
+
+use crate::assembly::{AssemblyContext, Lifetime};
+use crate::membership::Membership;
+use crate::metrics::KindMetrics;
+use crate::operation::{Limits, Unfinished};
+use crate::store::Store;
+use crate::vault_client::VaultClient;
+pub(crate) use catalogue::Catalogue;
+pub(crate) use creation::{Creations, KIND as CREATION};
+use destinations::Destinations;
+pub(crate) use download::{DownloadRequest, Downloads, KIND as DOWNLOAD};
+use ending::Ending;
+use inheritance::Inheritance;
+pub(crate) use overview::Overview;
+use pinning::Pinning;
+pub(crate) use rereading::Rereading;
+pub(crate) use scan::Scans;
+use tending::Tending;
+
+/// What everything about stored backups uses.
+#[derive(Clone)]
+pub(crate) struct Base {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) vault: VaultClient,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) destinations: Arc<Destinations>,
+    /// There is something to tend.
+    pub(crate) wake: Arc<Notify>,
+    pub(crate) shutdown: Shutdown,
+}
+
+/// Everything about stored backups in one process. Clones share it.
+#[derive(Clone)]
+pub(crate) struct StoredBackups {
+    base: Base,
+    pub(crate) creations: Arc<Creations>,
+    pub(crate) downloads: Arc<Downloads>,
+    pub(crate) catalogue: Catalogue,
+    pub(crate) rereading: Arc<Rereading>,
+    pub(crate) scans: Arc<Scans>,
+    pub(crate) overview: Overview,
+}
+
+impl StoredBackups {
+    /// With nothing running. `delay`: how long a deleted backup can be brought back, in microseconds.
+    pub(crate) fn create(
+        base: Base,
+        (context, membership): (Arc<AssemblyContext>, Arc<Membership>),
+        (creating, downloading): (((Limits, Lifetime), KindMetrics), (Limits, KindMetrics)),
+        delay: i64,
+        metrics: &Metrics,
+    ) -> Self {
+        let catalogue = Catalogue::new(base.clone(), delay);
+        let destinations = Arc::clone(&base.destinations);
+        let rereading = Rereading { catalogue: catalogue.clone(), destinations: Arc::clone(&destinations) };
+        Self {
+            creations: Arc::new(Creations::create(context, Arc::clone(&membership), base.clone(), creating)),
+            downloads: Arc::new(Downloads::create(
+                catalogue.clone(),
+                destinations,
+                (base.vault.clone(), membership),
+                downloading,
+            )),
+            catalogue,
+            rereading: Arc::new(rereading),
+            scans: Arc::new(Scans::new(base.clone())),
+            overview: Overview::new(&base, metrics),
+            base,
+        }
+    }
+
+    /// Who ends the operations of dead processes.
+    pub(crate) fn inheritance(&self, unfinished: Arc<Unfinished>) -> Inheritance {
+        Inheritance { ending: Ending::new(self.base.clone()), unfinished }
+    }
+
+    /// Tends to them until `shutdown`.
+    pub(crate) async fn run(&self, shutdown: &Shutdown) {
+        let pinning = Pinning { store: Arc::clone(&self.base.store), vault: self.base.vault.clone() };
+        let tending = Tending::new(self.base.clone());
+        tokio::join!(pinning.assert_all(shutdown), tending.run(shutdown), self.overview.run(shutdown));
+    }
+
+    /// Ends what still runs and waits for its closing events.
+    pub(crate) async fn stop(&self) {
+        tokio::join!(self.creations.stop(), self.downloads.stop());
+    }
+}

@@ -1,0 +1,256 @@
+//! The catalogue of stored backups: looking things up, and the changes that people ask for.
+//!
+//! A change is decided here on what was read, and written only if nothing has changed meanwhile; otherwise it is decided
+//! again. Its event is in the audit log before it is written: a change that could not be recorded is not made. What follows
+//! from it in the destinations is [`super::tending`]'s.
+
+use strongroom_api::vault::v1::{AuditOutcome, ServiceEvent};
+use strongroom_runtime::Caller;
+
+use super::Base;
+use super::record::{Content, Selection, from_json};
+use crate::assembly::ArchiveRequest;
+use crate::error::{Error, Result};
+use crate::operation::{Metadata, put};
+use crate::store::{BackupFilter, BackupRow, BackupState, CopyRow, CopyState, Replaced, Store, StoredBackup};
+
+/// How often a change is decided again before it is given up. Others would have to change the backup as often meanwhile.
+const ATTEMPTS: usize = 10;
+
+/// Backups that an estimate is compared with.
+const COMPARED: i64 = 100;
+
+/// Stored backups.
+#[derive(Clone)]
+pub(crate) struct Catalogue {
+    base: Base,
+    /// How long a deleted backup can be brought back, in microseconds.
+    delay: i64,
+}
+
+impl Catalogue {
+    pub(super) fn new(base: Base, delay: i64) -> Self {
+        Self { base, delay }
+    }
+
+    /// # Errors
+    /// [`Error::BackupNotFound`].
+    pub(crate) async fn get(&self, id: &str) -> Result<StoredBackup> {
+        let found = self.base.store.backup(id).await?;
+        found.ok_or_else(|| Error::BackupNotFound(id.to_owned()))
+    }
+
+    /// Of the newest stored backup that was asked to hold the same, in bytes.
+    pub(crate) async fn last_size(&self, request: &ArchiveRequest) -> Result<Option<i64>> {
+        last_size(self.base.store.as_ref(), request).await
+    }
+
+    /// Newest first, at most `limit`.
+    pub(crate) async fn list(&self, filter: &BackupFilter, limit: i64) -> Result<Vec<StoredBackup>> {
+        Ok(self.base.store.backups(filter, limit).await?)
+    }
+
+    /// Keeps a backup from being deleted.
+    ///
+    /// # Errors
+    /// [`Error::BackupState`] for one that is deleted or not complete.
+    pub(crate) async fn hold(&self, caller: &Caller, id: &str) -> Result<StoredBackup> {
+        self.change(id, Some((caller, "backup.held")), |backup| match backup.row.state {
+            _ if backup.row.hold => Ok(false),
+            BackupState::Available => {
+                backup.row.hold = true;
+                backup.row.record_revision += 1;
+                Ok(true)
+            }
+            _ => Err(refusal(backup, "only one that is available can be held")),
+        })
+        .await
+    }
+
+    /// Takes a hold back.
+    pub(crate) async fn release(&self, caller: &Caller, id: &str) -> Result<StoredBackup> {
+        self.change(id, Some((caller, "backup.released")), |backup| {
+            if !backup.row.hold {
+                return Ok(false);
+            }
+            backup.row.hold = false;
+            backup.row.record_revision += 1;
+            Ok(true)
+        })
+        .await
+    }
+
+    /// Deletes a backup after the delay; a failed one at once. `etag` is that of the backup, or empty.
+    ///
+    /// # Errors
+    /// [`Error::BackupHeld`], [`Error::BackupState`], [`Error::BackupEtag`].
+    pub(crate) async fn delete(&self, caller: &Caller, id: &str, etag: &str) -> Result<StoredBackup> {
+        let now = self.base.clock.now_micros();
+        self.change(id, Some((caller, "backup.deleted")), |backup| {
+            if !etag.is_empty() && etag != self::etag(&backup.row) {
+                return Err(Error::BackupEtag(backup.row.id.clone()));
+            }
+            match backup.row.state {
+                BackupState::Deleted | BackupState::Deleting => Ok(false),
+                _ if backup.row.hold => Err(Error::BackupHeld(backup.row.id.clone())),
+                BackupState::Failed => {
+                    backup.row.state = BackupState::Deleting;
+                    backup.row.delete_time = Some(now);
+                    backup.row.purge_time = Some(now);
+                    Ok(true)
+                }
+                BackupState::Available => {
+                    backup.row.state = BackupState::Deleted;
+                    backup.row.delete_time = Some(now);
+                    backup.row.purge_time = Some(now.saturating_add(self.delay));
+                    backup.row.record_revision += 1;
+                    Ok(true)
+                }
+                BackupState::Creating | BackupState::Unverified => {
+                    Err(refusal(backup, "only one that is stored or has failed can be deleted"))
+                }
+            }
+        })
+        .await
+    }
+
+    /// Takes a deletion back.
+    ///
+    /// # Errors
+    /// [`Error::BackupPurging`] once files are being deleted, [`Error::BackupState`].
+    pub(crate) async fn undelete(&self, caller: &Caller, id: &str) -> Result<StoredBackup> {
+        self.change(id, Some((caller, "backup.undeleted")), |backup| match backup.row.state {
+            BackupState::Available => Ok(false),
+            BackupState::Deleted => {
+                backup.row.state = BackupState::Available;
+                backup.row.delete_time = None;
+                backup.row.purge_time = None;
+                backup.row.record_revision += 1;
+                Ok(true)
+            }
+            BackupState::Deleting => Err(Error::BackupPurging(backup.row.id.clone())),
+            _ => Err(refusal(backup, "only one that is deleted can be brought back")),
+        })
+        .await
+    }
+
+    /// Records what a verification found.
+    pub(crate) async fn verified(&self, id: &str, verification: &str) -> Result<StoredBackup> {
+        let now = self.base.clock.now_micros();
+        self.change(id, None, |backup| {
+            backup.row.verify_time = Some(now);
+            verification.clone_into(&mut backup.row.verification);
+            Ok(true)
+        })
+        .await
+    }
+
+    /// Reads, decides, and writes if nothing has changed meanwhile. `decide` says whether there is anything to write, and
+    /// `event` in whose name that is recorded.
+    async fn change(
+        &self,
+        id: &str,
+        event: Option<(&Caller, &str)>,
+        decide: impl Fn(&mut StoredBackup) -> Result<bool>,
+    ) -> Result<StoredBackup> {
+        let operation_id = uuid::Uuid::now_v7().to_string();
+        for attempt in 0..ATTEMPTS {
+            let mut backup = self.get(id).await?;
+            let (expected, before) = (backup.row.revision, backup.copies.clone());
+            match decide(&mut backup) {
+                Ok(true) => {}
+                Ok(false) => return Ok(backup),
+                Err(error) => {
+                    if let Some((caller, event)) = event.filter(|_| attempt > 0) {
+                        self.record_failure(caller, event, &backup.row, &error).await;
+                    }
+                    return Err(error);
+                }
+            }
+            if let Some((caller, event)) = event {
+                self.record(caller, event, &operation_id, &backup.row).await?;
+            }
+            backup.row.revision = expected + 1;
+            let copies: Vec<CopyRow> =
+                backup.copies.iter().filter(|copy| !before.contains(copy)).cloned().collect();
+            match self.base.store.replace(&backup.row, expected, &copies, None).await? {
+                Replaced::Done => {
+                    self.base.wake.notify_one();
+                    return Ok(backup);
+                }
+                Replaced::Stale | Replaced::Fenced => {}
+            }
+        }
+        Err(Error::BackupBusy(id.to_owned()))
+    }
+}
+
+impl Catalogue {
+    /// What was recorded as done was not: somebody else was faster.
+    async fn record_failure(&self, caller: &Caller, event: &str, row: &BackupRow, error: &Error) {
+        let mut event = self.event(caller, event, row);
+        event.outcome = AuditOutcome::Failed.into();
+        put(&mut event.metadata, "reason", error.reason());
+        if let Err(error) = self.base.vault.record_patiently(&caller.principal.delegation, event).await {
+            let id = row.id.as_str();
+            tracing::error!(id, %error, "the audit log says of a change that it was made, and it was not");
+        }
+    }
+
+    fn event(&self, caller: &Caller, event: &str, row: &BackupRow) -> ServiceEvent {
+        let mut metadata = Metadata::new();
+        put(&mut metadata, "archive_id", row.id.as_str());
+        ServiceEvent {
+            event: event.to_owned(),
+            target: row.file_name.clone(),
+            metadata,
+            trace_id: caller.trace_id.clone(),
+            outcome: AuditOutcome::Success.into(),
+            operation_id: uuid::Uuid::now_v7().to_string(),
+        }
+    }
+
+    /// Recording it again for the next attempt changes nothing.
+    async fn record(&self, caller: &Caller, event: &str, operation_id: &str, row: &BackupRow) -> Result<()> {
+        let event = ServiceEvent { operation_id: operation_id.to_owned(), ..self.event(caller, event, row) };
+        self.base.vault.record_patiently(&caller.principal.delegation, event).await
+    }
+}
+
+/// Changes with every change of the backup.
+pub(crate) fn etag(row: &BackupRow) -> String {
+    format!("\"{}\"", row.revision)
+}
+
+/// Why a backup in its state cannot be read, held or deleted.
+pub(crate) fn refusal(backup: &StoredBackup, wish: &'static str) -> Error {
+    Error::BackupState { id: backup.row.id.clone(), state: backup.row.state.as_str(), wish }
+}
+
+/// The copy to read from: that in `destination`, or the first that is stored.
+///
+/// # Errors
+/// [`Error::BackupState`] for a backup that is not available, [`Error::CopyMissing`].
+pub(crate) fn readable_copy<'a>(backup: &'a StoredBackup, destination: &str) -> Result<&'a CopyRow> {
+    if backup.row.state != BackupState::Available {
+        return Err(refusal(backup, "only one that is available can be read"));
+    }
+    let stored = || backup.copies.iter().filter(|copy| copy.state == CopyState::Stored);
+    let copy = stored().find(|copy| destination.is_empty() || copy.destination == destination);
+    copy.ok_or_else(|| Error::CopyMissing {
+        id: backup.row.id.clone(),
+        destination: destination.to_owned(),
+        stored: stored().map(|copy| copy.destination.clone()).collect(),
+    })
+}
+
+/// Of the newest stored backup that was asked to hold the same, in bytes.
+pub(crate) async fn last_size(store: &dyn Store, request: &ArchiveRequest) -> Result<Option<i64>> {
+    let filter = BackupFilter { states: vec![BackupState::Available], before: None };
+    let newest = store.backups(&filter, COMPARED).await?;
+    let same = |backup: &&StoredBackup| {
+        let selection: Selection = from_json(&backup.row.selection);
+        selection.include == request.include && selection.tables == request.tables
+    };
+    Ok(newest.iter().find(same).map(|backup| from_json::<Content>(&backup.row.content).size_bytes))
+}

@@ -1,0 +1,176 @@
+//! Making a stored backup: a long operation that no client waits for.
+//!
+//! The order: the catalogue has the backup before anything is read; the archive goes into its destinations while it is made;
+//! every copy is completed; sidecars are written, which make the copies count; the catalogue says AVAILABLE; the end is in
+//! the audit log; the key versions are held until the backup is purged. Whatever fails before AVAILABLE fails the backup, and
+//! [`super::tending`] removes what was sent.
+
+mod making;
+mod rows;
+
+use std::sync::Arc;
+
+use strongroom_runtime::Caller;
+
+use super::Base;
+use super::catalogue::last_size;
+use super::destinations::Destination;
+use super::destinations::parts::PartSize;
+use super::ending::Ending;
+use super::record::{Selection, from_json};
+use super::upload::{Place, Upload};
+use crate::assembly::{ArchiveRequest, Assembly, AssemblyContext, Lifetime, Plan, describe_plan};
+use crate::error::{Error, Result};
+use crate::failpoint;
+use crate::membership::{Member, Membership};
+use crate::metrics::KindMetrics;
+use crate::operation::{AuditRecord, Kind, Limits, Operations, Permit, put};
+use crate::seal::SealChoice;
+use crate::store::{OperationRow, StoredBackup};
+use making::Making;
+use rows::{backup_row, copy_row, operation_row, request_of};
+
+/// Stored backups in the making, among the operations.
+pub(crate) static KIND: Kind = Kind {
+    name: "create",
+    started: Some("backup.create_started"),
+    ended: "backup.created",
+    keeps: true,
+    queue: 1,
+    busy: Error::BackupsBusy,
+    too_long: Error::BackupTooLong,
+    stalled: Error::Stalled,
+};
+
+/// Makes stored backups; one for the whole process.
+pub(crate) struct Creations {
+    context: Arc<AssemblyContext>,
+    membership: Arc<Membership>,
+    base: Base,
+    operations: Operations,
+    lifetime: Lifetime,
+    ending: Ending,
+}
+
+impl Creations {
+    /// With none in the making.
+    pub(super) fn create(
+        context: Arc<AssemblyContext>,
+        membership: Arc<Membership>,
+        base: Base,
+        ((limits, lifetime), metrics): ((Limits, Lifetime), KindMetrics),
+    ) -> Self {
+        let operations = Operations::create(&KIND, limits, metrics);
+        Self { context, membership, operations, lifetime, ending: Ending::new(base.clone()), base }
+    }
+
+    /// Begins a backup for `caller` that goes into the destinations of these names, all where there are none.
+    ///
+    /// # Errors
+    /// [`Error::BackupsBusy`], [`Error::NoDestination`], [`Error::Field`], [`Error::NoRecoveryRecipient`], the vault's, the
+    /// store's, and those of sources that have to be asked first.
+    pub(crate) async fn begin(
+        &self,
+        caller: &Caller,
+        request: &ArchiveRequest,
+        choice: SealChoice,
+        (names, request_id): (&[String], &str),
+    ) -> Result<StoredBackup> {
+        let selection = Selection::of(request, choice.name());
+        let repeatable = request_of(caller, request_id)?;
+        if let Some(first) = self.repeated(repeatable.as_deref(), &selection).await? {
+            return Ok(first);
+        }
+        let permit = self.operations.admit()?;
+        let destinations = self.base.destinations.choose(names)?;
+        let context = &self.context;
+        let plan = Plan::create(&context.sources, request).await?;
+        let estimate = plan.estimate(&context.sources).await.bytes();
+        // A service does not say how much it has.
+        let last = last_size(self.base.store.as_ref(), request).await?.unwrap_or(0);
+        let estimate = estimate.max(last.unsigned_abs());
+        let mut described = describe_plan(&plan, choice.name(), context.policy.recipients(&choice))?;
+        let named: Vec<&str> = destinations.iter().map(|destination| destination.name.as_str()).collect();
+        put(&mut described, "destinations", named);
+        let assembly = Assembly::prepare(context, plan, choice, self.lifetime).await?;
+        let member = self.membership.current();
+        let operation = operation_row(caller, &assembly, &member);
+        let backup = StoredBackup {
+            row: backup_row(caller, &assembly, &selection, repeatable.clone()),
+            copies: destinations
+                .iter()
+                .enumerate()
+                .map(|(at, to)| copy_row(&assembly, at, &to.name))
+                .collect(),
+        };
+        let record = self.record(caller, &assembly, &member).with(described);
+        failpoint::reached("create.before_row");
+        match self.base.store.create_backup(&backup, &operation).await {
+            Ok(true) => {}
+            Ok(false) => return Err(Error::Fenced),
+            // The same request came twice at once.
+            Err(error) if error.kind() == strongroom_store::Kind::Unique => {
+                let first = self.repeated(repeatable.as_deref(), &selection).await?;
+                return first.ok_or(Error::Store(error));
+            }
+            Err(error) => return Err(error.into()),
+        }
+        failpoint::reached("create.row");
+        let size = PartSize::for_estimate(estimate);
+        self.start((permit, member), record, (assembly, operation), (destinations, &backup, size));
+        Ok(backup)
+    }
+
+    /// Makes `backup` in a task of its own.
+    fn start(
+        &self,
+        (permit, member): (Permit, Arc<Member>),
+        record: AuditRecord,
+        (assembly, operation): (Assembly, OperationRow),
+        (destinations, backup, size): (Vec<Arc<Destination>>, &StoredBackup, PartSize),
+    ) {
+        let places = destinations.into_iter().zip(backup.copies.clone());
+        let places = places.map(|(destination, copy)| Place { destination, copy }).collect();
+        let (store, vault) = (Arc::clone(&self.base.store), self.context.vault.clone());
+        let upload = Upload::create(Arc::clone(&store), operation.clone(), size, places);
+        let making =
+            Making { assembly, upload: Arc::new(upload), store, vault, operation: operation.clone() };
+        let (failing, completing) = (self.ending.clone(), self.ending.clone());
+        let failed = operation.clone();
+        self.operations.start_detached(
+            (permit, Arc::clone(&member)),
+            record,
+            |stop| async move { member.until_lost(making.make(stop)).await },
+            move |error: &Error| {
+                let (reason, problem) = (error.reason(), error.to_string());
+                async move { failing.fail(&failed, reason, &problem).await }
+            },
+            async move { completing.complete(&operation).await },
+        );
+    }
+
+    /// The backup of an earlier request with the same id.
+    async fn repeated(&self, request: Option<&str>, selection: &Selection) -> Result<Option<StoredBackup>> {
+        let Some(request) = request else { return Ok(None) };
+        let first = self.base.store.backup_of_request(request).await?;
+        if first.as_ref().is_some_and(|first| from_json::<Selection>(&first.row.selection) != *selection) {
+            return Err(Error::field(
+                "request_id",
+                "was used for a backup of another selection; use a new one",
+            ));
+        }
+        Ok(first)
+    }
+
+    fn record(&self, caller: &Caller, assembly: &Assembly, member: &Member) -> AuditRecord {
+        let (id, file_name) = (assembly.archive_id.as_str(), assembly.file_name.as_str());
+        AuditRecord::create(self.context.vault.clone(), &KIND, caller, id, file_name)
+            .with_at_start("instance", member.id.as_str())
+            .with_at_start("archive_id", id)
+    }
+
+    /// Ends what is still being made and waits for its closing events.
+    pub(crate) async fn stop(&self) {
+        self.operations.stop().await;
+    }
+}

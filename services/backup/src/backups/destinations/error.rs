@@ -1,0 +1,134 @@
+//! What can go wrong with a destination: which one, which object, why, and what helps.
+
+use std::fmt;
+
+use tonic::Code;
+
+/// A failed verb of a destination. Its text holds no credentials, and nothing that a server sent beyond its error code.
+#[derive(Debug)]
+pub struct StorageError {
+    destination: String,
+    key: Option<String>,
+    /// What it is.
+    pub(crate) problem: Problem,
+}
+
+impl StorageError {
+    pub(crate) fn new(destination: &str, key: Option<&str>, problem: Problem) -> Self {
+        Self { destination: destination.to_owned(), key: key.map(str::to_owned), problem }
+    }
+
+    /// The stable reason: in `ErrorInfo`, in the catalogue and in the audit log.
+    pub(crate) fn reason(&self) -> &'static str {
+        self.problem.reason()
+    }
+}
+
+impl StorageError {
+    /// What a caller can do about it.
+    pub(crate) fn code(&self) -> Code {
+        match self.problem {
+            Problem::Unavailable(_) => Code::Unavailable,
+            Problem::Full(_) => Code::ResourceExhausted,
+            Problem::ObjectMissing | Problem::Short { .. } | Problem::TooLarge { .. } => Code::DataLoss,
+            Problem::ObjectChanged | Problem::UploadMissing => Code::Aborted,
+            Problem::Denied(_) | Problem::Missing(_) | Problem::ReadOnly | Problem::DeleteRefused(_) => {
+                Code::FailedPrecondition
+            }
+            Problem::BadKey | Problem::Failed(_) => Code::Internal,
+        }
+    }
+}
+
+impl std::error::Error for StorageError {}
+
+impl fmt::Display for StorageError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "destination {}: ", self.destination)?;
+        if let Some(key) = &self.key {
+            write!(f, "object {key:?}: ")?;
+        }
+        self.problem.fmt(f)
+    }
+}
+
+/// Why a destination did not do what it should.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Problem {
+    /// It did not answer, or not now. It was tried again before.
+    #[error("it cannot be reached: {0}; try again when it can")]
+    Unavailable(String),
+    /// It does not accept who asks.
+    #[error(
+        "it refuses access ({0}); check the credentials and their permissions, or the folder's owner and mode"
+    )]
+    Denied(String),
+    /// The bucket or folder is not there.
+    #[error("the {0} does not exist; create it, or mount it, or correct the url")]
+    Missing(&'static str),
+    /// Nothing more fits.
+    #[error("it is full ({0}); free space, or raise its quota")]
+    Full(String),
+    /// It cannot be changed.
+    #[error("it is read-only; mount it writable")]
+    ReadOnly,
+    /// There is no object of that key.
+    #[error("it does not exist any more; somebody deleted it without this service")]
+    ObjectMissing,
+    /// The object is another than before.
+    #[error("it was replaced or changed while it was read; start again")]
+    ObjectChanged,
+    /// The upload is neither unfinished nor completed.
+    #[error("its upload does not exist any more; make a new backup")]
+    UploadMissing,
+    /// The object is protected.
+    #[error("its deletion is refused ({0}); wait until its retention ends, or permit deletion")]
+    DeleteRefused(String),
+    /// Fewer or more bytes than there must be.
+    #[error(
+        "{found} bytes were found where there must be {expected}; try again, and check the storage if it repeats"
+    )]
+    Short {
+        /// How many there must be.
+        expected: u64,
+        /// How many there were.
+        found: u64,
+    },
+    /// A small object is not small.
+    #[error(
+        "it has more than {limit} bytes, which no object of its kind has; it was not written by this service"
+    )]
+    TooLarge {
+        /// The most bytes.
+        limit: usize,
+    },
+    /// No name of an object.
+    #[error(
+        "this is no name of an object; names have 1 to 200 characters A-Z, a-z, 0-9, ., _ and -, and no . at the start"
+    )]
+    BadKey,
+    /// Anything else.
+    #[error("it failed: {0}; see the storage's own log")]
+    Failed(String),
+}
+
+impl Problem {
+    /// The stable reason.
+    pub(crate) fn reason(&self) -> &'static str {
+        match self {
+            Self::Unavailable(_) => "DESTINATION_UNAVAILABLE",
+            Self::Denied(_) => "DESTINATION_DENIED",
+            Self::Missing(_) => "DESTINATION_MISSING",
+            Self::Full(_) => "DESTINATION_FULL",
+            Self::ReadOnly => "DESTINATION_READ_ONLY",
+            Self::ObjectMissing => "OBJECT_MISSING",
+            Self::ObjectChanged => "OBJECT_CHANGED",
+            Self::UploadMissing => "UPLOAD_MISSING",
+            Self::DeleteRefused(_) => "DELETE_REFUSED",
+            Self::Short { .. } => "OBJECT_SHORT",
+            Self::TooLarge { .. } => "OBJECT_TOO_LARGE",
+            Self::BadKey => "OBJECT_NAME",
+            Self::Failed(_) => "DESTINATION_FAILED",
+        }
+    }
+}

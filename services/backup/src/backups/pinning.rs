@@ -1,0 +1,69 @@
+//! The key versions that stored backups need: the vault does not retire them as long as a backup is not purged.
+//!
+//! They are asserted again at every start, so that a vault that was restored from an older state has them again.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use strongroom_runtime::Shutdown;
+
+use super::record::content_of;
+use crate::backoff::Backoff;
+use crate::error::Result;
+use crate::health::is_watched;
+use crate::store::{BackupFilter, BackupState, Store, StoredBackup};
+use crate::vault_client::VaultClient;
+
+/// Backups whose key versions are pinned.
+pub(super) const PINNED: [BackupState; 3] =
+    [BackupState::Available, BackupState::Deleted, BackupState::Deleting];
+const PAGE: i64 = 500;
+const FIRST_WAIT: Duration = Duration::from_secs(1);
+const LONGEST_WAIT: Duration = Duration::from_secs(60);
+
+/// Asserts pins.
+pub(crate) struct Pinning {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) vault: VaultClient,
+}
+
+impl Pinning {
+    /// Of all backups; tried until it succeeds, or `shutdown`.
+    pub(crate) async fn assert_all(&self, shutdown: &Shutdown) {
+        let mut backoff = Backoff::create(FIRST_WAIT, LONGEST_WAIT, shutdown.clone());
+        let mut has_said = false;
+        while let Err(error) = self.try_all().await {
+            if !is_watched(&error) && !std::mem::replace(&mut has_said, true) {
+                tracing::warn!(%error, "the key versions of stored backups cannot be pinned yet");
+            }
+            if !backoff.wait().await {
+                return;
+            }
+        }
+    }
+
+    async fn try_all(&self) -> Result<()> {
+        let mut filter = BackupFilter { states: PINNED.to_vec(), before: None };
+        loop {
+            let page = self.store.backups(&filter, PAGE).await?;
+            let Some(last) = page.last() else { return Ok(()) };
+            filter.before = Some((last.row.create_time, last.row.id.clone()));
+            for backup in &page {
+                assert_pins(self.store.as_ref(), &self.vault, backup).await?;
+            }
+        }
+    }
+}
+
+/// Of one backup.
+///
+/// # Errors
+/// The store's and the vault's.
+pub(super) async fn assert_pins(store: &dyn Store, vault: &VaultClient, backup: &StoredBackup) -> Result<()> {
+    vault.assert_pins(&backup.row.id, content_of(&backup.row)?.kids).await?;
+    // It may have been purged meanwhile, and then nobody would release them.
+    if store.backup(&backup.row.id).await?.is_none() {
+        vault.try_release(&backup.row.id).await?;
+    }
+    Ok(())
+}

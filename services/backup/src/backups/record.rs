@@ -1,0 +1,148 @@
+//! What the catalogue and the sidecars say of a backup, as JSON.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use strongroom_api::backup::v1::LeftOut;
+
+use crate::assembly::{ArchiveRequest, Assembled};
+use crate::error::{Error, Result};
+use crate::store::BackupRow;
+
+/// What a backup was asked to hold.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct Selection {
+    /// Optional groups.
+    pub(crate) include: Vec<String>,
+    /// Only these tables; empty means all.
+    pub(crate) tables: Vec<String>,
+    pub(crate) since: Option<Timestamp>,
+    /// How it is sealed: `configured`, `plain`, `passphrase`, `recipients`.
+    pub(crate) seal: String,
+}
+
+impl Selection {
+    /// Of a request.
+    pub(crate) fn of(request: &ArchiveRequest, seal: &str) -> Self {
+        let ArchiveRequest { include, tables, since } = request.clone();
+        Self { include, tables, since, seal: seal.to_owned() }
+    }
+}
+
+/// What a backup holds.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct Content {
+    /// Of the file.
+    pub(crate) size_bytes: i64,
+    /// Of the file, in lower-case hex.
+    pub(crate) sha256: String,
+    pub(crate) tables: i64,
+    pub(crate) rows: i64,
+    pub(crate) files: i64,
+    pub(crate) root_key_id: String,
+    /// The key versions that it needs.
+    pub(crate) kids: Vec<String>,
+    /// Of its canary, in lower-case hex: whoever shows the text has opened this backup.
+    pub(crate) canary_sha256: String,
+    pub(crate) left_out: Vec<Left>,
+    pub(crate) left_out_total: i64,
+}
+
+/// Something of a source that is not in it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct Left {
+    pub(crate) source: String,
+    pub(crate) name: String,
+    pub(crate) reason: String,
+}
+
+impl Content {
+    /// Of an archive that was made.
+    pub(crate) fn of(assembled: Assembled) -> Self {
+        let Assembled { summary, kids, root_key_id, left_out } = assembled;
+        let (left_out, left_out_total) = left_out.into_parts();
+        Self {
+            size_bytes: summary.file.bytes,
+            sha256: summary.file.sha256,
+            tables: summary.tables,
+            rows: summary.rows,
+            files: summary.files,
+            root_key_id,
+            kids,
+            canary_sha256: summary.canary_sha256,
+            left_out: left_out.into_iter().map(Left::from).collect(),
+            left_out_total,
+        }
+    }
+}
+
+impl From<LeftOut> for Left {
+    fn from(LeftOut { source, name, reason }: LeftOut) -> Self {
+        Self { source, name, reason }
+    }
+}
+
+impl From<Left> for LeftOut {
+    fn from(Left { source, name, reason }: Left) -> Self {
+        Self { source, name, reason }
+    }
+}
+
+/// What the last verification of a stored backup found.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct Verified {
+    pub(crate) ok: bool,
+    pub(crate) destination: String,
+    /// In the order of `VerifyLevel`.
+    pub(crate) levels: Vec<Level>,
+}
+
+/// What is known of a level.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct Level {
+    /// As `VerifyLevel` and `VerifyOutcome` count.
+    pub(crate) level: i32,
+    pub(crate) outcome: i32,
+    pub(crate) problem: String,
+}
+
+/// How far a backup is.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct Progress {
+    pub(crate) table: String,
+    pub(crate) tables_done: i64,
+    pub(crate) tables_total: i64,
+    pub(crate) rows: i64,
+    pub(crate) file: String,
+    pub(crate) files_done: i64,
+    pub(crate) files_total: i64,
+}
+
+/// What a backup holds; the default before it is stored.
+///
+/// # Errors
+/// [`Error::Defect`] for a column that cannot be read: nothing may go by the default of that.
+pub(crate) fn content_of(row: &BackupRow) -> Result<Content> {
+    if row.content.is_empty() {
+        return Ok(Content::default());
+    }
+    let id = row.id.as_str();
+    serde_json::from_str(&row.content).map_err(|error| {
+        Error::Defect(format!("the catalogue's content of the backup {id} cannot be read: {error}"))
+    })
+}
+
+/// As a column of the catalogue. These types always make JSON.
+pub(crate) fn to_json<T: Serialize>(value: &T) -> String {
+    serde_json::to_string(value).unwrap_or_default()
+}
+
+/// From a column of the catalogue that only people go by; the default where it is empty or cannot be read.
+pub(crate) fn from_json<T: for<'a> Deserialize<'a> + Default>(text: &str) -> T {
+    serde_json::from_str(text).unwrap_or_default()
+}

@@ -1,0 +1,133 @@
+//! Reading a stored backup back, to verify it: its object arrives like an upload.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures_util::{StreamExt as _, stream};
+use strongroom_api::backup::v1::{LevelVerdict, VerifyBackupResponse, VerifyLevel, VerifyOutcome};
+use strongroom_runtime::Caller;
+
+use super::catalogue::{Catalogue, readable_copy};
+use super::destinations::{Destinations, StorageError};
+use super::record::{Content, Level, Verified, from_json, to_json};
+use crate::error::{Error, Result};
+use crate::incoming::{MAX_CHUNK, Part, Parts};
+use crate::operation::Replies;
+use crate::verification::{Subject, Verifications};
+
+/// Hands stored backups to the verification.
+pub(crate) struct Rereading {
+    pub(crate) catalogue: Catalogue,
+    pub(crate) destinations: Arc<Destinations>,
+}
+
+impl Rereading {
+    /// Begins the verification of the copy in `destination`, or of the first that is stored.
+    ///
+    /// # Errors
+    /// [`Error::BackupNotFound`], [`Error::BackupState`], [`Error::CopyMissing`], the destination's, and those of
+    /// [`Verifications::begin`].
+    pub(crate) async fn begin(
+        &self,
+        verifications: &Verifications,
+        caller: &Caller,
+        id: &str,
+        destination: &str,
+    ) -> Result<Replies<VerifyBackupResponse>> {
+        let backup = self.catalogue.get(id).await?;
+        let copy = readable_copy(&backup, destination)?;
+        let content: Content = from_json(&backup.row.content);
+        let place = self.destinations.get(&copy.destination)?;
+        let damaged = |problem: String| Error::BackupDamaged {
+            id: id.to_owned(),
+            destination: copy.destination.clone(),
+            problem,
+        };
+        let stored = StoredCopy {
+            catalogue: self.catalogue.clone(),
+            id: id.to_owned(),
+            destination: copy.destination.clone(),
+            sha256: content.sha256,
+        };
+        let object = match place.head(&copy.key).await? {
+            Some(object) if object.size > 0 => object,
+            found => {
+                let problem = if found.is_some() { "it is empty" } else { "it does not exist any more" };
+                stored.keep(false, &[unreadable(problem)]).await?;
+                return Err(damaged(problem.to_owned()));
+            }
+        };
+        let pieces = place.read(&copy.key, 0..object.size, Some(&object.etag)).await?;
+        let header = Part::Header {
+            file_name: backup.row.file_name.clone(),
+            size_bytes: i64::try_from(object.size).unwrap_or(i64::MAX),
+        };
+        let parts = stream::iter([Ok(header)])
+            .chain(numbered(pieces))
+            .chain(stream::iter([Ok(Part::End { sha256: None })]));
+        verifications.begin_stored(caller, Box::pin(parts) as Parts, Arc::new(stored)).await
+    }
+}
+
+/// The level that fails when there is nothing to look at.
+fn unreadable(problem: &str) -> LevelVerdict {
+    LevelVerdict {
+        level: VerifyLevel::Framing.into(),
+        outcome: VerifyOutcome::Failed.into(),
+        problem: problem.to_owned(),
+    }
+}
+
+/// The copy that is verified.
+struct StoredCopy {
+    catalogue: Catalogue,
+    id: String,
+    destination: String,
+    sha256: String,
+}
+
+#[async_trait]
+impl Subject for StoredCopy {
+    fn sha256(&self) -> &str {
+        &self.sha256
+    }
+
+    async fn keep(&self, ok: bool, levels: &[LevelVerdict]) -> Result<()> {
+        let level = |level: &LevelVerdict| Level {
+            level: level.level,
+            outcome: level.outcome,
+            problem: level.problem.clone(),
+        };
+        let levels = levels.iter().map(level).collect();
+        let verified = Verified { ok, destination: self.destination.clone(), levels };
+        self.catalogue.verified(&self.id, &to_json(&verified)).await?;
+        Ok(())
+    }
+}
+
+/// The pieces of an object as those of an upload.
+fn numbered(
+    pieces: impl stream::Stream<Item = Result<Bytes, StorageError>> + Send + 'static,
+) -> impl stream::Stream<Item = Result<Part>> + Send {
+    let small = pieces.flat_map(|piece| {
+        let parts: Vec<Result<Bytes>> = match piece {
+            Ok(mut piece) => {
+                let mut parts = Vec::new();
+                while !piece.is_empty() {
+                    parts.push(Ok(piece.split_to(piece.len().min(MAX_CHUNK))));
+                }
+                parts
+            }
+            Err(error) => vec![Err(error.into())],
+        };
+        stream::iter(parts)
+    });
+    let mut next = (0, 0);
+    small.map(move |data| {
+        let data = data?;
+        let (number, offset) = next;
+        next = (number + 1, offset + data.len() as i64);
+        Ok(Part::Chunk { number, offset, data })
+    })
+}

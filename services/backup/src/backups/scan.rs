@@ -1,0 +1,224 @@
+//! Rebuilding the catalogue from the sidecars in the destinations.
+//!
+//! A scan adds what the catalogue does not know, and tightens what it knows: a hold in a sidecar counts, the lack of one
+//! does not. A record that was edited is refused; one of an unknown signer is listed and has no effect.
+
+mod adoption;
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use futures_util::StreamExt as _;
+use strongroom_api::backup::v1::scan_backups_response::DestinationScan;
+use strongroom_api::vault::v1::{AuditOutcome, ServiceEvent};
+use strongroom_runtime::Caller;
+use tokio::sync::Mutex;
+
+use super::Base;
+use super::destinations::{Destination, StorageError};
+use super::sidecar::{Judged, MAX_BYTES, Record, SUFFIX, judge};
+use crate::error::{Error, Result};
+use crate::operation::{Metadata, put};
+use crate::store::BackupFilter;
+use crate::vault_client::SigningKey;
+use adoption::{Adopted, Adoption};
+
+/// Sidecars that are read at the same time.
+const AT_ONCE: usize = 8;
+/// Refused records that are named.
+const MOST_REFUSED: usize = 100;
+/// Sidecars of one destination that are read. Nobody has as many backups; whoever writes to a bucket may put more there.
+const MOST_SIDECARS: usize = 1_000_000;
+/// Backups of unknown signers that are listed: whoever writes to a destination may put any number there.
+const MOST_UNVERIFIED: i64 = 1000;
+/// How long no backup is purged that a scan finds deleted, in microseconds: a day, in which the other destinations can be
+/// scanned.
+const UNPURGED: i64 = 24 * 3600 * 1_000_000;
+/// Backups of one page of the catalogue.
+const PAGE: i64 = 500;
+
+/// Scans destinations, one scan at a time.
+pub(crate) struct Scans {
+    base: Base,
+    running: Mutex<()>,
+}
+
+impl Scans {
+    pub(super) fn new(base: Base) -> Self {
+        Self { base, running: Mutex::new(()) }
+    }
+
+    /// Scans the destinations of these names, all where there are none.
+    ///
+    /// # Errors
+    /// [`Error::ScanBusy`], [`Error::NoDestination`], [`Error::Field`], the vault's and the store's. A destination that cannot
+    /// be read is no error, but its answer's problem.
+    pub(crate) async fn scan(&self, caller: &Caller, names: &[String]) -> Result<Vec<DestinationScan>> {
+        let destinations = self.base.destinations.choose(names)?;
+        let Ok(_running) = self.running.try_lock() else { return Err(Error::ScanBusy) };
+        let keys = self.base.vault.signing_keys().await?;
+        let mut scans = Vec::with_capacity(destinations.len());
+        for destination in destinations {
+            scans.push(self.scan_destination(&destination, &keys).await?);
+        }
+        self.record(caller, &scans).await?;
+        Ok(scans)
+    }
+
+    async fn scan_destination(
+        &self,
+        destination: &Arc<Destination>,
+        keys: &[SigningKey],
+    ) -> Result<DestinationScan> {
+        let mut scan = DestinationScan { destination: destination.name.clone(), ..Default::default() };
+        let mut seen = HashSet::new();
+        let adoption = Adoption {
+            store: self.base.store.as_ref(),
+            vault: &self.base.vault,
+            destination,
+            not_before: self.base.clock.now_micros().saturating_add(UNPURGED),
+        };
+        let sidecars = destination.sidecars().take(MOST_SIDECARS);
+        let read = |found: Result<String, StorageError>| async move {
+            let key = found?;
+            let read = examine(destination, &key, keys).await;
+            Ok::<_, StorageError>((key, read))
+        };
+        let mut found = sidecars.map(read).buffer_unordered(AT_ONCE);
+        while let Some(next) = found.next().await {
+            match next {
+                Ok((key, examined)) => count(&mut scan, &mut seen, &adoption, &key, examined).await?,
+                Err(error) => scan.problem = error.to_string(),
+            }
+        }
+        if scan.problem.is_empty() {
+            match self.mark_missing(destination, &seen).await {
+                Ok(missing) => scan.missing = missing,
+                Err(Error::Storage(error)) => scan.problem = error.to_string(),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(scan)
+    }
+
+    /// Copies that the catalogue has and the destination has not.
+    async fn mark_missing(&self, destination: &Destination, seen: &HashSet<String>) -> Result<i64> {
+        let (mut missing, mut filter) = (0, BackupFilter::default());
+        loop {
+            let page = self.base.store.backups(&filter, PAGE).await?;
+            let Some(last) = page.last() else { return Ok(missing) };
+            filter.before = Some((last.row.create_time, last.row.id.clone()));
+            for backup in page {
+                if !seen.contains(&backup.row.id) {
+                    missing +=
+                        i64::from(adoption::unseen(self.base.store.as_ref(), destination, &backup).await?);
+                }
+            }
+        }
+    }
+
+    async fn record(&self, caller: &Caller, scans: &[DestinationScan]) -> Result<()> {
+        let mut metadata = Metadata::new();
+        for scan in scans {
+            let DestinationScan { destination, found, added, unverified, missing, refused_total, .. } = scan;
+            let said = format!(
+                "{found} found, {added} added, {unverified} unverified, {missing} missing, {refused_total} refused"
+            );
+            put(&mut metadata, destination, said);
+        }
+        let failed = scans.iter().any(|scan| !scan.problem.is_empty());
+        let outcome = if failed { AuditOutcome::Failed } else { AuditOutcome::Success };
+        let event = ServiceEvent {
+            event: "backup.scanned".to_owned(),
+            target: "catalogue".to_owned(),
+            metadata,
+            trace_id: caller.trace_id.clone(),
+            outcome: outcome.into(),
+            operation_id: uuid::Uuid::now_v7().to_string(),
+        };
+        self.base.vault.record_patiently(&caller.principal.delegation, event).await
+    }
+}
+
+/// What was found in one place.
+enum Examined {
+    Complete(Box<Record>, String),
+    UnknownSigner(Box<Record>),
+    Refused(String),
+    /// It was deleted meanwhile.
+    Gone,
+}
+
+async fn examine(
+    destination: &Destination,
+    key: &str,
+    keys: &[SigningKey],
+) -> Result<Examined, StorageError> {
+    let Some(bytes) = destination.read_small(key, MAX_BYTES).await? else { return Ok(Examined::Gone) };
+    let copy = key.strip_suffix(SUFFIX).unwrap_or(key);
+    let record = match judge(&bytes, copy, keys) {
+        Judged::Refused(problem) => return Ok(Examined::Refused(problem)),
+        Judged::UnknownSigner(record) => return Ok(Examined::UnknownSigner(record)),
+        Judged::Good(record) => record,
+    };
+    let expected = u64::try_from(record.content.size_bytes).unwrap_or(0);
+    match destination.head(copy).await? {
+        Some(object) if object.size == expected => Ok(Examined::Complete(record, object.etag)),
+        Some(object) => {
+            Ok(Examined::Refused(format!("its object has {} bytes where it says {expected}", object.size)))
+        }
+        None => Ok(Examined::Refused(
+            "its object does not exist; delete the record too, unless you can bring the object back"
+                .to_owned(),
+        )),
+    }
+}
+
+async fn count(
+    scan: &mut DestinationScan,
+    seen: &mut HashSet<String>,
+    adoption: &Adoption<'_>,
+    key: &str,
+    examined: Result<Examined, StorageError>,
+) -> Result<()> {
+    let adopted = match examined {
+        Ok(Examined::Complete(record, etag)) => {
+            scan.found += 1;
+            seen.insert(record.archive_id.clone());
+            adoption.complete(&record, &etag).await?
+        }
+        Ok(Examined::UnknownSigner(_)) if scan.unverified >= MOST_UNVERIFIED => {
+            refuse(scan, key, "it is signed by nobody whom the vault knows, as many others here are");
+            Adopted::Known
+        }
+        Ok(Examined::UnknownSigner(record)) => match adoption.unverified(&record).await? {
+            Some(adopted) => {
+                scan.unverified += 1;
+                seen.insert(record.archive_id.clone());
+                adopted
+            }
+            None => {
+                refuse(scan, key, "nobody whom this vault knows has signed it, and its backup is known");
+                Adopted::Known
+            }
+        },
+        Ok(Examined::Refused(problem)) => {
+            refuse(scan, key, &problem);
+            Adopted::Known
+        }
+        Ok(Examined::Gone) => Adopted::Known,
+        Err(error) => {
+            refuse(scan, key, &error.to_string());
+            Adopted::Known
+        }
+    };
+    scan.added += i64::from(adopted == Adopted::New);
+    Ok(())
+}
+
+fn refuse(scan: &mut DestinationScan, key: &str, problem: &str) {
+    scan.refused_total += 1;
+    if scan.refused.len() < MOST_REFUSED {
+        scan.refused.push(format!("{key}: {problem}"));
+    }
+}

@@ -1,0 +1,264 @@
+//! What a process of the service is made of, and what goes on in it beside calls.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use strongroom_archive::Compression;
+use strongroom_runtime::metrics::{Kind, Sample};
+use strongroom_runtime::{Authenticator, Clock, Metrics, Shutdown};
+use strongroom_store::DatabaseUrl;
+
+use crate::assembly::{AssemblyContext, Lifetime};
+use crate::backups::destinations::Destinations;
+use crate::backups::{Base, CREATION, DOWNLOAD, StoredBackups};
+use crate::config::{BackupConfig, Config};
+use crate::error::{Error, Result};
+use crate::export::{self, Exports};
+use crate::grpc::BackupGrpc;
+use crate::incoming::{MemoryLimits, UploadLimits};
+use crate::membership::Membership;
+use crate::metrics::{BackupMetrics, KindMetrics};
+use crate::operation::{Limits, Unfinished};
+use crate::report::BackupReport;
+use crate::seal::SealPolicy;
+use crate::secret_files;
+use crate::source_watch::SourceWatch;
+use crate::sources::Sources;
+use crate::store::Store;
+use crate::vault_client::VaultClient;
+use crate::verification::{self, Cost, Verifications};
+
+const HOUR: i64 = 3600 * 1_000_000;
+
+/// The service's own database.
+///
+/// # Errors
+/// [`Error::Config`] for a URL that is none, [`Error::Runtime`] for a file that cannot be read.
+pub(crate) fn database_url(config: &BackupConfig) -> Result<DatabaseUrl> {
+    let text = match &config.database_url_file {
+        Some(file) => secret_files::database_url(file)?,
+        None => config.database_url.clone(),
+    };
+    DatabaseUrl::parse(&text).map_err(|error| Error::Config(format!("[backup] database_url: {error}")))
+}
+
+/// The parts of a process.
+pub(crate) struct Service {
+    exports: Arc<Exports>,
+    verifications: Arc<Verifications>,
+    stored: StoredBackups,
+    sources: Arc<Sources>,
+    membership: Arc<Membership>,
+    unfinished: Arc<Unfinished>,
+    watch: Arc<SourceWatch>,
+    metrics: Metrics,
+    kinds: Vec<KindMetrics>,
+}
+
+impl Service {
+    /// With nothing running; this process is one of those that serve from `store`.
+    ///
+    /// # Errors
+    /// [`Error::Config`] and [`Error::Runtime`] for what cannot be used, [`Error::Store`].
+    pub(crate) async fn create(
+        config: &Config,
+        (store, vault, sources): (Arc<dyn Store>, VaultClient, Arc<Sources>),
+        (metrics, clock): (&Metrics, Arc<dyn Clock>),
+        shutdown: &Shutdown,
+    ) -> Result<Self> {
+        let backup = &config.backup;
+        let counted = BackupMetrics::new(metrics, Arc::clone(&clock));
+        let of_exports = counted.export_kind(export::KIND.name);
+        let others = [CREATION.name, DOWNLOAD.name, verification::KIND.name].map(|name| counted.kind(name));
+        let kinds = [&[of_exports.clone()][..], &others].concat();
+        let [of_creations, of_downloads, of_verifications] = others;
+        let host = secret_files::host();
+        let membership = Membership::join(Arc::clone(&store), host, Arc::clone(&clock)).await?;
+        let context = Arc::new(context(config, &sources, &vault, &clock, &counted)?);
+        let (of_export, of_creation) = (limits_of_exports(backup), limits_of_creations(backup));
+        let of_download = limits_of_downloads(backup);
+        let closed = vec![
+            (&export::KIND, of_export.0.duration),
+            (&CREATION, of_creation.0.duration),
+            (&DOWNLOAD, of_download.duration),
+        ];
+        let unfinished = Arc::new(Unfinished::create(vault.clone(), Arc::clone(&clock), closed));
+        let exports = Exports::create(Arc::clone(&context), Arc::clone(&membership), of_export, of_exports);
+        let base = Base {
+            store,
+            vault: vault.clone(),
+            clock: Arc::clone(&clock),
+            destinations: Arc::new(Destinations::create(&config.destinations)?),
+            wake: Arc::default(),
+            shutdown: shutdown.clone(),
+        };
+        let delay = i64::from(backup.delete_delay_hours) * HOUR;
+        let makers = (context, Arc::clone(&membership));
+        let (creating, downloading) = ((of_creation, of_creations), (of_download, of_downloads));
+        let stored = StoredBackups::create(base, makers, (creating, downloading), delay, metrics);
+        let received = (of_verifications, counted.received_bytes());
+        let verifications = Arc::new(verifications(backup, vault, received));
+        sample_staging(metrics, &verifications);
+        Ok(Self {
+            exports: Arc::new(exports),
+            verifications,
+            stored,
+            watch: Arc::new(SourceWatch::new(Arc::clone(&sources), clock, metrics)),
+            sources,
+            membership,
+            unfinished,
+            metrics: metrics.clone(),
+            kinds,
+        })
+    }
+
+    /// What goes on beside calls, until `shutdown`.
+    pub(crate) fn background(
+        &self,
+        all_were_read: bool,
+        shutdown: Shutdown,
+    ) -> impl Future<Output = ()> + Send + use<> {
+        let (sources, watch) = (Arc::clone(&self.sources), Arc::clone(&self.watch));
+        let (membership, unfinished) = (Arc::clone(&self.membership), Arc::clone(&self.unfinished));
+        let stored = self.stored.clone();
+        async move {
+            let checking = async {
+                if !all_were_read {
+                    shutdown.unless_begun(sources.check_until_all_were_read(shutdown.clone())).await;
+                }
+            };
+            let inheritance = stored.inheritance(Arc::clone(&unfinished));
+            tokio::join!(
+                membership.run(&inheritance, &shutdown),
+                unfinished.keep_closing_old(&shutdown),
+                stored.run(&shutdown),
+                checking,
+                watch.run(&shutdown)
+            );
+        }
+    }
+
+    /// Ends operations while there is time to record that, and to tell their clients.
+    pub(crate) fn stop_in_time(&self, shutdown: Shutdown) -> impl Future<Output = ()> + Send + use<> {
+        let (exports, verifications) = (Arc::clone(&self.exports), Arc::clone(&self.verifications));
+        let stored = self.stored.clone();
+        async move {
+            shutdown.streams_end().await;
+            tokio::join!(exports.stop(), stored.stop(), verifications.stop());
+        }
+    }
+
+    /// Ends what still runs.
+    pub(crate) async fn stop(&self) {
+        tokio::join!(self.exports.stop(), self.stored.stop(), self.verifications.stop());
+    }
+
+    /// Serves no more.
+    pub(crate) async fn leave(&self) {
+        self.membership.leave().await;
+    }
+
+    /// For the page and the status.
+    pub(crate) fn report(&self, config: &BackupConfig) -> Arc<BackupReport> {
+        let most = [
+            config.concurrent_exports,
+            config.concurrent_backups,
+            config.concurrent_downloads,
+            config.concurrent_uploads,
+        ];
+        let kinds = self.kinds.iter().cloned().zip(most).collect();
+        let metrics = self.metrics.clone();
+        let (sources, overview) = (Arc::clone(&self.watch), self.stored.overview.clone());
+        Arc::new(BackupReport { sources, overview, kinds, metrics })
+    }
+
+    /// What answers calls.
+    pub(crate) fn grpc(&self, authenticator: Arc<dyn Authenticator>, shutdown: Shutdown) -> BackupGrpc {
+        BackupGrpc {
+            exports: Arc::clone(&self.exports),
+            stored: self.stored.clone(),
+            verifications: Arc::clone(&self.verifications),
+            sources: Arc::clone(&self.sources),
+            authenticator,
+            shutdown,
+        }
+    }
+}
+
+fn context(
+    config: &Config,
+    sources: &Arc<Sources>,
+    vault: &VaultClient,
+    clock: &Arc<dyn Clock>,
+    counted: &BackupMetrics,
+) -> Result<AssemblyContext> {
+    let policy = SealPolicy::create(&config.seal)?;
+    policy.warn();
+    let level = config.backup.compression_level;
+    let compression = level.map_or(Ok(Compression::default()), Compression::level);
+    Ok(AssemblyContext {
+        app: config.app.clone(),
+        policy,
+        sources: Arc::clone(sources),
+        vault: vault.clone(),
+        compression: compression.map_err(|error| Error::Config(format!("compression_level: {error}")))?,
+        clock: Arc::clone(clock),
+        metrics: counted.exports(),
+    })
+}
+
+fn limits_of_exports(config: &BackupConfig) -> (Limits, Lifetime) {
+    let (limits, making) = limits(config, config.export_limit_seconds, config.concurrent_exports);
+    (limits, Lifetime { making, pins: Some(i64::from(config.pin_days) * 24 * HOUR) })
+}
+
+/// Until a backup is stored, its pins lapse a day after it should be; then they are asserted for good.
+fn limits_of_creations(config: &BackupConfig) -> (Limits, Lifetime) {
+    let (limits, making) = limits(config, config.create_limit_seconds, config.concurrent_backups);
+    (limits, Lifetime { making, pins: Some(making.saturating_add(24 * HOUR)) })
+}
+
+fn limits_of_downloads(config: &BackupConfig) -> Limits {
+    limits(config, DOWNLOAD_SECONDS, config.concurrent_downloads).0
+}
+
+/// The longest download: it can be resumed.
+const DOWNLOAD_SECONDS: u64 = 24 * 3600;
+
+/// The second is the longest duration in microseconds.
+fn limits(config: &BackupConfig, seconds: u64, concurrent: usize) -> (Limits, i64) {
+    let (duration, stall) = (Duration::from_secs(seconds), Duration::from_secs(config.stall_seconds));
+    let longest = i64::try_from(duration.as_micros()).unwrap_or(i64::MAX);
+    (Limits { duration, stall, concurrent }, longest)
+}
+
+fn sample_staging(metrics: &Metrics, verifications: &Arc<Verifications>) {
+    let (name, help) =
+        ("strongroom_backup_staged_bytes", "Bytes of files that are staged in order to be verified.");
+    let verifications = Arc::clone(verifications);
+    metrics.sampled(Kind::Gauge, name, help, &[], move || {
+        vec![Sample::plain(verifications.staged_bytes() as f64)]
+    });
+}
+
+fn verifications(
+    config: &BackupConfig,
+    vault: VaultClient,
+    received: (KindMetrics, strongroom_runtime::metrics::IntCounter),
+) -> Verifications {
+    let limits = limits(config, config.verify_limit_seconds, config.concurrent_uploads).0;
+    let uploads = UploadLimits {
+        bytes: config.upload_limit_bytes,
+        staged_bytes: config.staging_limit_bytes,
+        staging_dir: config.staging_folder(),
+    };
+    let cost = Cost {
+        concurrent: config.concurrent_verifications,
+        memory: MemoryLimits {
+            row: config.verify_row_limit_bytes,
+            manifest: config.verify_manifest_limit_bytes,
+        },
+        processor: Duration::from_secs(config.verify_processor_seconds),
+    };
+    Verifications::create(vault, limits, uploads, cost, received)
+}

@@ -1,0 +1,64 @@
+//! The backup service's own database in domain verbs: each method is one transaction, and no transaction crosses this
+//! trait.
+//!
+//! It holds which processes serve ([`ProcessStore`]), which operations they are busy with ([`OperationStore`]) and the
+//! catalogue of stored backups ([`CatalogueStore`]). `sqlite` and `postgres` implement them; `contract` runs one test per
+//! method on both; `twins` keeps the two the same text. Times are microseconds since the epoch, ids are text.
+
+mod backup;
+#[cfg(test)]
+mod contract;
+mod copy;
+mod operation;
+mod postgres;
+mod process;
+mod sqlite;
+#[cfg(test)]
+mod twins;
+
+use std::sync::Arc;
+
+use strongroom_store::{DatabaseUrl, Engine, Result};
+
+pub(crate) use backup::{BackupFilter, BackupRow, BackupState, CatalogueStore, Replaced, StoredBackup};
+pub(crate) use copy::{CopyRow, CopyState};
+pub(crate) use operation::{OperationRow, OperationStore};
+pub(crate) use process::{ProcessRow, ProcessStore};
+
+/// A column holds a text that its enum does not have.
+#[derive(Debug, thiserror::Error)]
+#[error("{column} holds {text:?}")]
+pub(crate) struct UnknownText {
+    column: &'static str,
+    text: String,
+}
+
+/// What the membership needs of the database.
+pub(crate) trait Processes: ProcessStore + OperationStore {}
+
+impl<T: ProcessStore + OperationStore> Processes for T {}
+
+/// The backup service's database: every noun's verbs.
+pub(crate) trait Store: Processes + CatalogueStore {}
+
+impl<T: Processes + CatalogueStore> Store for T {}
+
+/// Opens the database behind `url` and brings its tables up to date.
+///
+/// # Errors
+/// When it cannot be opened or migrated.
+pub(crate) async fn open(url: &DatabaseUrl) -> Result<Arc<dyn Store>> {
+    match url.engine() {
+        Engine::Sqlite(path) => {
+            let pools = strongroom_store::sqlite::open(path).await?;
+            strongroom_store::sqlite::migrate(&pools, sqlx_macros::migrate!("migrations/sqlite")).await?;
+            Ok(Arc::new(sqlite::Store::new(pools)))
+        }
+        Engine::Postgres(options) => {
+            let pools = strongroom_store::postgres::open(options).await?;
+            strongroom_store::postgres::migrate(options, sqlx_macros::migrate!("migrations/postgres"))
+                .await?;
+            Ok(Arc::new(postgres::Store::new(pools)))
+        }
+    }
+}

@@ -1,0 +1,21 @@
+//! The backup service's tables in PostgreSQL.
+//!
+//! Changes run beside each other; each locks what it reads and goes by, processes before operations before backups.
+
+mod backup;
+mod locks;
+mod operation;
+mod process;
+
+use strongroom_store::postgres::{Connection, Database, Pools};
+
+/// The store on PostgreSQL.
+pub(super) struct Store {
+    pools: Pools,
+}
+
+impl Store {
+    pub(super) fn new(pools: Pools) -> Self {
+        Self { pools }
+    }
+}

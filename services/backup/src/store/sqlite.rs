@@ -1,0 +1,21 @@
+//! The backup service's tables in SQLite: one writer connection, readers beside it.
+//!
+//! Every change begins with BEGIN IMMEDIATE on the only writer, so changes are serial.
+
+mod backup;
+mod locks;
+mod operation;
+mod process;
+
+use strongroom_store::sqlite::{Connection, Database, Pools};
+
+/// The store on SQLite.
+pub(super) struct Store {
+    pools: Pools,
+}
+
+impl Store {
+    pub(super) fn new(pools: Pools) -> Self {
+        Self { pools }
+    }
+}

@@ -1,0 +1,16 @@
+//! What is verified beside a client's upload: a stored file, with which the result is kept.
+
+use async_trait::async_trait;
+use strongroom_api::backup::v1::LevelVerdict;
+
+use crate::error::Result;
+
+/// A stored file.
+#[async_trait]
+pub(crate) trait Subject: Send + Sync + 'static {
+    /// SHA-256 of the file that was stored, lower-case hex.
+    fn sha256(&self) -> &str;
+
+    /// Keeps what was found.
+    async fn keep(&self, ok: bool, levels: &[LevelVerdict]) -> Result<()>;
+}

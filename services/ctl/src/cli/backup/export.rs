@@ -1,0 +1,60 @@
+//! What goes into an archive, and how it is sealed: the same for one that is streamed and one that is stored.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use strongroom_age::X25519Recipient;
+
+use crate::cli::values::recipient;
+use crate::time::Since;
+
+#[derive(Debug, Args)]
+pub(crate) struct Export {
+    /// Where to write it; a folder takes the server's file name, - is standard output.
+    ///
+    /// An existing file is replaced only once the new one is complete. With -, check the exit code: discard the output of a
+    /// failed export.
+    #[arg(long, value_name = "FILE|-")]
+    pub(crate) out: PathBuf,
+    #[command(flatten)]
+    pub(crate) selection: Selection,
+    #[command(flatten)]
+    pub(crate) sealing: Sealing,
+}
+
+/// What goes into it.
+#[derive(Debug, Args)]
+pub(crate) struct Selection {
+    #[command(flatten)]
+    pub(crate) tables: TableSelection,
+    /// Of groups with a time column, only rows since then: an age such as 2w, 30d, 12h or 15m, or a time in
+    /// RFC 3339.
+    #[arg(long, value_name = "T")]
+    pub(crate) since: Option<Since>,
+}
+
+/// Which tables.
+#[derive(Debug, Args)]
+pub(crate) struct TableSelection {
+    /// An optional group to include, such as gateway_logs or audit; may be repeated.
+    #[arg(long = "include", value_name = "GROUP", value_delimiter = ',')]
+    pub(crate) include: Vec<String>,
+    /// Only these tables, separated by commas. Such an archive is marked as partial.
+    #[arg(long, value_name = "TABLE,…", value_delimiter = ',')]
+    pub(crate) tables: Vec<String>,
+}
+
+/// How it is sealed; as the server is configured where nothing is given.
+#[derive(Debug, Args)]
+pub(crate) struct Sealing {
+    /// Do not seal the archive. Encrypted columns stay encrypted, everything else is readable.
+    #[arg(long, conflicts_with_all = ["passphrase_file", "recipients"])]
+    pub(crate) plain: bool,
+    /// Seal with the passphrase in this file alone; - is standard input. Neither the vault nor a recovery key
+    /// opens such an archive.
+    #[arg(long, value_name = "FILE|-", conflicts_with = "recipients")]
+    pub(crate) passphrase_file: Option<PathBuf>,
+    /// Seal to the vault and to this recipient (age1…) instead of the server's; may be repeated.
+    #[arg(long = "recipient", value_name = "AGE1…", value_parser = recipient)]
+    pub(crate) recipients: Vec<X25519Recipient>,
+}

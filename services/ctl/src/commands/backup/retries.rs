@@ -1,0 +1,54 @@
+//! A connection that breaks while something goes on is opened again, a few times in a row.
+
+use std::time::Duration;
+
+use tonic::{Code, Status};
+
+use crate::error::CallFailed;
+
+/// Before each further try: half a minute in all, in which a service starts again.
+const PAUSES: [Duration; 6] = [
+    Duration::from_millis(250),
+    Duration::from_secs(1),
+    Duration::from_secs(2),
+    Duration::from_secs(4),
+    Duration::from_secs(8),
+    Duration::from_secs(16),
+];
+
+/// Tries that failed since something last went on.
+#[derive(Debug)]
+pub(super) struct Retries {
+    pauses: &'static [Duration],
+    failed: usize,
+}
+
+impl Retries {
+    pub(super) fn new() -> Self {
+        Self { pauses: &PAUSES, failed: 0 }
+    }
+
+    /// As many without waiting.
+    #[cfg(test)]
+    pub(super) fn at_once() -> Self {
+        Self { pauses: &[Duration::ZERO; PAUSES.len()], failed: 0 }
+    }
+
+    /// Something went on: the next break is a new one.
+    pub(super) fn went_on(&mut self) {
+        self.failed = 0;
+    }
+
+    /// Waits before the next try; false when there were enough.
+    pub(super) async fn another(&mut self) -> bool {
+        let Some(pause) = self.pauses.get(self.failed) else { return false };
+        self.failed += 1;
+        tokio::time::sleep(*pause).await;
+        true
+    }
+}
+
+/// Whether the connection broke, or the service went away: not a refusal, which another try would only repeat.
+pub(super) fn is_broken(status: &Status, failed: &CallFailed) -> bool {
+    failed.is_away() || matches!(status.code(), Code::Unavailable | Code::Cancelled | Code::Unknown)
+}

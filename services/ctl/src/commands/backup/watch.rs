@@ -1,0 +1,169 @@
+//! A backup that is being made, watched to its end. The watch may break and begin anew: the backup does not notice.
+
+use anyhow::{Error, Result};
+use strongroom_api::backup::v1::{Backup, BackupState, WatchBackupRequest, WatchBackupResponse};
+use tokio_stream::{Stream, StreamExt as _};
+use tonic::{Request, Status};
+
+use super::interruption::unless_interrupted;
+use super::retries::{Retries, is_broken};
+use super::{outcome, stored};
+use crate::client::{self, Connection};
+use crate::commands::progress::Progress;
+use crate::error::CallFailed;
+use crate::output::Format;
+
+pub(super) async fn run(id: String, format: Format) -> Result<()> {
+    let service = client::backup()?;
+    let ended = to_its_end(&service, id, None).await?;
+    stored::print_one(format, &ended)?;
+    outcome::judge(&ended)
+}
+
+/// Watches until it is being made no more. `known` is the backup where it was just begun.
+///
+/// # Errors
+/// When it is interrupted, or the service stays away: the backup goes on nevertheless.
+pub(super) async fn to_its_end(service: &Connection, id: String, known: Option<Backup>) -> Result<Backup> {
+    let progress = Progress::of_export();
+    let advice = format!("the backup goes on; `strongroom backup watch {id}` watches it");
+    let open = async || {
+        let request = Request::new(WatchBackupRequest { id: id.clone() });
+        Ok(service.backups().watch_backup(request).await?.into_inner())
+    };
+    let watch =
+        Watch { seen: known, retries: Retries::new(), failed: |status: &Status| service.failed(status) };
+    let watching = watch.follow(open, |backup| {
+        if let Some(tables) = &backup.progress {
+            progress.tables(tables);
+        }
+    });
+    unless_interrupted(watching, &advice).await
+}
+
+struct Watch<F> {
+    seen: Option<Backup>,
+    retries: Retries,
+    failed: F,
+}
+
+impl<F: Fn(&Status) -> CallFailed> Watch<F> {
+    async fn follow<S>(
+        mut self,
+        mut open: impl AsyncFnMut() -> Result<S, Status>,
+        mut show: impl FnMut(&Backup),
+    ) -> Result<Backup>
+    where
+        S: Stream<Item = Result<WatchBackupResponse, Status>> + Unpin,
+    {
+        loop {
+            let broken = match open().await {
+                Ok(stream) => self.take(stream, &mut show).await,
+                Err(status) => Some(status),
+            };
+            if let Some(ended) = self.seen.take_if(|seen| seen.state() != BackupState::Creating) {
+                return Ok(ended);
+            }
+            let error = match broken {
+                Some(status) => {
+                    let failed = (self.failed)(&status);
+                    // Before the first answer it is a refusal, or an address where nobody is.
+                    if self.seen.is_none() || !is_broken(&status, &failed) {
+                        return Err(failed.into());
+                    }
+                    Error::new(failed)
+                }
+                None => Error::msg("the backup service ended the watch while the backup is being made"),
+            };
+            if !self.retries.another().await {
+                return Err(error.context("the watch broke off; the backup goes on"));
+            }
+        }
+    }
+
+    /// What ended the stream before its end.
+    async fn take<S>(&mut self, mut stream: S, show: &mut impl FnMut(&Backup)) -> Option<Status>
+    where
+        S: Stream<Item = Result<WatchBackupResponse, Status>> + Unpin,
+    {
+        while let Some(next) = stream.next().await {
+            let backup = match next {
+                Ok(answer) => answer.backup?,
+                Err(status) => return Some(status),
+            };
+            show(&backup);
+            if self.seen.as_ref() != Some(&backup) {
+                self.retries.went_on();
+            }
+            self.seen = Some(backup);
+        }
+        None
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use strongroom_api::backup::v1::export_backup_response::Progress as Tables;
+
+    use super::*;
+
+    type Said = Result<WatchBackupResponse, Status>;
+
+    fn state(state: BackupState, rows: i64) -> Said {
+        let progress = Some(Tables { rows, ..Tables::default() });
+        let backup = Backup { state: state.into(), progress, ..Backup::default() };
+        Ok(WatchBackupResponse { backup: Some(backup) })
+    }
+
+    /// What the watch ends with when the service says this, one stream after the other, and how many were opened.
+    async fn followed(known: Option<Backup>, streams: Vec<Vec<Said>>) -> (Result<Backup>, usize) {
+        let (all, mut left) = (streams.len(), streams.into_iter());
+        let open = async || match left.next() {
+            Some(said) => Ok(tokio_stream::iter(said)),
+            None => Err(Status::unavailable("away")),
+        };
+        let failed = |status: &Status| CallFailed::new(status, "the backup service", "http://b:1", "X");
+        let watch = Watch { seen: known, retries: Retries::at_once(), failed };
+        let ended = watch.follow(open, |_| ()).await;
+        (ended, all - left.len())
+    }
+
+    #[tokio::test]
+    async fn a_watch_that_breaks_begins_anew() {
+        let going = |rows| state(BackupState::Creating, rows);
+        let broken = || Err(Status::unavailable("it restarts"));
+        let streams = vec![
+            vec![going(1), broken()],
+            vec![going(2)],
+            vec![broken()],
+            vec![going(3), state(BackupState::Available, 3)],
+        ];
+        let (ended, opened) = followed(None, streams).await;
+        assert_eq!((ended.unwrap().state(), opened), (BackupState::Available, 4));
+    }
+
+    #[tokio::test]
+    async fn a_service_that_stays_away_ends_the_watch_and_not_the_backup() {
+        let (ended, _) = followed(None, vec![vec![state(BackupState::Creating, 1)]]).await;
+        let error = format!("{:#}", ended.unwrap_err());
+        assert!(error.contains("the backup goes on"), "{error}");
+        // The same answer again and again is no progress.
+        let (ended, opened) =
+            followed(None, (0..100).map(|_| vec![state(BackupState::Creating, 1)]).collect()).await;
+        assert!(ended.is_err() && opened < 10, "{opened}");
+    }
+
+    #[tokio::test]
+    async fn a_refusal_is_not_repeated() {
+        let refused = || vec![Err(Status::not_found("no such backup"))];
+        let (ended, opened) = followed(None, vec![refused(), refused()]).await;
+        assert!(ended.is_err() && opened == 1);
+        // Nobody is there: worth no waiting, unless the backup has begun.
+        let (ended, _) = followed(None, Vec::new()).await;
+        assert!(ended.unwrap_err().downcast_ref::<CallFailed>().unwrap().is_away());
+        let known = Some(Backup { state: BackupState::Creating.into(), ..Backup::default() });
+        let streams = vec![vec![Err(Status::unavailable("away"))], vec![state(BackupState::Failed, 0)]];
+        assert_eq!(followed(known, streams).await.0.unwrap().state(), BackupState::Failed);
+    }
+}

@@ -1,0 +1,9 @@
+//! Commands for stored backups, run as programs against a service that says what a test wants.
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+mod create;
+mod deletion;
+mod download;
+mod fake;
+mod operator;
+mod reports;

@@ -1,0 +1,101 @@
+//! Where a process can die, and what must become of its backup.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use e2e::repository;
+
+/// What becomes of a backup whose process died.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fate {
+    /// Nobody has heard of it.
+    Unknown,
+    Failed,
+    Available,
+}
+
+/// A place in the making of a backup.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Place {
+    /// As in `STRONGROOM_FAILPOINT`.
+    pub(super) name: &'static str,
+    pub(super) fate: Fate,
+    /// How often the audit log says that it began, and how it ended.
+    pub(super) events: (usize, usize),
+    /// It takes several parts.
+    pub(super) is_big: bool,
+}
+
+const fn failed(name: &'static str) -> Place {
+    Place { name, fate: Fate::Failed, events: (1, 1), is_big: false }
+}
+
+const fn of_parts(name: &'static str) -> Place {
+    Place { is_big: true, ..failed(name) }
+}
+
+const fn available(name: &'static str) -> Place {
+    Place { fate: Fate::Available, ..failed(name) }
+}
+
+/// In the order in which a process comes through them.
+pub(super) const CREATING: [Place; 18] = [
+    Place { fate: Fate::Unknown, events: (0, 0), ..failed("create.before_row") },
+    Place { events: (0, 1), ..failed("create.row") },
+    failed("create.started"),
+    failed("create.before_upload_id"),
+    failed("create.after_upload_id"),
+    of_parts("create.part#1"),
+    of_parts("create.part#2"),
+    of_parts("create.part#3"),
+    of_parts("create.before_complete"),
+    of_parts("create.after_complete"),
+    failed("folder.small_written"),
+    failed("create.sidecar"),
+    failed("create.before_commit"),
+    Place { is_big: true, ..available("create.after_commit") },
+    available("create.before_pins"),
+    available("create.after_pins"),
+    available("create.ended"),
+    // Only where the making fails by itself.
+    failed(FAILED),
+];
+
+pub(super) const FAILED: &str = "create.failed";
+
+/// In the order in which a process comes through them.
+pub(super) const PURGING: [&str; 7] = [
+    "purge.due",
+    "purge.begun",
+    "purge.object",
+    "purge.sidecar",
+    "purge.before_pins",
+    "purge.after_pins",
+    "purge.removed",
+];
+
+/// On the way to removing what a dead process has sent.
+pub(super) const REMOVING: [&str; 3] = ["purge.upload", "purge.object", "purge.sidecar"];
+
+/// All places in the source below `folder`.
+fn in_source(folder: &Path, found: &mut BTreeSet<String>) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            in_source(&path, found);
+        } else {
+            let source = std::fs::read_to_string(&path).unwrap();
+            let calls = source.split("failpoint::reached(\"").skip(1);
+            found.extend(calls.map(|call| call.split('"').next().unwrap().to_owned()));
+        }
+    }
+}
+
+#[test]
+fn each_place_of_the_source_is_tested() {
+    let mut found = BTreeSet::new();
+    in_source(&repository().join("services/backup/src"), &mut found);
+    let tested = CREATING.iter().map(|place| place.name).chain(PURGING).chain(REMOVING);
+    let tested: BTreeSet<String> = tested.map(|name| name.split('#').next().unwrap().to_owned()).collect();
+    assert_eq!(found, tested);
+}
