@@ -71,7 +71,7 @@ fn a_refused_deletion_is_visible_keeps_its_pins_and_is_tried_again() {
         copy["reason"].as_str().is_some_and(|reason| !reason.is_empty()).then_some(copy)
     });
     assert_eq!(refused["state"], "BACKUP_COPY_STATE_DELETING", "{refused}");
-    assert!(refused["problem"].as_str().unwrap().contains("nearby"), "{refused}");
+    assert!(refused["problem"].as_str().is_some_and(|problem| !problem.is_empty()), "{refused}");
     assert_eq!(replica.backup(&id)["state"], "BACKUP_STATE_DELETING");
     let pins = site.pins(&id);
     assert!(!pins.is_empty() && pins.iter().all(Value::is_null), "{pins:?}");
