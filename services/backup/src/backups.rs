@@ -80,7 +80,12 @@ impl StoredBackups {
         let destinations = Arc::clone(&base.destinations);
         let rereading = Rereading { catalogue: catalogue.clone(), destinations: Arc::clone(&destinations) };
         Self {
-            creations: Arc::new(Creations::create(context, Arc::clone(&membership), base.clone(), creating)),
+            creations: Arc::new(Creations::create(
+                context,
+                Arc::clone(&membership),
+                (catalogue.clone(), base.clone()),
+                creating,
+            )),
             downloads: Arc::new(Downloads::create(
                 catalogue.clone(),
                 destinations,
@@ -97,7 +102,7 @@ impl StoredBackups {
 
     /// Who ends the operations of dead processes.
     pub(crate) fn inheritance(&self, unfinished: Arc<Unfinished>) -> Inheritance {
-        Inheritance { ending: Ending::new(self.base.clone()), unfinished }
+        Inheritance { ending: Ending { base: self.base.clone() }, unfinished }
     }
 
     /// Tends to them until `shutdown`.

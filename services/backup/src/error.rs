@@ -474,6 +474,15 @@ impl Error {
         }
     }
 
+    /// Whether a stored file is not what was stored, or is not there.
+    pub(crate) fn is_damage(&self) -> bool {
+        match self {
+            Self::BackupDamaged { .. } => true,
+            Self::Storage(error) => matches!(error.code(), Code::DataLoss | Code::Aborted),
+            _ => false,
+        }
+    }
+
     /// The status that the caller gets.
     pub(crate) fn status(&self) -> Status {
         let (code, reason) = self.shape();

@@ -137,7 +137,15 @@ impl Verifications {
             |outlet, stop| async move {
                 let reporter = Reporter::create(outlet, stall);
                 let verification = Verification { vault, turns, cost, slot, reporter, stop, received };
-                let mut findings = verification.verify(upload).await?;
+                let verified = verification.verify(upload).await;
+                if let (Err(error), Some(subject)) = (&verified, &subject)
+                    && error.is_damage()
+                {
+                    let mut findings = Findings::create(0, String::new());
+                    findings.unreadable(error.to_string());
+                    subject.keep(false, &findings.verdict().levels).await?;
+                }
+                let mut findings = verified?;
                 if let Some(subject) = subject {
                     findings.compare(subject.sha256());
                     subject.keep(findings.is_ok(), &findings.verdict().levels).await?;

@@ -12,7 +12,7 @@ use super::record::{Content, Selection, from_json};
 use crate::assembly::ArchiveRequest;
 use crate::error::{Error, Result};
 use crate::operation::{Metadata, put};
-use crate::store::{BackupFilter, BackupRow, BackupState, CopyRow, CopyState, Replaced, Store, StoredBackup};
+use crate::store::{BackupFilter, BackupRow, BackupState, CopyRow, CopyState, Replaced, StoredBackup};
 
 /// How often a change is decided again before it is given up. Others would have to change the backup as often meanwhile.
 const ATTEMPTS: usize = 10;
@@ -42,7 +42,13 @@ impl Catalogue {
 
     /// Of the newest stored backup that was asked to hold the same, in bytes.
     pub(crate) async fn last_size(&self, request: &ArchiveRequest) -> Result<Option<i64>> {
-        last_size(self.base.store.as_ref(), request).await
+        let filter = BackupFilter { states: vec![BackupState::Available], before: None };
+        let newest = self.list(&filter, COMPARED).await?;
+        let same = |backup: &&StoredBackup| {
+            let selection: Selection = from_json(&backup.row.selection);
+            selection.include == request.include && selection.tables == request.tables
+        };
+        Ok(newest.iter().find(same).map(|backup| from_json::<Content>(&backup.row.content).size_bytes))
     }
 
     /// Newest first, at most `limit`.
@@ -153,22 +159,32 @@ impl Catalogue {
         event: Option<(&Caller, &str)>,
         decide: impl Fn(&mut StoredBackup) -> Result<bool>,
     ) -> Result<StoredBackup> {
-        let operation_id = uuid::Uuid::now_v7().to_string();
-        for attempt in 0..ATTEMPTS {
+        let mut recorded = None;
+        let changed = self.try_change(id, event, decide, &mut recorded).await;
+        if let (Err(error), Some((caller, _)), Some(event)) = (&changed, event, recorded) {
+            self.record_failure(caller, event, error).await;
+        }
+        changed
+    }
+
+    /// The event that was written stays in `recorded`, whatever becomes of the change.
+    async fn try_change(
+        &self,
+        id: &str,
+        event: Option<(&Caller, &str)>,
+        decide: impl Fn(&mut StoredBackup) -> Result<bool>,
+        recorded: &mut Option<ServiceEvent>,
+    ) -> Result<StoredBackup> {
+        for _ in 0..ATTEMPTS {
             let mut backup = self.get(id).await?;
             let (expected, before) = (backup.row.revision, backup.copies.clone());
-            match decide(&mut backup) {
-                Ok(true) => {}
-                Ok(false) => return Ok(backup),
-                Err(error) => {
-                    if let Some((caller, event)) = event.filter(|_| attempt > 0) {
-                        self.record_failure(caller, event, &backup.row, &error).await;
-                    }
-                    return Err(error);
-                }
+            if !decide(&mut backup)? {
+                return Ok(backup);
             }
-            if let Some((caller, event)) = event {
-                self.record(caller, event, &operation_id, &backup.row).await?;
+            if let (Some((caller, name)), None) = (event, &recorded) {
+                let event = change_event(caller, name, &backup.row);
+                self.base.vault.record_patiently(&caller.principal.delegation, event.clone()).await?;
+                *recorded = Some(event);
             }
             backup.row.revision = expected + 1;
             let copies: Vec<CopyRow> =
@@ -183,37 +199,30 @@ impl Catalogue {
         }
         Err(Error::BackupBusy(id.to_owned()))
     }
-}
 
-impl Catalogue {
-    /// What was recorded as done was not: somebody else was faster.
-    async fn record_failure(&self, caller: &Caller, event: &str, row: &BackupRow, error: &Error) {
-        let mut event = self.event(caller, event, row);
+    /// What was recorded as done was not, or nobody knows.
+    async fn record_failure(&self, caller: &Caller, mut event: ServiceEvent, error: &Error) {
+        let id = uuid::Uuid::now_v7().to_string();
+        event.operation_id.clone_from(&id);
         event.outcome = AuditOutcome::Failed.into();
         put(&mut event.metadata, "reason", error.reason());
         if let Err(error) = self.base.vault.record_patiently(&caller.principal.delegation, event).await {
-            let id = row.id.as_str();
             tracing::error!(id, %error, "the audit log says of a change that it was made, and it was not");
         }
     }
+}
 
-    fn event(&self, caller: &Caller, event: &str, row: &BackupRow) -> ServiceEvent {
-        let mut metadata = Metadata::new();
-        put(&mut metadata, "archive_id", row.id.as_str());
-        ServiceEvent {
-            event: event.to_owned(),
-            target: row.file_name.clone(),
-            metadata,
-            trace_id: caller.trace_id.clone(),
-            outcome: AuditOutcome::Success.into(),
-            operation_id: uuid::Uuid::now_v7().to_string(),
-        }
-    }
-
-    /// Recording it again for the next attempt changes nothing.
-    async fn record(&self, caller: &Caller, event: &str, operation_id: &str, row: &BackupRow) -> Result<()> {
-        let event = ServiceEvent { operation_id: operation_id.to_owned(), ..self.event(caller, event, row) };
-        self.base.vault.record_patiently(&caller.principal.delegation, event).await
+/// The event of a change, which is written before the change.
+fn change_event(caller: &Caller, event: &str, row: &BackupRow) -> ServiceEvent {
+    let mut metadata = Metadata::new();
+    put(&mut metadata, "archive_id", row.id.as_str());
+    ServiceEvent {
+        event: event.to_owned(),
+        target: row.file_name.clone(),
+        metadata,
+        trace_id: caller.trace_id.clone(),
+        outcome: AuditOutcome::Success.into(),
+        operation_id: uuid::Uuid::now_v7().to_string(),
     }
 }
 
@@ -223,7 +232,7 @@ pub(crate) fn etag(row: &BackupRow) -> String {
 }
 
 /// Why a backup in its state cannot be read, held or deleted.
-pub(crate) fn refusal(backup: &StoredBackup, wish: &'static str) -> Error {
+fn refusal(backup: &StoredBackup, wish: &'static str) -> Error {
     Error::BackupState { id: backup.row.id.clone(), state: backup.row.state.as_str(), wish }
 }
 
@@ -242,15 +251,4 @@ pub(crate) fn readable_copy<'a>(backup: &'a StoredBackup, destination: &str) -> 
         destination: destination.to_owned(),
         stored: stored().map(|copy| copy.destination.clone()).collect(),
     })
-}
-
-/// Of the newest stored backup that was asked to hold the same, in bytes.
-pub(crate) async fn last_size(store: &dyn Store, request: &ArchiveRequest) -> Result<Option<i64>> {
-    let filter = BackupFilter { states: vec![BackupState::Available], before: None };
-    let newest = store.backups(&filter, COMPARED).await?;
-    let same = |backup: &&StoredBackup| {
-        let selection: Selection = from_json(&backup.row.selection);
-        selection.include == request.include && selection.tables == request.tables
-    };
-    Ok(newest.iter().find(same).map(|backup| from_json::<Content>(&backup.row.content).size_bytes))
 }

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use strongroom_runtime::Caller;
 
 use super::Base;
-use super::catalogue::last_size;
+use super::catalogue::Catalogue;
 use super::destinations::Destination;
 use super::destinations::parts::PartSize;
 use super::ending::Ending;
@@ -46,6 +46,7 @@ pub(crate) static KIND: Kind = Kind {
 pub(crate) struct Creations {
     context: Arc<AssemblyContext>,
     membership: Arc<Membership>,
+    catalogue: Catalogue,
     base: Base,
     operations: Operations,
     lifetime: Lifetime,
@@ -57,11 +58,12 @@ impl Creations {
     pub(super) fn create(
         context: Arc<AssemblyContext>,
         membership: Arc<Membership>,
-        base: Base,
+        (catalogue, base): (Catalogue, Base),
         ((limits, lifetime), metrics): ((Limits, Lifetime), KindMetrics),
     ) -> Self {
         let operations = Operations::create(&KIND, limits, metrics);
-        Self { context, membership, operations, lifetime, ending: Ending::new(base.clone()), base }
+        let ending = Ending { base: base.clone() };
+        Self { context, membership, catalogue, base, operations, lifetime, ending }
     }
 
     /// Begins a backup for `caller` that goes into the destinations of these names, all where there are none.
@@ -87,7 +89,7 @@ impl Creations {
         let plan = Plan::create(&context.sources, request).await?;
         let estimate = plan.estimate(&context.sources).await.bytes();
         // A service does not say how much it has.
-        let last = last_size(self.base.store.as_ref(), request).await?.unwrap_or(0);
+        let last = self.catalogue.last_size(request).await?.unwrap_or(0);
         let estimate = estimate.max(last.unsigned_abs());
         let mut described = describe_plan(&plan, choice.name(), context.policy.recipients(&choice))?;
         let named: Vec<&str> = destinations.iter().map(|destination| destination.name.as_str()).collect();

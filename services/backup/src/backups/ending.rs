@@ -12,7 +12,6 @@ use crate::backoff::Backoff;
 use crate::error::{Error, Result};
 use crate::failpoint;
 use crate::store::{BackupState, CopyState, OperationRow, Replaced};
-use crate::vault_client::VaultClient;
 
 const FIRST_WAIT: Duration = Duration::from_millis(200);
 const LONGEST_WAIT: Duration = Duration::from_secs(10);
@@ -20,19 +19,10 @@ const LONGEST_WAIT: Duration = Duration::from_secs(10);
 /// Ends the making of backups.
 #[derive(Clone)]
 pub(crate) struct Ending {
-    base: Base,
+    pub(super) base: Base,
 }
 
 impl Ending {
-    pub(super) fn new(base: Base) -> Self {
-        Self { base }
-    }
-
-    /// The vault that hears of it.
-    pub(super) fn vault(&self) -> &VaultClient {
-        &self.base.vault
-    }
-
     /// Makes the backup of `operation` FAILED, unless another process has taken it over. What was sent is removed by
     /// [`super::tending`], which hears of it at once.
     pub(crate) async fn fail(&self, operation: &OperationRow, reason: &str, problem: &str) {
@@ -82,11 +72,6 @@ impl Ending {
     pub(super) async fn is_stored(&self, operation: &OperationRow) -> Result<bool> {
         let backup = self.base.store.backup(&operation.id).await?;
         Ok(backup.is_some_and(|backup| PINNED.contains(&backup.row.state)))
-    }
-
-    /// There may be something to tend.
-    pub(super) fn wake(&self) {
-        self.base.wake.notify_one();
     }
 
     /// One attempt of [`Self::fail`], without the pins. False if another process has taken the operation over, or has ended

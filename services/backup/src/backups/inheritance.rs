@@ -49,16 +49,16 @@ impl Inheritance {
         for operation in operations {
             self.ending.try_fail(operation, died.reason(), &died.to_string()).await?;
         }
-        self.ending.wake();
+        self.ending.base.wake.notify_one();
         for operation in operations {
             let is_stored = self.ending.is_stored(operation).await?;
             if !is_stored {
-                self.ending.vault().release_pins(&operation.id).await;
+                self.ending.base.vault.release_pins(&operation.id).await;
             }
             self.record(operation, if is_stored { None } else { Some(&died) }).await;
             self.ending.try_complete(operation).await?;
         }
-        self.unfinished.close_of(&dead.id).await
+        self.unfinished.close(&dead.id).await
     }
 
     /// In the name of who asked for it. If that is too long ago, the operation is closed as unknown.
@@ -77,7 +77,7 @@ impl Inheritance {
             operation_id: operation.id.clone(),
         };
         let delegation = Delegation::new(operation.delegation.clone().into());
-        if let Err(error) = self.ending.vault().record_patiently(&delegation, event).await {
+        if let Err(error) = self.ending.base.vault.record_patiently(&delegation, event).await {
             let id = operation.id.as_str();
             tracing::warn!(id, %error, "the end of a backup is recorded without who asked for it");
         }

@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use futures_util::{StreamExt as _, stream};
-use strongroom_api::backup::v1::{LevelVerdict, VerifyBackupResponse, VerifyLevel, VerifyOutcome};
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use strongroom_api::backup::v1::{LevelVerdict, VerifyBackupResponse};
 use strongroom_runtime::Caller;
 
 use super::catalogue::{Catalogue, readable_copy};
-use super::destinations::{Destinations, StorageError};
+use super::destinations::Destinations;
 use super::record::{Content, Level, Verified, from_json, to_json};
 use crate::error::{Error, Result};
 use crate::incoming::{MAX_CHUNK, Part, Parts};
@@ -39,43 +39,35 @@ impl Rereading {
         let copy = readable_copy(&backup, destination)?;
         let content: Content = from_json(&backup.row.content);
         let place = self.destinations.get(&copy.destination)?;
-        let damaged = |problem: String| Error::BackupDamaged {
+        let damaged = |problem: &str| Error::BackupDamaged {
             id: id.to_owned(),
             destination: copy.destination.clone(),
-            problem,
+            problem: problem.to_owned(),
         };
+        let mut size = content.size_bytes.unsigned_abs();
         let stored = StoredCopy {
             catalogue: self.catalogue.clone(),
             id: id.to_owned(),
             destination: copy.destination.clone(),
             sha256: content.sha256,
         };
-        let object = match place.head(&copy.key).await? {
-            Some(object) if object.size > 0 => object,
-            found => {
-                let problem = if found.is_some() { "it is empty" } else { "it does not exist any more" };
-                stored.keep(false, &[unreadable(problem)]).await?;
-                return Err(damaged(problem.to_owned()));
+        let pieces = match place.head(&copy.key).await? {
+            Some(object) if object.size > 0 => {
+                size = object.size;
+                place.read(&copy.key, 0..size, Some(&object.etag)).await?.map_err(Error::from).boxed()
             }
+            // The verification says so, as of a file that ends early.
+            Some(_) => stream::iter([Err(damaged("it is empty"))]).boxed(),
+            None => stream::iter([Err(damaged("it does not exist any more"))]).boxed(),
         };
-        let pieces = place.read(&copy.key, 0..object.size, Some(&object.etag)).await?;
         let header = Part::Header {
             file_name: backup.row.file_name.clone(),
-            size_bytes: i64::try_from(object.size).unwrap_or(i64::MAX),
+            size_bytes: i64::try_from(size).unwrap_or(i64::MAX),
         };
         let parts = stream::iter([Ok(header)])
             .chain(numbered(pieces))
             .chain(stream::iter([Ok(Part::End { sha256: None })]));
         verifications.begin_stored(caller, Box::pin(parts) as Parts, Arc::new(stored)).await
-    }
-}
-
-/// The level that fails when there is nothing to look at.
-fn unreadable(problem: &str) -> LevelVerdict {
-    LevelVerdict {
-        level: VerifyLevel::Framing.into(),
-        outcome: VerifyOutcome::Failed.into(),
-        problem: problem.to_owned(),
     }
 }
 
@@ -108,7 +100,7 @@ impl Subject for StoredCopy {
 
 /// The pieces of an object as those of an upload.
 fn numbered(
-    pieces: impl stream::Stream<Item = Result<Bytes, StorageError>> + Send + 'static,
+    pieces: impl stream::Stream<Item = Result<Bytes>> + Send + 'static,
 ) -> impl stream::Stream<Item = Result<Part>> + Send {
     let small = pieces.flat_map(|piece| {
         let parts: Vec<Result<Bytes>> = match piece {
@@ -119,7 +111,7 @@ fn numbered(
                 }
                 parts
             }
-            Err(error) => vec![Err(error.into())],
+            Err(error) => vec![Err(error)],
         };
         stream::iter(parts)
     });

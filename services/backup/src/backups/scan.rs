@@ -58,11 +58,19 @@ impl Scans {
         let Ok(_running) = self.running.try_lock() else { return Err(Error::ScanBusy) };
         let keys = self.base.vault.signing_keys().await?;
         let mut scans = Vec::with_capacity(destinations.len());
+        let mut failed = None;
         for destination in destinations {
-            scans.push(self.scan_destination(&destination, &keys).await?);
+            match self.scan_destination(&destination, &keys).await {
+                Ok(scan) => scans.push(scan),
+                Err(error) => {
+                    failed = Some(error);
+                    break;
+                }
+            }
         }
-        self.record(caller, &scans).await?;
-        Ok(scans)
+        // Also of one that ended early: what it found has had its effect.
+        self.record(caller, &scans, failed.as_ref()).await?;
+        failed.map_or(Ok(scans), Err)
     }
 
     async fn scan_destination(
@@ -117,7 +125,7 @@ impl Scans {
         }
     }
 
-    async fn record(&self, caller: &Caller, scans: &[DestinationScan]) -> Result<()> {
+    async fn record(&self, caller: &Caller, scans: &[DestinationScan], error: Option<&Error>) -> Result<()> {
         let mut metadata = Metadata::new();
         for scan in scans {
             let DestinationScan { destination, found, added, unverified, missing, refused_total, .. } = scan;
@@ -126,7 +134,10 @@ impl Scans {
             );
             put(&mut metadata, destination, said);
         }
-        let failed = scans.iter().any(|scan| !scan.problem.is_empty());
+        if let Some(error) = error {
+            put(&mut metadata, "reason", error.reason());
+        }
+        let failed = error.is_some() || scans.iter().any(|scan| !scan.problem.is_empty());
         let outcome = if failed { AuditOutcome::Failed } else { AuditOutcome::Success };
         let event = ServiceEvent {
             event: "backup.scanned".to_owned(),

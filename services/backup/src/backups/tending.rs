@@ -85,7 +85,7 @@ impl Tending {
         // The list may be minutes old.
         let Some(mut backup) = self.base.store.backup(&listed.row.id).await? else { return Ok(true) };
         if backup.row.state == BackupState::Deleted
-            && self.is_due(&backup)
+            && self.may_be_purged(&backup)
             && !self.begin_purge(&mut backup).await?
         {
             // Somebody has brought it back, or holds it.
@@ -130,7 +130,7 @@ impl Tending {
         Ok(is_settled)
     }
 
-    fn is_due(&self, backup: &StoredBackup) -> bool {
+    fn may_be_purged(&self, backup: &StoredBackup) -> bool {
         backup.row.purge_time.is_some_and(|time| time <= self.base.clock.now_micros()) && !backup.row.hold
     }
 

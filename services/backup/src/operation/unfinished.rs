@@ -37,14 +37,6 @@ impl Unfinished {
         Self { vault, clock, kinds }
     }
 
-    /// Closes what the process `dead` left, and what is too old to be running.
-    ///
-    /// # Errors
-    /// The vault's.
-    pub(crate) async fn close_of(&self, dead: &str) -> Result<()> {
-        self.close(dead).await
-    }
-
     /// Closes by age, now and every hour until `shutdown`.
     pub(crate) async fn keep_closing_old(&self, shutdown: &Shutdown) {
         let mut said = Said::default();
@@ -59,8 +51,11 @@ impl Unfinished {
         }
     }
 
-    /// Those of `process`, unless it is empty, and those that are too old to be running.
-    async fn close(&self, process: &str) -> Result<()> {
+    /// Closes what the dead `process` left, unless that is empty, and what is too old to be running.
+    ///
+    /// # Errors
+    /// The vault's.
+    pub(crate) async fn close(&self, process: &str) -> Result<()> {
         for (kind, limit) in &self.kinds {
             let Some(started) = kind.started else { continue };
             let age = i64::try_from((*limit + GRACE).as_micros()).unwrap_or(i64::MAX);

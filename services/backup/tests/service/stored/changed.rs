@@ -54,6 +54,8 @@ async fn a_truncated_or_longer_object_is_refused_and_fails_its_framing() {
         }
         stored.replace(&object, &[]);
         assert_eq!(reason_of(&stored.verify(&id).await.unwrap_err()), "BACKUP_DAMAGED");
+        let kept = stored.get(&id).await.unwrap().verification.unwrap();
+        assert!(!kept.ok && kept.levels[0].problem.contains("it is empty"), "{kept:?}");
     }
 }
 
@@ -61,11 +63,16 @@ async fn a_truncated_or_longer_object_is_refused_and_fails_its_framing() {
 async fn a_deleted_object_is_damage_and_a_scan_says_that_it_is_missing() {
     for kind in KINDS {
         let (mut stored, id, object) = stored_object(kind).await;
+        stored.verify(&id).await.unwrap();
+        assert!(stored.get(&id).await.unwrap().verification.unwrap().ok);
         std::fs::remove_file(&object).unwrap();
         for refused in [stored.download(&id).await.err(), stored.verify(&id).await.err()] {
             let refused = refused.unwrap();
             assert_eq!((refused.code(), reason_of(&refused).as_str()), (Code::DataLoss, "BACKUP_DAMAGED"));
         }
+        let kept = stored.get(&id).await.unwrap().verification.unwrap();
+        assert!(!kept.ok && kept.levels.len() == 4, "{kept:?}");
+        assert!(kept.levels[0].problem.contains("does not exist"), "{kept:?}");
         let scan = stored.scan().await;
         assert_eq!((scan.found, scan.missing, scan.refused_total), (0, 1, 1), "{scan:?}");
         let refused = stored.download(&id).await.err().unwrap();

@@ -1,11 +1,15 @@
 //! The catalogue from sidecars alone, and what a scan may change.
 
-use strongroom_api::backup::v1::{Backup, BackupState};
-use strongroom_runtime::status::reason_of;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use crate::support::FakeVault;
+use strongroom_api::backup::v1::{Backup, BackupCopyState, BackupState, ScanBackupsRequest};
+use strongroom_runtime::status::reason_of;
+use strongroom_runtime::{Clock as _, SystemClock};
+
 use crate::support::stored::{KINDS, Stored};
 use crate::support::vault::KID;
+use crate::support::{FakeVault, database};
 
 /// What sidecars say of backups.
 fn recorded(backups: Vec<Backup>) -> Vec<Backup> {
@@ -73,7 +77,7 @@ async fn an_edited_sidecar_is_refused_by_its_signature_and_written_again_where_t
             stored.until_recorded(&backup, "\"hold\":false").await;
             let again = || std::fs::read_to_string(&path).unwrap();
             while !again().contains(KID) || again().contains("\"rows\":1\"") {
-                tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+                tokio::time::sleep(Duration::from_millis(50)).await;
             }
         }
         std::fs::write(&path, good.replacen("\"hold\":false", "\"hold\":true", 1)).unwrap();
@@ -117,7 +121,7 @@ async fn a_sidecar_of_an_unknown_signer_has_no_effect_until_its_signer_is_known(
             }
         }
         let files = stored.files();
-        tokio::time::sleep(std::time::Duration::from_secs(6)).await;
+        tokio::time::sleep(Duration::from_secs(6)).await;
         assert_eq!(stored.files(), files, "nothing tends to them");
         assert!(stored.vault().pins().is_empty(), "{:?}", stored.vault().pins());
 
@@ -162,4 +166,68 @@ async fn a_hold_that_only_the_sidecar_has_counts() {
         stored.scan().await;
         assert!(stored.get(&backup.id).await.unwrap().hold);
     }
+}
+
+/// Two folders, `a` and `b`, which are scanned in this order, and a backup in both that was deleted and brought back. In `a`
+/// is the record of its deletion again.
+async fn brought_back(hold: bool) -> (Stored, Backup, PathBuf) {
+    let folder = database::folder().await;
+    let places = ["a", "b"].map(|name| {
+        let place = folder.path().join(name);
+        std::fs::create_dir(&place).unwrap();
+        format!("[[destinations]]\nname = '{name}'\nurl = 'file://{}'\n", place.display())
+    });
+    let mut stored = Stored::with(folder, None, "delete_delay_hours = 1", &places.concat()).await;
+    let backup = stored.available().await;
+    let sidecar =
+        |place: &str| stored.service.folder.path().join(place).join(format!("{}.json", backup.copies[0].key));
+    let (a, b) = (sidecar("a"), sidecar("b"));
+    stored.delete(&backup.id).await.unwrap();
+    until_has(&a, "\"delete_time\":\"").await;
+    let deleted = std::fs::read(&a).unwrap();
+    stored.undelete(&backup.id).await.unwrap();
+    if hold {
+        stored.hold(&backup.id).await.unwrap();
+    }
+    let last = format!("\"revision\":{}", if hold { 4 } else { 3 });
+    for place in [&a, &b] {
+        until_has(place, &last).await;
+    }
+    std::fs::write(&a, deleted).unwrap();
+    (stored, backup, a)
+}
+
+async fn until_has(path: &Path, text: &str) {
+    while !std::fs::read_to_string(path).unwrap().contains(text) {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_old_record_of_a_deletion_does_not_outweigh_a_later_one_elsewhere() {
+    for hold in [false, true] {
+        let (stored, backup, old) = brought_back(hold).await;
+        let mut stored = stored.forgetful().await;
+        let request = ScanBackupsRequest::default();
+        let scans = stored.client.scan_backups(request).await.unwrap().into_inner().destinations;
+        assert_eq!(scans.iter().map(|scan| scan.found).collect::<Vec<_>>(), [1, 1], "{scans:?}");
+        let found = stored.get(&backup.id).await.unwrap();
+        assert_eq!((found.state(), found.hold), (BackupState::Available, hold), "{found:?}");
+        assert_eq!((found.delete_time, found.purge_time), (None, None));
+        assert!(found.copies.iter().all(|copy| copy.state() == BackupCopyState::Stored), "{found:?}");
+        until_has(&old, "\"delete_time\":null").await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_scan_finds_deleted_is_not_purged_before_the_other_destinations_can_be_scanned() {
+    let (stored, backup, _) = brought_back(false).await;
+    let mut stored = stored.forgetful().await;
+    let began = SystemClock.now_micros();
+    let request = ScanBackupsRequest { destinations: vec!["a".into()] };
+    stored.client.scan_backups(request).await.unwrap();
+    let found = stored.get(&backup.id).await.unwrap();
+    assert_eq!(found.state(), BackupState::Deleted);
+    let (day, purge) = (24 * 3600, found.purge_time.unwrap().seconds);
+    assert!(purge >= began / 1_000_000 + day, "its own record says an hour: {purge}");
 }
