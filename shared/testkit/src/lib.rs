@@ -1,5 +1,5 @@
-//! What tests of several crates share: fresh databases, archives, certificates, an S3 service that fails as it is told, a clock that is set, private files, builders for
-//! requests, the encodings of a secret that a search looks for.
+//! What tests of several crates share: fresh databases, archives, certificates, an S3 service that fails as it is told, disks
+//! that are full, a clock that is set, private files, builders for requests, the encodings of a secret that a search looks for.
 //!
 //! A dev-dependency only. Everything here panics on failure: a test that cannot be set up has failed.
 #![expect(clippy::unwrap_used, reason = "only tests use it, and a panic is how a test fails")]
@@ -9,6 +9,7 @@ mod authority;
 mod clock;
 mod codes;
 mod database;
+mod namespace;
 mod private;
 pub mod requests;
 mod ring;
@@ -20,6 +21,7 @@ pub use authority::{Authority, Certificate, Mounted};
 pub use clock::ManualClock;
 pub use codes::{Planted, Stated, set_key_state};
 pub use database::TestDb;
+pub use namespace::in_mount_namespace;
 pub use private::write_private;
 pub use ring::open_ring;
 pub use s3::S3;

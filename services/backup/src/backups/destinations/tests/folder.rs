@@ -1,6 +1,9 @@
 //! What goes wrong with folders.
 
 use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+
+use strongroom_testkit::in_mount_namespace;
 
 use super::*;
 
@@ -87,41 +90,15 @@ async fn links_and_pipes_are_not_followed() {
     assert_eq!(error.reason(), "UPLOAD_MISSING", "{error}");
 }
 
-/// Runs `script` in a mount namespace of its own, where `$1` is a folder, and there the ignored test `name`.
-fn in_namespace(script: &str, name: &str) {
-    let folder = tempfile::tempdir().unwrap();
-    let test = format!("backups::destinations::tests::folder::{name}");
-    let mut command = std::process::Command::new("unshare");
-    command.args(if rustix::process::geteuid().is_root() {
-        ["-m"].as_slice()
-    } else {
-        ["-r", "-m"].as_slice()
-    });
-    command.args(["sh", "-ec", &format!("{script}; exec \"$2\" --exact --ignored \"$3\"")]);
-    command.arg("sh").arg(folder.path()).arg(std::env::current_exe().unwrap()).arg(test);
-    let output = command.env("STRONGROOM_TEST_FOLDER", folder.path()).output().unwrap();
-    let text = String::from_utf8_lossy(&output.stdout);
-    assert!(
-        output.status.success() && text.contains("1 passed"),
-        "{text}{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
-}
-
-fn in_test_folder() -> Destination {
-    let folder = std::env::var("STRONGROOM_TEST_FOLDER").unwrap();
-    Destination::create(&config(&format!("file://{folder}")), HASTY).unwrap()
-}
-
-#[test]
-fn a_full_disk_is_named_and_works_again_after_the_abort() {
-    in_namespace("mount -t tmpfs -o size=4m tmpfs \"$1\"", "on_a_full_disk");
+fn destination_in(folder: &Path) -> Destination {
+    Destination::create(&config(&format!("file://{}", folder.display())), HASTY).unwrap()
 }
 
 #[tokio::test]
-#[ignore = "runs in a namespace of its own"]
-async fn on_a_full_disk() {
-    let destination = in_test_folder();
+async fn a_full_disk_is_named_and_works_again_after_the_abort() {
+    let test = "backups::destinations::tests::folder::a_full_disk_is_named_and_works_again_after_the_abort";
+    let Some(folder) = in_mount_namespace(test, "mount -t tmpfs -o size=4m tmpfs \"$1\"") else { return };
+    let destination = destination_in(&folder);
     let upload = destination.begin(KEY).await.unwrap();
     let error = destination.put_part(KEY, &upload, 0, 0, part(&content(5 * MIB))).await.unwrap_err();
     assert_eq!(error.reason(), "DESTINATION_FULL");
@@ -132,22 +109,15 @@ async fn on_a_full_disk() {
     );
     destination.abort(KEY, &upload).await.unwrap();
     destination.put_small("a.json", content(MIB).into()).await.unwrap();
-    let folder = std::env::var("STRONGROOM_TEST_FOLDER").unwrap();
     assert_eq!(std::fs::read_dir(folder).unwrap().count(), 1, "what failed left nothing");
 }
 
-#[test]
-fn a_read_only_folder_is_named_and_still_read() {
-    in_namespace(
-        "echo -n old > \"$1/a.json\"; mount --bind \"$1\" \"$1\"; mount -o remount,bind,ro \"$1\"",
-        "in_a_read_only_folder",
-    );
-}
-
 #[tokio::test]
-#[ignore = "runs in a namespace of its own"]
-async fn in_a_read_only_folder() {
-    let destination = in_test_folder();
+async fn a_read_only_folder_is_named_and_still_read() {
+    let test = "backups::destinations::tests::folder::a_read_only_folder_is_named_and_still_read";
+    let script = "echo -n old > \"$1/a.json\"; mount --bind \"$1\" \"$1\"; mount -o remount,bind,ro \"$1\"";
+    let Some(folder) = in_mount_namespace(test, script) else { return };
+    let destination = destination_in(&folder);
     for error in [
         destination.check().await.unwrap_err(),
         destination.begin(KEY).await.unwrap_err(),
