@@ -54,6 +54,7 @@ pub use error::{Error, Result};
 pub use fault::Fault;
 pub use kind::Kind;
 pub use migrations::MigrationsTable;
+pub use names::listed_name;
 pub use options::{Since, Skipped, SnapshotInfo, SnapshotOptions, UnreadableTimes};
 pub use outside::Outside;
 pub use size::database_bytes;

@@ -106,4 +106,4 @@ CREATE TABLE archive_uploads (
     create_time BIGINT NOT NULL,
     expire_time BIGINT NOT NULL
 );
-CREATE INDEX archive_uploads_by_host ON archive_uploads (host, expire_time);
+CREATE INDEX archive_uploads_by_expiry ON archive_uploads (expire_time);

@@ -125,14 +125,15 @@ impl Target {
     }
 
     /// Removes everything of ours that belongs to a restore: stage, undo and marker, and with the last restore the place for
-    /// them. Live tables stay as they are. Doing it twice is harmless.
+    /// them. Live tables stay as they are. False, and nothing is removed, if its marker is not `only` any more: somebody else
+    /// has swapped it in, or still does. Doing it twice is harmless.
     ///
     /// # Errors
     /// The database's.
-    pub async fn discard(&mut self, restore: &str) -> Result<()> {
+    pub async fn discard(&mut self, restore: &str, only: RestoreState) -> Result<bool> {
         match &mut self.0 {
-            Inner::Sqlite(target) => target.discard(restore).await,
-            Inner::Postgres(target) => target.discard(restore).await,
+            Inner::Sqlite(target) => target.discard(restore, only).await,
+            Inner::Postgres(target) => target.discard(restore, only).await,
         }
     }
 

@@ -72,7 +72,7 @@ impl PostgresTarget {
         todo!()
     }
 
-    pub(crate) async fn discard(&mut self, _restore: &str) -> Result<()> {
+    pub(crate) async fn discard(&mut self, _restore: &str, _only: RestoreState) -> Result<bool> {
         todo!()
     }
 

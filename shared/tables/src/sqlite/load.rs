@@ -63,7 +63,7 @@ impl SqliteTarget {
         todo!()
     }
 
-    pub(crate) async fn discard(&mut self, _restore: &str) -> Result<()> {
+    pub(crate) async fn discard(&mut self, _restore: &str, _only: RestoreState) -> Result<bool> {
         todo!()
     }
 

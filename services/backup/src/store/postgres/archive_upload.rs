@@ -33,8 +33,8 @@ impl ArchiveUploadStore for Store {
         Ok(done.rows_affected() == 1)
     }
 
-    async fn remove_expired_uploads(&self, host: &str, now: i64) -> Result<Vec<String>> {
-        let removed = sqlx::query_scalar(REMOVE_EXPIRED).bind(host).bind(now);
-        Ok(removed.fetch_all(self.pools.writer()).await?)
+    async fn remove_expired_uploads(&self, now: i64) -> Result<()> {
+        sqlx::query(REMOVE_EXPIRED).bind(now).execute(self.pools.writer()).await?;
+        Ok(())
     }
 }
