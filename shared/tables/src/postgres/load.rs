@@ -4,6 +4,8 @@
 //! Rename and TRUNCATE are not used on tables that may have readers: an older snapshot would see an empty table.
 
 mod pair;
+mod registry;
+mod statements;
 
 use std::time::Duration;
 
