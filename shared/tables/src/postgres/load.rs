@@ -5,6 +5,7 @@
 
 mod pair;
 mod registry;
+mod session;
 mod statements;
 
 use std::time::Duration;
@@ -17,7 +18,7 @@ use tokio::sync::mpsc;
 use super::session::connect;
 use crate::error::Result;
 use crate::load::{
-    Chunk, Comparison, Encoder, Inspection, Mode, Purpose, RestoreState, RolledBack, SwapLimits, Swapped,
+    Chunk, Comparison, Encoder, Inspection, Purpose, RestoreState, RolledBack, SwapLimits, Swapped,
     TargetOptions, Wanted,
 };
 use pair::TablePair;
@@ -32,9 +33,11 @@ pub(crate) struct PostgresTarget {
 pub(crate) struct PostgresStage {
     connection: PgConnection,
     options: TargetOptions,
-    mode: Mode,
     purpose: Purpose,
-    /// One for each wanted table, in that order.
+    wanted: Wanted,
+    /// Of the plan; the swap looks again.
+    fingerprint: String,
+    /// One for each of `wanted.tables`, in that order.
     tables: Vec<TablePair>,
 }
 

@@ -3,8 +3,7 @@
 //!
 //! Both appear with the first restore and go with the last one. Everybody who makes or drops something here holds one
 //! advisory lock until the end of its transaction, because `IF NOT EXISTS` alone fails when two sessions do it at once.
-//! A restore has a number, which the names of all its tables begin with; so whatever is there of it can be found, also
-//! what a crash left.
+//! The names of all tables of a restore have its id in them, so that they are found whatever a crash left of them.
 
 use serde::{Deserialize, Serialize};
 use sqlx::postgres::PgConnection;
@@ -13,7 +12,6 @@ use super::statements::{Failure, Session, literal};
 use crate::RESTORE_SCHEMA;
 use crate::error::{Error, Result};
 use crate::load::{Mode, Refusal, RestoreState};
-use crate::names::quoted;
 
 /// The key of the advisory lock: `strongrm` in ASCII.
 const LOCK: i64 = 0x7374_726f_6e67_726d;
@@ -77,7 +75,6 @@ impl Applied {
 #[derive(Debug, Clone, PartialEq, Eq, sqlx_macros::FromRow)]
 pub(super) struct Noted {
     pub(super) id: String,
-    pub(super) number: i64,
     pub(super) state: String,
     /// Larger than that of each restore that was applied before; 0 while it is not.
     pub(super) applied: i64,
@@ -91,36 +88,26 @@ impl Noted {
     }
 }
 
-/// One of our tables, quoted and with our schema: `kind` is `stage`, `undo` or `added`, and `place` the table's in the
-/// restore with this number.
-pub(super) fn our_table(number: i64, place: usize, kind: &str) -> String {
-    format!("{}.{}", quoted(RESTORE_SCHEMA), quoted(&format!("r{number}_{place}_{kind}")))
-}
-
-/// Notes a restore as staged, and commits that: before its first table is created. Returns its number.
+/// Notes a restore as staged, and commits that: before its first table is created.
 ///
 /// # Errors
 /// [`Error::Refused`] where another restore is staged, and the database's.
-pub(super) async fn begin(connection: &mut PgConnection, source: &str, id: &str) -> Result<i64> {
+pub(super) async fn begin(connection: &mut PgConnection, source: &str, id: &str) -> Result<()> {
     let mut session = Session::new(connection, source);
     let done = begin_in(&mut session, id).await;
     finish(session, done).await
 }
 
-async fn begin_in(session: &mut Session<'_>, id: &str) -> Result<i64, Failure> {
+async fn begin_in(session: &mut Session<'_>, id: &str) -> Result<(), Failure> {
     const WHAT: &str = "noting a restore";
     open(session, WHAT).await?;
     create(session, WHAT).await?;
-    if let Some(other) = list_in(session).await?.into_iter().find(|noted| noted.is_staged() || noted.id == id) {
+    if let Some(other) = list_in(session).await?.into_iter().find(|noted| noted.is_staged() || noted.id == id)
+    {
         return Err(refused(session.source, Refusal::OtherRestore { id: other.id }));
     }
-    let sql = format!(
-        "INSERT INTO {RESTORE_SCHEMA}.restores (id, number)
-         SELECT {}, coalesce(max(number), 0) + 1 FROM {RESTORE_SCHEMA}.restores RETURNING number",
-        literal(id)
-    );
-    let (number,): (i64,) = session.row(WHAT, sql).await?;
-    Ok(number)
+    let sql = format!("INSERT INTO {RESTORE_SCHEMA}.restores (id) VALUES ({})", literal(id));
+    session.run(WHAT, sql).await.map(drop)
 }
 
 /// Notes, in the transaction of the swap, that a restore is applied.
@@ -170,7 +157,7 @@ pub(super) async fn discard_in(session: &mut Session<'_>, id: &str) -> Result<()
     session.run(WHAT, format!("SELECT pg_advisory_xact_lock({LOCK})")).await?;
     let noted = list_in(session).await?;
     if let Some(of) = noted.iter().find(|noted| noted.id == id) {
-        drop_tables(session, of.number).await?;
+        drop_tables(session, &of.id).await?;
         let sql = format!("DELETE FROM {RESTORE_SCHEMA}.restores WHERE id = {}", literal(id));
         session.run(WHAT, sql).await?;
     }
@@ -186,9 +173,8 @@ pub(super) async fn list_in(session: &mut Session<'_>) -> Result<Vec<Noted>, Fai
     if !exists(session, "restores").await? {
         return Ok(Vec::new());
     }
-    let sql = format!(
-        "SELECT id, number, state, applied, tables FROM {RESTORE_SCHEMA}.restores ORDER BY applied, number"
-    );
+    let sql =
+        format!("SELECT id, state, applied, tables FROM {RESTORE_SCHEMA}.restores ORDER BY applied, id");
     session.rows(WHAT, sql).await
 }
 
@@ -221,7 +207,6 @@ async fn create(session: &mut Session<'_>, what: &str) -> Result<(), Failure> {
     let sql = format!(
         "CREATE TABLE {RESTORE_SCHEMA}.restores (
              id text PRIMARY KEY,
-             number bigint NOT NULL UNIQUE,
              state text NOT NULL DEFAULT 'staged',
              applied bigint NOT NULL DEFAULT 0,
              changed timestamptz NOT NULL DEFAULT clock_timestamp(),
@@ -230,11 +215,14 @@ async fn create(session: &mut Session<'_>, what: &str) -> Result<(), Failure> {
     session.run(what, sql).await.map(drop)
 }
 
-async fn drop_tables(session: &mut Session<'_>, number: i64) -> Result<(), Failure> {
+async fn drop_tables(session: &mut Session<'_>, id: &str) -> Result<(), Failure> {
     const WHAT: &str = "dropping the tables of a restore";
+    let id = format!("_{}_", id.replace('-', ""));
     let sql = format!(
         "SELECT format('%I.%I', n.nspname, c.relname) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-         WHERE n.nspname = '{RESTORE_SCHEMA}' AND c.relkind = 'r' AND c.relname ~ '^r{number}_'"
+         WHERE n.nspname = '{RESTORE_SCHEMA}' AND c.relkind = 'r' AND substr(c.relname, 2, {}) = {}",
+        id.chars().count(),
+        literal(&id)
     );
     let tables: Vec<(String,)> = session.rows(WHAT, sql).await?;
     if tables.is_empty() {
