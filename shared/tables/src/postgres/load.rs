@@ -3,7 +3,9 @@
 //!
 //! Rename and TRUNCATE are not used on tables that may have readers: an older snapshot would see an empty table.
 
+mod difference;
 mod pair;
+mod references;
 mod registry;
 mod session;
 mod statements;
