@@ -3,6 +3,7 @@
 //!
 //! Rename and TRUNCATE are not used on tables that may have readers: an older snapshot would see an empty table.
 
+mod encode;
 mod pair;
 mod session;
 
