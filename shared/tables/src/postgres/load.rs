@@ -4,9 +4,14 @@
 //! Rename and TRUNCATE are not used on tables that may have readers: an older snapshot would see an empty table.
 
 mod difference;
+mod encode;
+mod fingerprint;
+mod inspect;
 mod pair;
 mod references;
 mod registry;
+mod replica;
+mod sequences;
 mod session;
 mod statements;
 

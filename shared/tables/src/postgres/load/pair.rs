@@ -110,6 +110,12 @@ async fn live(
 }
 
 impl TablePair {
+    /// Two tables that are in no database.
+    #[cfg(test)]
+    pub(super) fn of_test(archive: TableSchema, live: TableSchema) -> Self {
+        Self::new(archive, 0, live, &Place::Temporary, 0)
+    }
+
     fn new(archive: TableSchema, oid: Oid, live: TableSchema, place: &Place, number: usize) -> Self {
         let columns = columns(&archive, &live);
         Self {
