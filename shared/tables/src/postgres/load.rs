@@ -3,17 +3,23 @@
 //!
 //! Rename and TRUNCATE are not used on tables that may have readers: an older snapshot would see an empty table.
 
+mod cascade;
+mod compare;
 mod difference;
 mod encode;
 mod fingerprint;
 mod inspect;
+mod locks;
 mod pair;
+mod quiet;
 mod references;
 mod registry;
 mod replica;
 mod sequences;
 mod session;
 mod statements;
+mod swap;
+mod violations;
 
 use std::time::Duration;
 
