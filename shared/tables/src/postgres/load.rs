@@ -19,6 +19,7 @@ mod sequences;
 mod session;
 mod statements;
 mod swap;
+mod undo;
 mod violations;
 
 use std::time::Duration;
