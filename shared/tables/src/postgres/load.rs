@@ -3,9 +3,13 @@
 //!
 //! Rename and TRUNCATE are not used on tables that may have readers: an older snapshot would see an empty table.
 
+mod difference;
 mod encode;
 mod pair;
+mod references;
+mod registry;
 mod session;
+mod statements;
 
 use std::time::Duration;
 
