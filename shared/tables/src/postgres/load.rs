@@ -3,12 +3,19 @@
 //!
 //! Rename and TRUNCATE are not used on tables that may have readers: an older snapshot would see an empty table.
 
+mod copy;
+mod create;
 mod difference;
+mod direct;
 mod encode;
+mod large;
 mod pair;
+mod problem;
 mod references;
 mod registry;
+mod sequences;
 mod session;
+mod staging;
 mod statements;
 
 use std::time::Duration;
@@ -19,11 +26,13 @@ use strongroom_store::DatabaseUrl;
 use tokio::sync::mpsc;
 
 use super::session::connect;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::load::{
     Chunk, Comparison, Encoder, Inspection, Purpose, RestoreState, RolledBack, SwapLimits, Swapped,
     TargetOptions, Wanted,
 };
+use direct::Direct;
+use encode::TextRows;
 use pair::TablePair;
 
 /// A session with a database that rows are restored into.
@@ -42,6 +51,14 @@ pub(crate) struct PostgresStage {
     fingerprint: String,
     /// One for each of `wanted.tables`, in that order.
     tables: Vec<TablePair>,
+    /// Rows that were loaded into each.
+    loaded: Vec<u64>,
+    /// Whether the database takes any bytes for text.
+    raw_text: bool,
+    /// Set where rows go straight into empty tables.
+    direct: Option<Direct>,
+    /// Those that came.
+    large_objects: Vec<u32>,
 }
 
 impl PostgresTarget {
@@ -59,12 +76,20 @@ impl PostgresTarget {
     }
 
     pub(crate) async fn stage(
-        self,
-        _wanted: &Wanted,
-        _fingerprint: &str,
-        _purpose: &Purpose,
+        mut self,
+        wanted: &Wanted,
+        fingerprint: &str,
+        purpose: &Purpose,
     ) -> Result<PostgresStage> {
-        todo!()
+        let Inspection { fingerprint: found, refusals, .. } = self.inspect(wanted).await?;
+        let name = self.options.read.source.clone();
+        if found != fingerprint {
+            return Err(Error::Stale { name });
+        }
+        if !refusals.is_empty() {
+            return Err(Error::Refused { name, refusals });
+        }
+        self.begin(wanted, fingerprint, purpose).await
     }
 
     pub(crate) async fn state_of(&mut self, _restore: &str) -> Result<Option<RestoreState>> {
@@ -90,35 +115,40 @@ impl PostgresTarget {
 }
 
 impl PostgresStage {
-    pub(crate) fn encoder(&self, _table: usize) -> Encoder {
-        todo!()
+    pub(crate) fn encoder(&self, table: usize) -> Encoder {
+        Encoder::new(Box::new(TextRows::new(self.tables.get(table), self.raw_text)))
     }
 
-    pub(crate) async fn load(&mut self, _table: usize, _chunks: mpsc::Receiver<Chunk>) -> Result<u64> {
-        todo!()
+    pub(crate) async fn load(&mut self, table: usize, chunks: mpsc::Receiver<Chunk>) -> Result<u64> {
+        self.load_rows(table, chunks).await
     }
 
-    pub(crate) async fn load_large_object(
-        &mut self,
-        _oid: u32,
-        _pieces: mpsc::Receiver<Bytes>,
-    ) -> Result<u64> {
-        todo!()
+    pub(crate) async fn load_large_object(&mut self, oid: u32, pieces: mpsc::Receiver<Bytes>) -> Result<u64> {
+        self.load_object(oid, pieces).await
     }
 
     pub(crate) async fn compare(&mut self) -> Result<Comparison> {
+        if self.direct.is_some() {
+            return Ok(self.compare_direct());
+        }
         todo!()
     }
 
     pub(crate) async fn keep(&mut self) -> Result<()> {
-        todo!()
+        if self.direct.is_some() {
+            return Ok(());
+        }
+        session::commit(&mut self.connection, &self.options.read.source).await
     }
 
-    pub(crate) async fn swap(self, _limits: &SwapLimits) -> Result<Swapped> {
+    pub(crate) async fn swap(mut self, limits: &SwapLimits) -> Result<Swapped> {
+        if let Some(direct) = self.direct.take() {
+            return self.finish_direct(direct, limits).await;
+        }
         todo!()
     }
 
     pub(crate) async fn close(self) {
-        todo!()
+        session::close(self.connection, &self.options.read.source).await;
     }
 }
