@@ -8,11 +8,14 @@ mod create;
 mod difference;
 mod direct;
 mod encode;
+mod fingerprint;
+mod inspect;
 mod large;
 mod pair;
 mod problem;
 mod references;
 mod registry;
+mod replica;
 mod sequences;
 mod session;
 mod staging;
@@ -26,14 +29,14 @@ use strongroom_store::DatabaseUrl;
 use tokio::sync::mpsc;
 
 use super::session::connect;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::load::{
     Chunk, Comparison, Encoder, Inspection, Purpose, RestoreState, RolledBack, SwapLimits, Swapped,
     TargetOptions, Wanted,
 };
 use direct::Direct;
 use encode::TextRows;
-use pair::TablePair;
+use pair::{Place, TablePair};
 
 /// A session with a database that rows are restored into.
 pub(crate) struct PostgresTarget {
@@ -71,8 +74,9 @@ impl PostgresTarget {
         Ok(Self { connection, options })
     }
 
-    pub(crate) async fn inspect(&mut self, _wanted: &Wanted) -> Result<Inspection> {
-        todo!()
+    pub(crate) async fn inspect(&mut self, wanted: &Wanted) -> Result<Inspection> {
+        let place = Place::of(&Purpose::Trial);
+        Ok(inspect::inspect(&mut self.connection, &self.options, wanted, &place).await?.inspection)
     }
 
     pub(crate) async fn stage(
@@ -81,19 +85,14 @@ impl PostgresTarget {
         fingerprint: &str,
         purpose: &Purpose,
     ) -> Result<PostgresStage> {
-        let Inspection { fingerprint: found, refusals, .. } = self.inspect(wanted).await?;
-        let name = self.options.read.source.clone();
-        if found != fingerprint {
-            return Err(Error::Stale { name });
-        }
-        if !refusals.is_empty() {
-            return Err(Error::Refused { name, refusals });
-        }
+        let place = Place::of(purpose);
+        let found = inspect::inspect(&mut self.connection, &self.options, wanted, &place).await?;
+        found.check(&self.options.read.source, fingerprint)?;
         self.begin(wanted, fingerprint, purpose).await
     }
 
-    pub(crate) async fn state_of(&mut self, _restore: &str) -> Result<Option<RestoreState>> {
-        todo!()
+    pub(crate) async fn state_of(&mut self, restore: &str) -> Result<Option<RestoreState>> {
+        registry::state_of(&mut self.connection, &self.options.read.source, restore).await
     }
 
     pub(crate) async fn roll_back(
@@ -105,12 +104,12 @@ impl PostgresTarget {
         todo!()
     }
 
-    pub(crate) async fn discard(&mut self, _restore: &str) -> Result<()> {
-        todo!()
+    pub(crate) async fn discard(&mut self, restore: &str) -> Result<()> {
+        registry::discard(&mut self.connection, &self.options.read.source, restore).await
     }
 
     pub(crate) async fn close(self) {
-        todo!()
+        session::close(self.connection, &self.options.read.source).await;
     }
 }
 

@@ -95,7 +95,9 @@ impl PostgresStage {
         let enable = direct.triggers.join(";\n");
         run(connection, &source, "putting back the states of triggers", enable).await?;
         let oids = relations(&self.tables);
-        sequences::raise(connection, &source, &self.wanted.record.sequences, &oids).await?;
+        let mut session = Session::new(connection, &source);
+        let raised = sequences::raise(&mut session, &oids, &self.wanted.record).await;
+        raised.map_err(|failure| failure.of(&source))?;
         self.note().await?;
         commit(&mut self.connection, &source).await
     }

@@ -159,6 +159,15 @@ impl Reference {
         pairs.iter().find(|pair| Some(pair.oid) == self.to_root)
     }
 
+    /// Whether it references a restored table, or a partition of one.
+    pub(super) fn is_to_member(&self) -> bool {
+        self.to_root.is_some()
+    }
+
+    pub(super) fn to_qualified(&self) -> String {
+        qualified(&self.to_namespace, &self.to_table)
+    }
+
     pub(super) fn from_qualified(&self) -> String {
         qualified(&self.from_namespace, &self.from_table)
     }

@@ -1,131 +1,154 @@
-//! Sequences behind the rows: each stands, in its direction, beyond where it stands now, where the archive says, and
-//! every number that a column has from it. The first insert after a restore then gets a number that is free.
+//! Sequences of restored tables go on behind the numbers that the rows have and that the archive has noted.
 //!
-//! Setting one is not undone by a rollback, which leaves a gap and nothing else.
+//! They only ever go forward, and outside of transactions: a swap that fails leaves a gap and nothing else.
 
-use sqlx::AssertSqlSafe;
-use sqlx::postgres::PgConnection;
-use strongroom_archive::manifest::Sequence;
+use strongroom_archive::manifest::{Sequence, SourceRecord};
 
-use crate::error::{Error, Result};
+use super::references::{members, rows};
+use super::statements::{Failure, Session, literal};
+use crate::names::quoted;
+use crate::postgres::naming::qualified;
 use crate::postgres::types::Oid;
 
-#[derive(sqlx_macros::FromRow)]
-struct SequenceRow {
-    oid: Oid,
+/// A sequence that gives numbers to a column: its own one, or one that its default calls.
+#[derive(Debug, Clone, sqlx_macros::FromRow)]
+pub(super) struct Used {
     namespace: String,
     name: String,
-    increment: i64,
-    min: i64,
-    max: i64,
-    /// Tables and columns, quoted, that have numbers from it.
-    tables: Vec<String>,
-    columns: Vec<String>,
-    /// The tables' own names.
-    names: Vec<String>,
+    table_namespace: String,
+    table: String,
+    column: String,
+    /// Whether the column's values are whole numbers.
+    is_whole: bool,
+    is_partitioned: bool,
+    /// Whether this role may set it.
+    pub(super) is_writable: bool,
 }
 
-/// Where a sequence stands: a number, and whether it was given out.
-type Position = (i64, bool);
+impl Used {
+    fn is_of(&self, namespace: &str, table: &str) -> bool {
+        self.table_namespace == namespace && self.table == table
+    }
 
-/// Sequences that a column of the tables in $1 is filled from: an owned one, or one that its default names. Numbers of
-/// partitions are found in their table.
-const SEQUENCES: &str = "SELECT s.seqrelid::int8 AS oid, n.nspname::text AS namespace, c.relname::text AS name,
-    s.seqincrement AS increment, s.seqmin AS min, s.seqmax AS max,
-    coalesce(array_agg(format('%I.%I', tn.nspname, t.relname)) FILTER (WHERE t.oid IS NOT NULL), '{}') AS tables,
-    coalesce(array_agg(quote_ident(a.attname)) FILTER (WHERE t.oid IS NOT NULL), '{}') AS columns,
-    coalesce(array_agg(t.relname::text) FILTER (WHERE t.oid IS NOT NULL), '{}') AS names
-    FROM pg_sequence s JOIN pg_class c ON c.oid = s.seqrelid JOIN pg_namespace n ON n.oid = c.relnamespace
-    LEFT JOIN LATERAL (
-        SELECT d.refobjid AS relation, d.refobjsubid AS number FROM pg_depend d
-        WHERE d.classid = 'pg_class'::regclass AND d.objid = s.seqrelid AND d.refclassid = 'pg_class'::regclass
-          AND d.refobjsubid > 0 AND d.deptype IN ('a', 'i')
-        UNION SELECT f.adrelid, f.adnum FROM pg_depend d JOIN pg_attrdef f ON f.oid = d.objid
-        WHERE d.classid = 'pg_attrdef'::regclass AND d.refclassid = 'pg_class'::regclass AND d.refobjid = s.seqrelid
-    ) AS u ON u.relation = ANY ($1::int8[]::oid[])
-    LEFT JOIN pg_attribute a ON a.attrelid = u.relation AND a.attnum = u.number
-         AND (SELECT coalesce(nullif(y.typbasetype, 0), y.oid) FROM pg_type y WHERE y.oid = a.atttypid)
-             IN ('int2'::regtype, 'int4'::regtype, 'int8'::regtype, 'numeric'::regtype)
-    LEFT JOIN pg_class t ON t.oid = a.attrelid LEFT JOIN pg_namespace tn ON tn.oid = t.relnamespace
-    WHERE u.relation IS NOT NULL
-       OR (n.nspname, c.relname) IN (SELECT * FROM unnest($2::text[], $3::text[]))
-    GROUP BY s.seqrelid, n.nspname, c.relname, s.seqincrement, s.seqmin, s.seqmax
-    ORDER BY n.nspname, c.relname";
+    /// Quoted, with its schema.
+    pub(super) fn qualified(&self) -> String {
+        qualified(&self.namespace, &self.name)
+    }
 
-/// Sets those of the tables in `tables`, and those that the archive recorded and the target has.
+    /// What makes it another one.
+    pub(super) fn parts(&self) -> [&str; 5] {
+        [&self.namespace, &self.name, &self.table_namespace, &self.table, &self.column]
+    }
+}
+
+/// Those of the columns of `tables` and of their partitions. A sequence that begins again is left alone: it says nothing
+/// about numbers to come.
+pub(super) async fn used(session: &mut Session<'_>, tables: &[Oid]) -> Result<Vec<Used>, Failure> {
+    if tables.is_empty() {
+        return Ok(Vec::new());
+    }
+    let sql = format!(
+        "WITH RECURSIVE members (oid, root) AS ({}),
+         uses (sequence, relation, number) AS (
+             SELECT d.objid, d.refobjid, d.refobjsubid FROM pg_depend d
+             WHERE d.classid = 'pg_class'::regclass AND d.refclassid = 'pg_class'::regclass
+               AND d.deptype IN ('a', 'i') AND d.refobjsubid > 0
+             UNION
+             SELECT d.refobjid, f.adrelid, f.adnum::int FROM pg_depend d JOIN pg_attrdef f ON f.oid = d.objid
+             WHERE d.classid = 'pg_attrdef'::regclass AND d.refclassid = 'pg_class'::regclass
+         )
+         SELECT n.nspname::text AS namespace, c.relname::text AS name, tn.nspname::text AS table_namespace,
+                t.relname::text AS table, a.attname::text AS column,
+                a.atttypid IN ('int2'::regtype, 'int4'::regtype, 'int8'::regtype) AS is_whole,
+                t.relkind = 'p' AS is_partitioned,
+                coalesce(has_sequence_privilege(c.oid, 'UPDATE')
+                         AND has_schema_privilege(n.oid, 'USAGE'), false) AS is_writable
+         FROM uses u JOIN members m ON m.oid = u.relation
+         JOIN pg_sequence s ON s.seqrelid = u.sequence AND NOT s.seqcycle
+         JOIN pg_class c ON c.oid = u.sequence JOIN pg_namespace n ON n.oid = c.relnamespace
+         JOIN pg_class t ON t.oid = u.relation JOIN pg_namespace tn ON tn.oid = t.relnamespace
+         JOIN pg_attribute a ON a.attrelid = u.relation AND a.attnum = u.number
+         ORDER BY 1, 2, 3, 4, 5",
+        members(tables)
+    );
+    session.rows("reading the sequences", sql).await
+}
+
+/// The archive's sequences that belong to one of the restored tables, or to none.
+pub(super) fn recorded<'a>(record: &'a SourceRecord, used: &[Used]) -> Vec<&'a Sequence> {
+    let wanted = |sequence: &&Sequence| match &sequence.owner {
+        Some(owner) => used.iter().any(|one| one.is_of(&owner.namespace, &owner.table)),
+        None => true,
+    };
+    record.sequences.iter().filter(wanted).collect()
+}
+
+/// Raises all of them.
 pub(super) async fn raise(
-    connection: &mut PgConnection,
-    source: &str,
-    recorded: &[Sequence],
+    session: &mut Session<'_>,
     tables: &[Oid],
-) -> Result<()> {
-    let failed = |error| Error::database(source, "setting the sequences", &error);
-    let (namespaces, names): (Vec<&str>, Vec<&str>) =
-        recorded.iter().map(|one| (one.namespace.as_str(), one.name.as_str())).unzip();
-    let rows: Vec<SequenceRow> = sqlx::query_as(AssertSqlSafe(SEQUENCES))
-        .bind(tables)
-        .bind(namespaces)
-        .bind(names)
-        .persistent(false)
-        .fetch_all(&mut *connection)
-        .await
-        .map_err(failed)?;
-    for row in rows {
-        row.raise(connection, row.recorded(recorded)).await.map_err(failed)?;
+    record: &SourceRecord,
+) -> Result<(), Failure> {
+    const WHAT: &str = "raising the sequences";
+    let used = used(session, tables).await?;
+    let mut sql = String::new();
+    for one in used.iter().filter(|one| one.is_whole) {
+        let from = rows(&one.table_namespace, &one.table, one.is_partitioned);
+        let column = quoted(&one.column);
+        let reached = |best: &str| format!("(SELECT {best}({column}) FROM {from})");
+        sql.push_str(&statement(&one.qualified(), &reached("max"), &reached("min"), true));
     }
-    Ok(())
+    for one in recorded(record, &used) {
+        let name = qualified(&one.namespace, &one.name);
+        if exists(session, one).await? {
+            let value = format!("'{}'", one.last_value);
+            sql.push_str(&statement(&name, &value, &value, one.is_called));
+        }
+    }
+    if sql.is_empty() { Ok(()) } else { session.run(WHAT, sql).await.map(drop) }
 }
 
-impl SequenceRow {
-    /// What SQLite counts for a table goes to the sequence that fills a column of it.
-    fn recorded(&self, recorded: &[Sequence]) -> Option<Position> {
-        let is_it = |one: &&Sequence| match one.namespace.is_empty() {
-            true => self.names.contains(&one.name),
-            false => one.namespace == self.namespace && one.name == self.name,
-        };
-        let within = |one: &&Sequence| (self.min..=self.max).contains(&one.last_value);
-        let mine = recorded.iter().filter(is_it).filter(within);
-        mine.map(|one| (one.last_value, one.is_called)).max_by_key(|one| self.next(*one))
-    }
+/// Sets the sequence to what is `reached`, where that is inside of its bounds and ahead of where it is.
+fn statement(sequence: &str, up: &str, down: &str, is_called: bool) -> String {
+    let name = literal(sequence);
+    format!(
+        "SELECT setval(q.seqrelid::regclass, r.value, {is_called})
+         FROM {sequence} AS s, pg_sequence AS q,
+              LATERAL (SELECT CASE WHEN q.seqincrement > 0 THEN {up} ELSE {down} END::int8 AS value) AS r
+         WHERE q.seqrelid = {name}::regclass AND NOT q.seqcycle AND r.value BETWEEN q.seqmin AND q.seqmax
+           AND (CASE WHEN q.seqincrement > 0 THEN r.value > s.last_value ELSE r.value < s.last_value END
+                OR (r.value = s.last_value AND {is_called} AND NOT s.is_called));\n"
+    )
+}
 
-    async fn raise(&self, connection: &mut PgConnection, recorded: Option<Position>) -> sqlx::Result<()> {
-        let (last, is_called, used): (i64, bool, Option<i64>) =
-            sqlx::query_as(AssertSqlSafe(self.statement()))
-                .persistent(false)
-                .fetch_one(&mut *connection)
-                .await?;
-        let stands = (last, is_called);
-        let furthest = [Some(stands), recorded, used.map(|number| (number, true))];
-        let furthest = furthest.into_iter().flatten().max_by_key(|one| self.next(*one));
-        let Some((number, is_called)) = furthest.filter(|furthest| *furthest != stands) else {
-            return Ok(());
-        };
-        let sql = format!("SELECT setval({}::oid::regclass, '{number}', {is_called})", self.oid);
-        sqlx::raw_sql(AssertSqlSafe(sql)).execute(connection).await.map(drop)
-    }
+/// Whether the target has it, and this role may set it.
+async fn exists(session: &mut Session<'_>, sequence: &Sequence) -> Result<bool, Failure> {
+    let (namespace, name) = (&sequence.namespace, &sequence.name);
+    let sql = format!(
+        "SELECT count(*) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+         WHERE n.nspname = {} AND c.relname = {} AND c.relkind = 'S'
+           AND has_schema_privilege(n.oid, 'USAGE') AND has_sequence_privilege(c.oid, 'SELECT')
+           AND has_sequence_privilege(c.oid, 'UPDATE')",
+        literal(namespace),
+        literal(name)
+    );
+    Ok(session.count("reading the sequences", sql).await? > 0)
+}
 
-    /// The number that would come next, as far as it is in the sequence's direction.
-    fn next(&self, (last, is_called): Position) -> i128 {
-        let step = i128::from(self.increment);
-        let next = i128::from(last) + if is_called { step } else { 0 };
-        next * step.signum()
+/// The archive's sequences that the target does not have, as warnings.
+pub(super) async fn missing(
+    session: &mut Session<'_>,
+    record: &SourceRecord,
+    used: &[Used],
+) -> Result<Vec<String>, Failure> {
+    let mut warnings = Vec::new();
+    for one in recorded(record, used) {
+        if !exists(session, one).await? {
+            let name = qualified(&one.namespace, &one.name);
+            warnings.push(format!(
+                "the sequence {name} of the archive is not in the target, or may not be set: its number is not restored"
+            ));
+        }
     }
-
-    /// Numbers that it cannot give come from elsewhere.
-    fn statement(&self) -> String {
-        let (furthest, rounded, among) =
-            if self.increment < 0 { ("min", "floor", "least") } else { ("max", "ceil", "greatest") };
-        let (min, max) = (self.min, self.max);
-        let used = self.tables.iter().zip(&self.columns).map(|(table, column)| {
-            format!(
-                "(SELECT {rounded}({furthest}(t.{column}))::int8 FROM {table} t \
-                 WHERE t.{column} BETWEEN '{min}'::int8 AND '{max}'::int8)"
-            )
-        });
-        let used: Vec<String> = used.collect();
-        let used =
-            if used.is_empty() { "NULL::int8".to_owned() } else { format!("{among}({})", used.join(", ")) };
-        let (namespace, name) = (crate::names::quoted(&self.namespace), crate::names::quoted(&self.name));
-        format!("SELECT last_value, is_called, {used} FROM {namespace}.{name}")
-    }
+    Ok(warnings)
 }
