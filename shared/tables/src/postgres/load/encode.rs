@@ -45,17 +45,24 @@ struct Loaded {
     form: Form,
 }
 
-impl TextRows {
-    pub(super) fn new(pair: &TablePair, raw_text: bool) -> Self {
+impl Loaded {
+    fn of(pair: &TablePair) -> Vec<Self> {
         let loaded = pair.columns.iter().filter_map(|(place, at)| {
             let column = pair.live.columns.get(*at)?;
             let form = Form::of(&column.type_name, &pair.live.types);
-            Some(Loaded { place: *place, name: column.name.clone(), form })
+            Some(Self { place: *place, name: column.name.clone(), form })
         });
+        loaded.collect()
+    }
+}
+
+impl TextRows {
+    /// For no table where there is none, which loads nothing.
+    pub(super) fn new(pair: Option<&TablePair>, raw_text: bool) -> Self {
         Self {
-            table: pair.archive.name.clone(),
-            columns: loaded.collect(),
-            engine: pair.archive.engine,
+            table: pair.map(|pair| pair.archive.name.clone()).unwrap_or_default(),
+            columns: pair.map(Loaded::of).unwrap_or_default(),
+            engine: pair.map_or(Engine::Postgres, |pair| pair.archive.engine),
             raw_text,
             out: Vec::new(),
             decoded: Vec::new(),

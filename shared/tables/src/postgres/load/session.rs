@@ -5,8 +5,8 @@
 
 use std::time::Duration;
 
-use sqlx::AssertSqlSafe;
 use sqlx::postgres::PgConnection;
+use sqlx::{AssertSqlSafe, Connection};
 
 use crate::error::{Error, Result};
 
@@ -65,4 +65,11 @@ pub(super) async fn run(
 ) -> Result<()> {
     let done = sqlx::raw_sql(AssertSqlSafe(sql)).execute(connection).await;
     done.map(drop).map_err(|error| Error::database(source, what, &error))
+}
+
+/// Waits until the server knows that this session has ended, and with it the transaction that it is in.
+pub(super) async fn close(connection: PgConnection, source: &str) {
+    if let Err(error) = connection.close().await {
+        tracing::warn!(source, %error, "cannot close the connection of a restore cleanly");
+    }
 }

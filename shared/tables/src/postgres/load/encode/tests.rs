@@ -23,7 +23,7 @@ fn table(engine: Engine, types: &[&str]) -> TableSchema {
 
 fn rows(engine: Engine, raw_text: bool, types: &[&str]) -> TextRows {
     let pair = TablePair::of_test(table(engine, types), table(Engine::Postgres, types));
-    TextRows::new(&pair, raw_text)
+    TextRows::new(Some(&pair), raw_text)
 }
 
 fn raw(json: &str) -> Box<RawValue> {
@@ -216,7 +216,7 @@ fn columns_are_in_the_targets_order_and_only_those_that_are_loaded() {
     live.columns.reverse();
     live.columns.get_mut(1).unwrap().generated = Some("c0".to_owned());
     let archive = table(Engine::Postgres, &["text", "text", "text", "text", "text"]);
-    let mut rows = TextRows::new(&TablePair::of_test(archive, live), false);
+    let mut rows = TextRows::new(Some(&TablePair::of_test(archive, live)), false);
     let values: Vec<Box<RawValue>> = (0..5).map(|at| raw(&format!("\"{at}\""))).collect();
     rows.add(&values.iter().map(|value| &**value).collect::<Vec<_>>()).unwrap();
     let Rows::Text(text) = rows.take() else { panic!("PostgreSQL loads text") };
