@@ -3,7 +3,30 @@
 //!
 //! Rename and TRUNCATE are not used on tables that may have readers: an older snapshot would see an empty table.
 
+mod cascade;
+mod compare;
+mod copy;
+mod create;
+mod difference;
+mod direct;
+mod encode;
+mod fingerprint;
+mod inspect;
+mod large;
+mod locks;
 mod pair;
+mod problem;
+mod quiet;
+mod references;
+mod registry;
+mod replica;
+mod sequences;
+mod session;
+mod staging;
+mod statements;
+mod swap;
+mod undo;
+mod violations;
 
 use std::time::Duration;
 
@@ -13,12 +36,15 @@ use strongroom_store::DatabaseUrl;
 use tokio::sync::mpsc;
 
 use super::session::connect;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::load::{
-    Chunk, Comparison, Encoder, Inspection, Mode, Purpose, RestoreState, RolledBack, SwapLimits, Swapped,
+    Chunk, Comparison, Encoder, Inspection, Purpose, RestoreState, RolledBack, SwapLimits, Swapped,
     TargetOptions, Wanted,
 };
-use pair::TablePair;
+use direct::Direct;
+use encode::TextRows;
+use pair::{Place, TablePair};
+use swap::Swap;
 
 /// A session with a database that rows are restored into.
 pub(crate) struct PostgresTarget {
@@ -30,10 +56,20 @@ pub(crate) struct PostgresTarget {
 pub(crate) struct PostgresStage {
     connection: PgConnection,
     options: TargetOptions,
-    mode: Mode,
     purpose: Purpose,
-    /// One for each wanted table, in that order.
+    wanted: Wanted,
+    /// Of the plan; the swap looks again.
+    fingerprint: String,
+    /// One for each of `wanted.tables`, in that order.
     tables: Vec<TablePair>,
+    /// Rows that were loaded into each.
+    loaded: Vec<u64>,
+    /// Whether the database takes any bytes for text.
+    raw_text: bool,
+    /// Set where rows go straight into empty tables.
+    direct: Option<Direct>,
+    /// Those that came.
+    large_objects: Vec<u32>,
 }
 
 impl PostgresTarget {
@@ -46,71 +82,103 @@ impl PostgresTarget {
         Ok(Self { connection, options })
     }
 
-    pub(crate) async fn inspect(&mut self, _wanted: &Wanted) -> Result<Inspection> {
-        todo!()
+    pub(crate) async fn inspect(&mut self, wanted: &Wanted) -> Result<Inspection> {
+        let place = Place::of(&Purpose::Trial);
+        Ok(inspect::inspect(&mut self.connection, &self.options, wanted, &place).await?.inspection)
     }
 
     pub(crate) async fn stage(
-        self,
-        _wanted: &Wanted,
-        _fingerprint: &str,
-        _purpose: &Purpose,
+        mut self,
+        wanted: &Wanted,
+        fingerprint: &str,
+        purpose: &Purpose,
     ) -> Result<PostgresStage> {
-        todo!()
+        let place = Place::of(purpose);
+        let found = inspect::inspect(&mut self.connection, &self.options, wanted, &place).await?;
+        found.check(&self.options.read.source, fingerprint)?;
+        self.begin(wanted, fingerprint, purpose).await
     }
 
-    pub(crate) async fn state_of(&mut self, _restore: &str) -> Result<Option<RestoreState>> {
-        todo!()
+    pub(crate) async fn state_of(&mut self, restore: &str) -> Result<Option<RestoreState>> {
+        registry::state_of(&mut self.connection, &self.options.read.source, restore).await
     }
 
     pub(crate) async fn roll_back(
         &mut self,
-        _restore: &str,
-        _discard_changes: bool,
-        _lock: Duration,
+        restore: &str,
+        discard_changes: bool,
+        lock: Duration,
     ) -> Result<RolledBack> {
-        todo!()
+        undo::roll_back(&mut self.connection, &self.options, restore, discard_changes, lock).await
     }
 
-    pub(crate) async fn discard(&mut self, _restore: &str, _only: RestoreState) -> Result<bool> {
-        todo!()
+    pub(crate) async fn discard(&mut self, restore: &str) -> Result<()> {
+        registry::discard(&mut self.connection, &self.options.read.source, restore).await
     }
 
     pub(crate) async fn close(self) {
-        todo!()
+        session::close(self.connection, &self.options.read.source).await;
     }
 }
 
 impl PostgresStage {
-    pub(crate) fn encoder(&self, _table: usize) -> Encoder {
-        todo!()
+    pub(crate) fn encoder(&self, table: usize) -> Encoder {
+        Encoder::new(Box::new(TextRows::new(self.tables.get(table), self.raw_text)))
     }
 
-    pub(crate) async fn load(&mut self, _table: usize, _chunks: mpsc::Receiver<Chunk>) -> Result<u64> {
-        todo!()
+    pub(crate) async fn load(&mut self, table: usize, chunks: mpsc::Receiver<Chunk>) -> Result<u64> {
+        self.load_rows(table, chunks).await
     }
 
-    pub(crate) async fn load_large_object(
-        &mut self,
-        _oid: u32,
-        _pieces: mpsc::Receiver<Bytes>,
-    ) -> Result<u64> {
-        todo!()
+    pub(crate) async fn load_large_object(&mut self, oid: u32, pieces: mpsc::Receiver<Bytes>) -> Result<u64> {
+        self.load_object(oid, pieces).await
     }
 
     pub(crate) async fn compare(&mut self) -> Result<Comparison> {
-        todo!()
+        if self.direct.is_some() {
+            return Ok(self.compare_direct());
+        }
+        let source = &self.options.read.source;
+        compare::compare(&mut self.connection, source, &self.wanted, &self.tables).await
     }
 
     pub(crate) async fn keep(&mut self) -> Result<()> {
-        todo!()
+        if self.direct.is_some() {
+            return Ok(());
+        }
+        session::commit(&mut self.connection, &self.options.read.source).await
     }
 
-    pub(crate) async fn swap(self, _limits: &SwapLimits) -> Result<Swapped> {
-        todo!()
+    pub(crate) async fn swap(mut self, limits: &SwapLimits) -> Result<Swapped> {
+        if let Some(direct) = self.direct.take() {
+            return self.finish_direct(direct, limits).await;
+        }
+        // What is not committed yet would be lost with the first attempt that fails. A second COMMIT is harmless.
+        self.keep().await?;
+        let swapped = self.exchange(limits).await;
+        self.close().await;
+        swapped
+    }
+
+    async fn exchange(&mut self, limits: &SwapLimits) -> Result<Swapped> {
+        let Purpose::Restore(id) = &self.purpose else {
+            return Err(Error::missing(
+                &self.options.read.source,
+                "stage that may be applied: this one is a trial",
+            ));
+        };
+        let swap = Swap {
+            options: &self.options,
+            wanted: &self.wanted,
+            fingerprint: &self.fingerprint,
+            pairs: &self.tables,
+            id,
+            place: &Place::of(&self.purpose),
+        };
+        swap.apply(&mut self.connection, limits).await
     }
 
     pub(crate) async fn close(self) {
-        todo!()
+        session::close(self.connection, &self.options.read.source).await;
     }
 }
