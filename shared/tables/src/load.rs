@@ -29,4 +29,4 @@ pub use stage::{Purpose, Stage, SwapLimits, Swapped};
 pub use target::{RestoreState, RolledBack, Target, TargetOptions};
 pub use wanted::{Wanted, WantedTable};
 
-pub(crate) use chunk::Rows;
+pub(crate) use chunk::{Encode, Rows};
