@@ -231,6 +231,9 @@ impl SqliteStage {
             Some(Pair::new(at, &table.schema, found).0)
         });
         self.pairs = pairs.collect();
+        if self.pairs.len() != self.wanted.tables.len() {
+            return Err(Error::Stale { name: source });
+        }
         empty::clear(&mut self.connection, &self.pairs).await.map_err(failed)?;
         self.place = Place::Live { since, later: Some(later) };
         Ok(())

@@ -6,7 +6,7 @@ use sqlx::sqlite::SqliteConnection;
 use strongroom_archive::SqliteValue;
 use tokio::sync::mpsc;
 
-use super::difference::{self, numbered};
+use super::difference;
 use super::empty::{self, Later};
 use super::insert::Insert;
 use super::markers::{Marked, run};
