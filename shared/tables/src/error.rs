@@ -142,6 +142,16 @@ pub enum Error {
         /// The system's error.
         source: std::io::Error,
     },
+    /// A file of ours beside the database could not be used.
+    #[error("source {name}: {what} beside the database: {source}")]
+    File {
+        /// What was being done.
+        what: String,
+        /// The source's name.
+        name: String,
+        /// The system's error.
+        source: std::io::Error,
+    },
     /// A statement failed.
     #[error("{what} of source {name}: {fault}")]
     Database {
@@ -292,7 +302,7 @@ impl Error {
             | Self::Superseded { .. }
             | Self::ChangedSince { .. }
             | Self::NothingKept { .. } => Kind::Precondition,
-            Self::Protocol { .. } | Self::TempCopy { .. } => Kind::Internal,
+            Self::Protocol { .. } | Self::TempCopy { .. } | Self::File { .. } => Kind::Internal,
         }
     }
 

@@ -24,7 +24,7 @@ pub(crate) enum Rows {
     /// Lines of COPY text (PostgreSQL).
     Text(Vec<u8>),
     /// Values to bind, row after row (SQLite).
-    Values(Vec<crate::sqlite::load::Value>),
+    Values(Vec<strongroom_archive::SqliteValue>),
 }
 
 /// Turns the archive's rows of one table into chunks. It holds nothing of the database and may work on another thread.

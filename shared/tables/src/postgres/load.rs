@@ -112,8 +112,8 @@ impl PostgresTarget {
         undo::roll_back(&mut self.connection, &self.options, restore, discard_changes, lock).await
     }
 
-    pub(crate) async fn discard(&mut self, restore: &str) -> Result<()> {
-        registry::discard(&mut self.connection, &self.options.read.source, restore).await
+    pub(crate) async fn discard(&mut self, restore: &str, only: RestoreState) -> Result<bool> {
+        registry::discard(&mut self.connection, &self.options.read.source, restore, only).await
     }
 
     pub(crate) async fn close(self) {

@@ -142,12 +142,23 @@ pub(super) async fn list(connection: &mut PgConnection, source: &str) -> Result<
     list_in(&mut session).await.map_err(|failure| failure.of(source))
 }
 
-/// Removes everything of a restore. Harmless where there is nothing.
-pub(super) async fn discard(connection: &mut PgConnection, source: &str, id: &str) -> Result<()> {
+/// Removes everything of a restore that is `only`, and nothing of one in another state; whether nothing of it is left. A swap
+/// that is about to commit holds the lock, so that what is read here is what it has come to.
+pub(super) async fn discard(
+    connection: &mut PgConnection,
+    source: &str,
+    id: &str,
+    only: RestoreState,
+) -> Result<bool> {
     let mut session = Session::new(connection, source);
     let done = async {
         open(&mut session, "discarding a restore").await?;
-        discard_in(&mut session, id).await
+        let noted = list_in(&mut session).await?.into_iter().find(|noted| noted.id == id);
+        if noted.is_some_and(|noted| noted.is_staged() != (only == RestoreState::Staged)) {
+            return Ok(false);
+        }
+        discard_in(&mut session, id).await?;
+        Ok(true)
     };
     let done = done.await;
     finish(session, done).await
