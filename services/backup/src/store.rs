@@ -28,7 +28,9 @@ pub(crate) use backup::{BackupFilter, BackupRow, BackupState, CatalogueStore, Re
 pub(crate) use copy::{CopyRow, CopyState};
 pub(crate) use operation::{OperationRow, OperationStore};
 pub(crate) use process::{ProcessRow, ProcessStore};
-pub(crate) use restore::{Begun, RestoreRow, RestoreState, RestoreStore, TargetRow};
+#[cfg(test)]
+pub(crate) use restore::TargetRow;
+pub(crate) use restore::{Begun, RestoreRow, RestoreState, RestoreStore};
 
 /// A column holds a text that its enum does not have.
 #[derive(Debug, thiserror::Error)]

@@ -35,7 +35,6 @@ use crate::vault_client::{SigningKey, VaultClient};
 use entries::{Entries, Pass};
 pub(crate) use findings::Findings;
 pub(crate) use progress::{Listener, Reporter};
-pub(crate) use sealed_texts::SealedTexts;
 pub(crate) use subject::Subject;
 use values::Questions;
 

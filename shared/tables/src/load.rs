@@ -11,6 +11,8 @@
 //! ([`Stage::keep`]), which makes it last through a crash, and applied ([`Stage::swap`]). What was applied, and what a crash
 //! left, is found by the restore's id: [`Target::state_of`], [`Target::roll_back`], [`Target::discard`].
 
+use futures_util::future::BoxFuture;
+
 mod chunk;
 mod comparison;
 mod inspection;
@@ -30,3 +32,9 @@ pub use target::{RestoreState, RolledBack, Target, TargetOptions};
 pub use wanted::{Wanted, WantedTable};
 
 pub(crate) use chunk::{Encode, Rows};
+
+/// The engines' futures are deep, and whether they may go to another thread is found out here, once, instead of by every
+/// caller: the compiler gives up on what a caller's future then consists of.
+fn settled<'a, T>(work: impl Future<Output = T> + Send + 'a) -> BoxFuture<'a, T> {
+    Box::pin(work)
+}

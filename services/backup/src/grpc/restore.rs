@@ -123,8 +123,8 @@ impl RestoreGrpc {
             }
             _ => String::new(),
         };
-        if !resumed.is_empty() {
-            check_id(&resumed, "header.upload_id")?;
+        if !resumed.is_empty() && uuid::Uuid::parse_str(&resumed).is_err() {
+            return Err(Error::field("header.upload_id", "must be a UUID, or empty"));
         }
         let parts = tokio_stream::once(first).chain(requests).map(part);
         let arrived = self.restores.uploads().receive(caller, &resumed, Box::pin(parts)).await?;

@@ -50,13 +50,14 @@ impl Applying {
         failpoint::reached("restore.begun");
         let progress: Shared = Arc::new(Mutex::new(Progress::default()));
         let journal = Arc::clone(&self.journal);
-        journal.while_telling(&progress, self.apply_telling(&progress)).await
+        // Boxed, as what it consists of below: together they would not fit on a thread's stack.
+        journal.while_telling(&progress, Box::pin(self.apply_telling(&progress))).await
     }
 
     async fn apply_telling(&self, progress: &Shared) -> Result<Ended<()>> {
         begin_phase(progress, "receive", 0);
         let (source, fingerprint) = self.planned()?;
-        let mut archive = self.archive(progress).await?;
+        let mut archive = Box::pin(self.archive(progress)).await?;
         let sources = Arc::clone(&self.base.sources);
         let manifest = archive.manifest().clone();
         let (chosen, record) = choose(&manifest, &sources, &self.request.sources)?;
@@ -64,19 +65,19 @@ impl Applying {
         let selected = select(&mut archive, record, &self.request)?;
         if selected.wanted.mode != Mode::IntoEmpty {
             begin_phase(progress, "safety-backup", 0);
-            self.safety.take(&self.caller, &source, &selected, &self.journal).await?;
+            Box::pin(self.safety.take(&self.caller, &source, &selected, &self.journal)).await?;
         }
         self.journal.step(&source, StepName::Staging).await?;
         failpoint::reached("restore.staging");
         let rows = selected.wanted.tables.iter().map(|table| table.rows).sum();
         begin_phase(progress, "stage", rows);
-        let stage = self.stage(database, (&selected, &fingerprint), (archive, progress)).await?;
+        let stage = Box::pin(self.stage(database, (&selected, &fingerprint), (archive, progress))).await?;
         self.journal.step(&source, StepName::Staged).await?;
         failpoint::reached("restore.staged");
         begin_phase(progress, "swap", 0);
         self.journal.step(&source, StepName::Swapping).await?;
         failpoint::reached("restore.swapping");
-        let swapped = self.swap(database, stage).await?;
+        let swapped = Box::pin(self.swap(database, stage)).await?;
         failpoint::reached("restore.swapped");
         let paused = i64::try_from(swapped.paused.as_micros()).unwrap_or(i64::MAX);
         self.journal.change(|row, now| applied(row, now, &source, paused)).await?;

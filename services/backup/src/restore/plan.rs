@@ -64,12 +64,13 @@ impl Planning {
         };
         let reporter = Reporter::create(Arc::new(Told(self.outlet.clone())), self.base.archives.stall);
         let heard = (&reporter, &self.stop);
-        let findings = self.base.verifier.verify(staged.again()?, &self.signers, heard, None).await?;
+        let findings =
+            Box::pin(self.base.verifier.verify(staged.again()?, &self.signers, heard, None)).await?;
         let mut plan = report::verified(&findings);
         let mut refusals = Refusals::of(&findings, &self.request, !self.signers.is_empty());
         if !refusals.is_damaged() {
             let archive = self.base.archives.open(staged.again()?).await?;
-            self.compare_all(archive, &findings, &mut plan, &mut refusals).await?;
+            Box::pin(self.compare_all(archive, &findings, &mut plan, &mut refusals)).await?;
         }
         plan.refusals = refusals.into_messages();
         self.keep(plan).await

@@ -46,7 +46,7 @@ pub(crate) struct Arrived {
 }
 
 impl ArchiveUploads {
-    /// Receives a file of `caller`, or the rest of the upload `resumed` where that is not empty.
+    /// Receives a file of `caller`, or the rest of it where there is an upload `resumed` already.
     ///
     /// # Errors
     /// Those of [`Upload`], [`RestoreError::UploadNotFound`], [`RestoreError::UploadElsewhere`], the vault's, the store's.
@@ -126,8 +126,14 @@ impl ArchiveUploads {
         resumed: &str,
         (size, file_name): (u64, String),
     ) -> Result<ArchiveUploadRow> {
-        if !resumed.is_empty() {
-            let row = self.own(caller, resumed).await?;
+        let known = match resumed {
+            "" => None,
+            id => self.store.upload(id).await?,
+        };
+        if let Some(row) = known {
+            if row.creator != caller {
+                return Err(RestoreError::UploadNotFound(row.id).into());
+            }
             if row.size_bytes.unsigned_abs() != size {
                 let problem = format!("is not that of the upload, which is {}", row.size_bytes);
                 return Err(Error::field("header.size_bytes", problem));
@@ -136,7 +142,7 @@ impl ArchiveUploads {
         }
         let create_time = self.clock.now_micros();
         let row = ArchiveUploadRow {
-            id: uuid::Uuid::now_v7().to_string(),
+            id: if resumed.is_empty() { uuid::Uuid::now_v7().to_string() } else { resumed.to_owned() },
             creator: caller.to_owned(),
             file_name,
             host: self.host.clone(),

@@ -4,6 +4,7 @@
 //! EXCLUSIVE lets readers be and keeps out everybody who writes, also the checks of foreign keys from outside, which
 //! lock rows. The order of names is that of every restore, so that two of them do not wait for each other.
 
+use futures_util::future::BoxFuture;
 use std::hash::{BuildHasher, RandomState};
 use std::time::{Duration, Instant};
 
@@ -37,15 +38,24 @@ pub(super) struct Limits {
     pub(super) pause: Option<Duration>,
 }
 
+/// What is done while the tables are locked.
+pub(super) trait Work: Sync {
+    /// What it leads to.
+    type Done: Send;
+
+    /// Does it. It may be done again, from the start, in another transaction.
+    fn run<'a>(&'a self, session: &'a mut Session<'_>) -> BoxFuture<'a, Result<Self::Done, Failure>>;
+}
+
 /// Does `work` in a transaction that holds the tables, and commits. It is done again from the start when a lock could not
 /// be had. Returns how long writers had to wait, too.
-pub(super) async fn hold<T>(
+pub(super) async fn hold<W: Work>(
     connection: &mut PgConnection,
     source: &str,
     tables: &[Locked],
     limits: Limits,
-    mut work: impl AsyncFnMut(&mut Session<'_>) -> Result<T, Failure>,
-) -> Result<(T, Duration)> {
+    work: &W,
+) -> Result<(W::Done, Duration)> {
     let mut tables = tables.to_vec();
     tables.sort();
     tables.dedup();
@@ -53,7 +63,7 @@ pub(super) async fn hold<T>(
     let (mut wait, mut pause) = (WAIT, FIRST_PAUSE);
     loop {
         let mut session = Session::new(connection, source);
-        let failure = match once(&mut session, &tables, wait, limits, &mut work).await {
+        let failure = match once(&mut session, &tables, wait, limits, work).await {
             Ok(done) => return Ok(done),
             Err(failure) => failure,
         };
@@ -75,18 +85,18 @@ pub(super) async fn hold<T>(
     }
 }
 
-async fn once<T>(
+async fn once<W: Work>(
     session: &mut Session<'_>,
     tables: &[Locked],
     wait: Duration,
     limits: Limits,
-    work: &mut impl AsyncFnMut(&mut Session<'_>) -> Result<T, Failure>,
-) -> Result<(T, Duration), Failure> {
+    work: &W,
+) -> Result<(W::Done, Duration), Failure> {
     begin(session.connection, session.source, wait).await?;
     let began = Instant::now();
     lock(session, tables, wait).await?;
     session.limit_pause(limits.pause);
-    let done = work(session).await?;
+    let done = work.run(session).await?;
     session.run("committing", "COMMIT".to_owned()).await?;
     Ok((done, began.elapsed()))
 }

@@ -6,10 +6,11 @@
 
 use std::time::Duration;
 
+use futures_util::future::BoxFuture;
 use sqlx::postgres::PgConnection;
 
 use super::difference::{self, Difference};
-use super::locks::{Limits, Locked, hold};
+use super::locks::{Limits, Locked, Work, hold};
 use super::pair::{Place, TablePair, pairs};
 use super::references::{self, Reference};
 use super::registry::{self, Applied, AppliedTable, OutsideTable};
@@ -30,6 +31,24 @@ pub(super) struct Swap<'a> {
     pub(super) place: &'a Place,
 }
 
+/// Everything between the locks and the commit.
+struct Exchange<'a> {
+    swap: &'a Swap<'a>,
+    /// What is known before the locks, for each table.
+    staged: Vec<Counts>,
+}
+
+impl Work for Exchange<'_> {
+    type Done = Vec<Counts>;
+
+    fn run<'a>(&'a self, session: &'a mut Session<'_>) -> BoxFuture<'a, Result<Self::Done, Failure>> {
+        Box::pin(async move {
+            let done = self.swap.exchange(session, &self.staged).await;
+            done.map_err(|failure| violations::meant(failure, self.swap.pairs, session.source))
+        })
+    }
+}
+
 /// Rows of one table.
 #[derive(Debug, Clone, Copy, Default)]
 struct Counts {
@@ -47,11 +66,8 @@ impl Swap<'_> {
         let source = &self.options.read.source;
         let (tables, staged) = self.prepare(connection).await.map_err(|failure| failure.of(source))?;
         let limits = Limits { lock: limits.lock, pause: limits.pause };
-        let work = async |session: &mut Session<'_>| {
-            let done = self.exchange(session, &staged).await;
-            done.map_err(|failure| violations::meant(failure, self.pairs, session.source))
-        };
-        let (counts, paused) = hold(connection, source, &tables, limits, work).await?;
+        let exchange = Exchange { swap: self, staged };
+        let (counts, paused) = hold(connection, source, &tables, limits, &exchange).await?;
         Ok(self.swapped(&counts, paused))
     }
 

@@ -6,12 +6,13 @@
 
 use std::time::Duration;
 
+use futures_util::future::BoxFuture;
 use sqlx::postgres::PgConnection;
 use strongroom_archive::manifest::{Snapshot, SourceRecord};
 use strongroom_archive::schema::{Column, Engine, TableSchema};
 
 use super::difference::{self, Difference, of_alias};
-use super::locks::{Limits, Locked, hold};
+use super::locks::{Limits, Locked, Work, hold};
 use super::pair::{Place, TablePair, pairs};
 use super::references;
 use super::registry::{self, Applied, AppliedTable, Noted, OutsideTable};
@@ -35,14 +36,28 @@ pub(super) async fn roll_back(
     let applied = find(&registry::list(connection, &source).await?, &source, restore)?;
     let undo = Undo::of(connection, options, restore, applied, discard_changes).await?;
     let tables = undo.tables(connection).await.map_err(|failure| failure.of(&source))?;
-    let work = async |session: &mut Session<'_>| {
-        // Somebody else may have done it while this waited.
-        find(&registry::list_in(session).await?, session.source, restore)?;
-        let done = undo.write(session, &tables).await;
-        done.map_err(|failure| violations::meant(failure, &undo.pairs, session.source))
-    };
-    let (rolled_back, _) = hold(connection, &source, &tables, Limits { lock, pause: None }, work).await?;
+    let (limits, writing) = (Limits { lock, pause: None }, Writing { undo: &undo, tables: &tables });
+    let (rolled_back, _) = hold(connection, &source, &tables, limits, &writing).await?;
     Ok(rolled_back)
+}
+
+/// Everything between the locks and the commit.
+struct Writing<'a> {
+    undo: &'a Undo<'a>,
+    tables: &'a [Locked],
+}
+
+impl Work for Writing<'_> {
+    type Done = RolledBack;
+
+    fn run<'a>(&'a self, session: &'a mut Session<'_>) -> BoxFuture<'a, Result<Self::Done, Failure>> {
+        Box::pin(async move {
+            // Somebody else may have done it while this waited.
+            find(&registry::list_in(session).await?, session.source, self.undo.restore)?;
+            let done = self.undo.write(session, self.tables).await;
+            done.map_err(|failure| violations::meant(failure, &self.undo.pairs, session.source))
+        })
+    }
 }
 
 /// The restore's note, unless a newer restore of the same tables is in the way.
