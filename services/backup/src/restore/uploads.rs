@@ -21,6 +21,8 @@ use crate::vault_client::VaultClient;
 
 /// How long a file stays, in microseconds.
 const LIFETIME: i64 = 24 * 3600 * 1_000_000;
+/// From when on a file belongs to nobody of whom no row says anything.
+const OLD: Duration = Duration::from_secs(48 * 3600);
 /// What the names of files begin with.
 const PREFIX: &str = "strongroom-upload-";
 /// What the name of one ends with that came plain.
@@ -106,13 +108,16 @@ impl ArchiveUploads {
         }
     }
 
-    /// Removes what has expired, and files of which no row says anything.
+    /// Removes what has expired, and old files of which no row says anything: of another replica's rows, and of databases that
+    /// are gone. A young one may belong to another service that shares the folder.
     ///
     /// # Errors
     /// The store's.
     pub(crate) async fn tend(&self) -> Result<()> {
-        self.store.remove_expired_uploads(self.clock.now_micros()).await?;
-        for id in self.ids() {
+        for id in self.store.remove_expired_uploads(self.clock.now_micros()).await? {
+            self.remove(&id);
+        }
+        for id in self.old_ids() {
             if self.store.upload(&id).await?.is_none() {
                 self.remove(&id);
             }
@@ -199,11 +204,15 @@ impl ArchiveUploads {
         }
     }
 
-    /// Of the files that are there.
-    fn ids(&self) -> Vec<String> {
+    /// Of the files that are there and were not written for longer than an upload lasts.
+    fn old_ids(&self) -> Vec<String> {
         let Ok(entries) = std::fs::read_dir(&self.folder) else { return Vec::new() };
-        let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
-        let ids = names.filter_map(|name| {
+        let old = entries.filter_map(|entry| {
+            let entry = entry.ok()?;
+            let age = entry.metadata().ok()?.modified().ok()?.elapsed().ok()?;
+            (age > OLD).then(|| entry.file_name().into_string().ok()).flatten()
+        });
+        let ids = old.filter_map(|name| {
             let id = name.strip_prefix(PREFIX)?;
             Some(id.strip_suffix(PLAIN).unwrap_or(id).to_owned())
         });

@@ -32,8 +32,8 @@ pub(crate) trait ArchiveUploadStore: Send + Sync + 'static {
     /// Makes an upload complete; false if it is gone, or complete already.
     async fn complete_upload(&self, id: &str, sha256: &str) -> Result<bool>;
 
-    /// Removes the uploads whose expire time is `now` or before. Their files are removed by whoever has them.
-    async fn remove_expired_uploads(&self, now: i64) -> Result<()>;
+    /// Removes the uploads whose expire time is `now` or before, and returns their ids.
+    async fn remove_expired_uploads(&self, now: i64) -> Result<Vec<String>>;
 }
 
 pub(super) const INSERT: &str = "
@@ -45,4 +45,4 @@ pub(super) const SELECT_BY_ID: &str = "
 
 pub(super) const COMPLETE: &str = "UPDATE archive_uploads SET sha256 = $2 WHERE id = $1 AND sha256 = ''";
 
-pub(super) const REMOVE_EXPIRED: &str = "DELETE FROM archive_uploads WHERE expire_time <= $1";
+pub(super) const REMOVE_EXPIRED: &str = "DELETE FROM archive_uploads WHERE expire_time <= $1 RETURNING id";

@@ -224,7 +224,10 @@ async fn expired_uploads_are_removed() {
         for row in [upload("a", "h", 5), upload("b", "h", 6), upload("c", "other", 5)] {
             store.add_upload(&row).await.unwrap();
         }
-        store.remove_expired_uploads(5).await.unwrap();
+        let mut removed = store.remove_expired_uploads(5).await.unwrap();
+        removed.sort();
+        assert_eq!(removed, ["a", "c"]);
+        assert!(store.remove_expired_uploads(5).await.unwrap().is_empty());
         assert!(store.upload("a").await.unwrap().is_none() && store.upload("c").await.unwrap().is_none());
         assert!(store.upload("b").await.unwrap().is_some());
     }

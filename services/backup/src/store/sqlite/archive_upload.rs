@@ -33,8 +33,7 @@ impl ArchiveUploadStore for Store {
         Ok(done.rows_affected() == 1)
     }
 
-    async fn remove_expired_uploads(&self, now: i64) -> Result<()> {
-        sqlx::query(REMOVE_EXPIRED).bind(now).execute(self.pools.writer()).await?;
-        Ok(())
+    async fn remove_expired_uploads(&self, now: i64) -> Result<Vec<String>> {
+        Ok(sqlx::query_scalar(REMOVE_EXPIRED).bind(now).fetch_all(self.pools.writer()).await?)
     }
 }

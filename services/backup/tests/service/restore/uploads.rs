@@ -69,7 +69,8 @@ async fn a_sealed_and_a_plain_archive_are_sent_and_restored() {
         let upload = send(&mut client, stream(&file, (0, file.len()), "")).await.unwrap();
         assert!(upload.complete && upload.received_bytes == file.len() as i64, "{upload:?}");
         let plan = client.planned(replace(&upload)).await;
-        assert_eq!(client.apply(&plan).await.unwrap().state(), RestoreState::Applied);
+        let applied = client.apply(&plan).await.unwrap();
+        assert_eq!(applied.state(), RestoreState::Applied, "{applied:?}");
         assert!(users(&folder).await.starts_with("1Ada"));
         let on_disk = staged(&folder);
         assert!(on_disk.iter().all(|bytes| bytes.starts_with(b"age-encryption.org/")), "never in the clear");
