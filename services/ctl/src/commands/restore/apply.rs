@@ -28,7 +28,7 @@ pub(super) async fn run(apply: ApplyRestore, format: Format) -> Result<()> {
         let stream = service.restores().apply_restore(request).await?.into_inner();
         Ok(stream.map(|answer| answer.map(|answer| answer.restore)))
     };
-    let ended = begun::to_its_end(&service, &id, call).await?;
+    let ended = begun::to_its_end(&service, &id, RestoreState::Planned, call).await?;
     print(&ended, format)?;
     outcome::judge_applied(&ended)
 }

@@ -12,33 +12,34 @@ use super::{get, words};
 use crate::client::Connection;
 use crate::commands::interruption::unless_interrupted;
 use crate::commands::progress::Progress;
-use crate::commands::retries::Retries;
-use crate::commands::retries::is_broken;
+use crate::commands::retries::{Retries, is_broken};
 use crate::error::CallFailed;
 
 /// Between two questions.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// Begins with `call`, and waits for the end.
+/// Begins with `call`, and waits for the end. `before` is the state that it is called in.
 ///
 /// # Errors
 /// A refusal; and when it is interrupted, or the service stays away: what was begun goes on nevertheless.
 pub(super) async fn to_its_end<S>(
     service: &Connection,
     id: &str,
+    before: RestoreState,
     call: impl Future<Output = Result<S, Status>>,
 ) -> Result<Restore>
 where
     S: Stream<Item = Result<Option<Restore>, Status>> + Unpin,
 {
-    let following = Following { service, id, seen: None, progress: Progress::of_restore() };
-    let so = format!("the restore goes on; `strongroom restore get {id}` tells how it is");
-    unless_interrupted(following.follow(call), &so).await
+    let following = Following { service, id, before, seen: None, progress: Progress::of_restore() };
+    let advice = following.advice();
+    unless_interrupted(following.follow(call), &advice).await
 }
 
 struct Following<'a> {
     service: &'a Connection,
     id: &'a str,
+    before: RestoreState,
     seen: Option<Restore>,
     progress: Progress,
 }
@@ -52,19 +53,24 @@ impl Following<'_> {
             Ok(stream) => self.take(stream).await,
             Err(status) => Some(status),
         };
-        if let Some(ended) = self.seen.take_if(|seen| !is_busy(seen)) {
-            return Ok(ended);
-        }
-        if let Some(status) = broken {
-            let failed = self.service.failed(&status);
-            if !is_broken(&status, &failed) {
-                return Err(failed.into());
-            }
-            if self.seen.is_none() {
-                self.must_have_begun(failed).await?;
-            }
+        let Some(status) = broken else {
+            return match self.seen.take_if(|seen| !is_busy(seen)) {
+                Some(ended) => Ok(ended),
+                None => self.ask().await,
+            };
+        };
+        let failed = self.service.failed(&status);
+        match (is_broken(&status, &failed), &self.seen) {
+            (true, Some(_)) => {}
+            (true, None) => self.must_have_begun(failed).await?,
+            (false, None) => return Err(failed.into()),
+            (false, Some(_)) => return Err(Error::new(failed).context(self.advice())),
         }
         self.ask().await
+    }
+
+    fn advice(&self) -> String {
+        format!("the restore goes on; `strongroom restore get {}` tells how it is", self.id)
     }
 
     /// What ended the stream before its end.
@@ -92,8 +98,8 @@ impl Following<'_> {
     async fn must_have_begun(&self, failed: CallFailed) -> Result<()> {
         let id = self.id;
         match get(self.service, id.to_owned()).await {
-            Ok(restore) if is_busy(&restore) => Ok(()),
-            Ok(_) => Err(Error::new(failed).context("it had not begun when the connection broke")),
+            Ok(restore) if restore.state() != self.before => Ok(()),
+            Ok(_) => Err(Error::new(failed).context("it had not begun when the service was asked")),
             Err(_) => {
                 let unknown =
                     format!("whether it has begun is not known; `strongroom restore get {id}` tells");

@@ -1,7 +1,7 @@
 //! `strongroom restore rollback`.
 
 use anyhow::Result;
-use strongroom_api::backup::v1::{Restore, RollbackRestoreRequest};
+use strongroom_api::backup::v1::{Restore, RestoreState, RollbackRestoreRequest};
 use tokio_stream::StreamExt as _;
 use tonic::Request;
 
@@ -25,7 +25,7 @@ pub(super) async fn run(rollback: RollbackRestore, format: Format) -> Result<()>
         let stream = service.restores().rollback_restore(request).await?.into_inner();
         Ok(stream.map(|answer| answer.map(|answer| answer.restore)))
     };
-    let ended = begun::to_its_end(&service, &id, call).await?;
+    let ended = begun::to_its_end(&service, &id, RestoreState::Applied, call).await?;
     print(&ended, format)?;
     outcome::judge_rolled_back(&ended)
 }

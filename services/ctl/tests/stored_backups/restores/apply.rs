@@ -144,6 +144,19 @@ async fn a_restore_is_asked_for_when_the_connection_breaks() {
 }
 
 #[tokio::test]
+async fn a_restore_that_ended_while_nobody_watched_has_ended() {
+    let broken = || Err(Status::unavailable("the service stops"));
+    let planned_yet = vec![Ok(restore(RestoreState::Planned)), broken()];
+    let (fake, url) = planned(vec![vec![broken()], planned_yet]).await;
+    let folder = tempfile::tempdir().unwrap();
+    for gets in [2, 1] {
+        fake.state().gets = (0..gets).map(|_| Ok(applied())).collect();
+        let done = run(&url, folder.path(), &CONFIRMED).await;
+        assert_eq!((done.code, done.out.as_str()), (0, DONE), "{}", done.said);
+    }
+}
+
+#[tokio::test]
 async fn nobody_is_told_that_a_restore_goes_on_which_has_not_begun() {
     let broken = || vec![Err(Status::unavailable("the service stops"))];
     let (fake, url) = planned(vec![broken(), broken()]).await;
