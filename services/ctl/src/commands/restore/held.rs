@@ -57,13 +57,13 @@ fn of_source(restore: &Restore, source: &str) -> String {
 /// By the last step that says so. A step without a source is of all of them.
 fn rows(restore: &Restore, source: &str) -> Rows {
     let steps = restore.steps.iter().filter(|step| step.source.is_empty() || step.source == source);
-    let told = steps.filter_map(|step| match &*step.step {
+    let told = steps.rev().find_map(|step| match &*step.step {
         "swapping" | "rolling-back" => Some(Rows::OldOrNew),
         "swapped" => Some(Rows::New),
         "rolled-back" => Some(Rows::Old),
         _ => None,
     });
-    told.last().unwrap_or(Rows::Old)
+    told.unwrap_or(Rows::Old)
 }
 
 /// What to do, one line each; nothing where nothing is left to do.

@@ -118,7 +118,8 @@ impl RestoreService for Fake {
         let Some(Message::Header(header)) = first else {
             return Err(Status::invalid_argument("no header"));
         };
-        self.ask(format!("upload {} {} {:?}", header.file_name, header.size_bytes, header.upload_id));
+        let Header { file_name, size_bytes, upload_id } = &header;
+        drop(self.ask(format!("upload {file_name} {size_bytes} {upload_id:?}")));
         let (mut number, mut complete) = (0, false);
         while let Some(next) = stream.message().await? {
             complete = self.take(next.message.unwrap(), &mut number)?;
@@ -130,7 +131,7 @@ impl RestoreService for Fake {
         &self,
         request: Request<GetUploadRequest>,
     ) -> Result<Response<GetUploadResponse>, Status> {
-        self.ask(format!("get upload {}", request.get_ref().id));
+        drop(self.ask(format!("get upload {}", request.get_ref().id)));
         let upload = Some(self.upload(&Header::default(), false));
         Ok(Response::new(GetUploadResponse { upload }))
     }
