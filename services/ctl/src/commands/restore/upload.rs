@@ -14,7 +14,7 @@ use strongroom_api::backup::v1::{GetUploadRequest, Upload, UploadArchiveRequest}
 use strongroom_archive::Error as ArchiveError;
 use strongroom_archive::seal;
 use tokio_stream::StreamExt as _;
-use tonic::{Request, Status};
+use tonic::{Code, Request, Status};
 
 use crate::client::{Connection, unary};
 use crate::commands::progress::Progress;
@@ -29,8 +29,9 @@ use crate::files;
 pub(super) async fn send(service: &Connection, file: &Path) -> Result<String> {
     let mut upload = if is_sealed(file)? { begin(service, file).await? } else { Upload::default() };
     let mut retries = Retries::new();
+    let mut is_resumed = false;
     loop {
-        let stream = Stream { service, file, upload: &upload };
+        let stream = Stream { service, file, upload: &upload, is_resumed };
         let broken = match stream.send().await? {
             Sent::Whole(id) => return Ok(id),
             Sent::Broken(error) if upload.id.is_empty() => {
@@ -39,10 +40,14 @@ pub(super) async fn send(service: &Connection, file: &Path) -> Result<String> {
             Sent::Broken(error) => error,
         };
         let now = again(service, &upload.id, &mut retries, broken).await?;
+        if now.complete {
+            // Only the answer was lost.
+            return Ok(now.id);
+        }
         if now.received_bytes > upload.received_bytes {
             retries.went_on();
         }
-        upload = now;
+        (upload, is_resumed) = (now, true);
     }
 }
 
@@ -91,6 +96,8 @@ struct Stream<'a> {
     service: &'a Connection,
     file: &'a Path,
     upload: &'a Upload,
+    /// Whether another stream broke before it.
+    is_resumed: bool,
 }
 
 impl Stream<'_> {
@@ -120,7 +127,9 @@ impl Stream<'_> {
 
     fn broken(&self, status: &Status) -> Result<Sent> {
         let failed = self.service.failed(status);
-        let may_pass = is_broken(status, &failed);
+        // The service may still count the stream that broke as one of those that it allows.
+        let is_counted = self.is_resumed && status.code() == Code::ResourceExhausted;
+        let may_pass = is_counted || is_broken(status, &failed);
         if may_pass { Ok(Sent::Broken(failed.into())) } else { Err(failed.into()) }
     }
 }

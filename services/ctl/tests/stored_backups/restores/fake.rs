@@ -38,6 +38,10 @@ pub(super) struct State {
     pub(super) received: Vec<u8>,
     /// Bytes after which an upload's stream is refused, with what.
     pub(super) refused_after: Option<(usize, Status)>,
+    /// Everything has arrived.
+    pub(super) is_complete: bool,
+    /// Whether the answer to an upload's end is lost.
+    pub(super) loses_answer: bool,
     /// Calls, with what matters in each.
     pub(super) asked: Vec<String>,
     pub(super) planned: Option<PlanRestoreRequest>,
@@ -68,15 +72,16 @@ impl Fake {
         state
     }
 
-    fn upload(&self, header: &Header, complete: bool) -> Upload {
+    fn upload(&self, header: &Header) -> Upload {
         let state = self.state();
         let Header { file_name, size_bytes, .. } = header.clone();
         let received_bytes = state.received.len() as i64;
+        let complete = state.is_complete;
         Upload { id: UPLOAD.into(), file_name, size_bytes, received_bytes, complete, ..Upload::default() }
     }
 
-    /// Takes a message that must follow the `number` chunks before it. True for the end.
-    fn take(&self, message: Message, number: &mut i64) -> Result<bool, Status> {
+    /// Takes a message that must follow the `number` chunks before it.
+    fn take(&self, message: Message, number: &mut i64) -> Result<(), Status> {
         let mut state = self.state();
         match message {
             Message::Header(_) => Err(Status::invalid_argument("a second header")),
@@ -86,11 +91,12 @@ impl Fake {
                 state.received.extend_from_slice(&chunk.data);
                 let received = state.received.len();
                 let refused = state.refused_after.take_if(|(after, _)| received > *after);
-                refused.map_or(Ok(false), |(_, status)| Err(status))
+                refused.map_or(Ok(()), |(_, status)| Err(status))
             }
             Message::End(end) => {
                 assert_eq!(end.sha256, hex::encode(Sha256::digest(&state.received)));
-                Ok(true)
+                state.is_complete = true;
+                if state.loses_answer { Err(Status::unavailable("the service stops")) } else { Ok(()) }
             }
         }
     }
@@ -120,11 +126,11 @@ impl RestoreService for Fake {
         };
         let Header { file_name, size_bytes, upload_id } = &header;
         drop(self.ask(format!("upload {file_name} {size_bytes} {upload_id:?}")));
-        let (mut number, mut complete) = (0, false);
+        let mut number = 0;
         while let Some(next) = stream.message().await? {
-            complete = self.take(next.message.unwrap(), &mut number)?;
+            self.take(next.message.unwrap(), &mut number)?;
         }
-        Ok(Response::new(UploadArchiveResponse { upload: Some(self.upload(&header, complete)) }))
+        Ok(Response::new(UploadArchiveResponse { upload: Some(self.upload(&header)) }))
     }
 
     async fn get_upload(
@@ -132,7 +138,7 @@ impl RestoreService for Fake {
         request: Request<GetUploadRequest>,
     ) -> Result<Response<GetUploadResponse>, Status> {
         drop(self.ask(format!("get upload {}", request.get_ref().id)));
-        let upload = Some(self.upload(&Header::default(), false));
+        let upload = Some(self.upload(&Header::default()));
         Ok(Response::new(GetUploadResponse { upload }))
     }
 

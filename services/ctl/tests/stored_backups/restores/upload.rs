@@ -49,6 +49,30 @@ async fn an_upload_goes_on_where_connections_broke() {
 }
 
 #[tokio::test]
+async fn a_stream_that_is_still_counted_is_waited_for() {
+    let (fake, url) = service().await;
+    let counted = refusal(Code::ResourceExhausted, "TOO_MANY_CALLS", "one at a time");
+    fake.state().refused_after = Some((1_500_000, counted));
+    let way = severed::way_to(&url, &[1_000_000]).await;
+    let folder = tempfile::tempdir().unwrap();
+    let content = write(folder.path(), "a.zip.age");
+    let sent = planned(&way, folder.path(), "a.zip.age").await;
+    assert_eq!(sent.code, 0, "{}", sent.said);
+    assert!(fake.state().received == content && fake.state().refused_after.is_none());
+}
+
+#[tokio::test]
+async fn what_has_arrived_is_not_sent_again() {
+    let (fake, url) = service().await;
+    fake.state().loses_answer = true;
+    let folder = tempfile::tempdir().unwrap();
+    let _ = write(folder.path(), "a.zip.age");
+    let sent = planned(&url, folder.path(), "a.zip.age").await;
+    assert_eq!(sent.code, 0, "{}", sent.said);
+    assert_eq!(fake.state().asked[2..], [&*format!("get upload {UPLOAD}"), "plan"]);
+}
+
+#[tokio::test]
 async fn a_plain_archive_goes_up_at_once_or_not_at_all() {
     let (fake, url) = service().await;
     let folder = tempfile::tempdir().unwrap();
@@ -59,6 +83,7 @@ async fn a_plain_archive_goes_up_at_once_or_not_at_all() {
     assert_eq!(fake.state().asked, [&*format!("upload a.zip {SIZE} \"\""), "plan"]);
 
     fake.state().received.clear();
+    fake.state().is_complete = false;
     let way = severed::way_to(&url, &[1_000_000]).await;
     let broken = planned(&way, folder.path(), "a.zip").await;
     assert_eq!(broken.code, 4, "{}", broken.said);
