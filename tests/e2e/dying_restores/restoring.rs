@@ -1,7 +1,7 @@
 //! Several processes die one after the other, each in the restore of another database; their successor settles all of them.
 
 use std::os::unix::process::ExitStatusExt as _;
-use std::path::Path;
+use std::process::Stdio;
 use std::time::Duration;
 
 use e2e::{Deployment, Operator, Service, eventually, free_port, program};
@@ -94,12 +94,23 @@ impl Replica {
     /// Restores and dies, or restores and then dies while it takes that back.
     fn dies(&mut self, backup: &str, target: &Target, rolls_back: bool) -> String {
         let id = self.plan(backup, target);
-        let _ = self.operator.run(&["restore", "apply", &id, "--confirm", &target.source]);
+        let apply = ["restore", "apply", &id, "--confirm", &target.source];
         if rolls_back {
-            let _ = self.operator.run(&["restore", "rollback", &id, "--yes"]);
+            let _ = self.operator.run(&apply).succeeded();
+            self.dies_during(&["restore", "rollback", &id, "--yes"]);
+        } else {
+            self.dies_during(&apply);
         }
-        self.wait_until_dead();
         id
+    }
+
+    /// The command itself would wait for the service to come back.
+    fn dies_during(&mut self, arguments: &[&str]) {
+        let mut command = self.operator.command(arguments);
+        let mut running = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        self.wait_until_dead();
+        running.kill().unwrap();
+        let _ = running.wait();
     }
 
     fn wait_until_dead(&mut self) {
@@ -162,11 +173,11 @@ fn settles(database: impl Fn() -> TestDb) {
         assert_eq!(again["state"], "RESTORE_STATE_APPLIED", "after {}: {again}", place.name);
         assert!(target.is_restored(), "after {}", place.name);
     }
-    nothing_is_open(&site.deployment.admin, restores.len(), site.folder.path());
+    nothing_is_open(&site.deployment.admin, restores.len());
 }
 
 /// Each beginning in the audit log has its end.
-fn nothing_is_open(admin: &Operator, at_least: usize, _folder: &Path) {
+fn nothing_is_open(admin: &Operator, at_least: usize) {
     for (started, ended) in
         [("restore.started", "restore.completed"), ("restore.rollback_started", "restore.rolled_back")]
     {

@@ -1,7 +1,7 @@
 //! An archive on its way up, over as many connections as it takes.
 //!
-//! A sealed archive gets its upload's id from a stream that sends nothing of it, so that whatever breaks afterwards can be
-//! gone on with. A plain one is sealed by the service on its way, and goes up in a single stream.
+//! A sealed archive goes up under an id that is made up here, so that whatever breaks can be gone on with. A plain one is sealed
+//! by the service on its way, and goes up in a single stream.
 
 use std::io::BufReader;
 use std::path::Path;
@@ -13,7 +13,6 @@ use strongroom_api::backup::v1::upload_archive_request::{Chunk, End, Header, Mes
 use strongroom_api::backup::v1::{GetUploadRequest, Upload, UploadArchiveRequest};
 use strongroom_archive::Error as ArchiveError;
 use strongroom_archive::seal;
-use tokio_stream::StreamExt as _;
 use tonic::{Code, Request, Status};
 
 use crate::client::{Connection, unary};
@@ -27,7 +26,7 @@ use crate::files;
 /// # Errors
 /// When the file cannot be read, when the service refuses it, or stays away.
 pub(super) async fn send(service: &Connection, file: &Path) -> Result<String> {
-    let mut upload = if is_sealed(file)? { begin(service, file).await? } else { Upload::default() };
+    let mut upload = if is_sealed(file)? { begun() } else { Upload::default() };
     let mut retries = Retries::new();
     let mut is_resumed = false;
     loop {
@@ -57,12 +56,9 @@ fn is_sealed(file: &Path) -> Result<bool> {
     Ok(!matches!(header, Err(ArchiveError::Seal(SealError::NotSealed))))
 }
 
-/// Announces the file.
-async fn begin(service: &Connection, file: &Path) -> Result<Upload> {
-    let Sending { requests, .. } = sending::start(file, 0, |piece| request(piece, ""))?;
-    let answer = service.answer(service.restores().upload_archive(Request::new(requests.take(1)))).await?;
-    let upload = answer.upload.filter(|upload| !upload.id.is_empty());
-    upload.context("the backup service answered without an upload")
+/// One of which nothing has arrived.
+fn begun() -> Upload {
+    Upload { id: uuid::Uuid::now_v7().to_string(), ..Upload::default() }
 }
 
 /// Waits, and asks how much has arrived.
@@ -72,6 +68,10 @@ async fn again(service: &Connection, id: &str, retries: &mut Retries, broken: Er
         match service.restores().get_upload(request).await {
             Ok(answer) => {
                 return answer.into_inner().upload.context("the backup service answered without an upload");
+            }
+            // The connection broke before the service had the header.
+            Err(status) if status.code() == Code::NotFound => {
+                return Ok(Upload { id: id.to_owned(), ..Upload::default() });
             }
             Err(status) => {
                 let failed = service.failed(&status);

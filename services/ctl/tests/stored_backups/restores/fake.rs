@@ -34,6 +34,8 @@ pub(super) struct State {
     pub(super) changes: VecDeque<Said>,
     /// What is answered when a restore is asked for, before what `restores` has.
     pub(super) gets: VecDeque<Result<Restore, Status>>,
+    /// The id that the client has made up.
+    pub(super) upload_id: Option<String>,
     /// What has arrived of the upload.
     pub(super) received: Vec<u8>,
     /// Bytes after which an upload's stream is refused, with what.
@@ -77,7 +79,8 @@ impl Fake {
         let Header { file_name, size_bytes, .. } = header.clone();
         let received_bytes = state.received.len() as i64;
         let complete = state.is_complete;
-        Upload { id: UPLOAD.into(), file_name, size_bytes, received_bytes, complete, ..Upload::default() }
+        let id = state.upload_id.clone().unwrap_or_else(|| UPLOAD.to_owned());
+        Upload { id, file_name, size_bytes, received_bytes, complete, ..Upload::default() }
     }
 
     /// Takes a message that must follow the `number` chunks before it.
@@ -126,6 +129,9 @@ impl RestoreService for Fake {
         };
         let Header { file_name, size_bytes, upload_id } = &header;
         drop(self.ask(format!("upload {file_name} {size_bytes} {upload_id:?}")));
+        if !upload_id.is_empty() {
+            self.state().upload_id = Some(upload_id.clone());
+        }
         let mut number = 0;
         while let Some(next) = stream.message().await? {
             self.take(next.message.unwrap(), &mut number)?;
