@@ -6,6 +6,8 @@
 mod databases;
 mod places;
 mod restoring;
+mod severed;
+mod site;
 
 /// Places in the source that are tested here.
 pub(crate) fn places() -> impl Iterator<Item = &'static str> {

@@ -73,6 +73,14 @@ impl Target {
             || entries.any(|entry| is_beside(entry.unwrap().file_name().into_string().unwrap()))
     }
 
+    /// Ends every session with it (PostgreSQL), as its server's crash does.
+    pub(super) fn sever(&self) {
+        self.database.run(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+             WHERE datname = current_database() AND pid <> pg_backend_pid()",
+        );
+    }
+
     fn rows(&self, table: &str, columns: &str) -> String {
         let gather = if self.database.file().is_some() { "group_concat" } else { "string_agg" };
         self.database.text(&format!(

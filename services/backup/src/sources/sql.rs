@@ -118,13 +118,12 @@ impl SqlSource {
         Ok(SqlSnapshot { snapshot, record, listing, since, encrypted, counted: Vec::new() })
     }
 
-    /// Connects to it in order to restore it. A SQLite file has no owner's role, so that the URL by which it is read will do.
+    /// Connects to it in order to restore it.
     ///
     /// # Errors
     /// [`RestoreError::NoRestoreUrl`], and the database's.
     pub(crate) async fn open_target(&self) -> Result<Target> {
-        let own = matches!(self.url.engine(), Engine::Sqlite(_)).then_some(&self.url);
-        let url = self.restore_url.as_ref().or(own);
+        let url = self.restore_url.as_ref();
         let url = url.ok_or_else(|| RestoreError::NoRestoreUrl(self.config.name.clone()))?;
         Ok(Target::open(url, TargetOptions::new(self.everything())).await?)
     }

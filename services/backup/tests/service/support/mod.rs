@@ -203,13 +203,20 @@ pub(crate) const LOGS: &str = "[[sources.optional]]\nname = 'logs'\ntables = ['l
 fn config(folder: &Path, vault: &str, backup: &str, source: &str, seal: &str) -> Config {
     let token_file = folder.join("service.token");
     strongroom_testkit::write_private(&token_file, Token::generate().expose());
+    let restore_url = folder.join("gateway.url");
+    strongroom_testkit::write_private(
+        &restore_url,
+        format!("sqlite:{}", folder.join("gateway.db").display()),
+    );
     let text = format!(
         "[app]\nname = 'Prompt Gate'\nurl = 'https://gateway.example.com'\n\
          [seal]\n{seal}\n[backup]\ndatabase_url = 'sqlite:{}'\ntoken_file = '{}'\nvault = {{ url = '{vault}' }}\n{backup}\n\
-         [[sources]]\nname = 'gateway'\nkind = 'sqlite'\nurl = 'sqlite:{}'\n{source}\n",
+         [[sources]]\nname = 'gateway'\nkind = 'sqlite'\nurl = 'sqlite:{}'\n\
+         restore_url_file = '{}'\n{source}\n",
         folder.join("backup.db").display(),
         token_file.display(),
         folder.join("gateway.db").display(),
+        restore_url.display(),
     );
     toml::from_str(&text).unwrap()
 }
