@@ -5,6 +5,7 @@ mod archive;
 mod restore;
 mod round_trips;
 mod schemas;
+mod tables;
 
 use std::path::Path;
 

@@ -77,9 +77,11 @@ pub(super) fn counts(table: &Marked, at: usize) -> String {
     let (live, staged) = (live(table), staged(at));
     let (same, differs) = (same_key(table, "l", "s"), differs(table, "l", "s"));
     let absent = absent(table);
+    // With a limit the inner query stays one: SQLite does not take as many columns in a query that counts.
     format!(
-        "SELECT count(*) FILTER (WHERE {absent}), count(*) FILTER (WHERE NOT {absent} AND {differs}), count(*)
-         FROM {live} AS l LEFT JOIN {staged} AS s ON {same}"
+        "SELECT count(*) FILTER (WHERE state = 0), count(*) FILTER (WHERE state = 1), count(*)
+         FROM (SELECT CASE WHEN {absent} THEN 0 WHEN {differs} THEN 1 ELSE 2 END AS state
+               FROM {live} AS l LEFT JOIN {staged} AS s ON {same} LIMIT -1)"
     )
 }
 
