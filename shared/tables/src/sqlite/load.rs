@@ -287,7 +287,7 @@ fn trial_digits() -> String {
     stage_file::digits(&format!("trial {} {number}", std::process::id()))
 }
 
-/// Removes what is ours in the database, then the file.
+/// Removes the file, which may be what fills the disk, then what is ours in the database.
 async fn discard(
     connection: &mut Connection,
     options: &TargetOptions,
@@ -296,13 +296,13 @@ async fn discard(
     digits: &str,
 ) -> Result<()> {
     let source = &options.read.source;
+    stage_file::discard(&stage_file::path(path, digits), source)?;
     lock::begin(connection, source, options.lock).await?;
     if let Err(error) = markers::remove(connection, restore, digits).await {
         lock::roll_back(connection).await;
         return Err(Error::database(source, "discarding a restore", &error));
     }
-    lock::commit(connection, source, options.lock).await?;
-    stage_file::discard(&stage_file::path(path, digits), source)
+    lock::commit(connection, source, options.lock).await
 }
 
 async fn close(connection: Connection, source: &str) {

@@ -2,7 +2,13 @@
 #![expect(clippy::unwrap_used, unreachable_pub, reason = "tests")]
 
 mod archive;
+mod foreign;
+mod interrupted;
+mod others;
+mod references;
+mod refusals;
 mod restore;
+mod rolling_back;
 mod round_trips;
 mod schemas;
 mod tables;
