@@ -219,7 +219,8 @@ impl SqliteStage {
             return Err(Error::Stale { name: source });
         }
         let filled = looked.inspection.refusals.into_iter();
-        let filled: Vec<Refusal> = filled.filter(|refusal| matches!(refusal, Refusal::NotEmpty { .. })).collect();
+        let filled: Vec<Refusal> =
+            filled.filter(|refusal| matches!(refusal, Refusal::NotEmpty { .. })).collect();
         if !filled.is_empty() {
             return Err(Error::Refused { name: source, refusals: filled });
         }

@@ -4,7 +4,9 @@ use std::path::Path;
 
 use sqlx::AssertSqlSafe;
 use strongroom_archive::manifest::{Snapshot, SourceRecord};
-use strongroom_archive::schema::{Column, Constraint, ConstraintKind, DatabaseSchema, Engine, TableSchema, UserType};
+use strongroom_archive::schema::{
+    Column, Constraint, ConstraintKind, DatabaseSchema, Engine, TableSchema, UserType,
+};
 use strongroom_tables::Error;
 use strongroom_tables::load::{Mode, Refusal};
 
@@ -144,7 +146,9 @@ async fn what_sqlite_does_not_have_is_refused_by_row() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("app.db");
     database(&path, "CREATE TABLE t (id INTEGER PRIMARY KEY, c)").await;
-    for (type_name, json) in [("real", "\"NaN\""), ("bigint", "\"x\""), ("bytea", "\"00\""), ("boolean", "\"t\"")] {
+    for (type_name, json) in
+        [("real", "\"NaN\""), ("bigint", "\"x\""), ("bytea", "\"00\""), ("boolean", "\"t\"")]
+    {
         let row = format!("{{\"id\":1,\"c\":{json}}}");
         let archive = archive(vec![column("id", "integer", false), column("c", type_name, true)], &[&row]);
         let error = compare(&path, &archive, &archive.wanted(Mode::Replace)).await.unwrap_err();
@@ -153,7 +157,10 @@ async fn what_sqlite_does_not_have_is_refused_by_row() {
     let mut other = archive(vec![column("id", "integer", false)], &[]);
     other.tables[0].0.namespace = "billing".to_owned();
     let found = inspect(&path, &other.wanted(Mode::Replace)).await.refusals;
-    assert!(matches!(&found[..], [Refusal::Unsupported { problem, .. }] if problem.contains("billing")), "{found:?}");
+    assert!(
+        matches!(&found[..], [Refusal::Unsupported { problem, .. }] if problem.contains("billing")),
+        "{found:?}"
+    );
 }
 
 #[tokio::test]

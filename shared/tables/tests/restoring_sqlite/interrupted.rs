@@ -48,8 +48,7 @@ async fn works_again(path: &Path, archive: &Archive) {
 }
 
 async fn schema_text(app: &mut sqlx::sqlite::SqliteConnection) -> String {
-    let all: Vec<String> =
-        sqlx::query_scalar("SELECT name FROM sqlite_schema").fetch_all(app).await.unwrap();
+    let all: Vec<String> = sqlx::query_scalar("SELECT name FROM sqlite_schema").fetch_all(app).await.unwrap();
     all.join(" ")
 }
 
@@ -89,7 +88,8 @@ fn file_of(folder: &Path) -> (String, u32) {
 async fn only_the_file_is_enough_to_find_a_restore() {
     let folder = tempfile::tempdir().unwrap();
     let (path, archive, before) = app(folder.path()).await;
-    let staged = stage(&path, &archive, &archive.wanted(Mode::Replace), &Purpose::Restore(ID.to_owned())).await;
+    let staged =
+        stage(&path, &archive, &archive.wanted(Mode::Replace), &Purpose::Restore(ID.to_owned())).await;
     staged.unwrap().close().await;
     run(&mut connect(&path).await, "DROP TABLE _strongroom_restores").await;
     assert_eq!(state(&path).await, Some(RestoreState::Staged));

@@ -34,10 +34,15 @@ async fn app(folder: &Path) -> (std::path::PathBuf, Archive, SqliteConnection) {
 /// What one transaction sees: distinct values of both tables, and how many rows there are.
 async fn seen(reader: &mut SqliteConnection) -> (String, i64) {
     run(reader, "BEGIN").await;
-    let first: String = sqlx::query_scalar("SELECT group_concat(DISTINCT v) FROM a").fetch_one(&mut *reader).await.unwrap();
+    let first: String =
+        sqlx::query_scalar("SELECT group_concat(DISTINCT v) FROM a").fetch_one(&mut *reader).await.unwrap();
     tokio::time::sleep(Duration::from_millis(3)).await;
-    let second: String = sqlx::query_scalar("SELECT group_concat(DISTINCT v) FROM b").fetch_one(&mut *reader).await.unwrap();
-    let rows: i64 = sqlx::query_scalar("SELECT (SELECT count(*) FROM a) + (SELECT count(*) FROM b)").fetch_one(&mut *reader).await.unwrap();
+    let second: String =
+        sqlx::query_scalar("SELECT group_concat(DISTINCT v) FROM b").fetch_one(&mut *reader).await.unwrap();
+    let rows: i64 = sqlx::query_scalar("SELECT (SELECT count(*) FROM a) + (SELECT count(*) FROM b)")
+        .fetch_one(&mut *reader)
+        .await
+        .unwrap();
     run(reader, "COMMIT").await;
     assert_eq!(first, second, "a mixture within one transaction");
     (first, rows)
@@ -111,8 +116,9 @@ async fn a_lock_that_is_held_all_the_time_is_given_up() {
     let folder = tempfile::tempdir().unwrap();
     let (path, archive, mut app) = app(folder.path()).await;
     let before = export(&path).await;
-    let mut staged =
-        stage(&path, &archive, &archive.wanted(Mode::Replace), &Purpose::Restore(ID.to_owned())).await.unwrap();
+    let mut staged = stage(&path, &archive, &archive.wanted(Mode::Replace), &Purpose::Restore(ID.to_owned()))
+        .await
+        .unwrap();
     staged.keep().await.unwrap();
     run(&mut app, "BEGIN IMMEDIATE").await;
     let limits = SwapLimits { lock: Duration::from_millis(400), pause: None };
@@ -132,7 +138,8 @@ async fn writers_are_not_held_longer_than_agreed() {
     let before = export(&path).await;
     let statements = crate::schema(&mut app).await;
     let limits = SwapLimits { lock: Duration::from_secs(1), pause: Some(Duration::from_millis(5)) };
-    let error = restore_within(&path, &archive, &archive.wanted(Mode::Replace), ID, &limits).await.unwrap_err();
+    let error =
+        restore_within(&path, &archive, &archive.wanted(Mode::Replace), ID, &limits).await.unwrap_err();
     assert!(matches!(error, Error::PauseTooLong { limit_ms: 5, .. }), "{error}");
     export(&path).await.equals(&before);
     assert_eq!(crate::schema(&mut app).await, statements);

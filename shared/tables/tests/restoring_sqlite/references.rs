@@ -74,7 +74,10 @@ async fn with_agreement_they_follow_and_come_back() {
     assert_eq!(compare(&path, &archive, &wanted).await.unwrap().refusals, []);
     restore(&path, &archive, &wanted, ID).await.unwrap();
     assert_eq!(rows(&mut app, "SELECT id || '' FROM cascades ORDER BY id").await, ["1", "5", "6"]);
-    assert_eq!(rows(&mut app, "SELECT id || ifnull(code, '') FROM nulls ORDER BY id").await, ["1ONE", "3", "4"]);
+    assert_eq!(
+        rows(&mut app, "SELECT id || ifnull(code, '') FROM nulls ORDER BY id").await,
+        ["1ONE", "3", "4"]
+    );
     assert_eq!(rows(&mut app, "SELECT id || ':' || parent FROM defaults ORDER BY id").await, ["1:2", "3:1"]);
     assert_eq!(rows(&mut app, "SELECT v FROM grandchild").await, ["stays"]);
     assert_eq!(rows(&mut app, "SELECT id || '' FROM own ORDER BY id").await, ["4"]);
@@ -112,10 +115,18 @@ async fn restored_rows_do_not_refer_to_what_is_not_there() {
         INSERT INTO p VALUES (1), (2); INSERT INTO c VALUES (1, 1, 'a'), (2, 2, 'b'), (3, 77, 'was so'), (4, NULL, 'd')";
     let mut app = database(&path, sql).await;
     let archive = export(&path).await;
-    run(&mut app, "DELETE FROM p WHERE id = 2; DELETE FROM c WHERE id = 2; UPDATE c SET v = 'changed' WHERE id = 3").await;
+    run(
+        &mut app,
+        "DELETE FROM p WHERE id = 2; DELETE FROM c WHERE id = 2; UPDATE c SET v = 'changed' WHERE id = 3",
+    )
+    .await;
     let only = archive.only(&["c"]);
     let found = compare(&path, &only, &only.wanted(Mode::Replace)).await.unwrap();
-    assert!(matches!(&found.refusals[..], [Refusal::Dangling { rows: 1, to, .. }] if to == "p"), "{:?}", found.refusals);
+    assert!(
+        matches!(&found.refusals[..], [Refusal::Dangling { rows: 1, to, .. }] if to == "p"),
+        "{:?}",
+        found.refusals
+    );
     let wanted = archive.wanted(Mode::Replace);
     assert_eq!(compare(&path, &archive, &wanted).await.unwrap().refusals, []);
     restore(&path, &archive, &wanted, ID).await.unwrap();

@@ -12,7 +12,10 @@ use crate::restore::{compare, discard, inspect, restore, stage, target};
 use crate::{ID, connect, database, run};
 
 /// An archive of one database, and another database.
-async fn two(archived: &str, live: &str) -> (tempfile::TempDir, std::path::PathBuf, Archive, SqliteConnection) {
+async fn two(
+    archived: &str,
+    live: &str,
+) -> (tempfile::TempDir, std::path::PathBuf, Archive, SqliteConnection) {
     let folder = tempfile::tempdir().unwrap();
     let (old, new) = (folder.path().join("old.db"), folder.path().join("new.db"));
     database(&old, archived).await;
@@ -24,7 +27,8 @@ async fn two(archived: &str, live: &str) -> (tempfile::TempDir, std::path::PathB
 /// The reasons for which an inspection refuses, and that staging refuses for the same ones.
 async fn reasons(path: &Path, wanted: &Wanted) -> Vec<&'static str> {
     let found = inspect(path, wanted).await;
-    let refused = target(path).await.stage(wanted, &found.fingerprint, &Purpose::Restore(ID.to_owned())).await;
+    let refused =
+        target(path).await.stage(wanted, &found.fingerprint, &Purpose::Restore(ID.to_owned())).await;
     match refused {
         Err(Error::Refused { refusals, .. }) => assert_eq!(refusals, found.refusals),
         Err(other) => panic!("{other}"),
@@ -71,7 +75,10 @@ async fn modes_that_do_not_fit() {
     assert_eq!(refused(t, t, Mode::IntoEmpty).await, ["TABLE_NOT_EMPTY"]);
     let keyless = "CREATE TABLE t (a, b UNIQUE)";
     assert_eq!(refused(keyless, keyless, Mode::Merge).await, ["NO_KEY"]);
-    assert_eq!(refused(keyless, "CREATE TABLE t (a, b UNIQUE, rowid, oid, _rowid_)", Mode::Replace).await, ["UNSUPPORTED"]);
+    assert_eq!(
+        refused(keyless, "CREATE TABLE t (a, b UNIQUE, rowid, oid, _rowid_)", Mode::Replace).await,
+        ["UNSUPPORTED"]
+    );
     let (_folder, path, archive, _) = two(t, t).await;
     let mut wanted = archive.wanted(Mode::Replace);
     wanted.tables[0].is_partial = true;
@@ -89,7 +96,8 @@ async fn virtual_tables_and_collations_that_only_others_understand() {
     assert_eq!(refused(rtree, rtree, Mode::Replace).await, ["VIRTUAL_TABLE"; 3]);
     let contentless = "CREATE VIRTUAL TABLE s USING fts5(body, content='')";
     assert_eq!(refused(contentless, contentless, Mode::Replace).await, ["VIRTUAL_TABLE"; 4]);
-    let (_folder, path, archive, mut app) = two("CREATE TABLE t (a TEXT, b)", "CREATE TABLE t (a TEXT, b)").await;
+    let (_folder, path, archive, mut app) =
+        two("CREATE TABLE t (a TEXT, b)", "CREATE TABLE t (a TEXT, b)").await;
     app.lock_handle().await.unwrap().create_collation("app", |one, other| other.cmp(one)).unwrap();
     run(&mut app, "CREATE INDEX i ON t (a COLLATE app)").await;
     assert_eq!(reasons(&path, &archive.wanted(Mode::Replace)).await, ["UNSUPPORTED"]);
@@ -128,18 +136,21 @@ async fn newer_migrations() {
 
 #[tokio::test]
 async fn values_that_a_column_would_change() {
-    let (_folder, path, archive, _) = two("CREATE TABLE t (v ANY) STRICT; INSERT INTO t VALUES ('1')", "CREATE TABLE t (v ANY)").await;
+    let (_folder, path, archive, _) =
+        two("CREATE TABLE t (v ANY) STRICT; INSERT INTO t VALUES ('1')", "CREATE TABLE t (v ANY)").await;
     let error = compare(&path, &archive, &archive.wanted(Mode::Replace)).await.unwrap_err();
     assert!(matches!(&error, Error::Value { row: 1, column, .. } if column == "v"), "{error}");
     assert!(!error.to_string().contains('\''), "{error}");
-    let (_folder, path, archive, _) = two("CREATE TABLE t (v INT); INSERT INTO t VALUES ('a')", "CREATE TABLE t (v INT) STRICT").await;
+    let (_folder, path, archive, _) =
+        two("CREATE TABLE t (v INT); INSERT INTO t VALUES ('a')", "CREATE TABLE t (v INT) STRICT").await;
     let error = compare(&path, &archive, &archive.wanted(Mode::Replace)).await.unwrap_err();
     assert!(error.to_string().contains("STRICT"), "{error}");
 }
 
 #[tokio::test]
 async fn rows_that_violate_a_constraint_leave_everything_as_it_was() {
-    let live = "CREATE TABLE t (id INTEGER PRIMARY KEY, v UNIQUE CHECK (v < 10)); INSERT INTO t VALUES (1, 1)";
+    let live =
+        "CREATE TABLE t (id INTEGER PRIMARY KEY, v UNIQUE CHECK (v < 10)); INSERT INTO t VALUES (1, 1)";
     for (archived, problem) in [
         ("CREATE TABLE t (id INTEGER PRIMARY KEY, v); INSERT INTO t VALUES (5, 2), (6, 2)", "UNIQUE"),
         ("CREATE TABLE t (id INTEGER PRIMARY KEY, v); INSERT INTO t VALUES (5, 2), (6, 12)", "CHECK"),
@@ -148,10 +159,14 @@ async fn rows_that_violate_a_constraint_leave_everything_as_it_was() {
         let before = export(&path).await;
         for mode in [Mode::Replace, Mode::Merge] {
             let error = restore(&path, &archive, &archive.wanted(mode), ID).await.unwrap_err();
-            assert!(matches!(&error, Error::Constraint { problem: found, .. } if found.contains(problem)), "{error}");
+            assert!(
+                matches!(&error, Error::Constraint { problem: found, .. } if found.contains(problem)),
+                "{error}"
+            );
             export(&path).await.equals(&before);
         }
-        let (_folder, path, archive, _) = two(archived, &live.replace("INSERT INTO t VALUES (1, 1)", "")).await;
+        let (_folder, path, archive, _) =
+            two(archived, &live.replace("INSERT INTO t VALUES (1, 1)", "")).await;
         let error = restore(&path, &archive, &archive.wanted(Mode::IntoEmpty), ID).await.unwrap_err();
         assert!(matches!(&error, Error::Constraint { .. }), "{error}");
         assert!(export(&path).await.rows("t").is_empty());
@@ -246,7 +261,10 @@ async fn a_statement_that_is_no_definition_is_not_run() {
     let bad: [fn(&mut Wanted); 4] = [
         |wanted| wanted.tables[0].schema.sql = Some("CREATE TABLE t (id); DROP TABLE u".to_owned()),
         |wanted| wanted.tables[0].schema.sql = Some("ATTACH 'x' AS y".to_owned()),
-        |wanted| wanted.tables[0].schema.indexes[0].definition = "CREATE INDEX i ON t (v); DELETE FROM u".to_owned(),
+        |wanted| {
+            wanted.tables[0].schema.indexes[0].definition =
+                "CREATE INDEX i ON t (v); DELETE FROM u".to_owned();
+        },
         |wanted| wanted.tables[0].schema.triggers[0].definition.push_str("; DELETE FROM u; END"),
     ];
     for spoil in bad {

@@ -50,7 +50,10 @@ async fn nothing_of_ours_is_left() {
     assert_eq!(counts, [("heap", 1, 0, 1, 2), ("t", 1, 2, 1, 0), ("w", 1, 0, 1, 1)]);
     export(&path).await.equals(&before);
     let ours: Vec<String> =
-        sqlx::query_scalar("SELECT name FROM sqlite_schema WHERE name LIKE '%strongroom%'").fetch_all(&mut app).await.unwrap();
+        sqlx::query_scalar("SELECT name FROM sqlite_schema WHERE name LIKE '%strongroom%'")
+            .fetch_all(&mut app)
+            .await
+            .unwrap();
     assert_eq!(ours, Vec::<String>::new());
     assert!(!files(folder.path()).iter().any(|name| name.contains("strongroom")));
     let error = roll_back(&path, ID, false).await.unwrap_err();

@@ -33,13 +33,19 @@ async fn odd_values_come_back_into_created_tables() {
         let mut app = database(&old, &format!("PRAGMA encoding = '{encoding}'; {ODD}")).await;
         run(&mut app, "PRAGMA user_version = 7; PRAGMA application_id = 9").await;
         let archive = export(&old).await;
-        database(&new, &format!("PRAGMA encoding = '{encoding}'; CREATE TABLE gone (a); DROP TABLE gone")).await;
+        database(&new, &format!("PRAGMA encoding = '{encoding}'; CREATE TABLE gone (a); DROP TABLE gone"))
+            .await;
         into_created(&new, &archive).await;
         let again = export(&new).await;
         again.equals(&archive);
         for ((one, rows), (other, expected)) in again.tables.iter().zip(&archive.tables) {
             assert_eq!(one, other);
-            assert_eq!(rows.first().map(|row| &row[..row.len().min(200)]), expected.first().map(|row| &row[..row.len().min(200)]), "{}", one.name);
+            assert_eq!(
+                rows.first().map(|row| &row[..row.len().min(200)]),
+                expected.first().map(|row| &row[..row.len().min(200)]),
+                "{}",
+                one.name
+            );
             assert!(rows == expected, "order of {}", one.name);
         }
         assert_eq!(again.views, archive.views);
@@ -47,10 +53,11 @@ async fn odd_values_come_back_into_created_tables() {
         assert_eq!((again.record.user_version, again.record.application_id), (Some(7), Some(9)));
         discard(&new, ID).await;
         let mut new = database(&new, "").await;
-        let ours: Vec<String> = sqlx::query_scalar("SELECT name FROM sqlite_schema WHERE name LIKE '%strongroom%'")
-            .fetch_all(&mut new)
-            .await
-            .unwrap();
+        let ours: Vec<String> =
+            sqlx::query_scalar("SELECT name FROM sqlite_schema WHERE name LIKE '%strongroom%'")
+                .fetch_all(&mut new)
+                .await
+                .unwrap();
         assert!(ours.is_empty(), "{ours:?}");
         drop(new);
         assert!(!files(folder.path()).iter().any(|name| name.contains("strongroom")));
@@ -84,14 +91,17 @@ async fn odd_values_come_back_into_a_changed_copy() {
     export(&new).await.equals(&changed);
     let swapped = restore(&new, &archive, &wanted, ID).await.unwrap();
     for (one, other) in trial.tables.iter().zip(&swapped.tables) {
-        assert_eq!((one.created, one.changed, one.deleted, one.kept), (
-            other.created, other.changed, other.deleted, other.kept
-        ));
+        assert_eq!(
+            (one.created, one.changed, one.deleted, one.kept),
+            (other.created, other.changed, other.deleted, other.kept)
+        );
     }
     export(&new).await.equals(&archive);
     assert_eq!(schema(&mut app).await, before);
-    let found: Vec<String> =
-        sqlx::query_scalar("SELECT body FROM search WHERE search MATCH 'find'").fetch_all(&mut app).await.unwrap();
+    let found: Vec<String> = sqlx::query_scalar("SELECT body FROM search WHERE search MATCH 'find'")
+        .fetch_all(&mut app)
+        .await
+        .unwrap();
     assert_eq!(found, ["words to find"]);
     run(&mut app, "INSERT INTO search (search) VALUES ('integrity-check')").await;
     intact(&mut app).await;

@@ -16,7 +16,7 @@ use random::Random;
 mod facts;
 #[path = "../schemas/random.rs"]
 mod random;
-#[expect(dead_code, unused_imports, reason = "the catalogue of drafts is compared elsewhere")]
+#[expect(unused_imports, reason = "the catalogue of drafts is compared elsewhere")]
 #[path = "../schemas/sqlite/mod.rs"]
 mod sqlite;
 
@@ -26,8 +26,28 @@ fn seeds() -> std::ops::Range<u64> {
 
 /// Values that columns of every type make something of.
 const VALUES: &[&str] = &[
-    "NULL", "0", "1", "-7", "1.5", "1e300", "'1'", "' 2 '", "'a'", "'A'", "'a '", "x'00ff'", "x''", "''", "9e999",
-    "9007199254740993", "0.1", "'it''s'", "'größe'", "CAST(x'ff41' AS TEXT)", "'x' || char(0)", "-1e-7",
+    "NULL",
+    "0",
+    "1",
+    "-7",
+    "1.5",
+    "1e300",
+    "'1'",
+    "' 2 '",
+    "'a'",
+    "'A'",
+    "'a '",
+    "x'00ff'",
+    "x''",
+    "''",
+    "9e999",
+    "9007199254740993",
+    "0.1",
+    "'it''s'",
+    "'größe'",
+    "CAST(x'ff41' AS TEXT)",
+    "'x' || char(0)",
+    "-1e-7",
 ];
 
 /// Makes the tables, fills them, and only then the triggers, which may refuse everything.
@@ -51,7 +71,11 @@ async fn fill(app: &mut SqliteConnection, seed: u64, rows: usize) {
     for (table, columns) in tables(app).await {
         for _ in 0..rows {
             let values: Vec<&str> = columns.iter().map(|_| random.pick(VALUES)).collect();
-            let sql = format!("INSERT OR IGNORE INTO {table} ({}) VALUES ({})", columns.join(", "), values.join(", "));
+            let sql = format!(
+                "INSERT OR IGNORE INTO {table} ({}) VALUES ({})",
+                columns.join(", "),
+                values.join(", ")
+            );
             sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut *app).await.ok();
         }
     }
@@ -92,7 +116,10 @@ async fn change(app: &mut SqliteConnection, seed: u64) {
         let column = random.pick(&columns);
         for sql in [
             format!("DELETE FROM {table} WHERE abs(random()) % 4 = 0"),
-            format!("UPDATE OR IGNORE {table} SET {column} = {} WHERE abs(random()) % 3 = 0", random.pick(VALUES)),
+            format!(
+                "UPDATE OR IGNORE {table} SET {column} = {} WHERE abs(random()) % 3 = 0",
+                random.pick(VALUES)
+            ),
         ] {
             sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut *app).await.ok();
         }

@@ -156,7 +156,14 @@ async fn rows_without_a_key_are_counted() {
     let [t, u] = &swapped.tables[..] else { panic!("two tables") };
     assert_eq!((t.created, t.changed, t.deleted, t.kept), (3, 0, 3, 6));
     assert_eq!((u.created, u.deleted, u.kept), (1, 2, 2));
-    assert_eq!(number(&mut app, "SELECT count(*) FROM t WHERE a = 1 AND typeof(a) = 'integer' AND b = 'x' COLLATE BINARY").await, 3);
+    assert_eq!(
+        number(
+            &mut app,
+            "SELECT count(*) FROM t WHERE a = 1 AND typeof(a) = 'integer' AND b = 'x' COLLATE BINARY"
+        )
+        .await,
+        3
+    );
 }
 
 #[tokio::test]
@@ -181,7 +188,11 @@ async fn two_thousand_columns() {
 async fn columns_that_the_archive_does_not_have_keep_their_values_where_rows_stay() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("app.db");
-    let mut app = database(&path, "CREATE TABLE t (id INTEGER PRIMARY KEY, v); INSERT INTO t VALUES (1, 'a'), (2, 'b')").await;
+    let mut app = database(
+        &path,
+        "CREATE TABLE t (id INTEGER PRIMARY KEY, v); INSERT INTO t VALUES (1, 'a'), (2, 'b')",
+    )
+    .await;
     let archive = export(&path).await;
     run(&mut app, "ALTER TABLE t ADD COLUMN later TEXT DEFAULT 'new'; UPDATE t SET later = 'kept'; UPDATE t SET v = 'c' WHERE id = 2; INSERT INTO t VALUES (3, 'd', 'kept')").await;
     let changed = export(&path).await;
@@ -190,7 +201,8 @@ async fn columns_that_the_archive_does_not_have_keep_their_values_where_rows_sta
     assert_eq!(found.refusals, []);
     assert!(found.warnings.iter().any(|warning| warning.contains("later")), "{:?}", found.warnings);
     restore(&path, &archive, &wanted, ID).await.unwrap();
-    let later: Vec<String> = sqlx::query_scalar("SELECT later FROM t ORDER BY id").fetch_all(&mut app).await.unwrap();
+    let later: Vec<String> =
+        sqlx::query_scalar("SELECT later FROM t ORDER BY id").fetch_all(&mut app).await.unwrap();
     assert_eq!(later, ["kept", "new"]);
     taken_back(&path, &changed).await;
 }
@@ -199,20 +211,30 @@ async fn columns_that_the_archive_does_not_have_keep_their_values_where_rows_sta
 async fn a_merge_adds_rows_and_keeps_those_that_are_there() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("app.db");
-    let mut app = database(&path, "CREATE TABLE t (id INTEGER PRIMARY KEY, v); INSERT INTO t VALUES (1, 'a'), (2, 'b'), (3, 'c')").await;
+    let mut app = database(
+        &path,
+        "CREATE TABLE t (id INTEGER PRIMARY KEY, v); INSERT INTO t VALUES (1, 'a'), (2, 'b'), (3, 'c')",
+    )
+    .await;
     let archive = export(&path).await;
-    run(&mut app, "UPDATE t SET v = 'changed' WHERE id = 2; DELETE FROM t WHERE id = 3; INSERT INTO t VALUES (4, 'd')").await;
+    run(
+        &mut app,
+        "UPDATE t SET v = 'changed' WHERE id = 2; DELETE FROM t WHERE id = 3; INSERT INTO t VALUES (4, 'd')",
+    )
+    .await;
     let changed = export(&path).await;
     let mut wanted = archive.wanted(Mode::Merge);
     wanted.tables[0].is_partial = true;
     let Comparison { tables, .. } = compare(&path, &archive, &wanted).await.unwrap();
     let counts = (tables[0].created, tables[0].conflicts, tables[0].kept, tables[0].deleted);
     assert_eq!(counts, (1, 1, 2, 0));
-    let examples: Vec<(Change, &str)> = tables[0].examples.iter().map(|one| (one.change, one.key.as_str())).collect();
+    let examples: Vec<(Change, &str)> =
+        tables[0].examples.iter().map(|one| (one.change, one.key.as_str())).collect();
     assert_eq!(examples, [(Change::Created, "[\"3\"]"), (Change::Conflict, "[\"2\"]")]);
     let swapped = restore(&path, &archive, &wanted, ID).await.unwrap();
     assert_eq!((swapped.tables[0].created, swapped.tables[0].conflicts, swapped.tables[0].kept), (1, 1, 2));
-    let rows: Vec<String> = sqlx::query_scalar("SELECT id || v FROM t ORDER BY id").fetch_all(&mut app).await.unwrap();
+    let rows: Vec<String> =
+        sqlx::query_scalar("SELECT id || v FROM t ORDER BY id").fetch_all(&mut app).await.unwrap();
     assert_eq!(rows, ["1a", "2changed", "3c", "4d"]);
     run(&mut app, "UPDATE t SET v = 'other' WHERE id = 4").await;
     run(&mut app, "UPDATE t SET v = 'd' WHERE id = 4").await;
@@ -223,7 +245,8 @@ async fn a_merge_adds_rows_and_keeps_those_that_are_there() {
 async fn a_trial_leaves_nothing_even_while_it_runs() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("app.db");
-    let mut app = database(&path, "CREATE TABLE t (id INTEGER PRIMARY KEY, v); INSERT INTO t VALUES (1, 'a')").await;
+    let mut app =
+        database(&path, "CREATE TABLE t (id INTEGER PRIMARY KEY, v); INSERT INTO t VALUES (1, 'a')").await;
     let archive = export(&path).await;
     run(&mut app, "DELETE FROM t").await;
     for mode in [Mode::Replace, Mode::Merge, Mode::IntoEmpty] {

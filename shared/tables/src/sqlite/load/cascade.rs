@@ -66,7 +66,8 @@ impl<'a> Followers<'a> {
     /// Returns what follows from it.
     async fn step(&mut self, connection: &mut SqliteConnection, step: &Step) -> Result<Vec<Step>> {
         let source = self.source;
-        let failed = |error| Error::database(source, format!("following references of {}", step.table), &error);
+        let failed =
+            |error| Error::database(source, format!("following references of {}", step.table), &error);
         let rows = format!("SELECT count(*) FROM main.{} AS c WHERE {}", quoted(&step.table), step.condition);
         if count(connection, rows).await.map_err(failed)? == 0 {
             return Ok(Vec::new());

@@ -24,9 +24,7 @@ pub(super) fn expected(at: usize, archive: &TableSchema) -> Pair {
         name: column.name.clone(),
         affinity: match archive.engine {
             Engine::Sqlite => Affinity::of(&column.type_name, is_strict),
-            Engine::Postgres => {
-                Affinity::of(Form::of(&column.type_name, archive).declared(), false)
-            }
+            Engine::Postgres => Affinity::of(Form::of(&column.type_name, archive).declared(), false),
         },
     });
     Pair {
@@ -107,10 +105,7 @@ pub(super) fn left_out(archive: &TableSchema) -> Option<String> {
 }
 
 /// Makes the tables, without anything that would slow down loading or fire.
-pub(super) async fn tables(
-    connection: &mut SqliteConnection,
-    missing: &[&WantedTable],
-) -> sqlx::Result<()> {
+pub(super) async fn tables(connection: &mut SqliteConnection, missing: &[&WantedTable]) -> sqlx::Result<()> {
     for table in missing {
         let sql = match &table.schema.sql {
             Some(sql) if table.schema.engine == Engine::Sqlite => sql.clone(),

@@ -8,8 +8,8 @@ use super::affinity::Affinity;
 use super::foreign_value::Form;
 use super::pair::Pair;
 use crate::error::{Error, Result};
-use crate::load::Rows;
 use crate::load::Encode;
+use crate::load::Rows;
 
 /// Bytes that a value takes in memory besides its text.
 const VALUE: usize = size_of::<SqliteValue>();

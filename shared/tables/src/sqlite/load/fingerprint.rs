@@ -25,7 +25,8 @@ pub(super) async fn of(
         let schema = live.table(name).map(|table| serde_json::to_string(&table.schema).unwrap_or_default());
         add(&mut hash, &schema.unwrap_or_default());
     }
-    for table in live.tables.iter().filter(|table| !names.contains(&table.schema.table.to_ascii_lowercase())) {
+    for table in live.tables.iter().filter(|table| !names.contains(&table.schema.table.to_ascii_lowercase()))
+    {
         for key in &table.schema.foreign_keys {
             if names.contains(&key.references.table.to_ascii_lowercase()) {
                 add(&mut hash, &table.schema.table);

@@ -124,7 +124,8 @@ fn against(wanted: &Wanted, table: &WantedTable, live: &LiveTable, pair: &Pair) 
     let name = || table.schema.name.clone();
     let mut refusals = Vec::new();
     if let Inner::Other(module) = &live.inner {
-        let problem = format!("what {module} keeps in it has a meaning for {module} alone; leave the table out");
+        let problem =
+            format!("what {module} keeps in it has a meaning for {module} alone; leave the table out");
         refusals.push(Refusal::Virtual { table: name(), problem });
     }
     if table.schema.engine == Engine::Postgres && table.schema.namespace != "public" {
@@ -132,7 +133,8 @@ fn against(wanted: &Wanted, table: &WantedTable, live: &LiveTable, pair: &Pair) 
         refusals.push(Refusal::Unsupported { table: name(), problem });
     }
     if let Some(collation) = &live.unknown_collation {
-        let problem = format!("one of its indexes is in the order of {collation}, which only the application knows");
+        let problem =
+            format!("one of its indexes is in the order of {collation}, which only the application knows");
         refusals.push(Refusal::Unsupported { table: name(), problem });
     }
     if pair.is_derived {
@@ -167,7 +169,8 @@ async fn emptiness(
         return Ok(None);
     }
     let sql = format!("SELECT EXISTS (SELECT 1 FROM main.{})", quoted(&pair.live));
-    let has_rows: bool = sqlx::query_scalar(AssertSqlSafe(sql)).persistent(false).fetch_one(connection).await?;
+    let has_rows: bool =
+        sqlx::query_scalar(AssertSqlSafe(sql)).persistent(false).fetch_one(connection).await?;
     Ok(has_rows.then(|| Refusal::NotEmpty { table: pair.name.clone() }))
 }
 
@@ -180,7 +183,8 @@ fn statements(wanted: &Wanted, creates: &[String]) -> Option<Refusal> {
         wanted.tables.iter().filter(|table| creates.contains(&table.schema.name)).collect();
     let what = create::suspicious(&missing, wanted)?;
     let table = missing.first().map(|table| table.schema.name.clone()).unwrap_or_default();
-    let problem = format!("the archive's statement for {what} is no plain definition; create the tables first");
+    let problem =
+        format!("the archive's statement for {what} is no plain definition; create the tables first");
     Some(Refusal::Unsupported { table, problem })
 }
 

@@ -26,10 +26,7 @@ pub(super) struct IndexParts {
     columns: Vec<(Option<String>, String)>,
 }
 
-pub(super) async fn indexes(
-    connection: &mut SqliteConnection,
-    table: &str,
-) -> sqlx::Result<Vec<IndexParts>> {
+pub(super) async fn indexes(connection: &mut SqliteConnection, table: &str) -> sqlx::Result<Vec<IndexParts>> {
     let rows: Vec<(i64, String, bool, bool, Option<String>, String)> = sqlx::query_as(
         "SELECT l.seq, l.origin, l.\"unique\", l.partial, i.name, i.coll
          FROM pragma_index_list(?1, 'main') AS l, pragma_index_xinfo(l.name, 'main') AS i
@@ -58,7 +55,11 @@ pub(super) fn keys(table: &TableSchema, indexes: &[IndexParts], without_rowid: b
     let mut keys = Vec::new();
     let has_index = indexes.iter().any(|index| index.origin == "pk");
     if let ([only], false, false) = (table.primary_key.as_slice(), without_rowid, has_index) {
-        keys.push(Key { columns: vec![(only.clone(), "BINARY".to_owned())], is_rowid: true, is_complete: true });
+        keys.push(Key {
+            columns: vec![(only.clone(), "BINARY".to_owned())],
+            is_rowid: true,
+            is_complete: true,
+        });
     }
     let usable = indexes.iter().filter(|index| index.is_unique && !index.is_partial);
     for index in usable {

@@ -5,8 +5,8 @@ use std::collections::HashSet;
 use sqlx::sqlite::SqliteConnection;
 use strongroom_archive::schema::TableSchema;
 
-use super::super::introspect;
 use super::super::foreign::VirtualTable;
+use super::super::introspect;
 use super::key::{self, Key};
 use super::search::{self, Inner};
 use crate::options::SnapshotOptions;
@@ -44,10 +44,7 @@ impl Live {
 }
 
 /// Reads all of them. Nothing is hidden from a restore, which must not lose what it does not show.
-pub(super) async fn read(
-    connection: &mut SqliteConnection,
-    options: &SnapshotOptions,
-) -> sqlx::Result<Live> {
+pub(super) async fn read(connection: &mut SqliteConnection, options: &SnapshotOptions) -> sqlx::Result<Live> {
     let all = SnapshotOptions::new(&options.source);
     let found = introspect::tables(connection, &all, false).await?;
     let virtual_tables = search::virtual_tables(connection).await?;
@@ -67,12 +64,11 @@ async fn table(
     virtual_tables: &[VirtualTable],
     known: &HashSet<String>,
 ) -> sqlx::Result<LiveTable> {
-    let (kind, without_rowid, is_strict): (String, bool, bool) = sqlx::query_as(
-        "SELECT type, wr, strict FROM pragma_table_list WHERE schema = 'main' AND name = ?1",
-    )
-    .bind(&schema.table)
-    .fetch_one(&mut *connection)
-    .await?;
+    let (kind, without_rowid, is_strict): (String, bool, bool) =
+        sqlx::query_as("SELECT type, wr, strict FROM pragma_table_list WHERE schema = 'main' AND name = ?1")
+            .bind(&schema.table)
+            .fetch_one(&mut *connection)
+            .await?;
     let indexes = key::indexes(connection, &schema.table).await?;
     let keys = key::keys(&schema, &indexes, without_rowid);
     let is_known = |name: &str| known.iter().any(|table| table.eq_ignore_ascii_case(name));

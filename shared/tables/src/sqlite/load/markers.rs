@@ -47,7 +47,8 @@ pub(super) struct Marked {
 impl Marked {
     pub(super) fn of(pair: &Pair) -> Self {
         let key = pair.key.iter().flat_map(|key| &key.columns);
-        let key = key.filter_map(|(at, collation)| Some((pair.columns.get(*at)?.name.clone(), collation.clone())));
+        let key =
+            key.filter_map(|(at, collation)| Some((pair.columns.get(*at)?.name.clone(), collation.clone())));
         Self {
             name: pair.name.clone(),
             live: pair.live.clone(),
@@ -150,13 +151,18 @@ pub(super) async fn stage(connection: &mut SqliteConnection, id: &str, mode: Mod
 }
 
 /// Says that the restore was applied, and to what.
-pub(super) async fn apply(connection: &mut SqliteConnection, id: &str, tables: &[Marked]) -> sqlx::Result<()> {
+pub(super) async fn apply(
+    connection: &mut SqliteConnection,
+    id: &str,
+    tables: &[Marked],
+) -> sqlx::Result<()> {
     let tables = Value::from(tables.iter().map(Marked::to_json).collect::<Vec<_>>()).to_string();
     let sql = format!(
         "UPDATE main.{TABLE} SET state = 'applied', time = strftime('%Y-%m-%dT%H:%M:%fZ'), tables = ?2,
          \"order\" = (SELECT ifnull(max(\"order\"), 0) + 1 FROM main.{TABLE}) WHERE id = ?1"
     );
-    let done = sqlx::query(AssertSqlSafe(sql)).bind(id).bind(tables).persistent(false).execute(connection).await?;
+    let done =
+        sqlx::query(AssertSqlSafe(sql)).bind(id).bind(tables).persistent(false).execute(connection).await?;
     // Somebody has discarded the restore meanwhile.
     if done.rows_affected() == 1 { Ok(()) } else { Err(sqlx::Error::RowNotFound) }
 }

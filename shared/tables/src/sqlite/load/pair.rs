@@ -71,7 +71,8 @@ impl Pair {
                 }),
             }
         }
-        let is_extra = |column: &&Column| column.generated.is_none() && named(archive, &column.name).is_none();
+        let is_extra =
+            |column: &&Column| column.generated.is_none() && named(archive, &column.name).is_none();
         let extra: Vec<&Column> = live.schema.columns.iter().filter(is_extra).collect();
         refusals.extend(extra.iter().filter_map(|column| needed(archive, column, live)));
         let pair = Self {

@@ -130,18 +130,20 @@ impl Reference {
 
     /// Staged rows that are new and refer to no row of the other table.
     fn dangling(&self, table: &Marked) -> Option<String> {
-        let places: Option<Vec<usize>> =
-            self.columns.iter().map(|(from, _, _)| place(table, from)).collect();
+        let places: Option<Vec<usize>> = self.columns.iter().map(|(from, _, _)| place(table, from)).collect();
         let places = places?;
         let set = places.iter().map(|at| format!("s.c{at} IS NOT NULL")).collect::<Vec<_>>().join(" AND ");
         let parts = self.columns.iter().zip(&places).map(|((_, to, collation), at)| {
             format!("p.{} = s.c{at} COLLATE {}", quoted(to), quoted(collation))
         });
         let found = parts.collect::<Vec<_>>().join(" AND ");
-        let same = if table.key.is_empty() { "false".to_owned() } else { difference::same_key(table, "l", "s") };
-        let unchanged = self.columns.iter().zip(&places).map(|((from, _, _), at)| {
-            format!("l.{} IS s.c{at}", quoted(from))
-        });
+        let same =
+            if table.key.is_empty() { "false".to_owned() } else { difference::same_key(table, "l", "s") };
+        let unchanged = self
+            .columns
+            .iter()
+            .zip(&places)
+            .map(|((from, _, _), at)| format!("l.{} IS s.c{at}", quoted(from)));
         let unchanged = unchanged.collect::<Vec<_>>().join(" AND ");
         Some(format!(
             "SELECT count(*) FROM {} AS s WHERE {set}
@@ -166,16 +168,14 @@ pub(super) async fn index(
 ) -> sqlx::Result<()> {
     for (number, reference) in references.iter().enumerate() {
         let table = &tables[reference.at];
-        let parts = reference.columns.iter().map(|(_, to, collation)| {
-            Some(format!("c{} COLLATE {}", place(table, to)?, quoted(collation)))
-        });
+        let parts = reference
+            .columns
+            .iter()
+            .map(|(_, to, collation)| Some(format!("c{} COLLATE {}", place(table, to)?, quoted(collation))));
         let parts = parts.collect::<Option<Vec<_>>>();
         if let (Direction::In, Some(parts)) = (reference.direction, parts) {
-            let sql = format!(
-                "CREATE INDEX {STAGE}.reference{number} ON t{} ({})",
-                reference.at,
-                parts.join(", ")
-            );
+            let sql =
+                format!("CREATE INDEX {STAGE}.reference{number} ON t{} ({})", reference.at, parts.join(", "));
             run(connection, sql).await?;
         }
     }

@@ -101,7 +101,8 @@ impl Work<'_> {
     /// A newer restore has to be taken back first, because what it kept are rows of this one.
     async fn check_order(&self, connection: &mut SqliteConnection, restore: &str) -> Result<()> {
         let markers = markers::read(connection).await;
-        let markers = markers.map_err(|error| Error::database(self.source, "looking for restores", &error))?;
+        let markers =
+            markers.map_err(|error| Error::database(self.source, "looking for restores", &error))?;
         if !markers.iter().any(|marker| marker.id == restore && marker.is_applied) {
             let (name, restore) = (self.source.to_owned(), restore.to_owned());
             return Err(Error::NotApplied { name, restore });

@@ -27,7 +27,7 @@ pub(super) enum Place {
 }
 
 /// What a comparison costs when it is applied: the same again, and this much for each row that changes.
-const APPLIED_ROW: Duration = Duration::from_micros(50);
+const APPLIED_ROW: Duration = Duration::from_micros(30);
 
 /// Makes the staged tables. They take any value as it is.
 pub(super) async fn tables(connection: &mut SqliteConnection, pairs: &[Pair]) -> sqlx::Result<()> {
@@ -45,11 +45,7 @@ pub(super) async fn tables(connection: &mut SqliteConnection, pairs: &[Pair]) ->
 }
 
 impl SqliteStage {
-    pub(super) async fn load_rows(
-        &mut self,
-        table: usize,
-        mut chunks: mpsc::Receiver<Chunk>,
-    ) -> Result<u64> {
+    pub(super) async fn load_rows(&mut self, table: usize, mut chunks: mpsc::Receiver<Chunk>) -> Result<u64> {
         let source = self.options.read.source.clone();
         let pair = &self.pairs[table];
         let failed = |error| constraint(&source, &pair.name, &error);
@@ -89,7 +85,8 @@ impl SqliteStage {
         let source = &self.options.read.source;
         for pair in &self.pairs {
             let Some(key) = pair.key.as_ref().filter(|key| !key.is_rowid) else { continue };
-            let columns = key.columns.iter().map(|(at, collation)| format!("c{at} COLLATE {}", quoted(collation)));
+            let columns =
+                key.columns.iter().map(|(at, collation)| format!("c{at} COLLATE {}", quoted(collation)));
             let columns = columns.collect::<Vec<_>>().join(", ");
             let sql = format!("CREATE UNIQUE INDEX {STAGE}.key{at} ON t{at} ({columns})", at = pair.at);
             let made = run(&mut self.connection, sql).await;
@@ -104,7 +101,7 @@ impl SqliteStage {
 
     pub(super) async fn compare_rows(&mut self) -> Result<Comparison> {
         if self.wanted.mode == Mode::IntoEmpty {
-            return Ok(self.into_empty());
+            return Ok(self.all_created());
         }
         self.finish().await?;
         let started = Instant::now();
@@ -121,7 +118,7 @@ impl SqliteStage {
         Ok(comparison)
     }
 
-    fn into_empty(&self) -> Comparison {
+    fn all_created(&self) -> Comparison {
         let created = |rows: &u64| TableChanges { created: *rows, ..TableChanges::default() };
         let tables = self.loaded.iter().map(created).collect();
         let started = match self.place {
@@ -139,8 +136,7 @@ impl SqliteStage {
         for (at, table) in tables.iter().enumerate() {
             let mut changes = TableChanges::default();
             if !self.pairs[at].is_derived {
-                changes =
-                    compare::counts(connection, table, at, self.loaded[at], self.wanted.mode).await?;
+                changes = compare::counts(connection, table, at, self.loaded[at], self.wanted.mode).await?;
                 changes.examples = compare::examples(connection, table, at, &changes).await?;
             }
             comparison.tables.push(changes);

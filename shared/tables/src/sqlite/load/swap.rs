@@ -6,7 +6,9 @@ use sqlx::sqlite::SqliteConnection;
 
 use super::cascade::Followers;
 use super::compare;
-use super::difference::{Side, added, key, list, live as live_name, numbered, removed, rowid, staged, surplus};
+use super::difference::{
+    Side, added, key, list, live as live_name, numbered, removed, rowid, staged, surplus,
+};
 use super::live::Live;
 use super::markers::{Marked, run};
 use super::refused::constraint;
@@ -54,7 +56,8 @@ async fn apply(stage: &mut SqliteStage) -> Result<Vec<TableChanges>> {
     let found = references::all(&live, &restored);
     let (mode, accepts) = (stage.wanted.mode, stage.wanted.accept_cascade);
     let connection = &mut stage.connection;
-    let refusals = references::refusals(connection, &found, &restored, mode, accepts).await.map_err(failed)?;
+    let refusals =
+        references::refusals(connection, &found, &restored, mode, accepts).await.map_err(failed)?;
     if !refusals.is_empty() {
         return Err(Error::Refused { name: source, refusals });
     }
@@ -108,14 +111,7 @@ pub(super) async fn one(
         let all = compare::counts(connection, table, at, 0, mode).await?;
         changes.conflicts = all.conflicts;
     } else {
-        gone = undo.keep(connection, table, "l.", &removed(table, at)).await?;
-        if table.key.is_empty() {
-            let (surplus, rowid) = (surplus(table, at, Side::Live), rowid(table));
-            let sql = format!("DELETE FROM {} WHERE {rowid} IN ({surplus})", live_name(table));
-            run(connection, sql).await?;
-        } else {
-            undo.remove_kept(connection, table).await?;
-        }
+        gone = remove(connection, &undo, at, table).await?;
     }
     let left = compare::count(connection, format!("SELECT count(*) FROM {}", live_name(table))).await?;
     let new = add(connection, &undo, at, table).await?;
@@ -126,13 +122,31 @@ pub(super) async fn one(
     Ok(changes)
 }
 
-/// Inserts what the live table lacks, and remembers which rows these are.
-async fn add(
+/// Removes what the stage does not have, or has otherwise, and keeps it.
+async fn remove(
     connection: &mut SqliteConnection,
     undo: &Undo,
     at: usize,
     table: &Marked,
 ) -> sqlx::Result<u64> {
+    if !table.key.is_empty() {
+        let gone = undo.keep(connection, table, "l.", &removed(table, at)).await?;
+        undo.remove_kept(connection, table).await?;
+        return Ok(gone);
+    }
+    // Sorting both tables takes long: once is enough.
+    run(connection, format!("CREATE TEMP TABLE strongroom_gone AS {}", surplus(table, at, Side::Live)))
+        .await?;
+    let (rowid, live) = (rowid(table), live_name(table));
+    let chosen = format!("{rowid} IN (SELECT r FROM temp.strongroom_gone)");
+    let gone = undo.keep(connection, table, "l.", &format!("FROM {live} AS l WHERE l.{chosen}")).await?;
+    run(connection, format!("DELETE FROM {live} WHERE {chosen}")).await?;
+    run(connection, "DROP TABLE temp.strongroom_gone".to_owned()).await?;
+    Ok(gone)
+}
+
+/// Inserts what the live table lacks, and remembers which rows these are.
+async fn add(connection: &mut SqliteConnection, undo: &Undo, at: usize, table: &Marked) -> sqlx::Result<u64> {
     let (count, from) = (table.columns.len(), added(table, at));
     let places: Vec<String> = if table.key.is_empty() {
         (0..count).map(|at| format!("s.c{at}")).collect()

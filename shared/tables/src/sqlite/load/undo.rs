@@ -66,9 +66,10 @@ impl Undo {
         table: &Marked,
         keys: &str,
     ) -> sqlx::Result<u64> {
-        let columns = table.key.iter().map(|(name, collation)| {
-            format!("{} COLLATE {}", quoted(name), quoted(collation))
-        });
+        let columns = table
+            .key
+            .iter()
+            .map(|(name, collation)| format!("{} COLLATE {}", quoted(name), quoted(collation)));
         let columns = columns.collect::<Vec<_>>().join(", ");
         run(connection, format!("DELETE FROM {} WHERE ({columns}) IN ({keys})", live(table))).await
     }
@@ -88,11 +89,11 @@ impl Undo {
         let kinds = super::difference::classes(columns);
         let sql = format!(
             "DELETE FROM {live} WHERE {rowid} IN (SELECT r FROM (
-                 SELECT side, r, row_number() OVER (PARTITION BY {values}, {kinds} ORDER BY side) AS place,
-                     count(*) FILTER (WHERE side = 1) OVER (PARTITION BY {values}, {kinds}) AS made
+                 SELECT side, r, row_number() OVER alike AS place, count(*) FILTER (WHERE side = 1) OVER alike AS made
                  FROM (SELECT 0 AS side, l.{rowid} AS r, {named} FROM {live} AS l
-                       UNION ALL SELECT 1, rowid, {numbers} FROM {made}))
-             WHERE side = 0 AND place <= made)",
+                       UNION ALL SELECT 1, rowid, {numbers} FROM {made})
+                 WINDOW alike AS (PARTITION BY {values}, {kinds} ORDER BY side DESC))
+             WHERE side = 0 AND place <= 2 * made)",
             live = live(table),
             named = named.join(", "),
             numbers = numbered("k", columns),
@@ -109,8 +110,11 @@ impl Undo {
         let columns = list("", table.columns.iter().chain(&table.extra));
         let values = numbered("u", table.columns.len() + table.extra.len());
         let undo = &self.undo;
-        run(connection, format!("INSERT OR ABORT INTO {} ({columns}) SELECT {values} FROM {undo}", live(table)))
-            .await
+        run(
+            connection,
+            format!("INSERT OR ABORT INTO {} ({columns}) SELECT {values} FROM {undo}", live(table)),
+        )
+        .await
     }
 
     /// How many live rows have a key of a row that was removed for good. Zero for a table without a key.
@@ -121,9 +125,10 @@ impl Undo {
         let kept = key(table).into_iter().map(|(at, collation)| {
             format!("l.{} = u.u{at} COLLATE {}", quoted(&table.columns[at]), quoted(collation))
         });
-        let made = key(table).into_iter().enumerate().map(|(number, (at, collation))| {
-            format!("m.k{number} = u.u{at} COLLATE {}", quoted(collation))
-        });
+        let made = key(table)
+            .into_iter()
+            .enumerate()
+            .map(|(number, (at, collation))| format!("m.k{number} = u.u{at} COLLATE {}", quoted(collation)));
         let sql = format!(
             "SELECT count(*) FROM {} AS u CROSS JOIN {} AS l ON {} WHERE NOT EXISTS (SELECT 1 FROM {} AS m WHERE {})",
             self.undo,
@@ -137,15 +142,19 @@ impl Undo {
 
     /// True for the made key, as `m`, and the staged row, as `s`, that it is the key of.
     pub(super) fn same_made_staged(&self, table: &Marked) -> String {
-        let parts = key(table).into_iter().enumerate().map(|(number, (at, collation))| {
-            format!("s.c{at} = m.k{number} COLLATE {}", quoted(collation))
-        });
+        let parts = key(table)
+            .into_iter()
+            .enumerate()
+            .map(|(number, (at, collation))| format!("s.c{at} = m.k{number} COLLATE {}", quoted(collation)));
         parts.collect::<Vec<_>>().join(" AND ")
     }
 
     /// True where a join has found no live row, as `l`.
     pub(super) fn no_live(&self, table: &Marked) -> String {
-        table.key.first().map_or_else(|| "false".to_owned(), |(name, _)| format!("l.{} IS NULL", quoted(name)))
+        table
+            .key
+            .first()
+            .map_or_else(|| "false".to_owned(), |(name, _)| format!("l.{} IS NULL", quoted(name)))
     }
 
     /// How many keys were both removed and made: rows that were changed.
@@ -157,13 +166,17 @@ impl Undo {
         if table.key.is_empty() {
             return Ok(0);
         }
-        let same = key(table).into_iter().enumerate().map(|(number, (at, collation))| {
-            format!("u.u{at} = m.k{number} COLLATE {}", quoted(collation))
-        });
+        let same = key(table)
+            .into_iter()
+            .enumerate()
+            .map(|(number, (at, collation))| format!("u.u{at} = m.k{number} COLLATE {}", quoted(collation)));
         let same = same.collect::<Vec<_>>().join(" AND ");
         let (undo, made) = (&self.undo, &self.made);
-        super::compare::count(connection, format!("SELECT count(*) FROM {made} AS m JOIN {undo} AS u ON {same}"))
-            .await
+        super::compare::count(
+            connection,
+            format!("SELECT count(*) FROM {made} AS m JOIN {undo} AS u ON {same}"),
+        )
+        .await
     }
 }
 
