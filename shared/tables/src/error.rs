@@ -290,7 +290,14 @@ impl Error {
             | Self::NotApplied { .. }
             | Self::Superseded { .. }
             | Self::ChangedSince { .. } => Kind::Precondition,
-            Self::Protocol { .. } | Self::TempCopy { .. } | Self::File { .. } => Kind::Internal,
+            Self::File { source, .. } => match source.kind() {
+                std::io::ErrorKind::PermissionDenied => Kind::Permission,
+                std::io::ErrorKind::StorageFull
+                | std::io::ErrorKind::QuotaExceeded
+                | std::io::ErrorKind::ReadOnlyFilesystem => Kind::Precondition,
+                _ => Kind::Internal,
+            },
+            Self::Protocol { .. } | Self::TempCopy { .. } => Kind::Internal,
         }
     }
 

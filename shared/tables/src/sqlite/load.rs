@@ -8,6 +8,7 @@
 mod affinity;
 mod cascade;
 mod compare;
+mod computed;
 mod create;
 mod difference;
 mod empty;

@@ -250,6 +250,60 @@ async fn too_little_room_and_no_right() {
 }
 
 #[tokio::test]
+async fn a_folder_that_cannot_be_written_to() {
+    let script = "mount -t tmpfs tmpfs \"$1\"";
+    let test = "refusals::a_folder_that_cannot_be_written_to";
+    let Some(folder) = strongroom_testkit::in_mount_namespace(test, script) else { return };
+    let path = folder.join("app.db");
+    let mut app = connect(&path).await;
+    run(&mut app, "CREATE TABLE t (id INTEGER PRIMARY KEY, v); INSERT INTO t VALUES (1, 'a')").await;
+    let archive = export(&path).await;
+    let mut wanted = archive.wanted(Mode::Replace);
+    wanted.accept_pause = true;
+    drop(app);
+    let remount = |how: &str| {
+        let done = std::process::Command::new("mount").args(["-o", how]).arg(&folder).status();
+        assert!(done.unwrap().success());
+    };
+    remount("remount,ro");
+    let found = inspect(&path, &wanted).await;
+    let reasons: Vec<&str> = found.refusals.iter().map(Refusal::reason).collect();
+    assert_eq!(reasons, ["RIGHT_MISSING", "RIGHT_MISSING"]);
+    remount("remount,rw");
+    restore(&path, &archive, &wanted, ID).await.unwrap();
+}
+
+#[tokio::test]
+async fn functions_that_only_the_application_has() {
+    let t = "CREATE TABLE t (a TEXT, b)";
+    for (change, reasons) in [
+        ("CREATE INDEX i ON t (app_fold(a))", ["UNSUPPORTED"].as_slice()),
+        ("CREATE INDEX i ON t (a) WHERE app_fold(a)", &["UNSUPPORTED"]),
+        (
+            "CREATE INDEX i ON t (app_fold(a)); CREATE TRIGGER tr AFTER INSERT ON t BEGIN SELECT app_fold(1); END",
+            &["UNSUPPORTED"],
+        ),
+        ("CREATE TRIGGER tr AFTER INSERT ON t BEGIN SELECT app_fold(1); END", &[]),
+        ("ALTER TABLE t ADD COLUMN c CHECK (app_fold(c) > 7)", &["UNSUPPORTED"]),
+    ] {
+        let (_folder, path, archive, mut app) = two(t, t).await;
+        let sql = format!("PRAGMA writable_schema = on; {}", stored(change));
+        run(&mut app, &sql).await;
+        drop(app);
+        assert_eq!(self::reasons(&path, &archive.wanted(Mode::Replace)).await, reasons, "{change}");
+        if reasons.is_empty() {
+            restore(&path, &archive, &archive.wanted(Mode::Replace), ID).await.unwrap();
+        }
+    }
+}
+
+/// A schema with a function that SQLite does not know: it is made with one that it knows, and then renamed in the text.
+fn stored(change: &str) -> String {
+    let known = change.replace("app_fold", "abs");
+    format!("{known}; UPDATE sqlite_schema SET sql = replace(sql, 'abs', 'app_fold')")
+}
+
+#[tokio::test]
 async fn a_statement_that_is_no_definition_is_not_run() {
     let t = "CREATE TABLE t (id INTEGER PRIMARY KEY, v); CREATE TRIGGER tr AFTER INSERT ON t BEGIN SELECT CASE WHEN 1 THEN 2 END; SELECT 1; END; CREATE INDEX i ON t (v)";
     let (folder, _, archive, _) = two(t, "").await;

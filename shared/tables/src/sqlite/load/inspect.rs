@@ -9,7 +9,7 @@ use strongroom_archive::schema::{Engine, TableSchema};
 use super::live::{self, Live, LiveTable};
 use super::pair::Pair;
 use super::search::Inner;
-use super::{create, fingerprint, markers, room};
+use super::{computed, create, fingerprint, markers, room};
 use crate::error::{Error, Result};
 use crate::load::{Inspection, Mode, Pause, Refusal, Wanted, WantedTable};
 use crate::migrations;
@@ -46,6 +46,7 @@ pub(super) async fn look(
             refusals.extend(misfits);
             refusals.extend(against(wanted, table, found, &pair));
             refusals.extend(emptiness(connection, wanted, &pair).await.map_err(failed)?);
+            refusals.extend(computed::refusal(connection, &pair).await.map_err(failed)?);
             pairs.push(pair);
         } else {
             if wanted.create_tables && wanted.mode == Mode::IntoEmpty {
