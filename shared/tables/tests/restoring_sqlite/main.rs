@@ -5,6 +5,7 @@ mod archive;
 mod foreign;
 mod interrupted;
 mod others;
+mod plans;
 mod references;
 mod refusals;
 mod restore;

@@ -1,0 +1,64 @@
+//! The beginning of a stage: the marker first, and then the place for rows.
+
+use std::path::Path;
+use std::time::Instant;
+
+use super::pair::Pair;
+use super::stage::Place;
+use super::{SqliteStage, empty, inspect, live, lock, markers, stage, stage_file};
+use crate::error::{Error, Result};
+use crate::load::{Mode, Refusal};
+
+impl SqliteStage {
+    /// Marks the restore, and makes the place for its rows.
+    pub(super) async fn begin(&mut self, path: &Path, creates: &[String]) -> Result<()> {
+        let source = self.options.read.source.clone();
+        let failed = |error| Error::database(&source, "beginning to stage", &error);
+        if !self.restore.is_empty() {
+            lock::begin(&mut self.connection, &source, self.options.lock).await?;
+            markers::stage(&mut self.connection, &self.restore, self.wanted.mode).await.map_err(failed)?;
+            lock::commit(&mut self.connection, &source, self.options.lock).await?;
+            if self.wanted.mode == Mode::IntoEmpty {
+                return self.begin_live(path, creates).await;
+            }
+        }
+        let file = stage_file::path(path, &self.digits);
+        let is_trial = self.restore.is_empty();
+        stage_file::create(&mut self.connection, &file, is_trial, &source).await?;
+        self.file = (!is_trial).then_some(file);
+        stage::tables(&mut self.connection, &self.pairs).await.map_err(failed)
+    }
+
+    /// Begins the transaction that fills the empty tables, and looks again: nobody can change them any more.
+    async fn begin_live(&mut self, path: &Path, creates: &[String]) -> Result<()> {
+        let source = self.options.read.source.clone();
+        let failed = |error| Error::database(&source, "beginning to load", &error);
+        lock::begin(&mut self.connection, &source, self.options.lock).await?;
+        let since = Instant::now();
+        let read = &self.options.read;
+        let looked = inspect::look(&mut self.connection, path, read, &self.wanted).await?;
+        if looked.inspection.fingerprint != self.fingerprint {
+            return Err(Error::Stale { name: source });
+        }
+        let filled = looked.inspection.refusals.into_iter();
+        let filled: Vec<Refusal> =
+            filled.filter(|refusal| matches!(refusal, Refusal::NotEmpty { .. })).collect();
+        if !filled.is_empty() {
+            return Err(Error::Refused { name: source, refusals: filled });
+        }
+        let later = empty::prepare(&mut self.connection, &self.wanted, creates).await.map_err(failed)?;
+        let live = live::read(&mut self.connection, read).await.map_err(failed)?;
+        let tables = self.wanted.tables.iter().enumerate();
+        let pairs = tables.filter_map(|(at, table)| {
+            let found = live.table(&table.schema.table)?;
+            Some(Pair::new(at, &table.schema, found).0)
+        });
+        self.pairs = pairs.collect();
+        if self.pairs.len() != self.wanted.tables.len() {
+            return Err(Error::Stale { name: source });
+        }
+        empty::clear(&mut self.connection, &self.pairs).await.map_err(failed)?;
+        self.place = Place::Live { since, later: Some(later) };
+        Ok(())
+    }
+}
