@@ -35,6 +35,7 @@ mod swap;
 mod target;
 mod triggers;
 mod undo;
+mod violations;
 
 use std::path::PathBuf;
 use std::time::Instant;
@@ -65,6 +66,8 @@ pub(crate) struct SqliteStage {
     /// The restore's id, empty for a trial, and the digits that stand for it.
     restore: String,
     digits: String,
+    /// The database has its marker.
+    is_marked: bool,
     /// The file of a restore.
     file: Option<PathBuf>,
     live: Live,

@@ -132,3 +132,24 @@ async fn restored_rows_do_not_refer_to_what_is_not_there() {
     restore(&path, &archive, &wanted, ID).await.unwrap();
     export(&path).await.equals(&archive);
 }
+
+#[tokio::test]
+async fn nor_do_rows_of_tables_that_were_empty() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("app.db");
+    let sql = "CREATE TABLE p (id INTEGER PRIMARY KEY); CREATE TABLE c (id INTEGER PRIMARY KEY, p INTEGER REFERENCES p);
+        CREATE TABLE d (c INTEGER REFERENCES c, gone INTEGER REFERENCES nowhere, odd REFERENCES p (oid));
+        INSERT INTO p VALUES (1), (2); INSERT INTO c VALUES (1, 1), (2, 2); INSERT INTO d VALUES (77, 1, 1)";
+    let mut app = database(&path, sql).await;
+    let archive = export(&path).await.only(&["c", "d"]);
+    run(&mut app, "DELETE FROM p WHERE id = 2; DELETE FROM c; DELETE FROM d").await;
+    let wanted = archive.wanted(Mode::IntoEmpty);
+    let expected = |found: &[Refusal]| matches!(found, [Refusal::Dangling { rows: 1, table, to, .. }] if table == "c" && to == "p");
+    let found = compare(&path, &archive, &wanted).await.unwrap().refusals;
+    assert!(expected(&found), "{found:?}");
+    let error = restore(&path, &archive, &wanted, ID).await.unwrap_err();
+    assert!(matches!(&error, Error::Refused { refusals, .. } if expected(refusals)), "{error}");
+    run(&mut app, "INSERT INTO p VALUES (2)").await;
+    restore(&path, &archive, &wanted, ID).await.unwrap();
+    export(&path).await.only(&["c", "d"]).equals(&archive);
+}

@@ -157,6 +157,9 @@ async fn rows_that_violate_a_constraint_leave_everything_as_it_was() {
     ] {
         let (_folder, path, archive, _) = two(archived, live).await;
         let before = export(&path).await;
+        let found = compare(&path, &archive, &archive.wanted(Mode::Replace)).await.unwrap().refusals;
+        let shown = matches!(&found[..], [Refusal::Violated { rows: 1, .. }]);
+        assert_eq!(shown, problem == "UNIQUE", "{found:?}");
         for mode in [Mode::Replace, Mode::Merge] {
             let error = restore(&path, &archive, &archive.wanted(mode), ID).await.unwrap_err();
             assert!(

@@ -57,18 +57,37 @@ async fn permuted_unique_values_and_primary_keys() {
 }
 
 #[tokio::test]
+async fn values_differ_by_storage_class_and_by_bytes() {
+    let values = "NULL|0|1|1.0|'a'|'A'|'a '|x'61'|''|x''|'1'|'e'|1e300|9e999|-1";
+    let values: Vec<&str> = values.split('|').collect();
+    let (mut rows, mut changes) = (Vec::new(), Vec::new());
+    for (one, other) in values.iter().flat_map(|one| values.iter().map(move |other| (one, other))) {
+        rows.push(format!("({}, {one})", rows.len()));
+        changes.push(format!("({}, {other})", changes.len()));
+    }
+    let create = "CREATE TABLE t (id INTEGER PRIMARY KEY, v COLLATE NOCASE)";
+    let (_folder, _, swapped) = replaced(
+        &format!("{create}; INSERT INTO t VALUES {}", rows.join(", ")),
+        &format!("DELETE FROM t; INSERT INTO t VALUES {}", changes.join(", ")),
+    )
+    .await;
+    let alike = values.len() as u64;
+    assert_eq!((swapped.tables[0].kept, swapped.tables[0].changed), (alike, alike * alike - alike));
+}
+
+#[tokio::test]
 async fn keys_that_ignore_case_are_one_row() {
     let (_folder, mut app, swapped) = replaced(
         "CREATE TABLE t (name TEXT COLLATE NOCASE PRIMARY KEY NOT NULL, v);
          CREATE TABLE w (a TEXT COLLATE NOCASE, b TEXT, v, PRIMARY KEY (a COLLATE BINARY, b COLLATE NOCASE)) WITHOUT ROWID;
          INSERT INTO t VALUES ('Anna', 1), ('Bert', 2);
-         INSERT INTO w VALUES ('x', 'Y', 1), ('X', 'y', 2), ('z', 'z', 3);",
-        "UPDATE t SET name = 'ANNA' WHERE v = 1; UPDATE w SET b = 'y' WHERE v = 1; DELETE FROM w WHERE v = 2;",
+         INSERT INTO w VALUES ('x', 'Y', 1), ('X', 'y', 2), ('z', 'z', 3), ('q', 'k', 4), ('Q', 'k', 5);",
+        "UPDATE t SET name = 'ANNA' WHERE v = 1; UPDATE w SET b = 'y' WHERE v = 1; DELETE FROM w WHERE v = 2; UPDATE w SET v = 6 WHERE v = 4;",
     )
     .await;
     assert_eq!((swapped.tables[0].changed, swapped.tables[0].created), (1, 0));
-    assert_eq!((swapped.tables[1].changed, swapped.tables[1].created, swapped.tables[1].kept), (1, 1, 1));
-    assert_eq!(number(&mut app, "SELECT count(*) FROM w WHERE v IN (1, 2, 3)").await, 3);
+    assert_eq!((swapped.tables[1].changed, swapped.tables[1].created, swapped.tables[1].kept), (2, 1, 2));
+    assert_eq!(number(&mut app, "SELECT count(*) FROM w WHERE v < 6").await, 5);
 }
 
 #[tokio::test]

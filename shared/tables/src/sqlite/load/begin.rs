@@ -3,9 +3,11 @@
 use std::path::Path;
 use std::time::Instant;
 
+use super::markers::run;
 use super::pair::Pair;
 use super::stage::Place;
-use super::{SqliteStage, empty, inspect, live, lock, markers, stage, stage_file};
+use super::stage_file::STAGE;
+use super::{SqliteStage, empty, inspect, live, lock, markers, stage, stage_file, target};
 use crate::error::{Error, Result};
 use crate::load::{Mode, Refusal};
 
@@ -13,11 +15,8 @@ impl SqliteStage {
     /// Marks the restore, and makes the place for its rows.
     pub(super) async fn begin(&mut self, path: &Path, creates: &[String]) -> Result<()> {
         let source = self.options.read.source.clone();
-        let failed = |error| Error::database(&source, "beginning to stage", &error);
         if !self.restore.is_empty() {
-            lock::begin(&mut self.connection, &source, self.options.lock).await?;
-            markers::stage(&mut self.connection, &self.restore, self.wanted.mode).await.map_err(failed)?;
-            lock::commit(&mut self.connection, &source, self.options.lock).await?;
+            self.mark().await?;
             if self.wanted.mode == Mode::IntoEmpty {
                 return self.begin_live(path, creates).await;
             }
@@ -26,7 +25,38 @@ impl SqliteStage {
         let is_trial = self.restore.is_empty();
         stage_file::create(&mut self.connection, &file, is_trial, &source).await?;
         self.file = (!is_trial).then_some(file);
-        stage::tables(&mut self.connection, &self.pairs).await.map_err(failed)
+        let made = stage::tables(&mut self.connection, &self.pairs).await;
+        made.map_err(|error| Error::database(&source, "making tables for staged rows", &error))
+    }
+
+    /// Writes the marker, unless another restore was faster.
+    async fn mark(&mut self) -> Result<()> {
+        let source = self.options.read.source.clone();
+        let failed = |error| Error::database(&source, "beginning to stage", &error);
+        lock::begin(&mut self.connection, &source, self.options.lock).await?;
+        let markers = markers::read(&mut self.connection).await.map_err(failed)?;
+        if let Some(other) = markers.into_iter().find(|marker| !marker.is_applied) {
+            let refusals = vec![Refusal::OtherRestore { id: other.id }];
+            return Err(Error::Refused { name: source, refusals });
+        }
+        markers::stage(&mut self.connection, &self.restore, self.wanted.mode).await.map_err(failed)?;
+        lock::commit(&mut self.connection, &source, self.options.lock).await?;
+        self.is_marked = true;
+        Ok(())
+    }
+
+    /// Removes what there is of a stage that did not begin.
+    pub(super) async fn give_up(&mut self, path: &Path) {
+        lock::roll_back(&mut self.connection).await;
+        if !self.is_marked {
+            return;
+        }
+        run(&mut self.connection, format!("DETACH DATABASE {STAGE}")).await.ok();
+        let connection = &mut self.connection;
+        let discarded = target::discard(connection, &self.options, path, &self.restore, &self.digits).await;
+        if let Err(error) = discarded {
+            tracing::warn!(source = self.options.read.source, %error, "a restore that did not begin is still marked");
+        }
     }
 
     /// Begins the transaction that fills the empty tables, and looks again: nobody can change them any more.

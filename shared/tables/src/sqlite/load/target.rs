@@ -51,6 +51,7 @@ impl SqliteTarget {
             fingerprint: fingerprint.to_owned(),
             restore,
             digits,
+            is_marked: false,
             file: None,
             live: looked.live,
             loaded: vec![0; looked.pairs.len()],
@@ -59,13 +60,11 @@ impl SqliteTarget {
             started: Instant::now(),
         };
         let begun = stage.begin(&self.path, &looked.inspection.creates).await;
-        if begun.is_err() && !stage.restore.is_empty() {
-            let (restore, digits) = (stage.restore.clone(), stage.digits.clone());
-            lock::roll_back(&mut stage.connection).await;
-            run(&mut stage.connection, format!("DETACH DATABASE {STAGE}")).await.ok();
-            discard(&mut stage.connection, &stage.options, &self.path, &restore, &digits).await?;
+        if let Err(error) = begun {
+            stage.give_up(&self.path).await;
+            return Err(error);
         }
-        begun.map(|()| stage)
+        Ok(stage)
     }
 
     fn check(&self, found: &Inspection, fingerprint: &str) -> Result<()> {
@@ -129,7 +128,7 @@ fn trial_digits() -> String {
 }
 
 /// Removes the file, which may be what fills the disk, then what is ours in the database.
-async fn discard(
+pub(super) async fn discard(
     connection: &mut Connection,
     options: &TargetOptions,
     path: &Path,
