@@ -57,3 +57,39 @@ async fn what_does_not_matter_makes_no_plan_stale() {
     restore(&path, &archive, &wanted, ID).await.unwrap();
     assert_eq!(inspect(&path, &wanted).await.fingerprint, planned.fingerprint);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn only_one_of_two_restores_stages() {
+    let t = "CREATE TABLE t (id INTEGER PRIMARY KEY, v); INSERT INTO t VALUES (1, 'a')";
+    let (_folder, path, archive, _) = two(t, t).await;
+    let wanted = archive.wanted(Mode::Replace);
+    for round in 0..20 {
+        let ids = [1, 2].map(|number| format!("01900000-0000-7000-8000-0000000{round:02}00{number}"));
+        let staging = |id: &String| {
+            let (path, archive, wanted) = (path.clone(), archive.clone(), wanted.clone());
+            let purpose = Purpose::Restore(id.clone());
+            tokio::spawn(async move {
+                let staged = stage(&path, &archive, &wanted, &purpose).await;
+                tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+                match staged {
+                    Ok(stage) => stage.close().await,
+                    Err(error) => return Some(error),
+                }
+                None
+            })
+        };
+        let [one, other] = ids.each_ref().map(staging);
+        let found: Vec<Error> = [one.await.unwrap(), other.await.unwrap()].into_iter().flatten().collect();
+        let is_refused = matches!(&found[..], [Error::Refused { refusals, .. }]
+            if matches!(refusals[..], [Refusal::OtherRestore { .. }]));
+        assert!(is_refused, "{found:?}");
+        let mut states = Vec::new();
+        for id in &ids {
+            let mut target = target(&path).await;
+            states.push(target.state_of(id).await.unwrap());
+            target.close().await;
+            discard(&path, id).await;
+        }
+        assert_eq!(states.iter().flatten().count(), 1);
+    }
+}

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use sqlx::Connection as _;
 use sqlx::sqlite::SqliteConnection;
 use strongroom_archive::manifest::Migrations;
 use strongroom_tables::load::{Mode, Purpose, Refusal, Target, TargetOptions, Wanted};
@@ -212,7 +213,7 @@ async fn a_folder_that_cannot_be_written_to() {
     let archive = export(&path).await;
     let mut wanted = archive.wanted(Mode::Replace);
     wanted.accept_pause = true;
-    drop(app);
+    app.close().await.unwrap();
     let remount = |how: &str| {
         let done = std::process::Command::new("mount").args(["-o", how]).arg(&folder).status();
         assert!(done.unwrap().success());

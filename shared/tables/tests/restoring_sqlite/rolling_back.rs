@@ -148,3 +148,41 @@ async fn discarding_keeps_what_was_restored() {
     let error = roll_back(&path, ID, true).await.unwrap_err();
     assert!(matches!(error, Error::NotApplied { .. }), "{error}");
 }
+
+#[tokio::test]
+async fn of_a_merge_only_added_rows_are_looked_at() {
+    for (change, is_refused) in [
+        (
+            "UPDATE t SET v = 'new' WHERE id = 2; INSERT INTO t VALUES (20, 'y'); UPDATE t SET v = 'z' WHERE id = 9",
+            false,
+        ),
+        ("UPDATE t SET v = 'new' WHERE id = 1", true),
+        ("DELETE FROM w WHERE b = 1", true),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("app.db");
+        let mut app = database(&path, SQL).await;
+        let archive = export(&path).await.only(&["t", "w"]);
+        run(&mut app, "DELETE FROM t WHERE id = 1; INSERT INTO t VALUES (9, 'x'); DELETE FROM w WHERE b = 1")
+            .await;
+        restore(&path, &archive, &archive.wanted(Mode::Merge), ID).await.unwrap();
+        run(&mut app, change).await;
+        let rolled = roll_back(&path, ID, false).await;
+        assert_eq!(matches!(rolled, Err(Error::ChangedSince { rows: 1, .. })), is_refused, "{change}");
+        if is_refused {
+            roll_back(&path, ID, true).await.unwrap();
+        }
+        let left: i64 = sqlx::query_scalar(
+            "SELECT (SELECT count(*) FROM t WHERE id = 1) + (SELECT count(*) FROM w WHERE b = 1)",
+        )
+        .fetch_one(&mut app)
+        .await
+        .unwrap();
+        assert_eq!(left, 0, "{change}");
+        let others: i64 = sqlx::query_scalar("SELECT count(*) FROM t WHERE id IN (2, 3, 9)")
+            .fetch_one(&mut app)
+            .await
+            .unwrap();
+        assert_eq!(others, 3);
+    }
+}
