@@ -86,6 +86,9 @@ async fn modes_that_do_not_fit() {
     assert_eq!(reasons(&path, &wanted).await, ["PARTIAL_TABLE"]);
     wanted.mode = Mode::Merge;
     assert_eq!(reasons(&path, &wanted).await, Vec::<&str>::new());
+    let mut bare = wanted.clone();
+    bare.tables[0].schema.columns.clear();
+    assert_eq!(reasons(&path, &bare).await, ["NO_KEY", "UNSUPPORTED"]);
     wanted.create_tables = true;
     wanted.tables[0].schema.table = "new".to_owned();
     assert_eq!(reasons(&path, &wanted).await, ["TABLE_MISSING"]);

@@ -10,7 +10,7 @@ use crate::names::quoted;
 
 /// Refuses such a table. Statements are prepared and not run.
 pub(super) async fn refusal(connection: &mut SqliteConnection, pair: &Pair) -> sqlx::Result<Option<Refusal>> {
-    if pair.is_derived {
+    if pair.is_derived || pair.columns.is_empty() {
         return Ok(None);
     }
     let table = quoted(&pair.live);

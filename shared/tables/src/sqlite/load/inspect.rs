@@ -57,6 +57,10 @@ pub(super) async fn look(
             pairs.push(create::expected(at, &table.schema));
         }
     }
+    refusals.extend(pairs.iter().filter(|pair| pair.columns.is_empty()).map(|pair| Refusal::Unsupported {
+        table: pair.name.clone(),
+        problem: "the archive has none of its columns".to_owned(),
+    }));
     refusals.extend(statements(wanted, &creates));
     let needed_bytes = room::needed(connection, wanted, &live, &pairs).await.map_err(failed)?;
     refusals.extend(room::refusal(path, needed_bytes));
