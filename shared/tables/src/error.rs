@@ -302,7 +302,14 @@ impl Error {
             | Self::Superseded { .. }
             | Self::ChangedSince { .. }
             | Self::NothingKept { .. } => Kind::Precondition,
-            Self::Protocol { .. } | Self::TempCopy { .. } | Self::File { .. } => Kind::Internal,
+            Self::File { source, .. } => match source.kind() {
+                std::io::ErrorKind::PermissionDenied => Kind::Permission,
+                std::io::ErrorKind::StorageFull
+                | std::io::ErrorKind::QuotaExceeded
+                | std::io::ErrorKind::ReadOnlyFilesystem => Kind::Precondition,
+                _ => Kind::Internal,
+            },
+            Self::Protocol { .. } | Self::TempCopy { .. } => Kind::Internal,
         }
     }
 

@@ -20,6 +20,9 @@ use crate::fault::Fault;
 /// Instructions of SQLite's machine between two looks whether to go on: tens of microseconds, unless an expression is slow.
 const INSTRUCTIONS: i32 = 1000;
 
+/// Kibibytes of the file that a writer keeps in memory: rows are looked up in any order.
+const WRITER_CACHE: u32 = 16 << 10;
+
 /// An open file.
 pub(super) struct Connection {
     // Before `connection`: what runs is stopped first, and then the thread ends.
@@ -34,7 +37,7 @@ struct StopOnDrop(Arc<Brake>);
 struct Brake {
     stopped: AtomicBool,
     since: Instant,
-    /// Milliseconds after `since` at which statements end; `u64::MAX` for never.
+    /// Microseconds after `since` at which statements end; `u64::MAX` for never.
     deadline: AtomicU64,
 }
 
@@ -46,7 +49,7 @@ impl Brake {
     fn goes_on(&self) -> bool {
         let deadline = self.deadline.load(Ordering::Relaxed);
         !self.stopped.load(Ordering::Relaxed)
-            && (deadline == u64::MAX || self.since.elapsed() < Duration::from_millis(deadline))
+            && (deadline == u64::MAX || self.since.elapsed() <= Duration::from_micros(deadline))
     }
 }
 
@@ -65,7 +68,8 @@ impl Connection {
     /// could not be changed any more.
     pub(super) async fn open_writer(url: &DatabaseUrl, path: &Path, source: &str) -> Result<Self> {
         let options = DatabaseUrl::sqlite_reader(path).read_only(false).foreign_keys(false);
-        Self::connect(url, path, source, options).await
+        let cache = format!("-{WRITER_CACHE}");
+        Self::connect(url, path, source, options.pragma("cache_size", cache)).await
     }
 
     async fn connect(
@@ -102,7 +106,7 @@ impl Connection {
     /// Ends what runs `limit` from now with SQLITE_INTERRUPT; `None`: nothing does any more.
     pub(super) fn end_after(&self, limit: Option<Duration>) {
         let brake = &self.stop.0;
-        let deadline = limit.map_or(u64::MAX, |limit| millis(brake.since.elapsed().saturating_add(limit)));
+        let deadline = limit.map_or(u64::MAX, |limit| micros(brake.since.elapsed().saturating_add(limit)));
         brake.deadline.store(deadline, Ordering::Relaxed);
     }
 
@@ -135,6 +139,7 @@ impl Drop for StopOnDrop {
     }
 }
 
-fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX - 1)
+/// Rounded up.
+fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros().saturating_add(1)).unwrap_or(u64::MAX - 1)
 }

@@ -6,8 +6,10 @@
 //! theirs.
 
 mod affinity;
+mod begin;
 mod cascade;
 mod compare;
+mod computed;
 mod create;
 mod difference;
 mod empty;
@@ -30,28 +32,23 @@ mod sequences;
 mod stage;
 mod stage_file;
 mod swap;
+mod target;
 mod triggers;
 mod undo;
+mod violations;
 
-use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::path::PathBuf;
+use std::time::Instant;
 
-use strongroom_store::DatabaseUrl;
 use tokio::sync::mpsc;
 
 use super::connection::Connection;
 use crate::error::{Error, Result};
-use crate::load::{
-    Chunk, Comparison, Encoder, Inspection, Mode, Purpose, Refusal, RestoreState, RolledBack, SwapLimits,
-    Swapped, TargetOptions, Wanted,
-};
+use crate::load::{Chunk, Comparison, Encoder, SwapLimits, Swapped, TargetOptions, Wanted};
 use encode::Values;
-use inspect::Looked;
 use live::Live;
-use markers::run;
 use pair::Pair;
 use stage::Place;
-use stage_file::STAGE;
 
 /// An open database that rows are restored into.
 pub(crate) struct SqliteTarget {
@@ -69,6 +66,8 @@ pub(crate) struct SqliteStage {
     /// The restore's id, empty for a trial, and the digits that stand for it.
     restore: String,
     digits: String,
+    /// The database has its marker.
+    is_marked: bool,
     /// The file of a restore.
     file: Option<PathBuf>,
     live: Live,
@@ -79,168 +78,7 @@ pub(crate) struct SqliteStage {
     started: Instant,
 }
 
-impl SqliteTarget {
-    pub(crate) async fn open(url: &DatabaseUrl, path: &Path, options: TargetOptions) -> Result<Self> {
-        let connection = Connection::open_writer(url, path, &options.read.source).await?;
-        Ok(Self { connection, path: path.to_owned(), options })
-    }
-
-    pub(crate) async fn inspect(&mut self, wanted: &Wanted) -> Result<Inspection> {
-        Ok(self.look(wanted).await?.inspection)
-    }
-
-    /// Looks at the target in one read transaction.
-    async fn look(&mut self, wanted: &Wanted) -> Result<Looked> {
-        run(&mut self.connection, "BEGIN".to_owned()).await.map_err(self.failed("looking at the target"))?;
-        let looked = inspect::look(&mut self.connection, &self.path, &self.options.read, wanted).await;
-        lock::roll_back(&mut self.connection).await;
-        looked
-    }
-
-    pub(crate) async fn stage(
-        mut self,
-        wanted: &Wanted,
-        fingerprint: &str,
-        purpose: &Purpose,
-    ) -> Result<SqliteStage> {
-        let looked = self.look(wanted).await?;
-        self.check(&looked.inspection, fingerprint)?;
-        let restore = match purpose {
-            Purpose::Trial => String::new(),
-            Purpose::Restore(id) => id.clone(),
-        };
-        let digits = if restore.is_empty() { trial_digits() } else { stage_file::digits(&restore) };
-        let mut stage = SqliteStage {
-            connection: self.connection,
-            options: self.options,
-            wanted: wanted.clone(),
-            fingerprint: fingerprint.to_owned(),
-            restore,
-            digits,
-            file: None,
-            live: looked.live,
-            loaded: vec![0; looked.pairs.len()],
-            pairs: looked.pairs,
-            place: Place::File { is_done: false },
-            started: Instant::now(),
-        };
-        let begun = stage.begin(&self.path, &looked.inspection.creates).await;
-        if begun.is_err() && !stage.restore.is_empty() {
-            let (restore, digits) = (stage.restore.clone(), stage.digits.clone());
-            lock::roll_back(&mut stage.connection).await;
-            run(&mut stage.connection, format!("DETACH DATABASE {STAGE}")).await.ok();
-            let names = (restore.as_str(), digits.as_str());
-            discard(&mut stage.connection, &stage.options, &self.path, names, RestoreState::Staged).await?;
-        }
-        begun.map(|()| stage)
-    }
-
-    fn check(&self, found: &Inspection, fingerprint: &str) -> Result<()> {
-        let name = self.options.read.source.clone();
-        if found.fingerprint != fingerprint {
-            return Err(Error::Stale { name });
-        }
-        if found.refusals.is_empty() {
-            return Ok(());
-        }
-        Err(Error::Refused { name, refusals: found.refusals.clone() })
-    }
-
-    pub(crate) async fn state_of(&mut self, restore: &str) -> Result<Option<RestoreState>> {
-        let markers = markers::read(&mut self.connection).await;
-        let markers = markers.map_err(self.failed("looking for a restore"))?;
-        if let Some(marker) = markers.iter().find(|marker| marker.id == restore) {
-            return Ok(Some(if marker.is_applied { RestoreState::Applied } else { RestoreState::Staged }));
-        }
-        let file = stage_file::path(&self.path, &stage_file::digits(restore));
-        Ok(file.exists().then_some(RestoreState::Staged))
-    }
-
-    pub(crate) async fn roll_back(
-        &mut self,
-        restore: &str,
-        discard_changes: bool,
-        lock: Duration,
-    ) -> Result<RolledBack> {
-        roll_back::roll_back(self, restore, discard_changes, lock).await
-    }
-
-    pub(crate) async fn discard(&mut self, restore: &str, only: RestoreState) -> Result<bool> {
-        let digits = stage_file::digits(restore);
-        discard(&mut self.connection, &self.options, &self.path, (restore, &digits), only).await
-    }
-
-    async fn attach(&mut self, file: &Path) -> Result<()> {
-        stage_file::attach(&mut self.connection, file, &self.options.read.source).await
-    }
-
-    async fn detach(&mut self) {
-        run(&mut self.connection, format!("DETACH DATABASE {STAGE}")).await.ok();
-    }
-
-    fn failed(&self, what: &'static str) -> impl Fn(sqlx::Error) -> Error + use<> {
-        let source = self.options.read.source.clone();
-        move |error| Error::database(&source, what, &error)
-    }
-
-    pub(crate) async fn close(self) {
-        close(self.connection, &self.options.read.source).await;
-    }
-}
-
 impl SqliteStage {
-    /// Marks the restore, and makes the place for its rows.
-    async fn begin(&mut self, path: &Path, creates: &[String]) -> Result<()> {
-        let source = self.options.read.source.clone();
-        let failed = |error| Error::database(&source, "beginning to stage", &error);
-        if !self.restore.is_empty() {
-            lock::begin(&mut self.connection, &source, self.options.lock).await?;
-            markers::stage(&mut self.connection, &self.restore, self.wanted.mode).await.map_err(failed)?;
-            lock::commit(&mut self.connection, &source, self.options.lock).await?;
-            if self.wanted.mode == Mode::IntoEmpty {
-                return self.begin_live(path, creates).await;
-            }
-        }
-        let file = stage_file::path(path, &self.digits);
-        let is_trial = self.restore.is_empty();
-        stage_file::create(&mut self.connection, &file, is_trial, &source).await?;
-        self.file = (!is_trial).then_some(file);
-        stage::tables(&mut self.connection, &self.pairs).await.map_err(failed)
-    }
-
-    /// Begins the transaction that fills the empty tables, and looks again: nobody can change them any more.
-    async fn begin_live(&mut self, path: &Path, creates: &[String]) -> Result<()> {
-        let source = self.options.read.source.clone();
-        let failed = |error| Error::database(&source, "beginning to load", &error);
-        lock::begin(&mut self.connection, &source, self.options.lock).await?;
-        let since = Instant::now();
-        let read = &self.options.read;
-        let looked = inspect::look(&mut self.connection, path, read, &self.wanted).await?;
-        if looked.inspection.fingerprint != self.fingerprint {
-            return Err(Error::Stale { name: source });
-        }
-        let filled = looked.inspection.refusals.into_iter();
-        let filled: Vec<Refusal> =
-            filled.filter(|refusal| matches!(refusal, Refusal::NotEmpty { .. })).collect();
-        if !filled.is_empty() {
-            return Err(Error::Refused { name: source, refusals: filled });
-        }
-        let later = empty::prepare(&mut self.connection, &self.wanted, creates).await.map_err(failed)?;
-        let live = live::read(&mut self.connection, read).await.map_err(failed)?;
-        let tables = self.wanted.tables.iter().enumerate();
-        let pairs = tables.filter_map(|(at, table)| {
-            let found = live.table(&table.schema.table)?;
-            Some(Pair::new(at, &table.schema, found).0)
-        });
-        self.pairs = pairs.collect();
-        if self.pairs.len() != self.wanted.tables.len() {
-            return Err(Error::Stale { name: source });
-        }
-        empty::clear(&mut self.connection, &self.pairs).await.map_err(failed)?;
-        self.place = Place::Live { since, later: Some(later) };
-        Ok(())
-    }
-
     pub(crate) fn encoder(&self, table: usize) -> Encoder {
         let archive = &self.wanted.tables[table].schema;
         Encoder::new(Box::new(Values::new(archive, &self.pairs[table], self.live.is_utf16)))
@@ -280,52 +118,6 @@ impl SqliteStage {
     pub(crate) async fn close(self) {
         close(self.connection, &self.options.read.source).await;
     }
-}
-
-/// A name that no other trial has at this moment; it is gone as soon as the file is open.
-fn trial_digits() -> String {
-    static TRIALS: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
-    let number = TRIALS.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-    stage_file::digits(&format!("trial {} {number}", std::process::id()))
-}
-
-/// Removes what is ours in the database, then the file.
-/// What [`SqliteTarget::discard`] does. `digits` are those of the restore's id.
-async fn discard(
-    connection: &mut Connection,
-    options: &TargetOptions,
-    path: &Path,
-    (restore, digits): (&str, &str),
-    only: RestoreState,
-) -> Result<bool> {
-    let source = &options.read.source;
-    lock::begin(connection, source, options.lock).await?;
-    match remove(connection, (restore, digits), only).await {
-        Ok(true) => lock::commit(connection, source, options.lock).await?,
-        Ok(false) => {
-            lock::roll_back(connection).await;
-            return Ok(false);
-        }
-        Err(error) => {
-            lock::roll_back(connection).await;
-            return Err(Error::database(source, "discarding a restore", &error));
-        }
-    }
-    stage_file::discard(&stage_file::path(path, digits), source)?;
-    Ok(true)
-}
-
-async fn remove(
-    connection: &mut Connection,
-    (restore, digits): (&str, &str),
-    only: RestoreState,
-) -> sqlx::Result<bool> {
-    let found = markers::read(connection).await?.into_iter().find(|marker| marker.id == restore);
-    if found.is_some_and(|marker| marker.is_applied != (only == RestoreState::Applied)) {
-        return Ok(false);
-    }
-    markers::remove(connection, restore, digits).await?;
-    Ok(true)
 }
 
 async fn close(connection: Connection, source: &str) {

@@ -2,8 +2,17 @@
 #![expect(clippy::unwrap_used, unreachable_pub, reason = "tests")]
 
 mod archive;
+mod foreign;
+mod interrupted;
+mod others;
+mod plans;
+mod references;
+mod refusals;
 mod restore;
+mod rolling_back;
 mod round_trips;
+mod schemas;
+mod tables;
 
 use std::path::Path;
 
@@ -32,6 +41,13 @@ async fn database(path: &Path, sql: &str) -> SqliteConnection {
     run(&mut connection, sql).await;
     run(&mut connection, "PRAGMA journal_mode = wal; PRAGMA synchronous = off").await;
     connection
+}
+
+/// SQLite finds nothing wrong with the file.
+async fn intact(connection: &mut SqliteConnection) {
+    let found: Vec<String> =
+        sqlx::query_scalar("PRAGMA integrity_check").fetch_all(connection).await.unwrap();
+    assert_eq!(found, ["ok"]);
 }
 
 /// Everything in `sqlite_schema` that has a statement, sorted.

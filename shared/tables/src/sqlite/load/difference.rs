@@ -77,9 +77,11 @@ pub(super) fn counts(table: &Marked, at: usize) -> String {
     let (live, staged) = (live(table), staged(at));
     let (same, differs) = (same_key(table, "l", "s"), differs(table, "l", "s"));
     let absent = absent(table);
+    // With a limit the inner query stays one: SQLite does not take as many columns in a query that counts.
     format!(
-        "SELECT count(*) FILTER (WHERE {absent}), count(*) FILTER (WHERE NOT {absent} AND {differs}), count(*)
-         FROM {live} AS l LEFT JOIN {staged} AS s ON {same}"
+        "SELECT count(*) FILTER (WHERE state = 0), count(*) FILTER (WHERE state = 1), count(*)
+         FROM (SELECT CASE WHEN {absent} THEN 0 WHEN {differs} THEN 1 ELSE 2 END AS state
+               FROM {live} AS l LEFT JOIN {staged} AS s ON {same} LIMIT -1)"
     )
 }
 
@@ -91,13 +93,8 @@ fn absent(table: &Marked) -> String {
     }
 }
 
-/// Live rows that have to go: `FROM … WHERE …`, with the table as `l`.
+/// Live rows of a table with a key that have to go: `FROM … WHERE …`, with the table as `l`.
 pub(super) fn removed(table: &Marked, at: usize) -> String {
-    if table.key.is_empty() {
-        let rowid = rowid(table);
-        let surplus = surplus(table, at, Side::Live);
-        return format!("FROM {} AS l WHERE l.{rowid} IN ({surplus})", live(table));
-    }
     let (same, differs) = (same_key(table, "l", "s"), differs(table, "l", "s"));
     let (live, staged, absent) = (live(table), staged(at), absent(table));
     format!("FROM {live} AS l LEFT JOIN {staged} AS s ON {same} WHERE {absent} OR {differs}")
@@ -121,25 +118,26 @@ pub(super) enum Side {
     Staged,
 }
 
-/// Rowids of the rows that one side has more often than the other.
+/// Rowids of the rows that one side has more often than the other. Among rows that are alike, those of the other side come
+/// first, so that one pass over sorted rows counts both.
 pub(super) fn surplus(table: &Marked, at: usize, side: Side) -> String {
     let columns = numbered("c", table.columns.len());
     let named = table.columns.iter().enumerate();
     let named = named.map(|(at, name)| format!("l.{} AS c{at}", quoted(name))).collect::<Vec<_>>().join(", ");
     let alike = alike(table.columns.len());
     let (live, staged, rowid) = (live(table), staged(at), rowid(table));
-    let more = match side {
-        Side::Live => "side = 0 AND place > staged",
-        Side::Staged => "side = 1 AND place - live > live",
+    let (own, order) = match side {
+        Side::Live => (0, "DESC"),
+        Side::Staged => (1, "ASC"),
     };
     format!(
         "SELECT r FROM (
-             SELECT side, r, row_number() OVER (PARTITION BY {alike} ORDER BY side) AS place,
-                 count(*) FILTER (WHERE side = 0) OVER (PARTITION BY {alike}) AS live,
-                 count(*) FILTER (WHERE side = 1) OVER (PARTITION BY {alike}) AS staged
+             SELECT side, r, row_number() OVER alike AS place,
+                 count(*) FILTER (WHERE side <> {own}) OVER alike AS others
              FROM (SELECT 0 AS side, l.{rowid} AS r, {named} FROM {live} AS l
-                   UNION ALL SELECT 1, rowid, {columns} FROM {staged}))
-         WHERE {more}"
+                   UNION ALL SELECT 1, rowid, {columns} FROM {staged})
+             WINDOW alike AS (PARTITION BY {alike} ORDER BY side {order}))
+         WHERE side = {own} AND place > 2 * others"
     )
 }
 

@@ -65,6 +65,11 @@ impl Values {
 impl Encode for Values {
     fn add(&mut self, values: &[&RawValue]) -> Result<()> {
         self.row += 1;
+        if values.len() != self.columns.len() {
+            let problem = format!("the row has {} values and its table {}", values.len(), self.columns.len());
+            let (table, column) = (self.table.clone(), String::new());
+            return Err(Error::Value { table, row: self.row, column, problem });
+        }
         for (taken, json) in self.columns.iter().zip(values) {
             let Some(taken) = taken else { continue };
             let value = self.value(taken, json).map_err(|problem| Error::Value {

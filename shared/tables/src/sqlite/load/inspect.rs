@@ -9,7 +9,7 @@ use strongroom_archive::schema::{Engine, TableSchema};
 use super::live::{self, Live, LiveTable};
 use super::pair::Pair;
 use super::search::Inner;
-use super::{create, fingerprint, markers, room};
+use super::{computed, create, fingerprint, markers, room};
 use crate::error::{Error, Result};
 use crate::load::{Inspection, Mode, Pause, Refusal, Wanted, WantedTable};
 use crate::migrations;
@@ -46,6 +46,7 @@ pub(super) async fn look(
             refusals.extend(misfits);
             refusals.extend(against(wanted, table, found, &pair));
             refusals.extend(emptiness(connection, wanted, &pair).await.map_err(failed)?);
+            refusals.extend(computed::refusal(connection, &pair).await.map_err(failed)?);
             pairs.push(pair);
         } else {
             if wanted.create_tables && wanted.mode == Mode::IntoEmpty {
@@ -56,6 +57,10 @@ pub(super) async fn look(
             pairs.push(create::expected(at, &table.schema));
         }
     }
+    refusals.extend(pairs.iter().filter(|pair| pair.columns.is_empty()).map(|pair| Refusal::Unsupported {
+        table: pair.name.clone(),
+        problem: "the archive has none of its columns".to_owned(),
+    }));
     refusals.extend(statements(wanted, &creates));
     let needed_bytes = room::needed(connection, wanted, &live, &pairs).await.map_err(failed)?;
     refusals.extend(room::refusal(path, needed_bytes));

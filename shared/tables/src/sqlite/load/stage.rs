@@ -13,7 +13,7 @@ use super::markers::{Marked, run};
 use super::pair::Pair;
 use super::refused::constraint;
 use super::stage_file::STAGE;
-use super::{SqliteStage, compare, live, lock, references, stage_file, swap};
+use super::{SqliteStage, compare, live, lock, references, stage_file, swap, violations};
 use crate::error::{Error, Result};
 use crate::load::{Chunk, Comparison, Mode, Rows, SwapLimits, Swapped, TableChanges};
 use crate::names::quoted;
@@ -27,7 +27,7 @@ pub(super) enum Place {
 }
 
 /// What a comparison costs when it is applied: the same again, and this much for each row that changes.
-const APPLIED_ROW: Duration = Duration::from_micros(50);
+const APPLIED_ROW: Duration = Duration::from_micros(30);
 
 /// Makes the staged tables. They take any value as it is.
 pub(super) async fn tables(connection: &mut SqliteConnection, pairs: &[Pair]) -> sqlx::Result<()> {
@@ -100,8 +100,8 @@ impl SqliteStage {
     }
 
     pub(super) async fn compare_rows(&mut self) -> Result<Comparison> {
-        if self.wanted.mode == Mode::IntoEmpty {
-            return Ok(self.into_empty());
+        if let Place::Live { .. } = self.place {
+            return self.compare_live().await;
         }
         self.finish().await?;
         let started = Instant::now();
@@ -118,7 +118,7 @@ impl SqliteStage {
         Ok(comparison)
     }
 
-    fn into_empty(&self) -> Comparison {
+    fn all_created(&self) -> Comparison {
         let created = |rows: &u64| TableChanges { created: *rows, ..TableChanges::default() };
         let tables = self.loaded.iter().map(created).collect();
         let started = match self.place {
@@ -128,22 +128,40 @@ impl SqliteStage {
         Comparison { tables, refusals: Vec::new(), writers_wait: started.elapsed() }
     }
 
+    /// What was loaded is all there is.
+    async fn compare_live(&mut self) -> Result<Comparison> {
+        let source = self.options.read.source.clone();
+        let mut comparison = self.all_created();
+        let live = live::read(&mut self.connection, &self.options.read).await;
+        let found = match live {
+            Ok(live) => violations::dangling(&mut self.connection, &live, &self.pairs).await,
+            Err(error) => Err(error),
+        };
+        comparison.refusals = found.map_err(|error| Error::database(&source, "comparing rows", &error))?;
+        Ok(comparison)
+    }
+
     async fn compare_in_transaction(&mut self) -> sqlx::Result<Comparison> {
-        let connection = &mut self.connection;
-        let live = live::read(connection, &self.options.read).await?;
+        let live = live::read(&mut self.connection, &self.options.read).await?;
         let tables: Vec<Marked> = self.pairs.iter().map(Marked::of).collect();
-        let mut comparison = Comparison::default();
-        for (at, table) in tables.iter().enumerate() {
+        let mode = self.wanted.mode;
+        let mut comparison = if mode == Mode::IntoEmpty { self.all_created() } else { Comparison::default() };
+        let connection = &mut self.connection;
+        for (at, table) in tables.iter().enumerate().filter(|_| mode != Mode::IntoEmpty) {
             let mut changes = TableChanges::default();
             if !self.pairs[at].is_derived {
-                changes = compare::counts(connection, table, at, self.loaded[at], self.wanted.mode).await?;
+                changes = compare::counts(connection, table, at, self.loaded[at], mode).await?;
                 changes.examples = compare::examples(connection, table, at, &changes).await?;
             }
             comparison.tables.push(changes);
         }
         let found = references::all(&live, &tables);
-        let (mode, accepts) = (self.wanted.mode, self.wanted.accept_cascade);
+        let accepts = self.wanted.accept_cascade;
         comparison.refusals = references::refusals(connection, &found, &tables, mode, accepts).await?;
+        if mode != Mode::Merge {
+            let violated = violations::unique(connection, &live, &self.wanted, &self.pairs).await?;
+            comparison.refusals.extend(violated);
+        }
         Ok(comparison)
     }
 

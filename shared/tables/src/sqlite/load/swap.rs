@@ -111,14 +111,7 @@ pub(super) async fn one(
         let all = compare::counts(connection, table, at, 0, mode).await?;
         changes.conflicts = all.conflicts;
     } else {
-        gone = undo.keep(connection, table, "l.", &removed(table, at)).await?;
-        if table.key.is_empty() {
-            let (surplus, rowid) = (surplus(table, at, Side::Live), rowid(table));
-            let sql = format!("DELETE FROM {} WHERE {rowid} IN ({surplus})", live_name(table));
-            run(connection, sql).await?;
-        } else {
-            undo.remove_kept(connection, table).await?;
-        }
+        gone = remove(connection, &undo, at, table).await?;
     }
     let left = compare::count(connection, format!("SELECT count(*) FROM {}", live_name(table))).await?;
     let new = add(connection, &undo, at, table).await?;
@@ -127,6 +120,29 @@ pub(super) async fn one(
     changes.created = new - changes.changed;
     changes.kept = left - changes.conflicts;
     Ok(changes)
+}
+
+/// Removes what the stage does not have, or has otherwise, and keeps it.
+async fn remove(
+    connection: &mut SqliteConnection,
+    undo: &Undo,
+    at: usize,
+    table: &Marked,
+) -> sqlx::Result<u64> {
+    if !table.key.is_empty() {
+        let gone = undo.keep(connection, table, "l.", &removed(table, at)).await?;
+        undo.remove_kept(connection, table).await?;
+        return Ok(gone);
+    }
+    // Sorting both tables takes long: once is enough.
+    run(connection, format!("CREATE TEMP TABLE strongroom_gone AS {}", surplus(table, at, Side::Live)))
+        .await?;
+    let (rowid, live) = (rowid(table), live_name(table));
+    let chosen = format!("{rowid} IN (SELECT r FROM temp.strongroom_gone)");
+    let gone = undo.keep(connection, table, "l.", &format!("FROM {live} AS l WHERE l.{chosen}")).await?;
+    run(connection, format!("DELETE FROM {live} WHERE {chosen}")).await?;
+    run(connection, "DROP TABLE temp.strongroom_gone".to_owned()).await?;
+    Ok(gone)
 }
 
 /// Inserts what the live table lacks, and remembers which rows these are.

@@ -89,11 +89,11 @@ impl Undo {
         let kinds = super::difference::classes(columns);
         let sql = format!(
             "DELETE FROM {live} WHERE {rowid} IN (SELECT r FROM (
-                 SELECT side, r, row_number() OVER (PARTITION BY {values}, {kinds} ORDER BY side) AS place,
-                     count(*) FILTER (WHERE side = 1) OVER (PARTITION BY {values}, {kinds}) AS made
+                 SELECT side, r, row_number() OVER alike AS place, count(*) FILTER (WHERE side = 1) OVER alike AS made
                  FROM (SELECT 0 AS side, l.{rowid} AS r, {named} FROM {live} AS l
-                       UNION ALL SELECT 1, rowid, {numbers} FROM {made}))
-             WHERE side = 0 AND place <= made)",
+                       UNION ALL SELECT 1, rowid, {numbers} FROM {made})
+                 WINDOW alike AS (PARTITION BY {values}, {kinds} ORDER BY side DESC))
+             WHERE side = 0 AND place <= 2 * made)",
             live = live(table),
             named = named.join(", "),
             numbers = numbered("k", columns),
