@@ -10,6 +10,8 @@ mod created;
 mod database;
 mod empty;
 mod from_sqlite;
+mod generated;
 mod owned;
 mod restore;
+mod schemas;
 mod shapes;
