@@ -118,10 +118,10 @@ async fn keys_and_indexes_come_back_as_they_were() {
     new.run("INSERT INTO people (name) VALUES ('next')").await;
     assert_eq!(new.value::<i64>("SELECT max(id) FROM people").await, 501);
     for (broken, what) in [
-        ("INSERT INTO people (name, mail) VALUES ('x', 'm7')", "one_mail"),
+        ("INSERT INTO people (name, team, mail) VALUES ('x', -1, 'm7')", "one_mail"),
         ("INSERT INTO people (name, team) VALUES ('x', 7)", "team_place"),
-        ("INSERT INTO people (name, span) VALUES ('x', '[7,9)')", "apart"),
-        ("INSERT INTO people (name, boss) VALUES ('x', 99999)", "own boss"),
+        ("INSERT INTO people (name, team, span) VALUES ('x', -2, '[7,9)')", "apart"),
+        ("INSERT INTO people (name, team, boss) VALUES ('x', -3, 99999)", "own boss"),
         ("INSERT INTO teams VALUES (1, NULL, NULL)", "teams_pkey"),
         ("INSERT INTO codes VALUES (NULL, 'z')", "old_ones"),
         ("INSERT INTO part_b_1 VALUES (1, 19, 'c19'), (1, 19, 'c18')", "part_b_1"),
