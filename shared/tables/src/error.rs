@@ -246,6 +246,17 @@ pub enum Error {
         /// How many of its rows.
         rows: u64,
     },
+    /// Rows that were loaded into an empty table have no copy to compare them with.
+    #[error(
+        "table {table} of source {name} was empty before the restore, and no copy of its rows was kept to tell whether they \
+         have changed since: roll back with --discard-changes to empty it"
+    )]
+    NothingKept {
+        /// The source's name.
+        name: String,
+        /// The first table.
+        table: String,
+    },
     /// The database URL cannot be used.
     #[error(transparent)]
     Store(#[from] strongroom_store::Error),
@@ -279,7 +290,8 @@ impl Error {
             | Self::PauseTooLong { .. }
             | Self::NotApplied { .. }
             | Self::Superseded { .. }
-            | Self::ChangedSince { .. } => Kind::Precondition,
+            | Self::ChangedSince { .. }
+            | Self::NothingKept { .. } => Kind::Precondition,
             Self::Protocol { .. } | Self::TempCopy { .. } => Kind::Internal,
         }
     }

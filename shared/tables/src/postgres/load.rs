@@ -3,6 +3,8 @@
 //!
 //! Rename and TRUNCATE are not used on tables that may have readers: an older snapshot would see an empty table.
 
+mod cascade;
+mod compare;
 mod copy;
 mod create;
 mod difference;
@@ -11,8 +13,10 @@ mod encode;
 mod fingerprint;
 mod inspect;
 mod large;
+mod locks;
 mod pair;
 mod problem;
+mod quiet;
 mod references;
 mod registry;
 mod replica;
@@ -20,6 +24,9 @@ mod sequences;
 mod session;
 mod staging;
 mod statements;
+mod swap;
+mod undo;
+mod violations;
 
 use std::time::Duration;
 
@@ -29,7 +36,7 @@ use strongroom_store::DatabaseUrl;
 use tokio::sync::mpsc;
 
 use super::session::connect;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::load::{
     Chunk, Comparison, Encoder, Inspection, Purpose, RestoreState, RolledBack, SwapLimits, Swapped,
     TargetOptions, Wanted,
@@ -37,6 +44,7 @@ use crate::load::{
 use direct::Direct;
 use encode::TextRows;
 use pair::{Place, TablePair};
+use swap::Swap;
 
 /// A session with a database that rows are restored into.
 pub(crate) struct PostgresTarget {
@@ -97,11 +105,11 @@ impl PostgresTarget {
 
     pub(crate) async fn roll_back(
         &mut self,
-        _restore: &str,
-        _discard_changes: bool,
-        _lock: Duration,
+        restore: &str,
+        discard_changes: bool,
+        lock: Duration,
     ) -> Result<RolledBack> {
-        todo!()
+        undo::roll_back(&mut self.connection, &self.options, restore, discard_changes, lock).await
     }
 
     pub(crate) async fn discard(&mut self, restore: &str) -> Result<()> {
@@ -130,7 +138,8 @@ impl PostgresStage {
         if self.direct.is_some() {
             return Ok(self.compare_direct());
         }
-        todo!()
+        let source = &self.options.read.source;
+        compare::compare(&mut self.connection, source, &self.wanted, &self.tables).await
     }
 
     pub(crate) async fn keep(&mut self) -> Result<()> {
@@ -144,7 +153,29 @@ impl PostgresStage {
         if let Some(direct) = self.direct.take() {
             return self.finish_direct(direct, limits).await;
         }
-        todo!()
+        // What is not committed yet would be lost with the first attempt that fails. A second COMMIT is harmless.
+        self.keep().await?;
+        let swapped = self.exchange(limits).await;
+        self.close().await;
+        swapped
+    }
+
+    async fn exchange(&mut self, limits: &SwapLimits) -> Result<Swapped> {
+        let Purpose::Restore(id) = &self.purpose else {
+            return Err(Error::missing(
+                &self.options.read.source,
+                "stage that may be applied: this one is a trial",
+            ));
+        };
+        let swap = Swap {
+            options: &self.options,
+            wanted: &self.wanted,
+            fingerprint: &self.fingerprint,
+            pairs: &self.tables,
+            id,
+            place: &Place::of(&self.purpose),
+        };
+        swap.apply(&mut self.connection, limits).await
     }
 
     pub(crate) async fn close(self) {

@@ -164,9 +164,9 @@ impl<'a> Difference<'a> {
         )
     }
 
-    /// Notes the rows that will be added: their keys, or their places in the stage.
-    pub(super) fn note_added(&self, merges: bool) -> String {
-        let (added, undo, live, stage) = (&self.pair.added, &self.pair.undo, &self.live, &self.pair.stage);
+    /// Notes the rows that will be added and are new: their keys, or their places in the stage.
+    pub(super) fn note_created(&self) -> String {
+        let (added, live, stage) = (&self.pair.added, &self.live, &self.pair.stage);
         if !self.has_key() {
             let (old, new) = (self.counted(live), self.counted(stage));
             return format!(
@@ -174,17 +174,19 @@ impl<'a> Difference<'a> {
                      ON l.image = s.image AND l.nth = s.nth WHERE l.nth IS NULL"
             );
         }
-        let mut sql = format!(
+        format!(
             "CREATE TABLE {added} AS SELECT {} FROM {stage} AS s LEFT JOIN {live} AS l ON {} WHERE {}",
             self.keys("s"),
             self.same_key("l", "s"),
             self.missing("l")
-        );
-        if !merges {
-            let (keys, same) = (self.keys("s"), self.same_key("u", "s"));
-            sql.push_str(&format!(" UNION ALL SELECT {keys} FROM {undo} AS u JOIN {stage} AS s ON {same}"));
-        }
-        sql
+        )
+    }
+
+    /// Notes those that take the place of a removed one.
+    pub(super) fn note_changed(&self) -> String {
+        let (added, undo, stage) = (&self.pair.added, &self.pair.undo, &self.pair.stage);
+        let (keys, same) = (self.keys("s"), self.same_key("u", "s"));
+        format!("INSERT INTO {added} SELECT {keys} FROM {undo} AS u JOIN {stage} AS s ON {same}")
     }
 
     pub(super) fn delete(&self) -> String {
@@ -232,6 +234,12 @@ impl<'a> Difference<'a> {
     /// Columns that are not computed, quoted.
     pub(super) fn stored(&self) -> Vec<String> {
         self.columns.iter().chain(&self.extras).cloned().collect()
+    }
+
+    /// Columns that are loaded, as they are called.
+    pub(super) fn loaded(&self) -> impl Iterator<Item = &str> {
+        let live = |(_, at): &(usize, usize)| self.pair.live.columns.get(*at);
+        self.pair.columns.iter().filter_map(live).map(|column| column.name.as_str())
     }
 
     /// Whether all of `columns` are loaded.

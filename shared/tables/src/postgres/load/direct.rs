@@ -108,7 +108,6 @@ impl PostgresStage {
             name: pair.archive.name.clone(),
             namespace: pair.live.namespace.clone(),
             table: pair.live.table.clone(),
-            is_partitioned: pair.live.partition_key.is_some(),
             key: pair.key.clone(),
             columns: copy::columns(pair),
             is_changed: *rows > 0,

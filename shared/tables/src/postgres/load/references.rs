@@ -141,22 +141,13 @@ impl Reference {
         self.from_root.is_none()
     }
 
-    /// The restored table at its referencing end, if the foreign key is of the whole table.
-    pub(super) fn from_pair<'a>(&self, pairs: &'a [TablePair]) -> Option<&'a TablePair> {
-        pairs.iter().find(|pair| pair.oid == self.from)
+    /// The restored tables that have the rows at its ends, also where those are of one partition.
+    pub(super) fn from_root(&self) -> Option<Oid> {
+        self.from_root
     }
 
-    pub(super) fn to_pair<'a>(&self, pairs: &'a [TablePair]) -> Option<&'a TablePair> {
-        pairs.iter().find(|pair| pair.oid == self.to)
-    }
-
-    /// The restored table that has the rows of the referencing end, also where that is only a partition.
-    pub(super) fn from_set<'a>(&self, pairs: &'a [TablePair]) -> Option<&'a TablePair> {
-        pairs.iter().find(|pair| Some(pair.oid) == self.from_root)
-    }
-
-    pub(super) fn to_set<'a>(&self, pairs: &'a [TablePair]) -> Option<&'a TablePair> {
-        pairs.iter().find(|pair| Some(pair.oid) == self.to_root)
+    pub(super) fn to_root(&self) -> Option<Oid> {
+        self.to_root
     }
 
     /// Whether it references a restored table, or a partition of one.

@@ -37,7 +37,6 @@ pub(super) struct AppliedTable {
     pub(super) name: String,
     pub(super) namespace: String,
     pub(super) table: String,
-    pub(super) is_partitioned: bool,
     pub(super) stage: String,
     pub(super) undo: String,
     pub(super) added: String,
@@ -57,7 +56,10 @@ pub(super) struct OutsideTable {
     pub(super) is_partitioned: bool,
     /// Its rows as they were before.
     pub(super) undo: String,
+    /// Columns of its primary key.
     pub(super) key: Vec<String>,
+    /// Columns that foreign keys have set.
+    pub(super) sets: Vec<String>,
 }
 
 impl Applied {

@@ -33,3 +33,9 @@ pub(super) async fn of(session: &mut Session<'_>) -> Result<Replica, Failure> {
         role: row.role,
     })
 }
+
+/// Takes the role until the end of the transaction.
+pub(super) async fn take(session: &mut Session<'_>) -> Result<(), Failure> {
+    let sql = "SET LOCAL session_replication_role = replica".to_owned();
+    session.run("taking the replica role", sql).await.map(drop)
+}

@@ -59,6 +59,11 @@ impl Failure {
             Self::Server { error, .. } => sqlstate(error).unwrap_or_default(),
         }
     }
+
+    /// Whether the server ended this statement because its time was over.
+    pub(super) fn is_canceled(&self, statement: &str) -> bool {
+        matches!(self, Self::Server { what, .. } if what == statement) && self.code() == "57014"
+    }
 }
 
 impl<'a> Session<'a> {

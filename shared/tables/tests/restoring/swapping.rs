@@ -1,0 +1,61 @@
+//! Replacing and merging the rows of tables that are in use.
+
+use strongroom_tables::load::Mode;
+
+use crate::archive::Archive;
+use crate::owned::{GRANTED, NEWEST, Owned, PLAIN, Server};
+use crate::restore::{ID, restore, target, tried};
+
+const ODD: &str = include_str!("../fixtures/odd.postgres.sql");
+/// Every table loses rows, gets some and has some changed, as far as its columns allow.
+const CHANGED: &str = include_str!("changed.sql");
+
+#[tokio::test]
+async fn replaced_tables_hold_what_the_archive_has() {
+    for (server, name) in [(PLAIN, "plain"), (GRANTED, "granted")] {
+        replaces(server, name).await;
+    }
+}
+
+#[tokio::test]
+async fn replaced_tables_hold_what_the_archive_has_on_the_newest_server() {
+    if std::env::var_os("STRONGROOM_LONG").is_some() {
+        replaces(NEWEST, "newest").await;
+    }
+}
+
+async fn replaces(server: Server, name: &str) {
+    let Some(database) = Owned::create(server, &format!("replace_{name}")).await else { return };
+    database.run(ODD).await;
+    let archive = Archive::of(&database.url).await;
+    database.run(CHANGED).await;
+    let changed = Archive::of(&database.url).await;
+    assert_ne!(changed.content(), archive.content());
+    let is_newest = server.variable == NEWEST.variable;
+    let before = (!is_newest).then(|| database.dumped());
+    let wanted = archive.wanted(Mode::Replace);
+
+    let compared = tried(&database.url, &archive, &wanted).await.unwrap();
+    assert_eq!(compared.refusals, []);
+    let swapped = restore(&database.url, &archive, &wanted).await.unwrap();
+    for (compared, swapped) in compared.tables.iter().zip(&swapped.tables) {
+        let mut compared = compared.clone();
+        compared.examples.clear();
+        assert_eq!(compared, *swapped);
+    }
+    assert_eq!(Archive::of(&database.url).await.content(), archive.content());
+    if let Some(before) = &before {
+        assert_eq!(database.dumped(), *before);
+    }
+
+    let mut undo = target(&database.url).await;
+    undo.roll_back(ID, false, std::time::Duration::from_secs(5)).await.unwrap();
+    assert_eq!(undo.state_of(ID).await.unwrap(), None);
+    undo.close().await;
+    assert_eq!(Archive::of(&database.url).await.content(), changed.content());
+    if let Some(before) = &before {
+        assert_eq!(database.dumped(), *before);
+    }
+    assert_eq!(database.values("SELECT nspname::text FROM pg_namespace WHERE nspname = 'strongroom'").await, [""; 0]);
+    database.drop().await;
+}
