@@ -15,3 +15,4 @@ mod owned;
 mod restore;
 mod schemas;
 mod shapes;
+mod swapping;
