@@ -30,6 +30,11 @@ impl Used {
         self.table_namespace == namespace && self.table == table
     }
 
+    /// Whether it counts on from what SQLite noted of the table.
+    fn goes_on(&self, counter: &Sequence) -> bool {
+        counter.namespace.is_empty() && counter.name == self.table
+    }
+
     /// Quoted, with its schema.
     pub(super) fn qualified(&self) -> String {
         qualified(&self.namespace, &self.name)
@@ -73,13 +78,13 @@ pub(super) async fn used(session: &mut Session<'_>, tables: &[Oid]) -> Result<Ve
     session.rows("reading the sequences", sql).await
 }
 
-/// The archive's sequences that belong to one of the restored tables, or to none.
+/// The archive's sequences that belong to one of the restored tables, or to none. Counters of SQLite are none.
 pub(super) fn recorded<'a>(record: &'a SourceRecord, used: &[Used]) -> Vec<&'a Sequence> {
     let wanted = |sequence: &&Sequence| match &sequence.owner {
         Some(owner) => used.iter().any(|one| one.is_of(&owner.namespace, &owner.table)),
         None => true,
     };
-    record.sequences.iter().filter(wanted).collect()
+    record.sequences.iter().filter(|one| !one.namespace.is_empty()).filter(wanted).collect()
 }
 
 /// Raises all of them.
@@ -91,6 +96,12 @@ pub(super) async fn raise(
     const WHAT: &str = "raising the sequences";
     let used = used(session, tables).await?;
     let mut sql = String::new();
+    for one in &used {
+        for counter in record.sequences.iter().filter(|counter| one.goes_on(counter)) {
+            let value = format!("'{}'", counter.last_value);
+            sql.push_str(&statement(&one.qualified(), &value, &value, counter.is_called));
+        }
+    }
     for one in recorded(record, &used) {
         let name = qualified(&one.namespace, &one.name);
         if exists(session, one).await? {
@@ -127,9 +138,9 @@ async fn exists(session: &mut Session<'_>, sequence: &Sequence) -> Result<bool, 
     let (namespace, name) = (&sequence.namespace, &sequence.name);
     let sql = format!(
         "SELECT count(*) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-         WHERE n.nspname = {} AND c.relname = {} AND c.relkind = 'S'
-           AND has_schema_privilege(n.oid, 'USAGE') AND has_sequence_privilege(c.oid, 'SELECT')
-           AND has_sequence_privilege(c.oid, 'UPDATE')",
+         WHERE n.nspname = {} AND c.relname = {} AND has_schema_privilege(n.oid, 'USAGE')
+           AND CASE c.relkind WHEN 'S' THEN has_sequence_privilege(c.oid, 'SELECT')
+                                            AND has_sequence_privilege(c.oid, 'UPDATE') END",
         literal(namespace),
         literal(name)
     );

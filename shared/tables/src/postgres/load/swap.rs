@@ -14,7 +14,7 @@ use super::pair::{Place, TablePair, pairs};
 use super::references::{self, Reference};
 use super::registry::{self, Applied, AppliedTable, OutsideTable};
 use super::statements::{Failure, Session};
-use super::{cascade, fingerprint, quiet, replica, sequences, violations};
+use super::{cascade, fingerprint, large, quiet, replica, sequences, violations};
 use crate::error::{Error, Result};
 use crate::load::{Mode, Refusal, SwapLimits, Swapped, TableChanges, TargetOptions, Wanted};
 use crate::postgres::types::Oid;
@@ -128,6 +128,7 @@ impl Swap<'_> {
             if self.follows() { cascade::follow(session, &keys, self.place).await? } else { Vec::new() };
         let oids: Vec<Oid> = self.pairs.iter().map(|pair| pair.oid).collect();
         sequences::raise(session, &oids, &self.wanted.record).await?;
+        large::create_staged(session, self.place, &self.wanted.large_objects).await?;
         quiet.end(session).await?;
         registry::applied(session, self.id, &self.applied(&differences, &counts, outside)).await?;
         Ok(counts)
@@ -258,7 +259,8 @@ impl Swap<'_> {
             }
         };
         let tables = differences.iter().zip(counts).map(table).collect();
-        Applied { tables, outside, ..Applied::new(self.wanted.mode) }
+        let large_objects = self.wanted.large_objects.clone();
+        Applied { tables, outside, large_objects, ..Applied::new(self.wanted.mode) }
     }
 
     fn swapped(&self, counts: &[Counts], paused: Duration) -> Swapped {
