@@ -12,6 +12,7 @@ mod empty;
 mod from_sqlite;
 mod generated;
 mod owned;
+mod refused;
 mod restore;
 mod schemas;
 mod shapes;
