@@ -56,6 +56,9 @@ async fn replaces(server: Server, name: &str) {
     if let Some(before) = &before {
         assert_eq!(database.dumped(), *before);
     }
-    assert_eq!(database.values("SELECT nspname::text FROM pg_namespace WHERE nspname = 'strongroom'").await, [""; 0]);
+    assert_eq!(
+        database.values("SELECT nspname::text FROM pg_namespace WHERE nspname = 'strongroom'").await,
+        [""; 0]
+    );
     database.drop().await;
 }
