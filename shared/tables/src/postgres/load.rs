@@ -12,6 +12,7 @@ mod direct;
 mod encode;
 mod fingerprint;
 mod inspect;
+mod keys;
 mod large;
 mod locks;
 mod pair;

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use sqlx::postgres::PgConnection;
 
 use super::difference::{self, Difference};
+use super::keys;
 use super::pair::TablePair;
 use super::references;
 use super::statements::{Failure, Session};
@@ -51,10 +52,10 @@ async fn compare_in(
     for (difference, changes) in differences.iter().zip(&mut comparison.tables) {
         changes.examples = examples(session, difference, changes).await?;
     }
-    let keys = references::of_set(session, pairs, false).await?;
-    let refusals = violations::of_references(session, wanted, &keys, &differences).await?;
+    let references = references::of_set(session, pairs, false).await?;
+    let refusals = violations::of_references(session, wanted, &references, &differences).await?;
     comparison.refusals.extend(refusals);
-    comparison.refusals.extend(violations::of_keys(session, wanted, &differences).await?);
+    comparison.refusals.extend(keys::before(session, wanted, &differences).await?);
     Ok(comparison)
 }
 
@@ -74,10 +75,11 @@ pub(super) async fn count(
         format!(
             "SELECT (SELECT count(*) FROM {stage}), count(*) FILTER (WHERE {0}), count(*) FILTER (WHERE NOT {0} AND {1}),
                     count(*) FILTER (WHERE NOT {0} AND NOT {1})
-             FROM {2} AS l LEFT JOIN {stage} AS s ON {3}",
+             FROM {2} AS l LEFT JOIN {3} ON {4}",
             format_args!("({})", difference.missing("s")),
-            difference.differs("l", "s"),
+            difference.differs("l"),
             difference.live,
+            difference.staged(),
             difference.same_key("l", "s")
         )
     } else {
@@ -150,9 +152,10 @@ async fn keys(
         Change::Deleted => {
             ("l", format!("{live} AS l WHERE NOT EXISTS (SELECT FROM {stage} AS s WHERE {same})"))
         }
-        Change::Changed | Change::Conflict => {
-            ("l", format!("{live} AS l JOIN {stage} AS s ON {same} WHERE {}", difference.differs("l", "s")))
-        }
+        Change::Changed | Change::Conflict => (
+            "l",
+            format!("{live} AS l JOIN {} ON {same} WHERE {}", difference.staged(), difference.differs("l")),
+        ),
     };
     let what = format!("comparing table {}", difference.pair.archive.name);
     session.rows(&what, format!("SELECT {} FROM {from} LIMIT {limit}", difference.printed_key(alias))).await

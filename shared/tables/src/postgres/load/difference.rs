@@ -10,7 +10,7 @@
 
 use super::pair::TablePair;
 use super::references::rows;
-use super::statements::{Failure, Session, literals};
+use super::statements::{Failure, Session};
 use crate::names::quoted;
 
 /// A pair with what its statements need beside it.
@@ -98,8 +98,25 @@ impl<'a> Difference<'a> {
         equal.collect::<Vec<_>>().join(" AND ")
     }
 
-    pub(super) fn differs(&self, one: &str, other: &str) -> String {
-        format!("pg_catalog.record_image_ne({}, {})", self.row(one), self.row(other))
+    /// Whether `live` has another image than `s`, which is of [`Self::staged`].
+    pub(super) fn differs(&self, live: &str) -> String {
+        let staged = if self.is_wide() { "s.image".to_owned() } else { self.row("s") };
+        format!("pg_catalog.record_image_ne({}, {staged})", self.row(live))
+    }
+
+    /// The staged rows as a comparison names them. OFFSET 0 keeps the planner from taking the images apart.
+    pub(super) fn staged(&self) -> String {
+        let stage = &self.pair.stage;
+        if !self.is_wide() {
+            return format!("{stage} AS s");
+        }
+        let (keys, row) = (self.keys("w"), self.row("w"));
+        format!("(SELECT {keys}, {row} AS image FROM {stage} AS w OFFSET 0) AS s")
+    }
+
+    /// Whether both rows together have more columns than the server joins (1664).
+    fn is_wide(&self) -> bool {
+        self.columns.len() > 800
     }
 
     fn row(&self, alias: &str) -> String {
@@ -152,15 +169,16 @@ impl<'a> Difference<'a> {
 
     /// Keeps the rows that will go. Of a table without a key they are all kept, as it cannot be said later which.
     pub(super) fn keep_removed(&self) -> String {
-        let (undo, live, stage) = (&self.pair.undo, &self.live, &self.pair.stage);
+        let (undo, live) = (&self.pair.undo, &self.live);
         if !self.has_key() {
             return format!("CREATE TABLE {undo} AS SELECT l.* FROM {live} AS l");
         }
         format!(
-            "CREATE TABLE {undo} AS SELECT l.* FROM {live} AS l LEFT JOIN {stage} AS s ON {} WHERE {} OR {}",
+            "CREATE TABLE {undo} AS SELECT l.* FROM {live} AS l LEFT JOIN {} ON {} WHERE {} OR {}",
+            self.staged(),
             self.same_key("l", "s"),
             self.missing("s"),
-            self.differs("l", "s")
+            self.differs("l")
         )
     }
 
@@ -231,11 +249,6 @@ impl<'a> Difference<'a> {
         format!("INSERT INTO {}{list} OVERRIDING SYSTEM VALUE", self.pair.qualified)
     }
 
-    /// Columns that are not computed, quoted.
-    pub(super) fn stored(&self) -> Vec<String> {
-        self.columns.iter().chain(&self.extras).cloned().collect()
-    }
-
     /// Columns that are loaded, as they are called.
     pub(super) fn loaded(&self) -> impl Iterator<Item = &str> {
         let live = |(_, at): &(usize, usize)| self.pair.live.columns.get(*at);
@@ -251,9 +264,4 @@ impl<'a> Difference<'a> {
 /// Each of `columns` of a table in FROM.
 pub(super) fn of_alias(columns: &[String], alias: &str) -> Vec<String> {
     columns.iter().map(|column| format!("{alias}.{column}")).collect()
-}
-
-/// Names as an array of SQL.
-pub(super) fn names(names: &[String]) -> String {
-    literals(names.iter().map(String::as_str))
 }

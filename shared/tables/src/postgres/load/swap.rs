@@ -14,7 +14,7 @@ use super::pair::{Place, TablePair, pairs};
 use super::references::{self, Reference};
 use super::registry::{self, Applied, AppliedTable, OutsideTable};
 use super::statements::{Failure, Session};
-use super::{cascade, fingerprint, large, quiet, replica, sequences, violations};
+use super::{cascade, fingerprint, keys, large, quiet, replica, sequences, violations};
 use crate::error::{Error, Result};
 use crate::load::{Mode, Refusal, SwapLimits, Swapped, TableChanges, TargetOptions, Wanted};
 use crate::postgres::types::Oid;
@@ -216,7 +216,7 @@ impl Swap<'_> {
                 refusals.push(violations::refusal(key, self.pairs, rows));
             }
         }
-        refusals.extend(violations::of_deferrable(session, differences).await?);
+        refusals.extend(keys::afterwards(session, differences, |pair| &pair.added).await?);
         self.refuse(refusals)
     }
 

@@ -16,7 +16,7 @@ use super::pair::{Place, TablePair, pairs};
 use super::references;
 use super::registry::{self, Applied, AppliedTable, Noted, OutsideTable};
 use super::statements::{Failure, Session, literal};
-use super::{quiet, replica, violations};
+use super::{keys, quiet, replica, violations};
 use crate::error::{Error, Result};
 use crate::load::{Mode, Purpose, RolledBack, TableChanges, TargetOptions, Wanted, WantedTable};
 use crate::names::quoted;
@@ -170,7 +170,9 @@ impl<'a> Undo<'a> {
                 refusals.push(violations::refusal(key, &self.pairs, rows));
             }
         }
-        refusals.extend(violations::of_deferrable(session, &differences).await?);
+        if self.mode() == Mode::Replace {
+            refusals.extend(keys::afterwards(session, &differences, |pair| &pair.undo).await?);
+        }
         if !refusals.is_empty() {
             return Err(Error::Refused { name: self.source.to_owned(), refusals }.into());
         }
@@ -216,18 +218,20 @@ impl<'a> Undo<'a> {
         match (self.mode(), difference.has_key()) {
             (Mode::IntoEmpty, _) => None,
             (Mode::Merge, _) => Some(format!(
-                "SELECT count(*) FROM {} AS a JOIN {stage} AS s ON {} LEFT JOIN {live} AS l ON {} WHERE {} OR {}",
+                "SELECT count(*) FROM {} AS a JOIN {} ON {} LEFT JOIN {live} AS l ON {} WHERE {} OR {}",
                 difference.pair.added,
+                difference.staged(),
                 difference.same_key("a", "s"),
                 difference.same_key("l", "s"),
                 difference.missing("l"),
-                difference.differs("l", "s")
+                difference.differs("l")
             )),
             (Mode::Replace, true) => Some(format!(
-                "SELECT (SELECT count(*) FROM {live} AS l LEFT JOIN {stage} AS s ON {same} WHERE {} OR {})
+                "SELECT (SELECT count(*) FROM {live} AS l LEFT JOIN {} ON {same} WHERE {} OR {})
                       + (SELECT count(*) FROM {stage} AS s WHERE NOT EXISTS (SELECT FROM {live} AS l WHERE {same}))",
+                difference.staged(),
                 difference.missing("s"),
-                difference.differs("l", "s"),
+                difference.differs("l"),
                 same = difference.same_key("l", "s")
             )),
             (Mode::Replace, false) => Some(format!(
@@ -285,13 +289,13 @@ impl<'a> Undo<'a> {
             (Mode::Replace, false) => Vec::new(),
             (Mode::Replace, true) if self.discard_changes => {
                 let same = difference.same_key("l", "s");
-                let differs = difference.differs("l", "s");
+                let (staged, differs) = (difference.staged(), difference.differs("l"));
                 vec![
                     of_restore,
                     format!(
                         "DELETE FROM {live} AS l WHERE NOT EXISTS (SELECT FROM {stage} AS s WHERE {same})"
                     ),
-                    format!("DELETE FROM {live} AS l USING {stage} AS s WHERE {same} AND {differs}"),
+                    format!("DELETE FROM {live} AS l USING {staged} WHERE {same} AND {differs}"),
                 ]
             }
             (Mode::Replace, true) | (Mode::Merge, _) => vec![of_restore],
