@@ -11,12 +11,12 @@ mod tables;
 
 use sqlx::postgres::PgConnection;
 
-use super::fingerprint;
 use super::pair::{Place, TablePair, pairs};
 use super::registry;
 use super::replica::{self, Replica};
 use super::session::{begin, roll_back};
 use super::statements::{Failure, Session};
+use super::{create, fingerprint};
 use crate::error::{Error, Result};
 use crate::load::{Inspection, Mode, Pause, Refusal, TargetOptions, Wanted};
 use facts::Facts;
@@ -91,6 +91,11 @@ async fn look(
     refusals.extend(database::missing_types(session, wanted, pairs).await?);
     refusals.extend(around.refusals);
     let mut warnings = around.warnings;
+    if wanted.create_tables && wanted.mode == Mode::IntoEmpty {
+        refusals.extend(create::refusals(options, wanted, pairs));
+        let left_out = create::left_out(&mut *session.connection, options, wanted).await?;
+        warnings.extend(left_out);
+    }
     warnings.extend(database.warnings);
     Ok(Inspection {
         engine: database.engine,

@@ -1,0 +1,23 @@
+//! Rows of one database in another one, put there by a role that owns it and nothing more.
+//!
+//! Needs `TEST_DATABASE_URL`: a superuser's URL on a server where databases and roles may be made; and `pg_dump` of its
+//! version. The superuser makes databases and looks; it restores nothing.
+#![expect(clippy::unwrap_used, clippy::print_stderr, unreachable_pub, reason = "tests")]
+
+mod archive;
+mod created;
+#[path = "../database/mod.rs"]
+mod database;
+mod effects;
+mod empty;
+mod exchanged;
+mod from_sqlite;
+mod generated;
+mod in_use;
+mod owned;
+mod refused;
+mod restore;
+mod rolled_back;
+mod schemas;
+mod shapes;
+mod swapping;
