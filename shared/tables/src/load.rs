@@ -30,3 +30,31 @@ pub use target::{RestoreState, RolledBack, Target, TargetOptions};
 pub use wanted::{Wanted, WantedTable};
 
 pub(crate) use chunk::{Encode, Rows};
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn moves<T: Send>(_: T) {}
+
+    /// Compiles only while a service may spawn what it calls.
+    fn all_move(mut target: Target, mut stage: Stage, wanted: &Wanted, limits: &SwapLimits) {
+        moves(target.inspect(wanted));
+        moves(target.state_of(""));
+        moves(target.roll_back("", false, limits.lock));
+        moves(target.discard(""));
+        moves(target.stage(wanted, "", &Purpose::Trial));
+        let (_, chunks) = tokio::sync::mpsc::channel(1);
+        moves(stage.load(0, chunks));
+        let (_, pieces) = tokio::sync::mpsc::channel(1);
+        moves(stage.load_large_object(0, pieces));
+        moves(stage.compare());
+        moves(stage.keep());
+        moves(stage.swap(limits));
+    }
+
+    #[test]
+    fn futures_move_between_threads() {
+        let _ = all_move;
+    }
+}

@@ -9,12 +9,17 @@ mod created;
 #[expect(dead_code, reason = "other tests use the rest")]
 #[path = "../database/mod.rs"]
 mod database;
+mod effects;
 mod empty;
+mod ended;
+mod exchanged;
 mod from_sqlite;
 mod generated;
+mod in_use;
 mod owned;
 mod refused;
 mod restore;
+mod rolled_back;
 mod schemas;
 mod shapes;
 mod swapping;

@@ -4,7 +4,7 @@ use strongroom_tables::load::Mode;
 
 use crate::archive::Archive;
 use crate::owned::{GRANTED, NEWEST, Owned, PLAIN, Server};
-use crate::restore::{ID, restore, target, tried};
+use crate::restore::{ID, restore, roll_back, tried};
 
 const ODD: &str = include_str!("../fixtures/odd.postgres.sql");
 /// Every table loses rows, gets some and has some changed, as far as its columns allow.
@@ -48,10 +48,7 @@ async fn replaces(server: Server, name: &str) {
         assert_eq!(database.dumped(), *before);
     }
 
-    let mut undo = target(&database.url).await;
-    undo.roll_back(ID, false, std::time::Duration::from_secs(5)).await.unwrap();
-    assert_eq!(undo.state_of(ID).await.unwrap(), None);
-    undo.close().await;
+    roll_back(&database.url, ID, false).await.unwrap();
     assert_eq!(Archive::of(&database.url).await.content(), changed.content());
     if let Some(before) = &before {
         assert_eq!(database.dumped(), *before);

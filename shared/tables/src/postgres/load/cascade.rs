@@ -71,7 +71,7 @@ async fn open(
     place: &Place,
     number: usize,
 ) -> Result<OutsideTable, Failure> {
-    let undo = place.table("o", number);
+    let undo = place.table("x", number);
     let (namespace, table, is_partitioned) = key.from_place();
     let sql = format!("CREATE TABLE {undo} AS SELECT f.* FROM {} AS f WHERE false", key.from_rows());
     session.run("keeping rows outside of the restored tables", sql).await?;

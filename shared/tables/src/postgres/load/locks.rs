@@ -30,6 +30,14 @@ pub(super) struct Locked {
     pub(super) oid: Oid,
 }
 
+/// What is done while the tables are held. It is no closure, because the future of one that borrows cannot be shown to move
+/// between threads.
+pub(super) trait Work: Sync {
+    type Done: Send;
+
+    fn run(&self, session: &mut Session<'_>) -> impl Future<Output = Result<Self::Done, Failure>> + Send;
+}
+
 /// How long to go on.
 #[derive(Clone, Copy)]
 pub(super) struct Limits {
@@ -39,13 +47,13 @@ pub(super) struct Limits {
 
 /// Does `work` in a transaction that holds the tables, and commits. It is done again from the start when a lock could not
 /// be had. Returns how long writers had to wait, too.
-pub(super) async fn hold<T>(
+pub(super) async fn hold<W: Work>(
     connection: &mut PgConnection,
     source: &str,
     tables: &[Locked],
     limits: Limits,
-    mut work: impl AsyncFnMut(&mut Session<'_>) -> Result<T, Failure>,
-) -> Result<(T, Duration)> {
+    work: &W,
+) -> Result<(W::Done, Duration)> {
     let mut tables = tables.to_vec();
     tables.sort();
     tables.dedup();
@@ -53,7 +61,7 @@ pub(super) async fn hold<T>(
     let (mut wait, mut pause) = (WAIT, FIRST_PAUSE);
     loop {
         let mut session = Session::new(connection, source);
-        let failure = match once(&mut session, &tables, wait, limits, &mut work).await {
+        let failure = match once(&mut session, &tables, wait, limits, work).await {
             Ok(done) => return Ok(done),
             Err(failure) => failure,
         };
@@ -75,18 +83,19 @@ pub(super) async fn hold<T>(
     }
 }
 
-async fn once<T>(
+async fn once<W: Work>(
     session: &mut Session<'_>,
     tables: &[Locked],
     wait: Duration,
     limits: Limits,
-    work: &mut impl AsyncFnMut(&mut Session<'_>) -> Result<T, Failure>,
-) -> Result<(T, Duration), Failure> {
+    work: &W,
+) -> Result<(W::Done, Duration), Failure> {
     begin(session.connection, session.source, wait).await?;
     let began = Instant::now();
     lock(session, tables, wait).await?;
     session.limit_pause(limits.pause);
-    let done = work(session).await?;
+    session.until = Instant::now() + limits.lock;
+    let done = work.run(session).await?;
     session.run("committing", "COMMIT".to_owned()).await?;
     Ok((done, began.elapsed()))
 }
@@ -102,6 +111,28 @@ async fn lock(session: &mut Session<'_>, tables: &[Locked], wait: Duration) -> R
     session.run("limiting the wait", format!("SET LOCAL statement_timeout = {limit}")).await?;
     session.run("locking the tables", format!("LOCK TABLE {} IN EXCLUSIVE MODE", names.join(", "))).await?;
     session.run("limiting the wait", "SET LOCAL statement_timeout = 0".to_owned()).await.map(drop)
+}
+
+/// Keeps readers out of `tables`, too, which a transaction already holds against writers. Readers lock tables in an order
+/// of their own, and whoever waits for us may hold what we wait for: then ours are given back, and tried again the other
+/// way round.
+pub(super) async fn keep_readers_out(session: &mut Session<'_>, tables: &[String]) -> Result<(), Failure> {
+    const WHAT: &str = "keeping readers out";
+    let mut tables = tables.to_vec();
+    tables.sort();
+    tables.dedup();
+    while !tables.is_empty() {
+        session.run(WHAT, "SAVEPOINT readers".to_owned()).await?;
+        let sql = format!("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE", tables.join(", "));
+        let Err(failure) = session.run(WHAT, sql).await else { break };
+        if !matches!(failure.code(), "55P03" | "40P01") || Instant::now() >= session.until {
+            return Err(failure);
+        }
+        session.run(WHAT, "ROLLBACK TO readers; RELEASE readers".to_owned()).await?;
+        tokio::time::sleep(jittered(FIRST_PAUSE)).await;
+        tables.reverse();
+    }
+    Ok(())
 }
 
 /// A lock that could not be had, a deadlock, or the limit on all locks together.
@@ -127,7 +158,7 @@ async fn holders(session: &mut Session<'_>, tables: &[Locked]) -> Result<Vec<Hol
          SELECT l.pid AS process, max(l.mode) AS mode, max(a.usename)::text AS role, max(a.state) AS state,
                 max(nullif(a.application_name, '')) AS program
          FROM pg_locks l JOIN members m ON m.oid = l.relation LEFT JOIN pg_stat_activity a ON a.pid = l.pid
-         WHERE l.locktype = 'relation' AND l.granted AND l.pid <> pg_backend_pid()
+         WHERE l.locktype = 'relation' AND l.mode <> 'SIReadLock' AND l.granted AND l.pid <> pg_backend_pid()
            AND l.database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())
          GROUP BY l.pid ORDER BY bool_and(l.mode = 'AccessShareLock'), l.pid LIMIT 5",
         members(&oids)

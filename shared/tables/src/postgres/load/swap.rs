@@ -9,7 +9,7 @@ use std::time::Duration;
 use sqlx::postgres::PgConnection;
 
 use super::difference::{self, Difference};
-use super::locks::{Limits, Locked, hold};
+use super::locks::{Limits, Locked, Work, hold};
 use super::pair::{Place, TablePair, pairs};
 use super::references::{self, Reference};
 use super::registry::{self, Applied, AppliedTable, OutsideTable};
@@ -41,17 +41,29 @@ struct Counts {
     kept: u64,
 }
 
+/// The part of a swap that holds the locks.
+struct Exchange<'a> {
+    swap: &'a Swap<'a>,
+    staged: Vec<Counts>,
+}
+
+impl Work for Exchange<'_> {
+    type Done = Vec<Counts>;
+
+    async fn run(&self, session: &mut Session<'_>) -> Result<Vec<Counts>, Failure> {
+        let done = self.swap.exchange(session, &self.staged).await;
+        done.map_err(|failure| violations::meant(failure, self.swap.pairs, session.source))
+    }
+}
+
 impl Swap<'_> {
     /// Does it, in a transaction of its own.
     pub(super) async fn apply(&self, connection: &mut PgConnection, limits: &SwapLimits) -> Result<Swapped> {
         let source = &self.options.read.source;
         let (tables, staged) = self.prepare(connection).await.map_err(|failure| failure.of(source))?;
         let limits = Limits { lock: limits.lock, pause: limits.pause };
-        let work = async |session: &mut Session<'_>| {
-            let done = self.exchange(session, &staged).await;
-            done.map_err(|failure| violations::meant(failure, self.pairs, session.source))
-        };
-        let (counts, paused) = hold(connection, source, &tables, limits, work).await?;
+        let exchange = Exchange { swap: self, staged };
+        let (counts, paused) = hold(connection, source, &tables, limits, &exchange).await?;
         Ok(self.swapped(&counts, paused))
     }
 
@@ -63,15 +75,15 @@ impl Swap<'_> {
         self.wanted.accept_cascade && self.wanted.mode == Mode::Replace
     }
 
-    /// The tables to lock, and how many rows are staged: what needs no lock.
+    /// The tables to lock, and how many rows are staged: what needs no lock. A table outside whose foreign key is dropped is
+    /// locked with the others: otherwise whoever inserts there would hold it while waiting for one of ours.
     async fn prepare(&self, connection: &mut PgConnection) -> Result<(Vec<Locked>, Vec<Counts>), Failure> {
         let mut session = Session::new(connection, &self.options.read.source);
         let mut tables: Vec<Locked> = self.pairs.iter().map(Locked::of).collect();
         let keys = references::of_set(&mut session, self.pairs, self.follows()).await?;
-        if self.follows() {
-            let acting = keys.iter().filter(|key| key.is_from_outside() && key.acts());
-            tables.extend(acting.map(Locked::referencing));
-        }
+        let drops = !self.merges() && !replica::of(&mut session).await?.is_allowed;
+        let changes = |key: &&Reference| key.is_from_outside() && (drops || (self.follows() && key.acts()));
+        tables.extend(keys.iter().filter(changes).map(Locked::referencing));
         let differences = difference::of(&mut session, self.pairs).await?;
         let mut staged = Vec::with_capacity(differences.len());
         for difference in &differences {

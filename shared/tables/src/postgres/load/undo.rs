@@ -11,7 +11,7 @@ use strongroom_archive::manifest::{Snapshot, SourceRecord};
 use strongroom_archive::schema::{Column, Engine, TableSchema};
 
 use super::difference::{self, Difference, of_alias};
-use super::locks::{Limits, Locked, hold};
+use super::locks::{Limits, Locked, Work, hold};
 use super::pair::{Place, TablePair, pairs};
 use super::references;
 use super::registry::{self, Applied, AppliedTable, Noted, OutsideTable};
@@ -35,14 +35,26 @@ pub(super) async fn roll_back(
     let applied = find(&registry::list(connection, &source).await?, &source, restore)?;
     let undo = Undo::of(connection, options, restore, applied, discard_changes).await?;
     let tables = undo.tables(connection).await.map_err(|failure| failure.of(&source))?;
-    let work = async |session: &mut Session<'_>| {
-        // Somebody else may have done it while this waited.
-        find(&registry::list_in(session).await?, session.source, restore)?;
-        let done = undo.write(session, &tables).await;
-        done.map_err(|failure| violations::meant(failure, &undo.pairs, session.source))
-    };
-    let (rolled_back, _) = hold(connection, &source, &tables, Limits { lock, pause: None }, work).await?;
+    let back = Back { undo: &undo, locked: &tables };
+    let (rolled_back, _) = hold(connection, &source, &tables, Limits { lock, pause: None }, &back).await?;
     Ok(rolled_back)
+}
+
+/// The part of a rollback that holds the locks.
+struct Back<'a> {
+    undo: &'a Undo<'a>,
+    locked: &'a [Locked],
+}
+
+impl Work for Back<'_> {
+    type Done = RolledBack;
+
+    async fn run(&self, session: &mut Session<'_>) -> Result<RolledBack, Failure> {
+        // Somebody else may have done it while this waited.
+        find(&registry::list_in(session).await?, session.source, self.undo.restore)?;
+        let done = self.undo.write(session, self.locked).await;
+        done.map_err(|failure| violations::meant(failure, &self.undo.pairs, session.source))
+    }
 }
 
 /// The restore's note, unless a newer restore of the same tables is in the way.
@@ -132,6 +144,12 @@ impl<'a> Undo<'a> {
                 oid,
             });
         }
+        // As for the swap: their foreign keys are dropped.
+        if !replica::of(&mut session).await?.is_allowed {
+            let oids: Vec<Oid> = tables.iter().map(|one| one.oid).collect();
+            let keys = references::list(&mut session, &oids).await?;
+            tables.extend(keys.iter().filter(|key| key.is_from_outside()).map(Locked::referencing));
+        }
         Ok(tables)
     }
 
@@ -143,7 +161,7 @@ impl<'a> Undo<'a> {
         if replica.is_allowed {
             replica::take(session).await?;
         }
-        let oids: Vec<Oid> = locked.iter().map(|one| one.oid).collect();
+        let oids = self.changed(locked);
         let keys = references::list(session, &oids).await?;
         let dropped = keys.iter().filter(|key| key.is_to_member()).cloned().collect();
         let quiet = quiet::begin(session, replica.is_allowed, &oids, dropped).await?;
@@ -180,6 +198,16 @@ impl<'a> Undo<'a> {
         registry::discard_in(session, self.restore).await?;
         let names = self.applied.tables.iter().map(|table| table.name.clone());
         Ok(RolledBack { tables: names.zip(changes.into_iter().map(told)).collect() })
+    }
+
+    /// Tables whose rows change.
+    fn changed(&self, locked: &[Locked]) -> Vec<Oid> {
+        let is_outside = |one: &&Locked| {
+            let names = self.applied.outside.iter().map(|table| (&table.namespace, &table.table));
+            names.into_iter().any(|name| name == (&one.namespace, &one.table))
+        };
+        let own = self.pairs.iter().map(|pair| pair.oid);
+        own.chain(locked.iter().filter(is_outside).map(|one| one.oid)).collect()
     }
 
     fn mode(&self) -> Mode {

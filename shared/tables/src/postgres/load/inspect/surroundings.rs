@@ -92,7 +92,7 @@ fn outside_refusals(
         let into = key.is_from_outside() && wanted.mode == Mode::Replace;
         let ends = [
             (into.then(|| of(key.from)).flatten(), key.from_name(), key.from_qualified()),
-            (of(key.to), key.to_name(), key.to_qualified()),
+            ((!key.is_to_member()).then(|| of(key.to)).flatten(), key.to_name(), key.to_qualified()),
         ];
         for (right, name, qualified) in ends {
             if right.is_some_and(|right| !right.may_read) {
