@@ -199,3 +199,27 @@ async fn text_that_is_no_text_comes_back() {
     new.drop().await;
     utf8.drop().await;
 }
+
+/// Columns of which the archive knows nothing get what the target gives them, whatever way the rows come.
+#[tokio::test]
+async fn columns_that_the_archive_does_not_have_get_their_defaults() {
+    let Some(old) = Owned::create(PLAIN, "defaults_old").await else { return };
+    let new = Owned::create(PLAIN, "defaults_new").await.unwrap();
+    old.run("CREATE TABLE t (id integer PRIMARY KEY, a integer); INSERT INTO t VALUES (1, 2), (3, NULL)")
+        .await;
+    new.run(
+        "CREATE TABLE t (added text NOT NULL DEFAULT 'new', id integer PRIMARY KEY, a integer,
+             computed integer NOT NULL GENERATED ALWAYS AS (id * 2) STORED, CHECK (computed > id AND added <> ''))",
+    )
+    .await;
+    let archive = Archive::of(&old.url).await;
+    for mode in [Mode::IntoEmpty, Mode::Merge, Mode::Replace] {
+        new.run("DELETE FROM t").await;
+        restore(&new.url, &archive, &archive.wanted(mode)).await.unwrap();
+        let rows = new.values("SELECT t::text FROM t ORDER BY id").await;
+        assert_eq!(rows, ["(new,1,2,2)", "(new,3,,6)"], "{mode:?}");
+        discard(&new).await;
+    }
+    old.drop().await;
+    new.drop().await;
+}
