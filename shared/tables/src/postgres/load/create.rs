@@ -68,7 +68,7 @@ pub(super) async fn complete(
 ) -> Result<()> {
     run(connection, source, "completing types", created.types.join(";\n")).await?;
     let there = tables::relations(connection, source).await?;
-    let steps = [tables::keys, tables::indexes, tables::foreign_keys, tables::marks];
+    let steps = [tables::keys, tables::indexes, tables::parts, tables::foreign_keys, tables::marks];
     for step in steps {
         for table in &created.tables {
             for sql in step(table, &there) {
