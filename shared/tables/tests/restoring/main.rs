@@ -15,6 +15,7 @@ mod from_sqlite;
 mod generated;
 mod in_use;
 mod owned;
+mod refusals;
 mod refused;
 mod restore;
 mod rolled_back;

@@ -47,11 +47,11 @@ struct IndexRow {
     comments: Vec<String>,
 }
 
-/// An index stays that a primary key needs, which foreign keys and views hang on; unless it is deferrable, because then
-/// each row would be checked once more. So does one that has marks which no definition has (replica identity, CLUSTER,
-/// statistics, an extension), or that a foreign key of a table outside needs.
+/// The primary key's is no exception: keys in no order, such as random ids, cost more row by row than all others. An
+/// index stays that has marks which no definition has (replica identity, CLUSTER, statistics, an extension), or that a
+/// foreign key of a table outside needs.
 const INDEXES: &str = "SELECT i.indexrelid::int8 AS oid, h.inhparent::int8 AS parent, m.root::int8 AS root,
-    (i.indisprimary AND i.indimmediate) OR i.indisreplident OR i.indisclustered OR NOT i.indisvalid
+    i.indisreplident OR i.indisclustered OR NOT i.indisvalid
     OR EXISTS (SELECT FROM pg_constraint f WHERE f.conindid = i.indexrelid AND f.contype = 'f'
                AND f.conrelid NOT IN (SELECT o.oid FROM members o))
     OR EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = i.indexrelid AND a.attstattarget >= 0)
