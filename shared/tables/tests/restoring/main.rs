@@ -6,6 +6,7 @@
 
 mod archive;
 mod created;
+#[expect(dead_code, reason = "other tests use the rest")]
 #[path = "../database/mod.rs"]
 mod database;
 mod effects;

@@ -29,6 +29,8 @@ pub(super) use left_out::left_out;
 #[derive(Default)]
 pub(super) struct Created {
     tables: Vec<TableSchema>,
+    /// Statements about their types that must wait for the rows.
+    types: Vec<String>,
 }
 
 /// Creates what is missing of the wanted tables, as far as rows need it.
@@ -43,14 +45,14 @@ pub(super) async fn missing(
     let source = &options.read.source;
     let tables = absent(connection, options, wanted).await?;
     schemas(connection, source, &tables).await?;
-    types::create(connection, source, &tables).await?;
+    let types = types::create(connection, source, &tables).await?;
     sequences::create(connection, source, &tables, &wanted.record.sequences).await?;
     for table in in_order(&tables) {
         let what = format!("creating table {}", table.name);
-        run(connection, source, what, statements::table(table, &wanted.record.sequences)).await?;
+        run(connection, source, what, statements::table(table, &tables, &wanted.record.sequences)).await?;
     }
     sequences::own(connection, source, &tables, &wanted.record.sequences).await?;
-    Ok(Created { tables })
+    Ok(Created { tables, types })
 }
 
 /// Creates the rest.
@@ -64,6 +66,7 @@ pub(super) async fn complete(
     wanted: &Wanted,
     pairs: &[TablePair],
 ) -> Result<()> {
+    run(connection, source, "completing types", created.types.join(";\n")).await?;
     let there = tables::relations(connection, source).await?;
     let steps = [tables::keys, tables::indexes, tables::foreign_keys, tables::marks];
     for step in steps {

@@ -9,7 +9,7 @@ use strongroom_archive::schema::{
 };
 
 use super::super::session::run;
-use super::{archive_name, left_out, qualified};
+use super::{archive_name, left_out, qualified, statements};
 use crate::error::{Error, Result};
 use crate::names::quoted;
 
@@ -26,7 +26,7 @@ pub(super) async fn relations(connection: &mut PgConnection, source: &str) -> Re
     Ok(rows.into_iter().map(|(namespace, table)| TableName { namespace, table }).collect())
 }
 
-/// Primary keys first: with them partitions and replication know their rows.
+/// Primary keys first, to which foreign keys and marks refer; and the checks that came without looking at rows.
 pub(super) fn keys(table: &TableSchema, _: &HashSet<TableName>) -> Vec<String> {
     let mut all: Vec<(String, &Constraint)> = Vec::new();
     let name = qualified(&table.namespace, &table.table);
@@ -35,7 +35,7 @@ pub(super) fn keys(table: &TableSchema, _: &HashSet<TableName>) -> Vec<String> {
         let name = qualified(&partition.namespace, &partition.table);
         all.extend(partition.constraints.iter().map(|one| (name.clone(), one)));
     }
-    all.retain(|(_, one)| one.kind != ConstraintKind::Check);
+    all.retain(|(_, one)| one.kind != ConstraintKind::Check || statements::is_late(one));
     all.sort_by_key(|(_, one)| one.kind != ConstraintKind::PrimaryKey);
     let add = |(table, one): &(String, &Constraint)| {
         format!("ALTER TABLE {table} ADD CONSTRAINT {} {}", quoted(&one.name), one.definition)
@@ -116,11 +116,20 @@ pub(super) async fn triggers(
             let name = qualified(&partition.namespace, &partition.table);
             all.extend(partition.triggers.iter().map(|trigger| (name.clone(), trigger)));
         }
-        for (name, trigger) in all {
-            if left_out::has_function(connection, source, trigger).await? {
-                let what = format!("creating trigger {} of {name}", trigger.name);
-                run(connection, source, what, with_state(&name, trigger)).await?;
-            }
+        create_triggers(connection, source, all).await?;
+    }
+    Ok(())
+}
+
+async fn create_triggers(
+    connection: &mut PgConnection,
+    source: &str,
+    all: Vec<(String, &Trigger)>,
+) -> Result<()> {
+    for (name, trigger) in all {
+        if left_out::has_function(connection, source, trigger).await? {
+            let what = format!("creating trigger {} of {name}", trigger.name);
+            run(connection, source, what, with_state(&name, trigger)).await?;
         }
     }
     Ok(())
@@ -151,6 +160,9 @@ pub(super) async fn views(
         }
         let what = format!("creating view {}", archive_name(&view.namespace, &view.name));
         run(connection, source, what, create_view(view)).await?;
+        let qualified = qualified(&view.namespace, &view.name);
+        let triggers = view.triggers.iter().map(|trigger| (qualified.clone(), trigger)).collect();
+        create_triggers(connection, source, triggers).await?;
         there.insert(name);
     }
     Ok(())

@@ -76,6 +76,7 @@ const INDEXES: &str = "SELECT i.indexrelid::int8 AS oid, h.inhparent::int8 AS pa
     LEFT JOIN pg_constraint k ON k.conindid = i.indexrelid AND k.conrelid = i.indrelid AND k.contype IN ('p', 'u', 'x')
     ORDER BY x.relkind = 'i', i.indexrelid";
 
+/// A foreign key, or a check.
 #[derive(sqlx_macros::FromRow)]
 struct ForeignKeyRow {
     root: Oid,
@@ -84,6 +85,7 @@ struct ForeignKeyRow {
     comment: Option<String>,
 }
 
+/// Checks are among them that let old rows be, which the archive may have.
 const FOREIGN_KEYS: &str = "SELECT m.root::int8 AS root,
     format('ALTER TABLE %s%s DROP CONSTRAINT %I', o.only, k.conrelid::regclass, k.conname) AS drop,
     format('ALTER TABLE %s%s ADD CONSTRAINT %I %s', o.only, k.conrelid::regclass, k.conname,
@@ -93,7 +95,10 @@ const FOREIGN_KEYS: &str = "SELECT m.root::int8 AS root,
                      obj_description(k.oid, 'pg_constraint')) END AS comment
     FROM members m JOIN pg_constraint k ON k.conrelid = m.oid JOIN pg_class c ON c.oid = k.conrelid,
     LATERAL (SELECT CASE c.relkind WHEN 'p' THEN '' ELSE 'ONLY ' END AS only) AS o
-    WHERE k.contype = 'f' AND k.conparentid = 0 AND k.confrelid IN (SELECT o.oid FROM members o)
+    WHERE (k.contype = 'f' AND k.conparentid = 0 AND k.confrelid IN (SELECT o.oid FROM members o))
+       OR (k.contype = 'c' AND NOT k.convalidated AND k.conislocal AND k.coninhcount = 0
+           AND (c.relkind = 'p' OR k.connoinherit
+                OR NOT EXISTS (SELECT FROM pg_inherits h WHERE h.inhparent = c.oid)))
     ORDER BY k.oid";
 
 impl Rebuild {
