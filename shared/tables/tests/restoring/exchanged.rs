@@ -338,14 +338,7 @@ const EXCLUDE: &str = "DELETE FROM s; ALTER TABLE s ADD EXCLUDE USING gist (r WI
 /// A schema with rows, changes, the tables of the archive; what the trial finds, and what the swap says.
 type Violating = (&'static str, &'static str, &'static [&'static str], Mode, &'static str, &'static str);
 const VIOLATING: &[Violating] = &[
-    (
-        PAIR,
-        "DELETE FROM c; DELETE FROM p WHERE id = 2",
-        &["c"],
-        Mode::Replace,
-        "c_p_fkey 1",
-        "c_p_fkey 1",
-    ),
+    (PAIR, "DELETE FROM c; DELETE FROM p WHERE id = 2", &["c"], Mode::Replace, "c_p_fkey 1", "c_p_fkey 1"),
     (PAIR, "DELETE FROM c; DELETE FROM p WHERE id = 2", &["c"], Mode::Merge, "c_p_fkey 1", "c_p_fkey 1"),
     (
         PAIR,

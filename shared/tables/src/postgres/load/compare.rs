@@ -12,7 +12,7 @@ use super::keys;
 use super::pair::TablePair;
 use super::references;
 use super::statements::{Failure, Session};
-use super::violations;
+use super::violations::{self, Scope};
 use crate::error::Result;
 use crate::load::{Change, Comparison, Example, MOST_EXAMPLES, Mode, TableChanges, Wanted};
 
@@ -53,7 +53,8 @@ async fn compare_in(
         changes.examples = examples(session, difference, changes).await?;
     }
     let references = references::of_set(session, pairs, false).await?;
-    let refusals = violations::of_references(session, wanted, &references, &differences).await?;
+    let refusals =
+        violations::of_references(session, wanted, &references, &differences, |_| Scope::All).await?;
     comparison.refusals.extend(refusals);
     comparison.refusals.extend(keys::before(session, wanted, &differences).await?);
     Ok(comparison)

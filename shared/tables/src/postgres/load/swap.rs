@@ -20,7 +20,7 @@ use super::{cascade, fingerprint, keys, large, quiet, replica, sequences, violat
 use crate::error::{Error, Result};
 use crate::load::{Mode, Refusal, SwapLimits, Swapped, TargetOptions, Wanted};
 use crate::postgres::types::Oid;
-use counts::{Counts, is_touched, of};
+use counts::{Counts, is_touched, of, scope};
 
 /// What is applied.
 pub(super) struct Swap<'a> {
@@ -117,7 +117,8 @@ impl Swap<'_> {
         }
         let touched: Vec<Reference> =
             keys.iter().filter(|key| is_touched(key, &differences, &counts)).cloned().collect();
-        let refusals = violations::of_references(session, self.wanted, &touched, &differences).await?;
+        let scope = |key: &Reference| scope(key, &differences, &counts);
+        let refusals = violations::of_references(session, self.wanted, &touched, &differences, scope).await?;
         self.refuse(refusals)?;
 
         let dropped = touched.iter().filter(|key| self.must_go(key, &differences, &counts));

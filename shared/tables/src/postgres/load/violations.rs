@@ -12,17 +12,27 @@ use crate::load::{Mode, Refusal, Wanted};
 use crate::postgres::naming::archive_name;
 use sqlx::postgres::PgDatabaseError;
 
-/// Of foreign keys of the set and into it that are sure to hold now.
+/// Which rows at the referencing end may come to lead nowhere.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Scope {
+    Nothing,
+    /// Those that are noted as added.
+    Added,
+    All,
+}
+
+/// Of foreign keys of the set and into it that are sure to hold now, as far as `scope` says.
 pub(super) async fn of_references(
     session: &mut Session<'_>,
     wanted: &Wanted,
     keys: &[Reference],
     differences: &[Difference<'_>],
+    scope: impl Fn(&Reference) -> Scope,
 ) -> Result<Vec<Refusal>, Failure> {
     let merges = wanted.mode == Mode::Merge;
     let mut refusals = Vec::new();
     for key in keys.iter().filter(|key| key.is_valid && !key.is_temporal) {
-        let Some((from, to)) = ends(key, differences, merges) else { continue };
+        let Some((from, to)) = ends(key, differences, merges, scope(key)) else { continue };
         let sql = format!("SELECT count(*) FROM {from} AS f WHERE {}", key.dangles(&to));
         let rows = session.count("checking the foreign keys", sql).await?;
         let follows = key.from.is_outside() && wanted.accept_cascade && key.acts();
@@ -35,12 +45,21 @@ pub(super) async fn of_references(
 
 /// The rows at both ends as they will be; nothing where they cannot become less right, or cannot be told beforehand: they
 /// are those of one partition, or of columns that the archive does not have. Those are checked afterwards.
-fn ends(key: &Reference, differences: &[Difference<'_>], merges: bool) -> Option<(String, String)> {
+fn ends(
+    key: &Reference,
+    differences: &[Difference<'_>],
+    merges: bool,
+    scope: Scope,
+) -> Option<(String, String)> {
     let of = |oid| differences.iter().find(|one| one.pair.oid == oid);
     let from = match (of(key.from.oid), key.from.root) {
-        (Some(one), _) if one.loads(&key.columns) && merges => one.new_rows(),
-        (Some(one), _) if one.loads(&key.columns) => one.after(false),
-        (None, None) if !merges => key.from.rows(),
+        _ if scope == Scope::Nothing => return None,
+        (Some(one), _) if one.loads(&key.columns) => match scope {
+            Scope::Added => one.added_rows(),
+            _ if merges => one.new_rows(),
+            _ => one.after(false),
+        },
+        (None, None) if !merges && scope == Scope::All => key.from.rows(),
         _ => return None,
     };
     let to = match (of(key.to.oid), key.to.root) {
@@ -54,7 +73,10 @@ fn ends(key: &Reference, differences: &[Difference<'_>], merges: bool) -> Option
 /// Whether [`of_references`] passes it over, although it is to hold afterwards.
 pub(super) fn is_told_afterwards(key: &Reference, differences: &[Difference<'_>], merges: bool) -> bool {
     let outside_of_merge = merges && key.from.is_outside();
-    key.is_valid && !key.is_temporal && !outside_of_merge && ends(key, differences, merges).is_none()
+    key.is_valid
+        && !key.is_temporal
+        && !outside_of_merge
+        && ends(key, differences, merges, Scope::All).is_none()
 }
 
 /// By the names that the archive has for restored tables.

@@ -3,6 +3,7 @@
 use crate::load::TableChanges;
 use crate::postgres::load::difference::Difference;
 use crate::postgres::load::references::Reference;
+use crate::postgres::load::violations::Scope;
 use crate::postgres::types::Oid;
 
 /// Rows of one table.
@@ -54,4 +55,19 @@ pub(super) fn is_touched(key: &Reference, differences: &[Difference<'_>], counts
     let from = of(key.from.root, differences, counts);
     let to = of(key.to.root, differences, counts);
     from.is_some_and(|counts| counts.added() > 0) || to.is_some_and(|counts| counts.removed > 0)
+}
+
+/// Rows that stay can lead nowhere only where something that they may reference goes and does not come back. Rows that
+/// are only replaced have their key again.
+pub(super) fn scope(key: &Reference, differences: &[Difference<'_>], counts: &[Counts]) -> Scope {
+    let to = differences.iter().find(|one| Some(one.pair.oid) == key.to.root);
+    let gone = |counts: &Counts| match to {
+        Some(one) if one.pair.key == key.referenced => counts.removed.saturating_sub(counts.changed),
+        _ => counts.removed,
+    };
+    if of(key.to.root, differences, counts).map_or(0, gone) > 0 {
+        return Scope::All;
+    }
+    let comes = of(key.from.root, differences, counts).is_some_and(|counts| counts.added() > 0);
+    if comes { Scope::Added } else { Scope::Nothing }
 }
