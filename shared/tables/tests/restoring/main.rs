@@ -15,6 +15,7 @@ mod exchanged;
 mod from_sqlite;
 mod generated;
 mod in_use;
+mod meanwhile;
 mod owned;
 mod refusals;
 mod refused;

@@ -123,7 +123,7 @@ impl<'a> Difference<'a> {
         format!("ROW({})", of_alias(&self.columns, alias).join(", "))
     }
 
-    fn keys(&self, alias: &str) -> String {
+    pub(super) fn keys(&self, alias: &str) -> String {
         let keys: Vec<String> = self.pair.key.iter().map(|column| quoted(column)).collect();
         of_alias(&keys, alias).join(", ")
     }

@@ -5,6 +5,7 @@
 //! the added ones stay in tables of ours. Everything that could stop it is looked for before the first row changes.
 
 mod counts;
+mod early;
 mod exchange;
 
 use sqlx::postgres::PgConnection;
@@ -21,6 +22,7 @@ use crate::error::{Error, Result};
 use crate::load::{Mode, Refusal, SwapLimits, Swapped, TargetOptions, Wanted};
 use crate::postgres::types::Oid;
 use counts::{Counts, is_touched, of, scope};
+use early::Early;
 
 /// What is applied.
 pub(super) struct Swap<'a> {
@@ -37,13 +39,14 @@ pub(super) struct Swap<'a> {
 struct Exchange<'a> {
     swap: &'a Swap<'a>,
     staged: Vec<Counts>,
+    early: Vec<Option<Early>>,
 }
 
 impl Work for Exchange<'_> {
     type Done = Vec<Counts>;
 
     async fn run(&self, session: &mut Session<'_>) -> Result<Vec<Counts>, Failure> {
-        let done = self.swap.exchange(session, &self.staged).await;
+        let done = self.swap.exchange(session, &self.staged, &self.early).await;
         done.map_err(|failure| violations::meant(failure, self.swap.pairs, session.source))
     }
 }
@@ -57,8 +60,13 @@ impl Swap<'_> {
         let prepared = self.prepare(&mut session).await;
         session.roll_back().await;
         let (tables, staged) = prepared.map_err(|failure| failure.of(source))?;
+        let early = self.find_early(&mut session).await;
+        if early.is_err() {
+            session.roll_back().await;
+        }
+        let early = early.map_err(|failure| failure.of(source))?;
         let limits = Limits { lock: limits.lock, pause: limits.pause };
-        let exchange = Exchange { swap: self, staged };
+        let exchange = Exchange { swap: self, staged, early };
         let (counts, paused) = hold(connection, source, &tables, limits, &exchange).await?;
         Ok(Swapped { tables: counts.iter().map(Counts::changes).collect(), paused })
     }
@@ -87,6 +95,15 @@ impl Swap<'_> {
         Ok((tables, staged))
     }
 
+    /// A merge has little to compare, so that it is not worth it.
+    async fn find_early(&self, session: &mut Session<'_>) -> Result<Vec<Option<Early>>, Failure> {
+        if self.merges() {
+            return Ok(Vec::new());
+        }
+        let differences = difference::of(session, self.pairs).await?;
+        early::find(session, &differences, self.options.lock).await
+    }
+
     /// What a merge keeps is counted without a lock: it changes nothing.
     async fn staged(
         &self,
@@ -103,7 +120,12 @@ impl Swap<'_> {
     }
 
     /// Everything between the locks and the commit.
-    async fn exchange(&self, session: &mut Session<'_>, staged: &[Counts]) -> Result<Vec<Counts>, Failure> {
+    async fn exchange(
+        &self,
+        session: &mut Session<'_>,
+        staged: &[Counts],
+        early: &[Option<Early>],
+    ) -> Result<Vec<Counts>, Failure> {
         self.check_fingerprint(session).await?;
         let replica = replica::of(session).await?;
         if replica.is_allowed {
@@ -112,8 +134,11 @@ impl Swap<'_> {
         let differences = difference::of(session, self.pairs).await?;
         let keys = references::of_set(session, self.pairs, self.follows()).await?;
         let mut counts = staged.to_vec();
-        for (difference, counts) in differences.iter().zip(&mut counts) {
-            exchange::find(session, difference, counts, self.merges()).await?;
+        for (at, (difference, counts)) in differences.iter().zip(&mut counts).enumerate() {
+            match early.get(at).and_then(Option::as_ref) {
+                Some(early) => early.renew(session, difference, counts, &self.place.table("f", at)).await?,
+                None => exchange::find(session, difference, counts, self.merges()).await?,
+            }
         }
         let touched: Vec<Reference> =
             keys.iter().filter(|key| is_touched(key, &differences, &counts)).cloned().collect();
