@@ -107,13 +107,31 @@ async fn tables_that_are_not_empty_or_in_use_are_left_alone() {
     let began = std::time::Instant::now();
     let purpose = Purpose::Restore(ID.to_owned());
     let stage = target(&new.url).await.stage(&wanted, &fingerprint, &purpose).await;
-    assert!(matches!(stage, Err(Error::Locked { .. })));
+    let Err(Error::Locked { holders, .. }) = stage else { panic!("a table in use was taken") };
+    assert!(holders.contains("idle in transaction) holds AccessShareLock; "), "{holders}");
     assert!(began.elapsed().as_secs() < 12, "{:?}", began.elapsed());
     drop(reader);
     let mut discarding = target(&new.url).await;
     discarding.discard(ID).await.unwrap();
 
-    // A row came after the look.
+    // A row comes between the look and the lock.
+    let mut writer = new.connect().await;
+    sqlx::raw_sql("BEGIN; INSERT INTO a VALUES (7, 7)").execute(&mut writer).await.unwrap();
+    let waiting = target(&new.url).await;
+    let (wanted_then, fingerprint_then, purpose_then) =
+        (wanted.clone(), fingerprint.clone(), purpose.clone());
+    let stage =
+        tokio::spawn(
+            async move { waiting.stage(&wanted_then, &fingerprint_then, &purpose_then).await.map(drop) },
+        );
+    tokio::time::sleep(std::time::Duration::from_millis(700)).await;
+    sqlx::raw_sql("COMMIT").execute(&mut writer).await.unwrap();
+    let error = stage.await.unwrap().unwrap_err().to_string();
+    assert!(error.contains("table a is not empty"), "{error}");
+    discarding.discard(ID).await.unwrap();
+    new.run("DELETE FROM a").await;
+
+    // A row came before the look.
     new.run("INSERT INTO a VALUES (7, 7)").await;
     let before = new.dumped();
     let stage = discarding.stage(&wanted, &fingerprint, &purpose).await;

@@ -11,6 +11,7 @@ mod created;
 mod database;
 mod effects;
 mod empty;
+mod ended;
 mod exchanged;
 mod from_sqlite;
 mod generated;

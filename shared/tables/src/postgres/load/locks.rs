@@ -184,6 +184,11 @@ async fn holders(session: &mut Session<'_>, tables: &[Locked]) -> Result<Vec<Hol
     session.rows("looking at who holds the tables", sql).await
 }
 
+/// Those who hold any of the tables, for [`Error::Locked`].
+pub(super) async fn named(session: &mut Session<'_>, tables: &[Locked]) -> Result<String, Failure> {
+    Ok(printed(&holders(session, tables).await?))
+}
+
 fn printed(holders: &[Holder]) -> String {
     let one = |holder: &Holder| {
         let known = [&holder.role, &holder.program, &holder.state];
@@ -199,7 +204,8 @@ fn are_vacuums(holders: &[Holder]) -> bool {
     in_the_way.peek().is_some() && in_the_way.all(|holder| holder.mode == "ShareUpdateExclusiveLock")
 }
 
-async fn patience(session: &mut Session<'_>) -> Result<Duration, Failure> {
+/// How long an autovacuum has to be waited for until it gives way.
+pub(super) async fn patience(session: &mut Session<'_>) -> Result<Duration, Failure> {
     let sql = "SELECT setting::int8 FROM pg_settings WHERE name = 'deadlock_timeout'";
     let milliseconds = session.count("reading a setting", sql.to_owned()).await?;
     Ok(WAIT + Duration::from_millis(milliseconds.min(5000)))

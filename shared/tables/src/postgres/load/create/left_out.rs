@@ -39,8 +39,8 @@ pub(in crate::postgres::load) async fn left_out(
             Engine::Sqlite => sentences.extend(sqlite::left_out(table)),
         }
     }
-    for schema in &wanted.views {
-        sentences.extend(views(connection, source, schema, there.clone()).await?);
+    if let Some(schema) = &wanted.views {
+        sentences.extend(views(connection, source, schema, there).await?);
     }
     Ok(sentences)
 }

@@ -48,12 +48,10 @@ struct IndexRow {
 }
 
 /// The primary key's is no exception: keys in no order, such as random ids, cost more row by row than all others. An
-/// index stays that has marks which no definition has (replica identity, CLUSTER, statistics, an extension), or that a
-/// foreign key of a table outside needs.
+/// index stays that has marks which no definition has: replica identity, CLUSTER, statistics, an extension. (One that a
+/// foreign key of a table outside needs, or a view, cannot be dropped, and stays too.)
 const INDEXES: &str = "SELECT i.indexrelid::int8 AS oid, h.inhparent::int8 AS parent, m.root::int8 AS root,
     i.indisreplident OR i.indisclustered OR NOT i.indisvalid
-    OR EXISTS (SELECT FROM pg_constraint f WHERE f.conindid = i.indexrelid AND f.contype = 'f'
-               AND f.conrelid NOT IN (SELECT o.oid FROM members o))
     OR EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = i.indexrelid AND a.attstattarget >= 0)
     OR EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = i.indexrelid
                AND d.deptype IN ('x', 'e')) AS kept,
