@@ -19,7 +19,6 @@ mod in_use;
 mod meanwhile;
 mod owned;
 mod refusals;
-mod refused;
 mod restore;
 mod rolled_back;
 mod schemas;

@@ -169,10 +169,10 @@ impl<'a> Difference<'a> {
 
     /// Staged rows that are noted as added.
     pub(super) fn added_rows(&self) -> String {
-        format!("(SELECT s.* FROM {})", self.from_added())
+        format!("(SELECT s.* FROM {})", self.join_added())
     }
 
-    fn from_added(&self) -> String {
+    fn join_added(&self) -> String {
         let (added, stage) = (&self.pair.added, &self.pair.stage);
         if self.has_key() {
             format!("{stage} AS s JOIN {added} AS a ON {}", self.same_key("s", "a"))
@@ -236,7 +236,7 @@ impl<'a> Difference<'a> {
 
     /// Adds the rows that are noted. `has_removed`: whether there are kept rows, which may be replaced ones.
     pub(super) fn insert(&self, has_removed: bool) -> Vec<String> {
-        let from = self.from_added();
+        let from = self.join_added();
         let values = of_alias(&self.columns, "s").join(", ");
         let created = format!("{} SELECT {values} FROM {from}", self.into(&self.columns));
         if self.extras.is_empty() || !self.has_key() || !has_removed {
