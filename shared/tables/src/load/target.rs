@@ -111,7 +111,9 @@ impl Target {
     ///
     /// # Errors
     /// [`crate::Error::NotApplied`], [`crate::Error::Superseded`] by a newer restore of the same tables,
-    /// [`crate::Error::ChangedSince`], [`crate::Error::Locked`], and the database's.
+    /// [`crate::Error::ChangedSince`], [`crate::Error::NothingKept`] for rows of [`super::Mode::IntoEmpty`] unless changes are
+    /// discarded (the tables are empty then), [`crate::Error::Locked`], [`crate::Error::Refused`] where rows outside reference
+    /// what would go, and the database's.
     pub async fn roll_back(
         &mut self,
         restore: &str,

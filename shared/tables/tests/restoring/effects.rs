@@ -3,7 +3,7 @@
 use strongroom_tables::load::Mode;
 
 use crate::archive::Archive;
-use crate::owned::{GRANTED, Owned, PLAIN};
+use crate::owned::{Owned, servers};
 use crate::restore::{ID, restore, roll_back};
 
 const MADE: &str = r#"
@@ -42,7 +42,7 @@ const STATES: &str = "SELECT tgrelid::regclass || ' ' || tgname || ' ' || tgenab
 
 #[tokio::test]
 async fn triggers_keep_their_states_and_notice_nothing() {
-    for (server, name) in [(PLAIN, "plain"), (GRANTED, "granted")] {
+    for (server, name) in servers() {
         let Some(database) = Owned::create(server, &format!("effects_{name}")).await else { return };
         database.run(MADE).await;
         let archive = Archive::of(&database.url).await.only(&["t", "plain", "refers"]);
@@ -97,7 +97,7 @@ const MORE: &str = "INSERT INTO serials DEFAULT VALUES; INSERT INTO identities D
 
 #[tokio::test]
 async fn every_sequence_goes_on_behind_the_rows() {
-    for (server, name) in [(PLAIN, "plain"), (GRANTED, "granted")] {
+    for (server, name) in servers() {
         let Some(old) = Owned::create(server, &format!("counted_old_{name}")).await else { return };
         let new = Owned::create(server, &format!("counted_new_{name}")).await.unwrap();
         old.run(COUNTED).await;

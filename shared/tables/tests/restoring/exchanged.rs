@@ -5,12 +5,12 @@ use strongroom_tables::Error;
 use strongroom_tables::load::{Mode, Refusal, Wanted};
 
 use crate::archive::Archive;
-use crate::owned::{GRANTED, Owned, PLAIN, Server};
+use crate::owned::{GRANTED, Owned, PLAIN, Server, servers};
 use crate::restore::{ID, restore, roll_back, tried};
 
 /// Replaces with what was there before `changes`, and rolls that back.
 async fn there_and_back(purpose: &str, made: &str, changes: &str) {
-    for (server, name) in [(PLAIN, "plain"), (GRANTED, "granted")] {
+    for (server, name) in servers() {
         let Some(database) = Owned::create(server, &format!("{purpose}_{name}")).await else { return };
         database.run(made).await;
         let archive = Archive::of(&database.url).await;
@@ -181,7 +181,7 @@ async fn keys_that_compare_in_their_own_way() {
 
 #[tokio::test]
 async fn columns_that_the_archive_lacks_keep_their_values() {
-    for (server, name) in [(PLAIN, "plain"), (GRANTED, "granted")] {
+    for (server, name) in servers() {
         let Some(database) = Owned::create(server, &format!("lacking_{name}")).await else { return };
         database
             .run("CREATE TABLE t (id int PRIMARY KEY, a int); INSERT INTO t VALUES (1, 1), (2, 2), (3, 3)")
@@ -223,7 +223,7 @@ const NEWER: &str = "
 
 #[tokio::test]
 async fn rows_outside_go_only_if_that_is_accepted_and_come_back() {
-    for (server, name) in [(PLAIN, "plain"), (GRANTED, "granted")] {
+    for (server, name) in servers() {
         let Some(database) = Owned::create(server, &format!("cascade_{name}")).await else { return };
         database.run(OUTSIDE).await;
         let archive = Archive::of(&database.url).await.only(&["owners"]);
@@ -263,7 +263,7 @@ async fn rows_outside_go_only_if_that_is_accepted_and_come_back() {
 
 #[tokio::test]
 async fn rows_that_others_hold_are_never_taken() {
-    for (server, name) in [(PLAIN, "plain"), (GRANTED, "granted")] {
+    for (server, name) in servers() {
         for action in ["RESTRICT", "NO ACTION"] {
             let Some(database) = Owned::create(server, &format!("held_{name}")).await else { return };
             database.run("CREATE TABLE o (id int PRIMARY KEY); INSERT INTO o VALUES (1)").await;
@@ -328,66 +328,64 @@ async fn violated(
     Some([compared.refusals.iter().map(said).collect(), swapped.iter().map(said).collect()])
 }
 
+const PAIR: &str =
+    "CREATE TABLE p (id int PRIMARY KEY, v int); CREATE TABLE c (id int PRIMARY KEY, p int REFERENCES p);
+                INSERT INTO p VALUES (1, 1), (2, 1); INSERT INTO c VALUES (1, 1), (2, 2);";
+const SPANS: &str =
+    "CREATE TABLE s (id int PRIMARY KEY, r int4range); INSERT INTO s VALUES (1, '[1,5)'), (2, '[4,9)');";
+const EXCLUDE: &str = "DELETE FROM s; ALTER TABLE s ADD EXCLUDE USING gist (r WITH &&)";
+
+/// A schema with rows, changes, the tables of the archive; what the trial finds, and what the swap says.
+type Violating = (&'static str, &'static str, &'static [&'static str], Mode, &'static str, &'static str);
+const VIOLATING: &[Violating] = &[
+    (PAIR, "DELETE FROM c; DELETE FROM p WHERE id = 2", &["c"], Mode::Replace, "c_p_fkey 1", "c_p_fkey 1"),
+    (PAIR, "DELETE FROM c; DELETE FROM p WHERE id = 2", &["c"], Mode::Merge, "c_p_fkey 1", "c_p_fkey 1"),
+    (
+        PAIR,
+        "DELETE FROM c; DELETE FROM p; ALTER TABLE p ADD UNIQUE (v)",
+        &["p"],
+        Mode::Replace,
+        "p p_v_key",
+        "p p_v_key",
+    ),
+    (
+        PAIR,
+        "DELETE FROM c; DELETE FROM p; ALTER TABLE p ADD UNIQUE (v) DEFERRABLE INITIALLY DEFERRED",
+        &["p"],
+        Mode::Replace,
+        "p p_v_key",
+        "p p_v_key",
+    ),
+    (
+        PAIR,
+        "DELETE FROM c; DELETE FROM p WHERE id = 2; ALTER TABLE p ADD UNIQUE (v)",
+        &["p"],
+        Mode::Merge,
+        "p p_v_key",
+        "p p_v_key",
+    ),
+    (SPANS, EXCLUDE, &["s"], Mode::Replace, "s s_r_excl", "s s_r_excl"),
+    (
+        SPANS,
+        "DELETE FROM s; ALTER TABLE s ADD EXCLUDE USING gist (r WITH &&) DEFERRABLE INITIALLY DEFERRED",
+        &["s"],
+        Mode::Replace,
+        "s s_r_excl",
+        "s s_r_excl",
+    ),
+    (
+        "CREATE TABLE g (id int PRIMARY KEY, a int); INSERT INTO g VALUES (1, 1), (2, -1);",
+        "DELETE FROM g; ALTER TABLE g ADD COLUMN b int GENERATED ALWAYS AS (abs(a)) STORED UNIQUE",
+        &["g"],
+        Mode::Replace,
+        "",
+        "g g_b_key",
+    ),
+];
+
 #[tokio::test]
 async fn what_the_target_would_not_take_is_named() {
-    let pair =
-        "CREATE TABLE p (id int PRIMARY KEY, v int); CREATE TABLE c (id int PRIMARY KEY, p int REFERENCES p);
-                INSERT INTO p VALUES (1, 1), (2, 1); INSERT INTO c VALUES (1, 1), (2, 2);";
-    let spans =
-        "CREATE TABLE s (id int PRIMARY KEY, r int4range); INSERT INTO s VALUES (1, '[1,5)'), (2, '[4,9)');";
-    let exclude = "DELETE FROM s; ALTER TABLE s ADD EXCLUDE USING gist (r WITH &&)";
-    for (made, changes, only, mode, compared, swapped) in [
-        (
-            pair,
-            "DELETE FROM c; DELETE FROM p WHERE id = 2",
-            &["c"][..],
-            Mode::Replace,
-            "c_p_fkey 1",
-            "c_p_fkey 1",
-        ),
-        (pair, "DELETE FROM c; DELETE FROM p WHERE id = 2", &["c"], Mode::Merge, "c_p_fkey 1", "c_p_fkey 1"),
-        (
-            pair,
-            "DELETE FROM c; DELETE FROM p; ALTER TABLE p ADD UNIQUE (v)",
-            &["p"],
-            Mode::Replace,
-            "p p_v_key",
-            "p p_v_key",
-        ),
-        (
-            pair,
-            "DELETE FROM c; DELETE FROM p; ALTER TABLE p ADD UNIQUE (v) DEFERRABLE INITIALLY DEFERRED",
-            &["p"],
-            Mode::Replace,
-            "p p_v_key",
-            "p p_v_key",
-        ),
-        (
-            pair,
-            "DELETE FROM c; DELETE FROM p WHERE id = 2; ALTER TABLE p ADD UNIQUE (v)",
-            &["p"],
-            Mode::Merge,
-            "p p_v_key",
-            "p p_v_key",
-        ),
-        (spans, exclude, &["s"], Mode::Replace, "s s_r_excl", "s s_r_excl"),
-        (
-            spans,
-            "DELETE FROM s; ALTER TABLE s ADD EXCLUDE USING gist (r WITH &&) DEFERRABLE INITIALLY DEFERRED",
-            &["s"],
-            Mode::Replace,
-            "s s_r_excl",
-            "s s_r_excl",
-        ),
-        (
-            "CREATE TABLE g (id int PRIMARY KEY, a int); INSERT INTO g VALUES (1, 1), (2, -1);",
-            "DELETE FROM g; ALTER TABLE g ADD COLUMN b int GENERATED ALWAYS AS (abs(a)) STORED UNIQUE",
-            &["g"],
-            Mode::Replace,
-            "",
-            "g g_b_key",
-        ),
-    ] {
+    for &(made, changes, only, mode, compared, swapped) in VIOLATING {
         for server in [PLAIN, GRANTED] {
             let Some(found) = violated(server, made, changes, only, mode).await else { return };
             let [first, second] =

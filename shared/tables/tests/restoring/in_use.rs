@@ -13,7 +13,7 @@ use strongroom_tables::Error;
 use strongroom_tables::load::{Mode, Purpose, SwapLimits};
 
 use crate::archive::Archive;
-use crate::owned::{GRANTED, Owned, PLAIN, Server};
+use crate::owned::{GRANTED, Owned, Server, servers};
 use crate::restore::{ID, LIMITS, restore, roll_back, staged, target};
 
 const MADE: &str = "
@@ -128,9 +128,27 @@ async fn idle(database: &Owned) -> Duration {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn readers_see_the_old_rows_or_the_new_ones() {
-    for (server, name) in [(PLAIN, "plain"), (GRANTED, "granted")] {
+    for (server, name) in servers() {
         sees(server, name).await;
     }
+}
+
+/// Readers at all levels, with and without prepared statements, and writers.
+async fn start(database: &Owned) -> (Arc<Clients>, Vec<tokio::task::JoinHandle<()>>) {
+    let clients = Clients::new();
+    let mut running = Vec::new();
+    for (level, prepared) in [
+        ("READ COMMITTED", false),
+        ("READ COMMITTED", true),
+        ("REPEATABLE READ", true),
+        ("SERIALIZABLE", true),
+    ] {
+        running.push(tokio::spawn(reader(database.connect().await, level, prepared, clients.clone())));
+    }
+    for level in ["READ COMMITTED", "REPEATABLE READ"] {
+        running.push(tokio::spawn(writer(database.connect().await, level, clients.clone())));
+    }
+    (clients, running)
 }
 
 async fn sees(server: Server, name: &str) {
@@ -149,19 +167,7 @@ async fn sees(server: Server, name: &str) {
         }
         before.push(connection);
     }
-    let clients = Clients::new();
-    let mut running = Vec::new();
-    for (level, prepared) in [
-        ("READ COMMITTED", false),
-        ("READ COMMITTED", true),
-        ("REPEATABLE READ", true),
-        ("SERIALIZABLE", true),
-    ] {
-        running.push(tokio::spawn(reader(database.connect().await, level, prepared, clients.clone())));
-    }
-    for level in ["READ COMMITTED", "REPEATABLE READ"] {
-        running.push(tokio::spawn(writer(database.connect().await, level, clients.clone())));
-    }
+    let (clients, running) = start(&database).await;
     tokio::time::sleep(Duration::from_millis(500)).await;
     for _ in 0..2 {
         let limits = SwapLimits { lock: Duration::from_secs(60), pause: None };
@@ -271,7 +277,7 @@ async fn a_snapshot_from_inside_the_lock_sees_the_old_rows() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn whoever_holds_the_tables_is_named_and_nothing_has_changed() {
-    for (server, name) in [(PLAIN, "plain"), (GRANTED, "granted")] {
+    for (server, name) in servers() {
         let Some(database) = Owned::create(server, &format!("holds_{name}")).await else { return };
         database.run(MADE).await;
         let archive = Archive::of(&database.url).await.only(&["a", "b"]);
@@ -310,7 +316,7 @@ async fn whoever_holds_the_tables_is_named_and_nothing_has_changed() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_pause_that_is_too_long_changes_nothing() {
-    for (server, name) in [(PLAIN, "plain"), (GRANTED, "granted")] {
+    for (server, name) in servers() {
         let Some(database) = Owned::create(server, &format!("too_long_{name}")).await else { return };
         database.run(MADE).await;
         let archive = Archive::of(&database.url).await.only(&["a", "b"]);

@@ -4,7 +4,7 @@ use strongroom_tables::Error;
 use strongroom_tables::load::{Mode, Purpose, RestoreState, Wanted};
 
 use crate::archive::Archive;
-use crate::owned::{GRANTED, Owned, PLAIN};
+use crate::owned::{GRANTED, Owned, servers};
 use crate::restore::{ID, LIMITS, restore, restore_as, roll_back, staged, target};
 
 const MADE: &str = "
@@ -30,7 +30,7 @@ const SINCE: [&str; 6] = [
 
 #[tokio::test]
 async fn one_changed_row_refuses_it_unless_it_may_go() {
-    for (server, name) in [(PLAIN, "plain"), (GRANTED, "granted")] {
+    for (server, name) in servers() {
         for since in SINCE {
             let Some(database) = Owned::create(server, &format!("since_{name}")).await else { return };
             database.run(MADE).await;
@@ -71,7 +71,7 @@ async fn what_it_says_it_has_done() {
 
 #[tokio::test]
 async fn a_merge_takes_back_what_it_has_added_and_nothing_else() {
-    for (server, name) in [(PLAIN, "plain"), (GRANTED, "granted")] {
+    for (server, name) in servers() {
         let Some(database) = Owned::create(server, &format!("merge_back_{name}")).await else { return };
         database.run(MADE).await;
         let archive = Archive::of(&database.url).await.only(&["keyed", "refers"]);

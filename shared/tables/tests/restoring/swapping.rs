@@ -3,7 +3,7 @@
 use strongroom_tables::load::Mode;
 
 use crate::archive::Archive;
-use crate::owned::{GRANTED, NEWEST, Owned, PLAIN, Server};
+use crate::owned::{Owned, Server, servers};
 use crate::restore::{ID, restore, roll_back, tried};
 
 const ODD: &str = include_str!("../fixtures/odd.postgres.sql");
@@ -12,15 +12,8 @@ const CHANGED: &str = include_str!("changed.sql");
 
 #[tokio::test]
 async fn replaced_tables_hold_what_the_archive_has() {
-    for (server, name) in [(PLAIN, "plain"), (GRANTED, "granted")] {
+    for (server, name) in servers() {
         replaces(server, name).await;
-    }
-}
-
-#[tokio::test]
-async fn replaced_tables_hold_what_the_archive_has_on_the_newest_server() {
-    if std::env::var_os("STRONGROOM_LONG").is_some() {
-        replaces(NEWEST, "newest").await;
     }
 }
 
@@ -31,8 +24,7 @@ async fn replaces(server: Server, name: &str) {
     database.run(CHANGED).await;
     let changed = Archive::of(&database.url).await;
     assert_ne!(changed.content(), archive.content());
-    let is_newest = server.variable == NEWEST.variable;
-    let before = (!is_newest).then(|| database.dumped());
+    let before = database.dumped();
     let wanted = archive.wanted(Mode::Replace);
 
     let compared = tried(&database.url, &archive, &wanted).await.unwrap();
@@ -44,15 +36,11 @@ async fn replaces(server: Server, name: &str) {
         assert_eq!(compared, *swapped);
     }
     assert_eq!(Archive::of(&database.url).await.content(), archive.content());
-    if let Some(before) = &before {
-        assert_eq!(database.dumped(), *before);
-    }
+    assert_eq!(database.dumped(), before);
 
     roll_back(&database.url, ID, false).await.unwrap();
     assert_eq!(Archive::of(&database.url).await.content(), changed.content());
-    if let Some(before) = &before {
-        assert_eq!(database.dumped(), *before);
-    }
+    assert_eq!(database.dumped(), before);
     assert_eq!(
         database.values("SELECT nspname::text FROM pg_namespace WHERE nspname = 'strongroom'").await,
         [""; 0]

@@ -123,7 +123,7 @@ impl<'a> Difference<'a> {
         format!("ROW({})", of_alias(&self.columns, alias).join(", "))
     }
 
-    fn keys(&self, alias: &str) -> String {
+    pub(super) fn keys(&self, alias: &str) -> String {
         let keys: Vec<String> = self.pair.key.iter().map(|column| quoted(column)).collect();
         of_alias(&keys, alias).join(", ")
     }
@@ -165,6 +165,20 @@ impl<'a> Difference<'a> {
             self.live,
             self.same_key("l", "s")
         )
+    }
+
+    /// Staged rows that are noted as added.
+    pub(super) fn added_rows(&self) -> String {
+        format!("(SELECT s.* FROM {})", self.join_added())
+    }
+
+    fn join_added(&self) -> String {
+        let (added, stage) = (&self.pair.added, &self.pair.stage);
+        if self.has_key() {
+            format!("{stage} AS s JOIN {added} AS a ON {}", self.same_key("s", "a"))
+        } else {
+            format!("{stage} AS s JOIN {added} AS a ON s.ctid = a.place")
+        }
     }
 
     /// Keeps the rows that will go. Of a table without a key they are all kept, as it cannot be said later which.
@@ -222,12 +236,7 @@ impl<'a> Difference<'a> {
 
     /// Adds the rows that are noted. `has_removed`: whether there are kept rows, which may be replaced ones.
     pub(super) fn insert(&self, has_removed: bool) -> Vec<String> {
-        let (added, stage) = (&self.pair.added, &self.pair.stage);
-        let from = if self.has_key() {
-            format!("{stage} AS s JOIN {added} AS a ON {}", self.same_key("s", "a"))
-        } else {
-            format!("{stage} AS s JOIN {added} AS a ON s.ctid = a.place")
-        };
+        let from = self.join_added();
         let values = of_alias(&self.columns, "s").join(", ");
         let created = format!("{} SELECT {values} FROM {from}", self.into(&self.columns));
         if self.extras.is_empty() || !self.has_key() || !has_removed {

@@ -9,7 +9,8 @@ use std::time::{Duration, Instant};
 
 use sqlx::postgres::PgConnection;
 
-use super::references::{members, rows};
+use super::pair::TablePair;
+use super::references::{End, Reference, members, rows};
 use super::session::begin;
 use super::statements::{Failure, Session};
 use crate::error::{Error, Result};
@@ -28,6 +29,23 @@ pub(super) struct Locked {
     pub(super) table: String,
     pub(super) is_partitioned: bool,
     pub(super) oid: Oid,
+}
+
+impl Locked {
+    pub(super) fn of(pair: &TablePair) -> Self {
+        Self {
+            namespace: pair.live.namespace.clone(),
+            table: pair.live.table.clone(),
+            is_partitioned: pair.live.partition_key.is_some(),
+            oid: pair.oid,
+        }
+    }
+
+    /// The table that has the foreign key.
+    pub(super) fn referencing(key: &Reference) -> Self {
+        let End { oid, namespace, table, is_partitioned, .. } = key.from.clone();
+        Self { namespace, table, is_partitioned, oid }
+    }
 }
 
 /// What is done while the tables are held. It is no closure, because the future of one that borrows cannot be shown to move

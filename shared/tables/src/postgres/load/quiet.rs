@@ -47,7 +47,7 @@ pub(super) async fn begin(
     let triggers: Vec<Trigger> = session.rows("reading the triggers", sql).await?;
     let keys = if is_replica { Vec::new() } else { keys };
     let quiet = Quiet { triggers, keys };
-    let ends = quiet.keys.iter().flat_map(|key| [key.from_rows(), key.to_rows()]);
+    let ends = quiet.keys.iter().flat_map(|key| [key.from.rows(), key.to.rows()]);
     keep_readers_out(session, &ends.collect::<Vec<_>>()).await?;
     let mut sql: String = quiet.keys.iter().map(Reference::drop_statement).collect();
     sql.extend(quiet.triggers.iter().map(|trigger| trigger.set("DISABLE")));

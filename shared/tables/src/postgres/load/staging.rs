@@ -38,6 +38,7 @@ impl PostgresTarget {
             tables: Vec::new(),
             raw_text,
             direct: None,
+            is_kept: false,
             loaded: vec![0; wanted.tables.len()],
             large_objects: Vec::new(),
         };

@@ -12,20 +12,30 @@ use crate::load::{Mode, Refusal, Wanted};
 use crate::postgres::naming::archive_name;
 use sqlx::postgres::PgDatabaseError;
 
-/// Of foreign keys of the set and into it that are sure to hold now.
+/// Which rows at the referencing end may come to lead nowhere.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Scope {
+    Nothing,
+    /// Those that are noted as added.
+    Added,
+    All,
+}
+
+/// Of foreign keys of the set and into it that are sure to hold now, as far as `scope` says.
 pub(super) async fn of_references(
     session: &mut Session<'_>,
     wanted: &Wanted,
     keys: &[Reference],
     differences: &[Difference<'_>],
+    scope: impl Fn(&Reference) -> Scope,
 ) -> Result<Vec<Refusal>, Failure> {
     let merges = wanted.mode == Mode::Merge;
     let mut refusals = Vec::new();
     for key in keys.iter().filter(|key| key.is_valid && !key.is_temporal) {
-        let Some((from, to)) = ends(key, differences, merges) else { continue };
+        let Some((from, to)) = ends(key, differences, merges, scope(key)) else { continue };
         let sql = format!("SELECT count(*) FROM {from} AS f WHERE {}", key.dangles(&to));
         let rows = session.count("checking the foreign keys", sql).await?;
-        let follows = key.is_from_outside() && wanted.accept_cascade && key.acts();
+        let follows = key.from.is_outside() && wanted.accept_cascade && key.acts();
         if rows > 0 && !follows {
             refusals.push(refusal(key, differences.iter().map(|one| one.pair), rows));
         }
@@ -35,17 +45,26 @@ pub(super) async fn of_references(
 
 /// The rows at both ends as they will be; nothing where they cannot become less right, or cannot be told beforehand: they
 /// are those of one partition, or of columns that the archive does not have. Those are checked afterwards.
-fn ends(key: &Reference, differences: &[Difference<'_>], merges: bool) -> Option<(String, String)> {
+fn ends(
+    key: &Reference,
+    differences: &[Difference<'_>],
+    merges: bool,
+    scope: Scope,
+) -> Option<(String, String)> {
     let of = |oid| differences.iter().find(|one| one.pair.oid == oid);
-    let from = match (of(key.from), key.from_root()) {
-        (Some(one), _) if one.loads(&key.columns) && merges => one.new_rows(),
-        (Some(one), _) if one.loads(&key.columns) => one.after(false),
-        (None, None) if !merges => key.from_rows(),
+    let from = match (of(key.from.oid), key.from.root) {
+        _ if scope == Scope::Nothing => return None,
+        (Some(one), _) if one.loads(&key.columns) => match scope {
+            Scope::Added => one.added_rows(),
+            _ if merges => one.new_rows(),
+            _ => one.after(false),
+        },
+        (None, None) if !merges && scope == Scope::All => key.from.rows(),
         _ => return None,
     };
-    let to = match (of(key.to), key.to_root()) {
+    let to = match (of(key.to.oid), key.to.root) {
         (Some(one), _) if one.loads(&key.referenced) => one.after(merges),
-        (None, None) => key.to_rows(),
+        (None, None) => key.to.rows(),
         _ => return None,
     };
     Some((from, to))
@@ -53,8 +72,11 @@ fn ends(key: &Reference, differences: &[Difference<'_>], merges: bool) -> Option
 
 /// Whether [`of_references`] passes it over, although it is to hold afterwards.
 pub(super) fn is_told_afterwards(key: &Reference, differences: &[Difference<'_>], merges: bool) -> bool {
-    let outside_of_merge = merges && key.is_from_outside();
-    key.is_valid && !key.is_temporal && !outside_of_merge && ends(key, differences, merges).is_none()
+    let outside_of_merge = merges && key.from.is_outside();
+    key.is_valid
+        && !key.is_temporal
+        && !outside_of_merge
+        && ends(key, differences, merges, Scope::All).is_none()
 }
 
 /// By the names that the archive has for restored tables.
@@ -63,17 +85,17 @@ pub(super) fn refusal<'p>(
     pairs: impl IntoIterator<Item = &'p TablePair>,
     rows: u64,
 ) -> Refusal {
-    let (mut from, mut to) = (key.from_name(), key.to_name());
+    let (mut from, mut to) = (key.from.name(), key.to.name());
     for pair in pairs {
-        if Some(pair.oid) == key.from_root() {
+        if Some(pair.oid) == key.from.root {
             from.clone_from(&pair.archive.name);
         }
-        if Some(pair.oid) == key.to_root() {
+        if Some(pair.oid) == key.to.root {
             to.clone_from(&pair.archive.name);
         }
     }
     let constraint = key.name.clone();
-    if key.is_from_outside() {
+    if key.from.is_outside() {
         Refusal::Referenced { table: to, from, constraint, rows }
     } else {
         Refusal::Dangling { table: from, to, constraint, rows }
@@ -82,7 +104,7 @@ pub(super) fn refusal<'p>(
 
 /// Rows that reference nothing now.
 pub(super) async fn count_dangling(session: &mut Session<'_>, key: &Reference) -> Result<u64, Failure> {
-    let sql = format!("SELECT count(*) FROM {} AS f WHERE {}", key.from_rows(), key.dangles(&key.to_rows()));
+    let sql = format!("SELECT count(*) FROM {} AS f WHERE {}", key.from.rows(), key.dangles(&key.to.rows()));
     session.count("checking the foreign keys", sql).await
 }
 

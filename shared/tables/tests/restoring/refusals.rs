@@ -65,134 +65,135 @@ async fn refuses(server: Server, case: &Case) {
     database.drop().await;
 }
 
-#[tokio::test]
-async fn each_by_its_name() {
-    let cases = [
-        CASE,
-        Case { changes: "DROP TABLE other", reasons: &["TABLE_MISSING"], says: "other", ..CASE },
-        Case {
-            mode: Mode::IntoEmpty,
-            reasons: &["TABLE_NOT_EMPTY", "TABLE_NOT_EMPTY"],
-            says: "is not empty",
-            ..CASE
-        },
-        Case {
-            changes: "ALTER TABLE t DROP COLUMN a",
-            reasons: &["COLUMN_MISSING"],
-            says: "no column a",
-            ..CASE
-        },
-        Case {
-            changes: "DELETE FROM other; DELETE FROM t; ALTER TABLE t ADD COLUMN n int NOT NULL",
-            reasons: &["COLUMN_NEEDED"],
-            says: "column n",
-            ..CASE
-        },
-        Case {
-            changes: "ALTER TABLE t ALTER COLUMN a TYPE bigint",
-            reasons: &["COLUMN_TYPE"],
-            says: "is integer in the archive and bigint",
-            ..CASE
-        },
-        Case {
-            changes: "ALTER TABLE t ALTER COLUMN a SET NOT NULL",
-            reasons: &["COLUMN_NOT_NULL"],
-            says: "column a",
-            ..CASE
-        },
-        Case {
-            changes: "ALTER TABLE t DROP COLUMN a, ADD COLUMN a int GENERATED ALWAYS AS (id) STORED",
-            reasons: &["COLUMN_FORM"],
-            says: "computes",
-            ..CASE
-        },
-        Case {
-            changes: "ALTER TABLE other DROP CONSTRAINT other_pkey",
-            mode: Mode::Merge,
-            reasons: &["NO_KEY"],
-            says: "other",
-            ..CASE
-        },
-        Case {
-            changes: "ALTER TABLE t ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY; CREATE POLICY p ON t USING (a = 1)",
-            only: &["t"],
-            reasons: &["ROW_SECURITY"],
-            says: "hides rows from ROLE",
-            ..CASE
-        },
-        Case {
-            changes: "CREATE RULE quiet AS ON INSERT TO t DO INSTEAD NOTHING",
-            reasons: &["RULE"],
-            says: "rule quiet",
-            ..CASE
-        },
-        Case {
-            changes: "CREATE PUBLICATION p FOR TABLE t; ALTER TABLE t REPLICA IDENTITY NOTHING",
-            reasons: &["REPLICA_IDENTITY"],
-            says: "publication p",
-            ..CASE
-        },
-        Case {
-            changes: "CREATE PUBLICATION p FOR TABLE t; ALTER TABLE t REPLICA IDENTITY NOTHING",
-            mode: Mode::Merge,
-            ..CASE
-        },
-        Case {
-            changes: "CREATE PUBLICATION p FOR TABLE t WITH (publish = 'insert'); ALTER TABLE t REPLICA IDENTITY NOTHING",
-            ..CASE
-        },
-        Case {
-            changes: "DROP TABLE other, t; DROP TYPE mood; CREATE TYPE mood AS ENUM ('sad');
+const CASES: &[Case] = &[
+    CASE,
+    Case { changes: "DROP TABLE other", reasons: &["TABLE_MISSING"], says: "other", ..CASE },
+    Case {
+        mode: Mode::IntoEmpty,
+        reasons: &["TABLE_NOT_EMPTY", "TABLE_NOT_EMPTY"],
+        says: "is not empty",
+        ..CASE
+    },
+    Case {
+        changes: "ALTER TABLE t DROP COLUMN a",
+        reasons: &["COLUMN_MISSING"],
+        says: "no column a",
+        ..CASE
+    },
+    Case {
+        changes: "DELETE FROM other; DELETE FROM t; ALTER TABLE t ADD COLUMN n int NOT NULL",
+        reasons: &["COLUMN_NEEDED"],
+        says: "column n",
+        ..CASE
+    },
+    Case {
+        changes: "ALTER TABLE t ALTER COLUMN a TYPE bigint",
+        reasons: &["COLUMN_TYPE"],
+        says: "is integer in the archive and bigint",
+        ..CASE
+    },
+    Case {
+        changes: "ALTER TABLE t ALTER COLUMN a SET NOT NULL",
+        reasons: &["COLUMN_NOT_NULL"],
+        says: "column a",
+        ..CASE
+    },
+    Case {
+        changes: "ALTER TABLE t DROP COLUMN a, ADD COLUMN a int GENERATED ALWAYS AS (id) STORED",
+        reasons: &["COLUMN_FORM"],
+        says: "computes",
+        ..CASE
+    },
+    Case {
+        changes: "ALTER TABLE other DROP CONSTRAINT other_pkey",
+        mode: Mode::Merge,
+        reasons: &["NO_KEY"],
+        says: "other",
+        ..CASE
+    },
+    Case {
+        changes: "ALTER TABLE t ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY; CREATE POLICY p ON t USING (a = 1)",
+        only: &["t"],
+        reasons: &["ROW_SECURITY"],
+        says: "hides rows from ROLE",
+        ..CASE
+    },
+    Case {
+        changes: "CREATE RULE quiet AS ON INSERT TO t DO INSTEAD NOTHING",
+        reasons: &["RULE"],
+        says: "rule quiet",
+        ..CASE
+    },
+    Case {
+        changes: "CREATE PUBLICATION p FOR TABLE t; ALTER TABLE t REPLICA IDENTITY NOTHING",
+        reasons: &["REPLICA_IDENTITY"],
+        says: "publication p",
+        ..CASE
+    },
+    Case {
+        changes: "CREATE PUBLICATION p FOR TABLE t; ALTER TABLE t REPLICA IDENTITY NOTHING",
+        mode: Mode::Merge,
+        ..CASE
+    },
+    Case {
+        changes: "CREATE PUBLICATION p FOR TABLE t WITH (publish = 'insert'); ALTER TABLE t REPLICA IDENTITY NOTHING",
+        ..CASE
+    },
+    Case {
+        changes: "DROP TABLE other, t; DROP TYPE mood; CREATE TYPE mood AS ENUM ('sad');
                 CREATE TABLE t (id int PRIMARY KEY, a int, m mood);
                 CREATE TABLE other (id int PRIMARY KEY, t int REFERENCES t);",
-            reasons: &["ENUM_LABEL"],
-            says: "ADD VALUE 'ok'",
-            ..CASE
-        },
-        Case {
-            as_superuser: "ALTER DATABASE DATABASE_NAME OWNER TO CURRENT_USER",
-            reasons: &["RIGHT_MISSING"],
-            says: "may not create the schema strongroom: GRANT CREATE ON DATABASE \"DATABASE_NAME\" TO \"ROLE\"",
-            ..CASE
-        },
-        Case {
-            as_superuser: "CREATE SCHEMA strongroom",
-            reasons: &["RIGHT_MISSING"],
-            says: "GRANT USAGE, CREATE ON SCHEMA strongroom TO \"ROLE\"",
-            ..CASE
-        },
-        Case {
-            as_superuser: "ALTER DATABASE DATABASE_NAME OWNER TO CURRENT_USER; CREATE SCHEMA strongroom;
+        reasons: &["ENUM_LABEL"],
+        says: "ADD VALUE 'ok'",
+        ..CASE
+    },
+    Case {
+        as_superuser: "ALTER DATABASE DATABASE_NAME OWNER TO CURRENT_USER",
+        reasons: &["RIGHT_MISSING"],
+        says: "may not create the schema strongroom: GRANT CREATE ON DATABASE \"DATABASE_NAME\" TO \"ROLE\"",
+        ..CASE
+    },
+    Case {
+        as_superuser: "CREATE SCHEMA strongroom",
+        reasons: &["RIGHT_MISSING"],
+        says: "GRANT USAGE, CREATE ON SCHEMA strongroom TO \"ROLE\"",
+        ..CASE
+    },
+    Case {
+        as_superuser: "ALTER DATABASE DATABASE_NAME OWNER TO CURRENT_USER; CREATE SCHEMA strongroom;
                 GRANT USAGE, CREATE ON SCHEMA strongroom TO ROLE",
-            ..CASE
-        },
-        Case {
-            as_superuser: "ALTER TABLE public.other OWNER TO CURRENT_USER; GRANT ALL ON public.other TO ROLE",
-            reasons: &["NOT_OWNER"],
-            says: "table other belongs to",
-            ..CASE
-        },
-        Case {
-            changes: "DELETE FROM migrations WHERE id = 2",
-            reasons: &["NEWER_MIGRATIONS"],
-            says: "002",
-            ..CASE
-        },
-        Case {
-            as_superuser: "CREATE TABLE public.hidden (t int REFERENCES public.t)",
-            reasons: &["RIGHT_MISSING"],
-            says: "GRANT SELECT ON \"public\".\"hidden\" TO \"ROLE\"",
-            ..CASE
-        },
-        Case {
-            changes: "CREATE SEQUENCE s; ALTER TABLE t ALTER COLUMN a SET DEFAULT nextval('s')",
-            as_superuser: "ALTER SEQUENCE public.s OWNER TO CURRENT_USER; GRANT USAGE ON SEQUENCE public.s TO ROLE",
-            reasons: &["RIGHT_MISSING"],
-            says: "GRANT UPDATE ON SEQUENCE",
-            ..CASE
-        },
-    ];
-    for case in &cases {
+        ..CASE
+    },
+    Case {
+        as_superuser: "ALTER TABLE public.other OWNER TO CURRENT_USER; GRANT ALL ON public.other TO ROLE",
+        reasons: &["NOT_OWNER"],
+        says: "table other belongs to",
+        ..CASE
+    },
+    Case {
+        changes: "DELETE FROM migrations WHERE id = 2",
+        reasons: &["NEWER_MIGRATIONS"],
+        says: "002",
+        ..CASE
+    },
+    Case {
+        as_superuser: "CREATE TABLE public.hidden (t int REFERENCES public.t)",
+        reasons: &["RIGHT_MISSING"],
+        says: "GRANT SELECT ON \"public\".\"hidden\" TO \"ROLE\"",
+        ..CASE
+    },
+    Case {
+        changes: "CREATE SEQUENCE s; ALTER TABLE t ALTER COLUMN a SET DEFAULT nextval('s')",
+        as_superuser: "ALTER SEQUENCE public.s OWNER TO CURRENT_USER; GRANT USAGE ON SEQUENCE public.s TO ROLE",
+        reasons: &["RIGHT_MISSING"],
+        says: "GRANT UPDATE ON SEQUENCE",
+        ..CASE
+    },
+];
+
+#[tokio::test]
+async fn each_by_its_name() {
+    for case in CASES {
         refuses(GRANTED, case).await;
     }
     // Without the grant the table of a foreign key must be owned, because it is dropped for a while.
