@@ -111,39 +111,8 @@ impl Service {
         let of_verification = limits(backup, backup.verify_limit_seconds, backup.concurrent_uploads).0;
         let verifications =
             Verifications::create(verifier.clone(), of_verification, Arc::clone(&uploads), received);
-        let archive_uploads = ArchiveUploads {
-            store: Arc::clone(&base.store),
-            vault: vault.clone(),
-            clock: Arc::clone(&clock),
-            admission: Arc::clone(&uploads),
-            folder: backup.staging_folder(),
-            host,
-            stall: of_verification.stall,
-        };
-        let archives = Archives {
-            rereading: Arc::clone(&stored.rereading),
-            uploads: Arc::new(archive_uploads),
-            admission: uploads,
-            vault: vault.clone(),
-            memory: verifier.cost().memory,
-            stall: of_verification.stall,
-        };
-        let of_restoring = restore::Base {
-            store: base.store,
-            vault,
-            clock: Arc::clone(&clock),
-            sources: Arc::clone(&sources),
-            archives: Arc::new(archives),
-            verifier,
-            shutdown: shutdown.clone(),
-        };
-        let restores = Restores::create(
-            of_restoring,
-            Arc::clone(&membership),
-            (Arc::clone(&stored.creations), stored.catalogue.clone()),
-            of_restore,
-            of_restores,
-        );
+        let restoring = Restoring { base, verifier, uploads, sources: Arc::clone(&sources), host };
+        let restores = restoring.create(backup, &stored, (Arc::clone(&membership), of_restore), of_restores);
         Ok(Self {
             exports: Arc::new(exports),
             verifications: Arc::new(verifications),
@@ -257,6 +226,50 @@ impl Heir for Heirs {
             operations.into_iter().partition(restore::Inheritance::is_restore);
         // The backups close in the audit log all that the process has left, restores among it: those must be settled.
         self.restores.inherit(dead, &of_restores).await && self.backups.inherit(dead, others).await
+    }
+}
+
+/// What restores share with everything else.
+struct Restoring {
+    base: Base,
+    verifier: Verifier,
+    uploads: Arc<Uploads>,
+    sources: Arc<Sources>,
+    host: String,
+}
+
+impl Restoring {
+    fn create(
+        self,
+        config: &BackupConfig,
+        stored: &StoredBackups,
+        (membership, limits): (Arc<Membership>, Limits),
+        metrics: [KindMetrics; 3],
+    ) -> Restores {
+        let Self { base, verifier, uploads: admission, sources, host } = self;
+        let Base { store, vault, clock, shutdown, .. } = base;
+        let stall = limits.stall;
+        let uploads = ArchiveUploads {
+            store: Arc::clone(&store),
+            vault: vault.clone(),
+            clock: Arc::clone(&clock),
+            admission: Arc::clone(&admission),
+            folder: config.staging_folder(),
+            host,
+            stall,
+        };
+        let archives = Archives {
+            rereading: Arc::clone(&stored.rereading),
+            uploads: Arc::new(uploads),
+            admission,
+            vault: vault.clone(),
+            memory: verifier.cost().memory,
+            stall,
+        };
+        let archives = Arc::new(archives);
+        let base = restore::Base { store, vault, clock, sources, archives, verifier, shutdown };
+        let makers = (Arc::clone(&stored.creations), stored.catalogue.clone());
+        Restores::create(base, membership, makers, limits, metrics)
     }
 }
 

@@ -2,7 +2,9 @@
 
 use std::sync::LazyLock;
 
-use prost_reflect::{DescriptorPool, DeserializeOptions, DynamicMessage, MessageDescriptor, SerializeOptions};
+use prost_reflect::{
+    DescriptorPool, DeserializeOptions, DynamicMessage, MessageDescriptor, SerializeOptions,
+};
 use serde_json::Value;
 
 static POOL: LazyLock<DescriptorPool> =
@@ -30,7 +32,8 @@ pub fn to_json<M: prost::Message>(full_name: &str, message: &M) -> Result<Value,
 pub fn from_json<M: prost::Message + Default>(full_name: &str, json: &str) -> Result<M, String> {
     let options = DeserializeOptions::new().deny_unknown_fields(false);
     let mut deserializer = serde_json::Deserializer::from_str(json);
-    let dynamic = DynamicMessage::deserialize_with_options(descriptor(full_name)?, &mut deserializer, &options);
+    let dynamic =
+        DynamicMessage::deserialize_with_options(descriptor(full_name)?, &mut deserializer, &options);
     let dynamic = dynamic.map_err(|error| format!("{full_name}: {error}"))?;
     dynamic.transcode_to().map_err(|error| format!("{full_name}: {error}"))
 }

@@ -11,8 +11,6 @@
 //! ([`Stage::keep`]), which makes it last through a crash, and applied ([`Stage::swap`]). What was applied, and what a crash
 //! left, is found by the restore's id: [`Target::state_of`], [`Target::roll_back`], [`Target::discard`].
 
-use futures_util::future::BoxFuture;
-
 mod chunk;
 mod comparison;
 mod inspection;
@@ -33,8 +31,30 @@ pub use wanted::{Wanted, WantedTable};
 
 pub(crate) use chunk::{Encode, Rows};
 
-/// The engines' futures are deep, and whether they may go to another thread is found out here, once, instead of by every
-/// caller: the compiler gives up on what a caller's future then consists of.
-fn settled<'a, T>(work: impl Future<Output = T> + Send + 'a) -> BoxFuture<'a, T> {
-    Box::pin(work)
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn moves<T: Send>(_: T) {}
+
+    /// Compiles only while a service may spawn what it calls.
+    fn all_move(mut target: Target, mut stage: Stage, wanted: &Wanted, limits: &SwapLimits) {
+        moves(target.inspect(wanted));
+        moves(target.state_of(""));
+        moves(target.roll_back("", false, limits.lock));
+        moves(target.discard("", RestoreState::Staged));
+        moves(target.stage(wanted, "", &Purpose::Trial));
+        let (_, chunks) = tokio::sync::mpsc::channel(1);
+        moves(stage.load(0, chunks));
+        let (_, pieces) = tokio::sync::mpsc::channel(1);
+        moves(stage.load_large_object(0, pieces));
+        moves(stage.compare());
+        moves(stage.keep());
+        moves(stage.swap(limits));
+    }
+
+    #[test]
+    fn futures_move_between_threads() {
+        let _ = all_move;
+    }
 }

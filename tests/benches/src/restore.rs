@@ -36,14 +36,14 @@ pub(crate) async fn run(plan: Plan) {
         println!("{:>10}  {:>8}  {:>8}", "rows", "seconds", "peak MiB");
         for rows in [plan.rows / 10, plan.rows, plan.rows * 4] {
             let Some(bench) = Bench::create(rows).await else { return };
-            let applied = bench.into_empty();
+            let applied = bench.fill_empty();
             println!("{rows:>10}  {:>8.2}  {:>8.1}", applied.seconds, mib(applied.memory));
         }
         return;
     }
     let Some(bench) = Bench::create(plan.rows).await else { return };
     println!("{} rows, {} cores, {} rounds; medians", plan.rows, crate::cores(), plan.rounds);
-    bench.into_empty_beside_peers(plan.rounds);
+    bench.beside_peers(plan.rounds);
     bench.replace(plan.rounds, plan.rows);
 }
 
@@ -66,16 +66,16 @@ impl Bench {
         Some(Self { database, ours, peers, _folder: folder })
     }
 
-    fn into_empty(&self) -> Applied {
+    fn fill_empty(&self) -> Applied {
         tables::empty(&self.database);
         self.ours.restore("into-empty")
     }
 
-    fn into_empty_beside_peers(&self, rounds: usize) {
+    fn beside_peers(&self, rounds: usize) {
         let (mut ours, mut restored, mut copied) = (Vec::new(), Vec::new(), Vec::new());
         let mut memory = 0;
         for _ in 0..rounds {
-            let applied = self.into_empty();
+            let applied = self.fill_empty();
             memory = memory.max(applied.memory);
             ours.push(applied.seconds);
             restored.push(self.peers.pg_restore());

@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::sync::mpsc;
 
-use super::{Chunk, Comparison, Encoder, TableChanges, settled};
+use super::{Chunk, Comparison, Encoder, TableChanges};
 use crate::error::Result;
 use crate::postgres::load::PostgresStage;
 use crate::sqlite::load::SqliteStage;
@@ -63,13 +63,10 @@ impl Stage {
     /// [`crate::Error::Constraint`] for rows that the table does not take, and [`crate::Error::Cancelled`] where the last
     /// chunk does not come.
     pub async fn load(&mut self, table: usize, chunks: mpsc::Receiver<Chunk>) -> Result<u64> {
-        settled(async move {
-            match &mut self.0 {
-                Inner::Sqlite(stage) => stage.load(table, chunks).await,
-                Inner::Postgres(stage) => stage.load(table, chunks).await,
-            }
-        })
-        .await
+        match &mut self.0 {
+            Inner::Sqlite(stage) => stage.load(table, chunks).await,
+            Inner::Postgres(stage) => stage.load(table, chunks).await,
+        }
     }
 
     /// Loads a large object (PostgreSQL) under its own id; an empty piece is its end. Stages hold none: into empty tables it
@@ -78,13 +75,10 @@ impl Stage {
     /// # Errors
     /// [`crate::Error::Cancelled`] where the empty piece does not come, and the database's.
     pub async fn load_large_object(&mut self, oid: u32, pieces: mpsc::Receiver<Bytes>) -> Result<u64> {
-        settled(async move {
-            match &mut self.0 {
-                Inner::Sqlite(stage) => Err(stage.no_large_object(oid)),
-                Inner::Postgres(stage) => stage.load_large_object(oid, pieces).await,
-            }
-        })
-        .await
+        match &mut self.0 {
+            Inner::Sqlite(stage) => Err(stage.no_large_object(oid)),
+            Inner::Postgres(stage) => stage.load_large_object(oid, pieces).await,
+        }
     }
 
     /// Compares with the live rows once everything is loaded. Into empty tables, all staged rows are created ones.
@@ -92,13 +86,10 @@ impl Stage {
     /// # Errors
     /// The database's.
     pub async fn compare(&mut self) -> Result<Comparison> {
-        settled(async move {
-            match &mut self.0 {
-                Inner::Sqlite(stage) => stage.compare().await,
-                Inner::Postgres(stage) => stage.compare().await,
-            }
-        })
-        .await
+        match &mut self.0 {
+            Inner::Sqlite(stage) => stage.compare().await,
+            Inner::Postgres(stage) => stage.compare().await,
+        }
     }
 
     /// Makes a restore's stage last through a crash, ready to be swapped. Into empty tables it does nothing: their rows are
@@ -107,13 +98,10 @@ impl Stage {
     /// # Errors
     /// The database's.
     pub async fn keep(&mut self) -> Result<()> {
-        settled(async move {
-            match &mut self.0 {
-                Inner::Sqlite(stage) => stage.keep().await,
-                Inner::Postgres(stage) => stage.keep().await,
-            }
-        })
-        .await
+        match &mut self.0 {
+            Inner::Sqlite(stage) => stage.keep().await,
+            Inner::Postgres(stage) => stage.keep().await,
+        }
     }
 
     /// Applies the difference in one transaction, in which the marker that [`super::Target::state_of`] reads becomes
@@ -124,23 +112,17 @@ impl Stage {
     /// [`crate::Error::Stale`], [`crate::Error::Locked`], [`crate::Error::PauseTooLong`], [`crate::Error::Refused`] for what
     /// [`Comparison::refusals`] holds at this moment, and the database's.
     pub async fn swap(self, limits: &SwapLimits) -> Result<Swapped> {
-        settled(async move {
-            match self.0 {
-                Inner::Sqlite(stage) => stage.swap(limits).await,
-                Inner::Postgres(stage) => stage.swap(limits).await,
-            }
-        })
-        .await
+        match self.0 {
+            Inner::Sqlite(stage) => stage.swap(limits).await,
+            Inner::Postgres(stage) => stage.swap(limits).await,
+        }
     }
 
     /// Ends a trial, or a restore that goes no further, and waits until the connection is closed.
     pub async fn close(self) {
-        settled(async move {
-            match self.0 {
-                Inner::Sqlite(stage) => stage.close().await,
-                Inner::Postgres(stage) => stage.close().await,
-            }
-        })
-        .await
+        match self.0 {
+            Inner::Sqlite(stage) => stage.close().await,
+            Inner::Postgres(stage) => stage.close().await,
+        }
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use strongroom_store::{DatabaseUrl, Engine};
 
 use super::stage::Inner as StageInner;
-use super::{Inspection, Purpose, Stage, TableChanges, Wanted, settled};
+use super::{Inspection, Purpose, Stage, TableChanges, Wanted};
 use crate::error::Result;
 use crate::options::SnapshotOptions;
 use crate::postgres::load::PostgresTarget;
@@ -58,18 +58,13 @@ impl Target {
     /// # Errors
     /// As [`crate::open_snapshot`].
     pub async fn open(url: &DatabaseUrl, options: TargetOptions) -> Result<Self> {
-        settled(async move {
-            let inner = match url.engine() {
-                Engine::Sqlite(path) => {
-                    Inner::Sqlite(Box::new(SqliteTarget::open(url, path, options).await?))
-                }
-                Engine::Postgres(connect) => {
-                    Inner::Postgres(Box::new(PostgresTarget::open(url, connect, options).await?))
-                }
-            };
-            Ok(Self(inner))
-        })
-        .await
+        let inner = match url.engine() {
+            Engine::Sqlite(path) => Inner::Sqlite(Box::new(SqliteTarget::open(url, path, options).await?)),
+            Engine::Postgres(connect) => {
+                Inner::Postgres(Box::new(PostgresTarget::open(url, connect, options).await?))
+            }
+        };
+        Ok(Self(inner))
     }
 
     /// Looks at the target without writing anything.
@@ -77,13 +72,10 @@ impl Target {
     /// # Errors
     /// The database's. What stands against the restore is no error: [`Inspection::refusals`].
     pub async fn inspect(&mut self, wanted: &Wanted) -> Result<Inspection> {
-        settled(async move {
-            match &mut self.0 {
-                Inner::Sqlite(target) => target.inspect(wanted).await,
-                Inner::Postgres(target) => target.inspect(wanted).await,
-            }
-        })
-        .await
+        match &mut self.0 {
+            Inner::Sqlite(target) => target.inspect(wanted).await,
+            Inner::Postgres(target) => target.inspect(wanted).await,
+        }
     }
 
     /// Begins to stage. The target is looked at again: `fingerprint` is that of the inspection that was planned with.
@@ -92,18 +84,15 @@ impl Target {
     /// [`crate::Error::Stale`] where the target is another one now, [`crate::Error::Refused`] where something stands against
     /// it, and the database's.
     pub async fn stage(self, wanted: &Wanted, fingerprint: &str, purpose: &Purpose) -> Result<Stage> {
-        settled(async move {
-            let inner = match self.0 {
-                Inner::Sqlite(target) => {
-                    StageInner::Sqlite(Box::new(target.stage(wanted, fingerprint, purpose).await?))
-                }
-                Inner::Postgres(target) => {
-                    StageInner::Postgres(Box::new(target.stage(wanted, fingerprint, purpose).await?))
-                }
-            };
-            Ok(Stage(inner))
-        })
-        .await
+        let inner = match self.0 {
+            Inner::Sqlite(target) => {
+                StageInner::Sqlite(Box::new(target.stage(wanted, fingerprint, purpose).await?))
+            }
+            Inner::Postgres(target) => {
+                StageInner::Postgres(Box::new(target.stage(wanted, fingerprint, purpose).await?))
+            }
+        };
+        Ok(Stage(inner))
     }
 
     /// What the target knows of a restore; `None` when it has nothing of it.
@@ -111,13 +100,10 @@ impl Target {
     /// # Errors
     /// The database's.
     pub async fn state_of(&mut self, restore: &str) -> Result<Option<RestoreState>> {
-        settled(async move {
-            match &mut self.0 {
-                Inner::Sqlite(target) => target.state_of(restore).await,
-                Inner::Postgres(target) => target.state_of(restore).await,
-            }
-        })
-        .await
+        match &mut self.0 {
+            Inner::Sqlite(target) => target.state_of(restore).await,
+            Inner::Postgres(target) => target.state_of(restore).await,
+        }
     }
 
     /// Takes an applied restore back, in one transaction, and discards it in the same. `discard_changes` also takes back what
@@ -125,20 +111,19 @@ impl Target {
     ///
     /// # Errors
     /// [`crate::Error::NotApplied`], [`crate::Error::Superseded`] by a newer restore of the same tables,
-    /// [`crate::Error::ChangedSince`], [`crate::Error::Locked`], and the database's.
+    /// [`crate::Error::ChangedSince`], [`crate::Error::NothingKept`] for rows of [`super::Mode::IntoEmpty`] unless changes are
+    /// discarded (the tables are empty then), [`crate::Error::Locked`], [`crate::Error::Refused`] where rows outside reference
+    /// what would go, and the database's.
     pub async fn roll_back(
         &mut self,
         restore: &str,
         discard_changes: bool,
         lock: Duration,
     ) -> Result<RolledBack> {
-        settled(async move {
-            match &mut self.0 {
-                Inner::Sqlite(target) => target.roll_back(restore, discard_changes, lock).await,
-                Inner::Postgres(target) => target.roll_back(restore, discard_changes, lock).await,
-            }
-        })
-        .await
+        match &mut self.0 {
+            Inner::Sqlite(target) => target.roll_back(restore, discard_changes, lock).await,
+            Inner::Postgres(target) => target.roll_back(restore, discard_changes, lock).await,
+        }
     }
 
     /// Removes everything of ours that belongs to a restore: stage, undo and marker, and with the last restore the place for
@@ -148,23 +133,17 @@ impl Target {
     /// # Errors
     /// The database's.
     pub async fn discard(&mut self, restore: &str, only: RestoreState) -> Result<bool> {
-        settled(async move {
-            match &mut self.0 {
-                Inner::Sqlite(target) => target.discard(restore, only).await,
-                Inner::Postgres(target) => target.discard(restore, only).await,
-            }
-        })
-        .await
+        match &mut self.0 {
+            Inner::Sqlite(target) => target.discard(restore, only).await,
+            Inner::Postgres(target) => target.discard(restore, only).await,
+        }
     }
 
     /// Waits until the connection is closed.
     pub async fn close(self) {
-        settled(async move {
-            match self.0 {
-                Inner::Sqlite(target) => target.close().await,
-                Inner::Postgres(target) => target.close().await,
-            }
-        })
-        .await
+        match self.0 {
+            Inner::Sqlite(target) => target.close().await,
+            Inner::Postgres(target) => target.close().await,
+        }
     }
 }

@@ -12,6 +12,7 @@ mod direct;
 mod encode;
 mod fingerprint;
 mod inspect;
+mod keys;
 mod large;
 mod locks;
 mod pair;
@@ -68,6 +69,8 @@ pub(crate) struct PostgresStage {
     raw_text: bool,
     /// Set where rows go straight into empty tables.
     direct: Option<Direct>,
+    /// Whether the stage is committed.
+    is_kept: bool,
     /// Those that came.
     large_objects: Vec<u32>,
 }
@@ -83,8 +86,7 @@ impl PostgresTarget {
     }
 
     pub(crate) async fn inspect(&mut self, wanted: &Wanted) -> Result<Inspection> {
-        let place = Place::of(&Purpose::Trial);
-        Ok(inspect::inspect(&mut self.connection, &self.options, wanted, &place).await?.inspection)
+        inspect::inspect(&mut self.connection, &self.options, wanted).await
     }
 
     pub(crate) async fn stage(
@@ -93,9 +95,8 @@ impl PostgresTarget {
         fingerprint: &str,
         purpose: &Purpose,
     ) -> Result<PostgresStage> {
-        let place = Place::of(purpose);
-        let found = inspect::inspect(&mut self.connection, &self.options, wanted, &place).await?;
-        found.check(&self.options.read.source, fingerprint)?;
+        let found = inspect::inspect(&mut self.connection, &self.options, wanted).await?;
+        inspect::check(&found, &self.options.read.source, fingerprint)?;
         self.begin(wanted, fingerprint, purpose).await
     }
 
@@ -138,23 +139,34 @@ impl PostgresStage {
         if self.direct.is_some() {
             return Ok(self.compare_direct());
         }
-        let source = &self.options.read.source;
-        compare::compare(&mut self.connection, source, &self.wanted, &self.tables).await
+        let (connection, source) = (&mut self.connection, &self.options.read.source);
+        if self.is_kept {
+            session::begin(connection, source, self.options.lock).await?;
+        }
+        let compared = compare::compare(connection, source, &self.wanted, &self.tables).await;
+        if self.is_kept {
+            session::roll_back(connection, source).await?;
+        }
+        compared
     }
 
     pub(crate) async fn keep(&mut self) -> Result<()> {
         if self.direct.is_some() {
             return Ok(());
         }
-        session::commit(&mut self.connection, &self.options.read.source).await
+        session::commit(&mut self.connection, &self.options.read.source).await?;
+        self.is_kept = true;
+        Ok(())
     }
 
     pub(crate) async fn swap(mut self, limits: &SwapLimits) -> Result<Swapped> {
         if let Some(direct) = self.direct.take() {
             return self.finish_direct(direct, limits).await;
         }
-        // What is not committed yet would be lost with the first attempt that fails. A second COMMIT is harmless.
-        self.keep().await?;
+        // What is not committed yet would be lost with the first attempt that fails.
+        if !self.is_kept {
+            self.keep().await?;
+        }
         let swapped = self.exchange(limits).await;
         self.close().await;
         swapped

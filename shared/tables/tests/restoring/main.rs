@@ -6,10 +6,21 @@
 
 mod archive;
 mod created;
+#[expect(dead_code, reason = "other tests use the rest")]
 #[path = "../database/mod.rs"]
 mod database;
+mod effects;
 mod empty;
+mod ended;
+mod exchanged;
 mod from_sqlite;
+mod generated;
+mod in_use;
+mod meanwhile;
 mod owned;
+mod refusals;
 mod restore;
+mod rolled_back;
+mod schemas;
 mod shapes;
+mod swapping;

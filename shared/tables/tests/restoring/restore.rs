@@ -5,7 +5,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use strongroom_store::DatabaseUrl;
 use strongroom_tables::load::{
-    Chunk, Comparison, Encoder, Purpose, Stage, SwapLimits, Swapped, Target, TargetOptions, Wanted,
+    Chunk, Comparison, Encoder, Purpose, RestoreState, RolledBack, Stage, SwapLimits, Swapped, Target,
+    TargetOptions, Wanted,
 };
 use strongroom_tables::{Result, SnapshotOptions};
 use tokio::sync::mpsc;
@@ -22,7 +23,12 @@ pub async fn target(url: &str) -> Target {
 
 /// All steps of a restore.
 pub async fn restore(url: &str, archive: &Archive, wanted: &Wanted) -> Result<Swapped> {
-    let mut stage = staged(url, archive, wanted, &Purpose::Restore(ID.to_owned())).await?;
+    restore_as(ID, url, archive, wanted).await
+}
+
+/// The same under another id.
+pub async fn restore_as(id: &str, url: &str, archive: &Archive, wanted: &Wanted) -> Result<Swapped> {
+    let mut stage = staged(url, archive, wanted, &Purpose::Restore(id.to_owned())).await?;
     stage.compare().await?;
     stage.keep().await?;
     stage.swap(&LIMITS).await
@@ -86,4 +92,23 @@ fn encoded(mut encoder: Encoder, table: &Table) -> Result<Vec<Chunk>> {
     }
     chunks.push(encoder.finish());
     Ok(chunks)
+}
+
+/// Takes a restore back.
+pub async fn roll_back(url: &str, id: &str, discard_changes: bool) -> Result<RolledBack> {
+    let mut target = target(url).await;
+    let done = target.roll_back(id, discard_changes, LIMITS.lock).await;
+    target.close().await;
+    done
+}
+
+/// A target that is read in this way.
+pub async fn target_with(url: &str, options: &SnapshotOptions) -> Target {
+    Target::open(&DatabaseUrl::parse(url).unwrap(), TargetOptions::new(options.clone())).await.unwrap()
+}
+
+/// Removes what the target has of a restore, whatever that is.
+pub async fn discard(target: &mut Target, id: &str) {
+    let state = target.state_of(id).await.unwrap().unwrap_or(RestoreState::Staged);
+    assert!(target.discard(id, state).await.unwrap());
 }

@@ -99,7 +99,7 @@ async fn one_restore_changes_a_source_at_a_time() {
         let busy = Begun::Busy(TargetRow { source: "main".into(), restore_id: "one".into() });
         assert_eq!(store.begin_restore(&applying(&other), 1, &sources, &second).await.unwrap(), busy);
         assert_eq!(store.restore("two").await.unwrap(), Some(other.clone()), "nothing of it is left");
-        assert_eq!(store.operations("a").await.unwrap(), [running.clone()]);
+        assert_eq!(store.operations("a").await.unwrap(), std::slice::from_ref(&running));
 
         let step = RestoreRow { journal: "[1]".into(), revision: 3, ..begun };
         assert_eq!(store.replace_restore(&step, 2, Some(&running)).await.unwrap(), Replaced::Done);

@@ -23,7 +23,7 @@ pub(super) async fn follow(
 ) -> Result<Vec<OutsideTable>, Failure> {
     let mut changed: HashMap<Oid, OutsideTable> = HashMap::new();
     let outside: Vec<&Reference> =
-        keys.iter().filter(|key| key.is_from_outside() && key.is_valid && !key.is_temporal).collect();
+        keys.iter().filter(|key| key.from.is_outside() && key.is_valid && !key.is_temporal).collect();
     loop {
         let mut has_changed = false;
         for key in &outside {
@@ -34,11 +34,11 @@ pub(super) async fn follow(
             if !key.acts() {
                 return Err(refused(session, referenced(key, rows)));
             }
-            if !changed.contains_key(&key.from) {
+            if !changed.contains_key(&key.from.oid) {
                 let table = open(session, key, place, changed.len()).await?;
-                changed.insert(key.from, table);
+                changed.insert(key.from.oid, table);
             }
-            if let Some(table) = changed.get_mut(&key.from) {
+            if let Some(table) = changed.get_mut(&key.from.oid) {
                 act(session, key, table).await?;
             }
             has_changed = true;
@@ -53,11 +53,11 @@ pub(super) async fn follow(
 }
 
 fn dangling(key: &Reference) -> String {
-    format!("SELECT count(*) FROM {} AS f WHERE {}", key.from_rows(), key.dangles(&key.to_rows()))
+    format!("SELECT count(*) FROM {} AS f WHERE {}", key.from.rows(), key.dangles(&key.to.rows()))
 }
 
 fn referenced(key: &Reference, rows: u64) -> Refusal {
-    Refusal::Referenced { table: key.to_name(), from: key.from_name(), constraint: key.name.clone(), rows }
+    Refusal::Referenced { table: key.to.name(), from: key.from.name(), constraint: key.name.clone(), rows }
 }
 
 fn refused(session: &Session<'_>, refusal: Refusal) -> Failure {
@@ -71,21 +71,20 @@ async fn open(
     place: &Place,
     number: usize,
 ) -> Result<OutsideTable, Failure> {
-    let undo = place.table("o", number);
-    let (namespace, table, is_partitioned) = key.from_place();
-    let sql = format!("CREATE TABLE {undo} AS SELECT f.* FROM {} AS f WHERE false", key.from_rows());
+    let undo = place.table("x", number);
+    let sql = format!("CREATE TABLE {undo} AS SELECT f.* FROM {} AS f WHERE false", key.from.rows());
     session.run("keeping rows outside of the restored tables", sql).await?;
     let sql = format!(
         "SELECT a.attname::text FROM pg_constraint k, unnest(k.conkey) WITH ORDINALITY AS u (number, place)
          JOIN pg_attribute a ON a.attrelid = {0} AND a.attnum = u.number
          WHERE k.conrelid = {0} AND k.contype = 'p' ORDER BY u.place",
-        key.from
+        key.from.oid
     );
     let columns: Vec<(String,)> = session.rows("reading the keys", sql).await?;
     Ok(OutsideTable {
-        namespace: namespace.to_owned(),
-        table: table.to_owned(),
-        is_partitioned,
+        namespace: key.from.namespace.clone(),
+        table: key.from.table.clone(),
+        is_partitioned: key.from.is_partitioned,
         undo,
         key: columns.into_iter().map(|(column,)| column).collect(),
         sets: Vec::new(),
@@ -94,8 +93,8 @@ async fn open(
 
 async fn act(session: &mut Session<'_>, key: &Reference, table: &mut OutsideTable) -> Result<(), Failure> {
     const WHAT: &str = "following the foreign keys";
-    let (from, undo) = (key.from_rows(), table.undo.clone());
-    let dangles = key.dangles(&key.to_rows());
+    let (from, undo) = (key.from.rows(), table.undo.clone());
+    let dangles = key.dangles(&key.to.rows());
     let kept = table
         .same_row("u", "f")
         .map(|same| format!(" AND NOT EXISTS (SELECT FROM {undo} AS u WHERE {same})"));

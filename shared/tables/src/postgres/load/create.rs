@@ -21,7 +21,7 @@ use super::pair::{TablePair, live_name};
 use super::problem;
 use super::session::run;
 use crate::error::{Error, Result};
-use crate::load::{TargetOptions, Wanted};
+use crate::load::{Refusal, TargetOptions, Wanted};
 use crate::postgres::naming::{archive_name, qualified};
 pub(super) use left_out::left_out;
 
@@ -29,6 +29,8 @@ pub(super) use left_out::left_out;
 #[derive(Default)]
 pub(super) struct Created {
     tables: Vec<TableSchema>,
+    /// Statements about their types that must wait for the rows.
+    types: Vec<String>,
 }
 
 /// Creates what is missing of the wanted tables, as far as rows need it.
@@ -43,14 +45,14 @@ pub(super) async fn missing(
     let source = &options.read.source;
     let tables = absent(connection, options, wanted).await?;
     schemas(connection, source, &tables).await?;
-    types::create(connection, source, &tables).await?;
+    let types = types::create(connection, source, &tables).await?;
     sequences::create(connection, source, &tables, &wanted.record.sequences).await?;
     for table in in_order(&tables) {
         let what = format!("creating table {}", table.name);
-        run(connection, source, what, statements::table(table, &wanted.record.sequences)).await?;
+        run(connection, source, what, statements::table(table, &tables, &wanted.record.sequences)).await?;
     }
     sequences::own(connection, source, &tables, &wanted.record.sequences).await?;
-    Ok(Created { tables })
+    Ok(Created { tables, types })
 }
 
 /// Creates the rest.
@@ -64,8 +66,9 @@ pub(super) async fn complete(
     wanted: &Wanted,
     pairs: &[TablePair],
 ) -> Result<()> {
+    run(connection, source, "completing types", created.types.join(";\n")).await?;
     let there = tables::relations(connection, source).await?;
-    let steps = [tables::keys, tables::indexes, tables::foreign_keys, tables::marks];
+    let steps = [tables::keys, tables::indexes, tables::parts, tables::foreign_keys, tables::marks];
     for step in steps {
         for table in &created.tables {
             for sql in step(table, &there) {
@@ -105,19 +108,32 @@ async fn absent(
     let there = tables::relations(connection, source).await?;
     let (mut absent, mut refusals) = (Vec::new(), Vec::new());
     for table in &wanted.tables {
-        let name = live_name(options, &table.schema);
-        if there.contains(&name) {
+        if there.contains(&live_name(options, &table.schema)) {
             continue;
         }
-        match table.schema.engine {
-            Engine::Postgres => absent.push(table.schema.clone()),
-            Engine::Sqlite => match sqlite::table(&table.schema, &name.namespace) {
-                Ok(table) => absent.push(table),
-                Err(more) => refusals.extend(more),
-            },
+        match in_postgres(options, &table.schema) {
+            Ok(table) => absent.push(table),
+            Err(more) => refusals.extend(more),
         }
     }
     if refusals.is_empty() { Ok(absent) } else { Err(Error::Refused { name: source.clone(), refusals }) }
+}
+
+/// Columns of SQLite that have no counterpart, in tables that are to be created.
+pub(super) fn refusals(
+    options: &TargetOptions,
+    wanted: &Wanted,
+    pairs: &[Option<TablePair>],
+) -> Vec<Refusal> {
+    let missing = wanted.tables.iter().zip(pairs).filter(|(_, pair)| pair.is_none());
+    missing.filter_map(|(table, _)| in_postgres(options, &table.schema).err()).flatten().collect()
+}
+
+fn in_postgres(options: &TargetOptions, table: &TableSchema) -> Result<TableSchema, Vec<Refusal>> {
+    match table.engine {
+        Engine::Postgres => Ok(table.clone()),
+        Engine::Sqlite => sqlite::table(table, &live_name(options, table).namespace),
+    }
 }
 
 /// Those of tables, of their partitions and of types.

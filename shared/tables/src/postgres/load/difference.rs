@@ -10,7 +10,7 @@
 
 use super::pair::TablePair;
 use super::references::rows;
-use super::statements::{Failure, Session, literals};
+use super::statements::{Failure, Session};
 use crate::names::quoted;
 
 /// A pair with what its statements need beside it.
@@ -98,15 +98,32 @@ impl<'a> Difference<'a> {
         equal.collect::<Vec<_>>().join(" AND ")
     }
 
-    pub(super) fn differs(&self, one: &str, other: &str) -> String {
-        format!("pg_catalog.record_image_ne({}, {})", self.row(one), self.row(other))
+    /// Whether `live` has another image than `s`, which is of [`Self::staged`].
+    pub(super) fn differs(&self, live: &str) -> String {
+        let staged = if self.is_wide() { "s.image".to_owned() } else { self.row("s") };
+        format!("pg_catalog.record_image_ne({}, {staged})", self.row(live))
+    }
+
+    /// The staged rows as a comparison names them. OFFSET 0 keeps the planner from taking the images apart.
+    pub(super) fn staged(&self) -> String {
+        let stage = &self.pair.stage;
+        if !self.is_wide() {
+            return format!("{stage} AS s");
+        }
+        let (keys, row) = (self.keys("w"), self.row("w"));
+        format!("(SELECT {keys}, {row} AS image FROM {stage} AS w OFFSET 0) AS s")
+    }
+
+    /// Whether both rows together have more columns than the server joins (1664).
+    fn is_wide(&self) -> bool {
+        self.columns.len() > 800
     }
 
     fn row(&self, alias: &str) -> String {
         format!("ROW({})", of_alias(&self.columns, alias).join(", "))
     }
 
-    fn keys(&self, alias: &str) -> String {
+    pub(super) fn keys(&self, alias: &str) -> String {
         let keys: Vec<String> = self.pair.key.iter().map(|column| quoted(column)).collect();
         of_alias(&keys, alias).join(", ")
     }
@@ -150,17 +167,32 @@ impl<'a> Difference<'a> {
         )
     }
 
+    /// Staged rows that are noted as added.
+    pub(super) fn added_rows(&self) -> String {
+        format!("(SELECT s.* FROM {})", self.join_added())
+    }
+
+    fn join_added(&self) -> String {
+        let (added, stage) = (&self.pair.added, &self.pair.stage);
+        if self.has_key() {
+            format!("{stage} AS s JOIN {added} AS a ON {}", self.same_key("s", "a"))
+        } else {
+            format!("{stage} AS s JOIN {added} AS a ON s.ctid = a.place")
+        }
+    }
+
     /// Keeps the rows that will go. Of a table without a key they are all kept, as it cannot be said later which.
     pub(super) fn keep_removed(&self) -> String {
-        let (undo, live, stage) = (&self.pair.undo, &self.live, &self.pair.stage);
+        let (undo, live) = (&self.pair.undo, &self.live);
         if !self.has_key() {
             return format!("CREATE TABLE {undo} AS SELECT l.* FROM {live} AS l");
         }
         format!(
-            "CREATE TABLE {undo} AS SELECT l.* FROM {live} AS l LEFT JOIN {stage} AS s ON {} WHERE {} OR {}",
+            "CREATE TABLE {undo} AS SELECT l.* FROM {live} AS l LEFT JOIN {} ON {} WHERE {} OR {}",
+            self.staged(),
             self.same_key("l", "s"),
             self.missing("s"),
-            self.differs("l", "s")
+            self.differs("l")
         )
     }
 
@@ -204,12 +236,7 @@ impl<'a> Difference<'a> {
 
     /// Adds the rows that are noted. `has_removed`: whether there are kept rows, which may be replaced ones.
     pub(super) fn insert(&self, has_removed: bool) -> Vec<String> {
-        let (added, stage) = (&self.pair.added, &self.pair.stage);
-        let from = if self.has_key() {
-            format!("{stage} AS s JOIN {added} AS a ON {}", self.same_key("s", "a"))
-        } else {
-            format!("{stage} AS s JOIN {added} AS a ON s.ctid = a.place")
-        };
+        let from = self.join_added();
         let values = of_alias(&self.columns, "s").join(", ");
         let created = format!("{} SELECT {values} FROM {from}", self.into(&self.columns));
         if self.extras.is_empty() || !self.has_key() || !has_removed {
@@ -231,11 +258,6 @@ impl<'a> Difference<'a> {
         format!("INSERT INTO {}{list} OVERRIDING SYSTEM VALUE", self.pair.qualified)
     }
 
-    /// Columns that are not computed, quoted.
-    pub(super) fn stored(&self) -> Vec<String> {
-        self.columns.iter().chain(&self.extras).cloned().collect()
-    }
-
     /// Columns that are loaded, as they are called.
     pub(super) fn loaded(&self) -> impl Iterator<Item = &str> {
         let live = |(_, at): &(usize, usize)| self.pair.live.columns.get(*at);
@@ -251,9 +273,4 @@ impl<'a> Difference<'a> {
 /// Each of `columns` of a table in FROM.
 pub(super) fn of_alias(columns: &[String], alias: &str) -> Vec<String> {
     columns.iter().map(|column| format!("{alias}.{column}")).collect()
-}
-
-/// Names as an array of SQL.
-pub(super) fn names(names: &[String]) -> String {
-    literals(names.iter().map(String::as_str))
 }

@@ -89,7 +89,8 @@ impl PostgresStage {
         let connection = &mut self.connection;
         limit(connection, &source, direct, limits).await?;
         // What is deferred would keep its table from being altered.
-        run(connection, &source, "checking the rows", "SET CONSTRAINTS ALL IMMEDIATE".to_owned()).await?;
+        let checked = sqlx::raw_sql("SET CONSTRAINTS ALL IMMEDIATE").execute(&mut *connection).await;
+        checked.map_err(|error| problem::of_any(&source, &self.tables, "checking the rows", &error))?;
         direct.rebuild.run(connection, &source, &self.tables).await?;
         create::complete(connection, &source, &direct.created, &self.wanted, &self.tables).await?;
         let enable = direct.triggers.join(";\n");

@@ -19,7 +19,7 @@ pub(super) async fn of(session: &mut Session<'_>, pairs: &[&TablePair]) -> Resul
         add(&mut digest, &table.map_err(|_| Error::missing(session.source, "printable definitions"))?);
     }
     for key in references::list(session, &oids).await? {
-        for text in [&key.from_name(), &key.name, &key.to_name(), &key.definition] {
+        for text in [&key.from.name(), &key.name, &key.to.name(), &key.definition] {
             add(&mut digest, text.as_bytes());
         }
     }

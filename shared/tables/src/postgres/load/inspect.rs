@@ -11,36 +11,28 @@ mod tables;
 
 use sqlx::postgres::PgConnection;
 
-use super::fingerprint;
 use super::pair::{Place, TablePair, pairs};
 use super::registry;
 use super::replica::{self, Replica};
-use super::session::{begin, roll_back};
+use super::session::begin;
 use super::statements::{Failure, Session};
+use super::{create, fingerprint};
 use crate::error::{Error, Result};
 use crate::load::{Inspection, Mode, Pause, Refusal, TargetOptions, Wanted};
 use facts::Facts;
 
-/// An inspection with what staging needs of it.
-pub(super) struct Inspected {
-    pub(super) inspection: Inspection,
-    /// One for each wanted table, in that order; nothing for one that the target does not have.
-    pub(super) pairs: Vec<Option<TablePair>>,
-}
-
-impl Inspected {
-    /// Whether a restore may go on that was planned with `fingerprint`.
-    ///
-    /// # Errors
-    /// [`Error::Stale`] and [`Error::Refused`].
-    pub(super) fn check(&self, source: &str, fingerprint: &str) -> Result<()> {
-        if self.inspection.fingerprint != fingerprint {
-            return Err(Error::Stale { name: source.to_owned() });
-        }
-        match self.inspection.refusals.clone() {
-            none if none.is_empty() => Ok(()),
-            refusals => Err(Error::Refused { name: source.to_owned(), refusals }),
-        }
+/// Whether a restore may go on that was planned with `fingerprint`.
+///
+/// # Errors
+/// [`Error::Stale`] and [`Error::Refused`].
+pub(super) fn check(found: &Inspection, source: &str, fingerprint: &str) -> Result<()> {
+    let name = source.to_owned();
+    if found.fingerprint != fingerprint {
+        return Err(Error::Stale { name });
+    }
+    match found.refusals.clone() {
+        none if none.is_empty() => Ok(()),
+        refusals => Err(Error::Refused { name, refusals }),
     }
 }
 
@@ -49,26 +41,19 @@ pub(super) async fn inspect(
     connection: &mut PgConnection,
     options: &TargetOptions,
     wanted: &Wanted,
-    place: &Place,
-) -> Result<Inspected> {
+) -> Result<Inspection> {
     let source = &options.read.source;
     begin(connection, source, options.lock).await?;
-    let found = pairs(connection, options, wanted, place).await;
-    let done = match found {
+    let found = match pairs(connection, options, wanted, &Place::Temporary).await {
         Ok(pairs) => {
             let mut session = Session::new(connection, source);
-            let done = look(&mut session, options, wanted, &pairs).await;
-            done.map(|inspection| Inspected { inspection, pairs }).map_err(|failure| failure.of(source))
+            let found = look(&mut session, options, wanted, &pairs).await;
+            found.map_err(|failure| failure.of(source))
         }
         Err(error) => Err(error),
     };
-    match done {
-        Ok(done) => roll_back(connection, source).await.map(|()| done),
-        Err(error) => {
-            Session::new(connection, source).roll_back().await;
-            Err(error)
-        }
-    }
+    Session::new(connection, source).roll_back().await;
+    found
 }
 
 async fn look(
@@ -91,6 +76,11 @@ async fn look(
     refusals.extend(database::missing_types(session, wanted, pairs).await?);
     refusals.extend(around.refusals);
     let mut warnings = around.warnings;
+    if wanted.create_tables && wanted.mode == Mode::IntoEmpty {
+        refusals.extend(create::refusals(options, wanted, pairs));
+        let left_out = create::left_out(&mut *session.connection, options, wanted).await?;
+        warnings.extend(left_out);
+    }
     warnings.extend(database.warnings);
     Ok(Inspection {
         engine: database.engine,

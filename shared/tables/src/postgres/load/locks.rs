@@ -4,13 +4,13 @@
 //! EXCLUSIVE lets readers be and keeps out everybody who writes, also the checks of foreign keys from outside, which
 //! lock rows. The order of names is that of every restore, so that two of them do not wait for each other.
 
-use futures_util::future::BoxFuture;
 use std::hash::{BuildHasher, RandomState};
 use std::time::{Duration, Instant};
 
 use sqlx::postgres::PgConnection;
 
-use super::references::{members, rows};
+use super::pair::TablePair;
+use super::references::{End, Reference, members, rows};
 use super::session::begin;
 use super::statements::{Failure, Session};
 use crate::error::{Error, Result};
@@ -31,20 +31,36 @@ pub(super) struct Locked {
     pub(super) oid: Oid,
 }
 
+impl Locked {
+    pub(super) fn of(pair: &TablePair) -> Self {
+        Self {
+            namespace: pair.live.namespace.clone(),
+            table: pair.live.table.clone(),
+            is_partitioned: pair.live.partition_key.is_some(),
+            oid: pair.oid,
+        }
+    }
+
+    /// The table that has the foreign key.
+    pub(super) fn referencing(key: &Reference) -> Self {
+        let End { oid, namespace, table, is_partitioned, .. } = key.from.clone();
+        Self { namespace, table, is_partitioned, oid }
+    }
+}
+
+/// What is done while the tables are held. It is no closure, because the future of one that borrows cannot be shown to move
+/// between threads.
+pub(super) trait Work: Sync {
+    type Done: Send;
+
+    fn run(&self, session: &mut Session<'_>) -> impl Future<Output = Result<Self::Done, Failure>> + Send;
+}
+
 /// How long to go on.
 #[derive(Clone, Copy)]
 pub(super) struct Limits {
     pub(super) lock: Duration,
     pub(super) pause: Option<Duration>,
-}
-
-/// What is done while the tables are locked.
-pub(super) trait Work: Sync {
-    /// What it leads to.
-    type Done: Send;
-
-    /// Does it. It may be done again, from the start, in another transaction.
-    fn run<'a>(&'a self, session: &'a mut Session<'_>) -> BoxFuture<'a, Result<Self::Done, Failure>>;
 }
 
 /// Does `work` in a transaction that holds the tables, and commits. It is done again from the start when a lock could not
@@ -96,6 +112,7 @@ async fn once<W: Work>(
     let began = Instant::now();
     lock(session, tables, wait).await?;
     session.limit_pause(limits.pause);
+    session.until = Instant::now() + limits.lock;
     let done = work.run(session).await?;
     session.run("committing", "COMMIT".to_owned()).await?;
     Ok((done, began.elapsed()))
@@ -112,6 +129,28 @@ async fn lock(session: &mut Session<'_>, tables: &[Locked], wait: Duration) -> R
     session.run("limiting the wait", format!("SET LOCAL statement_timeout = {limit}")).await?;
     session.run("locking the tables", format!("LOCK TABLE {} IN EXCLUSIVE MODE", names.join(", "))).await?;
     session.run("limiting the wait", "SET LOCAL statement_timeout = 0".to_owned()).await.map(drop)
+}
+
+/// Keeps readers out of `tables`, too, which a transaction already holds against writers. Readers lock tables in an order
+/// of their own, and whoever waits for us may hold what we wait for: then ours are given back, and tried again the other
+/// way round.
+pub(super) async fn keep_readers_out(session: &mut Session<'_>, tables: &[String]) -> Result<(), Failure> {
+    const WHAT: &str = "keeping readers out";
+    let mut tables = tables.to_vec();
+    tables.sort();
+    tables.dedup();
+    while !tables.is_empty() {
+        session.run(WHAT, "SAVEPOINT readers".to_owned()).await?;
+        let sql = format!("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE", tables.join(", "));
+        let Err(failure) = session.run(WHAT, sql).await else { break };
+        if !matches!(failure.code(), "55P03" | "40P01") || Instant::now() >= session.until {
+            return Err(failure);
+        }
+        session.run(WHAT, "ROLLBACK TO readers; RELEASE readers".to_owned()).await?;
+        tokio::time::sleep(jittered(FIRST_PAUSE)).await;
+        tables.reverse();
+    }
+    Ok(())
 }
 
 /// A lock that could not be had, a deadlock, or the limit on all locks together.
@@ -137,12 +176,17 @@ async fn holders(session: &mut Session<'_>, tables: &[Locked]) -> Result<Vec<Hol
          SELECT l.pid AS process, max(l.mode) AS mode, max(a.usename)::text AS role, max(a.state) AS state,
                 max(nullif(a.application_name, '')) AS program
          FROM pg_locks l JOIN members m ON m.oid = l.relation LEFT JOIN pg_stat_activity a ON a.pid = l.pid
-         WHERE l.locktype = 'relation' AND l.granted AND l.pid <> pg_backend_pid()
+         WHERE l.locktype = 'relation' AND l.mode <> 'SIReadLock' AND l.granted AND l.pid <> pg_backend_pid()
            AND l.database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())
          GROUP BY l.pid ORDER BY bool_and(l.mode = 'AccessShareLock'), l.pid LIMIT 5",
         members(&oids)
     );
     session.rows("looking at who holds the tables", sql).await
+}
+
+/// Those who hold any of the tables, for [`Error::Locked`].
+pub(super) async fn named(session: &mut Session<'_>, tables: &[Locked]) -> Result<String, Failure> {
+    Ok(printed(&holders(session, tables).await?))
 }
 
 fn printed(holders: &[Holder]) -> String {
@@ -160,7 +204,8 @@ fn are_vacuums(holders: &[Holder]) -> bool {
     in_the_way.peek().is_some() && in_the_way.all(|holder| holder.mode == "ShareUpdateExclusiveLock")
 }
 
-async fn patience(session: &mut Session<'_>) -> Result<Duration, Failure> {
+/// How long an autovacuum has to be waited for until it gives way.
+pub(super) async fn patience(session: &mut Session<'_>) -> Result<Duration, Failure> {
     let sql = "SELECT setting::int8 FROM pg_settings WHERE name = 'deadlock_timeout'";
     let milliseconds = session.count("reading a setting", sql.to_owned()).await?;
     Ok(WAIT + Duration::from_millis(milliseconds.min(5000)))

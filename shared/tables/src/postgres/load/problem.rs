@@ -16,6 +16,20 @@ pub(super) fn of(source: &str, pair: &TablePair, error: &sqlx::Error) -> Error {
     }
 }
 
+/// The same where the server alone knows which table it is.
+pub(super) fn of_any(source: &str, pairs: &[TablePair], what: &str, error: &sqlx::Error) -> Error {
+    let told = error.as_database_error().and_then(|error| error.try_downcast_ref::<PgDatabaseError>());
+    let is_it = |pair: &&TablePair| {
+        told.is_some_and(|told| {
+            told.schema() == Some(&pair.live.namespace) && told.table() == Some(&pair.live.table)
+        })
+    };
+    match pairs.iter().find(is_it) {
+        Some(pair) => of(source, pair, error),
+        None => Error::database(source, what, error),
+    }
+}
+
 /// By the error codes of the PostgreSQL documentation, appendix A.
 fn problem(pair: &TablePair, error: &PgDatabaseError) -> String {
     let constraint = error.constraint().unwrap_or_default();

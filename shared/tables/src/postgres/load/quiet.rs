@@ -5,6 +5,7 @@
 //! disabled, and the foreign keys that would hold or follow rows are dropped; their owner may not disable their triggers.
 //! Either way everything is put back by name: `ENABLE TRIGGER USER` would forget in which sessions each one fires.
 
+use super::locks::keep_readers_out;
 use super::references::{Reference, members};
 use super::statements::{Failure, Session};
 use crate::names::quoted;
@@ -46,6 +47,8 @@ pub(super) async fn begin(
     let triggers: Vec<Trigger> = session.rows("reading the triggers", sql).await?;
     let keys = if is_replica { Vec::new() } else { keys };
     let quiet = Quiet { triggers, keys };
+    let ends = quiet.keys.iter().flat_map(|key| [key.from.rows(), key.to.rows()]);
+    keep_readers_out(session, &ends.collect::<Vec<_>>()).await?;
     let mut sql: String = quiet.keys.iter().map(Reference::drop_statement).collect();
     sql.extend(quiet.triggers.iter().map(|trigger| trigger.set("DISABLE")));
     if !sql.is_empty() {

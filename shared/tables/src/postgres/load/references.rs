@@ -9,20 +9,13 @@ use crate::postgres::naming::{archive_name, qualified};
 use crate::postgres::types::Oid;
 
 /// A foreign key at its root: the copies that partitions have come and go with it.
-#[derive(Debug, Clone, sqlx_macros::FromRow)]
+#[derive(Debug, Clone)]
 pub(super) struct Reference {
     pub(super) name: String,
-    pub(super) from: Oid,
-    from_namespace: String,
-    from_table: String,
-    from_is_partitioned: bool,
-    /// The restored table that it is of: itself, or the one that it is a partition of.
-    from_root: Option<Oid>,
-    pub(super) to: Oid,
-    to_namespace: String,
-    to_table: String,
-    to_is_partitioned: bool,
-    to_root: Option<Oid>,
+    /// The referencing table.
+    pub(super) from: End,
+    /// The referenced one.
+    pub(super) to: End,
     pub(super) columns: Vec<String>,
     pub(super) referenced: Vec<String>,
     /// Between a referenced column on the left and a referencing one on the right.
@@ -38,6 +31,97 @@ pub(super) struct Reference {
     pub(super) comment: Option<String>,
     /// A period of time is compared in another way (version 18).
     pub(super) is_temporal: bool,
+}
+
+/// A table at an end of a foreign key.
+#[derive(Debug, Clone)]
+pub(super) struct End {
+    pub(super) oid: Oid,
+    pub(super) namespace: String,
+    pub(super) table: String,
+    pub(super) is_partitioned: bool,
+    /// The restored table that has its rows: itself, or the one that it is a partition of. None outside of the set.
+    pub(super) root: Option<Oid>,
+}
+
+impl End {
+    pub(super) fn is_outside(&self) -> bool {
+        self.root.is_none()
+    }
+
+    /// Quoted, with its schema.
+    pub(super) fn qualified(&self) -> String {
+        qualified(&self.namespace, &self.table)
+    }
+
+    /// Its rows as FROM names them.
+    pub(super) fn rows(&self) -> String {
+        rows(&self.namespace, &self.table, self.is_partitioned)
+    }
+
+    /// As an archive would call it.
+    pub(super) fn name(&self) -> String {
+        archive_name(&self.namespace, &self.table)
+    }
+}
+
+#[derive(sqlx_macros::FromRow)]
+struct Row {
+    name: String,
+    from: Oid,
+    from_namespace: String,
+    from_table: String,
+    from_is_partitioned: bool,
+    from_root: Option<Oid>,
+    to: Oid,
+    to_namespace: String,
+    to_table: String,
+    to_is_partitioned: bool,
+    to_root: Option<Oid>,
+    columns: Vec<String>,
+    referenced: Vec<String>,
+    operators: Vec<String>,
+    on_delete: String,
+    sets: Vec<String>,
+    is_full: bool,
+    is_valid: bool,
+    definition: String,
+    comment: Option<String>,
+    is_temporal: bool,
+}
+
+impl Row {
+    fn reference(self) -> Reference {
+        let from = End {
+            oid: self.from,
+            namespace: self.from_namespace,
+            table: self.from_table,
+            is_partitioned: self.from_is_partitioned,
+            root: self.from_root,
+        };
+        let to = End {
+            oid: self.to,
+            namespace: self.to_namespace,
+            table: self.to_table,
+            is_partitioned: self.to_is_partitioned,
+            root: self.to_root,
+        };
+        Reference {
+            name: self.name,
+            from,
+            to,
+            columns: self.columns,
+            referenced: self.referenced,
+            operators: self.operators,
+            on_delete: self.on_delete,
+            sets: self.sets,
+            is_full: self.is_full,
+            is_valid: self.is_valid,
+            definition: self.definition,
+            comment: self.comment,
+            is_temporal: self.is_temporal,
+        }
+    }
 }
 
 /// All foreign keys of `tables` and into them.
@@ -80,7 +164,8 @@ pub(super) async fn list(session: &mut Session<'_>, tables: &[Oid]) -> Result<Ve
         names("k.confrelid", "k.confkey"),
         names("k.conrelid", &format!("coalesce({sets}, k.conkey)")),
     );
-    session.rows("reading the foreign keys", sql).await
+    let rows: Vec<Row> = session.rows("reading the foreign keys", sql).await?;
+    Ok(rows.into_iter().map(Row::reference).collect())
 }
 
 /// A recursive query for `tables` and their partitions at all levels, as `oid, root`.
@@ -119,8 +204,10 @@ pub(super) async fn of_set(
         known.extend(&outside);
         for more in list(session, &outside).await? {
             // Seen from there, both ends may be outside of the set.
-            if !found.iter().any(|one| (one.from, &one.name) == (more.from, &more.name)) {
-                found.push(Reference { from_root: None, to_root: None, ..more });
+            if !found.iter().any(|one| (one.from.oid, &one.name) == (more.from.oid, &more.name)) {
+                let Reference { from, to, .. } = more;
+                let (from, to) = (End { root: None, ..from }, End { root: None, ..to });
+                found.push(Reference { from, to, ..more });
             }
         }
     }
@@ -128,60 +215,13 @@ pub(super) async fn of_set(
 
 /// Tables outside of the set that foreign keys would change.
 pub(super) fn acting_tables(references: &[Reference]) -> impl Iterator<Item = Oid> {
-    references.iter().filter(|one| one.is_from_outside() && one.acts()).map(|one| one.from)
+    references.iter().filter(|one| one.from.is_outside() && one.acts()).map(|one| one.from.oid)
 }
 
 impl Reference {
     /// Whether it follows a row that goes, instead of holding it.
     pub(super) fn acts(&self) -> bool {
         matches!(self.on_delete.as_str(), "c" | "n" | "d")
-    }
-
-    pub(super) fn is_from_outside(&self) -> bool {
-        self.from_root.is_none()
-    }
-
-    /// The restored tables that have the rows at its ends, also where those are of one partition.
-    pub(super) fn from_root(&self) -> Option<Oid> {
-        self.from_root
-    }
-
-    pub(super) fn to_root(&self) -> Option<Oid> {
-        self.to_root
-    }
-
-    /// Whether it references a restored table, or a partition of one.
-    pub(super) fn is_to_member(&self) -> bool {
-        self.to_root.is_some()
-    }
-
-    pub(super) fn to_qualified(&self) -> String {
-        qualified(&self.to_namespace, &self.to_table)
-    }
-
-    pub(super) fn from_qualified(&self) -> String {
-        qualified(&self.from_namespace, &self.from_table)
-    }
-
-    /// The referencing rows as FROM names them.
-    pub(super) fn from_rows(&self) -> String {
-        rows(&self.from_namespace, &self.from_table, self.from_is_partitioned)
-    }
-
-    pub(super) fn to_rows(&self) -> String {
-        rows(&self.to_namespace, &self.to_table, self.to_is_partitioned)
-    }
-
-    pub(super) fn from_name(&self) -> String {
-        archive_name(&self.from_namespace, &self.from_table)
-    }
-
-    pub(super) fn to_name(&self) -> String {
-        archive_name(&self.to_namespace, &self.to_table)
-    }
-
-    pub(super) fn from_place(&self) -> (&str, &str, bool) {
-        (&self.from_namespace, &self.from_table, self.from_is_partitioned)
     }
 
     /// True for a row of `f` that references no row of `to`.
@@ -206,12 +246,12 @@ impl Reference {
     }
 
     pub(super) fn drop_statement(&self) -> String {
-        format!("ALTER TABLE {} DROP CONSTRAINT {};\n", self.from_qualified(), quoted(&self.name))
+        format!("ALTER TABLE {} DROP CONSTRAINT {};\n", self.from.qualified(), quoted(&self.name))
     }
 
     /// Puts it back as it was, with its comment.
     pub(super) fn add_statement(&self) -> String {
-        let (table, name) = (self.from_qualified(), quoted(&self.name));
+        let (table, name) = (self.from.qualified(), quoted(&self.name));
         let mut sql = format!("ALTER TABLE {table} ADD CONSTRAINT {name} {};\n", self.definition);
         if let Some(comment) = &self.comment {
             sql.push_str(&format!("COMMENT ON CONSTRAINT {name} ON {table} IS {};\n", literal(comment)));

@@ -30,6 +30,11 @@ impl Used {
         self.table_namespace == namespace && self.table == table
     }
 
+    /// Whether it counts on from what SQLite noted of the table.
+    fn goes_on(&self, counter: &Sequence) -> bool {
+        counter.namespace.is_empty() && counter.name == self.table
+    }
+
     /// Quoted, with its schema.
     pub(super) fn qualified(&self) -> String {
         qualified(&self.namespace, &self.name)
@@ -41,8 +46,7 @@ impl Used {
     }
 }
 
-/// Those of the columns of `tables` and of their partitions. A sequence that begins again is left alone: it says nothing
-/// about numbers to come.
+/// Those of the columns of `tables` and of their partitions.
 pub(super) async fn used(session: &mut Session<'_>, tables: &[Oid]) -> Result<Vec<Used>, Failure> {
     if tables.is_empty() {
         return Ok(Vec::new());
@@ -64,7 +68,7 @@ pub(super) async fn used(session: &mut Session<'_>, tables: &[Oid]) -> Result<Ve
                 coalesce(has_sequence_privilege(c.oid, 'UPDATE')
                          AND has_schema_privilege(n.oid, 'USAGE'), false) AS is_writable
          FROM uses u JOIN members m ON m.oid = u.relation
-         JOIN pg_sequence s ON s.seqrelid = u.sequence AND NOT s.seqcycle
+         JOIN pg_sequence s ON s.seqrelid = u.sequence
          JOIN pg_class c ON c.oid = u.sequence JOIN pg_namespace n ON n.oid = c.relnamespace
          JOIN pg_class t ON t.oid = u.relation JOIN pg_namespace tn ON tn.oid = t.relnamespace
          JOIN pg_attribute a ON a.attrelid = u.relation AND a.attnum = u.number
@@ -74,13 +78,13 @@ pub(super) async fn used(session: &mut Session<'_>, tables: &[Oid]) -> Result<Ve
     session.rows("reading the sequences", sql).await
 }
 
-/// The archive's sequences that belong to one of the restored tables, or to none.
+/// The archive's sequences that belong to one of the restored tables, or to none. Counters of SQLite are none.
 pub(super) fn recorded<'a>(record: &'a SourceRecord, used: &[Used]) -> Vec<&'a Sequence> {
     let wanted = |sequence: &&Sequence| match &sequence.owner {
         Some(owner) => used.iter().any(|one| one.is_of(&owner.namespace, &owner.table)),
         None => true,
     };
-    record.sequences.iter().filter(wanted).collect()
+    record.sequences.iter().filter(|one| !one.namespace.is_empty()).filter(wanted).collect()
 }
 
 /// Raises all of them.
@@ -92,11 +96,11 @@ pub(super) async fn raise(
     const WHAT: &str = "raising the sequences";
     let used = used(session, tables).await?;
     let mut sql = String::new();
-    for one in used.iter().filter(|one| one.is_whole) {
-        let from = rows(&one.table_namespace, &one.table, one.is_partitioned);
-        let column = quoted(&one.column);
-        let reached = |best: &str| format!("(SELECT {best}({column}) FROM {from})");
-        sql.push_str(&statement(&one.qualified(), &reached("max"), &reached("min"), true));
+    for one in &used {
+        for counter in record.sequences.iter().filter(|counter| one.goes_on(counter)) {
+            let value = format!("'{}'", counter.last_value);
+            sql.push_str(&statement(&one.qualified(), &value, &value, counter.is_called));
+        }
     }
     for one in recorded(record, &used) {
         let name = qualified(&one.namespace, &one.name);
@@ -105,18 +109,26 @@ pub(super) async fn raise(
             sql.push_str(&statement(&name, &value, &value, one.is_called));
         }
     }
+    for one in used.iter().filter(|one| one.is_whole) {
+        let from = rows(&one.table_namespace, &one.table, one.is_partitioned);
+        let column = quoted(&one.column);
+        let reached = |best: &str| format!("(SELECT {best}({column}) FROM {from})");
+        sql.push_str(&statement(&one.qualified(), &reached("max"), &reached("min"), true));
+    }
     if sql.is_empty() { Ok(()) } else { session.run(WHAT, sql).await.map(drop) }
 }
 
-/// Sets the sequence to what is `reached`, where that is inside of its bounds and ahead of where it is.
+/// Sets the sequence to what is `reached`, where that is inside of its bounds and ahead of where it is. One that begins
+/// again at its end has no such direction: it is set where it has given nothing yet.
 fn statement(sequence: &str, up: &str, down: &str, is_called: bool) -> String {
     let name = literal(sequence);
     format!(
         "SELECT setval(q.seqrelid::regclass, r.value, {is_called})
          FROM {sequence} AS s, pg_sequence AS q,
               LATERAL (SELECT CASE WHEN q.seqincrement > 0 THEN {up} ELSE {down} END::int8 AS value) AS r
-         WHERE q.seqrelid = {name}::regclass AND NOT q.seqcycle AND r.value BETWEEN q.seqmin AND q.seqmax
-           AND (CASE WHEN q.seqincrement > 0 THEN r.value > s.last_value ELSE r.value < s.last_value END
+         WHERE q.seqrelid = {name}::regclass AND r.value BETWEEN q.seqmin AND q.seqmax
+           AND (CASE WHEN q.seqcycle THEN NOT s.is_called
+                     WHEN q.seqincrement > 0 THEN r.value > s.last_value ELSE r.value < s.last_value END
                 OR (r.value = s.last_value AND {is_called} AND NOT s.is_called));\n"
     )
 }
@@ -126,9 +138,9 @@ async fn exists(session: &mut Session<'_>, sequence: &Sequence) -> Result<bool, 
     let (namespace, name) = (&sequence.namespace, &sequence.name);
     let sql = format!(
         "SELECT count(*) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-         WHERE n.nspname = {} AND c.relname = {} AND c.relkind = 'S'
-           AND has_schema_privilege(n.oid, 'USAGE') AND has_sequence_privilege(c.oid, 'SELECT')
-           AND has_sequence_privilege(c.oid, 'UPDATE')",
+         WHERE n.nspname = {} AND c.relname = {} AND has_schema_privilege(n.oid, 'USAGE')
+           AND CASE c.relkind WHEN 'S' THEN has_sequence_privilege(c.oid, 'SELECT')
+                                            AND has_sequence_privilege(c.oid, 'UPDATE') END",
         literal(namespace),
         literal(name)
     );

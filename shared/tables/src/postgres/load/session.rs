@@ -30,8 +30,26 @@ SELECT set_config('synchronous_commit', 'on', true) WHERE current_setting('synch
 
 /// Begins a transaction that waits `lock` at most for each lock.
 pub(super) async fn begin(connection: &mut PgConnection, source: &str, lock: Duration) -> Result<()> {
+    begin_as(connection, source, lock, BEGIN.to_owned()).await
+}
+
+/// Begins one whose statements all see the same rows.
+pub(super) async fn begin_snapshot(
+    connection: &mut PgConnection,
+    source: &str,
+    lock: Duration,
+) -> Result<()> {
+    let sql = BEGIN.replacen("READ COMMITTED", "REPEATABLE READ", 1);
+    begin_as(connection, source, lock, sql).await
+}
+
+async fn begin_as(
+    connection: &mut PgConnection,
+    source: &str,
+    lock: Duration,
+    mut sql: String,
+) -> Result<()> {
     let version = connection.server_version_num().unwrap_or(0);
-    let mut sql = BEGIN.to_owned();
     if version >= 140_000 {
         sql.push_str("SET LOCAL client_connection_check_interval = '1s';\n");
     }

@@ -9,7 +9,7 @@ use tokio::sync::mpsc;
 
 use super::pair::{Place, TablePair, pairs};
 use super::session::{begin, commit, run};
-use super::{PostgresStage, PostgresTarget, copy, create, direct, problem, registry};
+use super::{PostgresStage, PostgresTarget, copy, create, direct, large, problem, registry};
 use crate::error::{Error, Result};
 use crate::load::{Chunk, Mode, Purpose, Refusal, TargetOptions, Wanted};
 use crate::names::quoted;
@@ -38,6 +38,7 @@ impl PostgresTarget {
             tables: Vec::new(),
             raw_text,
             direct: None,
+            is_kept: false,
             loaded: vec![0; wanted.tables.len()],
             large_objects: Vec::new(),
         };
@@ -70,6 +71,10 @@ impl PostgresStage {
         for pair in &self.tables {
             let what = format!("creating a table beside {}", pair.archive.name);
             run(&mut self.connection, source, what, create_stage(pair)).await?;
+        }
+        if !self.wanted.large_objects.is_empty() {
+            let sql = large::create_stage(&Place::of(&self.purpose));
+            run(&mut self.connection, source, "creating a table for large objects", sql).await?;
         }
         if let Purpose::Restore(_) = self.purpose {
             commit(&mut self.connection, source).await?;

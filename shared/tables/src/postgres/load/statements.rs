@@ -12,6 +12,8 @@ use crate::fault::sqlstate;
 pub(super) struct Session<'a> {
     pub(super) connection: &'a mut PgConnection,
     pub(super) source: &'a str,
+    /// When to stop trying for further locks.
+    pub(super) until: Instant,
     pause: Option<Pause>,
 }
 
@@ -68,7 +70,7 @@ impl Failure {
 
 impl<'a> Session<'a> {
     pub(super) fn new(connection: &'a mut PgConnection, source: &'a str) -> Self {
-        Self { connection, source, pause: None }
+        Self { connection, source, until: Instant::now(), pause: None }
     }
 
     /// From now on no statement goes on longer than `limit` from here.

@@ -4,9 +4,10 @@
 //! also from an older snapshot, because rows are deleted and inserted as anybody would. The removed rows and the keys of
 //! the added ones stay in tables of ours. Everything that could stop it is looked for before the first row changes.
 
-use std::time::Duration;
+mod counts;
+mod early;
+mod exchange;
 
-use futures_util::future::BoxFuture;
 use sqlx::postgres::PgConnection;
 
 use super::difference::{self, Difference};
@@ -14,11 +15,14 @@ use super::locks::{Limits, Locked, Work, hold};
 use super::pair::{Place, TablePair, pairs};
 use super::references::{self, Reference};
 use super::registry::{self, Applied, AppliedTable, OutsideTable};
+use super::session::begin;
 use super::statements::{Failure, Session};
-use super::{cascade, fingerprint, quiet, replica, sequences, violations};
+use super::{cascade, fingerprint, keys, large, quiet, replica, sequences, violations};
 use crate::error::{Error, Result};
-use crate::load::{Mode, Refusal, SwapLimits, Swapped, TableChanges, TargetOptions, Wanted};
+use crate::load::{Mode, Refusal, SwapLimits, Swapped, TargetOptions, Wanted};
 use crate::postgres::types::Oid;
+use counts::{Counts, is_touched, of, scope};
+use early::Early;
 
 /// What is applied.
 pub(super) struct Swap<'a> {
@@ -31,44 +35,40 @@ pub(super) struct Swap<'a> {
     pub(super) place: &'a Place,
 }
 
-/// Everything between the locks and the commit.
+/// The part of a swap that holds the locks.
 struct Exchange<'a> {
     swap: &'a Swap<'a>,
-    /// What is known before the locks, for each table.
     staged: Vec<Counts>,
+    early: Vec<Option<Early>>,
 }
 
 impl Work for Exchange<'_> {
     type Done = Vec<Counts>;
 
-    fn run<'a>(&'a self, session: &'a mut Session<'_>) -> BoxFuture<'a, Result<Self::Done, Failure>> {
-        Box::pin(async move {
-            let done = self.swap.exchange(session, &self.staged).await;
-            done.map_err(|failure| violations::meant(failure, self.swap.pairs, session.source))
-        })
+    async fn run(&self, session: &mut Session<'_>) -> Result<Vec<Counts>, Failure> {
+        let done = self.swap.exchange(session, &self.staged, &self.early).await;
+        done.map_err(|failure| violations::meant(failure, self.swap.pairs, session.source))
     }
-}
-
-/// Rows of one table.
-#[derive(Debug, Clone, Copy, Default)]
-struct Counts {
-    staged: u64,
-    created: u64,
-    changed: u64,
-    removed: u64,
-    conflicts: u64,
-    kept: u64,
 }
 
 impl Swap<'_> {
     /// Does it, in a transaction of its own.
     pub(super) async fn apply(&self, connection: &mut PgConnection, limits: &SwapLimits) -> Result<Swapped> {
         let source = &self.options.read.source;
-        let (tables, staged) = self.prepare(connection).await.map_err(|failure| failure.of(source))?;
+        begin(connection, source, self.options.lock).await?;
+        let mut session = Session::new(connection, source);
+        let prepared = self.prepare(&mut session).await;
+        session.roll_back().await;
+        let (tables, staged) = prepared.map_err(|failure| failure.of(source))?;
+        let early = self.find_early(&mut session).await;
+        if early.is_err() {
+            session.roll_back().await;
+        }
+        let early = early.map_err(|failure| failure.of(source))?;
         let limits = Limits { lock: limits.lock, pause: limits.pause };
-        let exchange = Exchange { swap: self, staged };
+        let exchange = Exchange { swap: self, staged, early };
         let (counts, paused) = hold(connection, source, &tables, limits, &exchange).await?;
-        Ok(self.swapped(&counts, paused))
+        Ok(Swapped { tables: counts.iter().map(Counts::changes).collect(), paused })
     }
 
     fn merges(&self) -> bool {
@@ -79,21 +79,29 @@ impl Swap<'_> {
         self.wanted.accept_cascade && self.wanted.mode == Mode::Replace
     }
 
-    /// The tables to lock, and how many rows are staged: what needs no lock.
-    async fn prepare(&self, connection: &mut PgConnection) -> Result<(Vec<Locked>, Vec<Counts>), Failure> {
-        let mut session = Session::new(connection, &self.options.read.source);
+    /// The tables to lock, and how many rows are staged: what needs no lock. A table outside whose foreign key is dropped is
+    /// locked with the others: otherwise whoever inserts there would hold it while waiting for one of ours.
+    async fn prepare(&self, session: &mut Session<'_>) -> Result<(Vec<Locked>, Vec<Counts>), Failure> {
         let mut tables: Vec<Locked> = self.pairs.iter().map(Locked::of).collect();
-        let keys = references::of_set(&mut session, self.pairs, self.follows()).await?;
-        if self.follows() {
-            let acting = keys.iter().filter(|key| key.is_from_outside() && key.acts());
-            tables.extend(acting.map(Locked::referencing));
-        }
-        let differences = difference::of(&mut session, self.pairs).await?;
+        let keys = references::of_set(session, self.pairs, self.follows()).await?;
+        let drops = !self.merges() && !replica::of(session).await?.is_allowed;
+        let changes = |key: &&Reference| key.from.is_outside() && (drops || (self.follows() && key.acts()));
+        tables.extend(keys.iter().filter(changes).map(Locked::referencing));
+        let differences = difference::of(session, self.pairs).await?;
         let mut staged = Vec::with_capacity(differences.len());
         for difference in &differences {
-            staged.push(self.staged(&mut session, difference).await?);
+            staged.push(self.staged(session, difference).await?);
         }
         Ok((tables, staged))
+    }
+
+    /// A merge has little to compare, so that it is not worth it.
+    async fn find_early(&self, session: &mut Session<'_>) -> Result<Vec<Option<Early>>, Failure> {
+        if self.merges() {
+            return Ok(Vec::new());
+        }
+        let differences = difference::of(session, self.pairs).await?;
+        early::find(session, &differences, self.options.lock).await
     }
 
     /// What a merge keeps is counted without a lock: it changes nothing.
@@ -112,7 +120,12 @@ impl Swap<'_> {
     }
 
     /// Everything between the locks and the commit.
-    async fn exchange(&self, session: &mut Session<'_>, staged: &[Counts]) -> Result<Vec<Counts>, Failure> {
+    async fn exchange(
+        &self,
+        session: &mut Session<'_>,
+        staged: &[Counts],
+        early: &[Option<Early>],
+    ) -> Result<Vec<Counts>, Failure> {
         self.check_fingerprint(session).await?;
         let replica = replica::of(session).await?;
         if replica.is_allowed {
@@ -121,22 +134,26 @@ impl Swap<'_> {
         let differences = difference::of(session, self.pairs).await?;
         let keys = references::of_set(session, self.pairs, self.follows()).await?;
         let mut counts = staged.to_vec();
-        for (difference, counts) in differences.iter().zip(&mut counts) {
-            self.find(session, difference, counts).await?;
+        for (at, (difference, counts)) in differences.iter().zip(&mut counts).enumerate() {
+            match early.get(at).and_then(Option::as_ref) {
+                Some(early) => early.renew(session, difference, counts, &self.place.table("f", at)).await?,
+                None => exchange::find(session, difference, counts, self.merges()).await?,
+            }
         }
         let touched: Vec<Reference> =
             keys.iter().filter(|key| is_touched(key, &differences, &counts)).cloned().collect();
-        let refusals = violations::of_references(session, self.wanted, &touched, &differences).await?;
+        let scope = |key: &Reference| scope(key, &differences, &counts);
+        let refusals = violations::of_references(session, self.wanted, &touched, &differences, scope).await?;
         self.refuse(refusals)?;
 
         let dropped = touched.iter().filter(|key| self.must_go(key, &differences, &counts));
         let mut dropped: Vec<Reference> = dropped.cloned().collect();
         if self.follows() {
-            dropped.extend(keys.iter().filter(|key| !key.is_to_member() && key.is_from_outside()).cloned());
+            dropped.extend(keys.iter().filter(|key| key.to.is_outside() && key.from.is_outside()).cloned());
         }
         let tables = self.quiet_tables(&keys);
         let quiet = quiet::begin(session, replica.is_allowed, &tables, dropped).await?;
-        self.write(session, &differences, &counts).await?;
+        exchange::write(session, &differences, &counts).await?;
         if replica.is_allowed {
             self.check_afterwards(session, &touched, &differences).await?;
         }
@@ -144,6 +161,7 @@ impl Swap<'_> {
             if self.follows() { cascade::follow(session, &keys, self.place).await? } else { Vec::new() };
         let oids: Vec<Oid> = self.pairs.iter().map(|pair| pair.oid).collect();
         sequences::raise(session, &oids, &self.wanted.record).await?;
+        large::create_staged(session, self.place, &self.wanted.large_objects).await?;
         quiet.end(session).await?;
         registry::applied(session, self.id, &self.applied(&differences, &counts, outside)).await?;
         Ok(counts)
@@ -158,62 +176,11 @@ impl Swap<'_> {
         Err(Error::Stale { name: session.source.to_owned() }.into())
     }
 
-    /// Keeps what will go and notes what will come.
-    async fn find(
-        &self,
-        session: &mut Session<'_>,
-        difference: &Difference<'_>,
-        counts: &mut Counts,
-    ) -> Result<(), Failure> {
-        let what = format!("comparing table {}", difference.pair.archive.name);
-        counts.created = session.run(&what, difference.note_created()).await?;
-        if self.merges() {
-            return Ok(());
-        }
-        if difference.has_key() {
-            counts.removed = session.run(&what, difference.keep_removed()).await?;
-            counts.changed = session.run(&what, difference.note_changed()).await?;
-        } else {
-            let live = format!("SELECT count(*) FROM {}", difference.live);
-            let kept = counts.staged.saturating_sub(counts.created);
-            counts.removed = session.count(&what, live).await?.saturating_sub(kept);
-            if counts.removed + counts.created > 0 {
-                session.run(&what, difference.keep_removed()).await?;
-            }
-        }
-        counts.kept = counts.staged.saturating_sub(counts.created + counts.changed);
-        Ok(())
-    }
-
     fn refuse(&self, refusals: Vec<Refusal>) -> Result<(), Failure> {
         if refusals.is_empty() {
             return Ok(());
         }
         Err(Error::Refused { name: self.options.read.source.clone(), refusals }.into())
-    }
-
-    /// All removed rows go before the first one comes, so that values which must be unique are free.
-    async fn write(
-        &self,
-        session: &mut Session<'_>,
-        differences: &[Difference<'_>],
-        counts: &[Counts],
-    ) -> Result<(), Failure> {
-        let each = || differences.iter().zip(counts);
-        for (difference, counts) in each().filter(|(_, counts)| counts.removed > 0) {
-            let what = format!("deleting rows of table {}", difference.pair.archive.name);
-            let deleted = session.run(&what, difference.delete()).await?;
-            expect(session, &what, counts.removed, deleted)?;
-        }
-        for (difference, counts) in each().filter(|(_, counts)| counts.created + counts.changed > 0) {
-            let what = format!("inserting rows into table {}", difference.pair.archive.name);
-            let mut inserted = 0;
-            for sql in difference.insert(counts.changed > 0) {
-                inserted += session.run(&what, sql).await?;
-            }
-            expect(session, &what, counts.created + counts.changed, inserted)?;
-        }
-        Ok(())
     }
 
     /// What the server does not check under the replica role, and could not be told before.
@@ -226,12 +193,12 @@ impl Swap<'_> {
         let mut refusals = Vec::new();
         for key in keys.iter().filter(|key| violations::is_told_afterwards(key, differences, self.merges())) {
             let rows = violations::count_dangling(session, key).await?;
-            let follows = self.follows() && key.is_from_outside() && key.acts();
+            let follows = self.follows() && key.from.is_outside() && key.acts();
             if rows > 0 && !follows {
                 refusals.push(violations::refusal(key, self.pairs, rows));
             }
         }
-        refusals.extend(violations::of_deferrable(session, differences).await?);
+        refusals.extend(keys::afterwards(session, differences, |pair| &pair.added).await?);
         self.refuse(refusals)
     }
 
@@ -239,7 +206,7 @@ impl Swap<'_> {
     /// where rows go.
     fn must_go(&self, key: &Reference, differences: &[Difference<'_>], counts: &[Counts]) -> bool {
         let removed = |root| of(root, differences, counts).is_some_and(|counts| counts.removed > 0);
-        key.is_to_member() && (!key.is_from_outside() || removed(key.to_root()))
+        !key.to.is_outside() && (!key.from.is_outside() || removed(key.to.root))
     }
 
     /// The restored tables, and those that change with them.
@@ -253,6 +220,7 @@ impl Swap<'_> {
         tables
     }
 
+    /// What a rollback needs.
     fn applied(
         &self,
         differences: &[Difference<'_>],
@@ -270,62 +238,11 @@ impl Swap<'_> {
                 added: pair.added.clone(),
                 key: pair.key.clone(),
                 columns: difference.loaded().map(str::to_owned).collect(),
-                is_changed: counts.created + counts.removed > 0,
+                is_changed: counts.is_changed(),
             }
         };
         let tables = differences.iter().zip(counts).map(table).collect();
-        Applied { tables, outside, ..Applied::new(self.wanted.mode) }
-    }
-
-    fn swapped(&self, counts: &[Counts], paused: Duration) -> Swapped {
-        let table = |counts: &Counts| TableChanges {
-            created: counts.created,
-            changed: counts.changed,
-            deleted: counts.removed.saturating_sub(counts.changed),
-            kept: counts.kept,
-            conflicts: counts.conflicts,
-            examples: Vec::new(),
-        };
-        Swapped { tables: counts.iter().map(table).collect(), paused }
-    }
-}
-
-/// The counts of a restored table.
-fn of<'c>(root: Option<Oid>, differences: &[Difference<'_>], counts: &'c [Counts]) -> Option<&'c Counts> {
-    let at = differences.iter().position(|one| Some(one.pair.oid) == root)?;
-    counts.get(at)
-}
-
-/// Whether rows come at its referencing end, or go at the other one.
-fn is_touched(key: &Reference, differences: &[Difference<'_>], counts: &[Counts]) -> bool {
-    let from = of(key.from_root(), differences, counts);
-    let to = of(key.to_root(), differences, counts);
-    from.is_some_and(|counts| counts.created + counts.changed > 0)
-        || to.is_some_and(|counts| counts.removed > 0)
-}
-
-/// Rows that something else rewrites or leaves out must not go unnoticed.
-fn expect(session: &Session<'_>, what: &str, expected: u64, done: u64) -> Result<(), Failure> {
-    if expected == done {
-        return Ok(());
-    }
-    let problem = format!("{what}: {done} of {expected} rows, so that nothing was changed");
-    Err(Error::Protocol { name: session.source.to_owned(), table: String::new(), problem }.into())
-}
-
-impl Locked {
-    pub(super) fn of(pair: &TablePair) -> Self {
-        Self {
-            namespace: pair.live.namespace.clone(),
-            table: pair.live.table.clone(),
-            is_partitioned: pair.live.partition_key.is_some(),
-            oid: pair.oid,
-        }
-    }
-
-    /// The table that has the foreign key.
-    pub(super) fn referencing(key: &Reference) -> Self {
-        let (namespace, table, is_partitioned) = key.from_place();
-        Self { namespace: namespace.to_owned(), table: table.to_owned(), is_partitioned, oid: key.from }
+        let large_objects = self.wanted.large_objects.clone();
+        Applied { tables, outside, large_objects, ..Applied::new(self.wanted.mode) }
     }
 }

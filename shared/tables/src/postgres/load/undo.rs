@@ -4,25 +4,28 @@
 //! those changes may go. Then the rows that the restore left alone come back from the stage. Rows that were loaded into
 //! empty tables have no stage: whether they have changed cannot be told, and taking them back empties the tables.
 
+mod outside;
+mod rows;
+
 use std::time::Duration;
 
-use futures_util::future::BoxFuture;
 use sqlx::postgres::PgConnection;
 use strongroom_archive::manifest::{Snapshot, SourceRecord};
 use strongroom_archive::schema::{Column, Engine, TableSchema};
 
-use super::difference::{self, Difference, of_alias};
+use super::difference::{self, Difference};
 use super::locks::{Limits, Locked, Work, hold};
 use super::pair::{Place, TablePair, pairs};
 use super::references;
-use super::registry::{self, Applied, AppliedTable, Noted, OutsideTable};
+use super::registry::{self, Applied, AppliedTable, Noted};
+use super::session::begin;
 use super::statements::{Failure, Session, literal};
-use super::{quiet, replica, violations};
+use super::{keys, quiet, replica, violations};
 use crate::error::{Error, Result};
 use crate::load::{Mode, Purpose, RolledBack, TableChanges, TargetOptions, Wanted, WantedTable};
-use crate::names::quoted;
 use crate::postgres::naming::qualified;
 use crate::postgres::types::Oid;
+use rows::Way;
 
 /// Takes the restore back and discards it.
 pub(super) async fn roll_back(
@@ -35,28 +38,30 @@ pub(super) async fn roll_back(
     let source = options.read.source.clone();
     let applied = find(&registry::list(connection, &source).await?, &source, restore)?;
     let undo = Undo::of(connection, options, restore, applied, discard_changes).await?;
-    let tables = undo.tables(connection).await.map_err(|failure| failure.of(&source))?;
-    let (limits, writing) = (Limits { lock, pause: None }, Writing { undo: &undo, tables: &tables });
-    let (rolled_back, _) = hold(connection, &source, &tables, limits, &writing).await?;
+    begin(connection, &source, options.lock).await?;
+    let mut session = Session::new(connection, &source);
+    let tables = undo.tables(&mut session).await;
+    session.roll_back().await;
+    let tables = tables.map_err(|failure| failure.of(&source))?;
+    let back = Back { undo: &undo, locked: &tables };
+    let (rolled_back, _) = hold(connection, &source, &tables, Limits { lock, pause: None }, &back).await?;
     Ok(rolled_back)
 }
 
-/// Everything between the locks and the commit.
-struct Writing<'a> {
+/// The part of a rollback that holds the locks.
+struct Back<'a> {
     undo: &'a Undo<'a>,
-    tables: &'a [Locked],
+    locked: &'a [Locked],
 }
 
-impl Work for Writing<'_> {
+impl Work for Back<'_> {
     type Done = RolledBack;
 
-    fn run<'a>(&'a self, session: &'a mut Session<'_>) -> BoxFuture<'a, Result<Self::Done, Failure>> {
-        Box::pin(async move {
-            // Somebody else may have done it while this waited.
-            find(&registry::list_in(session).await?, session.source, self.undo.restore)?;
-            let done = self.undo.write(session, self.tables).await;
-            done.map_err(|failure| violations::meant(failure, &self.undo.pairs, session.source))
-        })
+    async fn run(&self, session: &mut Session<'_>) -> Result<RolledBack, Failure> {
+        // Somebody else may have done it while this waited.
+        find(&registry::list_in(session).await?, session.source, self.undo.restore)?;
+        let done = self.undo.write(session, self.locked).await;
+        done.map_err(|failure| violations::meant(failure, &self.undo.pairs, session.source))
     }
 }
 
@@ -107,7 +112,7 @@ impl<'a> Undo<'a> {
         discard_changes: bool,
     ) -> Result<Self> {
         let source = &options.read.source;
-        super::session::begin(connection, source, options.lock).await?;
+        begin(connection, source, options.lock).await?;
         let place = Place::of(&Purpose::Restore(restore.to_owned()));
         let found = pairs(connection, options, &wanted(source, &applied), &place).await;
         Session::new(connection, source).roll_back().await;
@@ -130,8 +135,7 @@ impl<'a> Undo<'a> {
     }
 
     /// Those to lock.
-    async fn tables(&self, connection: &mut PgConnection) -> Result<Vec<Locked>, Failure> {
-        let mut session = Session::new(connection, self.source);
+    async fn tables(&self, session: &mut Session<'_>) -> Result<Vec<Locked>, Failure> {
         let mut tables: Vec<Locked> = self.pairs.iter().map(Locked::of).collect();
         for one in &self.applied.outside {
             let name = literal(&qualified(&one.namespace, &one.table));
@@ -147,6 +151,12 @@ impl<'a> Undo<'a> {
                 oid,
             });
         }
+        // As for the swap: their foreign keys are dropped.
+        if !replica::of(session).await?.is_allowed {
+            let oids: Vec<Oid> = tables.iter().map(|one| one.oid).collect();
+            let keys = references::list(session, &oids).await?;
+            tables.extend(keys.iter().filter(|key| key.from.is_outside()).map(Locked::referencing));
+        }
         Ok(tables)
     }
 
@@ -158,9 +168,9 @@ impl<'a> Undo<'a> {
         if replica.is_allowed {
             replica::take(session).await?;
         }
-        let oids: Vec<Oid> = locked.iter().map(|one| one.oid).collect();
+        let oids = self.changed(locked);
         let keys = references::list(session, &oids).await?;
-        let dropped = keys.iter().filter(|key| key.is_to_member()).cloned().collect();
+        let dropped = keys.iter().filter(|key| !key.to.is_outside()).cloned().collect();
         let quiet = quiet::begin(session, replica.is_allowed, &oids, dropped).await?;
         let mut changes = Vec::with_capacity(differences.len());
         for difference in &differences {
@@ -168,14 +178,14 @@ impl<'a> Undo<'a> {
         }
         let each = || self.applied.tables.iter().zip(&differences);
         for ((table, difference), changes) in each().zip(&mut changes) {
-            changes.deleted = self.run(session, difference, self.deletes(table, difference)).await?;
+            changes.deleted = run(session, difference, self.way().deletes(table, difference)).await?;
         }
         for ((table, difference), changes) in each().zip(&mut changes) {
-            let inserts = self.inserts(session, table, difference).await?;
-            changes.created = self.run(session, difference, inserts).await?;
+            let inserts = self.way().inserts(session, table, difference).await?;
+            changes.created = run(session, difference, inserts).await?;
         }
-        for outside in &self.applied.outside {
-            bring_back(session, outside).await?;
+        for table in &self.applied.outside {
+            outside::bring_back(session, table).await?;
         }
         self.remove_large_objects(session).await?;
         let mut refusals = Vec::new();
@@ -185,7 +195,9 @@ impl<'a> Undo<'a> {
                 refusals.push(violations::refusal(key, &self.pairs, rows));
             }
         }
-        refusals.extend(violations::of_deferrable(session, &differences).await?);
+        if self.mode() == Mode::Replace {
+            refusals.extend(keys::afterwards(session, &differences, |pair| &pair.undo).await?);
+        }
         if !refusals.is_empty() {
             return Err(Error::Refused { name: self.source.to_owned(), refusals }.into());
         }
@@ -195,12 +207,26 @@ impl<'a> Undo<'a> {
         Ok(RolledBack { tables: names.zip(changes.into_iter().map(told)).collect() })
     }
 
+    /// Tables whose rows change.
+    fn changed(&self, locked: &[Locked]) -> Vec<Oid> {
+        let is_outside = |one: &&Locked| {
+            let names = self.applied.outside.iter().map(|table| (&table.namespace, &table.table));
+            names.into_iter().any(|name| name == (&one.namespace, &one.table))
+        };
+        let own = self.pairs.iter().map(|pair| pair.oid);
+        own.chain(locked.iter().filter(is_outside).map(|one| one.oid)).collect()
+    }
+
     fn mode(&self) -> Mode {
         match self.applied.mode.as_str() {
             "merge" => Mode::Merge,
             "replace" => Mode::Replace,
             _ => Mode::IntoEmpty,
         }
+    }
+
+    fn way(&self) -> Way {
+        Way { mode: self.mode(), discards_changes: self.discard_changes }
     }
 
     async fn check_unchanged(
@@ -214,7 +240,7 @@ impl<'a> Undo<'a> {
         let name = || self.source.to_owned();
         for difference in differences {
             let table = difference.pair.archive.name.clone();
-            let Some(sql) = self.changed_since(difference) else {
+            let Some(sql) = self.way().changed_since(difference) else {
                 return Err(Error::NothingKept { name: name(), table }.into());
             };
             let rows = session.count(&format!("comparing table {table}"), sql).await?;
@@ -223,35 +249,6 @@ impl<'a> Undo<'a> {
             }
         }
         Ok(())
-    }
-
-    /// Counts the rows that are not as the restore left them. A merge has left all others alone.
-    fn changed_since(&self, difference: &Difference<'_>) -> Option<String> {
-        let (live, stage) = (&difference.live, &difference.pair.stage);
-        match (self.mode(), difference.has_key()) {
-            (Mode::IntoEmpty, _) => None,
-            (Mode::Merge, _) => Some(format!(
-                "SELECT count(*) FROM {} AS a JOIN {stage} AS s ON {} LEFT JOIN {live} AS l ON {} WHERE {} OR {}",
-                difference.pair.added,
-                difference.same_key("a", "s"),
-                difference.same_key("l", "s"),
-                difference.missing("l"),
-                difference.differs("l", "s")
-            )),
-            (Mode::Replace, true) => Some(format!(
-                "SELECT (SELECT count(*) FROM {live} AS l LEFT JOIN {stage} AS s ON {same} WHERE {} OR {})
-                      + (SELECT count(*) FROM {stage} AS s WHERE NOT EXISTS (SELECT FROM {live} AS l WHERE {same}))",
-                difference.missing("s"),
-                difference.differs("l", "s"),
-                same = difference.same_key("l", "s")
-            )),
-            (Mode::Replace, false) => Some(format!(
-                "SELECT count(*) FROM {} AS l FULL JOIN {} AS s ON l.image = s.image AND l.nth = s.nth
-                 WHERE l.nth IS NULL OR s.nth IS NULL",
-                difference.counted(live),
-                difference.counted(stage)
-            )),
-        }
     }
 
     /// Rows that only take another form, and rows that there are.
@@ -272,80 +269,6 @@ impl<'a> Undo<'a> {
         Ok(changes)
     }
 
-    async fn run(
-        &self,
-        session: &mut Session<'_>,
-        difference: &Difference<'_>,
-        statements: Vec<String>,
-    ) -> Result<u64, Failure> {
-        let what = format!("taking back table {}", difference.pair.archive.name);
-        let mut rows = 0;
-        for sql in statements {
-            rows += session.run(&what, sql).await?;
-        }
-        Ok(rows)
-    }
-
-    /// What the restore has added; and what was added or changed since, where that may go.
-    fn deletes(&self, table: &AppliedTable, difference: &Difference<'_>) -> Vec<String> {
-        let live = &difference.live;
-        let (stage, added) = (&table.stage, &table.added);
-        let of_restore =
-            format!("DELETE FROM {live} AS l USING {added} AS a WHERE {}", difference.same_key("l", "a"));
-        match (self.mode(), difference.has_key()) {
-            (Mode::IntoEmpty, _) => vec![format!("DELETE FROM {live}")],
-            (Mode::Replace, false) if table.is_changed || self.discard_changes => {
-                vec![format!("DELETE FROM {live}")]
-            }
-            (Mode::Replace, false) => Vec::new(),
-            (Mode::Replace, true) if self.discard_changes => {
-                let same = difference.same_key("l", "s");
-                let differs = difference.differs("l", "s");
-                vec![
-                    of_restore,
-                    format!(
-                        "DELETE FROM {live} AS l WHERE NOT EXISTS (SELECT FROM {stage} AS s WHERE {same})"
-                    ),
-                    format!("DELETE FROM {live} AS l USING {stage} AS s WHERE {same} AND {differs}"),
-                ]
-            }
-            (Mode::Replace, true) | (Mode::Merge, _) => vec![of_restore],
-        }
-    }
-
-    /// What the restore has removed; and what it has left alone and is gone since.
-    async fn inserts(
-        &self,
-        session: &mut Session<'_>,
-        table: &AppliedTable,
-        difference: &Difference<'_>,
-    ) -> Result<Vec<String>, Failure> {
-        if self.mode() != Mode::Replace {
-            return Ok(Vec::new());
-        }
-        let (stage, added, undo) = (&table.stage, &table.added, &table.undo);
-        let staged = of_alias(&difference.columns, "s").join(", ");
-        let from_stage =
-            format!("{} SELECT {staged} FROM {stage} AS s", difference.into(&difference.columns));
-        let has_undo = table.is_changed || difference.has_key();
-        if !has_undo {
-            return Ok(if self.discard_changes { vec![from_stage] } else { Vec::new() });
-        }
-        let kept = stored(session, undo, &table.namespace, &table.table).await?;
-        let values = of_alias(&kept, "u").join(", ");
-        let mut inserts = vec![format!("{} SELECT {values} FROM {undo} AS u", difference.into(&kept))];
-        if self.discard_changes && difference.has_key() {
-            inserts.push(format!(
-                "{from_stage} WHERE NOT EXISTS (SELECT FROM {} AS l WHERE {})
-                     AND NOT EXISTS (SELECT FROM {added} AS a WHERE {})",
-                difference.live,
-                difference.same_key("l", "s"),
-                difference.same_key("a", "s")
-            ));
-        }
-        Ok(inserts)
-    }
-
     async fn remove_large_objects(&self, session: &mut Session<'_>) -> Result<(), Failure> {
         for oid in &self.applied.large_objects {
             let sql = format!("SELECT lo_unlink(oid) FROM pg_largeobject_metadata WHERE oid = {oid}");
@@ -353,6 +276,19 @@ impl<'a> Undo<'a> {
         }
         Ok(())
     }
+}
+
+async fn run(
+    session: &mut Session<'_>,
+    difference: &Difference<'_>,
+    statements: Vec<String>,
+) -> Result<u64, Failure> {
+    let what = format!("taking back table {}", difference.pair.archive.name);
+    let mut rows = 0;
+    for sql in statements {
+        rows += session.run(&what, sql).await?;
+    }
+    Ok(rows)
 }
 
 /// A row that went and came under one key has changed.
@@ -363,48 +299,6 @@ fn told(counted: TableChanges) -> TableChanges {
         kept: counted.kept.saturating_sub(counted.deleted),
         ..counted
     }
-}
-
-/// Columns of a kept table that the live one still has and does not compute, quoted.
-async fn stored(
-    session: &mut Session<'_>,
-    kept: &str,
-    namespace: &str,
-    table: &str,
-) -> Result<Vec<String>, Failure> {
-    let sql = format!(
-        "SELECT a.attname::text FROM pg_attribute a JOIN pg_attribute k ON k.attname = a.attname
-         WHERE a.attrelid = {}::regclass AND k.attrelid = {}::regclass AND a.attnum > 0 AND k.attnum > 0
-           AND NOT a.attisdropped AND NOT k.attisdropped AND a.attgenerated = '' ORDER BY a.attnum",
-        literal(&qualified(namespace, table)),
-        literal(kept)
-    );
-    let names: Vec<(String,)> = session.rows("reading the columns", sql).await?;
-    Ok(names.into_iter().map(|(name,)| quoted(&name)).collect())
-}
-
-/// Rows outside of the restored tables: those that are gone come back, and in the others the columns that foreign keys
-/// have set.
-async fn bring_back(session: &mut Session<'_>, outside: &OutsideTable) -> Result<(), Failure> {
-    let what = format!("taking back table {}", outside.name());
-    let (undo, live) = (&outside.undo, outside.rows());
-    let mut sql = String::new();
-    let same = outside.same_row("u", "f");
-    if let (Some(same), false) = (&same, outside.sets.is_empty()) {
-        let sets: Vec<String> =
-            outside.sets.iter().map(|column| format!("{0} = u.{0}", quoted(column))).collect();
-        sql.push_str(&format!("UPDATE {live} AS f SET {} FROM {undo} AS u WHERE {same};\n", sets.join(", ")));
-    }
-    let columns = stored(session, undo, &outside.namespace, &outside.table).await?;
-    let (list, values) = (columns.join(", "), of_alias(&columns, "u").join(", "));
-    let table = qualified(&outside.namespace, &outside.table);
-    sql.push_str(&format!(
-        "INSERT INTO {table} ({list}) OVERRIDING SYSTEM VALUE SELECT {values} FROM {undo} AS u"
-    ));
-    if let Some(same) = same {
-        sql.push_str(&format!(" WHERE NOT EXISTS (SELECT FROM {live} AS f WHERE {same})"));
-    }
-    session.run(&what, sql).await.map(drop)
 }
 
 /// The restored tables as a wish, so that they are found as they were for the restore.

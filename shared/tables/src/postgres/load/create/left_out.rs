@@ -31,12 +31,17 @@ pub(in crate::postgres::load) async fn left_out(
         match table.engine {
             Engine::Postgres => {
                 sentences.extend(of_table(table, &there));
-                sentences.extend(triggers(connection, source, table).await?);
+                let of_partitions = table.partitions.iter().flat_map(|partition| &partition.triggers);
+                let triggers = table.triggers.iter().chain(of_partitions);
+                let of = format!("table {}", table.name);
+                sentences.extend(of_triggers(connection, source, &of, triggers).await?);
             }
             Engine::Sqlite => sentences.extend(sqlite::left_out(table)),
         }
     }
-    sentences.extend(wanted.views.iter().flat_map(|schema| views(schema, &there)));
+    if let Some(schema) = &wanted.views {
+        sentences.extend(views(connection, source, schema, there).await?);
+    }
     Ok(sentences)
 }
 
@@ -61,35 +66,49 @@ fn of_table(table: &TableSchema, there: &HashSet<TableName>) -> Vec<String> {
     sentences
 }
 
-async fn triggers(connection: &mut PgConnection, source: &str, table: &TableSchema) -> Result<Vec<String>> {
+async fn of_triggers<'a>(
+    connection: &mut PgConnection,
+    source: &str,
+    of: &str,
+    triggers: impl Iterator<Item = &'a Trigger>,
+) -> Result<Vec<String>> {
     let mut sentences = Vec::new();
-    let of_partitions = table.partitions.iter().flat_map(|partition| &partition.triggers);
-    for trigger in table.triggers.iter().chain(of_partitions) {
+    for trigger in triggers {
         if !has_function(connection, source, trigger).await? {
-            let (trigger, name) = (&trigger.name, &table.name);
+            let trigger = &trigger.name;
             sentences.push(format!(
-                "the trigger {trigger} of table {name} is not created, because its function is in no archive: create \
-                 the function first, or the trigger afterwards"
+                "the trigger {trigger} of {of} is not created, because its function is in no archive: create the function \
+                 first, or the trigger afterwards"
             ));
         }
     }
     Ok(sentences)
 }
 
-fn views(schema: &DatabaseSchema, there: &HashSet<TableName>) -> Vec<String> {
-    let mut there = there.clone();
+async fn views(
+    connection: &mut PgConnection,
+    source: &str,
+    schema: &DatabaseSchema,
+    mut there: HashSet<TableName>,
+) -> Result<Vec<String>> {
     let mut sentences = Vec::new();
     for view in &schema.views {
         let name = archive_name(&view.namespace, &view.name);
-        if schema.engine == Engine::Sqlite || !view.reads.iter().all(|read| there.contains(read)) {
+        if schema.engine == Engine::Sqlite {
+            sentences.push(format!("the view {name} is not created: it is written in SQLite's SQL"));
+            continue;
+        }
+        if !view.reads.iter().all(|read| there.contains(read)) {
             sentences.push(format!("the view {name} is not created, because not all that it reads is there"));
             continue;
         }
         there.insert(TableName { namespace: view.namespace.clone(), table: view.name.clone() });
-        let more = view.triggers.iter().chain(&view.rules);
-        sentences.extend(more.map(|one| format!("{} of view {name} is not created", one.name)));
+        let of = format!("view {name}");
+        sentences.extend(of_triggers(connection, source, &of, view.triggers.iter()).await?);
+        sentences
+            .extend(view.rules.iter().map(|rule| format!("the rule {} of {of} is not created", rule.name)));
     }
-    sentences
+    Ok(sentences)
 }
 
 /// Whether the function that a trigger calls is in the target.

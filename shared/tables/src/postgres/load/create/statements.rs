@@ -3,12 +3,13 @@
 use strongroom_archive::manifest::Sequence;
 use strongroom_archive::schema::{Column, Constraint, ConstraintKind, Partition, TableSchema};
 
-use super::{qualified, sequences};
+use super::{name_of, qualified, sequences};
 use crate::names::quoted;
 
-/// The table and its partitions. Its checks are part of it; its keys come later.
-pub(super) fn table(table: &TableSchema, recorded: &[Sequence]) -> String {
-    let mut parts: Vec<String> = table.columns.iter().map(|one| column(table, one, recorded)).collect();
+/// The table and its partitions. Its checks are part of it; its keys come later. `all` has those that it inherits from.
+pub(super) fn table(table: &TableSchema, all: &[TableSchema], recorded: &[Sequence]) -> String {
+    let own = table.columns.iter().filter(|column| !is_computed_by_parent(table, column, all));
+    let mut parts: Vec<String> = own.map(|one| column(table, one, recorded)).collect();
     parts.extend(checks(&table.constraints));
     let unlogged = if table.unlogged { "UNLOGGED " } else { "" };
     let mut sql = format!(
@@ -29,6 +30,14 @@ pub(super) fn table(table: &TableSchema, recorded: &[Sequence]) -> String {
     sql
 }
 
+/// Before version 16 the expression may not be said again.
+fn is_computed_by_parent(table: &TableSchema, column: &Column, all: &[TableSchema]) -> bool {
+    let is_parent = |other: &&TableSchema| table.inherits.contains(&name_of(other));
+    let mut inherited = all.iter().filter(is_parent).flat_map(|parent| &parent.columns);
+    column.generated.is_some()
+        && inherited.any(|other| other.name == column.name && other.generated == column.generated)
+}
+
 fn partition(partition: &Partition) -> String {
     let checks: Vec<String> = checks(&partition.constraints).collect();
     let checks = if checks.is_empty() { String::new() } else { format!(" ({})", checks.join(", ")) };
@@ -46,8 +55,13 @@ fn split(key: Option<&str>) -> String {
 }
 
 fn checks(constraints: &[Constraint]) -> impl Iterator<Item = String> {
-    let checks = constraints.iter().filter(|one| one.kind == ConstraintKind::Check);
+    let checks = constraints.iter().filter(|one| one.kind == ConstraintKind::Check && !is_late(one));
     checks.map(|one| format!("CONSTRAINT {} {}", quoted(&one.name), one.definition))
+}
+
+/// Whether a check lets old rows be, so that it comes after them.
+pub(super) fn is_late(check: &Constraint) -> bool {
+    check.definition.ends_with(" NOT VALID")
 }
 
 fn column(table: &TableSchema, column: &Column, recorded: &[Sequence]) -> String {

@@ -9,7 +9,7 @@ use strongroom_archive::schema::{
 };
 
 use super::super::session::run;
-use super::{archive_name, left_out, qualified};
+use super::{archive_name, left_out, qualified, statements};
 use crate::error::{Error, Result};
 use crate::names::quoted;
 
@@ -26,29 +26,33 @@ pub(super) async fn relations(connection: &mut PgConnection, source: &str) -> Re
     Ok(rows.into_iter().map(|(namespace, table)| TableName { namespace, table }).collect())
 }
 
-/// Primary keys first: with them partitions and replication know their rows.
+/// Keys, and the checks that came without looking at rows.
 pub(super) fn keys(table: &TableSchema, _: &HashSet<TableName>) -> Vec<String> {
-    let mut all: Vec<(String, &Constraint)> = Vec::new();
-    let name = qualified(&table.namespace, &table.table);
-    all.extend(table.constraints.iter().map(|one| (name.clone(), one)));
-    for partition in &table.partitions {
-        let name = qualified(&partition.namespace, &partition.table);
-        all.extend(partition.constraints.iter().map(|one| (name.clone(), one)));
-    }
-    all.retain(|(_, one)| one.kind != ConstraintKind::Check);
-    all.sort_by_key(|(_, one)| one.kind != ConstraintKind::PrimaryKey);
-    let add = |(table, one): &(String, &Constraint)| {
-        format!("ALTER TABLE {table} ADD CONSTRAINT {} {}", quoted(&one.name), one.definition)
+    keys_of(&qualified(&table.namespace, &table.table), &table.constraints)
+}
+
+fn keys_of(name: &str, constraints: &[Constraint]) -> Vec<String> {
+    let behind =
+        constraints.iter().filter(|one| one.kind != ConstraintKind::Check || statements::is_late(one));
+    let add = |one: &Constraint| {
+        format!("ALTER TABLE {name} ADD CONSTRAINT {} {}", quoted(&one.name), one.definition)
     };
-    all.iter().map(add).collect()
+    behind.map(add).collect()
 }
 
 pub(super) fn indexes(table: &TableSchema, _: &HashSet<TableName>) -> Vec<String> {
-    if table.engine == Engine::Sqlite {
-        return Vec::new();
+    table.indexes.iter().map(on_all).collect()
+}
+
+/// What partitions have beside their table, behind what the table has: otherwise the server would take a partition's own
+/// index for its part of the table's.
+pub(super) fn parts(table: &TableSchema, _: &HashSet<TableName>) -> Vec<String> {
+    let mut all = Vec::new();
+    for partition in &table.partitions {
+        all.extend(keys_of(&qualified(&partition.namespace, &partition.table), &partition.constraints));
+        all.extend(partition.indexes.iter().map(on_all));
     }
-    let of_partitions = table.partitions.iter().flat_map(|partition| &partition.indexes);
-    table.indexes.iter().chain(of_partitions).map(on_all).collect()
+    all
 }
 
 /// The server prints the index of a partitioned table as one on that table ONLY, because those of partitions have names
@@ -116,11 +120,20 @@ pub(super) async fn triggers(
             let name = qualified(&partition.namespace, &partition.table);
             all.extend(partition.triggers.iter().map(|trigger| (name.clone(), trigger)));
         }
-        for (name, trigger) in all {
-            if left_out::has_function(connection, source, trigger).await? {
-                let what = format!("creating trigger {} of {name}", trigger.name);
-                run(connection, source, what, with_state(&name, trigger)).await?;
-            }
+        create_triggers(connection, source, all).await?;
+    }
+    Ok(())
+}
+
+async fn create_triggers(
+    connection: &mut PgConnection,
+    source: &str,
+    all: Vec<(String, &Trigger)>,
+) -> Result<()> {
+    for (name, trigger) in all {
+        if left_out::has_function(connection, source, trigger).await? {
+            let what = format!("creating trigger {} of {name}", trigger.name);
+            run(connection, source, what, with_state(&name, trigger)).await?;
         }
     }
     Ok(())
@@ -151,6 +164,9 @@ pub(super) async fn views(
         }
         let what = format!("creating view {}", archive_name(&view.namespace, &view.name));
         run(connection, source, what, create_view(view)).await?;
+        let qualified = qualified(&view.namespace, &view.name);
+        let triggers = view.triggers.iter().map(|trigger| (qualified.clone(), trigger)).collect();
+        create_triggers(connection, source, triggers).await?;
         there.insert(name);
     }
     Ok(())

@@ -3,19 +3,22 @@
 use std::collections::HashSet;
 
 use sqlx::postgres::PgConnection;
-use strongroom_archive::schema::{Attribute, TableSchema, UserType};
+use strongroom_archive::schema::{Attribute, Constraint, TableSchema, UserType};
 
 use super::super::session::run;
 use super::super::statements::literal;
+use super::statements::is_late;
 use crate::error::{Error, Result};
 use crate::names::quoted;
 
-/// Creates those that are missing. A table's come in an order in which they can be created.
+/// Creates those that are missing, and returns the statements that must wait for the rows. A table's types come in an
+/// order in which they can be created.
 pub(super) async fn create(
     connection: &mut PgConnection,
     source: &str,
     tables: &[TableSchema],
-) -> Result<()> {
+) -> Result<Vec<String>> {
+    let mut late = Vec::new();
     let mut seen = HashSet::new();
     for one in tables.iter().flat_map(|table| &table.types) {
         let name = name_of(one);
@@ -23,8 +26,19 @@ pub(super) async fn create(
             continue;
         }
         run(connection, source, format!("creating type {name}"), statement(one)).await?;
+        late.extend(late_checks(one));
     }
-    Ok(())
+    Ok(late)
+}
+
+/// Checks of a domain that let old values be.
+fn late_checks(one: &UserType) -> Vec<String> {
+    let UserType::Domain { name, checks, .. } = one else { return Vec::new() };
+    let late = checks.iter().filter(|check| is_late(check));
+    let add = |check: &Constraint| {
+        format!("ALTER DOMAIN {name} ADD CONSTRAINT {} {}", quoted(&check.name), check.definition)
+    };
+    late.map(add).collect()
 }
 
 async fn exists(connection: &mut PgConnection, source: &str, name: &str) -> Result<bool> {
@@ -71,10 +85,9 @@ fn statement(one: &UserType) -> String {
             sql.extend(collation.iter().map(|collation| format!(" COLLATE {collation}")));
             sql.extend(default.iter().map(|default| format!(" DEFAULT {default}")));
             sql.push_str(if *nullable { "" } else { " NOT NULL" });
-            let check = |check: &strongroom_archive::schema::Constraint| {
-                format!(" CONSTRAINT {} {}", quoted(&check.name), check.definition)
-            };
-            sql.extend(checks.iter().map(check));
+            let check =
+                |check: &Constraint| format!(" CONSTRAINT {} {}", quoted(&check.name), check.definition);
+            sql.extend(checks.iter().filter(|check| !is_late(check)).map(check));
             sql
         }
     }

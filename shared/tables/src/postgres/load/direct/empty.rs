@@ -5,41 +5,51 @@ use std::time::{Duration, Instant};
 use sqlx::AssertSqlSafe;
 use sqlx::postgres::PgConnection;
 
+use super::super::locks::{self, Locked};
 use super::super::pair::TablePair;
 use super::super::session::{lock_timeout, run};
+use super::super::statements::Session;
 use crate::error::{Error, Result};
 use crate::fault::sqlstate;
 use crate::load::Refusal;
 use crate::postgres::session::attempt;
 
-/// How long others may have to queue behind an attempt, and the rest that they get between two.
-const ATTEMPT: Duration = Duration::from_millis(500);
+/// The rest that others get between two attempts.
 const REST: Duration = Duration::from_millis(500);
 
-/// Locks all tables, or none.
+/// Locks all tables, or none. Each attempt lasts until an autovacuum gives way; who queues behind it meanwhile finds no
+/// rows there anyway.
 pub(super) async fn lock(
     connection: &mut PgConnection,
     source: &str,
     tables: &[TablePair],
     patience: Duration,
 ) -> Result<()> {
+    const WHAT: &str = "locking the tables";
     let Some(statement) = statement(tables) else { return Ok(()) };
+    let failed = |error: sqlx::Error| Error::database(source, WHAT, &error);
     let began = Instant::now();
+    let wait = locks::patience(&mut Session::new(connection, source)).await;
+    let wait = wait.map_err(|failure| failure.of(source))?.min(patience);
     loop {
-        let sql = format!("{}{statement}", lock_timeout(ATTEMPT.min(patience)));
+        let sql = format!("{}{statement}", lock_timeout(wait));
         let locked = attempt(connection, async |connection| {
             sqlx::raw_sql(AssertSqlSafe(sql)).execute(connection).await.map(drop)
         });
-        let failed = |error: sqlx::Error| Error::database(source, "locking the tables", &error);
         match locked.await.map_err(failed)? {
-            Ok(()) => return run(connection, source, "locking the tables", lock_timeout(patience)).await,
+            Ok(()) => return run(connection, source, WHAT, lock_timeout(patience)).await,
             Err(error) if !matches!(sqlstate(&error), Some("55P03" | "40P01")) => return Err(failed(error)),
             Err(_) if began.elapsed() + REST < patience => tokio::time::sleep(REST).await,
-            Err(_) => {
-                let (name, holders) = (source.to_owned(), String::new());
-                return Err(Error::Locked { name, seconds: patience.as_secs(), holders });
-            }
+            Err(_) => return Err(in_use(connection, source, tables, began.elapsed()).await),
         }
+    }
+}
+
+async fn in_use(connection: &mut PgConnection, source: &str, tables: &[TablePair], tried: Duration) -> Error {
+    let tables: Vec<Locked> = tables.iter().map(Locked::of).collect();
+    match locks::named(&mut Session::new(connection, source), &tables).await {
+        Ok(holders) => Error::Locked { name: source.to_owned(), seconds: tried.as_secs(), holders },
+        Err(failure) => failure.of(source),
     }
 }
 

@@ -47,13 +47,11 @@ struct IndexRow {
     comments: Vec<String>,
 }
 
-/// An index stays that a primary key needs, which foreign keys and views hang on; unless it is deferrable, because then
-/// each row would be checked once more. So does one that has marks which no definition has (replica identity, CLUSTER,
-/// statistics, an extension), or that a foreign key of a table outside needs.
+/// The primary key's is no exception: keys in no order, such as random ids, cost more row by row than all others. An
+/// index stays that has marks which no definition has: replica identity, CLUSTER, statistics, an extension. (One that a
+/// foreign key of a table outside needs, or a view, cannot be dropped, and stays too.)
 const INDEXES: &str = "SELECT i.indexrelid::int8 AS oid, h.inhparent::int8 AS parent, m.root::int8 AS root,
-    (i.indisprimary AND i.indimmediate) OR i.indisreplident OR i.indisclustered OR NOT i.indisvalid
-    OR EXISTS (SELECT FROM pg_constraint f WHERE f.conindid = i.indexrelid AND f.contype = 'f'
-               AND f.conrelid NOT IN (SELECT o.oid FROM members o))
+    i.indisreplident OR i.indisclustered OR NOT i.indisvalid
     OR EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = i.indexrelid AND a.attstattarget >= 0)
     OR EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = i.indexrelid
                AND d.deptype IN ('x', 'e')) AS kept,
@@ -76,6 +74,7 @@ const INDEXES: &str = "SELECT i.indexrelid::int8 AS oid, h.inhparent::int8 AS pa
     LEFT JOIN pg_constraint k ON k.conindid = i.indexrelid AND k.conrelid = i.indrelid AND k.contype IN ('p', 'u', 'x')
     ORDER BY x.relkind = 'i', i.indexrelid";
 
+/// A foreign key, or a check.
 #[derive(sqlx_macros::FromRow)]
 struct ForeignKeyRow {
     root: Oid,
@@ -84,6 +83,7 @@ struct ForeignKeyRow {
     comment: Option<String>,
 }
 
+/// Checks are among them that let old rows be, which the archive may have.
 const FOREIGN_KEYS: &str = "SELECT m.root::int8 AS root,
     format('ALTER TABLE %s%s DROP CONSTRAINT %I', o.only, k.conrelid::regclass, k.conname) AS drop,
     format('ALTER TABLE %s%s ADD CONSTRAINT %I %s', o.only, k.conrelid::regclass, k.conname,
@@ -93,7 +93,10 @@ const FOREIGN_KEYS: &str = "SELECT m.root::int8 AS root,
                      obj_description(k.oid, 'pg_constraint')) END AS comment
     FROM members m JOIN pg_constraint k ON k.conrelid = m.oid JOIN pg_class c ON c.oid = k.conrelid,
     LATERAL (SELECT CASE c.relkind WHEN 'p' THEN '' ELSE 'ONLY ' END AS only) AS o
-    WHERE k.contype = 'f' AND k.conparentid = 0 AND k.confrelid IN (SELECT o.oid FROM members o)
+    WHERE (k.contype = 'f' AND k.conparentid = 0 AND k.confrelid IN (SELECT o.oid FROM members o))
+       OR (k.contype = 'c' AND NOT k.convalidated AND k.conislocal AND k.coninhcount = 0
+           AND (c.relkind = 'p' OR k.connoinherit
+                OR NOT EXISTS (SELECT FROM pg_inherits h WHERE h.inhparent = c.oid)))
     ORDER BY k.oid";
 
 impl Rebuild {

@@ -45,15 +45,15 @@ pub(super) async fn look(
     warnings.extend(sequences::missing(session, &wanted.record, &used).await?);
     let is_dropped = |key: &Reference| match wanted.mode {
         // One that leads out of the set can stay while rows are exchanged.
-        Mode::Replace => key.is_to_member(),
-        _ => key.is_to_member() && !key.is_from_outside(),
+        Mode::Replace => !key.to.is_outside(),
+        _ => !key.to.is_outside() && !key.from.is_outside(),
     };
     Ok(Surroundings { refusals, warnings, drops_keys: keys.iter().any(is_dropped) })
 }
 
 fn temporal(key: &Reference) -> Refusal {
     let problem = format!("its foreign key {} has a PERIOD, which is not checked yet", key.name);
-    Refusal::Unsupported { table: key.from_name(), problem }
+    Refusal::Unsupported { table: key.from.name(), problem }
 }
 
 /// A table outside of the set at either end of a foreign key.
@@ -67,7 +67,7 @@ struct Outside {
 
 async fn outside(session: &mut Session<'_>, keys: &[Reference]) -> Result<Vec<Outside>, Failure> {
     let ends: Vec<String> =
-        keys.iter().flat_map(|key| [key.from, key.to]).map(|oid| oid.to_string()).collect();
+        keys.iter().flat_map(|key| [key.from.oid, key.to.oid]).map(|oid| oid.to_string()).collect();
     let sql = format!(
         "SELECT c.oid::int8 AS table, pg_get_userbyid(c.relowner)::text AS owner,
                 pg_has_role(c.relowner, 'USAGE') AS is_owned,
@@ -89,10 +89,10 @@ fn outside_refusals(
     let of = |oid: Oid| rights.iter().find(|one| one.table == oid);
     let mut refusals = Vec::new();
     for key in keys {
-        let into = key.is_from_outside() && wanted.mode == Mode::Replace;
+        let into = key.from.is_outside() && wanted.mode == Mode::Replace;
         let ends = [
-            (into.then(|| of(key.from)).flatten(), key.from_name(), key.from_qualified()),
-            (of(key.to), key.to_name(), key.to_qualified()),
+            (into.then(|| of(key.from.oid)).flatten(), key.from.name(), key.from.qualified()),
+            (key.to.is_outside().then(|| of(key.to.oid)).flatten(), key.to.name(), key.to.qualified()),
         ];
         for (right, name, qualified) in ends {
             if right.is_some_and(|right| !right.may_read) {
@@ -107,8 +107,8 @@ fn outside_refusals(
             }
         }
         let changes = !replica.is_allowed || (wanted.accept_cascade && key.acts());
-        if let (true, Some(right)) = (into && changes, of(key.from).filter(|right| !right.is_owned)) {
-            refusals.push(Refusal::NotOwner { table: key.from_name(), owner: right.owner.clone() });
+        if let (true, Some(right)) = (into && changes, of(key.from.oid).filter(|right| !right.is_owned)) {
+            refusals.push(Refusal::NotOwner { table: key.from.name(), owner: right.owner.clone() });
         }
     }
     refusals
