@@ -189,8 +189,11 @@ pub(super) fn check_id(id: &str, field: &'static str) -> Result<()> {
     Ok(())
 }
 
+/// The library's conversion overflows for the least number of seconds.
 fn pause(given: prost_types::Duration) -> Result<Duration> {
-    let pause = Duration::try_from(given).ok().filter(|pause| !pause.is_zero());
+    let (seconds, nanos) = (u64::try_from(given.seconds).ok(), u32::try_from(given.nanos).ok());
+    let pause = seconds.zip(nanos.filter(|nanos| *nanos < 1_000_000_000));
+    let pause = pause.map(|(seconds, nanos)| Duration::new(seconds, nanos)).filter(|pause| !pause.is_zero());
     pause.ok_or_else(|| Error::field("max_pause", "must be longer than 0"))
 }
 

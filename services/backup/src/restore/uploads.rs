@@ -157,6 +157,8 @@ impl ArchiveUploads {
             expire_time: create_time.saturating_add(LIFETIME),
         };
         self.store.add_upload(&row).await?;
+        // A file of that name is of a database that is gone.
+        self.remove(&row.id);
         Ok(row)
     }
 
