@@ -13,6 +13,8 @@ use crate::RESTORE_SCHEMA;
 use crate::error::{Error, Result};
 use crate::load::{Mode, Refusal, RestoreState};
 
+/// What our sessions call themselves.
+const PROGRAM: &str = "strongroom";
 /// The key of the advisory lock: `strongrm` in ASCII.
 const LOCK: i64 = 0x7374_726f_6e67_726d;
 
@@ -242,7 +244,24 @@ async fn drop_tables(session: &mut Session<'_>, id: &str) -> Result<(), Failure>
         return Ok(());
     }
     let tables: Vec<String> = tables.into_iter().map(|(table,)| table).collect();
+    end_users(session, &tables).await?;
     session.run(WHAT, format!("DROP TABLE {}", tables.join(", "))).await.map(drop)
+}
+
+/// Ends our own sessions that are in the middle of something with these tables: of a process that was suspended, or whose
+/// connection the server has not missed yet. They would hold their locks for as long as that lasts.
+async fn end_users(session: &mut Session<'_>, tables: &[String]) -> Result<(), Failure> {
+    let tables: Vec<String> = tables.iter().map(|table| format!("{}::regclass", literal(table))).collect();
+    let sql = format!(
+        "SELECT count(pg_terminate_backend(a.pid)) FROM pg_stat_activity a
+         WHERE a.pid <> pg_backend_pid() AND a.usename = current_user AND a.application_name = '{PROGRAM}'
+           AND EXISTS (SELECT FROM pg_locks l
+                       WHERE l.pid = a.pid AND l.locktype = 'relation' AND l.granted
+                         AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+                         AND l.relation = ANY (ARRAY[{}]::oid[]))",
+        tables.join(", ")
+    );
+    session.count("ending sessions of a restore", sql).await.map(drop)
 }
 
 /// The schema stays where it was made for this role, or where somebody keeps something in it.
