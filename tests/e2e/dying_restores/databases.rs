@@ -23,6 +23,8 @@ const CHANGED: &str = "1 new one 2 old two / 1 1 10 3 1 30 4 2 40";
 pub(super) struct Target {
     pub(super) source: String,
     database: TestDb,
+    /// The role that owns the tables (PostgreSQL): no superuser.
+    owner: String,
 }
 
 impl Target {
@@ -32,7 +34,37 @@ impl Target {
             database.run("PRAGMA journal_mode = WAL");
         }
         database.run(TABLES);
-        Self { source: source.to_owned(), database }
+        let mut target = Self { source: source.to_owned(), database, owner: String::new() };
+        if target.database.file().is_none() {
+            target.owner = target.give_to_an_owner();
+        }
+        target
+    }
+
+    /// Every second of them may keep readers from waiting.
+    fn give_to_an_owner(&self) -> String {
+        let name = self.database.text("SELECT current_database()::text");
+        let role = format!("{name}_owner");
+        self.database.run(&format!("CREATE ROLE {role} LOGIN PASSWORD 'secret' NOSUPERUSER"));
+        self.database.run(&format!("ALTER DATABASE {name} OWNER TO {role}"));
+        for table in ["owners", "things"] {
+            self.database.run(&format!("ALTER TABLE {table} OWNER TO {role}"));
+        }
+        if self.source.ends_with(['0', '2', '4', '6', '8']) {
+            self.database.run(&format!("GRANT SET ON PARAMETER session_replication_role TO {role}"));
+        }
+        role
+    }
+
+    /// By which the service reads and restores it.
+    fn url(&self) -> String {
+        let url = self.database.url_text();
+        match url.split_once('@') {
+            Some((_, address)) if !self.owner.is_empty() => {
+                format!("postgres://{}:secret@{address}", self.owner)
+            }
+            _ => url.to_owned(),
+        }
     }
 
     pub(super) fn change(&self) {
@@ -42,9 +74,9 @@ impl Target {
     /// Its `[[sources]]`, with the URL that restores it in a file of `folder`.
     pub(super) fn configuration(&self, folder: &std::path::Path) -> String {
         let kind = if self.database.file().is_some() { "sqlite" } else { "postgres" };
-        let (source, url) = (&self.source, self.database.url_text());
+        let (source, url) = (&self.source, self.url());
         let file = folder.join(format!("{source}.url"));
-        strongroom_testkit::write_private(&file, url);
+        strongroom_testkit::write_private(&file, &url);
         format!(
             "[[sources]]\nname = \"{source}\"\nkind = \"{kind}\"\nurl = \"{url}\"\ntable_prefix = \"{source}_\"\n\
              restore_url_file = \"{}\"\n\n",
@@ -86,5 +118,21 @@ impl Target {
         self.database.text(&format!(
             "SELECT {gather}(line, ' ') FROM (SELECT id || ' ' || {columns} AS line FROM {table} ORDER BY id) AS rows"
         ))
+    }
+}
+
+/// Quietly: a test that fails drops it too.
+impl Drop for Target {
+    fn drop(&mut self) {
+        let role = &self.owner;
+        let Some(name) = role.strip_suffix("_owner") else { return };
+        for statement in [
+            format!("ALTER DATABASE {name} OWNER TO CURRENT_USER"),
+            format!("REASSIGN OWNED BY {role} TO CURRENT_USER"),
+            format!("DROP OWNED BY {role}"),
+            format!("DROP ROLE {role}"),
+        ] {
+            let _ = self.database.is_accepted(&statement);
+        }
     }
 }

@@ -52,11 +52,19 @@ impl Ending {
         self.until_done(id, || self.try_settle(operation, &cause)).await;
     }
 
-    /// Ends the operation itself.
+    /// Ends the operation itself, unless its restore is not settled: then somebody has to inherit it.
     pub(super) async fn end(&self, operation: &OperationRow) {
         let id = operation.id.as_str();
-        self.until_done(id, || async { Ok(self.base.store.end_operation(operation).await.map(drop)?) }).await;
+        self.until_done(id, || self.try_end(operation)).await;
         failpoint::reached("restore.ended");
+    }
+
+    async fn try_end(&self, operation: &OperationRow) -> Result<()> {
+        let row = self.base.store.restore(restore_id(operation)).await?;
+        if row.is_none_or(|row| !row.state.is_busy()) {
+            self.base.store.end_operation(operation).await?;
+        }
+        Ok(())
     }
 
     /// One attempt. Whether the restore was applied, or was taken back, after all.

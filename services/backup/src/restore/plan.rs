@@ -12,6 +12,7 @@ use strongroom_api::backup::v1 as proto;
 use strongroom_api::backup::v1::plan_restore_response::Message;
 use strongroom_api::backup::v1::verify_backup_response::{Entry, Progress as Verified};
 use strongroom_api::vault::v1::AuditOutcome;
+use strongroom_tables::Error as TablesError;
 use strongroom_tables::load::{Comparison, Inspection, Mode, Purpose};
 use tokio_util::sync::CancellationToken;
 
@@ -95,7 +96,14 @@ impl Planning {
         }
         let database = source.database().ok_or_else(|| Error::Defect("a source is no database".into()))?;
         let selected = select(&mut archive, record, &self.request)?;
-        let compared = self.compare(archive, database, &selected).await?;
+        let compared = match self.compare(archive, database, &selected).await {
+            // What a column does not take stands against the restore as a missing column does.
+            Err(Error::Tables(error @ (TablesError::Value { .. } | TablesError::Constraint { .. }))) => {
+                refusals.refuse(&record.name, &error.into());
+                return Ok(());
+            }
+            compared => compared?,
+        };
         self.request.fingerprint.clone_from(&compared.inspection.fingerprint);
         refusals.add(&record.name, &compared.inspection.refusals);
         refusals.add(&record.name, &compared.comparison.refusals);

@@ -54,7 +54,9 @@ impl ArchiveUploads {
     /// Those of [`Upload`], [`RestoreError::UploadNotFound`], [`RestoreError::UploadElsewhere`], the vault's, the store's.
     pub(crate) async fn receive(&self, caller: &str, resumed: &str, parts: Parts) -> Result<Arrived> {
         let slot = Arc::new(self.admission.admit(caller)?);
+        let limit = slot.limits().staged_bytes;
         let upload = Upload::begin(parts, slot, self.stall).await?;
+        self.check_room(upload.size(), limit)?;
         let row = self.row(caller, resumed, (upload.size(), upload.file_name().to_owned())).await?;
         if !row.sha256.is_empty() {
             return Err(Error::field("header.upload_id", "is complete already; plan with it"));
@@ -121,6 +123,20 @@ impl ArchiveUploads {
             if self.store.upload(&id).await?.is_none() {
                 self.remove(&id);
             }
+        }
+        Ok(())
+    }
+
+    /// Files that lie here for a day count with those that arrive.
+    fn check_room(&self, size: u64, limit: u64) -> Result<()> {
+        let entries = std::fs::read_dir(&self.folder).map_err(Error::Staging)?;
+        let kept = entries.filter_map(|entry| {
+            let entry = entry.ok()?;
+            let is_ours = entry.file_name().to_str().is_some_and(|name| name.starts_with(PREFIX));
+            is_ours.then(|| entry.metadata().ok().map(|found| found.len())).flatten()
+        });
+        if kept.sum::<u64>().saturating_add(size) > limit {
+            return Err(Error::StagingBusy(limit));
         }
         Ok(())
     }

@@ -7,7 +7,7 @@ use strongroom_api::limits::RING_BYTES;
 use strongroom_tables::load::Refusal;
 
 use super::super::record::Request;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::incoming::Archive;
 use crate::vault_client::VaultClient;
 use crate::verification::Findings;
@@ -104,6 +104,16 @@ impl Refusals {
                 table: refusal.table().to_owned(),
             });
         }
+    }
+
+    /// What the target said to rows of a source.
+    pub(super) fn refuse(&mut self, source: &str, error: &Error) {
+        self.all.push(proto::RestoreRefusal {
+            reason: error.reason().to_owned(),
+            message: error.to_string(),
+            source: source.to_owned(),
+            table: String::new(),
+        });
     }
 
     pub(super) fn into_messages(self) -> Vec<proto::RestoreRefusal> {
