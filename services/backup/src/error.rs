@@ -654,7 +654,9 @@ fn tables_shape(error: &strongroom_tables::Error) -> (Code, &'static str) {
         Tables::PauseTooLong { .. } => return (Code::FailedPrecondition, "PAUSE_TOO_LONG"),
         Tables::NotApplied { .. } => return (Code::FailedPrecondition, "ROLLBACK_EXPIRED"),
         Tables::Superseded { .. } => return (Code::FailedPrecondition, "ROLLBACK_SUPERSEDED"),
-        Tables::ChangedSince { .. } => return (Code::FailedPrecondition, "ROWS_CHANGED"),
+        Tables::ChangedSince { .. } | Tables::NothingKept { .. } => {
+            return (Code::FailedPrecondition, "ROWS_CHANGED");
+        }
         _ => {}
     }
     match error.kind() {

@@ -123,7 +123,8 @@ impl RestoreGrpc {
             }
             _ => String::new(),
         };
-        if !resumed.is_empty() && uuid::Uuid::parse_str(&resumed).is_err() {
+        let is_id = uuid::Uuid::parse_str(&resumed).is_ok() && check_id(&resumed, "header.upload_id").is_ok();
+        if !resumed.is_empty() && !is_id {
             return Err(Error::field("header.upload_id", "must be a UUID, or empty"));
         }
         let parts = tokio_stream::once(first).chain(requests).map(part);

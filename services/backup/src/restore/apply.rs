@@ -12,8 +12,10 @@ use strongroom_runtime::Caller;
 use strongroom_tables::load::{Mode, Purpose, RestoreState as Marker, Stage, SwapLimits, Swapped};
 
 use super::Base;
+use super::archive::Fetched;
 use super::journal::{Journal, add_step};
 use super::loading::{Shared, load};
+use super::plan::manifest_digest;
 use super::record::{Progress, Request, StepName, journal_of};
 use super::safety::SafetyBackups;
 use super::selection::{Selected, choose, select};
@@ -57,7 +59,8 @@ impl Applying {
     async fn apply_telling(&self, progress: &Shared) -> Result<Ended<()>> {
         begin_phase(progress, "receive", 0);
         let (source, fingerprint) = self.planned()?;
-        let mut archive = Box::pin(self.archive(progress)).await?;
+        // The file takes its room on the disk until it was read.
+        let (mut archive, _fetched) = Box::pin(self.archive(progress)).await?;
         let sources = Arc::clone(&self.base.sources);
         let manifest = archive.manifest().clone();
         let (chosen, record) = choose(&manifest, &sources, &self.request.sources)?;
@@ -96,7 +99,7 @@ impl Applying {
     }
 
     /// The archive that was planned with, and no other one.
-    async fn archive(&self, progress: &Shared) -> Result<Archive> {
+    async fn archive(&self, progress: &Shared) -> Result<(Archive, Fetched)> {
         let tell = |bytes: u64| {
             let mut progress = progress.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
             progress.bytes = bytes as i64;
@@ -107,7 +110,12 @@ impl Applying {
         if fetched.staged.sha256 != self.request.archive.sha256 {
             return Err(RestoreError::ArchiveChanged("its SHA-256 is another one".to_owned()).into());
         }
-        archives.open(fetched.staged.again()?).await
+        let archive = archives.open(fetched.staged.again()?).await?;
+        if manifest_digest(&archive) != self.request.archive.manifest_sha256 {
+            let changed = "its file in the staging folder was replaced".to_owned();
+            return Err(RestoreError::ArchiveChanged(changed).into());
+        }
+        Ok((archive, fetched))
     }
 
     async fn stage(
@@ -163,6 +171,8 @@ pub(super) fn applied(row: &mut RestoreRow, now: i64, source: &str, paused: i64)
     row.end_time = Some(now);
     row.rollback_time = Some(now.saturating_add(ROLLBACK));
     row.progress.clear();
+    row.reason.clear();
+    row.problem.clear();
     Ok(())
 }
 

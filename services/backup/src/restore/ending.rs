@@ -5,10 +5,11 @@
 
 use std::time::Duration;
 
+use strongroom_tables::Error as TablesError;
 use strongroom_tables::load::RestoreState as Marker;
 
 use super::Base;
-use super::apply::{applied, marker};
+use super::apply::applied;
 use super::record::{Journal, StepName, journal_of, request_of};
 use super::rollback::rolled_back;
 use crate::backoff::Backoff;
@@ -33,23 +34,42 @@ pub(super) struct Cause {
     problem: String,
     /// Another process does it.
     is_taken_over: bool,
+    /// The target had nothing of the restore, so that nothing was taken back.
+    is_nothing_kept: bool,
 }
 
 impl From<&Error> for Cause {
     fn from(error: &Error) -> Self {
         let is_taken_over = matches!(error, Error::Fenced);
-        Self { reason: error.reason(), problem: error.to_string(), is_taken_over }
+        let is_nothing_kept = matches!(error, Error::Tables(TablesError::NotApplied { .. }));
+        Self { reason: error.reason(), problem: error.to_string(), is_taken_over, is_nothing_kept }
     }
 }
 
 impl Ending {
     /// Settles the restore of `operation`, tried until it is done or the process stops.
     pub(super) async fn settle(&self, operation: &OperationRow, cause: Cause) {
+        let id = operation.id.as_str();
         if cause.is_taken_over {
+            self.until_done(id, || self.clear(operation)).await;
             return;
         }
-        let id = operation.id.as_str();
         self.until_done(id, || self.try_settle(operation, &cause)).await;
+    }
+
+    /// Whoever has taken the restore over may have settled it before this process began to stage.
+    async fn clear(&self, operation: &OperationRow) -> Result<()> {
+        let Some(row) = self.base.store.restore(restore_id(operation)).await? else { return Ok(()) };
+        if row.state != RestoreState::Failed {
+            return Ok(());
+        }
+        let request = request_of(&row)?;
+        let source = request.sources.first().cloned().unwrap_or_default();
+        let mut target = database(&self.base, &source)?.open_target().await?;
+        let cleared = target.discard(&row.id, Marker::Staged).await;
+        target.close().await;
+        cleared?;
+        Ok(())
     }
 
     /// Ends the operation itself, unless its restore is not settled: then somebody has to inherit it.
@@ -97,15 +117,12 @@ impl Ending {
                 failed(&mut ended, now, cause);
                 false
             }
-            (_, None) => {
+            (_, None) if has_begun(&row)? && !cause.is_nothing_kept => {
                 rolled_back(&mut ended, now, &source)?;
                 true
             }
-            (_, Some(_)) => {
-                ended.state = RestoreState::Applied;
-                cause.reason.clone_into(&mut ended.reason);
-                ended.problem = format!("it was not taken back: {}", cause.problem);
-                ended.progress.clear();
+            (_, found) => {
+                kept(&mut ended, cause, found.is_some());
                 false
             }
         };
@@ -114,22 +131,25 @@ impl Ending {
         Ok(is_done)
     }
 
-    /// What the target has; what is only staged is removed first. Before the stage began, the target has nothing.
+    /// What the target has, once nobody works on it any more. What is only staged is removed first; after a rollback that is
+    /// what it could not remove any more. Before the stage began, the target has nothing.
     async fn marker(&self, row: &RestoreRow, source: &str) -> Result<Option<Marker>> {
         let Journal { steps, .. } = journal_of(row)?;
         if !steps.iter().any(|step| step.step == StepName::Staging) {
             return Ok(None);
         }
-        let database = database(&self.base, source)?;
-        let found = marker(database, &row.id).await?;
-        if found != Some(Marker::Staged) || row.state != RestoreState::Applying {
-            return Ok(found);
-        }
-        let mut target = database.open_target().await?;
-        let is_gone = target.discard(&row.id, Marker::Staged).await;
+        let mut target = database(&self.base, source)?.open_target().await?;
+        let found = async {
+            target.end_sessions(&row.id).await?;
+            let found = target.state_of(&row.id).await?;
+            if found != Some(Marker::Staged) || target.discard(&row.id, Marker::Staged).await? {
+                return Ok(found.filter(|found| *found == Marker::Applied));
+            }
+            target.state_of(&row.id).await
+        };
+        let found: strongroom_tables::Result<Option<Marker>> = found.await;
         target.close().await;
-        // A process that was thought dead may have committed meanwhile.
-        if is_gone? { Ok(None) } else { marker(database, &row.id).await }
+        Ok(found?)
     }
 
     /// Says in the row what is being waited for.
@@ -183,6 +203,22 @@ pub(super) fn database<'a>(base: &'a Base, source: &str) -> Result<&'a SqlSource
 /// The restore that an operation is about.
 pub(super) fn restore_id(operation: &OperationRow) -> &str {
     if operation.kind == super::ROLLBACK.name { &operation.target } else { &operation.id }
+}
+
+/// Whether a rollback may have committed: the step is recorded once the target was seen to have what it needs.
+fn has_begun(row: &RestoreRow) -> Result<bool> {
+    Ok(journal_of(row)?.steps.last().is_some_and(|step| step.step == StepName::RollingBack))
+}
+
+/// A restore that stays applied. Without its marker it cannot be taken back any more.
+fn kept(row: &mut RestoreRow, cause: &Cause, has_marker: bool) {
+    row.state = RestoreState::Applied;
+    cause.reason.clone_into(&mut row.reason);
+    row.problem = format!("it was not taken back: {}", cause.problem);
+    row.progress.clear();
+    if !has_marker {
+        row.rollback_time = None;
+    }
 }
 
 fn failed(row: &mut RestoreRow, now: i64, cause: &Cause) {

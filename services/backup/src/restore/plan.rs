@@ -8,6 +8,7 @@ mod report;
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
+use sha2::{Digest as _, Sha256};
 use strongroom_api::backup::v1 as proto;
 use strongroom_api::backup::v1::plan_restore_response::Message;
 use strongroom_api::backup::v1::verify_backup_response::{Entry, Progress as Verified};
@@ -86,6 +87,7 @@ impl Planning {
     ) -> Result<()> {
         self.request.archive.id.clone_from(&findings.verdict().archive_id);
         self.request.archive.time = Some(archive.manifest().created_at);
+        self.request.archive.manifest_sha256 = manifest_digest(&archive);
         refusals.check_deployment(&mut archive, &self.request, &self.base.vault).await?;
         let sources = Arc::clone(&self.base.sources);
         let manifest = archive.manifest().clone();
@@ -161,6 +163,11 @@ impl Planning {
         let reply = proto::PlanRestoreResponse { message: Some(Message::Restore(restore)) };
         Ok(Ended { outcome: AuditOutcome::Success, metadata, replies: vec![reply], size })
     }
+}
+
+/// What an archive that is applied is compared by: each entry is read against its digest.
+pub(super) fn manifest_digest(archive: &Archive) -> String {
+    hex::encode(Sha256::digest(archive.manifest_json()))
 }
 
 /// What the audit log says of a plan.

@@ -54,6 +54,8 @@ pub(crate) struct ArchiveFacts {
     pub(crate) sha256: String,
     pub(crate) id: String,
     pub(crate) time: Option<Timestamp>,
+    /// Of its manifest, which has the digests of everything in it: lower-case hex SHA-256.
+    pub(crate) manifest_sha256: String,
 }
 
 /// [`Mode`] as it is stored.

@@ -4,8 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use strongroom_api::vault::v1::AuditOutcome;
+use strongroom_tables::load::RestoreState as Marker;
 
 use super::Base;
+use super::apply::marker;
 use super::journal::{Journal, add_step};
 use super::record::{Request, StepName};
 use crate::error::{Error, Result};
@@ -30,9 +32,14 @@ impl RollingBack {
     pub(super) async fn roll_back(self) -> Result<Ended<()>> {
         let source = self.request.sources.first().cloned();
         let source = source.ok_or_else(|| Error::Defect("a restore without a source".into()))?;
+        let database = super::ending::database(&self.base, &source)?;
+        // Afterwards, a target without the marker is one that was taken back.
+        if marker(database, &self.id).await? != Some(Marker::Applied) {
+            let (name, restore) = (source, self.id);
+            return Err(strongroom_tables::Error::NotApplied { name, restore }.into());
+        }
         self.journal.step(&source, StepName::RollingBack).await?;
         failpoint::reached("rollback.begun");
-        let database = super::ending::database(&self.base, &source)?;
         let mut target = database.open_target().await?;
         let rolled = target.roll_back(&self.id, self.discard_changes, LOCK).await?;
         target.close().await;
@@ -59,5 +66,7 @@ pub(super) fn rolled_back(row: &mut RestoreRow, now: i64, source: &str) -> Resul
     row.end_time = Some(now);
     row.rollback_time = None;
     row.progress.clear();
+    row.reason.clear();
+    row.problem.clear();
     Ok(())
 }

@@ -12,7 +12,7 @@ use super::record::StepName;
 use super::selection::Selected;
 use crate::assembly::ArchiveRequest;
 use crate::backups::{Catalogue, Creations};
-use crate::error::{RestoreError, Result};
+use crate::error::{Error, RestoreError, Result};
 use crate::failpoint;
 use crate::seal::SealChoice;
 use crate::sources::Sources;
@@ -41,7 +41,7 @@ impl SafetyBackups {
         selected: &Selected,
         journal: &Journal,
     ) -> Result<()> {
-        let request = self.request(source, selected).await;
+        let request = self.request(source, selected).await?;
         let begun = self.creations.begin(caller, &request, SealChoice::Configured, (&[], "")).await;
         let begun = begun.map_err(|error| RestoreError::SafetyBackup { problem: error.to_string() })?;
         let id = begun.row.id.clone();
@@ -58,11 +58,17 @@ impl SafetyBackups {
         Ok(())
     }
 
-    /// The tables by the names that they have in archives now, with their groups.
-    async fn request(&self, source: &str, selected: &Selected) -> ArchiveRequest {
-        let survey = self.sources.survey().await;
+    /// The tables by the names that they have in archives now, with their groups; everything, where other tables may lose rows
+    /// with them.
+    async fn request(&self, source: &str, selected: &Selected) -> Result<ArchiveRequest> {
         let mut request = ArchiveRequest::default();
-        let Some(at) = survey.sources.iter().position(|other| other.source == source) else { return request };
+        if selected.wanted.accept_cascade {
+            request.include = self.sources.groups().await?;
+            return Ok(request);
+        }
+        let survey = self.sources.survey().await;
+        let found = survey.sources.iter().position(|other| other.source == source);
+        let at = found.ok_or_else(|| Error::Config(format!("there is no source {source} any more")))?;
         let name = |table: &WantedTable| listed_name(&table.schema.namespace, &table.schema.table);
         let wanted: Vec<String> = selected.wanted.tables.iter().map(name).collect();
         for table in survey.sources[at].tables.iter().flatten().filter(|table| wanted.contains(&table.name)) {
@@ -71,7 +77,16 @@ impl SafetyBackups {
                 request.include.push(table.group.clone());
             }
         }
-        request
+        let missing = wanted.len().saturating_sub(request.tables.len());
+        if missing > 0 {
+            let all = wanted.len();
+            let problem = format!(
+                "it would not hold every table that is restored: {missing} of {all} tables of source {source} are in no backup, \
+                 because they are excluded or cannot be read; restore without them (--tables)"
+            );
+            return Err(RestoreError::SafetyBackup { problem }.into());
+        }
+        Ok(request)
     }
 
     async fn stored(&self, mut backup: StoredBackup) -> Result<()> {

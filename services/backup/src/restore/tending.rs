@@ -11,10 +11,12 @@ use super::journal::add_step;
 use super::record::{StepName, request_of};
 use crate::error::Result;
 use crate::said::Said;
-use crate::store::{RestoreRow, RestoreState};
+use crate::store::{Replaced, RestoreRow, RestoreState};
 
 /// Time between two looks.
 const PERIOD: Duration = Duration::from_secs(60);
+/// The rollback time of a restore whose rows are being removed.
+const LAPSED: i64 = 0;
 /// Restores of one look.
 const MOST: i64 = 100;
 
@@ -52,8 +54,17 @@ impl Restores {
         ended
     }
 
-    /// Removes what the target keeps of an applied restore. From then on it cannot be taken back.
-    async fn forget(&self, row: RestoreRow) -> Result<()> {
+    /// Removes what the target keeps of an applied restore. First it is made one that cannot be taken back, whatever the time is
+    /// elsewhere: a rollback that has begun is left alone.
+    async fn forget(&self, mut row: RestoreRow) -> Result<()> {
+        if row.rollback_time != Some(LAPSED) {
+            let expected = row.revision;
+            row.rollback_time = Some(LAPSED);
+            row.revision += 1;
+            if self.base.store.replace_restore(&row, expected, None).await? != Replaced::Done {
+                return Ok(());
+            }
+        }
         let request = request_of(&row)?;
         for source in &request.sources {
             let mut target = database(&self.base, source)?.open_target().await?;

@@ -72,7 +72,9 @@ impl ArchiveUploads {
                 return Err(error);
             }
         };
-        self.store.complete_upload(&row.id, &staged.sha256).await?;
+        if !self.store.complete_upload(&row.id, &staged.sha256).await? {
+            return Err(RestoreError::UploadNotFound(row.id).into());
+        }
         let received = staged.size;
         Ok(Arrived { row: ArchiveUploadRow { sha256: staged.sha256, ..row }, received })
     }

@@ -126,6 +126,18 @@ impl Target {
         }
     }
 
+    /// Makes sure that nobody is in the middle of a transaction of the restore any more, as a process may be that was suspended:
+    /// afterwards [`Self::state_of`] is final. In SQLite such a process holds the file's lock, and nobody can end it.
+    ///
+    /// # Errors
+    /// [`crate::Error::Locked`] for a session that does not end, and the database's.
+    pub async fn end_sessions(&mut self, restore: &str) -> Result<()> {
+        match &mut self.0 {
+            Inner::Sqlite(_) => Ok(()),
+            Inner::Postgres(target) => target.end_sessions(restore).await,
+        }
+    }
+
     /// Removes everything of ours that belongs to a restore: stage, undo and marker, and with the last restore the place for
     /// them. Live tables stay as they are. False, and nothing is removed, if its marker is not `only` any more: somebody else
     /// has swapped it in, or still does. Doing it twice is harmless.

@@ -113,6 +113,10 @@ impl PostgresTarget {
         undo::roll_back(&mut self.connection, &self.options, restore, discard_changes, lock).await
     }
 
+    pub(crate) async fn end_sessions(&mut self, restore: &str) -> Result<()> {
+        registry::end_sessions(&mut self.connection, &self.options.read.source, restore).await
+    }
+
     pub(crate) async fn discard(&mut self, restore: &str, only: RestoreState) -> Result<bool> {
         registry::discard(&mut self.connection, &self.options.read.source, restore, only).await
     }

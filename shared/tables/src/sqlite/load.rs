@@ -9,6 +9,7 @@ mod affinity;
 mod begin;
 mod cascade;
 mod compare;
+mod dangling;
 mod computed;
 mod create;
 mod difference;

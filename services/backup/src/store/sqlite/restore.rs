@@ -44,8 +44,9 @@ impl RestoreStore for Store {
         for source in sources {
             let done = sqlx::query(RESERVE).bind(source).bind(&row.id).execute(&mut *tx).await?;
             if done.rows_affected() == 0 {
-                let taken = sqlx::query_as(TARGET).bind(source).fetch_one(&mut *tx).await?;
-                return Ok(Begun::Busy(taken));
+                // Released since: whoever asks may begin again.
+                let taken = sqlx::query_as(TARGET).bind(source).fetch_optional(&mut *tx).await?;
+                return Ok(taken.map_or(Begun::Stale, Begun::Busy));
             }
         }
         let done = bind(REPLACE, row).bind(expected).execute(&mut *tx).await?;

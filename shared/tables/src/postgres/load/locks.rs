@@ -11,7 +11,7 @@ use sqlx::postgres::PgConnection;
 
 use super::pair::TablePair;
 use super::references::{End, Reference, members, rows};
-use super::session::begin;
+use super::session::{begin, name_after};
 use super::statements::{Failure, Session};
 use crate::error::{Error, Result};
 use crate::postgres::types::Oid;
@@ -58,7 +58,9 @@ pub(super) trait Work: Sync {
 
 /// How long to go on.
 #[derive(Clone, Copy)]
-pub(super) struct Limits {
+pub(super) struct Limits<'a> {
+    /// For which restore.
+    pub(super) restore: &'a str,
     pub(super) lock: Duration,
     pub(super) pause: Option<Duration>,
 }
@@ -69,7 +71,7 @@ pub(super) async fn hold<W: Work>(
     connection: &mut PgConnection,
     source: &str,
     tables: &[Locked],
-    limits: Limits,
+    limits: Limits<'_>,
     work: &W,
 ) -> Result<(W::Done, Duration)> {
     let mut tables = tables.to_vec();
@@ -105,10 +107,11 @@ async fn once<W: Work>(
     session: &mut Session<'_>,
     tables: &[Locked],
     wait: Duration,
-    limits: Limits,
+    limits: Limits<'_>,
     work: &W,
 ) -> Result<(W::Done, Duration), Failure> {
     begin(session.connection, session.source, wait).await?;
+    name_after(session.connection, session.source, limits.restore).await?;
     let began = Instant::now();
     lock(session, tables, wait).await?;
     session.limit_pause(limits.pause);

@@ -5,16 +5,20 @@
 //! advisory lock until the end of its transaction, because `IF NOT EXISTS` alone fails when two sessions do it at once.
 //! The names of all tables of a restore have its id in them, so that they are found whatever a crash left of them.
 
+use std::time::{Duration, Instant};
+
 use serde::{Deserialize, Serialize};
 use sqlx::postgres::PgConnection;
 
+use super::session::program_of;
 use super::statements::{Failure, Session, literal};
 use crate::RESTORE_SCHEMA;
 use crate::error::{Error, Result};
 use crate::load::{Mode, Refusal, RestoreState};
 
-/// What our sessions call themselves.
-const PROGRAM: &str = "strongroom";
+/// How long a session of ours may take to end, and how often it is looked for.
+const ENDING: Duration = Duration::from_secs(10);
+const LOOK: Duration = Duration::from_millis(50);
 /// The key of the advisory lock: `strongrm` in ASCII.
 const LOCK: i64 = 0x7374_726f_6e67_726d;
 
@@ -117,15 +121,47 @@ async fn begin_in(session: &mut Session<'_>, id: &str) -> Result<(), Failure> {
 /// Notes, in the transaction of the swap, that a restore is applied.
 pub(super) async fn applied(session: &mut Session<'_>, id: &str, applied: &Applied) -> Result<(), Failure> {
     let tables = serde_json::to_string(applied).map_err(|_| unreadable(session.source))?;
+    session.run("noting an applied restore", format!("SELECT pg_advisory_xact_lock({LOCK})")).await?;
     let sql = format!(
-        "SELECT pg_advisory_xact_lock({LOCK});
-         UPDATE {RESTORE_SCHEMA}.restores SET state = 'applied', tables = {}, changed = clock_timestamp(),
+        "UPDATE {RESTORE_SCHEMA}.restores SET state = 'applied', tables = {}, changed = clock_timestamp(),
                 applied = (SELECT max(applied) + 1 FROM {RESTORE_SCHEMA}.restores)
          WHERE id = {}",
         literal(&tables),
         literal(id)
     );
-    session.run("noting an applied restore", sql).await.map(drop)
+    match session.run("noting an applied restore", sql).await? {
+        1 => Ok(()),
+        // Somebody has discarded the restore meanwhile, and has said that nothing was changed.
+        _ => Err(Error::NotApplied { name: session.source.to_owned(), restore: id.to_owned() }.into()),
+    }
+}
+
+/// Ends sessions that are in the middle of a transaction of a restore, and waits until they have ended: of a process that was
+/// suspended, or whose connection the server has not missed yet. They would hold their locks for as long as that lasts, and might
+/// still commit. What the marker says afterwards is final.
+///
+/// # Errors
+/// [`Error::Locked`] for a session that does not end, and the database's.
+pub(super) async fn end_sessions(connection: &mut PgConnection, source: &str, id: &str) -> Result<()> {
+    let sql = format!(
+        "SELECT pg_catalog.count(pg_catalog.pg_terminate_backend(a.pid)) FROM pg_catalog.pg_stat_activity a
+         WHERE a.pid <> pg_catalog.pg_backend_pid() AND a.datname = pg_catalog.current_database()
+           AND a.usename = current_user AND a.application_name = {}",
+        literal(&program_of(id))
+    );
+    let began = Instant::now();
+    let mut session = Session::new(connection, source);
+    loop {
+        let found = session.count("ending sessions of a restore", sql.clone()).await;
+        if found.map_err(|failure| failure.of(source))? == 0 {
+            return Ok(());
+        }
+        if began.elapsed() > ENDING {
+            let holders = "a session of this restore does not end; ".to_owned();
+            return Err(Error::Locked { name: source.to_owned(), seconds: ENDING.as_secs(), holders });
+        }
+        tokio::time::sleep(LOOK).await;
+    }
 }
 
 /// What the target knows of a restore.
@@ -141,7 +177,13 @@ pub(super) async fn state_of(
 /// All restores that are noted.
 pub(super) async fn list(connection: &mut PgConnection, source: &str) -> Result<Vec<Noted>> {
     let mut session = Session::new(connection, source);
-    list_in(&mut session).await.map_err(|failure| failure.of(source))
+    let done = async {
+        let begin = "BEGIN READ ONLY; SET LOCAL search_path = pg_catalog".to_owned();
+        session.run("looking for restores", begin).await?;
+        list_in(&mut session).await
+    };
+    let done = done.await;
+    finish(session, done).await
 }
 
 /// Removes everything of a restore that is `only`, and nothing of one in another state; whether nothing of it is left. A swap
@@ -204,7 +246,8 @@ async fn exists(session: &mut Session<'_>, table: &str) -> Result<bool, Failure>
 
 async fn open(session: &mut Session<'_>, what: &str) -> Result<(), Failure> {
     let sql = format!(
-        "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL lock_timeout = '10s'; SET LOCAL statement_timeout = 0;
+        "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL search_path = pg_catalog; SET LOCAL lock_timeout = '10s';
+         SET LOCAL statement_timeout = 0;
          SELECT pg_advisory_xact_lock({LOCK})"
     );
     session.run(what, sql).await.map(drop)
@@ -244,24 +287,7 @@ async fn drop_tables(session: &mut Session<'_>, id: &str) -> Result<(), Failure>
         return Ok(());
     }
     let tables: Vec<String> = tables.into_iter().map(|(table,)| table).collect();
-    end_users(session, &tables).await?;
     session.run(WHAT, format!("DROP TABLE {}", tables.join(", "))).await.map(drop)
-}
-
-/// Ends our own sessions that are in the middle of something with these tables: of a process that was suspended, or whose
-/// connection the server has not missed yet. They would hold their locks for as long as that lasts.
-async fn end_users(session: &mut Session<'_>, tables: &[String]) -> Result<(), Failure> {
-    let tables: Vec<String> = tables.iter().map(|table| format!("{}::regclass", literal(table))).collect();
-    let sql = format!(
-        "SELECT count(pg_terminate_backend(a.pid)) FROM pg_stat_activity a
-         WHERE a.pid <> pg_backend_pid() AND a.usename = current_user AND a.application_name = '{PROGRAM}'
-           AND EXISTS (SELECT FROM pg_locks l
-                       WHERE l.pid = a.pid AND l.locktype = 'relation' AND l.granted
-                         AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
-                         AND l.relation = ANY (ARRAY[{}]::oid[]))",
-        tables.join(", ")
-    );
-    session.count("ending sessions of a restore", sql).await.map(drop)
 }
 
 /// The schema stays where it was made for this role, or where somebody keeps something in it.

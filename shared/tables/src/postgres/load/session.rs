@@ -8,6 +8,7 @@ use std::time::Duration;
 use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, Connection};
 
+use super::statements::literal;
 use crate::error::{Error, Result};
 
 /// `xmloption` lets fragments into columns of type xml. What was set to be acknowledged before it is written is not
@@ -58,6 +59,17 @@ async fn begin_as(
     }
     sql.push_str(&lock_timeout(lock));
     run(connection, source, "beginning to write", sql).await
+}
+
+/// Lets whoever takes the restore over find this session, for as long as the transaction lasts.
+pub(super) async fn name_after(connection: &mut PgConnection, source: &str, restore: &str) -> Result<()> {
+    let sql = format!("SET LOCAL application_name = {}", literal(&program_of(restore)));
+    run(connection, source, "beginning to write", sql).await
+}
+
+/// What a session that writes for a restore calls itself. Names have 63 bytes at most, and an id has 36.
+pub(super) fn program_of(restore: &str) -> String {
+    format!("strongroom {restore}")
 }
 
 /// The statement that limits the wait for each lock from here on; at least a millisecond, because 0 is no limit.

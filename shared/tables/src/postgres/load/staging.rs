@@ -8,7 +8,7 @@ use sqlx::postgres::PgConnection;
 use tokio::sync::mpsc;
 
 use super::pair::{Place, TablePair, pairs};
-use super::session::{begin, commit, run};
+use super::session::{begin, commit, name_after, run};
 use super::{PostgresStage, PostgresTarget, copy, create, direct, large, problem, registry};
 use crate::error::{Error, Result};
 use crate::load::{Chunk, Mode, Purpose, Refusal, TargetOptions, Wanted};
@@ -28,6 +28,9 @@ impl PostgresTarget {
             registry::begin(&mut self.connection, &source, id).await?;
         }
         begin(&mut self.connection, &source, self.options.lock).await?;
+        if let Purpose::Restore(id) = purpose {
+            name_after(&mut self.connection, &source, id).await?;
+        }
         let raw_text = crate::postgres::probe(&mut self.connection, &source).await?.encoding == "SQL_ASCII";
         let mut stage = PostgresStage {
             connection: self.connection,
@@ -76,9 +79,10 @@ impl PostgresStage {
             let sql = large::create_stage(&Place::of(&self.purpose));
             run(&mut self.connection, source, "creating a table for large objects", sql).await?;
         }
-        if let Purpose::Restore(_) = self.purpose {
+        if let Purpose::Restore(id) = &self.purpose {
             commit(&mut self.connection, source).await?;
             begin(&mut self.connection, source, self.options.lock).await?;
+            name_after(&mut self.connection, source, id).await?;
         }
         Ok(())
     }

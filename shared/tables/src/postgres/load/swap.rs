@@ -65,7 +65,7 @@ impl Swap<'_> {
             session.roll_back().await;
         }
         let early = early.map_err(|failure| failure.of(source))?;
-        let limits = Limits { lock: limits.lock, pause: limits.pause };
+        let limits = Limits { restore: self.id, lock: limits.lock, pause: limits.pause };
         let exchange = Exchange { swap: self, staged, early };
         let (counts, paused) = hold(connection, source, &tables, limits, &exchange).await?;
         Ok(Swapped { tables: counts.iter().map(Counts::changes).collect(), paused })

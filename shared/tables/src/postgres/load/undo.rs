@@ -44,7 +44,8 @@ pub(super) async fn roll_back(
     session.roll_back().await;
     let tables = tables.map_err(|failure| failure.of(&source))?;
     let back = Back { undo: &undo, locked: &tables };
-    let (rolled_back, _) = hold(connection, &source, &tables, Limits { lock, pause: None }, &back).await?;
+    let (rolled_back, _) =
+        hold(connection, &source, &tables, Limits { restore, lock, pause: None }, &back).await?;
     Ok(rolled_back)
 }
 

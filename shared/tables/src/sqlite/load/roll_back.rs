@@ -15,7 +15,7 @@ use super::markers::{Marked, Marker, run};
 use super::refused::constraint;
 use super::search::{self, Inner};
 use super::undo::Undo;
-use super::{SqliteTarget, lock, markers, stage_file, swap, triggers};
+use super::{SqliteTarget, dangling, lock, markers, stage_file, swap, triggers};
 use crate::error::{Error, Result};
 use crate::load::{Mode, RolledBack, TableChanges};
 
@@ -77,6 +77,7 @@ impl Work<'_> {
         let live = live::read(connection, &target.options.read).await.map_err(failed)?;
         self.check_columns(&live)?;
         let names: Vec<&str> = self.marker.tables.iter().map(|table| table.live.as_str()).collect();
+        let before = dangling::count(connection, &live, &names).await.map_err(failed)?;
         let dropped = triggers::drop_all(connection, &names).await.map_err(failed)?;
         let mut changes = Vec::new();
         for (at, table) in self.marker.tables.iter().enumerate() {
@@ -91,6 +92,11 @@ impl Work<'_> {
             if table.is_restored {
                 changes.push((table.name.clone(), changed));
             }
+        }
+        let after = dangling::count(connection, &live, &names).await.map_err(failed)?;
+        let refusals = dangling::more(&before, &after);
+        if !refusals.is_empty() {
+            return Err(Error::Refused { name: source.to_owned(), refusals });
         }
         search::rebuild(connection, &live, &self.marker.tables).await.map_err(failed)?;
         dropped.put_back(connection).await.map_err(failed)?;
@@ -143,9 +149,8 @@ impl Work<'_> {
             return Ok(TableChanges::default());
         }
         let name = live_name(table);
-        let rows = count(connection, format!("SELECT count(*) FROM {name}")).await.map_err(failed)?;
         if !self.discard_changes {
-            return Err(self.changed_since(table, rows));
+            return Err(Error::NothingKept { name: self.source.to_owned(), table: table.name.clone() });
         }
         let deleted = run(connection, format!("DELETE FROM {name} WHERE true")).await.map_err(failed)?;
         Ok(TableChanges { deleted, ..TableChanges::default() })

@@ -120,11 +120,9 @@ impl SqliteTarget {
     }
 }
 
-/// A name that no other trial has at this moment; it is gone as soon as the file is open.
+/// A name that no other trial has, of whatever process; it is gone as soon as the file is open.
 fn trial_digits() -> String {
-    static TRIALS: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
-    let number = TRIALS.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-    stage_file::digits(&format!("trial {} {number}", std::process::id()))
+    stage_file::digits(&uuid::Uuid::now_v7().to_string())
 }
 
 /// Removes the file, which may be what fills the disk, then what is ours in the database: of a restore that is `only`. Whoever
