@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use sqlx::sqlite::SqliteConnection;
 use strongroom_tables::Error;
-use strongroom_tables::load::{Mode, RestoreState, RolledBack};
+use strongroom_tables::load::{Mode, Refusal, RestoreState, RolledBack};
 
 use crate::archive::{Archive, export};
 use crate::restore::{discard, restore, target};
@@ -129,9 +129,30 @@ async fn a_restore_into_empty_tables_empties_them() {
     restore(&path, &archive, &archive.wanted(Mode::IntoEmpty), ID).await.unwrap();
     export(&path).await.equals(&archive);
     let error = roll_back(&path, ID, false).await.unwrap_err();
-    assert!(matches!(error, Error::ChangedSince { .. }), "{error}");
+    assert!(matches!(error, Error::NothingKept { .. }), "{error}");
     roll_back(&path, ID, true).await.unwrap();
     assert!(export(&path).await.tables.iter().all(|(_, rows)| rows.is_empty()));
+}
+
+#[tokio::test]
+async fn rows_that_others_reference_since_are_not_taken_away() {
+    let (_folder, path, before, archive, mut app) = restored().await;
+    // One leads nowhere already, and one to a row that the restore has brought.
+    let orders = "CREATE TABLE orders (id INTEGER PRIMARY KEY, t INTEGER REFERENCES t (id));
+        INSERT INTO orders VALUES (1, 77), (2, 1)";
+    run(&mut app, orders).await;
+    for discard in [false, true] {
+        let error = roll_back(&path, ID, discard).await.unwrap_err();
+        let Error::Refused { refusals, .. } = &error else { panic!("{error}") };
+        assert!(
+            matches!(refusals.as_slice(), [Refusal::Referenced { from, rows: 1, .. }] if from == "orders"),
+            "{error}"
+        );
+    }
+    run(&mut app, "DELETE FROM orders WHERE id = 2; DROP TABLE orders").await;
+    export(&path).await.equals(&archive);
+    roll_back(&path, ID, false).await.unwrap();
+    export(&path).await.equals(&before);
 }
 
 #[tokio::test]

@@ -50,7 +50,10 @@ pub(super) async fn count(
 /// What there is more of afterwards.
 pub(super) fn more(before: &[Dangling], after: &[Dangling]) -> Vec<Refusal> {
     let rows_before = |one: &Dangling| {
-        before.iter().find(|other| other.from == one.from && other.key == one.key).map_or(0, |other| other.rows)
+        before
+            .iter()
+            .find(|other| other.from == one.from && other.key == one.key)
+            .map_or(0, |other| other.rows)
     };
     let refused = |one: &Dangling| {
         let rows = one.rows.saturating_sub(rows_before(one));
