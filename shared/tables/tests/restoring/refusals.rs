@@ -264,6 +264,29 @@ async fn one_restore_at_a_time_and_nothing_left_of_it() {
     database.drop().await;
 }
 
+/// The table of restores comes and goes with other restores, also between two statements of one that looks.
+#[tokio::test]
+async fn looking_while_the_last_restore_goes() {
+    let Some(database) = Owned::create(GRANTED, "looking").await else { return };
+    let come_and_go = async {
+        for _ in 0..200 {
+            let made = "CREATE SCHEMA strongroom; CREATE TABLE strongroom.restores AS
+                        SELECT ''::text AS id, 'staged'::text AS state, 0::bigint AS applied, NULL::text AS tables";
+            database.run(made).await;
+            database.run("DROP SCHEMA strongroom CASCADE").await;
+        }
+    };
+    let look = async {
+        let mut target = target(&database.url).await;
+        for _ in 0..1_000 {
+            assert_eq!(target.state_of(ID).await.unwrap(), None);
+        }
+        target.close().await;
+    };
+    tokio::join!(come_and_go, look);
+    database.drop().await;
+}
+
 #[tokio::test]
 async fn a_plan_is_stale_by_one_column_trigger_or_constraint() {
     let Some(database) = Owned::create(GRANTED, "stale").await else { return };

@@ -21,6 +21,8 @@ const ENDING: Duration = Duration::from_secs(10);
 const LOOK: Duration = Duration::from_millis(50);
 /// The key of the advisory lock: `strongrm` in ASCII.
 const LOCK: i64 = 0x7374_726f_6e67_726d;
+/// The SQLSTATE of a table that is not there.
+const UNDEFINED_TABLE: &str = "42P01";
 
 /// What an applied restore needs to be taken back.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -224,15 +226,27 @@ pub(super) async fn discard_in(session: &mut Session<'_>, id: &str) -> Result<()
     Ok(())
 }
 
-/// The table, if there is one, and what is in it.
+/// The table, if there is one, and what is in it. Without the lock, the last restore may take the table with it at any moment,
+/// which no snapshot prevents.
 pub(super) async fn list_in(session: &mut Session<'_>) -> Result<Vec<Noted>, Failure> {
     const WHAT: &str = "looking for restores";
     if !exists(session, "restores").await? {
         return Ok(Vec::new());
     }
+    session.run(WHAT, "SAVEPOINT registry".to_owned()).await?;
     let sql =
         format!("SELECT id, state, applied, tables FROM {RESTORE_SCHEMA}.restores ORDER BY applied, id");
-    session.rows(WHAT, sql).await
+    match session.rows(WHAT, sql).await {
+        Err(gone) if gone.code() == UNDEFINED_TABLE => {
+            session.run(WHAT, "ROLLBACK TO SAVEPOINT registry".to_owned()).await?;
+            Ok(Vec::new())
+        }
+        noted => {
+            let noted = noted?;
+            session.run(WHAT, "RELEASE SAVEPOINT registry".to_owned()).await?;
+            Ok(noted)
+        }
+    }
 }
 
 async fn exists(session: &mut Session<'_>, table: &str) -> Result<bool, Failure> {
