@@ -1,10 +1,14 @@
 //! References that lead nowhere, before and after rows are taken back: foreign keys are off meanwhile. Some may have led nowhere
-//! before, because SQLite enforces none unless asked.
+//! before, because SQLite enforces none unless asked: also between tables that come back exactly as they were.
 
 use sqlx::sqlite::SqliteConnection;
 
 use super::live::Live;
-use crate::load::Refusal;
+use crate::fault::sqlite_code;
+use crate::load::{Mode, Refusal};
+
+/// The code of an error of the schema.
+const ERROR: i32 = 1;
 
 /// Rows of a table without the row that they reference.
 pub(super) struct Dangling {
@@ -15,11 +19,14 @@ pub(super) struct Dangling {
     rows: u64,
 }
 
-/// Those of `names`, and of tables that reference them.
+/// Those of `names`, which are taken back from a restore in `mode`, and of tables that reference them. Taken back from a merge, a
+/// table may have rows since then that stay; from another restore, it is as it was, so that its references to others of `names`
+/// lead where they led.
 pub(super) async fn count(
     connection: &mut SqliteConnection,
     live: &Live,
     names: &[&str],
+    mode: Mode,
 ) -> sqlx::Result<Vec<Dangling>> {
     let is_near = |table: &str| names.iter().any(|name| name.eq_ignore_ascii_case(table));
     let mut found = Vec::new();
@@ -29,20 +36,28 @@ pub(super) async fn count(
         if schema.foreign_keys.is_empty() || !(is_near(&schema.table) || references) {
             continue;
         }
-        let rows: Vec<(String, i64, i64)> = sqlx::query_as(
+        let rows = sqlx::query_as(
             "SELECT \"parent\", \"fkid\", count(*) FROM pragma_foreign_key_check(?1) GROUP BY 1, 2",
         )
         .bind(&schema.table)
         .persistent(false)
         .fetch_all(&mut *connection)
-        .await?;
+        .await;
+        let rows: Vec<(String, i64, i64)> = match rows {
+            // A foreign key that refers to no unique columns is never enforced.
+            Err(error) if sqlite_code(&error) == ERROR => Vec::new(),
+            rows => rows?,
+        };
+        let is_as_it_was = |to: &str| mode != Mode::Merge && is_near(&schema.table) && is_near(to);
+        // What refers to a table that is not there does so whatever is taken back.
+        let matters = |to: &str| live.table(to).is_some() && !is_as_it_was(to);
         let dangling = |(to, key, rows): (String, i64, i64)| Dangling {
             from: schema.table.clone(),
             to,
             key,
             rows: rows.unsigned_abs(),
         };
-        found.extend(rows.into_iter().map(dangling));
+        found.extend(rows.into_iter().filter(|(to, ..)| matters(to)).map(dangling));
     }
     Ok(found)
 }

@@ -77,7 +77,7 @@ impl Work<'_> {
         let live = live::read(connection, &target.options.read).await.map_err(failed)?;
         self.check_columns(&live)?;
         let names: Vec<&str> = self.marker.tables.iter().map(|table| table.live.as_str()).collect();
-        let before = dangling::count(connection, &live, &names).await.map_err(failed)?;
+        let before = dangling::count(connection, &live, &names, self.marker.mode).await.map_err(failed)?;
         let dropped = triggers::drop_all(connection, &names).await.map_err(failed)?;
         let mut changes = Vec::new();
         for (at, table) in self.marker.tables.iter().enumerate() {
@@ -93,7 +93,7 @@ impl Work<'_> {
                 changes.push((table.name.clone(), changed));
             }
         }
-        let after = dangling::count(connection, &live, &names).await.map_err(failed)?;
+        let after = dangling::count(connection, &live, &names, self.marker.mode).await.map_err(failed)?;
         let refusals = dangling::more(&before, &after);
         if !refusals.is_empty() {
             return Err(Error::Refused { name: source.to_owned(), refusals });
