@@ -88,6 +88,7 @@ bring_operator_tools() {
   bring bsdtar libarchive-tools
   bring age age
   bring python3 python3
+  bring sqlite3 sqlite3
   bring ip iproute2
   bring unshare util-linux
   bring docker-compose docker-compose # to read deploy/compose.yaml, not to start anything

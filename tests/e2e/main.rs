@@ -9,6 +9,7 @@ mod cluster;
 mod dead_processes;
 mod delegation;
 mod demo;
+mod dying_restores;
 mod failures;
 mod first_start;
 mod grpcurl;

@@ -62,6 +62,17 @@ fn the_pages_are_true() {
 }
 
 #[test]
+fn the_page_on_restores_is_true() {
+    if tool::tool("sqlite3").is_none() {
+        return;
+    }
+    let acts = acts(&read("docs/restoring.md"));
+    assert_eq!(acts.len(), 2, "the source goes into the configuration");
+    assert!(acts[1].steps.len() > 20, "the commands are in console blocks");
+    play(acts);
+}
+
+#[test]
 fn the_guide_names_the_pages_in_the_order_in_which_they_are_typed() {
     let guide = read("docs/operating.md");
     let places = PAGES.map(|page| match page {

@@ -36,7 +36,7 @@ pub(crate) use creation::{Creations, KIND as CREATION};
 use destinations::Destinations;
 pub(crate) use download::{DownloadRequest, Downloads, KIND as DOWNLOAD};
 use ending::Ending;
-use inheritance::Inheritance;
+pub(crate) use inheritance::Inheritance;
 pub(crate) use overview::Overview;
 use pinning::Pinning;
 pub(crate) use rereading::Rereading;

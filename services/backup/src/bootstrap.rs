@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use async_trait::async_trait;
 use strongroom_archive::Compression;
 use strongroom_runtime::metrics::{Kind, Sample};
 use strongroom_runtime::{Authenticator, Clock, Metrics, Shutdown};
@@ -10,23 +11,24 @@ use strongroom_store::DatabaseUrl;
 
 use crate::assembly::{AssemblyContext, Lifetime};
 use crate::backups::destinations::Destinations;
-use crate::backups::{Base, CREATION, DOWNLOAD, StoredBackups};
+use crate::backups::{self, Base, CREATION, DOWNLOAD, StoredBackups};
 use crate::config::{BackupConfig, Config};
 use crate::error::{Error, Result};
 use crate::export::{self, Exports};
-use crate::grpc::BackupGrpc;
-use crate::incoming::{MemoryLimits, UploadLimits};
-use crate::membership::Membership;
+use crate::grpc::{BackupGrpc, RestoreGrpc};
+use crate::incoming::{self, MemoryLimits, UploadLimits, Uploads};
+use crate::membership::{Heir, Membership};
 use crate::metrics::{BackupMetrics, KindMetrics};
 use crate::operation::{Limits, Unfinished};
 use crate::report::BackupReport;
+use crate::restore::{self, ArchiveUploads, Archives, Restores};
 use crate::seal::SealPolicy;
 use crate::secret_files;
 use crate::source_watch::SourceWatch;
 use crate::sources::Sources;
-use crate::store::Store;
+use crate::store::{OperationRow, ProcessRow, Store};
 use crate::vault_client::VaultClient;
-use crate::verification::{self, Cost, Verifications};
+use crate::verification::{self, Cost, Verifications, Verifier};
 
 const HOUR: i64 = 3600 * 1_000_000;
 
@@ -47,6 +49,7 @@ pub(crate) struct Service {
     exports: Arc<Exports>,
     verifications: Arc<Verifications>,
     stored: StoredBackups,
+    restores: Restores,
     sources: Arc<Sources>,
     membership: Arc<Membership>,
     unfinished: Arc<Unfinished>,
@@ -70,17 +73,22 @@ impl Service {
         let counted = BackupMetrics::new(metrics, Arc::clone(&clock));
         let of_exports = counted.export_kind(export::KIND.name);
         let others = [CREATION.name, DOWNLOAD.name, verification::KIND.name].map(|name| counted.kind(name));
-        let kinds = [&[of_exports.clone()][..], &others].concat();
+        let of_restores = [restore::PLAN.name, restore::APPLY.name, restore::ROLLBACK.name];
+        let of_restores = of_restores.map(|name| counted.kind(name));
+        let kinds = [&[of_exports.clone()][..], &others, &of_restores].concat();
         let [of_creations, of_downloads, of_verifications] = others;
         let host = secret_files::host();
-        let membership = Membership::join(Arc::clone(&store), host, Arc::clone(&clock)).await?;
+        let membership = Membership::join(Arc::clone(&store), host.clone(), Arc::clone(&clock)).await?;
         let context = Arc::new(context(config, &sources, &vault, &clock, &counted)?);
         let (of_export, of_creation) = (limits_of_exports(backup), limits_of_creations(backup));
         let of_download = limits_of_downloads(backup);
+        let of_restore = limits(backup, backup.restore_limit_seconds, backup.concurrent_restores).0;
         let closed = vec![
             (&export::KIND, of_export.0.duration),
             (&CREATION, of_creation.0.duration),
             (&DOWNLOAD, of_download.duration),
+            (&restore::APPLY, of_restore.duration),
+            (&restore::ROLLBACK, of_restore.duration),
         ];
         let unfinished = Arc::new(Unfinished::create(vault.clone(), Arc::clone(&clock), closed));
         let exports = Exports::create(Arc::clone(&context), Arc::clone(&membership), of_export, of_exports);
@@ -95,14 +103,21 @@ impl Service {
         let delay = i64::from(backup.delete_delay_hours) * HOUR;
         let makers = (context, Arc::clone(&membership));
         let (creating, downloading) = ((of_creation, of_creations), (of_download, of_downloads));
-        let stored = StoredBackups::create(base, makers, (creating, downloading), delay, metrics);
+        let stored = StoredBackups::create(base.clone(), makers, (creating, downloading), delay, metrics);
         let received = (of_verifications, counted.received_bytes());
-        let verifications = Arc::new(verifications(backup, vault, received));
-        sample_staging(metrics, &verifications);
+        let uploads = uploads(backup);
+        sample_staging(metrics, &uploads);
+        let verifier = Verifier::create(vault.clone(), cost(backup));
+        let of_verification = limits(backup, backup.verify_limit_seconds, backup.concurrent_uploads).0;
+        let verifications =
+            Verifications::create(verifier.clone(), of_verification, Arc::clone(&uploads), received);
+        let restoring = Restoring { base, verifier, uploads, sources: Arc::clone(&sources), host };
+        let restores = restoring.create(backup, &stored, (Arc::clone(&membership), of_restore), of_restores);
         Ok(Self {
             exports: Arc::new(exports),
-            verifications,
+            verifications: Arc::new(verifications),
             stored,
+            restores,
             watch: Arc::new(SourceWatch::new(Arc::clone(&sources), clock, metrics)),
             sources,
             membership,
@@ -120,18 +135,22 @@ impl Service {
     ) -> impl Future<Output = ()> + Send + use<> {
         let (sources, watch) = (Arc::clone(&self.sources), Arc::clone(&self.watch));
         let (membership, unfinished) = (Arc::clone(&self.membership), Arc::clone(&self.unfinished));
-        let stored = self.stored.clone();
+        let (stored, restores) = (self.stored.clone(), self.restores.clone());
         async move {
             let checking = async {
                 if !all_were_read {
                     shutdown.unless_begun(sources.check_until_all_were_read(shutdown.clone())).await;
                 }
             };
-            let inheritance = stored.inheritance(Arc::clone(&unfinished));
+            let heirs = Heirs {
+                backups: stored.inheritance(Arc::clone(&unfinished)),
+                restores: restores.inheritance(),
+            };
             tokio::join!(
-                membership.run(&inheritance, &shutdown),
+                membership.run(&heirs, &shutdown),
                 unfinished.keep_closing_old(&shutdown),
                 stored.run(&shutdown),
+                restores.run(&shutdown),
                 checking,
                 watch.run(&shutdown)
             );
@@ -141,16 +160,17 @@ impl Service {
     /// Ends operations while there is time to record that, and to tell their clients.
     pub(crate) fn stop_in_time(&self, shutdown: Shutdown) -> impl Future<Output = ()> + Send + use<> {
         let (exports, verifications) = (Arc::clone(&self.exports), Arc::clone(&self.verifications));
-        let stored = self.stored.clone();
+        let (stored, restores) = (self.stored.clone(), self.restores.clone());
         async move {
             shutdown.streams_end().await;
-            tokio::join!(exports.stop(), stored.stop(), verifications.stop());
+            tokio::join!(exports.stop(), stored.stop(), verifications.stop(), restores.stop());
         }
     }
 
     /// Ends what still runs.
     pub(crate) async fn stop(&self) {
-        tokio::join!(self.exports.stop(), self.stored.stop(), self.verifications.stop());
+        let (stored, restores) = (self.stored.stop(), self.restores.stop());
+        tokio::join!(self.exports.stop(), stored, self.verifications.stop(), restores);
     }
 
     /// Serves no more.
@@ -165,6 +185,9 @@ impl Service {
             config.concurrent_backups,
             config.concurrent_downloads,
             config.concurrent_uploads,
+            config.concurrent_restores,
+            config.concurrent_restores,
+            config.concurrent_restores,
         ];
         let kinds = self.kinds.iter().cloned().zip(most).collect();
         let metrics = self.metrics.clone();
@@ -172,7 +195,12 @@ impl Service {
         Arc::new(BackupReport { sources, overview, kinds, metrics })
     }
 
-    /// What answers calls.
+    /// What answers calls about restores.
+    pub(crate) fn restore_grpc(&self, shutdown: Shutdown) -> RestoreGrpc {
+        RestoreGrpc { restores: self.restores.clone(), shutdown }
+    }
+
+    /// What answers all other calls.
     pub(crate) fn grpc(&self, authenticator: Arc<dyn Authenticator>, shutdown: Shutdown) -> BackupGrpc {
         BackupGrpc {
             exports: Arc::clone(&self.exports),
@@ -182,6 +210,66 @@ impl Service {
             authenticator,
             shutdown,
         }
+    }
+}
+
+/// Ends what a dead process has left, each by its kind.
+struct Heirs {
+    backups: backups::Inheritance,
+    restores: restore::Inheritance,
+}
+
+#[async_trait]
+impl Heir for Heirs {
+    async fn inherit(&self, dead: &ProcessRow, operations: Vec<OperationRow>) -> bool {
+        let (of_restores, others): (Vec<_>, Vec<_>) =
+            operations.into_iter().partition(restore::Inheritance::is_restore);
+        // The backups close in the audit log all that the process has left, restores among it: those must be settled.
+        self.restores.inherit(dead, &of_restores).await && self.backups.inherit(dead, others).await
+    }
+}
+
+/// What restores share with everything else.
+struct Restoring {
+    base: Base,
+    verifier: Verifier,
+    uploads: Arc<Uploads>,
+    sources: Arc<Sources>,
+    host: String,
+}
+
+impl Restoring {
+    fn create(
+        self,
+        config: &BackupConfig,
+        stored: &StoredBackups,
+        (membership, limits): (Arc<Membership>, Limits),
+        metrics: [KindMetrics; 3],
+    ) -> Restores {
+        let Self { base, verifier, uploads: admission, sources, host } = self;
+        let Base { store, vault, clock, shutdown, .. } = base;
+        let stall = limits.stall;
+        let uploads = ArchiveUploads {
+            store: Arc::clone(&store),
+            vault: vault.clone(),
+            clock: Arc::clone(&clock),
+            admission: Arc::clone(&admission),
+            folder: config.staging_folder(),
+            host,
+            stall,
+        };
+        let archives = Archives {
+            rereading: Arc::clone(&stored.rereading),
+            uploads: Arc::new(uploads),
+            admission,
+            vault: vault.clone(),
+            memory: verifier.cost().memory,
+            stall,
+        };
+        let archives = Arc::new(archives);
+        let base = restore::Base { store, vault, clock, sources, archives, verifier, shutdown };
+        let makers = (Arc::clone(&stored.creations), stored.catalogue.clone());
+        Restores::create(base, membership, makers, limits, metrics)
     }
 }
 
@@ -232,33 +320,30 @@ fn limits(config: &BackupConfig, seconds: u64, concurrent: usize) -> (Limits, i6
     (Limits { duration, stall, concurrent }, longest)
 }
 
-fn sample_staging(metrics: &Metrics, verifications: &Arc<Verifications>) {
-    let (name, help) =
-        ("strongroom_backup_staged_bytes", "Bytes of files that are staged in order to be verified.");
-    let verifications = Arc::clone(verifications);
-    metrics.sampled(Kind::Gauge, name, help, &[], move || {
-        vec![Sample::plain(verifications.staged_bytes() as f64)]
-    });
+fn sample_staging(metrics: &Metrics, uploads: &Arc<Uploads>) {
+    let (name, help) = (
+        "strongroom_backup_staged_bytes",
+        "Bytes of files that are staged in order to be verified or restored.",
+    );
+    let uploads = Arc::clone(uploads);
+    metrics.sampled(Kind::Gauge, name, help, &[], move || vec![Sample::plain(uploads.staged_bytes() as f64)]);
 }
 
-fn verifications(
-    config: &BackupConfig,
-    vault: VaultClient,
-    received: (KindMetrics, strongroom_runtime::metrics::IntCounter),
-) -> Verifications {
-    let limits = limits(config, config.verify_limit_seconds, config.concurrent_uploads).0;
-    let uploads = UploadLimits {
-        bytes: config.upload_limit_bytes,
-        staged_bytes: config.staging_limit_bytes,
-        staging_dir: config.staging_folder(),
-    };
-    let cost = Cost {
+/// For everything that is staged.
+fn uploads(config: &BackupConfig) -> Arc<Uploads> {
+    let staging_dir = config.staging_folder();
+    incoming::warn(&staging_dir);
+    let (bytes, staged_bytes) = (config.upload_limit_bytes, config.staging_limit_bytes);
+    Arc::new(Uploads::create(UploadLimits { bytes, staged_bytes, staging_dir }))
+}
+
+fn cost(config: &BackupConfig) -> Cost {
+    Cost {
         concurrent: config.concurrent_verifications,
         memory: MemoryLimits {
             row: config.verify_row_limit_bytes,
             manifest: config.verify_manifest_limit_bytes,
         },
         processor: Duration::from_secs(config.verify_processor_seconds),
-    };
-    Verifications::create(vault, limits, uploads, cost, received)
+    }
 }

@@ -125,6 +125,13 @@ pub struct BackupConfig {
     /// The number of downloads of stored backups at the same time.
     #[schemars(range(min = 1, max = 1_000))]
     pub concurrent_downloads: usize,
+    /// The longest time that a restore, or its plan, may take, in seconds.
+    #[schemars(range(min = 1, max = 604_800))]
+    pub restore_limit_seconds: u64,
+    /// The number of restores that are applied at the same time; as many are planned and taken back. One of them changes a
+    /// source at a time.
+    #[schemars(range(min = 1, max = 100))]
+    pub concurrent_restores: usize,
     /// The longest time that a verification may take, in seconds.
     #[schemars(range(min = 1, max = 86_400))]
     pub verify_limit_seconds: u64,
@@ -152,8 +159,8 @@ pub struct BackupConfig {
     /// The disk space for all uploads together, in bytes. It is counted as they arrive.
     #[schemars(range(min = 1))]
     pub staging_limit_bytes: u64,
-    /// The folder for uploads, which are stored sealed and without a name during their verification. Without it, the
-    /// system's folder for temporary files (`TMPDIR`).
+    /// The folder for uploads, which are stored sealed: those to be verified without a name, those to be restored for a day.
+    /// Without it, the system's folder for temporary files (`TMPDIR`).
     pub staging_dir: Option<PathBuf>,
     /// zlib's compression level, from 1 (fast) to 9 (small). Without it, an encoder made for rows is used, which is faster
     /// than level 1 and compresses like level 2.
@@ -181,6 +188,8 @@ impl Default for BackupConfig {
             concurrent_backups: 2,
             delete_delay_hours: 7 * 24,
             concurrent_downloads: 10,
+            restore_limit_seconds: 24 * 3600,
+            concurrent_restores: 2,
             verify_limit_seconds: 3600,
             concurrent_verifications: 2,
             verify_row_limit_bytes: 32 << 20,

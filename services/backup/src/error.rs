@@ -10,6 +10,7 @@ use tonic::{Code, Status};
 
 use crate::backups::destinations::error::StorageError;
 use crate::backups::destinations::parts::TooManyParts;
+pub use crate::restore::error::RestoreError;
 
 /// The `domain` of this service's errors.
 pub(crate) const DOMAIN: &str = "backup.strongroom";
@@ -408,6 +409,10 @@ pub enum Error {
     #[error("the process that made the backup on {0} ended before it was complete; make another one")]
     ProcessDied(String),
 
+    /// A restore.
+    #[error(transparent)]
+    Restore(#[from] RestoreError),
+
     /// The client is gone.
     #[error("the client left before the end")]
     ClientLeft,
@@ -463,6 +468,7 @@ impl Error {
                 | Self::ClientTooSlow { .. }
                 | Self::ClientTakesSlowly(_)
                 | Self::VerifyTooLong(_)
+                | Self::Restore(RestoreError::PlanTooLong(_))
         )
     }
 
@@ -491,6 +497,7 @@ impl Error {
             Self::Busy(_)
             | Self::BackupsBusy(_)
             | Self::DownloadsBusy(_)
+            | Self::Restore(RestoreError::Busy(_) | RestoreError::PlansBusy(_))
             | Self::UploadsBusy(_)
             | Self::CallerBusy(_)
             | Self::StagingBusy(_) => exhausted(DOMAIN, reason, &self.to_string(), RETRY_BUSY),
@@ -569,6 +576,7 @@ impl Error {
             Self::BackupDamaged { .. } => (Code::DataLoss, "BACKUP_DAMAGED"),
             Self::Fenced => (Code::Unavailable, "PROCESS_FENCED"),
             Self::ProcessDied(_) => (Code::Aborted, "PROCESS_DIED"),
+            Self::Restore(error) => error.shape(),
             Self::ClientLeft => (Code::Cancelled, "CLIENT_LEFT"),
             Self::Stalled(_) => (Code::DeadlineExceeded, "CLIENT_STALLED"),
             Self::TooLong(_) => (Code::DeadlineExceeded, "EXPORT_TOO_LONG"),
@@ -638,6 +646,17 @@ fn tables_shape(error: &strongroom_tables::Error) -> (Code, &'static str) {
         Tables::Ambiguous { .. } => return (Code::FailedPrecondition, "TABLE_NAME_TAKEN"),
         Tables::EmptyFile { .. } => return (Code::FailedPrecondition, "DATABASE_EMPTY"),
         Tables::RowTooLarge { .. } => return (Code::FailedPrecondition, "ROW_TOO_LARGE"),
+        Tables::Stale { .. } => return (Code::FailedPrecondition, "PLAN_STALE"),
+        Tables::Refused { .. } => return (Code::FailedPrecondition, "RESTORE_REFUSED"),
+        Tables::Value { .. } => return (Code::FailedPrecondition, "VALUE_REFUSED"),
+        Tables::Constraint { .. } => return (Code::FailedPrecondition, "CONSTRAINT_VIOLATED"),
+        Tables::Locked { .. } => return (Code::Unavailable, "TARGET_LOCKED"),
+        Tables::PauseTooLong { .. } => return (Code::FailedPrecondition, "PAUSE_TOO_LONG"),
+        Tables::NotApplied { .. } => return (Code::FailedPrecondition, "ROLLBACK_EXPIRED"),
+        Tables::Superseded { .. } => return (Code::FailedPrecondition, "ROLLBACK_SUPERSEDED"),
+        Tables::ChangedSince { .. } | Tables::NothingKept { .. } => {
+            return (Code::FailedPrecondition, "ROWS_CHANGED");
+        }
         _ => {}
     }
     match error.kind() {

@@ -1,8 +1,12 @@
 //! The gRPC interface, one file a proto service: parse, call, convert.
 
+mod answer;
 mod backup;
 mod request;
+mod restore;
+mod restore_request;
 mod stored;
 mod watch;
 
 pub(crate) use backup::BackupGrpc;
+pub(crate) use restore::RestoreGrpc;

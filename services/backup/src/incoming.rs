@@ -16,5 +16,5 @@ pub(crate) use memory::MemoryLimits;
 pub(crate) use opening::{Archive, Opened, open, problem_of};
 pub(crate) use processor::{Allowance, Processor};
 pub(crate) use shown::shown;
-pub(crate) use staging::{Staged, warn};
+pub(crate) use staging::{Place, Staged, warn};
 pub(crate) use upload::{MAX_CHUNK, Part, Parts, Upload};

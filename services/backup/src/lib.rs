@@ -1,8 +1,8 @@
 //! The backup service: reads every database that the platform owns, and the vault's own tables, each in one
 //! consistent snapshot, and streams them out as one archive while it is built.
 //!
-//! `grpc` parses and answers; `export`, `backups` and `verification` do the work of a call, and `operation` everything that
-//! surrounds it; `assembly` makes archives, `incoming` receives them; `sources` knows what is read; `membership` knows which
+//! `grpc` parses and answers; `restore`, `export`, `backups` and `verification` do the work of a call, and `operation` everything
+//! that surrounds it; `assembly` makes archives, `incoming` receives them; `sources` knows what is read; `membership` knows which
 //! processes serve; `store` is the service's own database; `vault_client` asks the vault for everything about keys, callers
 //! and the audit log. Imports point down, in this order.
 
@@ -23,6 +23,7 @@ mod membership;
 mod metrics;
 mod operation;
 mod report;
+mod restore;
 mod said;
 mod seal;
 mod secret_files;
@@ -35,6 +36,7 @@ mod verification;
 use std::sync::Arc;
 
 use strongroom_api::backup::v1::backup_service_server::BackupServiceServer;
+use strongroom_api::backup::v1::restore_service_server::RestoreServiceServer;
 use strongroom_runtime::admin::{self, Site};
 use strongroom_runtime::health::StatusApi;
 use strongroom_runtime::server::{self, Serve, ServerTls};
@@ -46,7 +48,7 @@ pub use config::{
     AppConfig, BackupConfig, Config, DestinationConfig, SealConfig, SourceConfig, SourceKind,
     WITHOUT_RECOVERY,
 };
-pub use error::{Error, Result};
+pub use error::{Error, RestoreError, Result};
 
 use auth::VaultAuthenticator;
 use bootstrap::Service;
@@ -55,7 +57,11 @@ use sources::Sources;
 use vault_client::VaultClient;
 
 /// Served here, for health and reflection.
-const SERVICES: &[&str] = &["strongroom.backup.v1.BackupService", strongroom_runtime::health::SERVICE];
+const SERVICES: &[&str] = &[
+    "strongroom.backup.v1.BackupService",
+    "strongroom.backup.v1.RestoreService",
+    strongroom_runtime::health::SERVICE,
+];
 /// Requests are short lists of names, and pieces of files of half that at most.
 const REQUEST_BYTES: usize = 1 << 20;
 
@@ -102,7 +108,9 @@ pub async fn serve(
 
     let authenticator: Arc<dyn Authenticator> = Arc::new(VaultAuthenticator::create(vault));
     let grpc = service.grpc(Arc::clone(&authenticator), shutdown.clone());
+    let restores = RestoreServiceServer::new(service.restore_grpc(shutdown.clone()));
     let routes = Routes::new(BackupServiceServer::new(grpc).max_decoding_message_size(REQUEST_BYTES))
+        .add_service(restores.max_decoding_message_size(REQUEST_BYTES))
         .add_service(StatusApi::server(health.clone(), report));
     let (plaintext, limits) = (config.backup.plaintext, server::Limits::default());
     let services = SERVICES;

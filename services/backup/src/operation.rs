@@ -88,7 +88,8 @@ impl Operations {
     {
         let (outlet, replies, gone) = outlet::create(self.kind, self.limits.stall);
         let stop = self.stop.child_token();
-        let work = work(outlet.clone(), stop.clone());
+        // Boxed: what an operation consists of would be moved from call to call.
+        let work = Box::pin(work(outlet.clone(), stop.clone()));
         let (kind, limits, shutdown) = (self.kind, self.limits, self.stop.clone());
         let metrics = self.metrics.clone();
         let run = Run { kind, limits, metrics, record, outlet, stop, shutdown };
@@ -113,7 +114,7 @@ impl Operations {
     {
         let (outlet, replies, gone) = outlet::create(self.kind, self.limits.stall);
         let stop = self.stop.child_token();
-        let work = work(stop.clone());
+        let work = Box::pin(work(stop.clone()));
         let (kind, limits, shutdown) = (self.kind, self.limits, self.stop.clone());
         let run = Run { kind, limits, metrics: self.metrics.clone(), record, outlet, stop, shutdown };
         let detached = async move {

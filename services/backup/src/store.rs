@@ -1,10 +1,12 @@
 //! The backup service's own database in domain verbs: each method is one transaction, and no transaction crosses this
 //! trait.
 //!
-//! It holds which processes serve ([`ProcessStore`]), which operations they are busy with ([`OperationStore`]) and the
-//! catalogue of stored backups ([`CatalogueStore`]). `sqlite` and `postgres` implement them; `contract` runs one test per
+//! It holds which processes serve ([`ProcessStore`]), which operations they are busy with ([`OperationStore`]), the catalogue
+//! of stored backups ([`CatalogueStore`]), restores ([`RestoreStore`]) and the archives that were uploaded for them
+//! ([`ArchiveUploadStore`]). `sqlite` and `postgres` implement them; `contract` runs one test per
 //! method on both; `twins` keeps the two the same text. Times are microseconds since the epoch, ids are text.
 
+mod archive_upload;
 mod backup;
 #[cfg(test)]
 mod contract;
@@ -12,6 +14,7 @@ mod copy;
 mod operation;
 mod postgres;
 mod process;
+mod restore;
 mod sqlite;
 #[cfg(test)]
 mod twins;
@@ -20,10 +23,14 @@ use std::sync::Arc;
 
 use strongroom_store::{DatabaseUrl, Engine, Result};
 
+pub(crate) use archive_upload::{ArchiveUploadRow, ArchiveUploadStore};
 pub(crate) use backup::{BackupFilter, BackupRow, BackupState, CatalogueStore, Replaced, StoredBackup};
 pub(crate) use copy::{CopyRow, CopyState};
 pub(crate) use operation::{OperationRow, OperationStore};
 pub(crate) use process::{ProcessRow, ProcessStore};
+#[cfg(test)]
+pub(crate) use restore::TargetRow;
+pub(crate) use restore::{Begun, RestoreRow, RestoreState, RestoreStore};
 
 /// A column holds a text that its enum does not have.
 #[derive(Debug, thiserror::Error)]
@@ -39,9 +46,9 @@ pub(crate) trait Processes: ProcessStore + OperationStore {}
 impl<T: ProcessStore + OperationStore> Processes for T {}
 
 /// The backup service's database: every noun's verbs.
-pub(crate) trait Store: Processes + CatalogueStore {}
+pub(crate) trait Store: Processes + CatalogueStore + RestoreStore + ArchiveUploadStore {}
 
-impl<T: Processes + CatalogueStore> Store for T {}
+impl<T: Processes + CatalogueStore + RestoreStore + ArchiveUploadStore> Store for T {}
 
 /// Opens the database behind `url` and brings its tables up to date.
 ///

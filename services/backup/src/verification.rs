@@ -8,6 +8,7 @@ mod entries;
 mod event;
 mod findings;
 mod progress;
+mod sealed_texts;
 mod signature;
 mod subject;
 mod values;
@@ -27,15 +28,13 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
 use crate::error::{Error, Result};
-use crate::incoming::{
-    self, Allowance, Archive, MemoryLimits, Opened, Parts, Slot, Staged, Upload, UploadLimits, Uploads, open,
-};
+use crate::incoming::{Allowance, Archive, MemoryLimits, Opened, Parts, Slot, Staged, Upload, Uploads, open};
 use crate::metrics::{KindMetrics, Size};
 use crate::operation::{AuditRecord, Ended, Kind, Limits, Operations, PROGRESS_INTERVAL, Permit, Replies};
-use crate::vault_client::VaultClient;
+use crate::vault_client::{SigningKey, VaultClient};
 use entries::{Entries, Pass};
-use findings::Findings;
-use progress::Reporter;
+pub(crate) use findings::Findings;
+pub(crate) use progress::{Listener, Reporter};
 pub(crate) use subject::Subject;
 use values::Questions;
 
@@ -67,12 +66,9 @@ pub(crate) struct Cost {
 
 /// Verifies archives; one for the whole process.
 pub(crate) struct Verifications {
-    vault: VaultClient,
     operations: Operations,
     uploads: Arc<Uploads>,
-    cost: Cost,
-    /// Whose archive is read: first come, first served.
-    turns: Arc<Semaphore>,
+    verifier: Verifier,
     /// Bytes.
     received: IntCounter,
 }
@@ -80,21 +76,12 @@ pub(crate) struct Verifications {
 impl Verifications {
     /// With none running.
     pub(crate) fn create(
-        vault: VaultClient,
+        verifier: Verifier,
         limits: Limits,
-        uploads: UploadLimits,
-        cost: Cost,
+        uploads: Arc<Uploads>,
         (metrics, received): (KindMetrics, IntCounter),
     ) -> Self {
-        incoming::warn(&uploads.staging_dir);
-        Self {
-            vault,
-            operations: Operations::create(&KIND, limits, metrics),
-            uploads: Arc::new(Uploads::create(uploads)),
-            cost,
-            turns: Arc::new(Semaphore::new(cost.concurrent)),
-            received,
-        }
+        Self { operations: Operations::create(&KIND, limits, metrics), uploads, verifier, received }
     }
 
     /// Reads the header of what `caller` sends, and goes on with the rest in a task of its own.
@@ -127,17 +114,22 @@ impl Verifications {
         let slot = Arc::new(self.uploads.admit(&caller.principal.id)?);
         let permit = self.operations.admit()?;
         let upload = Upload::begin(parts, Arc::clone(&slot), self.operations.limits().stall).await?;
-        let (vault, turns, cost) = (self.vault.clone(), Arc::clone(&self.turns), self.cost);
         let (stall, received) = (self.operations.limits().stall, self.received.clone());
         let id = uuid::Uuid::now_v7().to_string();
-        let record = AuditRecord::create(vault.clone(), &KIND, caller, &id, upload.file_name());
+        let verifier = self.verifier.clone();
+        let record = AuditRecord::create(verifier.vault.clone(), &KIND, caller, &id, upload.file_name());
         Ok(self.operations.start(
             (permit, Arc::clone(&slot)),
             record,
             |outlet, stop| async move {
-                let reporter = Reporter::create(outlet, stall);
-                let verification = Verification { vault, turns, cost, slot, reporter, stop, received };
-                let verified = verification.verify(upload).await;
+                let reporter = Reporter::create(Arc::new(outlet), stall);
+                let verified = async {
+                    let staged = upload.receive(|bytes| reporter.received(bytes));
+                    let staged = staged.instrument(stage("receive")).await?;
+                    received.inc_by(staged.size);
+                    verifier.verify(staged, &[], (&reporter, &stop), Some(slot)).await
+                }
+                .await;
                 if let (Err(error), Some(subject)) = (&verified, &subject)
                     && error.is_damage()
                 {
@@ -156,11 +148,6 @@ impl Verifications {
         ))
     }
 
-    /// Bytes of all files that are staged now.
-    pub(crate) fn staged_bytes(&self) -> u64 {
-        self.uploads.staged_bytes()
-    }
-
     /// Ends what still runs and waits for its closing events.
     pub(crate) async fn stop(&self) {
         self.operations.stop().await;
@@ -177,26 +164,43 @@ fn ended(findings: Findings) -> Ended<VerifyBackupResponse> {
     Ended { outcome, metadata, replies, size }
 }
 
-/// What a verification holds until the last of its threads has ended: its turn, and its place among the uploads.
-type Turn = Arc<(Permit, Arc<Slot>)>;
+/// What a verification holds until the last of its threads has ended: its turn, and its place among the uploads, if it came
+/// from there.
+type Turn = Arc<(Permit, Option<Arc<Slot>>)>;
 
-/// One verification.
-struct Verification {
+/// Verifies files that have arrived, a few at a time. Clones share the turns.
+#[derive(Clone)]
+pub(crate) struct Verifier {
     vault: VaultClient,
+    /// Whose archive is read: first come, first served.
     turns: Arc<Semaphore>,
     cost: Cost,
-    slot: Arc<Slot>,
-    reporter: Reporter,
-    stop: CancellationToken,
-    received: IntCounter,
 }
 
-impl Verification {
-    async fn verify(self, upload: Upload) -> Result<Findings> {
-        let Staged { file, size, sha256 } =
-            upload.receive(|bytes| self.reporter.received(bytes)).instrument(stage("receive")).await?;
-        self.received.inc_by(size);
-        let turn = self.turn(size).instrument(stage("wait for turn")).await?;
+impl Verifier {
+    /// With nobody waiting.
+    pub(crate) fn create(vault: VaultClient, cost: Cost) -> Self {
+        Self { vault, turns: Arc::new(Semaphore::new(cost.concurrent)), cost }
+    }
+
+    /// What archives are read with.
+    pub(crate) fn cost(&self) -> Cost {
+        self.cost
+    }
+
+    /// Looks at all of a file. `signers` are trusted beside the vault's own. `stop` ends the threads.
+    ///
+    /// # Errors
+    /// The vault's, those of reading the file, and those of the limits. What is wrong with the archive is in the findings.
+    pub(crate) async fn verify(
+        &self,
+        staged: Staged,
+        signers: &[SigningKey],
+        (reporter, stop): (&Reporter, &CancellationToken),
+        slot: Option<Arc<Slot>>,
+    ) -> Result<Findings> {
+        let Staged { file, size, sha256 } = staged;
+        let turn = self.turn(slot, size, reporter).instrument(stage("wait for turn")).await?;
         let mut findings = Findings::create(size, sha256);
         let allowance = Allowance::create(self.cost.processor, size);
         let opened = open(file, &self.vault, self.cost.memory, allowance, Arc::clone(&turn));
@@ -214,11 +218,12 @@ impl Verification {
             Some(ring) => Some(self.vault.inspect_ring(ring).await?),
             None => None,
         };
-        findings.signed(signature::judge(&archive, signature, &keys, inspected.as_ref()));
+        findings.signed(signature::judge(&archive, signature, (&keys, signers), inspected.as_ref()));
         // Without its root key it opens nothing.
         let is_usable = matches!(&inspected, Some(Ok(ring)) if ring.root_key_known);
+        let ring = ring.filter(|_| is_usable);
         let (entries, columns) = self
-            .read(archive, ring.filter(|_| is_usable), allowance, turn)
+            .read(archive, ring, (allowance, turn), (reporter, stop))
             .instrument(stage("read archive"))
             .await?;
         findings.read(entries);
@@ -227,26 +232,26 @@ impl Verification {
     }
 
     /// Waits until few enough others are read, and lets the client know that it still does. `received` is the file's size.
-    async fn turn(&self, received: u64) -> Result<Turn> {
+    async fn turn(&self, slot: Option<Arc<Slot>>, received: u64, reporter: &Reporter) -> Result<Turn> {
         let mut turn = pin!(Arc::clone(&self.turns).acquire_owned());
         loop {
             match tokio::time::timeout(PROGRESS_INTERVAL, &mut turn).await {
-                Ok(Ok(permit)) => return Ok(Arc::new((permit, Arc::clone(&self.slot)))),
+                Ok(Ok(permit)) => return Ok(Arc::new((permit, slot))),
                 Ok(Err(_)) => return Err(Error::ShuttingDown),
-                Err(_) => self.reporter.received(received),
+                Err(_) => reporter.received(received),
             }
         }
     }
 
     /// Every entry and every value. The turn ends with the thread that reads, and not with its client.
     async fn read(
-        self,
+        &self,
         mut archive: Archive,
         ring: Option<Bytes>,
-        allowance: Allowance,
-        turn: Turn,
+        (allowance, turn): (Allowance, Turn),
+        (reporter, stop): (&Reporter, &CancellationToken),
     ) -> Result<(Entries, Vec<Column>)> {
-        let Self { vault, cost, reporter, stop, .. } = self;
+        let memory = self.cost.memory;
         let columns = archive.manifest().encrypted_columns.clone();
         let questions = Questions::create(&columns)?;
         let (batches, queue) = mpsc::channel(BATCHES);
@@ -254,10 +259,10 @@ impl Verification {
         let reading = tokio::task::spawn_blocking(move || {
             let _held = turn;
             let pass = Pass::create(questions, batches, reader, stopped, allowance.begin());
-            pass.run(&mut archive, cost.memory)
+            pass.run(&mut archive, memory)
         });
         let answering = async {
-            let answered = values::answer((&vault, ring.as_ref()), &columns, queue, &reporter).await;
+            let answered = values::answer((&self.vault, ring.as_ref()), &columns, queue, reporter).await;
             if answered.is_err() {
                 stop.cancel();
             }

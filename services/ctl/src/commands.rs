@@ -1,6 +1,7 @@
 //! What each command does, one noun a file.
 
 mod archive;
+mod archive_or_backup;
 mod audit;
 mod backup;
 mod confirmation;
@@ -8,12 +9,17 @@ mod credential;
 mod demo;
 mod dev;
 mod import;
+mod interruption;
 mod key;
 mod left_out;
+mod levels;
 mod person;
 mod progress;
 mod recovery;
 mod reference;
+mod restore;
+mod retries;
+mod sending;
 mod source;
 mod status;
 mod token;
@@ -52,6 +58,7 @@ async fn dispatch(cli: Cli) -> Result<()> {
         Command::Key(command) => key::run(command, format).await,
         Command::Audit(command) => audit::run(command, format).await,
         Command::Backup(command) => backup::run(command, format).await,
+        Command::Restore(command) => restore::run(command, format).await,
         Command::Source(command) => source::run(command, format).await,
         Command::Archive(command) => archive::run(command, format).await,
         Command::Recovery(command) => recovery::run(command, format).await,

@@ -65,6 +65,17 @@ pub(crate) fn shown(time: Option<&prost_types::Timestamp>) -> String {
     known.map(|time| time.to_string()).unwrap_or_default()
 }
 
+/// A length of time to look at; empty when unset: `40 ms`, `1.8 s`, `3 min 20 s`.
+pub(crate) fn shown_length(length: Option<&prost_types::Duration>) -> String {
+    let Some(length) = length else { return String::new() };
+    let millis = length.seconds.saturating_mul(1000).saturating_add(i64::from(length.nanos) / 1_000_000);
+    match millis {
+        ..1000 => format!("{} ms", millis.max(0)),
+        1000..60_000 => format!("{}.{} s", millis / 1000, millis % 1000 / 100),
+        _ => format!("{} min {} s", millis / 60_000, millis % 60_000 / 1000),
+    }
+}
+
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
@@ -105,6 +116,16 @@ mod tests {
             let problem = length(wrong).expect_err(wrong);
             assert!(problem.contains("2w, 30d, 12h, 15m, 30s"), "{problem}");
         }
+    }
+
+    #[test]
+    fn lengths_to_look_at() {
+        let shown = |seconds, nanos| shown_length(Some(&prost_types::Duration { seconds, nanos }));
+        assert_eq!(shown(0, 40_000_000), "40 ms");
+        assert_eq!(shown(0, 999_999_999), "999 ms");
+        assert_eq!(shown(1, 890_000_000), "1.8 s");
+        assert_eq!(shown(200, 0), "3 min 20 s");
+        assert_eq!((shown(-1, 0).as_str(), shown_length(None).as_str()), ("0 ms", ""));
     }
 
     #[test]

@@ -51,6 +51,7 @@ impl fmt::Display for X25519Recipient {
 }
 
 /// The private half of a key. Wiped when dropped, never printed but by [`X25519Identity::to_text`].
+#[derive(Clone)]
 pub struct X25519Identity {
     secret: Key,
     public: [u8; 32],

@@ -2,7 +2,9 @@
 
 use std::sync::LazyLock;
 
-use prost_reflect::{DescriptorPool, DynamicMessage, SerializeOptions};
+use prost_reflect::{
+    DescriptorPool, DeserializeOptions, DynamicMessage, MessageDescriptor, SerializeOptions,
+};
 use serde_json::Value;
 
 static POOL: LazyLock<DescriptorPool> =
@@ -14,14 +16,30 @@ static POOL: LazyLock<DescriptorPool> =
 /// # Errors
 /// When `full_name` is not the message's name.
 pub fn to_json<M: prost::Message>(full_name: &str, message: &M) -> Result<Value, String> {
-    let descriptor =
-        POOL.get_message_by_name(full_name).ok_or_else(|| format!("no message is named {full_name}"))?;
-    let mut dynamic = DynamicMessage::new(descriptor);
+    let mut dynamic = DynamicMessage::new(descriptor(full_name)?);
     dynamic.transcode_from(message).map_err(|error| format!("{full_name}: {error}"))?;
     let options = SerializeOptions::new().skip_default_fields(false);
     dynamic
         .serialize_with_options(serde_json::value::Serializer, &options)
         .map_err(|error| format!("{full_name}: {error}"))
+}
+
+/// The message that [`to_json`] has made into `json`. Fields that are not known are left out: a newer version may have
+/// written them.
+///
+/// # Errors
+/// When `full_name` is no message's name, and for JSON of another form.
+pub fn from_json<M: prost::Message + Default>(full_name: &str, json: &str) -> Result<M, String> {
+    let options = DeserializeOptions::new().deny_unknown_fields(false);
+    let mut deserializer = serde_json::Deserializer::from_str(json);
+    let dynamic =
+        DynamicMessage::deserialize_with_options(descriptor(full_name)?, &mut deserializer, &options);
+    let dynamic = dynamic.map_err(|error| format!("{full_name}: {error}"))?;
+    dynamic.transcode_to().map_err(|error| format!("{full_name}: {error}"))
+}
+
+fn descriptor(full_name: &str) -> Result<MessageDescriptor, String> {
+    POOL.get_message_by_name(full_name).ok_or_else(|| format!("no message is named {full_name}"))
 }
 
 #[cfg(test)]
@@ -35,5 +53,8 @@ mod tests {
         assert_eq!(json["displayName"], "OpenAI");
         assert_eq!(json["active"], false);
         assert!(to_json("strongroom.vault.v1.Nothing", &message).is_err());
+        let back: crate::vault::v1::Credential =
+            from_json("strongroom.vault.v1.Credential", &json.to_string()).expect("it was written so");
+        assert_eq!(back, message);
     }
 }

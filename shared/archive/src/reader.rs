@@ -125,6 +125,20 @@ impl<R: Read + Seek> ArchiveReader<R> {
         Ok(schema)
     }
 
+    /// What the database of a source has beside its tables; `None` where the archive does not say.
+    ///
+    /// # Errors
+    /// As reading any entry.
+    pub fn database(&mut self, source: &str) -> Result<Option<DatabaseSchema>> {
+        let is_database = |entry: &EntryRecord| {
+            entry.kind == EntryKind::Database && entry.source.as_deref() == Some(source)
+        };
+        match self.manifest.entries.iter().position(is_database) {
+            Some(index) => self.read_database(index).map(Some),
+            None => Ok(None),
+        }
+    }
+
     /// What a database has beside its tables, by the place of its entry.
     pub(crate) fn read_database(&mut self, index: usize) -> Result<DatabaseSchema> {
         let json = self.read_small(index)?;
@@ -182,9 +196,13 @@ impl<R: Read + Seek> ArchiveReader<R> {
         self.records_of(table).find_map(|record| record.rows).unwrap_or_default()
     }
 
-    /// An entry by its place in the manifest, which [`index_tables`] or a loop over it gave.
-    pub(crate) fn entry_at(&mut self, index: usize) -> Result<EntryReader<'_, R>> {
-        let record = &self.manifest.entries[index];
+    /// An entry by its place in [`Self::entries`], read as by [`Self::entry`].
+    ///
+    /// # Errors
+    /// [`Error::Missing`] for a place that there is not.
+    pub fn entry_at(&mut self, index: usize) -> Result<EntryReader<'_, R>> {
+        let record = self.manifest.entries.get(index);
+        let record = record.ok_or_else(|| Error::Missing { entry: format!("entry {index}") })?;
         let missing = || Error::Missing { entry: record.name.clone() };
         let place = *self.places.get(&record.name).ok_or_else(missing)?;
         open_entry(&mut self.reader, &self.metadata, place, record, self.limits.ratio)

@@ -1,12 +1,13 @@
-//! Reading errors by what a caller can do about them, each one sentence that an operator can act on.
+//! Errors by what a caller can do about them, each one sentence that an operator can act on.
 
 use crate::fault::Fault;
 use crate::kind::Kind;
+use crate::load::Refusal;
 
 /// A result with this crate's error.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// Why a database could not be read.
+/// Why a database could not be read, or restored.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// No connection could be made.
@@ -141,6 +142,16 @@ pub enum Error {
         /// The system's error.
         source: std::io::Error,
     },
+    /// A file of ours beside the database could not be used.
+    #[error("source {name}: {what} beside the database: {source}")]
+    File {
+        /// What was being done.
+        what: String,
+        /// The source's name.
+        name: String,
+        /// The system's error.
+        source: std::io::Error,
+    },
     /// A statement failed.
     #[error("{what} of source {name}: {fault}")]
     Database {
@@ -150,6 +161,111 @@ pub enum Error {
         name: String,
         /// What the driver reports.
         fault: Fault,
+    },
+    /// The target of a restore is not what it was when the restore was planned.
+    #[error(
+        "source {name} has changed since the restore was planned (a column, a constraint, a trigger or a reference of its \
+         tables): plan it again"
+    )]
+    Stale {
+        /// The source's name.
+        name: String,
+    },
+    /// Something stands against a restore.
+    #[error("source {name} is not restored: {}", said(refusals))]
+    Refused {
+        /// The source's name.
+        name: String,
+        /// What; never empty.
+        refusals: Vec<Refusal>,
+    },
+    /// A column cannot take a value of the archive.
+    #[error("row {row} of table {table}: column {column} cannot take its value: {problem}")]
+    Value {
+        /// The table's archive name.
+        table: String,
+        /// The row's number in the archive, from 1.
+        row: u64,
+        /// The column.
+        column: String,
+        /// What does not fit, without the value.
+        problem: String,
+    },
+    /// A table does not take rows of the archive.
+    #[error("table {table} of source {name} does not take the archive's rows: {problem}")]
+    Constraint {
+        /// The source's name.
+        name: String,
+        /// The table's archive name.
+        table: String,
+        /// What the database reports, without values: the constraint, its kind.
+        problem: String,
+    },
+    /// The locks of a swap could not be had in time.
+    #[error(
+        "the tables of source {name} were in use by others for {seconds} s, so that nothing was changed; {holders}try again \
+         later"
+    )]
+    Locked {
+        /// The source's name.
+        name: String,
+        /// How long was tried.
+        seconds: u64,
+        /// Who holds them, as far as this role may know, ending with a blank; or empty.
+        holders: String,
+    },
+    /// Writers would have had to wait longer than was agreed.
+    #[error(
+        "writers of source {name} would have to wait longer than {limit_ms} ms, so that nothing was changed: allow more with \
+         --max-pause, or choose a quieter time"
+    )]
+    PauseTooLong {
+        /// The source's name.
+        name: String,
+        /// What was agreed.
+        limit_ms: u64,
+    },
+    /// A restore is not there to be rolled back.
+    #[error("source {name} has no rows of the restore {restore} any more: restore its safety backup")]
+    NotApplied {
+        /// The source's name.
+        name: String,
+        /// Its id.
+        restore: String,
+    },
+    /// A newer restore has changed the same tables.
+    #[error(
+        "the restore {newer} of source {name} is newer and has changed the same tables: roll that one back first"
+    )]
+    Superseded {
+        /// The source's name.
+        name: String,
+        /// The newer one's id.
+        newer: String,
+    },
+    /// Rows were changed since a restore.
+    #[error(
+        "{rows} rows of table {table} of source {name} have changed since the restore: roll back with --discard-changes to lose \
+         those changes"
+    )]
+    ChangedSince {
+        /// The source's name.
+        name: String,
+        /// The first table.
+        table: String,
+        /// How many of its rows.
+        rows: u64,
+    },
+    /// Rows that were loaded into an empty table have no copy to compare them with.
+    #[error(
+        "table {table} of source {name} was empty before the restore, and no copy of its rows was kept to tell whether they \
+         have changed since: roll back with --discard-changes to empty it"
+    )]
+    NothingKept {
+        /// The source's name.
+        name: String,
+        /// The first table.
+        table: String,
     },
     /// The database URL cannot be used.
     #[error(transparent)]
@@ -162,7 +278,10 @@ impl Error {
     pub fn kind(&self) -> Kind {
         match self {
             Self::Unreachable { fault, .. } | Self::Database { fault, .. } => fault.kind(),
-            Self::NoAnswer { .. } | Self::Vanished { .. } | Self::LockTimeout { .. } => Kind::Unavailable,
+            Self::NoAnswer { .. }
+            | Self::Vanished { .. }
+            | Self::LockTimeout { .. }
+            | Self::Locked { .. } => Kind::Unavailable,
             Self::NotThere { .. } | Self::Missing { .. } => Kind::NotFound,
             Self::Denied { .. } => Kind::Permission,
             Self::Cancelled => Kind::Cancelled,
@@ -173,7 +292,23 @@ impl Error {
             Self::EmptyFile { .. }
             | Self::Ambiguous { .. }
             | Self::TimeColumn { .. }
-            | Self::RowTooLarge { .. } => Kind::Precondition,
+            | Self::RowTooLarge { .. }
+            | Self::Stale { .. }
+            | Self::Refused { .. }
+            | Self::Value { .. }
+            | Self::Constraint { .. }
+            | Self::PauseTooLong { .. }
+            | Self::NotApplied { .. }
+            | Self::Superseded { .. }
+            | Self::ChangedSince { .. }
+            | Self::NothingKept { .. } => Kind::Precondition,
+            Self::File { source, .. } => match source.kind() {
+                std::io::ErrorKind::PermissionDenied => Kind::Permission,
+                std::io::ErrorKind::StorageFull
+                | std::io::ErrorKind::QuotaExceeded
+                | std::io::ErrorKind::ReadOnlyFilesystem => Kind::Precondition,
+                _ => Kind::Internal,
+            },
             Self::Protocol { .. } | Self::TempCopy { .. } => Kind::Internal,
         }
     }
@@ -186,4 +321,9 @@ impl Error {
     pub(crate) fn missing(name: &str, what: impl Into<String>) -> Self {
         Self::Missing { name: name.to_owned(), what: what.into() }
     }
+}
+
+/// All of them, one behind the other.
+fn said(refusals: &[Refusal]) -> String {
+    refusals.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }

@@ -1,4 +1,5 @@
-//! Reading a database table by table in one consistent snapshot, as blocks of finished JSON rows.
+//! Reading a database table by table in one consistent snapshot, as blocks of finished JSON rows; and putting rows back
+//! ([`load`]).
 //!
 //! Any SQLite or PostgreSQL database works: tables are found by introspection, and each comes with the
 //! schema entry that a restore goes by. Values take the forms that FORMAT.md gives. Memory does not grow
@@ -32,6 +33,7 @@ mod error;
 mod fault;
 mod kind;
 mod limit;
+pub mod load;
 mod migrations;
 mod names;
 mod options;
@@ -52,6 +54,7 @@ pub use error::{Error, Result};
 pub use fault::Fault;
 pub use kind::Kind;
 pub use migrations::MigrationsTable;
+pub use names::listed_name;
 pub use options::{Since, Skipped, SnapshotInfo, SnapshotOptions, UnreadableTimes};
 pub use outside::Outside;
 pub use size::database_bytes;

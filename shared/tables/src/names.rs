@@ -4,6 +4,16 @@ use strongroom_archive::schema::TableSchema;
 
 use crate::error::{Error, Result};
 
+/// The name by which [`crate::list_tables`] lists a table of this schema (PostgreSQL; empty for SQLite).
+#[must_use]
+pub fn listed_name(namespace: &str, table: &str) -> String {
+    if namespace.is_empty() || namespace == "public" {
+        table.to_owned()
+    } else {
+        format!("{namespace}.{table}")
+    }
+}
+
 /// The position of a table in `tables`.
 pub(crate) fn find_table(tables: &[TableSchema], name: &str, source: &str) -> Result<usize> {
     tables

@@ -12,6 +12,7 @@ mod introspect;
 mod large;
 mod large_objects;
 mod layout;
+pub(crate) mod load;
 mod naming;
 mod outside;
 mod partitions;

@@ -7,6 +7,7 @@ mod connection;
 mod foreign;
 mod introspect;
 mod large;
+pub(crate) mod load;
 mod outside;
 mod rows;
 mod size;

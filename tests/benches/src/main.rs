@@ -10,6 +10,7 @@
 
 mod export;
 mod processors;
+mod restore;
 mod store;
 mod telemetry;
 mod vault;
@@ -38,6 +39,8 @@ enum Subject {
     Export(export::Plan),
     /// Stored backups beside exports of the same data, and beside restic.
     Store(store::Plan),
+    /// Restores into empty tables beside `pg_restore` and `\copy`, and a replace under load.
+    Restore(restore::Plan),
     /// The S3 server that `store` runs.
     #[command(hide = true)]
     S3,
@@ -52,6 +55,7 @@ async fn main() {
         Subject::Vault { short, only: None } => vault::run(short).await,
         Subject::Export(plan) => export::run(plan).await,
         Subject::Store(plan) => store::run(plan).await,
+        Subject::Restore(plan) => restore::run(plan).await,
         Subject::S3 => store::serve_s3().await,
         Subject::Telemetry(plan) => telemetry::run(plan).await,
     }

@@ -66,3 +66,44 @@ CREATE TABLE backup_copies (
     PRIMARY KEY (backup_id, destination)
 );
 CREATE INDEX backup_copies_by_state ON backup_copies (state);
+
+-- Restores, from their plans to their ends. Request, plan, journal and progress are JSON, or empty.
+CREATE TABLE restores (
+    id TEXT COLLATE "C" PRIMARY KEY,
+    state TEXT NOT NULL,
+    creator TEXT NOT NULL,
+    create_time BIGINT NOT NULL,
+    expire_time BIGINT NOT NULL,
+    rollback_time BIGINT,
+    end_time BIGINT,
+    reason TEXT NOT NULL,
+    problem TEXT NOT NULL,
+    request TEXT NOT NULL,
+    plan TEXT NOT NULL,
+    journal TEXT NOT NULL,
+    progress TEXT NOT NULL,
+    safety_backup TEXT NOT NULL,
+    revision BIGINT NOT NULL
+);
+CREATE INDEX restores_by_time ON restores (create_time, id);
+CREATE INDEX restores_by_state ON restores (state, create_time, id);
+
+-- Sources that a restore changes now: one restore each.
+CREATE TABLE restore_targets (
+    source TEXT COLLATE "C" PRIMARY KEY,
+    restore_id TEXT COLLATE "C" NOT NULL REFERENCES restores (id)
+);
+CREATE INDEX restore_targets_by_restore ON restore_targets (restore_id);
+
+-- Archives that clients sent up to restore them. The files are in the staging folder of the host.
+CREATE TABLE archive_uploads (
+    id TEXT COLLATE "C" PRIMARY KEY,
+    creator TEXT NOT NULL,
+    file_name TEXT NOT NULL,
+    host TEXT NOT NULL,
+    size_bytes BIGINT NOT NULL,
+    sha256 TEXT NOT NULL,
+    create_time BIGINT NOT NULL,
+    expire_time BIGINT NOT NULL
+);
+CREATE INDEX archive_uploads_by_expiry ON archive_uploads (expire_time);

@@ -3,14 +3,12 @@
 
 use std::sync::Arc;
 
-use async_trait::async_trait;
 use strongroom_api::vault::v1::{AuditOutcome, ServiceEvent};
 use strongroom_runtime::Delegation;
 
 use super::creation::KIND;
 use super::ending::Ending;
 use crate::error::{Error, Result};
-use crate::membership::Heir;
 use crate::operation::{Metadata, Unfinished, put};
 use crate::store::{OperationRow, ProcessRow};
 
@@ -20,9 +18,9 @@ pub(crate) struct Inheritance {
     pub(super) unfinished: Arc<Unfinished>,
 }
 
-#[async_trait]
-impl Heir for Inheritance {
-    async fn inherit(&self, dead: &ProcessRow, operations: Vec<OperationRow>) -> bool {
+impl Inheritance {
+    /// As of [`crate::membership::Heir`], of backups, and of all that is open in the audit log.
+    pub(crate) async fn inherit(&self, dead: &ProcessRow, operations: Vec<OperationRow>) -> bool {
         let (process, host) = (dead.id.as_str(), dead.host.as_str());
         match self.settle(dead, &operations).await {
             Ok(()) => {
@@ -40,9 +38,7 @@ impl Heir for Inheritance {
             }
         }
     }
-}
 
-impl Inheritance {
     async fn settle(&self, dead: &ProcessRow, operations: &[OperationRow]) -> Result<()> {
         let died = Error::ProcessDied(dead.host.clone());
         // First what needs no vault: it may be away.

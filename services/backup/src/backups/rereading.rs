@@ -1,4 +1,4 @@
-//! Reading a stored backup back, to verify it: its object arrives like an upload.
+//! Reading a stored backup back, to verify or restore it: its object arrives like an upload.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use crate::incoming::{MAX_CHUNK, Part, Parts};
 use crate::operation::Replies;
 use crate::verification::{Subject, Verifications};
 
-/// Hands stored backups to the verification.
+/// Reads stored backups.
 pub(crate) struct Rereading {
     pub(crate) catalogue: Catalogue,
     pub(crate) destinations: Arc<Destinations>,
@@ -26,8 +26,7 @@ impl Rereading {
     /// Begins the verification of the copy in `destination`, or of the first that is stored.
     ///
     /// # Errors
-    /// [`Error::BackupNotFound`], [`Error::BackupState`], [`Error::CopyMissing`], the destination's, and those of
-    /// [`Verifications::begin`].
+    /// Those of [`Self::read`] and of [`Verifications::begin`].
     pub(crate) async fn begin(
         &self,
         verifications: &Verifications,
@@ -35,15 +34,19 @@ impl Rereading {
         id: &str,
         destination: &str,
     ) -> Result<Replies<VerifyBackupResponse>> {
+        let (stored, parts) = self.read(id, destination).await?;
+        verifications.begin_stored(caller, parts, Arc::new(stored)).await
+    }
+
+    /// The copy in `destination`, or the first that is stored, as a client would send it.
+    ///
+    /// # Errors
+    /// [`Error::BackupNotFound`], [`Error::BackupState`], [`Error::CopyMissing`], and the destination's.
+    pub(crate) async fn read(&self, id: &str, destination: &str) -> Result<(StoredCopy, Parts)> {
         let backup = self.catalogue.get(id).await?;
         let copy = readable_copy(&backup, destination)?;
         let content: Content = from_json(&backup.row.content);
         let place = self.destinations.get(&copy.destination)?;
-        let damaged = |problem: &str| Error::BackupDamaged {
-            id: id.to_owned(),
-            destination: copy.destination.clone(),
-            problem: problem.to_owned(),
-        };
         let mut size = content.size_bytes.unsigned_abs();
         let stored = StoredCopy {
             catalogue: self.catalogue.clone(),
@@ -57,8 +60,8 @@ impl Rereading {
                 place.read(&copy.key, 0..size, Some(&object.etag)).await?.map_err(Error::from).boxed()
             }
             // The verification says so, as of a file that ends early.
-            Some(_) => stream::iter([Err(damaged("it is empty"))]).boxed(),
-            None => stream::iter([Err(damaged("it does not exist any more"))]).boxed(),
+            Some(_) => stream::iter([Err(stored.damaged("it is empty"))]).boxed(),
+            None => stream::iter([Err(stored.damaged("it does not exist any more"))]).boxed(),
         };
         let header = Part::Header {
             file_name: backup.row.file_name.clone(),
@@ -67,16 +70,27 @@ impl Rereading {
         let parts = stream::iter([Ok(header)])
             .chain(numbered(pieces))
             .chain(stream::iter([Ok(Part::End { sha256: None })]));
-        verifications.begin_stored(caller, Box::pin(parts) as Parts, Arc::new(stored)).await
+        Ok((stored, Box::pin(parts)))
     }
 }
 
-/// The copy that is verified.
-struct StoredCopy {
+/// The copy that is read.
+pub(crate) struct StoredCopy {
     catalogue: Catalogue,
     id: String,
     destination: String,
     sha256: String,
+}
+
+impl StoredCopy {
+    /// It is not what was stored.
+    pub(crate) fn damaged(&self, problem: &str) -> Error {
+        Error::BackupDamaged {
+            id: self.id.clone(),
+            destination: self.destination.clone(),
+            problem: problem.to_owned(),
+        }
+    }
 }
 
 #[async_trait]

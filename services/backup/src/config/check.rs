@@ -60,6 +60,8 @@ fn check_service(backup: &BackupConfig) -> Result<()> {
     check_range("concurrent_backups", backup.concurrent_backups as u64, 1..=100)?;
     check_range("delete_delay_hours", backup.delete_delay_hours.into(), 0..=87_600)?;
     check_range("concurrent_downloads", backup.concurrent_downloads as u64, 1..=1_000)?;
+    check_range("restore_limit_seconds", backup.restore_limit_seconds, 1..=604_800)?;
+    check_range("concurrent_restores", backup.concurrent_restores as u64, 1..=100)?;
     check_range("verify_limit_seconds", backup.verify_limit_seconds, 1..=86_400)?;
     check_range("concurrent_verifications", backup.concurrent_verifications as u64, 1..=100)?;
     check_range("verify_row_limit_bytes", backup.verify_row_limit_bytes, 1..=Limits::V1.row_bytes)?;

@@ -8,12 +8,11 @@ use strongroom_api::backup::v1::export_backup_request;
 use strongroom_api::backup::v1::verify_backup_request::{Chunk, End, Header, Message};
 use strongroom_api::time::to_jiff;
 use strongroom_runtime::auth::permission_denied;
-use strongroom_runtime::telemetry::inherited;
 use strongroom_runtime::{Authenticator, Caller, Shutdown};
 use tokio_stream::StreamExt as _;
 use tonic::{Code, Request, Response, Status, Streaming};
-use tracing::Instrument as _;
 
+use super::answer::{answer, to_its_end};
 use super::request::{check_id, check_names, of_create, parse, parse_seal};
 use super::stored;
 use super::watch::Watch;
@@ -21,7 +20,6 @@ use crate::assembly::Plan;
 use crate::backups::{DownloadRequest, StoredBackups};
 use crate::error::{DOMAIN, Error, Result};
 use crate::export::Exports;
-use crate::health::is_watched;
 use crate::incoming::{MAX_CHUNK, Part};
 use crate::operation::Replies;
 use crate::seal::SealChoice;
@@ -103,14 +101,19 @@ impl BackupService for BackupGrpc {
         answer(self.list(&request.into_inner()).await)
     }
 
-    type WatchBackupStream = Watch;
+    type WatchBackupStream = Watch<proto::WatchBackupResponse>;
 
     async fn watch_backup(
         &self,
         request: Request<proto::WatchBackupRequest>,
     ) -> Result<Response<Self::WatchBackupStream>, Status> {
         let id = backup_id(request.into_inner().id)?;
-        answer(Watch::begin(self.stored.catalogue.clone(), id, self.shutdown.clone()).await)
+        let catalogue = self.stored.catalogue.clone();
+        let look = move || {
+            let (catalogue, id) = (catalogue.clone(), id.clone());
+            async move { Ok(stored::seen(catalogue.get(&id).await?)) }
+        };
+        answer(Watch::begin(look, self.shutdown.clone()).await)
     }
 
     async fn delete_backup(
@@ -249,22 +252,6 @@ impl BackupGrpc {
 
 fn backup_id(id: String) -> Result<String, Status> {
     check_id(&id).map(|()| id).map_err(|error| error.status())
-}
-
-/// gRPC drops a handler whose client leaves. What must not stop half-way goes on in a task of its own.
-async fn to_its_end<T: Send + 'static>(work: impl Future<Output = Result<T>> + Send + 'static) -> Result<T> {
-    tokio::spawn(inherited(work.in_current_span())).await?
-}
-
-fn answer<T>(result: Result<T>) -> Result<Response<T>, Status> {
-    result.map(Response::new).map_err(|error| refused(&error))
-}
-
-fn refused(error: &Error) -> Status {
-    if !is_watched(error) {
-        tracing::warn!(reason = error.reason(), %error, "a call failed");
-    }
-    error.status()
 }
 
 fn part(request: Result<proto::VerifyBackupRequest, Status>) -> Result<Part> {

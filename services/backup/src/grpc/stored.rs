@@ -9,6 +9,7 @@ use tokio_stream::{Stream, StreamExt as _};
 use tonic::Status;
 
 use super::request::check_id;
+use super::watch::Seen;
 use crate::assembly::Estimate;
 use crate::backups::catalogue::etag;
 use crate::backups::destinations::parts::PartSize;
@@ -155,6 +156,13 @@ pub(super) fn backup(stored: StoredBackup) -> proto::Backup {
         reason: row.reason,
         problem: row.problem,
     }
+}
+
+/// For whoever watches it.
+pub(super) fn seen(stored: StoredBackup) -> Seen<proto::WatchBackupResponse> {
+    let (revision, is_over) = (stored.row.revision, stored.row.state != BackupState::Creating);
+    let answer = proto::WatchBackupResponse { backup: Some(backup(stored)) };
+    Seen { revision, is_over, answer }
 }
 
 fn state(state: BackupState) -> proto::BackupState {

@@ -1,37 +1,44 @@
-//! `WatchBackup`: the backup after every change. It reads the catalogue, so that any replica can tell.
+//! Calls that answer with something now and after every change. They read the database, so that any replica can tell.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use strongroom_api::backup::v1::WatchBackupResponse;
 use strongroom_runtime::Shutdown;
 use tokio::sync::mpsc;
 use tokio_stream::Stream;
 use tonic::Status;
 
-use super::stored;
-use crate::backups::Catalogue;
 use crate::error::{Error, Result};
-use crate::store::{BackupState, StoredBackup};
 
 /// Time between two looks.
 const PERIOD: Duration = Duration::from_millis(500);
 
-type Answer = Result<WatchBackupResponse, Status>;
+/// What is watched, as it is now.
+pub(super) struct Seen<A> {
+    /// Raised by every change.
+    pub(super) revision: i64,
+    /// Nothing will change any more.
+    pub(super) is_over: bool,
+    pub(super) answer: A,
+}
 
 /// The answers of one call.
-pub(crate) struct Watch(mpsc::Receiver<Answer>);
+pub(crate) struct Watch<A>(mpsc::Receiver<Result<A, Status>>);
 
-impl Watch {
+impl<A: Send + 'static> Watch<A> {
+    /// `look` is asked now, and every half second until it is over.
+    ///
     /// # Errors
-    /// [`Error::BackupNotFound`] and the store's.
-    pub(super) async fn begin(catalogue: Catalogue, id: String, shutdown: Shutdown) -> Result<Self> {
-        let first = catalogue.get(&id).await?;
+    /// Those of the first look.
+    pub(super) async fn begin<F: Future<Output = Result<Seen<A>>> + Send>(
+        look: impl Fn() -> F + Send + Sync + 'static,
+        shutdown: Shutdown,
+    ) -> Result<Self> {
+        let first = look().await?;
         let (answers, received) = mpsc::channel(1);
         tokio::spawn(async move {
-            let watched = watch(&catalogue, &id, first, &answers, &shutdown).await;
-            if let Err(error) = watched {
+            if let Err(error) = watch(look, first, &answers, &shutdown).await {
                 let _ = answers.send(Err(error.status())).await;
             }
         });
@@ -39,18 +46,16 @@ impl Watch {
     }
 }
 
-async fn watch(
-    catalogue: &Catalogue,
-    id: &str,
-    mut backup: StoredBackup,
-    answers: &mpsc::Sender<Answer>,
+async fn watch<A, F: Future<Output = Result<Seen<A>>>>(
+    look: impl Fn() -> F,
+    mut seen: Seen<A>,
+    answers: &mpsc::Sender<Result<A, Status>>,
     shutdown: &Shutdown,
 ) -> Result<()> {
     loop {
-        let (revision, state) = (backup.row.revision, backup.row.state);
-        let answer = WatchBackupResponse { backup: Some(stored::backup(backup)) };
+        let Seen { revision, is_over, answer } = seen;
         answers.send(Ok(answer)).await.map_err(|_| Error::ClientLeft)?;
-        if state != BackupState::Creating {
+        if is_over {
             return Ok(());
         }
         loop {
@@ -59,18 +64,18 @@ async fn watch(
                 slept = slept => if slept.is_none() { return Err(Error::ShuttingDown) },
                 () = answers.closed() => return Ok(()),
             }
-            backup = catalogue.get(id).await?;
-            if backup.row.revision != revision {
+            seen = look().await?;
+            if seen.revision != revision {
                 break;
             }
         }
     }
 }
 
-impl Stream for Watch {
-    type Item = Answer;
+impl<A> Stream for Watch<A> {
+    type Item = Result<A, Status>;
 
-    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Answer>> {
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         self.0.poll_recv(context)
     }
 }

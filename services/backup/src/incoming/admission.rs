@@ -71,7 +71,7 @@ impl Uploads {
 
 impl Slot {
     /// How its file is limited.
-    pub(super) fn limits(&self) -> &UploadLimits {
+    pub(crate) fn limits(&self) -> &UploadLimits {
         &self.uploads.limits
     }
 

@@ -1,10 +1,12 @@
-//! A file while it is looked at: on the disk, never in the clear, and without a name.
+//! A file while it is looked at: on the disk, and never in the clear.
 //!
-//! A sealed file is kept as it came. A plain one is sealed while it is written, to a key that lives in this process
-//! only. The file has no name in its folder, so that the system takes it back when the process ends in whatever way.
+//! A sealed file is kept as it came. A plain one is sealed while it is written. Usually the file has no name in its folder, so
+//! that the system takes it back when the process ends in whatever way, and the key of a plain one lives in this process only.
+//! One that must outlast the process has a name, and a plain one is then sealed to the vault.
 
 use std::fs::File;
-use std::io::{BufWriter, Write};
+use std::io::{BufWriter, Read as _, Write};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
@@ -12,6 +14,10 @@ use sha2::{Digest, Sha256};
 use strongroom_age::{FileKey, Recipient, Recipients, SealWriter, X25519Identity};
 
 use crate::error::{Error, Result};
+use crate::seal::Seal;
+
+/// Permissions of a named file: an archive is as secret as what it is of.
+const OWN: u32 = 0o600;
 
 /// How a sealed file begins.
 const SEALED: &[u8] = b"age-encryption.org/";
@@ -25,6 +31,23 @@ pub(crate) struct Staged {
     pub(crate) sha256: String,
 }
 
+impl Staged {
+    /// The same file once more, to be read after this one was.
+    ///
+    /// # Errors
+    /// [`Error::Staging`].
+    pub(crate) fn again(&self) -> Result<Self> {
+        let file = self.file.file.try_clone().map_err(Error::Staging)?;
+        let file = StagedFile { file, own_key: self.file.own_key.clone() };
+        Ok(Self { file, size: self.size, sha256: self.sha256.clone() })
+    }
+
+    /// A sealed file that lies on the disk.
+    pub(crate) fn sealed(file: File, size: u64, sha256: String) -> Self {
+        Self { file: StagedFile { file, own_key: None }, size, sha256 }
+    }
+}
+
 /// An age file, or bytes that begin like one.
 pub(crate) struct StagedFile {
     pub(super) file: File,
@@ -32,9 +55,19 @@ pub(crate) struct StagedFile {
     pub(super) own_key: Option<X25519Identity>,
 }
 
+/// Where a file is staged.
+pub(crate) enum Place {
+    /// In this folder, without a name.
+    Unnamed(PathBuf),
+    /// At `sealed`, or at `plain` where it came plain and is sealed here. Neither exists.
+    Named { sealed: PathBuf, plain: PathBuf, seal: Box<Seal> },
+    /// Behind what has arrived of a sealed file.
+    Resumed(PathBuf),
+}
+
 /// Takes a file piece by piece, each on a thread that may wait for the disk.
-pub(super) struct Staging {
-    folder: PathBuf,
+pub(crate) struct Staging {
+    place: Place,
     /// None until the first bytes tell what it is.
     out: Option<Out>,
     size: u64,
@@ -43,7 +76,8 @@ pub(super) struct Staging {
 
 enum Out {
     Sealed(BufWriter<File>),
-    Plain(Box<SealWriter<BufWriter<File>>>, X25519Identity),
+    /// With what opens it, unless it is the vault that does.
+    Plain(Box<SealWriter<BufWriter<File>>>, Option<X25519Identity>),
 }
 
 /// Says once, in the log, that nothing can be staged.
@@ -55,9 +89,28 @@ pub(crate) fn warn(folder: &Path) {
 }
 
 impl Staging {
-    /// In `folder`; nothing is made before the first bytes.
-    pub(super) fn create(folder: PathBuf) -> Self {
-        Self { folder, out: None, size: 0, digest: Sha256::new() }
+    /// At `place`; nothing is made before the first bytes.
+    pub(super) fn create(place: Place) -> Self {
+        Self { place, out: None, size: 0, digest: Sha256::new() }
+    }
+
+    /// Behind what has arrived of a sealed file at `path`, which is read once for the digest.
+    ///
+    /// # Errors
+    /// [`Error::Staging`].
+    pub(super) async fn resume(path: PathBuf) -> Result<Self> {
+        tokio::task::spawn_blocking(move || {
+            let mut file = File::options().read(true).append(true).open(&path).map_err(Error::Staging)?;
+            let (size, digest) = digest_of(&mut file).map_err(Error::Staging)?;
+            let out = Some(Out::Sealed(BufWriter::new(file)));
+            Ok(Self { place: Place::Resumed(path), out, size, digest })
+        })
+        .await?
+    }
+
+    /// Bytes that have arrived.
+    pub(super) fn size(&self) -> u64 {
+        self.size
     }
 
     /// Appends `bytes`, which are not empty.
@@ -75,10 +128,11 @@ impl Staging {
             let file = match self.out {
                 None => return Err(Error::Defect("a file without bytes was staged".into())),
                 Some(Out::Sealed(out)) => StagedFile { file: flushed(out)?, own_key: None },
-                Some(Out::Plain(writer, key)) => {
-                    StagedFile { file: flushed(writer.finish().map_err(disk)?)?, own_key: Some(key) }
+                Some(Out::Plain(writer, own_key)) => {
+                    StagedFile { file: flushed(writer.finish().map_err(disk)?)?, own_key }
                 }
             };
+            self.place.keep(&file.file)?;
             Ok(Staged { file, size: self.size, sha256: hex::encode(self.digest.finalize()) })
         })
         .await?
@@ -89,7 +143,7 @@ impl Staging {
         self.digest.update(bytes);
         let out = match self.out.take() {
             Some(out) => out,
-            None => Out::create(&self.folder, bytes)?,
+            None => Out::create(&self.place, bytes)?,
         };
         let written = match self.out.insert(out) {
             Out::Sealed(out) => out.write_all(bytes),
@@ -99,18 +153,61 @@ impl Staging {
     }
 }
 
+impl Place {
+    fn create(&self, is_sealed: bool) -> Result<File> {
+        let file = match self {
+            Self::Unnamed(folder) => tempfile::tempfile_in(folder),
+            Self::Named { sealed, plain, .. } => create_named(if is_sealed { sealed } else { plain }),
+            Self::Resumed(path) => create_named(path),
+        };
+        file.map_err(Error::Staging)
+    }
+
+    /// Makes a named file last.
+    fn keep(&self, file: &File) -> Result<()> {
+        let (Self::Named { sealed: path, .. } | Self::Resumed(path)) = self else { return Ok(()) };
+        let folder = path.parent().unwrap_or(path);
+        let kept = file.sync_all().and_then(|()| File::open(folder)?.sync_all());
+        kept.map_err(Error::Staging)
+    }
+}
+
+fn digest_of(file: &mut File) -> std::io::Result<(u64, Sha256)> {
+    let (mut digest, mut buffer, mut size) = (Sha256::new(), vec![0; 256 << 10], 0);
+    loop {
+        match file.read(&mut buffer) {
+            Ok(0) => return Ok((size, digest)),
+            Ok(length) => {
+                digest.update(&buffer[..length]);
+                size += length as u64;
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+fn create_named(path: &Path) -> std::io::Result<File> {
+    File::options().read(true).append(true).create_new(true).mode(OWN).open(path)
+}
+
 impl Out {
     /// No ZIP begins like a sealed file, so that what lies here in the clear is no archive.
-    fn create(folder: &Path, first: &[u8]) -> Result<Self> {
-        let out = BufWriter::new(tempfile::tempfile_in(folder).map_err(Error::Staging)?);
+    fn create(place: &Place, first: &[u8]) -> Result<Self> {
         let compared = first.len().min(SEALED.len());
-        if first[..compared] == SEALED[..compared] {
+        let is_sealed = first[..compared] == SEALED[..compared];
+        let out = BufWriter::new(place.create(is_sealed)?);
+        if is_sealed {
             return Ok(Self::Sealed(out));
+        }
+        if let Place::Named { seal, .. } = place {
+            let writer = SealWriter::create(out, &seal.file_key, &seal.recipients).map_err(disk)?;
+            return Ok(Self::Plain(Box::new(writer), None));
         }
         let key = X25519Identity::generate();
         let recipients = Recipients::Keys(vec![Recipient::X25519(key.recipient())]);
         let writer = SealWriter::create(out, &FileKey::generate(), &recipients).map_err(disk)?;
-        Ok(Self::Plain(Box::new(writer), key))
+        Ok(Self::Plain(Box::new(writer), Some(key)))
     }
 }
 

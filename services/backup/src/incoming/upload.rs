@@ -11,7 +11,7 @@ use tokio_stream::{Stream, StreamExt as _};
 
 use super::admission::Slot;
 use super::pace::Pace;
-use super::staging::{Staged, Staging};
+use super::staging::{Place, Staged, Staging};
 use crate::error::{Error, Result};
 use crate::operation::PROGRESS_INTERVAL;
 
@@ -67,6 +67,11 @@ impl Upload {
         Ok(Self { parts, pace, slot, file_name, size, chunks: 0, bytes: 0 })
     }
 
+    /// The whole file, as the header says.
+    pub(crate) fn size(&self) -> u64 {
+        self.size
+    }
+
     /// As the client calls the file.
     pub(crate) fn file_name(&self) -> &str {
         &self.file_name
@@ -77,8 +82,25 @@ impl Upload {
     /// # Errors
     /// [`Error::Field`] for one that is not what header and end say, [`Error::ClientTooSlow`], [`Error::Staging`],
     /// [`Error::StagingBusy`], and those of [`Self::begin`].
-    pub(crate) async fn receive(mut self, progress: impl Fn(u64)) -> Result<Staged> {
-        let mut staging = Staging::create(self.slot.limits().staging_dir.clone());
+    pub(crate) async fn receive(self, progress: impl Fn(u64)) -> Result<Staged> {
+        let place = Place::Unnamed(self.slot.limits().staging_dir.clone());
+        self.receive_into(Staging::create(place), progress).await
+    }
+
+    /// The same into a file at `place`, which lasts.
+    ///
+    /// # Errors
+    /// As of [`Self::receive`].
+    pub(crate) async fn receive_at(mut self, place: Place, progress: impl Fn(u64)) -> Result<Staged> {
+        let staging = match place {
+            Place::Resumed(path) => Staging::resume(path).await?,
+            place => Staging::create(place),
+        };
+        self.bytes = staging.size();
+        self.receive_into(staging, progress).await
+    }
+
+    async fn receive_into(mut self, mut staging: Staging, progress: impl Fn(u64)) -> Result<Staged> {
         let mut told = Instant::now();
         loop {
             match self.pace.wait(self.parts.next()).await?.transpose()? {

@@ -6,6 +6,7 @@ use strongroom_archive::manifest::{Skipped, Snapshot as SnapshotKind, SourceReco
 use strongroom_archive::schema::TableSchema;
 use strongroom_archive::{AadTemplate, EncryptedColumn};
 use strongroom_store::{DatabaseUrl, Engine};
+use strongroom_tables::load::{Target, TargetOptions};
 use strongroom_tables::{
     Block, MigrationsTable, Outside, Since, Snapshot, SnapshotOptions, database_bytes, list_tables,
     open_snapshot,
@@ -14,12 +15,14 @@ use tokio::sync::mpsc;
 
 use super::listing::{Choice, ListedTable, Listing};
 use crate::config::{self, OptionalGroup, SourceConfig};
-use crate::error::{Error, Result};
+use crate::error::{Error, RestoreError, Result};
 
 /// A SQLite or PostgreSQL database.
 pub(crate) struct SqlSource {
     config: SourceConfig,
     url: DatabaseUrl,
+    /// The same database as the owner of its tables.
+    restore_url: Option<DatabaseUrl>,
 }
 
 impl SqlSource {
@@ -29,10 +32,8 @@ impl SqlSource {
     /// [`Error::Config`] for a URL that does not fit the kind, that by which it is restored too.
     pub(crate) fn create(config: SourceConfig, url: &str, restore_url: Option<&str>) -> Result<Self> {
         let url = Self::parse(&config, "url", url)?;
-        if let Some(restore_url) = restore_url {
-            Self::parse(&config, "restore_url_file", restore_url)?;
-        }
-        Ok(Self { config, url })
+        let restore_url = restore_url.map(|url| Self::parse(&config, "restore_url_file", url)).transpose()?;
+        Ok(Self { config, url, restore_url })
     }
 
     fn parse(config: &SourceConfig, option: &str, url: &str) -> Result<DatabaseUrl> {
@@ -115,6 +116,16 @@ impl SqlSource {
         let record = self.record(&snapshot)?;
         let listing = self.listing_beside(choice, snapshot.tables());
         Ok(SqlSnapshot { snapshot, record, listing, since, encrypted, counted: Vec::new() })
+    }
+
+    /// Connects to it in order to restore it.
+    ///
+    /// # Errors
+    /// [`RestoreError::NoRestoreUrl`], and the database's.
+    pub(crate) async fn open_target(&self) -> Result<Target> {
+        let url = self.restore_url.as_ref();
+        let url = url.ok_or_else(|| RestoreError::NoRestoreUrl(self.config.name.clone()))?;
+        Ok(Target::open(url, TargetOptions::new(self.everything())).await?)
     }
 
     fn everything(&self) -> SnapshotOptions {

@@ -5,6 +5,7 @@ mod backup;
 mod change;
 mod operation;
 mod process;
+mod restore;
 mod tending;
 
 use std::sync::Arc;

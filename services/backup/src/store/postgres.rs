@@ -2,10 +2,12 @@
 //!
 //! Changes run beside each other; each locks what it reads and goes by, processes before operations before backups.
 
+mod archive_upload;
 mod backup;
 mod locks;
 mod operation;
 mod process;
+mod restore;
 
 use strongroom_store::postgres::{Connection, Database, Pools};
 

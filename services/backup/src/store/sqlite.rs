@@ -2,10 +2,12 @@
 //!
 //! Every change begins with BEGIN IMMEDIATE on the only writer, so changes are serial.
 
+mod archive_upload;
 mod backup;
 mod locks;
 mod operation;
 mod process;
+mod restore;
 
 use strongroom_store::sqlite::{Connection, Database, Pools};
 

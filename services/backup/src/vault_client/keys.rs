@@ -31,6 +31,9 @@ pub(crate) struct InspectedRing {
     pub(crate) root_key_known: bool,
     /// Public halves of signing versions that the root key vouches for, and that the vault has not retired.
     pub(crate) signing_keys: Vec<SigningKey>,
+    /// Which vault it is of, and whether that is this one.
+    pub(crate) deployment_id: String,
+    pub(crate) same_deployment: bool,
 }
 
 impl VaultClient {
@@ -63,8 +66,13 @@ impl VaultClient {
         for version in inspected.versions.into_iter().filter(|version| !version.public_key.is_empty()) {
             signing_keys.push(SigningKey::parse(version.kid, &version.public_key)?);
         }
-        let (root_key_id, root_key_known) = (inspected.root_key_id, inspected.root_key_known);
-        Ok(Ok(InspectedRing { root_key_id, root_key_known, signing_keys }))
+        Ok(Ok(InspectedRing {
+            root_key_id: inspected.root_key_id,
+            root_key_known: inspected.root_key_known,
+            signing_keys,
+            deployment_id: inspected.deployment_id,
+            same_deployment: inspected.same_deployment,
+        }))
     }
 
     /// Reports how many values of `key` a column holds: by kid, as counted at a time in microseconds.

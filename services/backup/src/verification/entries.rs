@@ -4,7 +4,7 @@ use std::io;
 use std::time::Instant;
 
 use serde_json::value::RawValue;
-use strongroom_api::backup::v1::verify_backup_response::{Entry, Message, Progress};
+use strongroom_api::backup::v1::verify_backup_response::{Entry, Progress};
 use strongroom_archive::schema::TableSchema;
 use strongroom_archive::{
     EntryKind, Error as ArchiveError, ReferenceReport, References, Watch, verify_entry, verify_frame,
@@ -13,6 +13,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::progress::Reporter;
+use super::sealed_texts::SealedTexts;
 use super::values::{Batch, Questions};
 use crate::error::{Error, Result};
 use crate::incoming::{Archive, MemoryLimits, Processor, problem_of};
@@ -38,12 +39,15 @@ pub(super) struct Entries {
     pub(super) unread: Option<String>,
     /// What was found of references between tables.
     pub(super) references: ReferenceReport,
+    /// Texts that look like sealed values.
+    pub(super) sealed_texts: SealedTexts,
 }
 
 /// The pass, and its ways out: to the client, and to the task that asks the vault.
 pub(super) struct Pass {
     questions: Questions,
     references: References,
+    sealed_texts: SealedTexts,
     batches: mpsc::Sender<Batch>,
     reporter: Reporter,
     blocking: Blocking,
@@ -66,6 +70,7 @@ impl Pass {
         Self {
             questions,
             references: References::default(),
+            sealed_texts: SealedTexts::default(),
             batches,
             reporter,
             blocking: Blocking::create(stop),
@@ -85,6 +90,7 @@ impl Pass {
     pub(super) fn run(mut self, archive: &mut Archive, memory: MemoryLimits) -> Result<Entries> {
         let mut entries = Entries::default();
         self.progress.bytes_total = archive.entries().iter().map(|entry| entry.bytes).sum::<u64>() as i64;
+        self.sealed_texts = SealedTexts::beside(&archive.manifest().encrypted_columns);
         let planned = References::plan(archive, MOST_VALUES, &mut || self.check().map_err(to_archive));
         self.references = problem_of(planned)?.unwrap_or_default();
         for index in 0..archive.entries().len() {
@@ -95,9 +101,10 @@ impl Pass {
         if entries.bad == 0 {
             entries.framing_problem = self.frame(archive)?;
         }
-        let Self { questions, references, batches, blocking, .. } = self;
+        let Self { questions, references, sealed_texts, batches, blocking, .. } = self;
         hand_on(&blocking, &batches, questions.finish())?;
         entries.references = references.finish();
+        entries.sealed_texts = sealed_texts;
         Ok(entries)
     }
 
@@ -128,7 +135,7 @@ impl Pass {
         let encrypted = &archive.manifest().encrypted_columns;
         let has_sealed = encrypted.iter().any(|column| record.table.as_deref() == Some(&*column.table));
         entries.count(&entry, record.kind, has_sealed);
-        self.blocking.wait(self.reporter.send(Message::Entry(entry)))
+        self.blocking.wait(self.reporter.entry(entry))
     }
 
     /// What is wrong with the bytes between the entries. Of a bad entry that is said already.
@@ -179,6 +186,7 @@ impl Watch for Pass {
         if self.references.add(schema, values) || self.questions.has_sealed() {
             self.check().map_err(to_archive)?;
         }
+        self.sealed_texts.add(schema, values);
         let Self { questions, batches, blocking, .. } = self;
         questions.add(schema, values, |batch| hand_on(blocking, batches, batch)).map_err(to_archive)
     }

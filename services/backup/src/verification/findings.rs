@@ -6,6 +6,7 @@ use strongroom_api::time::timestamp;
 use strongroom_archive::Manifest;
 
 use super::entries::Entries;
+use super::sealed_texts::SealedTexts;
 use crate::incoming::shown;
 use crate::left_out::LeftOuts;
 
@@ -20,13 +21,14 @@ const UNDECLARED: &str = "the manifest names key versions, but not the columns t
     no value could be looked at; a new export declares them";
 
 /// The verdict while it is made.
-pub(super) struct Findings {
+pub(crate) struct Findings {
     verdict: Verdict,
     columns: Vec<Column>,
     /// A table with sealed values of which not all could be looked at.
     unread: Option<String>,
     /// Values are sealed in it, and it does not say where.
     is_undeclared: bool,
+    sealed_texts: SealedTexts,
 }
 
 impl Findings {
@@ -40,7 +42,13 @@ impl Findings {
         };
         let levels = LEVELS.map(level).to_vec();
         let verdict = Verdict { levels, size_bytes: size as i64, sha256, ..Verdict::default() };
-        Self { verdict, columns: Vec::new(), unread: None, is_undeclared: false }
+        Self {
+            verdict,
+            columns: Vec::new(),
+            unread: None,
+            is_undeclared: false,
+            sealed_texts: SealedTexts::default(),
+        }
     }
 
     /// It cannot be opened at all.
@@ -72,8 +80,19 @@ impl Findings {
 
     /// All entries were looked at.
     pub(super) fn read(&mut self, entries: Entries) {
-        let Entries { count, tables, rows, files, bad, problem, framing_problem, unread, references } =
-            entries;
+        let Entries {
+            count,
+            tables,
+            rows,
+            files,
+            bad,
+            problem,
+            framing_problem,
+            unread,
+            references,
+            sealed_texts,
+        } = entries;
+        self.sealed_texts = sealed_texts;
         let verdict = &mut self.verdict;
         (verdict.entries, verdict.tables, verdict.rows, verdict.files) = (count, tables, rows, files);
         self.settle(VerifyLevel::Framing, framing_problem);
@@ -105,19 +124,24 @@ impl Findings {
     }
 
     /// Whether every level has passed.
-    pub(super) fn is_ok(&self) -> bool {
+    pub(crate) fn is_ok(&self) -> bool {
         let passed = i32::from(VerifyOutcome::Passed);
         self.verdict.levels.iter().all(|level| level.outcome == passed)
     }
 
     /// The verdict so far.
-    pub(super) fn verdict(&self) -> &Verdict {
+    pub(crate) fn verdict(&self) -> &Verdict {
         &self.verdict
     }
 
     /// Values that would not open.
-    pub(super) fn closed_values(&self) -> i64 {
+    pub(crate) fn closed_values(&self) -> i64 {
         self.columns.iter().map(|column| column.undecryptable + column.unknown_kid).sum()
+    }
+
+    /// Texts that look like sealed values, in columns that are not declared.
+    pub(crate) fn sealed_texts(&self) -> &SealedTexts {
+        &self.sealed_texts
     }
 
     /// What the client is sent.

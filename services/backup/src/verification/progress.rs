@@ -1,19 +1,44 @@
-//! What a client hears while its archive is verified.
+//! What is heard of a verification while it goes on.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use async_trait::async_trait;
 use strongroom_api::backup::v1::VerifyBackupResponse;
-use strongroom_api::backup::v1::verify_backup_response::{Message, Progress};
+use strongroom_api::backup::v1::verify_backup_response::{Entry, Message, Progress};
 
 use crate::error::{Error, Result};
 use crate::operation::Outlet;
 
+/// Who hears of a verification.
+#[async_trait]
+pub(crate) trait Listener: Send + Sync {
+    /// Takes an entry's verdict, and waits until there is room for it.
+    ///
+    /// # Errors
+    /// Those of [`Outlet::send`].
+    async fn entry(&self, entry: Entry) -> Result<()>;
+
+    /// Takes progress, unless it is slow.
+    fn progress(&self, progress: Progress);
+}
+
+#[async_trait]
+impl Listener for Outlet<VerifyBackupResponse> {
+    async fn entry(&self, entry: Entry) -> Result<()> {
+        self.send(VerifyBackupResponse { message: Some(Message::Entry(entry)) }).await
+    }
+
+    fn progress(&self, progress: Progress) {
+        self.offer(VerifyBackupResponse { message: Some(Message::Progress(progress)) });
+    }
+}
+
 /// Reports a verification's progress. Clones count together.
 #[derive(Clone)]
-pub(super) struct Reporter {
-    outlet: Outlet<VerifyBackupResponse>,
+pub(crate) struct Reporter {
+    listener: Arc<dyn Listener>,
     /// Values that the vault has answered for.
     values: Arc<AtomicI64>,
     stall: Duration,
@@ -22,19 +47,19 @@ pub(super) struct Reporter {
 }
 
 impl Reporter {
-    /// With nothing done yet, to a client that is waited for no longer than `stall` in all.
-    pub(super) fn create(outlet: Outlet<VerifyBackupResponse>, stall: Duration) -> Self {
-        Self { outlet, values: Arc::default(), stall, waited: Arc::default() }
+    /// With nothing done yet, to a listener that is waited for no longer than `stall` in all.
+    pub(crate) fn create(listener: Arc<dyn Listener>, stall: Duration) -> Self {
+        Self { listener, values: Arc::default(), stall, waited: Arc::default() }
     }
 
-    /// Waits until there is room for `message`. A client that reads only occasionally could hold its turn
+    /// Waits until there is room for `entry`. A client that reads only occasionally could hold its turn
     /// indefinitely, so the waiting is limited in total.
     ///
     /// # Errors
-    /// Those of [`Outlet::send`], and [`Error::ClientTakesSlowly`].
-    pub(super) async fn send(&self, message: Message) -> Result<()> {
+    /// Those of [`Listener::entry`], and [`Error::ClientTakesSlowly`].
+    pub(super) async fn entry(&self, entry: Entry) -> Result<()> {
         let began = Instant::now();
-        self.outlet.send(VerifyBackupResponse { message: Some(message) }).await?;
+        self.listener.entry(entry).await?;
         let now = began.elapsed().as_millis() as u64;
         let waited = self.waited.fetch_add(now, Ordering::Relaxed) + now;
         if u128::from(waited) > self.stall.as_millis() {
@@ -44,14 +69,13 @@ impl Reporter {
     }
 
     /// Tells how many bytes have arrived.
-    pub(super) fn received(&self, bytes: u64) {
+    pub(crate) fn received(&self, bytes: u64) {
         self.progress(Progress { bytes_received: bytes as i64, ..Progress::default() });
     }
 
     /// Reports progress, unless the client is slow.
     pub(super) fn progress(&self, progress: Progress) {
-        let progress = Progress { values: self.values.load(Ordering::Relaxed), ..progress };
-        self.outlet.offer(VerifyBackupResponse { message: Some(Message::Progress(progress)) });
+        self.listener.progress(Progress { values: self.values.load(Ordering::Relaxed), ..progress });
     }
 
     /// Counts for the progress to come.

@@ -9,11 +9,12 @@ use crate::error::Result;
 use crate::incoming::Archive;
 use crate::vault_client::{InspectedRing, SigningKey};
 
-/// The outcome of the level, and why it is not the good one.
+/// The outcome of the level, and why it is not the good one. `keys` are the vault's, and `others` those that the caller trusts
+/// beside them.
 pub(super) fn judge(
     archive: &Archive,
     signature: Result<Option<ManifestSignature>, String>,
-    keys: &[SigningKey],
+    (keys, others): (&[SigningKey], &[SigningKey]),
     ring: Option<&Result<InspectedRing, String>>,
 ) -> (VerifyOutcome, String) {
     let signature = match signature {
@@ -24,7 +25,7 @@ pub(super) fn judge(
     let kid = signature.kid();
     // The root key vouches for signing keys in the archive's own ring, unless this vault has retired them.
     let vouched = ring.and_then(|ring| ring.as_ref().ok()).map_or(&[][..], |ring| &ring.signing_keys);
-    let Some(key) = keys.iter().chain(vouched).find(|key| key.kid == kid) else {
+    let Some(key) = keys.iter().chain(vouched).chain(others).find(|key| key.kid == kid) else {
         return (VerifyOutcome::UnknownSigner, unknown(kid, ring));
     };
     let statement = Statement::ArchiveManifest {

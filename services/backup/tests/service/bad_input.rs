@@ -1,6 +1,7 @@
 //! Bad input: every field of every request, empty, too long and wrong. A method or field that is new in the protos
 //! fails here until it is decided.
 
+mod restores;
 mod stored;
 
 use std::collections::BTreeSet;
@@ -38,6 +39,30 @@ const DECIDED: &[(&str, &[&str])] = &[
     ("ScanBackups", &["destinations"]),
     // In `verify::upload`.
     ("VerifyBackup", &["header", "chunk", "end"]),
+    // In `restores`.
+    ("UploadArchive", &["header", "chunk", "end"]),
+    ("GetUpload", &["id"]),
+    (
+        "PlanRestore",
+        &[
+            "backup_id",
+            "upload_id",
+            "mode",
+            "sources",
+            "tables",
+            "create_tables",
+            "accept_cascade",
+            "accept_pause",
+            "accept_undecryptable",
+            "from_deployment",
+            "signer",
+        ],
+    ),
+    ("ApplyRestore", &["id", "confirm", "max_pause"]),
+    ("GetRestore", &["id"]),
+    // A page of more than 1,000 is one of 1,000.
+    ("ListRestores", &["page_size", "page_token"]),
+    ("RollbackRestore", &["id", "discard_changes"]),
 ];
 
 #[test]

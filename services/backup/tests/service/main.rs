@@ -11,6 +11,7 @@ mod identities;
 mod names;
 mod odd_files;
 mod postgres;
+mod restore;
 mod sealing;
 mod stored;
 mod support;

@@ -35,9 +35,18 @@ pub(super) fn kid(text: &str) -> Result<String, String> {
 
 /// The id of a stored backup, in the form in which the service compares it.
 pub(crate) fn backup_id(text: &str) -> Result<String, String> {
-    let id = Uuid::try_parse(text).ok().filter(|_| text.len() == 36);
-    let id = id.ok_or("invalid id of a backup: expected a UUID; see `strongroom backup list`")?;
-    Ok(id.to_string())
+    uuid(text)
+        .ok_or_else(|| "invalid id of a backup: expected a UUID; see `strongroom backup list`".to_owned())
+}
+
+/// The id of a restore or a plan, in the same form.
+pub(super) fn restore_id(text: &str) -> Result<String, String> {
+    uuid(text)
+        .ok_or_else(|| "invalid id of a restore: expected a UUID; see `strongroom restore list`".to_owned())
+}
+
+fn uuid(text: &str) -> Option<String> {
+    Uuid::try_parse(text).ok().filter(|_| text.len() == 36).map(|id| id.to_string())
 }
 
 /// RFC 3339, with any offset.
@@ -71,6 +80,7 @@ mod tests {
             ["", "backup.zip", "0197e0a1000070008000000000000a", "{0197e0a1-0000-7000-8000-00000000000a}"]
         {
             assert!(backup_id(wrong).unwrap_err().contains("backup list"), "{wrong}");
+            assert!(restore_id(wrong).unwrap_err().contains("restore list"), "{wrong}");
         }
     }
 

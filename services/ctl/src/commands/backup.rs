@@ -6,10 +6,8 @@ mod details;
 mod download;
 mod estimate;
 mod export;
-mod interruption;
 mod list;
 mod outcome;
-mod retries;
 mod scan;
 mod sealing;
 mod stored;
@@ -19,6 +17,7 @@ mod watch;
 use anyhow::Result;
 
 pub(super) use create::store;
+pub(super) use details::with_reason;
 pub(super) use export::export_to;
 pub(super) use list::{all as list_backups, table as table_of_backups};
 pub(super) use verify::stored_backup as verify_stored_backup;

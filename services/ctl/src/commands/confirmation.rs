@@ -15,9 +15,8 @@ const LONGEST: u64 = 256;
 /// # Errors
 /// [`WrongUsage`] where nobody can be asked.
 pub(super) fn is_needed(yes: bool) -> Result<bool> {
-    let terminal = io::stdin().is_terminal() && is_answerable();
     ensure!(
-        yes || terminal,
+        yes || is_possible(),
         WrongUsage::new(
             "this needs --yes: standard input or standard error is no terminal, so nobody can be asked"
         )
@@ -25,15 +24,28 @@ pub(super) fn is_needed(yes: bool) -> Result<bool> {
     Ok(!yes)
 }
 
+/// Whether somebody reads what is said, and can answer.
+pub(super) fn is_possible() -> bool {
+    io::stdin().is_terminal() && is_answerable()
+}
+
 /// Shows what will be lost, and waits for the word `yes`.
 ///
 /// # Errors
 /// For any other answer.
 pub(super) fn ask(loss: &str, action: &str) -> Result<()> {
+    ask_for("yes", loss, action)
+}
+
+/// The same for a word of the caller's choice.
+///
+/// # Errors
+/// As [`ask`].
+pub(super) fn ask_for(word: &str, loss: &str, action: &str) -> Result<()> {
     message(loss);
-    prompt(&format!("type yes to {action}: "));
+    prompt(&format!("type {word} to {action}: "));
     let mut answer = String::new();
     io::stdin().lock().take(LONGEST).read_line(&mut answer)?;
-    ensure!(answer.trim() == "yes", "not confirmed; nothing was changed");
+    ensure!(answer.trim() == word, "not confirmed; nothing was changed");
     Ok(())
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use indicatif::{HumanBytes, HumanCount, ProgressBar, ProgressStyle};
+use strongroom_api::backup::v1::RestoreProgress;
 use strongroom_api::backup::v1::export_backup_response::Progress as Tables;
 use strongroom_api::backup::v1::verify_backup_response::Progress as Verified;
 use strongroom_api::vault::v1::ReencryptResponse;
@@ -11,6 +12,7 @@ use strongroom_runtime::printable;
 const EXPORT: &str = "{spinner} [{bar:24}] {pos}/{len} tables  {prefix}  {msg}";
 const VERIFICATION: &str = "{spinner} [{bar:24}] {bytes}/{total_bytes}  {prefix}  {msg}";
 const DOWNLOAD: &str = "{spinner} [{bar:24}] {bytes}/{total_bytes}  {bytes_per_sec}  {eta} left  {prefix}";
+const RESTORE: &str = "{spinner} [{bar:24}] {prefix}  {msg}";
 const REENCRYPTION: &str = "{spinner} [{bar:24}] {human_pos}/{human_len} rows  {per_sec}  {eta} left";
 
 pub(super) struct Progress {
@@ -44,6 +46,37 @@ impl Progress {
         progress
     }
 
+    /// Of a file of `size` bytes, on its way up.
+    pub(super) fn of_upload(size: u64) -> Self {
+        let progress = Self::start(DOWNLOAD);
+        progress.show(0, size);
+        progress.stage("sent");
+        progress
+    }
+
+    /// Of a plan, of a restore that is being applied or taken back.
+    pub(super) fn of_restore() -> Self {
+        Self::start(RESTORE)
+    }
+
+    /// `phase` in words.
+    pub(super) fn restored(&self, phase: &str, now: &RestoreProgress) {
+        let count = |count: i64| u64::try_from(count).unwrap_or(0);
+        let (rows, bytes) = (count(now.rows), count(now.bytes));
+        let (text, done, total) = if now.rows_total > 0 {
+            let total = count(now.rows_total);
+            (format!("{}/{} rows", HumanCount(rows), HumanCount(total)), rows, total)
+        } else if now.bytes_total > 0 {
+            let total = count(now.bytes_total);
+            (format!("{}/{}", HumanBytes(bytes), HumanBytes(total)), bytes, total)
+        } else {
+            (String::new(), 0, 0)
+        };
+        self.show(done, total);
+        self.stage(phase);
+        self.detail(&format!("{text}  {}", now.table));
+    }
+
     /// An interrupted download: what is there is read first.
     pub(super) fn checking(&self) {
         self.stage("of what is there were read");
@@ -55,7 +88,7 @@ impl Progress {
         self.bar.reset_eta();
     }
 
-    /// So many bytes of the file.
+    /// So many bytes of the file, received or sent.
     pub(super) fn received(&self, bytes: u64) {
         self.bar.set_position(bytes);
     }
@@ -180,6 +213,21 @@ mod tests {
         assert_eq!((progress.bar.position(), progress.bar.length()), (400, Some(1000)));
         assert_eq!(progress.bar.prefix(), "");
         drop(Progress::of_stored_verification());
+    }
+
+    #[test]
+    fn a_restore_counts_rows_or_bytes() {
+        let progress = Progress::of_restore();
+        let now =
+            RestoreProgress { table: "t\u{1b}".into(), rows: 1000, rows_total: 4000, ..Default::default() };
+        progress.restored("staging", &now);
+        assert_eq!((progress.bar.position(), progress.bar.length()), (1000, Some(4000)));
+        assert_eq!(progress.bar.message(), r"1,000/4,000 rows  t\u{1b}");
+        progress
+            .restored("verifying", &RestoreProgress { bytes: 1024, bytes_total: 2048, ..Default::default() });
+        assert_eq!(progress.bar.message(), "1.00 KiB/2.00 KiB  ");
+        progress.restored("comparing", &RestoreProgress { rows: -1, ..Default::default() });
+        assert_eq!(progress.bar.position(), 0);
     }
 
     #[test]

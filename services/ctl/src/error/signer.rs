@@ -21,6 +21,11 @@ impl UnknownSigner {
     pub(crate) fn to_the_vault() -> Self {
         Self("its content is intact, but it was not signed by this vault")
     }
+
+    /// A plan that nothing else stands against.
+    pub(crate) fn of_a_plan() -> Self {
+        Self("the archive is signed by no key that the vault knows or --signer names")
+    }
 }
 
 impl fmt::Display for UnknownSigner {

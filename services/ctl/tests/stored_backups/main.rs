@@ -1,4 +1,4 @@
-//! Commands for stored backups, run as programs against a service that says what a test wants.
+//! Commands for stored backups and restores, run as programs against a service that says what a test wants.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod create;
@@ -7,3 +7,4 @@ mod download;
 mod fake;
 mod operator;
 mod reports;
+mod restores;

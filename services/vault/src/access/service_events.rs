@@ -36,6 +36,15 @@ const ENTRIES: &[Entry] = &[
     Entry { permission: "backup.hold", events: Single(&["backup.held", "backup.released"]) },
     Entry { permission: "backup.scan", events: Single(&["backup.scanned"]) },
     Entry { permission: "backup.verify", events: Single(&["backup.verified"]) },
+    Entry {
+        permission: "restore.apply",
+        events: Pair { started: "restore.started", ended: "restore.completed" },
+    },
+    Entry { permission: "restore.plan", events: Single(&["restore.planned"]) },
+    Entry {
+        permission: "restore.rollback",
+        events: Pair { started: "restore.rollback_started", ended: "restore.rolled_back" },
+    },
 ];
 
 /// Every caller can be refused, whatever it may do.
@@ -110,6 +119,9 @@ mod tests {
         ("backup.hold", &["backup.held", "backup.released"]),
         ("backup.scan", &["backup.scanned"]),
         ("backup.verify", &["backup.verified"]),
+        ("restore.apply", &["restore.started", "restore.completed"]),
+        ("restore.plan", &["restore.planned"]),
+        ("restore.rollback", &["restore.rollback_started", "restore.rolled_back"]),
     ];
 
     #[test]

@@ -104,6 +104,22 @@ struct RelationRow {
 
 /// Lists the selected tables in order of archive name and checks that they may be read.
 pub(super) async fn list(connection: &mut PgConnection, options: &SnapshotOptions) -> Result<Relations> {
+    select(connection, options, true).await
+}
+
+/// The same without that check, for whoever only looks at their definitions.
+pub(super) async fn describe(
+    connection: &mut PgConnection,
+    options: &SnapshotOptions,
+) -> Result<Vec<Relation>> {
+    Ok(select(connection, options, false).await?.selected)
+}
+
+async fn select(
+    connection: &mut PgConnection,
+    options: &SnapshotOptions,
+    checks_rights: bool,
+) -> Result<Relations> {
     let failed = |error| Error::database(&options.source, "listing the tables", &error);
     let rows = rows(connection).await.map_err(failed)?;
     let mut partitions = partitions::list(connection).await.map_err(failed)?;
@@ -123,7 +139,9 @@ pub(super) async fn list(connection: &mut PgConnection, options: &SnapshotOption
             skipped.push(Skipped { name, reason });
             continue;
         }
-        row.rights.check(&row.namespace, &row.table, &options.source)?;
+        if checks_rights {
+            row.rights.check(&row.namespace, &row.table, &options.source)?;
+        }
         let RelationRow { oid, namespace, table, partition_key, standby, .. } = row;
         let members = partitions.remove(&oid).unwrap_or_default();
         let chosen = partitions::choose(members.clone(), &name, standby, options, &mut skipped)?;

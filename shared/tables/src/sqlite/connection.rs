@@ -1,4 +1,4 @@
-//! The connection that reads a SQLite file. What it does ends when it is dropped.
+//! The connection to a SQLite file. What it does ends when it is dropped, or at a moment that was set.
 //!
 //! The driver runs statements on a thread of its own, and a statement that began there goes on to its end, whoever has
 //! left meanwhile: a copy of the database, or a scan that returns no row, for minutes.
@@ -6,7 +6,8 @@
 use std::ops::{Deref, DerefMut};
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{ConnectOptions as _, Connection as _};
@@ -19,6 +20,9 @@ use crate::fault::Fault;
 /// Instructions of SQLite's machine between two looks whether to go on: tens of microseconds, unless an expression is slow.
 const INSTRUCTIONS: i32 = 1000;
 
+/// Kibibytes of the file that a writer keeps in memory: rows are looked up in any order.
+const WRITER_CACHE: u32 = 16 << 10;
+
 /// An open file.
 pub(super) struct Connection {
     // Before `connection`: what runs is stopped first, and then the thread ends.
@@ -27,38 +31,83 @@ pub(super) struct Connection {
 }
 
 /// Stops what the connection does once it is dropped.
-struct StopOnDrop(Arc<AtomicBool>);
+struct StopOnDrop(Arc<Brake>);
+
+/// What the driver's thread looks at while a statement runs.
+struct Brake {
+    stopped: AtomicBool,
+    since: Instant,
+    /// Microseconds after `since` at which statements end; `u64::MAX` for never.
+    deadline: AtomicU64,
+}
+
+impl Brake {
+    fn new() -> Self {
+        Self { stopped: AtomicBool::new(false), since: Instant::now(), deadline: AtomicU64::new(u64::MAX) }
+    }
+
+    fn goes_on(&self) -> bool {
+        let deadline = self.deadline.load(Ordering::Relaxed);
+        !self.stopped.load(Ordering::Relaxed)
+            && (deadline == u64::MAX || self.since.elapsed() <= Duration::from_micros(deadline))
+    }
+}
 
 impl Connection {
     /// Opens the file at `path` for reading. `rows`: how many the driver keeps ready.
     pub(super) async fn open(url: &DatabaseUrl, path: &Path, source: &str, rows: usize) -> Result<Self> {
+        let options = DatabaseUrl::sqlite_reader(path).row_buffer_size(rows);
+        let mut connection = Self::connect(url, path, source, options).await?;
+        if connection.pages().await.map_err(opening(source))? == 0 {
+            return Err(Error::EmptyFile { name: source.to_owned(), url: url.to_string() });
+        }
+        Ok(connection)
+    }
+
+    /// Opens the file at `path`, which may be empty, for writing. Foreign keys are not enforced: inside of a transaction that
+    /// could not be changed any more.
+    pub(super) async fn open_writer(url: &DatabaseUrl, path: &Path, source: &str) -> Result<Self> {
+        let options = DatabaseUrl::sqlite_reader(path).read_only(false).foreign_keys(false);
+        let cache = format!("-{WRITER_CACHE}");
+        Self::connect(url, path, source, options.pragma("cache_size", cache)).await
+    }
+
+    async fn connect(
+        url: &DatabaseUrl,
+        path: &Path,
+        source: &str,
+        options: SqliteConnectOptions,
+    ) -> Result<Self> {
         let (name, shown) = (source.to_owned(), url.to_string());
         if !path.exists() {
             return Err(Error::NotThere { name, url: shown });
         }
-        let options: SqliteConnectOptions =
-            DatabaseUrl::sqlite_reader(path).row_buffer_size(rows).disable_statement_logging();
-        let connection = SqliteConnection::connect_with(&options).await.map_err(|error| {
-            Error::Unreachable { name: name.clone(), url: shown.clone(), fault: Fault::of(&error) }
-        })?;
+        let connection = SqliteConnection::connect_with(&options.disable_statement_logging()).await;
+        let connection =
+            connection.map_err(|error| Error::Unreachable { name, url: shown, fault: Fault::of(&error) })?;
         let mut connection = Self::stopping(connection).await.map_err(opening(source))?;
-        let pages: i64 = sqlx::query_scalar("PRAGMA main.page_count")
-            .fetch_one(&mut *connection)
-            .await
-            .map_err(opening(source))?;
-        if pages == 0 {
-            return Err(Error::EmptyFile { name, url: shown });
-        }
+        connection.pages().await.map_err(opening(source))?;
         foreign::create_collations(&mut connection).await.map_err(opening(source))?;
         Ok(connection)
     }
 
+    /// How many pages the file has; none where nothing was ever written to it.
+    pub(super) async fn pages(&mut self) -> sqlx::Result<i64> {
+        sqlx::query_scalar("PRAGMA main.page_count").fetch_one(&mut self.connection).await
+    }
+
     async fn stopping(mut connection: SqliteConnection) -> sqlx::Result<Self> {
-        let stop = Arc::new(AtomicBool::new(false));
-        let seen = Arc::clone(&stop);
-        let goes_on = move || !seen.load(Ordering::Relaxed);
-        connection.lock_handle().await?.set_progress_handler(INSTRUCTIONS, goes_on);
-        Ok(Self { stop: StopOnDrop(stop), connection })
+        let brake = Arc::new(Brake::new());
+        let seen = Arc::clone(&brake);
+        connection.lock_handle().await?.set_progress_handler(INSTRUCTIONS, move || seen.goes_on());
+        Ok(Self { stop: StopOnDrop(brake), connection })
+    }
+
+    /// Ends what runs `limit` from now with SQLITE_INTERRUPT; `None`: nothing does any more.
+    pub(super) fn end_after(&self, limit: Option<Duration>) {
+        let brake = &self.stop.0;
+        let deadline = limit.map_or(u64::MAX, |limit| micros(brake.since.elapsed().saturating_add(limit)));
+        brake.deadline.store(deadline, Ordering::Relaxed);
     }
 
     /// Waits until the file is closed.
@@ -86,6 +135,11 @@ impl DerefMut for Connection {
 
 impl Drop for StopOnDrop {
     fn drop(&mut self) {
-        self.0.store(true, Ordering::Relaxed);
+        self.0.stopped.store(true, Ordering::Relaxed);
     }
+}
+
+/// Rounded up.
+fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros().saturating_add(1)).unwrap_or(u64::MAX - 1)
 }

@@ -80,8 +80,9 @@ pub(super) struct VirtualTable {
     pub(super) name: String,
     /// The module's name in lower case.
     pub(super) module: String,
-    /// Whether a full-text table keeps no text, nor is made from any.
-    contentless: bool,
+    /// What a full-text table says of its text: the name of the table that has it, or an empty one for none. Without a
+    /// word it keeps the text itself.
+    pub(super) content: Option<String>,
 }
 
 impl VirtualTable {
@@ -89,14 +90,18 @@ impl VirtualTable {
         let tokens = tokens(sql);
         let using = tokens.iter().position(|token| token.is_word("using"));
         let module = using.and_then(|at| tokens.get(at + 1)?.text()).unwrap_or_default();
-        let empty = Token::Quoted(String::new());
-        let contentless = tokens.windows(4).any(|four| {
-            matches!(four[0], Token::Other('(' | ','))
+        let content = tokens.windows(4).find_map(|four| {
+            let is_option = matches!(four[0], Token::Other('(' | ','))
                 && four[1].is_word("content")
-                && four[2] == Token::Other('=')
-                && four[3] == empty
+                && four[2] == Token::Other('=');
+            is_option.then(|| four[3].text().map(str::to_owned)).flatten()
         });
-        Self { name: name.to_owned(), module: module.to_ascii_lowercase(), contentless }
+        Self { name: name.to_owned(), module: module.to_ascii_lowercase(), content }
+    }
+
+    /// Whether this is one of SQLite's full-text tables.
+    pub(super) fn is_full_text(&self) -> bool {
+        matches!(self.module.as_str(), "fts3" | "fts4" | "fts5")
     }
 
     /// The part of `table`, an inner table of this one, behind the name.
@@ -109,8 +114,8 @@ impl VirtualTable {
     /// from its text; whether there is a table with the text is `has_content`.
     pub(super) fn derives(&self, inner: &str, has_content: bool) -> bool {
         has_content
-            && !self.contentless
-            && matches!(self.module.as_str(), "fts3" | "fts4" | "fts5")
+            && self.content.as_deref() != Some("")
+            && self.is_full_text()
             // `config` holds options that an application set, such as the ranking.
             && !["content", "config"].iter().any(|kept| inner.eq_ignore_ascii_case(kept))
     }

@@ -245,5 +245,5 @@ fn the_bounds_of_the_schema_are_those_that_are_checked() {
         }
         checked += 1;
     }
-    assert_eq!(checked, 17, "numbers with bounds");
+    assert_eq!(checked, 19, "numbers with bounds");
 }

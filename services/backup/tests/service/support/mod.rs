@@ -1,6 +1,7 @@
 //! A backup service over real sockets, with a vault that only remembers.
 
 pub(crate) mod database;
+pub(crate) mod restore;
 pub(crate) mod stored;
 pub(crate) mod vault;
 
@@ -144,6 +145,11 @@ impl Service {
 
     /// The same with this token.
     pub(crate) fn client_of(&self, token: &Token, permissions: &[&str]) -> Client {
+        BackupServiceClient::new(self.channel(token, permissions))
+    }
+
+    /// For any client with this token.
+    pub(crate) fn channel(&self, token: &Token, permissions: &[&str]) -> AuthorizedChannel {
         self.vault.admit(token, permissions);
         let channel = Endpoint::from_shared(self.address.clone())
             .unwrap()
@@ -151,7 +157,7 @@ impl Service {
             .initial_connection_window_size(65_535)
             .connect_lazy();
         let bearer = Bearer::new(token.expose()).unwrap();
-        BackupServiceClient::new(InterceptedService::new(Traced::new(channel), bearer))
+        InterceptedService::new(Traced::new(channel), bearer)
     }
 
     /// A client with the certificate in `files`, which also name the service's authority, and no token.
@@ -197,13 +203,20 @@ pub(crate) const LOGS: &str = "[[sources.optional]]\nname = 'logs'\ntables = ['l
 fn config(folder: &Path, vault: &str, backup: &str, source: &str, seal: &str) -> Config {
     let token_file = folder.join("service.token");
     strongroom_testkit::write_private(&token_file, Token::generate().expose());
+    let restore_url = folder.join("gateway.url");
+    strongroom_testkit::write_private(
+        &restore_url,
+        format!("sqlite:{}", folder.join("gateway.db").display()),
+    );
     let text = format!(
         "[app]\nname = 'Prompt Gate'\nurl = 'https://gateway.example.com'\n\
          [seal]\n{seal}\n[backup]\ndatabase_url = 'sqlite:{}'\ntoken_file = '{}'\nvault = {{ url = '{vault}' }}\n{backup}\n\
-         [[sources]]\nname = 'gateway'\nkind = 'sqlite'\nurl = 'sqlite:{}'\n{source}\n",
+         [[sources]]\nname = 'gateway'\nkind = 'sqlite'\nurl = 'sqlite:{}'\n\
+         restore_url_file = '{}'\n{source}\n",
         folder.join("backup.db").display(),
         token_file.display(),
         folder.join("gateway.db").display(),
+        restore_url.display(),
     );
     toml::from_str(&text).unwrap()
 }

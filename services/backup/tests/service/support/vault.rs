@@ -29,6 +29,7 @@ use tower::util::MapRequestLayer;
 
 pub(crate) const ROOT_KEY_ID: &str = "00112233aabbccdd";
 pub(crate) const KID: &str = "0123456789abcdef";
+pub(crate) const DEPLOYMENT: &str = "deployment-1";
 /// The version of the caller key `gateway`.
 pub(crate) const GATEWAY_KID: &str = "00000000000000aa";
 
@@ -396,21 +397,29 @@ impl KeyService for FakeVault {
         request: Request<vault::ExportKeyRingRequest>,
     ) -> Result<Response<vault::ExportKeyRingResponse>, Status> {
         let kids = request.into_inner().kids;
-        let ring = format!("{{\"root_key_id\":\"{ROOT_KEY_ID}\",\"kids\":{kids:?}}}\n").into();
+        let url = &self.url;
+        let ring =
+            format!("{{\"root_key_id\":\"{ROOT_KEY_ID}\",\"kids\":{kids:?},\"of\":\"{url}\"}}\n").into();
         Ok(Response::new(vault::ExportKeyRingResponse {
             root_key_id: ROOT_KEY_ID.into(),
             ring,
             kids,
-            deployment_id: "deployment-1".into(),
+            deployment_id: DEPLOYMENT.into(),
         }))
     }
 
     async fn inspect_ring(
         &self,
-        _: Request<vault::InspectRingRequest>,
+        request: Request<vault::InspectRingRequest>,
     ) -> Result<Response<vault::InspectRingResponse>, Status> {
-        let (root_key_id, root_key_known) = (ROOT_KEY_ID.into(), true);
-        Ok(Response::new(vault::InspectRingResponse { root_key_id, root_key_known, ..Default::default() }))
+        let ring = String::from_utf8_lossy(&request.get_ref().ring).into_owned();
+        Ok(Response::new(vault::InspectRingResponse {
+            root_key_id: ROOT_KEY_ID.into(),
+            root_key_known: true,
+            deployment_id: DEPLOYMENT.into(),
+            same_deployment: ring.contains(&self.url),
+            ..Default::default()
+        }))
     }
 
     async fn pin_key_versions(

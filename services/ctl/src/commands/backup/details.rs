@@ -67,7 +67,7 @@ fn selection(selection: &BackupSelection) -> Vec<(&'static str, String)> {
 }
 
 /// `PROBLEM [REASON]`, whichever of them there is.
-pub(super) fn with_reason(problem: &str, reason: &str) -> String {
+pub(in crate::commands) fn with_reason(problem: &str, reason: &str) -> String {
     match (problem, reason) {
         (problem, "") => problem.to_owned(),
         ("", reason) => reason.to_owned(),

@@ -11,10 +11,10 @@ use strongroom_runtime::{Clock as _, SystemClock};
 use tonic::{Request, Status};
 
 use self::stream::{Download, Received, Summary};
-use super::interruption::unless_interrupted;
 use super::sealing;
 use crate::cli::Export;
 use crate::client::{self, Connection};
+use crate::commands::interruption::unless_interrupted;
 use crate::commands::left_out;
 use crate::commands::progress::Progress;
 use crate::out_file::{OutFile, OutPath};

@@ -3,25 +3,25 @@
 
 mod answers;
 mod report;
-mod sending;
 
 use std::path::Path;
 
 use anyhow::{Context as _, Result, bail, ensure};
+use strongroom_api::backup::v1::verify_backup_request::{Chunk, End, Header, Message as Sent};
 use strongroom_api::backup::v1::verify_backup_response::{Message, Verdict};
-use strongroom_api::backup::v1::{VerifyBackupResponse, VerifyStoredBackupRequest};
+use strongroom_api::backup::v1::{VerifyBackupRequest, VerifyBackupResponse, VerifyStoredBackupRequest};
 use tokio_stream::{Stream, StreamExt as _};
 use tonic::{Request, Status};
 
-use super::interruption::unless_interrupted;
-use crate::cli::{VerifyBackup, backup_id};
+use crate::cli::VerifyBackup;
 use crate::client::{self, Connection};
-use crate::commands::left_out;
+use crate::commands::interruption::unless_interrupted;
 use crate::commands::progress::Progress;
+use crate::commands::sending::{self, Piece, Sending};
+use crate::commands::{archive_or_backup, left_out};
 use crate::error::WrongUsage;
 use crate::output::Format;
 use answers::Answers;
-use sending::Sending;
 
 /// # Errors
 /// Also when the archive was looked at and is not fine; what is wrong is then on standard output.
@@ -41,20 +41,12 @@ pub(super) async fn run(verify: VerifyBackup, format: Format) -> Result<()> {
     report::judge(&answers.verdict)
 }
 
-/// The id that was given; `None` for a file, which has that name even if it looks like an id.
+/// The id that was given; `None` for a file.
 fn stored(verify: &VerifyBackup) -> Result<Option<String>> {
-    let VerifyBackup { archive, destination } = verify;
-    if archive.exists() {
-        let usage = WrongUsage::new("--destination is of a stored backup: a file is sent from this machine");
-        ensure!(destination.is_none(), usage);
-        return Ok(None);
-    }
-    let id = archive.to_str().and_then(|text| backup_id(text).ok());
-    let id = id.with_context(|| {
-        let given = archive.display();
-        format!("{given} is neither a file nor the id of a stored backup (a UUID; `strongroom backup list` shows them)")
-    })?;
-    Ok(Some(id))
+    let id = archive_or_backup::id_of(&verify.archive)?;
+    let usage = WrongUsage::new("--destination is of a stored backup: a file is sent from this machine");
+    ensure!(id.is_some() || verify.destination.is_none(), usage);
+    Ok(id)
 }
 
 /// Verifies a stored backup, wherever the service reads it from.
@@ -79,7 +71,7 @@ async fn verify_stored(backup: &Connection, id: String, destination: String) -> 
 }
 
 async fn send(backup: &Connection, file: &Path) -> Result<Answers> {
-    let Sending { requests, size, failed } = sending::start(file)?;
+    let Sending { requests, size, failed } = sending::start(file, 0, request)?;
     let progress = Progress::of_verification(size);
     let received = match backup.backups().verify_backup(Request::new(requests)).await {
         Ok(opened) => receive(backup, opened.into_inner(), &progress).await,
@@ -92,6 +84,15 @@ async fn send(backup: &Connection, file: &Path) -> Result<Answers> {
     let answers = received?;
     progress.finish();
     Ok(answers)
+}
+
+fn request(piece: Piece) -> VerifyBackupRequest {
+    let message = match piece {
+        Piece::Header { file_name, size_bytes } => Sent::Header(Header { file_name, size_bytes }),
+        Piece::Chunk { number, offset, data } => Sent::Chunk(Chunk { number, offset, data }),
+        Piece::End { sha256 } => Sent::End(End { sha256 }),
+    };
+    VerifyBackupRequest { message: Some(message) }
 }
 
 async fn receive(

@@ -5,11 +5,11 @@ use strongroom_api::backup::v1::{Backup, BackupState, WatchBackupRequest, WatchB
 use tokio_stream::{Stream, StreamExt as _};
 use tonic::{Request, Status};
 
-use super::interruption::unless_interrupted;
-use super::retries::{Retries, is_broken};
 use super::{outcome, stored};
 use crate::client::{self, Connection};
+use crate::commands::interruption::unless_interrupted;
 use crate::commands::progress::Progress;
+use crate::commands::retries::{Retries, is_broken};
 use crate::error::CallFailed;
 use crate::output::Format;
 

@@ -9,7 +9,7 @@ use tonic::{Code, Status};
 
 use super::object::Object;
 use super::transfer::{Transfer, Untaken};
-use crate::commands::backup::retries::{Retries, is_broken};
+use crate::commands::retries::{Retries, is_broken};
 use crate::error::CallFailed;
 
 /// Why a download ended before its end.

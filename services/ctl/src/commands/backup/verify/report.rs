@@ -3,10 +3,11 @@
 use anyhow::{Error, Result, anyhow, bail};
 use serde_json::Value;
 use strongroom_api::backup::v1::verify_backup_response::{Column, Verdict};
-use strongroom_api::backup::v1::{LevelVerdict, VerifyLevel, VerifyOutcome};
+use strongroom_api::backup::v1::{LevelVerdict, VerifyOutcome};
 use strongroom_api::json::to_json;
 
 use super::answers::Answers;
+use crate::commands::levels;
 use crate::error::UnknownSigner;
 use crate::output::{Table, key_values, printable};
 
@@ -28,11 +29,7 @@ pub(super) fn document(answers: &Answers) -> Result<Value> {
 pub(super) fn text(answers: &Answers) -> String {
     let Answers { verdict, columns, bad_entries } = answers;
     let mut text = head(verdict);
-    let mut levels = Table::new(&["LEVEL", "OUTCOME", "PROBLEM"]);
-    for level in &verdict.levels {
-        levels.row([level_name(level.level()), outcome_name(level.outcome()), &level.problem]);
-    }
-    text.push_str(&format!("\n{levels}"));
+    text.push_str(&format!("\n{}", levels::table(&verdict.levels)));
     if !columns.is_empty() {
         text.push_str(&format!("\n{}", counts(columns)));
     }
@@ -102,28 +99,9 @@ fn closed_rows(column: &Column) -> String {
     lines
 }
 
-fn level_name(level: VerifyLevel) -> &'static str {
-    match level {
-        VerifyLevel::Unspecified => "",
-        VerifyLevel::Framing => "framing",
-        VerifyLevel::Signature => "signature",
-        VerifyLevel::Content => "content",
-        VerifyLevel::Values => "values",
-    }
-}
-
-fn outcome_name(outcome: VerifyOutcome) -> &'static str {
-    match outcome {
-        VerifyOutcome::Unspecified => "",
-        VerifyOutcome::Passed => "passed",
-        VerifyOutcome::Failed => "failed",
-        VerifyOutcome::UnknownSigner => "unknown signer",
-        VerifyOutcome::Skipped => "skipped",
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use strongroom_api::backup::v1::VerifyLevel;
     use strongroom_api::backup::v1::verify_backup_response::Row;
 
     use super::*;

@@ -1,0 +1,145 @@
+//! Requests for restores, checked field by field.
+
+use strongroom_api::backup::v1 as proto;
+use strongroom_api::backup::v1::plan_restore_request::Archive;
+
+use super::request::check_names;
+use super::restore::check_id;
+use crate::error::{Error, Result};
+use crate::restore::record::{ArchiveFacts, Origin, Request, RequestMode};
+use crate::store::RestoreRow;
+use crate::vault_client::SigningKey;
+
+/// Restores of a page when the request does not say.
+const USUAL_PAGE: i64 = 50;
+const LARGEST_PAGE: i64 = 1000;
+/// Of a signer file.
+const MAX_SIGNER: usize = 64 << 10;
+/// Digits of a key version's id.
+const KID: usize = 16;
+
+/// # Errors
+/// [`Error::Field`].
+pub(super) fn parse_plan(request: proto::PlanRestoreRequest, creator: &str) -> Result<Request> {
+    let mode = match request.mode() {
+        proto::RestoreMode::IntoEmpty => RequestMode::IntoEmpty,
+        proto::RestoreMode::Merge => RequestMode::Merge,
+        proto::RestoreMode::Replace => RequestMode::Replace,
+        proto::RestoreMode::Unspecified => {
+            return Err(Error::field("mode", "must be INTO_EMPTY, MERGE or REPLACE"));
+        }
+    };
+    let origin = match request.archive {
+        Some(Archive::BackupId(id)) => {
+            check_id(&id, "backup_id")?;
+            Origin::Backup(id)
+        }
+        Some(Archive::UploadId(id)) => {
+            check_id(&id, "upload_id")?;
+            Origin::Upload(id)
+        }
+        None => return Err(Error::field("archive", "must be a backup_id or an upload_id")),
+    };
+    check_names("sources", &request.sources)?;
+    check_names("tables", &request.tables)?;
+    if request.create_tables && mode != RequestMode::IntoEmpty {
+        return Err(Error::field("create_tables", "goes with the mode INTO_EMPTY only"));
+    }
+    if !request.from_deployment.is_empty() {
+        check_id(&request.from_deployment, "from_deployment")?;
+    }
+    Ok(Request {
+        origin,
+        mode,
+        sources: request.sources,
+        tables: request.tables,
+        create_tables: request.create_tables,
+        accept_cascade: request.accept_cascade,
+        accept_pause: request.accept_pause,
+        accept_undecryptable: request.accept_undecryptable,
+        from_deployment: request.from_deployment,
+        archive: ArchiveFacts::default(),
+        confirm: String::new(),
+        creator: creator.to_owned(),
+        fingerprint: String::new(),
+    })
+}
+
+/// Lines of a key version and 64 hex digits; empty ones and those that begin with `#` are skipped.
+///
+/// # Errors
+/// [`Error::Field`].
+pub(super) fn parse_signers(text: &str) -> Result<Vec<SigningKey>> {
+    if text.len() > MAX_SIGNER {
+        return Err(Error::field(
+            "signer",
+            format!("has {} bytes; at most {MAX_SIGNER} are allowed", text.len()),
+        ));
+    }
+    let lines = text.lines().map(str::trim).enumerate();
+    let lines = lines.filter(|(_, line)| !line.is_empty() && !line.starts_with('#'));
+    lines.map(|(at, line)| parse_signer(line).ok_or_else(|| bad_line(at))).collect()
+}
+
+fn bad_line(at: usize) -> Error {
+    Error::field("signer", format!("line {} is not a key version and 64 hex digits", at + 1))
+}
+
+fn parse_signer(line: &str) -> Option<SigningKey> {
+    let (kid, public) = line.split_once(' ')?;
+    let is_kid = kid.len() == KID && kid.bytes().all(|digit| digit.is_ascii_hexdigit());
+    let public = hex::decode(public).ok()?.try_into().ok()?;
+    is_kid.then(|| SigningKey { kid: kid.to_ascii_lowercase(), public })
+}
+
+/// Where the page before has ended, and how many this one has.
+///
+/// # Errors
+/// [`Error::Field`].
+pub(super) fn parse_page(request: &proto::ListRestoresRequest) -> Result<(Option<(i64, String)>, i64)> {
+    let size = match request.page_size {
+        negative if negative < 0 => return Err(Error::field("page_size", "must not be negative")),
+        0 => USUAL_PAGE,
+        size => i64::from(size).min(LARGEST_PAGE),
+    };
+    let before = match request.page_token.as_str() {
+        "" => None,
+        token => Some(parse_token(token)?),
+    };
+    Ok((before, size))
+}
+
+/// It says nothing that the page has not said.
+pub(super) fn token(last: &RestoreRow) -> String {
+    hex::encode(format!("{}/{}", last.create_time, last.id))
+}
+
+fn parse_token(token: &str) -> Result<(i64, String)> {
+    let text = hex::decode(token).ok().and_then(|bytes| String::from_utf8(bytes).ok());
+    let parsed = text.as_deref().and_then(|text| {
+        let (time, id) = text.split_once('/')?;
+        check_id(id, "page_token").ok()?;
+        Some((time.parse().ok()?, id.to_owned()))
+    });
+    parsed.ok_or_else(|| {
+        Error::field("page_token", "is not one of this server; list again from the first page")
+    })
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_signer_file_is_read_line_by_line() {
+        let line = format!("0123456789ABCDEF {}", "ab".repeat(32));
+        let keys = parse_signers(&format!("# ours\n\n {line}\r\n")).unwrap();
+        assert_eq!((keys.len(), keys[0].kid.as_str()), (1, "0123456789abcdef"));
+        for bad in ["x", &line[1..], &format!("{line}00")] {
+            assert!(parse_signers(bad).is_err(), "{bad:?}");
+        }
+        assert!(parse_signers(&"#\n".repeat(MAX_SIGNER)).is_err());
+        assert!(parse_signers("").unwrap().is_empty());
+    }
+}

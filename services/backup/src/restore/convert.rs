@@ -1,0 +1,79 @@
+//! A restore's row as clients see it.
+
+use strongroom_api::backup::v1 as proto;
+use strongroom_api::time::timestamp;
+
+use super::record::{Origin, Progress, RequestMode, journal_of, plan_of, request_of};
+use crate::backups::record::from_json;
+use crate::error::Result;
+use crate::store::{RestoreRow, RestoreState};
+
+/// # Errors
+/// [`crate::error::Error::Defect`] for a row that cannot be read.
+pub(crate) fn restore(row: &RestoreRow) -> Result<proto::Restore> {
+    let (request, journal) = (request_of(row)?, journal_of(row)?);
+    let steps = journal.steps.into_iter().map(|step| proto::RestoreStep {
+        time: Some(timestamp(step.time)),
+        source: step.source,
+        step: step.step.as_str().to_owned(),
+    });
+    let is_plan = matches!(row.state, RestoreState::Planned | RestoreState::Refused);
+    let backup_id = match request.origin {
+        Origin::Backup(id) => id,
+        Origin::Upload(_) => String::new(),
+    };
+    Ok(proto::Restore {
+        id: row.id.clone(),
+        state: state(row.state).into(),
+        creator: row.creator.clone(),
+        create_time: Some(timestamp(row.create_time)),
+        expire_time: is_plan.then(|| timestamp(row.expire_time)),
+        rollback_expire_time: row.rollback_time.map(timestamp),
+        end_time: row.end_time.map(timestamp),
+        mode: mode(request.mode).into(),
+        sources: request.sources,
+        confirm: request.confirm,
+        archive_id: request.archive.id,
+        file_name: request.archive.file_name,
+        archive_time: request.archive.time.map(|time| timestamp(time.as_microsecond())),
+        backup_id,
+        plan: (!row.plan.is_empty()).then(|| plan_of(row)).transpose()?,
+        reason: row.reason.clone(),
+        problem: row.problem.clone(),
+        steps: steps.collect(),
+        safety_backup_id: row.safety_backup.clone(),
+        progress: (!row.progress.is_empty()).then(|| progress(from_json(&row.progress))),
+        paused: (journal.paused > 0).then(|| micros(journal.paused)),
+    })
+}
+
+pub(crate) fn progress(progress: Progress) -> proto::RestoreProgress {
+    let Progress { phase, table, rows, rows_total, bytes, bytes_total } = progress;
+    proto::RestoreProgress { phase, table, rows, rows_total, bytes, bytes_total }
+}
+
+fn state(state: RestoreState) -> proto::RestoreState {
+    match state {
+        RestoreState::Planned => proto::RestoreState::Planned,
+        RestoreState::Refused => proto::RestoreState::Refused,
+        RestoreState::Applying => proto::RestoreState::Applying,
+        RestoreState::Applied => proto::RestoreState::Applied,
+        RestoreState::Failed => proto::RestoreState::Failed,
+        RestoreState::RollingBack => proto::RestoreState::RollingBack,
+        RestoreState::RolledBack => proto::RestoreState::RolledBack,
+    }
+}
+
+fn mode(mode: RequestMode) -> proto::RestoreMode {
+    match mode {
+        RequestMode::IntoEmpty => proto::RestoreMode::IntoEmpty,
+        RequestMode::Merge => proto::RestoreMode::Merge,
+        RequestMode::Replace => proto::RestoreMode::Replace,
+    }
+}
+
+fn micros(micros: i64) -> prost_types::Duration {
+    let seconds = micros / 1_000_000;
+    let nanos = i32::try_from((micros % 1_000_000) * 1_000).unwrap_or(0);
+    prost_types::Duration { seconds, nanos }
+}

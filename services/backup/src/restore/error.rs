@@ -1,0 +1,149 @@
+//! What can go wrong with restores, beside what can go wrong with archives, databases and stored backups.
+
+use tonic::Code;
+
+/// Why a restore is not planned, not applied or not taken back.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RestoreError {
+    /// A source is configured to be read only.
+    #[error(
+        "source {0} cannot be restored: its configuration has no restore_url_file, which holds the URL of the role that owns \
+         its tables"
+    )]
+    NoRestoreUrl(String),
+    /// No such restore.
+    #[error(
+        "there is no restore {0}; `strongroom restore list` shows all that there are, and plans are gone after a day"
+    )]
+    NotFound(String),
+    /// Its state does not allow it.
+    #[error("the restore {id} is {state}, and {wish}")]
+    State {
+        /// The restore.
+        id: String,
+        /// Its state.
+        state: &'static str,
+        /// What it must be.
+        wish: &'static str,
+    },
+    /// It was planned too long ago.
+    #[error("the plan {0} is more than a day old; plan it again")]
+    PlanExpired(String),
+    /// Another restore changes the same source.
+    #[error(
+        "source {source_name} is being changed by the restore {other}; wait for its end: `strongroom restore get {other}` \
+         tells how far it is"
+    )]
+    TargetBusy {
+        /// The source.
+        source_name: String,
+        /// The other restore.
+        other: String,
+    },
+    /// Somebody else has changed it at the same time.
+    #[error("the restore {0} was changed by another call at the same time; look at it again")]
+    Changed(String),
+    /// The rows that it replaced are gone.
+    #[error(
+        "the restore {id} cannot be rolled back any more: the rows that it replaced were removed. {}",
+        instead(safety_backup)
+    )]
+    RollbackExpired {
+        /// The restore.
+        id: String,
+        /// Its safety backup, or empty.
+        safety_backup: String,
+    },
+    /// The backup before it failed.
+    #[error("the backup that comes before a restore failed, so that nothing was restored: {problem}")]
+    SafetyBackup {
+        /// The backup's own problem.
+        problem: String,
+    },
+    /// The archive is another one than when it was planned.
+    #[error("the archive has changed since the restore was planned: {0}; plan it again")]
+    ArchiveChanged(String),
+    /// An archive that was sent up is not there.
+    #[error("there is no upload {0} of this caller; uploads are removed after a day: send the archive again")]
+    UploadNotFound(String),
+    /// It has not arrived as a whole.
+    #[error(
+        "the upload {id} is not complete: {received} of {size} bytes have arrived; `strongroom restore plan` with the same file \
+         goes on with it"
+    )]
+    UploadIncomplete {
+        /// The upload.
+        id: String,
+        /// Bytes that have arrived.
+        received: u64,
+        /// Bytes of the whole file.
+        size: u64,
+    },
+    /// Another machine has it.
+    #[error(
+        "the upload {id} is on {host}, and this replica does not share its staging folder; put [backup] staging_dir on a volume \
+         that all replicas share, or restore a stored backup"
+    )]
+    UploadElsewhere {
+        /// The upload.
+        id: String,
+        /// The machine, or pod.
+        host: String,
+    },
+    /// As many plans are being made as may be.
+    #[error("{0} restores are being planned, which is as many as this server allows; try again later")]
+    PlansBusy(usize),
+    /// As many restores are being applied as may be.
+    #[error(
+        "{0} restores are being applied or taken back, which is as many as this server allows; try again later"
+    )]
+    Busy(usize),
+    /// The absolute limit of a plan.
+    #[error("planning took longer than {0} s; [backup] restore_limit_seconds allows more")]
+    PlanTooLong(u64),
+    /// The absolute limit of a restore.
+    #[error(
+        "the restore took longer than {0} s, and nothing was changed; [backup] restore_limit_seconds allows more"
+    )]
+    TooLong(u64),
+    /// The process that applied it is gone.
+    #[error(
+        "the process that applied the restore on {0} ended before its commit, and nothing was changed; plan it again"
+    )]
+    ProcessDied(String),
+}
+
+impl RestoreError {
+    /// The code and the stable reason.
+    pub(crate) fn shape(&self) -> (Code, &'static str) {
+        match self {
+            Self::NoRestoreUrl(_) => (Code::FailedPrecondition, "NO_RESTORE_URL"),
+            Self::NotFound(_) => (Code::NotFound, "RESTORE_NOT_FOUND"),
+            Self::State { .. } => (Code::FailedPrecondition, "RESTORE_STATE"),
+            Self::PlanExpired(_) => (Code::FailedPrecondition, "PLAN_EXPIRED"),
+            Self::TargetBusy { .. } => (Code::Aborted, "TARGET_BUSY"),
+            Self::Changed(_) => (Code::Aborted, "RESTORE_CHANGED"),
+            Self::RollbackExpired { .. } => (Code::FailedPrecondition, "ROLLBACK_EXPIRED"),
+            Self::SafetyBackup { .. } => (Code::FailedPrecondition, "SAFETY_BACKUP_FAILED"),
+            Self::ArchiveChanged(_) => (Code::Aborted, "ARCHIVE_CHANGED"),
+            Self::UploadNotFound(_) => (Code::NotFound, "UPLOAD_NOT_FOUND"),
+            Self::UploadIncomplete { .. } => (Code::FailedPrecondition, "UPLOAD_INCOMPLETE"),
+            Self::UploadElsewhere { .. } => (Code::FailedPrecondition, "UPLOAD_ELSEWHERE"),
+            Self::PlansBusy(_) => (Code::ResourceExhausted, "PLANS_BUSY"),
+            Self::Busy(_) => (Code::ResourceExhausted, "RESTORES_BUSY"),
+            Self::PlanTooLong(_) => (Code::DeadlineExceeded, "PLAN_TOO_LONG"),
+            Self::TooLong(_) => (Code::DeadlineExceeded, "RESTORE_TOO_LONG"),
+            Self::ProcessDied(_) => (Code::Aborted, "PROCESS_DIED"),
+        }
+    }
+}
+
+fn instead(safety_backup: &str) -> String {
+    if safety_backup.is_empty() {
+        return "The tables were empty before it.".to_owned();
+    }
+    format!(
+        "Restore the backup that was taken before it: `strongroom restore plan {safety_backup} --mode replace`"
+    )
+}

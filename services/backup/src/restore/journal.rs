@@ -1,0 +1,119 @@
+//! The durable record of a restore while an operation of this process changes its sources.
+//!
+//! Every write names the operation, so that a process that was taken over records nothing any more. A step is recorded before
+//! the next one begins: whoever finds the row after a crash knows how far the restore can have got, and asks the target's own
+//! marker for the rest.
+
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
+
+use strongroom_runtime::Clock;
+use tokio::sync::Mutex;
+
+use super::loading::Shared;
+use super::record::{Progress, Step, StepName, journal_of};
+use crate::backups::record::to_json;
+use crate::error::{Error, RestoreError, Result};
+use crate::store::{OperationRow, Replaced, RestoreRow, Store};
+
+/// How often a change is tried.
+const ATTEMPTS: usize = 3;
+/// Time between two records of progress.
+const PERIOD: Duration = Duration::from_secs(2);
+
+/// Writes a restore's row.
+pub(super) struct Journal {
+    store: Arc<dyn Store>,
+    clock: Arc<dyn Clock>,
+    operation: OperationRow,
+    row: Mutex<RestoreRow>,
+}
+
+impl Journal {
+    /// For `row` as it was written last.
+    pub(super) fn new(
+        store: Arc<dyn Store>,
+        clock: Arc<dyn Clock>,
+        operation: OperationRow,
+        row: RestoreRow,
+    ) -> Self {
+        Self { store, clock, operation, row: Mutex::new(row) }
+    }
+
+    /// Records a step.
+    ///
+    /// # Errors
+    /// [`Error::Fenced`], [`RestoreError::Changed`], the store's.
+    pub(super) async fn step(&self, source: &str, step: StepName) -> Result<()> {
+        self.change(|row, now| add_step(row, now, source, step)).await?;
+        Ok(())
+    }
+
+    /// Changes the row; `change` also gets the time. Nobody else writes it while the operation is not taken over, so that
+    /// another revision is one of our own, of a call whose caller did not wait for the answer.
+    ///
+    /// # Errors
+    /// As of [`Self::step`].
+    pub(super) async fn change(
+        &self,
+        change: impl Fn(&mut RestoreRow, i64) -> Result<()>,
+    ) -> Result<RestoreRow> {
+        let mut held = self.row.lock().await;
+        for _ in 0..ATTEMPTS {
+            let mut row = held.clone();
+            change(&mut row, self.clock.now_micros())?;
+            row.revision += 1;
+            match self.store.replace_restore(&row, held.revision, Some(&self.operation)).await? {
+                Replaced::Done => {
+                    held.clone_from(&row);
+                    return Ok(row);
+                }
+                Replaced::Fenced => return Err(Error::Fenced),
+                Replaced::Stale => {
+                    let found = self.store.restore(&row.id).await?;
+                    *held = found.ok_or(RestoreError::NotFound(row.id))?;
+                }
+            }
+        }
+        Err(RestoreError::Changed(held.id.clone()).into())
+    }
+
+    /// Records `progress` every now and then while `work` is done.
+    pub(super) async fn while_telling<T>(
+        &self,
+        progress: &Shared,
+        work: impl Future<Output = Result<T>>,
+    ) -> Result<T> {
+        tokio::select! {
+            done = work => done,
+            error = self.tell(progress) => Err(error),
+        }
+    }
+
+    async fn tell(&self, progress: &Shared) -> Error {
+        let mut told = Progress::default();
+        loop {
+            tokio::time::sleep(PERIOD).await;
+            let now = progress.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            if now == told {
+                continue;
+            }
+            told.clone_from(&now);
+            let recorded = self.change(|row, _| {
+                row.progress = to_json(&now);
+                Ok(())
+            });
+            if let Err(error) = recorded.await {
+                return error;
+            }
+        }
+    }
+}
+
+/// Adds a step to a row.
+pub(super) fn add_step(row: &mut RestoreRow, time: i64, source: &str, step: StepName) -> Result<()> {
+    let mut journal = journal_of(row)?;
+    journal.steps.push(Step { time, source: source.to_owned(), step });
+    row.journal = to_json(&journal);
+    Ok(())
+}

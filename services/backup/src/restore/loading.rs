@@ -1,0 +1,161 @@
+//! From an archive's entries into a stage: one thread reads, checks and encodes rows while the database takes those before.
+//!
+//! A table counts only once its entry was read to its end and has the digest that the manifest gives it: only then does its
+//! last chunk leave.
+
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::Bytes;
+use serde_json::value::RawValue;
+use strongroom_archive::schema::TableSchema;
+use strongroom_archive::{Error as ArchiveError, Watch, verify_entry};
+use strongroom_tables::load::{Chunk, Encoder, Stage};
+use tokio::sync::mpsc;
+
+use super::record::Progress;
+use super::selection::Selected;
+use crate::error::{Error, Result};
+use crate::incoming::Archive;
+
+/// Chunks that wait for the database: 1 MiB.
+const CHUNKS: usize = 4;
+/// Bytes of a piece of a large object.
+const PIECE: usize = 256 << 10;
+
+/// What is being done, for whoever asks.
+pub(super) type Shared = Arc<Mutex<Progress>>;
+
+/// Loads everything that was selected of one source, and gives the archive back.
+///
+/// # Errors
+/// The database's, those of reading the archive, and what a column does not take.
+pub(super) async fn load(
+    mut archive: Archive,
+    selected: &Selected,
+    stage: &mut Stage,
+    progress: &Shared,
+) -> Result<Archive> {
+    for (at, entry) in selected.entries.iter().enumerate() {
+        let (chunks, queue) = mpsc::channel(CHUNKS);
+        let mut feed = Feed { encoder: Some(stage.encoder(at)), chunks, progress: Arc::clone(progress) };
+        let index = *entry;
+        let reading = tokio::task::spawn_blocking(move || {
+            let read = verify_entry(&mut archive, index, &mut feed).and_then(|_| feed.finish());
+            (archive, read)
+        });
+        let (read, loaded) = tokio::join!(reading, stage.load(at, queue));
+        let (back, read) = read?;
+        settle(read, loaded)?;
+        archive = back;
+    }
+    for (oid, entry) in &selected.large_objects {
+        archive = load_object(archive, (*oid, *entry), stage).await?;
+    }
+    Ok(archive)
+}
+
+async fn load_object(mut archive: Archive, (oid, index): (u32, usize), stage: &mut Stage) -> Result<Archive> {
+    let (pieces, queue) = mpsc::channel(CHUNKS);
+    let reading = tokio::task::spawn_blocking(move || {
+        let sent = send_object(&mut archive, index, &pieces);
+        (archive, sent)
+    });
+    let (read, loaded) = tokio::join!(reading, stage.load_large_object(oid, queue));
+    let (archive, read) = read?;
+    settle(read, loaded)?;
+    Ok(archive)
+}
+
+fn send_object(
+    archive: &mut Archive,
+    index: usize,
+    pieces: &mpsc::Sender<Bytes>,
+) -> strongroom_archive::Result<()> {
+    let mut entry = archive.entry_at(index)?;
+    loop {
+        let mut piece = vec![0; PIECE];
+        let length = read_some(&mut entry, &mut piece)?;
+        piece.truncate(length);
+        // An empty piece is the end, which the entry's digest has confirmed.
+        pieces.blocking_send(piece.into()).map_err(|_| to_archive(Error::ClientLeft))?;
+        if length == 0 {
+            return Ok(());
+        }
+    }
+}
+
+fn read_some(entry: &mut impl io::Read, piece: &mut [u8]) -> strongroom_archive::Result<usize> {
+    loop {
+        match entry.read(piece) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            read => return read.map_err(ArchiveError::from_read),
+        }
+    }
+}
+
+/// Whichever failed first is the reason: a database that took no more has stopped the reader, and the other way round.
+fn settle(read: strongroom_archive::Result<()>, loaded: strongroom_tables::Result<u64>) -> Result<()> {
+    match (read, loaded) {
+        (Err(error), Err(strongroom_tables::Error::Cancelled)) => Err(error.into()),
+        (_, Err(error)) => Err(error.into()),
+        (Err(error), Ok(_)) => Err(error.into()),
+        (Ok(()), Ok(_)) => Ok(()),
+    }
+}
+
+/// Takes the rows of one table.
+struct Feed {
+    /// None once the last chunk has left.
+    encoder: Option<Encoder>,
+    chunks: mpsc::Sender<Chunk>,
+    progress: Shared,
+}
+
+impl Feed {
+    fn finish(&mut self) -> strongroom_archive::Result<()> {
+        match self.encoder.take() {
+            Some(encoder) => self.send(encoder.finish()),
+            None => Ok(()),
+        }
+    }
+
+    fn send(&self, chunk: Chunk) -> strongroom_archive::Result<()> {
+        {
+            let mut progress = self.progress.lock().unwrap_or_else(PoisonError::into_inner);
+            progress.rows = progress.rows.saturating_add_unsigned(chunk.count);
+        }
+        // The database has taken its last chunk, with an error of its own.
+        self.chunks.blocking_send(chunk).map_err(|_| to_archive(Error::ClientLeft))
+    }
+}
+
+impl Watch for Feed {
+    fn row(&mut self, schema: &TableSchema, values: &[&RawValue]) -> strongroom_archive::Result<()> {
+        let Some(encoder) = &mut self.encoder else { return Ok(()) };
+        let full = encoder.add(values).map_err(|error| to_archive(error.into()))?;
+        if let Some(chunk) = full {
+            self.name(&schema.name);
+            self.send(chunk)?;
+        }
+        Ok(())
+    }
+
+    fn progress(&mut self, _bytes: u64) -> strongroom_archive::Result<()> {
+        Ok(())
+    }
+}
+
+impl Feed {
+    fn name(&self, table: &str) {
+        let mut progress = self.progress.lock().unwrap_or_else(PoisonError::into_inner);
+        if progress.table != table {
+            table.clone_into(&mut progress.table);
+        }
+    }
+}
+
+/// The reader of the archive hands it back as it is.
+fn to_archive(error: Error) -> ArchiveError {
+    ArchiveError::Sink(io::Error::from(error))
+}

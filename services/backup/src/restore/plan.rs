@@ -1,0 +1,227 @@
+//! Planning: an archive is verified as a whole and compared with its target, and nothing is changed.
+//!
+//! What stands against the restore is part of the plan and no error: whoever asks wants to know all of it at once.
+
+mod refusals;
+mod report;
+
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use sha2::{Digest as _, Sha256};
+use strongroom_api::backup::v1 as proto;
+use strongroom_api::backup::v1::plan_restore_response::Message;
+use strongroom_api::backup::v1::verify_backup_response::{Entry, Progress as Verified};
+use strongroom_api::vault::v1::AuditOutcome;
+use strongroom_tables::Error as TablesError;
+use strongroom_tables::load::{Comparison, Inspection, Mode, Purpose};
+use tokio_util::sync::CancellationToken;
+
+use super::Base;
+use super::archive::Fetched;
+use super::convert;
+use super::loading::{Shared, load};
+use super::record::{ArchiveFacts, Progress, Request, plan_json};
+use super::selection::{Selected, choose, select};
+use crate::backups::record::to_json;
+use crate::error::{Error, Result};
+use crate::incoming::Archive;
+use crate::metrics::Size;
+use crate::operation::{Ended, Metadata, Outlet, put};
+use crate::sources::SqlSource;
+use crate::store::{RestoreRow, RestoreState};
+use crate::vault_client::SigningKey;
+use crate::verification::{Findings, Listener, Reporter};
+use refusals::Refusals;
+
+/// How long a plan can be applied, in microseconds.
+const LIFETIME: i64 = 24 * 3600 * 1_000_000;
+
+/// One plan in the making.
+pub(super) struct Planning {
+    pub(super) base: Base,
+    pub(super) request: Request,
+    /// Trusted beside the vault's own.
+    pub(super) signers: Vec<SigningKey>,
+    pub(super) outlet: Outlet<proto::PlanRestoreResponse>,
+    pub(super) stop: CancellationToken,
+}
+
+/// What was found of the target.
+struct Compared {
+    inspection: Inspection,
+    comparison: Comparison,
+}
+
+impl Planning {
+    pub(super) async fn make(mut self) -> Result<Ended<proto::PlanRestoreResponse>> {
+        let told = self.outlet.clone();
+        let tell = move |bytes: u64| offer(&told, Progress { bytes: bytes as i64, ..phase("receive") });
+        let Fetched { staged, file_name, .. } =
+            &self.base.archives.fetch(&self.request.creator, &self.request.origin, tell).await?;
+        self.request.archive = ArchiveFacts {
+            file_name: file_name.clone(),
+            sha256: staged.sha256.clone(),
+            ..ArchiveFacts::default()
+        };
+        let reporter = Reporter::create(Arc::new(Told(self.outlet.clone())), self.base.archives.stall);
+        let heard = (&reporter, &self.stop);
+        let findings =
+            Box::pin(self.base.verifier.verify(staged.again()?, &self.signers, heard, None)).await?;
+        let mut plan = report::verified(&findings);
+        let mut refusals = Refusals::of(&findings, &self.request, !self.signers.is_empty());
+        if !refusals.is_damaged() {
+            let archive = self.base.archives.open(staged.again()?).await?;
+            Box::pin(self.compare_all(archive, &findings, &mut plan, &mut refusals)).await?;
+        }
+        plan.refusals = refusals.into_messages();
+        self.keep(plan).await
+    }
+
+    async fn compare_all(
+        &mut self,
+        mut archive: Archive,
+        findings: &Findings,
+        plan: &mut proto::RestorePlan,
+        refusals: &mut Refusals,
+    ) -> Result<()> {
+        self.request.archive.id.clone_from(&findings.verdict().archive_id);
+        self.request.archive.time = Some(archive.manifest().created_at);
+        self.request.archive.manifest_sha256 = manifest_digest(&archive);
+        refusals.check_deployment(&mut archive, &self.request, &self.base.vault).await?;
+        let sources = Arc::clone(&self.base.sources);
+        let manifest = archive.manifest().clone();
+        let (source, record) = choose(&manifest, &sources, &self.request.sources)?;
+        self.request.sources = vec![record.name.clone()];
+        if self.request.mode.needs_confirmation() {
+            self.request.confirm.clone_from(&record.name);
+        }
+        let database = source.database().ok_or_else(|| Error::Defect("a source is no database".into()))?;
+        let selected = select(&mut archive, record, &self.request)?;
+        let compared = match self.compare(archive, database, &selected).await {
+            // What a column does not take stands against the restore as a missing column does.
+            Err(Error::Tables(error @ (TablesError::Value { .. } | TablesError::Constraint { .. }))) => {
+                refusals.refuse(&record.name, &error.into());
+                return Ok(());
+            }
+            compared => compared?,
+        };
+        self.request.fingerprint.clone_from(&compared.inspection.fingerprint);
+        refusals.add(&record.name, &compared.inspection.refusals);
+        refusals.add(&record.name, &compared.comparison.refusals);
+        plan.sources.push(report::source(
+            record,
+            &selected.wanted,
+            &compared.inspection,
+            &compared.comparison,
+        ));
+        Ok(())
+    }
+
+    /// Into empty tables nothing needs to be compared: every row is a new one.
+    async fn compare(&self, archive: Archive, database: &SqlSource, selected: &Selected) -> Result<Compared> {
+        let mut target = database.open_target().await?;
+        let inspection = target.inspect(&selected.wanted).await?;
+        if selected.wanted.mode == Mode::IntoEmpty || !inspection.refusals.is_empty() {
+            target.close().await;
+            return Ok(Compared { inspection, comparison: Comparison::default() });
+        }
+        let mut stage = target.stage(&selected.wanted, &inspection.fingerprint, &Purpose::Trial).await?;
+        let progress: Shared = Arc::new(Mutex::new(phase("stage")));
+        let staged = load(archive, selected, &mut stage, &progress);
+        telling(&self.outlet, &progress, staged).await?;
+        offer(&self.outlet, phase("compare"));
+        let comparison = stage.compare().await?;
+        stage.close().await;
+        Ok(Compared { inspection, comparison })
+    }
+
+    async fn keep(self, plan: proto::RestorePlan) -> Result<Ended<proto::PlanRestoreResponse>> {
+        let is_refused = !plan.refusals.is_empty();
+        let create_time = self.base.clock.now_micros();
+        let row = RestoreRow {
+            id: uuid::Uuid::now_v7().to_string(),
+            state: if is_refused { RestoreState::Refused } else { RestoreState::Planned },
+            creator: self.request.creator.clone(),
+            create_time,
+            expire_time: create_time.saturating_add(LIFETIME),
+            rollback_time: None,
+            end_time: None,
+            reason: String::new(),
+            problem: String::new(),
+            request: to_json(&self.request),
+            plan: plan_json(&plan)?,
+            journal: String::new(),
+            progress: String::new(),
+            safety_backup: String::new(),
+            revision: 1,
+        };
+        self.base.store.add_restore(&row).await?;
+        let metadata = describe(&self.request, &row, &plan);
+        let size = Size { bytes: 0, rows: 0 };
+        let restore = convert::restore(&row)?;
+        let reply = proto::PlanRestoreResponse { message: Some(Message::Restore(restore)) };
+        Ok(Ended { outcome: AuditOutcome::Success, metadata, replies: vec![reply], size })
+    }
+}
+
+/// What an archive that is applied is compared by: each entry is read against its digest.
+pub(super) fn manifest_digest(archive: &Archive) -> String {
+    hex::encode(Sha256::digest(archive.manifest_json()))
+}
+
+/// What the audit log says of a plan.
+fn describe(request: &Request, row: &RestoreRow, plan: &proto::RestorePlan) -> Metadata {
+    let mut metadata = super::describe(request, &row.id);
+    let reasons: Vec<&str> = plan.refusals.iter().map(|refusal| refusal.reason.as_str()).take(20).collect();
+    put(&mut metadata, "refusals", reasons);
+    metadata
+}
+
+fn phase(phase: &str) -> Progress {
+    Progress { phase: phase.to_owned(), ..Progress::default() }
+}
+
+fn offer(outlet: &Outlet<proto::PlanRestoreResponse>, progress: Progress) {
+    let message = Message::Progress(convert::progress(progress));
+    outlet.offer(proto::PlanRestoreResponse { message: Some(message) });
+}
+
+/// Tells of `progress` while `work` is done.
+async fn telling<T>(
+    outlet: &Outlet<proto::PlanRestoreResponse>,
+    progress: &Shared,
+    work: impl Future<Output = Result<T>>,
+) -> Result<T> {
+    let tell = async {
+        loop {
+            tokio::time::sleep(crate::operation::PROGRESS_INTERVAL).await;
+            let now = progress.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
+            offer(outlet, now);
+        }
+    };
+    tokio::select! {
+        done = work => done,
+        () = tell => Err(Error::ShuttingDown),
+    }
+}
+
+/// A verification's progress as that of a plan. Verdicts on single entries are in none of a plan's answers.
+struct Told(Outlet<proto::PlanRestoreResponse>);
+
+#[async_trait]
+impl Listener for Told {
+    async fn entry(&self, _entry: Entry) -> Result<()> {
+        Ok(())
+    }
+
+    fn progress(&self, progress: Verified) {
+        let Verified { bytes_received, bytes_verified, bytes_total, entry, .. } = progress;
+        let told = if bytes_received > 0 {
+            Progress { bytes: bytes_received, ..phase("receive") }
+        } else {
+            Progress { table: entry, bytes: bytes_verified, bytes_total, ..phase("verify") }
+        };
+        offer(&self.0, told);
+    }
+}

@@ -1,0 +1,139 @@
+//! What stands against a restore, from the archive as a whole down to single tables.
+
+use bytes::Bytes;
+use strongroom_api::backup::v1 as proto;
+use strongroom_api::backup::v1::{VerifyLevel, VerifyOutcome};
+use strongroom_api::limits::RING_BYTES;
+use strongroom_tables::load::Refusal;
+
+use super::super::record::Request;
+use crate::error::{Error, Result};
+use crate::incoming::Archive;
+use crate::vault_client::VaultClient;
+use crate::verification::Findings;
+
+/// How many are named.
+const MOST: usize = 1_000;
+
+/// In the order in which they were found.
+#[derive(Default)]
+pub(super) struct Refusals {
+    all: Vec<proto::RestoreRefusal>,
+    is_damaged: bool,
+}
+
+impl Refusals {
+    /// What the verification says.
+    pub(super) fn of(findings: &Findings, request: &Request, has_signer: bool) -> Self {
+        let mut refusals = Self::default();
+        for level in &findings.verdict().levels {
+            let problem = level.problem.as_str();
+            match (level.level(), level.outcome()) {
+                (VerifyLevel::Framing | VerifyLevel::Content, VerifyOutcome::Failed) => {
+                    refusals.is_damaged = true;
+                    let message = format!("the archive is not intact: {problem}; restore another one");
+                    refusals.push("ARCHIVE_DAMAGED", &message);
+                }
+                (VerifyLevel::Signature, VerifyOutcome::UnknownSigner) => {
+                    refusals.push("UNKNOWN_SIGNER", &unknown_signer(problem, has_signer));
+                }
+                (VerifyLevel::Signature, VerifyOutcome::Failed) => {
+                    refusals.is_damaged = true;
+                    refusals.push("ARCHIVE_DAMAGED", &format!("the archive's signature is wrong: {problem}"));
+                }
+                (VerifyLevel::Values, VerifyOutcome::Failed) if !request.accept_undecryptable => {
+                    let message = format!(
+                        "{problem}; supply the root key or key ring that they need, or restore them as they are with \
+                         --accept-undecryptable"
+                    );
+                    refusals.push("VALUES_UNDECRYPTABLE", &message);
+                }
+                _ => {}
+            }
+        }
+        refusals
+    }
+
+    /// Whether nothing in the archive can be relied on.
+    pub(super) fn is_damaged(&self) -> bool {
+        self.is_damaged
+    }
+
+    /// The archive must be of the vault's own deployment, or of the one that the request names.
+    ///
+    /// # Errors
+    /// The vault's.
+    pub(super) async fn check_deployment(
+        &mut self,
+        archive: &mut Archive,
+        request: &Request,
+        vault: &VaultClient,
+    ) -> Result<()> {
+        let wanted = request.from_deployment.as_str();
+        let ring = archive.ring(RING_BYTES as u64)?.map(Bytes::from);
+        let inspected = match &ring {
+            Some(ring) => vault.inspect_ring(ring).await?.ok(),
+            None => None,
+        };
+        let found = inspected.as_ref().map(|ring| ring.deployment_id.as_str());
+        let found = found.or(archive.manifest().deployment_id.as_deref()).unwrap_or("none").to_owned();
+        let is_own = inspected.is_some_and(|ring| ring.same_deployment);
+        let message = match (wanted, is_own) {
+            ("", true) => return Ok(()),
+            ("", false) => format!(
+                "the archive is of another deployment, {found}: if that is what you want to restore here, name it with \
+                 --from-deployment {found}"
+            ),
+            (wanted, _) if wanted == found => return Ok(()),
+            (wanted, _) => format!("the archive is of the deployment {found}, and not of {wanted}"),
+        };
+        self.push("FOREIGN_DEPLOYMENT", &message);
+        Ok(())
+    }
+
+    /// What was found in a source.
+    pub(super) fn add(&mut self, source: &str, found: &[Refusal]) {
+        for refusal in found {
+            if self.all.len() == MOST {
+                return;
+            }
+            self.all.push(proto::RestoreRefusal {
+                reason: refusal.reason().to_owned(),
+                message: refusal.to_string(),
+                source: source.to_owned(),
+                table: refusal.table().to_owned(),
+            });
+        }
+    }
+
+    /// What the target said to rows of a source.
+    pub(super) fn refuse(&mut self, source: &str, error: &Error) {
+        self.all.push(proto::RestoreRefusal {
+            reason: error.reason().to_owned(),
+            message: error.to_string(),
+            source: source.to_owned(),
+            table: String::new(),
+        });
+    }
+
+    pub(super) fn into_messages(self) -> Vec<proto::RestoreRefusal> {
+        self.all
+    }
+
+    fn push(&mut self, reason: &str, message: &str) {
+        self.all.push(proto::RestoreRefusal {
+            reason: reason.to_owned(),
+            message: message.to_owned(),
+            ..proto::RestoreRefusal::default()
+        });
+    }
+}
+
+fn unknown_signer(problem: &str, has_signer: bool) -> String {
+    let remedy = if has_signer {
+        "the signer file does not have its key either"
+    } else {
+        "if you know who made it, give their public key with --signer"
+    };
+    format!("nobody whom this vault knows has signed the archive: {problem}; {remedy}")
+}

@@ -1,0 +1,181 @@
+//! What a restore's row holds as JSON.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use strongroom_api::backup::v1 as proto;
+use strongroom_tables::load::Mode;
+
+use crate::error::{Error, Result};
+use crate::store::RestoreRow;
+
+/// The plan's name in protobuf: it is stored as clients see it.
+const PLAN: &str = "strongroom.backup.v1.RestorePlan";
+
+/// Where an archive comes from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Origin {
+    /// A stored backup, by its id.
+    Backup(String),
+    /// An upload, by its id.
+    Upload(String),
+}
+
+/// What is to be restored, and from what.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Request {
+    pub(crate) origin: Origin,
+    pub(crate) mode: RequestMode,
+    /// Names of the sources that are restored.
+    pub(crate) sources: Vec<String>,
+    /// Only these tables; empty means all.
+    pub(crate) tables: Vec<String>,
+    pub(crate) create_tables: bool,
+    pub(crate) accept_cascade: bool,
+    pub(crate) accept_pause: bool,
+    pub(crate) accept_undecryptable: bool,
+    /// The deployment that the archive must be of; empty for the vault's own.
+    pub(crate) from_deployment: String,
+    /// The archive, once it was opened.
+    pub(crate) archive: ArchiveFacts,
+    /// What confirms it; empty where nothing has to be.
+    pub(crate) confirm: String,
+    /// The principal that planned it, whose the upload is.
+    pub(crate) creator: String,
+    /// Of the target's schema when it was planned.
+    pub(crate) fingerprint: String,
+}
+
+/// Which archive was planned with.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct ArchiveFacts {
+    pub(crate) file_name: String,
+    /// Of the file: lower-case hex SHA-256.
+    pub(crate) sha256: String,
+    pub(crate) id: String,
+    pub(crate) time: Option<Timestamp>,
+    /// Of its manifest, which has the digests of everything in it: lower-case hex SHA-256.
+    pub(crate) manifest_sha256: String,
+}
+
+/// [`Mode`] as it is stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum RequestMode {
+    IntoEmpty,
+    Merge,
+    Replace,
+}
+
+impl From<RequestMode> for Mode {
+    fn from(mode: RequestMode) -> Self {
+        match mode {
+            RequestMode::IntoEmpty => Self::IntoEmpty,
+            RequestMode::Merge => Self::Merge,
+            RequestMode::Replace => Self::Replace,
+        }
+    }
+}
+
+/// What a restore has done.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct Journal {
+    pub(crate) steps: Vec<Step>,
+    /// How long writers had to wait, in microseconds.
+    pub(crate) paused: i64,
+}
+
+/// Something that was done.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Step {
+    pub(crate) time: i64,
+    /// Empty for the whole restore.
+    pub(crate) source: String,
+    pub(crate) step: StepName,
+}
+
+/// The durable steps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum StepName {
+    SafetyBackup,
+    Staging,
+    Staged,
+    Swapping,
+    Swapped,
+    RollingBack,
+    RolledBack,
+    /// What was replaced was removed for good.
+    Removed,
+}
+
+impl StepName {
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::SafetyBackup => "safety-backup",
+            Self::Staging => "staging",
+            Self::Staged => "staged",
+            Self::Swapping => "swapping",
+            Self::Swapped => "swapped",
+            Self::RollingBack => "rolling-back",
+            Self::RolledBack => "rolled-back",
+            Self::Removed => "removed",
+        }
+    }
+}
+
+/// How far a restore is.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct Progress {
+    pub(crate) phase: String,
+    pub(crate) table: String,
+    pub(crate) rows: i64,
+    pub(crate) rows_total: i64,
+    pub(crate) bytes: i64,
+    pub(crate) bytes_total: i64,
+}
+
+/// What was asked for.
+///
+/// # Errors
+/// [`Error::Defect`] for a column that cannot be read: nothing may go by a default of that.
+pub(crate) fn request_of(row: &RestoreRow) -> Result<Request> {
+    read(row, "request", &row.request)
+}
+
+/// What was done.
+///
+/// # Errors
+/// As of [`request_of`].
+pub(crate) fn journal_of(row: &RestoreRow) -> Result<Journal> {
+    if row.journal.is_empty() { Ok(Journal::default()) } else { read(row, "journal", &row.journal) }
+}
+
+/// The plan; empty where the row was read without it.
+///
+/// # Errors
+/// As of [`request_of`].
+pub(crate) fn plan_of(row: &RestoreRow) -> Result<proto::RestorePlan> {
+    if row.plan.is_empty() {
+        return Ok(proto::RestorePlan::default());
+    }
+    strongroom_api::json::from_json(PLAN, &row.plan).map_err(|error| defect(row, "plan", &error))
+}
+
+/// # Errors
+/// [`Error::Defect`].
+pub(crate) fn plan_json(plan: &proto::RestorePlan) -> Result<String> {
+    let json = strongroom_api::json::to_json(PLAN, plan).map_err(Error::Defect)?;
+    Ok(json.to_string())
+}
+
+fn read<T: for<'a> Deserialize<'a>>(row: &RestoreRow, column: &str, text: &str) -> Result<T> {
+    serde_json::from_str(text).map_err(|error| defect(row, column, &error.to_string()))
+}
+
+fn defect(row: &RestoreRow, column: &str, error: &str) -> Error {
+    let id = row.id.as_str();
+    Error::Defect(format!("the {column} of the restore {id} cannot be read: {error}"))
+}

@@ -1,0 +1,102 @@
+//! The backup that comes before a restore: of all rows of the tables that the restore changes.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use strongroom_runtime::Caller;
+use strongroom_tables::listed_name;
+use strongroom_tables::load::WantedTable;
+
+use super::journal::Journal;
+use super::record::StepName;
+use super::selection::Selected;
+use crate::assembly::ArchiveRequest;
+use crate::backups::{Catalogue, Creations};
+use crate::error::{Error, RestoreError, Result};
+use crate::failpoint;
+use crate::seal::SealChoice;
+use crate::sources::Sources;
+use crate::store::{BackupState, StoredBackup};
+
+/// Time between two looks at the backup in the making.
+const PERIOD: Duration = Duration::from_millis(200);
+
+/// Takes safety backups.
+#[derive(Clone)]
+pub(super) struct SafetyBackups {
+    pub(super) creations: Arc<Creations>,
+    pub(super) catalogue: Catalogue,
+    pub(super) sources: Arc<Sources>,
+}
+
+impl SafetyBackups {
+    /// Takes one, and waits until it is stored. Its id is recorded before anything else happens.
+    ///
+    /// # Errors
+    /// [`RestoreError::SafetyBackup`], and those of a backup that cannot begin.
+    pub(super) async fn take(
+        &self,
+        caller: &Caller,
+        source: &str,
+        selected: &Selected,
+        journal: &Journal,
+    ) -> Result<()> {
+        let request = self.request(source, selected).await?;
+        let begun = self.creations.begin(caller, &request, SealChoice::Configured, (&[], "")).await;
+        let begun = begun.map_err(|error| RestoreError::SafetyBackup { problem: error.to_string() })?;
+        let id = begun.row.id.clone();
+        failpoint::reached("restore.safety_begun");
+        journal
+            .change(|row, _| {
+                row.safety_backup.clone_from(&id);
+                Ok(())
+            })
+            .await?;
+        self.stored(begun).await?;
+        journal.step("", StepName::SafetyBackup).await?;
+        failpoint::reached("restore.safety_backup");
+        Ok(())
+    }
+
+    /// The tables by the names that they have in archives now, with their groups; everything, where other tables may lose rows
+    /// with them.
+    async fn request(&self, source: &str, selected: &Selected) -> Result<ArchiveRequest> {
+        let mut request = ArchiveRequest::default();
+        if selected.wanted.accept_cascade {
+            request.include = self.sources.groups().await?;
+            return Ok(request);
+        }
+        let survey = self.sources.survey().await;
+        let found = survey.sources.iter().position(|other| other.source == source);
+        let at = found.ok_or_else(|| Error::Config(format!("there is no source {source} any more")))?;
+        let name = |table: &WantedTable| listed_name(&table.schema.namespace, &table.schema.table);
+        let wanted: Vec<String> = selected.wanted.tables.iter().map(name).collect();
+        for table in survey.sources[at].tables.iter().flatten().filter(|table| wanted.contains(&table.name)) {
+            request.tables.extend(survey.names.of(at, &table.name).map(str::to_owned));
+            if !table.group.is_empty() && !request.include.contains(&table.group) {
+                request.include.push(table.group.clone());
+            }
+        }
+        let missing = wanted.len().saturating_sub(request.tables.len());
+        if missing > 0 {
+            let all = wanted.len();
+            let problem = format!(
+                "it would not hold every table that is restored: {missing} of {all} tables of source {source} are in no backup, \
+                 because they are excluded or cannot be read; restore without them (--tables)"
+            );
+            return Err(RestoreError::SafetyBackup { problem }.into());
+        }
+        Ok(request)
+    }
+
+    async fn stored(&self, mut backup: StoredBackup) -> Result<()> {
+        loop {
+            match backup.row.state {
+                BackupState::Creating => tokio::time::sleep(PERIOD).await,
+                BackupState::Available => return Ok(()),
+                _ => return Err(RestoreError::SafetyBackup { problem: backup.row.problem }.into()),
+            }
+            backup = self.catalogue.get(&backup.row.id).await?;
+        }
+    }
+}

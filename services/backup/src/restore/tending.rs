@@ -1,0 +1,82 @@
+//! What lapses by itself: plans that nobody applied, what a restore kept in order to be taken back, and uploads.
+
+use std::time::Duration;
+
+use strongroom_runtime::Shutdown;
+use strongroom_tables::load::RestoreState as Marker;
+
+use super::Restores;
+use super::ending::database;
+use super::journal::add_step;
+use super::record::{StepName, request_of};
+use crate::error::Result;
+use crate::said::Said;
+use crate::store::{Replaced, RestoreRow, RestoreState};
+
+/// Time between two looks.
+const PERIOD: Duration = Duration::from_secs(60);
+/// The rollback time of a restore whose rows are being removed.
+const LAPSED: i64 = 0;
+/// Restores of one look.
+const MOST: i64 = 100;
+
+impl Restores {
+    /// Tends to them until `shutdown`.
+    pub(crate) async fn run(&self, shutdown: &Shutdown) {
+        let mut said = Said::default();
+        loop {
+            let failed = self.tend().await.err().map(|error| error.to_string());
+            if let Some(error) = said.news(failed) {
+                tracing::warn!(
+                    error,
+                    "what restores have left cannot be removed yet; it is tried every minute"
+                );
+            }
+            if shutdown.unless_begun(tokio::time::sleep(PERIOD)).await.is_none() {
+                return;
+            }
+        }
+    }
+
+    /// One look. The first failure is returned, after everything else was tried.
+    pub(super) async fn tend(&self) -> Result<()> {
+        let mut ended = self.uploads().tend().await;
+        let now = self.base.clock.now_micros();
+        for row in self.base.store.restores_to_tend(now, MOST).await? {
+            let done = match row.state {
+                RestoreState::Applied => self.forget(row).await,
+                _ => {
+                    self.base.store.remove_restore(&row.id, row.revision).await.map(drop).map_err(Into::into)
+                }
+            };
+            ended = ended.and(done);
+        }
+        ended
+    }
+
+    /// Removes what the target keeps of an applied restore. First it is made one that cannot be taken back, whatever the time is
+    /// elsewhere: a rollback that has begun is left alone.
+    async fn forget(&self, mut row: RestoreRow) -> Result<()> {
+        if row.rollback_time != Some(LAPSED) {
+            let expected = row.revision;
+            row.rollback_time = Some(LAPSED);
+            row.revision += 1;
+            if self.base.store.replace_restore(&row, expected, None).await? != Replaced::Done {
+                return Ok(());
+            }
+        }
+        let request = request_of(&row)?;
+        for source in &request.sources {
+            let mut target = database(&self.base, source)?.open_target().await?;
+            let done = target.discard(&row.id, Marker::Applied).await;
+            target.close().await;
+            done?;
+        }
+        let (mut changed, expected) = (row.clone(), row.revision);
+        add_step(&mut changed, self.base.clock.now_micros(), "", StepName::Removed)?;
+        changed.rollback_time = None;
+        changed.revision += 1;
+        self.base.store.replace_restore(&changed, expected, None).await?;
+        Ok(())
+    }
+}

@@ -1,0 +1,48 @@
+//! Archives that clients have uploaded in order to restore them. The files are in the staging folder of one process; these
+//! rows say whose they are and what they must become.
+
+use async_trait::async_trait;
+use sqlx_macros::FromRow;
+use strongroom_store::Result;
+
+/// An uploaded archive.
+#[derive(Debug, Clone, PartialEq, Eq, FromRow)]
+pub(crate) struct ArchiveUploadRow {
+    pub(crate) id: String,
+    /// The principal that sends it.
+    pub(crate) creator: String,
+    pub(crate) file_name: String,
+    /// The machine, or pod, that has the file.
+    pub(crate) host: String,
+    /// The whole file.
+    pub(crate) size_bytes: i64,
+    /// Lower-case hex SHA-256 of the whole file; empty as long as it is not complete.
+    pub(crate) sha256: String,
+    pub(crate) create_time: i64,
+    /// From when on it is removed.
+    pub(crate) expire_time: i64,
+}
+
+#[async_trait]
+pub(crate) trait ArchiveUploadStore: Send + Sync + 'static {
+    async fn add_upload(&self, row: &ArchiveUploadRow) -> Result<()>;
+
+    async fn upload(&self, id: &str) -> Result<Option<ArchiveUploadRow>>;
+
+    /// Makes an upload complete; false if it is gone, or complete already.
+    async fn complete_upload(&self, id: &str, sha256: &str) -> Result<bool>;
+
+    /// Removes the uploads whose expire time is `now` or before, and returns their ids.
+    async fn remove_expired_uploads(&self, now: i64) -> Result<Vec<String>>;
+}
+
+pub(super) const INSERT: &str = "
+    INSERT INTO archive_uploads (id, creator, file_name, host, size_bytes, sha256, create_time, expire_time)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
+
+pub(super) const SELECT_BY_ID: &str = "
+    SELECT id, creator, file_name, host, size_bytes, sha256, create_time, expire_time FROM archive_uploads WHERE id = $1";
+
+pub(super) const COMPLETE: &str = "UPDATE archive_uploads SET sha256 = $2 WHERE id = $1 AND sha256 = ''";
+
+pub(super) const REMOVE_EXPIRED: &str = "DELETE FROM archive_uploads WHERE expire_time <= $1 RETURNING id";

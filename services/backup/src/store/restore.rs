@@ -1,0 +1,207 @@
+//! Restores: what was planned, what was done of it so far, and which sources they change.
+//!
+//! A restore's row is its journal. It is replaced like a backup's: read, decided, and written if it still has the revision
+//! that was read. While a restore changes sources, each of them has a row that names it, so that no other one begins.
+
+use async_trait::async_trait;
+use sqlx_macros::FromRow;
+use strongroom_store::{Result, from_row};
+
+use super::{OperationRow, Replaced, UnknownText};
+
+/// A restore.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct RestoreRow {
+    pub(crate) id: String,
+    pub(crate) state: RestoreState,
+    /// The principal that planned it.
+    pub(crate) creator: String,
+    pub(crate) create_time: i64,
+    /// From when on a plan that was not applied is gone.
+    pub(crate) expire_time: i64,
+    /// From when on an applied one cannot be rolled back any more.
+    pub(crate) rollback_time: Option<i64>,
+    pub(crate) end_time: Option<i64>,
+    /// Of a failed one: stable, and for people. Empty otherwise.
+    pub(crate) reason: String,
+    pub(crate) problem: String,
+    /// The archive, and what was asked for: JSON.
+    pub(crate) request: String,
+    /// What it would do: JSON; empty in lists.
+    pub(crate) plan: String,
+    /// What it has done: JSON.
+    pub(crate) journal: String,
+    /// How far it is: JSON; empty when it is not being applied.
+    pub(crate) progress: String,
+    /// The backup that was taken before; empty before that, and where there was none.
+    pub(crate) safety_backup: String,
+    /// Raised by every change, from 1.
+    pub(crate) revision: i64,
+}
+
+from_row!(RestoreRow {
+    id, creator, create_time, expire_time, rollback_time, end_time, reason, problem, request, plan, journal, progress,
+    safety_backup, revision
+} parsed { state });
+
+/// How a restore is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum RestoreState {
+    Planned,
+    Refused,
+    Applying,
+    Applied,
+    Failed,
+    RollingBack,
+    RolledBack,
+}
+
+impl RestoreState {
+    /// In the order of the proto.
+    pub(crate) const ALL: [Self; 7] = [
+        Self::Planned,
+        Self::Refused,
+        Self::Applying,
+        Self::Applied,
+        Self::Failed,
+        Self::RollingBack,
+        Self::RolledBack,
+    ];
+
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Planned => "planned",
+            Self::Refused => "refused",
+            Self::Applying => "applying",
+            Self::Applied => "applied",
+            Self::Failed => "failed",
+            Self::RollingBack => "rolling-back",
+            Self::RolledBack => "rolled-back",
+        }
+    }
+
+    /// Whether it changes its sources now.
+    pub(crate) fn is_busy(self) -> bool {
+        matches!(self, Self::Applying | Self::RollingBack)
+    }
+}
+
+impl TryFrom<String> for RestoreState {
+    type Error = UnknownText;
+
+    fn try_from(text: String) -> Result<Self, UnknownText> {
+        let known = Self::ALL.into_iter().find(|state| state.as_str() == text);
+        known.ok_or(UnknownText { column: "restores.state", text })
+    }
+}
+
+/// A source that a restore changes.
+#[derive(Debug, Clone, PartialEq, Eq, FromRow)]
+pub(crate) struct TargetRow {
+    /// The configured name.
+    pub(crate) source: String,
+    pub(crate) restore_id: String,
+}
+
+/// What became of the beginning of a restore or a rollback.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Begun {
+    Done,
+    /// The restore is gone, or has another revision: read it again.
+    Stale,
+    /// The operation's process was declared dead.
+    Fenced,
+    /// Another restore changes this source.
+    Busy(TargetRow),
+}
+
+#[async_trait]
+pub(crate) trait RestoreStore: Send + Sync + 'static {
+    /// Adds a plan.
+    async fn add_restore(&self, row: &RestoreRow) -> Result<()>;
+
+    async fn restore(&self, id: &str) -> Result<Option<RestoreRow>>;
+
+    /// Newest first by create time and id, at most `limit`, only older than `before`, and without their plans.
+    async fn restores(&self, before: Option<&(i64, String)>, limit: i64) -> Result<Vec<RestoreRow>>;
+
+    /// Begins to change `sources`: adds the operation, reserves the sources, and replaces the row that has `expected` as its
+    /// revision. All of it or nothing.
+    async fn begin_restore(
+        &self,
+        row: &RestoreRow,
+        expected: i64,
+        sources: &[String],
+        operation: &OperationRow,
+    ) -> Result<Begun>;
+
+    /// Replaces a restore's row that has `expected` as its revision; with an `operation`, only while it is not taken over. A
+    /// state in which the restore changes nothing releases its sources in the same transaction.
+    async fn replace_restore(
+        &self,
+        row: &RestoreRow,
+        expected: i64,
+        operation: Option<&OperationRow>,
+    ) -> Result<Replaced>;
+
+    /// Restores of which something has lapsed, oldest first, at most `limit`: plans whose expire time is `now` or before, and
+    /// applied ones whose rollback time is.
+    async fn restores_to_tend(&self, now: i64, limit: i64) -> Result<Vec<RestoreRow>>;
+
+    /// Removes a restore with this revision; false if it has another one.
+    async fn remove_restore(&self, id: &str, revision: i64) -> Result<bool>;
+}
+
+/// A SELECT of whole rows, with what stands for the plan, and what follows `FROM restores r`.
+macro_rules! select_restores {
+    ($plan:literal, $rest:literal) => {
+        concat!(
+            "SELECT r.id, r.state, r.creator, r.create_time, r.expire_time, r.rollback_time, r.end_time, r.reason, r.problem,
+                    r.request, ",
+            $plan,
+            " AS plan, r.journal, r.progress, r.safety_backup, r.revision
+             FROM restores r ",
+            $rest
+        )
+    };
+}
+
+pub(super) const SELECT_BY_ID: &str = select_restores!("r.plan", "WHERE r.id = $1");
+
+/// `$1` and `$2`: where the page before has ended.
+pub(super) const PAGE: &str = select_restores!(
+    "''",
+    "WHERE (r.create_time, r.id) < ($1, $2) ORDER BY r.create_time DESC, r.id DESC LIMIT $3"
+);
+
+pub(super) const FIRST_PAGE: &str = select_restores!("''", "ORDER BY r.create_time DESC, r.id DESC LIMIT $1");
+
+pub(super) const TO_TEND: &str = select_restores!(
+    "r.plan",
+    "WHERE (r.state IN ('planned', 'refused') AND r.expire_time <= $1)
+        OR (r.state = 'applied' AND r.rollback_time <= $1)
+     ORDER BY r.create_time, r.id LIMIT $2"
+);
+
+pub(super) const INSERT: &str = "
+    INSERT INTO restores
+        (id, state, creator, create_time, expire_time, rollback_time, end_time, reason, problem, request, plan, journal,
+         progress, safety_backup, revision)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)";
+
+/// Takes the same values as [`INSERT`], then the revision that is expected.
+pub(super) const REPLACE: &str = "
+    UPDATE restores
+    SET state = $2, creator = $3, create_time = $4, expire_time = $5, rollback_time = $6, end_time = $7, reason = $8,
+        problem = $9, request = $10, plan = $11, journal = $12, progress = $13, safety_backup = $14, revision = $15
+    WHERE id = $1 AND revision = $16";
+
+pub(super) const REMOVE: &str = "DELETE FROM restores WHERE id = $1 AND revision = $2";
+
+/// Touches no row when the source is taken.
+pub(super) const RESERVE: &str = "
+    INSERT INTO restore_targets (source, restore_id) VALUES ($1, $2) ON CONFLICT (source) DO NOTHING";
+
+pub(super) const TARGET: &str = "SELECT source, restore_id FROM restore_targets WHERE source = $1";
+
+pub(super) const RELEASE: &str = "DELETE FROM restore_targets WHERE restore_id = $1";

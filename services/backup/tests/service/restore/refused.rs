@@ -1,0 +1,114 @@
+//! What is not planned, not applied and not taken back, each by its name.
+
+use strongroom_api::backup::v1 as proto;
+use strongroom_api::backup::v1::{RestoreMode, RestoreState};
+use strongroom_runtime::status::reason_of;
+use tonic::Code;
+
+use super::{ours, users, with_backup};
+use crate::support::FakeVault;
+use crate::support::database::run;
+use crate::support::restore::{Restoring, of_backup, reasons};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plan_says_what_stands_against_it() {
+    let (stored, backup) = with_backup().await;
+    let folder = stored.service.folder.path().to_owned();
+    let mut client = Restoring::of(&stored.service);
+    let full = client.plan(of_backup(&backup, RestoreMode::IntoEmpty)).await.unwrap();
+    assert_eq!(full.state(), RestoreState::Refused);
+    assert!(reasons(&full).contains(&"TABLE_NOT_EMPTY".to_owned()), "{full:?}");
+    let merge = client.plan(of_backup(&backup, RestoreMode::Merge)).await.unwrap();
+    assert_eq!(reasons(&merge), ["NO_KEY"], "the table without rows has no key: {merge:?}");
+    run(&folder, "ALTER TABLE users ADD COLUMN needed TEXT NOT NULL DEFAULT ''; DROP TABLE logs;").await;
+    let changed = client.plan(of_backup(&backup, RestoreMode::Replace)).await.unwrap();
+    assert_eq!(reasons(&changed), ["TABLE_MISSING"], "{changed:?}");
+    let applied = client.apply(&changed).await.unwrap_err();
+    assert_eq!((applied.code(), reason_of(&applied).as_str()), (Code::FailedPrecondition, "RESTORE_STATE"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_confirmed_is_what_was_planned() {
+    let (stored, backup) = with_backup().await;
+    let mut client = Restoring::of(&stored.service);
+    let plan = client.planned(of_backup(&backup, RestoreMode::Replace)).await;
+    for confirm in ["", "Gateway", "other"] {
+        let request =
+            proto::ApplyRestoreRequest { id: plan.id.clone(), confirm: confirm.into(), max_pause: None };
+        let refused = client.apply_with(request).await.unwrap_err();
+        assert_eq!(refused.code(), Code::InvalidArgument, "{confirm:?}");
+        assert!(refused.message().contains("gateway"), "{}", refused.message());
+    }
+    assert_eq!(client.apply(&plan).await.unwrap().state(), RestoreState::Applied);
+    let again = client.apply(&plan).await.unwrap_err();
+    assert_eq!(reason_of(&again), "RESTORE_STATE");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plan_for_another_schema_is_stale_and_leaves_nothing() {
+    for change in [
+        "ALTER TABLE users ADD COLUMN more TEXT",
+        "CREATE TRIGGER t AFTER INSERT ON users BEGIN SELECT 1; END",
+        "CREATE UNIQUE INDEX u ON users (name)",
+    ] {
+        let (stored, backup) = with_backup().await;
+        let folder = stored.service.folder.path().to_owned();
+        let mut client = Restoring::of(&stored.service);
+        let plan = client.planned(of_backup(&backup, RestoreMode::Replace)).await;
+        run(&folder, change).await;
+        let before = users(&folder).await;
+        let failed = client.apply(&plan).await.unwrap();
+        assert_eq!(
+            (failed.state(), failed.reason.as_str()),
+            (RestoreState::Failed, "PLAN_STALE"),
+            "{failed:?}"
+        );
+        assert!(failed.problem.contains("plan it again"), "{}", failed.problem);
+        assert_eq!(users(&folder).await, before);
+        assert!(ours(&folder).await.is_empty(), "{:?}", ours(&folder).await);
+        let fresh = client.planned(of_backup(&backup, RestoreMode::Replace)).await;
+        assert_eq!(client.apply(&fresh).await.unwrap().state(), RestoreState::Applied, "a new one works");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_vault_knows_neither_the_signer_nor_the_deployment() {
+    let (stored, backup) = with_backup().await;
+    let stored = stored.beside(FakeVault::start().await).await;
+    let mut client = Restoring::of(&stored.service);
+    // The fake opens no other vault's seal.
+    let plan = client.plan(of_backup(&backup, RestoreMode::Replace)).await.unwrap();
+    assert_eq!(plan.state(), RestoreState::Refused);
+    assert_eq!(reasons(&plan), ["ARCHIVE_DAMAGED"], "{plan:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restore_without_its_safety_backup_does_not_happen() {
+    let (stored, backup) = with_backup().await;
+    let folder = stored.service.folder.path().to_owned();
+    let mut client = Restoring::of(&stored.service);
+    run(&folder, "UPDATE users SET name = 'Eve'").await;
+    let plan = client.planned(of_backup(&backup, RestoreMode::Replace)).await;
+    // Backups cannot be written any more, and can be read.
+    let offsite = folder.join("offsite");
+    let sub = std::fs::read_dir(&offsite).unwrap().next().unwrap().unwrap().path();
+    let _ = sub;
+    stored.vault().refuse("backup.create_started", Code::Internal);
+    let failed = client.apply(&plan).await.unwrap();
+    assert_eq!(failed.state(), RestoreState::Failed, "{failed:?}");
+    assert_eq!(failed.reason, "SAFETY_BACKUP_FAILED");
+    assert!(users(&folder).await.contains("Eve"));
+    assert!(ours(&folder).await.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_may_not_restore_is_refused() {
+    let (stored, backup) = with_backup().await;
+    let mut planner = Restoring::with(&stored.service, &["restore.plan", "restore.get"]);
+    let plan = planner.planned(of_backup(&backup, RestoreMode::Replace)).await;
+    assert_eq!(planner.apply(&plan).await.unwrap_err().code(), Code::PermissionDenied);
+    assert_eq!(planner.roll_back(&plan.id, false).await.unwrap_err().code(), Code::PermissionDenied);
+    let mut reader = Restoring::with(&stored.service, &["restore.get"]);
+    let refused = reader.plan(of_backup(&backup, RestoreMode::Replace)).await.unwrap_err();
+    assert_eq!(refused.code(), Code::PermissionDenied);
+}

@@ -1,0 +1,23 @@
+//! An argument that is a file on this machine or a backup in the service's catalogue.
+
+use std::path::Path;
+
+use anyhow::{Context as _, Result};
+
+use crate::cli::backup_id;
+
+/// The id that was given; `None` for a file, which has that name even if it looks like an id.
+///
+/// # Errors
+/// When it is neither.
+pub(super) fn id_of(archive: &Path) -> Result<Option<String>> {
+    if archive.exists() {
+        return Ok(None);
+    }
+    let id = archive.to_str().and_then(|text| backup_id(text).ok());
+    let id = id.with_context(|| {
+        let given = archive.display();
+        format!("{given} is neither a file nor the id of a stored backup (a UUID; `strongroom backup list` shows them)")
+    })?;
+    Ok(Some(id))
+}

@@ -1,0 +1,68 @@
+//! `strongroom restore apply`.
+
+use anyhow::{Result, ensure};
+use strongroom_api::backup::v1::{ApplyRestoreRequest, Restore, RestoreMode, RestoreState};
+use tokio_stream::StreamExt as _;
+use tonic::Request;
+
+use super::{begun, details, get, outcome, plan_text, print};
+use crate::cli::ApplyRestore;
+use crate::client::{self, Connection};
+use crate::commands::confirmation;
+use crate::error::WrongUsage;
+use crate::output::{Format, key_values};
+use crate::time::length_to_wire;
+
+/// # Errors
+/// Also for a restore that failed; why is then on standard output too.
+pub(super) async fn run(apply: ApplyRestore, format: Format) -> Result<()> {
+    let ApplyRestore { id, confirm, max_pause } = apply;
+    let service = client::backup()?;
+    let confirm = match confirm {
+        Some(confirm) => confirm,
+        None => confirmed(&service, &id).await?,
+    };
+    let max_pause = max_pause.map(length_to_wire);
+    let request = Request::new(ApplyRestoreRequest { id: id.clone(), confirm, max_pause });
+    let call = async {
+        let stream = service.restores().apply_restore(request).await?.into_inner();
+        Ok(stream.map(|answer| answer.map(|answer| answer.restore)))
+    };
+    let ended = begun::to_its_end(&service, &id, RestoreState::Planned, call).await?;
+    print(&ended, format)?;
+    outcome::judge_applied(&ended)
+}
+
+/// The target's name, from somebody who has read what will be lost; empty where the plan needs none. What is no plan is for
+/// the service to refuse.
+async fn confirmed(service: &Connection, id: &str) -> Result<String> {
+    let restore = get(service, id.to_owned()).await?;
+    if restore.state() != RestoreState::Planned || restore.confirm.is_empty() {
+        return Ok(String::new());
+    }
+    ensure!(
+        confirmation::is_possible(),
+        WrongUsage::new(
+            "this needs --confirm TARGET, as `restore plan` prints it: standard input or standard error is no terminal, so \
+             nobody can be asked"
+        )
+    );
+    confirmation::ask_for(&restore.confirm, &loss(&restore), "restore it")?;
+    Ok(restore.confirm)
+}
+
+fn loss(restore: &Restore) -> String {
+    let shown = key_values(plan_text::head(restore));
+    let rows = details::planned_rows(restore);
+    let lost = match restore.mode() {
+        RestoreMode::Replace => {
+            "rows under REMOVED are gone afterwards, those under CHANGED become the archive's"
+        }
+        RestoreMode::Unspecified | RestoreMode::IntoEmpty | RestoreMode::Merge => {
+            "rows that are there stay as they are"
+        }
+    };
+    format!(
+        "{shown}{rows}\n{lost}\na backup of the tables is stored first; `strongroom restore rollback` takes it back for a day"
+    )
+}

@@ -1,0 +1,138 @@
+//! A restore that was begun, or is being taken back, to its end. The service goes on with it whoever watches, so a connection
+//! that breaks is no end: the service is asked from then on.
+
+use std::time::Duration;
+
+use anyhow::{Error, Result};
+use strongroom_api::backup::v1::{Restore, RestoreState};
+use tokio_stream::{Stream, StreamExt as _};
+use tonic::Status;
+
+use super::{get, words};
+use crate::client::Connection;
+use crate::commands::interruption::unless_interrupted;
+use crate::commands::progress::Progress;
+use crate::commands::retries::{Retries, is_broken};
+use crate::error::CallFailed;
+
+/// Between two questions.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// Begins with `call`, and waits for the end. `before` is the state that it is called in.
+///
+/// # Errors
+/// A refusal; and when it is interrupted, or the service stays away: what was begun goes on nevertheless.
+pub(super) async fn to_its_end<S>(
+    service: &Connection,
+    id: &str,
+    before: RestoreState,
+    call: impl Future<Output = Result<S, Status>>,
+) -> Result<Restore>
+where
+    S: Stream<Item = Result<Option<Restore>, Status>> + Unpin,
+{
+    let following = Following { service, id, before, seen: None, progress: Progress::of_restore() };
+    let advice = following.advice();
+    unless_interrupted(following.follow(call), &advice).await
+}
+
+struct Following<'a> {
+    service: &'a Connection,
+    id: &'a str,
+    before: RestoreState,
+    seen: Option<Restore>,
+    progress: Progress,
+}
+
+impl Following<'_> {
+    async fn follow<S>(mut self, call: impl Future<Output = Result<S, Status>>) -> Result<Restore>
+    where
+        S: Stream<Item = Result<Option<Restore>, Status>> + Unpin,
+    {
+        let broken = match call.await {
+            Ok(stream) => self.take(stream).await,
+            Err(status) => Some(status),
+        };
+        let Some(status) = broken else {
+            return match self.seen.take_if(|seen| !is_busy(seen)) {
+                Some(ended) => Ok(ended),
+                None => self.ask().await,
+            };
+        };
+        let failed = self.service.failed(&status);
+        match (is_broken(&status, &failed), &self.seen) {
+            (true, Some(_)) => {}
+            (true, None) => self.must_have_begun(failed).await?,
+            (false, None) => return Err(failed.into()),
+            (false, Some(_)) => return Err(Error::new(failed).context(self.advice())),
+        }
+        self.ask().await
+    }
+
+    fn advice(&self) -> String {
+        format!("the restore goes on; `strongroom restore get {}` tells how it is", self.id)
+    }
+
+    /// What ended the stream before its end.
+    async fn take<S>(&mut self, mut stream: S) -> Option<Status>
+    where
+        S: Stream<Item = Result<Option<Restore>, Status>> + Unpin,
+    {
+        while let Some(next) = stream.next().await {
+            match next {
+                Ok(restore) => self.show(restore?),
+                Err(status) => return Some(status),
+            }
+        }
+        None
+    }
+
+    fn show(&mut self, restore: Restore) {
+        if let Some(now) = &restore.progress {
+            self.progress.restored(words::phase(&now.phase), now);
+        }
+        self.seen = Some(restore);
+    }
+
+    /// The call broke before its first answer: it may have arrived or not.
+    async fn must_have_begun(&self, failed: CallFailed) -> Result<()> {
+        let id = self.id;
+        match get(self.service, id.to_owned()).await {
+            Ok(restore) if restore.state() != self.before => Ok(()),
+            Ok(_) => Err(Error::new(failed).context("it had not begun when the service was asked")),
+            Err(_) => {
+                let unknown =
+                    format!("whether it has begun is not known; `strongroom restore get {id}` tells");
+                Err(Error::new(failed).context(unknown))
+            }
+        }
+    }
+
+    async fn ask(mut self) -> Result<Restore> {
+        let mut retries = Retries::new();
+        loop {
+            match get(self.service, self.id.to_owned()).await {
+                Ok(ended) if !is_busy(&ended) => return Ok(ended),
+                Ok(restore) => {
+                    retries.went_on();
+                    self.show(restore);
+                    tokio::time::sleep(PAUSE).await;
+                }
+                Err(error) => {
+                    let is_away = error.downcast_ref::<CallFailed>().is_some_and(CallFailed::is_away);
+                    if !(is_away && retries.another().await) {
+                        let id = self.id;
+                        let so =
+                            format!("the restore goes on; `strongroom restore get {id}` tells how it is");
+                        return Err(error.context(so));
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Whether it changes rows now.
+fn is_busy(restore: &Restore) -> bool {
+    matches!(restore.state(), RestoreState::Applying | RestoreState::RollingBack)
+}

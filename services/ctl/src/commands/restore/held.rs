@@ -1,0 +1,183 @@
+//! What the databases hold now, and what to do next: for somebody who finds a restore and did not begin it.
+
+use strongroom_api::backup::v1::{Restore, RestoreMode, RestoreState};
+
+use super::{plan_text, words};
+use crate::output::printable;
+use crate::time::shown;
+
+/// Rows of a source.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Rows {
+    /// Those from before the restore.
+    Old,
+    /// One of both wholly: the transaction has begun, and nobody has written down how it ended.
+    OldOrNew,
+    /// Those of the archive.
+    New,
+}
+
+/// One line a source where they differ, otherwise one for all.
+pub(super) fn now(restore: &Restore) -> Vec<String> {
+    let all = |sentence: &str| vec![sentence.to_owned()];
+    match restore.state() {
+        RestoreState::Unspecified => all("this release does not know the restore's state"),
+        RestoreState::Planned | RestoreState::Refused => all("nothing was changed"),
+        RestoreState::Applied => all(applied(restore.mode())),
+        RestoreState::Failed => all("every row is what it was before the restore"),
+        RestoreState::RolledBack => all("the rows from before the restore are back"),
+        RestoreState::Applying | RestoreState::RollingBack => {
+            restore.sources.iter().map(|source| of_source(restore, source)).collect()
+        }
+    }
+}
+
+fn applied(mode: RestoreMode) -> &'static str {
+    match mode {
+        RestoreMode::Merge => {
+            "the tables have the rows that they had, and those of the archive that they lacked"
+        }
+        RestoreMode::IntoEmpty | RestoreMode::Replace | RestoreMode::Unspecified => {
+            "the tables had exactly the archive's rows when the restore ended"
+        }
+    }
+}
+
+fn of_source(restore: &Restore, source: &str) -> String {
+    let rows = match rows(restore, source) {
+        Rows::Old => "still the rows from before the restore",
+        Rows::OldOrNew => {
+            "either all rows from before the restore or all of the archive's; it is being decided"
+        }
+        Rows::New => "already the archive's rows",
+    };
+    format!("{}: {rows}", printable(source))
+}
+
+/// By the last step that says so. A step without a source is of all of them.
+fn rows(restore: &Restore, source: &str) -> Rows {
+    let steps = restore.steps.iter().filter(|step| step.source.is_empty() || step.source == source);
+    let told = steps.rev().find_map(|step| match &*step.step {
+        "swapping" | "rolling-back" => Some(Rows::OldOrNew),
+        "swapped" => Some(Rows::New),
+        "rolled-back" => Some(Rows::Old),
+        _ => None,
+    });
+    told.unwrap_or(Rows::Old)
+}
+
+/// What to do, one line each; nothing where nothing is left to do.
+pub(super) fn next(restore: &Restore) -> Vec<String> {
+    let id = &restore.id;
+    match restore.state() {
+        RestoreState::Planned => vec![format!(
+            "`{}` applies it, until {}",
+            plan_text::apply_command(restore),
+            shown(restore.expire_time.as_ref())
+        )],
+        RestoreState::Refused | RestoreState::Failed => {
+            vec!["remove the cause, and plan again with `strongroom restore plan`".to_owned()]
+        }
+        RestoreState::Applying | RestoreState::RollingBack => vec![
+            format!("wait; `strongroom restore get {id}` shows how it goes on"),
+            "if the backup service was stopped, start it: it goes on, or takes everything back".to_owned(),
+        ],
+        RestoreState::Applied => after(restore),
+        RestoreState::RolledBack | RestoreState::Unspecified => Vec::new(),
+    }
+}
+
+/// The ways back.
+fn after(restore: &Restore) -> Vec<String> {
+    let mut ways = Vec::new();
+    let is_kept =
+        restore.rollback_expire_time.is_some() && !restore.steps.iter().any(|step| step.step == "removed");
+    if is_kept {
+        let until = shown(restore.rollback_expire_time.as_ref());
+        ways.push(format!("`strongroom restore rollback {}` takes it back, until {until}", restore.id));
+    }
+    if !restore.safety_backup_id.is_empty() {
+        let when = if is_kept { "later " } else { "" };
+        let backup = words::shell_word(&restore.safety_backup_id);
+        ways.push(format!("{when}`strongroom restore plan {backup} --mode replace` plans the way back"));
+    }
+    ways
+}
+
+#[cfg(test)]
+mod tests {
+    use strongroom_api::backup::v1::RestoreStep;
+
+    use super::*;
+
+    fn restore(state: RestoreState, steps: &[(&str, &str)]) -> Restore {
+        let step = |(source, step): &(&str, &str)| RestoreStep {
+            source: (*source).into(),
+            step: (*step).into(),
+            ..RestoreStep::default()
+        };
+        let sources = vec!["a".into(), "b".into()];
+        Restore {
+            state: state.into(),
+            sources,
+            steps: steps.iter().map(step).collect(),
+            ..Restore::default()
+        }
+    }
+
+    #[test]
+    fn each_source_has_the_rows_that_its_last_step_says() {
+        let all = [
+            ("", "safety-backup"),
+            ("a", "staging"),
+            ("a", "staged"),
+            ("a", "swapping"),
+            ("a", "swapped"),
+            ("b", "swapping"),
+            ("b", "swapped"),
+            ("", "rolling-back"),
+            ("b", "rolled-back"),
+            ("a", "rolled-back"),
+        ];
+        use Rows::{New, Old, OldOrNew};
+        let expected = [
+            (Old, Old),
+            (Old, Old),
+            (Old, Old),
+            (Old, Old),
+            (OldOrNew, Old),
+            (New, Old),
+            (New, OldOrNew),
+            (New, New),
+            (OldOrNew, OldOrNew),
+            (OldOrNew, Old),
+            (Old, Old),
+        ];
+        for (taken, expected) in expected.into_iter().enumerate() {
+            let restore = restore(RestoreState::Applying, &all[..taken]);
+            assert_eq!((rows(&restore, "a"), rows(&restore, "b")), expected, "after {taken} steps");
+        }
+    }
+
+    #[test]
+    fn every_state_says_what_is_there() {
+        for state in (0..=8).map(|state| RestoreState::try_from(state).unwrap_or_default()) {
+            let restore = restore(state, &[]);
+            assert!(!now(&restore).is_empty(), "{state:?}");
+            let is_over = matches!(state, RestoreState::RolledBack | RestoreState::Unspecified);
+            // An applied one without an undo and without a safety backup has no way back.
+            assert_eq!(next(&restore).is_empty(), is_over || state == RestoreState::Applied, "{state:?}");
+        }
+    }
+
+    #[test]
+    fn a_way_that_is_closed_is_not_named() {
+        let mut applied = restore(RestoreState::Applied, &[]);
+        applied.rollback_expire_time = Some(prost_types::Timestamp::default());
+        applied.safety_backup_id = "s".into();
+        let ways = next(&applied);
+        assert!(ways[0].contains("restore rollback") && ways[1].starts_with("later "), "{ways:?}");
+        applied.steps = restore(RestoreState::Applied, &[("", "removed")]).steps;
+        assert_eq!(next(&applied), ["`strongroom restore plan s --mode replace` plans the way back"]);
+    }
+}

@@ -1,0 +1,101 @@
+//! What a restore does with rows, table by table.
+
+use indicatif::HumanCount;
+use strongroom_api::backup::v1::{RowChange, SourcePlan, TablePlan};
+
+use super::words;
+use crate::output::{Table, printable};
+
+/// Keys that are shown of each table and change; the rest is counted.
+const MOST_KEYS: usize = 3;
+
+/// One line a table, and one for all of them where there are several.
+pub(super) fn table(source: &SourcePlan) -> String {
+    let mut table =
+        Table::new(&["TABLE", "ROWS", "CREATED", "CHANGED", "REMOVED", "KEPT", "CONFLICTS", "NOTE"]);
+    let mut all = [0_i64; COUNTS];
+    for one in &source.tables {
+        let counts = counts(one);
+        all = std::array::from_fn(|at| all[at].saturating_add(counts[at]));
+        let note = if one.creates_table { "the table is created" } else { "" };
+        line(&mut table, &one.table, counts, note);
+    }
+    if source.tables.len() > 1 {
+        line(&mut table, "in all", all, "");
+    }
+    table.to_string()
+}
+
+const COUNTS: usize = 6;
+
+fn counts(table: &TablePlan) -> [i64; COUNTS] {
+    let TablePlan { rows, created, changed, deleted, kept, conflicts, .. } = table;
+    [*rows, *created, *changed, *deleted, *kept, *conflicts]
+}
+
+fn line(table: &mut Table, name: &str, counts: [i64; COUNTS], note: &str) {
+    let counts = counts.map(count);
+    table.row([name].into_iter().chain(counts.iter().map(String::as_str)).chain([note]));
+}
+
+/// `1,234`.
+pub(super) fn count(count: i64) -> String {
+    HumanCount(count.try_into().unwrap_or(0)).to_string()
+}
+
+/// A few keys of the rows that change: a line for each table that has such rows.
+pub(super) fn examples(source: &SourcePlan) -> String {
+    source.tables.iter().filter_map(of_table).map(|line| format!("{line}\n")).collect()
+}
+
+fn of_table(table: &TablePlan) -> Option<String> {
+    let all = [
+        (RowChange::Created, table.created),
+        (RowChange::Changed, table.changed),
+        (RowChange::Deleted, table.deleted),
+        (RowChange::Conflict, table.conflicts),
+    ];
+    let said: Vec<String> =
+        all.into_iter().filter_map(|(change, count)| of_change(table, change, count)).collect();
+    (!said.is_empty()).then(|| format!("{}: {}", printable(&table.table), said.join("; ")))
+}
+
+/// A table without a key has rows that cannot be named.
+fn of_change(table: &TablePlan, change: RowChange, count: i64) -> Option<String> {
+    let named = table.examples.iter().filter(|example| example.change() == change && !example.key.is_empty());
+    let keys: Vec<_> = named.take(MOST_KEYS).map(|example| printable(&example.key)).collect();
+    if keys.is_empty() {
+        return None;
+    }
+    let more = count.saturating_sub(keys.len() as i64);
+    let more = if more > 0 { format!(" and {} more", self::count(more)) } else { String::new() };
+    Some(format!("{} {}{more}", words::change(change), keys.join(", ")))
+}
+
+#[cfg(test)]
+mod tests {
+    use strongroom_api::backup::v1::RowExample;
+
+    use super::*;
+
+    #[test]
+    fn a_few_keys_are_named_and_the_rest_is_counted() {
+        let example = |change: RowChange, key: &str| RowExample { change: change.into(), key: key.into() };
+        let created = (1..=5).map(|key| example(RowChange::Created, &format!("[\"{key}\"]")));
+        let examples =
+            created.chain([example(RowChange::Deleted, "[\"\u{1b}\"]"), example(RowChange::Changed, "")]);
+        let table = TablePlan {
+            table: "users".into(),
+            created: 1234,
+            deleted: 1,
+            changed: 2,
+            examples: examples.collect(),
+            ..TablePlan::default()
+        };
+        let source = SourcePlan { tables: vec![table, TablePlan::default()], ..SourcePlan::default() };
+        assert_eq!(
+            super::examples(&source),
+            "users: created [\"1\"], [\"2\"], [\"3\"] and 1,231 more; removed [\"\\u{1b}\"]\n"
+        );
+    }
+}

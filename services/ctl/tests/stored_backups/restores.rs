@@ -1,0 +1,10 @@
+//! Commands that put archives back.
+
+mod apply;
+mod fake;
+mod history;
+mod plan;
+mod rollback;
+mod samples;
+mod severed;
+mod upload;

@@ -1,0 +1,334 @@
+//! Why a restore is not done: each reason by name, with the remedy.
+
+/// Something that stands against a restore. Its text names what, why and what helps.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// A table of the archive is not in the target.
+    #[error(
+        "table {table} does not exist in the target: let the application create it, or restore with --create-tables"
+    )]
+    TableMissing {
+        /// Archive name.
+        table: String,
+    },
+    /// A table that must be empty is not.
+    #[error("table {table} is not empty: restore with --mode replace or merge, or empty it first")]
+    NotEmpty {
+        /// Archive name.
+        table: String,
+    },
+    /// The archive has values for a column that the target lacks.
+    #[error(
+        "table {table} has no column {column} in the target, and the archive has values for it: migrate the application to \
+             the archive's version first"
+    )]
+    ColumnMissing {
+        /// Archive name.
+        table: String,
+        /// The column.
+        column: String,
+    },
+    /// The target needs a value that the archive does not have.
+    #[error(
+        "column {column} of table {table} takes no NULL and has no default, and the archive has no such column: restore with \
+             the version of the application that wrote the archive, then migrate"
+    )]
+    ColumnNeeded {
+        /// Archive name.
+        table: String,
+        /// The column.
+        column: String,
+    },
+    /// The same column, and another type.
+    #[error(
+        "column {column} of table {table} is {archive} in the archive and {target} in the target: migrate one to the other \
+             first"
+    )]
+    ColumnType {
+        /// Archive name.
+        table: String,
+        /// The column.
+        column: String,
+        /// Type in the archive.
+        archive: String,
+        /// Type in the target.
+        target: String,
+    },
+    /// NULL is allowed in the archive only.
+    #[error(
+        "column {column} of table {table} takes NULL in the archive and not in the target: migrate one to the other first"
+    )]
+    ColumnNotNull {
+        /// Archive name.
+        table: String,
+        /// The column.
+        column: String,
+    },
+    /// The archive comes from another engine, and the column cannot take its values.
+    #[error("column {column} of table {table} cannot take the archive's values: {problem}")]
+    ColumnForm {
+        /// Archive name.
+        table: String,
+        /// The column.
+        column: String,
+        /// What does not fit.
+        problem: String,
+    },
+    /// A merge needs a key to tell rows apart.
+    #[error(
+        "table {table} has no primary key and no unique key without NULL, so that a merge cannot tell its rows apart: \
+             use --mode replace"
+    )]
+    NoKey {
+        /// Archive name.
+        table: String,
+    },
+    /// The archive has not all rows of a table that would be replaced.
+    #[error(
+        "the archive has only some rows of table {table}, and replacing would remove all others: use --mode merge"
+    )]
+    Partial {
+        /// Archive name.
+        table: String,
+    },
+    /// Row security hides rows from this role.
+    #[error(
+        "row security of table {table} hides rows from {role}: restore as the table's owner without FORCE ROW LEVEL \
+             SECURITY, or ALTER ROLE {role} BYPASSRLS"
+    )]
+    RowSecurity {
+        /// Archive name.
+        table: String,
+        /// The role.
+        role: String,
+    },
+    /// Rules rewrite what is written.
+    #[error(
+        "table {table} has the rule {rule}, which would rewrite what is restored: drop it for the restore"
+    )]
+    Rule {
+        /// Archive name.
+        table: String,
+        /// The rule.
+        rule: String,
+    },
+    /// A publication could not send removed rows.
+    #[error(
+        "table {table} is in the publication {publication} and has no replica identity, so that no row can be removed: ALTER \
+             TABLE … REPLICA IDENTITY FULL, or take it out of the publication"
+    )]
+    ReplicaIdentity {
+        /// Archive name.
+        table: String,
+        /// The publication.
+        publication: String,
+    },
+    /// A label of an enumeration is missing.
+    #[error(
+        "type {type_name} has no label {label} in the target: ALTER TYPE {type_name} ADD VALUE '{label}'"
+    )]
+    EnumLabel {
+        /// The type.
+        type_name: String,
+        /// The label.
+        label: String,
+    },
+    /// An extension is missing.
+    #[error(
+        "the target has no extension {extension}, which the archive's columns need: CREATE EXTENSION {extension}"
+    )]
+    ExtensionMissing {
+        /// Its name.
+        extension: String,
+    },
+    /// A right is missing.
+    #[error("{role} may not {what}: {grant}")]
+    Right {
+        /// The role.
+        role: String,
+        /// What it may not do: `create the schema strongroom`.
+        what: String,
+        /// The statement that helps.
+        grant: String,
+    },
+    /// The table belongs to somebody else.
+    #[error(
+        "table {table} belongs to {owner}: put a URL of that role, or of a member of it, into restore_url_file"
+    )]
+    NotOwner {
+        /// Archive name.
+        table: String,
+        /// Its owner.
+        owner: String,
+    },
+    /// The archive was made by a newer version of the application.
+    #[error(
+        "the archive has migrations that the target does not have, {ids} among them: bring the application to the archive's \
+             version first"
+    )]
+    NewerMigrations {
+        /// Up to ten ids, joined.
+        ids: String,
+    },
+    /// Rows outside of the set reference rows that would go.
+    #[error(
+        "{rows} rows of {from} reference rows of {table} that would be removed (constraint {constraint}): restore {from} too, \
+             or agree to what its foreign key does with --accept-cascade"
+    )]
+    Referenced {
+        /// Archive name of the referenced table.
+        table: String,
+        /// The referencing table, which is not restored.
+        from: String,
+        /// Its foreign key.
+        constraint: String,
+        /// How many.
+        rows: u64,
+    },
+    /// A reference would lead nowhere.
+    #[error(
+        "{rows} rows of {table} would reference rows of {to} that are not there (constraint {constraint}): restore {to} too"
+    )]
+    Dangling {
+        /// Archive name of the referencing table.
+        table: String,
+        /// The referenced table.
+        to: String,
+        /// The foreign key.
+        constraint: String,
+        /// How many.
+        rows: u64,
+    },
+    /// Rows of the archive violate a constraint of the target.
+    #[error(
+        "{rows} rows of table {table} violate {constraint} of the target: migrate the target to the archive's version first"
+    )]
+    Violated {
+        /// Archive name.
+        table: String,
+        /// The constraint or index.
+        constraint: String,
+        /// How many, at least.
+        rows: u64,
+    },
+    /// The id of a large object is taken.
+    #[error(
+        "the target has another large object {oid}: remove it with lo_unlink({oid}), or restore into another database"
+    )]
+    LargeObjectTaken {
+        /// Its id.
+        oid: u32,
+    },
+    /// Too little disk space (SQLite).
+    #[error(
+        "{needed} bytes are needed beside the database and {available} are free: free some, or restore elsewhere"
+    )]
+    Space {
+        /// Bytes.
+        needed: u64,
+        /// Bytes.
+        available: u64,
+    },
+    /// Readers would be blocked (SQLite without WAL).
+    #[error(
+        "the database is in journal mode {mode}, in which readers and writers block each other: PRAGMA journal_mode=WAL, or \
+             agree to the pause with --accept-pause"
+    )]
+    JournalMode {
+        /// The mode.
+        mode: String,
+    },
+    /// A virtual table whose content cannot be put back (SQLite).
+    #[error("table {table} is a virtual table whose content cannot be restored: {problem}")]
+    Virtual {
+        /// Archive name.
+        table: String,
+        /// Why.
+        problem: String,
+    },
+    /// Another restore has its stage in this target.
+    #[error(
+        "the restore {id} has rows staged in this database: wait for its end, or remove them with `strongroom restore \
+             rollback {id}`"
+    )]
+    OtherRestore {
+        /// Its id.
+        id: String,
+    },
+    /// The archive and the target cannot be compared.
+    #[error("table {table} cannot be restored here: {problem}")]
+    Unsupported {
+        /// Archive name.
+        table: String,
+        /// Why, and what helps.
+        problem: String,
+    },
+}
+
+impl Refusal {
+    /// A stable name for programs.
+    #[must_use]
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::TableMissing { .. } => "TABLE_MISSING",
+            Self::NotEmpty { .. } => "TABLE_NOT_EMPTY",
+            Self::ColumnMissing { .. } => "COLUMN_MISSING",
+            Self::ColumnNeeded { .. } => "COLUMN_NEEDED",
+            Self::ColumnType { .. } => "COLUMN_TYPE",
+            Self::ColumnNotNull { .. } => "COLUMN_NOT_NULL",
+            Self::ColumnForm { .. } => "COLUMN_FORM",
+            Self::NoKey { .. } => "NO_KEY",
+            Self::Partial { .. } => "PARTIAL_TABLE",
+            Self::RowSecurity { .. } => "ROW_SECURITY",
+            Self::Rule { .. } => "RULE",
+            Self::ReplicaIdentity { .. } => "REPLICA_IDENTITY",
+            Self::EnumLabel { .. } => "ENUM_LABEL",
+            Self::ExtensionMissing { .. } => "EXTENSION_MISSING",
+            Self::Right { .. } => "RIGHT_MISSING",
+            Self::NotOwner { .. } => "NOT_OWNER",
+            Self::NewerMigrations { .. } => "NEWER_MIGRATIONS",
+            Self::Referenced { .. } => "REFERENCED_FROM_OUTSIDE",
+            Self::Dangling { .. } => "DANGLING_REFERENCE",
+            Self::Violated { .. } => "CONSTRAINT_VIOLATED",
+            Self::LargeObjectTaken { .. } => "LARGE_OBJECT_TAKEN",
+            Self::Space { .. } => "DISK_SPACE",
+            Self::JournalMode { .. } => "JOURNAL_MODE",
+            Self::Virtual { .. } => "VIRTUAL_TABLE",
+            Self::OtherRestore { .. } => "OTHER_RESTORE",
+            Self::Unsupported { .. } => "UNSUPPORTED",
+        }
+    }
+
+    /// What it is about: a table's archive name, or empty.
+    #[must_use]
+    pub fn table(&self) -> &str {
+        match self {
+            Self::TableMissing { table }
+            | Self::NotEmpty { table }
+            | Self::ColumnMissing { table, .. }
+            | Self::ColumnNeeded { table, .. }
+            | Self::ColumnType { table, .. }
+            | Self::ColumnNotNull { table, .. }
+            | Self::ColumnForm { table, .. }
+            | Self::NoKey { table }
+            | Self::Partial { table }
+            | Self::RowSecurity { table, .. }
+            | Self::Rule { table, .. }
+            | Self::ReplicaIdentity { table, .. }
+            | Self::NotOwner { table, .. }
+            | Self::Referenced { table, .. }
+            | Self::Dangling { table, .. }
+            | Self::Violated { table, .. }
+            | Self::Virtual { table, .. }
+            | Self::Unsupported { table, .. } => table,
+            Self::EnumLabel { .. }
+            | Self::ExtensionMissing { .. }
+            | Self::Right { .. }
+            | Self::NewerMigrations { .. }
+            | Self::LargeObjectTaken { .. }
+            | Self::Space { .. }
+            | Self::JournalMode { .. }
+            | Self::OtherRestore { .. } => "",
+        }
+    }
+}

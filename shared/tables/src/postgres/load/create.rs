@@ -1,0 +1,179 @@
+//! Tables that the target does not have, from what the archive says of them.
+//!
+//! What rows need is made before them: schemas, types, sequences, tables with defaults and checks, partitions. What is
+//! faster to build than to keep up comes behind them: keys, indexes, foreign keys; then triggers, row security and views.
+//! Owners, grants, functions and policies are in no archive, or not in a form that could be run without looking: what is
+//! left out is named by [`left_out`].
+
+mod left_out;
+mod sequences;
+mod sqlite;
+mod statements;
+mod tables;
+mod types;
+
+use std::collections::HashSet;
+
+use sqlx::postgres::PgConnection;
+use strongroom_archive::schema::{Engine, TableName, TableSchema};
+
+use super::pair::{TablePair, live_name};
+use super::problem;
+use super::session::run;
+use crate::error::{Error, Result};
+use crate::load::{Refusal, TargetOptions, Wanted};
+use crate::postgres::naming::{archive_name, qualified};
+pub(super) use left_out::left_out;
+
+/// What was created before the rows, as the archive describes it in the words of PostgreSQL.
+#[derive(Default)]
+pub(super) struct Created {
+    tables: Vec<TableSchema>,
+    /// Statements about their types that must wait for the rows.
+    types: Vec<String>,
+}
+
+/// Creates what is missing of the wanted tables, as far as rows need it.
+///
+/// # Errors
+/// [`Error::Refused`] for a column of SQLite that has no counterpart, and the server's.
+pub(super) async fn missing(
+    connection: &mut PgConnection,
+    options: &TargetOptions,
+    wanted: &Wanted,
+) -> Result<Created> {
+    let source = &options.read.source;
+    let tables = absent(connection, options, wanted).await?;
+    schemas(connection, source, &tables).await?;
+    let types = types::create(connection, source, &tables).await?;
+    sequences::create(connection, source, &tables, &wanted.record.sequences).await?;
+    for table in in_order(&tables) {
+        let what = format!("creating table {}", table.name);
+        run(connection, source, what, statements::table(table, &tables, &wanted.record.sequences)).await?;
+    }
+    sequences::own(connection, source, &tables, &wanted.record.sequences).await?;
+    Ok(Created { tables, types })
+}
+
+/// Creates the rest.
+///
+/// # Errors
+/// [`Error::Constraint`] for what the rows violate, and the server's.
+pub(super) async fn complete(
+    connection: &mut PgConnection,
+    source: &str,
+    created: &Created,
+    wanted: &Wanted,
+    pairs: &[TablePair],
+) -> Result<()> {
+    run(connection, source, "completing types", created.types.join(";\n")).await?;
+    let there = tables::relations(connection, source).await?;
+    let steps = [tables::keys, tables::indexes, tables::parts, tables::foreign_keys, tables::marks];
+    for step in steps {
+        for table in &created.tables {
+            for sql in step(table, &there) {
+                build(connection, source, table, pairs, sql).await?;
+            }
+        }
+    }
+    tables::triggers(connection, source, &created.tables).await?;
+    if wanted.create_tables {
+        tables::views(connection, source, wanted.views.as_ref(), there).await?;
+    }
+    Ok(())
+}
+
+async fn build(
+    connection: &mut PgConnection,
+    source: &str,
+    table: &TableSchema,
+    pairs: &[TablePair],
+    sql: String,
+) -> Result<()> {
+    let done = sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).execute(connection).await;
+    let pair = pairs.iter().find(|pair| pair.archive.name == table.name);
+    done.map(drop).map_err(|error| match pair {
+        Some(pair) => problem::of(source, pair, &error),
+        None => Error::database(source, format!("creating table {}", table.name), &error),
+    })
+}
+
+/// Wanted tables that the target does not have, under their names there and with PostgreSQL's types.
+async fn absent(
+    connection: &mut PgConnection,
+    options: &TargetOptions,
+    wanted: &Wanted,
+) -> Result<Vec<TableSchema>> {
+    let source = &options.read.source;
+    let there = tables::relations(connection, source).await?;
+    let (mut absent, mut refusals) = (Vec::new(), Vec::new());
+    for table in &wanted.tables {
+        if there.contains(&live_name(options, &table.schema)) {
+            continue;
+        }
+        match in_postgres(options, &table.schema) {
+            Ok(table) => absent.push(table),
+            Err(more) => refusals.extend(more),
+        }
+    }
+    if refusals.is_empty() { Ok(absent) } else { Err(Error::Refused { name: source.clone(), refusals }) }
+}
+
+/// Columns of SQLite that have no counterpart, in tables that are to be created.
+pub(super) fn refusals(
+    options: &TargetOptions,
+    wanted: &Wanted,
+    pairs: &[Option<TablePair>],
+) -> Vec<Refusal> {
+    let missing = wanted.tables.iter().zip(pairs).filter(|(_, pair)| pair.is_none());
+    missing.filter_map(|(table, _)| in_postgres(options, &table.schema).err()).flatten().collect()
+}
+
+fn in_postgres(options: &TargetOptions, table: &TableSchema) -> Result<TableSchema, Vec<Refusal>> {
+    match table.engine {
+        Engine::Postgres => Ok(table.clone()),
+        Engine::Sqlite => sqlite::table(table, &live_name(options, table).namespace),
+    }
+}
+
+/// Those of tables, of their partitions and of types.
+async fn schemas(connection: &mut PgConnection, source: &str, tables: &[TableSchema]) -> Result<()> {
+    let mut names: HashSet<String> = HashSet::new();
+    for table in tables {
+        names.insert(table.namespace.clone());
+        names.extend(table.partitions.iter().map(|partition| partition.namespace.clone()));
+        names.extend(table.types.iter().filter_map(types::schema_of));
+    }
+    let known: Vec<String> = sqlx::query_scalar("SELECT nspname::text FROM pg_namespace")
+        .persistent(false)
+        .fetch_all(&mut *connection)
+        .await
+        .map_err(|error| Error::database(source, "listing the schemas", &error))?;
+    for name in names.into_iter().filter(|name| !known.contains(name)) {
+        let sql = format!("CREATE SCHEMA {}", crate::names::quoted(&name));
+        run(connection, source, format!("creating schema {name}"), sql).await?;
+    }
+    Ok(())
+}
+
+/// Each table behind those that it inherits from.
+fn in_order(tables: &[TableSchema]) -> Vec<&TableSchema> {
+    let mut waiting: Vec<&TableSchema> = tables.iter().collect();
+    let mut ordered = Vec::with_capacity(tables.len());
+    while !waiting.is_empty() {
+        let names: HashSet<TableName> = waiting.iter().map(|table| name_of(table)).collect();
+        let (ready, rest): (Vec<_>, Vec<_>) =
+            waiting.into_iter().partition(|table| !table.inherits.iter().any(|one| names.contains(one)));
+        if ready.is_empty() {
+            ordered.extend(rest);
+            break;
+        }
+        ordered.extend(ready);
+        waiting = rest;
+    }
+    ordered
+}
+
+fn name_of(table: &TableSchema) -> TableName {
+    TableName { namespace: table.namespace.clone(), table: table.table.clone() }
+}

@@ -1,0 +1,36 @@
+//! Triggers that an INSERT fires: off, and back as they were.
+
+use sqlx::AssertSqlSafe;
+use sqlx::postgres::PgConnection;
+
+use super::super::session::run;
+use super::MEMBERS;
+use crate::error::{Error, Result};
+use crate::postgres::types::Oid;
+
+/// Disables them and returns the statements that put each one's state back. ONLY, because a partition's copy of a trigger
+/// may have another state than its table's. The trigger type's bit 4 is INSERT (pg_trigger.h).
+pub(super) async fn disable(
+    connection: &mut PgConnection,
+    source: &str,
+    tables: &[Oid],
+) -> Result<Vec<String>> {
+    const WHAT: &str = "disabling the triggers";
+    let sql = format!(
+        "{MEMBERS} SELECT format('ALTER TABLE ONLY %s DISABLE TRIGGER %I', t.tgrelid::regclass, t.tgname),
+            format('ALTER TABLE ONLY %s ENABLE %s TRIGGER %I', t.tgrelid::regclass,
+                   CASE t.tgenabled WHEN 'A' THEN 'ALWAYS' WHEN 'R' THEN 'REPLICA' ELSE '' END, t.tgname)
+         FROM members m JOIN pg_trigger t ON t.tgrelid = m.oid
+         WHERE NOT t.tgisinternal AND t.tgenabled <> 'D' AND t.tgtype & 4 <> 0
+         ORDER BY t.tgrelid, t.tgname"
+    );
+    let rows: Vec<(String, String)> = sqlx::query_as(AssertSqlSafe(sql))
+        .bind(tables)
+        .persistent(false)
+        .fetch_all(&mut *connection)
+        .await
+        .map_err(|error| Error::database(source, WHAT, &error))?;
+    let (disable, enable): (Vec<String>, Vec<String>) = rows.into_iter().unzip();
+    run(connection, source, WHAT, disable.join(";\n")).await?;
+    Ok(enable)
+}

@@ -1,0 +1,201 @@
+//! Keys that the restored rows would violate.
+//!
+//! Those of the whole set are counted before anything is changed, because the server's message would name one row of one
+//! table. Keys that are DEFERRABLE are checked by triggers, which are silent under the replica role: those are looked at
+//! once more when the rows are there. Checks and NOT NULL are on the stage itself.
+
+use sqlx::AssertSqlSafe;
+use strongroom_archive::schema::ConstraintKind;
+
+use super::difference::Difference;
+use super::pair::TablePair;
+use super::statements::{Failure, Session};
+use crate::load::{Mode, Refusal, Wanted};
+use crate::names::quoted;
+use crate::postgres::session::attempt;
+
+/// A unique index, or one of an exclusion constraint.
+#[derive(sqlx_macros::FromRow)]
+struct Key {
+    table: i64,
+    name: String,
+    /// Its columns and expressions, as SQL reads them beside a FROM that has the columns.
+    parts: Vec<String>,
+    condition: Option<String>,
+    nulls_are_equal: bool,
+    is_deferrable: bool,
+    /// Of an exclusion constraint: for each part, the operator that must not be true of all of them.
+    operators: Vec<String>,
+}
+
+async fn keys(session: &mut Session<'_>, differences: &[Difference<'_>]) -> Result<Vec<Key>, Failure> {
+    let version = session.connection.server_version_num().unwrap_or(0);
+    let nulls = if version >= 150_000 { "i.indnullsnotdistinct" } else { "false" };
+    let tables: Vec<String> = differences.iter().map(|one| one.pair.oid.to_string()).collect();
+    let sql = format!(
+        "SELECT i.indrelid::int8 AS table, c.relname::text AS name,
+                ARRAY(SELECT pg_get_indexdef(i.indexrelid, n, true) FROM generate_series(1, i.indnkeyatts) AS n
+                      ORDER BY n) AS parts,
+                pg_get_expr(i.indpred, i.indrelid) AS condition, {nulls} AS nulls_are_equal,
+                NOT i.indimmediate AS is_deferrable,
+                ARRAY(SELECT format('OPERATOR(%I.%s)', n.nspname, o.oprname)
+                      FROM pg_constraint k, unnest(k.conexclop) WITH ORDINALITY AS u (oid, place)
+                      JOIN pg_operator o ON o.oid = u.oid JOIN pg_namespace n ON n.oid = o.oprnamespace
+                      WHERE k.conindid = i.indexrelid AND k.contype = 'x' ORDER BY u.place) AS operators
+         FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
+         WHERE i.indrelid = ANY ('{{{}}}'::int8[]::oid[]) AND i.indisvalid
+           AND (i.indisunique OR i.indisexclusion)
+         ORDER BY 1, 2",
+        tables.join(",")
+    );
+    session.rows("reading the keys", sql).await
+}
+
+impl Key {
+    /// The table that it is of.
+    fn of<'d, 'p>(&self, differences: &'d [Difference<'p>]) -> Option<&'d Difference<'p>> {
+        differences.iter().find(|one| one.pair.oid == self.table)
+    }
+
+    fn excludes(&self) -> bool {
+        !self.operators.is_empty()
+    }
+
+    /// Whether the stage has it as well.
+    fn is_key_of(&self, difference: &Difference<'_>) -> bool {
+        let key: Vec<&String> = difference.pair.key.iter().collect();
+        let parts: Vec<String> = self.parts.iter().map(|part| unquoted(part)).collect();
+        self.condition.is_none() && !self.is_deferrable && parts.iter().collect::<Vec<_>>() == key
+    }
+
+    /// Counts the rows that came and exclude each other, or others. The index finds them.
+    fn exclusions(&self, difference: &Difference<'_>, came: &str) -> String {
+        let parts = self.parts.iter().enumerate().map(|(at, part)| format!("{part} AS e{at}"));
+        let parts = parts.collect::<Vec<_>>().join(", ");
+        let rows = |more: Option<String>| {
+            let conditions: Vec<String> =
+                self.condition.iter().map(|one| format!("({one})")).chain(more).collect();
+            let only = if conditions.is_empty() {
+                String::new()
+            } else {
+                format!("WHERE {}", conditions.join(" AND "))
+            };
+            let live = &difference.live;
+            format!("(SELECT t.ctid AS place, t.tableoid AS part, {parts} FROM {live} AS t {only})")
+        };
+        let came = difference.has_key().then(|| {
+            format!("EXISTS (SELECT FROM {came} AS came WHERE {})", difference.same_key("t", "came"))
+        });
+        let excludes = self.operators.iter().enumerate();
+        let excludes: Vec<String> =
+            excludes.map(|(at, operator)| format!("a.e{at} {operator} b.e{at}")).collect();
+        format!(
+            "SELECT count(*) FROM {} AS a JOIN {} AS b ON {} AND (a.part, a.place) <> (b.part, b.place)",
+            rows(came),
+            rows(None),
+            excludes.join(" AND ")
+        )
+    }
+
+    /// Counts the rows of `from` that are too many.
+    fn violations(&self, from: &str) -> String {
+        let mut conditions: Vec<String> = self.condition.iter().map(|one| format!("({one})")).collect();
+        if !self.nulls_are_equal {
+            conditions.extend(self.parts.iter().map(|part| format!("{part} IS NOT NULL")));
+        }
+        let condition =
+            if conditions.is_empty() { String::new() } else { format!("WHERE {}", conditions.join(" AND ")) };
+        format!(
+            "SELECT coalesce(sum(n - 1), 0)::int8 FROM (SELECT count(*) AS n FROM {from} AS t {condition}
+             GROUP BY {} HAVING count(*) > 1) AS many",
+            self.parts.join(", ")
+        )
+    }
+
+    fn refusal(&self, difference: &Difference<'_>, rows: u64) -> Refusal {
+        let table = difference.pair.archive.name.clone();
+        Refusal::Violated { table, constraint: self.name.clone(), rows }
+    }
+}
+
+/// A column as the server prints it in an index.
+fn unquoted(part: &str) -> String {
+    match part.strip_prefix('"').and_then(|part| part.strip_suffix('"')) {
+        Some(inner) => inner.replace("\"\"", "\""),
+        None => part.to_owned(),
+    }
+}
+
+/// Of unique and exclusion constraints. Checks are on the stage as well. What needs a column that is not loaded is found
+/// by the swap.
+pub(super) async fn before(
+    session: &mut Session<'_>,
+    wanted: &Wanted,
+    differences: &[Difference<'_>],
+) -> Result<Vec<Refusal>, Failure> {
+    let merges = wanted.mode == Mode::Merge;
+    let mut refusals = Vec::new();
+    for key in keys(session, differences).await? {
+        let Some(difference) = key.of(differences) else { continue };
+        if key.is_key_of(difference) || key.excludes() {
+            continue;
+        }
+        let sql = key.violations(&difference.after(merges));
+        let counted = attempt(session.connection, async |connection| {
+            sqlx::query_scalar::<_, i64>(AssertSqlSafe(sql)).persistent(false).fetch_one(connection).await
+        });
+        match counted.await.map_err(|error| Failure::server("checking the unique keys", error))? {
+            Ok(0) | Err(_) => {}
+            Ok(rows) => refusals.push(key.refusal(difference, rows.unsigned_abs())),
+        }
+    }
+    if !merges {
+        for difference in differences {
+            refusals.extend(excluding(session, difference).await?);
+        }
+    }
+    Ok(refusals)
+}
+
+/// Of constraints that the server checks by a trigger, which is silent under the replica role. `came` is the table that has
+/// the keys of the rows that have come.
+pub(super) async fn afterwards(
+    session: &mut Session<'_>,
+    differences: &[Difference<'_>],
+    came: impl Fn(&TablePair) -> &str,
+) -> Result<Vec<Refusal>, Failure> {
+    let mut refusals = Vec::new();
+    for key in keys(session, differences).await?.into_iter().filter(|key| key.is_deferrable) {
+        let Some(difference) = key.of(differences) else { continue };
+        let sql = if key.excludes() {
+            key.exclusions(difference, came(difference.pair))
+        } else {
+            key.violations(&difference.live)
+        };
+        let rows = session.count("checking the unique keys", sql).await?;
+        if rows > 0 {
+            refusals.push(key.refusal(difference, rows));
+        }
+    }
+    Ok(refusals)
+}
+
+/// The stage tries to take the exclusion constraints of the live table. Building their indexes is the only way to look
+/// for pairs of rows that does not compare each with each.
+async fn excluding(session: &mut Session<'_>, difference: &Difference<'_>) -> Result<Vec<Refusal>, Failure> {
+    const UNDO: &str = "SAVEPOINT excluding";
+    let mut refusals = Vec::new();
+    let constraints = difference.pair.live.constraints.iter();
+    for constraint in constraints.filter(|one| one.kind == ConstraintKind::Exclusion) {
+        let (stage, name) = (&difference.pair.stage, quoted(&constraint.name));
+        let sql = format!("ALTER TABLE {stage} ADD CONSTRAINT {name} {}", constraint.definition);
+        session.run("checking the exclusions", UNDO.to_owned()).await?;
+        let added = sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut *session.connection).await;
+        session.run("checking the exclusions", "ROLLBACK TO excluding; RELEASE excluding".to_owned()).await?;
+        if added.is_err_and(|error| crate::fault::sqlstate(&error) == Some("23P01")) {
+            let table = difference.pair.archive.name.clone();
+            refusals.push(Refusal::Violated { table, constraint: constraint.name.clone(), rows: 1 });
+        }
+    }
+    Ok(refusals)
+}

@@ -1,0 +1,348 @@
+//! Our schema in the target, and the table in which each restore is noted: what a later process goes by, whether it goes
+//! on, takes back or cleans up.
+//!
+//! Both appear with the first restore and go with the last one. Everybody who makes or drops something here holds one
+//! advisory lock until the end of its transaction, because `IF NOT EXISTS` alone fails when two sessions do it at once.
+//! The names of all tables of a restore have its id in them, so that they are found whatever a crash left of them.
+
+use std::time::{Duration, Instant};
+
+use serde::{Deserialize, Serialize};
+use sqlx::postgres::PgConnection;
+
+use super::session::program_of;
+use super::statements::{Failure, Session, literal};
+use crate::RESTORE_SCHEMA;
+use crate::error::{Error, Result};
+use crate::load::{Mode, Refusal, RestoreState};
+
+/// How long a session of ours may take to end, and how often it is looked for.
+const ENDING: Duration = Duration::from_secs(10);
+const LOOK: Duration = Duration::from_millis(50);
+/// The key of the advisory lock: `strongrm` in ASCII.
+const LOCK: i64 = 0x7374_726f_6e67_726d;
+/// The SQLSTATE of a table that is not there.
+const UNDEFINED_TABLE: &str = "42P01";
+
+/// What an applied restore needs to be taken back.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub(super) struct Applied {
+    /// `into-empty`, `merge` or `replace`.
+    pub(super) mode: String,
+    pub(super) tables: Vec<AppliedTable>,
+    /// Tables outside of the set that foreign keys have changed.
+    #[serde(default)]
+    pub(super) outside: Vec<OutsideTable>,
+    /// Large objects that it created.
+    #[serde(default)]
+    pub(super) large_objects: Vec<u32>,
+}
+
+/// A restored table. Our tables are named as SQL takes them.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub(super) struct AppliedTable {
+    /// Its archive name.
+    pub(super) name: String,
+    pub(super) namespace: String,
+    pub(super) table: String,
+    pub(super) stage: String,
+    pub(super) undo: String,
+    pub(super) added: String,
+    /// Columns that tell rows apart; empty where there are none.
+    pub(super) key: Vec<String>,
+    /// Columns that were loaded.
+    pub(super) columns: Vec<String>,
+    /// Whether any row was added, changed or removed.
+    pub(super) is_changed: bool,
+}
+
+/// A table that lost rows, or values, with rows that it referenced.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct OutsideTable {
+    pub(super) namespace: String,
+    pub(super) table: String,
+    pub(super) is_partitioned: bool,
+    /// Its rows as they were before.
+    pub(super) undo: String,
+    /// Columns of its primary key.
+    pub(super) key: Vec<String>,
+    /// Columns that foreign keys have set.
+    pub(super) sets: Vec<String>,
+}
+
+impl Applied {
+    pub(super) fn new(mode: Mode) -> Self {
+        let mode = match mode {
+            Mode::IntoEmpty => "into-empty",
+            Mode::Merge => "merge",
+            Mode::Replace => "replace",
+        };
+        Self { mode: mode.to_owned(), ..Self::default() }
+    }
+}
+
+/// A restore that is noted in the target.
+#[derive(Debug, Clone, PartialEq, Eq, sqlx_macros::FromRow)]
+pub(super) struct Noted {
+    pub(super) id: String,
+    pub(super) state: String,
+    /// Larger than that of each restore that was applied before; 0 while it is not.
+    pub(super) applied: i64,
+    /// An [`Applied`] as JSON, once it is.
+    pub(super) tables: Option<String>,
+}
+
+impl Noted {
+    pub(super) fn is_staged(&self) -> bool {
+        self.state == "staged"
+    }
+}
+
+/// Notes a restore as staged, and commits that: before its first table is created.
+///
+/// # Errors
+/// [`Error::Refused`] where another restore is staged, and the database's.
+pub(super) async fn begin(connection: &mut PgConnection, source: &str, id: &str) -> Result<()> {
+    let mut session = Session::new(connection, source);
+    let done = begin_in(&mut session, id).await;
+    finish(session, done).await
+}
+
+async fn begin_in(session: &mut Session<'_>, id: &str) -> Result<(), Failure> {
+    const WHAT: &str = "noting a restore";
+    open(session, WHAT).await?;
+    create(session, WHAT).await?;
+    if let Some(other) = list_in(session).await?.into_iter().find(|noted| noted.is_staged() || noted.id == id)
+    {
+        return Err(refused(session.source, Refusal::OtherRestore { id: other.id }));
+    }
+    let sql = format!("INSERT INTO {RESTORE_SCHEMA}.restores (id) VALUES ({})", literal(id));
+    session.run(WHAT, sql).await.map(drop)
+}
+
+/// Notes, in the transaction of the swap, that a restore is applied.
+pub(super) async fn applied(session: &mut Session<'_>, id: &str, applied: &Applied) -> Result<(), Failure> {
+    let tables = serde_json::to_string(applied).map_err(|_| unreadable(session.source))?;
+    session.run("noting an applied restore", format!("SELECT pg_advisory_xact_lock({LOCK})")).await?;
+    let sql = format!(
+        "UPDATE {RESTORE_SCHEMA}.restores SET state = 'applied', tables = {}, changed = clock_timestamp(),
+                applied = (SELECT max(applied) + 1 FROM {RESTORE_SCHEMA}.restores)
+         WHERE id = {}",
+        literal(&tables),
+        literal(id)
+    );
+    match session.run("noting an applied restore", sql).await? {
+        1 => Ok(()),
+        // Somebody has discarded the restore meanwhile, and has said that nothing was changed.
+        _ => Err(Error::NotApplied { name: session.source.to_owned(), restore: id.to_owned() }.into()),
+    }
+}
+
+/// Ends sessions that are in the middle of a transaction of a restore, and waits until they have ended: of a process that was
+/// suspended, or whose connection the server has not missed yet. They would hold their locks for as long as that lasts, and might
+/// still commit. What the marker says afterwards is final.
+///
+/// # Errors
+/// [`Error::Locked`] for a session that does not end, and the database's.
+pub(super) async fn end_sessions(connection: &mut PgConnection, source: &str, id: &str) -> Result<()> {
+    let sql = format!(
+        "SELECT pg_catalog.count(pg_catalog.pg_terminate_backend(a.pid)) FROM pg_catalog.pg_stat_activity a
+         WHERE a.pid <> pg_catalog.pg_backend_pid() AND a.datname = pg_catalog.current_database()
+           AND a.usename = current_user AND a.application_name = {}",
+        literal(&program_of(id))
+    );
+    let began = Instant::now();
+    let mut session = Session::new(connection, source);
+    loop {
+        let found = session.count("ending sessions of a restore", sql.clone()).await;
+        if found.map_err(|failure| failure.of(source))? == 0 {
+            return Ok(());
+        }
+        if began.elapsed() > ENDING {
+            let holders = "a session of this restore does not end; ".to_owned();
+            return Err(Error::Locked { name: source.to_owned(), seconds: ENDING.as_secs(), holders });
+        }
+        tokio::time::sleep(LOOK).await;
+    }
+}
+
+/// What the target knows of a restore.
+pub(super) async fn state_of(
+    connection: &mut PgConnection,
+    source: &str,
+    id: &str,
+) -> Result<Option<RestoreState>> {
+    let noted = list(connection, source).await?.into_iter().find(|noted| noted.id == id);
+    Ok(noted.map(|noted| if noted.is_staged() { RestoreState::Staged } else { RestoreState::Applied }))
+}
+
+/// All restores that are noted.
+pub(super) async fn list(connection: &mut PgConnection, source: &str) -> Result<Vec<Noted>> {
+    let mut session = Session::new(connection, source);
+    let done = async {
+        let begin = "BEGIN READ ONLY; SET LOCAL search_path = pg_catalog".to_owned();
+        session.run("looking for restores", begin).await?;
+        list_in(&mut session).await
+    };
+    let done = done.await;
+    finish(session, done).await
+}
+
+/// Removes everything of a restore that is `only`, and nothing of one in another state; whether nothing of it is left. A swap
+/// that is about to commit holds the lock, so that what is read here is what it has come to.
+pub(super) async fn discard(
+    connection: &mut PgConnection,
+    source: &str,
+    id: &str,
+    only: RestoreState,
+) -> Result<bool> {
+    let mut session = Session::new(connection, source);
+    let done = async {
+        open(&mut session, "discarding a restore").await?;
+        let noted = list_in(&mut session).await?.into_iter().find(|noted| noted.id == id);
+        if noted.is_some_and(|noted| noted.is_staged() != (only == RestoreState::Staged)) {
+            return Ok(false);
+        }
+        discard_in(&mut session, id).await?;
+        Ok(true)
+    };
+    let done = done.await;
+    finish(session, done).await
+}
+
+/// The same in a transaction that has begun.
+pub(super) async fn discard_in(session: &mut Session<'_>, id: &str) -> Result<(), Failure> {
+    const WHAT: &str = "discarding a restore";
+    session.run(WHAT, format!("SELECT pg_advisory_xact_lock({LOCK})")).await?;
+    let noted = list_in(session).await?;
+    if let Some(of) = noted.iter().find(|noted| noted.id == id) {
+        drop_tables(session, &of.id).await?;
+        let sql = format!("DELETE FROM {RESTORE_SCHEMA}.restores WHERE id = {}", literal(id));
+        session.run(WHAT, sql).await?;
+    }
+    if noted.iter().all(|noted| noted.id == id) {
+        drop_schema(session).await?;
+    }
+    Ok(())
+}
+
+/// The table, if there is one, and what is in it. Without the lock, the last restore may take the table with it at any moment,
+/// which no snapshot prevents.
+pub(super) async fn list_in(session: &mut Session<'_>) -> Result<Vec<Noted>, Failure> {
+    const WHAT: &str = "looking for restores";
+    if !exists(session, "restores").await? {
+        return Ok(Vec::new());
+    }
+    session.run(WHAT, "SAVEPOINT registry".to_owned()).await?;
+    let sql =
+        format!("SELECT id, state, applied, tables FROM {RESTORE_SCHEMA}.restores ORDER BY applied, id");
+    match session.rows(WHAT, sql).await {
+        Err(gone) if gone.code() == UNDEFINED_TABLE => {
+            session.run(WHAT, "ROLLBACK TO SAVEPOINT registry".to_owned()).await?;
+            Ok(Vec::new())
+        }
+        noted => {
+            let noted = noted?;
+            session.run(WHAT, "RELEASE SAVEPOINT registry".to_owned()).await?;
+            Ok(noted)
+        }
+    }
+}
+
+async fn exists(session: &mut Session<'_>, table: &str) -> Result<bool, Failure> {
+    let sql = format!(
+        "SELECT count(*) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+         WHERE n.nspname = '{RESTORE_SCHEMA}' AND c.relname = {}",
+        literal(table)
+    );
+    Ok(session.count("looking for restores", sql).await? > 0)
+}
+
+async fn open(session: &mut Session<'_>, what: &str) -> Result<(), Failure> {
+    let sql = format!(
+        "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL search_path = pg_catalog; SET LOCAL lock_timeout = '10s';
+         SET LOCAL statement_timeout = 0;
+         SELECT pg_advisory_xact_lock({LOCK})"
+    );
+    session.run(what, sql).await.map(drop)
+}
+
+/// The schema may have been made for this role, which may then create no other one.
+async fn create(session: &mut Session<'_>, what: &str) -> Result<(), Failure> {
+    let sql = format!("SELECT count(*) FROM pg_namespace WHERE nspname = '{RESTORE_SCHEMA}'");
+    if session.count(what, sql).await? == 0 {
+        session.run(what, format!("CREATE SCHEMA {RESTORE_SCHEMA}")).await?;
+    }
+    if exists(session, "restores").await? {
+        return Ok(());
+    }
+    let sql = format!(
+        "CREATE TABLE {RESTORE_SCHEMA}.restores (
+             id text PRIMARY KEY,
+             state text NOT NULL DEFAULT 'staged',
+             applied bigint NOT NULL DEFAULT 0,
+             changed timestamptz NOT NULL DEFAULT clock_timestamp(),
+             tables text)"
+    );
+    session.run(what, sql).await.map(drop)
+}
+
+async fn drop_tables(session: &mut Session<'_>, id: &str) -> Result<(), Failure> {
+    const WHAT: &str = "dropping the tables of a restore";
+    let id = format!("_{}_", id.replace('-', ""));
+    let sql = format!(
+        "SELECT format('%I.%I', n.nspname, c.relname) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+         WHERE n.nspname = '{RESTORE_SCHEMA}' AND c.relkind = 'r' AND substr(c.relname, 2, {}) = {}",
+        id.chars().count(),
+        literal(&id)
+    );
+    let tables: Vec<(String,)> = session.rows(WHAT, sql).await?;
+    if tables.is_empty() {
+        return Ok(());
+    }
+    let tables: Vec<String> = tables.into_iter().map(|(table,)| table).collect();
+    session.run(WHAT, format!("DROP TABLE {}", tables.join(", "))).await.map(drop)
+}
+
+/// The schema stays where it was made for this role, or where somebody keeps something in it.
+async fn drop_schema(session: &mut Session<'_>) -> Result<(), Failure> {
+    const WHAT: &str = "dropping our schema";
+    session.run(WHAT, format!("DROP TABLE IF EXISTS {RESTORE_SCHEMA}.restores")).await?;
+    let sql = format!(
+        "SELECT count(*) FROM pg_namespace n
+         WHERE n.nspname = '{RESTORE_SCHEMA}' AND pg_has_role(n.nspowner, 'USAGE')
+           AND has_database_privilege(current_database(), 'CREATE')
+           AND NOT EXISTS (SELECT FROM pg_depend d
+                           WHERE d.refclassid = 'pg_namespace'::regclass AND d.refobjid = n.oid)"
+    );
+    if session.count(WHAT, sql).await? > 0 {
+        session.run(WHAT, format!("DROP SCHEMA {RESTORE_SCHEMA}")).await?;
+    }
+    Ok(())
+}
+
+async fn finish<T>(mut session: Session<'_>, done: Result<T, Failure>) -> Result<T> {
+    let source = session.source;
+    let ended = match done {
+        Ok(done) => session.run("committing", "COMMIT".to_owned()).await.map(|_| done),
+        Err(failure) => {
+            session.roll_back().await;
+            Err(failure)
+        }
+    };
+    ended.map_err(|failure| failure.of(source))
+}
+
+fn refused(source: &str, refusal: Refusal) -> Failure {
+    Error::Refused { name: source.to_owned(), refusals: vec![refusal] }.into()
+}
+
+/// What [`Noted::tables`] holds.
+pub(super) fn parse(noted: &Noted, source: &str) -> Result<Applied> {
+    let tables = noted.tables.as_deref().unwrap_or_default();
+    serde_json::from_str(tables).map_err(|_| unreadable(source))
+}
+
+fn unreadable(source: &str) -> Error {
+    Error::missing(source, "readable note of its restore in strongroom.restores")
+}

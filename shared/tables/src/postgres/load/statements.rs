@@ -1,0 +1,157 @@
+//! Statements of a restore: each says in its error what was being done, and none holds writers longer than was agreed.
+
+use std::time::{Duration, Instant};
+
+use sqlx::AssertSqlSafe;
+use sqlx::postgres::{PgConnection, PgRow};
+
+use crate::error::{Error, Result};
+use crate::fault::sqlstate;
+
+/// A session, and the name of its source for errors.
+pub(super) struct Session<'a> {
+    pub(super) connection: &'a mut PgConnection,
+    pub(super) source: &'a str,
+    /// When to stop trying for further locks.
+    pub(super) until: Instant,
+    pause: Option<Pause>,
+}
+
+/// How long a transaction may hold writers.
+struct Pause {
+    limit: Duration,
+    began: Instant,
+}
+
+/// What went wrong, before it is known what it means.
+pub(super) enum Failure {
+    /// Known already.
+    Said(Error),
+    /// A statement failed.
+    Server {
+        /// What was being done.
+        what: String,
+        error: sqlx::Error,
+    },
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self::Said(error)
+    }
+}
+
+impl Failure {
+    pub(super) fn server(what: impl Into<String>, error: sqlx::Error) -> Self {
+        Self::Server { what: what.into(), error }
+    }
+
+    /// For a caller of this crate.
+    pub(super) fn of(self, source: &str) -> Error {
+        match self {
+            Self::Said(error) => error,
+            Self::Server { what, error } => Error::database(source, what, &error),
+        }
+    }
+
+    /// The server's code; empty where it was not the server.
+    pub(super) fn code(&self) -> &str {
+        match self {
+            Self::Said(_) => "",
+            Self::Server { error, .. } => sqlstate(error).unwrap_or_default(),
+        }
+    }
+
+    /// Whether the server ended this statement because its time was over.
+    pub(super) fn is_canceled(&self, statement: &str) -> bool {
+        matches!(self, Self::Server { what, .. } if what == statement) && self.code() == "57014"
+    }
+}
+
+impl<'a> Session<'a> {
+    pub(super) fn new(connection: &'a mut PgConnection, source: &'a str) -> Self {
+        Self { connection, source, until: Instant::now(), pause: None }
+    }
+
+    /// From now on no statement goes on longer than `limit` from here.
+    pub(super) fn limit_pause(&mut self, limit: Option<Duration>) {
+        self.pause = limit.map(|limit| Pause { limit, began: Instant::now() });
+    }
+
+    /// Runs one or more statements, and returns how many rows they changed.
+    pub(super) async fn run(&mut self, what: &str, sql: String) -> Result<u64, Failure> {
+        self.hurry(what).await?;
+        let done = sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut *self.connection).await;
+        done.map(|done| done.rows_affected()).map_err(|error| self.failed(what, error))
+    }
+
+    pub(super) async fn rows<T>(&mut self, what: &str, sql: String) -> Result<Vec<T>, Failure>
+    where
+        T: Send + Unpin + for<'r> sqlx::FromRow<'r, PgRow>,
+    {
+        self.hurry(what).await?;
+        let found = sqlx::query_as(AssertSqlSafe(sql)).persistent(false).fetch_all(&mut *self.connection);
+        found.await.map_err(|error| self.failed(what, error))
+    }
+
+    /// The only row.
+    pub(super) async fn row<T>(&mut self, what: &str, sql: String) -> Result<T, Failure>
+    where
+        T: Send + Unpin + for<'r> sqlx::FromRow<'r, PgRow>,
+    {
+        self.hurry(what).await?;
+        let found = sqlx::query_as(AssertSqlSafe(sql)).persistent(false).fetch_one(&mut *self.connection);
+        found.await.map_err(|error| self.failed(what, error))
+    }
+
+    /// The only number of the only row.
+    pub(super) async fn count(&mut self, what: &str, sql: String) -> Result<u64, Failure> {
+        let (count,): (i64,) = self.row(what, sql).await?;
+        Ok(count.unsigned_abs())
+    }
+
+    /// Ends a transaction that did not succeed. Its failure is the one that counts, so that of ROLLBACK is not told.
+    pub(super) async fn roll_back(&mut self) {
+        self.pause = None;
+        if let Err(error) = sqlx::raw_sql("ROLLBACK").execute(&mut *self.connection).await {
+            tracing::debug!(source = self.source, %error, "cannot roll back");
+        }
+    }
+
+    /// Lets the server end the next statement where the agreed pause ends. 0 would mean no limit.
+    async fn hurry(&mut self, what: &str) -> Result<(), Failure> {
+        let Some(pause) = &self.pause else { return Ok(()) };
+        let left = pause.limit.saturating_sub(pause.began.elapsed()).as_millis();
+        if left == 0 {
+            return Err(self.too_long(pause.limit));
+        }
+        let sql = format!("SET LOCAL statement_timeout = {}", left.min(i32::MAX as u128));
+        let done = sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut *self.connection).await;
+        done.map(drop).map_err(|error| Failure::server(what, error))
+    }
+
+    fn failed(&self, what: &str, error: sqlx::Error) -> Failure {
+        match &self.pause {
+            Some(pause) if sqlstate(&error) == Some("57014") => self.too_long(pause.limit),
+            _ => Failure::server(what, error),
+        }
+    }
+
+    fn too_long(&self, limit: Duration) -> Failure {
+        let limit_ms = u64::try_from(limit.as_millis()).unwrap_or(u64::MAX);
+        Error::PauseTooLong { name: self.source.to_owned(), limit_ms }.into()
+    }
+}
+
+/// A text as a literal of SQL.
+pub(super) fn literal(text: &str) -> String {
+    let text = text.replace('\'', "''");
+    // Inside E'' a backslash has to be doubled, whatever standard_conforming_strings says.
+    format!("E'{}'", text.replace('\\', "\\\\"))
+}
+
+/// Texts as an array of SQL.
+pub(super) fn literals<'a>(texts: impl IntoIterator<Item = &'a str>) -> String {
+    let texts: Vec<String> = texts.into_iter().map(literal).collect();
+    format!("ARRAY[{}]::text[]", texts.join(", "))
+}

@@ -1,0 +1,131 @@
+//! References that the restored rows would leave without what they reference: counted before anything is changed.
+//!
+//! What the tables will hold is known from stage and live table, so that all of it is read from there. Under the replica
+//! role the server checks no foreign key, and otherwise its message would name one row of one table.
+
+use super::difference::Difference;
+use super::pair::TablePair;
+use super::references::Reference;
+use super::statements::{Failure, Session};
+use crate::error::Error;
+use crate::load::{Mode, Refusal, Wanted};
+use crate::postgres::naming::archive_name;
+use sqlx::postgres::PgDatabaseError;
+
+/// Which rows at the referencing end may come to lead nowhere.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Scope {
+    Nothing,
+    /// Those that are noted as added.
+    Added,
+    All,
+}
+
+/// Of foreign keys of the set and into it that are sure to hold now, as far as `scope` says.
+pub(super) async fn of_references(
+    session: &mut Session<'_>,
+    wanted: &Wanted,
+    keys: &[Reference],
+    differences: &[Difference<'_>],
+    scope: impl Fn(&Reference) -> Scope,
+) -> Result<Vec<Refusal>, Failure> {
+    let merges = wanted.mode == Mode::Merge;
+    let mut refusals = Vec::new();
+    for key in keys.iter().filter(|key| key.is_valid && !key.is_temporal) {
+        let Some((from, to)) = ends(key, differences, merges, scope(key)) else { continue };
+        let sql = format!("SELECT count(*) FROM {from} AS f WHERE {}", key.dangles(&to));
+        let rows = session.count("checking the foreign keys", sql).await?;
+        let follows = key.from.is_outside() && wanted.accept_cascade && key.acts();
+        if rows > 0 && !follows {
+            refusals.push(refusal(key, differences.iter().map(|one| one.pair), rows));
+        }
+    }
+    Ok(refusals)
+}
+
+/// The rows at both ends as they will be; nothing where they cannot become less right, or cannot be told beforehand: they
+/// are those of one partition, or of columns that the archive does not have. Those are checked afterwards.
+fn ends(
+    key: &Reference,
+    differences: &[Difference<'_>],
+    merges: bool,
+    scope: Scope,
+) -> Option<(String, String)> {
+    let of = |oid| differences.iter().find(|one| one.pair.oid == oid);
+    let from = match (of(key.from.oid), key.from.root) {
+        _ if scope == Scope::Nothing => return None,
+        (Some(one), _) if one.loads(&key.columns) => match scope {
+            Scope::Added => one.added_rows(),
+            _ if merges => one.new_rows(),
+            _ => one.after(false),
+        },
+        (None, None) if !merges && scope == Scope::All => key.from.rows(),
+        _ => return None,
+    };
+    let to = match (of(key.to.oid), key.to.root) {
+        (Some(one), _) if one.loads(&key.referenced) => one.after(merges),
+        (None, None) => key.to.rows(),
+        _ => return None,
+    };
+    Some((from, to))
+}
+
+/// Whether [`of_references`] passes it over, although it is to hold afterwards.
+pub(super) fn is_told_afterwards(key: &Reference, differences: &[Difference<'_>], merges: bool) -> bool {
+    let outside_of_merge = merges && key.from.is_outside();
+    key.is_valid
+        && !key.is_temporal
+        && !outside_of_merge
+        && ends(key, differences, merges, Scope::All).is_none()
+}
+
+/// By the names that the archive has for restored tables.
+pub(super) fn refusal<'p>(
+    key: &Reference,
+    pairs: impl IntoIterator<Item = &'p TablePair>,
+    rows: u64,
+) -> Refusal {
+    let (mut from, mut to) = (key.from.name(), key.to.name());
+    for pair in pairs {
+        if Some(pair.oid) == key.from.root {
+            from.clone_from(&pair.archive.name);
+        }
+        if Some(pair.oid) == key.to.root {
+            to.clone_from(&pair.archive.name);
+        }
+    }
+    let constraint = key.name.clone();
+    if key.from.is_outside() {
+        Refusal::Referenced { table: to, from, constraint, rows }
+    } else {
+        Refusal::Dangling { table: from, to, constraint, rows }
+    }
+}
+
+/// Rows that reference nothing now.
+pub(super) async fn count_dangling(session: &mut Session<'_>, key: &Reference) -> Result<u64, Failure> {
+    let sql = format!("SELECT count(*) FROM {} AS f WHERE {}", key.from.rows(), key.dangles(&key.to.rows()));
+    session.count("checking the foreign keys", sql).await
+}
+
+/// A row that a table does not take is a refusal by the constraint's name.
+pub(super) fn meant(failure: Failure, pairs: &[TablePair], source: &str) -> Failure {
+    let Failure::Server { error, .. } = &failure else { return failure };
+    let Some(error) = error.as_database_error().and_then(|error| error.try_downcast_ref::<PgDatabaseError>())
+    else {
+        return failure;
+    };
+    if !error.code().starts_with("23") {
+        return failure;
+    }
+    let place = (error.schema().unwrap_or_default(), error.table().unwrap_or_default());
+    let pair = pairs.iter().find(|pair| (&*pair.live.namespace, &*pair.live.table) == place);
+    let table = pair.map_or_else(|| archive_name(place.0, place.1), |pair| pair.archive.name.clone());
+    let constraint = match (error.constraint(), error.column()) {
+        (Some(constraint), _) => constraint.to_owned(),
+        (None, Some(column)) => format!("NOT NULL of column {column}"),
+        (None, None) => "the partitions".to_owned(),
+    };
+    let refusals = vec![Refusal::Violated { table, constraint, rows: 1 }];
+    Error::Refused { name: source.to_owned(), refusals }.into()
+}

@@ -1,0 +1,128 @@
+//! SQLite: rows are staged in a file of ours beside the database and applied as a row difference in one IMMEDIATE
+//! transaction, which readers of a database in WAL mode do not notice. The database file itself is never replaced: processes
+//! that have it open would go on with the old one.
+//!
+//! A table without a key may get other rowids than the archive's rows had, because an archive has none. Rows that stay keep
+//! theirs.
+
+mod affinity;
+mod begin;
+mod cascade;
+mod compare;
+mod computed;
+mod create;
+mod dangling;
+mod difference;
+mod empty;
+mod encode;
+mod fingerprint;
+mod foreign_value;
+mod insert;
+mod inspect;
+mod key;
+mod live;
+mod lock;
+mod markers;
+mod pair;
+mod references;
+mod refused;
+mod roll_back;
+mod room;
+mod search;
+mod sequences;
+mod stage;
+mod stage_file;
+mod swap;
+mod target;
+mod triggers;
+mod undo;
+mod violations;
+
+use std::path::PathBuf;
+use std::time::Instant;
+
+use tokio::sync::mpsc;
+
+use super::connection::Connection;
+use crate::error::{Error, Result};
+use crate::load::{Chunk, Comparison, Encoder, SwapLimits, Swapped, TargetOptions, Wanted};
+use encode::Values;
+use live::Live;
+use pair::Pair;
+use stage::Place;
+
+/// An open database that rows are restored into.
+pub(crate) struct SqliteTarget {
+    connection: Connection,
+    path: PathBuf,
+    options: TargetOptions,
+}
+
+/// A file of ours that is being filled; or, into empty tables, the transaction that fills those.
+pub(crate) struct SqliteStage {
+    connection: Connection,
+    options: TargetOptions,
+    wanted: Wanted,
+    fingerprint: String,
+    /// The restore's id, empty for a trial, and the digits that stand for it.
+    restore: String,
+    digits: String,
+    /// The database has its marker.
+    is_marked: bool,
+    /// The file of a restore.
+    file: Option<PathBuf>,
+    live: Live,
+    pairs: Vec<Pair>,
+    /// Rows of each table.
+    loaded: Vec<u64>,
+    place: Place,
+    started: Instant,
+}
+
+impl SqliteStage {
+    pub(crate) fn encoder(&self, table: usize) -> Encoder {
+        let archive = &self.wanted.tables[table].schema;
+        Encoder::new(Box::new(Values::new(archive, &self.pairs[table], self.live.is_utf16)))
+    }
+
+    pub(crate) async fn load(&mut self, table: usize, chunks: mpsc::Receiver<Chunk>) -> Result<u64> {
+        self.load_rows(table, chunks).await
+    }
+
+    pub(crate) fn no_large_object(&self, oid: u32) -> Error {
+        Error::missing(&self.options.read.source, format!("large object {oid}"))
+    }
+
+    pub(crate) async fn compare(&mut self) -> Result<Comparison> {
+        self.compare_rows().await
+    }
+
+    pub(crate) async fn keep(&mut self) -> Result<()> {
+        self.keep_rows().await
+    }
+
+    pub(crate) async fn swap(mut self, limits: &SwapLimits) -> Result<Swapped> {
+        let swapped = self.swap_rows(limits).await;
+        self.close().await;
+        swapped
+    }
+
+    /// Looks whether the target is still the one that was planned with.
+    async fn look_again(&mut self) -> Result<Live> {
+        let source = self.options.read.source.clone();
+        let failed = |error| Error::database(&source, "looking at the target", &error);
+        let live = live::read(&mut self.connection, &self.options.read).await.map_err(failed)?;
+        let now = fingerprint::of(&mut self.connection, &live, &self.wanted).await.map_err(failed)?;
+        if now == self.fingerprint { Ok(live) } else { Err(Error::Stale { name: source }) }
+    }
+
+    pub(crate) async fn close(self) {
+        close(self.connection, &self.options.read.source).await;
+    }
+}
+
+async fn close(connection: Connection, source: &str) {
+    if let Err(error) = connection.close().await {
+        tracing::warn!(source, %error, "cannot close a SQLite target cleanly");
+    }
+}

@@ -1,0 +1,215 @@
+//! What the foreign keys of other tables do when rows are removed that they refer to.
+//!
+//! No statement of ours is checked against foreign keys, so that what they ask for (ON DELETE CASCADE, SET NULL, SET DEFAULT)
+//! is done by statements too, where the caller has agreed. The rows that change are kept like those of restored tables.
+
+use sqlx::sqlite::SqliteConnection;
+use strongroom_archive::schema::ForeignKey;
+
+use super::compare::count;
+use super::difference::{key, list, live as live_name};
+use super::live::{Live, LiveTable};
+use super::markers::{Marked, run};
+use super::references::{self, Direction, Reference};
+use super::undo::Undo;
+use crate::error::{Error, Result};
+use crate::load::Refusal;
+use crate::names::quoted;
+
+/// Tables outside of the set, which follow.
+pub(super) struct Followers<'a> {
+    live: &'a Live,
+    source: &'a str,
+    digits: &'a str,
+    restored: &'a [Marked],
+    /// Behind the restored ones in the marker.
+    pub(super) tables: Vec<Marked>,
+}
+
+/// Rows of a table that follow.
+struct Step {
+    table: String,
+    action: String,
+    columns: Vec<String>,
+    /// The condition for a row, which is `c`.
+    condition: String,
+}
+
+impl<'a> Followers<'a> {
+    pub(super) fn new(live: &'a Live, source: &'a str, digits: &'a str, restored: &'a [Marked]) -> Self {
+        Self { live, source, digits, restored, tables: Vec::new() }
+    }
+
+    /// Does what is asked for before the rows are removed, and what that asks for in turn.
+    pub(super) async fn follow(
+        &mut self,
+        connection: &mut SqliteConnection,
+        references: &[Reference],
+    ) -> Result<()> {
+        let mut steps = Vec::new();
+        let is_in = |reference: &&Reference| reference.direction == Direction::In && reference.has_action;
+        for reference in references.iter().filter(is_in) {
+            let Some(condition) = reference.orphans(&self.restored[reference.at]) else { continue };
+            steps.push(Step {
+                table: reference.other.clone(),
+                action: reference.on_delete.clone(),
+                columns: reference.columns.iter().map(|(from, _, _)| from.clone()).collect(),
+                condition,
+            });
+        }
+        while let Some(step) = steps.pop() {
+            steps.extend(self.step(connection, &step).await?);
+        }
+        Ok(())
+    }
+
+    /// Returns what follows from it.
+    async fn step(&mut self, connection: &mut SqliteConnection, step: &Step) -> Result<Vec<Step>> {
+        let source = self.source;
+        let failed =
+            |error| Error::database(source, format!("following references of {}", step.table), &error);
+        let rows = format!("SELECT count(*) FROM main.{} AS c WHERE {}", quoted(&step.table), step.condition);
+        if count(connection, rows).await.map_err(failed)? == 0 {
+            return Ok(Vec::new());
+        }
+        let at = self.place(connection, &step.table).await.map_err(failed)?;
+        let Some(at) = at else { return Ok(Vec::new()) };
+        let table = self.tables[at].clone();
+        let undo = Undo::of(self.digits, self.restored.len() + at);
+        let kept = if table.key.is_empty() { String::new() } else { unless_kept(&table, &undo) };
+        let from = format!("FROM {} AS c WHERE {}{kept}", live_name(&table), step.condition);
+        undo.keep(connection, &table, "c.", &from).await.map_err(failed)?;
+        match step.action.as_str() {
+            "cascade" => {
+                let sql = format!("DELETE FROM {} AS c WHERE {}", live_name(&table), step.condition);
+                run(connection, sql).await.map_err(failed)?;
+                self.next(connection, &table, &undo).await
+            }
+            action => {
+                self.unset(connection, step, action, &table, &undo).await.map_err(failed)?;
+                Ok(Vec::new())
+            }
+        }
+    }
+
+    async fn unset(
+        &self,
+        connection: &mut SqliteConnection,
+        step: &Step,
+        action: &str,
+        table: &Marked,
+        undo: &Undo,
+    ) -> sqlx::Result<()> {
+        let keys = list("c.", table.key.iter().map(|(name, _)| name));
+        let sql = format!(
+            "INSERT INTO {} SELECT {keys} FROM {} AS c WHERE {}",
+            undo.made,
+            live_name(table),
+            step.condition
+        );
+        run(connection, sql).await?;
+        let schema = self.live.table(&table.live);
+        let values = step.columns.iter().map(|column| {
+            let mut columns = schema.iter().flat_map(|table| &table.schema.columns);
+            let default = columns.find(|other| other.name == *column).and_then(|other| other.default.clone());
+            let value = default.filter(|_| action == "set default").unwrap_or_else(|| "NULL".to_owned());
+            format!("{} = ({value})", quoted(column))
+        });
+        let values = values.collect::<Vec<_>>().join(", ");
+        let sql = format!("UPDATE {} AS c SET {values} WHERE {}", live_name(table), step.condition);
+        run(connection, sql).await.map(drop)
+    }
+
+    /// Rows that refer to those that were just removed.
+    async fn next(
+        &self,
+        connection: &mut SqliteConnection,
+        table: &Marked,
+        undo: &Undo,
+    ) -> Result<Vec<Step>> {
+        let mut steps = Vec::new();
+        let Some(parent) = self.live.table(&table.live) else { return Ok(steps) };
+        for child in self.live.tables.iter().filter(|child| !self.is_restored(&child.schema.table)) {
+            let to_parent = |key: &&ForeignKey| key.references.table.eq_ignore_ascii_case(&table.live);
+            for foreign in child.schema.foreign_keys.iter().filter(to_parent) {
+                let condition = gone(foreign, parent, table, undo);
+                let step = Step {
+                    table: child.schema.table.clone(),
+                    action: foreign.on_delete.clone(),
+                    columns: foreign.columns.clone(),
+                    condition,
+                };
+                self.check(connection, &step, child, table).await?;
+                steps.push(step);
+            }
+        }
+        Ok(steps)
+    }
+
+    /// Refuses where the foreign key asks for nothing.
+    async fn check(
+        &self,
+        connection: &mut SqliteConnection,
+        step: &Step,
+        child: &LiveTable,
+        parent: &Marked,
+    ) -> Result<()> {
+        if references::has_action(&step.action, child) {
+            return Ok(());
+        }
+        let sql = format!("SELECT count(*) FROM main.{} AS c WHERE {}", quoted(&step.table), step.condition);
+        let rows = count(connection, sql).await;
+        let rows = rows.map_err(|error| Error::database(self.source, "following references", &error))?;
+        if rows == 0 {
+            return Ok(());
+        }
+        let constraint = format!("foreign key {}", step.columns.join(", "));
+        let (table, from) = (parent.name.clone(), step.table.clone());
+        let refusals = vec![Refusal::Referenced { table, from, constraint, rows }];
+        Err(Error::Refused { name: self.source.to_owned(), refusals })
+    }
+
+    fn is_restored(&self, name: &str) -> bool {
+        self.restored.iter().any(|table| table.live.eq_ignore_ascii_case(name))
+    }
+
+    /// The table's place among those that follow.
+    async fn place(&mut self, connection: &mut SqliteConnection, name: &str) -> sqlx::Result<Option<usize>> {
+        if let Some(at) = self.tables.iter().position(|table| table.live == name) {
+            return Ok(Some(at));
+        }
+        let Some(live) = self.live.table(name) else { return Ok(None) };
+        let table = Marked::of_live(live);
+        Undo::of(self.digits, self.restored.len() + self.tables.len()).create(connection, &table).await?;
+        self.tables.push(table);
+        Ok(Some(self.tables.len() - 1))
+    }
+}
+
+/// A row of `c` whose old form was not kept before.
+fn unless_kept(table: &Marked, undo: &Undo) -> String {
+    let same = key(table).into_iter().map(|(at, collation)| {
+        format!("c.{} = u.u{at} COLLATE {}", quoted(&table.columns[at]), quoted(collation))
+    });
+    let same = same.collect::<Vec<_>>().join(" AND ");
+    format!(" AND NOT EXISTS (SELECT 1 FROM {} AS u WHERE {same})", undo.undo)
+}
+
+/// True for a row of the child, `c`, that refers to a row of the parent that was kept and is not there any more.
+fn gone(foreign: &ForeignKey, parent: &LiveTable, table: &Marked, undo: &Undo) -> String {
+    let columns = references::columns(foreign, parent);
+    let kept = columns.iter().map(|(from, to, collation)| {
+        let at = table.columns.iter().position(|name| name.eq_ignore_ascii_case(to)).unwrap_or_default();
+        format!("u.u{at} = c.{} COLLATE {}", quoted(from), quoted(collation))
+    });
+    let there = columns.iter().map(|(from, to, collation)| {
+        format!("p.{} = c.{} COLLATE {}", quoted(to), quoted(from), quoted(collation))
+    });
+    format!(
+        "EXISTS (SELECT 1 FROM {} AS u WHERE {}) AND NOT EXISTS (SELECT 1 FROM {} AS p WHERE {})",
+        undo.undo,
+        kept.collect::<Vec<_>>().join(" AND "),
+        live_name(table),
+        there.collect::<Vec<_>>().join(" AND ")
+    )
+}

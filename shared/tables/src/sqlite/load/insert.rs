@@ -1,0 +1,95 @@
+//! Rows into one table, many with one statement: each statement is a message to the driver's thread and back.
+
+use sqlx::sqlite::{SqliteArguments, SqliteConnection};
+use sqlx::{Arguments as _, AssertSqlSafe};
+use strongroom_archive::SqliteValue;
+
+/// Values of a statement, at most; SQLite takes 32,766.
+const VALUES: usize = 2000;
+/// Rows of a statement, at most.
+const ROWS: usize = 100;
+
+/// Fills one table.
+pub(super) struct Insert {
+    /// Up to the values: `INSERT OR ABORT INTO t (a, b) VALUES `.
+    start: String,
+    columns: usize,
+    batch: usize,
+    pending: Vec<SqliteValue>,
+}
+
+impl Insert {
+    pub(super) fn new(start: String, columns: usize) -> Self {
+        let batch = (VALUES / columns.max(1)).clamp(1, ROWS);
+        Self { start, columns, batch, pending: Vec::new() }
+    }
+
+    /// Adds rows; those that do not fill a statement wait.
+    pub(super) async fn add(
+        &mut self,
+        connection: &mut SqliteConnection,
+        values: Vec<SqliteValue>,
+    ) -> sqlx::Result<()> {
+        if self.pending.is_empty() {
+            self.pending = values;
+        } else {
+            self.pending.extend(values);
+        }
+        let size = self.batch * self.columns;
+        let full = self.pending.len() / size * size;
+        let rest = self.pending.split_off(full);
+        let mut values = std::mem::replace(&mut self.pending, rest).into_iter();
+        for _ in 0..full / size {
+            self.run(connection, values.by_ref().take(size).collect()).await?;
+        }
+        Ok(())
+    }
+
+    /// Adds the rows that wait.
+    pub(super) async fn finish(mut self, connection: &mut SqliteConnection) -> sqlx::Result<()> {
+        let mut values = std::mem::take(&mut self.pending).into_iter();
+        for _ in 0..values.len() / self.columns {
+            self.run(connection, values.by_ref().take(self.columns).collect()).await?;
+        }
+        Ok(())
+    }
+
+    async fn run(&self, connection: &mut SqliteConnection, values: Vec<SqliteValue>) -> sqlx::Result<()> {
+        let is_plain = values.iter().all(|value| !matches!(value, SqliteValue::TextBytes(_)));
+        let sql = self.statement(&values);
+        let mut arguments = SqliteArguments::default();
+        for value in values {
+            bind(&mut arguments, value)?;
+        }
+        // A statement with bytes for a text is one of its kind, and not worth keeping.
+        let query = sqlx::query_with(AssertSqlSafe(sql), arguments).persistent(is_plain);
+        query.execute(connection).await.map(drop)
+    }
+
+    fn statement(&self, values: &[SqliteValue]) -> String {
+        let mut sql = String::with_capacity(self.start.len() + 2 * values.len() + 64);
+        sql.push_str(&self.start);
+        for (at, value) in values.iter().enumerate() {
+            sql.push_str(match (at % self.columns, at) {
+                (0, 0) => "(",
+                (0, _) => "), (",
+                _ => ",",
+            });
+            // The driver binds UTF-8 alone as a text.
+            sql.push_str(if matches!(value, SqliteValue::TextBytes(_)) { "CAST(? AS TEXT)" } else { "?" });
+        }
+        sql.push(')');
+        sql
+    }
+}
+
+fn bind(arguments: &mut SqliteArguments, value: SqliteValue) -> sqlx::Result<()> {
+    let bound = match value {
+        SqliteValue::Null => arguments.add(None::<i64>),
+        SqliteValue::Integer(integer) => arguments.add(integer),
+        SqliteValue::Real(real) => arguments.add(real),
+        SqliteValue::Text(text) => arguments.add(text),
+        SqliteValue::TextBytes(bytes) | SqliteValue::Blob(bytes) => arguments.add(bytes),
+    };
+    bound.map_err(sqlx::Error::Encode)
+}

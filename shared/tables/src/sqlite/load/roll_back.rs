@@ -1,0 +1,250 @@
+//! Taking an applied restore back.
+//!
+//! The staged rows are what the restored tables held right after it. So a difference from them is what somebody has changed
+//! since, and without one the rows that were added are removed and the old ones come back. Of a merge, which left all other
+//! rows alone, only the rows that it added are looked at.
+
+use std::time::Duration;
+
+use sqlx::sqlite::SqliteConnection;
+
+use super::compare::{self, count};
+use super::difference::{differs, live as live_name, same_key, staged};
+use super::live::{self, Live};
+use super::markers::{Marked, Marker, run};
+use super::refused::constraint;
+use super::search::{self, Inner};
+use super::undo::Undo;
+use super::{SqliteTarget, dangling, lock, markers, stage_file, swap, triggers};
+use crate::error::{Error, Result};
+use crate::load::{Mode, RolledBack, TableChanges};
+
+/// Takes it back and discards it.
+pub(super) async fn roll_back(
+    target: &mut SqliteTarget,
+    restore: &str,
+    discard_changes: bool,
+    limit: Duration,
+) -> Result<RolledBack> {
+    let source = target.options.read.source.clone();
+    let gone = || Error::NotApplied { name: source.clone(), restore: restore.to_owned() };
+    let digits = stage_file::digits(restore);
+    let file = stage_file::path(&target.path, &digits);
+    let marker = find(&mut target.connection, &source, restore).await?.ok_or_else(gone)?;
+    if marker.mode != Mode::IntoEmpty {
+        if !file.exists() {
+            return Err(gone());
+        }
+        target.attach(&file).await?;
+    }
+    lock::begin(&mut target.connection, &source, limit).await?;
+    let work = Work { source: &source, digits: &digits, marker: &marker, discard_changes };
+    let done = work.run(target, restore).await;
+    match done {
+        Ok(tables) => {
+            lock::commit(&mut target.connection, &source, limit).await?;
+            target.detach().await;
+            stage_file::discard(&file, &source)?;
+            Ok(RolledBack { tables })
+        }
+        Err(error) => {
+            lock::roll_back(&mut target.connection).await;
+            target.detach().await;
+            Err(error)
+        }
+    }
+}
+
+async fn find(connection: &mut SqliteConnection, source: &str, restore: &str) -> Result<Option<Marker>> {
+    let markers = markers::read(connection).await;
+    let markers = markers.map_err(|error| Error::database(source, "looking for a restore", &error))?;
+    Ok(markers.into_iter().find(|marker| marker.id == restore && marker.is_applied))
+}
+
+struct Work<'a> {
+    source: &'a str,
+    digits: &'a str,
+    marker: &'a Marker,
+    discard_changes: bool,
+}
+
+impl Work<'_> {
+    async fn run(&self, target: &mut SqliteTarget, restore: &str) -> Result<Vec<(String, TableChanges)>> {
+        let source = self.source;
+        let failed = |error| Error::database(source, "rolling a restore back", &error);
+        let connection = &mut target.connection;
+        self.check_order(connection, restore).await?;
+        let live = live::read(connection, &target.options.read).await.map_err(failed)?;
+        self.check_columns(&live)?;
+        let names: Vec<&str> = self.marker.tables.iter().map(|table| table.live.as_str()).collect();
+        let before = dangling::count(connection, &live, &names, self.marker.mode).await.map_err(failed)?;
+        let dropped = triggers::drop_all(connection, &names).await.map_err(failed)?;
+        let mut changes = Vec::new();
+        for (at, table) in self.marker.tables.iter().enumerate() {
+            let is_index = live.table(&table.live).is_some_and(|live| live.inner == Inner::Index);
+            let changed = if is_index {
+                TableChanges::default()
+            } else if self.marker.mode == Mode::IntoEmpty {
+                self.empty(connection, &live, table).await?
+            } else {
+                self.table(connection, at, table).await?
+            };
+            if table.is_restored {
+                changes.push((table.name.clone(), changed));
+            }
+        }
+        let after = dangling::count(connection, &live, &names, self.marker.mode).await.map_err(failed)?;
+        let refusals = dangling::more(&before, &after);
+        if !refusals.is_empty() {
+            return Err(Error::Refused { name: source.to_owned(), refusals });
+        }
+        search::rebuild(connection, &live, &self.marker.tables).await.map_err(failed)?;
+        dropped.put_back(connection).await.map_err(failed)?;
+        markers::remove(connection, restore, self.digits).await.map_err(failed)?;
+        Ok(changes)
+    }
+
+    /// A newer restore has to be taken back first, because what it kept are rows of this one.
+    async fn check_order(&self, connection: &mut SqliteConnection, restore: &str) -> Result<()> {
+        let markers = markers::read(connection).await;
+        let markers =
+            markers.map_err(|error| Error::database(self.source, "looking for restores", &error))?;
+        if !markers.iter().any(|marker| marker.id == restore && marker.is_applied) {
+            let (name, restore) = (self.source.to_owned(), restore.to_owned());
+            return Err(Error::NotApplied { name, restore });
+        }
+        let shares = |marker: &Marker| {
+            let ours = |table: &Marked| self.marker.tables.iter().any(|other| other.live == table.live);
+            marker.tables.iter().any(ours)
+        };
+        let newer = markers.iter().find(|marker| marker.order > self.marker.order && shares(marker));
+        newer.map_or(Ok(()), |marker| {
+            Err(Error::Superseded { name: self.source.to_owned(), newer: marker.id.clone() })
+        })
+    }
+
+    /// What was kept fits the tables only as they were.
+    fn check_columns(&self, live: &Live) -> Result<()> {
+        let is_same = |table: &Marked| {
+            let Some(live) = live.table(&table.live) else { return false };
+            let stored = live.schema.columns.iter().filter(|column| column.generated.is_none());
+            let mut now: Vec<&String> = stored.map(|column| &column.name).collect();
+            let mut then: Vec<&String> = table.columns.iter().chain(&table.extra).collect();
+            now.sort();
+            then.sort();
+            now == then
+        };
+        let all = self.marker.tables.iter().all(is_same);
+        if all { Ok(()) } else { Err(Error::Stale { name: self.source.to_owned() }) }
+    }
+
+    async fn empty(
+        &self,
+        connection: &mut SqliteConnection,
+        live: &Live,
+        table: &Marked,
+    ) -> Result<TableChanges> {
+        let failed = |error| constraint(self.source, &table.name, &error);
+        if live.table(&table.live).is_some_and(|live| live.inner == Inner::Options) {
+            return Ok(TableChanges::default());
+        }
+        let name = live_name(table);
+        if !self.discard_changes {
+            return Err(Error::NothingKept { name: self.source.to_owned(), table: table.name.clone() });
+        }
+        let deleted = run(connection, format!("DELETE FROM {name} WHERE true")).await.map_err(failed)?;
+        Ok(TableChanges { deleted, ..TableChanges::default() })
+    }
+
+    fn changed_since(&self, table: &Marked, rows: u64) -> Error {
+        Error::ChangedSince { name: self.source.to_owned(), table: table.name.clone(), rows }
+    }
+
+    async fn table(
+        &self,
+        connection: &mut SqliteConnection,
+        at: usize,
+        table: &Marked,
+    ) -> Result<TableChanges> {
+        let failed = |error| constraint(self.source, &table.name, &error);
+        let undo = Undo::of(self.digits, at);
+        let changed = self.changes(connection, at, table, &undo).await.map_err(failed)?;
+        if changed > 0 && !self.discard_changes {
+            return Err(self.changed_since(table, changed));
+        }
+        if changed > 0 {
+            self.make_as_restored(connection, at, table, &undo).await.map_err(failed)?;
+        }
+        self.undo(connection, table, &undo).await.map_err(failed)
+    }
+
+    /// How many rows are not as the restore has left them.
+    async fn changes(
+        &self,
+        connection: &mut SqliteConnection,
+        at: usize,
+        table: &Marked,
+        undo: &Undo,
+    ) -> sqlx::Result<u64> {
+        if !table.is_restored {
+            return undo.taken(connection, table).await;
+        }
+        if self.marker.mode == Mode::Merge {
+            let (live, staged) = (live_name(table), staged(at));
+            let keys = undo.same_made_staged(table);
+            let (same, differs) = (same_key(table, "l", "s"), differs(table, "l", "s"));
+            let sql = format!(
+                "SELECT count(*) FROM {} AS m CROSS JOIN {staged} AS s ON {keys} LEFT JOIN {live} AS l ON {same}
+                 WHERE {} OR {differs}",
+                undo.made,
+                undo.no_live(table)
+            );
+            return count(connection, sql).await;
+        }
+        let rows = count(connection, format!("SELECT count(*) FROM {}", staged(at))).await?;
+        let changes = compare::counts(connection, table, at, rows, self.marker.mode).await?;
+        Ok(changes.created + changes.changed + changes.deleted)
+    }
+
+    async fn make_as_restored(
+        &self,
+        connection: &mut SqliteConnection,
+        at: usize,
+        table: &Marked,
+        undo: &Undo,
+    ) -> sqlx::Result<()> {
+        if !table.is_restored && !table.key.is_empty() {
+            return undo.remove_kept(connection, table).await.map(drop);
+        }
+        if !table.is_restored || self.marker.mode == Mode::Merge {
+            return Ok(());
+        }
+        // Removed with the restore's own tables, whose names begin in the same way.
+        let again = format!("{}_again", self.digits);
+        Undo::of(&again, at).create(connection, table).await?;
+        swap::one(connection, &again, at, table, Mode::Replace).await.map(drop)
+    }
+
+    async fn undo(
+        &self,
+        connection: &mut SqliteConnection,
+        table: &Marked,
+        undo: &Undo,
+    ) -> sqlx::Result<TableChanges> {
+        let changed = undo.changed(connection, table).await?;
+        let removed = if table.key.is_empty() {
+            undo.remove_alike(connection, table).await?
+        } else {
+            undo.remove_made(connection, table).await?
+        };
+        let kept = count(connection, format!("SELECT count(*) FROM {}", live_name(table))).await?;
+        let back = undo.put_back(connection, table).await?;
+        Ok(TableChanges {
+            created: back.saturating_sub(changed),
+            changed,
+            deleted: removed.saturating_sub(changed),
+            kept,
+            ..TableChanges::default()
+        })
+    }
+}

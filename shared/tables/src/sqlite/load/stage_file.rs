@@ -1,0 +1,119 @@
+//! The file beside the database in which rows are staged.
+//!
+//! It is as secret as the database: it exists with mode 0600 before SQLite opens it. It has no journal. Until it is made
+//! durable, at the end, a crash may leave anything in it, and whatever a crash leaves is removed by the restore's id. A
+//! trial has no id, so that nothing could find its file after a crash: it loses its name as soon as it is open.
+
+use std::ffi::OsString;
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest as _, Sha256};
+use sqlx::AssertSqlSafe;
+use sqlx::sqlite::SqliteConnection;
+
+use crate::error::{Error, Result};
+
+/// The name under which the file is attached.
+pub(super) const STAGE: &str = "strongroom_stage";
+
+/// Kibibytes of the file that SQLite keeps in memory.
+const CACHE: u32 = 16 << 10;
+
+/// 32 hexadecimal digits for the id of a restore: those of a UUID.
+pub(super) fn digits(restore: &str) -> String {
+    let digits: String = restore.chars().filter(|character| *character != '-').collect();
+    if digits.len() == 32 && digits.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return digits.to_ascii_lowercase();
+    }
+    hex::encode(&Sha256::digest(restore.as_bytes())[..16])
+}
+
+/// The file of a restore. A link is followed, as SQLite does.
+pub(super) fn path(database: &Path, digits: &str) -> PathBuf {
+    let database = fs::canonicalize(database).unwrap_or_else(|_| database.to_owned());
+    let mut name: OsString = database.into_os_string();
+    name.push(format!(".strongroom-{digits}"));
+    name.into()
+}
+
+/// Makes the file and attaches it. `is_trial`: it has no name any more afterwards.
+pub(super) async fn create(
+    connection: &mut SqliteConnection,
+    path: &Path,
+    is_trial: bool,
+    source: &str,
+) -> Result<()> {
+    let created = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
+    created.map_err(failed(source, "making the file for staged rows"))?;
+    let attached = attach(connection, path, source).await;
+    if attached.is_err() || is_trial {
+        remove(path).map_err(failed(source, "removing the file for staged rows"))?;
+    }
+    attached?;
+    for pragma in
+        ["journal_mode = OFF".to_owned(), "synchronous = OFF".to_owned(), format!("cache_size = -{CACHE}")]
+    {
+        let sql = format!("PRAGMA {STAGE}.{pragma}");
+        sqlx::query(AssertSqlSafe(sql))
+            .execute(&mut *connection)
+            .await
+            .map_err(|error| Error::database(source, "preparing the file for staged rows", &error))?;
+    }
+    Ok(())
+}
+
+/// Attaches a file that is there.
+pub(super) async fn attach(connection: &mut SqliteConnection, path: &Path, source: &str) -> Result<()> {
+    let Some(text) = path.to_str() else {
+        let source_error = io::Error::new(io::ErrorKind::InvalidFilename, "its path is not UTF-8");
+        return Err(failed(source, "opening the file for staged rows")(source_error));
+    };
+    sqlx::query(AssertSqlSafe(format!("ATTACH DATABASE ?1 AS {STAGE}")))
+        .bind(text)
+        .execute(connection)
+        .await
+        .map(drop)
+        .map_err(|error| Error::database(source, "opening the file for staged rows", &error))
+}
+
+/// Makes the file last through a crash, its name in the folder too.
+pub(super) fn sync(path: &Path, source: &str) -> Result<()> {
+    let sync = || {
+        File::open(path)?.sync_all()?;
+        sync_folder(path)
+    };
+    sync().map_err(failed(source, "making the staged rows last"))
+}
+
+/// Removes the file and what SQLite may have put beside it. None of them need be there.
+pub(super) fn discard(path: &Path, source: &str) -> Result<()> {
+    let remove_all = || {
+        for suffix in ["-journal", "-wal", "-shm", ""] {
+            let mut name = path.as_os_str().to_owned();
+            name.push(suffix);
+            remove(Path::new(&name))?;
+        }
+        sync_folder(path)
+    };
+    remove_all().map_err(failed(source, "removing the file with staged rows"))
+}
+
+fn sync_folder(path: &Path) -> io::Result<()> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
+}
+
+fn remove(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+fn failed(source: &str, what: &'static str) -> impl Fn(io::Error) -> Error {
+    let name = source.to_owned();
+    move |source| Error::File { what: what.to_owned(), name: name.clone(), source }
+}

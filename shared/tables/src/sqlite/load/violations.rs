@@ -1,0 +1,89 @@
+//! Constraints of the target that the archive's rows would violate, found before anything is applied.
+
+use sqlx::AssertSqlSafe;
+use sqlx::sqlite::SqliteConnection;
+use strongroom_archive::schema::TableSchema;
+
+use super::compare::count;
+use super::difference::staged;
+use super::key::Key;
+use super::live::Live;
+use super::pair::Pair;
+use crate::fault::sqlite_code;
+use crate::load::{Refusal, Wanted};
+use crate::names::quoted;
+
+/// Staged rows that are alike in columns that are unique in the target. Columns that were unique in the archive's table too are
+/// not looked at.
+pub(super) async fn unique(
+    connection: &mut SqliteConnection,
+    live: &Live,
+    wanted: &Wanted,
+    pairs: &[Pair],
+) -> sqlx::Result<Vec<Refusal>> {
+    let mut refusals = Vec::new();
+    for (table, pair) in wanted.tables.iter().zip(pairs).filter(|(_, pair)| !pair.is_derived) {
+        let Some(found) = live.table(&pair.live) else { continue };
+        for key in found.keys.iter().filter(|key| !is_archived(&table.schema, key)) {
+            let Some(sql) = doubles(pair, key) else { continue };
+            let rows = count(connection, sql).await?;
+            let columns: Vec<&str> = key.columns.iter().map(|(name, _)| name.as_str()).collect();
+            let constraint = format!("the unique index over {}", columns.join(", "));
+            let refusal = Refusal::Violated { table: pair.name.clone(), constraint, rows };
+            refusals.extend((rows > 0).then_some(refusal));
+        }
+    }
+    Ok(refusals)
+}
+
+fn is_archived(table: &TableSchema, key: &Key) -> bool {
+    let is_it = |columns: &[String]| {
+        columns.len() == key.columns.len()
+            && key.columns.iter().all(|(name, collation)| columns.contains(name) && collation == "BINARY")
+    };
+    is_it(&table.primary_key) || table.unique().any(is_it)
+}
+
+/// Counts rows that have another one before them.
+fn doubles(pair: &Pair, key: &Key) -> Option<String> {
+    let place = |name: &String| pair.names().position(|column| column == name);
+    let columns = key.columns.iter().map(|(name, collation)| Some((place(name)?, collation)));
+    let columns = columns.collect::<Option<Vec<_>>>()?;
+    let set = columns.iter().map(|(at, _)| format!("c{at} IS NOT NULL")).collect::<Vec<_>>().join(" AND ");
+    let group = columns.iter().map(|(at, collation)| format!("c{at} COLLATE {}", quoted(collation)));
+    let group = group.collect::<Vec<_>>().join(", ");
+    let staged = staged(pair.at);
+    Some(format!(
+        "SELECT CAST(total(more) AS INTEGER) FROM
+             (SELECT count(*) - 1 AS more FROM {staged} WHERE {set} GROUP BY {group} HAVING count(*) > 1)"
+    ))
+}
+
+/// Rows of tables that were empty which refer to rows of other tables that are not there.
+pub(super) async fn dangling(
+    connection: &mut SqliteConnection,
+    live: &Live,
+    pairs: &[Pair],
+) -> sqlx::Result<Vec<Refusal>> {
+    const ERROR: i32 = 1;
+    let is_loaded = |name: &str| pairs.iter().any(|pair| pair.live.eq_ignore_ascii_case(name));
+    let mut refusals = Vec::new();
+    for pair in pairs {
+        let sql = "SELECT parent, count(*) FROM pragma_foreign_key_check(?1, 'main') GROUP BY parent ORDER BY parent";
+        let found =
+            sqlx::query_as(AssertSqlSafe(sql.to_owned())).bind(&pair.live).fetch_all(&mut *connection).await;
+        let found: Vec<(String, i64)> = match found {
+            // A foreign key that refers to no unique columns is never enforced.
+            Err(error) if sqlite_code(&error) == ERROR => Vec::new(),
+            found => found?,
+        };
+        let outside = found.into_iter().filter(|(to, _)| !is_loaded(to) && live.table(to).is_some());
+        refusals.extend(outside.map(|(to, rows)| Refusal::Dangling {
+            table: pair.name.clone(),
+            constraint: format!("foreign key to {to}"),
+            to,
+            rows: rows.unsigned_abs(),
+        }));
+    }
+    Ok(refusals)
+}

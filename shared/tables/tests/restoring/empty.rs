@@ -1,0 +1,143 @@
+//! Into the empty tables of an application.
+
+use strongroom_tables::Error;
+use strongroom_tables::load::{Mode, Purpose};
+
+use crate::archive::Archive;
+use crate::owned::{GRANTED, NEWEST, Owned, PLAIN, Server};
+use crate::restore::{ID, LIMITS, discard, restore, staged, target, tried};
+
+const ODD: &str = include_str!("../fixtures/odd.postgres.sql");
+
+#[tokio::test]
+async fn what_was_read_comes_back() {
+    for (server, name) in [(PLAIN, "plain"), (GRANTED, "granted")] {
+        comes_back(server, name).await;
+    }
+}
+
+#[tokio::test]
+async fn what_was_read_comes_back_on_the_newest_server() {
+    comes_back(NEWEST, "newest").await;
+}
+
+async fn comes_back(server: Server, name: &str) {
+    let Some(old) = Owned::create(server, &format!("empty_{name}_old")).await else { return };
+    let new = Owned::create(server, &format!("empty_{name}_new")).await.unwrap();
+    old.run(ODD).await;
+    old.run("SELECT lo_from_bytea(4711, decode(repeat('00ff5c', 100000), 'hex')); SELECT lo_create(4712)")
+        .await;
+    new.run(ODD).await;
+    new.run(EMPTIED).await;
+    let before = if server.variable == NEWEST.variable { None } else { Some(new.dumped()) };
+
+    let archive = Archive::of(&old.url).await;
+    let swapped = restore(&new.url, &archive, &archive.wanted(Mode::IntoEmpty)).await.unwrap();
+    let created: Vec<u64> = swapped.tables.iter().map(|table| table.created).collect();
+    let expected: Vec<u64> = archive.tables.iter().map(|table| table.rows.len() as u64).collect();
+    assert_eq!(created, expected);
+
+    let again = Archive::of(&new.url).await;
+    assert_eq!(again.content(), archive.content());
+    assert_eq!(again.large_objects, archive.large_objects);
+    if let Some(before) = before {
+        assert_eq!(new.dumped(), before);
+    }
+    for _ in 0..3 {
+        new.run("INSERT INTO children (self) VALUES (NULL)").await;
+    }
+    old.drop().await;
+    new.drop().await;
+}
+
+/// DELETE and not TRUNCATE, so that sequences stay where they are.
+const EMPTIED: &str = "DO $$ DECLARE one text; BEGIN
+    FOR one IN SELECT c.oid::regclass FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+               WHERE c.relkind IN ('r', 'p') AND n.nspname IN ('public', 'audit', 'Odd Schema')
+               ORDER BY c.relname = 'events', c.relname = 'parents', c.relname LIKE 'events%' LOOP
+        EXECUTE 'DELETE FROM ' || one;
+    END LOOP;
+END $$";
+
+#[tokio::test]
+async fn large_objects_come_with_the_swap_and_go_with_the_rollback() {
+    let Some(old) = Owned::create(PLAIN, "objects_old").await else { return };
+    let new = Owned::create(PLAIN, "objects_new").await.unwrap();
+    for database in [&old, &new] {
+        database.run("CREATE TABLE t (id integer PRIMARY KEY, o oid)").await;
+    }
+    old.run("INSERT INTO t VALUES (1, 4711); SELECT lo_from_bytea(4711, decode(repeat('00ff5c', 100000), 'hex')); SELECT lo_create(4712)")
+        .await;
+    let archive = Archive::of(&old.url).await;
+    let wanted = archive.wanted(Mode::Replace);
+    assert_eq!(tried(&new.url, &archive, &wanted).await.unwrap().tables[0].created, 1);
+    let mut stage = staged(&new.url, &archive, &wanted, &Purpose::Restore(ID.to_owned())).await.unwrap();
+    stage.compare().await.unwrap();
+    stage.keep().await.unwrap();
+    assert_eq!(Archive::of(&new.url).await.large_objects, []);
+    stage.swap(&LIMITS).await.unwrap();
+    assert_eq!(Archive::of(&new.url).await.large_objects, archive.large_objects);
+    let mut target = target(&new.url).await;
+    target.roll_back(ID, false, LIMITS.lock).await.unwrap();
+    target.close().await;
+    assert_eq!(Archive::of(&new.url).await.large_objects, []);
+    old.drop().await;
+    new.drop().await;
+}
+
+#[tokio::test]
+async fn tables_that_are_not_empty_or_in_use_are_left_alone() {
+    let Some(old) = Owned::create(PLAIN, "in_use_old").await else { return };
+    let new = Owned::create(PLAIN, "in_use_new").await.unwrap();
+    for database in [&old, &new] {
+        database
+            .run("CREATE TABLE a (id integer PRIMARY KEY, n integer UNIQUE); CREATE TABLE b (id integer)")
+            .await;
+    }
+    old.run("INSERT INTO a VALUES (1, 2)").await;
+    let archive = Archive::of(&old.url).await;
+    let wanted = archive.wanted(Mode::IntoEmpty);
+    let mut looking = target(&new.url).await;
+    let fingerprint = looking.inspect(&wanted).await.unwrap().fingerprint;
+    looking.close().await;
+
+    // Somebody reads.
+    let mut reader = new.connect().await;
+    sqlx::raw_sql("BEGIN; SELECT * FROM b").execute(&mut reader).await.unwrap();
+    let began = std::time::Instant::now();
+    let purpose = Purpose::Restore(ID.to_owned());
+    let stage = target(&new.url).await.stage(&wanted, &fingerprint, &purpose).await;
+    let Err(Error::Locked { holders, .. }) = stage else { panic!("a table in use was taken") };
+    assert!(holders.contains("idle in transaction) holds AccessShareLock; "), "{holders}");
+    assert!(began.elapsed().as_secs() < 12, "{:?}", began.elapsed());
+    drop(reader);
+    let mut discarding = target(&new.url).await;
+    discard(&mut discarding, ID).await;
+
+    // A row comes between the look and the lock.
+    let mut writer = new.connect().await;
+    sqlx::raw_sql("BEGIN; INSERT INTO a VALUES (7, 7)").execute(&mut writer).await.unwrap();
+    let waiting = target(&new.url).await;
+    let (wanted_then, fingerprint_then, purpose_then) =
+        (wanted.clone(), fingerprint.clone(), purpose.clone());
+    let stage =
+        tokio::spawn(
+            async move { waiting.stage(&wanted_then, &fingerprint_then, &purpose_then).await.map(drop) },
+        );
+    tokio::time::sleep(std::time::Duration::from_millis(700)).await;
+    sqlx::raw_sql("COMMIT").execute(&mut writer).await.unwrap();
+    let error = stage.await.unwrap().unwrap_err().to_string();
+    assert!(error.contains("table a is not empty"), "{error}");
+    discard(&mut discarding, ID).await;
+    new.run("DELETE FROM a").await;
+
+    // A row came before the look.
+    new.run("INSERT INTO a VALUES (7, 7)").await;
+    let before = new.dumped();
+    let stage = discarding.stage(&wanted, &fingerprint, &purpose).await;
+    let Err(error) = stage else { panic!("a table with a row was taken for an empty one") };
+    assert!(error.to_string().contains("table a is not empty"), "{error}");
+    assert_eq!(new.dumped(), before);
+    old.drop().await;
+    new.drop().await;
+}

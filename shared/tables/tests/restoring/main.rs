@@ -1,0 +1,26 @@
+//! Rows of one database in another one, put there by a role that owns it and nothing more.
+//!
+//! Needs `TEST_DATABASE_URL`: a superuser's URL on a server where databases and roles may be made; and `pg_dump` of its
+//! version. The superuser makes databases and looks; it restores nothing.
+#![expect(clippy::unwrap_used, clippy::print_stderr, unreachable_pub, reason = "tests")]
+
+mod archive;
+mod created;
+#[expect(dead_code, reason = "other tests use the rest")]
+#[path = "../database/mod.rs"]
+mod database;
+mod effects;
+mod empty;
+mod ended;
+mod exchanged;
+mod from_sqlite;
+mod generated;
+mod in_use;
+mod meanwhile;
+mod owned;
+mod refusals;
+mod restore;
+mod rolled_back;
+mod schemas;
+mod shapes;
+mod swapping;

@@ -1,0 +1,60 @@
+//! Where a process can die, and what must become of its restore.
+
+/// What a database holds afterwards, and what its restore says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fate {
+    /// The rows from before the restore; it has failed.
+    Failed,
+    /// The archive's rows.
+    Applied,
+    /// The rows from before the restore, which was applied and taken back.
+    RolledBack,
+}
+
+/// A place in a restore, or in taking one back.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Place {
+    /// As in `STRONGROOM_FAILPOINT`.
+    pub(super) name: &'static str,
+    pub(super) fate: Fate,
+    /// It comes in a rollback.
+    pub(super) rolls_back: bool,
+}
+
+const fn failed(name: &'static str) -> Place {
+    Place { name, fate: Fate::Failed, rolls_back: false }
+}
+
+const fn applied(name: &'static str) -> Place {
+    Place { fate: Fate::Applied, ..failed(name) }
+}
+
+const fn rolling_back(name: &'static str, fate: Fate) -> Place {
+    Place { name, fate, rolls_back: true }
+}
+
+/// In the order in which a process comes through them.
+pub(crate) const RESTORING: [Place; 14] = [
+    failed("restore.begun"),
+    failed("restore.safety_begun"),
+    failed("restore.safety_backup"),
+    failed("restore.staging"),
+    failed("restore.stage_begun"),
+    failed("restore.loaded"),
+    failed("restore.staged"),
+    failed("restore.swapping"),
+    applied("restore.swapped"),
+    applied("restore.applied"),
+    applied("restore.ended"),
+    rolling_back("rollback.begun", Fate::Applied),
+    rolling_back("rollback.done", Fate::RolledBack),
+    rolling_back("rollback.recorded", Fate::RolledBack),
+];
+
+/// Where an heir can die too.
+pub(crate) const SETTLING: &str = "restore.settled";
+
+/// All of them, for the list of places in the source.
+pub(crate) fn names() -> impl Iterator<Item = &'static str> {
+    RESTORING.iter().map(|place| place.name).chain([SETTLING])
+}
