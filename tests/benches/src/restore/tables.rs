@@ -28,6 +28,7 @@ pub(super) async fn create(database: &TestDb, rows: u64) {
         format!("DO $$ BEGIN CREATE ROLE {OWNER} LOGIN; EXCEPTION WHEN duplicate_object THEN NULL; END $$"),
         format!("GRANT SET ON PARAMETER session_replication_role TO {OWNER}"),
         format!("GRANT CREATE ON DATABASE \"{name}\" TO {OWNER}"),
+        format!("GRANT CREATE ON SCHEMA public TO {OWNER}"),
         format!("ALTER TABLE gateway_logs OWNER TO {OWNER}"),
         format!("ALTER TABLE api_keys OWNER TO {OWNER}"),
     ] {
