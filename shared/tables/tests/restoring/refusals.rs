@@ -165,6 +165,21 @@ const CASES: &[Case] = &[
         ..CASE
     },
     Case {
+        changes: "DELETE FROM other; DELETE FROM t",
+        as_superuser: "ALTER DATABASE DATABASE_NAME OWNER TO CURRENT_USER; GRANT CREATE ON DATABASE DATABASE_NAME TO ROLE",
+        mode: Mode::IntoEmpty,
+        reasons: &["RIGHT_MISSING"],
+        says: "GRANT CREATE ON SCHEMA \"public\" TO \"ROLE\"",
+        ..CASE
+    },
+    Case {
+        changes: "DELETE FROM other; DELETE FROM t; ALTER TABLE other DROP CONSTRAINT other_t_fkey;
+                  ALTER TABLE t DROP CONSTRAINT t_pkey; ALTER TABLE other DROP CONSTRAINT other_pkey",
+        as_superuser: "ALTER DATABASE DATABASE_NAME OWNER TO CURRENT_USER; GRANT CREATE ON DATABASE DATABASE_NAME TO ROLE",
+        mode: Mode::IntoEmpty,
+        ..CASE
+    },
+    Case {
         as_superuser: "ALTER TABLE public.other OWNER TO CURRENT_USER; GRANT ALL ON public.other TO ROLE",
         reasons: &["NOT_OWNER"],
         says: "table other belongs to",
@@ -205,6 +220,26 @@ async fn each_by_its_name() {
     };
     refuses(PLAIN, &plain).await;
     refuses(GRANTED, &Case { reasons: &[], ..plain }).await;
+}
+
+#[tokio::test]
+async fn tables_are_created_only_where_their_schemas_allow_it() {
+    let Some(database) = Owned::create(GRANTED, "schemas").await else { return };
+    database.run("CREATE SCHEMA theirs; CREATE TABLE theirs.t (a int); CREATE TABLE u (a int)").await;
+    let archive = Archive::of(&database.url).await;
+    let role: String = database.value("SELECT current_user::text").await;
+    let name: String = database.value("SELECT current_database()::text").await;
+    database.run("DROP SCHEMA theirs CASCADE; DROP TABLE u").await;
+    let taken = format!("CREATE SCHEMA strongroom; GRANT ALL ON SCHEMA strongroom TO {role}");
+    database.as_superuser(&format!("ALTER DATABASE {name} OWNER TO CURRENT_USER; {taken}")).await;
+    let mut wanted = archive.wanted(Mode::IntoEmpty);
+    wanted.create_tables = true;
+    let found = target(&database.url).await.inspect(&wanted).await.unwrap();
+    let said: Vec<String> = found.refusals.iter().map(ToString::to_string).collect();
+    assert_eq!(said.len(), 2, "{said:?}");
+    assert!(said[0].contains(&format!("GRANT CREATE ON SCHEMA \"public\" TO \"{role}\"")), "{said:?}");
+    assert!(said[1].contains(&format!("GRANT CREATE ON DATABASE \"{name}\" TO \"{role}\"")), "{said:?}");
+    database.drop().await;
 }
 
 #[tokio::test]

@@ -141,8 +141,7 @@ async fn schemas(connection: &mut PgConnection, source: &str, tables: &[TableSch
     let mut names: HashSet<String> = HashSet::new();
     for table in tables {
         names.insert(table.namespace.clone());
-        names.extend(table.partitions.iter().map(|partition| partition.namespace.clone()));
-        names.extend(table.types.iter().filter_map(types::schema_of));
+        names.extend(schemas_beside(table));
     }
     let known: Vec<String> = sqlx::query_scalar("SELECT nspname::text FROM pg_namespace")
         .persistent(false)
@@ -154,6 +153,12 @@ async fn schemas(connection: &mut PgConnection, source: &str, tables: &[TableSch
         run(connection, source, format!("creating schema {name}"), sql).await?;
     }
     Ok(())
+}
+
+/// Schemas of a table's partitions and types.
+pub(super) fn schemas_beside(table: &TableSchema) -> impl Iterator<Item = String> {
+    let partitions = table.partitions.iter().map(|partition| partition.namespace.clone());
+    partitions.chain(table.types.iter().filter_map(types::schema_of))
 }
 
 /// Each table behind those that it inherits from.

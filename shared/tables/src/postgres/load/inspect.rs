@@ -6,6 +6,7 @@ mod columns;
 mod database;
 mod facts;
 mod migrations;
+mod schemas;
 mod surroundings;
 mod tables;
 
@@ -71,6 +72,7 @@ async fn look(
     refusals.extend(database.refusals);
     refusals.extend(migrations::refusal(session, options, wanted).await?);
     refusals.extend(tables::refusals(options, wanted, pairs, &facts, &replica.role));
+    refusals.extend(schemas::refusals(session, options, wanted, pairs, &facts, &replica.role).await?);
     refusals.extend(tables::not_empty(session, wanted, pairs).await?);
     refusals.extend(columns::refusals(pairs));
     refusals.extend(database::missing_types(session, wanted, pairs).await?);

@@ -19,6 +19,8 @@ pub(super) struct Fact {
     pub(super) is_owned: bool,
     pub(super) hides_rows: bool,
     pub(super) may_use: bool,
+    /// Schemas of its indexes, those of its partitions among them.
+    pub(super) index_schemas: Vec<String>,
     /// The foreign table that is one of its partitions.
     pub(super) foreign: Option<String>,
     /// Archive names of its partitions.
@@ -55,6 +57,10 @@ impl Facts {
              SELECT c.oid::int8 AS table, pg_get_userbyid(c.relowner)::text AS owner,
                     pg_has_role(c.relowner, 'USAGE') AS is_owned, row_security_active(c.oid) AS hides_rows,
                     has_schema_privilege(c.relnamespace, 'USAGE') AS may_use,
+                    ARRAY(SELECT DISTINCT n.nspname::text FROM members m
+                          JOIN pg_index i ON i.indrelid = m.oid
+                          JOIN pg_class f ON f.oid = m.oid JOIN pg_namespace n ON n.oid = f.relnamespace
+                          WHERE m.root = c.oid) AS index_schemas,
                     (SELECT format('%I.%I', n.nspname, f.relname) FROM members m
                      JOIN pg_class f ON f.oid = m.oid AND f.relkind = 'f'
                      JOIN pg_namespace n ON n.oid = f.relnamespace
