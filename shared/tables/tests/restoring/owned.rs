@@ -98,12 +98,19 @@ impl Owned {
         sqlx::query_scalar(AssertSqlSafe(sql.to_owned())).fetch_all(&mut connection).await.unwrap()
     }
 
-    /// For what only a superuser may prepare.
+    /// For what only a superuser may prepare. Rights to parameters and roles are the server's: of two tests that change them at
+    /// once, PostgreSQL fails one.
     pub async fn as_superuser(&self, sql: &str) {
         let mut connection = self.database.connect().await;
-        if let Err(error) = sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).execute(&mut connection).await {
-            panic!("{error}: {sql}");
+        for _ in 0..20 {
+            let Err(error) = sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).execute(&mut connection).await
+            else {
+                return;
+            };
+            assert!(error.to_string().contains("tuple concurrently updated"), "{error}: {sql}");
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
         }
+        panic!("others change the same rights all the time: {sql}");
     }
 
     /// `pg_dump -s` but for our own schema, as a set of lines. The versions of `pg_dump` 15.14 and later print a random
