@@ -128,8 +128,8 @@ pub struct BackupConfig {
     /// The longest time that a restore, or its plan, may take, in seconds.
     #[schemars(range(min = 1, max = 604_800))]
     pub restore_limit_seconds: u64,
-    /// The number of restores that are applied at the same time; as many are planned and taken back. One of them changes a
-    /// source at a time.
+    /// The number of restores that are applied at the same time; as many are planned and taken back. At most one of them
+    /// changes a given source at a time.
     #[schemars(range(min = 1, max = 100))]
     pub concurrent_restores: usize,
     /// The longest time that a verification may take, in seconds.

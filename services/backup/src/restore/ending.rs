@@ -81,7 +81,7 @@ impl Ending {
 
     async fn try_end(&self, operation: &OperationRow) -> Result<()> {
         let row = self.base.store.restore(restore_id(operation)).await?;
-        if row.is_none_or(|row| !row.state.is_busy()) {
+        if row.is_none_or(|row| !is_open(operation, &row)) {
             self.base.store.end_operation(operation).await?;
         }
         Ok(())
@@ -93,8 +93,8 @@ impl Ending {
     /// The store's, and the target's as long as it does not answer.
     pub(super) async fn try_settle(&self, operation: &OperationRow, cause: &Cause) -> Result<bool> {
         let Some(row) = self.base.store.restore(restore_id(operation)).await? else { return Ok(false) };
-        if !row.state.is_busy() {
-            return Ok(row.state != RestoreState::Failed);
+        if !is_open(operation, &row) {
+            return Ok(has_done(operation, &row));
         }
         let request = request_of(&row)?;
         let source = request.sources.first().cloned().unwrap_or_default();
@@ -154,7 +154,7 @@ impl Ending {
 
     /// Says in the row what is being waited for.
     async fn explain(&self, row: &RestoreRow, operation: &OperationRow, error: &Error) -> Result<()> {
-        let problem = format!("its database does not answer, and is asked again: {error}");
+        let problem = format!("how it ended cannot be found out yet, and is tried again: {error}");
         if row.problem == problem {
             return Ok(());
         }
@@ -168,8 +168,8 @@ impl Ending {
         row.revision = expected + 1;
         match self.base.store.replace_restore(&row, expected, Some(operation)).await? {
             Replaced::Done => Ok(()),
-            // Whoever has taken it over settles it.
-            Replaced::Fenced => Ok(()),
+            // Whoever has taken it over settles it, and records what became of it.
+            Replaced::Fenced => Err(Error::Fenced),
             Replaced::Stale => Err(RestoreError::Changed(row.id).into()),
         }
     }
@@ -179,6 +179,9 @@ impl Ending {
         let mut has_said = false;
         loop {
             let Err(error) = step().await else { return };
+            if matches!(error, Error::Fenced) {
+                return;
+            }
             if !std::mem::replace(&mut has_said, true) {
                 tracing::warn!(id, %error, "the end of a restore cannot be recorded yet");
             }
@@ -202,7 +205,25 @@ pub(super) fn database<'a>(base: &'a Base, source: &str) -> Result<&'a SqlSource
 
 /// The restore that an operation is about.
 pub(super) fn restore_id(operation: &OperationRow) -> &str {
-    if operation.kind == super::ROLLBACK.name { &operation.target } else { &operation.id }
+    if is_rollback(operation) { &operation.target } else { &operation.id }
+}
+
+/// Whether `operation` is still to be settled. Once a restore is applied, another operation may take it back.
+fn is_open(operation: &OperationRow, row: &RestoreRow) -> bool {
+    row.state == if is_rollback(operation) { RestoreState::RollingBack } else { RestoreState::Applying }
+}
+
+/// Whether an operation that is settled has done what it was for.
+fn has_done(operation: &OperationRow, row: &RestoreRow) -> bool {
+    if is_rollback(operation) {
+        row.state == RestoreState::RolledBack
+    } else {
+        row.state != RestoreState::Failed
+    }
+}
+
+fn is_rollback(operation: &OperationRow) -> bool {
+    operation.kind == super::ROLLBACK.name
 }
 
 /// Whether a rollback may have committed: the step is recorded once the target was seen to have what it needs.

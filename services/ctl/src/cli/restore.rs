@@ -39,8 +39,8 @@ pub(crate) enum RestoreCommand {
     /// says what would be created, changed, removed and kept, who would have to wait, and what stands against it.
     ///
     /// A stored backup is read by the service. A file is uploaded, and kept there, sealed, for a day; a connection that
-    /// breaks is taken up again a few times. Exit code 1 if the restore is refused, 3 if the only reason is that the archive
-    /// is signed by no key that the vault knows or --signer names.
+    /// breaks is resumed a few times. Exit code 1 if the restore is refused, 3 if the only reason is that no key that the
+    /// vault knows, or that --signer names, has signed the archive.
     #[command(after_help = PLAN)]
     Plan(PlanRestore),
     /// Do what a plan says, while the applications go on.
@@ -82,7 +82,7 @@ pub(crate) struct PlanRestore {
     /// What becomes of the rows that the tables have.
     #[arg(long, value_name = "M", value_enum, default_value_t)]
     pub(crate) mode: Mode,
-    /// Only these sources of the server's configuration. All databases of the archive where none is given.
+    /// The source to restore: one database at a time. May be omitted where the archive has only one.
     #[arg(long, value_name = "A,B", value_delimiter = ',')]
     pub(crate) sources: Vec<String>,
     /// Only these tables, by the names that they have in the archive. All of the sources where none is given.
@@ -142,7 +142,7 @@ pub(crate) struct ApplyRestore {
     /// The plan's id, as `restore plan` prints it.
     #[arg(value_name = "PLAN_ID", value_parser = restore_id)]
     pub(crate) id: String,
-    /// The name of what is restored, as the plan prints it: the source's, or the application's where there are several.
+    /// The name of the source, as the plan prints it.
     #[arg(long, value_name = "TARGET")]
     pub(crate) confirm: Option<String>,
     /// Give up, with nothing changed, rather than hold writers longer: 500ms, 10s, 2m.

@@ -24,7 +24,7 @@ impl UnknownSigner {
 
     /// A plan that nothing else stands against.
     pub(crate) fn of_a_plan() -> Self {
-        Self("the archive is signed by no key that the vault knows or --signer names")
+        Self("no key that the vault knows, or that --signer names, has signed the archive")
     }
 }
 

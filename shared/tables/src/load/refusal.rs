@@ -248,8 +248,8 @@ pub enum Refusal {
     },
     /// Another restore has its stage in this target.
     #[error(
-        "the restore {id} has rows staged in this database: wait for its end, or remove them with `strongroom restore \
-             rollback {id}`"
+        "the restore {id} has rows staged in this database: wait for its end; `strongroom restore get {id}` shows its \
+             state"
     )]
     OtherRestore {
         /// Its id.

@@ -155,6 +155,38 @@ async fn rows_that_others_reference_since_are_not_taken_away() {
     export(&path).await.equals(&before);
 }
 
+/// Whoever writes to the database writes our notes too, and `sqlite_schema`.
+#[tokio::test]
+async fn what_somebody_has_written_into_notes_and_definitions_is_not_run() {
+    const EVIL: &str = "CREATE TABLE evil (x)";
+    for (spoiled, said) in [
+        (
+            "UPDATE _strongroom_restores SET tables = replace(tables, '\"rowid\":\"_rowid_\"',
+            '\"rowid\":\"1; CREATE TABLE evil (x); --\"')",
+            "readable note",
+        ),
+        ("UPDATE _strongroom_restores SET tables = '[{}]'", "readable note"),
+        ("UPDATE _strongroom_restores SET tables = 'x'", "readable note"),
+        ("UPDATE _strongroom_restores SET mode = 'other'", "readable note"),
+        (
+            "CREATE TRIGGER tr AFTER INSERT ON t BEGIN SELECT 1; END; PRAGMA writable_schema = on;
+          UPDATE sqlite_schema SET sql = sql || '; CREATE TABLE evil (x)' WHERE name = 'tr';
+          PRAGMA writable_schema = reset",
+            "the trigger tr",
+        ),
+    ] {
+        let (_folder, path, _, archive, mut app) = restored().await;
+        run(&mut app, spoiled).await;
+        for discard in [false, true] {
+            let error = roll_back(&path, ID, discard).await.unwrap_err();
+            assert!(error.to_string().contains(said), "{spoiled}: {error}");
+        }
+        run(&mut app, EVIL).await;
+        run(&mut app, "DROP TABLE evil").await;
+        export(&path).await.equals(&archive);
+    }
+}
+
 #[tokio::test]
 async fn discarding_keeps_what_was_restored() {
     let (folder, path, _, archive, _) = restored().await;

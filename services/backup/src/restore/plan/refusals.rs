@@ -131,9 +131,9 @@ impl Refusals {
 
 fn unknown_signer(problem: &str, has_signer: bool) -> String {
     let remedy = if has_signer {
-        "the signer file does not have its key either"
+        "its key is not in the signer file either"
     } else {
         "if you know who made it, give their public key with --signer"
     };
-    format!("nobody whom this vault knows has signed the archive: {problem}; {remedy}")
+    format!("no key that this vault knows has signed the archive: {problem}; {remedy}")
 }

@@ -121,10 +121,7 @@ impl Following<'_> {
                 Err(error) => {
                     let is_away = error.downcast_ref::<CallFailed>().is_some_and(CallFailed::is_away);
                     if !(is_away && retries.another().await) {
-                        let id = self.id;
-                        let so =
-                            format!("the restore goes on; `strongroom restore get {id}` tells how it is");
-                        return Err(error.context(so));
+                        return Err(error.context(self.advice()));
                     }
                 }
             }

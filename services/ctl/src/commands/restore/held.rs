@@ -79,8 +79,9 @@ pub(super) fn next(restore: &Restore) -> Vec<String> {
             vec!["remove the cause, and plan again with `strongroom restore plan`".to_owned()]
         }
         RestoreState::Applying | RestoreState::RollingBack => vec![
-            format!("wait; `strongroom restore get {id}` shows how it goes on"),
-            "if the backup service was stopped, start it: it goes on, or takes everything back".to_owned(),
+            format!("wait; `strongroom restore get {id}` shows its state"),
+            "if the backup service was stopped, start it: it finds out whether the change was committed"
+                .to_owned(),
         ],
         RestoreState::Applied => after(restore),
         RestoreState::RolledBack | RestoreState::Unspecified => Vec::new(),

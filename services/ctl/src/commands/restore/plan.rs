@@ -44,7 +44,7 @@ fn request(plan: &PlanRestore) -> Result<PlanRestoreRequest> {
     let mode = RestoreMode::from(plan.mode);
     ensure!(
         !plan.create_tables || mode == RestoreMode::IntoEmpty,
-        WrongUsage::new("--create-tables is of --mode into-empty: the other modes need the tables")
+        WrongUsage::new("--create-tables works only with --mode into-empty: the other modes need the tables")
     );
     let signer = plan.signer.as_deref().map(Signer::read_file).transpose()?;
     Ok(PlanRestoreRequest {

@@ -63,6 +63,18 @@ fn trigger(trigger: &Trigger) -> (String, &'static str, String) {
     (trigger.name.clone(), "trigger", trigger.definition.clone())
 }
 
+/// Refuses to run again what the database calls the definition of an index or a trigger, and is more than that: somebody has
+/// written to `sqlite_schema`.
+pub(super) fn check_live(kind: &str, name: &str, sql: &str) -> sqlx::Result<()> {
+    if is_definition(sql, kind) {
+        return Ok(());
+    }
+    let problem = format!(
+        "the {kind} {name} is not one statement that creates it, and will not be run: drop it and create it again"
+    );
+    Err(sqlx::Error::Configuration(problem.into()))
+}
+
 /// Whether the text is one statement that creates such a thing.
 fn is_definition(sql: &str, kind: &str) -> bool {
     let tokens = tokens(sql);

@@ -46,6 +46,7 @@ pub(super) async fn prepare(
     .await?;
     for (name, table, sql) in indexes {
         if let Some(table) = archived(&table) {
+            create::check_live("index", &name, &sql)?;
             run(connection, format!("DROP INDEX main.{}", quoted(&name))).await?;
             statements.push((table, sql));
         }

@@ -13,7 +13,7 @@ use crate::load::Mode;
 use crate::names::quoted;
 
 /// The table of the markers. Exports skip it by the beginning of its name ([`crate::RESTORE_TABLES`]).
-const TABLE: &str = "_strongroom_restores";
+pub(super) const TABLE: &str = "_strongroom_restores";
 
 /// A marker.
 #[derive(Debug, Clone)]
@@ -24,6 +24,8 @@ pub(super) struct Marker {
     /// Greater for whatever was applied later.
     pub(super) order: i64,
     pub(super) tables: Vec<Marked>,
+    /// Whether all of it was understood. What is only staged has no tables yet.
+    pub(super) is_readable: bool,
 }
 
 /// A table of a restore.
@@ -90,7 +92,11 @@ impl Marked {
             columns: value["columns"].as_array()?.iter().map(text).collect::<Option<_>>()?,
             extra: value["extra"].as_array()?.iter().map(text).collect::<Option<_>>()?,
             key: value["key"].as_array()?.iter().map(pair).collect::<Option<_>>()?,
-            rowid: text(&value["rowid"]),
+            // It goes into statements as it is, and whoever writes to the database has written it.
+            rowid: match text(&value["rowid"]) {
+                Some(name) if !pair::ROWIDS.contains(&name.as_str()) => return None,
+                name => name,
+            },
             is_restored: value["restored"].as_bool()?,
         })
     }
@@ -126,11 +132,14 @@ pub(super) async fn read(connection: &mut SqliteConnection) -> sqlx::Result<Vec<
 
 fn marker((id, state, mode, order, tables): (String, String, String, Option<i64>, String)) -> Marker {
     let tables: Value = serde_json::from_str(&tables).unwrap_or_default();
-    let tables = tables.as_array().map(|tables| tables.iter().filter_map(Marked::from_json).collect());
+    let tables: Option<Vec<Marked>> =
+        tables.as_array().and_then(|tables| tables.iter().map(Marked::from_json).collect());
+    let mode = mode_named(&mode);
     Marker {
         id,
         is_applied: state == "applied",
-        mode: mode_named(&mode),
+        is_readable: mode.is_some() && tables.is_some(),
+        mode: mode.unwrap_or(Mode::Replace),
         order: order.unwrap_or_default(),
         tables: tables.unwrap_or_default(),
     }
@@ -214,10 +223,6 @@ fn mode_name(mode: Mode) -> &'static str {
     }
 }
 
-fn mode_named(name: &str) -> Mode {
-    match name {
-        "into-empty" => Mode::IntoEmpty,
-        "merge" => Mode::Merge,
-        _ => Mode::Replace,
-    }
+fn mode_named(name: &str) -> Option<Mode> {
+    [Mode::IntoEmpty, Mode::Merge, Mode::Replace].into_iter().find(|mode| mode_name(*mode) == name)
 }

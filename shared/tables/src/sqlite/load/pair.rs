@@ -143,8 +143,11 @@ fn key(keys: &[Key], columns: &[PairColumn]) -> Option<PairKey> {
     })
 }
 
+/// Names that a rowid has unless a column has them.
+pub(super) const ROWIDS: [&str; 3] = ["_rowid_", "rowid", "oid"];
+
 /// A name for the rowid that no column has.
 pub(super) fn rowid(live: &LiveTable) -> Option<&'static str> {
     let is_free = |name: &&str| named(&live.schema, name).is_none();
-    ["_rowid_", "rowid", "oid"].into_iter().find(is_free).filter(|_| live.has_rowid)
+    ROWIDS.into_iter().find(is_free).filter(|_| live.has_rowid)
 }

@@ -113,6 +113,13 @@ impl Work<'_> {
             let (name, restore) = (self.source.to_owned(), restore.to_owned());
             return Err(Error::NotApplied { name, restore });
         }
+        // One that is not understood may be about any table.
+        let unreadable =
+            |marker: &Marker| !marker.is_readable && marker.is_applied && marker.order >= self.marker.order;
+        if let Some(marker) = markers.iter().find(|marker| unreadable(marker)) {
+            let what = format!("readable note of the restore {} in {}", marker.id, markers::TABLE);
+            return Err(Error::missing(self.source, what));
+        }
         let shares = |marker: &Marker| {
             let ours = |table: &Marked| self.marker.tables.iter().any(|other| other.live == table.live);
             marker.tables.iter().any(ours)

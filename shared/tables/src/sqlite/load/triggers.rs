@@ -3,6 +3,7 @@
 
 use sqlx::sqlite::SqliteConnection;
 
+use super::create::check_live;
 use super::markers::run;
 use crate::names::quoted;
 
@@ -19,6 +20,7 @@ pub(super) async fn drop_all(connection: &mut SqliteConnection, tables: &[&str])
     let mut statements = Vec::new();
     for (name, table, sql) in rows {
         if tables.iter().any(|other| other.eq_ignore_ascii_case(&table)) {
+            check_live("trigger", &name, &sql)?;
             run(connection, format!("DROP TRIGGER main.{}", quoted(&name))).await?;
             statements.push(sql);
         }
