@@ -3,6 +3,9 @@
 //! The target's own marker decides, because it was committed together with the rows: applied, or not. Until the target answers,
 //! the restore stays as it is, and says why.
 
+#[cfg(test)]
+mod tests;
+
 use std::time::Duration;
 
 use strongroom_tables::Error as TablesError;
@@ -81,7 +84,7 @@ impl Ending {
 
     async fn try_end(&self, operation: &OperationRow) -> Result<()> {
         let row = self.base.store.restore(restore_id(operation)).await?;
-        if row.is_none_or(|row| !is_open(operation, &row)) {
+        if row.is_none_or(|row| !is_open(&operation.kind, row.state)) {
             self.base.store.end_operation(operation).await?;
         }
         Ok(())
@@ -93,8 +96,8 @@ impl Ending {
     /// The store's, and the target's as long as it does not answer.
     pub(super) async fn try_settle(&self, operation: &OperationRow, cause: &Cause) -> Result<bool> {
         let Some(row) = self.base.store.restore(restore_id(operation)).await? else { return Ok(false) };
-        if !is_open(operation, &row) {
-            return Ok(has_done(operation, &row));
+        if !is_open(&operation.kind, row.state) {
+            return Ok(has_done(&operation.kind, row.state));
         }
         let request = request_of(&row)?;
         let source = request.sources.first().cloned().unwrap_or_default();
@@ -205,25 +208,21 @@ pub(super) fn database<'a>(base: &'a Base, source: &str) -> Result<&'a SqlSource
 
 /// The restore that an operation is about.
 pub(super) fn restore_id(operation: &OperationRow) -> &str {
-    if is_rollback(operation) { &operation.target } else { &operation.id }
+    if is_rollback(&operation.kind) { &operation.target } else { &operation.id }
 }
 
-/// Whether `operation` is still to be settled. Once a restore is applied, another operation may take it back.
-fn is_open(operation: &OperationRow, row: &RestoreRow) -> bool {
-    row.state == if is_rollback(operation) { RestoreState::RollingBack } else { RestoreState::Applying }
+/// Whether an operation of `kind` is still to be settled. Once a restore is applied, another operation may take it back.
+fn is_open(kind: &str, state: RestoreState) -> bool {
+    state == if is_rollback(kind) { RestoreState::RollingBack } else { RestoreState::Applying }
 }
 
-/// Whether an operation that is settled has done what it was for.
-fn has_done(operation: &OperationRow, row: &RestoreRow) -> bool {
-    if is_rollback(operation) {
-        row.state == RestoreState::RolledBack
-    } else {
-        row.state != RestoreState::Failed
-    }
+/// Whether an operation of `kind` that is settled has done what it was for.
+fn has_done(kind: &str, state: RestoreState) -> bool {
+    if is_rollback(kind) { state == RestoreState::RolledBack } else { state != RestoreState::Failed }
 }
 
-fn is_rollback(operation: &OperationRow) -> bool {
-    operation.kind == super::ROLLBACK.name
+fn is_rollback(kind: &str) -> bool {
+    kind == super::ROLLBACK.name
 }
 
 /// Whether a rollback may have committed: the step is recorded once the target was seen to have what it needs.
