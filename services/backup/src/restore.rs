@@ -1,23 +1,28 @@
-//! Restores: an archive's rows go back into a database that its applications go on using.
+//! Restores: an archive's rows and files go back into databases, services and directories that applications go on using.
 //!
 //! A restore is planned ([`plan`]: the archive is verified and compared, nothing is changed), applied ([`apply`]: a backup
-//! first, then rows are staged and swapped in) and can be taken back for a day ([`rollback`]). What is durable of it, in which
-//! order, is the [`journal`]'s; what becomes of one whose process died, or that failed, is decided in [`ending`] by the
-//! target's own marker. How rows get into a database is the business of `strongroom_tables::load`.
+//! first, then everything is staged, then one source after the other is swapped) and can be taken back for a day
+//! ([`rollback`]). What is durable of it, in which order, is the [`journal`]'s; what becomes of one whose process died, or that
+//! failed, is decided in [`ending`] by the sources' own markers: it goes [`forward`], or [`back`]. What is done with one source,
+//! of whatever kind, is a [`target`]'s.
 
 mod apply;
 mod archive;
+mod back;
 pub(crate) mod convert;
 mod ending;
 pub(crate) mod error;
+mod forward;
 mod inheritance;
 mod journal;
 mod loading;
 mod plan;
 pub(crate) mod record;
+mod report;
 mod rollback;
 mod safety;
 mod selection;
+mod target;
 mod tending;
 mod uploads;
 
@@ -27,11 +32,12 @@ use std::time::Duration;
 use strongroom_api::backup::v1 as proto;
 use strongroom_runtime::{Caller, Clock, Shutdown};
 
+use crate::backups::record::to_json;
 use crate::backups::{Catalogue, Creations};
 use crate::error::{Error, RestoreError, Result};
 use crate::membership::{Member, Membership};
 use crate::metrics::KindMetrics;
-use crate::operation::{AuditRecord, Kind, Limits, Metadata, Operations, Replies, put};
+use crate::operation::{AuditRecord, Ended, Kind, Limits, Metadata, Operations, Permit, Replies, put};
 use crate::sources::Sources;
 use crate::store::{Begun, OperationRow, RestoreRow, RestoreState, Store};
 use crate::vault_client::{SigningKey, VaultClient};
@@ -42,7 +48,7 @@ use ending::Ending;
 pub(crate) use inheritance::Inheritance;
 use journal::Journal;
 use plan::Planning;
-use record::{Origin, Request, RequestMode, request_of};
+use record::{Origin, Request, RequestMode, journal_of, request_of};
 use rollback::RollingBack;
 use safety::SafetyBackups;
 pub(crate) use uploads::{ArchiveUploads, Arrived};
@@ -93,6 +99,8 @@ pub(crate) struct Base {
     pub(crate) archives: Arc<Archives>,
     pub(crate) verifier: Verifier,
     pub(crate) shutdown: Shutdown,
+    /// What confirms a restore of several sources.
+    pub(crate) app_name: String,
 }
 
 /// Everything about restores in one process. Clones share it.
@@ -104,6 +112,8 @@ pub(crate) struct Restores {
     plans: Arc<Operations>,
     applications: Arc<Operations>,
     rollbacks: Arc<Operations>,
+    /// The longest that a restore, or a rollback, may take before it is brought to its end in another way.
+    limit: Duration,
 }
 
 impl Restores {
@@ -117,13 +127,16 @@ impl Restores {
     ) -> Self {
         let [of_plans, of_applications, of_rollbacks] = metrics;
         let safety = SafetyBackups { creations, catalogue, sources: Arc::clone(&base.sources) };
+        // A restore that has begun to change sources is never left half done.
+        let endless = Limits { duration: Duration::MAX, ..limits };
         Self {
             base,
             membership,
             safety,
             plans: Arc::new(Operations::create(&PLAN, limits, of_plans)),
-            applications: Arc::new(Operations::create(&APPLY, limits, of_applications)),
-            rollbacks: Arc::new(Operations::create(&ROLLBACK, limits, of_rollbacks)),
+            applications: Arc::new(Operations::create(&APPLY, endless, of_applications)),
+            rollbacks: Arc::new(Operations::create(&ROLLBACK, endless, of_rollbacks)),
+            limit: limits.duration,
         }
     }
 
@@ -181,7 +194,7 @@ impl Restores {
         let before = self.get(id).await?;
         check_state(
             &before,
-            RestoreState::Planned,
+            &[RestoreState::Planned],
             "only one that is planned and not refused can be applied",
         )?;
         if before.expire_time <= self.base.clock.now_micros() {
@@ -191,33 +204,18 @@ impl Restores {
         check_confirmation(&request, confirm)?;
         let member = self.membership.current();
         let operation = self.operation(caller, &APPLY, (id, &request.archive.file_name), &member);
-        let row = self.begin(&before, RestoreState::Applying, (&request, &operation)).await?;
-        let record =
-            AuditRecord::create(self.base.vault.clone(), &APPLY, caller, id, &request.archive.file_name)
-                .with(describe(&request, id))
-                .with_at_start("instance", member.id.as_str());
+        let row = self.begin(&before, (RestoreState::Applying, false), (&request, &operation)).await?;
         let applying = Applying {
             base: self.base.clone(),
             safety: self.safety.clone(),
             caller: caller.clone(),
-            request,
-            journal: self.journal(&row, &operation),
+            journal: Arc::new(Journal::of(&self.base, &operation, row.clone())),
             id: id.to_owned(),
             max_pause,
+            request: request.clone(),
         };
-        let (failing, ending) = (self.ending(), self.ending());
-        let failed = operation.clone();
-        let lost = Arc::clone(&member);
-        self.applications.start_detached(
-            (permit, member),
-            record,
-            |_stop| async move { lost.until_lost(applying.apply()).await },
-            move |error: &Error| {
-                let ended = error.into();
-                async move { failing.settle(&failed, ended).await }
-            },
-            async move { ending.end(&operation).await },
-        );
+        let record = self.record(caller, &APPLY, (&operation, &member), (&request, id));
+        self.start(&self.applications, (permit, member, record), operation, applying.apply());
         Ok(row)
     }
 
@@ -233,8 +231,11 @@ impl Restores {
     ) -> Result<RestoreRow> {
         let permit = self.rollbacks.admit()?;
         let before = self.get(id).await?;
-        check_state(&before, RestoreState::Applied, "only one that was applied can be taken back")?;
-        if before.rollback_time.is_none_or(|time| time <= self.base.clock.now_micros()) {
+        let wish = "only one that was applied, or cannot go on now, can be taken back";
+        check_state(&before, &[RestoreState::Applied, RestoreState::Resumable], wish)?;
+        let is_incomplete = before.state == RestoreState::Resumable;
+        let now = self.base.clock.now_micros();
+        if !is_incomplete && before.rollback_time.is_none_or(|time| time <= now) {
             let safety_backup = before.safety_backup.clone();
             return Err(RestoreError::RollbackExpired { id: id.to_owned(), safety_backup }.into());
         }
@@ -242,36 +243,55 @@ impl Restores {
         let member = self.membership.current();
         let operation_id = uuid::Uuid::now_v7().to_string();
         let operation = self.operation(caller, &ROLLBACK, (&operation_id, id), &member);
-        let row = self.begin(&before, RestoreState::RollingBack, (&request, &operation)).await?;
-        let record = AuditRecord::create(self.base.vault.clone(), &ROLLBACK, caller, &operation_id, id)
-            .with(describe(&request, id))
-            .with_at_start("instance", member.id.as_str());
+        let begun = (RestoreState::RollingBack, discard_changes);
+        let row = self.begin(&before, begun, (&request, &operation)).await?;
         let rolling = RollingBack {
             base: self.base.clone(),
-            request,
-            journal: self.journal(&row, &operation),
+            journal: Arc::new(Journal::of(&self.base, &operation, row.clone())),
             id: id.to_owned(),
             discard_changes,
+            is_incomplete,
+            request: request.clone(),
         };
-        let (failing, ending) = (self.ending(), self.ending());
-        let failed = operation.clone();
-        let lost = Arc::clone(&member);
-        self.rollbacks.start_detached(
+        let record = self.record(caller, &ROLLBACK, (&operation, &member), (&request, id));
+        self.start(&self.rollbacks, (permit, member, record), operation, rolling.roll_back());
+        Ok(row)
+    }
+
+    /// What the limit of time ends, and what fails, is brought to its end before the operation's own end is recorded. What the
+    /// end of this process leaves, its heir does.
+    fn start(
+        &self,
+        operations: &Operations,
+        (permit, member, record): (Permit, Arc<Member>, AuditRecord),
+        operation: OperationRow,
+        work: impl Future<Output = Result<Ended<()>>> + Send + 'static,
+    ) {
+        let (finishing, handing_on, ending) = (self.ending(), self.ending(), self.ending());
+        let (finished, handed_on) = (operation.clone(), operation.clone());
+        let (limit, lost) = (self.limit, Arc::clone(&member));
+        let within = async move {
+            let done = tokio::time::timeout(limit, work).await;
+            match done.unwrap_or_else(|_| Err(RestoreError::TooLong(limit.as_secs()).into())) {
+                Ok(ended) => Ok(ended),
+                Err(error) => finishing.finish(&finished, error).await,
+            }
+        };
+        operations.start_detached(
             (permit, member),
             record,
-            |_stop| async move { lost.until_lost(rolling.roll_back()).await },
+            |_stop| async move { lost.until_lost(within).await },
             move |error: &Error| {
-                let ended = error.into();
-                async move { failing.settle(&failed, ended).await }
+                let (cause, is_recorded) = (error.into(), !error.is_handed_on());
+                async move { handing_on.hand_on(&handed_on, &cause, is_recorded).await }
             },
             async move { ending.end(&operation).await },
         );
-        Ok(row)
     }
 
     /// Who ends the restores of dead processes.
     pub(crate) fn inheritance(&self) -> Inheritance {
-        Inheritance { ending: self.ending() }
+        Inheritance::new(self.ending())
     }
 
     /// Ends what still runs and waits for its closing events.
@@ -283,9 +303,16 @@ impl Restores {
         Ending { base: self.base.clone() }
     }
 
-    fn journal(&self, row: &RestoreRow, operation: &OperationRow) -> Arc<Journal> {
-        let (store, clock) = (Arc::clone(&self.base.store), Arc::clone(&self.base.clock));
-        Arc::new(Journal::new(store, clock, operation.clone(), row.clone()))
+    fn record(
+        &self,
+        caller: &Caller,
+        kind: &'static Kind,
+        (operation, member): (&OperationRow, &Member),
+        (request, id): (&Request, &str),
+    ) -> AuditRecord {
+        AuditRecord::create(self.base.vault.clone(), kind, caller, &operation.id, &operation.target)
+            .with(describe(request, id))
+            .with_at_start("instance", member.id.as_str())
     }
 
     fn operation(
@@ -307,14 +334,21 @@ impl Restores {
         }
     }
 
+    /// From here on `operation` is in charge of the restore.
     async fn begin(
         &self,
         before: &RestoreRow,
-        state: RestoreState,
+        (state, discard_changes): (RestoreState, bool),
         (request, operation): (&Request, &OperationRow),
     ) -> Result<RestoreRow> {
+        let mut journal = journal_of(before)?;
+        journal.operation.clone_from(&operation.id);
+        journal.is_going_back = state == RestoreState::RollingBack;
+        journal.was_incomplete = before.state == RestoreState::Resumable;
+        journal.discard_changes = discard_changes;
         let row = RestoreRow {
             state,
+            journal: to_json(&journal),
             reason: String::new(),
             problem: String::new(),
             revision: before.revision + 1,
@@ -332,8 +366,8 @@ impl Restores {
     }
 }
 
-fn check_state(row: &RestoreRow, wanted: RestoreState, wish: &'static str) -> Result<()> {
-    if row.state == wanted {
+fn check_state(row: &RestoreRow, wanted: &[RestoreState], wish: &'static str) -> Result<()> {
+    if wanted.contains(&row.state) {
         return Ok(());
     }
     Err(RestoreError::State { id: row.id.clone(), state: row.state.as_str(), wish }.into())

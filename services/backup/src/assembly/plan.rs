@@ -13,6 +13,8 @@ pub(crate) struct ArchiveRequest {
     pub(crate) include: Vec<String>,
     /// Only these tables; empty means all.
     pub(crate) tables: Vec<String>,
+    /// Sets of files beside those tables; without tables, only these sets.
+    pub(crate) sets: Vec<String>,
     /// Only newer rows of groups with a time column.
     pub(crate) since: Option<Timestamp>,
 }
@@ -49,7 +51,7 @@ impl Plan {
     /// [`Error::Field`] for a group or table that does not exist, and the sources' own errors.
     pub(crate) async fn create(sources: &Sources, request: &ArchiveRequest) -> Result<Self> {
         let partial = partial(request);
-        if request.tables.is_empty() {
+        if request.tables.is_empty() && request.sets.is_empty() {
             let options = options(&sources.groups().await?, request)?;
             let choice = Choice { groups: request.include.clone(), only: None, since: request.since };
             let reads = (0..sources.all().len()).map(|at| (at, choice.clone())).collect();
@@ -101,7 +103,9 @@ fn choose_tables(survey: &Survey, request: &ArchiveRequest) -> Result<Chosen> {
     }
     let mut chosen = Chosen::default();
     for (at, tables) in tables.into_iter().enumerate() {
-        if tables.is_empty() && !request.include.contains(&survey.sources[at].group) {
+        let source = &survey.sources[at];
+        let is_wanted = request.include.contains(&source.group) || request.sets.contains(&source.source);
+        if tables.is_empty() && !is_wanted {
             continue;
         }
         for source in survey.unknown_before(at) {
@@ -117,7 +121,8 @@ fn choose_tables(survey: &Survey, request: &ArchiveRequest) -> Result<Chosen> {
 
 /// A time limit makes no archive partial: it concerns single tables, whose entries have it.
 fn partial(request: &ArchiveRequest) -> Option<Partial> {
-    (!request.tables.is_empty()).then(|| Partial { tables: request.tables.clone() })
+    let is_partial = !request.tables.is_empty() || !request.sets.is_empty();
+    is_partial.then(|| Partial { tables: request.tables.clone() })
 }
 
 #[cfg(test)]

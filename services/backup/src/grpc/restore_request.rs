@@ -1,5 +1,7 @@
 //! Requests for restores, checked field by field.
 
+use std::collections::BTreeMap;
+
 use strongroom_api::backup::v1 as proto;
 use strongroom_api::backup::v1::plan_restore_request::Archive;
 
@@ -61,7 +63,7 @@ pub(super) fn parse_plan(request: proto::PlanRestoreRequest, creator: &str) -> R
         archive: ArchiveFacts::default(),
         confirm: String::new(),
         creator: creator.to_owned(),
-        fingerprint: String::new(),
+        fingerprints: BTreeMap::new(),
     })
 }
 

@@ -61,6 +61,7 @@ fn state(state: RestoreState) -> proto::RestoreState {
         RestoreState::Failed => proto::RestoreState::Failed,
         RestoreState::RollingBack => proto::RestoreState::RollingBack,
         RestoreState::RolledBack => proto::RestoreState::RolledBack,
+        RestoreState::Resumable => proto::RestoreState::Resumable,
     }
 }
 

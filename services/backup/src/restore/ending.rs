@@ -1,24 +1,29 @@
 //! How a restore ends that did not end by itself: it failed, or its process died.
 //!
-//! The target's own marker decides, because it was committed together with the rows: applied, or not. Until the target answers,
-//! the restore stays as it is, and says why.
+//! The sources' own markers decide. As long as none of them is new, everything that was staged is removed, and the restore has
+//! failed. As soon as one of them is, there is only one way: forward to where all of them are new ([`super::forward`]), or, in a
+//! rollback, back to where all of them are old ([`super::back`]). Until the sources answer, the restore stays as it is and says
+//! why.
 
 #[cfg(test)]
 mod tests;
 
 use std::time::Duration;
 
+use strongroom_api::vault::v1::{AuditOutcome, ServiceEvent};
+use strongroom_runtime::Delegation;
 use strongroom_tables::Error as TablesError;
-use strongroom_tables::load::RestoreState as Marker;
 
-use super::Base;
-use super::apply::applied;
-use super::record::{Journal, StepName, journal_of, request_of};
-use super::rollback::rolled_back;
+use super::back::Back;
+use super::forward::Forward;
+use super::record::{Journal, Request, StepName, journal_of, request_of};
+use super::target::{Marker, Target};
+use super::{APPLY, Base, ROLLBACK};
 use crate::backoff::Backoff;
 use crate::error::{Error, RestoreError, Result};
 use crate::failpoint;
-use crate::sources::SqlSource;
+use crate::metrics::Size;
+use crate::operation::{Ended, Metadata, put};
 use crate::store::{OperationRow, Replaced, RestoreRow, RestoreState};
 
 const FIRST_WAIT: Duration = Duration::from_millis(200);
@@ -49,15 +54,46 @@ impl From<&Error> for Cause {
     }
 }
 
+/// What a source that may have something of the restore says of it.
+struct Found<'a> {
+    source: &'a str,
+    marker: Result<Option<Marker>>,
+}
+
 impl Ending {
-    /// Settles the restore of `operation`, tried until it is done or the process stops.
-    pub(super) async fn settle(&self, operation: &OperationRow, cause: Cause) {
+    /// Settles what has failed with `error`, and ends the operation after all where that leads to its end.
+    ///
+    /// # Errors
+    /// `error`.
+    pub(super) async fn finish(&self, operation: &OperationRow, error: Error) -> Result<Ended<()>> {
+        match self.settle(operation, &(&error).into()).await {
+            Some(true) => {
+                let (metadata, size) = (Metadata::new(), Size { bytes: 0, rows: 0 });
+                Ok(Ended { outcome: AuditOutcome::Success, metadata, replies: Vec::new(), size })
+            }
+            _ => Err(error),
+        }
+    }
+
+    /// Settles the restore of `operation`, tried until it is done: whether what the operation was for is done. None where the
+    /// process stops before, or another process has taken the operation over.
+    pub(super) async fn settle(&self, operation: &OperationRow, cause: &Cause) -> Option<bool> {
         let id = operation.id.as_str();
         if cause.is_taken_over {
             self.until_done(id, || self.clear(operation)).await;
-            return;
+            return None;
         }
-        self.until_done(id, || self.try_settle(operation, &cause)).await;
+        self.until_done(id, || self.try_settle(operation, cause)).await
+    }
+
+    /// What this process may still do when it is about to end, or was declared dead. The rest is its heir's, as is then the
+    /// closing event.
+    pub(super) async fn hand_on(&self, operation: &OperationRow, cause: &Cause, is_recorded: bool) {
+        let settled = self.settle(operation, cause).await;
+        if let (false, Some(is_done)) = (is_recorded, settled) {
+            let stopped = Error::ShuttingDown;
+            self.record(operation, if is_done { None } else { Some(&stopped) }).await;
+        }
     }
 
     /// Whoever has taken the restore over may have settled it before this process began to stage.
@@ -66,12 +102,9 @@ impl Ending {
         if row.state != RestoreState::Failed {
             return Ok(());
         }
-        let request = request_of(&row)?;
-        let source = request.sources.first().cloned().unwrap_or_default();
-        let mut target = database(&self.base, &source)?.open_target().await?;
-        let cleared = target.discard(&row.id, Marker::Staged).await;
-        target.close().await;
-        cleared?;
+        for source in &request_of(&row)?.sources {
+            Target::of(&self.base, source)?.discard(&row.id, Marker::Staged).await?;
+        }
         Ok(())
     }
 
@@ -83,76 +116,120 @@ impl Ending {
     }
 
     async fn try_end(&self, operation: &OperationRow) -> Result<()> {
-        let row = self.base.store.restore(restore_id(operation)).await?;
-        if row.is_none_or(|row| !is_open(&operation.kind, row.state)) {
+        let is_open = match self.base.store.restore(restore_id(operation)).await? {
+            Some(row) => is_in_charge(&row, operation)?,
+            None => false,
+        };
+        if !is_open {
             self.base.store.end_operation(operation).await?;
         }
         Ok(())
     }
 
-    /// One attempt. Whether the restore was applied, or was taken back, after all.
+    /// One attempt. Whether what the operation was for is done after all.
     ///
     /// # Errors
-    /// The store's, and the target's as long as it does not answer.
+    /// The store's, and the sources' as long as they do not answer.
     pub(super) async fn try_settle(&self, operation: &OperationRow, cause: &Cause) -> Result<bool> {
         let Some(row) = self.base.store.restore(restore_id(operation)).await? else { return Ok(false) };
-        if !is_open(&operation.kind, row.state) {
+        if !is_in_charge(&row, operation)? {
             return Ok(has_done(&operation.kind, row.state));
         }
-        let request = request_of(&row)?;
-        let source = request.sources.first().cloned().unwrap_or_default();
-        let found = self.marker(&row, &source).await;
-        let found = match found {
-            Ok(found) => found,
-            Err(error) => {
-                self.explain(&row, operation, &error).await?;
-                return Err(error);
-            }
+        let (request, journal) = (request_of(&row)?, journal_of(&row)?);
+        let found = self.found(&row.id, &request, &journal).await;
+        let settled = if journal.is_going_back {
+            Box::pin(self.settle_rollback(row, operation, (&journal, &found), cause)).await
+        } else {
+            Box::pin(self.settle_application(row, operation, (&journal, &found), cause)).await
         };
-        let now = self.base.clock.now_micros();
-        let mut ended = row.clone();
-        let is_done = match (row.state, found) {
-            (RestoreState::Applying, Some(Marker::Applied)) => {
-                applied(&mut ended, now, &source, 0)?;
-                true
-            }
-            (RestoreState::Applying, _) => {
-                failed(&mut ended, now, cause);
-                false
-            }
-            (_, None) if has_begun(&row)? && !cause.is_nothing_kept => {
-                rolled_back(&mut ended, now, &source)?;
-                true
-            }
-            (_, found) => {
-                kept(&mut ended, cause, found.is_some());
-                false
-            }
-        };
-        self.replace(ended, row.revision, operation).await?;
-        failpoint::reached("restore.settled");
-        Ok(is_done)
+        if settled.is_ok() {
+            failpoint::reached("restore.settled");
+        }
+        settled
     }
 
-    /// What the target has, once nobody works on it any more. What is only staged is removed first; after a rollback that is
-    /// what it could not remove any more. Before the stage began, the target has nothing.
-    async fn marker(&self, row: &RestoreRow, source: &str) -> Result<Option<Marker>> {
-        let Journal { steps, .. } = journal_of(row)?;
-        if !steps.iter().any(|step| step.step == StepName::Staging) {
-            return Ok(None);
+    /// Before its stage began, a source has nothing of the restore.
+    async fn found<'a>(&self, id: &str, request: &'a Request, journal: &Journal) -> Vec<Found<'a>> {
+        let mut found = Vec::with_capacity(request.sources.len());
+        for source in request.sources.iter().filter(|source| journal.has(source, StepName::Staging)) {
+            let marker = match Target::of(&self.base, source) {
+                Ok(target) => target.final_marker(id).await,
+                Err(error) => Err(error),
+            };
+            found.push(Found { source, marker });
         }
-        let mut target = database(&self.base, source)?.open_target().await?;
-        let found = async {
-            target.end_sessions(&row.id).await?;
-            let found = target.state_of(&row.id).await?;
-            if found != Some(Marker::Staged) || target.discard(&row.id, Marker::Staged).await? {
-                return Ok(found.filter(|found| *found == Marker::Applied));
-            }
-            target.state_of(&row.id).await
+        found
+    }
+
+    async fn settle_application(
+        &self,
+        row: RestoreRow,
+        operation: &OperationRow,
+        (journal, found): (&Journal, &[Found<'_>]),
+        cause: &Cause,
+    ) -> Result<bool> {
+        let is_new = |found: &Found<'_>| {
+            journal.has(found.source, StepName::Swapped)
+                || matches!(found.marker, Ok(Some(Marker::Applied | Marker::Swapping)))
         };
-        let found: strongroom_tables::Result<Option<Marker>> = found.await;
-        target.close().await;
-        Ok(found?)
+        if found.iter().any(is_new) {
+            Forward { base: &self.base }.go(row, operation).await?;
+            return Ok(true);
+        }
+        if let Err(error) = self.remove(&row.id, found).await {
+            self.explain(&row, operation, &error).await?;
+            return Err(error);
+        }
+        let (mut ended, now) = (row.clone(), self.base.clock.now_micros());
+        failed(&mut ended, now, cause);
+        self.replace(ended, row.revision, operation).await?;
+        Ok(false)
+    }
+
+    async fn settle_rollback(
+        &self,
+        row: RestoreRow,
+        operation: &OperationRow,
+        (journal, found): (&Journal, &[Found<'_>]),
+        cause: &Cause,
+    ) -> Result<bool> {
+        // The step is recorded once the source was seen to have what a rollback needs.
+        let is_old = |found: &Found<'_>| match journal.last(found.source) {
+            Some(StepName::RolledBack | StepName::Discarded) => true,
+            Some(StepName::RollingBack) => {
+                !cause.is_nothing_kept && matches!(found.marker, Ok(None | Some(Marker::Staged)))
+            }
+            _ => false,
+        };
+        if journal.was_incomplete || found.iter().any(is_old) {
+            Back { base: &self.base }.go(row, operation).await?;
+            return Ok(true);
+        }
+        if let Some(error) = found.iter().find_map(|found| found.marker.as_ref().err()) {
+            self.explain(&row, operation, error).await?;
+            return Err(RestoreError::Unsettled(error.to_string()).into());
+        }
+        let mut ended = row.clone();
+        let has_markers = found.iter().all(|found| matches!(found.marker, Ok(Some(_))));
+        kept(&mut ended, cause, has_markers);
+        self.replace(ended, row.revision, operation).await?;
+        Ok(false)
+    }
+
+    /// Removes every stage.
+    async fn remove(&self, id: &str, found: &[Found<'_>]) -> Result<()> {
+        for Found { source, marker } in found {
+            match marker {
+                Ok(None) => {}
+                Ok(Some(_)) => {
+                    if !Target::of(&self.base, source)?.discard(id, Marker::Staged).await? {
+                        return Err(RestoreError::Changed(id.to_owned()).into());
+                    }
+                }
+                Err(error) => return Err(RestoreError::Unsettled(error.to_string()).into()),
+            }
+        }
+        Ok(())
     }
 
     /// Says in the row what is being waited for.
@@ -177,33 +254,48 @@ impl Ending {
         }
     }
 
-    async fn until_done<T, F: Future<Output = Result<T>>>(&self, id: &str, step: impl Fn() -> F) {
+    /// Records the end of an operation that was handed on, in the name of who asked for it. If that is too long ago, the
+    /// operation is closed as unknown.
+    pub(super) async fn record(&self, operation: &OperationRow, error: Option<&Error>) {
+        let kind = if is_rollback(&operation.kind) { &ROLLBACK } else { &APPLY };
+        let mut metadata = Metadata::new();
+        put(&mut metadata, "restore_id", restore_id(operation));
+        if let Some(error) = error {
+            put(&mut metadata, "reason", error.reason());
+        }
+        let outcome = if error.is_none() { AuditOutcome::Success } else { AuditOutcome::Failed };
+        let event = ServiceEvent {
+            event: kind.ended.to_owned(),
+            target: operation.target.clone(),
+            metadata,
+            trace_id: operation.trace_id.clone(),
+            outcome: outcome.into(),
+            operation_id: operation.id.clone(),
+        };
+        let delegation = Delegation::new(operation.delegation.clone().into());
+        if let Err(error) = self.base.vault.record_patiently(&delegation, event).await {
+            let id = operation.id.as_str();
+            tracing::warn!(id, %error, "the end of a restore that was handed on is not in the audit log yet");
+        }
+    }
+
+    async fn until_done<T, F: Future<Output = Result<T>>>(&self, id: &str, step: impl Fn() -> F) -> Option<T> {
         let mut backoff = Backoff::create(FIRST_WAIT, LONGEST_WAIT, self.base.shutdown.clone());
         let mut has_said = false;
         loop {
-            let Err(error) = step().await else { return };
-            if matches!(error, Error::Fenced) {
-                return;
-            }
+            let error = match step().await {
+                Ok(done) => return Some(done),
+                Err(Error::Fenced) => return None,
+                Err(error) => error,
+            };
             if !std::mem::replace(&mut has_said, true) {
-                tracing::warn!(id, %error, "the end of a restore cannot be recorded yet");
+                tracing::warn!(id, %error, "a restore cannot be brought to its end yet; it is tried again");
             }
             if !backoff.wait().await {
-                return;
+                return None;
             }
         }
     }
-}
-
-/// The database of a configured source.
-///
-/// # Errors
-/// [`Error::Config`] for one that is not configured any more.
-pub(super) fn database<'a>(base: &'a Base, source: &str) -> Result<&'a SqlSource> {
-    let found = base.sources.all().iter().find(|other| other.name() == source);
-    let found = found.and_then(|source| source.database());
-    found
-        .ok_or_else(|| Error::Config(format!("source {source} is no database of the configuration any more")))
 }
 
 /// The restore that an operation is about.
@@ -211,32 +303,31 @@ pub(super) fn restore_id(operation: &OperationRow) -> &str {
     if is_rollback(&operation.kind) { &operation.target } else { &operation.id }
 }
 
-/// Whether an operation of `kind` is still to be settled. Once a restore is applied, another operation may take it back.
-fn is_open(kind: &str, state: RestoreState) -> bool {
-    state == if is_rollback(kind) { RestoreState::RollingBack } else { RestoreState::Applying }
+/// Whether it is for this operation to bring the restore to its end: another one may have begun to take it back.
+fn is_in_charge(row: &RestoreRow, operation: &OperationRow) -> Result<bool> {
+    Ok(row.state.is_busy() && journal_of(row)?.operation == operation.id)
 }
 
-/// Whether an operation of `kind` that is settled has done what it was for.
+/// Whether an operation of `kind` that is not in charge any more has done what it was for.
 fn has_done(kind: &str, state: RestoreState) -> bool {
-    if is_rollback(kind) { state == RestoreState::RolledBack } else { state != RestoreState::Failed }
+    match state {
+        RestoreState::RolledBack => true,
+        RestoreState::Applied => !is_rollback(kind),
+        _ => false,
+    }
 }
 
 fn is_rollback(kind: &str) -> bool {
-    kind == super::ROLLBACK.name
+    kind == ROLLBACK.name
 }
 
-/// Whether a rollback may have committed: the step is recorded once the target was seen to have what it needs.
-fn has_begun(row: &RestoreRow) -> Result<bool> {
-    Ok(journal_of(row)?.steps.last().is_some_and(|step| step.step == StepName::RollingBack))
-}
-
-/// A restore that stays applied. Without its marker it cannot be taken back any more.
-fn kept(row: &mut RestoreRow, cause: &Cause, has_marker: bool) {
+/// A restore that stays applied. Without its markers it cannot be taken back any more.
+fn kept(row: &mut RestoreRow, cause: &Cause, has_markers: bool) {
     row.state = RestoreState::Applied;
     cause.reason.clone_into(&mut row.reason);
     row.problem = format!("it was not taken back: {}", cause.problem);
     row.progress.clear();
-    if !has_marker {
+    if !has_markers {
         row.rollback_time = None;
     }
 }

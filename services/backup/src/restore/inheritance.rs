@@ -1,20 +1,34 @@
-//! What becomes of the restores of a dead process: the target's marker says whether they were applied.
+//! What becomes of the restores of a dead process: its heir brings them to their end.
+//!
+//! That may take as long as a restore, or until a source is back. So each of them has a task of its own, and none waits for
+//! another.
 
-use strongroom_api::vault::v1::{AuditOutcome, ServiceEvent};
-use strongroom_runtime::Delegation;
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
-use super::ending::{Ending, restore_id};
+use tokio_util::task::TaskTracker;
+
+use super::ending::Ending;
 use super::{APPLY, ROLLBACK};
-use crate::error::{Error, RestoreError, Result};
-use crate::operation::{Metadata, put};
+use crate::error::{Error, RestoreError};
 use crate::store::{OperationRow, ProcessRow};
+
+/// How long the tasks are waited for: most end at once.
+const MOMENT: Duration = Duration::from_secs(2);
 
 /// Inherits restores.
 pub(crate) struct Inheritance {
-    pub(super) ending: Ending,
+    ending: Ending,
+    /// The operations, with their fencing numbers, that a task of this process is for.
+    going: Arc<Mutex<HashSet<(String, i64)>>>,
 }
 
 impl Inheritance {
+    pub(super) fn new(ending: Ending) -> Self {
+        Self { ending, going: Arc::default() }
+    }
+
     /// Whether `operation` is a restore's.
     pub(crate) fn is_restore(operation: &OperationRow) -> bool {
         operation.kind == APPLY.name || operation.kind == ROLLBACK.name
@@ -22,49 +36,43 @@ impl Inheritance {
 
     /// As of [`crate::membership::Heir`], of restores.
     pub(crate) async fn inherit(&self, dead: &ProcessRow, operations: &[OperationRow]) -> bool {
+        let tasks = TaskTracker::new();
         for operation in operations {
-            if let Err(error) = self.settle(operation, &dead.host).await {
-                let (process, id) = (dead.id.as_str(), operation.id.as_str());
-                tracing::warn!(process, id, %error, "the restore of a dead process cannot be settled yet");
-                return false;
+            if self.going().insert(key(operation)) {
+                tasks.spawn(settle(
+                    self.ending.clone(),
+                    operation.clone(),
+                    dead.host.clone(),
+                    Arc::clone(&self.going),
+                ));
             }
         }
-        true
+        tasks.close();
+        let _ = tokio::time::timeout(MOMENT, tasks.wait()).await;
+        let going = self.going();
+        !operations.iter().any(|operation| going.contains(&key(operation)))
     }
 
-    /// Settles a restore that a process on `host` has left.
-    ///
-    /// # Errors
-    /// The store's, and the target's as long as it does not answer.
-    async fn settle(&self, operation: &OperationRow, host: &str) -> Result<()> {
-        let died = Error::from(RestoreError::ProcessDied(host.to_owned()));
-        let is_done = self.ending.try_settle(operation, &(&died).into()).await?;
-        self.record(operation, if is_done { None } else { Some(&died) }).await;
-        self.ending.base.store.end_operation(operation).await?;
-        Ok(())
+    fn going(&self) -> std::sync::MutexGuard<'_, HashSet<(String, i64)>> {
+        self.going.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
 
-    /// In the name of who asked for it. If that is too long ago, the operation is closed as unknown.
-    async fn record(&self, operation: &OperationRow, error: Option<&Error>) {
-        let kind = if operation.kind == ROLLBACK.name { &ROLLBACK } else { &APPLY };
-        let mut metadata = Metadata::new();
-        put(&mut metadata, "restore_id", restore_id(operation));
-        if let Some(error) = error {
-            put(&mut metadata, "reason", error.reason());
-        }
-        let outcome = if error.is_none() { AuditOutcome::Success } else { AuditOutcome::Failed };
-        let event = ServiceEvent {
-            event: kind.ended.to_owned(),
-            target: operation.target.clone(),
-            metadata,
-            trace_id: operation.trace_id.clone(),
-            outcome: outcome.into(),
-            operation_id: operation.id.clone(),
-        };
-        let delegation = Delegation::new(operation.delegation.clone().into());
-        if let Err(error) = self.ending.base.vault.record_patiently(&delegation, event).await {
-            let id = operation.id.as_str();
-            tracing::warn!(id, %error, "the end of a dead process's restore is not in the audit log yet");
-        }
+fn key(operation: &OperationRow) -> (String, i64) {
+    (operation.id.clone(), operation.fence)
+}
+
+/// Settles a restore that a process on `host` has left.
+async fn settle(
+    ending: Ending,
+    operation: OperationRow,
+    host: String,
+    going: Arc<Mutex<HashSet<(String, i64)>>>,
+) {
+    let died = Error::from(RestoreError::ProcessDied(host));
+    if let Some(is_done) = ending.settle(&operation, &(&died).into()).await {
+        ending.record(&operation, if is_done { None } else { Some(&died) }).await;
+        ending.end(&operation).await;
     }
+    going.lock().unwrap_or_else(PoisonError::into_inner).remove(&key(&operation));
 }

@@ -10,6 +10,7 @@ use std::time::Duration;
 use strongroom_runtime::Clock;
 use tokio::sync::Mutex;
 
+use super::Base;
 use super::loading::Shared;
 use super::record::{Progress, Step, StepName, journal_of};
 use crate::backups::record::to_json;
@@ -31,13 +32,25 @@ pub(super) struct Journal {
 
 impl Journal {
     /// For `row` as it was written last.
-    pub(super) fn new(
-        store: Arc<dyn Store>,
-        clock: Arc<dyn Clock>,
-        operation: OperationRow,
-        row: RestoreRow,
-    ) -> Self {
-        Self { store, clock, operation, row: Mutex::new(row) }
+    pub(super) fn of(base: &Base, operation: &OperationRow, row: RestoreRow) -> Self {
+        let (store, clock) = (Arc::clone(&base.store), Arc::clone(&base.clock));
+        Self { store, clock, operation: operation.clone(), row: Mutex::new(row) }
+    }
+
+    /// Whether a source has come through a step.
+    ///
+    /// # Errors
+    /// [`Error::Defect`] for a row that cannot be read.
+    pub(super) async fn has(&self, source: &str, step: StepName) -> Result<bool> {
+        Ok(journal_of(&*self.row.lock().await)?.has(source, step))
+    }
+
+    /// The last step of a source.
+    ///
+    /// # Errors
+    /// As of [`Self::has`].
+    pub(super) async fn last(&self, source: &str) -> Result<Option<StepName>> {
+        Ok(journal_of(&*self.row.lock().await)?.last(source))
     }
 
     /// Records a step.

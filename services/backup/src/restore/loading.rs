@@ -14,7 +14,7 @@ use strongroom_tables::load::{Chunk, Encoder, Stage};
 use tokio::sync::mpsc;
 
 use super::record::Progress;
-use super::selection::Selected;
+use super::selection::{Contents, Selected};
 use crate::error::{Error, Result};
 use crate::incoming::Archive;
 
@@ -36,6 +36,7 @@ pub(super) async fn load(
     stage: &mut Stage,
     progress: &Shared,
 ) -> Result<Archive> {
+    let Contents::Database { large_objects, .. } = &selected.contents else { return Ok(archive) };
     for (at, entry) in selected.entries.iter().enumerate() {
         let (chunks, queue) = mpsc::channel(CHUNKS);
         let mut feed = Feed { encoder: Some(stage.encoder(at)), chunks, progress: Arc::clone(progress) };
@@ -49,7 +50,7 @@ pub(super) async fn load(
         settle(read, loaded)?;
         archive = back;
     }
-    for (oid, entry) in &selected.large_objects {
+    for (oid, entry) in large_objects {
         archive = load_object(archive, (*oid, *entry), stage).await?;
     }
     Ok(archive)
@@ -156,6 +157,6 @@ impl Feed {
 }
 
 /// The reader of the archive hands it back as it is.
-fn to_archive(error: Error) -> ArchiveError {
+pub(super) fn to_archive(error: Error) -> ArchiveError {
     ArchiveError::Sink(io::Error::from(error))
 }

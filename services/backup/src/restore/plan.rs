@@ -3,7 +3,6 @@
 //! What stands against the restore is part of the plan and no error: whoever asks wants to know all of it at once.
 
 mod refusals;
-mod report;
 
 use std::sync::{Arc, Mutex};
 
@@ -13,22 +12,21 @@ use strongroom_api::backup::v1 as proto;
 use strongroom_api::backup::v1::plan_restore_response::Message;
 use strongroom_api::backup::v1::verify_backup_response::{Entry, Progress as Verified};
 use strongroom_api::vault::v1::AuditOutcome;
-use strongroom_tables::Error as TablesError;
-use strongroom_tables::load::{Comparison, Inspection, Mode, Purpose};
 use tokio_util::sync::CancellationToken;
 
 use super::Base;
 use super::archive::Fetched;
 use super::convert;
-use super::loading::{Shared, load};
+use super::loading::Shared;
 use super::record::{ArchiveFacts, Progress, Request, plan_json};
-use super::selection::{Selected, choose, select};
+use super::report;
+use super::selection::{Selected, choose, selected};
+use super::target::{Compared, Target};
 use crate::backups::record::to_json;
 use crate::error::{Error, Result};
-use crate::incoming::Archive;
+use crate::incoming::{Archive, Staged};
 use crate::metrics::Size;
 use crate::operation::{Ended, Metadata, Outlet, put};
-use crate::sources::SqlSource;
 use crate::store::{RestoreRow, RestoreState};
 use crate::vault_client::SigningKey;
 use crate::verification::{Findings, Listener, Reporter};
@@ -45,12 +43,6 @@ pub(super) struct Planning {
     pub(super) signers: Vec<SigningKey>,
     pub(super) outlet: Outlet<proto::PlanRestoreResponse>,
     pub(super) stop: CancellationToken,
-}
-
-/// What was found of the target.
-struct Compared {
-    inspection: Inspection,
-    comparison: Comparison,
 }
 
 impl Planning {
@@ -71,8 +63,7 @@ impl Planning {
         let mut plan = report::verified(&findings);
         let mut refusals = Refusals::of(&findings, &self.request, !self.signers.is_empty());
         if !refusals.is_damaged() {
-            let archive = self.base.archives.open(staged.again()?).await?;
-            Box::pin(self.compare_all(archive, &findings, &mut plan, &mut refusals)).await?;
+            Box::pin(self.compare_all(staged, &findings, &mut plan, &mut refusals)).await?;
         }
         plan.refusals = refusals.into_messages();
         self.keep(plan).await
@@ -80,60 +71,52 @@ impl Planning {
 
     async fn compare_all(
         &mut self,
-        mut archive: Archive,
+        staged: &Staged,
         findings: &Findings,
         plan: &mut proto::RestorePlan,
         refusals: &mut Refusals,
     ) -> Result<()> {
+        let mut archive = self.base.archives.open(staged.again()?).await?;
         self.request.archive.id.clone_from(&findings.verdict().archive_id);
         self.request.archive.time = Some(archive.manifest().created_at);
         self.request.archive.manifest_sha256 = manifest_digest(&archive);
         refusals.check_deployment(&mut archive, &self.request, &self.base.vault).await?;
-        let sources = Arc::clone(&self.base.sources);
-        let manifest = archive.manifest().clone();
-        let (source, record) = choose(&manifest, &sources, &self.request.sources)?;
-        self.request.sources = vec![record.name.clone()];
-        if self.request.mode.needs_confirmation() {
-            self.request.confirm.clone_from(&record.name);
+        let (records, others) = choose(archive.manifest(), &self.base.sources, &self.request)?;
+        self.request.sources = records.iter().map(|record| record.name.clone()).collect();
+        self.request.confirm = self.confirmation();
+        if !others.is_empty() {
+            let others = others.join(", ");
+            plan.warnings.push(format!("not part of this restore, although the archive has them: {others}"));
         }
-        let database = source.database().ok_or_else(|| Error::Defect("a source is no database".into()))?;
-        let selected = select(&mut archive, record, &self.request)?;
-        let compared = match self.compare(archive, database, &selected).await {
-            // What a column does not take stands against the restore as a missing column does.
-            Err(Error::Tables(error @ (TablesError::Value { .. } | TablesError::Constraint { .. }))) => {
-                refusals.refuse(&record.name, &error.into());
-                return Ok(());
-            }
-            compared => compared?,
-        };
-        self.request.fingerprint.clone_from(&compared.inspection.fingerprint);
-        refusals.add(&record.name, &compared.inspection.refusals);
-        refusals.add(&record.name, &compared.comparison.refusals);
-        plan.sources.push(report::source(
-            record,
-            &selected.wanted,
-            &compared.inspection,
-            &compared.comparison,
-        ));
+        let parts = selected(archive, records, &self.request).await?;
+        if refusals.is_foreign() {
+            return Ok(());
+        }
+        for part in &parts {
+            let compared = Box::pin(self.compare(staged, part)).await?;
+            self.request.fingerprints.insert(part.source().to_owned(), compared.fingerprint);
+            refusals.add(compared.refusals);
+            plan.sources.push(compared.plan);
+        }
         Ok(())
     }
 
-    /// Into empty tables nothing needs to be compared: every row is a new one.
-    async fn compare(&self, archive: Archive, database: &SqlSource, selected: &Selected) -> Result<Compared> {
-        let mut target = database.open_target().await?;
-        let inspection = target.inspect(&selected.wanted).await?;
-        if selected.wanted.mode == Mode::IntoEmpty || !inspection.refusals.is_empty() {
-            target.close().await;
-            return Ok(Compared { inspection, comparison: Comparison::default() });
+    /// What somebody has to type who has read which rows and files go.
+    fn confirmation(&self) -> String {
+        match self.request.sources.as_slice() {
+            _ if !self.request.mode.needs_confirmation() => String::new(),
+            [only] => only.clone(),
+            _ => self.base.app_name.clone(),
         }
-        let mut stage = target.stage(&selected.wanted, &inspection.fingerprint, &Purpose::Trial).await?;
+    }
+
+    /// The archive is opened anew for each source, because a comparison that fails does not give it back.
+    async fn compare(&self, staged: &Staged, part: &Selected) -> Result<Compared> {
+        let archive = self.base.archives.open(staged.again()?).await?;
+        let target = Target::of(&self.base, part.source())?;
         let progress: Shared = Arc::new(Mutex::new(phase("stage")));
-        let staged = load(archive, selected, &mut stage, &progress);
-        telling(&self.outlet, &progress, staged).await?;
-        offer(&self.outlet, phase("compare"));
-        let comparison = stage.compare().await?;
-        stage.close().await;
-        Ok(Compared { inspection, comparison })
+        let compared = target.compare(archive, (part, &self.request), &progress);
+        telling(&self.outlet, &progress, compared).await
     }
 
     async fn keep(self, plan: proto::RestorePlan) -> Result<Ended<proto::PlanRestoreResponse>> {

@@ -1,5 +1,7 @@
 //! What a restore's row holds as JSON.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use strongroom_api::backup::v1 as proto;
@@ -42,8 +44,8 @@ pub(crate) struct Request {
     pub(crate) confirm: String,
     /// The principal that planned it, whose the upload is.
     pub(crate) creator: String,
-    /// Of the target's schema when it was planned.
-    pub(crate) fingerprint: String,
+    /// By source: of its schema, or directory, when it was planned.
+    pub(crate) fingerprints: BTreeMap<String, String>,
 }
 
 /// Which archive was planned with.
@@ -82,8 +84,28 @@ impl From<RequestMode> for Mode {
 #[serde(default)]
 pub(crate) struct Journal {
     pub(crate) steps: Vec<Step>,
-    /// How long writers had to wait, in microseconds.
+    /// How long the writers of a source had to wait, in microseconds; the longest of all.
     pub(crate) paused: i64,
+    /// The operation that is in charge of the restore. Whoever works for another one leaves it alone.
+    pub(crate) operation: String,
+    /// It is being taken back.
+    pub(crate) is_going_back: bool,
+    /// It was not wholly applied when that began: then there is no way but back.
+    pub(crate) was_incomplete: bool,
+    /// Changes since are lost when it is taken back.
+    pub(crate) discard_changes: bool,
+}
+
+impl Journal {
+    /// Whether a source has come through a step.
+    pub(crate) fn has(&self, source: &str, step: StepName) -> bool {
+        self.steps.iter().any(|done| done.step == step && done.source == source)
+    }
+
+    /// The last step of a source.
+    pub(crate) fn last(&self, source: &str) -> Option<StepName> {
+        self.steps.iter().rev().find(|done| done.source == source).map(|done| done.step)
+    }
 }
 
 /// Something that was done.
@@ -106,6 +128,8 @@ pub(crate) enum StepName {
     Swapped,
     RollingBack,
     RolledBack,
+    /// What was staged and never swapped in was removed.
+    Discarded,
     /// What was replaced was removed for good.
     Removed,
 }
@@ -120,6 +144,7 @@ impl StepName {
             Self::Swapped => "swapped",
             Self::RollingBack => "rolling-back",
             Self::RolledBack => "rolled-back",
+            Self::Discarded => "discarded",
             Self::Removed => "removed",
         }
     }

@@ -1,23 +1,20 @@
-//! Taking an applied restore back, from what it kept in its target.
+//! Taking a restore back, from what each source has kept of it.
+//!
+//! Every source is asked first whether it can, so that none is taken back while another one refuses.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use strongroom_api::vault::v1::AuditOutcome;
-use strongroom_tables::load::RestoreState as Marker;
 
 use super::Base;
-use super::apply::marker;
-use super::journal::{Journal, add_step};
+use super::back::{Back, rolled_back};
+use super::journal::Journal;
 use super::record::{Request, StepName};
-use crate::error::{Error, Result};
+use super::target::{Marker, Target};
+use crate::error::Result;
 use crate::failpoint;
 use crate::metrics::Size;
 use crate::operation::{Ended, Metadata, put};
-use crate::store::{RestoreRow, RestoreState};
-
-/// How long the locks are tried for.
-const LOCK: Duration = Duration::from_secs(60);
 
 /// One restore that is being taken back.
 pub(super) struct RollingBack {
@@ -26,47 +23,43 @@ pub(super) struct RollingBack {
     pub(super) journal: Arc<Journal>,
     pub(super) id: String,
     pub(super) discard_changes: bool,
+    /// It was not wholly applied: whatever there is of it goes.
+    pub(super) is_incomplete: bool,
 }
 
 impl RollingBack {
     pub(super) async fn roll_back(self) -> Result<Ended<()>> {
-        let source = self.request.sources.first().cloned();
-        let source = source.ok_or_else(|| Error::Defect("a restore without a source".into()))?;
-        let database = super::ending::database(&self.base, &source)?;
-        // Afterwards, a target without the marker is one that was taken back.
-        if marker(database, &self.id).await? != Some(Marker::Applied) {
-            let (name, restore) = (source, self.id);
-            return Err(strongroom_tables::Error::NotApplied { name, restore }.into());
-        }
-        self.journal.step(&source, StepName::RollingBack).await?;
-        failpoint::reached("rollback.begun");
-        let mut target = database.open_target().await?;
-        let rolled = target.roll_back(&self.id, self.discard_changes, LOCK).await?;
-        target.close().await;
-        failpoint::reached("rollback.done");
-        self.journal.change(|row, now| rolled_back(row, now, &source)).await?;
+        Box::pin(self.check()).await?;
+        failpoint::reached("rollback.checked");
+        let back = Back { base: &self.base };
+        let all = back.all(&self.id, &self.request, &self.journal, self.discard_changes);
+        let rows = Box::pin(all).await?;
+        self.journal.change(rolled_back).await?;
         failpoint::reached("rollback.recorded");
-        let rows = rolled
-            .tables
-            .iter()
-            .map(|(_, changes)| changes.created + changes.changed + changes.deleted)
-            .sum::<u64>();
         let mut metadata = Metadata::new();
         put(&mut metadata, "rows", rows);
         put(&mut metadata, "discard_changes", self.discard_changes);
         let size = Size { bytes: 0, rows: i64::try_from(rows).unwrap_or(i64::MAX) };
         Ok(Ended { outcome: AuditOutcome::Success, metadata, replies: Vec::new(), size })
     }
-}
 
-/// The row of a restore that was taken back.
-pub(super) fn rolled_back(row: &mut RestoreRow, now: i64, source: &str) -> Result<()> {
-    add_step(row, now, source, StepName::RolledBack)?;
-    row.state = RestoreState::RolledBack;
-    row.end_time = Some(now);
-    row.rollback_time = None;
-    row.progress.clear();
-    row.reason.clear();
-    row.problem.clear();
-    Ok(())
+    /// Afterwards, a source without the marker is one that was taken back.
+    async fn check(&self) -> Result<()> {
+        for source in &self.request.sources {
+            let target = Target::of(&self.base, source)?;
+            match target.marker(&self.id).await? {
+                Some(Marker::Applied | Marker::Swapping) => {
+                    if self.request.sources.len() > 1 {
+                        target.check_roll_back(&self.id, self.discard_changes).await?;
+                    }
+                }
+                _ if self.is_incomplete || self.journal.last(source).await? == Some(StepName::RolledBack) => {}
+                _ => {
+                    let (name, restore) = (source.clone(), self.id.clone());
+                    return Err(strongroom_tables::Error::NotApplied { name, restore }.into());
+                }
+            }
+        }
+        Ok(())
+    }
 }

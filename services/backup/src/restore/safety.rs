@@ -9,13 +9,13 @@ use strongroom_tables::load::WantedTable;
 
 use super::journal::Journal;
 use super::record::StepName;
-use super::selection::Selected;
+use super::selection::{Contents, Selected};
 use crate::assembly::ArchiveRequest;
 use crate::backups::{Catalogue, Creations};
 use crate::error::{Error, RestoreError, Result};
 use crate::failpoint;
 use crate::seal::SealChoice;
-use crate::sources::Sources;
+use crate::sources::{Sources, Survey};
 use crate::store::{BackupState, StoredBackup};
 
 /// Time between two looks at the backup in the making.
@@ -37,11 +37,11 @@ impl SafetyBackups {
     pub(super) async fn take(
         &self,
         caller: &Caller,
-        source: &str,
-        selected: &Selected,
+        parts: &[Selected],
+        accepts_cascade: bool,
         journal: &Journal,
     ) -> Result<()> {
-        let request = self.request(source, selected).await?;
+        let request = self.request(parts, accepts_cascade).await?;
         let begun = self.creations.begin(caller, &request, SealChoice::Configured, (&[], "")).await;
         let begun = begun.map_err(|error| RestoreError::SafetyBackup { problem: error.to_string() })?;
         let id = begun.row.id.clone();
@@ -58,33 +58,27 @@ impl SafetyBackups {
         Ok(())
     }
 
-    /// The tables by the names that they have in archives now, with their groups; everything, where other tables may lose rows
-    /// with them.
-    async fn request(&self, source: &str, selected: &Selected) -> Result<ArchiveRequest> {
+    /// The tables by the names that they have in archives now, with their groups, and the sets of files; everything, where other
+    /// tables may lose rows with them.
+    async fn request(&self, parts: &[Selected], accepts_cascade: bool) -> Result<ArchiveRequest> {
         let mut request = ArchiveRequest::default();
-        if selected.wanted.accept_cascade {
+        if accepts_cascade {
             request.include = self.sources.groups().await?;
             return Ok(request);
         }
         let survey = self.sources.survey().await;
-        let found = survey.sources.iter().position(|other| other.source == source);
-        let at = found.ok_or_else(|| Error::Config(format!("there is no source {source} any more")))?;
-        let name = |table: &WantedTable| listed_name(&table.schema.namespace, &table.schema.table);
-        let wanted: Vec<String> = selected.wanted.tables.iter().map(name).collect();
-        for table in survey.sources[at].tables.iter().flatten().filter(|table| wanted.contains(&table.name)) {
-            request.tables.extend(survey.names.of(at, &table.name).map(str::to_owned));
-            if !table.group.is_empty() && !request.include.contains(&table.group) {
-                request.include.push(table.group.clone());
+        for part in parts {
+            let found = survey.sources.iter().position(|other| other.source == part.source());
+            let at = found.ok_or_else(|| RestoreError::SourceGone(part.source().to_owned()))?;
+            match &part.contents {
+                Contents::Files(_) => {
+                    request.sets.push(part.source().to_owned());
+                    include(&mut request, &survey.sources[at].group);
+                }
+                Contents::Database { .. } | Contents::Service(_) => {
+                    add_tables(&mut request, &survey, at, part)?;
+                }
             }
-        }
-        let missing = wanted.len().saturating_sub(request.tables.len());
-        if missing > 0 {
-            let all = wanted.len();
-            let problem = format!(
-                "it would not hold every table that is restored: {missing} of {all} tables of source {source} are in no backup, \
-                 because they are excluded or cannot be read; restore without them (--tables)"
-            );
-            return Err(RestoreError::SafetyBackup { problem }.into());
         }
         Ok(request)
     }
@@ -99,4 +93,32 @@ impl SafetyBackups {
             backup = self.catalogue.get(&backup.row.id).await?;
         }
     }
+}
+
+fn include(request: &mut ArchiveRequest, group: &str) {
+    if !group.is_empty() && !request.include.iter().any(|other| other == group) {
+        request.include.push(group.to_owned());
+    }
+}
+
+fn add_tables(request: &mut ArchiveRequest, survey: &Survey, at: usize, part: &Selected) -> Result<()> {
+    let name = |table: &WantedTable| listed_name(&table.schema.namespace, &table.schema.table);
+    let wanted: Vec<String> = part.tables().map(name).collect();
+    let mut found = 0;
+    for table in survey.sources[at].tables.iter().flatten().filter(|table| wanted.contains(&table.name)) {
+        let before = request.tables.len();
+        request.tables.extend(survey.names.of(at, &table.name).map(str::to_owned));
+        found += request.tables.len() - before;
+        include(request, &table.group);
+    }
+    let missing = wanted.len().saturating_sub(found);
+    if missing > 0 {
+        let (all, source) = (wanted.len(), part.source());
+        let problem = format!(
+            "it would not hold every table that is restored: {missing} of {all} tables of source {source} are in no backup, \
+             because they are excluded or cannot be read; restore without them (--tables)"
+        );
+        return Err(RestoreError::SafetyBackup { problem }.into());
+    }
+    Ok(())
 }

@@ -1,124 +1,298 @@
-//! What of an archive goes into which source.
+//! What of an archive goes into which sources.
 
 use strongroom_archive::manifest::{EntryRecord, SourceRecord};
 use strongroom_archive::{EntryKind, Manifest};
 use strongroom_tables::load::{Wanted, WantedTable};
 
 use super::record::Request;
-use crate::error::{Error, Result};
+use crate::error::{Error, RestoreError, Result};
 use crate::incoming::Archive;
-use crate::sources::{Source, Sources};
+use crate::sources::{Source, Sources, WantedFile, WantedFiles};
 
-/// What is restored into one source.
+/// The kind of the vault's own tables.
+const VAULT: &str = "vault";
+
+/// Bytes of the descriptions of all tables together: ten thousand tables of 3 KB.
+const MOST_SCHEMAS: u64 = 32 << 20;
+
+/// What goes into one source.
 pub(super) struct Selected {
-    pub(super) wanted: Wanted,
-    /// The tables' entries, as places in the manifest's list, in the order of [`Wanted::tables`].
+    /// The source as the archive describes it; its name is that of the configured source, too.
+    pub(super) record: SourceRecord,
+    pub(super) contents: Contents,
+    /// The entries of the contents' tables or files, in their order, as places in the manifest's list.
     pub(super) entries: Vec<usize>,
-    /// Large objects with their entries.
-    pub(super) large_objects: Vec<(u32, usize)>,
 }
 
-/// The one database that is restored: what the request names, or all that the archive has.
+/// By the kind of the source.
+pub(super) enum Contents {
+    Database {
+        wanted: Box<Wanted>,
+        /// Large objects with their entries.
+        large_objects: Vec<(u32, usize)>,
+    },
+    Service(Vec<WantedTable>),
+    Files(WantedFiles),
+}
+
+impl Selected {
+    pub(super) fn source(&self) -> &str {
+        &self.record.name
+    }
+
+    /// Rows of all tables.
+    pub(super) fn rows(&self) -> u64 {
+        self.tables().map(|table| table.rows).sum()
+    }
+
+    pub(super) fn tables(&self) -> impl Iterator<Item = &WantedTable> {
+        let tables: &[WantedTable] = match &self.contents {
+            Contents::Database { wanted, .. } => &wanted.tables,
+            Contents::Service(tables) => tables,
+            Contents::Files(_) => &[],
+        };
+        tables.iter()
+    }
+
+    /// Sources that may refuse a swap come first, so that the others are still what they were; renames hardly ever fail.
+    pub(super) fn swap_order(&self) -> u8 {
+        match &self.contents {
+            Contents::Database { .. } => 0,
+            Contents::Service(_) => 1,
+            Contents::Files(_) => 2,
+        }
+    }
+}
+
+/// The sources that are restored, in archive order, and the names of those of the archive that are not.
 ///
 /// # Errors
-/// [`Error::Field`] for a source that the archive does not have or that is not configured, and where there is more than one.
-pub(super) fn choose<'a>(
-    manifest: &'a Manifest,
-    sources: &'a Sources,
-    names: &[String],
-) -> Result<(&'a Source, &'a SourceRecord)> {
-    let databases: Vec<&SourceRecord> =
-        manifest.sources.iter().filter(|source| is_database(source)).collect();
-    let known = || databases.iter().map(|source| source.name.as_str()).collect::<Vec<_>>().join(", ");
-    for (at, name) in names.iter().enumerate() {
-        if !databases.iter().any(|source| source.name == *name) {
-            let problem = format!("the archive has no database {name:?}; it has: {}", known());
+/// [`Error::Field`] for a source that the archive does not have, that has nothing in it, or that is not configured, and where
+/// none is left.
+pub(super) fn choose(
+    manifest: &Manifest,
+    sources: &Sources,
+    request: &Request,
+) -> Result<(Vec<SourceRecord>, Vec<String>)> {
+    let known = || manifest.sources.iter().map(|source| source.name.as_str()).collect::<Vec<_>>().join(", ");
+    for (at, name) in request.sources.iter().enumerate() {
+        let Some(record) = manifest.sources.iter().find(|source| source.name == *name) else {
+            let problem = format!("the archive has no source {name:?}; it has: {}", known());
+            return Err(Error::element("sources", at, problem));
+        };
+        if record.kind == VAULT {
+            return Err(RestoreError::VaultRows.into());
+        }
+        if !holds_something(manifest, record) {
+            let problem = format!(
+                "the archive holds nothing of source {name:?}: its optional group was not included, or it was empty"
+            );
             return Err(Error::element("sources", at, problem));
         }
     }
-    let wanted = |source: &&&SourceRecord| names.is_empty() || names.contains(&source.name);
-    let chosen: Vec<&SourceRecord> = databases.iter().filter(wanted).copied().collect();
-    let [record] = chosen.as_slice() else {
-        let problem = match chosen.len() {
-            0 => "the archive has no database of a configured source".to_owned(),
-            _ => format!("one database is restored at a time; the archive has: {}", known()),
-        };
+    let is_chosen = |record: &&SourceRecord| is_chosen_source(manifest, request, record);
+    let (chosen, others): (Vec<_>, Vec<_>) = manifest.sources.iter().partition(is_chosen);
+    if chosen.is_empty() {
+        let problem = format!("the archive has nothing that can be restored; its sources are: {}", known());
         return Err(Error::field("sources", problem));
+    }
+    for record in &chosen {
+        check_configured(sources, record)?;
+    }
+    let chosen = chosen.into_iter().cloned().collect();
+    Ok((chosen, others.into_iter().map(|source| source.name.clone()).collect()))
+}
+
+fn is_chosen_source(manifest: &Manifest, request: &Request, record: &SourceRecord) -> bool {
+    if request.sources.contains(&record.name) {
+        return true;
+    }
+    if !request.sources.is_empty() || record.kind == VAULT {
+        return false;
+    }
+    let has = |entry: &EntryRecord| {
+        is_of(entry, record) && entry.table.as_ref().is_some_and(|table| request.tables.contains(table))
     };
-    let configured = sources.all().iter().find(|source| source.name() == record.name);
-    let source = configured.filter(|source| source.database().is_some()).ok_or_else(|| {
-        let name = &record.name;
-        Error::field("sources", format!("{name:?} is no database of this server's configuration"))
-    })?;
-    Ok((source, record))
+    if request.tables.is_empty() {
+        holds_something(manifest, record)
+    } else {
+        manifest.entries.iter().any(has)
+    }
+}
+
+/// A set whose group was not included is in the manifest too, without files: it must not be emptied.
+fn holds_something(manifest: &Manifest, record: &SourceRecord) -> bool {
+    is_database(record) || manifest.entries.iter().any(|entry| is_of(entry, record))
 }
 
 fn is_database(source: &SourceRecord) -> bool {
     matches!(source.kind.as_str(), "sqlite" | "postgres")
 }
 
-/// Reads what has to be known of the chosen tables.
+/// Of the same sort: a database of either engine takes what the other one had, where its types allow.
+fn check_configured(sources: &Sources, record: &SourceRecord) -> Result<()> {
+    let SourceRecord { name, kind, .. } = record;
+    let configured = sources.all().iter().find(|source| source.name() == name);
+    let problem = match configured {
+        Some(Source::Sql(_)) if is_database(record) => return Ok(()),
+        Some(source) if source.kind() == kind => return Ok(()),
+        Some(source) => {
+            let found = source.kind();
+            format!("{name:?} is of kind {kind} in the archive, and of kind {found} in this server's configuration")
+        }
+        None => format!(
+            "{name:?} is no source of this server's configuration; configure it, or name the sources to restore (--sources)"
+        ),
+    };
+    Err(Error::field("sources", problem))
+}
+
+/// Reads what has to be known of the chosen tables and files of every source in `records`, in a thread that may block.
 ///
 /// # Errors
-/// [`Error::Field`] for a table that the archive does not have, and those of reading its entries.
-pub(super) fn select(archive: &mut Archive, record: &SourceRecord, request: &Request) -> Result<Selected> {
-    let entries = archive.entries().to_vec();
-    check_tables(&entries, record, &request.tables)?;
-    let mut selected = Selected {
-        wanted: Wanted {
-            mode: request.mode.into(),
-            tables: Vec::new(),
-            record: record.clone(),
-            views: archive.database(&record.name)?,
-            large_objects: Vec::new(),
-            create_tables: request.create_tables,
-            accept_cascade: request.accept_cascade,
-            accept_pause: request.accept_pause,
-        },
-        entries: Vec::new(),
-        large_objects: Vec::new(),
+/// [`Error::Field`] for a table that they do not have, [`RestoreError::SchemasTooLarge`], and those of reading the archive.
+pub(super) async fn selected(
+    mut archive: Archive,
+    records: Vec<SourceRecord>,
+    request: &Request,
+) -> Result<Vec<Selected>> {
+    let request = request.clone();
+    tokio::task::spawn_blocking(move || {
+        let entries = archive.entries().to_vec();
+        check_tables(&entries, &records, &request.tables)?;
+        check_schemas(&entries, &records)?;
+        let one = |record| select_one(&mut archive, &entries, record, &request);
+        records.into_iter().map(one).collect()
+    })
+    .await?
+}
+
+/// All of them are in memory at once.
+fn check_schemas(entries: &[EntryRecord], records: &[SourceRecord]) -> Result<()> {
+    let is_chosen = |entry: &&EntryRecord| {
+        matches!(entry.kind, EntryKind::Schema | EntryKind::Database)
+            && records.iter().any(|record| is_of(entry, record))
     };
-    for (index, entry) in entries.iter().enumerate().filter(|(_, entry)| is_of(entry, record)) {
-        match (entry.kind, &entry.table) {
-            (EntryKind::Table, Some(table)) if is_chosen(request, table) => {
-                let schema = archive.read_schema(table)?;
-                let (rows, is_partial) = (entry.rows.unwrap_or(0), entry.since.is_some());
-                selected.wanted.tables.push(WantedTable { schema, rows, is_partial });
-                selected.entries.push(index);
-            }
-            (EntryKind::LargeObject, _) if request.tables.is_empty() => {
-                let oid = entry.name.rsplit('/').next().and_then(|oid| oid.parse().ok());
-                let oid = oid.ok_or_else(|| Error::Defect("a large object has no number".into()))?;
-                selected.wanted.large_objects.push(oid);
-                selected.large_objects.push((oid, index));
-            }
-            _ => {}
+    let bytes: u64 = entries.iter().filter(is_chosen).map(|entry| entry.bytes).sum();
+    if bytes > MOST_SCHEMAS {
+        return Err(RestoreError::SchemasTooLarge { bytes, most: MOST_SCHEMAS }.into());
+    }
+    Ok(())
+}
+
+fn select_one(
+    archive: &mut Archive,
+    entries: &[EntryRecord],
+    record: SourceRecord,
+    request: &Request,
+) -> Result<Selected> {
+    match record.kind.as_str() {
+        "sqlite" | "postgres" => database(archive, entries, record, request),
+        "files" => files(entries, record, request),
+        _ => {
+            let (tables, places) = tables(archive, entries, &record, request)?;
+            Ok(Selected { record, contents: Contents::Service(tables), entries: places })
         }
     }
-    if !request.tables.is_empty() {
-        keep_own_sequences(&mut selected.wanted);
+}
+
+fn database(
+    archive: &mut Archive,
+    entries: &[EntryRecord],
+    record: SourceRecord,
+    request: &Request,
+) -> Result<Selected> {
+    let (tables, places) = tables(archive, entries, &record, request)?;
+    let mut wanted = Wanted {
+        mode: request.mode.into(),
+        tables,
+        record: record.clone(),
+        views: archive.database(&record.name)?,
+        large_objects: Vec::new(),
+        create_tables: request.create_tables,
+        accept_cascade: request.accept_cascade,
+        accept_pause: request.accept_pause,
+    };
+    let mut large_objects = Vec::new();
+    if request.tables.is_empty() {
+        let of_source = entries.iter().enumerate().filter(|(_, entry)| is_of(entry, &record));
+        for (index, entry) in of_source.filter(|(_, entry)| entry.kind == EntryKind::LargeObject) {
+            let oid = entry.name.rsplit('/').next().and_then(|oid| oid.parse().ok());
+            let oid = oid.ok_or_else(|| Error::Defect("a large object has no number".into()))?;
+            wanted.large_objects.push(oid);
+            large_objects.push((oid, index));
+        }
+    } else {
+        keep_own_sequences(&mut wanted);
     }
-    Ok(selected)
+    let contents = Contents::Database { wanted: Box::new(wanted), large_objects };
+    Ok(Selected { record, contents, entries: places })
+}
+
+fn tables(
+    archive: &mut Archive,
+    entries: &[EntryRecord],
+    record: &SourceRecord,
+    request: &Request,
+) -> Result<(Vec<WantedTable>, Vec<usize>)> {
+    let (mut tables, mut places) = (Vec::new(), Vec::new());
+    for (index, entry) in entries.iter().enumerate().filter(|(_, entry)| is_of(entry, record)) {
+        let Some(table) = entry.table.as_ref().filter(|_| entry.kind == EntryKind::Table) else { continue };
+        if request.tables.is_empty() || request.tables.contains(table) {
+            let schema = archive.read_schema(table)?;
+            let (rows, is_partial) = (entry.rows.unwrap_or(0), entry.since.is_some());
+            tables.push(WantedTable { schema, rows, is_partial });
+            places.push(index);
+        }
+    }
+    Ok((tables, places))
+}
+
+fn files(entries: &[EntryRecord], record: SourceRecord, request: &Request) -> Result<Selected> {
+    let (mut files, mut places) = (Vec::new(), Vec::new());
+    for (index, entry) in entries.iter().enumerate() {
+        let Some((_, path)) = entry.file_path().filter(|(set, _)| *set == record.name) else { continue };
+        files.push(wanted_file(entry, path)?);
+        places.push(index);
+    }
+    let contents = Contents::Files(WantedFiles { mode: request.mode.into(), files });
+    Ok(Selected { record, contents, entries: places })
+}
+
+fn wanted_file(entry: &EntryRecord, path: strongroom_archive::manifest::TruePath) -> Result<WantedFile> {
+    let defect = |what: &str| Error::Defect(format!("the file {} has no {what}", entry.name));
+    let mode = entry.mode.as_deref().and_then(|mode| u32::from_str_radix(mode, 8).ok());
+    let mut sha256 = [0; 32];
+    hex::decode_to_slice(&entry.sha256, &mut sha256).map_err(|_| defect("digest"))?;
+    Ok(WantedFile {
+        path,
+        bytes: entry.bytes,
+        sha256,
+        mode: mode.ok_or_else(|| defect("permissions"))?,
+        modified_at: entry.modified_at.ok_or_else(|| defect("time"))?,
+    })
 }
 
 fn is_of(entry: &EntryRecord, record: &SourceRecord) -> bool {
-    entry.source.as_ref() == Some(&record.name)
+    match entry.kind {
+        EntryKind::File => entry.file_path().is_some_and(|(set, _)| set == record.name),
+        _ => entry.source.as_ref() == Some(&record.name),
+    }
 }
 
-fn is_chosen(request: &Request, table: &str) -> bool {
-    request.tables.is_empty() || request.tables.iter().any(|name| name == table)
-}
-
-fn check_tables(entries: &[EntryRecord], record: &SourceRecord, tables: &[String]) -> Result<()> {
+fn check_tables(entries: &[EntryRecord], records: &[SourceRecord], tables: &[String]) -> Result<()> {
     let has = |name: &String| {
         entries.iter().any(|entry| {
-            entry.kind == EntryKind::Table && is_of(entry, record) && entry.table.as_ref() == Some(name)
+            entry.kind == EntryKind::Table
+                && entry.table.as_ref() == Some(name)
+                && records.iter().any(|record| is_of(entry, record))
         })
     };
     match tables.iter().position(|name| !has(name)) {
         Some(at) => {
-            let (name, source) = (&tables[at], &record.name);
-            let problem = format!("the archive has no table {name:?} of source {source}");
+            let sources: Vec<&str> = records.iter().map(|record| record.name.as_str()).collect();
+            let (name, sources) = (&tables[at], sources.join(", "));
+            let problem = format!("the archive has no table {name:?} of source {sources}");
             Err(Error::element("tables", at, problem))
         }
         None => Ok(()),

@@ -3,12 +3,11 @@
 use std::time::Duration;
 
 use strongroom_runtime::Shutdown;
-use strongroom_tables::load::RestoreState as Marker;
 
 use super::Restores;
-use super::ending::database;
 use super::journal::add_step;
 use super::record::{StepName, request_of};
+use super::target::{Marker, Target};
 use crate::error::Result;
 use crate::said::Said;
 use crate::store::{Replaced, RestoreRow, RestoreState};
@@ -66,17 +65,21 @@ impl Restores {
             }
         }
         let request = request_of(&row)?;
+        let mut removed = Ok(());
         for source in &request.sources {
-            let mut target = database(&self.base, source)?.open_target().await?;
-            let done = target.discard(&row.id, Marker::Applied).await;
-            target.close().await;
-            done?;
+            removed = removed.and(self.forget_in(source, &row.id).await);
         }
+        removed?;
         let (mut changed, expected) = (row.clone(), row.revision);
         add_step(&mut changed, self.base.clock.now_micros(), "", StepName::Removed)?;
         changed.rollback_time = None;
         changed.revision += 1;
         self.base.store.replace_restore(&changed, expected, None).await?;
+        Ok(())
+    }
+
+    async fn forget_in(&self, source: &str, id: &str) -> Result<()> {
+        Target::of(&self.base, source)?.discard(id, Marker::Applied).await?;
         Ok(())
     }
 }

@@ -54,11 +54,12 @@ pub(crate) enum RestoreState {
     Failed,
     RollingBack,
     RolledBack,
+    Resumable,
 }
 
 impl RestoreState {
     /// In the order of the proto.
-    pub(crate) const ALL: [Self; 7] = [
+    pub(crate) const ALL: [Self; 8] = [
         Self::Planned,
         Self::Refused,
         Self::Applying,
@@ -66,6 +67,7 @@ impl RestoreState {
         Self::Failed,
         Self::RollingBack,
         Self::RolledBack,
+        Self::Resumable,
     ];
 
     pub(crate) fn as_str(self) -> &'static str {
@@ -77,12 +79,13 @@ impl RestoreState {
             Self::Failed => "failed",
             Self::RollingBack => "rolling-back",
             Self::RolledBack => "rolled-back",
+            Self::Resumable => "resumable",
         }
     }
 
-    /// Whether it changes its sources now.
+    /// Whether it changes its sources now, or is about to go on with that.
     pub(crate) fn is_busy(self) -> bool {
-        matches!(self, Self::Applying | Self::RollingBack)
+        matches!(self, Self::Applying | Self::RollingBack | Self::Resumable)
     }
 }
 
@@ -125,8 +128,8 @@ pub(crate) trait RestoreStore: Send + Sync + 'static {
     /// Newest first by create time and id, at most `limit`, only older than `before`, and without their plans.
     async fn restores(&self, before: Option<&(i64, String)>, limit: i64) -> Result<Vec<RestoreRow>>;
 
-    /// Begins to change `sources`: adds the operation, reserves the sources, and replaces the row that has `expected` as its
-    /// revision. All of it or nothing.
+    /// Begins to change `sources`: adds the operation, reserves those sources that this restore has not reserved yet, and replaces
+    /// the row that has `expected` as its revision. All of it or nothing.
     async fn begin_restore(
         &self,
         row: &RestoreRow,

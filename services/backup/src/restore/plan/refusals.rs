@@ -4,10 +4,9 @@ use bytes::Bytes;
 use strongroom_api::backup::v1 as proto;
 use strongroom_api::backup::v1::{VerifyLevel, VerifyOutcome};
 use strongroom_api::limits::RING_BYTES;
-use strongroom_tables::load::Refusal;
 
 use super::super::record::Request;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::incoming::Archive;
 use crate::vault_client::VaultClient;
 use crate::verification::Findings;
@@ -20,6 +19,7 @@ const MOST: usize = 1_000;
 pub(super) struct Refusals {
     all: Vec<proto::RestoreRefusal>,
     is_damaged: bool,
+    is_foreign: bool,
 }
 
 impl Refusals {
@@ -35,6 +35,7 @@ impl Refusals {
                     refusals.push("ARCHIVE_DAMAGED", &message);
                 }
                 (VerifyLevel::Signature, VerifyOutcome::UnknownSigner) => {
+                    refusals.is_foreign = true;
                     refusals.push("UNKNOWN_SIGNER", &unknown_signer(problem, has_signer));
                 }
                 (VerifyLevel::Signature, VerifyOutcome::Failed) => {
@@ -57,6 +58,11 @@ impl Refusals {
     /// Whether nothing in the archive can be relied on.
     pub(super) fn is_damaged(&self) -> bool {
         self.is_damaged
+    }
+
+    /// Whether nobody who is known made it: its rows do not get near a database.
+    pub(super) fn is_foreign(&self) -> bool {
+        self.is_foreign
     }
 
     /// The archive must be of the vault's own deployment, or of the one that the request names.
@@ -92,28 +98,9 @@ impl Refusals {
     }
 
     /// What was found in a source.
-    pub(super) fn add(&mut self, source: &str, found: &[Refusal]) {
-        for refusal in found {
-            if self.all.len() == MOST {
-                return;
-            }
-            self.all.push(proto::RestoreRefusal {
-                reason: refusal.reason().to_owned(),
-                message: refusal.to_string(),
-                source: source.to_owned(),
-                table: refusal.table().to_owned(),
-            });
-        }
-    }
-
-    /// What the target said to rows of a source.
-    pub(super) fn refuse(&mut self, source: &str, error: &Error) {
-        self.all.push(proto::RestoreRefusal {
-            reason: error.reason().to_owned(),
-            message: error.to_string(),
-            source: source.to_owned(),
-            table: String::new(),
-        });
+    pub(super) fn add(&mut self, found: Vec<proto::RestoreRefusal>) {
+        let room = MOST.saturating_sub(self.all.len());
+        self.all.extend(found.into_iter().take(room));
     }
 
     pub(super) fn into_messages(self) -> Vec<proto::RestoreRefusal> {

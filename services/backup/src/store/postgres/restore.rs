@@ -9,7 +9,7 @@ use super::{Database, Store};
 use crate::store::restore::{
     FIRST_PAGE, INSERT, PAGE, RELEASE, REMOVE, REPLACE, RESERVE, SELECT_BY_ID, TARGET, TO_TEND,
 };
-use crate::store::{Begun, OperationRow, Replaced, RestoreRow, RestoreStore};
+use crate::store::{Begun, OperationRow, Replaced, RestoreRow, RestoreStore, TargetRow};
 
 #[async_trait]
 impl RestoreStore for Store {
@@ -45,8 +45,12 @@ impl RestoreStore for Store {
             let done = sqlx::query(RESERVE).bind(source).bind(&row.id).execute(&mut *tx).await?;
             if done.rows_affected() == 0 {
                 // Released since: whoever asks may begin again.
-                let taken = sqlx::query_as(TARGET).bind(source).fetch_optional(&mut *tx).await?;
-                return Ok(taken.map_or(Begun::Stale, Begun::Busy));
+                let taken: Option<TargetRow> =
+                    sqlx::query_as(TARGET).bind(source).fetch_optional(&mut *tx).await?;
+                match taken {
+                    Some(taken) if taken.restore_id == row.id => {}
+                    taken => return Ok(taken.map_or(Begun::Stale, Begun::Busy)),
+                }
             }
         }
         let done = bind(REPLACE, row).bind(expected).execute(&mut *tx).await?;

@@ -1,0 +1,119 @@
+//! Back: the sources of a restore that are new become old again, and what was only staged goes.
+
+use super::Base;
+use super::forward::postponed;
+use super::journal::Journal;
+use super::record::{Request, StepName, journal_of, request_of};
+use super::target::{Marker, Target};
+use crate::error::{Error, RestoreError, Result};
+use crate::failpoint;
+use crate::store::{OperationRow, RestoreRow, RestoreState};
+
+/// Goes back.
+pub(super) struct Back<'a> {
+    pub(super) base: &'a Base,
+}
+
+impl Back<'_> {
+    /// One attempt to go on with a rollback that has begun. If it fails, the restore says why.
+    ///
+    /// # Errors
+    /// Those of the sources.
+    pub(super) async fn go(&self, row: RestoreRow, operation: &OperationRow) -> Result<()> {
+        let request = request_of(&row)?;
+        let discard_changes = journal_of(&row)?.discard_changes;
+        let journal = Journal::of(self.base, operation, row);
+        let going = |row: &mut RestoreRow, _| {
+            row.state = RestoreState::RollingBack;
+            Ok(())
+        };
+        let row = journal.change(going).await?;
+        failpoint::reached("back.begun");
+        match Box::pin(self.all(&row.id, &request, &journal, discard_changes)).await {
+            Ok(_) => journal.change(rolled_back).await.map(drop),
+            Err(error) => Err(postponed(&journal, error).await?),
+        }
+    }
+
+    /// Every source, those first that cannot be asked beforehand whether they will refuse. The number of rows and files.
+    ///
+    /// # Errors
+    /// Those of the sources. What was taken back until then stays so.
+    pub(super) async fn all(
+        &self,
+        id: &str,
+        request: &Request,
+        journal: &Journal,
+        discard_changes: bool,
+    ) -> Result<u64> {
+        let mut rows = 0;
+        for source in self.order(request)? {
+            let done = Box::pin(self.one(id, source, journal, discard_changes)).await;
+            rows += done.map_err(|error| of_source(source, request, error))?;
+        }
+        Ok(rows)
+    }
+
+    pub(super) fn order<'a>(&self, request: &'a Request) -> Result<Vec<&'a String>> {
+        let mut order = Vec::with_capacity(request.sources.len());
+        for source in &request.sources {
+            let place = match Target::of(self.base, source)? {
+                Target::Service(_) => 0,
+                Target::Database(_) => 1,
+                Target::Files(_) => 2,
+            };
+            order.push((place, source));
+        }
+        order.sort_by_key(|(place, _)| *place);
+        Ok(order.into_iter().map(|(_, source)| source).collect())
+    }
+
+    async fn one(&self, id: &str, source: &str, journal: &Journal, discard_changes: bool) -> Result<u64> {
+        let target = Target::of(self.base, source)?;
+        let last = journal.last(source).await?;
+        match target.final_marker(id).await? {
+            Some(Marker::Applied | Marker::Swapping) => {
+                if last != Some(StepName::RollingBack) {
+                    journal.step(source, StepName::RollingBack).await?;
+                }
+                failpoint::reached("rollback.begun");
+                let rows = target.roll_back(id, discard_changes).await?;
+                failpoint::reached("rollback.done");
+                journal.step(source, StepName::RolledBack).await?;
+                Ok(rows)
+            }
+            found => {
+                // What a rollback could not remove is left as a stage is.
+                if found.is_some() && !target.discard(id, Marker::Staged).await? {
+                    return Err(RestoreError::Changed(id.to_owned()).into());
+                }
+                match last {
+                    Some(StepName::RolledBack | StepName::Discarded) => {}
+                    Some(StepName::RollingBack) => journal.step(source, StepName::RolledBack).await?,
+                    _ => journal.step(source, StepName::Discarded).await?,
+                }
+                Ok(0)
+            }
+        }
+    }
+}
+
+/// Where there are several sources, an error has to say which one it is about.
+fn of_source(source: &str, request: &Request, error: Error) -> Error {
+    match error {
+        Error::Fenced => error,
+        error if request.sources.len() == 1 => error,
+        error => RestoreError::OfSource { name: source.to_owned(), source: Box::new(error) }.into(),
+    }
+}
+
+/// The row of a restore that was taken back.
+pub(super) fn rolled_back(row: &mut RestoreRow, now: i64) -> Result<()> {
+    row.state = RestoreState::RolledBack;
+    row.end_time = Some(now);
+    row.rollback_time = None;
+    row.progress.clear();
+    row.reason.clear();
+    row.problem.clear();
+    Ok(())
+}

@@ -1,0 +1,122 @@
+//! Forward: the sources of a restore that are not new yet become so, whoever began it.
+//!
+//! Of a stage that a dead process has left, a set of files and a service have all that a swap needs. A database's stage is tied
+//! to its connection; it is removed, and staged again from the archive.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use super::Base;
+use super::apply::{PlannedArchive, applied, swapped};
+use super::journal::Journal;
+use super::loading::Shared;
+use super::record::{Progress, Request, StepName, request_of};
+use super::selection::Selected;
+use super::target::{Marker, Ready, Target};
+use crate::error::{Error, RestoreError, Result};
+use crate::failpoint;
+use crate::store::{OperationRow, RestoreRow, RestoreState};
+
+/// Goes forward.
+pub(super) struct Forward<'a> {
+    pub(super) base: &'a Base,
+}
+
+/// The archive, from when on it was needed.
+type Fetched = Option<(PlannedArchive, Vec<Selected>)>;
+
+impl Forward<'_> {
+    /// One attempt. If it fails, the restore says why and can be taken back until the next one.
+    ///
+    /// # Errors
+    /// Those of the sources and of the archive.
+    pub(super) async fn go(&self, row: RestoreRow, operation: &OperationRow) -> Result<()> {
+        let request = request_of(&row)?;
+        let journal = Journal::of(self.base, operation, row);
+        let going = |row: &mut RestoreRow, _| {
+            row.state = RestoreState::Applying;
+            Ok(())
+        };
+        let row = journal.change(going).await?;
+        failpoint::reached("forward.begun");
+        let progress: Shared = Arc::new(Mutex::new(Progress::default()));
+        let all = Box::pin(self.all(&row.id, &request, (&journal, &progress)));
+        match journal.while_telling(&progress, all).await {
+            Ok(()) => journal.change(applied).await.map(drop),
+            Err(error) => Err(postponed(&journal, error).await?),
+        }
+    }
+
+    async fn all(
+        &self,
+        id: &str,
+        request: &Request,
+        (journal, progress): (&Journal, &Shared),
+    ) -> Result<()> {
+        let mut fetched = None;
+        for source in &request.sources {
+            let target = Target::of(self.base, source)?;
+            let paused = match (target.final_marker(id).await?, &target) {
+                (Some(Marker::Applied), _) if journal.has(source, StepName::Swapped).await? => continue,
+                (Some(Marker::Applied), _) => Duration::ZERO,
+                (Some(Marker::Swapping), _) | (Some(Marker::Staged), Target::Service(_)) => {
+                    target.swap(Ready::Kept, id, None).await?.paused
+                }
+                (Some(Marker::Staged), _) if !target.discard(id, Marker::Staged).await? => {
+                    return Err(RestoreError::Changed(id.to_owned()).into());
+                }
+                _ => {
+                    let again = self.again(source, (id, request), &mut fetched, progress);
+                    let ready = Box::pin(again).await?;
+                    failpoint::reached("forward.staged");
+                    target.swap(ready, id, None).await?.paused
+                }
+            };
+            failpoint::reached("forward.swapped");
+            journal.change(|row, now| swapped(row, now, source, paused)).await?;
+        }
+        Ok(())
+    }
+
+    /// Stages a source again.
+    async fn again(
+        &self,
+        source: &str,
+        (id, request): (&str, &Request),
+        fetched: &mut Fetched,
+        progress: &Shared,
+    ) -> Result<Ready> {
+        if fetched.is_none() {
+            let archive = PlannedArchive::fetch(self.base, request, progress).await?;
+            let parts = archive.parts(self.base, request).await?;
+            *fetched = Some((archive, parts));
+        }
+        let part = fetched.as_ref().and_then(|(archive, parts)| {
+            Some((archive, parts.iter().find(|part| part.source() == source)?))
+        });
+        let (archive, part) =
+            part.ok_or_else(|| Error::Defect(format!("the archive has nothing of {source}")))?;
+        archive.stage(self.base, (part, request), (id, progress)).await
+    }
+}
+
+/// Records why a restore cannot go on now, and hands `error` back.
+///
+/// # Errors
+/// Those of recording it.
+pub(super) async fn postponed(journal: &Journal, error: Error) -> Result<Error> {
+    if matches!(error, Error::Fenced) {
+        return Ok(error);
+    }
+    let (reason, problem) = (error.reason(), error.to_string());
+    let postpone = |row: &mut RestoreRow, _| {
+        row.state = RestoreState::Resumable;
+        reason.clone_into(&mut row.reason);
+        row.problem.clone_from(&problem);
+        row.progress.clear();
+        Ok(())
+    };
+    journal.change(postpone).await?;
+    failpoint::reached("restore.postponed");
+    Ok(error)
+}

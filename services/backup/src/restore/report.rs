@@ -1,0 +1,198 @@
+//! A plan as clients see it.
+
+use std::sync::PoisonError;
+use std::time::Duration;
+
+use strongroom_api::backup::v1 as proto;
+use strongroom_api::source::v1::Stage;
+use strongroom_archive::manifest::SourceRecord;
+use strongroom_tables::load::{
+    Change, Comparison, Example, Inspection, Mode, Refusal, TableChanges, Wanted, WantedTable,
+};
+
+use super::loading::Shared;
+use super::record::Progress;
+use crate::error::Error;
+use crate::sources::{FilesInspection, WantedFiles};
+use crate::verification::Findings;
+
+/// Rows that all tables of a plan name together: an answer has to stay below 4 MiB.
+const MOST_EXAMPLES: usize = 1_000;
+/// Warnings of one source.
+const MOST_WARNINGS: usize = 100;
+
+/// What the verification has found.
+pub(super) fn verified(findings: &Findings) -> proto::RestorePlan {
+    let sealed = findings.sealed_texts().counts();
+    let sealed = sealed.map(|(table, column, count)| proto::SealedTexts {
+        table: table.to_owned(),
+        column: column.to_owned(),
+        count,
+    });
+    proto::RestorePlan {
+        levels: findings.verdict().levels.clone(),
+        values: findings.verdict().values,
+        values_undecryptable: findings.closed_values(),
+        sealed_texts: sealed.collect(),
+        ..proto::RestorePlan::default()
+    }
+}
+
+/// A database.
+pub(super) fn database(
+    record: &SourceRecord,
+    wanted: &Wanted,
+    inspection: &Inspection,
+    comparison: &Comparison,
+) -> proto::SourcePlan {
+    let mut examples = MOST_EXAMPLES;
+    let tables = wanted.tables.iter().enumerate().map(|(at, table)| {
+        let creates = inspection.creates.contains(&table.schema.name);
+        let changes = comparison.tables.get(at).cloned();
+        let changes = changes.unwrap_or_else(|| uncompared(wanted.mode, table));
+        table_plan(table, creates, changes, &mut examples)
+    });
+    proto::SourcePlan {
+        source: record.name.clone(),
+        kind: record.kind.clone(),
+        engine: inspection.engine.clone(),
+        tables: tables.collect(),
+        warnings: inspection.warnings.iter().take(MOST_WARNINGS).cloned().collect(),
+        writers_wait: duration(comparison.writers_wait),
+        readers_wait: inspection.pause.readers,
+        readers_wait_remedy: inspection.pause.remedy.clone(),
+        needed_bytes: i64::try_from(inspection.needed_bytes).unwrap_or(i64::MAX),
+        fingerprint: inspection.fingerprint.clone(),
+        files: None,
+    }
+}
+
+/// A service, of which a stage was counted.
+pub(super) fn service(record: &SourceRecord, wanted: &[WantedTable], stage: &Stage) -> proto::SourcePlan {
+    let tables = wanted.iter().map(|table| {
+        let found = stage.tables.iter().find(|staged| staged.name == table.schema.table);
+        let found = found.cloned().unwrap_or_default();
+        proto::TablePlan {
+            table: table.schema.name.clone(),
+            rows: signed(table.rows),
+            created: found.created,
+            changed: found.changed,
+            deleted: found.deleted,
+            conflicts: found.kept,
+            ..proto::TablePlan::default()
+        }
+    });
+    let kept = stage.kept.iter().take(MOST_WARNINGS).map(|row| {
+        format!("the service keeps {} of {} as it is: {}", row.id, row.table, row.reason)
+    });
+    proto::SourcePlan {
+        source: record.name.clone(),
+        kind: record.kind.clone(),
+        engine: record.engine.clone(),
+        tables: tables.collect(),
+        warnings: kept.collect(),
+        ..proto::SourcePlan::default()
+    }
+}
+
+/// A set of files.
+pub(super) fn files(
+    record: &SourceRecord,
+    wanted: &WantedFiles,
+    inspection: &FilesInspection,
+) -> proto::SourcePlan {
+    let changes = &inspection.changes;
+    let set = proto::FileSetPlan {
+        files: signed(wanted.files.len() as u64),
+        created: signed(changes.created),
+        changed: signed(changes.changed),
+        deleted: signed(changes.deleted),
+        kept: signed(changes.kept),
+        conflicts: signed(changes.conflicts),
+        examples: changes.examples.iter().cloned().map(example).collect(),
+    };
+    proto::SourcePlan {
+        source: record.name.clone(),
+        kind: record.kind.clone(),
+        engine: record.engine.clone(),
+        warnings: inspection.warnings.iter().take(MOST_WARNINGS).cloned().collect(),
+        needed_bytes: signed(inspection.needed_bytes),
+        fingerprint: inspection.fingerprint.clone(),
+        files: Some(set),
+        ..proto::SourcePlan::default()
+    }
+}
+
+/// What a database has against it.
+pub(super) fn table_refusal(source: &str, refusal: &Refusal) -> proto::RestoreRefusal {
+    refused(source, refusal.table(), refusal.reason(), refusal.to_string())
+}
+
+/// What a source said to the contents of the archive.
+pub(super) fn refusal(source: &str, error: &Error) -> proto::RestoreRefusal {
+    refused(source, "", error.reason(), error.to_string())
+}
+
+pub(super) fn refused(source: &str, table: &str, reason: &str, message: String) -> proto::RestoreRefusal {
+    let (reason, source, table) = (reason.to_owned(), source.to_owned(), table.to_owned());
+    proto::RestoreRefusal { reason, message, source, table }
+}
+
+/// What is being done now, of which nothing is counted yet.
+pub(super) fn begin_phase(progress: &Shared, phase: &str) {
+    let mut progress = progress.lock().unwrap_or_else(PoisonError::into_inner);
+    *progress = Progress { phase: phase.to_owned(), ..Progress::default() };
+}
+
+/// Into empty tables, every row is created. Of a source that was refused nothing is known.
+fn uncompared(mode: Mode, table: &WantedTable) -> TableChanges {
+    let created = if mode == Mode::IntoEmpty { table.rows } else { 0 };
+    TableChanges { created, ..TableChanges::default() }
+}
+
+fn table_plan(
+    table: &WantedTable,
+    creates_table: bool,
+    changes: TableChanges,
+    left: &mut usize,
+) -> proto::TablePlan {
+    let examples: Vec<proto::RowExample> = changes
+        .examples
+        .into_iter()
+        .take(*left)
+        .map(example)
+        .collect();
+    *left -= examples.len();
+    proto::TablePlan {
+        table: table.schema.name.clone(),
+        creates_table,
+        rows: signed(table.rows),
+        created: signed(changes.created),
+        changed: signed(changes.changed),
+        deleted: signed(changes.deleted),
+        kept: signed(changes.kept),
+        conflicts: signed(changes.conflicts),
+        examples,
+    }
+}
+
+fn example(example: Example) -> proto::RowExample {
+    proto::RowExample { change: change(example.change).into(), key: example.key }
+}
+
+fn change(change: Change) -> proto::RowChange {
+    match change {
+        Change::Created => proto::RowChange::Created,
+        Change::Changed => proto::RowChange::Changed,
+        Change::Deleted => proto::RowChange::Deleted,
+        Change::Conflict => proto::RowChange::Conflict,
+    }
+}
+
+fn duration(time: Duration) -> Option<prost_types::Duration> {
+    prost_types::Duration::try_from(time).ok()
+}
+
+fn signed(count: u64) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}

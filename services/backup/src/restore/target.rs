@@ -1,0 +1,237 @@
+//! One source that is restored, whatever its kind: compared, staged, swapped, taken back.
+//!
+//! Each kind answers from what it has itself what became of a restore (its [`Marker`]), because it cannot commit together with
+//! the service's own database: [`database`] by a row that is committed with the rows, [`files`] by a file that is written
+//! before the first rename and after the last one, [`service`] by asking.
+
+mod database;
+mod files;
+mod service;
+
+use std::time::Duration;
+
+use strongroom_api::backup::v1 as proto;
+use strongroom_tables::load::{RestoreState, Stage, TableChanges};
+
+use super::Base;
+use super::loading::Shared;
+use super::record::Request;
+use super::selection::{Contents, Selected};
+use crate::error::{Error, RestoreError, Result};
+use crate::incoming::Archive;
+use crate::sources::{FilesMarker, FilesSource, ServiceSource, Source, SqlSource};
+
+/// What a source says of a restore.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Marker {
+    /// Nothing live has changed.
+    Staged,
+    /// Some files are new and others old: only a set of files is that.
+    Swapping,
+    /// It is new, and can be taken back.
+    Applied,
+}
+
+/// What a plan says of one source.
+pub(super) struct Compared {
+    pub(super) plan: proto::SourcePlan,
+    pub(super) refusals: Vec<proto::RestoreRefusal>,
+    /// Of the schema or the directory.
+    pub(super) fingerprint: String,
+}
+
+/// A stage that lasts and can be swapped.
+pub(super) enum Ready {
+    /// Its connection holds what a swap needs.
+    Database(Box<Stage>),
+    /// It is found by the restore's id.
+    Kept,
+}
+
+/// What a swap has changed.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Changed {
+    pub(super) created: u64,
+    pub(super) changed: u64,
+    pub(super) deleted: u64,
+    /// How long writers had to wait.
+    pub(super) paused: Duration,
+}
+
+/// A configured source, as one that is restored.
+pub(super) enum Target<'a> {
+    Database(&'a SqlSource),
+    Files(&'a FilesSource),
+    Service(&'a ServiceSource),
+}
+
+impl<'a> Target<'a> {
+    /// # Errors
+    /// [`RestoreError::SourceGone`] for one that is not configured any more, and [`RestoreError::VaultRows`].
+    pub(super) fn of(base: &'a Base, source: &str) -> Result<Self> {
+        let found = base.sources.all().iter().find(|other| other.name() == source);
+        match found {
+            Some(Source::Sql(database)) => Ok(Self::Database(database)),
+            Some(Source::Files(files)) => Ok(Self::Files(files)),
+            Some(Source::Service(service)) if service.is_vault() => Err(RestoreError::VaultRows.into()),
+            Some(Source::Service(service)) => Ok(Self::Service(service)),
+            None => Err(RestoreError::SourceGone(source.to_owned()).into()),
+        }
+    }
+
+    /// Compares the archive with what is there; nothing of it lasts.
+    ///
+    /// # Errors
+    /// Those of the source and the archive. What stands against the restore is no error.
+    pub(super) async fn compare(
+        &self,
+        archive: Archive,
+        (selected, request): (&Selected, &Request),
+        progress: &Shared,
+    ) -> Result<Compared> {
+        match (self, &selected.contents) {
+            (Self::Database(source), Contents::Database { wanted, .. }) => {
+                database::compare(source, archive, (selected, wanted), progress).await
+            }
+            (Self::Files(source), Contents::Files(wanted)) => files::compare(source, selected, wanted).await,
+            (Self::Service(source), Contents::Service(tables)) => {
+                service::compare(source, archive, (selected, tables, request), progress).await
+            }
+            _ => Err(unfitting(selected)),
+        }
+    }
+
+    /// Puts everything beside what is live, so that it lasts through a crash, under the restore's `id`.
+    ///
+    /// # Errors
+    /// Those of the source and the archive, and where the source is not what it was when the restore was planned.
+    pub(super) async fn stage(
+        &self,
+        archive: Archive,
+        (selected, request): (&Selected, &Request),
+        (id, progress): (&str, &Shared),
+    ) -> Result<Ready> {
+        let fingerprint = request.fingerprints.get(selected.source()).map_or("", String::as_str);
+        match (self, &selected.contents) {
+            (Self::Database(source), Contents::Database { wanted, .. }) => {
+                let stage = database::stage(source, archive, (selected, wanted), (id, fingerprint, progress));
+                Ok(Ready::Database(Box::new(stage.await?)))
+            }
+            (Self::Files(source), Contents::Files(wanted)) => {
+                files::stage(source, archive, (selected, wanted), (id, fingerprint, progress)).await?;
+                Ok(Ready::Kept)
+            }
+            (Self::Service(source), Contents::Service(tables)) => {
+                let what = (selected, tables.as_slice(), request);
+                service::stage(source, archive, what, (id, fingerprint, progress)).await?;
+                Ok(Ready::Kept)
+            }
+            _ => Err(unfitting(selected)),
+        }
+    }
+
+    /// Makes a stage live. `most` is how long writers of a database may wait.
+    ///
+    /// # Errors
+    /// Those of the source. Whether it was swapped nevertheless, its marker says.
+    pub(super) async fn swap(&self, ready: Ready, id: &str, most: Option<Duration>) -> Result<Changed> {
+        match (self, ready) {
+            (Self::Database(_), Ready::Database(stage)) => database::swap(*stage, most).await,
+            (Self::Files(source), _) => files::swap(source, id).await,
+            (Self::Service(source), _) => service::swap(source, id).await,
+            (Self::Database(_), Ready::Kept) => {
+                Err(Error::Defect("the stage of a database is not swapped without its connection".into()))
+            }
+        }
+    }
+
+    /// What became of a restore.
+    ///
+    /// # Errors
+    /// Those of the source.
+    pub(super) async fn marker(&self, id: &str) -> Result<Option<Marker>> {
+        match self {
+            Self::Database(source) => database::marker(source, id).await,
+            Self::Files(source) => files::marker(source, id).await,
+            Self::Service(source) => service::marker(source, id).await,
+        }
+    }
+
+    /// The same once nobody works on it any more: a process that was suspended may still hold a transaction.
+    ///
+    /// # Errors
+    /// Those of the source.
+    pub(super) async fn final_marker(&self, id: &str) -> Result<Option<Marker>> {
+        match self {
+            Self::Database(source) => database::final_marker(source, id).await,
+            Self::Files(_) | Self::Service(_) => self.marker(id).await,
+        }
+    }
+
+    /// Removes what a restore has left while its marker is `only`; false if it is another one by now.
+    ///
+    /// # Errors
+    /// Those of the source.
+    pub(super) async fn discard(&self, id: &str, only: Marker) -> Result<bool> {
+        match self {
+            Self::Database(source) => database::discard(source, id, only).await,
+            Self::Files(source) => files::discard(source, id, only).await,
+            Self::Service(source) => service::discard(source, id, only).await,
+        }
+    }
+
+    /// Fails as [`Self::roll_back`] would now, and changes nothing. A service cannot be asked.
+    ///
+    /// # Errors
+    /// Those of [`Self::roll_back`].
+    pub(super) async fn check_roll_back(&self, id: &str, discard_changes: bool) -> Result<()> {
+        match self {
+            Self::Database(source) => database::check_roll_back(source, id, discard_changes).await,
+            Self::Files(source) => files::check_roll_back(source, id, discard_changes).await,
+            Self::Service(_) => Ok(()),
+        }
+    }
+
+    /// Takes a restore back and removes what it has left; the number of rows, or files.
+    ///
+    /// # Errors
+    /// Those of the source, also where something was changed since, unless such changes are discarded.
+    pub(super) async fn roll_back(&self, id: &str, discard_changes: bool) -> Result<u64> {
+        match self {
+            Self::Database(source) => database::roll_back(source, id, discard_changes).await,
+            Self::Files(source) => files::roll_back(source, id, discard_changes).await,
+            Self::Service(source) => service::roll_back(source, id, discard_changes).await,
+        }
+    }
+}
+
+impl From<RestoreState> for Marker {
+    fn from(state: RestoreState) -> Self {
+        match state {
+            RestoreState::Staged => Self::Staged,
+            RestoreState::Applied => Self::Applied,
+        }
+    }
+}
+
+impl From<FilesMarker> for Marker {
+    fn from(marker: FilesMarker) -> Self {
+        match marker {
+            FilesMarker::Staged => Self::Staged,
+            FilesMarker::Swapping => Self::Swapping,
+            FilesMarker::Applied => Self::Applied,
+        }
+    }
+}
+
+impl Changed {
+    fn add(&mut self, changes: &TableChanges) {
+        self.created += changes.created;
+        self.changed += changes.changed;
+        self.deleted += changes.deleted;
+    }
+}
+
+fn unfitting(selected: &Selected) -> Error {
+    Error::Defect(format!("source {} is of another kind than what was selected for it", selected.source()))
+}

@@ -1,0 +1,132 @@
+//! A database that is restored: what `strongroom_tables::load` does, in the order that a restore needs.
+
+use std::time::Duration;
+
+use strongroom_tables::load::{
+    Comparison, Inspection, Mode, Purpose, RestoreState, Stage, SwapLimits, Wanted,
+};
+use strongroom_tables::{Error as TablesError, Result as TablesResult};
+
+use super::{Changed, Compared, Marker};
+use crate::error::{Error, Result};
+use crate::failpoint;
+use crate::incoming::Archive;
+use crate::restore::loading::{Shared, load};
+use crate::restore::report;
+use crate::restore::selection::Selected;
+use crate::sources::SqlSource;
+
+/// How long the locks of a swap, or of a rollback, are tried for.
+const LOCK: Duration = Duration::from_secs(60);
+
+/// Into empty tables nothing needs to be compared: every row is a new one.
+pub(super) async fn compare(
+    source: &SqlSource,
+    archive: Archive,
+    (selected, wanted): (&Selected, &Wanted),
+    progress: &Shared,
+) -> Result<Compared> {
+    let mut target = source.open_target().await?;
+    let inspection = target.inspect(wanted).await?;
+    if wanted.mode == Mode::IntoEmpty || !inspection.refusals.is_empty() {
+        target.close().await;
+        return Ok(compared(selected, wanted, &inspection, &Comparison::default()));
+    }
+    let mut stage = target.stage(wanted, &inspection.fingerprint, &Purpose::Trial).await?;
+    let loaded = load(archive, selected, &mut stage, progress).await;
+    match loaded {
+        Ok(_) => {}
+        // What a column does not take stands against the restore as a missing column does.
+        Err(Error::Tables(error @ (TablesError::Value { .. } | TablesError::Constraint { .. }))) => {
+            stage.close().await;
+            let mut compared = compared(selected, wanted, &inspection, &Comparison::default());
+            compared.refusals.push(report::refusal(selected.source(), &error.into()));
+            return Ok(compared);
+        }
+        Err(error) => return Err(error),
+    }
+    report::begin_phase(progress, "compare");
+    let comparison = stage.compare().await?;
+    stage.close().await;
+    Ok(compared(selected, wanted, &inspection, &comparison))
+}
+
+fn compared(
+    selected: &Selected,
+    wanted: &Wanted,
+    inspection: &Inspection,
+    comparison: &Comparison,
+) -> Compared {
+    let found = inspection.refusals.iter().chain(&comparison.refusals);
+    Compared {
+        plan: report::database(&selected.record, wanted, inspection, comparison),
+        refusals: found.map(|refusal| report::table_refusal(selected.source(), refusal)).collect(),
+        fingerprint: inspection.fingerprint.clone(),
+    }
+}
+
+pub(super) async fn stage(
+    source: &SqlSource,
+    archive: Archive,
+    (selected, wanted): (&Selected, &Wanted),
+    (id, fingerprint, progress): (&str, &str, &Shared),
+) -> Result<Stage> {
+    let target = source.open_target().await?;
+    let mut stage = target.stage(wanted, fingerprint, &Purpose::Restore(id.to_owned())).await?;
+    failpoint::reached("restore.stage_begun");
+    load(archive, selected, &mut stage, progress).await?;
+    failpoint::reached("restore.loaded");
+    stage.keep().await?;
+    Ok(stage)
+}
+
+pub(super) async fn swap(stage: Stage, most: Option<Duration>) -> Result<Changed> {
+    let swapped = stage.swap(&SwapLimits { lock: LOCK, pause: most }).await?;
+    let mut changed = Changed { paused: swapped.paused, ..Changed::default() };
+    swapped.tables.iter().for_each(|table| changed.add(table));
+    Ok(changed)
+}
+
+pub(super) async fn marker(source: &SqlSource, id: &str) -> Result<Option<Marker>> {
+    let mut target = source.open_target().await?;
+    let state = target.state_of(id).await;
+    target.close().await;
+    Ok(state?.map(Marker::from))
+}
+
+pub(super) async fn final_marker(source: &SqlSource, id: &str) -> Result<Option<Marker>> {
+    let mut target = source.open_target().await?;
+    let found = async {
+        target.end_sessions(id).await?;
+        target.state_of(id).await
+    };
+    let found: TablesResult<Option<RestoreState>> = found.await;
+    target.close().await;
+    Ok(found?.map(Marker::from))
+}
+
+pub(super) async fn discard(source: &SqlSource, id: &str, only: Marker) -> Result<bool> {
+    let only = match only {
+        Marker::Staged => RestoreState::Staged,
+        Marker::Swapping | Marker::Applied => RestoreState::Applied,
+    };
+    let mut target = source.open_target().await?;
+    let done = target.discard(id, only).await;
+    target.close().await;
+    Ok(done?)
+}
+
+pub(super) async fn check_roll_back(source: &SqlSource, id: &str, discard_changes: bool) -> Result<()> {
+    let mut target = source.open_target().await?;
+    let checked = target.check_roll_back(id, discard_changes, LOCK).await;
+    target.close().await;
+    Ok(checked?)
+}
+
+pub(super) async fn roll_back(source: &SqlSource, id: &str, discard_changes: bool) -> Result<u64> {
+    let mut target = source.open_target().await?;
+    let rolled = target.roll_back(id, discard_changes, LOCK).await;
+    target.close().await;
+    let rows = rolled?.tables.into_iter();
+    Ok(rows.map(|(_, changes)| changes.created + changes.changed + changes.deleted).sum())
+}

@@ -1,0 +1,303 @@
+//! A service that is restored, through `strongroom.source.v1`: it stages, commits and undoes by itself.
+
+use std::collections::HashMap;
+use std::sync::PoisonError;
+
+use bytes::Bytes;
+use serde_json::value::RawValue;
+use sha2::{Digest as _, Sha256};
+use strongroom_api::source::v1 as source_api;
+use strongroom_api::source::v1::stage::State;
+use strongroom_api::source::v1::stage_tables_request::{Begin, Message, Rows, TableEnd};
+use strongroom_api::source::v1::{ArchiveIdentity, Stage, Table};
+use strongroom_api::time::timestamp;
+use strongroom_archive::schema::TableSchema;
+use strongroom_archive::{Watch, verify_entry};
+use strongroom_tables::load::WantedTable;
+use tokio::sync::mpsc;
+
+use super::{Changed, Compared, Marker};
+use crate::error::{Error, RestoreError, Result};
+use crate::failpoint;
+use crate::incoming::Archive;
+use crate::restore::loading::{Shared, to_archive};
+use crate::restore::report;
+use crate::restore::record::{Request, RequestMode};
+use crate::restore::selection::Selected;
+use crate::sources::ServiceSource;
+
+/// Messages that wait for the service.
+const MESSAGES: usize = 4;
+/// Bytes of rows in a message, at most. The protocol allows 3 MiB.
+const PART: usize = 512 << 10;
+
+type What<'a> = (&'a Selected, &'a [WantedTable], &'a Request);
+
+/// The service counts what a commit would change; it is asked only for tables that it has.
+pub(super) async fn compare(
+    source: &ServiceSource,
+    archive: Archive,
+    what: What<'_>,
+    progress: &Shared,
+) -> Result<Compared> {
+    let (selected, wanted, request) = what;
+    let described = source.described().await?;
+    let mut refusals = Vec::new();
+    for table in wanted {
+        if let Some(refusal) = refused(selected, table, &described, request.mode) {
+            refusals.push(refusal);
+        }
+    }
+    let mut stage = Stage::default();
+    if refusals.is_empty() {
+        let trial = uuid::Uuid::now_v7().to_string();
+        match send(source, archive, what, (&trial, true, progress)).await {
+            Ok(found) => stage = found,
+            Err(error @ Error::Restore(RestoreError::SourceRefused { .. })) => {
+                refusals.push(report::refusal(selected.source(), &error));
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    let plan = report::service(&selected.record, wanted, &stage);
+    Ok(Compared { plan, refusals, fingerprint: fingerprint(wanted, &described) })
+}
+
+pub(super) async fn stage(
+    source: &ServiceSource,
+    archive: Archive,
+    what: What<'_>,
+    (id, planned, progress): (&str, &str, &Shared),
+) -> Result<()> {
+    let (selected, wanted, _) = what;
+    if fingerprint(wanted, &source.described().await?) != planned {
+        return Err(RestoreError::SourceStale(selected.source().to_owned()).into());
+    }
+    failpoint::reached("restore.stage_begun");
+    send(source, archive, what, (id, false, progress)).await?;
+    failpoint::reached("restore.loaded");
+    Ok(())
+}
+
+pub(super) async fn swap(source: &ServiceSource, id: &str) -> Result<Changed> {
+    let mut changed = Changed::default();
+    for table in source.commit_stage(id).await?.stage.unwrap_or_default().tables {
+        changed.created += table.created.unsigned_abs();
+        changed.changed += table.changed.unsigned_abs();
+        changed.deleted += table.deleted.unsigned_abs();
+    }
+    Ok(changed)
+}
+
+pub(super) async fn marker(source: &ServiceSource, id: &str) -> Result<Option<Marker>> {
+    Ok(match source.stage_state(id).await? {
+        Some(State::Staged) => Some(Marker::Staged),
+        Some(State::Committed) => Some(Marker::Applied),
+        Some(State::RolledBack | State::Unspecified) | None => None,
+    })
+}
+
+pub(super) async fn discard(source: &ServiceSource, id: &str, only: Marker) -> Result<bool> {
+    if marker(source, id).await?.is_some_and(|found| found != only) {
+        return Ok(false);
+    }
+    source.abort_stage(id).await?;
+    Ok(true)
+}
+
+/// What is left of a stage that was rolled back is dropped, so that nothing of the restore remains.
+pub(super) async fn roll_back(source: &ServiceSource, id: &str, discard_changes: bool) -> Result<u64> {
+    let stage = source.roll_back_stage(id, discard_changes).await?;
+    source.abort_stage(id).await?;
+    let changes = stage.tables.iter().map(|table| table.created + table.changed + table.deleted);
+    Ok(changes.sum::<i64>().unsigned_abs())
+}
+
+/// The name that the service gave its table: archives may have another one.
+fn own_name(table: &WantedTable) -> &str {
+    &table.schema.table
+}
+
+fn refused(
+    selected: &Selected,
+    table: &WantedTable,
+    described: &[Table],
+    mode: RequestMode,
+) -> Option<strongroom_api::backup::v1::RestoreRefusal> {
+    let name = own_name(table);
+    let message = match described.iter().find(|other| other.name == name) {
+        None => ("TABLE_MISSING", format!("the service has no table {name:?}; leave it out with --tables")),
+        Some(_) if table.is_partial && mode == RequestMode::Replace => (
+            "PARTIAL",
+            format!("the archive has only some rows of {name:?}, those since a time: use --mode merge for it"),
+        ),
+        Some(found) => {
+            let columns = missing_columns(&table.schema, found)?;
+            ("COLUMN_MISSING", format!("table {name:?} of the service has no column {columns}"))
+        }
+    };
+    let (reason, message) = message;
+    Some(report::refused(selected.source(), &table.schema.name, reason, message))
+}
+
+/// `None` where the service's table has all columns of the archive's.
+fn missing_columns(schema: &TableSchema, found: &Table) -> Option<String> {
+    let live: Result<TableSchema, _> = serde_json::from_slice(&found.schema_json);
+    let live = live.map(|live| live.columns).unwrap_or_default();
+    let is_missing = |name: &String| !live.iter().any(|column| column.name == *name);
+    let missing = schema.columns.iter().map(|column| &column.name).filter(|name| is_missing(name));
+    let missing: Vec<String> = missing.map(|name| format!("{name:?}")).collect();
+    (!missing.is_empty()).then(|| missing.join(", "))
+}
+
+/// Over the shapes of the wanted tables, as the service describes them.
+fn fingerprint(wanted: &[WantedTable], described: &[Table]) -> String {
+    let described: HashMap<&str, &Table> =
+        described.iter().map(|table| (table.name.as_str(), table)).collect();
+    let mut digest = Sha256::new();
+    for table in wanted {
+        let shape = described.get(own_name(table)).map(|found| found.schema_json.as_ref());
+        for part in [own_name(table).as_bytes(), shape.unwrap_or_default()] {
+            digest.update((part.len() as u64).to_be_bytes());
+            digest.update(part);
+        }
+    }
+    hex::encode(digest.finalize())
+}
+
+/// Sends every table. A table counts only once its entry was read to its end and has its digest: only then does its end leave.
+async fn send(
+    source: &ServiceSource,
+    archive: Archive,
+    (selected, wanted, request): What<'_>,
+    (id, is_trial, progress): (&str, bool, &Shared),
+) -> Result<Stage> {
+    let (messages, queue) = mpsc::channel(MESSAGES);
+    let begin = Begin {
+        stage_id: id.to_owned(),
+        mode: mode(request.mode).into(),
+        archive: Some(identity(selected, request, &archive)),
+        dry_run: is_trial,
+        ..Begin::default()
+    };
+    let tables: Vec<(Table, usize, u64)> =
+        wanted.iter().zip(&selected.entries).map(|(table, at)| Ok((message(table)?, *at, table.rows))).collect::<Result<_>>()?;
+    let feed = Feed { messages, progress: std::sync::Arc::clone(progress), text: Vec::with_capacity(PART) };
+    let reading = tokio::task::spawn_blocking(move || feed.all(archive, begin, tables));
+    let (read, staged) = tokio::join!(reading, source.stage(queue));
+    match (read?, staged) {
+        // A service that took no more has said why.
+        (_, Err(error @ Error::Restore(RestoreError::SourceRefused { .. }))) => Err(error),
+        (Err(error), _) => Err(error.into()),
+        (Ok(()), staged) => staged,
+    }
+}
+
+fn message(table: &WantedTable) -> Result<Table> {
+    let schema = serde_json::to_vec(&table.schema)
+        .map_err(|error| Error::Defect(format!("a schema cannot be written: {error}")))?;
+    Ok(Table { name: own_name(table).to_owned(), schema_json: schema.into(), ..Table::default() })
+}
+
+fn identity(selected: &Selected, request: &Request, archive: &Archive) -> ArchiveIdentity {
+    let facts = &request.archive;
+    ArchiveIdentity {
+        archive_id: facts.id.clone(),
+        manifest_sha256: Sha256::digest(archive.manifest_json()).to_vec().into(),
+        create_time: facts.time.map(|time| timestamp(time.as_microsecond())),
+        deployment_id: archive.manifest().deployment_id.clone().unwrap_or_default(),
+        source: selected.source().to_owned(),
+    }
+}
+
+fn mode(mode: RequestMode) -> source_api::RestoreMode {
+    match mode {
+        RequestMode::IntoEmpty => source_api::RestoreMode::IntoEmpty,
+        RequestMode::Merge => source_api::RestoreMode::Merge,
+        RequestMode::Replace => source_api::RestoreMode::Replace,
+    }
+}
+
+/// Turns rows into messages.
+struct Feed {
+    messages: mpsc::Sender<Message>,
+    progress: Shared,
+    text: Vec<u8>,
+}
+
+impl Feed {
+    fn all(
+        mut self,
+        mut archive: Archive,
+        begin: Begin,
+        tables: Vec<(Table, usize, u64)>,
+    ) -> strongroom_archive::Result<()> {
+        self.send(Message::Begin(begin))?;
+        for (table, entry, rows) in tables {
+            self.send(Message::Table(table))?;
+            let mut reading = Reading { feed: &mut self, is_first: true };
+            verify_entry(&mut archive, entry, &mut reading)?;
+            self.flush()?;
+            let rows = i64::try_from(rows).unwrap_or(i64::MAX);
+            self.send(Message::TableEnd(TableEnd { rows }))?;
+        }
+        Ok(())
+    }
+
+    fn send(&self, message: Message) -> strongroom_archive::Result<()> {
+        // The service has ended the call, with an answer of its own.
+        self.messages.blocking_send(message).map_err(|_| to_archive(Error::ClientLeft))
+    }
+
+    fn add(&mut self, mut bytes: &[u8]) -> strongroom_archive::Result<()> {
+        while self.text.len() + bytes.len() >= PART {
+            let (fits, rest) = bytes.split_at(PART - self.text.len());
+            self.text.extend_from_slice(fits);
+            self.flush()?;
+            bytes = rest;
+        }
+        self.text.extend_from_slice(bytes);
+        Ok(())
+    }
+
+    fn flush(&mut self) -> strongroom_archive::Result<()> {
+        if self.text.is_empty() {
+            return Ok(());
+        }
+        let json = Bytes::from(std::mem::replace(&mut self.text, Vec::with_capacity(PART)));
+        self.send(Message::Rows(Rows { json }))
+    }
+}
+
+/// One table.
+struct Reading<'a> {
+    feed: &'a mut Feed,
+    is_first: bool,
+}
+
+impl Watch for Reading<'_> {
+    fn row(&mut self, schema: &TableSchema, values: &[&RawValue]) -> strongroom_archive::Result<()> {
+        if !std::mem::take(&mut self.is_first) {
+            self.feed.add(b",\n")?;
+        }
+        let names = schema.columns.iter().map(|column| column.name.as_str());
+        for (at, (name, value)) in names.zip(values).enumerate() {
+            self.feed.add(if at == 0 { b"{" } else { b"," })?;
+            let name = serde_json::Value::from(name).to_string();
+            self.feed.add(name.as_bytes())?;
+            self.feed.add(b":")?;
+            self.feed.add(value.get().as_bytes())?;
+        }
+        self.feed.add(b"}")?;
+        let mut progress = self.feed.progress.lock().unwrap_or_else(PoisonError::into_inner);
+        progress.rows = progress.rows.saturating_add(1);
+        if progress.table != schema.name {
+            schema.name.clone_into(&mut progress.table);
+        }
+        Ok(())
+    }
+
+    fn progress(&mut self, _bytes: u64) -> strongroom_archive::Result<()> {
+        Ok(())
+    }
+}
