@@ -111,7 +111,8 @@ impl Service {
         let of_verification = limits(backup, backup.verify_limit_seconds, backup.concurrent_uploads).0;
         let verifications =
             Verifications::create(verifier.clone(), of_verification, Arc::clone(&uploads), received);
-        let restoring = Restoring { base, verifier, uploads, sources: Arc::clone(&sources), host };
+        let app_name = config.app.name.clone();
+        let restoring = Restoring { base, verifier, uploads, sources: Arc::clone(&sources), host, app_name };
         let restores = restoring.create(backup, &stored, (Arc::clone(&membership), of_restore), of_restores);
         Ok(Self {
             exports: Arc::new(exports),
@@ -236,6 +237,7 @@ struct Restoring {
     uploads: Arc<Uploads>,
     sources: Arc<Sources>,
     host: String,
+    app_name: String,
 }
 
 impl Restoring {
@@ -246,7 +248,7 @@ impl Restoring {
         (membership, limits): (Arc<Membership>, Limits),
         metrics: [KindMetrics; 3],
     ) -> Restores {
-        let Self { base, verifier, uploads: admission, sources, host } = self;
+        let Self { base, verifier, uploads: admission, sources, host, app_name } = self;
         let Base { store, vault, clock, shutdown, .. } = base;
         let stall = limits.stall;
         let uploads = ArchiveUploads {
@@ -267,7 +269,7 @@ impl Restoring {
             stall,
         };
         let archives = Arc::new(archives);
-        let base = restore::Base { store, vault, clock, sources, archives, verifier, shutdown };
+        let base = restore::Base { store, vault, clock, sources, archives, verifier, shutdown, app_name };
         let makers = (Arc::clone(&stored.creations), stored.catalogue.clone());
         Restores::create(base, membership, makers, limits, metrics)
     }

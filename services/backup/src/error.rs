@@ -455,6 +455,11 @@ impl Error {
         self.shape().1
     }
 
+    /// Whether this process ends, or counts as dead, while its operation goes on elsewhere.
+    pub(crate) fn is_handed_on(&self) -> bool {
+        matches!(self, Self::ShuttingDown | Self::Fenced)
+    }
+
     /// Whether it was the client that did not want the rest, or not in time.
     pub(crate) fn is_abort(&self) -> bool {
         matches!(

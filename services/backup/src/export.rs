@@ -25,6 +25,7 @@ pub(crate) static KIND: Kind = Kind {
     started: Some("backup.export_started"),
     ended: "backup.exported",
     keeps: false,
+    hands_on: false,
     // A chunk of 256 KiB each at most.
     queue: 4,
     busy: Error::Busy,

@@ -23,16 +23,18 @@ use crate::config::{SourceConfig, SourceKind, SourceUrl};
 use crate::error::{Error, Result};
 use crate::said::Said;
 use crate::secret_files::{bearer_of_file, restore_url_of, url_of};
-pub(crate) use files::{FileSet, ListedFile, OpenFile};
+pub(crate) use files::{
+    FileSet, FilesInspection, FilesMarker, FilesRefusal, FilesSource, FilesTarget, ListedFile, OpenFile,
+    WantedFile, WantedFiles,
+};
 pub(crate) use listing::{Choice, ListedTable};
 pub(crate) use naming::{Inventory, Names, in_archive};
+pub(crate) use service::ServiceSource;
 pub(crate) use source::{OpenSource, Source};
 pub(crate) use sql::{ColumnCount, SqlSource};
 pub(crate) use survey::{Survey, Surveyed};
 
-use files::FilesSource;
 use listing::Listing;
-use service::ServiceSource;
 
 /// Waits between two looks for sources that were away at start.
 const FIRST_WAIT: Duration = Duration::from_secs(1);

@@ -28,7 +28,6 @@ pub(crate) use backup::{BackupFilter, BackupRow, BackupState, CatalogueStore, Re
 pub(crate) use copy::{CopyRow, CopyState};
 pub(crate) use operation::{OperationRow, OperationStore};
 pub(crate) use process::{ProcessRow, ProcessStore};
-#[cfg(test)]
 pub(crate) use restore::TargetRow;
 pub(crate) use restore::{Begun, RestoreRow, RestoreState, RestoreStore};
 

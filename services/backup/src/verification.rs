@@ -44,6 +44,7 @@ pub(crate) static KIND: Kind = Kind {
     started: None,
     ended: "backup.verified",
     keeps: false,
+    hands_on: false,
     // A few KiB each, 90 KiB where a column has a hundred bad rows.
     queue: 16,
     busy: Error::UploadsBusy,

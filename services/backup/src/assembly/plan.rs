@@ -149,7 +149,7 @@ mod tests {
 
     fn request(include: &[&str], tables: &[&str]) -> ArchiveRequest {
         let owned = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
-        ArchiveRequest { include: owned(include), tables: owned(tables), since: None }
+        ArchiveRequest { include: owned(include), tables: owned(tables), sets: Vec::new(), since: None }
     }
 
     fn survey(sources: Vec<Surveyed>) -> Survey {

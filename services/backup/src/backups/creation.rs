@@ -36,6 +36,7 @@ pub(crate) static KIND: Kind = Kind {
     started: Some("backup.create_started"),
     ended: "backup.created",
     keeps: true,
+    hands_on: false,
     queue: 1,
     busy: Error::BackupsBusy,
     too_long: Error::BackupTooLong,

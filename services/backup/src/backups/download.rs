@@ -29,6 +29,7 @@ pub(crate) static KIND: Kind = Kind {
     started: Some("backup.download_started"),
     ended: "backup.downloaded",
     keeps: false,
+    hands_on: false,
     // A chunk of 256 KiB each at most.
     queue: 4,
     busy: Error::DownloadsBusy,

@@ -24,7 +24,7 @@ pub(crate) struct Selection {
 impl Selection {
     /// Of a request.
     pub(crate) fn of(request: &ArchiveRequest, seal: &str) -> Self {
-        let ArchiveRequest { include, tables, since } = request.clone();
+        let ArchiveRequest { include, tables, since, .. } = request.clone();
         Self { include, tables, since, seal: seal.to_owned() }
     }
 }

@@ -32,7 +32,7 @@ pub(super) fn parse(
     check_names("tables", &tables)?;
     let outside = || Error::field("since", "is no time between the years 1 and 9999");
     let since = since.map(|time| time.ok_or_else(outside)).transpose()?;
-    Ok(ArchiveRequest { include, tables, since })
+    Ok(ArchiveRequest { include, tables, sets: Vec::new(), since })
 }
 
 /// # Errors

@@ -12,6 +12,8 @@ pub(crate) struct Kind {
     pub(crate) ended: &'static str,
     /// Whether what it has made stays when its end cannot be recorded. Its end is then closed as unknown.
     pub(crate) keeps: bool,
+    /// Whether another process brings it to its end, and records that, when this one cannot.
+    pub(crate) hands_on: bool,
     /// Replies that may wait for the client.
     pub(crate) queue: usize,
     /// The error when all permits, whose number it gets, are taken.

@@ -132,6 +132,7 @@ mod tests {
         started: None,
         ended: "backup.tested",
         keeps: false,
+        hands_on: false,
         queue: 4,
         busy: Error::Busy,
         too_long: Error::TooLong,

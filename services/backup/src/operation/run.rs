@@ -115,7 +115,8 @@ impl<R> Run<R> {
                 Ok((if succeeded { Outcome::Success } else { Outcome::Failed }, size))
             }
             Err(error) => {
-                if !(is_done && self.kind.keeps) {
+                let is_anothers = self.kind.hands_on && error.is_handed_on();
+                if !(is_done && self.kind.keeps) && !is_anothers {
                     self.record.failed(&error).await;
                 }
                 Err(error)

@@ -6,6 +6,7 @@
 //! why.
 
 #[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
 mod tests;
 
 use std::time::Duration;
@@ -279,7 +280,11 @@ impl Ending {
         }
     }
 
-    async fn until_done<T, F: Future<Output = Result<T>>>(&self, id: &str, step: impl Fn() -> F) -> Option<T> {
+    async fn until_done<T, F: Future<Output = Result<T>>>(
+        &self,
+        id: &str,
+        step: impl Fn() -> F,
+    ) -> Option<T> {
         let mut backoff = Backoff::create(FIRST_WAIT, LONGEST_WAIT, self.base.shutdown.clone());
         let mut has_said = false;
         loop {

@@ -1,6 +1,6 @@
 //! What can go wrong with restores, beside what can go wrong with archives, databases and stored backups.
 
-use tonic::Code;
+use tonic::{Code, Status};
 
 /// Why a restore is not planned, not applied or not taken back.
 #[derive(Debug, thiserror::Error)]
@@ -107,6 +107,49 @@ pub enum RestoreError {
         "the restore took longer than {0} s, and nothing was changed; [backup] restore_limit_seconds allows more"
     )]
     TooLong(u64),
+    /// It was configured when the restore was planned.
+    #[error(
+        "source {0} is not configured on this server any more; configure it as it was, and the restore goes on by itself"
+    )]
+    SourceGone(String),
+    /// The vault has rules of its own.
+    #[error(
+        "the vault's own tables are not restored as other tables are; leave the source vault out (--sources)"
+    )]
+    VaultRows,
+    /// A service did not do what it was asked.
+    #[error("source {name} refused: {}", source.message())]
+    SourceRefused {
+        /// The source.
+        name: String,
+        /// Its answer.
+        source: Box<Status>,
+    },
+    /// A service describes other tables than when the restore was planned.
+    #[error("the tables of source {0} are not what they were when the restore was planned; plan it again")]
+    SourceStale(String),
+    /// One of several sources.
+    #[error("source {name}: {source}")]
+    OfSource {
+        /// The source.
+        name: String,
+        /// What is wrong.
+        source: Box<super::super::error::Error>,
+    },
+    /// It cannot be found out how it ended.
+    #[error("how the restore ended cannot be found out yet: {0}")]
+    Unsettled(String),
+    /// The descriptions of all tables do not fit in memory together.
+    #[error(
+        "the descriptions of the archive's tables have {bytes} bytes together, more than {most}; restore fewer tables at a time \
+         (--tables)"
+    )]
+    SchemasTooLarge {
+        /// All of them.
+        bytes: u64,
+        /// The limit.
+        most: u64,
+    },
     /// The process that applied it is gone.
     #[error(
         "the process that applied the restore on {0} ended before its commit, and nothing was changed; plan it again"
@@ -135,6 +178,13 @@ impl RestoreError {
             Self::PlanTooLong(_) => (Code::DeadlineExceeded, "PLAN_TOO_LONG"),
             Self::TooLong(_) => (Code::DeadlineExceeded, "RESTORE_TOO_LONG"),
             Self::ProcessDied(_) => (Code::Aborted, "PROCESS_DIED"),
+            Self::SourceGone(_) => (Code::FailedPrecondition, "SOURCE_GONE"),
+            Self::VaultRows => (Code::FailedPrecondition, "VAULT_ROWS"),
+            Self::SourceRefused { .. } => (Code::FailedPrecondition, "SOURCE_REFUSED"),
+            Self::SourceStale(_) => (Code::Aborted, "PLAN_STALE"),
+            Self::OfSource { source, .. } => (source.status().code(), source.reason()),
+            Self::Unsettled(_) => (Code::Unavailable, "RESTORE_UNSETTLED"),
+            Self::SchemasTooLarge { .. } => (Code::ResourceExhausted, "SCHEMAS_TOO_LARGE"),
         }
     }
 }

@@ -47,12 +47,7 @@ impl Forward<'_> {
         }
     }
 
-    async fn all(
-        &self,
-        id: &str,
-        request: &Request,
-        (journal, progress): (&Journal, &Shared),
-    ) -> Result<()> {
+    async fn all(&self, id: &str, request: &Request, (journal, progress): (&Journal, &Shared)) -> Result<()> {
         let mut fetched = None;
         for source in &request.sources {
             let target = Target::of(self.base, source)?;
@@ -91,9 +86,9 @@ impl Forward<'_> {
             let parts = archive.parts(self.base, request).await?;
             *fetched = Some((archive, parts));
         }
-        let part = fetched.as_ref().and_then(|(archive, parts)| {
-            Some((archive, parts.iter().find(|part| part.source() == source)?))
-        });
+        let part = fetched
+            .as_ref()
+            .and_then(|(archive, parts)| Some((archive, parts.iter().find(|part| part.source() == source)?)));
         let (archive, part) =
             part.ok_or_else(|| Error::Defect(format!("the archive has nothing of {source}")))?;
         archive.stage(self.base, (part, request), (id, progress)).await

@@ -82,9 +82,11 @@ pub(super) fn service(record: &SourceRecord, wanted: &[WantedTable], stage: &Sta
             ..proto::TablePlan::default()
         }
     });
-    let kept = stage.kept.iter().take(MOST_WARNINGS).map(|row| {
-        format!("the service keeps {} of {} as it is: {}", row.id, row.table, row.reason)
-    });
+    let kept = stage
+        .kept
+        .iter()
+        .take(MOST_WARNINGS)
+        .map(|row| format!("the service keeps {} of {} as it is: {}", row.id, row.table, row.reason));
     proto::SourcePlan {
         source: record.name.clone(),
         kind: record.kind.clone(),
@@ -156,12 +158,7 @@ fn table_plan(
     changes: TableChanges,
     left: &mut usize,
 ) -> proto::TablePlan {
-    let examples: Vec<proto::RowExample> = changes
-        .examples
-        .into_iter()
-        .take(*left)
-        .map(example)
-        .collect();
+    let examples: Vec<proto::RowExample> = changes.examples.into_iter().take(*left).map(example).collect();
     *left -= examples.len();
     proto::TablePlan {
         table: table.schema.name.clone(),

@@ -53,7 +53,8 @@ impl RollingBack {
                         target.check_roll_back(&self.id, self.discard_changes).await?;
                     }
                 }
-                _ if self.is_incomplete || self.journal.last(source).await? == Some(StepName::RolledBack) => {}
+                _ if self.is_incomplete || self.journal.last(source).await? == Some(StepName::RolledBack) => {
+                }
                 _ => {
                     let (name, restore) = (source.clone(), self.id.clone());
                     return Err(strongroom_tables::Error::NotApplied { name, restore }.into());

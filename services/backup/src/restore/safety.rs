@@ -12,7 +12,7 @@ use super::record::StepName;
 use super::selection::{Contents, Selected};
 use crate::assembly::ArchiveRequest;
 use crate::backups::{Catalogue, Creations};
-use crate::error::{Error, RestoreError, Result};
+use crate::error::{RestoreError, Result};
 use crate::failpoint;
 use crate::seal::SealChoice;
 use crate::sources::{Sources, Survey};

@@ -1,5 +1,7 @@
 //! What of an archive goes into which sources.
 
+use std::sync::Arc;
+
 use strongroom_archive::manifest::{EntryRecord, SourceRecord};
 use strongroom_archive::{EntryKind, Manifest};
 use strongroom_tables::load::{Wanted, WantedTable};
@@ -32,7 +34,7 @@ pub(super) enum Contents {
         large_objects: Vec<(u32, usize)>,
     },
     Service(Vec<WantedTable>),
-    Files(WantedFiles),
+    Files(Arc<WantedFiles>),
 }
 
 impl Selected {
@@ -138,7 +140,9 @@ fn check_configured(sources: &Sources, record: &SourceRecord) -> Result<()> {
         Some(source) if source.kind() == kind => return Ok(()),
         Some(source) => {
             let found = source.kind();
-            format!("{name:?} is of kind {kind} in the archive, and of kind {found} in this server's configuration")
+            format!(
+                "{name:?} is of kind {kind} in the archive, and of kind {found} in this server's configuration"
+            )
         }
         None => format!(
             "{name:?} is no source of this server's configuration; configure it, or name the sources to restore (--sources)"
@@ -251,26 +255,14 @@ fn tables(
 fn files(entries: &[EntryRecord], record: SourceRecord, request: &Request) -> Result<Selected> {
     let (mut files, mut places) = (Vec::new(), Vec::new());
     for (index, entry) in entries.iter().enumerate() {
-        let Some((_, path)) = entry.file_path().filter(|(set, _)| *set == record.name) else { continue };
-        files.push(wanted_file(entry, path)?);
-        places.push(index);
+        if let Some((_, file)) = WantedFile::of(entry).filter(|(set, _)| *set == record.name) {
+            files.push(file);
+            places.push(index);
+        }
     }
-    let contents = Contents::Files(WantedFiles { mode: request.mode.into(), files });
+    let contents =
+        Contents::Files(Arc::new(WantedFiles { mode: request.mode.into(), files, is_partial: false }));
     Ok(Selected { record, contents, entries: places })
-}
-
-fn wanted_file(entry: &EntryRecord, path: strongroom_archive::manifest::TruePath) -> Result<WantedFile> {
-    let defect = |what: &str| Error::Defect(format!("the file {} has no {what}", entry.name));
-    let mode = entry.mode.as_deref().and_then(|mode| u32::from_str_radix(mode, 8).ok());
-    let mut sha256 = [0; 32];
-    hex::decode_to_slice(&entry.sha256, &mut sha256).map_err(|_| defect("digest"))?;
-    Ok(WantedFile {
-        path,
-        bytes: entry.bytes,
-        sha256,
-        mode: mode.ok_or_else(|| defect("permissions"))?,
-        modified_at: entry.modified_at.ok_or_else(|| defect("time"))?,
-    })
 }
 
 fn is_of(entry: &EntryRecord, record: &SourceRecord) -> bool {

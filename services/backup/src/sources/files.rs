@@ -5,6 +5,7 @@
 //! link is ever followed, also where somebody puts one into the place of a folder between the listing and the reading
 //! ([`root`]).
 
+mod restoring;
 mod root;
 mod set;
 
@@ -17,6 +18,9 @@ use strongroom_archive::{FileCheck, Limits};
 use super::listing::{Choice, Listing};
 use crate::config::SourceConfig;
 use crate::error::{Error, Result};
+pub(crate) use restoring::{
+    FilesInspection, FilesRefusal, FilesTarget, Marker as FilesMarker, WantedFile, WantedFiles,
+};
 use root::{Root, is_elsewhere};
 pub(crate) use set::{FileSet, ListedFile, OpenFile};
 

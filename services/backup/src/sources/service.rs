@@ -4,6 +4,8 @@
 //! and nobody else's. What arrives is checked against the protocol, because the archive
 //! repeats it; rows are counted by their line feeds and not parsed.
 
+mod restoring;
+
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -60,6 +62,11 @@ impl ServiceSource {
 
     pub(super) fn kind(&self) -> &'static str {
         self.kind
+    }
+
+    /// Whether it is the vault, which restores itself by rules of its own.
+    pub(crate) fn is_vault(&self) -> bool {
+        self.kind == VAULT_SOURCE
     }
 
     pub(super) fn prefix(&self) -> Option<&str> {

@@ -67,7 +67,11 @@ async fn a_check_changes_nothing() {
         let mut target = target(&database.url).await;
         for (discard, is_refused) in [(false, true), (true, false), (true, false)] {
             let checked = target.check_roll_back(ID, discard, LIMITS.lock).await;
-            assert_eq!(matches!(checked, Err(Error::ChangedSince { rows: 1, .. })), is_refused, "{checked:?}");
+            assert_eq!(
+                matches!(checked, Err(Error::ChangedSince { rows: 1, .. })),
+                is_refused,
+                "{checked:?}"
+            );
             assert_eq!(Archive::of(&database.url).await.content(), now, "{name}");
             assert_eq!(database.dumped(), schema);
             assert_eq!(target.state_of(ID).await.unwrap(), Some(RestoreState::Applied));

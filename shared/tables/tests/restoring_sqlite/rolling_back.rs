@@ -93,8 +93,11 @@ async fn any_changed_row_refuses_unless_changes_are_discarded() {
 #[tokio::test]
 async fn a_check_changes_nothing() {
     let (folder, path, before, _, mut app) = restored().await;
-    run(&mut app, "UPDATE t SET v = 'new' WHERE id = 2; CREATE TRIGGER tr AFTER DELETE ON t BEGIN SELECT 1; END")
-        .await;
+    run(
+        &mut app,
+        "UPDATE t SET v = 'new' WHERE id = 2; CREATE TRIGGER tr AFTER DELETE ON t BEGIN SELECT 1; END",
+    )
+    .await;
     let (now, statements, there) = (export(&path).await, schema(&mut app).await, files(folder.path()));
     let mut target = target(&path).await;
     let lock = Duration::from_millis(300);

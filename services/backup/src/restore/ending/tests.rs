@@ -1,22 +1,62 @@
+use super::super::record::Journal;
 use super::super::{APPLY, ROLLBACK};
-use super::{has_done, is_open};
-use crate::store::RestoreState;
+use super::{has_done, is_in_charge};
+use crate::backups::record::to_json;
+use crate::store::{OperationRow, RestoreRow, RestoreState};
 
-/// An operation that its process left may find its restore applied, and in the middle of another process's rollback.
+fn operation(id: &str) -> OperationRow {
+    OperationRow {
+        id: id.to_owned(),
+        kind: APPLY.name.to_owned(),
+        owner: "process".to_owned(),
+        fence: 1,
+        delegation: Vec::new(),
+        target: String::new(),
+        trace_id: String::new(),
+        start_time: 0,
+    }
+}
+
+fn row(state: RestoreState, in_charge: &str) -> RestoreRow {
+    let journal = Journal { operation: in_charge.to_owned(), ..Journal::default() };
+    RestoreRow {
+        id: "restore".to_owned(),
+        state,
+        creator: String::new(),
+        create_time: 0,
+        expire_time: 0,
+        rollback_time: None,
+        end_time: None,
+        reason: String::new(),
+        problem: String::new(),
+        request: String::new(),
+        plan: String::new(),
+        journal: to_json(&journal),
+        progress: String::new(),
+        safety_backup: String::new(),
+        revision: 1,
+    }
+}
+
+/// An operation that its process left may find another process's rollback in the middle of its restore.
 #[test]
-fn an_operation_settles_its_own_part_of_a_restore() {
-    for (state, apply_is_open, has_applied, rollback_is_open, has_rolled_back) in [
-        (RestoreState::Applying, true, true, false, false),
-        (RestoreState::Applied, false, true, false, false),
-        (RestoreState::Failed, false, false, false, false),
-        (RestoreState::RollingBack, false, true, true, false),
-        (RestoreState::RolledBack, false, true, false, true),
-    ] {
-        assert_eq!(is_open(APPLY.name, state), apply_is_open, "{state:?}");
-        assert_eq!(is_open(ROLLBACK.name, state), rollback_is_open, "{state:?}");
-        if !apply_is_open {
-            assert_eq!(has_done(APPLY.name, state), has_applied, "{state:?}");
+fn an_operation_brings_its_own_restore_to_its_end() {
+    for state in RestoreState::ALL {
+        for (in_charge, is_own) in [("one", true), ("other", false)] {
+            let is_busy =
+                matches!(state, RestoreState::Applying | RestoreState::RollingBack | RestoreState::Resumable);
+            let found = is_in_charge(&row(state, in_charge), &operation("one")).unwrap();
+            assert_eq!(found, is_busy && is_own, "{state:?} {in_charge}");
         }
-        assert_eq!(has_done(ROLLBACK.name, state), has_rolled_back, "{state:?}");
+    }
+}
+
+/// An application that was taken back meanwhile had been applied, or was given up with whoever took it back.
+#[test]
+fn what_an_operation_was_for_is_done_where_the_restore_says_so() {
+    for state in RestoreState::ALL {
+        let applied = matches!(state, RestoreState::Applied | RestoreState::RolledBack);
+        assert_eq!(has_done(APPLY.name, state), applied, "{state:?}");
+        assert_eq!(has_done(ROLLBACK.name, state), state == RestoreState::RolledBack, "{state:?}");
     }
 }

@@ -21,8 +21,8 @@ use crate::error::{Error, RestoreError, Result};
 use crate::failpoint;
 use crate::incoming::Archive;
 use crate::restore::loading::{Shared, to_archive};
-use crate::restore::report;
 use crate::restore::record::{Request, RequestMode};
+use crate::restore::report;
 use crate::restore::selection::Selected;
 use crate::sources::ServiceSource;
 
@@ -129,7 +129,9 @@ fn refused(
         None => ("TABLE_MISSING", format!("the service has no table {name:?}; leave it out with --tables")),
         Some(_) if table.is_partial && mode == RequestMode::Replace => (
             "PARTIAL",
-            format!("the archive has only some rows of {name:?}, those since a time: use --mode merge for it"),
+            format!(
+                "the archive has only some rows of {name:?}, those since a time: use --mode merge for it"
+            ),
         ),
         Some(found) => {
             let columns = missing_columns(&table.schema, found)?;
@@ -180,8 +182,11 @@ async fn send(
         dry_run: is_trial,
         ..Begin::default()
     };
-    let tables: Vec<(Table, usize, u64)> =
-        wanted.iter().zip(&selected.entries).map(|(table, at)| Ok((message(table)?, *at, table.rows))).collect::<Result<_>>()?;
+    let tables: Vec<(Table, usize, u64)> = wanted
+        .iter()
+        .zip(&selected.entries)
+        .map(|(table, at)| Ok((message(table)?, *at, table.rows)))
+        .collect::<Result<_>>()?;
     let feed = Feed { messages, progress: std::sync::Arc::clone(progress), text: Vec::with_capacity(PART) };
     let reading = tokio::task::spawn_blocking(move || feed.all(archive, begin, tables));
     let (read, staged) = tokio::join!(reading, source.stage(queue));
