@@ -3,11 +3,11 @@
 //!
 //! A debug build ends itself with SIGKILL at the place that `STRONGROOM_FAILPOINT` names.
 
-mod databases;
+pub(crate) mod databases;
 mod places;
-mod restoring;
+pub(crate) mod restoring;
 mod severed;
-mod site;
+pub(crate) mod site;
 
 /// Places in the source that are tested here.
 pub(crate) fn places() -> impl Iterator<Item = &'static str> {

@@ -19,17 +19,17 @@ const STAGE: &str = "01a22600-0000-7000-8000-000000000001";
 const TOKEN: &str = "srt_0123456789ABabcdefghijklmnopqrstuvwxyz013H2puy";
 
 /// The running example.
-struct Gateway {
+pub(crate) struct Gateway {
     process: Child,
-    database: TestDb,
+    pub(crate) database: TestDb,
     folder: tempfile::TempDir,
     url: String,
 }
 
 impl Gateway {
     /// None where Python lacks grpcio-tools.
-    fn start() -> Option<Self> {
-        let mut command = tool::python_with("python-grpc-tools-protoc")?;
+    pub(crate) fn start() -> Option<Self> {
+        tool::python_with("python-grpc-tools-protoc")?;
         let (folder, port) = (tempfile::tempdir().unwrap(), free_port());
         let database = TestDb::sqlite();
         database.run(
@@ -38,21 +38,19 @@ impl Gateway {
         );
         write_private(folder.path().join("gateway.token"), TOKEN);
         let listen = format!("127.0.0.1:{port}");
-        let mut process = command
-            .arg(repository().join("docs/integrating/gateway.py"))
-            .args(["--listen", &listen, "--database"])
-            .arg(database.file().unwrap())
-            .arg("--token-file")
-            .arg(folder.path().join("gateway.token"))
-            .arg("--protos")
-            .arg(repository().join("proto"))
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut ready = [0; 6];
-        process.stdout.as_mut().unwrap().read_exact(&mut ready).unwrap();
-        assert_eq!(&ready, b"ready\n");
+        let process = spawn(&listen, &database, folder.path());
         Some(Self { process, database, folder, url: format!("http://{listen}") })
+    }
+
+    pub(crate) fn kill(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+
+    /// Starts it again after [`Self::kill`].
+    pub(crate) fn restart(&mut self) {
+        let listen = self.url.strip_prefix("http://").unwrap();
+        self.process = spawn(listen, &self.database, self.folder.path());
     }
 
     fn client(&self) -> SourceServiceClient<AuthorizedChannel> {
@@ -60,7 +58,7 @@ impl Gateway {
         SourceServiceClient::new(target.authorized(Bearer::new(TOKEN).unwrap()).unwrap())
     }
 
-    fn source(&self) -> String {
+    pub(crate) fn source(&self) -> String {
         let token = self.folder.path().join("gateway.token");
         let token = token.display();
         format!(
@@ -111,9 +109,27 @@ impl Gateway {
 
 impl Drop for Gateway {
     fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
+        self.kill();
     }
+}
+
+fn spawn(listen: &str, database: &TestDb, folder: &std::path::Path) -> Child {
+    let mut process = tool::python_with("python-grpc-tools-protoc")
+        .unwrap()
+        .arg(repository().join("docs/integrating/gateway.py"))
+        .args(["--listen", listen, "--database"])
+        .arg(database.file().unwrap())
+        .arg("--token-file")
+        .arg(folder.join("gateway.token"))
+        .arg("--protos")
+        .arg(repository().join("proto"))
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut ready = [0; 6];
+    process.stdout.as_mut().unwrap().read_exact(&mut ready).unwrap();
+    assert_eq!(&ready, b"ready\n");
+    process
 }
 
 const ARCHIVED: &str = r#"{"id":1,"name":"Zoë","avatar":{"$blob":"AP8="},"score":3.0},

@@ -49,3 +49,4 @@ mod unhurried;
 mod usage;
 mod vault_kills;
 mod verify;
+mod whole_restores;

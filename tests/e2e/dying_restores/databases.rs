@@ -20,8 +20,8 @@ const ARCHIVED: &str = "1 old one 2 old two / 1 1 10 2 2 20 3 1 30";
 const CHANGED: &str = "1 new one 2 old two / 1 1 10 3 1 30 4 2 40";
 
 /// One that is restored.
-pub(super) struct Target {
-    pub(super) source: String,
+pub(crate) struct Target {
+    pub(crate) source: String,
     database: TestDb,
     /// The role that owns the tables (PostgreSQL): no superuser.
     owner: String,
@@ -29,7 +29,7 @@ pub(super) struct Target {
 
 impl Target {
     /// With the rows that the backup will hold.
-    pub(super) fn create(source: &str, database: TestDb) -> Self {
+    pub(crate) fn create(source: &str, database: TestDb) -> Self {
         if database.file().is_some() {
             database.run("PRAGMA journal_mode = WAL");
         }
@@ -67,12 +67,12 @@ impl Target {
         }
     }
 
-    pub(super) fn change(&self) {
+    pub(crate) fn change(&self) {
         self.database.run(CHANGES);
     }
 
     /// Its `[[sources]]`, with the URL that restores it in a file of `folder`.
-    pub(super) fn configuration(&self, folder: &std::path::Path) -> String {
+    pub(crate) fn configuration(&self, folder: &std::path::Path) -> String {
         let kind = if self.database.file().is_some() { "sqlite" } else { "postgres" };
         let (source, url) = (&self.source, self.url());
         let file = folder.join(format!("{source}.url"));
@@ -85,7 +85,7 @@ impl Target {
     }
 
     /// Whether it holds the archive's rows; a mixture is a failure.
-    pub(super) fn is_restored(&self) -> bool {
+    pub(crate) fn is_restored(&self) -> bool {
         let rows =
             format!("{} / {}", self.rows("owners", "name"), self.rows("things", "owner || ' ' || size"));
         assert!([ARCHIVED, CHANGED].contains(&rows.as_str()), "{}: {rows}", self.source);
@@ -93,7 +93,7 @@ impl Target {
     }
 
     /// Whether anything of ours is in it, or beside it.
-    pub(super) fn has_ours(&self) -> bool {
+    pub(crate) fn has_ours(&self) -> bool {
         let Some(file) = self.database.file() else {
             return self.database.number("SELECT count(*) FROM pg_namespace WHERE nspname = 'strongroom'")
                 > 0;
@@ -106,7 +106,7 @@ impl Target {
     }
 
     /// Ends every session with it (PostgreSQL), as its server's crash does.
-    pub(super) fn sever(&self) {
+    pub(crate) fn sever(&self) {
         self.database.run(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
              WHERE datname = current_database() AND pid <> pg_backend_pid()",

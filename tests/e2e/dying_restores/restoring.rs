@@ -11,7 +11,7 @@ use super::places::{Fate, Place, RESTORING, SETTLING};
 use super::site::{Site, is_settled};
 
 /// Two heartbeats after which a process counts as dead, and more for a machine under load.
-pub(super) const DECLARED: Duration = Duration::from_secs(10 + 30);
+pub(crate) const DECLARED: Duration = Duration::from_secs(10 + 30);
 
 fn state(fate: Fate) -> &'static str {
     match fate {

@@ -11,24 +11,26 @@ use tempfile::TempDir;
 use super::databases::Target;
 
 /// A vault, the databases, and what processes of the backup service share.
-pub(super) struct Site {
-    pub(super) deployment: Deployment,
+pub(crate) struct Site {
+    pub(crate) deployment: Deployment,
     _vault_database: TestDb,
     folder: TempDir,
-    pub(super) targets: Vec<Target>,
+    pub(crate) targets: Vec<Target>,
     /// Of the backup service.
     database: String,
+    /// More `[[sources]]`.
+    pub(crate) sources: String,
 }
 
 /// One process.
-pub(super) struct Replica {
-    pub(super) service: Service,
-    pub(super) operator: Operator,
+pub(crate) struct Replica {
+    pub(crate) service: Service,
+    pub(crate) operator: Operator,
 }
 
 impl Site {
     /// With so many databases. `of_service`: that of the backup service, or empty for a file.
-    pub(super) fn create(count: usize, database: impl Fn() -> TestDb, of_service: &str) -> Self {
+    pub(crate) fn create(count: usize, database: impl Fn() -> TestDb, of_service: &str) -> Self {
         let vault_database = TestDb::sqlite();
         let mut deployment = Deployment::start(vault_database.url_text(), "");
         deployment.backup.kill();
@@ -39,11 +41,11 @@ impl Site {
             "" => format!("sqlite:{}", folder.path().join("backup.db").display()),
             url => url.to_owned(),
         };
-        Self { deployment, _vault_database: vault_database, folder, targets, database }
+        Self { deployment, _vault_database: vault_database, folder, targets, database, sources: String::new() }
     }
 
     /// Makes the backup, and then changes all databases.
-    pub(super) fn backed_up_and_changed(&self) -> String {
+    pub(crate) fn backed_up_and_changed(&self) -> String {
         let mut replica = self.start(None);
         let made = replica.operator.json(&["backup", "create"]);
         replica.service.kill();
@@ -51,7 +53,7 @@ impl Site {
         made["id"].as_str().unwrap().to_owned()
     }
 
-    pub(super) fn begin(&self, failpoint: Option<&str>) -> Replica {
+    pub(crate) fn begin(&self, failpoint: Option<&str>) -> Replica {
         let port = free_port();
         let file = self.folder.path().join(format!("backup-{port}.toml"));
         std::fs::write(&file, self.configuration(port)).unwrap();
@@ -65,7 +67,7 @@ impl Site {
         Replica { service: Service::start(&mut command), operator }
     }
 
-    pub(super) fn start(&self, failpoint: Option<&str>) -> Replica {
+    pub(crate) fn start(&self, failpoint: Option<&str>) -> Replica {
         let mut replica = self.begin(failpoint);
         let port = replica.operator.backup_url.rsplit_once(':').unwrap().1.parse().unwrap();
         replica.service.wait_until_listening(port);
@@ -75,34 +77,40 @@ impl Site {
     fn configuration(&self, port: u16) -> String {
         let folder = self.folder.path();
         let (token, vault) = (self.deployment.path("backup.token"), &self.deployment.admin.vault_url);
-        let sources: String = self.targets.iter().map(|target| target.configuration(folder)).collect();
+        let databases: String = self.targets.iter().map(|target| target.configuration(folder)).collect();
         format!(
             "[app]\nname = \"dying\"\n\n[backup]\nlisten = \"127.0.0.1:{port}\"\ntoken_file = \"{}\"\n\
              vault.url = \"{vault}\"\ndatabase_url = \"{}\"\nstaging_dir = \"{}\"\n\n\
              [seal]\nwithout_recovery = \"I accept that without the root key nobody opens these archives\"\n\n\
-             [[destinations]]\nname = \"nearby\"\nurl = \"file://{}\"\n\n{sources}",
+             [[destinations]]\nname = \"nearby\"\nurl = \"file://{}\"\n\n{databases}{}",
             token.display(),
             self.database,
             folder.display(),
             folder.join("backups").display(),
+            self.sources,
         )
     }
 }
 
 impl Replica {
-    pub(super) fn plan(&self, backup: &str, target: &Target) -> String {
-        let plan = ["restore", "plan", backup, "--mode", "replace", "--sources", &target.source];
+    pub(crate) fn plan(&self, backup: &str, target: &Target) -> String {
+        self.plan_of(backup, &target.source)
+    }
+
+    /// Of `sources`, with commas between them.
+    pub(crate) fn plan_of(&self, backup: &str, sources: &str) -> String {
+        let plan = ["restore", "plan", backup, "--mode", "replace", "--sources", sources];
         let restore = self.operator.json(&plan);
         assert_eq!(restore["state"], "RESTORE_STATE_PLANNED", "{restore}");
         restore["id"].as_str().unwrap().to_owned()
     }
 
-    pub(super) fn get(&self, id: &str) -> Value {
+    pub(crate) fn get(&self, id: &str) -> Value {
         self.operator.json(&["restore", "get", id])
     }
 
     /// Restores and dies, or restores and then dies while it takes that back.
-    pub(super) fn dies(&mut self, backup: &str, target: &Target, rolls_back: bool) -> String {
+    pub(crate) fn dies(&mut self, backup: &str, target: &Target, rolls_back: bool) -> String {
         let id = self.plan(backup, target);
         let apply = ["restore", "apply", &id, "--confirm", &target.source];
         if rolls_back {
@@ -115,7 +123,7 @@ impl Replica {
     }
 
     /// The command itself would wait for the service to come back.
-    fn dies_during(&mut self, arguments: &[&str]) {
+    pub(crate) fn dies_during(&mut self, arguments: &[&str]) {
         let mut command = self.operator.command(arguments);
         let mut running = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
         self.wait_until_dead();
@@ -123,26 +131,31 @@ impl Replica {
         let _ = running.wait();
     }
 
-    pub(super) fn wait_until_dead(&mut self) {
+    pub(crate) fn wait_until_dead(&mut self) {
         let ended = self.service.wait_until_ended();
         assert_eq!(ended.signal(), Some(9), "it has ended in another way: {ended}\n{}", self.service.log());
     }
 
-    pub(super) fn restores(&self, backup: &str, target: &Target) -> Value {
+    pub(crate) fn restores(&self, backup: &str, target: &Target) -> Value {
         let id = self.plan(backup, target);
         self.operator.json(&["restore", "apply", &id, "--confirm", &target.source])
     }
 
     /// Begins to restore `target`, and does not wait for it. Returns the restore's id, and the command.
-    pub(super) fn begins(&self, backup: &str, target: &Target) -> (String, Child) {
+    pub(crate) fn begins(&self, backup: &str, target: &Target) -> (String, Child) {
         let id = self.plan(backup, target);
-        let mut command = self.operator.command(&["restore", "apply", &id, "--confirm", &target.source]);
-        let running = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        let running = self.spawn(&["restore", "apply", &id, "--confirm", &target.source]);
         (id, running)
     }
 
+    /// A command that nobody waits for.
+    pub(crate) fn spawn(&self, arguments: &[&str]) -> Child {
+        let mut command = self.operator.command(arguments);
+        command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+    }
+
     /// Waits until it is suspended.
-    pub(super) fn wait_until_paused(&self) {
+    pub(crate) fn wait_until_paused(&self) {
         let file = format!("/proc/{}/stat", self.service.pid());
         eventually("the process is suspended", PATIENCE, || {
             let stat = std::fs::read_to_string(&file).unwrap();
@@ -152,7 +165,7 @@ impl Replica {
 }
 
 /// Whether a restore changes nothing any more.
-pub(super) fn is_settled(restore: &Value) -> bool {
+pub(crate) fn is_settled(restore: &Value) -> bool {
     let state = restore["state"].as_str().unwrap();
-    !["RESTORE_STATE_APPLYING", "RESTORE_STATE_ROLLING_BACK"].contains(&state)
+    !["RESTORE_STATE_APPLYING", "RESTORE_STATE_ROLLING_BACK", "RESTORE_STATE_RESUMABLE"].contains(&state)
 }

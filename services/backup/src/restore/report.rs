@@ -43,12 +43,12 @@ pub(super) fn database(
     record: &SourceRecord,
     wanted: &Wanted,
     inspection: &Inspection,
-    comparison: &Comparison,
+    comparison: Option<&Comparison>,
 ) -> proto::SourcePlan {
     let mut examples = MOST_EXAMPLES;
     let tables = wanted.tables.iter().enumerate().map(|(at, table)| {
         let creates = inspection.creates.contains(&table.schema.name);
-        let changes = comparison.tables.get(at).cloned();
+        let changes = comparison.and_then(|found| found.tables.get(at).cloned());
         let changes = changes.unwrap_or_else(|| uncompared(wanted.mode, table));
         table_plan(table, creates, changes, &mut examples)
     });
@@ -58,7 +58,8 @@ pub(super) fn database(
         engine: inspection.engine.clone(),
         tables: tables.collect(),
         warnings: inspection.warnings.iter().take(MOST_WARNINGS).cloned().collect(),
-        writers_wait: duration(comparison.writers_wait),
+        // Empty tables are locked while their rows are loaded, and what was refused was not compared.
+        writers_wait: comparison.and_then(|found| duration(found.writers_wait)),
         readers_wait: inspection.pause.readers,
         readers_wait_remedy: inspection.pause.remedy.clone(),
         needed_bytes: i64::try_from(inspection.needed_bytes).unwrap_or(i64::MAX),

@@ -12,7 +12,8 @@ use crate::time::length;
 const PLAN: &str = "\
 Examples:
   strongroom restore plan 0197…
-  strongroom restore plan 0197… --mode replace --sources gateway
+  strongroom restore plan 0197… --mode replace
+  strongroom restore plan 0197… --mode replace --sources gateway,recordings
   strongroom restore plan 0197… --mode replace --tables endpoints,endpoint_keys
   strongroom restore plan backup.zip.age --create-tables -o json | jq -r .id";
 
@@ -35,8 +36,9 @@ Examples:
 pub(crate) enum RestoreCommand {
     /// Show what a restore would do, and get the id by which it is applied. Nothing is changed.
     ///
-    /// The archive is verified first, then compared row by row with the databases that it would be restored into. The plan
-    /// says what would be created, changed, removed and kept, who would have to wait, and what stands against it.
+    /// The archive is verified first, then compared with the databases, directories and services that it would be restored into,
+    /// row by row and file by file. The plan says what would be created, changed, removed and kept, who would have to wait, and
+    /// what stands against it.
     ///
     /// A stored backup is read by the service. A file is uploaded, and kept there, sealed, for a day; a connection that
     /// breaks is resumed a few times. Exit code 1 if the restore is refused, 3 if the only reason is that no key that the
@@ -45,11 +47,13 @@ pub(crate) enum RestoreCommand {
     Plan(PlanRestore),
     /// Do what a plan says, while the applications go on.
     ///
-    /// Except into empty tables, a backup is stored first; if that fails, nothing is restored. The difference to the archive
-    /// is then applied in one transaction. Whatever fails before its end leaves every row as it was, and the exit code is 1.
+    /// Except into empty tables, a backup is stored first; if that fails, nothing is restored. Everything is then staged beside
+    /// what is live, and only when all sources are ready does the first one change: in one transaction for a database or a
+    /// service, by one rename for each file. Whatever fails before leaves everything as it was, and the exit code is 1. From
+    /// then on the restore goes on by itself until all sources are new, also when one of them is away for a while.
     ///
-    /// On a terminal it shows what will be lost and asks for the target's name where --confirm is not given; elsewhere a plan
-    /// that removes or changes rows needs --confirm. The restore does not need this command to stay: Ctrl-C ends the waiting,
+    /// On a terminal it shows what will be lost and asks for the target's name where --confirm is not given: the source's, or the
+    /// application's where there are several sources. Elsewhere a plan that removes or changes rows needs --confirm. The restore does not need this command to stay: Ctrl-C ends the waiting,
     /// and `restore get` tells how it went.
     #[command(after_help = APPLY)]
     Apply(ApplyRestore),
@@ -58,7 +62,7 @@ pub(crate) enum RestoreCommand {
     List,
     /// Show a restore: its plan, what it has done so far, what the databases hold now, and what to do next.
     Get(GivenRestore),
-    /// Take a restore back, within a day: the rows from before it return, in one transaction.
+    /// Take a restore back, within a day: the rows and files from before it return. So does one that cannot go on.
     ///
     /// Of several restores of a table, the newest goes first. It is refused where rows were changed since the restore, unless
     /// --discard-changes is given. On a terminal it shows what will be lost and asks; elsewhere it needs --yes.
@@ -82,10 +86,10 @@ pub(crate) struct PlanRestore {
     /// What becomes of the rows that the tables have.
     #[arg(long, value_name = "M", value_enum, default_value_t)]
     pub(crate) mode: Mode,
-    /// The source to restore: one database at a time. May be omitted where the archive has only one.
+    /// The sources to restore, as one: databases, sets of files and services. All that the archive has where none is given.
     #[arg(long, value_name = "A,B", value_delimiter = ',')]
     pub(crate) sources: Vec<String>,
-    /// Only these tables, by the names that they have in the archive. All of the sources where none is given.
+    /// Only these tables, by the names that they have in the archive, and no files. All of the sources where none is given.
     #[arg(long, value_name = "A,B", value_delimiter = ',')]
     pub(crate) tables: Vec<String>,
     /// Create tables that do not exist. Only with --mode into-empty.

@@ -77,6 +77,11 @@ impl Progress {
         self.detail(&format!("{text}  {}", now.table));
     }
 
+    /// A restore that cannot go on now.
+    pub(super) fn waits(&self, problem: &str) {
+        self.bar.suspend(|| eprintln!("waiting: {problem}"));
+    }
+
     /// An interrupted download: what is there is read first.
     pub(super) fn checking(&self) {
         self.stage("of what is there were read");

@@ -30,7 +30,7 @@ pub(super) async fn compare(
     let inspection = target.inspect(wanted).await?;
     if wanted.mode == Mode::IntoEmpty || !inspection.refusals.is_empty() {
         target.close().await;
-        return Ok(compared(selected, wanted, &inspection, &Comparison::default()));
+        return Ok(compared(selected, wanted, &inspection, None));
     }
     let mut stage = target.stage(wanted, &inspection.fingerprint, &Purpose::Trial).await?;
     let loaded = load(archive, selected, &mut stage, progress).await;
@@ -39,7 +39,7 @@ pub(super) async fn compare(
         // What a column does not take stands against the restore as a missing column does.
         Err(Error::Tables(error @ (TablesError::Value { .. } | TablesError::Constraint { .. }))) => {
             stage.close().await;
-            let mut compared = compared(selected, wanted, &inspection, &Comparison::default());
+            let mut compared = compared(selected, wanted, &inspection, None);
             compared.refusals.push(report::refusal(selected.source(), &error.into()));
             return Ok(compared);
         }
@@ -48,16 +48,17 @@ pub(super) async fn compare(
     report::begin_phase(progress, "compare");
     let comparison = stage.compare().await?;
     stage.close().await;
-    Ok(compared(selected, wanted, &inspection, &comparison))
+    Ok(compared(selected, wanted, &inspection, Some(&comparison)))
 }
 
 fn compared(
     selected: &Selected,
     wanted: &Wanted,
     inspection: &Inspection,
-    comparison: &Comparison,
+    comparison: Option<&Comparison>,
 ) -> Compared {
-    let found = inspection.refusals.iter().chain(&comparison.refusals);
+    let compared = comparison.map(|found| found.refusals.as_slice()).unwrap_or_default();
+    let found = inspection.refusals.iter().chain(compared);
     Compared {
         plan: report::database(&selected.record, wanted, inspection, comparison),
         refusals: found.map(|refusal| report::table_refusal(selected.source(), refusal)).collect(),

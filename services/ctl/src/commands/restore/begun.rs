@@ -14,6 +14,7 @@ use crate::commands::interruption::unless_interrupted;
 use crate::commands::progress::Progress;
 use crate::commands::retries::{Retries, is_broken};
 use crate::error::CallFailed;
+use crate::output::printable;
 
 /// Between two questions.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -31,7 +32,14 @@ pub(super) async fn to_its_end<S>(
 where
     S: Stream<Item = Result<Option<Restore>, Status>> + Unpin,
 {
-    let following = Following { service, id, before, seen: None, progress: Progress::of_restore() };
+    let following = Following {
+        service,
+        id,
+        before,
+        seen: None,
+        progress: Progress::of_restore(),
+        problem: String::new(),
+    };
     let advice = following.advice();
     unless_interrupted(following.follow(call), &advice).await
 }
@@ -42,6 +50,8 @@ struct Following<'a> {
     before: RestoreState,
     seen: Option<Restore>,
     progress: Progress,
+    /// What it was last said to wait for.
+    problem: String,
 }
 
 impl Following<'_> {
@@ -91,6 +101,10 @@ impl Following<'_> {
         if let Some(now) = &restore.progress {
             self.progress.restored(words::phase(&now.phase), now);
         }
+        if restore.state() == RestoreState::Resumable && self.problem != restore.problem {
+            self.problem.clone_from(&restore.problem);
+            self.progress.waits(&printable(&self.problem));
+        }
         self.seen = Some(restore);
     }
 
@@ -129,7 +143,7 @@ impl Following<'_> {
     }
 }
 
-/// Whether it changes rows now.
+/// Whether it changes something now, or goes on with that by itself.
 fn is_busy(restore: &Restore) -> bool {
-    matches!(restore.state(), RestoreState::Applying | RestoreState::RollingBack)
+    matches!(restore.state(), RestoreState::Applying | RestoreState::RollingBack | RestoreState::Resumable)
 }

@@ -26,7 +26,7 @@ pub(super) fn now(restore: &Restore) -> Vec<String> {
         RestoreState::Applied => all(applied(restore.mode())),
         RestoreState::Failed => all("every row is what it was before the restore"),
         RestoreState::RolledBack => all("the rows from before the restore are back"),
-        RestoreState::Applying | RestoreState::RollingBack => {
+        RestoreState::Applying | RestoreState::RollingBack | RestoreState::Resumable => {
             restore.sources.iter().map(|source| of_source(restore, source)).collect()
         }
     }
@@ -45,11 +45,11 @@ fn applied(mode: RestoreMode) -> &'static str {
 
 fn of_source(restore: &Restore, source: &str) -> String {
     let rows = match rows(restore, source) {
-        Rows::Old => "still the rows from before the restore",
+        Rows::Old => "still what it was before the restore",
         Rows::OldOrNew => {
-            "either all rows from before the restore or all of the archive's; it is being decided"
+            "either wholly what it was before the restore or wholly the archive's, each file for itself; it is being decided"
         }
-        Rows::New => "already the archive's rows",
+        Rows::New => "already the archive's",
     };
     format!("{}: {rows}", printable(source))
 }
@@ -60,7 +60,7 @@ fn rows(restore: &Restore, source: &str) -> Rows {
     let told = steps.rev().find_map(|step| match &*step.step {
         "swapping" | "rolling-back" => Some(Rows::OldOrNew),
         "swapped" => Some(Rows::New),
-        "rolled-back" => Some(Rows::Old),
+        "rolled-back" | "discarded" => Some(Rows::Old),
         _ => None,
     });
     told.unwrap_or(Rows::Old)
@@ -82,6 +82,10 @@ pub(super) fn next(restore: &Restore) -> Vec<String> {
             format!("wait; `strongroom restore get {id}` shows its state"),
             "if the backup service was stopped, start it: it finds out whether the change was committed"
                 .to_owned(),
+        ],
+        RestoreState::Resumable => vec![
+            "remove the cause: the restore goes on by itself, a few seconds later".to_owned(),
+            format!("or `strongroom restore rollback {id}` takes back what is done"),
         ],
         RestoreState::Applied => after(restore),
         RestoreState::RolledBack | RestoreState::Unspecified => Vec::new(),

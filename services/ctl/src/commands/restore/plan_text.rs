@@ -2,7 +2,7 @@
 
 use indicatif::HumanBytes;
 use strongroom_api::backup::v1::{
-    Restore, RestorePlan, RestoreRefusal, RestoreState, SealedTexts, SourcePlan, VerifyOutcome,
+    Restore, RestoreMode, RestorePlan, RestoreRefusal, RestoreState, SealedTexts, SourcePlan, VerifyOutcome,
 };
 
 use super::{rows, words};
@@ -14,7 +14,8 @@ use crate::time::{shown, shown_length};
 pub(super) fn text(restore: &Restore) -> String {
     let plan = restore.plan.clone().unwrap_or_default();
     let mut text = key_values(head(restore));
-    text.extend(plan.sources.iter().map(source));
+    text.extend(plan.sources.iter().map(|one| source(one, restore.mode())));
+    text.extend(plan.warnings.iter().map(|warning| format!("\nwarning: {}\n", printable(warning))));
     text.push_str(&verification(&plan));
     text.push_str(&refusals(&plan));
     text.push_str(&format!("\n{}", key_values(end(restore))));
@@ -35,12 +36,12 @@ pub(super) fn head(restore: &Restore) -> Vec<(&'static str, String)> {
     head
 }
 
-fn source(source: &SourcePlan) -> String {
+fn source(source: &SourcePlan, mode: RestoreMode) -> String {
     let name = printable(&source.source);
     let engine = if source.engine.is_empty() { &source.kind } else { &source.engine };
     let mut text = format!("\nsource {name} ({})\n{}", printable(engine), rows::table(source));
     text.push_str(&rows::examples(source));
-    text.push_str(&key_values(waits(source)));
+    text.push_str(&key_values(waits(source, mode)));
     let bytes = u64::try_from(source.needed_bytes).unwrap_or(0);
     text.push_str(&format!("space needed: {} beside the live rows\n", HumanBytes(bytes)));
     text.extend(source.warnings.iter().map(|warning| format!("warning: {}\n", printable(warning))));
@@ -48,9 +49,13 @@ fn source(source: &SourcePlan) -> String {
 }
 
 /// Who waits while the difference is applied.
-fn waits(source: &SourcePlan) -> Vec<(&'static str, String)> {
+fn waits(source: &SourcePlan, mode: RestoreMode) -> Vec<(&'static str, String)> {
+    if source.files.is_some() {
+        return vec![("who waits", "nobody: each file changes by one rename".to_owned())];
+    }
     let writers = match &source.writers_wait {
         Some(wait) => format!("about {}", shown_length(Some(wait))),
+        None if mode == RestoreMode::IntoEmpty => "while the rows are loaded".to_owned(),
         None => "not estimated".to_owned(),
     };
     let readers = if source.readers_wait { "as long as writers" } else { "no" };

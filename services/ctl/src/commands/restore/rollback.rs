@@ -1,7 +1,7 @@
 //! `strongroom restore rollback`.
 
 use anyhow::Result;
-use strongroom_api::backup::v1::{Restore, RestoreState, RollbackRestoreRequest};
+use strongroom_api::backup::v1::{Restore, RollbackRestoreRequest};
 use tokio_stream::StreamExt as _;
 use tonic::Request;
 
@@ -16,8 +16,9 @@ pub(super) async fn run(rollback: RollbackRestore, format: Format) -> Result<()>
     let id = restore.id;
     let asks = confirmation::is_needed(yes)?;
     let service = client::backup()?;
+    let restore = get(&service, id.clone()).await?;
+    let before = restore.state();
     if asks {
-        let restore = get(&service, id.clone()).await?;
         confirmation::ask(&loss(&restore, discard_changes), "take it back")?;
     }
     let request = Request::new(RollbackRestoreRequest { id: id.clone(), discard_changes });
@@ -25,7 +26,7 @@ pub(super) async fn run(rollback: RollbackRestore, format: Format) -> Result<()>
         let stream = service.restores().rollback_restore(request).await?.into_inner();
         Ok(stream.map(|answer| answer.map(|answer| answer.restore)))
     };
-    let ended = begun::to_its_end(&service, &id, RestoreState::Applied, call).await?;
+    let ended = begun::to_its_end(&service, &id, before, call).await?;
     print(&ended, format)?;
     outcome::judge_rolled_back(&ended)
 }

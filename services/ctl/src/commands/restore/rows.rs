@@ -1,7 +1,7 @@
 //! What a restore does with rows, table by table.
 
 use indicatif::HumanCount;
-use strongroom_api::backup::v1::{RowChange, SourcePlan, TablePlan};
+use strongroom_api::backup::v1::{FileSetPlan, RowChange, SourcePlan, TablePlan};
 
 use super::words;
 use crate::output::{Table, printable};
@@ -9,8 +9,11 @@ use crate::output::{Table, printable};
 /// Keys that are shown of each table and change; the rest is counted.
 const MOST_KEYS: usize = 3;
 
-/// One line a table, and one for all of them where there are several.
+/// One line a table, and one for all of them where there are several; one for the files of a set.
 pub(super) fn table(source: &SourcePlan) -> String {
+    if let Some(set) = &source.files {
+        return files(&as_table(set));
+    }
     let mut table =
         Table::new(&["TABLE", "ROWS", "CREATED", "CHANGED", "REMOVED", "KEPT", "CONFLICTS", "NOTE"]);
     let mut all = [0_i64; COUNTS];
@@ -24,6 +27,28 @@ pub(super) fn table(source: &SourcePlan) -> String {
         line(&mut table, "in all", all, "");
     }
     table.to_string()
+}
+
+fn files(set: &TablePlan) -> String {
+    let mut table = Table::new(&["FILES", "CREATED", "CHANGED", "REMOVED", "KEPT", "CONFLICTS"]);
+    table.row(counts(set).map(count).iter().map(String::as_str));
+    table.to_string()
+}
+
+/// Files are counted as rows are.
+fn as_table(set: &FileSetPlan) -> TablePlan {
+    let FileSetPlan { files, created, changed, deleted, kept, conflicts, examples } = set.clone();
+    TablePlan {
+        table: "files".to_owned(),
+        rows: files,
+        created,
+        changed,
+        deleted,
+        kept,
+        conflicts,
+        examples,
+        creates_table: false,
+    }
 }
 
 const COUNTS: usize = 6;
@@ -45,7 +70,8 @@ pub(super) fn count(count: i64) -> String {
 
 /// A few keys of the rows that change: a line for each table that has such rows.
 pub(super) fn examples(source: &SourcePlan) -> String {
-    source.tables.iter().filter_map(of_table).map(|line| format!("{line}\n")).collect()
+    let files = source.files.as_ref().map(as_table);
+    source.tables.iter().chain(&files).filter_map(of_table).map(|line| format!("{line}\n")).collect()
 }
 
 fn of_table(table: &TablePlan) -> Option<String> {

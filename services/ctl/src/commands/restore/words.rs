@@ -12,6 +12,7 @@ pub(super) fn state(state: RestoreState) -> &'static str {
         RestoreState::Failed => "failed",
         RestoreState::RollingBack => "rolling back",
         RestoreState::RolledBack => "rolled back",
+        RestoreState::Resumable => "resumable",
     }
 }
 
@@ -68,6 +69,7 @@ pub(super) fn step(step: &str) -> &str {
         "swapped" => "the difference was applied",
         "rolling-back" => "taking it back began",
         "rolled-back" => "it was taken back",
+        "discarded" => "what was staged was removed",
         "removed" => "staged and replaced rows were removed",
         other => other,
     }

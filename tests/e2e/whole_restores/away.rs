@@ -1,0 +1,90 @@
+//! A source that stays away after another one is new: the restore says so, and goes on by itself when the source is back, or
+//! is taken back on request.
+
+use std::time::Duration;
+
+use e2e::eventually;
+use serde_json::Value;
+
+use super::places::POSTPONED;
+use super::together::Everything;
+use crate::dying_restores::restoring::DECLARED;
+use crate::dying_restores::site::Replica;
+
+/// All of a restore's sources but the service are new when it is reached.
+const LAST_SWAP: &str = "restore.swapping#3";
+
+fn until(replica: &Replica, id: &str, state: &str) -> Value {
+    eventually(state, DECLARED + Duration::from_secs(30), || {
+        let restore = replica.get(id);
+        (restore["state"] == state).then_some(restore)
+    })
+}
+
+/// Two databases and the service, which is away when its turn comes.
+fn half_applied(all: &mut Everything) -> (Replica, String) {
+    let replica = all.site.start(Some(&format!("stop:{LAST_SWAP}")));
+    let id = replica.plan_of(&all.backup, "s0,s1,gateway");
+    let mut command = replica.spawn(&["restore", "apply", &id, "--confirm", "dying"]);
+    replica.wait_until_paused();
+    all.gateway.kill();
+    replica.service.signal("CONT");
+    let waiting = until(&replica, &id, "RESTORE_STATE_RESUMABLE");
+    assert_eq!(waiting["reason"], "SOURCE_UNAVAILABLE", "{waiting}");
+    assert!(waiting["problem"].as_str().unwrap().contains("gateway"), "{waiting}");
+    assert!(all.site.targets[0].is_restored() && all.site.targets[1].is_restored(), "{waiting}");
+    let said = replica.operator.run(&["restore", "get", &id]).succeeded();
+    for line in ["s0: already the archive's", "s1: already the archive's", "gateway: "] {
+        assert!(said.contains(line), "{said}");
+    }
+    let _ = command.kill();
+    let _ = command.wait();
+    (replica, id)
+}
+
+#[test]
+fn a_restore_goes_on_when_the_source_is_back() {
+    let Some(mut all) = Everything::create() else { return };
+    let (replica, id) = half_applied(&mut all);
+    all.gateway.restart();
+    let applied = until(&replica, &id, "RESTORE_STATE_APPLIED");
+    assert_eq!(all.are_restored(), [true, true, false, false, false, true], "{applied}");
+    let events = replica.operator.events("restore.completed");
+    assert_eq!(events[0]["outcome"], "AUDIT_OUTCOME_SUCCESS", "{events:?}");
+    let _ = replica.operator.run(&["restore", "rollback", &id, "--yes"]).succeeded();
+    assert_eq!(all.are_restored(), [false; 6]);
+    assert!(!all.has_ours());
+}
+
+#[test]
+fn a_restore_that_waits_outlives_its_process() {
+    let Some(mut all) = Everything::create() else { return };
+    let (mut replica, id) = half_applied(&mut all);
+    replica.service.kill();
+    // Its heir postpones it too, and dies of that; the next one ends it.
+    all.site.start(Some(POSTPONED)).wait_until_dead();
+    all.gateway.restart();
+    let replica = all.site.start(None);
+    until(&replica, &id, "RESTORE_STATE_APPLIED");
+    assert_eq!(all.are_restored(), [true, true, false, false, false, true]);
+}
+
+#[test]
+fn a_restore_that_waits_can_be_taken_back() {
+    let Some(mut all) = Everything::create() else { return };
+    let (replica, id) = half_applied(&mut all);
+    let mut command = replica.spawn(&["restore", "rollback", &id, "--yes"]);
+    let going_back = eventually("it is going back", DECLARED, || {
+        let restore = replica.get(&id);
+        let steps = restore["steps"].as_array().unwrap().iter();
+        (restore["state"] == "RESTORE_STATE_RESUMABLE"
+            || steps.clone().any(|step| step["step"] == "rolled-back"))
+        .then_some(restore)
+    });
+    assert!(!going_back["steps"].as_array().unwrap().is_empty());
+    all.gateway.restart();
+    until(&replica, &id, "RESTORE_STATE_ROLLED_BACK");
+    assert_eq!(all.are_restored(), [false; 6]);
+    assert!(!all.has_ours());
+    assert!(command.wait().unwrap().success());
+}

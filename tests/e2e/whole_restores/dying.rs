@@ -1,0 +1,114 @@
+//! Processes die in restores of several sources, one after the other; their heirs, of which some die too, bring each of them to
+//! its end.
+
+use e2e::{eventually, long};
+use serde_json::Value;
+use strongroom_testkit::TestDb;
+
+use super::places::{BACK, FORWARD, Fate, PLACES, Place};
+use super::platform::Files;
+use crate::dying_restores::databases::Target;
+use crate::dying_restores::restoring::DECLARED;
+use crate::dying_restores::site::{Replica, Site, is_settled};
+
+/// What one place is tried with.
+struct Platform<'a> {
+    databases: &'a [Target],
+    files: &'a Files,
+}
+
+impl Platform<'_> {
+    fn sources(&self) -> String {
+        let names: Vec<&str> = self.databases.iter().map(|target| target.source.as_str()).collect();
+        format!("{},{}", names.join(","), self.files.source)
+    }
+
+    /// Of each source.
+    fn are_restored(&self) -> Vec<bool> {
+        let mut all: Vec<bool> = self.databases.iter().map(Target::is_restored).collect();
+        all.push(self.files.is_restored());
+        all
+    }
+
+    fn have_ours(&self) -> Vec<bool> {
+        let mut all: Vec<bool> = self.databases.iter().map(Target::has_ours).collect();
+        all.push(self.files.has_ours());
+        all
+    }
+}
+
+fn begin(replica: &mut Replica, backup: &str, platform: &Platform<'_>, place: &Place) -> String {
+    let id = replica.plan_of(backup, &platform.sources());
+    // The application's name.
+    let apply = ["restore", "apply", &id, "--confirm", "dying"];
+    if place.rolls_back {
+        let _ = replica.operator.run(&apply).succeeded();
+        replica.dies_during(&["restore", "rollback", &id, "--yes"]);
+    } else {
+        replica.dies_during(&apply);
+    }
+    id
+}
+
+fn check(place: &Place, platform: &Platform<'_>, restore: &Value) {
+    let name = place.name;
+    let (state, is_new) = match place.fate {
+        Fate::Old => ("RESTORE_STATE_FAILED", false),
+        Fate::New => ("RESTORE_STATE_APPLIED", true),
+        Fate::Back => ("RESTORE_STATE_ROLLED_BACK", false),
+    };
+    assert_eq!(restore["state"], state, "{name}: {restore}");
+    assert_eq!(platform.are_restored(), [is_new; 3], "{name}: {restore}");
+    assert_eq!(platform.have_ours(), [is_new; 3], "{name}: {restore}");
+}
+
+/// Every second place in the short form; all of them in the long one.
+fn places() -> Vec<Place> {
+    PLACES.into_iter().enumerate().filter(|(at, _)| long() || at % 2 == 0).map(|(_, place)| place).collect()
+}
+
+fn goes_on(database: impl Fn() -> TestDb) {
+    let places = places();
+    let mut site = Site::create(2 * places.len(), database, "");
+    let mut files: Vec<Files> = (0..places.len()).map(|at| Files::create(&format!("f{at}"))).collect();
+    site.sources = files.iter().map(Files::configuration).collect();
+    let backup = site.backed_up_and_changed();
+    files.iter_mut().for_each(Files::change);
+    let platforms: Vec<Platform<'_>> = site
+        .targets
+        .chunks(2)
+        .zip(&files)
+        .map(|(databases, files)| Platform { databases, files })
+        .collect();
+    let mut restores = Vec::new();
+    for (place, platform) in places.iter().zip(&platforms) {
+        let mut replica = site.start(Some(place.name));
+        restores.push(begin(&mut replica, &backup, platform, place));
+    }
+    for place in FORWARD.iter().chain(&[BACK]) {
+        site.start(Some(place)).wait_until_dead();
+    }
+    let replica = site.start(None);
+    eventually("every restore is settled", DECLARED, || {
+        restores.iter().all(|id| is_settled(&replica.get(id))).then_some(())
+    });
+    for ((place, platform), id) in places.iter().zip(&platforms).zip(&restores) {
+        check(place, platform, &replica.get(id));
+        let id = replica.plan_of(&backup, &platform.sources());
+        let again = replica.operator.json(&["restore", "apply", &id, "--confirm", "dying"]);
+        assert_eq!(again["state"], "RESTORE_STATE_APPLIED", "after {}: {again}", place.name);
+        assert_eq!(platform.are_restored(), [true; 3], "after {}", place.name);
+    }
+}
+
+#[test]
+fn sqlite_and_files_are_old_or_new_together_wherever_a_process_dies() {
+    goes_on(TestDb::sqlite);
+}
+
+#[test]
+fn postgres_and_files_are_old_or_new_together_wherever_a_process_dies() {
+    let Some(first) = TestDb::postgres() else { return };
+    drop(first);
+    goes_on(|| TestDb::postgres().unwrap());
+}

@@ -1,0 +1,93 @@
+//! Several sources, each with an archived and a changed state that a test can tell apart.
+
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use tempfile::TempDir;
+
+/// Content, permissions and seconds since 1970 of the files of a set by their names, in order.
+type Listed = Vec<(String, String, u32, u64)>;
+
+/// A directory whose files are restored.
+pub(super) struct Files {
+    pub(super) source: String,
+    folder: TempDir,
+    archived: Listed,
+    changed: Listed,
+}
+
+impl Files {
+    /// With the files that the backup will hold.
+    pub(super) fn create(source: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        write(folder.path(), "same.txt", "same", 0o640, 1_000_000_000);
+        write(folder.path(), "a/changed.txt", "archived", 0o600, 1_100_000_000);
+        write(folder.path(), "a/gone.txt", "gone", 0o644, 1_200_000_000);
+        let archived = list(folder.path());
+        Self { source: source.to_owned(), folder, archived, changed: Vec::new() }
+    }
+
+    /// What an application did after the backup.
+    pub(super) fn change(&mut self) {
+        let folder = self.folder.path();
+        write(folder, "a/changed.txt", "changed since", 0o644, 1_300_000_000);
+        std::fs::remove_file(folder.join("a/gone.txt")).unwrap();
+        write(folder, "b/new.txt", "new", 0o600, 1_400_000_000);
+        self.changed = list(folder);
+    }
+
+    pub(super) fn configuration(&self) -> String {
+        let (source, path) = (&self.source, self.folder.path().display());
+        format!("[[sources]]\nname = \"{source}\"\nkind = \"files\"\npath = \"{path}\"\n\n")
+    }
+
+    /// Whether it holds the archive's files; a mixture is a failure.
+    pub(super) fn is_restored(&self) -> bool {
+        let found = list(self.folder.path());
+        assert!(found == self.archived || found == self.changed, "{}: {found:?}", self.source);
+        found == self.archived
+    }
+
+    pub(super) fn has_ours(&self) -> bool {
+        self.folder.path().join(".strongroom").exists()
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        self.folder.path()
+    }
+}
+
+fn write(folder: &Path, name: &str, content: &str, mode: u32, seconds: u64) {
+    let path = folder.join(name);
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    std::fs::write(&path, content).unwrap();
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+    let file = std::fs::File::options().write(true).open(&path).unwrap();
+    file.set_modified(UNIX_EPOCH + Duration::from_secs(seconds)).unwrap();
+}
+
+fn list(folder: &Path) -> Listed {
+    let (mut found, mut folders) = (Vec::new(), vec![folder.to_owned()]);
+    while let Some(next) = folders.pop() {
+        for entry in std::fs::read_dir(&next).unwrap() {
+            let entry = entry.unwrap();
+            let (path, kind) = (entry.path(), entry.metadata().unwrap());
+            if kind.is_dir() {
+                if entry.file_name() != ".strongroom" {
+                    folders.push(path);
+                }
+                continue;
+            }
+            let name = path.strip_prefix(folder).unwrap().to_string_lossy().into_owned();
+            let content = std::fs::read_to_string(&path).unwrap();
+            found.push((name, content, kind.permissions().mode() & 0o7777, seconds(kind.modified().unwrap())));
+        }
+    }
+    found.sort();
+    found
+}
+
+fn seconds(time: SystemTime) -> u64 {
+    time.duration_since(UNIX_EPOCH).unwrap().as_secs()
+}
