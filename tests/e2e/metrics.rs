@@ -116,6 +116,7 @@ fn count([vault, backup]: &[String; 2]) {
     assert!(stored > 0.0);
     assert_eq!(value(backup, "strongroom_backup_verification_received_bytes_total"), exported + stored);
     assert_eq!(value(backup, "strongroom_backup_staged_bytes"), 0.0);
+    assert_eq!(value(backup, "strongroom_backup_restores_waiting"), 0.0);
     for (state, backups) in [("available", 1.0), ("failed", 0.0), ("deleting", 0.0), ("unverified", 0.0)] {
         let series = format!("strongroom_backup_stored_backups{{state=\"{state}\"}}");
         assert_eq!(value(backup, &series), backups, "{state}");

@@ -21,7 +21,7 @@ use crate::membership::{Heir, Membership};
 use crate::metrics::{BackupMetrics, KindMetrics};
 use crate::operation::{Limits, Unfinished};
 use crate::report::BackupReport;
-use crate::restore::{self, ArchiveUploads, Archives, Restores};
+use crate::restore::{self, ArchiveUploads, Archives, Restores, Waiting};
 use crate::seal::SealPolicy;
 use crate::secret_files;
 use crate::source_watch::SourceWatch;
@@ -112,7 +112,10 @@ impl Service {
         let verifications =
             Verifications::create(verifier.clone(), of_verification, Arc::clone(&uploads), received);
         let app_name = config.app.name.clone();
-        let restoring = Restoring { base, verifier, uploads, sources: Arc::clone(&sources), host, app_name };
+        let waiting = Arc::<Waiting>::default();
+        sample_waiting(metrics, &waiting);
+        let restoring =
+            Restoring { base, verifier, uploads, sources: Arc::clone(&sources), host, app_name, waiting };
         let restores = restoring.create(backup, &stored, (Arc::clone(&membership), of_restore), of_restores);
         Ok(Self {
             exports: Arc::new(exports),
@@ -238,6 +241,7 @@ struct Restoring {
     sources: Arc<Sources>,
     host: String,
     app_name: String,
+    waiting: Arc<Waiting>,
 }
 
 impl Restoring {
@@ -248,7 +252,7 @@ impl Restoring {
         (membership, limits): (Arc<Membership>, Limits),
         metrics: [KindMetrics; 3],
     ) -> Restores {
-        let Self { base, verifier, uploads: admission, sources, host, app_name } = self;
+        let Self { base, verifier, uploads: admission, sources, host, app_name, waiting } = self;
         let Base { store, vault, clock, shutdown, .. } = base;
         let stall = limits.stall;
         let uploads = ArchiveUploads {
@@ -269,7 +273,8 @@ impl Restoring {
             stall,
         };
         let archives = Arc::new(archives);
-        let base = restore::Base { store, vault, clock, sources, archives, verifier, shutdown, app_name };
+        let base =
+            restore::Base { store, vault, clock, sources, archives, verifier, shutdown, app_name, waiting };
         let makers = (Arc::clone(&stored.creations), stored.catalogue.clone());
         Restores::create(base, membership, makers, limits, metrics)
     }
@@ -320,6 +325,15 @@ fn limits(config: &BackupConfig, seconds: u64, concurrent: usize) -> (Limits, i6
     let (duration, stall) = (Duration::from_secs(seconds), Duration::from_secs(config.stall_seconds));
     let longest = i64::try_from(duration.as_micros()).unwrap_or(i64::MAX);
     (Limits { duration, stall, concurrent }, longest)
+}
+
+fn sample_waiting(metrics: &Metrics, waiting: &Arc<Waiting>) {
+    let (name, help) = (
+        "strongroom_backup_restores_waiting",
+        "Restores that cannot be brought to their end now, and are tried again.",
+    );
+    let waiting = Arc::clone(waiting);
+    metrics.sampled(Kind::Gauge, name, help, &[], move || vec![Sample::plain(waiting.count() as f64)]);
 }
 
 fn sample_staging(metrics: &Metrics, uploads: &Arc<Uploads>) {

@@ -25,6 +25,7 @@ mod selection;
 mod target;
 mod tending;
 mod uploads;
+mod waiting;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -52,6 +53,7 @@ use record::{Origin, Request, RequestMode, journal_of, request_of};
 use rollback::RollingBack;
 use safety::SafetyBackups;
 pub(crate) use uploads::{ArchiveUploads, Arrived};
+pub(crate) use waiting::Waiting;
 
 /// Plans among the operations.
 pub(crate) static PLAN: Kind = Kind {
@@ -104,6 +106,7 @@ pub(crate) struct Base {
     pub(crate) shutdown: Shutdown,
     /// What confirms a restore of several sources.
     pub(crate) app_name: String,
+    pub(crate) waiting: Arc<Waiting>,
 }
 
 /// Everything about restores in one process. Clones share it.

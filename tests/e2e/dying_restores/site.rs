@@ -41,7 +41,14 @@ impl Site {
             "" => format!("sqlite:{}", folder.path().join("backup.db").display()),
             url => url.to_owned(),
         };
-        Self { deployment, _vault_database: vault_database, folder, targets, database, sources: String::new() }
+        Self {
+            deployment,
+            _vault_database: vault_database,
+            folder,
+            targets,
+            database,
+            sources: String::new(),
+        }
     }
 
     /// Makes the backup, and then changes all databases.

@@ -74,12 +74,8 @@ fn goes_on(database: impl Fn() -> TestDb) {
     site.sources = files.iter().map(Files::configuration).collect();
     let backup = site.backed_up_and_changed();
     files.iter_mut().for_each(Files::change);
-    let platforms: Vec<Platform<'_>> = site
-        .targets
-        .chunks(2)
-        .zip(&files)
-        .map(|(databases, files)| Platform { databases, files })
-        .collect();
+    let platforms: Vec<Platform<'_>> =
+        site.targets.chunks(2).zip(&files).map(|(databases, files)| Platform { databases, files }).collect();
     let mut restores = Vec::new();
     for (place, platform) in places.iter().zip(&platforms) {
         let mut replica = site.start(Some(place.name));

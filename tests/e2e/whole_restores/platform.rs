@@ -81,7 +81,12 @@ fn list(folder: &Path) -> Listed {
             }
             let name = path.strip_prefix(folder).unwrap().to_string_lossy().into_owned();
             let content = std::fs::read_to_string(&path).unwrap();
-            found.push((name, content, kind.permissions().mode() & 0o7777, seconds(kind.modified().unwrap())));
+            found.push((
+                name,
+                content,
+                kind.permissions().mode() & 0o7777,
+                seconds(kind.modified().unwrap()),
+            ));
         }
     }
     found.sort();

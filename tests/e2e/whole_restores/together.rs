@@ -59,11 +59,17 @@ fn everything_is_restored_as_one_and_taken_back_as_one() {
     let Some(all) = Everything::create() else { return };
     let replica = all.site.start(None);
     let plan = replica.operator.json(&["restore", "plan", &all.backup, "--mode", "replace"]);
-    assert_eq!((&plan["state"], &plan["confirm"]), (&"RESTORE_STATE_PLANNED".into(), &"dying".into()), "{plan}");
+    assert_eq!(
+        (&plan["state"], &plan["confirm"]),
+        (&"RESTORE_STATE_PLANNED".into(), &"dying".into()),
+        "{plan}"
+    );
     assert_eq!(plan["sources"], serde_json::json!(["s0", "s1", "s2", "s3", "recordings", "gateway"]));
     let sources = plan["plan"]["sources"].as_array().unwrap();
     let set = &sources.iter().find(|source| source["source"] == "recordings").unwrap()["files"];
-    for (count, expected) in [("files", "3"), ("created", "1"), ("changed", "1"), ("deleted", "1"), ("kept", "1")] {
+    for (count, expected) in
+        [("files", "3"), ("created", "1"), ("changed", "1"), ("deleted", "1"), ("kept", "1")]
+    {
         assert_eq!(set[count], expected, "{count}: {set}");
     }
     let users = &sources.iter().find(|source| source["source"] == "gateway").unwrap()["tables"][0];
@@ -81,7 +87,8 @@ fn everything_is_restored_as_one_and_taken_back_as_one() {
     for source in ["s0", "s3", "recordings", "gateway"] {
         assert_eq!(steps(&applied, source), ["staging", "staged", "swapping", "swapped"], "{source}");
     }
-    let order: Vec<&str> = applied["steps"].as_array().unwrap().iter().map(|step| step["step"].as_str().unwrap()).collect();
+    let order: Vec<&str> =
+        applied["steps"].as_array().unwrap().iter().map(|step| step["step"].as_str().unwrap()).collect();
     let first_swap = order.iter().position(|step| *step == "swapping").unwrap();
     let last_stage = order.iter().rposition(|step| *step == "staged").unwrap();
     assert!(last_stage < first_swap, "everything is ready before the first swap: {order:?}");

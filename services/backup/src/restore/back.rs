@@ -31,7 +31,7 @@ impl Back<'_> {
         failpoint::reached("back.begun");
         match Box::pin(self.all(&row.id, &request, &journal, discard_changes)).await {
             Ok(_) => journal.change(rolled_back).await.map(drop),
-            Err(error) => Err(postponed(&journal, error).await?),
+            Err(error) => Err(postponed(self.base, &journal, error).await?),
         }
     }
 

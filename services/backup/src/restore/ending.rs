@@ -84,7 +84,9 @@ impl Ending {
             self.until_done(id, || self.clear(operation)).await;
             return None;
         }
-        self.until_done(id, || self.try_settle(operation, cause)).await
+        let settled = self.until_done(id, || self.try_settle(operation, cause)).await;
+        self.base.waiting.remove(restore_id(operation));
+        settled
     }
 
     /// What this process may still do when it is about to end, or was declared dead. The rest is its heir's, as is then the
@@ -239,6 +241,7 @@ impl Ending {
         if row.problem == problem {
             return Ok(());
         }
+        self.base.waiting.add(&row.id);
         let mut told = row.clone();
         told.problem = problem;
         error.reason().clone_into(&mut told.reason);

@@ -43,7 +43,7 @@ impl Forward<'_> {
         let all = Box::pin(self.all(&row.id, &request, (&journal, &progress)));
         match journal.while_telling(&progress, all).await {
             Ok(()) => journal.change(applied).await.map(drop),
-            Err(error) => Err(postponed(&journal, error).await?),
+            Err(error) => Err(postponed(self.base, &journal, error).await?),
         }
     }
 
@@ -99,7 +99,7 @@ impl Forward<'_> {
 ///
 /// # Errors
 /// Those of recording it.
-pub(super) async fn postponed(journal: &Journal, error: Error) -> Result<Error> {
+pub(super) async fn postponed(base: &Base, journal: &Journal, error: Error) -> Result<Error> {
     if matches!(error, Error::Fenced) {
         return Ok(error);
     }
@@ -111,7 +111,8 @@ pub(super) async fn postponed(journal: &Journal, error: Error) -> Result<Error> 
         row.progress.clear();
         Ok(())
     };
-    journal.change(postpone).await?;
+    let row = journal.change(postpone).await?;
+    base.waiting.add(&row.id);
     failpoint::reached("restore.postponed");
     Ok(error)
 }

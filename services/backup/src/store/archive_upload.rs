@@ -45,4 +45,13 @@ pub(super) const SELECT_BY_ID: &str = "
 
 pub(super) const COMPLETE: &str = "UPDATE archive_uploads SET sha256 = $2 WHERE id = $1 AND sha256 = ''";
 
-pub(super) const REMOVE_EXPIRED: &str = "DELETE FROM archive_uploads WHERE expire_time <= $1 RETURNING id";
+/// But those of restores that are not at their end: what goes on after a crash may need the archive again. The request's JSON has
+/// the upload's id, a UUID.
+pub(super) const REMOVE_EXPIRED: &str = "
+    DELETE FROM archive_uploads
+    WHERE expire_time <= $1
+      AND NOT EXISTS (
+          SELECT 1 FROM restores r
+          WHERE r.state IN ('applying', 'rolling-back', 'resumable')
+            AND r.request LIKE '%\"upload\":\"' || archive_uploads.id || '\"%')
+    RETURNING id";

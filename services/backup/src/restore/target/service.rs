@@ -128,7 +128,7 @@ fn refused(
     let message = match described.iter().find(|other| other.name == name) {
         None => ("TABLE_MISSING", format!("the service has no table {name:?}; leave it out with --tables")),
         Some(_) if table.is_partial && mode == RequestMode::Replace => (
-            "PARTIAL",
+            "PARTIAL_TABLE",
             format!(
                 "the archive has only some rows of {name:?}, those since a time: use --mode merge for it"
             ),
