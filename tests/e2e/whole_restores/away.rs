@@ -33,7 +33,7 @@ fn half_applied(all: &mut Everything) -> (Replica, String) {
     assert_eq!(waiting["reason"], "SOURCE_UNAVAILABLE", "{waiting}");
     assert!(waiting["problem"].as_str().unwrap().contains("gateway"), "{waiting}");
     assert!(all.site.targets[0].is_restored() && all.site.targets[1].is_restored(), "{waiting}");
-    let said = replica.operator.run(&["restore", "get", &id]).succeeded();
+    let said = replica.operator.run(&["restore", "get", &id]).succeeded().text();
     for line in ["s0: already the archive's", "s1: already the archive's", "gateway: "] {
         assert!(said.contains(line), "{said}");
     }

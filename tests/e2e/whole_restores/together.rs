@@ -23,8 +23,9 @@ impl Everything {
     pub(super) fn create() -> Option<Self> {
         let (first, second) = (TestDb::postgres()?, TestDb::postgres()?);
         let gateway = Gateway::start()?;
-        let mut databases = [TestDb::sqlite(), first, TestDb::sqlite(), second].into_iter();
-        let mut site = Site::create(4, || databases.next().unwrap(), "");
+        let databases = [second, TestDb::sqlite(), first, TestDb::sqlite()];
+        let databases = std::cell::RefCell::new(Vec::from(databases));
+        let mut site = Site::create(4, || databases.borrow_mut().pop().unwrap(), "");
         let mut files = Files::create("recordings");
         site.sources = format!("{}{}", files.configuration(), gateway.source());
         let backup = site.backed_up_and_changed();
@@ -80,7 +81,7 @@ fn everything_is_restored_as_one_and_taken_back_as_one() {
 
     let id = plan["id"].as_str().unwrap();
     let refused = replica.operator.run(&["restore", "apply", id, "--confirm", "s0"]);
-    assert!(refused.failed().contains("dying"), "{}", refused.failed());
+    assert!(refused.code == Some(1) && refused.said().contains("dying"), "{}", refused.said());
     let applied = replica.operator.json(&["restore", "apply", id, "--confirm", "dying"]);
     assert_eq!(applied["state"], "RESTORE_STATE_APPLIED", "{applied}");
     assert_eq!(all.are_restored(), [true; 6]);
@@ -109,7 +110,7 @@ fn a_rollback_that_one_source_refuses_changes_none() {
     let _ = replica.operator.run(&["restore", "apply", &id, "--confirm", "dying"]).succeeded();
     std::fs::write(all.files.path().join("same.txt"), "written since").unwrap();
     let refused = replica.operator.run(&["restore", "rollback", &id, "--yes"]);
-    assert!(refused.failed().contains("same.txt"), "{}", refused.failed());
+    assert!(refused.code == Some(1) && refused.said().contains("same.txt"), "{}", refused.said());
     let restore = replica.get(&id);
     assert_eq!(restore["state"], "RESTORE_STATE_APPLIED", "{restore}");
     assert!(all.site.targets[0].is_restored() && all.site.targets[1].is_restored(), "{restore}");
