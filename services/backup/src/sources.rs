@@ -23,6 +23,7 @@ use crate::config::{SourceConfig, SourceKind, SourceUrl};
 use crate::error::{Error, Result};
 use crate::said::Said;
 use crate::secret_files::{bearer_of_file, restore_url_of, url_of};
+pub use files::restoring::{FilesError, FilesRefusal};
 pub(crate) use files::{FileSet, ListedFile, OpenFile};
 pub(crate) use listing::{Choice, ListedTable};
 pub(crate) use naming::{Inventory, Names, in_archive};
