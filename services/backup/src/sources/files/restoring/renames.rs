@@ -40,20 +40,27 @@ pub(super) fn settle(slot: &Place<'_>, live: Option<&Place<'_>>) -> io::Result<(
             matches!((&in_slot, &at_live), (Some(one), Some(other)) if one.facts.inode == other.facts.inode);
         return if is_linked { slot.remove_file() } else { Ok(()) };
     };
-    if in_slot.is_none() {
+    let Some(in_slot) = in_slot else {
         return Ok(renameat(
             aside.folder.root().as_fd(),
             &aside.name,
             slot.folder.root().as_fd(),
             &slot.name,
         )?);
-    }
+    };
+    let was_moved = in_slot.kind.is_dir() || left.kind.is_dir();
     match live {
-        // A folder cannot have two names: it was moved.
-        Some(live) if left.kind.is_dir() && at_live.is_none() => rename_new(&aside, live),
-        _ if left.kind.is_dir() => Err(io::Error::other("a folder of a restore was left in two places")),
+        Some(live) if was_moved && at_live.is_none() => rename_new(&aside, live),
+        _ if was_moved => {
+            Err(io::Error::other("what was there is beside its slot, and something else is at its place"))
+        }
         _ => aside.remove_file(),
     }
+}
+
+/// Whether a crash has left something that [`settle`] ends.
+pub(super) fn is_unsettled(slot: &Place<'_>) -> io::Result<bool> {
+    Ok(aside(slot).look()?.is_some())
 }
 
 /// Whether files in `folder` can change places, by either way.
@@ -79,14 +86,11 @@ fn exchange_by_link(slot: &Place<'_>, live: &Place<'_>) -> io::Result<()> {
     let aside = aside(slot);
     aside.remove_file()?;
     let (slots, folder) = (slot.folder.root().as_fd(), live.folder.root().as_fd());
-    match linkat(folder, &live.name, slots, &aside.name, AtFlags::empty()) {
-        Ok(()) => {}
-        // A folder cannot have two names, and no file is at its place.
-        Err(error) if live.look()?.is_some_and(|seen| seen.kind.is_dir()) => {
-            tracing::debug!(%error, "a folder is moved aside");
-            renameat(folder, &live.name, slots, &aside.name)?;
-        }
-        Err(error) => return Err(error.into()),
+    if is_folder(slot)? || is_folder(live)? {
+        // A folder has one name, and takes no file's place: it is moved, with a moment in which nothing is there.
+        renameat(folder, &live.name, slots, &aside.name)?;
+    } else {
+        linkat(folder, &live.name, slots, &aside.name, AtFlags::empty())?;
     }
     sync(slot.folder.root())?;
     moment::reached("files.linked")?;
@@ -97,21 +101,19 @@ fn exchange_by_link(slot: &Place<'_>, live: &Place<'_>) -> io::Result<()> {
 
 fn rename_new_by_link(from: &Place<'_>, to: &Place<'_>) -> io::Result<()> {
     let (from_folder, to_folder) = (from.folder.root().as_fd(), to.folder.root().as_fd());
-    match linkat(from_folder, &from.name, to_folder, &to.name, AtFlags::empty()) {
-        Ok(()) => {}
-        Err(Errno::EXIST) => return Err(Errno::EXIST.into()),
-        Err(error) if from.look()?.is_some_and(|seen| seen.kind.is_dir()) => {
-            tracing::debug!(%error, "a folder is moved");
-            return if to.look()?.is_none() {
-                Ok(renameat(from_folder, &from.name, to_folder, &to.name)?)
-            } else {
-                Err(Errno::EXIST.into())
-            };
+    if is_folder(from)? {
+        if to.look()?.is_some() {
+            return Err(Errno::EXIST.into());
         }
-        Err(error) => return Err(error.into()),
+        return Ok(renameat(from_folder, &from.name, to_folder, &to.name)?);
     }
+    linkat(from_folder, &from.name, to_folder, &to.name, AtFlags::empty())?;
     moment::reached("files.linked")?;
     from.remove_file()
+}
+
+fn is_folder(place: &Place<'_>) -> io::Result<bool> {
+    Ok(place.look()?.is_some_and(|seen| seen.kind.is_dir()))
 }
 
 /// The second name of a slot's file.

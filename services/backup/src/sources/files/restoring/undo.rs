@@ -16,7 +16,7 @@ use super::marker::{Marker, Note};
 use super::moment;
 use super::own::{Own, Restores};
 use super::place::as_path;
-use super::renames::{exchange, rename_new, settle};
+use super::renames::{exchange, is_unsettled, rename_new, settle};
 use super::swap::is_moved;
 use super::undo_list::{Back, Expected};
 use super::{FilesTarget, Result};
@@ -134,19 +134,23 @@ impl FilesTarget {
         })
     }
 
-    /// Whether it is still to be done.
+    /// Whether it is still to be done, and a crash has not ended it half-way.
     fn is_pending(&self, own: &Own, back: &Back) -> Result<bool> {
-        let in_slot = |slot: u64| {
-            let found = own.slot(slot).look();
-            found.map_err(self.failing("cannot look at a displaced file in", ".strongroom"))
+        let failing = self.failing("cannot look at a displaced file in", ".strongroom");
+        let is_pending = || {
+            Ok(match back {
+                Back::RemoveFolder { .. } => true,
+                Back::Return { slot, inode, .. } => {
+                    let slot = own.slot(*slot);
+                    slot.look()?.is_some_and(|found| found.facts.inode == *inode) && !is_unsettled(&slot)?
+                }
+                Back::Remove { slot, .. } => {
+                    let slot = own.slot(*slot);
+                    slot.look()?.is_none() && !is_unsettled(&slot)?
+                }
+            })
         };
-        Ok(match back {
-            Back::Return { slot, inode, .. } => {
-                in_slot(*slot)?.is_some_and(|found| found.facts.inode == *inode)
-            }
-            Back::Remove { slot, .. } => in_slot(*slot)?.is_none(),
-            Back::RemoveFolder { .. } => true,
-        })
+        is_pending().map_err(failing)
     }
 
     /// Whether nobody has changed what the restore left.
@@ -160,6 +164,8 @@ impl FilesTarget {
         let Some(place) = self.place(path)? else { return Ok(false) };
         let live = place.look().map_err(self.failing("cannot look at", &path.to_string_lossy()))?;
         match (expected, live) {
+            // A crash left it under both names.
+            (_, Some(live)) if is_in_slot(back, &live) => Ok(true),
             (Expected::Folder, Some(live)) if live.kind.is_dir() => self.holds_only(path, known),
             (expected, live) => Ok(is_expected(live.as_ref(), expected)),
         }
@@ -249,6 +255,10 @@ impl FilesTarget {
         }
         Err(self.in_the_way(path, "somebody who creates and removes it all the time"))
     }
+}
+
+fn is_in_slot(back: &Back, live: &Seen) -> bool {
+    matches!(back, Back::Return { inode, .. } if *inode == live.facts.inode)
 }
 
 /// By now a folder of the restore's is gone.
