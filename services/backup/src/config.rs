@@ -285,6 +285,10 @@ pub struct SourceConfig {
     /// superuser. Without it, the source cannot be restored.
     #[serde(default)]
     pub restore_url_file: Option<PathBuf>,
+    /// Whom restored files belong to: `user:group`, each a name or a number (only `files`). The process needs the right to give
+    /// files away (`CAP_CHOWN`) for any other than its own user and groups. Without it, they belong to the process's user.
+    #[serde(default)]
+    pub restore_owner: Option<String>,
     /// The directory (only `files`).
     #[serde(default)]
     pub path: Option<PathBuf>,

@@ -11,6 +11,7 @@ use tonic::{Code, Status};
 use crate::backups::destinations::error::StorageError;
 use crate::backups::destinations::parts::TooManyParts;
 pub use crate::restore::error::RestoreError;
+pub use crate::sources::{FilesError, FilesRefusal};
 
 /// The `domain` of this service's errors.
 pub(crate) const DOMAIN: &str = "backup.strongroom";
@@ -412,6 +413,9 @@ pub enum Error {
     /// A restore.
     #[error(transparent)]
     Restore(#[from] RestoreError),
+    /// A file set that is restored.
+    #[error(transparent)]
+    Files(#[from] FilesError),
 
     /// The client is gone.
     #[error("the client left before the end")]
@@ -582,6 +586,7 @@ impl Error {
             Self::Fenced => (Code::Unavailable, "PROCESS_FENCED"),
             Self::ProcessDied(_) => (Code::Aborted, "PROCESS_DIED"),
             Self::Restore(error) => error.shape(),
+            Self::Files(error) => error.shape(),
             Self::ClientLeft => (Code::Cancelled, "CLIENT_LEFT"),
             Self::Stalled(_) => (Code::DeadlineExceeded, "CLIENT_STALLED"),
             Self::TooLong(_) => (Code::DeadlineExceeded, "EXPORT_TOO_LONG"),

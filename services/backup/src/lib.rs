@@ -48,7 +48,7 @@ pub use config::{
     AppConfig, BackupConfig, Config, DestinationConfig, SealConfig, SourceConfig, SourceKind,
     WITHOUT_RECOVERY,
 };
-pub use error::{Error, RestoreError, Result};
+pub use error::{Error, FilesError, FilesRefusal, RestoreError, Result};
 
 use auth::VaultAuthenticator;
 use bootstrap::Service;

@@ -23,9 +23,10 @@ use crate::config::{SourceConfig, SourceKind, SourceUrl};
 use crate::error::{Error, Result};
 use crate::said::Said;
 use crate::secret_files::{bearer_of_file, restore_url_of, url_of};
+pub use files::restoring::{FilesError, FilesRefusal};
 pub(crate) use files::{
-    FileSet, FilesInspection, FilesMarker, FilesRefusal, FilesSource, FilesTarget, ListedFile, OpenFile,
-    WantedFile, WantedFiles,
+    FileSet, FilesInspection, FilesMarker, FilesSource, FilesTarget, ListedFile, OpenFile, WantedFile,
+    WantedFiles,
 };
 pub(crate) use listing::{Choice, ListedTable};
 pub(crate) use naming::{Inventory, Names, in_archive};

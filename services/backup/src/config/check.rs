@@ -153,10 +153,24 @@ fn check_files(source: &SourceConfig) -> Result<()> {
     if source.path.as_ref().is_none_or(|path| path.as_os_str().is_empty()) {
         return refused(format!("source {name}: a files source needs a path"));
     }
+    if let Some(owner) = &source.restore_owner
+        && owner.split_once(':').is_none_or(|(user, group)| !is_owner(user) || !is_owner(group))
+    {
+        return refused(format!(
+            "source {name}: restore_owner {owner:?} is not of the form user:group, with names or numbers"
+        ));
+    }
     if source.optional.len() > 1 {
         return refused(format!("source {name}: a files source is in one optional group as a whole"));
     }
     Ok(())
+}
+
+/// A name or a number of a user or group; whether there is one, only the host knows.
+fn is_owner(part: &str) -> bool {
+    !part.is_empty()
+        && part.len() <= 256
+        && !part.contains(|c: char| c == ':' || c.is_whitespace() || c.is_control())
 }
 
 fn is_plain(byte: u8) -> bool {
@@ -176,6 +190,7 @@ fn check_kind_options(source: &SourceConfig) -> Result<()> {
         ("migrations_table", source.migrations_table.is_some(), is_database),
         ("migrations_column", source.migrations_column.is_some(), is_database),
         ("restore_url_file", source.restore_url_file.is_some(), is_database),
+        ("restore_owner", source.restore_owner.is_some(), kind == SourceKind::Files),
         ("optional", !source.optional.is_empty(), !is_service),
         ("table_prefix", source.table_prefix.is_some(), kind != SourceKind::Files),
         ("encrypted_columns", !source.encrypted_columns.is_empty(), is_database),

@@ -5,7 +5,7 @@
 //! link is ever followed, also where somebody puts one into the place of a folder between the listing and the reading
 //! ([`root`]).
 
-mod restoring;
+pub(super) mod restoring;
 mod root;
 mod set;
 
@@ -18,9 +18,7 @@ use strongroom_archive::{FileCheck, Limits};
 use super::listing::{Choice, Listing};
 use crate::config::SourceConfig;
 use crate::error::{Error, Result};
-pub(crate) use restoring::{
-    FilesInspection, FilesRefusal, FilesTarget, Marker as FilesMarker, WantedFile, WantedFiles,
-};
+pub(crate) use restoring::{FilesInspection, FilesTarget, Marker as FilesMarker, WantedFile, WantedFiles};
 use root::{Root, is_elsewhere};
 pub(crate) use set::{FileSet, ListedFile, OpenFile};
 
@@ -36,6 +34,8 @@ pub(crate) struct FilesSource {
     name: String,
     path: PathBuf,
     group: Option<String>,
+    /// Whom restored files are given to.
+    restore_owner: Option<String>,
 }
 
 impl FilesSource {
@@ -49,7 +49,8 @@ impl FilesSource {
             return Err(Error::Config(format!("source {name}: a files source needs a path")));
         };
         let group = config.optional.first().map(|group| group.name.clone());
-        Ok(Self { name, path, group })
+        let restore_owner = config.restore_owner.clone();
+        Ok(Self { name, path, group, restore_owner })
     }
 
     pub(super) fn name(&self) -> &str {

@@ -72,6 +72,7 @@ fn settings(database: &Path) -> Settings {
         }],
         url_file: None,
         restore_url_file: None,
+        restore_owner: None,
         path: None,
         table_prefix: None,
         exclude: Vec::new(),

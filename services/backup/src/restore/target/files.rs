@@ -10,7 +10,7 @@ use crate::incoming::Archive;
 use crate::restore::loading::Shared;
 use crate::restore::report;
 use crate::restore::selection::Selected;
-use crate::sources::{FilesMarker, FilesSource, FilesTarget, WantedFiles};
+use crate::sources::{FilesMarker, FilesRefusal, FilesSource, FilesTarget, WantedFiles};
 
 /// Live files are read and compared with the manifest's digests. The archive itself is not needed for that.
 pub(super) async fn compare(
@@ -20,7 +20,7 @@ pub(super) async fn compare(
 ) -> Result<Compared> {
     let files = Arc::clone(wanted);
     let inspection = blocking(source, move |target| target.inspect(&files)).await?;
-    let refused = |refusal: &crate::sources::FilesRefusal| {
+    let refused = |refusal: &FilesRefusal| {
         report::refused(selected.source(), "", refusal.reason, refusal.message.clone())
     };
     Ok(Compared {
@@ -87,7 +87,8 @@ pub(super) async fn check_roll_back(source: &FilesSource, id: &str, discard_chan
 
 pub(super) async fn roll_back(source: &FilesSource, id: &str, discard_changes: bool) -> Result<u64> {
     let id = id.to_owned();
-    blocking(source, move |target| target.roll_back(&id, discard_changes)).await
+    let rolled = blocking(source, move |target| target.roll_back(&id, discard_changes)).await?;
+    Ok(rolled.changes.created + rolled.changes.changed + rolled.changes.deleted)
 }
 
 /// A directory may be on a disk that does not answer.

@@ -7,7 +7,7 @@
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Component, Path};
 
@@ -96,6 +96,27 @@ impl Root {
         Ok(())
     }
 
+    /// Opens the folder at `path` below the directory, to change what is in it. Files can be renamed into it.
+    ///
+    /// # Errors
+    /// [`is_elsewhere`] for links, and for a folder on another file system or under another mount.
+    pub(super) fn open_folder(&self, path: &Path) -> io::Result<Self> {
+        let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
+        match self.open_on_mount(path) {
+            Err(Errno::NOSYS | Errno::PERM) => {
+                let folder = self.open_by_steps(path, FOLDER)?;
+                let (own, other) = (rustix::fs::fstat(&self.0)?, rustix::fs::fstat(&folder)?);
+                if own.st_dev == other.st_dev { Ok(Self(folder)) } else { Err(Errno::XDEV.into()) }
+            }
+            opened => Ok(Self(opened?)),
+        }
+    }
+
+    /// The descriptor, for what is done in this very folder by a name without a slash.
+    pub(super) fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+
     fn open_below(&self, path: &Path, flags: OFlags) -> io::Result<OwnedFd> {
         match self.open_at_once(path, flags) {
             // EPERM is a sandbox's way to say that it does not know the call.
@@ -110,6 +131,19 @@ impl Root {
 
         let resolve = ResolveFlags::BENEATH.union(ResolveFlags::NO_SYMLINKS);
         openat2(&self.0, path, flags, Mode::empty(), resolve)
+    }
+
+    #[cfg(target_os = "linux")]
+    fn open_on_mount(&self, path: &Path) -> Result<OwnedFd, Errno> {
+        use rustix::fs::{ResolveFlags, openat2};
+
+        let resolve = ResolveFlags::BENEATH.union(ResolveFlags::NO_SYMLINKS).union(ResolveFlags::NO_XDEV);
+        openat2(&self.0, path, FOLDER, Mode::empty(), resolve)
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn open_on_mount(&self, _: &Path) -> Result<OwnedFd, Errno> {
+        Err(Errno::NOSYS)
     }
 
     #[cfg(not(target_os = "linux"))]

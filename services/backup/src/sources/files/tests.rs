@@ -7,7 +7,7 @@ use tempfile::TempDir;
 use super::*;
 
 fn source(folder: &TempDir) -> FilesSource {
-    FilesSource { name: "recs".into(), path: folder.path().join("inside"), group: None }
+    FilesSource { name: "recs".into(), path: folder.path().join("inside"), group: None, restore_owner: None }
 }
 
 /// `inside/a/b/file`, and beside it a folder that the service may read and the set does not hold.

@@ -1,0 +1,90 @@
+//! Putting files of an archive back into a set while applications use it.
+//!
+//! Files are never written over live ones. They go into a folder of ours inside the set (the stage); then each changes places
+//! with the live one by one atomic rename, so that whoever opens a path gets the old file or the new one, and whoever has a file
+//! open keeps it. Displaced files stay in that folder (the undo), by which the restore can be taken back. Why so is written in
+//! docs/decisions/restore.md.
+//!
+//! The order of calls: [`FilesTarget::inspect`], then [`FilesTarget::stage`] with what was found, [`FilesStage::add`] for each file
+//! that it needs, and [`FilesStage::keep`], which makes the stage last through a crash. [`FilesTarget::swap`] applies it, and
+//! goes on where a crash ended it. What there is of a restore is found by its id: [`FilesTarget::state_of`],
+//! [`FilesTarget::roll_back`], [`FilesTarget::discard`].
+//!
+//! No path is followed out of the set, also of the list of actions that a swap reads back: it may have been edited. Files are
+//! renamed by open folders and single names.
+
+mod actions;
+mod compare;
+mod content;
+mod discard;
+mod error;
+mod facts;
+mod folders;
+mod inspect;
+mod marker;
+mod moment;
+mod own;
+mod owner;
+mod place;
+mod refusal;
+mod renames;
+mod stage;
+mod swap;
+mod undo;
+mod undo_list;
+mod wanted;
+
+use std::path::{Path, PathBuf};
+
+use super::FilesSource;
+use super::root::Root;
+pub use error::FilesError;
+pub(crate) use inspect::FilesInspection;
+pub(crate) use marker::Marker;
+pub use refusal::FilesRefusal;
+pub(crate) use wanted::{WantedFile, WantedFiles};
+
+use owner::Owner;
+
+type Result<T, E = FilesError> = std::result::Result<T, E>;
+
+/// Files of a set that a restore removes, and folders that it creates, at most: as many as an archive has entries.
+const MOST: usize = 100_000;
+
+/// A set that files are restored into. Its directory is opened once.
+pub(crate) struct FilesTarget {
+    name: String,
+    path: PathBuf,
+    root: Root,
+    /// As configured, `user:group`.
+    owner: Option<String>,
+}
+
+impl FilesSource {
+    /// Opens the directory to restore into it.
+    ///
+    /// # Errors
+    /// [`crate::error::Error::FileUnreadable`].
+    pub(crate) fn target(&self) -> crate::error::Result<FilesTarget> {
+        let root = Root::open(&self.path).map_err(|error| self.unreadable(Path::new(""), error))?;
+        let (name, path, owner) = (self.name.clone(), self.path.clone(), self.restore_owner.clone());
+        Ok(FilesTarget { name, path, root, owner })
+    }
+}
+
+impl FilesTarget {
+    /// Whom restored files are given to, if to anybody.
+    fn owner(&self) -> Result<Option<Owner>> {
+        let owner = self.owner.as_deref().map(Owner::resolve).transpose();
+        owner.map_err(|problem| FilesError::Failed {
+            name: self.name.clone(),
+            what: "restore_owner does not fit this machine, for files in",
+            path: self.path.clone(),
+            source: std::io::Error::other(problem),
+        })
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests;

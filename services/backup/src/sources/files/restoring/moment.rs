@@ -1,0 +1,46 @@
+//! The durable steps of a restore, as places at which a test ends the process, or does something in between.
+
+use std::io;
+
+use crate::failpoint;
+
+#[cfg(test)]
+thread_local! {
+    static HOOK: std::cell::RefCell<Option<Hook>> = const { std::cell::RefCell::new(None) };
+}
+
+#[cfg(test)]
+type Hook = Box<dyn FnMut(&str) -> io::Result<()>>;
+
+/// In a release, nothing.
+///
+/// # Errors
+/// What a test wants to happen here.
+#[expect(clippy::unnecessary_wraps, reason = "tests return errors")]
+pub(super) fn reached(place: &str) -> io::Result<()> {
+    failpoint::reached(place);
+    #[cfg(test)]
+    {
+        // Taken out, so that a hook may itself do what reaches places.
+        let taken = HOOK.with_borrow_mut(Option::take);
+        if let Some(mut hook) = taken {
+            let done = hook(place);
+            HOOK.with_borrow_mut(|place| {
+                place.get_or_insert(hook);
+            });
+            return done;
+        }
+    }
+    Ok(())
+}
+
+/// Calls `hook` on this thread at each place, until the next call.
+#[cfg(test)]
+pub(super) fn hook(hook: impl FnMut(&str) -> io::Result<()> + 'static) {
+    HOOK.with_borrow_mut(|place| *place = Some(Box::new(hook)));
+}
+
+#[cfg(test)]
+pub(super) fn unhook() {
+    HOOK.with_borrow_mut(Option::take);
+}

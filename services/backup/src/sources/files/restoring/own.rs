@@ -1,0 +1,287 @@
+//! The folder `.strongroom` at the top of a set, with one folder for each restore.
+//!
+//! It is inside the set because only there a rename is sure to be possible. Whoever may write to the set may also move this
+//! folder away, or put another one in its place: a link is not followed, and a folder of another user's is not used.
+//!
+//! One restore's folder holds `files`, in which each action has a slot: the new file before the swap, the displaced one after
+//! it; `actions`, `marker` and, while it is taken back, `undo`.
+
+use std::ffi::{OsStr, OsString};
+use std::io::{self, Read as _, Write};
+use std::path::PathBuf;
+
+use rustix::fs::{FlockOperation, Mode, OFlags, fchmod, flock, openat, renameat};
+use rustix::io::Errno;
+
+use super::error::FilesError;
+use super::moment;
+use super::owner::own_user;
+use super::place::{Place, sync};
+use super::{FilesTarget, Result};
+use crate::sources::files::RESTORE_FOLDER;
+use crate::sources::files::root::{Root, is_elsewhere};
+
+const LOCK: &str = "lock";
+const FILES: &str = "files";
+/// What a discarded restore's folder is called until it is gone. No id begins like that.
+const GONE: &str = ".gone-";
+/// Of an id: the text of a UUID has 36.
+const MOST_ID_BYTES: usize = 64;
+
+/// The folder of all restores of a set.
+pub(super) struct Restores {
+    pub(super) folder: Root,
+}
+
+/// The folder of one restore.
+pub(super) struct Own {
+    pub(super) folder: Root,
+    pub(super) slots: Root,
+}
+
+/// Held while something is changed. Dropping it lets others work.
+pub(super) struct Lock(#[expect(dead_code, reason = "the descriptor holds the lock")] rustix::fd::OwnedFd);
+
+impl Own {
+    pub(super) fn slot(&self, number: u64) -> Place<'_> {
+        Place::in_folder(&self.slots, number.to_string())
+    }
+}
+
+impl Restores {
+    /// The folder of a restore; `None` where there is none.
+    pub(super) fn of(&self, target: &FilesTarget, id: &str) -> Result<Option<Own>> {
+        check_id(id)?;
+        let Some(folder) = target.open_ours(&Place::in_folder(&self.folder, id))? else { return Ok(None) };
+        let slots = target.open_ours(&Place::in_folder(&folder, FILES))?;
+        let slots = slots.ok_or_else(|| target.foreign(FILES, "it is gone"))?;
+        Ok(Some(Own { folder, slots }))
+    }
+
+    /// Makes the folder of a new restore, at once with what is in it.
+    pub(super) fn create(&self, target: &FilesTarget, id: &str) -> Result<Own> {
+        check_id(id)?;
+        let failing = |error: io::Error| target.failing("cannot make the folder", RESTORE_FOLDER)(error);
+        let new = Place::in_folder(&self.folder, format!("{GONE}{id}"));
+        new.create_folder().map_err(failing)?;
+        let folder = new.open_folder().map_err(failing)?;
+        Place::in_folder(&folder, FILES).create_folder().map_err(failing)?;
+        match renameat(self.folder.as_fd(), &new.name, self.folder.as_fd(), id) {
+            Ok(()) => {}
+            Err(Errno::NOTEMPTY | Errno::EXIST) => {
+                return Err(FilesError::Exists { name: target.name.clone(), restore: id.to_owned() });
+            }
+            Err(error) => return Err(failing(error.into())),
+        }
+        let own = self.of(target, id)?;
+        own.ok_or_else(|| target.foreign(id, "it was removed"))
+    }
+
+    /// The ids of all restores that have something here.
+    pub(super) fn ids(&self, target: &FilesTarget) -> Result<Vec<String>> {
+        let mut ids = Vec::new();
+        for name in names(&self.folder).map_err(target.failing("cannot list", RESTORE_FOLDER))? {
+            ids.extend(name.into_string().ok().filter(|name| name != LOCK && check_id(name).is_ok()));
+        }
+        Ok(ids)
+    }
+
+    /// Waits for nobody.
+    ///
+    /// # Errors
+    /// [`FilesError::Locked`].
+    pub(super) fn lock(&self, target: &FilesTarget) -> Result<Lock> {
+        let failing = |error: Errno| target.failing("cannot lock", RESTORE_FOLDER)(error.into());
+        let flags = OFlags::RDWR.union(OFlags::CREATE).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
+        // Whoever removed the folder meanwhile has removed the file that was opened.
+        loop {
+            let file =
+                openat(self.folder.as_fd(), LOCK, flags, Mode::RUSR.union(Mode::WUSR)).map_err(failing)?;
+            match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+                Ok(()) => {}
+                Err(Errno::WOULDBLOCK) => return Err(FilesError::Locked { name: target.name.clone() }),
+                Err(error) => return Err(failing(error)),
+            }
+            let held = rustix::fs::fstat(&file).map_err(failing)?;
+            let named = Place::in_folder(&self.folder, LOCK).look();
+            let named = named.map_err(target.failing("cannot lock", RESTORE_FOLDER))?;
+            if named.is_some_and(|named| named.facts.inode == held.st_ino) {
+                return Ok(Lock(file));
+            }
+        }
+    }
+
+    /// Removes what a restore has here, and the folder of all with the last one. The first step makes it unknown; a crash after
+    /// it leaves files that the next call removes.
+    pub(super) fn remove(self, target: &FilesTarget, id: &str, lock: Lock) -> Result<()> {
+        let gone = format!("{GONE}{id}");
+        let failing = |error: io::Error| target.failing("cannot remove", RESTORE_FOLDER)(error);
+        moment::reached("files.discarding").map_err(failing)?;
+        match renameat(self.folder.as_fd(), id, self.folder.as_fd(), &gone) {
+            Ok(()) | Err(Errno::NOENT) => {}
+            // An earlier call ended in between.
+            Err(Errno::NOTEMPTY | Errno::EXIST) => {
+                self.empty(OsStr::new(&gone)).map_err(failing)?;
+                renameat(self.folder.as_fd(), id, self.folder.as_fd(), &gone)
+                    .map_err(|error| failing(error.into()))?;
+            }
+            Err(error) => return Err(failing(error.into())),
+        }
+        sync(&self.folder).map_err(failing)?;
+        moment::reached("files.discarded").map_err(failing)?;
+        self.sweep().map_err(failing)?;
+        let others = names(&self.folder).map_err(failing)?;
+        if others.iter().all(|name| name == LOCK) {
+            Place::in_folder(&self.folder, LOCK).remove_file().map_err(failing)?;
+            let place = Place::in_folder(&target.root, RESTORE_FOLDER);
+            match place.remove_folder() {
+                Err(error) if error.kind() != io::ErrorKind::DirectoryNotEmpty => return Err(failing(error)),
+                _ => sync(&target.root).map_err(failing)?,
+            }
+        }
+        drop(lock);
+        Ok(())
+    }
+
+    /// Removes what discarded restores have left.
+    pub(super) fn sweep(&self) -> io::Result<()> {
+        for name in names(&self.folder)? {
+            if name.as_encoded_bytes().starts_with(GONE.as_bytes()) {
+                self.empty(&name)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes a folder with all that is in it. Folders in it are moved to its top first: however deep they are, only two are open.
+    fn empty(&self, name: &OsStr) -> io::Result<()> {
+        let place = Place::in_folder(&self.folder, name);
+        let top = match place.open_folder() {
+            Ok(top) => top,
+            Err(error) if is_elsewhere(&error) => return place.remove_file(),
+            Err(error) => return Err(error),
+        };
+        let mut moved = 0_u64;
+        loop {
+            let inside = names(&top)?;
+            if inside.is_empty() {
+                return place.remove_folder();
+            }
+            for name in inside {
+                let place = Place::in_folder(&top, name);
+                if place.look()?.is_none_or(|seen| !seen.kind.is_dir()) {
+                    place.remove_file()?;
+                    continue;
+                }
+                let folder = place.open_folder()?;
+                // A displaced folder keeps its mode, which may not let even its owner change it.
+                let _ = fchmod(folder.as_fd(), Mode::RWXU);
+                for name in names(&folder)? {
+                    let inner = Place::in_folder(&folder, &name);
+                    if inner.look()?.is_some_and(|seen| seen.kind.is_dir()) {
+                        moved += 1;
+                        let aside = format!("{GONE}{moved}");
+                        renameat(folder.as_fd(), &name, top.as_fd(), aside)?;
+                    } else {
+                        inner.remove_file()?;
+                    }
+                }
+                place.remove_folder()?;
+            }
+        }
+    }
+}
+
+impl FilesTarget {
+    /// The folder of all restores, if there is one.
+    pub(super) fn restores(&self) -> Result<Option<Restores>> {
+        let folder = self.open_ours(&Place::in_folder(&self.root, RESTORE_FOLDER))?;
+        Ok(folder.map(|folder| Restores { folder }))
+    }
+
+    pub(super) fn make_restores(&self) -> Result<Restores> {
+        let place = Place::in_folder(&self.root, RESTORE_FOLDER);
+        place.create_folder().map_err(self.failing("cannot make the folder", RESTORE_FOLDER))?;
+        let restores = self.restores()?;
+        restores.ok_or_else(|| self.foreign(RESTORE_FOLDER, "it was removed"))
+    }
+
+    /// Opens a folder that this service has made.
+    fn open_ours(&self, place: &Place<'_>) -> Result<Option<Root>> {
+        let shown = place.name.to_string_lossy();
+        let folder = match place.open_folder() {
+            Ok(folder) => folder,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) if is_elsewhere(&error) => {
+                return Err(self.foreign(&shown, "it is a link, no folder, or on another file system"));
+            }
+            Err(error) => return Err(self.failing("cannot open", &shown)(error)),
+        };
+        let stat = rustix::fs::fstat(folder.as_fd())
+            .map_err(|error| self.failing("cannot open", &shown)(error.into()))?;
+        if stat.st_uid != own_user() || stat.st_mode & 0o022 != 0 {
+            return Err(self.foreign(&shown, "it belongs to another user, or others may write to it"));
+        }
+        Ok(Some(folder))
+    }
+
+    pub(super) fn foreign(&self, below: &str, problem: &str) -> FilesError {
+        let path = self.path.join(RESTORE_FOLDER);
+        let path = if below == RESTORE_FOLDER { path } else { path.join(below) };
+        FilesError::Foreign { name: self.name.clone(), path, problem: problem.to_owned() }
+    }
+
+    /// Adds to an error of the system what was being done, and where.
+    pub(super) fn failing(
+        &self,
+        what: &'static str,
+        below: &str,
+    ) -> impl Fn(io::Error) -> FilesError + use<> {
+        let (name, path): (String, PathBuf) = (self.name.clone(), self.path.join(below));
+        move |source| FilesError::Failed { name: name.clone(), what, path: path.clone(), source }
+    }
+}
+
+/// Replaces a small file of ours in one moment that lasts.
+pub(super) fn write_durably(
+    folder: &Root,
+    name: &str,
+    write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+) -> io::Result<()> {
+    let new = Place::in_folder(folder, format!("{name}.new"));
+    new.remove_file()?;
+    let mut file = io::BufWriter::new(new.create_file()?);
+    write(&mut file)?;
+    file.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()?;
+    renameat(folder.as_fd(), &new.name, folder.as_fd(), name)?;
+    sync(folder)
+}
+
+/// A small file of ours; `None` where it is missing.
+pub(super) fn read_small(folder: &Root, name: &str, most: u64) -> io::Result<Option<Vec<u8>>> {
+    let file = match Place::in_folder(folder, name).open_file() {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let mut bytes = Vec::new();
+    file.take(most).read_to_end(&mut bytes)?;
+    Ok(Some(bytes))
+}
+
+fn names(folder: &Root) -> io::Result<Vec<OsString>> {
+    let mut names = Vec::new();
+    folder.list(std::path::Path::new(""), |found| {
+        names.push(found.name);
+        Ok::<_, io::Error>(())
+    })?;
+    Ok(names)
+}
+
+/// An id becomes the name of a folder.
+fn check_id(id: &str) -> Result<()> {
+    let fits = !id.is_empty()
+        && id.len() <= MOST_ID_BYTES
+        && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+    if fits { Ok(()) } else { Err(FilesError::Defect(format!("{id:?} is no id of a restore"))) }
+}

@@ -1,0 +1,129 @@
+//! Renames by which a file is wholly the old one or wholly the new one, and never away.
+//!
+//! Two files change places by one call. Where a file system does not know that call, the old file first gets a second name
+//! beside its slot, and the new one is then renamed over it: also one moment. A crash between the steps leaves that second
+//! name, which [`settle`] clears away.
+
+use std::io;
+
+use rustix::fs::{AtFlags, RenameFlags, linkat, renameat, renameat_with};
+use rustix::io::Errno;
+
+use super::moment;
+use super::place::{Place, sync};
+
+/// Lets what is at `live` and in `slot` change places.
+///
+/// # Errors
+/// `NotFound` where nothing is at `live`.
+pub(super) fn exchange(slot: &Place<'_>, live: &Place<'_>) -> io::Result<()> {
+    match rename(slot, live, RenameFlags::EXCHANGE, "files.exchange") {
+        Err(error) if is_unknown(&error) => exchange_by_link(slot, live),
+        done => done,
+    }
+}
+
+/// Renames to a name that nothing has. `AlreadyExists` where something has it.
+pub(super) fn rename_new(from: &Place<'_>, to: &Place<'_>) -> io::Result<()> {
+    match rename(from, to, RenameFlags::NOREPLACE, "files.rename") {
+        Err(error) if is_unknown(&error) => rename_new_by_link(from, to),
+        done => done,
+    }
+}
+
+/// Ends what a crash left of [`exchange`] or [`rename_new`] without the calls that do them at once.
+pub(super) fn settle(slot: &Place<'_>, live: Option<&Place<'_>>) -> io::Result<()> {
+    let aside = aside(slot);
+    let (in_slot, at_live) = (slot.look()?, live.map(Place::look).transpose()?.flatten());
+    let Some(left) = aside.look()? else {
+        let is_linked =
+            matches!((&in_slot, &at_live), (Some(one), Some(other)) if one.facts.inode == other.facts.inode);
+        return if is_linked { slot.remove_file() } else { Ok(()) };
+    };
+    let Some(in_slot) = in_slot else {
+        return Ok(renameat(
+            aside.folder.root().as_fd(),
+            &aside.name,
+            slot.folder.root().as_fd(),
+            &slot.name,
+        )?);
+    };
+    let was_moved = in_slot.kind.is_dir() || left.kind.is_dir();
+    match live {
+        Some(live) if was_moved && at_live.is_none() => rename_new(&aside, live),
+        _ if was_moved => {
+            Err(io::Error::other("what was there is beside its slot, and something else is at its place"))
+        }
+        _ => aside.remove_file(),
+    }
+}
+
+/// Whether a crash has left something that [`settle`] ends.
+pub(super) fn is_unsettled(slot: &Place<'_>) -> io::Result<bool> {
+    Ok(aside(slot).look()?.is_some())
+}
+
+/// Whether files in `folder` can change places, by either way.
+pub(super) fn can_exchange(one: &Place<'_>, other: &Place<'_>) -> io::Result<bool> {
+    drop((one.create_file()?, other.create_file()?));
+    let done = exchange(one, other);
+    one.remove_file()?;
+    other.remove_file()?;
+    match done {
+        Ok(()) => Ok(true),
+        Err(error) if is_unknown(&error) || Errno::from_io_error(&error) == Some(Errno::PERM) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+fn rename(from: &Place<'_>, to: &Place<'_>, flags: RenameFlags, place: &str) -> io::Result<()> {
+    moment::reached(place)?;
+    let (from_folder, to_folder) = (from.folder.root().as_fd(), to.folder.root().as_fd());
+    Ok(renameat_with(from_folder, &from.name, to_folder, &to.name, flags)?)
+}
+
+fn exchange_by_link(slot: &Place<'_>, live: &Place<'_>) -> io::Result<()> {
+    let aside = aside(slot);
+    aside.remove_file()?;
+    let (slots, folder) = (slot.folder.root().as_fd(), live.folder.root().as_fd());
+    if is_folder(slot)? || is_folder(live)? {
+        // A folder has one name, and takes no file's place: it is moved, with a moment in which nothing is there.
+        renameat(folder, &live.name, slots, &aside.name)?;
+    } else {
+        linkat(folder, &live.name, slots, &aside.name, AtFlags::empty())?;
+    }
+    sync(slot.folder.root())?;
+    moment::reached("files.linked")?;
+    renameat(slots, &slot.name, folder, &live.name)?;
+    moment::reached("files.replaced")?;
+    Ok(renameat(slots, &aside.name, slots, &slot.name)?)
+}
+
+fn rename_new_by_link(from: &Place<'_>, to: &Place<'_>) -> io::Result<()> {
+    let (from_folder, to_folder) = (from.folder.root().as_fd(), to.folder.root().as_fd());
+    if is_folder(from)? {
+        if to.look()?.is_some() {
+            return Err(Errno::EXIST.into());
+        }
+        return Ok(renameat(from_folder, &from.name, to_folder, &to.name)?);
+    }
+    linkat(from_folder, &from.name, to_folder, &to.name, AtFlags::empty())?;
+    moment::reached("files.linked")?;
+    from.remove_file()
+}
+
+fn is_folder(place: &Place<'_>) -> io::Result<bool> {
+    Ok(place.look()?.is_some_and(|seen| seen.kind.is_dir()))
+}
+
+/// The second name of a slot's file.
+fn aside<'a>(slot: &'a Place<'_>) -> Place<'a> {
+    let mut name = slot.name.clone();
+    name.push(".old");
+    Place::in_folder(slot.folder.root(), name)
+}
+
+/// Whether the kernel or the file system does not know a call or its flag.
+fn is_unknown(error: &io::Error) -> bool {
+    matches!(Errno::from_io_error(error), Some(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP))
+}
