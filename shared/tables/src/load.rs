@@ -9,7 +9,8 @@
 //! The order of calls: [`Target::open`], [`Target::inspect`], then [`Target::stage`] with what was found, [`Stage::load`] for
 //! each table, and [`Stage::compare`]. A trial stage ends there and leaves nothing. Another one is sealed
 //! ([`Stage::keep`]), which makes it last through a crash, and applied ([`Stage::swap`]). What was applied, and what a crash
-//! left, is found by the restore's id: [`Target::state_of`], [`Target::roll_back`], [`Target::discard`].
+//! left, is found by the restore's id: [`Target::state_of`], [`Target::check_roll_back`], [`Target::roll_back`],
+//! [`Target::discard`].
 
 mod chunk;
 mod comparison;
@@ -42,6 +43,7 @@ mod tests {
         moves(target.inspect(wanted));
         moves(target.state_of(""));
         moves(target.roll_back("", false, limits.lock));
+        moves(target.check_roll_back("", false, limits.lock));
         moves(target.discard("", RestoreState::Staged));
         moves(target.stage(wanted, "", &Purpose::Trial));
         let (_, chunks) = tokio::sync::mpsc::channel(1);

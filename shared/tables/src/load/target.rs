@@ -126,6 +126,23 @@ impl Target {
         }
     }
 
+    /// Finds out whether [`Self::roll_back`] would succeed now, and changes nothing: it does the same, under the same locks, in a
+    /// transaction that is rolled back. So it takes as long.
+    ///
+    /// # Errors
+    /// Those of [`Self::roll_back`], but for those of a COMMIT.
+    pub async fn check_roll_back(
+        &mut self,
+        restore: &str,
+        discard_changes: bool,
+        lock: Duration,
+    ) -> Result<()> {
+        match &mut self.0 {
+            Inner::Sqlite(target) => target.check_roll_back(restore, discard_changes, lock).await,
+            Inner::Postgres(target) => target.check_roll_back(restore, discard_changes, lock).await,
+        }
+    }
+
     /// Makes sure that nobody is in the middle of a transaction of the restore any more, as a process may be that was suspended:
     /// afterwards [`Self::state_of`] is final. In SQLite such a process holds the file's lock, and nobody can end it.
     ///

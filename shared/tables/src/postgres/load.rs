@@ -113,6 +113,15 @@ impl PostgresTarget {
         undo::roll_back(&mut self.connection, &self.options, restore, discard_changes, lock).await
     }
 
+    pub(crate) async fn check_roll_back(
+        &mut self,
+        restore: &str,
+        discard_changes: bool,
+        lock: Duration,
+    ) -> Result<()> {
+        undo::check(&mut self.connection, &self.options, restore, discard_changes, lock).await
+    }
+
     pub(crate) async fn end_sessions(&mut self, restore: &str) -> Result<()> {
         registry::end_sessions(&mut self.connection, &self.options.read.source, restore).await
     }

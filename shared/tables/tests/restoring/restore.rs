@@ -8,7 +8,7 @@ use strongroom_tables::load::{
     Chunk, Comparison, Encoder, Purpose, RestoreState, RolledBack, Stage, SwapLimits, Swapped, Target,
     TargetOptions, Wanted,
 };
-use strongroom_tables::{Result, SnapshotOptions};
+use strongroom_tables::{Error, Result, SnapshotOptions};
 use tokio::sync::mpsc;
 
 use crate::archive::{Archive, Table};
@@ -94,10 +94,13 @@ fn encoded(mut encoder: Encoder, table: &Table) -> Result<Vec<Chunk>> {
     Ok(chunks)
 }
 
-/// Takes a restore back.
+/// Takes a restore back. Whoever asks before whether that can be done is told the same.
 pub async fn roll_back(url: &str, id: &str, discard_changes: bool) -> Result<RolledBack> {
     let mut target = target(url).await;
+    let checked = target.check_roll_back(id, discard_changes, LIMITS.lock).await;
     let done = target.roll_back(id, discard_changes, LIMITS.lock).await;
+    let said = |error: &Error| error.to_string();
+    assert_eq!(checked.as_ref().err().map(said), done.as_ref().err().map(said));
     target.close().await;
     done
 }

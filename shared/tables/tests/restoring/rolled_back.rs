@@ -53,6 +53,38 @@ async fn one_changed_row_refuses_it_unless_it_may_go() {
 }
 
 #[tokio::test]
+async fn a_check_changes_nothing() {
+    for (server, name) in servers() {
+        let Some(database) = Owned::create(server, &format!("checked_{name}")).await else { return };
+        database.run(MADE).await;
+        let archive = Archive::of(&database.url).await;
+        database.run(CHANGED).await;
+        let changed = Archive::of(&database.url).await.content();
+        restore(&database.url, &archive, &archive.wanted(Mode::Replace)).await.unwrap();
+        database.run(SINCE[0]).await;
+        let now = Archive::of(&database.url).await.content();
+        let schema = database.dumped();
+        let mut target = target(&database.url).await;
+        for (discard, is_refused) in [(false, true), (true, false), (true, false)] {
+            let checked = target.check_roll_back(ID, discard, LIMITS.lock).await;
+            assert_eq!(
+                matches!(checked, Err(Error::ChangedSince { rows: 1, .. })),
+                is_refused,
+                "{checked:?}"
+            );
+            assert_eq!(Archive::of(&database.url).await.content(), now, "{name}");
+            assert_eq!(database.dumped(), schema);
+            assert_eq!(target.state_of(ID).await.unwrap(), Some(RestoreState::Applied));
+        }
+        roll_back(&database.url, ID, true).await.unwrap();
+        assert_eq!(Archive::of(&database.url).await.content(), changed, "{name}");
+        let gone = target.check_roll_back(ID, true, LIMITS.lock).await.unwrap_err();
+        assert!(matches!(gone, Error::NotApplied { .. }), "{gone}");
+        database.drop().await;
+    }
+}
+
+#[tokio::test]
 async fn what_it_says_it_has_done() {
     let Some(database) = Owned::create(GRANTED, "said").await else { return };
     database.run(MADE).await;

@@ -9,7 +9,7 @@ use strongroom_tables::load::{Mode, Refusal, RestoreState, RolledBack};
 
 use crate::archive::{Archive, export};
 use crate::restore::{discard, restore, target};
-use crate::{ID, database, files, intact, run};
+use crate::{ID, database, files, intact, run, schema};
 
 const OTHER: &str = "01900000-0000-7000-8000-000000000002";
 
@@ -31,9 +31,14 @@ async fn restored() -> (tempfile::TempDir, PathBuf, Archive, Archive, SqliteConn
     (folder, path, before, archive, app)
 }
 
+/// Whoever asks before whether that can be done is told the same.
 async fn roll_back(path: &std::path::Path, id: &str, discard: bool) -> Result<RolledBack, Error> {
     let mut target = target(path).await;
-    let done = target.roll_back(id, discard, Duration::from_millis(300)).await;
+    let lock = Duration::from_millis(300);
+    let checked = target.check_roll_back(id, discard, lock).await;
+    let done = target.roll_back(id, discard, lock).await;
+    let said = |error: &Error| error.to_string();
+    assert_eq!(checked.as_ref().err().map(said), done.as_ref().err().map(said));
     target.close().await;
     done
 }
@@ -83,6 +88,36 @@ async fn any_changed_row_refuses_unless_changes_are_discarded() {
         export(&path).await.equals(&before);
         intact(&mut app).await;
     }
+}
+
+#[tokio::test]
+async fn a_check_changes_nothing() {
+    let (folder, path, before, _, mut app) = restored().await;
+    run(
+        &mut app,
+        "UPDATE t SET v = 'new' WHERE id = 2; CREATE TRIGGER tr AFTER DELETE ON t BEGIN SELECT 1; END",
+    )
+    .await;
+    let (now, statements, there) = (export(&path).await, schema(&mut app).await, files(folder.path()));
+    let mut target = target(&path).await;
+    let lock = Duration::from_millis(300);
+    for (discard, is_refused) in [(false, true), (true, false), (true, false)] {
+        let checked = target.check_roll_back(ID, discard, lock).await;
+        assert_eq!(matches!(checked, Err(Error::ChangedSince { rows: 1, .. })), is_refused, "{checked:?}");
+        export(&path).await.equals(&now);
+        assert_eq!((schema(&mut app).await, files(folder.path())), (statements.clone(), there.clone()));
+        assert_eq!(target.state_of(ID).await.unwrap(), Some(RestoreState::Applied));
+    }
+    // Neither does one that had to give up, and the same connection is good for more.
+    run(&mut app, "BEGIN IMMEDIATE").await;
+    let error = target.check_roll_back(ID, true, lock).await.unwrap_err();
+    assert!(matches!(error, Error::Locked { .. }), "{error}");
+    run(&mut app, "COMMIT").await;
+    target.check_roll_back(ID, true, lock).await.unwrap();
+    target.roll_back(ID, true, lock).await.unwrap();
+    export(&path).await.equals(&before);
+    let error = target.check_roll_back(ID, true, lock).await.unwrap_err();
+    assert!(matches!(error, Error::NotApplied { .. }), "{error}");
 }
 
 #[tokio::test]

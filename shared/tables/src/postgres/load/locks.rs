@@ -54,6 +54,11 @@ pub(super) trait Work: Sync {
     type Done: Send;
 
     fn run(&self, session: &mut Session<'_>) -> impl Future<Output = Result<Self::Done, Failure>> + Send;
+
+    /// Whether what was done is to last, or was done to see whether it can be.
+    fn lasts(&self) -> bool {
+        true
+    }
 }
 
 /// How long to go on.
@@ -65,7 +70,7 @@ pub(super) struct Limits<'a> {
     pub(super) pause: Option<Duration>,
 }
 
-/// Does `work` in a transaction that holds the tables, and commits. It is done again from the start when a lock could not
+/// Does `work` in a transaction that holds the tables, and commits if it is to last. It is done again from the start when a lock could not
 /// be had. Returns how long writers had to wait, too.
 pub(super) async fn hold<W: Work>(
     connection: &mut PgConnection,
@@ -117,7 +122,11 @@ async fn once<W: Work>(
     session.limit_pause(limits.pause);
     session.until = Instant::now() + limits.lock;
     let done = work.run(session).await?;
-    session.run("committing", "COMMIT".to_owned()).await?;
+    if work.lasts() {
+        session.run("committing", "COMMIT".to_owned()).await?;
+    } else {
+        session.roll_back().await;
+    }
     Ok((done, began.elapsed()))
 }
 

@@ -35,6 +35,28 @@ pub(super) async fn roll_back(
     discard_changes: bool,
     lock: Duration,
 ) -> Result<RolledBack> {
+    attempt(connection, options, restore, discard_changes, lock, true).await
+}
+
+/// Does the same, and undoes it.
+pub(super) async fn check(
+    connection: &mut PgConnection,
+    options: &TargetOptions,
+    restore: &str,
+    discard_changes: bool,
+    lock: Duration,
+) -> Result<()> {
+    attempt(connection, options, restore, discard_changes, lock, false).await.map(drop)
+}
+
+async fn attempt(
+    connection: &mut PgConnection,
+    options: &TargetOptions,
+    restore: &str,
+    discard_changes: bool,
+    lock: Duration,
+    lasts: bool,
+) -> Result<RolledBack> {
     let source = options.read.source.clone();
     let applied = find(&registry::list(connection, &source).await?, &source, restore)?;
     let undo = Undo::of(connection, options, restore, applied, discard_changes).await?;
@@ -43,7 +65,7 @@ pub(super) async fn roll_back(
     let tables = undo.tables(&mut session).await;
     session.roll_back().await;
     let tables = tables.map_err(|failure| failure.of(&source))?;
-    let back = Back { undo: &undo, locked: &tables };
+    let back = Back { undo: &undo, locked: &tables, lasts };
     let (rolled_back, _) =
         hold(connection, &source, &tables, Limits { restore, lock, pause: None }, &back).await?;
     Ok(rolled_back)
@@ -53,6 +75,7 @@ pub(super) async fn roll_back(
 struct Back<'a> {
     undo: &'a Undo<'a>,
     locked: &'a [Locked],
+    lasts: bool,
 }
 
 impl Work for Back<'_> {
@@ -63,6 +86,10 @@ impl Work for Back<'_> {
         find(&registry::list_in(session).await?, session.source, self.undo.restore)?;
         let done = self.undo.write(session, self.locked).await;
         done.map_err(|failure| violations::meant(failure, &self.undo.pairs, session.source))
+    }
+
+    fn lasts(&self) -> bool {
+        self.lasts
     }
 }
 

@@ -27,6 +27,35 @@ pub(super) async fn roll_back(
     limit: Duration,
 ) -> Result<RolledBack> {
     let source = target.options.read.source.clone();
+    let tables = begin(target, restore, discard_changes, limit).await?;
+    let committed = lock::commit(&mut target.connection, &source, limit).await;
+    target.detach().await;
+    committed?;
+    stage_file::discard(&stage_file::path(&target.path, &stage_file::digits(restore)), &source)?;
+    Ok(RolledBack { tables })
+}
+
+/// Does the same, and undoes it.
+pub(super) async fn check(
+    target: &mut SqliteTarget,
+    restore: &str,
+    discard_changes: bool,
+    limit: Duration,
+) -> Result<()> {
+    begin(target, restore, discard_changes, limit).await?;
+    lock::roll_back(&mut target.connection).await;
+    target.detach().await;
+    Ok(())
+}
+
+/// Takes it back in a transaction that the caller ends. What fails is undone.
+async fn begin(
+    target: &mut SqliteTarget,
+    restore: &str,
+    discard_changes: bool,
+    limit: Duration,
+) -> Result<Vec<(String, TableChanges)>> {
+    let source = target.options.read.source.clone();
     let gone = || Error::NotApplied { name: source.clone(), restore: restore.to_owned() };
     let digits = stage_file::digits(restore);
     let file = stage_file::path(&target.path, &digits);
@@ -37,22 +66,16 @@ pub(super) async fn roll_back(
         }
         target.attach(&file).await?;
     }
-    lock::begin(&mut target.connection, &source, limit).await?;
     let work = Work { source: &source, digits: &digits, marker: &marker, discard_changes };
-    let done = work.run(target, restore).await;
-    match done {
-        Ok(tables) => {
-            lock::commit(&mut target.connection, &source, limit).await?;
-            target.detach().await;
-            stage_file::discard(&file, &source)?;
-            Ok(RolledBack { tables })
-        }
-        Err(error) => {
-            lock::roll_back(&mut target.connection).await;
-            target.detach().await;
-            Err(error)
-        }
+    let done = match lock::begin(&mut target.connection, &source, limit).await {
+        Ok(()) => work.run(target, restore).await,
+        Err(error) => Err(error),
+    };
+    if done.is_err() {
+        lock::roll_back(&mut target.connection).await;
+        target.detach().await;
     }
+    done
 }
 
 async fn find(connection: &mut SqliteConnection, source: &str, restore: &str) -> Result<Option<Marker>> {

@@ -97,6 +97,15 @@ impl SqliteTarget {
         roll_back::roll_back(self, restore, discard_changes, lock).await
     }
 
+    pub(crate) async fn check_roll_back(
+        &mut self,
+        restore: &str,
+        discard_changes: bool,
+        lock: Duration,
+    ) -> Result<()> {
+        roll_back::check(self, restore, discard_changes, lock).await
+    }
+
     pub(crate) async fn discard(&mut self, restore: &str, only: RestoreState) -> Result<bool> {
         let digits = stage_file::digits(restore);
         discard(&mut self.connection, &self.options, &self.path, (restore, &digits), only).await
