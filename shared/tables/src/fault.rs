@@ -68,6 +68,12 @@ pub(crate) fn sqlite_code(error: &sqlx::Error) -> i32 {
     code.and_then(|code| code.parse().ok()).unwrap_or(0)
 }
 
+/// Whether SQLite cannot run a statement as the schema is: it lacks a function, a table or a column.
+pub(crate) fn is_sqlite_error(error: &sqlx::Error) -> bool {
+    const ERROR: i32 = 1;
+    sqlite_code(error) == ERROR
+}
+
 fn postgres(error: &PgDatabaseError) -> (Kind, String) {
     let (code, hint) = (error.code(), error.hint());
     let kind = postgres_kind(code, hint.unwrap_or_default());

@@ -25,7 +25,7 @@ use tokio::sync::mpsc;
 
 use crate::block::Block;
 use crate::error::{Error, Result};
-use crate::fault::{Fault, sqlite_code};
+use crate::fault::{Fault, is_sqlite_error};
 use crate::migrations;
 use crate::names::{find_column, find_table, quoted};
 use crate::options::{Since, SnapshotInfo, SnapshotOptions};
@@ -150,7 +150,6 @@ fn opening(source: &str) -> impl Fn(sqlx::Error) -> Error + '_ {
 /// A copy is made by running the schema's statements, and so not without the functions that its indexes call: `None`
 /// then, and the database is read in place.
 async fn copy_database(connection: &mut SqliteConnection, source: &str) -> Result<Option<TempDir>> {
-    const ERROR: i32 = 1;
     let folder = tempfile::Builder::new()
         .prefix("strongroom-copy-")
         .tempdir()
@@ -162,7 +161,7 @@ async fn copy_database(connection: &mut SqliteConnection, source: &str) -> Resul
         .await;
     match copied {
         Ok(_) => Ok(Some(folder)),
-        Err(error) if sqlite_code(&error) == ERROR => {
+        Err(error) if is_sqlite_error(&error) => {
             let error = Fault::of(&error);
             tracing::warn!(source, %error, "a temporary copy cannot be made; the database is read in place");
             Ok(None)

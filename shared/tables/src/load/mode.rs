@@ -1,7 +1,10 @@
 //! What becomes of the rows that a table already has.
 
-/// How an archive's rows get into tables.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+use serde::{Deserialize, Serialize};
+
+/// How an archive's rows get into tables. Notes of applied restores have it as `into-empty`, `merge` or `replace`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Mode {
     /// The tables must be empty. Rows are loaded directly and indexes built afterwards, which is fastest.
     IntoEmpty,

@@ -71,6 +71,8 @@ pub(crate) struct PostgresStage {
     direct: Option<Direct>,
     /// Whether the stage is committed.
     is_kept: bool,
+    /// When the restore was noted.
+    since: i64,
     /// Those that came.
     large_objects: Vec<u32>,
 }
@@ -199,6 +201,7 @@ impl PostgresStage {
             pairs: &self.tables,
             id,
             place: &Place::of(&self.purpose),
+            since: self.since,
         };
         swap.apply(&mut self.connection, limits).await
     }

@@ -4,7 +4,7 @@ use sqlx::AssertSqlSafe;
 use sqlx::sqlite::SqliteConnection;
 
 use super::tokens::{Token, tokens};
-use crate::fault::{Fault, sqlite_code};
+use crate::fault::{Fault, is_sqlite_error};
 use crate::names::quoted;
 use crate::options::Skipped;
 
@@ -63,14 +63,13 @@ async fn try_columns(
     columns: &[String],
     all_rows: bool,
 ) -> sqlx::Result<Option<Fault>> {
-    const ERROR: i32 = 1;
     let values = columns.iter().map(|column| format!("count(typeof(t.{}))", quoted(column)));
     let values = values.collect::<Vec<_>>().join(", ");
     let none = if all_rows { "" } else { " WHERE false" };
     let sql = format!("SELECT {values} FROM main.{} AS t NOT INDEXED{none}", quoted(table));
     match sqlx::query(AssertSqlSafe(sql)).persistent(false).fetch_optional(connection).await {
         Ok(_) => Ok(None),
-        Err(error) if sqlite_code(&error) == ERROR => Ok(Some(Fault::of(&error))),
+        Err(error) if is_sqlite_error(&error) => Ok(Some(Fault::of(&error))),
         Err(error) => Err(error),
     }
 }

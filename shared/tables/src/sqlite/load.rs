@@ -6,6 +6,8 @@
 //! theirs.
 
 mod affinity;
+mod applied;
+mod beforehand;
 mod begin;
 mod cascade;
 mod compare;
@@ -24,6 +26,7 @@ mod live;
 mod lock;
 mod markers;
 mod pair;
+mod pause;
 mod references;
 mod refused;
 mod roll_back;
@@ -67,8 +70,8 @@ pub(crate) struct SqliteStage {
     /// The restore's id, empty for a trial, and the digits that stand for it.
     restore: String,
     digits: String,
-    /// The database has its marker.
-    is_marked: bool,
+    /// When the database got its marker.
+    marked: Option<String>,
     /// The file of a restore.
     file: Option<PathBuf>,
     live: Live,

@@ -4,6 +4,7 @@
 //! version. The superuser makes databases and looks; it restores nothing.
 #![expect(clippy::unwrap_used, clippy::print_stderr, unreachable_pub, reason = "tests")]
 
+mod again;
 mod archive;
 mod created;
 #[expect(dead_code, reason = "other tests use the rest")]

@@ -150,6 +150,27 @@ async fn rows_of_empty_tables_go_only_if_the_caller_says_so() {
     database.drop().await;
 }
 
+/// It may have been written by a newer version: a guess would empty the tables.
+#[tokio::test]
+async fn an_unknown_mode_is_not_guessed() {
+    let Some(database) = Owned::create(GRANTED, "mode").await else { return };
+    database.run(MADE).await;
+    let archive = Archive::of(&database.url).await;
+    database.run(CHANGED).await;
+    restore(&database.url, &archive, &archive.wanted(Mode::Replace)).await.unwrap();
+    let mode = "SELECT tables::json ->> 'mode' FROM strongroom.restores";
+    assert_eq!(database.values(mode).await, ["replace"]);
+    database.run("UPDATE strongroom.restores SET tables = replace(tables, '\"replace\"', '\"other\"')").await;
+    assert_eq!(database.values(mode).await, ["other"]);
+    for discard in [false, true] {
+        let refused = roll_back(&database.url, ID, discard).await.unwrap_err();
+        assert!(refused.to_string().contains("that this version can read"), "{refused}");
+        assert_eq!(Archive::of(&database.url).await.content(), archive.content());
+    }
+    discard(&mut target(&database.url).await, ID).await;
+    database.drop().await;
+}
+
 #[tokio::test]
 async fn the_newest_first() {
     let Some(database) = Owned::create(GRANTED, "newest").await else { return };

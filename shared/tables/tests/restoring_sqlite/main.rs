@@ -1,10 +1,13 @@
 //! Rows of an archive go back into SQLite databases that other connections use meanwhile.
 #![expect(clippy::unwrap_used, unreachable_pub, reason = "tests")]
 
+mod again;
 mod archive;
+mod dangling;
 mod foreign;
 mod interrupted;
 mod others;
+mod pauses;
 mod plans;
 mod references;
 mod refusals;

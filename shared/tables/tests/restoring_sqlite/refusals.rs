@@ -229,6 +229,39 @@ async fn a_folder_that_cannot_be_written_to() {
     restore(&path, &archive, &wanted, ID).await.unwrap();
 }
 
+/// SQLite and we put files beside the database, not beside a link to it.
+#[tokio::test]
+async fn a_link_to_a_folder_that_has_no_room_or_cannot_be_written_to() {
+    let script = "mount -t tmpfs -o size=2m tmpfs \"$1\"";
+    let test = "refusals::a_link_to_a_folder_that_has_no_room_or_cannot_be_written_to";
+    let Some(folder) = strongroom_testkit::in_mount_namespace(test, script) else { return };
+    let elsewhere = tempfile::tempdir().unwrap();
+    let t = "CREATE TABLE t (id INTEGER PRIMARY KEY, v); INSERT INTO t VALUES (1, 'a')";
+    let (small, large) = (folder.join("app.db"), elsewhere.path().join("app.db"));
+    let (to_small, to_large) = (elsewhere.path().join("link.db"), folder.join("link.db"));
+    for (path, link) in [(&small, &to_small), (&large, &to_large)] {
+        let mut app = connect(path).await;
+        run(&mut app, t).await;
+        app.close().await.unwrap();
+        std::os::unix::fs::symlink(path, link).unwrap();
+    }
+    let archive = export(&large).await;
+    let mut wanted = archive.wanted(Mode::Replace);
+    wanted.accept_pause = true;
+    wanted.tables[0].rows = 100_000;
+    let reasons = async |path: &Path| {
+        let found = inspect(path, &wanted).await;
+        assert!(found.needed_bytes > 2 << 20);
+        found.refusals.iter().map(Refusal::reason).collect::<Vec<_>>()
+    };
+    assert_eq!(reasons(&to_small).await, ["DISK_SPACE"]);
+    assert_eq!(reasons(&to_large).await, [""; 0]);
+    let done = std::process::Command::new("mount").args(["-o", "remount,ro"]).arg(&folder).status();
+    assert!(done.unwrap().success());
+    assert_eq!(reasons(&to_small).await, ["RIGHT_MISSING", "RIGHT_MISSING", "DISK_SPACE"]);
+    assert_eq!(reasons(&to_large).await, [""; 0]);
+}
+
 #[tokio::test]
 async fn functions_that_only_the_application_has() {
     let t = "CREATE TABLE t (a TEXT, b)";

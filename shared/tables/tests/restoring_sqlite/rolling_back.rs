@@ -190,6 +190,24 @@ async fn rows_that_others_reference_since_are_not_taken_away() {
     export(&path).await.equals(&before);
 }
 
+/// It may have been written by a newer version: a guess would empty the tables, or look for a file that there need not be.
+#[tokio::test]
+async fn an_unknown_mode_is_not_guessed() {
+    let (folder, path, _, archive, mut app) = restored().await;
+    let mode: String =
+        sqlx::query_scalar("SELECT mode FROM _strongroom_restores").fetch_one(&mut app).await.unwrap();
+    assert_eq!(mode, "replace");
+    run(&mut app, "UPDATE _strongroom_restores SET mode = 'other'").await;
+    for name in files(folder.path()).into_iter().filter(|name| name.contains("strongroom")) {
+        std::fs::remove_file(folder.path().join(name)).unwrap();
+    }
+    for discard in [false, true] {
+        let error = roll_back(&path, ID, discard).await.unwrap_err();
+        assert!(error.to_string().contains("that this version can read"), "{error}");
+        export(&path).await.equals(&archive);
+    }
+}
+
 /// Whoever writes to the database writes our notes too, and `sqlite_schema`.
 #[tokio::test]
 async fn what_somebody_has_written_into_notes_and_definitions_is_not_run() {
@@ -198,11 +216,11 @@ async fn what_somebody_has_written_into_notes_and_definitions_is_not_run() {
         (
             "UPDATE _strongroom_restores SET tables = replace(tables, '\"rowid\":\"_rowid_\"',
             '\"rowid\":\"1; CREATE TABLE evil (x); --\"')",
-            "readable note",
+            "that this version can read",
         ),
-        ("UPDATE _strongroom_restores SET tables = '[{}]'", "readable note"),
-        ("UPDATE _strongroom_restores SET tables = 'x'", "readable note"),
-        ("UPDATE _strongroom_restores SET mode = 'other'", "readable note"),
+        ("UPDATE _strongroom_restores SET tables = '[{}]'", "that this version can read"),
+        ("UPDATE _strongroom_restores SET tables = 'x'", "that this version can read"),
+        ("UPDATE _strongroom_restores SET mode = 'other'", "that this version can read"),
         (
             "CREATE TRIGGER tr AFTER INSERT ON t BEGIN SELECT 1; END; PRAGMA writable_schema = on;
           UPDATE sqlite_schema SET sql = sql || '; CREATE TABLE evil (x)' WHERE name = 'tr';

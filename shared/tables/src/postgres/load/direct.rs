@@ -121,7 +121,7 @@ impl PostgresStage {
         };
         let source = &self.options.read.source;
         let mut session = Session::new(&mut self.connection, source);
-        registry::applied(&mut session, id, &applied).await.map_err(|failure| failure.of(source))
+        registry::applied(&mut session, id, self.since, &applied).await.map_err(|failure| failure.of(source))
     }
 }
 

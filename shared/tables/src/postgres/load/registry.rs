@@ -25,10 +25,9 @@ const LOCK: i64 = 0x7374_726f_6e67_726d;
 const UNDEFINED_TABLE: &str = "42P01";
 
 /// What an applied restore needs to be taken back.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Applied {
-    /// `into-empty`, `merge` or `replace`.
-    pub(super) mode: String,
+    pub(super) mode: Mode,
     pub(super) tables: Vec<AppliedTable>,
     /// Tables outside of the set that foreign keys have changed.
     #[serde(default)]
@@ -72,12 +71,7 @@ pub(super) struct OutsideTable {
 
 impl Applied {
     pub(super) fn new(mode: Mode) -> Self {
-        let mode = match mode {
-            Mode::IntoEmpty => "into-empty",
-            Mode::Merge => "merge",
-            Mode::Replace => "replace",
-        };
-        Self { mode: mode.to_owned(), ..Self::default() }
+        Self { mode, tables: Vec::new(), outside: Vec::new(), large_objects: Vec::new() }
     }
 }
 
@@ -98,17 +92,20 @@ impl Noted {
     }
 }
 
-/// Notes a restore as staged, and commits that: before its first table is created.
+/// When a restore was noted as staged, in microseconds: it tells one stage of a restore from a later one.
+const SINCE: &str = "(extract(epoch FROM changed) * 1000000)::int8";
+
+/// Notes a restore as staged, and commits that: before its first table is created. Returns when that was.
 ///
 /// # Errors
 /// [`Error::Refused`] where another restore is staged, and the database's.
-pub(super) async fn begin(connection: &mut PgConnection, source: &str, id: &str) -> Result<()> {
+pub(super) async fn begin(connection: &mut PgConnection, source: &str, id: &str) -> Result<i64> {
     let mut session = Session::new(connection, source);
     let done = begin_in(&mut session, id).await;
     finish(session, done).await
 }
 
-async fn begin_in(session: &mut Session<'_>, id: &str) -> Result<(), Failure> {
+async fn begin_in(session: &mut Session<'_>, id: &str) -> Result<i64, Failure> {
     const WHAT: &str = "noting a restore";
     open(session, WHAT).await?;
     create(session, WHAT).await?;
@@ -116,24 +113,31 @@ async fn begin_in(session: &mut Session<'_>, id: &str) -> Result<(), Failure> {
     {
         return Err(refused(session.source, Refusal::OtherRestore { id: other.id }));
     }
-    let sql = format!("INSERT INTO {RESTORE_SCHEMA}.restores (id) VALUES ({})", literal(id));
-    session.run(WHAT, sql).await.map(drop)
+    let sql =
+        format!("INSERT INTO {RESTORE_SCHEMA}.restores (id) VALUES ({}) RETURNING {SINCE}", literal(id));
+    let (since,) = session.row(WHAT, sql).await?;
+    Ok(since)
 }
 
-/// Notes, in the transaction of the swap, that a restore is applied.
-pub(super) async fn applied(session: &mut Session<'_>, id: &str, applied: &Applied) -> Result<(), Failure> {
-    let tables = serde_json::to_string(applied).map_err(|_| unreadable(session.source))?;
+/// Notes, in the transaction of the swap, that a restore is applied, which was staged at `since`.
+pub(super) async fn applied(
+    session: &mut Session<'_>,
+    id: &str,
+    since: i64,
+    applied: &Applied,
+) -> Result<(), Failure> {
+    let tables = serde_json::to_string(applied).map_err(|_| unreadable(session.source, id))?;
     session.run("noting an applied restore", format!("SELECT pg_advisory_xact_lock({LOCK})")).await?;
     let sql = format!(
         "UPDATE {RESTORE_SCHEMA}.restores SET state = 'applied', tables = {}, changed = clock_timestamp(),
                 applied = (SELECT max(applied) + 1 FROM {RESTORE_SCHEMA}.restores)
-         WHERE id = {}",
+         WHERE id = {} AND state = 'staged' AND {SINCE} = {since}",
         literal(&tables),
         literal(id)
     );
     match session.run("noting an applied restore", sql).await? {
         1 => Ok(()),
-        // Somebody has discarded the restore meanwhile, and has said that nothing was changed.
+        // Somebody has discarded the restore meanwhile, and has said that nothing was changed. It may be staged again.
         _ => Err(Error::NotApplied { name: session.source.to_owned(), restore: id.to_owned() }.into()),
     }
 }
@@ -230,7 +234,7 @@ pub(super) async fn discard_in(session: &mut Session<'_>, id: &str) -> Result<()
 /// which no snapshot prevents.
 pub(super) async fn list_in(session: &mut Session<'_>) -> Result<Vec<Noted>, Failure> {
     const WHAT: &str = "looking for restores";
-    if !exists(session, "restores").await? {
+    if !exists(session).await? {
         return Ok(Vec::new());
     }
     session.run(WHAT, "SAVEPOINT registry".to_owned()).await?;
@@ -249,11 +253,10 @@ pub(super) async fn list_in(session: &mut Session<'_>) -> Result<Vec<Noted>, Fai
     }
 }
 
-async fn exists(session: &mut Session<'_>, table: &str) -> Result<bool, Failure> {
+async fn exists(session: &mut Session<'_>) -> Result<bool, Failure> {
     let sql = format!(
         "SELECT count(*) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-         WHERE n.nspname = '{RESTORE_SCHEMA}' AND c.relname = {}",
-        literal(table)
+         WHERE n.nspname = '{RESTORE_SCHEMA}' AND c.relname = 'restores'"
     );
     Ok(session.count("looking for restores", sql).await? > 0)
 }
@@ -273,7 +276,7 @@ async fn create(session: &mut Session<'_>, what: &str) -> Result<(), Failure> {
     if session.count(what, sql).await? == 0 {
         session.run(what, format!("CREATE SCHEMA {RESTORE_SCHEMA}")).await?;
     }
-    if exists(session, "restores").await? {
+    if exists(session).await? {
         return Ok(());
     }
     let sql = format!(
@@ -340,9 +343,14 @@ fn refused(source: &str, refusal: Refusal) -> Failure {
 /// What [`Noted::tables`] holds.
 pub(super) fn parse(noted: &Noted, source: &str) -> Result<Applied> {
     let tables = noted.tables.as_deref().unwrap_or_default();
-    serde_json::from_str(tables).map_err(|_| unreadable(source))
+    serde_json::from_str(tables).map_err(|_| unreadable(source, &noted.id))
 }
 
-fn unreadable(source: &str) -> Error {
-    Error::missing(source, "readable note of its restore in strongroom.restores")
+/// What is not understood is not guessed: a newer version may have written it.
+fn unreadable(source: &str, id: &str) -> Error {
+    let what = format!(
+        "note of the restore {id} in {RESTORE_SCHEMA}.restores that this version can read: roll back with the version that \
+         restored, or restore the safety backup"
+    );
+    Error::missing(source, what)
 }

@@ -24,9 +24,10 @@ impl PostgresTarget {
         purpose: &Purpose,
     ) -> Result<PostgresStage> {
         let source = self.options.read.source.clone();
-        if let Purpose::Restore(id) = purpose {
-            registry::begin(&mut self.connection, &source, id).await?;
-        }
+        let since = match purpose {
+            Purpose::Restore(id) => registry::begin(&mut self.connection, &source, id).await?,
+            Purpose::Trial => 0,
+        };
         begin(&mut self.connection, &source, self.options.lock).await?;
         if let Purpose::Restore(id) = purpose {
             name_after(&mut self.connection, &source, id).await?;
@@ -42,6 +43,7 @@ impl PostgresTarget {
             raw_text,
             direct: None,
             is_kept: false,
+            since,
             loaded: vec![0; wanted.tables.len()],
             large_objects: Vec::new(),
         };

@@ -33,6 +33,8 @@ pub(super) struct Swap<'a> {
     /// The restore's id.
     pub(super) id: &'a str,
     pub(super) place: &'a Place,
+    /// When it was staged.
+    pub(super) since: i64,
 }
 
 /// The part of a swap that holds the locks.
@@ -163,7 +165,8 @@ impl Swap<'_> {
         sequences::raise(session, &oids, &self.wanted.record).await?;
         large::create_staged(session, self.place, &self.wanted.large_objects).await?;
         quiet.end(session).await?;
-        registry::applied(session, self.id, &self.applied(&differences, &counts, outside)).await?;
+        let applied = self.applied(&differences, &counts, outside);
+        registry::applied(session, self.id, self.since, &applied).await?;
         Ok(counts)
     }
 

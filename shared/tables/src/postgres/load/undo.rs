@@ -223,7 +223,7 @@ impl<'a> Undo<'a> {
                 refusals.push(violations::refusal(key, &self.pairs, rows));
             }
         }
-        if self.mode() == Mode::Replace {
+        if self.applied.mode == Mode::Replace {
             refusals.extend(keys::afterwards(session, &differences, |pair| &pair.undo).await?);
         }
         if !refusals.is_empty() {
@@ -245,16 +245,8 @@ impl<'a> Undo<'a> {
         own.chain(locked.iter().filter(is_outside).map(|one| one.oid)).collect()
     }
 
-    fn mode(&self) -> Mode {
-        match self.applied.mode.as_str() {
-            "merge" => Mode::Merge,
-            "replace" => Mode::Replace,
-            _ => Mode::IntoEmpty,
-        }
-    }
-
     fn way(&self) -> Way {
-        Way { mode: self.mode(), discards_changes: self.discard_changes }
+        Way { mode: self.applied.mode, discards_changes: self.discard_changes }
     }
 
     async fn check_unchanged(
@@ -288,7 +280,7 @@ impl<'a> Undo<'a> {
         let what = format!("comparing table {}", difference.pair.archive.name);
         let there = session.count(&what, format!("SELECT count(*) FROM {}", difference.live)).await?;
         let mut changes = TableChanges { kept: there, ..TableChanges::default() };
-        if self.mode() == Mode::Replace && difference.has_key() {
+        if self.applied.mode == Mode::Replace && difference.has_key() {
             let (undo, added) = (&difference.pair.undo, &difference.pair.added);
             let same = difference.same_key("u", "a");
             let sql = format!("SELECT count(*) FROM {undo} AS u JOIN {added} AS a ON {same}");

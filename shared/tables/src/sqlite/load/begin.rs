@@ -3,11 +3,11 @@
 use std::path::Path;
 use std::time::Instant;
 
-use super::markers::run;
+use super::markers::{Marked, Marker, run};
 use super::pair::Pair;
 use super::stage::Place;
 use super::stage_file::STAGE;
-use super::{SqliteStage, empty, inspect, live, lock, markers, stage, stage_file, target};
+use super::{SqliteStage, dangling, empty, inspect, live, lock, markers, stage, stage_file, target};
 use crate::error::{Error, Result};
 use crate::load::{Mode, Refusal, RestoreState};
 
@@ -29,26 +29,28 @@ impl SqliteStage {
         made.map_err(|error| Error::database(&source, "making tables for staged rows", &error))
     }
 
-    /// Writes the marker, unless another restore was faster.
+    /// Writes the marker, unless another restore was faster, or this one is applied.
     async fn mark(&mut self) -> Result<()> {
         let source = self.options.read.source.clone();
         let failed = |error| Error::database(&source, "beginning to stage", &error);
         lock::begin(&mut self.connection, &source, self.options.lock).await?;
         let markers = markers::read(&mut self.connection).await.map_err(failed)?;
-        if let Some(other) = markers.into_iter().find(|marker| !marker.is_applied) {
+        let is_other = |marker: &Marker| !marker.is_applied || marker.id == self.restore;
+        if let Some(other) = markers.into_iter().find(is_other) {
             let refusals = vec![Refusal::OtherRestore { id: other.id }];
             return Err(Error::Refused { name: source, refusals });
         }
-        markers::stage(&mut self.connection, &self.restore, self.wanted.mode).await.map_err(failed)?;
+        let mode = self.wanted.mode;
+        let marked = markers::stage(&mut self.connection, &self.restore, mode).await.map_err(failed)?;
         lock::commit(&mut self.connection, &source, self.options.lock).await?;
-        self.is_marked = true;
+        self.marked = Some(marked);
         Ok(())
     }
 
     /// Removes what there is of a stage that did not begin.
     pub(super) async fn give_up(&mut self, path: &Path) {
         lock::roll_back(&mut self.connection).await;
-        if !self.is_marked {
+        if self.marked.is_none() {
             return;
         }
         run(&mut self.connection, format!("DETACH DATABASE {STAGE}")).await.ok();
@@ -88,6 +90,9 @@ impl SqliteStage {
         if self.pairs.len() != self.wanted.tables.len() {
             return Err(Error::Stale { name: source });
         }
+        let tables: Vec<Marked> = self.pairs.iter().map(Marked::of).collect();
+        let near = dangling::near(&live, &tables, Mode::IntoEmpty, false);
+        dangling::note(&mut self.connection, &live, &self.digits, &near).await.map_err(failed)?;
         empty::clear(&mut self.connection, &self.pairs).await.map_err(failed)?;
         self.place = Place::Live { since, later: Some(later) };
         Ok(())

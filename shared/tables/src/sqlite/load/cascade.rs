@@ -13,7 +13,6 @@ use super::markers::{Marked, run};
 use super::references::{self, Direction, Reference};
 use super::undo::Undo;
 use crate::error::{Error, Result};
-use crate::load::Refusal;
 use crate::names::quoted;
 
 /// Tables outside of the set, which follow.
@@ -47,11 +46,11 @@ impl<'a> Followers<'a> {
         references: &[Reference],
     ) -> Result<()> {
         let mut steps = Vec::new();
-        let is_in = |reference: &&Reference| reference.direction == Direction::In && reference.has_action;
-        for reference in references.iter().filter(is_in) {
-            let Some(condition) = reference.orphans(&self.restored[reference.at]) else { continue };
+        for reference in references.iter().filter(|reference| reference.has_action) {
+            let Some(Direction::In(at)) = reference.direction() else { continue };
+            let Some(condition) = reference.orphans(at, &self.restored[at]) else { continue };
             steps.push(Step {
-                table: reference.other.clone(),
+                table: reference.from.table.clone(),
                 action: reference.on_delete.clone(),
                 columns: reference.columns.iter().map(|(from, _, _)| from.clone()).collect(),
                 condition,
@@ -83,7 +82,7 @@ impl<'a> Followers<'a> {
             "cascade" => {
                 let sql = format!("DELETE FROM {} AS c WHERE {}", live_name(&table), step.condition);
                 run(connection, sql).await.map_err(failed)?;
-                self.next(connection, &table, &undo).await
+                Ok(self.next(&table, &undo))
             }
             action => {
                 self.unset(connection, step, action, &table, &undo).await.map_err(failed)?;
@@ -120,53 +119,24 @@ impl<'a> Followers<'a> {
         run(connection, sql).await.map(drop)
     }
 
-    /// Rows that refer to those that were just removed.
-    async fn next(
-        &self,
-        connection: &mut SqliteConnection,
-        table: &Marked,
-        undo: &Undo,
-    ) -> Result<Vec<Step>> {
+    /// Rows that refer to those that were just removed, and can follow. What is left of others shows in the end.
+    fn next(&self, table: &Marked, undo: &Undo) -> Vec<Step> {
         let mut steps = Vec::new();
-        let Some(parent) = self.live.table(&table.live) else { return Ok(steps) };
+        let Some(parent) = self.live.table(&table.live) else { return steps };
         for child in self.live.tables.iter().filter(|child| !self.is_restored(&child.schema.table)) {
             let to_parent = |key: &&ForeignKey| key.references.table.eq_ignore_ascii_case(&table.live);
-            for foreign in child.schema.foreign_keys.iter().filter(to_parent) {
-                let condition = gone(foreign, parent, table, undo);
-                let step = Step {
+            let follows = |key: &&ForeignKey| references::has_action(&key.on_delete, child);
+            for foreign in child.schema.foreign_keys.iter().filter(to_parent).filter(follows) {
+                let Some(condition) = gone(foreign, parent, table, undo) else { continue };
+                steps.push(Step {
                     table: child.schema.table.clone(),
                     action: foreign.on_delete.clone(),
                     columns: foreign.columns.clone(),
                     condition,
-                };
-                self.check(connection, &step, child, table).await?;
-                steps.push(step);
+                });
             }
         }
-        Ok(steps)
-    }
-
-    /// Refuses where the foreign key asks for nothing.
-    async fn check(
-        &self,
-        connection: &mut SqliteConnection,
-        step: &Step,
-        child: &LiveTable,
-        parent: &Marked,
-    ) -> Result<()> {
-        if references::has_action(&step.action, child) {
-            return Ok(());
-        }
-        let sql = format!("SELECT count(*) FROM main.{} AS c WHERE {}", quoted(&step.table), step.condition);
-        let rows = count(connection, sql).await;
-        let rows = rows.map_err(|error| Error::database(self.source, "following references", &error))?;
-        if rows == 0 {
-            return Ok(());
-        }
-        let constraint = format!("foreign key {}", step.columns.join(", "));
-        let (table, from) = (parent.name.clone(), step.table.clone());
-        let refusals = vec![Refusal::Referenced { table, from, constraint, rows }];
-        Err(Error::Refused { name: self.source.to_owned(), refusals })
+        steps
     }
 
     fn is_restored(&self, name: &str) -> bool {
@@ -195,21 +165,23 @@ fn unless_kept(table: &Marked, undo: &Undo) -> String {
     format!(" AND NOT EXISTS (SELECT 1 FROM {} AS u WHERE {same})", undo.undo)
 }
 
-/// True for a row of the child, `c`, that refers to a row of the parent that was kept and is not there any more.
-fn gone(foreign: &ForeignKey, parent: &LiveTable, table: &Marked, undo: &Undo) -> String {
-    let columns = references::columns(foreign, parent);
+/// True for a row of the child, `c`, that refers to a row of the parent that was kept and is not there any more. `None` where
+/// nothing is kept of what it refers to: computed columns.
+fn gone(foreign: &ForeignKey, parent: &LiveTable, table: &Marked, undo: &Undo) -> Option<String> {
+    let columns = references::columns(foreign, parent)?;
     let kept = columns.iter().map(|(from, to, collation)| {
-        let at = table.columns.iter().position(|name| name.eq_ignore_ascii_case(to)).unwrap_or_default();
-        format!("u.u{at} = c.{} COLLATE {}", quoted(from), quoted(collation))
+        let at = table.columns.iter().position(|name| name.eq_ignore_ascii_case(to))?;
+        Some(format!("u.u{at} = c.{} COLLATE {}", quoted(from), quoted(collation)))
     });
+    let kept = kept.collect::<Option<Vec<_>>>()?;
     let there = columns.iter().map(|(from, to, collation)| {
         format!("p.{} = c.{} COLLATE {}", quoted(to), quoted(from), quoted(collation))
     });
-    format!(
+    Some(format!(
         "EXISTS (SELECT 1 FROM {} AS u WHERE {}) AND NOT EXISTS (SELECT 1 FROM {} AS p WHERE {})",
         undo.undo,
-        kept.collect::<Vec<_>>().join(" AND "),
+        kept.join(" AND "),
         live_name(table),
         there.collect::<Vec<_>>().join(" AND ")
-    )
+    ))
 }

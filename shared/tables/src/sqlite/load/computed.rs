@@ -4,7 +4,7 @@ use sqlx::AssertSqlSafe;
 use sqlx::sqlite::SqliteConnection;
 
 use super::pair::Pair;
-use crate::fault::{Fault, sqlite_code};
+use crate::fault::{Fault, is_sqlite_error};
 use crate::load::Refusal;
 use crate::names::quoted;
 
@@ -37,10 +37,9 @@ pub(super) async fn refusal(connection: &mut SqliteConnection, pair: &Pair) -> s
 
 /// Why the statement cannot be prepared.
 async fn explain(connection: &mut SqliteConnection, sql: String) -> sqlx::Result<Option<Fault>> {
-    const ERROR: i32 = 1;
     match sqlx::query(AssertSqlSafe(sql)).persistent(false).fetch_all(connection).await {
         Ok(_) => Ok(None),
-        Err(error) if sqlite_code(&error) == ERROR => Ok(Some(Fault::of(&error))),
+        Err(error) if is_sqlite_error(&error) => Ok(Some(Fault::of(&error))),
         Err(error) => Err(error),
     }
 }

@@ -1,84 +1,102 @@
-//! References that lead nowhere, before and after rows are taken back: foreign keys are off meanwhile. Some may have led nowhere
-//! before, because SQLite enforces none unless asked: also between tables that come back exactly as they were.
+//! References that a restore, or taking it back, leaves without the row that they refer to: foreign keys are off meanwhile.
+//!
+//! SQLite enforces none unless asked, so that references may have led nowhere before. Those are no fault of ours, also where
+//! rows go away and come back. So they are noted before the first row changes, row by row: counts could cancel out. The note
+//! lasts as long as the restore, because its rollback brings back what led nowhere before the restore.
 
+use sqlx::AssertSqlSafe;
 use sqlx::sqlite::SqliteConnection;
 
+use super::difference::joined;
 use super::live::Live;
-use crate::fault::sqlite_code;
+use super::markers::{Marked, dangling_table, run};
+use super::references::{self, Reference};
 use crate::load::{Mode, Refusal};
+use crate::names::quoted;
 
-/// The code of an error of the schema.
-const ERROR: i32 = 1;
-
-/// Rows of a table without the row that they reference.
-pub(super) struct Dangling {
-    from: String,
-    to: String,
-    /// The foreign key's number.
-    key: i64,
-    rows: u64,
+/// Foreign keys that a restore in `mode` may harm, or taking it back. Between restored tables they are as the archive has them,
+/// and afterwards as they were, unless a merge left rows of others there. Where rows of any table `follow`, all of them.
+pub(super) fn near(live: &Live, tables: &[Marked], mode: Mode, follow: bool) -> Vec<Reference> {
+    let is_near = |one: &Reference| follow || one.from.at.is_some() || one.to.at.is_some();
+    let mut found = references::all(live, tables);
+    found.retain(|one| is_near(one) && (mode == Mode::Merge || !one.is_within(tables)));
+    found
 }
 
-/// Those of `names`, which are taken back from a restore in `mode`, and of tables that reference them. Taken back from a merge, a
-/// table may have rows since then that stay; from another restore, it is as it was, so that its references to others of `names`
-/// lead where they led.
-pub(super) async fn count(
+/// Notes each row that refers to nothing now.
+pub(super) async fn note(
     connection: &mut SqliteConnection,
     live: &Live,
-    names: &[&str],
-    mode: Mode,
-) -> sqlx::Result<Vec<Dangling>> {
-    let is_near = |table: &str| names.iter().any(|name| name.eq_ignore_ascii_case(table));
-    let mut found = Vec::new();
-    for table in &live.tables {
-        let schema = &table.schema;
-        let references = schema.foreign_keys.iter().any(|key| is_near(&key.references.table));
-        if schema.foreign_keys.is_empty() || !(is_near(&schema.table) || references) {
-            continue;
-        }
-        let rows = sqlx::query_as(
-            "SELECT \"parent\", \"fkid\", count(*) FROM pragma_foreign_key_check(?1) GROUP BY 1, 2",
-        )
-        .bind(&schema.table)
-        .persistent(false)
-        .fetch_all(&mut *connection)
-        .await;
-        let rows: Vec<(String, i64, i64)> = match rows {
-            // A foreign key that refers to no unique columns is never enforced.
-            Err(error) if sqlite_code(&error) == ERROR => Vec::new(),
-            rows => rows?,
-        };
-        let is_as_it_was = |to: &str| mode != Mode::Merge && is_near(&schema.table) && is_near(to);
-        // What refers to a table that is not there does so whatever is taken back.
-        let matters = |to: &str| live.table(to).is_some() && !is_as_it_was(to);
-        let dangling = |(to, key, rows): (String, i64, i64)| Dangling {
-            from: schema.table.clone(),
-            to,
-            key,
-            rows: rows.unsigned_abs(),
-        };
-        found.extend(rows.into_iter().filter(|(to, ..)| matters(to)).map(dangling));
+    digits: &str,
+    references: &[Reference],
+) -> sqlx::Result<()> {
+    let noted = dangling_table(digits);
+    run(connection, format!("CREATE TABLE IF NOT EXISTS {noted} (reference, row)")).await?;
+    for one in references {
+        let sql = format!("INSERT INTO {noted} SELECT ?1, {} {}", row(live, one), rows(one));
+        sqlx::query(AssertSqlSafe(sql))
+            .bind(one.identity())
+            .persistent(false)
+            .execute(&mut *connection)
+            .await?;
     }
-    Ok(found)
+    Ok(())
 }
 
-/// What there is more of afterwards.
-pub(super) fn more(before: &[Dangling], after: &[Dangling]) -> Vec<Refusal> {
-    let rows_before = |one: &Dangling| {
-        before
-            .iter()
-            .find(|other| other.from == one.from && other.key == one.key)
-            .map_or(0, |other| other.rows)
-    };
-    let refused = |one: &Dangling| {
-        let rows = one.rows.saturating_sub(rows_before(one));
-        let constraint = format!("foreign key {}", one.key);
-        (rows > 0).then(|| Refusal::Referenced {
-            table: one.to.clone(),
-            from: one.from.clone(),
-            constraint,
-            rows,
-        })
-    };
-    after.iter().filter_map(refused).collect()
+/// Rows that refer to nothing now, and were not noted.
+pub(super) async fn refusals(
+    connection: &mut SqliteConnection,
+    live: &Live,
+    digits: &str,
+    references: &[&Reference],
+    tables: &[Marked],
+) -> sqlx::Result<Vec<Refusal>> {
+    let noted = dangling_table(digits);
+    let mut refusals = Vec::new();
+    for one in references {
+        // With a limit the inner query stays one, so that notes are looked up for rows that lead nowhere alone.
+        let sql = format!(
+            "SELECT count(*) FROM (SELECT {} AS row {} LIMIT -1)
+             WHERE row NOT IN (SELECT row FROM {noted} WHERE reference = ?1)",
+            row(live, one),
+            rows(one)
+        );
+        let query = sqlx::query_scalar(AssertSqlSafe(sql)).bind(one.identity()).persistent(false);
+        let rows: i64 = query.fetch_one(&mut *connection).await?;
+        refusals.extend((rows > 0).then(|| one.refusal(tables, rows.unsigned_abs())));
+    }
+    Ok(refusals)
+}
+
+/// Of what was loaded into empty tables, which are those of `tables`. No row of others has lost anything.
+pub(super) async fn of_loaded(
+    connection: &mut SqliteConnection,
+    live: &Live,
+    digits: &str,
+    tables: &[Marked],
+) -> sqlx::Result<Vec<Refusal>> {
+    let near = near(live, tables, Mode::IntoEmpty, false);
+    let loaded: Vec<&Reference> = near.iter().filter(|one| one.from.at.is_some()).collect();
+    refusals(connection, live, digits, &loaded, tables).await
+}
+
+/// The rows of the referencing table, as `c`, that refer to nothing: `FROM … WHERE …`. A join may make an index of its own.
+fn rows(one: &Reference) -> String {
+    let is_missing = one.columns.first().map(|(_, to, _)| format!("p.{} IS NULL", quoted(to)));
+    format!(
+        "FROM main.{} AS c LEFT JOIN main.{} AS p ON {} WHERE {} AND {}",
+        quoted(&one.from.table),
+        quoted(&one.to.table),
+        one.matches("c", "p"),
+        one.is_set("c"),
+        is_missing.unwrap_or_else(|| "false".to_owned())
+    )
+}
+
+/// What tells one row's reference from another's, as a text: its key, if it has one, and what it refers to.
+fn row(live: &Live, one: &Reference) -> String {
+    let key = live.table(&one.from.table).and_then(|table| table.keys.iter().find(|key| key.is_complete));
+    let key = key.iter().flat_map(|key| &key.columns).map(|(name, _)| name);
+    let values = key.chain(one.columns.iter().map(|(from, _, _)| from));
+    joined(&values.map(|name| format!("quote(c.{})", quoted(name))).collect::<Vec<_>>())
 }

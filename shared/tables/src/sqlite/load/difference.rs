@@ -152,7 +152,8 @@ pub(super) fn classes(columns: usize) -> String {
     joined(&(0..columns).map(|at| format!("typeof(c{at})")).collect::<Vec<_>>())
 }
 
-fn joined(parts: &[String]) -> String {
+/// The parts as one text with commas between them.
+pub(super) fn joined(parts: &[String]) -> String {
     match parts {
         [] => "''".to_owned(),
         [only] => only.clone(),

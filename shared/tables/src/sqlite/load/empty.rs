@@ -9,7 +9,7 @@ use super::markers::{Marked, run};
 use super::pair::Pair;
 use super::refused::constraint;
 use super::triggers::{self, Dropped};
-use super::{SqliteStage, create, markers, search, sequences, violations};
+use super::{SqliteStage, create, dangling, markers, refused, search, sequences};
 use crate::error::{Error, Result};
 use crate::load::{Swapped, TableChanges, Wanted, WantedTable};
 use crate::names::quoted;
@@ -78,13 +78,12 @@ pub(super) async fn finish(stage: &mut SqliteStage, later: Later) -> Result<Swap
     }
     let live = super::live::read(connection, &stage.options.read).await.map_err(failed)?;
     let tables: Vec<Marked> = stage.pairs.iter().map(Marked::of).collect();
-    let refusals = violations::dangling(connection, &live, &stage.pairs).await.map_err(failed)?;
-    if !refusals.is_empty() {
-        return Err(Error::Refused { name: source, refusals });
-    }
+    let refusals = dangling::of_loaded(connection, &live, &stage.digits, &tables).await.map_err(failed)?;
+    refused::unless_none(&source, refusals)?;
     search::rebuild(connection, &live, &tables).await.map_err(failed)?;
     sequences::raise(connection, &live, &stage.wanted, &stage.pairs).await.map_err(failed)?;
-    markers::apply(connection, &stage.restore, &tables).await.map_err(failed)?;
+    let since = stage.marked.as_deref().unwrap_or_default();
+    markers::apply(connection, &stage.restore, since, &tables).await.map_err(failed)?;
     let created = |rows: &u64| TableChanges { created: *rows, ..TableChanges::default() };
     Ok(Swapped { tables: stage.loaded.iter().map(created).collect(), ..Swapped::default() })
 }

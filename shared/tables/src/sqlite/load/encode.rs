@@ -94,7 +94,8 @@ impl Encode for Values {
     }
 }
 
-fn length(value: &SqliteValue) -> usize {
+/// Bytes of a value, but for those that every value has.
+pub(super) fn length(value: &SqliteValue) -> usize {
     match value {
         SqliteValue::Text(text) => text.len(),
         SqliteValue::TextBytes(bytes) | SqliteValue::Blob(bytes) => bytes.len(),

@@ -4,10 +4,14 @@ use sqlx::sqlite::{SqliteArguments, SqliteConnection};
 use sqlx::{Arguments as _, AssertSqlSafe};
 use strongroom_archive::SqliteValue;
 
+use super::encode::length;
+
 /// Values of a statement, at most; SQLite takes 32,766.
 const VALUES: usize = 2000;
 /// Rows of a statement, at most.
 const ROWS: usize = 100;
+/// Bytes of rows that wait for a statement to be full, at most.
+const WAITING: usize = 1 << 20;
 
 /// Fills one table.
 pub(super) struct Insert {
@@ -24,7 +28,7 @@ impl Insert {
         Self { start, columns, batch, pending: Vec::new() }
     }
 
-    /// Adds rows; those that do not fill a statement wait.
+    /// Adds rows; those that do not fill a statement wait, unless they are long.
     pub(super) async fn add(
         &mut self,
         connection: &mut SqliteConnection,
@@ -42,11 +46,18 @@ impl Insert {
         for _ in 0..full / size {
             self.run(connection, values.by_ref().take(size).collect()).await?;
         }
+        if self.pending.iter().map(length).sum::<usize>() > WAITING {
+            self.flush(connection).await?;
+        }
         Ok(())
     }
 
     /// Adds the rows that wait.
     pub(super) async fn finish(mut self, connection: &mut SqliteConnection) -> sqlx::Result<()> {
+        self.flush(connection).await
+    }
+
+    async fn flush(&mut self, connection: &mut SqliteConnection) -> sqlx::Result<()> {
         let mut values = std::mem::take(&mut self.pending).into_iter();
         for _ in 0..values.len() / self.columns {
             self.run(connection, values.by_ref().take(self.columns).collect()).await?;
@@ -92,4 +103,32 @@ fn bind(arguments: &mut SqliteArguments, value: SqliteValue) -> sqlx::Result<()>
         SqliteValue::TextBytes(bytes) | SqliteValue::Blob(bytes) => arguments.add(bytes),
     };
     bound.map_err(sqlx::Error::Encode)
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use sqlx::Connection as _;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn long_rows_do_not_wait_for_others() {
+        let mut connection = SqliteConnection::connect("sqlite::memory:").await.unwrap();
+        sqlx::query("CREATE TABLE t (a, b)").execute(&mut connection).await.unwrap();
+        let mut insert = Insert::new("INSERT INTO t VALUES ".to_owned(), 2);
+        let long = WAITING / 3;
+        for number in 0..50 {
+            let row = vec![SqliteValue::Integer(number), SqliteValue::Blob(vec![7; long])];
+            insert.add(&mut connection, row).await.unwrap();
+            let waiting: usize = insert.pending.iter().map(length).sum();
+            assert!(waiting <= WAITING, "{waiting} bytes wait");
+        }
+        insert.finish(&mut connection).await.unwrap();
+        let found: (i64, i64) = sqlx::query_as("SELECT count(DISTINCT a), sum(length(b)) FROM t")
+            .fetch_one(&mut connection)
+            .await
+            .unwrap();
+        assert_eq!(found, (50, i64::try_from(50 * long).unwrap()));
+    }
 }

@@ -9,7 +9,7 @@ use strongroom_archive::schema::{Engine, TableSchema};
 use super::live::{self, Live, LiveTable};
 use super::pair::Pair;
 use super::search::Inner;
-use super::{computed, create, fingerprint, markers, room};
+use super::{computed, create, fingerprint, markers, room, stage_file};
 use crate::error::{Error, Result};
 use crate::load::{Inspection, Mode, Pause, Refusal, Wanted, WantedTable};
 use crate::migrations;
@@ -78,8 +78,9 @@ pub(super) async fn look(
 
 /// Files that cannot be written to. A folder has to be, because SQLite puts its own files there, and we ours.
 fn rights(path: &Path) -> Vec<Refusal> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let places = [(path, "write to the database file"), (folder, "write to the folder of the database")];
+    let folder = stage_file::folder(path);
+    let places =
+        [(path, "write to the database file"), (folder.as_path(), "write to the folder of the database")];
     let is_closed = |path: &Path| rustix::fs::access(path, rustix::fs::Access::WRITE_OK).is_err();
     let closed = places.into_iter().filter(|(path, _)| is_closed(path));
     let refusal = |(_, what): (&Path, &str)| Refusal::Right {

@@ -18,10 +18,7 @@ const LONGEST: Duration = Duration::from_millis(250);
 /// # Errors
 /// [`Error::Locked`] where others write all the time.
 pub(super) async fn begin(connection: &mut SqliteConnection, source: &str, limit: Duration) -> Result<()> {
-    run(connection, "PRAGMA busy_timeout = 0".to_owned()).await.map_err(failed(source))?;
-    let begun = retry(connection, "BEGIN IMMEDIATE", source, limit).await;
-    run(connection, "PRAGMA busy_timeout = 5000".to_owned()).await.map_err(failed(source))?;
-    begun
+    try_long(connection, "BEGIN IMMEDIATE", source, limit).await
 }
 
 /// Commits. Without WAL, readers keep it from being done until they are through.
@@ -29,7 +26,7 @@ pub(super) async fn begin(connection: &mut SqliteConnection, source: &str, limit
 /// # Errors
 /// As [`begin`]; everything is rolled back then.
 pub(super) async fn commit(connection: &mut SqliteConnection, source: &str, limit: Duration) -> Result<()> {
-    let committed = retry(connection, "COMMIT", source, limit).await;
+    let committed = try_long(connection, "COMMIT", source, limit).await;
     if committed.is_err() {
         roll_back(connection).await;
     }
@@ -39,6 +36,19 @@ pub(super) async fn commit(connection: &mut SqliteConnection, source: &str, limi
 /// Ends a transaction, if there is still one: some errors end it themselves.
 pub(super) async fn roll_back(connection: &mut SqliteConnection) {
     run(connection, "ROLLBACK".to_owned()).await.ok();
+}
+
+/// Tries for as long as `limit`, which SQLite's own patience would exceed.
+async fn try_long(
+    connection: &mut SqliteConnection,
+    statement: &str,
+    source: &str,
+    limit: Duration,
+) -> Result<()> {
+    run(connection, "PRAGMA busy_timeout = 0".to_owned()).await.map_err(failed(source))?;
+    let done = retry(connection, statement, source, limit).await;
+    run(connection, "PRAGMA busy_timeout = 5000".to_owned()).await.map_err(failed(source))?;
+    done
 }
 
 async fn retry(
@@ -54,7 +64,7 @@ async fn retry(
         match done {
             Ok(_) => return Ok(()),
             Err(error) if is_busy(&error) && started.elapsed() < limit => {
-                tokio::time::sleep(pause.min(limit)).await;
+                tokio::time::sleep(pause.min(limit.saturating_sub(started.elapsed()))).await;
                 pause = (pause * 2).min(LONGEST);
             }
             Err(error) if is_busy(&error) => {

@@ -116,6 +116,11 @@ pub(super) fn made_table(digits: &str, at: usize) -> String {
     format!("main.\"_strongroom_made_{digits}_{at}\"")
 }
 
+/// Rows whose references led nowhere before a restore.
+pub(super) fn dangling_table(digits: &str) -> String {
+    format!("main.\"_strongroom_undo_{digits}_dangling\"")
+}
+
 /// All of them, the newest first.
 pub(super) async fn read(connection: &mut SqliteConnection) -> sqlx::Result<Vec<Marker>> {
     if !exists(connection).await? {
@@ -134,7 +139,7 @@ fn marker((id, state, mode, order, tables): (String, String, String, Option<i64>
     let tables: Value = serde_json::from_str(&tables).unwrap_or_default();
     let tables: Option<Vec<Marked>> =
         tables.as_array().and_then(|tables| tables.iter().map(Marked::from_json).collect());
-    let mode = mode_named(&mode);
+    let mode: Option<Mode> = serde_json::from_value(mode.into()).ok();
     Marker {
         id,
         is_applied: state == "applied",
@@ -145,34 +150,37 @@ fn marker((id, state, mode, order, tables): (String, String, String, Option<i64>
     }
 }
 
-/// Says that rows are being staged.
-pub(super) async fn stage(connection: &mut SqliteConnection, id: &str, mode: Mode) -> sqlx::Result<()> {
+/// Says that rows are being staged, and returns when that was: it tells one stage of a restore from a later one.
+pub(super) async fn stage(connection: &mut SqliteConnection, id: &str, mode: Mode) -> sqlx::Result<String> {
     let create = format!(
         "CREATE TABLE IF NOT EXISTS main.{TABLE} (id TEXT PRIMARY KEY NOT NULL, state TEXT NOT NULL, mode TEXT NOT NULL, \
          time TEXT NOT NULL, \"order\" INTEGER, tables TEXT NOT NULL)"
     );
     sqlx::query(AssertSqlSafe(create)).persistent(false).execute(&mut *connection).await?;
     let insert = format!(
-        "INSERT INTO main.{TABLE} VALUES (?1, 'staged', ?2, strftime('%Y-%m-%dT%H:%M:%fZ'), NULL, '[]')"
+        "INSERT INTO main.{TABLE} VALUES (?1, 'staged', ?2, strftime('%Y-%m-%dT%H:%M:%fZ'), NULL, '[]') RETURNING time"
     );
-    let insert = sqlx::query(AssertSqlSafe(insert)).bind(id).bind(mode_name(mode)).persistent(false);
-    insert.execute(connection).await.map(drop)
+    let mode = text(&json!(mode));
+    let insert = sqlx::query_scalar(AssertSqlSafe(insert)).bind(id).bind(mode).persistent(false);
+    insert.fetch_one(connection).await
 }
 
-/// Says that the restore was applied, and to what.
+/// Says that the restore was applied, and to what. `since`: when it was staged.
 pub(super) async fn apply(
     connection: &mut SqliteConnection,
     id: &str,
+    since: &str,
     tables: &[Marked],
 ) -> sqlx::Result<()> {
     let tables = Value::from(tables.iter().map(Marked::to_json).collect::<Vec<_>>()).to_string();
     let sql = format!(
         "UPDATE main.{TABLE} SET state = 'applied', time = strftime('%Y-%m-%dT%H:%M:%fZ'), tables = ?2,
-         \"order\" = (SELECT ifnull(max(\"order\"), 0) + 1 FROM main.{TABLE}) WHERE id = ?1"
+         \"order\" = (SELECT ifnull(max(\"order\"), 0) + 1 FROM main.{TABLE})
+         WHERE id = ?1 AND state = 'staged' AND time = ?3"
     );
-    let done =
-        sqlx::query(AssertSqlSafe(sql)).bind(id).bind(tables).persistent(false).execute(connection).await?;
-    // Somebody has discarded the restore meanwhile.
+    let update = sqlx::query(AssertSqlSafe(sql)).bind(id).bind(tables).bind(since).persistent(false);
+    let done = update.execute(connection).await?;
+    // Somebody has discarded the restore meanwhile, and may have staged it again.
     if done.rows_affected() == 1 { Ok(()) } else { Err(sqlx::Error::RowNotFound) }
 }
 
@@ -213,16 +221,4 @@ async fn exists(connection: &mut SqliteConnection) -> sqlx::Result<bool> {
 pub(super) async fn run(connection: &mut SqliteConnection, sql: String) -> sqlx::Result<u64> {
     let done = sqlx::query(AssertSqlSafe(sql)).persistent(false).execute(connection).await?;
     Ok(done.rows_affected())
-}
-
-fn mode_name(mode: Mode) -> &'static str {
-    match mode {
-        Mode::IntoEmpty => "into-empty",
-        Mode::Merge => "merge",
-        Mode::Replace => "replace",
-    }
-}
-
-fn mode_named(name: &str) -> Option<Mode> {
-    [Mode::IntoEmpty, Mode::Merge, Mode::Replace].into_iter().find(|mode| mode_name(*mode) == name)
 }

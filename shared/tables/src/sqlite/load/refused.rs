@@ -1,7 +1,8 @@
-//! Errors of statements that write to a table.
+//! Why rows are not written to a table.
 
-use crate::error::Error;
+use crate::error::{Error, Result};
 use crate::fault::sqlite_code;
+use crate::load::Refusal;
 
 /// Constraint by name where a row violates one; anything else as it is. SQLite's texts name columns, indexes and checks.
 pub(super) fn constraint(source: &str, table: &str, error: &sqlx::Error) -> Error {
@@ -11,4 +12,9 @@ pub(super) fn constraint(source: &str, table: &str, error: &sqlx::Error) -> Erro
     }
     let problem = error.as_database_error().map(|error| error.message().to_owned()).unwrap_or_default();
     Error::Constraint { name: source.to_owned(), table: table.to_owned(), problem }
+}
+
+/// Refuses where anything stands against a restore.
+pub(super) fn unless_none(source: &str, refusals: Vec<Refusal>) -> Result<()> {
+    if refusals.is_empty() { Ok(()) } else { Err(Error::Refused { name: source.to_owned(), refusals }) }
 }

@@ -12,10 +12,10 @@ use super::compare::{self, count};
 use super::difference::{differs, live as live_name, same_key, staged};
 use super::live::{self, Live};
 use super::markers::{Marked, Marker, run};
-use super::refused::constraint;
+use super::refused::{self, constraint};
 use super::search::{self, Inner};
 use super::undo::Undo;
-use super::{SqliteTarget, dangling, lock, markers, stage_file, swap, triggers};
+use super::{SqliteTarget, applied, dangling, lock, markers, stage_file, swap, triggers};
 use crate::error::{Error, Result};
 use crate::load::{Mode, RolledBack, TableChanges};
 
@@ -59,7 +59,7 @@ async fn begin(
     let gone = || Error::NotApplied { name: source.clone(), restore: restore.to_owned() };
     let digits = stage_file::digits(restore);
     let file = stage_file::path(&target.path, &digits);
-    let marker = find(&mut target.connection, &source, restore).await?.ok_or_else(gone)?;
+    let marker = applied::find(&mut target.connection, &source, restore).await?.ok_or_else(gone)?;
     if marker.mode != Mode::IntoEmpty {
         if !file.exists() {
             return Err(gone());
@@ -78,12 +78,6 @@ async fn begin(
     done
 }
 
-async fn find(connection: &mut SqliteConnection, source: &str, restore: &str) -> Result<Option<Marker>> {
-    let markers = markers::read(connection).await;
-    let markers = markers.map_err(|error| Error::database(source, "looking for a restore", &error))?;
-    Ok(markers.into_iter().find(|marker| marker.id == restore && marker.is_applied))
-}
-
 struct Work<'a> {
     source: &'a str,
     digits: &'a str,
@@ -96,11 +90,12 @@ impl Work<'_> {
         let source = self.source;
         let failed = |error| Error::database(source, "rolling a restore back", &error);
         let connection = &mut target.connection;
-        self.check_order(connection, restore).await?;
+        applied::check_order(connection, source, self.marker).await?;
         let live = live::read(connection, &target.options.read).await.map_err(failed)?;
-        self.check_columns(&live)?;
+        applied::check_columns(source, self.marker, &live)?;
         let names: Vec<&str> = self.marker.tables.iter().map(|table| table.live.as_str()).collect();
-        let before = dangling::count(connection, &live, &names, self.marker.mode).await.map_err(failed)?;
+        let near = dangling::near(&live, &self.marker.tables, self.marker.mode, false);
+        dangling::note(connection, &live, self.digits, &near).await.map_err(failed)?;
         let dropped = triggers::drop_all(connection, &names).await.map_err(failed)?;
         let mut changes = Vec::new();
         for (at, table) in self.marker.tables.iter().enumerate() {
@@ -116,56 +111,14 @@ impl Work<'_> {
                 changes.push((table.name.clone(), changed));
             }
         }
-        let after = dangling::count(connection, &live, &names, self.marker.mode).await.map_err(failed)?;
-        let refusals = dangling::more(&before, &after);
-        if !refusals.is_empty() {
-            return Err(Error::Refused { name: source.to_owned(), refusals });
-        }
+        let tables = &self.marker.tables;
+        let near: Vec<_> = near.iter().collect();
+        let refusals = dangling::refusals(connection, &live, self.digits, &near, tables).await;
+        refused::unless_none(source, refusals.map_err(failed)?)?;
         search::rebuild(connection, &live, &self.marker.tables).await.map_err(failed)?;
         dropped.put_back(connection).await.map_err(failed)?;
         markers::remove(connection, restore, self.digits).await.map_err(failed)?;
         Ok(changes)
-    }
-
-    /// A newer restore has to be taken back first, because what it kept are rows of this one.
-    async fn check_order(&self, connection: &mut SqliteConnection, restore: &str) -> Result<()> {
-        let markers = markers::read(connection).await;
-        let markers =
-            markers.map_err(|error| Error::database(self.source, "looking for restores", &error))?;
-        if !markers.iter().any(|marker| marker.id == restore && marker.is_applied) {
-            let (name, restore) = (self.source.to_owned(), restore.to_owned());
-            return Err(Error::NotApplied { name, restore });
-        }
-        // One that is not understood may be about any table.
-        let unreadable =
-            |marker: &Marker| !marker.is_readable && marker.is_applied && marker.order >= self.marker.order;
-        if let Some(marker) = markers.iter().find(|marker| unreadable(marker)) {
-            let what = format!("readable note of the restore {} in {}", marker.id, markers::TABLE);
-            return Err(Error::missing(self.source, what));
-        }
-        let shares = |marker: &Marker| {
-            let ours = |table: &Marked| self.marker.tables.iter().any(|other| other.live == table.live);
-            marker.tables.iter().any(ours)
-        };
-        let newer = markers.iter().find(|marker| marker.order > self.marker.order && shares(marker));
-        newer.map_or(Ok(()), |marker| {
-            Err(Error::Superseded { name: self.source.to_owned(), newer: marker.id.clone() })
-        })
-    }
-
-    /// What was kept fits the tables only as they were.
-    fn check_columns(&self, live: &Live) -> Result<()> {
-        let is_same = |table: &Marked| {
-            let Some(live) = live.table(&table.live) else { return false };
-            let stored = live.schema.columns.iter().filter(|column| column.generated.is_none());
-            let mut now: Vec<&String> = stored.map(|column| &column.name).collect();
-            let mut then: Vec<&String> = table.columns.iter().chain(&table.extra).collect();
-            now.sort();
-            then.sort();
-            now == then
-        };
-        let all = self.marker.tables.iter().all(is_same);
-        if all { Ok(()) } else { Err(Error::Stale { name: self.source.to_owned() }) }
     }
 
     async fn empty(

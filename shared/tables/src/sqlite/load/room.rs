@@ -7,6 +7,7 @@ use sqlx::sqlite::SqliteConnection;
 
 use super::live::Live;
 use super::pair::Pair;
+use super::stage_file;
 use crate::load::{Mode, Refusal, Wanted};
 use crate::names::quoted;
 
@@ -72,8 +73,7 @@ async fn rows(connection: &mut SqliteConnection, pair: &Pair) -> sqlx::Result<(u
 
 /// Refuses where less is free in the database's folder.
 pub(super) fn refusal(path: &Path, needed: u64) -> Option<Refusal> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let disk = rustix::fs::statvfs(folder).ok()?;
+    let disk = rustix::fs::statvfs(stage_file::folder(path)).ok()?;
     let available = disk.f_bavail.saturating_mul(disk.f_frsize);
     (needed > available).then_some(Refusal::Space { needed, available })
 }

@@ -11,9 +11,12 @@ use super::empty::{self, Later};
 use super::insert::Insert;
 use super::markers::{Marked, run};
 use super::pair::Pair;
+use super::pause::Pause;
 use super::refused::constraint;
 use super::stage_file::STAGE;
-use super::{SqliteStage, compare, live, lock, references, stage_file, swap, violations};
+use super::{
+    SqliteStage, beforehand, compare, dangling, live, lock, references, stage_file, swap, violations,
+};
 use crate::error::{Error, Result};
 use crate::load::{Chunk, Comparison, Mode, Rows, SwapLimits, Swapped, TableChanges};
 use crate::names::quoted;
@@ -95,7 +98,7 @@ impl SqliteStage {
         let failed = |error| Error::database(source, "indexing the staged rows", &error);
         let tables: Vec<Marked> = self.pairs.iter().map(Marked::of).collect();
         let found = references::all(&self.live, &tables);
-        references::index(&mut self.connection, &found, &tables).await.map_err(failed)?;
+        beforehand::index(&mut self.connection, &found, &tables).await.map_err(failed)?;
         run(&mut self.connection, "COMMIT".to_owned()).await.map_err(failed).map(drop)
     }
 
@@ -134,7 +137,10 @@ impl SqliteStage {
         let mut comparison = self.all_created();
         let live = live::read(&mut self.connection, &self.options.read).await;
         let found = match live {
-            Ok(live) => violations::dangling(&mut self.connection, &live, &self.pairs).await,
+            Ok(live) => {
+                let tables: Vec<Marked> = self.pairs.iter().map(Marked::of).collect();
+                dangling::of_loaded(&mut self.connection, &live, &self.digits, &tables).await
+            }
             Err(error) => Err(error),
         };
         comparison.refusals = found.map_err(|error| Error::database(&source, "comparing rows", &error))?;
@@ -157,7 +163,7 @@ impl SqliteStage {
         }
         let found = references::all(&live, &tables);
         let accepts = self.wanted.accept_cascade;
-        comparison.refusals = references::refusals(connection, &found, &tables, mode, accepts).await?;
+        comparison.refusals = beforehand::refusals(connection, &found, &tables, mode, accepts).await?;
         if mode != Mode::Merge {
             let violated = violations::unique(connection, &live, &self.wanted, &self.pairs).await?;
             comparison.refusals.extend(violated);
@@ -179,13 +185,11 @@ impl SqliteStage {
             return swap::swap(self, limits).await;
         };
         let (since, Some(later)) = (*since, later.take()) else { return Err(Error::Cancelled) };
+        let pause = Pause { since, limit: limits.pause };
+        self.connection.end_after(pause.left());
         let finished = empty::finish(self, later).await;
-        if finished.is_err() {
-            lock::roll_back(&mut self.connection).await;
-        }
-        let swapped = finished?;
         let source = self.options.read.source.clone();
-        lock::commit(&mut self.connection, &source, limits.lock).await?;
+        let swapped = pause.end(&mut self.connection, &source, finished, limits.lock).await?;
         Ok(Swapped { paused: since.elapsed(), ..swapped })
     }
 }

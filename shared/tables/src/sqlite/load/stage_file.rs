@@ -31,10 +31,20 @@ pub(super) fn digits(restore: &str) -> String {
     hex::encode(&Sha256::digest(restore.as_bytes())[..16])
 }
 
-/// The file of a restore. A link is followed, as SQLite does.
+/// The folder in which SQLite and we put files beside the database. A link is followed, as SQLite does.
+pub(super) fn folder(database: &Path) -> PathBuf {
+    let database = real(database);
+    let folder = database.parent().filter(|folder| !folder.as_os_str().is_empty());
+    folder.unwrap_or(Path::new(".")).to_owned()
+}
+
+fn real(database: &Path) -> PathBuf {
+    fs::canonicalize(database).unwrap_or_else(|_| database.to_owned())
+}
+
+/// The file of a restore.
 pub(super) fn path(database: &Path, digits: &str) -> PathBuf {
-    let database = fs::canonicalize(database).unwrap_or_else(|_| database.to_owned());
-    let mut name: OsString = database.into_os_string();
+    let mut name: OsString = real(database).into_os_string();
     name.push(format!(".strongroom-{digits}"));
     name.into()
 }
@@ -102,8 +112,7 @@ pub(super) fn discard(path: &Path, source: &str) -> Result<()> {
 }
 
 fn sync_folder(path: &Path) -> io::Result<()> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-    File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
+    File::open(path.parent().unwrap_or(path))?.sync_all()
 }
 
 fn remove(path: &Path) -> io::Result<()> {

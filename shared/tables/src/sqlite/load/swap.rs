@@ -1,6 +1,6 @@
 //! Applying a stage: one IMMEDIATE transaction, which readers in WAL mode do not notice.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use sqlx::sqlite::SqliteConnection;
 
@@ -11,9 +11,13 @@ use super::difference::{
 };
 use super::live::Live;
 use super::markers::{Marked, run};
+use super::pause::Pause;
+use super::references::Reference;
 use super::refused::constraint;
 use super::undo::Undo;
-use super::{SqliteStage, lock, markers, references, search, sequences, triggers};
+use super::{
+    SqliteStage, beforehand, dangling, lock, markers, references, refused, search, sequences, triggers,
+};
 use crate::error::{Error, Result};
 use crate::load::{Mode, SwapLimits, Swapped, TableChanges};
 
@@ -21,31 +25,11 @@ use crate::load::{Mode, SwapLimits, Swapped, TableChanges};
 pub(super) async fn swap(stage: &mut SqliteStage, limits: &SwapLimits) -> Result<Swapped> {
     let source = stage.options.read.source.clone();
     lock::begin(&mut stage.connection, &source, limits.lock).await?;
-    let started = Instant::now();
-    stage.connection.end_after(limits.pause);
+    let pause = Pause { since: Instant::now(), limit: limits.pause };
+    stage.connection.end_after(pause.left());
     let applied = apply(stage).await;
-    let is_late = limits.pause.is_some_and(|pause| started.elapsed() >= pause);
-    stage.connection.end_after(None);
-    match applied {
-        Ok(tables) if !is_late => {
-            lock::commit(&mut stage.connection, &source, limits.lock).await?;
-            Ok(Swapped { tables, paused: started.elapsed() })
-        }
-        applied => {
-            lock::roll_back(&mut stage.connection).await;
-            // What was interrupted says no more than that.
-            Err(match (limits.pause, applied) {
-                (Some(pause), _) if is_late => too_long(&source, pause),
-                (_, Err(error)) => error,
-                (_, Ok(_)) => Error::Cancelled,
-            })
-        }
-    }
-}
-
-fn too_long(source: &str, pause: Duration) -> Error {
-    let limit_ms = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX);
-    Error::PauseTooLong { name: source.to_owned(), limit_ms }
+    let tables = pause.end(&mut stage.connection, &source, applied, limits.lock).await?;
+    Ok(Swapped { tables, paused: pause.since.elapsed() })
 }
 
 async fn apply(stage: &mut SqliteStage) -> Result<Vec<TableChanges>> {
@@ -57,12 +41,12 @@ async fn apply(stage: &mut SqliteStage) -> Result<Vec<TableChanges>> {
     let (mode, accepts) = (stage.wanted.mode, stage.wanted.accept_cascade);
     let connection = &mut stage.connection;
     let refusals =
-        references::refusals(connection, &found, &restored, mode, accepts).await.map_err(failed)?;
-    if !refusals.is_empty() {
-        return Err(Error::Refused { name: source, refusals });
-    }
+        beforehand::refusals(connection, &found, &restored, mode, accepts).await.map_err(failed)?;
+    refused::unless_none(&source, refusals)?;
     let follows = accepts && mode == Mode::Replace;
     let touched = touched(&live, &restored, follows);
+    let near = dangling::near(&live, &restored, mode, follows);
+    dangling::note(connection, &live, &stage.digits, &near).await.map_err(failed)?;
     let dropped = triggers::drop_all(connection, &touched).await.map_err(failed)?;
     let mut followers = Followers::new(&live, &source, &stage.digits, &restored);
     if follows {
@@ -80,11 +64,16 @@ async fn apply(stage: &mut SqliteStage) -> Result<Vec<TableChanges>> {
         };
         changes.push(done.await.map_err(|error| constraint(&source, &table.name, &error))?);
     }
+    let untold: Vec<&Reference> =
+        near.iter().filter(|one| follows || one.shows_afterwards(&restored, mode)).collect();
+    let refusals = dangling::refusals(connection, &live, &stage.digits, &untold, &restored).await;
+    refused::unless_none(&source, refusals.map_err(failed)?)?;
     search::rebuild(connection, &live, &restored).await.map_err(failed)?;
     sequences::raise(connection, &live, &stage.wanted, &stage.pairs).await.map_err(failed)?;
     dropped.put_back(connection).await.map_err(failed)?;
     let tables: Vec<Marked> = restored.iter().cloned().chain(followers.tables).collect();
-    markers::apply(connection, &stage.restore, &tables).await.map_err(failed)?;
+    let since = stage.marked.as_deref().unwrap_or_default();
+    markers::apply(connection, &stage.restore, since, &tables).await.map_err(failed)?;
     Ok(changes)
 }
 

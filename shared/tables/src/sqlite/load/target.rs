@@ -51,7 +51,7 @@ impl SqliteTarget {
             fingerprint: fingerprint.to_owned(),
             restore,
             digits,
-            is_marked: false,
+            marked: None,
             file: None,
             live: looked.live,
             loaded: vec![0; looked.pairs.len()],

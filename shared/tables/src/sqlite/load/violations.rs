@@ -1,6 +1,5 @@
 //! Constraints of the target that the archive's rows would violate, found before anything is applied.
 
-use sqlx::AssertSqlSafe;
 use sqlx::sqlite::SqliteConnection;
 use strongroom_archive::schema::TableSchema;
 
@@ -9,7 +8,6 @@ use super::difference::staged;
 use super::key::Key;
 use super::live::Live;
 use super::pair::Pair;
-use crate::fault::sqlite_code;
 use crate::load::{Refusal, Wanted};
 use crate::names::quoted;
 
@@ -57,33 +55,4 @@ fn doubles(pair: &Pair, key: &Key) -> Option<String> {
         "SELECT CAST(total(more) AS INTEGER) FROM
              (SELECT count(*) - 1 AS more FROM {staged} WHERE {set} GROUP BY {group} HAVING count(*) > 1)"
     ))
-}
-
-/// Rows of tables that were empty which refer to rows of other tables that are not there.
-pub(super) async fn dangling(
-    connection: &mut SqliteConnection,
-    live: &Live,
-    pairs: &[Pair],
-) -> sqlx::Result<Vec<Refusal>> {
-    const ERROR: i32 = 1;
-    let is_loaded = |name: &str| pairs.iter().any(|pair| pair.live.eq_ignore_ascii_case(name));
-    let mut refusals = Vec::new();
-    for pair in pairs {
-        let sql = "SELECT parent, count(*) FROM pragma_foreign_key_check(?1, 'main') GROUP BY parent ORDER BY parent";
-        let found =
-            sqlx::query_as(AssertSqlSafe(sql.to_owned())).bind(&pair.live).fetch_all(&mut *connection).await;
-        let found: Vec<(String, i64)> = match found {
-            // A foreign key that refers to no unique columns is never enforced.
-            Err(error) if sqlite_code(&error) == ERROR => Vec::new(),
-            found => found?,
-        };
-        let outside = found.into_iter().filter(|(to, _)| !is_loaded(to) && live.table(to).is_some());
-        refusals.extend(outside.map(|(to, rows)| Refusal::Dangling {
-            table: pair.name.clone(),
-            constraint: format!("foreign key to {to}"),
-            to,
-            rows: rows.unsigned_abs(),
-        }));
-    }
-    Ok(refusals)
 }
