@@ -10,6 +10,7 @@ use std::fmt;
 use sqlx::postgres::PgDatabaseError;
 
 use crate::kind::Kind;
+use crate::postgres::codes;
 
 /// Longest text that is taken from a server, in characters.
 const LONGEST: usize = 400;
@@ -90,17 +91,16 @@ fn postgres(error: &PgDatabaseError) -> (Kind, String) {
     (kind, text)
 }
 
-/// By the error codes of the PostgreSQL documentation, appendix A.
 fn postgres_kind(code: &str, hint: &str) -> Kind {
     match code {
         // A pooler that refuses what it does not know says this.
-        "08P01" => Kind::Precondition,
+        codes::PROTOCOL_VIOLATION => Kind::Precondition,
         // The lock table is full: only a larger one helps. The setting's name is the same in all languages.
-        "53200" if hint.contains("max_locks_per_transaction") => Kind::Precondition,
-        "53100" | "53400" => Kind::Precondition,
-        "57P04" | "3D000" => Kind::NotFound,
-        "42501" => Kind::Permission,
-        "55P03" | "55006" => Kind::Unavailable,
+        codes::OUT_OF_MEMORY if hint.contains("max_locks_per_transaction") => Kind::Precondition,
+        codes::DISK_FULL | codes::CONFIGURATION_LIMIT_EXCEEDED => Kind::Precondition,
+        codes::DATABASE_DROPPED | codes::INVALID_CATALOG_NAME => Kind::NotFound,
+        codes::INSUFFICIENT_PRIVILEGE => Kind::Permission,
+        codes::LOCK_NOT_AVAILABLE | codes::OBJECT_IN_USE => Kind::Unavailable,
         _ => match code.get(..2) {
             Some("08" | "40" | "53" | "57") => Kind::Unavailable,
             Some("0A" | "54" | "55") => Kind::Precondition,
@@ -114,7 +114,7 @@ fn postgres_kind(code: &str, hint: &str) -> Kind {
 fn names_objects_only(code: &str) -> bool {
     const CLASSES: [&str; 14] =
         ["08", "0A", "25", "28", "3D", "3F", "40", "42", "53", "54", "55", "57", "58", "XX"];
-    code != "42601" && CLASSES.iter().any(|class| code.starts_with(class))
+    code != codes::SYNTAX_ERROR && CLASSES.iter().any(|class| code.starts_with(class))
 }
 
 /// By the result codes of <https://www.sqlite.org/rescode.html>: the low byte is the class.

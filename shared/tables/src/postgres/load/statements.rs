@@ -7,6 +7,7 @@ use sqlx::postgres::{PgConnection, PgRow};
 
 use crate::error::{Error, Result};
 use crate::fault::sqlstate;
+use crate::postgres::codes;
 
 /// A session, and the name of its source for errors.
 pub(super) struct Session<'a> {
@@ -64,7 +65,7 @@ impl Failure {
 
     /// Whether the server ended this statement because its time was over.
     pub(super) fn is_canceled(&self, statement: &str) -> bool {
-        matches!(self, Self::Server { what, .. } if what == statement) && self.code() == "57014"
+        matches!(self, Self::Server { what, .. } if what == statement) && self.code() == codes::QUERY_CANCELED
     }
 }
 
@@ -132,7 +133,7 @@ impl<'a> Session<'a> {
 
     fn failed(&self, what: &str, error: sqlx::Error) -> Failure {
         match &self.pause {
-            Some(pause) if sqlstate(&error) == Some("57014") => self.too_long(pause.limit),
+            Some(pause) if sqlstate(&error) == Some(codes::QUERY_CANCELED) => self.too_long(pause.limit),
             _ => Failure::server(what, error),
         }
     }

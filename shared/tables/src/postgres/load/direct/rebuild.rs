@@ -13,6 +13,7 @@ use super::super::{problem, session};
 use super::{MEMBERS, relations};
 use crate::error::{Error, Result};
 use crate::fault::sqlstate;
+use crate::postgres::codes;
 use crate::postgres::session::attempt;
 use crate::postgres::types::Oid;
 
@@ -155,7 +156,7 @@ impl Part {
         });
         match dropped.await? {
             Ok(()) => Ok(true),
-            Err(error) if sqlstate(&error) == Some("2BP01") => Ok(false),
+            Err(error) if sqlstate(&error) == Some(codes::DEPENDENT_OBJECTS_STILL_EXIST) => Ok(false),
             Err(error) => Err(error),
         }
     }

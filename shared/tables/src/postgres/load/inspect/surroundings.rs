@@ -5,6 +5,7 @@ use sqlx::postgres::PgRow;
 
 use crate::load::{Mode, Refusal, Wanted};
 use crate::names::quoted;
+use crate::postgres::codes;
 use crate::postgres::load::pair::TablePair;
 use crate::postgres::load::references::{self, Reference, members};
 use crate::postgres::load::replica::Replica;
@@ -155,7 +156,7 @@ where
     let done = tried.await.map_err(|error| Failure::server(what, error))?;
     match done {
         Ok(rows) => Ok(Some(rows)),
-        Err(error) if crate::fault::sqlstate(&error) == Some("42501") => Ok(None),
+        Err(error) if crate::fault::sqlstate(&error) == Some(codes::INSUFFICIENT_PRIVILEGE) => Ok(None),
         Err(error) => Err(Failure::server(what, error)),
     }
 }
