@@ -6,6 +6,7 @@
 //! a log that prints the chain of causes would print it.
 
 use std::fmt;
+use std::io;
 
 use sqlx::postgres::PgDatabaseError;
 
@@ -35,6 +36,10 @@ impl Fault {
                 Some(error) => postgres(error),
                 None => sqlite(sqlite_code(error), database.message()),
             },
+            sqlx::Error::Io(source) if is_end(source) => (
+                Kind::Unavailable,
+                format!("the connection has ended ({source}), and the server's log says why"),
+            ),
             sqlx::Error::Io(source) => (Kind::Unavailable, source.to_string()),
             sqlx::Error::Tls(source) => (Kind::Precondition, format!("TLS: {source}")),
             sqlx::Error::Configuration(source) => (Kind::Precondition, source.to_string()),
@@ -57,6 +62,12 @@ impl fmt::Display for Fault {
 }
 
 impl std::error::Error for Fault {}
+
+/// A server that ends in the middle of something, for want of disk or memory, or because somebody ends it, tells only its log.
+fn is_end(error: &io::Error) -> bool {
+    use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof};
+    matches!(error.kind(), BrokenPipe | ConnectionAborted | ConnectionReset | UnexpectedEof)
+}
 
 /// The SQLSTATE of a PostgreSQL error.
 pub(crate) fn sqlstate(error: &sqlx::Error) -> Option<&str> {

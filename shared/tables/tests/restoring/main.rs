@@ -9,15 +9,18 @@ mod created;
 #[expect(dead_code, reason = "other tests use the rest")]
 #[path = "../database/mod.rs"]
 mod database;
+mod dying_servers;
 mod effects;
 mod empty;
 mod ended;
 mod exchanged;
 mod from_sqlite;
+mod full_disks;
 mod generated;
 mod in_use;
 mod meanwhile;
 mod owned;
+mod private;
 mod refusals;
 mod restore;
 mod rolled_back;
