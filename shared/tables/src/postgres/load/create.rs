@@ -20,6 +20,7 @@ use strongroom_archive::schema::{Engine, TableName, TableSchema};
 use super::pair::{TablePair, live_name};
 use super::problem;
 use super::session::run;
+use super::statements::{Failure, Session};
 use crate::error::{Error, Result};
 use crate::load::{Refusal, TargetOptions, Wanted};
 use crate::postgres::naming::{archive_name, qualified};
@@ -60,42 +61,37 @@ pub(super) async fn missing(
 /// # Errors
 /// [`Error::Constraint`] for what the rows violate, and the server's.
 pub(super) async fn complete(
-    connection: &mut PgConnection,
-    source: &str,
+    session: &mut Session<'_>,
     created: &Created,
     wanted: &Wanted,
     pairs: &[TablePair],
-) -> Result<()> {
-    run(connection, source, "completing types", created.types.join(";\n")).await?;
-    let there = tables::relations(connection, source).await?;
+) -> Result<(), Failure> {
+    session.run_each("completing types", created.types.clone()).await?;
+    let there = tables::relations(session.connection, session.source).await?;
     let steps = [tables::keys, tables::indexes, tables::parts, tables::foreign_keys, tables::marks];
     for step in steps {
         for table in &created.tables {
             for sql in step(table, &there) {
-                build(connection, source, table, pairs, sql).await?;
+                build(session, table, pairs, sql).await?;
             }
         }
     }
-    tables::triggers(connection, source, &created.tables).await?;
+    tables::triggers(session, &created.tables).await?;
     if wanted.create_tables {
-        tables::views(connection, source, wanted.views.as_ref(), there).await?;
+        tables::views(session, wanted.views.as_ref(), there).await?;
     }
     Ok(())
 }
 
 async fn build(
-    connection: &mut PgConnection,
-    source: &str,
+    session: &mut Session<'_>,
     table: &TableSchema,
     pairs: &[TablePair],
     sql: String,
-) -> Result<()> {
-    let done = sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).execute(connection).await;
+) -> Result<(), Failure> {
+    let done = session.run(&format!("creating table {}", table.name), sql).await;
     let pair = pairs.iter().find(|pair| pair.archive.name == table.name);
-    done.map(drop).map_err(|error| match pair {
-        Some(pair) => problem::of(source, pair, &error),
-        None => Error::database(source, format!("creating table {}", table.name), &error),
-    })
+    done.map(drop).map_err(|failure| problem::meant(session.source, pair, failure))
 }
 
 /// Wanted tables that the target does not have, under their names there and with PostgreSQL's types.

@@ -115,7 +115,7 @@ async fn once<W: Work>(
     name_after(session.connection, session.source, limits.restore).await?;
     let began = Instant::now();
     lock(session, tables, wait).await?;
-    session.limit_pause(limits.pause);
+    session.limit_pause(limits.pause, Instant::now());
     session.until = Instant::now() + limits.lock;
     let done = work.run(session).await?;
     session.run("committing", "COMMIT".to_owned()).await?;

@@ -3,6 +3,7 @@
 use sqlx::postgres::PgDatabaseError;
 
 use super::pair::TablePair;
+use super::statements::Failure;
 use crate::error::Error;
 use crate::postgres::codes;
 
@@ -17,18 +18,24 @@ pub(super) fn of(source: &str, pair: &TablePair, error: &sqlx::Error) -> Error {
     }
 }
 
+/// The same of a statement; `pair` is its table, where that is known.
+pub(super) fn meant(source: &str, pair: Option<&TablePair>, failure: Failure) -> Failure {
+    match (pair, failure) {
+        (Some(pair), Failure::Server { error, .. }) => of(source, pair, &error).into(),
+        (_, failure) => failure,
+    }
+}
+
 /// The same where the server alone knows which table it is.
-pub(super) fn of_any(source: &str, pairs: &[TablePair], what: &str, error: &sqlx::Error) -> Error {
+pub(super) fn meant_of_any(source: &str, pairs: &[TablePair], failure: Failure) -> Failure {
+    let Failure::Server { error, .. } = &failure else { return failure };
     let told = error.as_database_error().and_then(|error| error.try_downcast_ref::<PgDatabaseError>());
     let is_it = |pair: &&TablePair| {
         told.is_some_and(|told| {
             told.schema() == Some(&pair.live.namespace) && told.table() == Some(&pair.live.table)
         })
     };
-    match pairs.iter().find(is_it) {
-        Some(pair) => of(source, pair, error),
-        None => Error::database(source, what, error),
-    }
+    meant(source, pairs.iter().find(is_it), failure)
 }
 
 fn problem(pair: &TablePair, error: &PgDatabaseError) -> String {

@@ -246,7 +246,7 @@ impl Reference {
     }
 
     pub(super) fn drop_statement(&self) -> String {
-        format!("ALTER TABLE {} DROP CONSTRAINT {};\n", self.from.qualified(), quoted(&self.name))
+        format!("ALTER TABLE {} DROP CONSTRAINT {}", self.from.qualified(), quoted(&self.name))
     }
 
     /// Puts it back as it was, with its comment.

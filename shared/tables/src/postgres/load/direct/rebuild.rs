@@ -9,8 +9,10 @@ use sqlx::AssertSqlSafe;
 use sqlx::postgres::PgConnection;
 
 use super::super::pair::TablePair;
-use super::super::{problem, session};
-use super::{MEMBERS, relations};
+use super::super::problem;
+use super::super::references::members;
+use super::super::statements::{Failure, Session};
+use super::relations;
 use crate::error::{Error, Result};
 use crate::fault::sqlstate;
 use crate::postgres::codes;
@@ -125,25 +127,14 @@ impl Rebuild {
     ///
     /// # Errors
     /// [`Error::Constraint`] for what the rows violate, and the server's.
-    pub(super) async fn run(
-        &self,
-        connection: &mut PgConnection,
-        source: &str,
-        tables: &[TablePair],
-    ) -> Result<()> {
+    pub(super) async fn run(&self, session: &mut Session<'_>, tables: &[TablePair]) -> Result<(), Failure> {
+        const WHAT: &str = "building indexes and keys";
         for part in &self.parts {
-            let sql = [&part.create[..], &part.finish[..]].concat().join(";\n");
-            let done = sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut *connection).await;
-            if let Err(error) = done {
-                let pair = tables.iter().find(|pair| pair.oid == part.table);
-                return Err(match pair {
-                    Some(pair) => problem::of(source, pair, &error),
-                    None => Error::database(source, "building indexes and keys", &error),
-                });
-            }
+            let pair = tables.iter().find(|pair| pair.oid == part.table);
+            let done = session.run_each(WHAT, [&part.create[..], &part.finish[..]].concat()).await;
+            done.map_err(|failure| problem::meant(session.source, pair, failure))?;
         }
-        let reset = "SET LOCAL default_tablespace TO DEFAULT".to_owned();
-        session::run(connection, source, "building indexes and keys", reset).await
+        session.run(WHAT, "SET LOCAL default_tablespace TO DEFAULT".to_owned()).await.map(drop)
     }
 }
 
@@ -162,12 +153,14 @@ impl Part {
     }
 }
 
+/// `select` of the tables and their partitions.
+fn of_members(tables: &[Oid], select: &str) -> AssertSqlSafe<String> {
+    AssertSqlSafe(format!("WITH RECURSIVE members (oid, root) AS ({}) {select}", members(tables)))
+}
+
 async fn foreign_keys(connection: &mut PgConnection, tables: &[Oid]) -> sqlx::Result<Vec<Part>> {
-    let rows: Vec<ForeignKeyRow> = sqlx::query_as(AssertSqlSafe(format!("{MEMBERS} {FOREIGN_KEYS}")))
-        .bind(tables)
-        .persistent(false)
-        .fetch_all(connection)
-        .await?;
+    let rows: Vec<ForeignKeyRow> =
+        sqlx::query_as(of_members(tables, FOREIGN_KEYS)).persistent(false).fetch_all(connection).await?;
     let part = |row: ForeignKeyRow| Part {
         table: row.root,
         drop: row.drop,
@@ -179,11 +172,8 @@ async fn foreign_keys(connection: &mut PgConnection, tables: &[Oid]) -> sqlx::Re
 }
 
 async fn indexes(connection: &mut PgConnection, tables: &[Oid]) -> sqlx::Result<Vec<Part>> {
-    let rows: Vec<IndexRow> = sqlx::query_as(AssertSqlSafe(format!("{MEMBERS} {INDEXES}")))
-        .bind(tables)
-        .persistent(false)
-        .fetch_all(connection)
-        .await?;
+    let rows: Vec<IndexRow> =
+        sqlx::query_as(of_members(tables, INDEXES)).persistent(false).fetch_all(connection).await?;
     Ok(trees(rows))
 }
 
