@@ -24,6 +24,7 @@ mod owned;
 mod private;
 mod refusals;
 mod restore;
+mod rights;
 mod rolled_back;
 mod schemas;
 mod shapes;

@@ -6,13 +6,14 @@
 //! left out is named by [`left_out`].
 
 mod left_out;
+mod schemas;
 mod sequences;
 mod sqlite;
 mod statements;
 mod tables;
 mod types;
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
 use sqlx::postgres::PgConnection;
 use strongroom_archive::schema::{Engine, TableName, TableSchema};
@@ -44,8 +45,11 @@ pub(super) async fn missing(
     wanted: &Wanted,
 ) -> Result<Created> {
     let source = &options.read.source;
-    let tables = absent(connection, options, wanted).await?;
-    schemas(connection, source, &tables).await?;
+    let there = tables::relations(connection, source).await?;
+    let tables = absent(options, wanted, &there)
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(|refusals| Error::Refused { name: source.clone(), refusals })?;
+    schemas::create(connection, source, schemas::needed(&tables, wanted, there)).await?;
     let types = types::create(connection, source, &tables).await?;
     sequences::create(connection, source, &tables, &wanted.record.sequences).await?;
     for table in in_order(&tables) {
@@ -94,25 +98,29 @@ async fn build(
     done.map(drop).map_err(|failure| problem::meant(session.source, pair, failure))
 }
 
-/// Wanted tables that the target does not have, under their names there and with PostgreSQL's types.
-async fn absent(
+/// Wanted tables that are not `there`, under their names in the target and with PostgreSQL's types.
+fn absent<'a>(
+    options: &'a TargetOptions,
+    wanted: &'a Wanted,
+    there: &'a HashSet<TableName>,
+) -> impl Iterator<Item = Result<TableSchema, Vec<Refusal>>> + 'a {
+    let missing = wanted.tables.iter().filter(|table| !there.contains(&live_name(options, &table.schema)));
+    missing.map(|table| in_postgres(options, &table.schema))
+}
+
+/// Schemas that creating the missing tables needs, whether they exist or not.
+///
+/// # Errors
+/// The server's.
+pub(super) async fn needed_schemas(
     connection: &mut PgConnection,
     options: &TargetOptions,
     wanted: &Wanted,
-) -> Result<Vec<TableSchema>> {
-    let source = &options.read.source;
-    let there = tables::relations(connection, source).await?;
-    let (mut absent, mut refusals) = (Vec::new(), Vec::new());
-    for table in &wanted.tables {
-        if there.contains(&live_name(options, &table.schema)) {
-            continue;
-        }
-        match in_postgres(options, &table.schema) {
-            Ok(table) => absent.push(table),
-            Err(more) => refusals.extend(more),
-        }
-    }
-    if refusals.is_empty() { Ok(absent) } else { Err(Error::Refused { name: source.clone(), refusals }) }
+) -> Result<BTreeSet<String>> {
+    let there = tables::relations(connection, &options.read.source).await?;
+    // What has no counterpart is refused by itself.
+    let tables: Vec<TableSchema> = absent(options, wanted, &there).filter_map(Result::ok).collect();
+    Ok(schemas::needed(&tables, wanted, there))
 }
 
 /// Columns of SQLite that have no counterpart, in tables that are to be created.
@@ -130,31 +138,6 @@ fn in_postgres(options: &TargetOptions, table: &TableSchema) -> Result<TableSche
         Engine::Postgres => Ok(table.clone()),
         Engine::Sqlite => sqlite::table(table, &live_name(options, table).namespace),
     }
-}
-
-/// Those of tables, of their partitions and of types.
-async fn schemas(connection: &mut PgConnection, source: &str, tables: &[TableSchema]) -> Result<()> {
-    let mut names: HashSet<String> = HashSet::new();
-    for table in tables {
-        names.insert(table.namespace.clone());
-        names.extend(schemas_beside(table));
-    }
-    let known: Vec<String> = sqlx::query_scalar("SELECT nspname::text FROM pg_namespace")
-        .persistent(false)
-        .fetch_all(&mut *connection)
-        .await
-        .map_err(|error| Error::database(source, "listing the schemas", &error))?;
-    for name in names.into_iter().filter(|name| !known.contains(name)) {
-        let sql = format!("CREATE SCHEMA {}", crate::names::quoted(&name));
-        run(connection, source, format!("creating schema {name}"), sql).await?;
-    }
-    Ok(())
-}
-
-/// Schemas of a table's partitions and types.
-pub(super) fn schemas_beside(table: &TableSchema) -> impl Iterator<Item = String> {
-    let partitions = table.partitions.iter().map(|partition| partition.namespace.clone());
-    partitions.chain(table.types.iter().filter_map(types::schema_of))
 }
 
 /// Each table behind those that it inherits from.

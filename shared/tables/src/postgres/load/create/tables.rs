@@ -141,24 +141,32 @@ fn with_state(table: &str, trigger: &Trigger) -> String {
     format!("{};\nALTER TABLE {table} {state} TRIGGER {}", trigger.definition, quoted(&trigger.name))
 }
 
-/// Views of PostgreSQL that are missing while all that they read is there. One that keeps its rows gets them now.
+/// Views of PostgreSQL that are missing while all that they read is there, each behind those that it reads.
+pub(super) fn missing_views(schema: Option<&DatabaseSchema>, mut there: HashSet<TableName>) -> Vec<&View> {
+    let of_postgres = schema.filter(|schema| schema.engine == Engine::Postgres);
+    let mut missing = Vec::new();
+    for view in of_postgres.iter().flat_map(|schema| &schema.views) {
+        let name = TableName { namespace: view.namespace.clone(), table: view.name.clone() };
+        if !there.contains(&name) && view.reads.iter().all(|read| there.contains(read)) {
+            there.insert(name);
+            missing.push(view);
+        }
+    }
+    missing
+}
+
+/// Creates them. One that keeps its rows gets them now.
 pub(super) async fn views(
     session: &mut Session<'_>,
     schema: Option<&DatabaseSchema>,
-    mut there: HashSet<TableName>,
+    there: HashSet<TableName>,
 ) -> Result<(), Failure> {
-    let Some(schema) = schema.filter(|schema| schema.engine == Engine::Postgres) else { return Ok(()) };
-    for view in &schema.views {
-        let name = TableName { namespace: view.namespace.clone(), table: view.name.clone() };
-        if there.contains(&name) || !view.reads.iter().all(|read| there.contains(read)) {
-            continue;
-        }
+    for view in missing_views(schema, there) {
         let what = format!("creating view {}", archive_name(&view.namespace, &view.name));
         session.run_each(&what, create_view(view)).await?;
         let qualified = qualified(&view.namespace, &view.name);
         let triggers = view.triggers.iter().map(|trigger| (qualified.clone(), trigger)).collect();
         create_triggers(session, triggers).await?;
-        there.insert(name);
     }
     Ok(())
 }
