@@ -84,6 +84,8 @@ struct ForeignKeyRow {
     drop: String,
     create: String,
     comment: Option<String>,
+    /// Of a check: partitions whose rows are known to satisfy it, because they were made behind it.
+    validate: Vec<String>,
 }
 
 /// Checks are among them that let old rows be, which the archive may have.
@@ -93,7 +95,11 @@ const FOREIGN_KEYS: &str = "SELECT m.root::int8 AS root,
            pg_get_constraintdef(k.oid)) AS create,
     CASE WHEN obj_description(k.oid, 'pg_constraint') IS NOT NULL
          THEN format('COMMENT ON CONSTRAINT %I ON %s IS %L', k.conname, k.conrelid::regclass,
-                     obj_description(k.oid, 'pg_constraint')) END AS comment
+                     obj_description(k.oid, 'pg_constraint')) END AS comment,
+    ARRAY(SELECT format('ALTER TABLE %s VALIDATE CONSTRAINT %I', p.conrelid::regclass, p.conname)
+          FROM pg_partition_tree(k.conrelid) t JOIN pg_constraint p ON p.conrelid = t.relid AND p.conname = k.conname
+          WHERE t.level > 0 AND k.contype = 'c' AND p.contype = 'c' AND p.convalidated
+          ORDER BY t.level, t.relid) AS validate
     FROM members m JOIN pg_constraint k ON k.conrelid = m.oid JOIN pg_class c ON c.oid = k.conrelid,
     LATERAL (SELECT CASE c.relkind WHEN 'p' THEN '' ELSE 'ONLY ' END AS only) AS o
     WHERE (k.contype = 'f' AND k.conparentid = 0 AND k.confrelid IN (SELECT o.oid FROM members o))
@@ -165,7 +171,7 @@ async fn foreign_keys(connection: &mut PgConnection, tables: &[Oid]) -> sqlx::Re
         table: row.root,
         drop: row.drop,
         create: vec![row.create],
-        finish: row.comment.into_iter().collect(),
+        finish: row.comment.into_iter().chain(row.validate).collect(),
         is_foreign_key: true,
     };
     Ok(rows.into_iter().map(part).collect())
