@@ -69,7 +69,7 @@ async fn checks_of_partitions_stay_as_valid_as_they_were() {
             .await;
         let archive = Archive::of(&database.url).await;
         database.run("DELETE FROM t").await;
-        let valid = "SELECT conrelid::regclass || ' ' || convalidated FROM pg_constraint WHERE contype = 'c' ORDER BY 1";
+        let valid = "SELECT conrelid::regclass || ' ' || convalidated FROM pg_constraint WHERE contype = 'c' AND conrelid > 0 ORDER BY 1";
         let before = (database.dumped(), database.values(valid).await);
         assert_eq!(before.1, ["leaf true", "new true", "old false", "t false", "tree true"]);
         restore(&database.url, &archive, &archive.wanted(Mode::IntoEmpty)).await.unwrap();

@@ -96,7 +96,7 @@ async fn partitions_are_in_schemas_that_may_be_used() {
     database.as_superuser(&format!("REVOKE USAGE ON SCHEMA \"a b\" FROM {role}")).await;
     let grant = format!("GRANT USAGE ON SCHEMA \"a b\" TO \"{role}\"");
     let wanted = archive.wanted(Mode::Replace);
-    assert_eq!(asked(&database, &wanted).await, [grant.clone()]);
+    assert_eq!(asked(&database, &wanted).await, [&*grant]);
     database.as_superuser(&grant).await;
     assert_eq!(asked(&database, &wanted).await, [""; 0]);
     restored(&database, &archive, &wanted).await;

@@ -178,6 +178,7 @@ impl Encode for TextRows {
     fn take(&mut self) -> Rows {
         // The next chunk grows as large, give or take a row; not so behind a row that is a chunk of its own.
         let next = Vec::with_capacity(self.out.len().min(2 * CHUNK_BYTES));
+        self.decoded.clear();
         self.decoded.shrink_to(CHUNK_BYTES);
         Rows::Text(std::mem::replace(&mut self.out, next))
     }
