@@ -121,7 +121,7 @@ impl Owned {
             else {
                 return;
             };
-            assert!(error.to_string().contains("tuple concurrently updated"), "{error}: {sql}");
+            assert!(error.to_string().contains("tuple concurrently"), "{error}: {sql}");
             tokio::time::sleep(std::time::Duration::from_millis(20)).await;
         }
         panic!("others change the same rights all the time: {sql}");
