@@ -5,6 +5,7 @@
 #![expect(clippy::unwrap_used, clippy::print_stderr, unreachable_pub, reason = "tests")]
 
 mod archive;
+mod cascades;
 mod chinook;
 mod created;
 #[expect(dead_code, reason = "other tests use the rest")]

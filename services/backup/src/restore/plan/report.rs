@@ -44,12 +44,13 @@ pub(super) fn source(
         let changes = changes.unwrap_or_else(|| uncompared(wanted.mode, table));
         table_plan(table, creates, changes, &mut examples)
     });
+    let warnings = inspection.warnings.iter().chain(&comparison.warnings);
     proto::SourcePlan {
         source: record.name.clone(),
         kind: record.kind.clone(),
         engine: inspection.engine.clone(),
         tables: tables.collect(),
-        warnings: inspection.warnings.iter().take(MOST_WARNINGS).cloned().collect(),
+        warnings: warnings.take(MOST_WARNINGS).cloned().collect(),
         writers_wait: duration(comparison.writers_wait),
         readers_wait: inspection.pause.readers,
         readers_wait_remedy: inspection.pause.remedy.clone(),

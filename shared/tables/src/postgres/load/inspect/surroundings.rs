@@ -29,7 +29,8 @@ pub(super) async fn look(
     replica: &Replica,
 ) -> Result<Surroundings, Failure> {
     let oids: Vec<Oid> = pairs.iter().map(|pair| pair.oid).collect();
-    let keys = references::list(session, &oids).await?;
+    let follows = wanted.accept_cascade && wanted.mode == Mode::Replace;
+    let keys = references::of_set(session, &oids, follows).await?;
     let used = sequences::used(session, &oids).await?;
     let mut refusals = Vec::new();
     if wanted.mode != Mode::IntoEmpty {
