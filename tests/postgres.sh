@@ -55,7 +55,8 @@ as_postgres() {
   fi
 }
 
-# start_postgres FOLDER [VARIABLE]: the server of `postgres_bin`; its URL is exported as TEST_DATABASE_URL or VARIABLE.
+# start_postgres FOLDER [VARIABLE]: the server of `postgres_bin`; its URL is exported as TEST_DATABASE_URL or VARIABLE. The
+# caller may set `postgres_options`.
 start_postgres() {
   local folder=$1 variable=${2:-TEST_DATABASE_URL}
   mkdir -p "$folder"
@@ -69,7 +70,7 @@ start_postgres() {
   for _ in 1 2 3 4 5; do
     port=$((20000 + RANDOM % 12000))
     if as_postgres "$postgres_bin/pg_ctl" -D "$folder/data" -l "$folder/log" -w -t 30 start \
-      -o "-p $port -c listen_addresses=127.0.0.1 -c unix_socket_directories= -c max_connections=300" >/dev/null; then
+      -o "-p $port -c listen_addresses=127.0.0.1 -c unix_socket_directories= -c max_connections=300 ${postgres_options:-}" >/dev/null; then
       postgres_started+=("$postgres_bin/pg_ctl" "$folder/data")
       export "$variable=postgres://postgres@127.0.0.1:$port/postgres"
       return

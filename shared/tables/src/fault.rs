@@ -6,10 +6,12 @@
 //! a log that prints the chain of causes would print it.
 
 use std::fmt;
+use std::io;
 
 use sqlx::postgres::PgDatabaseError;
 
 use crate::kind::Kind;
+use crate::postgres::codes;
 
 /// Longest text that is taken from a server, in characters.
 const LONGEST: usize = 400;
@@ -34,6 +36,10 @@ impl Fault {
                 Some(error) => postgres(error),
                 None => sqlite(sqlite_code(error), database.message()),
             },
+            sqlx::Error::Io(source) if is_end(source) => (
+                Kind::Unavailable,
+                format!("the connection has ended ({source}), and the server's log says why"),
+            ),
             sqlx::Error::Io(source) => (Kind::Unavailable, source.to_string()),
             sqlx::Error::Tls(source) => (Kind::Precondition, format!("TLS: {source}")),
             sqlx::Error::Configuration(source) => (Kind::Precondition, source.to_string()),
@@ -56,6 +62,12 @@ impl fmt::Display for Fault {
 }
 
 impl std::error::Error for Fault {}
+
+/// A server that ends in the middle of something, for want of disk or memory, or because somebody ends it, tells only its log.
+fn is_end(error: &io::Error) -> bool {
+    use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof};
+    matches!(error.kind(), BrokenPipe | ConnectionAborted | ConnectionReset | UnexpectedEof)
+}
 
 /// The SQLSTATE of a PostgreSQL error.
 pub(crate) fn sqlstate(error: &sqlx::Error) -> Option<&str> {
@@ -96,17 +108,16 @@ fn postgres(error: &PgDatabaseError) -> (Kind, String) {
     (kind, text)
 }
 
-/// By the error codes of the PostgreSQL documentation, appendix A.
 fn postgres_kind(code: &str, hint: &str) -> Kind {
     match code {
         // A pooler that refuses what it does not know says this.
-        "08P01" => Kind::Precondition,
+        codes::PROTOCOL_VIOLATION => Kind::Precondition,
         // The lock table is full: only a larger one helps. The setting's name is the same in all languages.
-        "53200" if hint.contains("max_locks_per_transaction") => Kind::Precondition,
-        "53100" | "53400" => Kind::Precondition,
-        "57P04" | "3D000" => Kind::NotFound,
-        "42501" => Kind::Permission,
-        "55P03" | "55006" => Kind::Unavailable,
+        codes::OUT_OF_MEMORY if hint.contains("max_locks_per_transaction") => Kind::Precondition,
+        codes::DISK_FULL | codes::CONFIGURATION_LIMIT_EXCEEDED => Kind::Precondition,
+        codes::DATABASE_DROPPED | codes::INVALID_CATALOG_NAME => Kind::NotFound,
+        codes::INSUFFICIENT_PRIVILEGE => Kind::Permission,
+        codes::LOCK_NOT_AVAILABLE | codes::OBJECT_IN_USE => Kind::Unavailable,
         _ => match code.get(..2) {
             Some("08" | "40" | "53" | "57") => Kind::Unavailable,
             Some("0A" | "54" | "55") => Kind::Precondition,
@@ -120,7 +131,7 @@ fn postgres_kind(code: &str, hint: &str) -> Kind {
 fn names_objects_only(code: &str) -> bool {
     const CLASSES: [&str; 14] =
         ["08", "0A", "25", "28", "3D", "3F", "40", "42", "53", "54", "55", "57", "58", "XX"];
-    code != "42601" && CLASSES.iter().any(|class| code.starts_with(class))
+    code != codes::SYNTAX_ERROR && CLASSES.iter().any(|class| code.starts_with(class))
 }
 
 /// By the result codes of <https://www.sqlite.org/rescode.html>: the low byte is the class.

@@ -30,7 +30,7 @@ pub use stage::{Purpose, Stage, SwapLimits, Swapped};
 pub use target::{RestoreState, RolledBack, Target, TargetOptions};
 pub use wanted::{Wanted, WantedTable};
 
-pub(crate) use chunk::{Encode, Rows};
+pub(crate) use chunk::{CHUNK_BYTES, Encode, Rows};
 
 #[cfg(test)]
 mod tests {

@@ -6,6 +6,7 @@
 
 mod attached;
 mod binary;
+pub(crate) mod codes;
 mod constraints;
 mod copy;
 mod introspect;
@@ -200,14 +201,15 @@ async fn lock(
     }
 }
 
-/// 42P01 is an undefined table, 3F000 an undefined schema, 55P03 a lock timeout, 42501 a missing right.
 fn lock_error(source: &str, relation: Option<&Relation>, error: &sqlx::Error) -> Error {
     let (name, table) =
         (source.to_owned(), relation.map(|relation| relation.name.clone()).unwrap_or_default());
     match (relation, sqlstate(error)) {
-        (Some(_), Some("42P01" | "3F000")) => Error::Vanished { name, table },
-        (Some(_), Some("55P03")) => Error::LockTimeout { name, table },
-        (Some(relation), Some("42501")) => {
+        (Some(_), Some(codes::UNDEFINED_TABLE | codes::INVALID_SCHEMA_NAME)) => {
+            Error::Vanished { name, table }
+        }
+        (Some(_), Some(codes::LOCK_NOT_AVAILABLE)) => Error::LockTimeout { name, table },
+        (Some(relation), Some(codes::INSUFFICIENT_PRIVILEGE)) => {
             Error::Denied { name, table, advice: format!("GRANT SELECT ON {} to it", relation.qualified()) }
         }
         _ => Error::database(source, format!("locking table {table}"), error),

@@ -52,12 +52,14 @@ pub(super) fn database(
         let changes = changes.unwrap_or_else(|| uncompared(wanted.mode, table));
         table_plan(table, creates, changes, &mut examples)
     });
+    let compared = comparison.map(|found| found.warnings.as_slice()).unwrap_or_default();
+    let warnings = inspection.warnings.iter().chain(compared);
     proto::SourcePlan {
         source: record.name.clone(),
         kind: record.kind.clone(),
         engine: inspection.engine.clone(),
         tables: tables.collect(),
-        warnings: inspection.warnings.iter().take(MOST_WARNINGS).cloned().collect(),
+        warnings: warnings.take(MOST_WARNINGS).cloned().collect(),
         // Empty tables are locked while their rows are loaded, and what was refused was not compared.
         writers_wait: comparison.and_then(|found| duration(found.writers_wait)),
         readers_wait: inspection.pause.readers,

@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 use crate::error::Result;
 
 /// Bytes of a chunk at which it is handed on; a single long row may exceed them.
-const CHUNK_BYTES: usize = 256 << 10;
+pub(crate) const CHUNK_BYTES: usize = 256 << 10;
 
 /// Some rows of one table in the form that its database loads.
 pub struct Chunk {

@@ -14,6 +14,8 @@ pub struct Comparison {
     pub tables: Vec<TableChanges>,
     /// What only shows in rows: rows outside of the set that reference rows to be removed, a reference that would dangle.
     pub refusals: Vec<Refusal>,
+    /// Sentences that an operator should read before going on: rows outside of the set that go with those that they reference.
+    pub warnings: Vec<String>,
     /// How long writers would wait, estimated from what the comparison took and how many rows change.
     pub writers_wait: Duration,
 }

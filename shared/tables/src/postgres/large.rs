@@ -20,6 +20,7 @@ use super::types::{
 };
 use crate::limit::ROW_BYTES;
 use crate::names::quoted;
+use crate::postgres::codes;
 
 /// Stored sizes below this one cannot become a row that is too long; the two are for the digits of a bytea.
 const STORED: u64 = ROW_BYTES / 2 / 256;
@@ -89,7 +90,7 @@ fn length(value: &str, base_type: Oid) -> Option<String> {
 /// Which row made the condition fail, if `error` is that.
 pub(super) fn row_of(error: &sqlx::Error) -> Option<String> {
     let error = error.as_database_error()?.try_downcast_ref::<PgDatabaseError>()?;
-    if error.code() != "22P02" {
+    if error.code() != codes::INVALID_TEXT_REPRESENTATION {
         return None;
     }
     let (_, rest) = error.message().split_once(MARK)?;

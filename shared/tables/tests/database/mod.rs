@@ -28,6 +28,11 @@ impl FreshDatabase {
             eprintln!("skipped: {variable} names no PostgreSQL server");
             return None;
         };
+        Some(Self::create_at(&server_url, purpose, encoding).await)
+    }
+
+    /// The same on the server of a URL.
+    pub async fn create_at(server_url: &str, purpose: &str, encoding: &str) -> Self {
         let server: PgConnectOptions = server_url.parse().unwrap();
         let name = format!("strongroom_{purpose}_{}", std::process::id());
         let mut connection = PgConnection::connect_with(&server).await.unwrap();
@@ -38,7 +43,7 @@ impl FreshDatabase {
             sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut connection).await.unwrap();
         }
         let (base, _) = server_url.rsplit_once('/').unwrap();
-        Some(Self { url: format!("{base}/{name}"), name, server })
+        Self { url: format!("{base}/{name}"), name, server }
     }
 
     /// A session that prints values as the reader's does.

@@ -50,6 +50,35 @@ async fn comes_back(server: Server, name: &str) {
     new.drop().await;
 }
 
+/// A check that lets old rows be is valid for partitions that were made behind it.
+#[tokio::test]
+async fn checks_of_partitions_stay_as_valid_as_they_were() {
+    for (server, name) in [(PLAIN, "checks"), (NEWEST, "checks_18")] {
+        let Some(database) = Owned::create(server, name).await else { return };
+        database
+            .run(
+                "CREATE TABLE t (id int, part int) PARTITION BY LIST (part);
+                 CREATE TABLE old PARTITION OF t FOR VALUES IN (1);
+                 INSERT INTO t VALUES (-1, 1);
+                 ALTER TABLE t ADD CONSTRAINT \"more than 0\" CHECK (id > 0) NOT VALID;
+                 CREATE TABLE new PARTITION OF t FOR VALUES IN (2);
+                 CREATE TABLE tree PARTITION OF t DEFAULT PARTITION BY RANGE (id);
+                 CREATE TABLE leaf PARTITION OF tree DEFAULT;
+                 INSERT INTO t VALUES (1, 2), (2, 3)",
+            )
+            .await;
+        let archive = Archive::of(&database.url).await;
+        database.run("DELETE FROM t").await;
+        let valid = "SELECT conrelid::regclass || ' ' || convalidated FROM pg_constraint WHERE contype = 'c' AND conrelid > 0 ORDER BY 1";
+        let before = (database.dumped(), database.values(valid).await);
+        assert_eq!(before.1, ["leaf true", "new true", "old false", "t false", "tree true"]);
+        restore(&database.url, &archive, &archive.wanted(Mode::IntoEmpty)).await.unwrap();
+        assert_eq!(Archive::of(&database.url).await.content(), archive.content());
+        assert_eq!((database.dumped(), database.values(valid).await), before);
+        database.drop().await;
+    }
+}
+
 /// DELETE and not TRUNCATE, so that sequences stay where they are.
 const EMPTIED: &str = "DO $$ DECLARE one text; BEGIN
     FOR one IN SELECT c.oid::regclass FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace

@@ -13,7 +13,7 @@ use strongroom_tables::Error;
 use strongroom_tables::load::{Mode, Purpose, SwapLimits};
 
 use crate::archive::Archive;
-use crate::owned::{GRANTED, Owned, Server, servers};
+use crate::owned::{GRANTED, Owned, PLAIN, Server, servers};
 use crate::restore::{ID, LIMITS, discard, restore, roll_back, staged, target};
 
 const MADE: &str = "
@@ -345,6 +345,53 @@ async fn a_pause_that_is_too_long_changes_nothing() {
             assert_eq!(database.dumped(), before);
         }
         assert!(waited >= 2);
+        database.drop().await;
+    }
+}
+
+/// Each index takes a third of a second, and so does that of each partition.
+const SLOW: &str = "
+    CREATE FUNCTION slow(int) RETURNS int IMMUTABLE LANGUAGE plpgsql AS
+        $$ BEGIN PERFORM pg_catalog.pg_sleep(0.33); RETURN $1; END $$;
+    CREATE TABLE parts (id int) PARTITION BY LIST (id);
+    CREATE TABLE parts_1 PARTITION OF parts FOR VALUES IN (1);
+    CREATE TABLE parts_2 PARTITION OF parts FOR VALUES IN (2);
+    CREATE TABLE parts_3 PARTITION OF parts FOR VALUES IN (3);
+    CREATE TABLE plain (id int);";
+
+/// The pause is that of all statements together, however little time each of them takes.
+#[tokio::test]
+async fn a_pause_is_counted_over_all_indexes() {
+    for indexes in [
+        "CREATE INDEX ON parts (slow(id))",
+        "CREATE INDEX ON plain (slow(id)); CREATE INDEX ON plain (slow(id)); CREATE INDEX ON plain (slow(id))",
+    ] {
+        let Some(database) = Owned::create(PLAIN, "slow_indexes").await else { return };
+        database.run(SLOW).await;
+        database.run(indexes).await;
+        database.run("INSERT INTO plain VALUES (1); INSERT INTO parts VALUES (1), (2), (3)").await;
+        let archive = Archive::of(&database.url).await;
+        database.run("DELETE FROM parts; DELETE FROM plain").await;
+        let before = database.dumped();
+        for (milliseconds, is_enough) in [(700, false), (20_000, true)] {
+            let wanted = archive.wanted(Mode::IntoEmpty);
+            let stage =
+                staged(&database.url, &archive, &wanted, &Purpose::Restore(ID.to_owned())).await.unwrap();
+            let pause = Some(Duration::from_millis(milliseconds));
+            match stage.swap(&SwapLimits { lock: Duration::from_secs(10), pause }).await {
+                Ok(swapped) => assert!(is_enough, "{indexes}: {:?}", swapped.paused),
+                Err(Error::PauseTooLong { limit_ms, .. }) => {
+                    assert!(!is_enough && limit_ms == milliseconds, "{indexes}");
+                    assert!(
+                        Archive::of(&database.url).await.tables.iter().all(|table| table.rows.is_empty())
+                    );
+                }
+                Err(other) => panic!("{other}"),
+            }
+            discard(&mut target(&database.url).await, ID).await;
+            assert_eq!(database.dumped(), before);
+        }
+        assert_eq!(Archive::of(&database.url).await.content(), archive.content());
         database.drop().await;
     }
 }

@@ -6,21 +6,27 @@
 
 mod again;
 mod archive;
+mod cascades;
+mod chinook;
 mod created;
 #[expect(dead_code, reason = "other tests use the rest")]
 #[path = "../database/mod.rs"]
 mod database;
+mod dying_servers;
 mod effects;
 mod empty;
 mod ended;
 mod exchanged;
 mod from_sqlite;
+mod full_disks;
 mod generated;
 mod in_use;
 mod meanwhile;
 mod owned;
+mod private;
 mod refusals;
 mod restore;
+mod rights;
 mod rolled_back;
 mod schemas;
 mod shapes;

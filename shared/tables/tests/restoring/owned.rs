@@ -43,10 +43,19 @@ impl Owned {
     /// `None` when the tests have no such server.
     pub async fn create(server: Server, purpose: &str) -> Option<Self> {
         let database = FreshDatabase::create_on(server.variable, purpose, "UTF8").await?;
+        Some(Self::of(database, server.may_be_replica, server.variable == NEWEST.variable).await)
+    }
+
+    /// The same on a server that only one test has.
+    pub async fn create_at(server_url: &str, purpose: &str, may_be_replica: bool) -> Self {
+        let database = FreshDatabase::create_at(server_url, purpose, "UTF8").await;
+        Self::of(database, may_be_replica, false).await
+    }
+
+    async fn of(database: FreshDatabase, may_be_replica: bool, is_newest: bool) -> Self {
         let role = format!("{}_owner", database.name);
         let (_, address) = database.url.split_once('@').unwrap();
         let url = format!("postgres://{role}:secret@{address}");
-        let is_newest = server.variable == NEWEST.variable;
         let owned = Self { database, role, is_newest, url };
         let (name, role) = (&owned.database.name, &owned.role);
         owned
@@ -56,10 +65,10 @@ impl Owned {
                  ALTER DATABASE {name} OWNER TO {role};"
             ))
             .await;
-        if server.may_be_replica {
+        if may_be_replica {
             owned.as_superuser(&format!("GRANT SET ON PARAMETER session_replication_role TO {role}")).await;
         }
-        Some(owned)
+        owned
     }
 
     /// A session of the owner.
@@ -98,16 +107,21 @@ impl Owned {
         sqlx::query_scalar(AssertSqlSafe(sql.to_owned())).fetch_all(&mut connection).await.unwrap()
     }
 
+    /// A session of the superuser, for statements that must come alone.
+    pub async fn superuser(&self) -> PgConnection {
+        self.database.connect().await
+    }
+
     /// For what only a superuser may prepare. Rights to parameters and roles are the server's: of two tests that change them at
     /// once, PostgreSQL fails one.
     pub async fn as_superuser(&self, sql: &str) {
-        let mut connection = self.database.connect().await;
+        let mut connection = self.superuser().await;
         for _ in 0..20 {
             let Err(error) = sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).execute(&mut connection).await
             else {
                 return;
             };
-            assert!(error.to_string().contains("tuple concurrently updated"), "{error}: {sql}");
+            assert!(error.to_string().contains("tuple concurrently"), "{error}: {sql}");
             tokio::time::sleep(std::time::Duration::from_millis(20)).await;
         }
         panic!("others change the same rights all the time: {sql}");

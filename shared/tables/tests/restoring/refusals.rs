@@ -192,6 +192,17 @@ const CASES: &[Case] = &[
         ..CASE
     },
     Case {
+        changes: "UPDATE migrations SET version = version || '.'; INSERT INTO migrations SELECT i, 'x' || i FROM generate_series(3, 9999) i",
+        reasons: &["NEWER_MIGRATIONS"],
+        says: "001, 002 among them",
+        ..CASE
+    },
+    Case {
+        changes: "DELETE FROM other; DELETE FROM t; DELETE FROM migrations",
+        mode: Mode::IntoEmpty,
+        ..CASE
+    },
+    Case {
         as_superuser: "CREATE TABLE public.hidden (t int REFERENCES public.t)",
         reasons: &["RIGHT_MISSING"],
         says: "GRANT SELECT ON \"public\".\"hidden\" TO \"ROLE\"",
@@ -398,4 +409,29 @@ async fn readers_wait_only_without_the_grant_and_are_told_what_helps() {
         assert!(found.needed_bytes > 0);
         database.drop().await;
     }
+}
+
+/// However many there are.
+#[tokio::test]
+async fn ten_newer_migrations_are_named() {
+    let Some(database) = Owned::create(PLAIN, "newer").await else { return };
+    database.run(MADE).await;
+    let options = SnapshotOptions {
+        migrations: Some(MigrationsTable { table: "migrations".to_owned(), column: None }),
+        ..SnapshotOptions::new("app")
+    };
+    let mut archive = Archive::with(&database.url, &options).await.only(&["t"]);
+    let migrations = archive.record.migrations.as_mut().unwrap();
+    migrations.ids.extend((100..5000).map(|id| format!("it's {id}")));
+    let ten: Vec<String> = (100..110).map(|id| format!("it's {id}")).collect();
+    for gone in ["SELECT", "DROP TABLE migrations"] {
+        database.run(gone).await;
+        let mut looking = crate::restore::target_with(&database.url, &options).await;
+        let found = looking.inspect(&archive.wanted(Mode::Replace)).await.unwrap();
+        looking.close().await;
+        let [Refusal::NewerMigrations { ids }] = &found.refusals[..] else { panic!("{:?}", found.refusals) };
+        let first = if gone == "SELECT" { 0 } else { 2 };
+        assert_eq!(ids.split(", ").skip(first).collect::<Vec<_>>(), ten[..10 - first], "{gone}");
+    }
+    database.drop().await;
 }

@@ -65,7 +65,7 @@ pub async fn staged(url: &str, archive: &Archive, wanted: &Wanted, purpose: &Pur
     Ok(stage)
 }
 
-async fn load(stage: &mut Stage, at: usize, table: &Table) -> Result<()> {
+pub async fn load(stage: &mut Stage, at: usize, table: &Table) -> Result<()> {
     let chunks = encoded(stage.encoder(at), table)?;
     let (sender, received) = mpsc::channel(2);
     let feed = tokio::spawn(async move {

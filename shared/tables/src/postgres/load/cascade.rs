@@ -3,6 +3,8 @@
 //! The server would do it by triggers, which are silent during a swap. So it is done here, statement by statement, until
 //! nothing is left to do; and what the rows were before is kept, so that a rollback brings them back.
 
+pub(super) mod foreseen;
+
 use std::collections::HashMap;
 
 use super::pair::Place;

@@ -7,14 +7,16 @@ use std::time::{Duration, Instant};
 
 use sqlx::postgres::PgConnection;
 
+use super::cascade::foreseen;
 use super::difference::{self, Difference};
 use super::keys;
 use super::pair::TablePair;
-use super::references;
+use super::references::{self, Reference};
 use super::statements::{Failure, Session};
 use super::violations::{self, Scope};
 use crate::error::Result;
 use crate::load::{Change, Comparison, Example, MOST_EXAMPLES, Mode, TableChanges, Wanted};
+use crate::postgres::types::Oid;
 
 /// Bytes of a key in an example.
 const LONGEST_KEY: usize = 200;
@@ -50,10 +52,19 @@ async fn compare_in(
     for (difference, changes) in differences.iter().zip(&mut comparison.tables) {
         changes.examples = examples(session, difference, changes).await?;
     }
-    let references = references::of_set(session, pairs, false).await?;
-    let refusals =
-        violations::of_references(session, wanted, &references, &differences, |_| Scope::All).await?;
-    comparison.refusals.extend(refusals);
+    let set: Vec<Oid> = pairs.iter().map(|pair| pair.oid).collect();
+    let keys = references::of_set(session, &set, wanted.mode == Mode::Replace).await?;
+    let of_set: Vec<Reference> = keys.iter().filter(|key| !key.is_outside()).cloned().collect();
+    let found =
+        violations::of_references(session, wanted.mode, &of_set, &differences, |_| Scope::All).await?;
+    let further = foreseen::further(session, &keys, &differences).await?;
+    for one in found.iter().chain(&further) {
+        if wanted.accept_cascade && one.key.follows() {
+            comparison.warnings.push(foreseen::warning(one));
+        } else {
+            comparison.refusals.push(one.refusal(pairs));
+        }
+    }
     comparison.refusals.extend(keys::before(session, wanted, &differences).await?);
     Ok(comparison)
 }

@@ -6,13 +6,14 @@
 //! left out is named by [`left_out`].
 
 mod left_out;
+mod schemas;
 mod sequences;
 mod sqlite;
 mod statements;
 mod tables;
 mod types;
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
 use sqlx::postgres::PgConnection;
 use strongroom_archive::schema::{Engine, TableName, TableSchema};
@@ -20,6 +21,7 @@ use strongroom_archive::schema::{Engine, TableName, TableSchema};
 use super::pair::{TablePair, live_name};
 use super::problem;
 use super::session::run;
+use super::statements::{Failure, Session};
 use crate::error::{Error, Result};
 use crate::load::{Refusal, TargetOptions, Wanted};
 use crate::postgres::naming::{archive_name, qualified};
@@ -43,8 +45,11 @@ pub(super) async fn missing(
     wanted: &Wanted,
 ) -> Result<Created> {
     let source = &options.read.source;
-    let tables = absent(connection, options, wanted).await?;
-    schemas(connection, source, &tables).await?;
+    let there = tables::relations(connection, source).await?;
+    let tables = absent(options, wanted, &there)
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(|refusals| Error::Refused { name: source.clone(), refusals })?;
+    schemas::create(connection, source, schemas::needed(&tables, wanted, there)).await?;
     let types = types::create(connection, source, &tables).await?;
     sequences::create(connection, source, &tables, &wanted.record.sequences).await?;
     for table in in_order(&tables) {
@@ -60,63 +65,62 @@ pub(super) async fn missing(
 /// # Errors
 /// [`Error::Constraint`] for what the rows violate, and the server's.
 pub(super) async fn complete(
-    connection: &mut PgConnection,
-    source: &str,
+    session: &mut Session<'_>,
     created: &Created,
     wanted: &Wanted,
     pairs: &[TablePair],
-) -> Result<()> {
-    run(connection, source, "completing types", created.types.join(";\n")).await?;
-    let there = tables::relations(connection, source).await?;
+) -> Result<(), Failure> {
+    session.run_each("completing types", created.types.clone()).await?;
+    let there = tables::relations(session.connection, session.source).await?;
     let steps = [tables::keys, tables::indexes, tables::parts, tables::foreign_keys, tables::marks];
     for step in steps {
         for table in &created.tables {
             for sql in step(table, &there) {
-                build(connection, source, table, pairs, sql).await?;
+                build(session, table, pairs, sql).await?;
             }
         }
     }
-    tables::triggers(connection, source, &created.tables).await?;
+    tables::triggers(session, &created.tables).await?;
     if wanted.create_tables {
-        tables::views(connection, source, wanted.views.as_ref(), there).await?;
+        tables::views(session, wanted.views.as_ref(), there).await?;
     }
     Ok(())
 }
 
 async fn build(
-    connection: &mut PgConnection,
-    source: &str,
+    session: &mut Session<'_>,
     table: &TableSchema,
     pairs: &[TablePair],
     sql: String,
-) -> Result<()> {
-    let done = sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).execute(connection).await;
+) -> Result<(), Failure> {
+    let done = session.run(&format!("creating table {}", table.name), sql).await;
     let pair = pairs.iter().find(|pair| pair.archive.name == table.name);
-    done.map(drop).map_err(|error| match pair {
-        Some(pair) => problem::of(source, pair, &error),
-        None => Error::database(source, format!("creating table {}", table.name), &error),
-    })
+    done.map(drop).map_err(|failure| problem::meant(session.source, pair, failure))
 }
 
-/// Wanted tables that the target does not have, under their names there and with PostgreSQL's types.
-async fn absent(
+/// Wanted tables that are not `there`, under their names in the target and with PostgreSQL's types.
+fn absent<'a>(
+    options: &'a TargetOptions,
+    wanted: &'a Wanted,
+    there: &'a HashSet<TableName>,
+) -> impl Iterator<Item = Result<TableSchema, Vec<Refusal>>> + 'a {
+    let missing = wanted.tables.iter().filter(|table| !there.contains(&live_name(options, &table.schema)));
+    missing.map(|table| in_postgres(options, &table.schema))
+}
+
+/// Schemas that creating the missing tables needs, whether they exist or not.
+///
+/// # Errors
+/// The server's.
+pub(super) async fn needed_schemas(
     connection: &mut PgConnection,
     options: &TargetOptions,
     wanted: &Wanted,
-) -> Result<Vec<TableSchema>> {
-    let source = &options.read.source;
-    let there = tables::relations(connection, source).await?;
-    let (mut absent, mut refusals) = (Vec::new(), Vec::new());
-    for table in &wanted.tables {
-        if there.contains(&live_name(options, &table.schema)) {
-            continue;
-        }
-        match in_postgres(options, &table.schema) {
-            Ok(table) => absent.push(table),
-            Err(more) => refusals.extend(more),
-        }
-    }
-    if refusals.is_empty() { Ok(absent) } else { Err(Error::Refused { name: source.clone(), refusals }) }
+) -> Result<BTreeSet<String>> {
+    let there = tables::relations(connection, &options.read.source).await?;
+    // What has no counterpart is refused by itself.
+    let tables: Vec<TableSchema> = absent(options, wanted, &there).filter_map(Result::ok).collect();
+    Ok(schemas::needed(&tables, wanted, there))
 }
 
 /// Columns of SQLite that have no counterpart, in tables that are to be created.
@@ -134,31 +138,6 @@ fn in_postgres(options: &TargetOptions, table: &TableSchema) -> Result<TableSche
         Engine::Postgres => Ok(table.clone()),
         Engine::Sqlite => sqlite::table(table, &live_name(options, table).namespace),
     }
-}
-
-/// Those of tables, of their partitions and of types.
-async fn schemas(connection: &mut PgConnection, source: &str, tables: &[TableSchema]) -> Result<()> {
-    let mut names: HashSet<String> = HashSet::new();
-    for table in tables {
-        names.insert(table.namespace.clone());
-        names.extend(schemas_beside(table));
-    }
-    let known: Vec<String> = sqlx::query_scalar("SELECT nspname::text FROM pg_namespace")
-        .persistent(false)
-        .fetch_all(&mut *connection)
-        .await
-        .map_err(|error| Error::database(source, "listing the schemas", &error))?;
-    for name in names.into_iter().filter(|name| !known.contains(name)) {
-        let sql = format!("CREATE SCHEMA {}", crate::names::quoted(&name));
-        run(connection, source, format!("creating schema {name}"), sql).await?;
-    }
-    Ok(())
-}
-
-/// Schemas of a table's partitions and types.
-pub(super) fn schemas_beside(table: &TableSchema) -> impl Iterator<Item = String> {
-    let partitions = table.partitions.iter().map(|partition| partition.namespace.clone());
-    partitions.chain(table.types.iter().filter_map(types::schema_of))
 }
 
 /// Each table behind those that it inherits from.

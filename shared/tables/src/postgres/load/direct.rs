@@ -16,11 +16,11 @@ use sqlx::postgres::PgConnection;
 use super::create::Created;
 use super::pair::TablePair;
 use super::registry::{self, Applied, AppliedTable};
-use super::session::{close, commit, run};
-use super::statements::Session;
+use super::session::{close, commit};
+use super::statements::{Failure, Session};
 use super::{PostgresStage, copy, create, problem, sequences};
-use crate::error::{Error, Result};
-use crate::load::{Comparison, Purpose, SwapLimits, Swapped, TableChanges};
+use crate::error::Result;
+use crate::load::{Comparison, Purpose, SwapLimits, Swapped, TableChanges, Wanted};
 use crate::postgres::types::Oid;
 use rebuild::Rebuild;
 
@@ -57,14 +57,6 @@ fn relations(tables: &[TablePair]) -> Vec<Oid> {
     tables.iter().map(|pair| pair.oid).collect()
 }
 
-/// Rows of a statement's `members`: the tables in $1, and their partitions at all levels.
-const MEMBERS: &str = "WITH RECURSIVE members (oid, root) AS (
-    SELECT c.oid, c.oid FROM pg_class c WHERE c.oid = ANY ($1::int8[]::oid[])
-    UNION ALL
-    SELECT h.inhrelid, m.root FROM members m JOIN pg_inherits h ON h.inhparent = m.oid
-    JOIN pg_class c ON c.oid = h.inhrelid WHERE c.relispartition
-)";
-
 impl PostgresStage {
     /// All rows are new ones.
     pub(super) fn compare_direct(&self) -> Comparison {
@@ -85,26 +77,22 @@ impl PostgresStage {
     }
 
     async fn rebuild(&mut self, direct: &Direct, limits: &SwapLimits) -> Result<()> {
-        let source = self.options.read.source.clone();
-        let connection = &mut self.connection;
-        limit(connection, &source, direct, limits).await?;
-        // What is deferred would keep its table from being altered.
-        let checked = sqlx::raw_sql("SET CONSTRAINTS ALL IMMEDIATE").execute(&mut *connection).await;
-        checked.map_err(|error| problem::of_any(&source, &self.tables, "checking the rows", &error))?;
-        direct.rebuild.run(connection, &source, &self.tables).await?;
-        create::complete(connection, &source, &direct.created, &self.wanted, &self.tables).await?;
-        let enable = direct.triggers.join(";\n");
-        run(connection, &source, "putting back the states of triggers", enable).await?;
-        let oids = relations(&self.tables);
-        let mut session = Session::new(connection, &source);
-        let raised = sequences::raise(&mut session, &oids, &self.wanted.record).await;
-        raised.map_err(|failure| failure.of(&source))?;
-        self.note().await?;
-        commit(&mut self.connection, &source).await
+        let (note, since) = (self.note(), self.since);
+        let source = &self.options.read.source;
+        let mut session = Session::new(&mut self.connection, source);
+        session.limit_pause(limits.pause, direct.began);
+        let done = complete(&mut session, direct, &self.wanted, &self.tables).await;
+        let done = match (done, &note) {
+            (Ok(()), Some((id, applied))) => registry::applied(&mut session, id, since, applied).await,
+            (done, _) => done,
+        };
+        done.map_err(|failure| failure.of(source))?;
+        commit(&mut self.connection, source).await
     }
 
-    async fn note(&mut self) -> Result<()> {
-        let Purpose::Restore(id) = &self.purpose else { return Ok(()) };
+    /// Nothing for a trial.
+    fn note(&self) -> Option<(String, Applied)> {
+        let Purpose::Restore(id) = &self.purpose else { return None };
         let table = |(pair, rows): (&TablePair, &u64)| AppliedTable {
             name: pair.archive.name.clone(),
             namespace: pair.live.namespace.clone(),
@@ -119,25 +107,23 @@ impl PostgresStage {
             large_objects: self.large_objects.clone(),
             ..Applied::new(self.wanted.mode)
         };
-        let source = &self.options.read.source;
-        let mut session = Session::new(&mut self.connection, source);
-        registry::applied(&mut session, id, self.since, &applied).await.map_err(|failure| failure.of(source))
+        Some((id.clone(), applied))
     }
 }
 
-/// The server ends what would take longer than was agreed.
-async fn limit(
-    connection: &mut PgConnection,
-    source: &str,
+/// Everything between the rows and the marker.
+async fn complete(
+    session: &mut Session<'_>,
     direct: &Direct,
-    limits: &SwapLimits,
-) -> Result<()> {
-    let Some(pause) = limits.pause else { return Ok(()) };
-    let limit_ms = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX);
-    let left = pause.saturating_sub(direct.began.elapsed()).as_millis();
-    if left == 0 {
-        return Err(Error::PauseTooLong { name: source.to_owned(), limit_ms });
-    }
-    let sql = format!("SET LOCAL statement_timeout = {}", left.min(i32::MAX as u128));
-    run(connection, source, "limiting the pause", sql).await
+    wanted: &Wanted,
+    tables: &[TablePair],
+) -> Result<(), Failure> {
+    const CHECKING: &str = "checking the rows";
+    // What is deferred would keep its table from being altered.
+    let checked = session.run(CHECKING, "SET CONSTRAINTS ALL IMMEDIATE".to_owned()).await;
+    checked.map_err(|failure| problem::meant_of_any(session.source, tables, failure))?;
+    direct.rebuild.run(session, tables).await?;
+    create::complete(session, &direct.created, wanted, tables).await?;
+    session.run_each("putting back the states of triggers", direct.triggers.clone()).await?;
+    sequences::raise(session, &relations(tables), &wanted.record).await
 }

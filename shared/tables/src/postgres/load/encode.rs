@@ -14,7 +14,7 @@ use strongroom_archive::{SqliteValue, pg_text};
 
 use super::pair::TablePair;
 use crate::error::{Error, Result};
-use crate::load::{Encode, Rows};
+use crate::load::{CHUNK_BYTES, Encode, Rows};
 pub(super) use form::Form;
 use text::{write_bytes, write_hex, write_string};
 
@@ -176,8 +176,10 @@ impl Encode for TextRows {
     }
 
     fn take(&mut self) -> Rows {
-        // The next chunk grows as large, give or take a row.
-        let next = Vec::with_capacity(self.out.len());
+        // The next chunk grows as large, give or take a row; not so behind a row that is a chunk of its own.
+        let next = Vec::with_capacity(self.out.len().min(2 * CHUNK_BYTES));
+        self.decoded.clear();
+        self.decoded.shrink_to(CHUNK_BYTES);
         Rows::Text(std::mem::replace(&mut self.out, next))
     }
 }

@@ -12,6 +12,7 @@ use super::pair::TablePair;
 use super::statements::{Failure, Session};
 use crate::load::{Mode, Refusal, Wanted};
 use crate::names::quoted;
+use crate::postgres::codes;
 use crate::postgres::session::attempt;
 
 /// A unique index, or one of an exclusion constraint.
@@ -192,7 +193,7 @@ async fn excluding(session: &mut Session<'_>, difference: &Difference<'_>) -> Re
         session.run("checking the exclusions", UNDO.to_owned()).await?;
         let added = sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut *session.connection).await;
         session.run("checking the exclusions", "ROLLBACK TO excluding; RELEASE excluding".to_owned()).await?;
-        if added.is_err_and(|error| crate::fault::sqlstate(&error) == Some("23P01")) {
+        if added.is_err_and(|error| crate::fault::sqlstate(&error) == Some(codes::EXCLUSION_VIOLATION)) {
             let table = difference.pair.archive.name.clone();
             refusals.push(Refusal::Violated { table, constraint: constraint.name.clone(), rows: 1 });
         }

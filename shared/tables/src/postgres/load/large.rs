@@ -11,6 +11,7 @@ use super::pair::Place;
 use super::statements::{Failure, Session};
 use crate::error::{Error, Result};
 use crate::load::Refusal;
+use crate::postgres::codes;
 
 impl PostgresStage {
     pub(super) async fn load_object(&mut self, oid: u32, mut pieces: mpsc::Receiver<Bytes>) -> Result<u64> {
@@ -99,10 +100,10 @@ async fn put(
     put.await.map(drop)
 }
 
-/// 23505 is a taken id.
 fn failed(source: &str, oid: u32, error: &sqlx::Error) -> Error {
     match crate::fault::sqlstate(error) {
-        Some("23505") => {
+        // The id is taken.
+        Some(codes::UNIQUE_VIOLATION) => {
             Error::Refused { name: source.to_owned(), refusals: vec![Refusal::LargeObjectTaken { oid }] }
         }
         _ => Error::database(source, format!("creating the large object {oid}"), error),

@@ -14,6 +14,7 @@ use super::references::{End, Reference, members, rows};
 use super::session::{begin, name_after};
 use super::statements::{Failure, Session};
 use crate::error::{Error, Result};
+use crate::postgres::codes;
 use crate::postgres::types::Oid;
 
 /// How long one attempt waits for each lock.
@@ -119,7 +120,7 @@ async fn once<W: Work>(
     name_after(session.connection, session.source, limits.restore).await?;
     let began = Instant::now();
     lock(session, tables, wait).await?;
-    session.limit_pause(limits.pause);
+    session.limit_pause(limits.pause, Instant::now());
     session.until = Instant::now() + limits.lock;
     let done = work.run(session).await?;
     if work.lasts() {
@@ -155,7 +156,9 @@ pub(super) async fn keep_readers_out(session: &mut Session<'_>, tables: &[String
         session.run(WHAT, "SAVEPOINT readers".to_owned()).await?;
         let sql = format!("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE", tables.join(", "));
         let Err(failure) = session.run(WHAT, sql).await else { break };
-        if !matches!(failure.code(), "55P03" | "40P01") || Instant::now() >= session.until {
+        if !matches!(failure.code(), codes::LOCK_NOT_AVAILABLE | codes::DEADLOCK_DETECTED)
+            || Instant::now() >= session.until
+        {
             return Err(failure);
         }
         session.run(WHAT, "ROLLBACK TO readers; RELEASE readers".to_owned()).await?;
@@ -167,7 +170,10 @@ pub(super) async fn keep_readers_out(session: &mut Session<'_>, tables: &[String
 
 /// A lock that could not be had, a deadlock, or the limit on all locks together.
 fn is_passing(failure: &Failure) -> bool {
-    matches!(failure.code(), "55P03" | "40P01" | "40001") || failure.is_canceled("locking the tables")
+    matches!(
+        failure.code(),
+        codes::LOCK_NOT_AVAILABLE | codes::DEADLOCK_DETECTED | codes::SERIALIZATION_FAILURE
+    ) || failure.is_canceled("locking the tables")
 }
 
 /// Somebody who is in the way.

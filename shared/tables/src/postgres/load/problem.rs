@@ -3,7 +3,9 @@
 use sqlx::postgres::PgDatabaseError;
 
 use super::pair::TablePair;
+use super::statements::Failure;
 use crate::error::Error;
+use crate::postgres::codes;
 
 /// A failure of loading rows of a table, or of building what its rows must satisfy.
 pub(super) fn of(source: &str, pair: &TablePair, error: &sqlx::Error) -> Error {
@@ -16,31 +18,36 @@ pub(super) fn of(source: &str, pair: &TablePair, error: &sqlx::Error) -> Error {
     }
 }
 
+/// The same of a statement; `pair` is its table, where that is known.
+pub(super) fn meant(source: &str, pair: Option<&TablePair>, failure: Failure) -> Failure {
+    match (pair, failure) {
+        (Some(pair), Failure::Server { error, .. }) => of(source, pair, &error).into(),
+        (_, failure) => failure,
+    }
+}
+
 /// The same where the server alone knows which table it is.
-pub(super) fn of_any(source: &str, pairs: &[TablePair], what: &str, error: &sqlx::Error) -> Error {
+pub(super) fn meant_of_any(source: &str, pairs: &[TablePair], failure: Failure) -> Failure {
+    let Failure::Server { error, .. } = &failure else { return failure };
     let told = error.as_database_error().and_then(|error| error.try_downcast_ref::<PgDatabaseError>());
     let is_it = |pair: &&TablePair| {
         told.is_some_and(|told| {
             told.schema() == Some(&pair.live.namespace) && told.table() == Some(&pair.live.table)
         })
     };
-    match pairs.iter().find(is_it) {
-        Some(pair) => of(source, pair, error),
-        None => Error::database(source, what, error),
-    }
+    meant(source, pairs.iter().find(is_it), failure)
 }
 
-/// By the error codes of the PostgreSQL documentation, appendix A.
 fn problem(pair: &TablePair, error: &PgDatabaseError) -> String {
     let constraint = error.constraint().unwrap_or_default();
     let code = error.code();
     match code {
-        "23502" => format!("column {} takes no NULL", error.column().unwrap_or_default()),
-        "23503" => format!("the foreign key {constraint} would lead nowhere"),
-        "23505" => format!("some have the same values in the key {constraint}"),
-        "23514" if constraint.is_empty() => "no partition is there for some".to_owned(),
-        "23514" => format!("some violate the check {constraint}"),
-        "23P01" => format!("some exclude each other by {constraint}"),
+        codes::NOT_NULL_VIOLATION => format!("column {} takes no NULL", error.column().unwrap_or_default()),
+        codes::FOREIGN_KEY_VIOLATION => format!("the foreign key {constraint} would lead nowhere"),
+        codes::UNIQUE_VIOLATION => format!("some have the same values in the key {constraint}"),
+        codes::CHECK_VIOLATION if constraint.is_empty() => "no partition is there for some".to_owned(),
+        codes::CHECK_VIOLATION => format!("some violate the check {constraint}"),
+        codes::EXCLUSION_VIOLATION => format!("some exclude each other by {constraint}"),
         _ => match column(pair, error.r#where().unwrap_or_default()) {
             Some(column) => {
                 format!("column {column} takes no such value as one of theirs (SQLSTATE {code})")

@@ -49,11 +49,9 @@ pub(super) async fn begin(
     let quiet = Quiet { triggers, keys };
     let ends = quiet.keys.iter().flat_map(|key| [key.from.rows(), key.to.rows()]);
     keep_readers_out(session, &ends.collect::<Vec<_>>()).await?;
-    let mut sql: String = quiet.keys.iter().map(Reference::drop_statement).collect();
-    sql.extend(quiet.triggers.iter().map(|trigger| trigger.set("DISABLE")));
-    if !sql.is_empty() {
-        session.run("disabling the triggers", sql).await?;
-    }
+    let keys = quiet.keys.iter().map(Reference::drop_statement);
+    let triggers = quiet.triggers.iter().map(|trigger| trigger.set("DISABLE"));
+    session.run_each("disabling the triggers", keys.chain(triggers).collect()).await?;
     Ok(quiet)
 }
 
@@ -65,8 +63,8 @@ impl Quiet {
         for key in &self.keys {
             session.run(&format!("adding the foreign key {}", key.name), key.add_statement()).await?;
         }
-        let sql: String = self.triggers.iter().map(|trigger| trigger.set(trigger.enable())).collect();
-        if sql.is_empty() { Ok(()) } else { session.run("enabling the triggers", sql).await.map(drop) }
+        let triggers = self.triggers.iter().map(|trigger| trigger.set(trigger.enable()));
+        session.run_each("enabling the triggers", triggers.collect()).await
     }
 }
 
@@ -82,7 +80,7 @@ impl Trigger {
     /// Of this table alone: each partition has its own state.
     fn set(&self, state: &str) -> String {
         let table = qualified(&self.namespace, &self.table);
-        format!("ALTER TABLE ONLY {table} {state} TRIGGER {};\n", quoted(&self.name))
+        format!("ALTER TABLE ONLY {table} {state} TRIGGER {}", quoted(&self.name))
     }
 }
 

@@ -2,7 +2,6 @@
 
 use std::collections::HashSet;
 
-use super::pair::TablePair;
 use super::statements::{Failure, Session, literal};
 use crate::names::quoted;
 use crate::postgres::naming::{archive_name, qualified};
@@ -180,18 +179,17 @@ pub(super) fn members(tables: &[Oid]) -> String {
     )
 }
 
-/// Those of `pairs` and into them; with `acting`, also those into tables outside whose rows they would remove or change.
+/// Those of the tables `set` and into them; with `acting`, also those into tables outside whose rows they would remove or change.
 pub(super) async fn of_set(
     session: &mut Session<'_>,
-    pairs: &[TablePair],
+    set: &[Oid],
     acting: bool,
 ) -> Result<Vec<Reference>, Failure> {
-    let set: Vec<Oid> = pairs.iter().map(|pair| pair.oid).collect();
-    let mut found = list(session, &set).await?;
+    let mut found = list(session, set).await?;
     if !acting {
         return Ok(found);
     }
-    let mut known: HashSet<Oid> = set.into_iter().collect();
+    let mut known: HashSet<Oid> = set.iter().copied().collect();
     loop {
         let outside: Vec<Oid> = acting_tables(&found)
             .filter(|from| !known.contains(from))
@@ -224,6 +222,16 @@ impl Reference {
         matches!(self.on_delete.as_str(), "c" | "n" | "d")
     }
 
+    /// Whether neither end is in the set.
+    pub(super) fn is_outside(&self) -> bool {
+        self.from.is_outside() && self.to.is_outside()
+    }
+
+    /// Whether it would follow from a table outside of the set.
+    pub(super) fn follows(&self) -> bool {
+        self.from.is_outside() && self.acts()
+    }
+
     /// True for a row of `f` that references no row of `to`.
     pub(super) fn dangles(&self, to: &str) -> String {
         let both = self.columns.iter().zip(&self.referenced).zip(&self.operators);
@@ -246,7 +254,7 @@ impl Reference {
     }
 
     pub(super) fn drop_statement(&self) -> String {
-        format!("ALTER TABLE {} DROP CONSTRAINT {};\n", self.from.qualified(), quoted(&self.name))
+        format!("ALTER TABLE {} DROP CONSTRAINT {}", self.from.qualified(), quoted(&self.name))
     }
 
     /// Puts it back as it was, with its comment.

@@ -15,14 +15,13 @@ use super::statements::{Failure, Session, literal};
 use crate::RESTORE_SCHEMA;
 use crate::error::{Error, Result};
 use crate::load::{Mode, Refusal, RestoreState};
+use crate::postgres::codes;
 
 /// How long a session of ours may take to end, and how often it is looked for.
 const ENDING: Duration = Duration::from_secs(10);
 const LOOK: Duration = Duration::from_millis(50);
 /// The key of the advisory lock: `strongrm` in ASCII.
 const LOCK: i64 = 0x7374_726f_6e67_726d;
-/// The SQLSTATE of a table that is not there.
-const UNDEFINED_TABLE: &str = "42P01";
 
 /// What an applied restore needs to be taken back.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -241,7 +240,7 @@ pub(super) async fn list_in(session: &mut Session<'_>) -> Result<Vec<Noted>, Fai
     let sql =
         format!("SELECT id, state, applied, tables FROM {RESTORE_SCHEMA}.restores ORDER BY applied, id");
     match session.rows(WHAT, sql).await {
-        Err(gone) if gone.code() == UNDEFINED_TABLE => {
+        Err(gone) if gone.code() == codes::UNDEFINED_TABLE => {
             session.run(WHAT, "ROLLBACK TO SAVEPOINT registry".to_owned()).await?;
             Ok(Vec::new())
         }

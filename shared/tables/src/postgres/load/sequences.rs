@@ -95,27 +95,27 @@ pub(super) async fn raise(
 ) -> Result<(), Failure> {
     const WHAT: &str = "raising the sequences";
     let used = used(session, tables).await?;
-    let mut sql = String::new();
+    let mut statements = Vec::new();
     for one in &used {
         for counter in record.sequences.iter().filter(|counter| one.goes_on(counter)) {
             let value = format!("'{}'", counter.last_value);
-            sql.push_str(&statement(&one.qualified(), &value, &value, counter.is_called));
+            statements.push(statement(&one.qualified(), &value, &value, counter.is_called));
         }
     }
     for one in recorded(record, &used) {
         let name = qualified(&one.namespace, &one.name);
         if exists(session, one).await? {
             let value = format!("'{}'", one.last_value);
-            sql.push_str(&statement(&name, &value, &value, one.is_called));
+            statements.push(statement(&name, &value, &value, one.is_called));
         }
     }
     for one in used.iter().filter(|one| one.is_whole) {
         let from = rows(&one.table_namespace, &one.table, one.is_partitioned);
         let column = quoted(&one.column);
         let reached = |best: &str| format!("(SELECT {best}({column}) FROM {from})");
-        sql.push_str(&statement(&one.qualified(), &reached("max"), &reached("min"), true));
+        statements.push(statement(&one.qualified(), &reached("max"), &reached("min"), true));
     }
-    if sql.is_empty() { Ok(()) } else { session.run(WHAT, sql).await.map(drop) }
+    session.run_each(WHAT, statements).await
 }
 
 /// Sets the sequence to what is `reached`, where that is inside of its bounds and ahead of where it is. One that begins
@@ -129,7 +129,7 @@ fn statement(sequence: &str, up: &str, down: &str, is_called: bool) -> String {
          WHERE q.seqrelid = {name}::regclass AND r.value BETWEEN q.seqmin AND q.seqmax
            AND (CASE WHEN q.seqcycle THEN NOT s.is_called
                      WHEN q.seqincrement > 0 THEN r.value > s.last_value ELSE r.value < s.last_value END
-                OR (r.value = s.last_value AND {is_called} AND NOT s.is_called));\n"
+                OR (r.value = s.last_value AND {is_called} AND NOT s.is_called))"
     )
 }
 

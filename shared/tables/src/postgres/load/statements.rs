@@ -7,6 +7,7 @@ use sqlx::postgres::{PgConnection, PgRow};
 
 use crate::error::{Error, Result};
 use crate::fault::sqlstate;
+use crate::postgres::codes;
 
 /// A session, and the name of its source for errors.
 pub(super) struct Session<'a> {
@@ -64,7 +65,7 @@ impl Failure {
 
     /// Whether the server ended this statement because its time was over.
     pub(super) fn is_canceled(&self, statement: &str) -> bool {
-        matches!(self, Self::Server { what, .. } if what == statement) && self.code() == "57014"
+        matches!(self, Self::Server { what, .. } if what == statement) && self.code() == codes::QUERY_CANCELED
     }
 }
 
@@ -73,12 +74,21 @@ impl<'a> Session<'a> {
         Self { connection, source, until: Instant::now(), pause: None }
     }
 
-    /// From now on no statement goes on longer than `limit` from here.
-    pub(super) fn limit_pause(&mut self, limit: Option<Duration>) {
-        self.pause = limit.map(|limit| Pause { limit, began: Instant::now() });
+    /// From now on no statement goes on longer than `limit` behind `began`.
+    pub(super) fn limit_pause(&mut self, limit: Option<Duration>, began: Instant) {
+        self.pause = limit.map(|limit| Pause { limit, began });
     }
 
-    /// Runs one or more statements, and returns how many rows they changed.
+    /// Runs statements, each of which gets only the time that those before it have left. (The server would give it to each of
+    /// several statements that come at once.)
+    pub(super) async fn run_each(&mut self, what: &str, statements: Vec<String>) -> Result<(), Failure> {
+        for sql in statements {
+            self.run(what, sql).await?;
+        }
+        Ok(())
+    }
+
+    /// Runs a statement, or some that take no time, and returns how many rows they changed.
     pub(super) async fn run(&mut self, what: &str, sql: String) -> Result<u64, Failure> {
         self.hurry(what).await?;
         let done = sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut *self.connection).await;
@@ -119,7 +129,7 @@ impl<'a> Session<'a> {
     }
 
     /// Lets the server end the next statement where the agreed pause ends. 0 would mean no limit.
-    async fn hurry(&mut self, what: &str) -> Result<(), Failure> {
+    pub(super) async fn hurry(&mut self, what: &str) -> Result<(), Failure> {
         let Some(pause) = &self.pause else { return Ok(()) };
         let left = pause.limit.saturating_sub(pause.began.elapsed()).as_millis();
         if left == 0 {
@@ -132,7 +142,7 @@ impl<'a> Session<'a> {
 
     fn failed(&self, what: &str, error: sqlx::Error) -> Failure {
         match &self.pause {
-            Some(pause) if sqlstate(&error) == Some("57014") => self.too_long(pause.limit),
+            Some(pause) if sqlstate(&error) == Some(codes::QUERY_CANCELED) => self.too_long(pause.limit),
             _ => Failure::server(what, error),
         }
     }

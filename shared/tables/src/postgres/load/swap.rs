@@ -77,6 +77,11 @@ impl Swap<'_> {
         self.wanted.mode == Mode::Merge
     }
 
+    /// Of the restored tables.
+    fn oids(&self) -> Vec<Oid> {
+        self.pairs.iter().map(|pair| pair.oid).collect()
+    }
+
     fn follows(&self) -> bool {
         self.wanted.accept_cascade && self.wanted.mode == Mode::Replace
     }
@@ -85,7 +90,7 @@ impl Swap<'_> {
     /// locked with the others: otherwise whoever inserts there would hold it while waiting for one of ours.
     async fn prepare(&self, session: &mut Session<'_>) -> Result<(Vec<Locked>, Vec<Counts>), Failure> {
         let mut tables: Vec<Locked> = self.pairs.iter().map(Locked::of).collect();
-        let keys = references::of_set(session, self.pairs, self.follows()).await?;
+        let keys = references::of_set(session, &self.oids(), self.follows()).await?;
         let drops = !self.merges() && !replica::of(session).await?.is_allowed;
         let changes = |key: &&Reference| key.from.is_outside() && (drops || (self.follows() && key.acts()));
         tables.extend(keys.iter().filter(changes).map(Locked::referencing));
@@ -134,7 +139,7 @@ impl Swap<'_> {
             replica::take(session).await?;
         }
         let differences = difference::of(session, self.pairs).await?;
-        let keys = references::of_set(session, self.pairs, self.follows()).await?;
+        let keys = references::of_set(session, &self.oids(), self.follows()).await?;
         let mut counts = staged.to_vec();
         for (at, (difference, counts)) in differences.iter().zip(&mut counts).enumerate() {
             match early.get(at).and_then(Option::as_ref) {
@@ -145,13 +150,15 @@ impl Swap<'_> {
         let touched: Vec<Reference> =
             keys.iter().filter(|key| is_touched(key, &differences, &counts)).cloned().collect();
         let scope = |key: &Reference| scope(key, &differences, &counts);
-        let refusals = violations::of_references(session, self.wanted, &touched, &differences, scope).await?;
-        self.refuse(refusals)?;
+        let found =
+            violations::of_references(session, self.wanted.mode, &touched, &differences, scope).await?;
+        let refused = found.iter().filter(|one| !(self.follows() && one.key.follows()));
+        self.refuse(refused.map(|one| one.refusal(self.pairs)).collect())?;
 
         let dropped = touched.iter().filter(|key| self.must_go(key, &differences, &counts));
         let mut dropped: Vec<Reference> = dropped.cloned().collect();
         if self.follows() {
-            dropped.extend(keys.iter().filter(|key| key.to.is_outside() && key.from.is_outside()).cloned());
+            dropped.extend(keys.iter().filter(|key| key.is_outside()).cloned());
         }
         let tables = self.quiet_tables(&keys);
         let quiet = quiet::begin(session, replica.is_allowed, &tables, dropped).await?;
@@ -161,8 +168,7 @@ impl Swap<'_> {
         }
         let outside =
             if self.follows() { cascade::follow(session, &keys, self.place).await? } else { Vec::new() };
-        let oids: Vec<Oid> = self.pairs.iter().map(|pair| pair.oid).collect();
-        sequences::raise(session, &oids, &self.wanted.record).await?;
+        sequences::raise(session, &self.oids(), &self.wanted.record).await?;
         large::create_staged(session, self.place, &self.wanted.large_objects).await?;
         quiet.end(session).await?;
         let applied = self.applied(&differences, &counts, outside);
@@ -196,8 +202,7 @@ impl Swap<'_> {
         let mut refusals = Vec::new();
         for key in keys.iter().filter(|key| violations::is_told_afterwards(key, differences, self.merges())) {
             let rows = violations::count_dangling(session, key).await?;
-            let follows = self.follows() && key.from.is_outside() && key.acts();
-            if rows > 0 && !follows {
+            if rows > 0 && !(self.follows() && key.follows()) {
                 refusals.push(violations::refusal(key, self.pairs, rows));
             }
         }
@@ -214,7 +219,7 @@ impl Swap<'_> {
 
     /// The restored tables, and those that change with them.
     fn quiet_tables(&self, keys: &[Reference]) -> Vec<Oid> {
-        let mut tables: Vec<Oid> = self.pairs.iter().map(|pair| pair.oid).collect();
+        let mut tables = self.oids();
         if self.follows() {
             tables.extend(references::acting_tables(keys));
         }

@@ -8,7 +8,7 @@ use super::pair::TablePair;
 use super::references::Reference;
 use super::statements::{Failure, Session};
 use crate::error::Error;
-use crate::load::{Mode, Refusal, Wanted};
+use crate::load::{Mode, Refusal};
 use crate::postgres::naming::archive_name;
 use sqlx::postgres::PgDatabaseError;
 
@@ -21,26 +21,37 @@ pub(super) enum Scope {
     All,
 }
 
+/// Rows that would lead nowhere.
+pub(super) struct Found<'k> {
+    pub(super) key: &'k Reference,
+    pub(super) rows: u64,
+}
+
+impl Found<'_> {
+    pub(super) fn refusal<'p>(&self, pairs: impl IntoIterator<Item = &'p TablePair>) -> Refusal {
+        refusal(self.key, pairs, self.rows)
+    }
+}
+
 /// Of foreign keys of the set and into it that are sure to hold now, as far as `scope` says.
-pub(super) async fn of_references(
+pub(super) async fn of_references<'k>(
     session: &mut Session<'_>,
-    wanted: &Wanted,
-    keys: &[Reference],
+    mode: Mode,
+    keys: &'k [Reference],
     differences: &[Difference<'_>],
     scope: impl Fn(&Reference) -> Scope,
-) -> Result<Vec<Refusal>, Failure> {
-    let merges = wanted.mode == Mode::Merge;
-    let mut refusals = Vec::new();
+) -> Result<Vec<Found<'k>>, Failure> {
+    let merges = mode == Mode::Merge;
+    let mut found = Vec::new();
     for key in keys.iter().filter(|key| key.is_valid && !key.is_temporal) {
         let Some((from, to)) = ends(key, differences, merges, scope(key)) else { continue };
         let sql = format!("SELECT count(*) FROM {from} AS f WHERE {}", key.dangles(&to));
         let rows = session.count("checking the foreign keys", sql).await?;
-        let follows = key.from.is_outside() && wanted.accept_cascade && key.acts();
-        if rows > 0 && !follows {
-            refusals.push(refusal(key, differences.iter().map(|one| one.pair), rows));
+        if rows > 0 {
+            found.push(Found { key, rows });
         }
     }
-    Ok(refusals)
+    Ok(found)
 }
 
 /// The rows at both ends as they will be; nothing where they cannot become less right, or cannot be told beforehand: they

@@ -128,7 +128,7 @@ impl SqliteStage {
             Place::Live { since, .. } => since,
             Place::File { .. } => self.started,
         };
-        Comparison { tables, refusals: Vec::new(), writers_wait: started.elapsed() }
+        Comparison { tables, writers_wait: started.elapsed(), ..Comparison::default() }
     }
 
     /// What was loaded is all there is.

@@ -19,11 +19,7 @@ pub(super) async fn create(
     recorded: &[Sequence],
 ) -> Result<()> {
     let there = tables::relations(connection, source).await?;
-    for sequence in plain(tables, recorded) {
-        let name = TableName { namespace: sequence.namespace.clone(), table: sequence.name.clone() };
-        if there.contains(&name) {
-            continue;
-        }
+    for sequence in missing(tables, recorded, &there) {
         let name = qualified(&sequence.namespace, &sequence.name);
         let of_type =
             sequence.range.as_ref().map(|range| format!("AS {} ", range.type_name)).unwrap_or_default();
@@ -31,6 +27,18 @@ pub(super) async fn create(
         run(connection, source, format!("creating sequence {}", sequence.name), sql).await?;
     }
     Ok(())
+}
+
+/// Those that are not `there`.
+pub(super) fn missing<'a>(
+    tables: &[TableSchema],
+    recorded: &'a [Sequence],
+    there: &HashSet<TableName>,
+) -> Vec<&'a Sequence> {
+    let is_there = |one: &Sequence| {
+        there.contains(&TableName { namespace: one.namespace.clone(), table: one.name.clone() })
+    };
+    plain(tables, recorded).into_iter().filter(|one| !is_there(one)).collect()
 }
 
 /// Gives each to its column, with which it is dropped.

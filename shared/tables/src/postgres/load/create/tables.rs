@@ -8,7 +8,7 @@ use strongroom_archive::schema::{
     TriggerState, View,
 };
 
-use super::super::session::run;
+use super::super::statements::{Failure, Session};
 use super::{archive_name, left_out, qualified, statements};
 use crate::error::{Error, Result};
 use crate::names::quoted;
@@ -107,11 +107,7 @@ pub(super) fn marks(table: &TableSchema, _: &HashSet<TableName>) -> Vec<String> 
 }
 
 /// Those whose function is there, each in its state.
-pub(super) async fn triggers(
-    connection: &mut PgConnection,
-    source: &str,
-    tables: &[TableSchema],
-) -> Result<()> {
+pub(super) async fn triggers(session: &mut Session<'_>, tables: &[TableSchema]) -> Result<(), Failure> {
     for table in tables.iter().filter(|table| table.engine == Engine::Postgres) {
         let name = qualified(&table.namespace, &table.table);
         let mut all: Vec<(String, &Trigger)> =
@@ -120,20 +116,16 @@ pub(super) async fn triggers(
             let name = qualified(&partition.namespace, &partition.table);
             all.extend(partition.triggers.iter().map(|trigger| (name.clone(), trigger)));
         }
-        create_triggers(connection, source, all).await?;
+        create_triggers(session, all).await?;
     }
     Ok(())
 }
 
-async fn create_triggers(
-    connection: &mut PgConnection,
-    source: &str,
-    all: Vec<(String, &Trigger)>,
-) -> Result<()> {
+async fn create_triggers(session: &mut Session<'_>, all: Vec<(String, &Trigger)>) -> Result<(), Failure> {
     for (name, trigger) in all {
-        if left_out::has_function(connection, source, trigger).await? {
+        if left_out::has_function(session.connection, session.source, trigger).await? {
             let what = format!("creating trigger {} of {name}", trigger.name);
-            run(connection, source, what, with_state(&name, trigger)).await?;
+            session.run(&what, with_state(&name, trigger)).await?;
         }
     }
     Ok(())
@@ -149,30 +141,38 @@ fn with_state(table: &str, trigger: &Trigger) -> String {
     format!("{};\nALTER TABLE {table} {state} TRIGGER {}", trigger.definition, quoted(&trigger.name))
 }
 
-/// Views of PostgreSQL that are missing while all that they read is there. One that keeps its rows gets them now.
-pub(super) async fn views(
-    connection: &mut PgConnection,
-    source: &str,
-    schema: Option<&DatabaseSchema>,
-    mut there: HashSet<TableName>,
-) -> Result<()> {
-    let Some(schema) = schema.filter(|schema| schema.engine == Engine::Postgres) else { return Ok(()) };
-    for view in &schema.views {
+/// Views of PostgreSQL that are missing while all that they read is there, each behind those that it reads.
+pub(super) fn missing_views(schema: Option<&DatabaseSchema>, mut there: HashSet<TableName>) -> Vec<&View> {
+    let of_postgres = schema.filter(|schema| schema.engine == Engine::Postgres);
+    let mut missing = Vec::new();
+    for view in of_postgres.iter().flat_map(|schema| &schema.views) {
         let name = TableName { namespace: view.namespace.clone(), table: view.name.clone() };
-        if there.contains(&name) || !view.reads.iter().all(|read| there.contains(read)) {
-            continue;
+        if !there.contains(&name) && view.reads.iter().all(|read| there.contains(read)) {
+            there.insert(name);
+            missing.push(view);
         }
+    }
+    missing
+}
+
+/// Creates them. One that keeps its rows gets them now.
+pub(super) async fn views(
+    session: &mut Session<'_>,
+    schema: Option<&DatabaseSchema>,
+    there: HashSet<TableName>,
+) -> Result<(), Failure> {
+    for view in missing_views(schema, there) {
         let what = format!("creating view {}", archive_name(&view.namespace, &view.name));
-        run(connection, source, what, create_view(view)).await?;
+        session.run_each(&what, create_view(view)).await?;
         let qualified = qualified(&view.namespace, &view.name);
         let triggers = view.triggers.iter().map(|trigger| (qualified.clone(), trigger)).collect();
-        create_triggers(connection, source, triggers).await?;
-        there.insert(name);
+        create_triggers(session, triggers).await?;
     }
     Ok(())
 }
 
-fn create_view(view: &View) -> String {
+/// With its indexes.
+fn create_view(view: &View) -> Vec<String> {
     let name = qualified(&view.namespace, &view.name);
     let kind = if view.materialized { "MATERIALIZED VIEW" } else { "VIEW" };
     let options = match view.options.is_empty() {
@@ -180,6 +180,7 @@ fn create_view(view: &View) -> String {
         false => format!(" WITH ({})", view.options.join(", ")),
     };
     let query = view.definition.trim_end().trim_end_matches(';');
-    let indexes: String = view.indexes.iter().map(|index| format!(";\n{}", index.definition)).collect();
-    format!("CREATE {kind} {name}{options} AS {query}{indexes}")
+    let mut statements = vec![format!("CREATE {kind} {name}{options} AS {query}")];
+    statements.extend(view.indexes.iter().map(|index| index.definition.clone()));
+    statements
 }

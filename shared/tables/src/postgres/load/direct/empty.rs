@@ -12,6 +12,7 @@ use super::super::statements::Session;
 use crate::error::{Error, Result};
 use crate::fault::sqlstate;
 use crate::load::Refusal;
+use crate::postgres::codes;
 use crate::postgres::session::attempt;
 
 /// The rest that others get between two attempts.
@@ -38,7 +39,14 @@ pub(super) async fn lock(
         });
         match locked.await.map_err(failed)? {
             Ok(()) => return run(connection, source, WHAT, lock_timeout(patience)).await,
-            Err(error) if !matches!(sqlstate(&error), Some("55P03" | "40P01")) => return Err(failed(error)),
+            Err(error)
+                if !matches!(
+                    sqlstate(&error),
+                    Some(codes::LOCK_NOT_AVAILABLE | codes::DEADLOCK_DETECTED)
+                ) =>
+            {
+                return Err(failed(error));
+            }
             Err(_) if began.elapsed() + REST < patience => tokio::time::sleep(REST).await,
             Err(_) => return Err(in_use(connection, source, tables, began.elapsed()).await),
         }

@@ -9,10 +9,13 @@ use sqlx::AssertSqlSafe;
 use sqlx::postgres::PgConnection;
 
 use super::super::pair::TablePair;
-use super::super::{problem, session};
-use super::{MEMBERS, relations};
+use super::super::problem;
+use super::super::references::members;
+use super::super::statements::{Failure, Session};
+use super::relations;
 use crate::error::{Error, Result};
 use crate::fault::sqlstate;
+use crate::postgres::codes;
 use crate::postgres::session::attempt;
 use crate::postgres::types::Oid;
 
@@ -81,6 +84,8 @@ struct ForeignKeyRow {
     drop: String,
     create: String,
     comment: Option<String>,
+    /// Of a check: partitions whose rows are known to satisfy it, because they were made behind it.
+    validate: Vec<String>,
 }
 
 /// Checks are among them that let old rows be, which the archive may have.
@@ -90,7 +95,11 @@ const FOREIGN_KEYS: &str = "SELECT m.root::int8 AS root,
            pg_get_constraintdef(k.oid)) AS create,
     CASE WHEN obj_description(k.oid, 'pg_constraint') IS NOT NULL
          THEN format('COMMENT ON CONSTRAINT %I ON %s IS %L', k.conname, k.conrelid::regclass,
-                     obj_description(k.oid, 'pg_constraint')) END AS comment
+                     obj_description(k.oid, 'pg_constraint')) END AS comment,
+    ARRAY(SELECT format('ALTER TABLE %s VALIDATE CONSTRAINT %I', p.conrelid::regclass, p.conname)
+          FROM pg_partition_tree(k.conrelid) t JOIN pg_constraint p ON p.conrelid = t.relid AND p.conname = k.conname
+          WHERE t.level > 0 AND k.contype = 'c' AND p.contype = 'c' AND p.convalidated
+          ORDER BY t.level, t.relid) AS validate
     FROM members m JOIN pg_constraint k ON k.conrelid = m.oid JOIN pg_class c ON c.oid = k.conrelid,
     LATERAL (SELECT CASE c.relkind WHEN 'p' THEN '' ELSE 'ONLY ' END AS only) AS o
     WHERE (k.contype = 'f' AND k.conparentid = 0 AND k.confrelid IN (SELECT o.oid FROM members o))
@@ -124,25 +133,14 @@ impl Rebuild {
     ///
     /// # Errors
     /// [`Error::Constraint`] for what the rows violate, and the server's.
-    pub(super) async fn run(
-        &self,
-        connection: &mut PgConnection,
-        source: &str,
-        tables: &[TablePair],
-    ) -> Result<()> {
+    pub(super) async fn run(&self, session: &mut Session<'_>, tables: &[TablePair]) -> Result<(), Failure> {
+        const WHAT: &str = "building indexes and keys";
         for part in &self.parts {
-            let sql = [&part.create[..], &part.finish[..]].concat().join(";\n");
-            let done = sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut *connection).await;
-            if let Err(error) = done {
-                let pair = tables.iter().find(|pair| pair.oid == part.table);
-                return Err(match pair {
-                    Some(pair) => problem::of(source, pair, &error),
-                    None => Error::database(source, "building indexes and keys", &error),
-                });
-            }
+            let pair = tables.iter().find(|pair| pair.oid == part.table);
+            let done = session.run_each(WHAT, [&part.create[..], &part.finish[..]].concat()).await;
+            done.map_err(|failure| problem::meant(session.source, pair, failure))?;
         }
-        let reset = "SET LOCAL default_tablespace TO DEFAULT".to_owned();
-        session::run(connection, source, "building indexes and keys", reset).await
+        session.run(WHAT, "SET LOCAL default_tablespace TO DEFAULT".to_owned()).await.map(drop)
     }
 }
 
@@ -155,34 +153,33 @@ impl Part {
         });
         match dropped.await? {
             Ok(()) => Ok(true),
-            Err(error) if sqlstate(&error) == Some("2BP01") => Ok(false),
+            Err(error) if sqlstate(&error) == Some(codes::DEPENDENT_OBJECTS_STILL_EXIST) => Ok(false),
             Err(error) => Err(error),
         }
     }
 }
 
+/// `select` of the tables and their partitions.
+fn of_members(tables: &[Oid], select: &str) -> AssertSqlSafe<String> {
+    AssertSqlSafe(format!("WITH RECURSIVE members (oid, root) AS ({}) {select}", members(tables)))
+}
+
 async fn foreign_keys(connection: &mut PgConnection, tables: &[Oid]) -> sqlx::Result<Vec<Part>> {
-    let rows: Vec<ForeignKeyRow> = sqlx::query_as(AssertSqlSafe(format!("{MEMBERS} {FOREIGN_KEYS}")))
-        .bind(tables)
-        .persistent(false)
-        .fetch_all(connection)
-        .await?;
+    let rows: Vec<ForeignKeyRow> =
+        sqlx::query_as(of_members(tables, FOREIGN_KEYS)).persistent(false).fetch_all(connection).await?;
     let part = |row: ForeignKeyRow| Part {
         table: row.root,
         drop: row.drop,
         create: vec![row.create],
-        finish: row.comment.into_iter().collect(),
+        finish: row.comment.into_iter().chain(row.validate).collect(),
         is_foreign_key: true,
     };
     Ok(rows.into_iter().map(part).collect())
 }
 
 async fn indexes(connection: &mut PgConnection, tables: &[Oid]) -> sqlx::Result<Vec<Part>> {
-    let rows: Vec<IndexRow> = sqlx::query_as(AssertSqlSafe(format!("{MEMBERS} {INDEXES}")))
-        .bind(tables)
-        .persistent(false)
-        .fetch_all(connection)
-        .await?;
+    let rows: Vec<IndexRow> =
+        sqlx::query_as(of_members(tables, INDEXES)).persistent(false).fetch_all(connection).await?;
     Ok(trees(rows))
 }
 

@@ -3,8 +3,8 @@
 use sqlx::AssertSqlSafe;
 use sqlx::postgres::PgConnection;
 
+use super::super::references::members;
 use super::super::session::run;
-use super::MEMBERS;
 use crate::error::{Error, Result};
 use crate::postgres::types::Oid;
 
@@ -17,15 +17,16 @@ pub(super) async fn disable(
 ) -> Result<Vec<String>> {
     const WHAT: &str = "disabling the triggers";
     let sql = format!(
-        "{MEMBERS} SELECT format('ALTER TABLE ONLY %s DISABLE TRIGGER %I', t.tgrelid::regclass, t.tgname),
+        "WITH RECURSIVE members (oid, root) AS ({})
+         SELECT format('ALTER TABLE ONLY %s DISABLE TRIGGER %I', t.tgrelid::regclass, t.tgname),
             format('ALTER TABLE ONLY %s ENABLE %s TRIGGER %I', t.tgrelid::regclass,
                    CASE t.tgenabled WHEN 'A' THEN 'ALWAYS' WHEN 'R' THEN 'REPLICA' ELSE '' END, t.tgname)
          FROM members m JOIN pg_trigger t ON t.tgrelid = m.oid
          WHERE NOT t.tgisinternal AND t.tgenabled <> 'D' AND t.tgtype & 4 <> 0
-         ORDER BY t.tgrelid, t.tgname"
+         ORDER BY t.tgrelid, t.tgname",
+        members(tables)
     );
     let rows: Vec<(String, String)> = sqlx::query_as(AssertSqlSafe(sql))
-        .bind(tables)
         .persistent(false)
         .fetch_all(&mut *connection)
         .await

@@ -239,3 +239,18 @@ fn rows_come_in_chunks_and_none_is_lost() {
     assert!(last.is_last);
     assert_eq!((count + last.count, bytes + text.len()), (1000, 1_000_000));
 }
+
+#[test]
+fn a_large_row_leaves_no_large_buffer() {
+    let text = format!("\"{}\"", "x".repeat(8 << 20));
+    let mut blob = Vec::new();
+    json_blob(&mut blob, &vec![7; 8 << 20]);
+    let blob = String::from_utf8(blob).unwrap();
+    for (engine, type_name, json) in [(Engine::Postgres, "text", text), (Engine::Sqlite, "bytea", blob)] {
+        let mut rows = rows(engine, false, &[type_name]);
+        rows.add(&[&raw(&json)]).unwrap();
+        let Rows::Text(taken) = rows.take() else { panic!("PostgreSQL loads text") };
+        assert!(taken.len() >= 8 << 20);
+        assert!(rows.out.capacity() + rows.decoded.capacity() <= 3 * CHUNK_BYTES, "{type_name}");
+    }
+}

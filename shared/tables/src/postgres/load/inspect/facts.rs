@@ -18,9 +18,12 @@ pub(super) struct Fact {
     pub(super) owner: String,
     pub(super) is_owned: bool,
     pub(super) hides_rows: bool,
-    pub(super) may_use: bool,
+    /// Schemas of it and its partitions that this role may not use.
+    pub(super) closed_schemas: Vec<String>,
     /// Schemas of its indexes, those of its partitions among them.
     pub(super) index_schemas: Vec<String>,
+    /// Tablespaces of its indexes in which this role may not create any.
+    pub(super) closed_tablespaces: Vec<String>,
     /// The foreign table that is one of its partitions.
     pub(super) foreign: Option<String>,
     /// Archive names of its partitions.
@@ -56,11 +59,19 @@ impl Facts {
              )
              SELECT c.oid::int8 AS table, pg_get_userbyid(c.relowner)::text AS owner,
                     pg_has_role(c.relowner, 'USAGE') AS is_owned, row_security_active(c.oid) AS hides_rows,
-                    has_schema_privilege(c.relnamespace, 'USAGE') AS may_use,
+                    ARRAY(SELECT DISTINCT n.nspname::text FROM members m
+                          JOIN pg_class f ON f.oid = m.oid JOIN pg_namespace n ON n.oid = f.relnamespace
+                          WHERE m.root = c.oid AND NOT has_schema_privilege(n.oid, 'USAGE')
+                          ORDER BY 1) AS closed_schemas,
                     ARRAY(SELECT DISTINCT n.nspname::text FROM members m
                           JOIN pg_index i ON i.indrelid = m.oid
                           JOIN pg_class f ON f.oid = m.oid JOIN pg_namespace n ON n.oid = f.relnamespace
                           WHERE m.root = c.oid) AS index_schemas,
+                    ARRAY(SELECT DISTINCT s.spcname::text FROM members m
+                          JOIN pg_index i ON i.indrelid = m.oid JOIN pg_class x ON x.oid = i.indexrelid
+                          JOIN pg_tablespace s ON s.oid = x.reltablespace
+                          WHERE m.root = c.oid AND NOT has_tablespace_privilege(s.oid, 'CREATE')
+                          ORDER BY 1) AS closed_tablespaces,
                     (SELECT format('%I.%I', n.nspname, f.relname) FROM members m
                      JOIN pg_class f ON f.oid = m.oid AND f.relkind = 'f'
                      JOIN pg_namespace n ON n.oid = f.relnamespace

@@ -1,11 +1,11 @@
 //! Whether the archive comes from a newer version of the application.
-
-use std::collections::HashSet;
+//!
+//! The server compares: the target's table may have any number of rows.
 
 use crate::error::Result;
 use crate::load::{Mode, Refusal, TargetOptions, Wanted};
 use crate::names::quoted;
-use crate::postgres::load::statements::{Failure, Session, literal};
+use crate::postgres::load::statements::{Failure, Session, literal, literals};
 use crate::postgres::naming::qualified;
 
 /// Ids that a refusal names.
@@ -29,25 +29,33 @@ pub(super) async fn refusal(
         literal(&recorded.table)
     );
     let tables: Vec<(String, String)> = session.rows(WHAT, sql).await?;
-    let known: HashSet<String> = match tables.first() {
+    let (known, newer) = match tables.first() {
         Some((namespace, table)) => {
-            let column = quoted(&recorded.column);
-            let sql = format!(
-                "SELECT {column}::text FROM {} WHERE {column} IS NOT NULL",
-                qualified(namespace, table)
+            let table = qualified(namespace, table);
+            let newer = newer(&table, &quoted(&recorded.column), &recorded.ids);
+            let newer: Vec<(String,)> = session.rows(WHAT, newer).await?;
+            let known = format!(
+                "SELECT count(*) FROM (SELECT FROM {table} WHERE {} IS NOT NULL LIMIT 1) AS one",
+                quoted(&recorded.column)
             );
-            let ids: Vec<(String,)> = session.rows(WHAT, sql).await?;
-            ids.into_iter().map(|(id,)| id).collect()
+            (session.count(WHAT, known).await?, newer.into_iter().map(|(id,)| id).collect())
         }
         // The table is created, with all its ids.
         None if wanted.create_tables => return Ok(None),
-        None => HashSet::new(),
+        None => (0, recorded.ids.iter().take(NAMED).cloned().collect::<Vec<String>>()),
     };
     // An empty table of migrations is as empty as the others.
-    if known.is_empty() && wanted.mode == Mode::IntoEmpty {
+    if known == 0 && wanted.mode == Mode::IntoEmpty {
         return Ok(None);
     }
-    let newer: Vec<&str> =
-        recorded.ids.iter().filter(|id| !known.contains(*id)).map(String::as_str).take(NAMED).collect();
     Ok((!newer.is_empty()).then(|| Refusal::NewerMigrations { ids: newer.join(", ") }))
+}
+
+/// The first of `ids` that the table does not have.
+fn newer(table: &str, column: &str, ids: &[String]) -> String {
+    format!(
+        "SELECT w.id FROM unnest({}) WITH ORDINALITY AS w (id, place)
+         WHERE NOT EXISTS (SELECT FROM {table} AS t WHERE t.{column}::text COLLATE \"C\" = w.id) ORDER BY w.place LIMIT {NAMED}",
+        literals(ids.iter().map(String::as_str))
+    )
 }

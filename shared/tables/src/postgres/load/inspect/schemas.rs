@@ -1,4 +1,4 @@
-//! Schemas that something is created in: missing tables, and indexes that are built again behind the rows of empty ones, for
+//! Schemas that something is created in: missing tables with their views and sequences, and indexes that are built again behind the rows of empty ones, for
 //! which owning the table is not enough (PostgreSQL's CREATE INDEX).
 
 use std::collections::BTreeSet;
@@ -6,8 +6,8 @@ use std::collections::BTreeSet;
 use super::facts::Facts;
 use crate::load::{Mode, Refusal, TargetOptions, Wanted};
 use crate::names::quoted;
-use crate::postgres::load::create::schemas_beside;
-use crate::postgres::load::pair::{TablePair, live_name};
+use crate::postgres::load::create;
+use crate::postgres::load::pair::TablePair;
 use crate::postgres::load::statements::{Failure, Session, literals};
 
 #[derive(sqlx_macros::FromRow)]
@@ -28,7 +28,11 @@ pub(super) async fn refusals(
     if wanted.mode != Mode::IntoEmpty {
         return Ok(Vec::new());
     }
-    let needed = needed(options, wanted, pairs, facts);
+    let facts = pairs.iter().flatten().filter_map(|pair| facts.of(pair));
+    let mut needed: BTreeSet<String> = facts.flat_map(|fact| fact.index_schemas.iter().cloned()).collect();
+    if wanted.create_tables {
+        needed.extend(create::needed_schemas(&mut *session.connection, options, wanted).await?);
+    }
     let sql = format!(
         "SELECT w.schema, n.oid IS NOT NULL AS exists, current_database()::text AS database
          FROM unnest({}) AS w (schema) LEFT JOIN pg_namespace n ON n.nspname = w.schema
@@ -39,28 +43,6 @@ pub(super) async fn refusals(
     );
     let rows: Vec<Row> = session.rows("looking at the schemas", sql).await?;
     Ok(rows.into_iter().map(|row| refusal(&row, role)).collect())
-}
-
-fn needed(
-    options: &TargetOptions,
-    wanted: &Wanted,
-    pairs: &[Option<TablePair>],
-    facts: &Facts,
-) -> BTreeSet<String> {
-    let mut needed = BTreeSet::new();
-    for (table, pair) in wanted.tables.iter().zip(pairs) {
-        match pair {
-            Some(pair) => {
-                needed.extend(facts.of(pair).into_iter().flat_map(|fact| fact.index_schemas.iter().cloned()));
-            }
-            None if wanted.create_tables => {
-                needed.insert(live_name(options, &table.schema).namespace);
-                needed.extend(schemas_beside(&table.schema));
-            }
-            None => {}
-        }
-    }
-    needed
 }
 
 fn refusal(row: &Row, role: &str) -> Refusal {

@@ -5,6 +5,7 @@ use sqlx::postgres::PgRow;
 
 use crate::load::{Mode, Refusal, Wanted};
 use crate::names::quoted;
+use crate::postgres::codes;
 use crate::postgres::load::pair::TablePair;
 use crate::postgres::load::references::{self, Reference, members};
 use crate::postgres::load::replica::Replica;
@@ -28,7 +29,8 @@ pub(super) async fn look(
     replica: &Replica,
 ) -> Result<Surroundings, Failure> {
     let oids: Vec<Oid> = pairs.iter().map(|pair| pair.oid).collect();
-    let keys = references::list(session, &oids).await?;
+    let follows = wanted.accept_cascade && wanted.mode == Mode::Replace;
+    let keys = references::of_set(session, &oids, follows).await?;
     let used = sequences::used(session, &oids).await?;
     let mut refusals = Vec::new();
     if wanted.mode != Mode::IntoEmpty {
@@ -155,7 +157,7 @@ where
     let done = tried.await.map_err(|error| Failure::server(what, error))?;
     match done {
         Ok(rows) => Ok(Some(rows)),
-        Err(error) if crate::fault::sqlstate(&error) == Some("42501") => Ok(None),
+        Err(error) if crate::fault::sqlstate(&error) == Some(codes::INSUFFICIENT_PRIVILEGE) => Ok(None),
         Err(error) => Err(Failure::server(what, error)),
     }
 }

@@ -25,7 +25,7 @@ pub(super) fn refusals(
             Some(pair) => {
                 refusals.extend(modes(wanted.mode, table, pair));
                 if let Some(fact) = facts.of(pair) {
-                    refusals.extend(rights(&name, pair, fact, role));
+                    refusals.extend(rights(wanted.mode, &name, fact, role));
                     refusals.extend(kinds(options, wanted.mode, &name, pair, fact));
                 }
             }
@@ -43,16 +43,22 @@ fn modes(mode: Mode, wanted: &WantedTable, pair: &TablePair) -> Option<Refusal> 
     }
 }
 
-fn rights(table: &str, pair: &TablePair, fact: &Fact, role: &str) -> Vec<Refusal> {
-    let (table, mut refusals) = (table.to_owned(), Vec::new());
-    if !fact.may_use {
-        let schema = quoted(&pair.live.namespace);
-        refusals.push(Refusal::Right {
-            role: role.to_owned(),
-            what: format!("use the schema {schema}, in which table {table} is"),
-            grant: format!("GRANT USAGE ON SCHEMA {schema} TO {}", quoted(role)),
-        });
-    }
+fn rights(mode: Mode, table: &str, fact: &Fact, role: &str) -> Vec<Refusal> {
+    let (table, to) = (table.to_owned(), quoted(role));
+    let right = |what: String, grant: String| Refusal::Right { role: role.to_owned(), what, grant };
+    let schemas = fact.closed_schemas.iter().map(|schema| {
+        let schema = quoted(schema);
+        let what = format!("use the schema {schema}, in which table {table} or a partition of it is");
+        right(what, format!("GRANT USAGE ON SCHEMA {schema} TO {to}"))
+    });
+    let mut refusals: Vec<Refusal> = schemas.collect();
+    // Into empty tables, indexes are built again.
+    let tablespaces = fact.closed_tablespaces.iter().filter(|_| mode == Mode::IntoEmpty);
+    refusals.extend(tablespaces.map(|tablespace| {
+        let tablespace = quoted(tablespace);
+        let what = format!("create indexes of table {table} in the tablespace {tablespace}");
+        right(what, format!("GRANT CREATE ON TABLESPACE {tablespace} TO {to}"))
+    }));
     if !fact.is_owned {
         refusals.push(Refusal::NotOwner { table, owner: fact.owner.clone() });
     } else if fact.hides_rows {

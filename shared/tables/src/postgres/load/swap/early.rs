@@ -68,14 +68,14 @@ impl Early {
                 "CREATE TABLE {fresh} AS SELECT {keys} FROM {} AS l WHERE {is_fresh}",
                 difference.live
             );
-            session.run(&what, format!("{sql}; ANALYZE {fresh}")).await?;
+            session.run_each(&what, vec![sql, format!("ANALYZE {fresh}")]).await?;
             let replaced = session.count(&what, difference.count_known(fresh)).await?;
             // Rows of then are here still, or were replaced, or are gone.
             if self.rows != rows - written + replaced {
                 session.run(&what, format!("DROP TABLE {fresh}, {undo}, {added}")).await?;
                 return exchange::find(session, difference, counts, false).await;
             }
-            session.run(&what, difference.renew(fresh)).await?;
+            session.run_each(&what, difference.renew(fresh)).await?;
         }
         let total = |table: &str| format!("SELECT count(*) FROM {table}");
         counts.removed = session.count(&what, total(undo)).await?;
@@ -110,25 +110,26 @@ impl Difference<'_> {
     }
 
     /// Finds the difference of the rows in `fresh` again.
-    fn renew(&self, fresh: &str) -> String {
+    fn renew(&self, fresh: &str) -> Vec<String> {
         let (undo, added, stage) = (&self.pair.undo, &self.pair.added, &self.pair.stage);
-        format!(
-            "DELETE FROM {undo} AS u USING {fresh} AS f WHERE {};
-             DELETE FROM {added} AS a USING {fresh} AS f WHERE {};
-             INSERT INTO {undo} SELECT l.* FROM {fresh} AS f JOIN {} AS l ON {} LEFT JOIN {} ON {} WHERE {} OR {};
-             INSERT INTO {added} SELECT {} FROM {fresh} AS f JOIN {undo} AS u ON {} JOIN {stage} AS s ON {};
-             DROP TABLE {fresh}",
-            self.same_key("u", "f"),
-            self.same_key("a", "f"),
+        let find = format!(
+            "INSERT INTO {undo} SELECT l.* FROM {fresh} AS f JOIN {} AS l ON {} LEFT JOIN {} ON {} WHERE {} OR {}",
             self.live,
             self.same_key("l", "f"),
             self.staged(),
             self.same_key("l", "s"),
             self.missing("s"),
-            self.differs("l"),
+            self.differs("l")
+        );
+        let note = format!(
+            "INSERT INTO {added} SELECT {} FROM {fresh} AS f JOIN {undo} AS u ON {} JOIN {stage} AS s ON {}",
             self.keys("s"),
             self.same_key("u", "f"),
             self.same_key("s", "f")
-        )
+        );
+        let forget = |table: &str, alias: &str| {
+            format!("DELETE FROM {table} AS {alias} USING {fresh} AS f WHERE {}", self.same_key(alias, "f"))
+        };
+        vec![forget(undo, "u"), forget(added, "a"), find, note, format!("DROP TABLE {fresh}")]
     }
 }
