@@ -9,7 +9,7 @@ use sha2::{Digest as _, Sha256};
 use strongroom_archive::manifest::TruePath;
 use strongroom_tables::load::TableChanges;
 
-use super::compare::Difference;
+use super::difference::Difference;
 use super::error::FilesError;
 use super::facts::Seen;
 use super::marker::Marker;

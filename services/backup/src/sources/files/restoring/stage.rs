@@ -8,8 +8,9 @@ use rustix::fs::{Mode as Bits, Timespec, Timestamps, UTIME_OMIT, fchmod, futimen
 use strongroom_tables::load::Mode;
 
 use super::actions::{Action, Actions, Head};
-use super::compare::{Difference, Fate, time_parts};
+use super::compare::time_parts;
 use super::content::copy;
+use super::difference::{Difference, Fate};
 use super::error::FilesError;
 use super::facts::{Facts, Seen};
 use super::moment;
