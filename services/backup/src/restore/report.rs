@@ -119,7 +119,7 @@ pub(super) fn files(
     proto::SourcePlan {
         source: record.name.clone(),
         kind: record.kind.clone(),
-        engine: record.engine.clone(),
+        engine: inspection.engine.clone(),
         warnings: inspection.warnings.iter().take(MOST_WARNINGS).cloned().collect(),
         needed_bytes: signed(inspection.needed_bytes),
         fingerprint: inspection.fingerprint.clone(),

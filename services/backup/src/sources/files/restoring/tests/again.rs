@@ -9,8 +9,8 @@ use super::{Archive, OTHER, RESTORE, Set};
 fn what_is_called_moves_between_threads() {
     fn moves<T: Send + 'static>() {}
     moves::<super::super::FilesTarget>();
-    moves::<super::super::FilesStage>();
-    moves::<super::super::FilesRolledBack>();
+    moves::<super::super::stage::FilesStage>();
+    moves::<super::super::undo::FilesRolledBack>();
 }
 
 #[test]

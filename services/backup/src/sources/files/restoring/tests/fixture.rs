@@ -12,6 +12,7 @@ use strongroom_archive::manifest::TruePath;
 use strongroom_tables::load::Mode;
 use tempfile::TempDir;
 
+use super::super::swap::FilesSwapped;
 use super::super::*;
 use crate::error::Error;
 
