@@ -94,7 +94,7 @@ fn everything_is_restored_as_one_and_taken_back_as_one() {
     let last_stage = order.iter().rposition(|step| *step == "staged").unwrap();
     assert!(last_stage < first_swap, "everything is ready before the first swap: {order:?}");
     let safety = replica.operator.json(&["backup", "get", applied["safetyBackupId"].as_str().unwrap()]);
-    assert_eq!(safety["files"], "3", "{safety}");
+    assert_eq!(safety["content"]["files"], "3", "{safety}");
 
     let back = replica.operator.json(&["restore", "rollback", id, "--yes"]);
     assert_eq!(back["state"], "RESTORE_STATE_ROLLED_BACK", "{back}");
@@ -108,9 +108,9 @@ fn a_rollback_that_one_source_refuses_changes_none() {
     let replica = all.site.start(None);
     let id = replica.plan_of(&all.backup, "s0,s1,recordings,gateway");
     let _ = replica.operator.run(&["restore", "apply", &id, "--confirm", "dying"]).succeeded();
-    std::fs::write(all.files.path().join("same.txt"), "written since").unwrap();
+    std::fs::write(all.files.path().join("a/changed.txt"), "written since").unwrap();
     let refused = replica.operator.run(&["restore", "rollback", &id, "--yes"]);
-    assert!(refused.code == Some(1) && refused.said().contains("same.txt"), "{}", refused.said());
+    assert!(refused.code == Some(1) && refused.said().contains("changed.txt"), "{}", refused.said());
     let restore = replica.get(&id);
     assert_eq!(restore["state"], "RESTORE_STATE_APPLIED", "{restore}");
     assert!(all.site.targets[0].is_restored() && all.site.targets[1].is_restored(), "{restore}");
