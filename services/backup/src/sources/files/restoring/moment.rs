@@ -16,7 +16,6 @@ type Hook = Box<dyn FnMut(&str) -> io::Result<()>>;
 ///
 /// # Errors
 /// What a test wants to happen here.
-#[expect(clippy::unnecessary_wraps, reason = "tests return errors")]
 pub(super) fn reached(place: &str) -> io::Result<()> {
     failpoint::reached(place);
     #[cfg(test)]

@@ -32,9 +32,8 @@ fn five_thousand_files_are_quick() {
     let staged = begin.elapsed();
     let swapped = set.target().swap(RESTORE).unwrap();
     let taken = begin.elapsed();
-    eprintln!("{MANY} files: staged in {staged:?}, swapped in {:?}", taken - staged);
     assert_eq!((swapped.changes.changed, swapped.changes.kept), (2_500, 2_500));
-    assert!(taken - staged < Duration::from_secs(20), "{taken:?}");
+    assert!(taken < Duration::from_secs(60), "staged in {staged:?}, all in {taken:?}");
     set.target().roll_back(RESTORE, false).unwrap();
     assert_eq!(set.tree(), before);
 }
@@ -73,7 +72,6 @@ fn a_large_sparse_file_stays_sparse_and_takes_little_memory() {
         .unwrap();
     let text = String::from_utf8_lossy(&output.stdout);
     let errors = String::from_utf8_lossy(&output.stderr);
-    eprintln!("{errors}");
     assert!(output.status.success() && text.contains("1 passed"), "{text}{errors}");
 }
 
@@ -103,12 +101,11 @@ fn a_large_sparse_file() {
     let before = peak_kib();
     let fingerprint = set.target().fingerprint().unwrap();
     let mut stage = set.target().stage(&archive.wanted, &fingerprint, RESTORE).unwrap();
-    let begin = Instant::now();
     stage.add(0, &mut Sparse { at: 0 }).unwrap();
     stage.keep().unwrap();
     set.target().swap(RESTORE).unwrap();
-    eprintln!("staged in {:?}, {} KiB more", begin.elapsed(), peak_kib() - before);
-    assert!(peak_kib() - before < 8 << 10);
+    let more = peak_kib() - before;
+    assert!(more < 8 << 10, "{more} KiB");
     let live = fs::metadata(set.at("large")).unwrap();
     assert_eq!(live.len(), BYTES);
     assert!(live.blocks() * 512 < 1 << 20, "{} blocks", live.blocks());

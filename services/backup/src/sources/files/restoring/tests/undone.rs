@@ -15,8 +15,10 @@ fn scene() -> (Set, Archive) {
     (set, archive)
 }
 
+type Happens = fn(&Set);
+
 /// Each is a change of what the restore left.
-const CHANGES: [(&str, fn(&Set)); 10] = [
+const CHANGES: [(&str, Happens); 10] = [
     ("content", |set| fs::write(set.at("changed"), "other").unwrap()),
     ("replaced", |set| {
         fs::copy(set.at("changed"), set.at("new")).unwrap();
