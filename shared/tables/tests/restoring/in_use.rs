@@ -357,6 +357,9 @@ const SLOW: &str = "
     CREATE TABLE parts_1 PARTITION OF parts FOR VALUES IN (1);
     CREATE TABLE parts_2 PARTITION OF parts FOR VALUES IN (2);
     CREATE TABLE parts_3 PARTITION OF parts FOR VALUES IN (3);
+    CREATE TABLE parts_4 PARTITION OF parts FOR VALUES IN (4);
+    CREATE TABLE parts_5 PARTITION OF parts FOR VALUES IN (5);
+    CREATE TABLE parts_6 PARTITION OF parts FOR VALUES IN (6);
     CREATE TABLE plain (id int);";
 
 /// The pause is that of all statements together, however little time each of them takes.
@@ -369,7 +372,7 @@ async fn a_pause_is_counted_over_all_indexes() {
         let Some(database) = Owned::create(PLAIN, "slow_indexes").await else { return };
         database.run(SLOW).await;
         database.run(indexes).await;
-        database.run("INSERT INTO plain VALUES (1); INSERT INTO parts VALUES (1), (2), (3)").await;
+        database.run("INSERT INTO plain VALUES (1); INSERT INTO parts SELECT generate_series(1, 6)").await;
         let archive = Archive::of(&database.url).await;
         database.run("DELETE FROM parts; DELETE FROM plain").await;
         let before = database.dumped();
@@ -377,11 +380,16 @@ async fn a_pause_is_counted_over_all_indexes() {
             let wanted = archive.wanted(Mode::IntoEmpty);
             let stage =
                 staged(&database.url, &archive, &wanted, &Purpose::Restore(ID.to_owned())).await.unwrap();
-            let pause = Some(Duration::from_millis(milliseconds));
+            let (pause, began) = (Some(Duration::from_millis(milliseconds)), Instant::now());
             match stage.swap(&SwapLimits { lock: Duration::from_secs(10), pause }).await {
                 Ok(swapped) => assert!(is_enough, "{indexes}: {:?}", swapped.paused),
                 Err(Error::PauseTooLong { limit_ms, .. }) => {
                     assert!(!is_enough && limit_ms == milliseconds, "{indexes}");
+                    assert!(
+                        began.elapsed() < Duration::from_millis(1500),
+                        "{indexes}: {:?}",
+                        began.elapsed()
+                    );
                     assert!(
                         Archive::of(&database.url).await.tables.iter().all(|table| table.rows.is_empty())
                     );
