@@ -115,7 +115,7 @@ impl Replica {
     }
 
     /// The command itself would wait for the service to come back.
-    fn dies_during(&mut self, arguments: &[&str]) {
+    pub(super) fn dies_during(&mut self, arguments: &[&str]) {
         let mut command = self.operator.command(arguments);
         let mut running = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
         self.wait_until_dead();

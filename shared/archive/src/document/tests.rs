@@ -85,6 +85,7 @@ fn the_vector_is_written_and_read() {
     assert_eq!(rows, ["0: 1 \"Ada\"", "0: 2 null", "0 ends", "1 ends"]);
     assert_eq!(document_file_name("Prompt Gate", created_at), "prompt-gate-tables-2026-11-21-101422.json");
     serde_json::from_str::<serde_json::Value>(VECTOR).unwrap();
+    assert!(include_str!("../../../../docs/tables.md").contains(VECTOR), "the page has another one");
 }
 
 #[test]

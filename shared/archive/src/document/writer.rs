@@ -66,6 +66,14 @@ impl<W: Write> DocumentWriter<W> {
         self.out.write_all(block)
     }
 
+    /// Goes on with a block of which a part was written.
+    ///
+    /// # Errors
+    /// The receiver's.
+    pub fn write_on(&mut self, more: &[u8]) -> io::Result<()> {
+        self.out.write_all(more)
+    }
+
     /// Ends the table.
     ///
     /// # Errors

@@ -173,6 +173,15 @@ impl SqliteStage {
         }
     }
 
+    pub(super) async fn rehearse_rows(&mut self, limits: &SwapLimits) -> Result<()> {
+        self.finish().await?;
+        match self.place {
+            Place::File { .. } => swap::rehearse(self, limits).await,
+            // They are in the tables already.
+            Place::Live { .. } => Ok(()),
+        }
+    }
+
     pub(super) async fn swap_rows(&mut self, limits: &SwapLimits) -> Result<Swapped> {
         self.finish().await?;
         let Place::Live { since, later } = &mut self.place else {
