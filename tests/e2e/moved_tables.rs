@@ -50,7 +50,10 @@ fn counts(answer: &Value) -> Vec<[i64; 4]> {
     // Proto3 JSON: whole numbers of 64 bits are texts, and 0 is left out.
     let number = |value: &Value| value.as_str().map_or(0, |text| text.parse().unwrap());
     let tables = answer["tables"].as_array().unwrap();
-    tables.iter().map(|table| ["rows", "created", "kept", "conflicts"].map(|field| number(&table[field]))).collect()
+    tables
+        .iter()
+        .map(|table| ["rows", "created", "kept", "conflicts"].map(|field| number(&table[field])))
+        .collect()
 }
 
 fn moves(from: TestDb, to: TestDb) {
@@ -61,7 +64,10 @@ fn moves(from: TestDb, to: TestDb) {
     let exported = admin.json(&["tables", "export", "--tables", "teams,members", "--out", document]);
     assert_eq!(exported["tables"].as_array().unwrap().len(), 2, "{exported}");
     let text: Value = serde_json::from_slice(&std::fs::read(document).unwrap()).unwrap();
-    assert_eq!((&text["strongroom_tables"], &text["tables"]["teams"]["rows"][2]["name"]), (&json!(1), &json!("é")));
+    assert_eq!(
+        (&text["strongroom_tables"], &text["tables"]["teams"]["rows"][2]["name"]),
+        (&json!(1), &json!("é"))
+    );
     let export = ["tables", "export", "--tables", "teams", "--out", "-"];
     assert_eq!(admin.run(&export).succeeded().json()["strongroom_tables"], 1);
     let denied = admin.issue("operator").run(&export).failed_with(1);
@@ -69,7 +75,9 @@ fn moves(from: TestDb, to: TestDb) {
 
     let operator = to.deployment.admin.issue("operator");
     let import = |more: &[&str]| operator.json(&[&["tables", "import", document], more].concat());
-    let rows = || to.database.number("SELECT count(*) FROM teams") + to.database.number("SELECT count(*) FROM members");
+    let rows = || {
+        to.database.number("SELECT count(*) FROM teams") + to.database.number("SELECT count(*) FROM members")
+    };
     let dry = import(&["--dry-run"]);
     let (members, teams) = ([2, 2, 0, 0], [3, 2, 0, 1]);
     assert_eq!(counts(&dry), [members, teams], "{dry}");

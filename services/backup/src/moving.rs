@@ -20,6 +20,7 @@ mod loading;
 mod report;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use strongroom_api::backup::v1 as proto;
 use strongroom_runtime::telemetry::{inherited, stage};
@@ -122,7 +123,8 @@ impl Moves {
         let permit = self.exports.admit()?;
         let member = self.membership.current();
         let exporting = Exporting::prepare(&self.base, tables).await?;
-        let (vault, id, name) = (self.base.vault.clone(), exporting.id.as_str(), exporting.file_name.as_str());
+        let (vault, id, name) =
+            (self.base.vault.clone(), exporting.id.as_str(), exporting.file_name.as_str());
         let record = AuditRecord::create(vault, &EXPORT, caller, id, name)
             .with(exporting.describe())
             .with_at_start("instance", member.id.as_str());
@@ -177,6 +179,11 @@ impl Moves {
         let answering = async move { answer(replies, &ending, begun).await };
         let answered = tokio::spawn(inherited(answering.in_current_span())).await;
         answered.unwrap_or_else(|error| Err(Error::from(error).status()))
+    }
+
+    /// How long a client may send nothing.
+    pub(crate) fn patience(&self) -> Duration {
+        self.imports.limits().stall
     }
 
     /// Who ends the imports of dead processes.

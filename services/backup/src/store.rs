@@ -48,7 +48,10 @@ pub(crate) trait Processes: ProcessStore + OperationStore {}
 impl<T: ProcessStore + OperationStore> Processes for T {}
 
 /// The backup service's database: every noun's verbs.
-pub(crate) trait Store: Processes + CatalogueStore + RestoreStore + ImportStore + ArchiveUploadStore {}
+pub(crate) trait Store:
+    Processes + CatalogueStore + RestoreStore + ImportStore + ArchiveUploadStore
+{
+}
 
 impl<T: Processes + CatalogueStore + RestoreStore + ImportStore + ArchiveUploadStore> Store for T {}
 

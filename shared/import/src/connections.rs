@@ -20,6 +20,9 @@ use crate::error::{Error, Result};
 /// Bytes of a file. An entry takes some 250, so that this is more than 60,000 connections of one user.
 const MOST_BYTES: u64 = 16 << 20;
 
+/// Bytes of what is said of it.
+const MOST_TEXT: usize = 600;
+
 /// An export that was read and checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Connections {
@@ -74,7 +77,8 @@ fn form(error: serde_json::Error) -> Error {
     wrong(format!("is not in the form of version 1: {error}"))
 }
 
-/// `problem` is a verb phrase.
-fn wrong(problem: String) -> Error {
+/// `problem` is a verb phrase. It may repeat something of the file.
+fn wrong(mut problem: String) -> Error {
+    problem.truncate(problem.floor_char_boundary(MOST_TEXT));
     Error::Connections(problem)
 }

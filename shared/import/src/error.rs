@@ -85,7 +85,9 @@ pub enum Error {
     },
 
     /// A later connection export.
-    #[error("this connection export of Gatwy has version {0}, and this release reads version 1: use a newer release")]
+    #[error(
+        "this connection export of Gatwy has version {0}, and this release reads version 1: use a newer release"
+    )]
     FutureConnections(u64),
     /// Something in a connection export cannot be taken.
     #[error("the connection export of Gatwy {0}")]

@@ -31,8 +31,7 @@ fn document(replica: &Replica, site: &Site, target: &Target) -> String {
 fn dies(database: impl Fn() -> TestDb) {
     let site = Site::create(IMPORTING.len(), database, "");
     let mut first = site.start(None);
-    let documents: Vec<String> =
-        site.targets.iter().map(|target| document(&first, &site, target)).collect();
+    let documents: Vec<String> = site.targets.iter().map(|target| document(&first, &site, target)).collect();
     first.service.kill();
     site.targets.iter().for_each(Target::lose_a_thing);
     for ((place, _), document) in IMPORTING.iter().zip(&documents) {
@@ -44,7 +43,11 @@ fn dies(database: impl Fn() -> TestDb) {
         assert_eq!(target.has_all_things(), *has_come, "{place}");
         let again = eventually(place, DECLARED, || imported(&replica, document));
         let created = |table: usize| again["tables"][table]["created"].as_str().unwrap_or("0").to_owned();
-        assert_eq!((created(0), created(1)), ("0".into(), if *has_come { "0".into() } else { "1".into() }), "{place}: {again}");
+        assert_eq!(
+            (created(0), created(1)),
+            ("0".into(), if *has_come { "0".into() } else { "1".into() }),
+            "{place}: {again}"
+        );
         assert!(target.has_all_things() && !target.has_ours(), "{place}");
     }
     let count = |name: &str| site.deployment.admin.events(name).len();

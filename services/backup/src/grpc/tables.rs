@@ -1,5 +1,7 @@
 //! `strongroom.backup.v1.TablesService`.
 
+use std::time::Duration;
+
 use strongroom_api::backup::v1 as proto;
 use strongroom_api::backup::v1::import_tables_request::{Chunk, End, Header, Message};
 use strongroom_api::backup::v1::tables_service_server::TablesService;
@@ -39,16 +41,20 @@ impl TablesService for TablesGrpc {
     ) -> Result<Response<proto::ImportTablesResponse>, Status> {
         let caller = Caller::of(&request)?;
         let mut requests = request.into_inner();
-        let header = header(&mut requests).await.map_err(|error| refused(&error))?;
+        let header = header(&mut requests, self.moves.patience()).await.map_err(|error| refused(&error))?;
         let parts = requests.map(part);
         self.moves.import(&caller, header, Box::pin(parts)).await.map(Response::new)
     }
 }
 
 /// # Errors
-/// [`Error::Field`] where something else comes first.
-async fn header(requests: &mut Streaming<proto::ImportTablesRequest>) -> Result<ImportRequest> {
-    match requests.next().await {
+/// [`Error::Field`] where something else comes first, [`Error::ClientSilent`].
+async fn header(
+    requests: &mut Streaming<proto::ImportTablesRequest>,
+    patience: Duration,
+) -> Result<ImportRequest> {
+    let first = tokio::time::timeout(patience, requests.next()).await;
+    match first.map_err(|_| Error::ClientSilent(patience.as_secs()))? {
         Some(Ok(proto::ImportTablesRequest { message: Some(Message::Header(header)) })) => {
             let Header { dry_run, file_name } = header;
             Ok(ImportRequest { dry_run, file_name })

@@ -1,7 +1,7 @@
 //! Which database takes the rows of a document: the one that has tables of these names.
 
-use strongroom_archive::manifest::{Snapshot, SourceRecord};
 use strongroom_archive::document::{Outline, OutlinedTable};
+use strongroom_archive::manifest::{Snapshot, SourceRecord};
 use strongroom_archive::schema::TableSchema;
 use strongroom_tables::load::{Mode, Wanted, WantedTable};
 
@@ -10,6 +10,7 @@ use super::error::MoveError;
 use super::gatwy;
 use super::loading::Rows;
 use crate::error::{Error, Result};
+use crate::incoming::shown;
 use crate::sources::{Sources, SqlSource, Survey};
 
 /// What goes where.
@@ -35,7 +36,9 @@ pub(super) struct LiveTable {
 pub(super) async fn choose(sources: &Sources, contents: Contents) -> Result<Chosen> {
     let mut survey = sources.survey().await;
     let names = match &contents {
-        Contents::Tables(outline) => Ok(outline.tables.iter().map(|table| table.schema.name.clone()).collect()),
+        Contents::Tables(outline) => {
+            Ok(outline.tables.iter().map(|table| table.schema.name.clone()).collect())
+        }
         Contents::Connections(connections) => gatwy::names(connections, |name| survey.find(name).is_some()),
     };
     let found = names.and_then(|names: Vec<String>| Ok((locate(&survey, &names)?, names)));
@@ -49,7 +52,7 @@ pub(super) async fn choose(sources: &Sources, contents: Contents) -> Result<Chos
     let mut live = Vec::with_capacity(names.len());
     for (name, own) in names.into_iter().zip(own) {
         let schema = schemas.iter().find(|schema| schema.name == own).cloned();
-        let schema = schema.ok_or_else(|| MoveError::UnknownTable(name.clone()))?;
+        let schema = schema.ok_or_else(|| MoveError::UnknownTable(shown(&name)))?;
         live.push(LiveTable { name, schema });
     }
     let (tables, rows) = match contents {
@@ -74,7 +77,7 @@ fn locate(survey: &Survey, names: &[String]) -> Result<(usize, Vec<String>)> {
     let mut places: Vec<(usize, &str)> = Vec::new();
     let mut own = Vec::with_capacity(names.len());
     for name in names {
-        let found = survey.find(name).ok_or_else(|| MoveError::UnknownTable(name.clone()))?;
+        let found = survey.find(name).ok_or_else(|| MoveError::UnknownTable(shown(name)))?;
         let source = &survey.sources[found.at];
         if !matches!(source.kind, "sqlite" | "postgres") {
             let (table, source_name, kind) = (name.clone(), source.source.clone(), source.kind);
@@ -88,7 +91,8 @@ fn locate(survey: &Survey, names: &[String]) -> Result<(usize, Vec<String>)> {
     match places.as_slice() {
         [(at, _)] => Ok((*at, own)),
         several => {
-            let named = several.iter().map(|(at, name)| format!("{name:?} of {}", survey.sources[*at].source));
+            let named =
+                several.iter().map(|(at, name)| format!("{name:?} of {}", survey.sources[*at].source));
             Err(MoveError::Several(named.collect::<Vec<_>>().join(", ")).into())
         }
     }

@@ -104,7 +104,7 @@ async fn clear(target: &mut Target, id: &str) -> strongroom_tables::Result<bool>
 
 fn database<'a>(sources: &'a Sources, source: &str) -> Result<&'a SqlSource> {
     let found = sources.all().iter().find(|other| other.name() == source);
-    found.and_then(|source| source.database()).ok_or_else(|| {
-        Error::Config(format!("source {source} is no database of the configuration any more"))
-    })
+    found
+        .and_then(|source| source.database())
+        .ok_or_else(|| Error::Config(format!("source {source} is no database of the configuration any more")))
 }

@@ -54,7 +54,9 @@ pub enum MoveError {
         camel: &'static str,
     },
     /// A table is nowhere.
-    #[error("no source has the table {0:?} of the document: let the application create it first, or take it out of the document")]
+    #[error(
+        "no source has the table {0} of the document: let the application create it first, or take it out of the document"
+    )]
     UnknownTable(String),
     /// A table is in something that is no database.
     #[error("table {table:?} is of source {source_name} ({kind}), and rows are imported into databases only")]
@@ -67,7 +69,9 @@ pub enum MoveError {
         kind: &'static str,
     },
     /// Tables of several databases.
-    #[error("the document has tables of several databases: {0}; import them one after the other, each from a document of its own")]
+    #[error(
+        "the document has tables of several databases: {0}; import them one after the other, each from a document of its own"
+    )]
     Several(String),
     /// As many imports run as may.
     #[error("{0} imports of tables are running, which is as many as this server allows; try again later")]
@@ -76,7 +80,9 @@ pub enum MoveError {
     #[error("the import took longer than {0} s; [backup] restore_limit_seconds allows more")]
     TooLong(u64),
     /// The process that did it is gone.
-    #[error("the process that imported the tables on {0} ended before its commit, and nothing was changed; import them again")]
+    #[error(
+        "the process that imported the tables on {0} ended before its commit, and nothing was changed; import them again"
+    )]
     ProcessDied(String),
 }
 

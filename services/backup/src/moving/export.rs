@@ -67,7 +67,10 @@ impl Exporting {
     }
 
     /// Sends the document; its trailer is in what is returned.
-    pub(super) async fn send(self, outlet: Outlet<ExportTablesResponse>) -> Result<Ended<ExportTablesResponse>> {
+    pub(super) async fn send(
+        self,
+        outlet: Outlet<ExportTablesResponse>,
+    ) -> Result<Ended<ExportTablesResponse>> {
         let opened = try_join_all(self.reads.iter().map(|read| self.open(read)));
         let opened = opened.instrument(stage("open sources")).await?;
         let mut document = Document::begin(&self, outlet.clone()).await?;
@@ -81,12 +84,7 @@ impl Exporting {
         put(&mut metadata, "bytes", sent.size.bytes);
         put(&mut metadata, "rows", sent.size.rows);
         put(&mut metadata, "sha256", sent.sha256.as_str());
-        Ok(Ended {
-            outcome: AuditOutcome::Success,
-            metadata,
-            size: sent.size,
-            replies: vec![sent.trailer],
-        })
+        Ok(Ended { outcome: AuditOutcome::Success, metadata, size: sent.size, replies: vec![sent.trailer] })
     }
 
     async fn open(&self, read: &Read) -> Result<OpenSource> {

@@ -4,13 +4,13 @@ use strongroom_api::backup::v1 as proto;
 use strongroom_tables::load::{Change, Comparison, Inspection, Refusal, Swapped, TableChanges, Wanted};
 
 use crate::error::{Error, Result};
+use crate::incoming::shown;
 use crate::operation::{Metadata, put};
 
 /// Rows that all tables name together: an answer has to stay below 4 MiB.
 const MOST_EXAMPLES: usize = 1_000;
 /// Of refusals, of warnings, and of tables that the audit log names.
 const MOST: usize = 100;
-
 /// An answer in the making.
 pub(super) struct Report(proto::ImportTablesResponse);
 
@@ -41,7 +41,7 @@ impl Report {
     }
 
     pub(super) fn inspected(&mut self, inspection: &Inspection) {
-        self.0.warnings.extend(inspection.warnings.iter().take(MOST).cloned());
+        self.0.warnings.extend(inspection.warnings.iter().take(MOST).map(|warning| shown(warning)));
         if inspection.pause.readers {
             let remedy = match inspection.pause.remedy.as_str() {
                 "" => String::new(),
@@ -80,7 +80,7 @@ impl Report {
         for refusal in refusals.iter().take(MOST) {
             self.0.refusals.push(proto::RestoreRefusal {
                 reason: refusal.reason().to_owned(),
-                message: refusal.to_string(),
+                message: shown(&refusal.to_string()),
                 source: self.0.source.clone(),
                 table: refusal.table().to_owned(),
             });
@@ -98,7 +98,7 @@ impl Report {
             Error::Tables(Tables::Value { table, .. } | Tables::Constraint { table, .. }) => {
                 self.0.refusals.push(proto::RestoreRefusal {
                     reason: error.reason().to_owned(),
-                    message: error.to_string(),
+                    message: shown(&error.to_string()),
                     source: self.0.source.clone(),
                     table: table.clone(),
                 });

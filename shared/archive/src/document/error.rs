@@ -1,6 +1,8 @@
-//! What can be wrong with a document. No message holds a value of a row.
+//! What can be wrong with a document. No message holds a value of a row, and none is as long as the document wants.
 
 use std::io;
+
+use crate::quote::Quoted;
 
 /// Why a document is not read.
 #[derive(Debug, thiserror::Error)]
@@ -28,7 +30,7 @@ pub enum DocumentError {
     #[error("the document is not in the form that docs/tables.md describes: {0}")]
     Form(String),
     /// A row is too long.
-    #[error("row {row} of table {table:?} has more than {limit} bytes")]
+    #[error("row {row} of table {table} has more than {limit} bytes", table = Quoted(table))]
     RowLimit {
         /// The table.
         table: String,
@@ -41,7 +43,7 @@ pub enum DocumentError {
     #[error("names and schemas of the document have more than {0} bytes")]
     HeadLimit(u64),
     /// A row does not fit its table.
-    #[error("row {row} of table {table:?} {problem}")]
+    #[error("row {row} of table {table} {problem}", table = Quoted(table))]
     Row {
         /// The table.
         table: String,

@@ -67,7 +67,8 @@ fn problem(from: &str, to: &str) -> String {
 #[test]
 fn the_vector_is_written_and_read() {
     let created_at = "2026-11-21T10:14:22Z".parse().unwrap();
-    let (users, empty) = (table("users", &[("id", "INTEGER"), ("name", "TEXT")]), table("empty", &[("id", "INTEGER")]));
+    let (users, empty) =
+        (table("users", &[("id", "INTEGER"), ("name", "TEXT")]), table("empty", &[("id", "INTEGER")]));
     let mut writer = DocumentWriter::begin(Vec::new(), "Prompt Gate", created_at).unwrap();
     writer.start_table(&users).unwrap();
     writer.write_rows(br#"{"id":1,"name":"Ada"}"#).unwrap();
@@ -95,7 +96,10 @@ fn fields_and_columns_come_in_any_order_and_with_blanks() {
     let sorted = serde_json::to_string_pretty(&document).unwrap();
     let (outline, rows) = read(&sorted).unwrap();
     assert_eq!(outline.tables.len(), 2);
-    assert!(rows.contains(&"1: 1 \"Ada\"".to_owned()) || rows.contains(&"0: 1 \"Ada\"".to_owned()), "{rows:?}");
+    assert!(
+        rows.contains(&"1: 1 \"Ada\"".to_owned()) || rows.contains(&"0: 1 \"Ada\"".to_owned()),
+        "{rows:?}"
+    );
     let turned = VECTOR.replace(r#"{"id":1,"name":"Ada"}"#, r#"{ "n\u0061me": "Ada", "id": 1 }"#);
     assert!(read(&turned).unwrap().1.contains(&"0: 1 \"Ada\"".to_owned()));
 }
@@ -122,7 +126,11 @@ fn what_is_no_document_is_refused_by_name() {
         ("\"name\",\"type\"", "\"id\",\"type\"", "form"),
         ("{\"id\":2,\"name\":null}", "7", "row 2 of table \"users\" is no object"),
         ("{\"id\":2,\"name\":null}", "\"hidden\"", "row 2 of table \"users\" is no object"),
-        ("{\"id\":2,\"name\":null}", "{\"id\":2}", "row 2 of table \"users\" is not a row of this table: the column \"name\" is missing"),
+        (
+            "{\"id\":2,\"name\":null}",
+            "{\"id\":2}",
+            "row 2 of table \"users\" is not a row of this table: the column \"name\" is missing",
+        ),
         ("{\"id\":2,", "{\"id\":2,\"id\":2,", "the column \"id\" is there twice"),
         ("{\"id\":2,", "{\"id\":2,\"x\":2,", "no column \"x\""),
         ("\n}}\n", "\n}} 1", "trailing characters"),
@@ -154,10 +162,15 @@ fn nothing_is_held_beyond_the_limits() {
     let row = |blanks: usize| problem("{\"id\":2,", &format!("{{{}\"id\":2,", " ".repeat(blanks)));
     assert!(row(300).contains("row 2 of table \"users\" has more than 200 bytes"), "{}", row(300));
     let deep = "[".repeat(100_000);
-    assert!(problem("{\"id\":2,", &format!("{{\"id\":{deep},")).contains("row 2 of table \"users\" has more than"));
+    assert!(
+        problem("{\"id\":2,", &format!("{{\"id\":{deep},"))
+            .contains("row 2 of table \"users\" has more than")
+    );
     let found = problem("\"Prompt Gate\"", &format!("\"{}\"", "x".repeat(5000)));
     assert!(found.contains("names and schemas of the document have more than 4096 bytes"), "{found}");
     assert!(problem("\"Prompt Gate\"", &deep).contains("more than 4096 bytes"));
+    let found = problem("\"nullable\":true}", &format!("\"nullable\":true,\"{}\":1}}", "x".repeat(3000)));
+    assert!(found.contains("unknown field `xxx") && found.len() < 1000, "{found}");
     // Rows in any number take nothing of what is left for schemas.
     let rows: Vec<String> = (0..1000).map(|id| format!("{{\"id\":{id},\"name\":null}}")).collect();
     let long = VECTOR.replacen("{\"id\":2,\"name\":null}", &rows.join(",\n"), 1);

@@ -41,6 +41,9 @@ pub(super) trait Visit {
     fn rows_end(&mut self) -> Result<(), DocumentError>;
 }
 
+/// Bytes of what is said of the form.
+const MOST_TEXT: usize = 600;
+
 const DOCUMENT: &[&str] = &["strongroom_tables", "app_name", "created_at"];
 const TABLE: &[&str] = &["source", "schema"];
 
@@ -74,14 +77,8 @@ pub(super) fn walk(
     let meter = Meter::new(limits.head_bytes);
     let input = Metered { input: BufReader::with_capacity(64 << 10, input), meter: meter.clone() };
     let mut json = serde_json::Deserializer::from_reader(input);
-    let mut walk = Walk {
-        visit,
-        meter,
-        limits,
-        place: (String::new(), 0),
-        in_rows: false,
-        failure: RefCell::default(),
-    };
+    let mut walk =
+        Walk { visit, meter, limits, place: (String::new(), 0), in_rows: false, failure: RefCell::default() };
     let walked = Document(&mut walk).deserialize(&mut json).and_then(|()| json.end());
     walked.map_err(|error| walk.cause(error))
 }
@@ -104,7 +101,10 @@ impl Walk<'_> {
         if error.is_io() {
             return DocumentError::Read(io::Error::from(error));
         }
-        DocumentError::Form(error.to_string())
+        let mut problem = error.to_string();
+        // It may repeat a name.
+        problem.truncate(problem.floor_char_boundary(MOST_TEXT));
+        DocumentError::Form(problem)
     }
 
     /// `what` is what the error is about.

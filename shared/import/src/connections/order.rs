@@ -19,7 +19,9 @@ pub(super) fn parents_first(groups: Vec<Group>) -> Result<Vec<Group>> {
         while let Some(place) = above.filter(|place| depths[*place].is_none()) {
             if path.len() > groups.len() {
                 let id = &groups[at].id;
-                return Err(wrong(format!("is refused: the group {id} is inside itself, or in a group that is")));
+                return Err(wrong(format!(
+                    "is refused: the group {id} is inside itself, or in a group that is"
+                )));
             }
             path.push(place);
             above = parent(place);

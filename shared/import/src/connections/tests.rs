@@ -19,14 +19,18 @@ fn the_sample_is_read_with_parents_first() {
     let read = read(SAMPLE).unwrap();
     assert_eq!(ids(&read.groups), ["\"g-lab\"", "\"g-prod\"", "\"g-prod-db\"", "\"g-prod-db-eu\""]);
     let connection = &read.connections[0];
-    assert_eq!((connection.host.as_str(), connection.port, connection.shared), ("10.0.4.11", Some(22), Some(true)));
+    assert_eq!(
+        (connection.host.as_str(), connection.port, connection.shared),
+        ("10.0.4.11", Some(22), Some(true))
+    );
     assert_eq!(connection.group_id, Some(Id::Text("g-prod-db-eu".into())));
     assert_eq!((read.connections.len(), &read.connections[3].username), (4, &None));
 }
 
 #[test]
 fn what_cannot_be_taken_is_refused_by_name() {
-    let group = |more: &str| format!(r#"{{"version":1,"groups":[{{"id":"a","name":"A"{more}}}],"connections":[]}}"#);
+    let group =
+        |more: &str| format!(r#"{{"version":1,"groups":[{{"id":"a","name":"A"{more}}}],"connections":[]}}"#);
     let connection = |fields: &str| format!(r#"{{"version":1,"groups":[],"connections":[{{{fields}}}]}}"#);
     for (json, expected) in [
         (SAMPLE.replace("\"version\": 1", "\"version\": 2"), "version 2"),
@@ -36,12 +40,19 @@ fn what_cannot_be_taken_is_refused_by_name() {
         (SAMPLE.replace("\"port\": 22,", "\"port\": 70000,"), "70000"),
         (SAMPLE.replace("\"host\"", "\"tags\""), "unknown field `tags`"),
         (SAMPLE.replace("\"id\": \"c-2\"", "\"id\": \"c-1\""), "the id \"c-1\" of connections[1]"),
-        (SAMPLE.replace("\"groupId\": \"g-lab\"", "\"groupId\": \"g-none\""), "\"g-none\", and there is no such group"),
-        (SAMPLE.replace("\"parentId\": \"g-prod\"", "\"parentId\": \"g-gone\""), "\"g-gone\", and there is no such group"),
+        (
+            SAMPLE.replace("\"groupId\": \"g-lab\"", "\"groupId\": \"g-none\""),
+            "\"g-none\", and there is no such group",
+        ),
+        (
+            SAMPLE.replace("\"parentId\": \"g-prod\"", "\"parentId\": \"g-gone\""),
+            "\"g-gone\", and there is no such group",
+        ),
         (SAMPLE.replace("\"parentId\": null", "\"parentId\": \"g-prod-db-eu\""), "is inside itself"),
         (group(",\"parentId\":\"a\""), "the group \"a\" is inside itself"),
         (group(",\"id\":\"b\""), "duplicate field `id`"),
         (group(",\"name2\":1"), "unknown field `name2`"),
+        (group(&format!(",\"{}\":1", "x".repeat(5000))), "unknown field `xxx"),
         (group("").replace("\"A\"", "\"\""), "the name of groups[0] is empty"),
         (group("").replace("\"id\":\"a\"", "\"id\":\"\""), "the id of groups[0] is empty"),
         (group("").replace("\"id\":\"a\"", "\"id\":true"), "an id is neither"),
@@ -52,6 +63,7 @@ fn what_cannot_be_taken_is_refused_by_name() {
         (" ".repeat(17 << 20), "more than 16777216 bytes"),
     ] {
         let error = read(&json).unwrap_err().to_string();
+        assert!(error.len() < 1000, "{error}");
         assert!(error.contains(expected), "{error:?} does not say {expected:?}");
     }
 }

@@ -112,9 +112,16 @@ async fn a_rehearsal_finds_what_the_swap_of_a_merge_would_find_and_leaves_nothin
         assert!(trial.compare().await.unwrap().refusals.is_empty(), "{constraint}");
         let rehearsed = trial.rehearse(&crate::restore::LIMITS).await;
         trial.close().await;
-        assert_eq!(matches!(rehearsed, Err(Error::Constraint { .. })), is_refused, "{constraint} {rehearsed:?}");
+        assert_eq!(
+            matches!(rehearsed, Err(Error::Constraint { .. })),
+            is_refused,
+            "{constraint} {rehearsed:?}"
+        );
         let left: Vec<String> =
-            sqlx::query_scalar("SELECT name FROM sqlite_schema UNION ALL SELECT id FROM t").fetch_all(&mut app).await.unwrap();
+            sqlx::query_scalar("SELECT name FROM sqlite_schema UNION ALL SELECT id FROM t")
+                .fetch_all(&mut app)
+                .await
+                .unwrap();
         assert!(left.iter().all(|name| !name.contains("strongroom")), "{left:?}");
         assert!(!left.contains(&"1".to_owned()), "{left:?}");
         let restored = restore(&path, &archive, &wanted, ID).await;

@@ -37,7 +37,8 @@ async fn the_sample_comes_in_twice_with_the_same_result() {
         let expected = [4, created, kept, 0];
         assert_eq!(counts(&done), [("connection_groups", expected), ("connections", expected)], "{done:?}");
     }
-    let expected = "c-1 db-eu-1 22 1; c-2 db-eu-2 2222 1; c-3 Windows build host 3389 0; c-4 Wiki \"old\" - 0";
+    let expected =
+        "c-1 db-eu-1 22 1; c-2 db-eu-2 2222 1; c-3 Windows build host 3389 0; c-4 Wiki \"old\" - 0";
     assert_eq!(text(&folder, ALL).await, expected);
     let parents = "SELECT group_concat(id || '<' || ifnull(parent_id, ''), ' ') FROM (SELECT * FROM connection_groups ORDER BY id)";
     assert_eq!(text(&folder, parents).await, "g-lab< g-prod< g-prod-db<g-prod g-prod-db-eu<g-prod-db");
@@ -53,14 +54,19 @@ async fn columns_may_be_spelled_in_both_ways_and_must_be_there() {
     let folder = service.folder.path().to_owned();
     let done = client.import(SAMPLE, false).await.unwrap();
     assert_eq!(counts(&done)[0], ("groups", [4, 4, 0, 0]), "{done:?}");
-    run(&folder, "ALTER TABLE connections ADD COLUMN owner TEXT NOT NULL DEFAULT 'x'; DELETE FROM connections").await;
+    run(
+        &folder,
+        "ALTER TABLE connections ADD COLUMN owner TEXT NOT NULL DEFAULT 'x'; DELETE FROM connections",
+    )
+    .await;
     assert_eq!(reasons(&client.import(SAMPLE, true).await.unwrap()), [""; 0]);
     run(&folder, "DROP TABLE connections; CREATE TABLE connections (id TEXT PRIMARY KEY NOT NULL, name TEXT, protocol TEXT,
         host TEXT, port INTEGER, username TEXT, groupId TEXT, shared INTEGER, owner TEXT NOT NULL)").await;
     let refused = client.import(SAMPLE, false).await.unwrap();
     assert_eq!(reasons(&refused), ["COLUMN_NEEDED"]);
     assert!(refused.refusals[0].message.contains("owner"), "{refused:?}");
-    run(&folder, "ALTER TABLE connections DROP COLUMN owner; ALTER TABLE connections DROP COLUMN groupId").await;
+    run(&folder, "ALTER TABLE connections DROP COLUMN owner; ALTER TABLE connections DROP COLUMN groupId")
+        .await;
     let refused = client.import(SAMPLE, false).await.unwrap_err();
     assert_eq!((refused.code(), reason_of(&refused).as_str()), (Code::FailedPrecondition, "COLUMN_MISSING"));
     assert!(refused.message().contains("group_id or groupId"), "{}", refused.message());
@@ -69,7 +75,10 @@ async fn columns_may_be_spelled_in_both_ways_and_must_be_there() {
     assert_eq!(reason_of(&refused), "TABLE_MISSING", "{refused:?}");
     for (from, to) in [("\"version\": 1", "\"version\": 2"), ("\"host\": \"10.0.4.11\"", "\"host\": \"\"")] {
         let refused = client.import(&replaced(SAMPLE, from, to), false).await.unwrap_err();
-        assert_eq!((refused.code(), reason_of(&refused).as_str()), (Code::InvalidArgument, "DOCUMENT_INVALID"));
+        assert_eq!(
+            (refused.code(), reason_of(&refused).as_str()),
+            (Code::InvalidArgument, "DOCUMENT_INVALID")
+        );
     }
     service.stop().await.unwrap();
 }

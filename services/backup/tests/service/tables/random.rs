@@ -41,7 +41,11 @@ fn things(dice: &mut Dice, most: u64) -> Rows {
             0 => "null".to_owned(),
             _ => format!("\"s{}\"", dice.below(30)),
         };
-        let size = if dice.below(20) == 0 { "null".to_owned() } else { dice.below(10).min(8 + dice.below(10) / 9).to_string() };
+        let size = if dice.below(20) == 0 {
+            "null".to_owned()
+        } else {
+            dice.below(10).min(8 + dice.below(10) / 9).to_string()
+        };
         let owner = if dice.below(12) == 0 { "7".to_owned() } else { dice.below(4).to_string() };
         (id, format!("{{\"id\":{id},\"slug\":{slug},\"size\":{size},\"owner\":{owner}}}"))
     };
@@ -58,8 +62,11 @@ fn fill(db: &TestDb, owners: &Rows, things: &Rows) {
         assert!(db.is_accepted(&format!("INSERT INTO owners VALUES ({id}, {})", sql(name))));
     }
     for (_, row) in things {
-        let values: Vec<String> =
-            row.trim_matches(['{', '}']).split(',').map(|pair| sql(pair.split_once(':').unwrap().1)).collect();
+        let values: Vec<String> = row
+            .trim_matches(['{', '}'])
+            .split(',')
+            .map(|pair| sql(pair.split_once(':').unwrap().1))
+            .collect();
         if !values[3].starts_with('7') {
             let _ = db.is_accepted(&format!("INSERT INTO things VALUES ({})", values.join(", ")));
         }
@@ -69,12 +76,19 @@ fn fill(db: &TestDb, owners: &Rows, things: &Rows) {
 fn contents(db: &TestDb) -> BTreeMap<String, String> {
     let gather = if db.file().is_some() { "group_concat" } else { "string_agg" };
     let of = |table: &str, line: &str| {
-        db.text(&format!("SELECT coalesce({gather}({line}, ';'), '') FROM (SELECT * FROM {table} ORDER BY id) AS t"))
+        db.text(&format!(
+            "SELECT coalesce({gather}({line}, ';'), '') FROM (SELECT * FROM {table} ORDER BY id) AS t"
+        ))
     };
     let things = of("things", "id || ',' || coalesce(slug, '') || ',' || size || ',' || owner");
     let owners = of("owners", "id || ',' || coalesce(name, '')");
-    things.split(';').chain(owners.split(';')).filter(|row| !row.is_empty()).enumerate()
-        .map(|(at, row)| (format!("{at}"), row.to_owned())).collect()
+    things
+        .split(';')
+        .chain(owners.split(';'))
+        .filter(|row| !row.is_empty())
+        .enumerate()
+        .map(|(at, row)| (format!("{at}"), row.to_owned()))
+        .collect()
 }
 
 /// Without what tells a run from a dry run.
@@ -96,8 +110,9 @@ async fn compare(db: &TestDb, rounds: u64) {
     strongroom_testkit::write_private(&file, db.url_text());
     let kind = if db.file().is_some() { "sqlite" } else { "postgres" };
     let (url, file) = (db.url_text(), file.display());
-    let source =
-        format!("{LOGS}\n[[sources]]\nname = 'shop'\nkind = '{kind}'\nurl = '{url}'\nrestore_url_file = '{file}'");
+    let source = format!(
+        "{LOGS}\n[[sources]]\nname = 'shop'\nkind = '{kind}'\nurl = '{url}'\nrestore_url_file = '{file}'"
+    );
     let service = Service::start(folder, FakeVault::start().await, "", &source).await;
     let mut client = Moving::of(&service);
     let (template, _) = client.export(&["owners", "things"]).await.unwrap();
@@ -106,7 +121,9 @@ async fn compare(db: &TestDb, rounds: u64) {
         let mut dice = Dice(round);
         let (live_owners, live_things) = (owners(&mut dice), things(&mut dice, 10));
         fill(db, &live_owners, &live_things);
-        let lines = |rows: &Rows| format!("\"rows\":[{}]", rows.iter().map(|(_, row)| row.as_str()).collect::<Vec<_>>().join(",\n"));
+        let lines = |rows: &Rows| {
+            format!("\"rows\":[{}]", rows.iter().map(|(_, row)| row.as_str()).collect::<Vec<_>>().join(",\n"))
+        };
         let document = replaced(&template, "\"rows\":[]", &lines(&owners(&mut dice)));
         let document = replaced(&document, "\"rows\":[]", &lines(&things(&mut dice, 5)));
         let before = contents(db);
@@ -125,7 +142,12 @@ async fn compare(db: &TestDb, rounds: u64) {
         assert_eq!(after.len() as i64, before.len() as i64 + created, "round {round}");
         assert!(before.values().all(|row| after.values().any(|other| other == row)), "round {round}");
         let again = client.import(&document, false).await.unwrap();
-        assert!(counts(&again).iter().all(|(_, [rows, created, kept, conflicts])| *created == 0 && rows == &(kept + conflicts)), "{again:?}");
+        assert!(
+            counts(&again)
+                .iter()
+                .all(|(_, [rows, created, kept, conflicts])| *created == 0 && rows == &(kept + conflicts)),
+            "{again:?}"
+        );
         assert_eq!(contents(db), after, "round {round}: the second time changes nothing");
     }
     assert!(done > rounds / 5 && refused > rounds / 5, "{done} were done and {refused} refused");

@@ -18,7 +18,9 @@ fn named(status: &Status) -> (Code, String) {
 
 fn field(status: &Status) -> Option<String> {
     let details = status.get_error_details();
-    details.bad_request().and_then(|bad| bad.field_violations.first().map(|violation| violation.field.clone()))
+    details
+        .bad_request()
+        .and_then(|bad| bad.field_violations.first().map(|violation| violation.field.clone()))
 }
 
 const ROW: &str = "{\"id\":1,\"name\":\"Ada\"}";
@@ -34,14 +36,34 @@ async fn documents_that_are_none() {
     let deep = "[".repeat(100_000);
     for (document, code, reason, part) in [
         (document[..document.len() - 5].to_vec(), Code::InvalidArgument, "DOCUMENT_INVALID", "ends early"),
-        (b"{\"users\":[]}".to_vec(), Code::InvalidArgument, "DOCUMENT_INVALID", "neither a document of tables"),
+        (
+            b"{\"users\":[]}".to_vec(),
+            Code::InvalidArgument,
+            "DOCUMENT_INVALID",
+            "neither a document of tables",
+        ),
         (b"PK\x03\x04".to_vec(), Code::InvalidArgument, "DOCUMENT_INVALID", "neither a document of tables"),
         (b"age-encryption.org/v1\n".to_vec(), Code::InvalidArgument, "DOCUMENT_INVALID", "sealed"),
         (with("_tables\":1", "_tables\":2"), Code::InvalidArgument, "DOCUMENT_INVALID", "version 2"),
         (with("\"rows\"", "\"rows\":[],\"rows\""), Code::InvalidArgument, "DOCUMENT_INVALID", "twice"),
-        (with("\"name\":\"Ada\"", "\"name\":1,\"name\":2"), Code::InvalidArgument, "DOCUMENT_INVALID", "row 1 of table \"users\""),
-        (with("\"name\":\"Ada\"", "\"other\":1"), Code::InvalidArgument, "DOCUMENT_INVALID", "no column \"other\""),
-        (with("Ada", &"x".repeat(2000)), Code::FailedPrecondition, "DOCUMENT_LIMIT", "verify_row_limit_bytes"),
+        (
+            with("\"name\":\"Ada\"", "\"name\":1,\"name\":2"),
+            Code::InvalidArgument,
+            "DOCUMENT_INVALID",
+            "row 1 of table \"users\"",
+        ),
+        (
+            with("\"name\":\"Ada\"", "\"other\":1"),
+            Code::InvalidArgument,
+            "DOCUMENT_INVALID",
+            "no column \"other\"",
+        ),
+        (
+            with("Ada", &"x".repeat(2000)),
+            Code::FailedPrecondition,
+            "DOCUMENT_LIMIT",
+            "verify_row_limit_bytes",
+        ),
         (with("\"Ada\"", &deep), Code::FailedPrecondition, "DOCUMENT_LIMIT", "row 1 of table \"users\""),
         (with("\"users\":", "\"nothing\":"), Code::InvalidArgument, "DOCUMENT_INVALID", "another name"),
     ] {
@@ -88,22 +110,41 @@ async fn rows_that_the_tables_do_not_take() {
         (replaced(&teams, team, "{\"id\":\"3\",\"slug\":\"c\",\"size\":2}"), "VALUE_REFUSED", "teams"),
         (replaced(&teams, team, "{\"id\":3,\"slug\":[\"c\"],\"size\":2}"), "VALUE_REFUSED", "teams"),
         (replaced(&teams, name, "\"type\":\"BLOB\""), "COLUMN_TYPE", "teams"),
-        (replaced(&replaced(&teams, "{\"name\":\"size\"", "{\"name\":\"width\""), "\"size\":1", "\"width\":1"), "COLUMN_MISSING", "teams"),
+        (
+            replaced(
+                &replaced(&teams, "{\"name\":\"size\"", "{\"name\":\"width\""),
+                "\"size\":1",
+                "\"width\":1",
+            ),
+            "COLUMN_MISSING",
+            "teams",
+        ),
         (replaced(&members, "\"team\":1}", "\"team\":7}").to_vec(), "DANGLING_REFERENCE", "members"),
         (keyless, "NO_KEY", "empty"),
         (replaced(&all, "\"name\":\"Ada\"", "\"name\":null"), "CONSTRAINT_VIOLATED", "users"),
     ] {
         // So that none of them is there already.
         run(&folder, "DELETE FROM users; DELETE FROM members; DELETE FROM teams WHERE id > 2").await;
-        let document = if reason == "COLUMN_MISSING" { replaced(&document, "\"size\":2}", "\"width\":2}") } else { document };
+        let document = if reason == "COLUMN_MISSING" {
+            replaced(&document, "\"size\":2}", "\"width\":2}")
+        } else {
+            document
+        };
         let dry = client.import(&document, true).await.unwrap();
         let done = client.import(&document, false).await.unwrap();
         for answer in [&dry, &done] {
             assert_eq!(reasons(answer), [reason], "{answer:?}");
             assert_eq!(answer.refusals[0].table, table, "{answer:?}");
-            assert!(counts(answer).iter().all(|(_, [_, created, kept, conflicts])| created + kept + conflicts == 0));
+            assert!(
+                counts(answer)
+                    .iter()
+                    .all(|(_, [_, created, kept, conflicts])| created + kept + conflicts == 0)
+            );
         }
-        assert_eq!(dry.refusals[0].message, done.refusals[0].message);
+        let message = &dry.refusals[0].message;
+        assert_eq!(message, &done.refusals[0].message);
+        let is_double = std::str::from_utf8(&document).unwrap().contains("{\"id\":1,\"slug\":\"c\"");
+        assert_eq!(is_double, message.ends_with("some have the same values in the key id"), "{message}");
         assert_eq!(users(&folder).await, "", "{reason}: of several tables none has changed");
         assert!(ours(&folder).await.is_empty(), "{reason}: {:?}", ours(&folder).await);
     }
@@ -116,7 +157,8 @@ async fn rows_that_the_tables_do_not_take() {
 async fn tables_that_no_database_takes() {
     let other = TestDb::sqlite();
     other.run("CREATE TABLE orders (id INTEGER PRIMARY KEY)");
-    let source = format!("{LOGS}\n[[sources]]\nname = 'shop'\nkind = 'sqlite'\nurl = '{}'\n", other.url_text());
+    let source =
+        format!("{LOGS}\n[[sources]]\nname = 'shop'\nkind = 'sqlite'\nurl = '{}'\n", other.url_text());
     let service = Service::start(folder().await, FakeVault::start().await, "", &source).await;
     let folder = service.folder.path().to_owned();
     let mut client = Moving::of(&service);
@@ -149,10 +191,15 @@ async fn every_field_of_every_request() {
         (vec!["users", "credentials"], "tables[1]"),
     ] {
         let refused = client.export(&tables).await.unwrap_err();
-        assert_eq!((refused.code(), field(&refused).as_deref()), (Code::InvalidArgument, Some(expected)), "{tables:?}");
+        assert_eq!(
+            (refused.code(), field(&refused).as_deref()),
+            (Code::InvalidArgument, Some(expected)),
+            "{tables:?}"
+        );
     }
     let body = ROW.as_bytes();
-    let chunk = |number, offset, data: &'static [u8]| Message::Chunk(Chunk { number, offset, data: data.into() });
+    let chunk =
+        |number, offset, data: &'static [u8]| Message::Chunk(Chunk { number, offset, data: data.into() });
     let named = |file_name: &str| Message::Header(Header { dry_run: true, file_name: file_name.into() });
     let wrong = Message::End(End { sha256: "00".repeat(32) });
     for (messages, expected) in [
@@ -170,7 +217,11 @@ async fn every_field_of_every_request() {
         ([vec![header(true)], chunks(body), vec![wrong]].concat(), "end.sha256"),
     ] {
         let refused = client.send(messages).await.unwrap_err();
-        assert_eq!((refused.code(), field(&refused).as_deref()), (Code::InvalidArgument, Some(expected)), "{refused:?}");
+        assert_eq!(
+            (refused.code(), field(&refused).as_deref()),
+            (Code::InvalidArgument, Some(expected)),
+            "{refused:?}"
+        );
     }
     for (permission, is_export) in [("tables.import", true), ("tables.export", false)] {
         let mut other = Moving::with(&service, &[permission]);

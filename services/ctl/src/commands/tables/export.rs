@@ -56,7 +56,9 @@ async fn receive(backup: &Connection, request: ExportTablesRequest, out: OutPath
         if let Some(Message::Trailer(trailer)) = &next.message {
             last = Some(trailer.clone());
         }
-        if let Received::Bytes(bytes) = download.take(as_archive(next), |header| out.create(&header.file_name))? {
+        if let Received::Bytes(bytes) =
+            download.take(as_archive(next), |header| out.create(&header.file_name))?
+        {
             progress.bytes(bytes);
         }
     }
@@ -70,7 +72,12 @@ async fn receive(backup: &Connection, request: ExportTablesRequest, out: OutPath
 fn as_archive(response: ExportTablesResponse) -> ExportBackupResponse {
     let message = response.message.map(|message| match message {
         Message::Header(Header { export_id, file_name, create_time, chunk_size }) => {
-            whole::Message::Header(whole::Header { archive_id: export_id, file_name, create_time, chunk_size })
+            whole::Message::Header(whole::Header {
+                archive_id: export_id,
+                file_name,
+                create_time,
+                chunk_size,
+            })
         }
         Message::Chunk(Chunk { number, offset, data }) => {
             whole::Message::Chunk(whole::Chunk { number, offset, data })

@@ -27,7 +27,8 @@ pub(super) fn exported(exported: &Exported) -> String {
 pub(super) fn exported_document(exported: &Exported) -> Value {
     let trailer = &exported.trailer;
     let tables = trailer.tables.iter();
-    let tables = tables.map(|one| json!({ "table": one.table, "source": one.source, "rows": one.rows.to_string() }));
+    let tables =
+        tables.map(|one| json!({ "table": one.table, "source": one.source, "rows": one.rows.to_string() }));
     json!({
         "exportId": trailer.export_id,
         "out": exported.out,
@@ -51,7 +52,9 @@ pub(super) fn imported(answer: &ImportTablesResponse) -> String {
     let mut text = format!("{}\n{table}", key_values(head));
     text.extend(answer.tables.iter().filter_map(conflicts).map(|line| format!("{line}\n")));
     text.extend(answer.warnings.iter().map(|warning| format!("warning: {}\n", printable(warning))));
-    text.extend(answer.refusals.iter().map(|one| format!("refused: {} ({})\n", printable(&one.message), one.reason)));
+    text.extend(
+        answer.refusals.iter().map(|one| format!("refused: {} ({})\n", printable(&one.message), one.reason)),
+    );
     text
 }
 
@@ -94,7 +97,8 @@ mod tests {
             examples: (1..=4).map(|key| example(&format!("[\"{key}\"]"))).collect(),
             ..ImportedTable::default()
         };
-        let refusal = RestoreRefusal { reason: "NO_KEY".into(), message: "no\u{1b}".into(), ..Default::default() };
+        let refusal =
+            RestoreRefusal { reason: "NO_KEY".into(), message: "no\u{1b}".into(), ..Default::default() };
         let answer = ImportTablesResponse {
             dry_run: true,
             source: "gateway".into(),

@@ -4,6 +4,7 @@ use sqlx::postgres::PgDatabaseError;
 
 use super::pair::TablePair;
 use crate::error::Error;
+use crate::names::quoted;
 
 /// A failure of loading rows of a table, or of building what its rows must satisfy.
 pub(super) fn of(source: &str, pair: &TablePair, error: &sqlx::Error) -> Error {
@@ -37,6 +38,10 @@ fn problem(pair: &TablePair, error: &PgDatabaseError) -> String {
     match code {
         "23502" => format!("column {} takes no NULL", error.column().unwrap_or_default()),
         "23503" => format!("the foreign key {constraint} would lead nowhere"),
+        // The key of our own table has a name that nobody knows.
+        "23505" if error.table().is_some_and(|table| pair.stage.ends_with(&quoted(table))) => {
+            format!("some have the same values in the key {}", pair.key.join(", "))
+        }
         "23505" => format!("some have the same values in the key {constraint}"),
         "23514" if constraint.is_empty() => "no partition is there for some".to_owned(),
         "23514" => format!("some violate the check {constraint}"),

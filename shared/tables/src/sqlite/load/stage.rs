@@ -11,7 +11,7 @@ use super::empty::{self, Later};
 use super::insert::Insert;
 use super::markers::{Marked, run};
 use super::pair::Pair;
-use super::refused::constraint;
+use super::refused::{constraint, staged};
 use super::stage_file::STAGE;
 use super::{SqliteStage, compare, live, lock, references, stage_file, swap, violations};
 use crate::error::{Error, Result};
@@ -48,7 +48,11 @@ impl SqliteStage {
     pub(super) async fn load_rows(&mut self, table: usize, mut chunks: mpsc::Receiver<Chunk>) -> Result<u64> {
         let source = self.options.read.source.clone();
         let pair = &self.pairs[table];
-        let failed = |error| constraint(&source, &pair.name, &error);
+        let is_staged = matches!(self.place, Place::File { .. });
+        let failed = |error| match is_staged {
+            true => staged(&source, pair, &error),
+            false => constraint(&source, &pair.name, &error),
+        };
         let start = match self.place {
             Place::File { .. } => format!("INSERT INTO {} VALUES ", difference::staged(table)),
             Place::Live { .. } => {
@@ -90,7 +94,7 @@ impl SqliteStage {
             let columns = columns.collect::<Vec<_>>().join(", ");
             let sql = format!("CREATE UNIQUE INDEX {STAGE}.key{at} ON t{at} ({columns})", at = pair.at);
             let made = run(&mut self.connection, sql).await;
-            made.map_err(|error| constraint(source, &pair.name, &error))?;
+            made.map_err(|error| staged(source, pair, &error))?;
         }
         let failed = |error| Error::database(source, "indexing the staged rows", &error);
         let tables: Vec<Marked> = self.pairs.iter().map(Marked::of).collect();
