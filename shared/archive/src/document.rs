@@ -6,6 +6,7 @@
 //! caller's limits, whatever the document holds.
 
 mod error;
+mod fields;
 mod meter;
 mod outline;
 mod row;

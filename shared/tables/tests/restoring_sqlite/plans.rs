@@ -118,7 +118,7 @@ async fn a_rehearsal_finds_what_the_swap_of_a_merge_would_find_and_leaves_nothin
             "{constraint} {rehearsed:?}"
         );
         let left: Vec<String> =
-            sqlx::query_scalar("SELECT name FROM sqlite_schema UNION ALL SELECT id FROM t")
+            sqlx::query_scalar("SELECT name FROM sqlite_schema UNION ALL SELECT CAST(id AS TEXT) FROM t")
                 .fetch_all(&mut app)
                 .await
                 .unwrap();
