@@ -23,6 +23,7 @@ mod limits;
 mod main_job;
 mod many_exports;
 mod metrics;
+mod moved_tables;
 mod mtls;
 mod operating;
 mod overload;

@@ -38,7 +38,7 @@ use crate::seal::{Seal, SealChoice, SealPolicy};
 use crate::sources::{Names, OpenSource, Sources, in_archive};
 use crate::vault_client::VaultClient;
 use census::Census;
-pub(crate) use chunk::CHUNK_SIZE;
+pub(crate) use chunk::{CHUNK_SIZE, ChunkWriter};
 pub(crate) use estimate::Estimate;
 pub(crate) use event::{describe_plan, describe_summary};
 pub(crate) use pipeline::Summary;

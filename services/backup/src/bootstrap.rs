@@ -15,10 +15,11 @@ use crate::backups::{self, Base, CREATION, DOWNLOAD, StoredBackups};
 use crate::config::{BackupConfig, Config};
 use crate::error::{Error, Result};
 use crate::export::{self, Exports};
-use crate::grpc::{BackupGrpc, RestoreGrpc};
+use crate::grpc::{BackupGrpc, RestoreGrpc, TablesGrpc};
 use crate::incoming::{self, MemoryLimits, UploadLimits, Uploads};
 use crate::membership::{Heir, Membership};
 use crate::metrics::{BackupMetrics, KindMetrics};
+use crate::moving::{self, Moves};
 use crate::operation::{Limits, Unfinished};
 use crate::report::BackupReport;
 use crate::restore::{self, ArchiveUploads, Archives, Restores, Waiting};
@@ -50,6 +51,7 @@ pub(crate) struct Service {
     verifications: Arc<Verifications>,
     stored: StoredBackups,
     restores: Restores,
+    moves: Moves,
     sources: Arc<Sources>,
     membership: Arc<Membership>,
     unfinished: Arc<Unfinished>,
@@ -75,7 +77,8 @@ impl Service {
         let others = [CREATION.name, DOWNLOAD.name, verification::KIND.name].map(|name| counted.kind(name));
         let of_restores = [restore::PLAN.name, restore::APPLY.name, restore::ROLLBACK.name];
         let of_restores = of_restores.map(|name| counted.kind(name));
-        let kinds = [&[of_exports.clone()][..], &others, &of_restores].concat();
+        let of_moves = [moving::EXPORT.name, moving::IMPORT.name].map(|name| counted.kind(name));
+        let kinds = [&[of_exports.clone()][..], &others, &of_restores, &of_moves].concat();
         let [of_creations, of_downloads, of_verifications] = others;
         let host = secret_files::host();
         let membership = Membership::join(Arc::clone(&store), host.clone(), Arc::clone(&clock)).await?;
@@ -89,6 +92,8 @@ impl Service {
             (&DOWNLOAD, of_download.duration),
             (&restore::APPLY, of_restore.duration),
             (&restore::ROLLBACK, of_restore.duration),
+            (&moving::EXPORT, of_export.0.duration),
+            (&moving::IMPORT, of_restore.duration),
         ];
         let unfinished = Arc::new(Unfinished::create(vault.clone(), Arc::clone(&clock), closed));
         let exports = Exports::create(Arc::clone(&context), Arc::clone(&membership), of_export, of_exports);
@@ -111,6 +116,21 @@ impl Service {
         let of_verification = limits(backup, backup.verify_limit_seconds, backup.concurrent_uploads).0;
         let verifications =
             Verifications::create(verifier.clone(), of_verification, Arc::clone(&uploads), received);
+        let moves = Moves::create(
+            moving::Base {
+                app: config.app.clone(),
+                store: Arc::clone(&base.store),
+                vault: vault.clone(),
+                clock: Arc::clone(&clock),
+                sources: Arc::clone(&sources),
+                uploads: Arc::clone(&uploads),
+                memory: verifier.cost().memory,
+                shutdown: shutdown.clone(),
+            },
+            Arc::clone(&membership),
+            [of_export.0, of_restore],
+            of_moves,
+        );
         let app_name = config.app.name.clone();
         let waiting = Arc::<Waiting>::default();
         sample_waiting(metrics, &waiting);
@@ -122,6 +142,7 @@ impl Service {
             verifications: Arc::new(verifications),
             stored,
             restores,
+            moves,
             watch: Arc::new(SourceWatch::new(Arc::clone(&sources), clock, metrics)),
             sources,
             membership,
@@ -139,7 +160,7 @@ impl Service {
     ) -> impl Future<Output = ()> + Send + use<> {
         let (sources, watch) = (Arc::clone(&self.sources), Arc::clone(&self.watch));
         let (membership, unfinished) = (Arc::clone(&self.membership), Arc::clone(&self.unfinished));
-        let (stored, restores) = (self.stored.clone(), self.restores.clone());
+        let (stored, restores, moves) = (self.stored.clone(), self.restores.clone(), self.moves.clone());
         async move {
             let checking = async {
                 if !all_were_read {
@@ -149,6 +170,7 @@ impl Service {
             let heirs = Heirs {
                 backups: stored.inheritance(Arc::clone(&unfinished)),
                 restores: restores.inheritance(),
+                imports: moves.inheritance(),
             };
             tokio::join!(
                 membership.run(&heirs, &shutdown),
@@ -164,17 +186,17 @@ impl Service {
     /// Ends operations while there is time to record that, and to tell their clients.
     pub(crate) fn stop_in_time(&self, shutdown: Shutdown) -> impl Future<Output = ()> + Send + use<> {
         let (exports, verifications) = (Arc::clone(&self.exports), Arc::clone(&self.verifications));
-        let (stored, restores) = (self.stored.clone(), self.restores.clone());
+        let (stored, restores, moves) = (self.stored.clone(), self.restores.clone(), self.moves.clone());
         async move {
             shutdown.streams_end().await;
-            tokio::join!(exports.stop(), stored.stop(), verifications.stop(), restores.stop());
+            tokio::join!(exports.stop(), stored.stop(), verifications.stop(), restores.stop(), moves.stop());
         }
     }
 
     /// Ends what still runs.
     pub(crate) async fn stop(&self) {
         let (stored, restores) = (self.stored.stop(), self.restores.stop());
-        tokio::join!(self.exports.stop(), stored, self.verifications.stop(), restores);
+        tokio::join!(self.exports.stop(), stored, self.verifications.stop(), restores, self.moves.stop());
     }
 
     /// Serves no more.
@@ -192,6 +214,8 @@ impl Service {
             config.concurrent_restores,
             config.concurrent_restores,
             config.concurrent_restores,
+            config.concurrent_exports,
+            config.concurrent_restores,
         ];
         let kinds = self.kinds.iter().cloned().zip(most).collect();
         let metrics = self.metrics.clone();
@@ -202,6 +226,11 @@ impl Service {
     /// What answers calls about restores.
     pub(crate) fn restore_grpc(&self, shutdown: Shutdown) -> RestoreGrpc {
         RestoreGrpc { restores: self.restores.clone(), shutdown }
+    }
+
+    /// What answers calls about chosen tables.
+    pub(crate) fn tables_grpc(&self) -> TablesGrpc {
+        TablesGrpc { moves: self.moves.clone() }
     }
 
     /// What answers all other calls.
@@ -221,6 +250,7 @@ impl Service {
 struct Heirs {
     backups: backups::Inheritance,
     restores: restore::Inheritance,
+    imports: moving::Inheritance,
 }
 
 #[async_trait]
@@ -228,8 +258,12 @@ impl Heir for Heirs {
     async fn inherit(&self, dead: &ProcessRow, operations: Vec<OperationRow>) -> bool {
         let (of_restores, others): (Vec<_>, Vec<_>) =
             operations.into_iter().partition(restore::Inheritance::is_restore);
-        // The backups close in the audit log all that the process has left, restores among it: those must be settled.
-        self.restores.inherit(dead, &of_restores).await && self.backups.inherit(dead, others).await
+        let (of_imports, others): (Vec<_>, Vec<_>) =
+            others.into_iter().partition(moving::Inheritance::is_import);
+        // The backups close in the audit log all that the process has left, these among it: those must be settled.
+        self.restores.inherit(dead, &of_restores).await
+            && self.imports.inherit(dead, &of_imports).await
+            && self.backups.inherit(dead, others).await
     }
 }
 

@@ -10,6 +10,7 @@ use tonic::{Code, Status};
 
 use crate::backups::destinations::error::StorageError;
 use crate::backups::destinations::parts::TooManyParts;
+pub use crate::moving::error::MoveError;
 pub use crate::restore::error::RestoreError;
 pub use crate::sources::{FilesError, FilesRefusal};
 
@@ -416,6 +417,9 @@ pub enum Error {
     /// A file set that is restored.
     #[error(transparent)]
     Files(#[from] FilesError),
+    /// Moving tables.
+    #[error(transparent)]
+    Move(#[from] MoveError),
 
     /// The client is gone.
     #[error("the client left before the end")]
@@ -478,6 +482,7 @@ impl Error {
                 | Self::ClientTakesSlowly(_)
                 | Self::VerifyTooLong(_)
                 | Self::Restore(RestoreError::PlanTooLong(_))
+                | Self::Move(MoveError::TooLong(_))
         )
     }
 
@@ -507,6 +512,7 @@ impl Error {
             | Self::BackupsBusy(_)
             | Self::DownloadsBusy(_)
             | Self::Restore(RestoreError::Busy(_) | RestoreError::PlansBusy(_))
+            | Self::Move(MoveError::Busy(_))
             | Self::UploadsBusy(_)
             | Self::CallerBusy(_)
             | Self::StagingBusy(_) => exhausted(DOMAIN, reason, &self.to_string(), RETRY_BUSY),
@@ -587,6 +593,7 @@ impl Error {
             Self::ProcessDied(_) => (Code::Aborted, "PROCESS_DIED"),
             Self::Restore(error) => error.shape(),
             Self::Files(error) => error.shape(),
+            Self::Move(error) => error.shape(),
             Self::ClientLeft => (Code::Cancelled, "CLIENT_LEFT"),
             Self::Stalled(_) => (Code::DeadlineExceeded, "CLIENT_STALLED"),
             Self::TooLong(_) => (Code::DeadlineExceeded, "EXPORT_TOO_LONG"),

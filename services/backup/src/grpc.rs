@@ -6,7 +6,9 @@ mod request;
 mod restore;
 mod restore_request;
 mod stored;
+mod tables;
 mod watch;
 
 pub(crate) use backup::BackupGrpc;
 pub(crate) use restore::RestoreGrpc;
+pub(crate) use tables::TablesGrpc;

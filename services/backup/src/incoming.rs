@@ -6,6 +6,7 @@ mod admission;
 mod memory;
 mod opening;
 mod pace;
+mod plain;
 mod processor;
 mod shown;
 mod staging;

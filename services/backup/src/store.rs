@@ -2,8 +2,8 @@
 //! trait.
 //!
 //! It holds which processes serve ([`ProcessStore`]), which operations they are busy with ([`OperationStore`]), the catalogue
-//! of stored backups ([`CatalogueStore`]), restores ([`RestoreStore`]) and the archives that were uploaded for them
-//! ([`ArchiveUploadStore`]). `sqlite` and `postgres` implement them; `contract` runs one test per
+//! of stored backups ([`CatalogueStore`]), restores ([`RestoreStore`]), the archives that were uploaded for them
+//! ([`ArchiveUploadStore`]), and which source an import of tables changes ([`ImportStore`]). `sqlite` and `postgres` implement them; `contract` runs one test per
 //! method on both; `twins` keeps the two the same text. Times are microseconds since the epoch, ids are text.
 
 mod archive_upload;
@@ -11,6 +11,7 @@ mod backup;
 #[cfg(test)]
 mod contract;
 mod copy;
+mod import;
 mod operation;
 mod postgres;
 mod process;
@@ -26,6 +27,7 @@ use strongroom_store::{DatabaseUrl, Engine, Result};
 pub(crate) use archive_upload::{ArchiveUploadRow, ArchiveUploadStore};
 pub(crate) use backup::{BackupFilter, BackupRow, BackupState, CatalogueStore, Replaced, StoredBackup};
 pub(crate) use copy::{CopyRow, CopyState};
+pub(crate) use import::ImportStore;
 pub(crate) use operation::{OperationRow, OperationStore};
 pub(crate) use process::{ProcessRow, ProcessStore};
 pub(crate) use restore::TargetRow;
@@ -45,9 +47,12 @@ pub(crate) trait Processes: ProcessStore + OperationStore {}
 impl<T: ProcessStore + OperationStore> Processes for T {}
 
 /// The backup service's database: every noun's verbs.
-pub(crate) trait Store: Processes + CatalogueStore + RestoreStore + ArchiveUploadStore {}
+pub(crate) trait Store:
+    Processes + CatalogueStore + RestoreStore + ImportStore + ArchiveUploadStore
+{
+}
 
-impl<T: Processes + CatalogueStore + RestoreStore + ArchiveUploadStore> Store for T {}
+impl<T: Processes + CatalogueStore + RestoreStore + ImportStore + ArchiveUploadStore> Store for T {}
 
 /// Opens the database behind `url` and brings its tables up to date.
 ///

@@ -11,6 +11,7 @@ mod recovery;
 mod reference;
 mod restore;
 mod services;
+mod tables;
 mod token;
 mod values;
 
@@ -32,6 +33,7 @@ pub(crate) use recovery::{CreateRecovery, RecoveryCommand};
 pub(crate) use reference::{BindReference, Consumer, ReferenceCommand};
 pub(crate) use restore::{ApplyRestore, PlanRestore, RestoreCommand, RollbackRestore};
 pub(crate) use services::{Demo, Dev, SourceCommand};
+pub(crate) use tables::{ExportTables, ImportTables, TablesCommand};
 pub(crate) use token::{IssueToken, SecretFile, TokenCommand};
 pub(crate) use values::backup_id;
 
@@ -104,6 +106,9 @@ pub(crate) enum Command {
     /// In steps: plan, which changes nothing; apply, by the plan's id; and rollback, if it was wrong.
     #[command(subcommand)]
     Restore(RestoreCommand),
+    /// Chosen tables as one JSON document, from one deployment to another.
+    #[command(subcommand)]
+    Tables(TablesCommand),
     /// The databases and services that are backed up.
     #[command(subcommand)]
     Source(SourceCommand),

@@ -22,6 +22,7 @@ mod retries;
 mod sending;
 mod source;
 mod status;
+mod tables;
 mod token;
 
 use anyhow::Result;
@@ -59,6 +60,7 @@ async fn dispatch(cli: Cli) -> Result<()> {
         Command::Audit(command) => audit::run(command, format).await,
         Command::Backup(command) => backup::run(command, format).await,
         Command::Restore(command) => restore::run(command, format).await,
+        Command::Tables(command) => tables::run(command, format).await,
         Command::Source(command) => source::run(command, format).await,
         Command::Archive(command) => archive::run(command, format).await,
         Command::Recovery(command) => recovery::run(command, format).await,

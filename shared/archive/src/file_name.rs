@@ -6,6 +6,16 @@ use jiff::Timestamp;
 ///
 /// The result holds only `[a-z0-9.-]`, whatever the application is called.
 pub fn archive_file_name(app_name: &str, created_at: Timestamp) -> String {
+    format!("{}-backup-{}.zip", plain(app_name), second(created_at))
+}
+
+/// The time of a file's name.
+pub(crate) fn second(time: Timestamp) -> impl std::fmt::Display {
+    time.strftime("%Y-%m-%d-%H%M%S")
+}
+
+/// The application's name in `[a-z0-9-]`.
+pub(crate) fn plain(app_name: &str) -> String {
     let mut app = String::with_capacity(app_name.len());
     for character in app_name.chars().map(|c| c.to_ascii_lowercase()) {
         if character.is_ascii_lowercase() || character.is_ascii_digit() {
@@ -14,11 +24,11 @@ pub fn archive_file_name(app_name: &str, created_at: Timestamp) -> String {
             app.push('-');
         }
     }
-    let app = match app.trim_end_matches('-') {
+    match app.trim_end_matches('-') {
         "" => "strongroom",
         kept => kept,
-    };
-    format!("{app}-backup-{}.zip", created_at.strftime("%Y-%m-%d-%H%M%S"))
+    }
+    .to_owned()
 }
 
 #[cfg(test)]

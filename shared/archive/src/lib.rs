@@ -8,6 +8,7 @@
 //! From the bottom: `zip` is the file, `rows` are the tables, `manifest` says what is in it; reader, writer and
 //! `verify` join the three.
 
+pub mod document;
 mod error;
 mod file_name;
 mod limits;

@@ -84,6 +84,15 @@ pub enum Error {
         problem: &'static str,
     },
 
+    /// A later connection export.
+    #[error(
+        "this connection export of Gatwy has version {0}, and this release reads version 1: use a newer release"
+    )]
+    FutureConnections(u64),
+    /// Something in a connection export cannot be taken.
+    #[error("the connection export of Gatwy {0}")]
+    Connections(String),
+
     /// The file with the key holds no key.
     #[error("this is not a Laravel APP_KEY: {0}")]
     AppKey(&'static str),

@@ -7,7 +7,7 @@
 //! `postgres/load` and `sqlite/load`; the measurements behind it are in docs/decisions/restore.md.
 //!
 //! The order of calls: [`Target::open`], [`Target::inspect`], then [`Target::stage`] with what was found, [`Stage::load`] for
-//! each table, and [`Stage::compare`]. A trial stage ends there and leaves nothing. Another one is sealed
+//! each table, and [`Stage::compare`]. A trial stage ends there, or with [`Stage::rehearse`], and leaves nothing. Another one is sealed
 //! ([`Stage::keep`]), which makes it last through a crash, and applied ([`Stage::swap`]). What was applied, and what a crash
 //! left, is found by the restore's id: [`Target::state_of`], [`Target::check_roll_back`], [`Target::roll_back`],
 //! [`Target::discard`].
@@ -51,6 +51,7 @@ mod tests {
         let (_, pieces) = tokio::sync::mpsc::channel(1);
         moves(stage.load_large_object(0, pieces));
         moves(stage.compare());
+        moves(stage.rehearse(limits));
         moves(stage.keep());
         moves(stage.swap(limits));
     }

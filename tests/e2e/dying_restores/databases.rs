@@ -71,6 +71,14 @@ impl Target {
         self.database.run(CHANGES);
     }
 
+    pub(super) fn lose_a_thing(&self) {
+        self.database.run("DELETE FROM things WHERE id = 2");
+    }
+
+    pub(super) fn has_all_things(&self) -> bool {
+        self.database.number("SELECT count(*) FROM things") == 3
+    }
+
     /// Its `[[sources]]`, with the URL that restores it in a file of `folder`.
     pub(crate) fn configuration(&self, folder: &std::path::Path) -> String {
         let kind = if self.database.file().is_some() { "sqlite" } else { "postgres" };

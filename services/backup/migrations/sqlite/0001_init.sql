@@ -87,10 +87,10 @@ CREATE TABLE restores (
 CREATE INDEX restores_by_time ON restores (create_time, id);
 CREATE INDEX restores_by_state ON restores (state, create_time, id);
 
--- Sources that a restore changes now: one restore each.
+-- Sources that are changed now, each by one restore, or by the operation of one import of tables.
 CREATE TABLE restore_targets (
     source TEXT PRIMARY KEY,
-    restore_id TEXT NOT NULL REFERENCES restores (id)
+    restore_id TEXT NOT NULL
 );
 CREATE INDEX restore_targets_by_restore ON restore_targets (restore_id);
 

@@ -40,8 +40,9 @@ pub(crate) struct Upload {
     pace: Pace,
     slot: Arc<Slot>,
     file_name: String,
-    /// As the header says.
+    /// As the header says; the most that there may be where it does not say.
     size: u64,
+    is_known: bool,
     /// Chunks and bytes that arrived.
     chunks: i64,
     bytes: u64,
@@ -64,7 +65,22 @@ impl Upload {
             let problem = format!("is {size_bytes}; must be 1 to {limit}, the limit of this server");
             return Err(Error::field("header.size_bytes", problem));
         }
-        Ok(Self { parts, pace, slot, file_name, size, chunks: 0, bytes: 0 })
+        Ok(Self { parts, pace, slot, file_name, size, is_known: true, chunks: 0, bytes: 0 })
+    }
+
+    /// The same of a file whose size nobody knows before its end, and whose header was read.
+    ///
+    /// # Errors
+    /// [`Error::Field`] for its name.
+    pub(crate) fn of_unknown_size(
+        parts: Parts,
+        slot: Arc<Slot>,
+        stall: Duration,
+        file_name: String,
+    ) -> Result<Self> {
+        check_name(&file_name)?;
+        let (pace, size) = (Pace::create(stall), slot.limits().bytes);
+        Ok(Self { parts, pace, slot, file_name, size, is_known: false, chunks: 0, bytes: 0 })
     }
 
     /// The whole file, as the header says.
@@ -113,7 +129,7 @@ impl Upload {
                     self.bytes += bytes;
                     staging = staging.write(data).await?;
                 }
-                Some(Part::End { .. }) if self.bytes != self.size => {
+                Some(Part::End { .. }) if !self.is_whole() => {
                     return Err(Error::field("end", self.so_far("came early")));
                 }
                 Some(Part::End { sha256 }) => {
@@ -130,6 +146,10 @@ impl Upload {
         }
     }
 
+    fn is_whole(&self) -> bool {
+        if self.is_known { self.bytes == self.size } else { self.bytes > 0 }
+    }
+
     fn check_chunk(&self, number: i64, offset: i64, length: usize) -> Result<()> {
         if number != self.chunks {
             let problem = format!("is {number} where {} follows", self.chunks);
@@ -144,14 +164,18 @@ impl Upload {
             return Err(Error::field("chunk.data", problem));
         }
         if self.bytes + length as u64 > self.size {
-            let problem = format!("goes beyond the {} bytes of the header", self.size);
+            let whose = if self.is_known { "of the header" } else { "that this server takes" };
+            let problem = format!("goes beyond the {} bytes {whose}", self.size);
             return Err(Error::field("chunk.data", problem));
         }
         Ok(())
     }
 
     fn so_far(&self, problem: &str) -> String {
-        format!("{problem}: {} of {} bytes arrived; send the file again", self.bytes, self.size)
+        match self.is_known {
+            true => format!("{problem}: {} of {} bytes arrived; send the file again", self.bytes, self.size),
+            false => format!("{problem}: {} bytes arrived; send the file again", self.bytes),
+        }
     }
 }
 

@@ -169,6 +169,14 @@ impl Source {
         .await
     }
 
+    /// The database, of a source that is one.
+    pub(crate) fn database(&self) -> Option<&SqlSource> {
+        match self {
+            Self::Sql(source) => Some(source),
+            Self::Service(_) | Self::Files(_) => None,
+        }
+    }
+
     /// Fixes one moment for everything that is read.
     pub(crate) async fn open(&self, choice: &Choice) -> Result<OpenSource> {
         match self {

@@ -128,6 +128,14 @@ impl SqlSource {
         Ok(Target::open(url, TargetOptions::new(self.everything())).await?)
     }
 
+    /// Its tables as they are now.
+    ///
+    /// # Errors
+    /// The database's.
+    pub(crate) async fn schemas(&self) -> Result<Vec<TableSchema>> {
+        Ok(list_tables(&self.url, &self.everything()).await?)
+    }
+
     fn everything(&self) -> SnapshotOptions {
         let config = &self.config;
         SnapshotOptions {

@@ -3,6 +3,7 @@
 
 mod backup;
 mod change;
+mod import;
 mod operation;
 mod process;
 mod restore;

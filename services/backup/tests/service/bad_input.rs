@@ -39,6 +39,9 @@ const DECIDED: &[(&str, &[&str])] = &[
     ("ScanBackups", &["destinations"]),
     // In `verify::upload`.
     ("VerifyBackup", &["header", "chunk", "end"]),
+    // In `crate::tables::refused`.
+    ("ExportTables", &["tables"]),
+    ("ImportTables", &["header", "chunk", "end"]),
     // In `restores`.
     ("UploadArchive", &["header", "chunk", "end"]),
     ("GetUpload", &["id"]),

@@ -15,4 +15,5 @@ mod restore;
 mod sealing;
 mod stored;
 mod support;
+mod tables;
 mod verify;

@@ -5,7 +5,7 @@ mod deletion;
 mod details;
 mod download;
 mod estimate;
-mod export;
+pub(super) mod export;
 mod list;
 mod outcome;
 mod scan;

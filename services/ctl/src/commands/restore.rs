@@ -16,6 +16,8 @@ mod words;
 use anyhow::{Context as _, Result};
 use strongroom_api::backup::v1::{GetRestoreRequest, Restore};
 
+pub(super) use rows::count;
+
 use crate::cli::RestoreCommand;
 use crate::client::{self, Connection, unary};
 use crate::output::Format;

@@ -26,7 +26,7 @@ pub(super) enum Piece {
 pub(super) struct Sending<M> {
     /// What the service is sent.
     pub(super) requests: ReceiverStream<M>,
-    /// Of the file, in bytes.
+    /// Of the file, in bytes; 0 of standard input.
     pub(super) size: u64,
     /// Resolves to why the file could not be read, or to nothing.
     pub(super) failed: oneshot::Receiver<Error>,
@@ -40,30 +40,49 @@ where
 {
     let file = File::open(path).context("cannot open it")?;
     let metadata = file.metadata()?;
-    ensure!(metadata.is_file() && metadata.len() > 0, "it is no archive, but empty or not a file");
+    ensure!(metadata.is_file() && metadata.len() > 0, "it is empty, or not a file");
     let size = metadata.len();
     ensure!(from <= size, "it has become shorter than what was sent of it");
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let header = Piece::Header { file_name: name.into_owned(), size_bytes: size.try_into()? };
+    Ok(begin(file.take(size), Some(size), header, from, wrap))
+}
+
+/// Begins to read standard input, whose size nobody knows.
+pub(super) fn start_stdin<M, W>(wrap: W) -> Sending<M>
+where
+    M: Send + 'static,
+    W: FnMut(Piece) -> M + Send + 'static,
+{
+    let header = Piece::Header { file_name: "stdin".to_owned(), size_bytes: 0 };
+    begin(std::io::stdin().take(u64::MAX), None, header, 0, wrap)
+}
+
+fn begin<R, M, W>(file: Take<R>, size: Option<u64>, header: Piece, from: u64, wrap: W) -> Sending<M>
+where
+    R: Read + Send + 'static,
+    M: Send + 'static,
+    W: FnMut(Piece) -> M + Send + 'static,
+{
     let (queue, received) = mpsc::channel(AHEAD);
     let (failure, failed) = oneshot::channel();
     tokio::task::spawn_blocking(move || {
-        if let Err(error) = read(file.take(size), header, from, &queue, wrap) {
+        if let Err(error) = read(file, size, header, from, &queue, wrap) {
             let _ = failure.send(error);
         }
     });
-    Ok(Sending { requests: ReceiverStream::new(received), size, failed })
+    Sending { requests: ReceiverStream::new(received), size: size.unwrap_or(0), failed }
 }
 
 /// Ends early, and well, once nobody takes what is read.
-fn read<M>(
-    mut file: Take<File>,
+fn read<R: Read, M>(
+    mut file: Take<R>,
+    size: Option<u64>,
     header: Piece,
     from: u64,
     queue: &mpsc::Sender<M>,
     mut wrap: impl FnMut(Piece) -> M,
 ) -> Result<()> {
-    let size = file.limit();
     let mut digest = Sha256::new();
     // Before the header, because the service does not wait long for what follows it.
     let (mut number, mut offset) = (0, skip(&mut file, from, &mut digest)?);
@@ -71,7 +90,7 @@ fn read<M>(
     while taken {
         let data = next(&mut file, CHUNK as u64)?;
         if data.is_empty() {
-            ensure!(offset == size, "it has become shorter while it was read");
+            ensure!(size.is_none_or(|size| offset == size), "it has become shorter while it was read");
             let sha256 = hex::encode(digest.finalize());
             let _ = queue.blocking_send(wrap(Piece::End { sha256 }));
             return Ok(());
@@ -87,7 +106,7 @@ fn read<M>(
 }
 
 /// Reads what the service has already, and returns how much that is.
-fn skip(file: &mut Take<File>, from: u64, digest: &mut Sha256) -> Result<u64> {
+fn skip<R: Read>(file: &mut Take<R>, from: u64, digest: &mut Sha256) -> Result<u64> {
     let mut offset = 0;
     while offset < from {
         let data = next(file, (from - offset).min(CHUNK as u64))?;
@@ -99,7 +118,7 @@ fn skip(file: &mut Take<File>, from: u64, digest: &mut Sha256) -> Result<u64> {
 }
 
 /// Nothing at the end.
-fn next(file: &mut Take<File>, most: u64) -> Result<Vec<u8>> {
+fn next<R: Read>(file: &mut Take<R>, most: u64) -> Result<Vec<u8>> {
     let mut data = Vec::with_capacity(CHUNK);
     file.take(most).read_to_end(&mut data).context("cannot read it")?;
     Ok(data)

@@ -46,6 +46,7 @@ const OPERATOR: &[&str] = &[
     "restore.rollback",
     "source.list",
     "status.get",
+    "tables.import",
     "token.renew",
 ];
 
@@ -253,6 +254,7 @@ mod tests {
             for choice in EXPORT_CHOICES {
                 assert!(!held(role, choice), "{role:?} must not choose who reads an export: {choice}");
             }
+            assert!(!held(role, "tables.export"), "{role:?} must not read tables in the clear");
             assert!(!held(role, "crypto.check"), "{role:?}");
             for signing in ["crypto.sign_manifest", "crypto.sign_sidecar"] {
                 assert!(!held(role, signing), "{role:?} must not sign in the service's name: {signing}");
@@ -266,6 +268,9 @@ mod tests {
         assert!(!held(Role::BackupCreator, "backup.verify"), "it makes archives, and learns nothing of them");
         for role in [Role::Auditor, Role::Gateway, Role::BackupService] {
             assert!(!held(role, "backup.create"), "{role:?} fills no storage");
+        }
+        for role in [Role::Auditor, Role::Gateway, Role::BackupService, Role::BackupCreator] {
+            assert!(!held(role, "tables.import"), "{role:?} writes to no database");
         }
     }
 }

@@ -45,6 +45,14 @@ const ENTRIES: &[Entry] = &[
         permission: "restore.rollback",
         events: Pair { started: "restore.rollback_started", ended: "restore.rolled_back" },
     },
+    Entry {
+        permission: "tables.export",
+        events: Pair { started: "tables.export_started", ended: "tables.exported" },
+    },
+    Entry {
+        permission: "tables.import",
+        events: Pair { started: "tables.import_started", ended: "tables.imported" },
+    },
 ];
 
 /// Every caller can be refused, whatever it may do.
@@ -122,6 +130,8 @@ mod tests {
         ("restore.apply", &["restore.started", "restore.completed"]),
         ("restore.plan", &["restore.planned"]),
         ("restore.rollback", &["restore.rollback_started", "restore.rolled_back"]),
+        ("tables.export", &["tables.export_started", "tables.exported"]),
+        ("tables.import", &["tables.import_started", "tables.imported"]),
     ];
 
     #[test]

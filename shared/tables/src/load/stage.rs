@@ -92,6 +92,19 @@ impl Stage {
         }
     }
 
+    /// Finds what [`Self::compare`] does not see and only the tables themselves refuse: constraints of SQLite, whose stage has
+    /// none. There it does what a swap does, in a transaction that is rolled back, and writers wait as long. PostgreSQL's stage
+    /// has the constraints itself, so that nothing is done.
+    ///
+    /// # Errors
+    /// As of [`Self::swap`].
+    pub async fn rehearse(&mut self, limits: &SwapLimits) -> Result<()> {
+        match &mut self.0 {
+            Inner::Sqlite(stage) => stage.rehearse(limits).await,
+            Inner::Postgres(_) => Ok(()),
+        }
+    }
+
     /// Makes a restore's stage last through a crash, ready to be swapped. Into empty tables it does nothing: their rows are
     /// committed by the swap.
     ///

@@ -100,6 +100,10 @@ impl SqliteStage {
         self.compare_rows().await
     }
 
+    pub(crate) async fn rehearse(&mut self, limits: &SwapLimits) -> Result<()> {
+        self.rehearse_rows(limits).await
+    }
+
     pub(crate) async fn keep(&mut self) -> Result<()> {
         self.keep_rows().await
     }

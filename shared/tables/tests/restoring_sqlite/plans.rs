@@ -93,3 +93,38 @@ async fn only_one_of_two_restores_stages() {
         assert_eq!(states.iter().flatten().count(), 1);
     }
 }
+
+#[tokio::test]
+async fn a_rehearsal_finds_what_the_swap_of_a_merge_would_find_and_leaves_nothing() {
+    let table = |more: &str| format!("CREATE TABLE t (id INTEGER PRIMARY KEY, v TEXT{more});");
+    let rows = "INSERT INTO t VALUES (1, 'a'), (2, 'b')";
+    for (constraint, other, is_refused) in [
+        ("", "x", false),
+        (" UNIQUE", "x", false),
+        (" UNIQUE", "b", true),
+        (" CHECK (v <> 'b')", "x", true),
+        (" COLLATE NOCASE UNIQUE", "B", true),
+    ] {
+        let live = format!("{} INSERT INTO t VALUES (7, '{other}')", table(constraint));
+        let (_folder, path, archive, mut app) = two(&format!("{}{rows}", table("")), &live).await;
+        let wanted = archive.wanted(Mode::Merge);
+        let mut trial = stage(&path, &archive, &wanted, &Purpose::Trial).await.unwrap();
+        assert!(trial.compare().await.unwrap().refusals.is_empty(), "{constraint}");
+        let rehearsed = trial.rehearse(&crate::restore::LIMITS).await;
+        trial.close().await;
+        assert_eq!(
+            matches!(rehearsed, Err(Error::Constraint { .. })),
+            is_refused,
+            "{constraint} {rehearsed:?}"
+        );
+        let left: Vec<String> =
+            sqlx::query_scalar("SELECT name FROM sqlite_schema UNION ALL SELECT CAST(id AS TEXT) FROM t")
+                .fetch_all(&mut app)
+                .await
+                .unwrap();
+        assert!(left.iter().all(|name| !name.contains("strongroom")), "{left:?}");
+        assert!(!left.contains(&"1".to_owned()), "{left:?}");
+        let restored = restore(&path, &archive, &wanted, ID).await;
+        assert_eq!(restored.is_err(), is_refused, "{constraint} {restored:?}");
+    }
+}

@@ -3,6 +3,7 @@
 pub(crate) mod database;
 pub(crate) mod restore;
 pub(crate) mod stored;
+pub(crate) mod tables;
 pub(crate) mod vault;
 
 use std::io::{Read, Seek};

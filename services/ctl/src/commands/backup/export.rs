@@ -1,6 +1,6 @@
 //! `strongroom backup export`: an archive that is made while it is received.
 
-mod stream;
+pub(in crate::commands) mod stream;
 
 use std::path::Path;
 
@@ -77,9 +77,9 @@ async fn receive(backup: &Connection, request: ExportBackupRequest, out: OutPath
 }
 
 /// Before the header a status is a refusal; after it, the end of a file that is not whole.
-fn broken(backup: &Connection, status: &Status, has_begun: bool) -> Error {
+pub(in crate::commands) fn broken(backup: &Connection, status: &Status, has_begun: bool) -> Error {
     let error = Error::new(backup.failed(status));
-    if has_begun { error.context("the archive is incomplete and was discarded") } else { error }
+    if has_begun { error.context("the file is incomplete and was discarded") } else { error }
 }
 
 fn document(summary: &Summary) -> serde_json::Value {

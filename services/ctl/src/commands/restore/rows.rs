@@ -64,7 +64,7 @@ fn line(table: &mut Table, name: &str, counts: [i64; COUNTS], note: &str) {
 }
 
 /// `1,234`.
-pub(super) fn count(count: i64) -> String {
+pub(in crate::commands) fn count(count: i64) -> String {
     HumanCount(count.try_into().unwrap_or(0)).to_string()
 }
 

@@ -5,6 +5,7 @@ use sqlx::postgres::PgDatabaseError;
 use super::pair::TablePair;
 use super::statements::Failure;
 use crate::error::Error;
+use crate::names::quoted;
 use crate::postgres::codes;
 
 /// A failure of loading rows of a table, or of building what its rows must satisfy.
@@ -44,6 +45,12 @@ fn problem(pair: &TablePair, error: &PgDatabaseError) -> String {
     match code {
         codes::NOT_NULL_VIOLATION => format!("column {} takes no NULL", error.column().unwrap_or_default()),
         codes::FOREIGN_KEY_VIOLATION => format!("the foreign key {constraint} would lead nowhere"),
+        // The key of our own table has a name that nobody knows.
+        codes::UNIQUE_VIOLATION
+            if error.table().is_some_and(|table| pair.stage.ends_with(&quoted(table))) =>
+        {
+            format!("some have the same values in the key {}", pair.key.join(", "))
+        }
         codes::UNIQUE_VIOLATION => format!("some have the same values in the key {constraint}"),
         codes::CHECK_VIOLATION if constraint.is_empty() => "no partition is there for some".to_owned(),
         codes::CHECK_VIOLATION => format!("some violate the check {constraint}"),

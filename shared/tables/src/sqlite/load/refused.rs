@@ -1,8 +1,22 @@
 //! Why rows are not written to a table.
 
+use super::pair::Pair;
 use crate::error::{Error, Result};
 use crate::fault::sqlite_code;
 use crate::load::Refusal;
+
+/// The same of staged rows, whose only constraint is the key: SQLite's text would name our own table.
+pub(super) fn staged(source: &str, pair: &Pair, error: &sqlx::Error) -> Error {
+    match constraint(source, &pair.name, error) {
+        Error::Constraint { name, table, .. } => {
+            let key = pair.key.iter().flat_map(|key| &key.columns);
+            let key = key.filter_map(|(at, _)| pair.names().nth(*at)).collect::<Vec<_>>().join(", ");
+            let problem = format!("some have the same values in the key {key}");
+            Error::Constraint { name, table, problem }
+        }
+        other => other,
+    }
+}
 
 /// Constraint by name where a row violates one; anything else as it is. SQLite's texts name columns, indexes and checks.
 pub(super) fn constraint(source: &str, table: &str, error: &sqlx::Error) -> Error {

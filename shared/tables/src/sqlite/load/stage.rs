@@ -12,7 +12,7 @@ use super::insert::Insert;
 use super::markers::{Marked, run};
 use super::pair::Pair;
 use super::pause::Pause;
-use super::refused::constraint;
+use super::refused::{constraint, staged};
 use super::stage_file::STAGE;
 use super::{
     SqliteStage, beforehand, compare, dangling, live, lock, references, stage_file, swap, violations,
@@ -51,7 +51,11 @@ impl SqliteStage {
     pub(super) async fn load_rows(&mut self, table: usize, mut chunks: mpsc::Receiver<Chunk>) -> Result<u64> {
         let source = self.options.read.source.clone();
         let pair = &self.pairs[table];
-        let failed = |error| constraint(&source, &pair.name, &error);
+        let is_staged = matches!(self.place, Place::File { .. });
+        let failed = |error| match is_staged {
+            true => staged(&source, pair, &error),
+            false => constraint(&source, &pair.name, &error),
+        };
         let start = match self.place {
             Place::File { .. } => format!("INSERT INTO {} VALUES ", difference::staged(table)),
             Place::Live { .. } => {
@@ -93,7 +97,7 @@ impl SqliteStage {
             let columns = columns.collect::<Vec<_>>().join(", ");
             let sql = format!("CREATE UNIQUE INDEX {STAGE}.key{at} ON t{at} ({columns})", at = pair.at);
             let made = run(&mut self.connection, sql).await;
-            made.map_err(|error| constraint(source, &pair.name, &error))?;
+            made.map_err(|error| staged(source, pair, &error))?;
         }
         let failed = |error| Error::database(source, "indexing the staged rows", &error);
         let tables: Vec<Marked> = self.pairs.iter().map(Marked::of).collect();
@@ -176,6 +180,15 @@ impl SqliteStage {
         match (&self.place, &self.file) {
             (Place::File { .. }, Some(file)) => stage_file::sync(file, &self.options.read.source),
             _ => Ok(()),
+        }
+    }
+
+    pub(super) async fn rehearse_rows(&mut self, limits: &SwapLimits) -> Result<()> {
+        self.finish().await?;
+        match self.place {
+            Place::File { .. } => swap::rehearse(self, limits).await,
+            // They are in the tables already.
+            Place::Live { .. } => Ok(()),
         }
     }
 

@@ -32,7 +32,25 @@ pub(super) async fn swap(stage: &mut SqliteStage, limits: &SwapLimits) -> Result
     Ok(Swapped { tables, paused: pause.since.elapsed() })
 }
 
+/// Does everything that [`swap`] does, but for the marker and the commit.
+pub(super) async fn rehearse(stage: &mut SqliteStage, limits: &SwapLimits) -> Result<()> {
+    let source = stage.options.read.source.clone();
+    lock::begin(&mut stage.connection, &source, limits.lock).await?;
+    let applied = apply_rows(stage).await;
+    lock::roll_back(&mut stage.connection).await;
+    applied.map(drop)
+}
+
 async fn apply(stage: &mut SqliteStage) -> Result<Vec<TableChanges>> {
+    let (changes, tables) = apply_rows(stage).await?;
+    let since = stage.marked.clone().unwrap_or_default();
+    let marked = markers::apply(&mut stage.connection, &stage.restore, &since, &tables).await;
+    marked.map_err(|error| Error::database(&stage.options.read.source, "applying a restore", &error))?;
+    Ok(changes)
+}
+
+/// What changes, and the tables that the marker names.
+async fn apply_rows(stage: &mut SqliteStage) -> Result<(Vec<TableChanges>, Vec<Marked>)> {
     let source = stage.options.read.source.clone();
     let failed = |error| Error::database(&source, "applying a restore", &error);
     let live = stage.look_again().await?;
@@ -71,10 +89,7 @@ async fn apply(stage: &mut SqliteStage) -> Result<Vec<TableChanges>> {
     search::rebuild(connection, &live, &restored).await.map_err(failed)?;
     sequences::raise(connection, &live, &stage.wanted, &stage.pairs).await.map_err(failed)?;
     dropped.put_back(connection).await.map_err(failed)?;
-    let tables: Vec<Marked> = restored.iter().cloned().chain(followers.tables).collect();
-    let since = stage.marked.as_deref().unwrap_or_default();
-    markers::apply(connection, &stage.restore, since, &tables).await.map_err(failed)?;
-    Ok(changes)
+    Ok((changes, restored.iter().cloned().chain(followers.tables).collect()))
 }
 
 /// Tables whose triggers would fire. Any table outside may follow, directly or not.

@@ -105,7 +105,7 @@ impl<W: Write> Download<W> {
     /// When there was no trailer, or the sink cannot be flushed.
     pub(crate) fn finish(self) -> Result<(W, Summary)> {
         let (Some(mut transfer), Some(trailer)) = (self.transfer, self.trailer) else {
-            bail!("the stream ended without its trailer: the archive is incomplete and was discarded");
+            bail!("the stream ended without its trailer: the file is incomplete and was discarded");
         };
         transfer.sink.flush().context(WRITE)?;
         let summary = Summary {
@@ -125,13 +125,13 @@ impl<W: Write> Download<W> {
     }
 }
 
-const WRITE: &str = "cannot write the archive";
+const WRITE: &str = "cannot write the file";
 
 fn check_header(header: &Header) -> Result<()> {
-    ensure!(!header.archive_id.is_empty(), "the server's header names no archive");
+    ensure!(!header.archive_id.is_empty(), "the server's header has no id");
     ensure!(header.chunk_size > 0, "the server's header gives no chunk size");
     let name = &header.file_name;
-    ensure!(is_plain_name(name), "the server calls the archive {name:?}, which is not a plain file name");
+    ensure!(is_plain_name(name), "the server calls the file {name:?}, which is not a plain file name");
     Ok(())
 }
 
@@ -161,7 +161,7 @@ impl<W: Write> Transfer<W> {
 
     fn check(&self, trailer: &Trailer) -> Result<()> {
         let (begun, ended) = (&self.header.archive_id, &trailer.archive_id);
-        ensure!(begun == ended, "the trailer is that of another archive: {ended:?} after {begun:?}");
+        ensure!(begun == ended, "the trailer is that of another file: {ended:?} after {begun:?}");
         ensure!(
             (self.bytes, self.chunks) == (trailer.size_bytes, trailer.chunks),
             "received {} bytes in {} chunks where the server counted {} in {}",
@@ -251,7 +251,7 @@ mod tests {
         broken(&|all| drop(all.remove(3)), "received 4 bytes in 1 chunks");
         broken(&|all| all.push(chunk(2, 6, "")), "after the trailer");
         let other = Trailer { archive_id: "b".into(), ..trailer() };
-        broken(&|all| all[4] = Message::Trailer(other.clone()), "another archive");
+        broken(&|all| all[4] = Message::Trailer(other.clone()), "another file");
     }
 
     #[test]

@@ -1,0 +1,110 @@
+//! Removing what an import leaves in its database: the stage of one that failed, and what a swap keeps in order to be taken
+//! back. An import cannot be taken back.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use strongroom_runtime::Shutdown;
+use strongroom_tables::load::{RestoreState, Target};
+
+use crate::backoff::Backoff;
+use crate::error::{Error, Result};
+use crate::sources::{Sources, SqlSource};
+use crate::store::{OperationRow, Store};
+
+const FIRST_WAIT: Duration = Duration::from_millis(200);
+const LONGEST_WAIT: Duration = Duration::from_secs(10);
+/// How long the answer of an import waits for it.
+const SOON: Duration = Duration::from_secs(10);
+/// Looks at the marker: staged, applied meanwhile, gone.
+const LOOKS: usize = 3;
+
+/// The import whose source is reserved, until what it has left is removed.
+#[derive(Default)]
+pub(super) struct Begun(Mutex<Option<(OperationRow, String)>>);
+
+impl Begun {
+    pub(super) fn remember(&self, operation: &OperationRow, source: &str) {
+        let begun = Some((operation.clone(), source.to_owned()));
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = begun;
+    }
+
+    pub(super) fn forget(&self) {
+        self.take();
+    }
+
+    fn take(&self) -> Option<(OperationRow, String)> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+/// Ends imports.
+#[derive(Clone)]
+pub(crate) struct Ending {
+    pub(super) store: Arc<dyn Store>,
+    pub(super) sources: Arc<Sources>,
+    pub(super) shutdown: Shutdown,
+}
+
+impl Ending {
+    /// Settles an import that did not do so itself, tried until it is done or the process stops. Returns after a while in any
+    /// case.
+    pub(super) async fn settle_soon(&self, begun: Arc<Begun>) {
+        let Some((operation, source)) = begun.take() else { return };
+        let ending = self.clone();
+        let settling = tokio::spawn(async move { ending.settle(&operation, &source).await });
+        // It goes on when nobody waits for it any more.
+        let _ = tokio::time::timeout(SOON, settling).await;
+    }
+
+    async fn settle(&self, operation: &OperationRow, source: &str) {
+        let mut backoff = Backoff::create(FIRST_WAIT, LONGEST_WAIT, self.shutdown.clone());
+        let mut has_said = false;
+        while let Err(error) = self.try_settle(operation, source).await {
+            if !std::mem::replace(&mut has_said, true) {
+                let id = operation.id.as_str();
+                tracing::warn!(id, source, %error, "what an import has left cannot be removed yet");
+            }
+            if !backoff.wait().await {
+                return;
+            }
+        }
+    }
+
+    /// One attempt. Whether the import was applied. A process that was taken over removes only what its heir cannot have seen.
+    ///
+    /// # Errors
+    /// The store's, and the database's as long as it does not answer.
+    pub(super) async fn try_settle(&self, operation: &OperationRow, source: &str) -> Result<bool> {
+        let is_ours = self.store.operations(&operation.owner).await?.contains(operation);
+        let mut target = database(&self.sources, source)?.open_target().await?;
+        let cleared = if is_ours {
+            clear(&mut target, &operation.id).await
+        } else {
+            target.discard(&operation.id, RestoreState::Staged).await.map(|_| false)
+        };
+        target.close().await;
+        let was_applied = cleared?;
+        self.store.end_import(operation).await?;
+        Ok(was_applied)
+    }
+}
+
+/// Removes everything of an import that nobody works on any more. Whether it was applied.
+async fn clear(target: &mut Target, id: &str) -> strongroom_tables::Result<bool> {
+    target.end_sessions(id).await?;
+    let mut was_applied = false;
+    for _ in 0..LOOKS {
+        let Some(state) = target.state_of(id).await? else { break };
+        was_applied |= state == RestoreState::Applied;
+        target.discard(id, state).await?;
+    }
+    Ok(was_applied)
+}
+
+fn database<'a>(sources: &'a Sources, source: &str) -> Result<&'a SqlSource> {
+    let found = sources.all().iter().find(|other| other.name() == source);
+    found
+        .and_then(|source| source.database())
+        .ok_or_else(|| Error::Config(format!("source {source} is no database of the configuration any more")))
+}

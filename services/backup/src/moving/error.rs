@@ -1,0 +1,129 @@
+//! What can go wrong with moving tables, beside what can go wrong with databases and uploads.
+
+use strongroom_archive::document::DocumentError;
+use strongroom_import::Error as ImportError;
+use tonic::Code;
+
+use crate::error::Error;
+
+/// Why tables are not moved.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum MoveError {
+    /// The document is not in the form.
+    #[error(transparent)]
+    Document(DocumentError),
+    /// It is larger than this server holds in memory.
+    #[error("{problem}, the limit of this server: [backup] {option} allows more")]
+    Limit {
+        /// What is too long.
+        problem: DocumentError,
+        /// The option.
+        option: &'static str,
+    },
+    /// It is an age file.
+    #[error("the document is sealed, or something else than JSON: it begins like an age file; open it first")]
+    Sealed,
+    /// Gatwy's connection export.
+    #[error(transparent)]
+    Gatwy(ImportError),
+    /// Nothing is in it.
+    #[error("the connection export of Gatwy has neither groups nor connections")]
+    NothingThere,
+    /// There is no table for what is in it.
+    #[error(
+        "no source has a table {wanted} for the {entries} of Gatwy's connection export: let the application create it first"
+    )]
+    NoTable {
+        /// Names that it could have.
+        wanted: String,
+        /// What is in the file.
+        entries: &'static str,
+    },
+    /// There is no column for a value.
+    #[error(
+        "table {table} has no column {snake} or {camel}, and entries of Gatwy's connection export have values for it: add the \
+         column, or remove {camel} from the file"
+    )]
+    NoColumn {
+        /// The table's archive name.
+        table: String,
+        /// The column in both spellings.
+        snake: &'static str,
+        /// As the file has it.
+        camel: &'static str,
+    },
+    /// A table is nowhere.
+    #[error(
+        "no source has the table {0} of the document: let the application create it first, or take it out of the document"
+    )]
+    UnknownTable(String),
+    /// A table is in something that is no database.
+    #[error("table {table:?} is of source {source_name} ({kind}), and rows are imported into databases only")]
+    NoDatabase {
+        /// The table's archive name.
+        table: String,
+        /// Whose it is.
+        source_name: String,
+        /// What that is.
+        kind: &'static str,
+    },
+    /// Tables of several databases.
+    #[error(
+        "the document has tables of several databases: {0}; import them one after the other, each from a document of its own"
+    )]
+    Several(String),
+    /// As many imports run as may.
+    #[error("{0} imports of tables are running, which is as many as this server allows; try again later")]
+    Busy(usize),
+    /// The absolute limit.
+    #[error("the import took longer than {0} s; [backup] restore_limit_seconds allows more")]
+    TooLong(u64),
+    /// The process that did it is gone.
+    #[error(
+        "the process that imported the tables on {0} ended before its commit, and nothing was changed; import them again"
+    )]
+    ProcessDied(String),
+}
+
+impl MoveError {
+    /// The code and the stable reason.
+    pub(crate) fn shape(&self) -> (Code, &'static str) {
+        match self {
+            Self::Document(_) | Self::Sealed | Self::Gatwy(_) | Self::NothingThere => {
+                (Code::InvalidArgument, "DOCUMENT_INVALID")
+            }
+            Self::Limit { .. } => (Code::FailedPrecondition, "DOCUMENT_LIMIT"),
+            Self::NoTable { .. } | Self::UnknownTable(_) => (Code::FailedPrecondition, "TABLE_MISSING"),
+            Self::NoColumn { .. } => (Code::FailedPrecondition, "COLUMN_MISSING"),
+            Self::NoDatabase { .. } => (Code::FailedPrecondition, "NO_DATABASE"),
+            Self::Several(_) => (Code::FailedPrecondition, "SEVERAL_DATABASES"),
+            Self::Busy(_) => (Code::ResourceExhausted, "IMPORTS_BUSY"),
+            Self::TooLong(_) => (Code::DeadlineExceeded, "IMPORT_TOO_LONG"),
+            Self::ProcessDied(_) => (Code::Aborted, "PROCESS_DIED"),
+        }
+    }
+}
+
+impl From<DocumentError> for Error {
+    fn from(error: DocumentError) -> Self {
+        let limit = |problem, option| MoveError::Limit { problem, option }.into();
+        match error {
+            DocumentError::Read(error) => Self::Staging(error),
+            // Rows are taken by us, so that it is one of our errors on a detour.
+            DocumentError::Sink(error) => strongroom_archive::Error::Sink(error).into(),
+            DocumentError::RowLimit { .. } => limit(error, "verify_row_limit_bytes"),
+            DocumentError::HeadLimit(_) => limit(error, "verify_manifest_limit_bytes"),
+            other => MoveError::Document(other).into(),
+        }
+    }
+}
+
+impl From<ImportError> for Error {
+    fn from(error: ImportError) -> Self {
+        match error {
+            ImportError::Read(error) => Self::Staging(error),
+            other => MoveError::Gatwy(other).into(),
+        }
+    }
+}

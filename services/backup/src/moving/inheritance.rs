@@ -1,0 +1,72 @@
+//! What becomes of the imports of a dead process: what they have left is removed, and the database's own marker says whether
+//! they were applied.
+
+use strongroom_api::vault::v1::{AuditOutcome, ServiceEvent};
+use strongroom_runtime::Delegation;
+
+use super::IMPORT;
+use super::ending::Ending;
+use super::error::MoveError;
+use crate::error::{Error, Result};
+use crate::operation::{Metadata, put};
+use crate::store::{OperationRow, ProcessRow};
+use crate::vault_client::VaultClient;
+
+/// Inherits imports.
+pub(crate) struct Inheritance {
+    pub(super) ending: Ending,
+    pub(super) vault: VaultClient,
+}
+
+impl Inheritance {
+    /// Whether `operation` is an import's.
+    pub(crate) fn is_import(operation: &OperationRow) -> bool {
+        operation.kind == IMPORT.name
+    }
+
+    /// As of [`crate::membership::Heir`], of imports.
+    pub(crate) async fn inherit(&self, dead: &ProcessRow, operations: &[OperationRow]) -> bool {
+        for operation in operations {
+            if let Err(error) = self.settle(operation, &dead.host).await {
+                let (process, id) = (dead.id.as_str(), operation.id.as_str());
+                tracing::warn!(process, id, %error, "the import of a dead process cannot be settled yet");
+                return false;
+            }
+        }
+        true
+    }
+
+    async fn settle(&self, operation: &OperationRow, host: &str) -> Result<()> {
+        let Some(source) = self.ending.store.import_source(&operation.id).await? else {
+            self.ending.store.end_operation(operation).await?;
+            return Ok(());
+        };
+        let was_applied = self.ending.try_settle(operation, &source).await?;
+        let died = Error::from(MoveError::ProcessDied(host.to_owned()));
+        self.record(operation, &source, if was_applied { None } else { Some(&died) }).await;
+        Ok(())
+    }
+
+    /// In the name of who asked for it. If that is too long ago, the operation is closed as unknown.
+    async fn record(&self, operation: &OperationRow, source: &str, error: Option<&Error>) {
+        let mut metadata = Metadata::new();
+        put(&mut metadata, "source", source);
+        if let Some(error) = error {
+            put(&mut metadata, "reason", error.reason());
+        }
+        let outcome = if error.is_none() { AuditOutcome::Success } else { AuditOutcome::Failed };
+        let event = ServiceEvent {
+            event: IMPORT.ended.to_owned(),
+            target: operation.target.clone(),
+            metadata,
+            trace_id: operation.trace_id.clone(),
+            outcome: outcome.into(),
+            operation_id: operation.id.clone(),
+        };
+        let delegation = Delegation::new(operation.delegation.clone().into());
+        if let Err(error) = self.vault.record_patiently(&delegation, event).await {
+            let id = operation.id.as_str();
+            tracing::warn!(id, %error, "the end of a dead process's import is not in the audit log yet");
+        }
+    }
+}

@@ -1,0 +1,140 @@
+//! What a document has, without its rows.
+
+use std::collections::HashSet;
+use std::io::Read;
+
+use jiff::Timestamp;
+use serde::de::DeserializeOwned;
+use serde_json::value::RawValue;
+
+use super::visit::{Visit, walk};
+use super::{DocumentError, DocumentLimits, VERSION};
+use crate::quote::Quoted;
+use crate::rows::schema::TableSchema;
+
+/// A document, as far as it is held in memory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outline {
+    /// The application whose tables these are.
+    pub app_name: String,
+    /// When it was written.
+    pub created_at: Timestamp,
+    /// In the order of the document; never empty.
+    pub tables: Vec<OutlinedTable>,
+}
+
+/// A table of a document.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OutlinedTable {
+    /// What it looked like. It has the table's name in archives, and its source.
+    pub schema: TableSchema,
+    /// How many rows the document has of it.
+    pub rows: u64,
+}
+
+impl Outline {
+    /// Reads all of a document. Of the rows only their ends are looked for, and how many there are.
+    ///
+    /// # Errors
+    /// Whatever is wrong first.
+    pub fn read(input: impl Read, limits: DocumentLimits) -> Result<Self, DocumentError> {
+        let mut sketch = Sketch::default();
+        walk(input, limits, &mut sketch)?;
+        sketch.finish()
+    }
+}
+
+/// An outline in the making.
+#[derive(Default)]
+struct Sketch {
+    app_name: String,
+    created_at: Timestamp,
+    tables: Vec<SketchedTable>,
+    names: HashSet<String>,
+}
+
+#[derive(Default)]
+struct SketchedTable {
+    name: String,
+    source: String,
+    schema: Option<TableSchema>,
+    rows: u64,
+}
+
+impl Visit for Sketch {
+    fn field(&mut self, name: &str, value: &RawValue) -> Result<(), DocumentError> {
+        match (name, self.tables.last_mut()) {
+            ("strongroom_tables", _) => check_version(value)?,
+            ("app_name", _) => self.app_name = read(value, "is no text")?,
+            ("created_at", _) => self.created_at = read(value, "is no time in RFC 3339")?,
+            ("source", Some(table)) => table.source = read(value, "is no text")?,
+            ("schema", Some(table)) => table.schema = Some(schema(value)?),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn table(&mut self, name: &str) -> Result<(), DocumentError> {
+        if !self.names.insert(name.to_owned()) {
+            return Err(DocumentError::Form("is there twice".to_owned()));
+        }
+        self.tables.push(SketchedTable { name: name.to_owned(), ..SketchedTable::default() });
+        Ok(())
+    }
+
+    fn row(&mut self, _row: &str) -> Result<(), DocumentError> {
+        if let Some(table) = self.tables.last_mut() {
+            table.rows += 1;
+        }
+        Ok(())
+    }
+
+    fn rows_end(&mut self) -> Result<(), DocumentError> {
+        Ok(())
+    }
+}
+
+impl Sketch {
+    fn finish(self) -> Result<Outline, DocumentError> {
+        if self.tables.is_empty() {
+            return Err(DocumentError::Form("it has no tables".to_owned()));
+        }
+        let tables = self.tables.into_iter().map(SketchedTable::finish).collect::<Result<_, _>>()?;
+        Ok(Outline { app_name: self.app_name, created_at: self.created_at, tables })
+    }
+}
+
+impl SketchedTable {
+    fn finish(self) -> Result<OutlinedTable, DocumentError> {
+        let name = self.name;
+        let wrong = |problem: &str| DocumentError::Form(format!("table {}: {problem}", Quoted(&name)));
+        let schema = self.schema.ok_or_else(|| wrong("its schema is missing"))?;
+        if schema.name != name {
+            return Err(wrong("its schema is that of a table with another name"));
+        }
+        if schema.source != self.source {
+            return Err(wrong("its schema is of another source"));
+        }
+        let mut names = HashSet::new();
+        if !schema.columns.iter().all(|column| names.insert(&column.name)) {
+            return Err(wrong("its schema has two columns of one name"));
+        }
+        Ok(OutlinedTable { schema, rows: self.rows })
+    }
+}
+
+fn check_version(value: &RawValue) -> Result<(), DocumentError> {
+    match read(value, "is no version")? {
+        VERSION => Ok(()),
+        other => Err(DocumentError::Future(other)),
+    }
+}
+
+fn read<T: DeserializeOwned>(value: &RawValue, problem: &str) -> Result<T, DocumentError> {
+    serde_json::from_str(value.get()).map_err(|_| DocumentError::Form(problem.to_owned()))
+}
+
+fn schema(value: &RawValue) -> Result<TableSchema, DocumentError> {
+    let read = serde_json::from_str(value.get());
+    read.map_err(|error| DocumentError::Form(format!("is not in the form of FORMAT.md: {error}")))
+}

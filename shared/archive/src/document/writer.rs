@@ -1,0 +1,93 @@
+//! Writing a document while its rows are read.
+
+use std::io::{self, Write};
+
+use jiff::Timestamp;
+
+use super::VERSION;
+use crate::file_name::{plain, second};
+use crate::rows::json::write_string;
+use crate::rows::schema::TableSchema;
+
+/// `<app>-tables-YYYY-MM-DD-HHMMSS.json` in UTC, of the same characters as an archive's name.
+#[must_use]
+pub fn document_file_name(app_name: &str, created_at: Timestamp) -> String {
+    format!("{}-tables-{}.json", plain(app_name), second(created_at))
+}
+
+/// Writes one document into `W`, and nothing of it twice. One that is not finished is no document.
+pub struct DocumentWriter<W> {
+    out: W,
+    tables: u64,
+    has_rows: bool,
+}
+
+impl<W: Write> DocumentWriter<W> {
+    /// Writes the beginning.
+    ///
+    /// # Errors
+    /// The receiver's, as from every method.
+    pub fn begin(mut out: W, app_name: &str, created_at: Timestamp) -> io::Result<Self> {
+        let mut head = format!("{{\"strongroom_tables\":{VERSION},\"app_name\":").into_bytes();
+        write_string(&mut head, app_name);
+        write!(head, ",\"created_at\":\"{created_at}\",\"tables\":{{\n")?;
+        out.write_all(&head)?;
+        Ok(Self { out, tables: 0, has_rows: false })
+    }
+
+    /// Begins a table. `schema` has its name in archives.
+    ///
+    /// # Errors
+    /// The receiver's.
+    pub fn start_table(&mut self, schema: &TableSchema) -> io::Result<()> {
+        let mut head = Vec::new();
+        if self.tables > 0 {
+            head.extend_from_slice(b",\n");
+        }
+        write_string(&mut head, &schema.name);
+        head.extend_from_slice(b":{\"source\":");
+        write_string(&mut head, &schema.source);
+        head.extend_from_slice(b",\"schema\":");
+        serde_json::to_writer(&mut head, schema)?;
+        head.extend_from_slice(b",\"rows\":[");
+        self.tables += 1;
+        self.has_rows = false;
+        self.out.write_all(&head)
+    }
+
+    /// Appends a block: finished rows joined by `,\n`, as they are in archives, with no separator before or after them.
+    ///
+    /// # Errors
+    /// The receiver's.
+    pub fn write_rows(&mut self, block: &[u8]) -> io::Result<()> {
+        let opening: &[u8] = if self.has_rows { b",\n" } else { b"\n" };
+        self.has_rows = true;
+        self.out.write_all(opening)?;
+        self.out.write_all(block)
+    }
+
+    /// Goes on with a block of which a part was written.
+    ///
+    /// # Errors
+    /// The receiver's.
+    pub fn write_on(&mut self, more: &[u8]) -> io::Result<()> {
+        self.out.write_all(more)
+    }
+
+    /// Ends the table.
+    ///
+    /// # Errors
+    /// The receiver's.
+    pub fn finish_table(&mut self) -> io::Result<()> {
+        self.out.write_all(if self.has_rows { b"\n]}" } else { b"]}" })
+    }
+
+    /// Writes the end.
+    ///
+    /// # Errors
+    /// The receiver's.
+    pub fn finish(mut self) -> io::Result<W> {
+        self.out.write_all(b"\n}}\n")?;
+        Ok(self.out)
+    }
+}
