@@ -20,7 +20,7 @@ use crate::incoming::{self, MemoryLimits, UploadLimits, Uploads};
 use crate::membership::{Heir, Membership};
 use crate::metrics::{BackupMetrics, KindMetrics};
 use crate::moving::{self, Moves};
-use crate::operation::{Limits, Unfinished};
+use crate::operation::{self, Limits, Unfinished};
 use crate::report::BackupReport;
 use crate::restore::{self, ArchiveUploads, Archives, Restores, Waiting};
 use crate::seal::SealPolicy;
@@ -73,12 +73,7 @@ impl Service {
     ) -> Result<Self> {
         let backup = &config.backup;
         let counted = BackupMetrics::new(metrics, Arc::clone(&clock));
-        let of_exports = counted.export_kind(export::KIND.name);
-        let others = [CREATION.name, DOWNLOAD.name, verification::KIND.name].map(|name| counted.kind(name));
-        let of_restores = [restore::PLAN.name, restore::APPLY.name, restore::ROLLBACK.name];
-        let of_restores = of_restores.map(|name| counted.kind(name));
-        let of_moves = [moving::EXPORT.name, moving::IMPORT.name].map(|name| counted.kind(name));
-        let kinds = [&[of_exports.clone()][..], &others, &of_restores, &of_moves].concat();
+        let Counted { kinds, of_exports, others, of_restores, of_moves } = Counted::of(&counted);
         let [of_creations, of_downloads, of_verifications] = others;
         let host = secret_files::host();
         let membership = Membership::join(Arc::clone(&store), host.clone(), Arc::clone(&clock)).await?;
@@ -86,15 +81,7 @@ impl Service {
         let (of_export, of_creation) = (limits_of_exports(backup), limits_of_creations(backup));
         let of_download = limits_of_downloads(backup);
         let of_restore = limits(backup, backup.restore_limit_seconds, backup.concurrent_restores).0;
-        let closed = vec![
-            (&export::KIND, of_export.0.duration),
-            (&CREATION, of_creation.0.duration),
-            (&DOWNLOAD, of_download.duration),
-            (&restore::APPLY, of_restore.duration),
-            (&restore::ROLLBACK, of_restore.duration),
-            (&moving::EXPORT, of_export.0.duration),
-            (&moving::IMPORT, of_restore.duration),
-        ];
+        let closed = closed(of_export.0, of_creation.0, of_download, of_restore);
         let unfinished = Arc::new(Unfinished::create(vault.clone(), Arc::clone(&clock), closed));
         let exports = Exports::create(Arc::clone(&context), Arc::clone(&membership), of_export, of_exports);
         let base = Base {
@@ -105,35 +92,27 @@ impl Service {
             wake: Arc::default(),
             shutdown: shutdown.clone(),
         };
-        let delay = i64::from(backup.delete_delay_hours) * HOUR;
-        let makers = (context, Arc::clone(&membership));
+        let (delay, makers) = (delay(backup), (context, Arc::clone(&membership)));
         let (creating, downloading) = ((of_creation, of_creations), (of_download, of_downloads));
         let stored = StoredBackups::create(base.clone(), makers, (creating, downloading), delay, metrics);
         let received = (of_verifications, counted.received_bytes());
-        let uploads = uploads(backup);
-        sample_staging(metrics, &uploads);
+        let uploads = uploads(backup, metrics);
         let verifier = Verifier::create(vault.clone(), cost(backup));
         let of_verification = limits(backup, backup.verify_limit_seconds, backup.concurrent_uploads).0;
         let verifications =
             Verifications::create(verifier.clone(), of_verification, Arc::clone(&uploads), received);
-        let moves = Moves::create(
-            moving::Base {
-                app: config.app.clone(),
-                store: Arc::clone(&base.store),
-                vault: vault.clone(),
-                clock: Arc::clone(&clock),
-                sources: Arc::clone(&sources),
-                uploads: Arc::clone(&uploads),
-                memory: verifier.cost().memory,
-                shutdown: shutdown.clone(),
-            },
-            Arc::clone(&membership),
-            [of_export.0, of_restore],
-            of_moves,
-        );
-        let app_name = config.app.name.clone();
-        let waiting = Arc::<Waiting>::default();
-        sample_waiting(metrics, &waiting);
+        let moving = moving::Base {
+            app: config.app.clone(),
+            store: Arc::clone(&base.store),
+            vault: vault.clone(),
+            clock: Arc::clone(&clock),
+            sources: Arc::clone(&sources),
+            uploads: Arc::clone(&uploads),
+            memory: verifier.cost().memory,
+            shutdown: shutdown.clone(),
+        };
+        let moves = Moves::create(moving, Arc::clone(&membership), [of_export.0, of_restore], of_moves);
+        let (app_name, waiting) = (config.app.name.clone(), waiting(metrics));
         let restoring =
             Restoring { base, verifier, uploads, sources: Arc::clone(&sources), host, app_name, waiting };
         let restores = restoring.create(backup, &stored, (Arc::clone(&membership), of_restore), of_restores);
@@ -260,10 +239,12 @@ impl Heir for Heirs {
             operations.into_iter().partition(restore::Inheritance::is_restore);
         let (of_imports, others): (Vec<_>, Vec<_>) =
             others.into_iter().partition(moving::Inheritance::is_import);
-        // The backups close in the audit log all that the process has left, these among it: those must be settled.
-        self.restores.inherit(dead, &of_restores).await
-            && self.imports.inherit(dead, &of_imports).await
-            && self.backups.inherit(dead, others).await
+        // None waits for another: a restore may wait for a source for days.
+        let restores = self.restores.inherit(dead, &of_restores).await;
+        let imports = self.imports.inherit(dead, &of_imports).await;
+        let backups = self.backups.inherit(dead, &others).await;
+        // All that the process has left open in the audit log is closed at last, what was settled among it.
+        restores && imports && backups && self.backups.close(dead).await
     }
 }
 
@@ -347,6 +328,11 @@ fn limits_of_creations(config: &BackupConfig) -> (Limits, Lifetime) {
     (limits, Lifetime { making, pins: Some(making.saturating_add(24 * HOUR)) })
 }
 
+/// Between the deletion of a backup and that of its files.
+fn delay(config: &BackupConfig) -> i64 {
+    i64::from(config.delete_delay_hours) * HOUR
+}
+
 fn limits_of_downloads(config: &BackupConfig) -> Limits {
     limits(config, DOWNLOAD_SECONDS, config.concurrent_downloads).0
 }
@@ -361,13 +347,55 @@ fn limits(config: &BackupConfig, seconds: u64, concurrent: usize) -> (Limits, i6
     (Limits { duration, stall, concurrent }, longest)
 }
 
-fn sample_waiting(metrics: &Metrics, waiting: &Arc<Waiting>) {
+/// What is counted of each kind of operation.
+struct Counted {
+    /// All of them, as the status has them.
+    kinds: Vec<KindMetrics>,
+    of_exports: KindMetrics,
+    others: [KindMetrics; 3],
+    of_restores: [KindMetrics; 3],
+    of_moves: [KindMetrics; 2],
+}
+
+impl Counted {
+    fn of(counted: &BackupMetrics) -> Self {
+        let of_exports = counted.export_kind(export::KIND.name);
+        let others = [CREATION.name, DOWNLOAD.name, verification::KIND.name].map(|name| counted.kind(name));
+        let of_restores = [restore::PLAN.name, restore::APPLY.name, restore::ROLLBACK.name];
+        let of_restores = of_restores.map(|name| counted.kind(name));
+        let of_moves = [moving::EXPORT.name, moving::IMPORT.name].map(|name| counted.kind(name));
+        let kinds = [&[of_exports.clone()][..], &others, &of_restores, &of_moves].concat();
+        Self { kinds, of_exports, others, of_restores, of_moves }
+    }
+}
+
+/// Kinds of which a start without an end is closed after so long.
+fn closed(
+    exports: Limits,
+    creations: Limits,
+    downloads: Limits,
+    restores: Limits,
+) -> Vec<(&'static operation::Kind, Duration)> {
+    vec![
+        (&export::KIND, exports.duration),
+        (&CREATION, creations.duration),
+        (&DOWNLOAD, downloads.duration),
+        (&restore::APPLY, restores.duration),
+        (&restore::ROLLBACK, restores.duration),
+        (&moving::EXPORT, exports.duration),
+        (&moving::IMPORT, restores.duration),
+    ]
+}
+
+fn waiting(metrics: &Metrics) -> Arc<Waiting> {
+    let waiting = Arc::<Waiting>::default();
     let (name, help) = (
         "strongroom_backup_restores_waiting",
         "Restores that cannot be brought to their end now, and are tried again.",
     );
-    let waiting = Arc::clone(waiting);
-    metrics.sampled(Kind::Gauge, name, help, &[], move || vec![Sample::plain(waiting.count() as f64)]);
+    let counted = Arc::clone(&waiting);
+    metrics.sampled(Kind::Gauge, name, help, &[], move || vec![Sample::plain(counted.count() as f64)]);
+    waiting
 }
 
 fn sample_staging(metrics: &Metrics, uploads: &Arc<Uploads>) {
@@ -380,11 +408,13 @@ fn sample_staging(metrics: &Metrics, uploads: &Arc<Uploads>) {
 }
 
 /// For everything that is staged.
-fn uploads(config: &BackupConfig) -> Arc<Uploads> {
+fn uploads(config: &BackupConfig, metrics: &Metrics) -> Arc<Uploads> {
     let staging_dir = config.staging_folder();
     incoming::warn(&staging_dir);
     let (bytes, staged_bytes) = (config.upload_limit_bytes, config.staging_limit_bytes);
-    Arc::new(Uploads::create(UploadLimits { bytes, staged_bytes, staging_dir }))
+    let uploads = Arc::new(Uploads::create(UploadLimits { bytes, staged_bytes, staging_dir }));
+    sample_staging(metrics, &uploads);
+    uploads
 }
 
 fn cost(config: &BackupConfig) -> Cost {

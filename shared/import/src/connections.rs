@@ -60,17 +60,17 @@ impl Connections {
         if bytes.len() as u64 > MOST_BYTES {
             return Err(wrong(format!("has more than {MOST_BYTES} bytes")));
         }
-        let versioned: Versioned = serde_json::from_slice(&bytes).map_err(form)?;
+        let versioned: Versioned = serde_json::from_slice(&bytes).map_err(|error| form(&error))?;
         if versioned.version != 1 {
             return Err(Error::FutureConnections(versioned.version));
         }
-        let file: File = serde_json::from_slice(&bytes).map_err(form)?;
+        let file: File = serde_json::from_slice(&bytes).map_err(|error| form(&error))?;
         checks::check(&file.groups, &file.connections)?;
         Ok(Self { groups: order::parents_first(file.groups)?, connections: file.connections })
     }
 }
 
-fn form(error: serde_json::Error) -> Error {
+fn form(error: &serde_json::Error) -> Error {
     if error.is_eof() {
         return wrong("ends early: export it again".to_owned());
     }

@@ -19,21 +19,29 @@ pub(crate) struct Inheritance {
 }
 
 impl Inheritance {
-    /// As of [`crate::membership::Heir`], of backups, and of all that is open in the audit log.
-    pub(crate) async fn inherit(&self, dead: &ProcessRow, operations: Vec<OperationRow>) -> bool {
+    /// As of [`crate::membership::Heir`], of backups.
+    pub(crate) async fn inherit(&self, dead: &ProcessRow, operations: &[OperationRow]) -> bool {
         let (process, host) = (dead.id.as_str(), dead.host.as_str());
-        match self.settle(dead, &operations).await {
+        match self.settle(dead, operations).await {
+            Ok(()) => true,
+            Err(error) => {
+                tracing::warn!(process, host, %error, "what a dead process has left cannot be settled yet");
+                false
+            }
+        }
+    }
+
+    /// Closes what the process has left open in the audit log, once everything of it is settled. False if that has to be tried
+    /// again.
+    pub(crate) async fn close(&self, dead: &ProcessRow) -> bool {
+        let (process, host) = (dead.id.as_str(), dead.host.as_str());
+        match self.unfinished.close(&dead.id).await {
             Ok(()) => {
-                tracing::warn!(
-                    process,
-                    host,
-                    operations = operations.len(),
-                    "a process has ended without a word"
-                );
+                tracing::warn!(process, host, "a process has ended without a word");
                 true
             }
             Err(error) => {
-                tracing::warn!(process, host, %error, "what a dead process has left cannot be settled yet");
+                tracing::warn!(process, host, %error, "what a dead process has left open in the audit log is not closed yet");
                 false
             }
         }
@@ -54,7 +62,7 @@ impl Inheritance {
             self.record(operation, if is_stored { None } else { Some(&died) }).await;
             self.ending.try_complete(operation).await?;
         }
-        self.unfinished.close(&dead.id).await
+        Ok(())
     }
 
     /// In the name of who asked for it. If that is too long ago, the operation is closed as unknown.

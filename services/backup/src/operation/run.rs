@@ -116,7 +116,7 @@ impl<R> Run<R> {
             }
             Err(error) => {
                 let is_anothers = self.kind.hands_on && error.is_handed_on();
-                if !(is_done && self.kind.keeps) && !is_anothers {
+                if !(is_anothers || is_done && self.kind.keeps) {
                     self.record.failed(&error).await;
                 }
                 Err(error)

@@ -9,6 +9,8 @@ use strongroom_api::backup::v1::verify_backup_response::Progress as Verified;
 use strongroom_api::vault::v1::ReencryptResponse;
 use strongroom_runtime::printable;
 
+use crate::output::message;
+
 const EXPORT: &str = "{spinner} [{bar:24}] {pos}/{len} tables  {prefix}  {msg}";
 const VERIFICATION: &str = "{spinner} [{bar:24}] {bytes}/{total_bytes}  {prefix}  {msg}";
 const DOWNLOAD: &str = "{spinner} [{bar:24}] {bytes}/{total_bytes}  {bytes_per_sec}  {eta} left  {prefix}";
@@ -79,7 +81,7 @@ impl Progress {
 
     /// A restore that cannot go on now.
     pub(super) fn waits(&self, problem: &str) {
-        self.bar.suspend(|| eprintln!("waiting: {problem}"));
+        self.bar.suspend(|| message(&format!("waiting: {problem}")));
     }
 
     /// An interrupted download: what is there is read first.

@@ -30,7 +30,7 @@ impl<W: Write> DocumentWriter<W> {
     pub fn begin(mut out: W, app_name: &str, created_at: Timestamp) -> io::Result<Self> {
         let mut head = format!("{{\"strongroom_tables\":{VERSION},\"app_name\":").into_bytes();
         write_string(&mut head, app_name);
-        write!(head, ",\"created_at\":\"{created_at}\",\"tables\":{{\n")?;
+        writeln!(head, ",\"created_at\":\"{created_at}\",\"tables\":{{")?;
         out.write_all(&head)?;
         Ok(Self { out, tables: 0, has_rows: false })
     }

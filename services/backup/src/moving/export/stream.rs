@@ -54,7 +54,7 @@ impl Document {
         let (sender, full) = channel();
         let hand_on: HandOn = Box::new(move |piece| sender.send(piece).map_err(io::Error::other));
         let writer = DocumentWriter::begin(ChunkWriter::create(hand_on), &export.base.app.name, export.time);
-        let writer = writer.map_err(written)?;
+        let writer = writer.map_err(|error| written(&error))?;
         Ok(Self { id: export.id.clone(), writer, full, outlet, tables: Vec::new() })
     }
 
@@ -65,14 +65,14 @@ impl Document {
         own: &str,
         open: &mut OpenSource,
     ) -> Result<()> {
-        self.writer.start_table(schema).map_err(written)?;
+        self.writer.start_table(schema).map_err(|error| written(&error))?;
         let (blocks, received) = mpsc::channel(BLOCKS);
         let reading = async move { open.read_table(own, &blocks).await };
         let (read, sent) = tokio::join!(reading, self.rows(received));
         // Where sending failed, reading was only cancelled.
         sent?;
         let rows = i64::try_from(read?).unwrap_or(i64::MAX);
-        self.writer.finish_table().map_err(written)?;
+        self.writer.finish_table().map_err(|error| written(&error))?;
         self.send_full().await?;
         let (table, source) = (schema.name.clone(), schema.source.clone());
         self.tables.push(ExportedTable { table, source, rows });
@@ -83,10 +83,10 @@ impl Document {
         while let Some(Block { bytes, .. }) = blocks.recv().await {
             // A block may be one long row: it is not held twice.
             let mut pieces = bytes.chunks(CHUNK_SIZE);
-            self.writer.write_rows(pieces.next().unwrap_or_default()).map_err(written)?;
+            self.writer.write_rows(pieces.next().unwrap_or_default()).map_err(|error| written(&error))?;
             self.send_full().await?;
             for piece in pieces {
-                self.writer.write_on(piece).map_err(written)?;
+                self.writer.write_on(piece).map_err(|error| written(&error))?;
                 self.send_full().await?;
             }
         }
@@ -100,7 +100,7 @@ impl Document {
     /// Sends the rest of it.
     pub(super) async fn finish(mut self) -> Result<Sent> {
         let rows = self.tables.iter().map(|table| table.rows).sum();
-        let file = self.writer.finish().and_then(ChunkWriter::finish).map_err(written)?;
+        let file = self.writer.finish().and_then(ChunkWriter::finish).map_err(|error| written(&error))?;
         send_all(&mut self.full, &self.outlet).await?;
         let trailer = Trailer {
             export_id: self.id,
@@ -126,6 +126,6 @@ fn reply(message: Message) -> ExportTablesResponse {
 }
 
 /// Nothing is written but into our own queue.
-fn written(error: io::Error) -> Error {
+fn written(error: &io::Error) -> Error {
     Error::Defect(format!("a document could not be written: {error}"))
 }

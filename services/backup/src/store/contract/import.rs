@@ -20,7 +20,11 @@ async fn an_import_reserves_its_source_until_it_has_ended() {
         assert_eq!(store.import_source("one").await.unwrap().as_deref(), Some("main"));
         assert_eq!(store.begin_import("main", &second).await.unwrap(), taken("one"));
         assert_eq!(store.import_source("two").await.unwrap(), None);
-        assert_eq!(store.operations("p").await.unwrap(), [first.clone()], "all of it or nothing");
+        assert_eq!(
+            store.operations("p").await.unwrap(),
+            std::slice::from_ref(&first),
+            "all of it or nothing"
+        );
         assert_eq!(store.begin_import("other", &second).await.unwrap(), Begun::Done);
         assert!(store.end_import(&first).await.unwrap());
         assert!(!store.end_import(&first).await.unwrap());

@@ -82,17 +82,16 @@ async fn documents_that_are_none() {
     service.stop().await.unwrap();
 }
 
+const TEAMS: &str = "
+    CREATE TABLE teams (id INTEGER PRIMARY KEY, slug TEXT UNIQUE NOT NULL, size INTEGER CHECK (size < 10));
+    INSERT INTO teams VALUES (1, 'a', 1), (2, 'b', 2);
+    CREATE TABLE members (id INTEGER PRIMARY KEY, team INTEGER REFERENCES teams (id));
+    INSERT INTO members VALUES (1, 1)";
+
 #[tokio::test(flavor = "multi_thread")]
 async fn rows_that_the_tables_do_not_take() {
     let folder = folder().await;
-    run(
-        folder.path(),
-        "CREATE TABLE teams (id INTEGER PRIMARY KEY, slug TEXT UNIQUE NOT NULL, size INTEGER CHECK (size < 10));
-         INSERT INTO teams VALUES (1, 'a', 1), (2, 'b', 2);
-         CREATE TABLE members (id INTEGER PRIMARY KEY, team INTEGER REFERENCES teams (id));
-         INSERT INTO members VALUES (1, 1)",
-    )
-    .await;
+    run(folder.path(), TEAMS).await;
     let service = Service::start(folder, FakeVault::start().await, "", LOGS).await;
     let folder = service.folder.path().to_owned();
     let mut client = Moving::of(&service);

@@ -14,7 +14,6 @@ use crate::commands::interruption::unless_interrupted;
 use crate::commands::progress::Progress;
 use crate::commands::retries::{Retries, is_broken};
 use crate::error::CallFailed;
-use crate::output::printable;
 
 /// Between two questions.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -103,7 +102,7 @@ impl Following<'_> {
         }
         if restore.state() == RestoreState::Resumable && self.problem != restore.problem {
             self.problem.clone_from(&restore.problem);
-            self.progress.waits(&printable(&self.problem));
+            self.progress.waits(&self.problem);
         }
         self.seen = Some(restore);
     }
