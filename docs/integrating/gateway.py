@@ -356,6 +356,9 @@ def service(protos, database, token):
         @checked
         def AbortStage(self, request, context):
             with database.opened() as db:
+                known = db.execute("SELECT state FROM _strongroom_stages WHERE id = ?", [request.stage_id]).fetchone()
+                if request.only_staged and known and known["state"] == "committed":
+                    raise Refused(grpc.StatusCode.FAILED_PRECONDITION, "STAGE_COMMITTED", "the stage was committed")
                 database.drop(db, request.stage_id)
             return protos.AbortStageResponse()
 

@@ -176,7 +176,7 @@ async fn the_example_takes_rows_back_and_undoes_that() {
     assert!(refused.message().contains("STAGE_COMMITTED"), "{refused}");
 
     let mut client = gateway.client();
-    client.abort_stage(AbortStageRequest { stage_id: STAGE.into() }).await.unwrap();
+    client.abort_stage(AbortStageRequest { stage_id: STAGE.into(), ..Default::default() }).await.unwrap();
     gateway.stage(RestoreMode::IntoEmpty, ARCHIVED, 2).await.unwrap();
     let request = CommitStageRequest { stage_id: STAGE.into() };
     let refused = client.commit_stage(request).await.unwrap_err();

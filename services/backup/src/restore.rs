@@ -297,7 +297,7 @@ impl Restores {
 
     /// Who ends the restores of dead processes.
     pub(crate) fn inheritance(&self) -> Inheritance {
-        Inheritance::new(self.ending())
+        Inheritance::new(self.ending(), Arc::clone(&self.membership))
     }
 
     /// Ends what still runs and waits for its closing events.
@@ -349,8 +349,9 @@ impl Restores {
     ) -> Result<RestoreRow> {
         let mut journal = journal_of(before)?;
         journal.operation.clone_from(&operation.id);
+        // A rollback that waits is one of a restore that was applied, or was not.
+        journal.was_incomplete |= before.state == RestoreState::Resumable && !journal.is_going_back;
         journal.is_going_back = state == RestoreState::RollingBack;
-        journal.was_incomplete = before.state == RestoreState::Resumable;
         journal.discard_changes = discard_changes;
         let row = RestoreRow {
             state,

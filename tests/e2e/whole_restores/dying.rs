@@ -102,9 +102,10 @@ fn sqlite_and_files_are_old_or_new_together_wherever_a_process_dies() {
     goes_on(TestDb::sqlite);
 }
 
+/// In the long form: the other tests of whole restores have PostgreSQL too, and those of single databases try each place on it.
 #[test]
 fn postgres_and_files_are_old_or_new_together_wherever_a_process_dies() {
-    let Some(first) = TestDb::postgres() else { return };
+    let Some(first) = TestDb::postgres().filter(|_| long()) else { return };
     drop(first);
     goes_on(|| TestDb::postgres().unwrap());
 }

@@ -98,14 +98,12 @@ fn locate(survey: &Survey, names: &[String]) -> Result<(usize, Vec<String>)> {
     }
 }
 
-/// The document's tables, called as the database calls them. Between two engines, the schema of PostgreSQL stays what it is.
+/// The document's tables, called as the database calls them, whatever the document says: they must be those that were found.
 fn adapted(outline: &Outline, live: &[LiveTable]) -> Vec<WantedTable> {
     let adapt = |(table, live): (&OutlinedTable, &LiveTable)| {
         let mut schema = table.schema.clone();
         schema.table.clone_from(&live.schema.table);
-        if schema.engine == live.schema.engine {
-            schema.namespace.clone_from(&live.schema.namespace);
-        }
+        schema.namespace.clone_from(&live.schema.namespace);
         WantedTable { schema, rows: table.rows, is_partial: true }
     };
     outline.tables.iter().zip(live).map(adapt).collect()

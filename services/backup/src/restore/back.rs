@@ -1,11 +1,11 @@
 //! Back: the sources of a restore that are new become old again, and what was only staged goes.
 
 use super::Base;
-use super::forward::postponed;
 use super::journal::Journal;
 use super::record::{Request, StepName, journal_of, request_of};
 use super::target::{Marker, Target};
-use crate::error::{Error, RestoreError, Result};
+use super::waiting::{is_not_ours, of_source, postponed};
+use crate::error::{RestoreError, Result};
 use crate::failpoint;
 use crate::store::{OperationRow, RestoreRow, RestoreState};
 
@@ -29,7 +29,7 @@ impl Back<'_> {
         };
         let row = journal.change(going).await?;
         failpoint::reached("back.begun");
-        match Box::pin(self.all(&row.id, &request, &journal, discard_changes)).await {
+        match Box::pin(self.all(&row.id, &request, &journal, (discard_changes, true))).await {
             Ok(_) => journal.change(rolled_back).await.map(drop),
             Err(error) => Err(postponed(self.base, &journal, error).await?),
         }
@@ -38,20 +38,29 @@ impl Back<'_> {
     /// Every source, those first that cannot be asked beforehand whether they will refuse. The number of rows and files.
     ///
     /// # Errors
-    /// Those of the sources. What was taken back until then stays so.
+    /// Those of the sources. What was taken back until then stays so. Where there is no other way any more (`has_begun`), the
+    /// first one, after everything else was tried.
     pub(super) async fn all(
         &self,
         id: &str,
         request: &Request,
         journal: &Journal,
-        discard_changes: bool,
+        (discard_changes, has_begun): (bool, bool),
     ) -> Result<u64> {
-        let mut rows = 0;
+        let (mut rows, mut failed) = (0, None);
         for source in self.order(request)? {
-            let done = Box::pin(self.one(id, source, journal, discard_changes)).await;
-            rows += done.map_err(|error| of_source(source, request, error))?;
+            match Box::pin(self.one(id, source, journal, discard_changes)).await {
+                Ok(of_source) => rows += of_source,
+                Err(error) => {
+                    let error = of_source(source, request, error);
+                    if !has_begun || is_not_ours(&error) {
+                        return Err(error);
+                    }
+                    failed.get_or_insert(error);
+                }
+            }
         }
-        Ok(rows)
+        failed.map_or(Ok(rows), Err)
     }
 
     pub(super) fn order<'a>(&self, request: &'a Request) -> Result<Vec<&'a String>> {
@@ -82,6 +91,10 @@ impl Back<'_> {
                 journal.step(source, StepName::RolledBack).await?;
                 Ok(rows)
             }
+            None if last == Some(StepName::Swapped) && !discard_changes => {
+                let (name, restore) = (source.to_owned(), id.to_owned());
+                Err(strongroom_tables::Error::NotApplied { name, restore }.into())
+            }
             found => {
                 // What a rollback could not remove is left as a stage is.
                 if found.is_some() && !target.discard(id, Marker::Staged).await? {
@@ -95,15 +108,6 @@ impl Back<'_> {
                 Ok(0)
             }
         }
-    }
-}
-
-/// Where there are several sources, an error has to say which one it is about.
-fn of_source(source: &str, request: &Request, error: Error) -> Error {
-    match error {
-        Error::Fenced => error,
-        error if request.sources.len() == 1 => error,
-        error => RestoreError::OfSource { name: source.to_owned(), source: Box::new(error) }.into(),
     }
 }
 

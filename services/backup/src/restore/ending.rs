@@ -55,6 +55,17 @@ impl From<&Error> for Cause {
     }
 }
 
+/// How an attempt to settle a restore has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Settled {
+    /// It is settled: whether what the operation was for is done.
+    Done(bool),
+    /// This process ends before.
+    Stopped,
+    /// Another process goes on with it.
+    Fenced,
+}
+
 /// What a source that may have something of the restore says of it.
 struct Found<'a> {
     source: &'a str,
@@ -68,32 +79,37 @@ impl Ending {
     /// `error`.
     pub(super) async fn finish(&self, operation: &OperationRow, error: Error) -> Result<Ended<()>> {
         match self.settle(operation, &(&error).into()).await {
-            Some(true) => {
+            Settled::Done(true) => {
                 let (metadata, size) = (Metadata::new(), Size { bytes: 0, rows: 0 });
                 Ok(Ended { outcome: AuditOutcome::Success, metadata, replies: Vec::new(), size })
             }
-            _ => Err(error),
+            Settled::Done(false) => Err(error),
+            Settled::Stopped => Err(Error::ShuttingDown),
+            Settled::Fenced => Err(Error::Fenced),
         }
     }
 
-    /// Settles the restore of `operation`, tried until it is done: whether what the operation was for is done. None where the
-    /// process stops before, or another process has taken the operation over.
-    pub(super) async fn settle(&self, operation: &OperationRow, cause: &Cause) -> Option<bool> {
+    /// Settles the restore of `operation`, tried until it is done.
+    pub(super) async fn settle(&self, operation: &OperationRow, cause: &Cause) -> Settled {
         let id = operation.id.as_str();
         if cause.is_taken_over {
-            self.until_done(id, || self.clear(operation)).await;
-            return None;
+            let _ = self.until_done(id, || self.clear(operation)).await;
+            return Settled::Fenced;
         }
         let settled = self.until_done(id, || self.try_settle(operation, cause)).await;
         self.base.waiting.remove(restore_id(operation));
-        settled
+        match settled {
+            Ok(is_done) => Settled::Done(is_done),
+            Err(Error::Fenced) => Settled::Fenced,
+            Err(_) => Settled::Stopped,
+        }
     }
 
     /// What this process may still do when it is about to end, or was declared dead. The rest is its heir's, as is then the
     /// closing event.
     pub(super) async fn hand_on(&self, operation: &OperationRow, cause: &Cause, is_recorded: bool) {
         let settled = self.settle(operation, cause).await;
-        if let (false, Some(is_done)) = (is_recorded, settled) {
+        if let (false, Settled::Done(is_done)) = (is_recorded, settled) {
             let stopped = Error::ShuttingDown;
             self.record(operation, if is_done { None } else { Some(&stopped) }).await;
         }
@@ -102,7 +118,7 @@ impl Ending {
     /// Whoever has taken the restore over may have settled it before this process began to stage.
     async fn clear(&self, operation: &OperationRow) -> Result<()> {
         let Some(row) = self.base.store.restore(restore_id(operation)).await? else { return Ok(()) };
-        if row.state != RestoreState::Failed {
+        if !matches!(row.state, RestoreState::Failed | RestoreState::RolledBack) {
             return Ok(());
         }
         for source in &request_of(&row)?.sources {
@@ -114,7 +130,7 @@ impl Ending {
     /// Ends the operation itself, unless its restore is not settled: then somebody has to inherit it.
     pub(super) async fn end(&self, operation: &OperationRow) {
         let id = operation.id.as_str();
-        self.until_done(id, || self.try_end(operation)).await;
+        let _ = self.until_done(id, || self.try_end(operation)).await;
         failpoint::reached("restore.ended");
     }
 
@@ -136,7 +152,7 @@ impl Ending {
     pub(super) async fn try_settle(&self, operation: &OperationRow, cause: &Cause) -> Result<bool> {
         let Some(row) = self.base.store.restore(restore_id(operation)).await? else { return Ok(false) };
         if !is_in_charge(&row, operation)? {
-            return Ok(has_done(&operation.kind, row.state));
+            return Ok(has_done(&operation.kind, row.state, journal_of(&row)?.was_incomplete));
         }
         let (request, journal) = (request_of(&row)?, journal_of(&row)?);
         let found = self.found(&row.id, &request, &journal).await;
@@ -283,24 +299,26 @@ impl Ending {
         }
     }
 
+    /// # Errors
+    /// [`Error::Fenced`], and [`Error::ShuttingDown`] where this process ends before it is done.
     async fn until_done<T, F: Future<Output = Result<T>>>(
         &self,
         id: &str,
         step: impl Fn() -> F,
-    ) -> Option<T> {
+    ) -> Result<T> {
         let mut backoff = Backoff::create(FIRST_WAIT, LONGEST_WAIT, self.base.shutdown.clone());
         let mut has_said = false;
         loop {
             let error = match step().await {
-                Ok(done) => return Some(done),
-                Err(Error::Fenced) => return None,
+                Ok(done) => return Ok(done),
+                Err(Error::Fenced) => return Err(Error::Fenced),
                 Err(error) => error,
             };
             if !std::mem::replace(&mut has_said, true) {
                 tracing::warn!(id, %error, "a restore cannot be brought to its end yet; it is tried again");
             }
             if !backoff.wait().await {
-                return None;
+                return Err(Error::ShuttingDown);
             }
         }
     }
@@ -316,10 +334,11 @@ fn is_in_charge(row: &RestoreRow, operation: &OperationRow) -> Result<bool> {
     Ok(row.state.is_busy() && journal_of(row)?.operation == operation.id)
 }
 
-/// Whether an operation of `kind` that is not in charge any more has done what it was for.
-fn has_done(kind: &str, state: RestoreState) -> bool {
+/// Whether an operation of `kind` that is not in charge any more has done what it was for. What was taken back may have been
+/// applied before, or was incomplete.
+fn has_done(kind: &str, state: RestoreState, was_incomplete: bool) -> bool {
     match state {
-        RestoreState::RolledBack => true,
+        RestoreState::RolledBack => is_rollback(kind) || !was_incomplete,
         RestoreState::Applied => !is_rollback(kind),
         _ => false,
     }

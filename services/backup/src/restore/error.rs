@@ -103,9 +103,7 @@ pub enum RestoreError {
     #[error("planning took longer than {0} s; [backup] restore_limit_seconds allows more")]
     PlanTooLong(u64),
     /// The absolute limit of a restore.
-    #[error(
-        "the restore took longer than {0} s, and nothing was changed; [backup] restore_limit_seconds allows more"
-    )]
+    #[error("the restore took longer than {0} s; [backup] restore_limit_seconds allows more")]
     TooLong(u64),
     /// It was configured when the restore was planned.
     #[error(
@@ -155,6 +153,9 @@ pub enum RestoreError {
         "the process that applied the restore on {0} ended before its commit, and nothing was changed; plan it again"
     )]
     ProcessDied(String),
+    /// The process that took it back is gone.
+    #[error("the process that took the restore back on {0} ended before that was done; take it back again")]
+    RollbackDied(String),
 }
 
 impl RestoreError {
@@ -177,7 +178,7 @@ impl RestoreError {
             Self::Busy(_) => (Code::ResourceExhausted, "RESTORES_BUSY"),
             Self::PlanTooLong(_) => (Code::DeadlineExceeded, "PLAN_TOO_LONG"),
             Self::TooLong(_) => (Code::DeadlineExceeded, "RESTORE_TOO_LONG"),
-            Self::ProcessDied(_) => (Code::Aborted, "PROCESS_DIED"),
+            Self::ProcessDied(_) | Self::RollbackDied(_) => (Code::Aborted, "PROCESS_DIED"),
             Self::SourceGone(_) => (Code::FailedPrecondition, "SOURCE_GONE"),
             Self::VaultRows => (Code::FailedPrecondition, "VAULT_ROWS"),
             Self::SourceRefused { .. } => (Code::FailedPrecondition, "SOURCE_REFUSED"),

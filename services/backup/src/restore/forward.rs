@@ -13,6 +13,7 @@ use super::loading::Shared;
 use super::record::{Progress, Request, StepName, request_of};
 use super::selection::Selected;
 use super::target::{Marker, Ready, Target};
+use super::waiting::{is_not_ours, of_source, postponed};
 use crate::error::{Error, RestoreError, Result};
 use crate::failpoint;
 use crate::store::{OperationRow, RestoreRow, RestoreState};
@@ -48,29 +49,50 @@ impl Forward<'_> {
     }
 
     async fn all(&self, id: &str, request: &Request, (journal, progress): (&Journal, &Shared)) -> Result<()> {
-        let mut fetched = None;
+        let (mut fetched, mut failed) = (None, None);
         for source in &request.sources {
-            let target = Target::of(self.base, source)?;
-            let paused = match (target.final_marker(id).await?, &target) {
-                (Some(Marker::Applied), _) if journal.has(source, StepName::Swapped).await? => continue,
-                (Some(Marker::Applied), _) => Duration::ZERO,
-                (Some(Marker::Swapping), _) | (Some(Marker::Staged), Target::Service(_)) => {
-                    target.swap(Ready::Kept, id, None).await?.paused
-                }
-                (Some(Marker::Staged), _) if !target.discard(id, Marker::Staged).await? => {
-                    return Err(RestoreError::Changed(id.to_owned()).into());
-                }
-                _ => {
-                    let again = self.again(source, (id, request), &mut fetched, progress);
-                    let ready = Box::pin(again).await?;
-                    failpoint::reached("forward.staged");
-                    target.swap(ready, id, None).await?.paused
-                }
-            };
-            failpoint::reached("forward.swapped");
-            journal.change(|row, now| swapped(row, now, source, paused)).await?;
+            let one = self.one(source, (id, request), &mut fetched, (journal, progress));
+            match Box::pin(one).await {
+                Ok(()) => {}
+                Err(error) if is_not_ours(&error) => return Err(error),
+                // The others do not wait for this one.
+                Err(error) => drop(failed.get_or_insert(of_source(source, request, error))),
+            }
         }
-        Ok(())
+        failed.map_or(Ok(()), Err)
+    }
+
+    async fn one(
+        &self,
+        source: &str,
+        (id, request): (&str, &Request),
+        fetched: &mut Fetched,
+        (journal, progress): (&Journal, &Shared),
+    ) -> Result<()> {
+        let target = Target::of(self.base, source)?;
+        let paused = match (target.final_marker(id).await?, &target) {
+            // Also one whose marker is gone: to swap it again would undo what applications have done since.
+            (Some(Marker::Applied) | None, _) if journal.has(source, StepName::Swapped).await? => {
+                return Ok(());
+            }
+            (Some(Marker::Applied), _) => Duration::ZERO,
+            (Some(Marker::Swapping), _) | (Some(Marker::Staged), Target::Service(_)) => {
+                swapping(journal, source).await?;
+                target.swap(Ready::Kept, id, None).await?.paused
+            }
+            (Some(Marker::Staged), _) if !target.discard(id, Marker::Staged).await? => {
+                return Err(RestoreError::Changed(id.to_owned()).into());
+            }
+            _ => {
+                journal.confirm().await?;
+                let ready = Box::pin(self.again(source, (id, request), fetched, progress)).await?;
+                failpoint::reached("forward.staged");
+                swapping(journal, source).await?;
+                target.swap(ready, id, None).await?.paused
+            }
+        };
+        failpoint::reached("forward.swapped");
+        journal.change(|row, now| swapped(row, now, source, paused)).await.map(drop)
     }
 
     /// Stages a source again.
@@ -95,24 +117,10 @@ impl Forward<'_> {
     }
 }
 
-/// Records why a restore cannot go on now, and hands `error` back.
-///
-/// # Errors
-/// Those of recording it.
-pub(super) async fn postponed(base: &Base, journal: &Journal, error: Error) -> Result<Error> {
-    if matches!(error, Error::Fenced) {
-        return Ok(error);
+/// Recorded once, however often it is tried.
+async fn swapping(journal: &Journal, source: &str) -> Result<()> {
+    if journal.last(source).await? == Some(StepName::Swapping) {
+        return journal.confirm().await;
     }
-    let (reason, problem) = (error.reason(), error.to_string());
-    let postpone = |row: &mut RestoreRow, _| {
-        row.state = RestoreState::Resumable;
-        reason.clone_into(&mut row.reason);
-        row.problem.clone_from(&problem);
-        row.progress.clear();
-        Ok(())
-    };
-    let row = journal.change(postpone).await?;
-    base.waiting.add(&row.id);
-    failpoint::reached("restore.postponed");
-    Ok(error)
+    journal.step(source, StepName::Swapping).await
 }

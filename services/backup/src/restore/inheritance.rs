@@ -9,9 +9,10 @@ use std::time::Duration;
 
 use tokio_util::task::TaskTracker;
 
-use super::ending::Ending;
+use super::ending::{Ending, Settled};
 use super::{APPLY, ROLLBACK};
 use crate::error::{Error, RestoreError};
+use crate::membership::{Member, Membership};
 use crate::store::{OperationRow, ProcessRow};
 
 /// How long the tasks are waited for: most end at once.
@@ -20,13 +21,14 @@ const MOMENT: Duration = Duration::from_secs(2);
 /// Inherits restores.
 pub(crate) struct Inheritance {
     ending: Ending,
+    membership: Arc<Membership>,
     /// The operations, with their fencing numbers, that a task of this process is for.
     going: Arc<Mutex<HashSet<(String, i64)>>>,
 }
 
 impl Inheritance {
-    pub(super) fn new(ending: Ending) -> Self {
-        Self { ending, going: Arc::default() }
+    pub(super) fn new(ending: Ending, membership: Arc<Membership>) -> Self {
+        Self { ending, membership, going: Arc::default() }
     }
 
     /// Whether `operation` is a restore's.
@@ -39,12 +41,13 @@ impl Inheritance {
         let tasks = TaskTracker::new();
         for operation in operations {
             if self.going().insert(key(operation)) {
-                tasks.spawn(settle(
-                    self.ending.clone(),
-                    operation.clone(),
-                    dead.host.clone(),
-                    Arc::clone(&self.going),
-                ));
+                let member = self.membership.current();
+                let settling = settle(self.ending.clone(), member, operation.clone(), dead.host.clone());
+                let (going, key) = (Arc::clone(&self.going), key(operation));
+                tasks.spawn(async move {
+                    settling.await;
+                    going.lock().unwrap_or_else(PoisonError::into_inner).remove(&key);
+                });
             }
         }
         tasks.close();
@@ -62,17 +65,23 @@ fn key(operation: &OperationRow) -> (String, i64) {
     (operation.id.clone(), operation.fence)
 }
 
-/// Settles a restore that a process on `host` has left.
-async fn settle(
-    ending: Ending,
-    operation: OperationRow,
-    host: String,
-    going: Arc<Mutex<HashSet<(String, i64)>>>,
-) {
-    let died = Error::from(RestoreError::ProcessDied(host));
-    if let Some(is_done) = ending.settle(&operation, &(&died).into()).await {
-        ending.record(&operation, if is_done { None } else { Some(&died) }).await;
-        ending.end(&operation).await;
+/// Settles a restore that a process on `host` has left, as long as this process counts as alive.
+async fn settle(ending: Ending, member: Arc<Member>, operation: OperationRow, host: String) {
+    let died = if operation.kind == ROLLBACK.name {
+        Error::from(RestoreError::RollbackDied(host))
+    } else {
+        Error::from(RestoreError::ProcessDied(host))
+    };
+    let cause = (&died).into();
+    let settling = async { Ok(ending.settle(&operation, &cause).await) };
+    match member.until_lost(settling).await {
+        Ok(Settled::Done(is_done)) => {
+            ending.record(&operation, if is_done { None } else { Some(&died) }).await;
+            ending.end(&operation).await;
+        }
+        Ok(Settled::Stopped | Settled::Fenced) => {}
+        Err(lost) => {
+            ending.settle(&operation, &(&lost).into()).await;
+        }
     }
-    going.lock().unwrap_or_else(PoisonError::into_inner).remove(&key(&operation));
 }

@@ -37,6 +37,14 @@ impl Journal {
         Self { store, clock, operation: operation.clone(), row: Mutex::new(row) }
     }
 
+    /// That this operation is still in charge, before something is done that takes long or cannot be recalled.
+    ///
+    /// # Errors
+    /// As of [`Self::step`].
+    pub(super) async fn confirm(&self) -> Result<()> {
+        self.change(|_, _| Ok(())).await.map(drop)
+    }
+
     /// Whether a source has come through a step.
     ///
     /// # Errors
@@ -62,8 +70,8 @@ impl Journal {
         Ok(())
     }
 
-    /// Changes the row; `change` also gets the time. Nobody else writes it while the operation is not taken over, so that
-    /// another revision is one of our own, of a call whose caller did not wait for the answer.
+    /// Changes the row; `change` also gets the time. While this operation is in charge of the restore nobody else writes it, so
+    /// that another revision is one of our own, of a call whose caller did not wait for the answer.
     ///
     /// # Errors
     /// As of [`Self::step`].
@@ -84,7 +92,12 @@ impl Journal {
                 Replaced::Fenced => return Err(Error::Fenced),
                 Replaced::Stale => {
                     let found = self.store.restore(&row.id).await?;
-                    *held = found.ok_or(RestoreError::NotFound(row.id))?;
+                    let found = found.ok_or(RestoreError::NotFound(row.id))?;
+                    // Another operation is in charge by now, such as a rollback.
+                    if journal_of(&found)?.operation != self.operation.id || !found.state.is_busy() {
+                        return Err(RestoreError::Changed(found.id).into());
+                    }
+                    *held = found;
                 }
             }
         }

@@ -32,7 +32,7 @@ impl RollingBack {
         Box::pin(self.check()).await?;
         failpoint::reached("rollback.checked");
         let back = Back { base: &self.base };
-        let all = back.all(&self.id, &self.request, &self.journal, self.discard_changes);
+        let all = back.all(&self.id, &self.request, &self.journal, (self.discard_changes, false));
         let rows = Box::pin(all).await?;
         self.journal.change(rolled_back).await?;
         failpoint::reached("rollback.recorded");
@@ -53,8 +53,7 @@ impl RollingBack {
                         target.check_roll_back(&self.id, self.discard_changes).await?;
                     }
                 }
-                _ if self.is_incomplete || self.journal.last(source).await? == Some(StepName::RolledBack) => {
-                }
+                _ if self.may_lack(source).await? => {}
                 _ => {
                     let (name, restore) = (source.clone(), self.id.clone());
                     return Err(strongroom_tables::Error::NotApplied { name, restore }.into());
@@ -62,5 +61,14 @@ impl RollingBack {
             }
         }
         Ok(())
+    }
+
+    /// Whether a source may have nothing of the restore: it was not swapped yet, or was taken back already.
+    async fn may_lack(&self, source: &str) -> Result<bool> {
+        Ok(match self.journal.last(source).await? {
+            Some(StepName::RolledBack | StepName::Discarded) => true,
+            Some(StepName::Swapped) => self.is_incomplete && self.discard_changes,
+            _ => self.is_incomplete,
+        })
     }
 }

@@ -92,6 +92,7 @@ pub(super) fn choose(
             return Err(Error::element("sources", at, problem));
         }
     }
+    check_sources(manifest, request)?;
     let is_chosen = |record: &&SourceRecord| is_chosen_source(manifest, request, record);
     let (chosen, others): (Vec<_>, Vec<_>) = manifest.sources.iter().partition(is_chosen);
     if chosen.is_empty() {
@@ -105,6 +106,25 @@ pub(super) fn choose(
     Ok((chosen, others.into_iter().map(|source| source.name.clone()).collect()))
 }
 
+/// Where tables are chosen, a source with none of them was meant otherwise. A set of files may be named beside them.
+fn check_sources(manifest: &Manifest, request: &Request) -> Result<()> {
+    for (at, name) in request.sources.iter().enumerate().filter(|_| !request.tables.is_empty()) {
+        let record = manifest.sources.iter().find(|source| source.name == *name);
+        if record.is_some_and(|record| record.kind != "files" && !has_chosen(manifest, request, record)) {
+            let problem =
+                format!("none of the chosen tables is of source {name:?}; leave it out, or name its tables");
+            return Err(Error::element("sources", at, problem));
+        }
+    }
+    Ok(())
+}
+
+fn has_chosen(manifest: &Manifest, request: &Request, record: &SourceRecord) -> bool {
+    manifest.entries.iter().any(|entry| {
+        is_of(entry, record) && entry.table.as_ref().is_some_and(|table| request.tables.contains(table))
+    })
+}
+
 fn is_chosen_source(manifest: &Manifest, request: &Request, record: &SourceRecord) -> bool {
     if request.sources.contains(&record.name) {
         return true;
@@ -112,13 +132,10 @@ fn is_chosen_source(manifest: &Manifest, request: &Request, record: &SourceRecor
     if !request.sources.is_empty() || record.kind == VAULT {
         return false;
     }
-    let has = |entry: &EntryRecord| {
-        is_of(entry, record) && entry.table.as_ref().is_some_and(|table| request.tables.contains(table))
-    };
     if request.tables.is_empty() {
         holds_something(manifest, record)
     } else {
-        manifest.entries.iter().any(has)
+        has_chosen(manifest, request, record)
     }
 }
 

@@ -164,7 +164,8 @@ impl<'a> Target<'a> {
     pub(super) async fn final_marker(&self, id: &str) -> Result<Option<Marker>> {
         match self {
             Self::Database(source) => database::final_marker(source, id).await,
-            Self::Files(_) | Self::Service(_) => self.marker(id).await,
+            Self::Files(source) => files::final_marker(source, id).await,
+            Self::Service(_) => self.marker(id).await,
         }
     }
 

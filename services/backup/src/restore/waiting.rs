@@ -1,7 +1,14 @@
-//! Restores that this process cannot bring to their end now: for the gauge, and so for the alert.
+//! Restores that cannot be brought to their end now: why, in the row, and how many, for the gauge and so for the alert.
 
 use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
+
+use super::Base;
+use super::journal::Journal;
+use super::record::Request;
+use crate::error::{Error, RestoreError, Result};
+use crate::failpoint;
+use crate::store::{RestoreRow, RestoreState};
 
 /// Their ids.
 #[derive(Debug, Default)]
@@ -19,5 +26,41 @@ impl Waiting {
     /// How many there are.
     pub(crate) fn count(&self) -> usize {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).len()
+    }
+}
+
+/// Records why a restore cannot go on now, and hands `error` back.
+///
+/// # Errors
+/// Those of recording it.
+pub(super) async fn postponed(base: &Base, journal: &Journal, error: Error) -> Result<Error> {
+    if matches!(error, Error::Fenced) {
+        return Ok(error);
+    }
+    let (reason, problem) = (error.reason(), error.to_string());
+    let postpone = |row: &mut RestoreRow, _| {
+        row.state = RestoreState::Resumable;
+        reason.clone_into(&mut row.reason);
+        row.problem.clone_from(&problem);
+        row.progress.clear();
+        Ok(())
+    };
+    let row = journal.change(postpone).await?;
+    base.waiting.add(&row.id);
+    failpoint::reached("restore.postponed");
+    Ok(error)
+}
+
+/// Whether somebody else brings the restore to its end.
+pub(super) fn is_not_ours(error: &Error) -> bool {
+    matches!(error, Error::Fenced | Error::Restore(RestoreError::Changed(_)))
+}
+
+/// Where there are several sources, an error has to say which one it is about.
+pub(super) fn of_source(source: &str, request: &Request, error: Error) -> Error {
+    match error {
+        error if is_not_ours(&error) => error,
+        error if request.sources.len() == 1 => error,
+        error => RestoreError::OfSource { name: source.to_owned(), source: Box::new(error) }.into(),
     }
 }

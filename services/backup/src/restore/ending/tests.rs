@@ -55,8 +55,11 @@ fn an_operation_brings_its_own_restore_to_its_end() {
 #[test]
 fn what_an_operation_was_for_is_done_where_the_restore_says_so() {
     for state in RestoreState::ALL {
-        let applied = matches!(state, RestoreState::Applied | RestoreState::RolledBack);
-        assert_eq!(has_done(APPLY.name, state), applied, "{state:?}");
-        assert_eq!(has_done(ROLLBACK.name, state), state == RestoreState::RolledBack, "{state:?}");
+        for was_incomplete in [false, true] {
+            let taken_back = state == RestoreState::RolledBack;
+            let applied = state == RestoreState::Applied || taken_back && !was_incomplete;
+            assert_eq!(has_done(APPLY.name, state, was_incomplete), applied, "{state:?} {was_incomplete}");
+            assert_eq!(has_done(ROLLBACK.name, state, was_incomplete), taken_back, "{state:?}");
+        }
     }
 }

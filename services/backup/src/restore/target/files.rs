@@ -3,6 +3,8 @@
 use std::io;
 use std::sync::{Arc, PoisonError};
 
+use tokio_util::sync::CancellationToken;
+
 use super::{Changed, Compared, Marker};
 use crate::error::{Error, Result};
 use crate::failpoint;
@@ -37,11 +39,19 @@ pub(super) async fn stage(
     (id, fingerprint, progress): (&str, &str, &Shared),
 ) -> Result<()> {
     let (wanted, entries, progress) = (Arc::clone(wanted), selected.entries.clone(), Arc::clone(progress));
-    let (id, fingerprint) = (id.to_owned(), fingerprint.to_owned());
+    let (id, fingerprint, own) = (id.to_owned(), fingerprint.to_owned(), source.clone());
+    // Whoever does not wait any more has settled the restore without what is staged from now on.
+    let stop = CancellationToken::new();
+    let _stops = stop.clone().drop_guard();
     blocking(source, move |target| {
         let mut stage = target.stage(&wanted, &fingerprint, &id)?;
         failpoint::reached("restore.stage_begun");
         for (at, (file, entry)) in wanted.files.iter().zip(entries).enumerate() {
+            if stop.is_cancelled() {
+                drop(stage);
+                own.target()?.discard(&id, FilesMarker::Staged)?;
+                return Err(Error::ClientLeft);
+            }
             if !stage.needs(at) {
                 continue;
             }
@@ -67,6 +77,13 @@ pub(super) async fn swap(source: &FilesSource, id: &str) -> Result<Changed> {
 pub(super) async fn marker(source: &FilesSource, id: &str) -> Result<Option<Marker>> {
     let id = id.to_owned();
     let found = blocking(source, move |target| target.state_of(&id)).await?;
+    Ok(found.map(Marker::from))
+}
+
+/// A thread that nobody waits for any more goes on with what it has begun, under the set's lock.
+pub(super) async fn final_marker(source: &FilesSource, id: &str) -> Result<Option<Marker>> {
+    let id = id.to_owned();
+    let found = blocking(source, move |target| target.final_state_of(&id)).await?;
     Ok(found.map(Marker::from))
 }
 

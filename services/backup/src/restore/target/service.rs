@@ -12,7 +12,7 @@ use strongroom_api::source::v1::stage_tables_request::{Begin, Message, Rows, Tab
 use strongroom_api::source::v1::{ArchiveIdentity, Stage, Table};
 use strongroom_api::time::timestamp;
 use strongroom_archive::schema::TableSchema;
-use strongroom_archive::{Watch, verify_entry};
+use strongroom_archive::{Error as ArchiveError, Watch, verify_entry};
 use strongroom_tables::load::WantedTable;
 use tokio::sync::mpsc;
 
@@ -101,14 +101,13 @@ pub(super) async fn discard(source: &ServiceSource, id: &str, only: Marker) -> R
     if marker(source, id).await?.is_some_and(|found| found != only) {
         return Ok(false);
     }
-    source.abort_stage(id).await?;
-    Ok(true)
+    source.abort_stage(id, only == Marker::Staged).await
 }
 
 /// What is left of a stage that was rolled back is dropped, so that nothing of the restore remains.
 pub(super) async fn roll_back(source: &ServiceSource, id: &str, discard_changes: bool) -> Result<u64> {
     let stage = source.roll_back_stage(id, discard_changes).await?;
-    source.abort_stage(id).await?;
+    source.abort_stage(id, false).await?;
     let changes = stage.tables.iter().map(|table| table.created + table.changed + table.deleted);
     Ok(changes.sum::<i64>().unsigned_abs())
 }
@@ -191,8 +190,9 @@ async fn send(
     let reading = tokio::task::spawn_blocking(move || feed.all(archive, begin, tables));
     let (read, staged) = tokio::join!(reading, source.stage(queue));
     match (read?, staged) {
-        // A service that took no more has said why.
+        // A service that took no more has said why, or is away.
         (_, Err(error @ Error::Restore(RestoreError::SourceRefused { .. }))) => Err(error),
+        (Err(ArchiveError::Sink(_)), Err(error)) => Err(error),
         (Err(error), _) => Err(error.into()),
         (Ok(()), staged) => staged,
     }

@@ -82,15 +82,22 @@ impl ServiceSource {
         answer.into_inner().stage.ok_or_else(|| self.unexpected("an answer without its stage"))
     }
 
-    /// Drops a stage, or what is left of one.
+    /// Drops a stage, or what is left of one. False, and nothing is dropped, where it must be `only_staged` and was committed.
     ///
     /// # Errors
     /// As of [`Self::stage`].
-    pub(crate) async fn abort_stage(&self, id: &str) -> Result<()> {
+    pub(crate) async fn abort_stage(&self, id: &str, only_staged: bool) -> Result<bool> {
         let mut client = self.client()?;
-        let request = AbortStageRequest { stage_id: id.to_owned() };
-        self.within(client.abort_stage(request)).await?;
-        Ok(())
+        let request = AbortStageRequest { stage_id: id.to_owned(), only_staged };
+        match self.within(client.abort_stage(request)).await {
+            Ok(_) => Ok(true),
+            Err(Error::Restore(RestoreError::SourceRefused { source, .. }))
+                if only_staged && source.code() == Code::FailedPrecondition =>
+            {
+                Ok(false)
+            }
+            Err(error) => Err(error),
+        }
     }
 
     async fn within<T>(&self, call: impl Future<Output = Result<T, Status>>) -> Result<T> {

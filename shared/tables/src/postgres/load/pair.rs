@@ -80,12 +80,13 @@ pub(super) async fn pairs(
     Ok(wanted.tables.iter().zip(&names).enumerate().map(pair).collect())
 }
 
-/// The name of the table in the target that the archive's `table` goes into. SQLite knows no schemas.
+/// The name of the table in the target that the archive's `table` goes into. SQLite knows no schemas; whoever knows better has
+/// named one.
 pub(super) fn live_name(options: &TargetOptions, table: &TableSchema) -> TableName {
     let first = || options.read.schemas.first().cloned().unwrap_or_else(|| "public".to_owned());
     let namespace = match table.engine {
-        Engine::Postgres => table.namespace.clone(),
-        Engine::Sqlite => first(),
+        Engine::Sqlite if table.namespace.is_empty() => first(),
+        Engine::Postgres | Engine::Sqlite => table.namespace.clone(),
     };
     TableName { namespace, table: table.table.clone() }
 }

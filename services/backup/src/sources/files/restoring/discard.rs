@@ -15,6 +15,22 @@ impl FilesTarget {
         Ok(own.map(|own| self.note(&own)).transpose()?.map(|note| note.state))
     }
 
+    /// The same once nobody works on it any more.
+    ///
+    /// # Errors
+    /// As of [`Self::state_of`], and [`FilesError::Locked`] while somebody does.
+    pub(crate) fn final_state_of(&self, id: &str) -> Result<Option<Marker>> {
+        let Some(restores) = self.restores()? else { return Ok(None) };
+        let _lock = match restores.lock(self) {
+            // The last restore was removed a moment ago.
+            Err(FilesError::Failed { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {
+                return Ok(None);
+            }
+            locked => locked?,
+        };
+        self.state_of(id)
+    }
+
     /// Removes everything of ours that belongs to a restore: stage, displaced files and marker, and with the last restore the
     /// folder for them. Live files stay as they are. False, and nothing is removed, if its marker is not `only` any more. Doing
     /// it twice is harmless.

@@ -138,8 +138,8 @@ impl FilesTarget {
         };
         let stat = rustix::fs::fstat(folder.as_fd())
             .map_err(|error| self.failing("cannot open", &shown)(error.into()))?;
-        if stat.st_uid != own_user() || stat.st_mode & 0o022 != 0 {
-            return Err(self.foreign(&shown, "it belongs to another user, or others may write to it"));
+        if stat.st_uid != own_user() || stat.st_mode & 0o077 != 0 {
+            return Err(self.foreign(&shown, "it belongs to another user, or others may open it"));
         }
         Ok(Some(folder))
     }

@@ -75,7 +75,7 @@ impl FilesTarget {
             self.check(own, action, &taken)?;
         }
         let others = self.others(restores, id)?;
-        let order = others.iter().map(|(_, note)| note.order).max().unwrap_or_default() + 1;
+        let order = others.iter().map(|(_, note)| note.order).max().unwrap_or_default().saturating_add(1);
         moment::reached("files.begin").map_err(self.failing("cannot swap in", ""))?;
         self.set_note(own, Note { state: Marker::Swapping, order })?;
         moment::reached("files.begun").map_err(self.failing("cannot swap in", ""))?;
