@@ -47,9 +47,9 @@ async fn a_restore_under_way_says_what_each_database_holds() {
         "state: applying\n",
         "doing: applying the difference users\n",
         "2030-01-01T00:00:11Z  gateway  the difference was applied\n",
-        "now: gateway: already the archive's rows\n",
-        "now: billing: either all rows from before the restore or all of the archive's; it is being decided\n",
-        "now: audit: still the rows from before the restore\n",
+        "now: gateway: already the archive's\n",
+        "now: billing: either wholly what it was before the restore or wholly the archive's, each file for itself; it is being decided\n",
+        "now: audit: still what it was before the restore\n",
         "next: wait;",
     ] {
         assert!(shown.out.contains(line), "{line} is not in {}", shown.out);

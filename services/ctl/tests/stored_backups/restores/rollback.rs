@@ -40,7 +40,7 @@ async fn without_a_terminal_it_needs_yes() {
         assert!(done.out.contains(shown), "{shown} is not in {}", done.out);
     }
     assert!(!done.out.contains("next: "), "{}", done.out);
-    assert_eq!(fake.state().asked, [format!("rollback {ID} false")]);
+    assert_eq!(fake.state().asked, [format!("get {ID}"), format!("rollback {ID} false")]);
 }
 
 #[tokio::test]
