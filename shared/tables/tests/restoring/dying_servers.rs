@@ -57,7 +57,7 @@ async fn dies(may_be_replica: bool, modes: &[Mode]) {
     let Some(mut server) = server else { return };
     let database = Owned::create_at(&server.url, "dying", may_be_replica).await;
     let mut moments = vec![Moment::Loading, Moment::Staged, Moment::Exchanged];
-    let last = if std::env::var_os("STRONGROOM_LONG").is_some() { 30 } else { 4 };
+    let last = if std::env::var_os("STRONGROOM_LONG").is_some() { 12 } else { 4 };
     moments.extend((0..last).map(Moment::Committing));
     let mut applied = 0;
     for &mode in modes {
