@@ -38,7 +38,9 @@ impl Fault {
             },
             sqlx::Error::Io(source) if is_end(source) => (
                 Kind::Unavailable,
-                format!("the connection has ended ({source}), and the server's log says why"),
+                format!(
+                    "the server has ended the connection ({source}): it was stopped or killed, or its disk is full; see that it runs and has room, then try again"
+                ),
             ),
             sqlx::Error::Io(source) => (Kind::Unavailable, source.to_string()),
             sqlx::Error::Tls(source) => (Kind::Precondition, format!("TLS: {source}")),

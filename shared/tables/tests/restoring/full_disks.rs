@@ -79,7 +79,7 @@ async fn a_server_that_ends_for_want_of_room_has_its_old_rows() {
         let ballast = fill(&disk, room);
         let error = restore(&database.url, &archive, &archive.wanted(mode)).await.unwrap_err();
         let said = error.to_string();
-        let is_told = said.contains("No space left on device") || said.contains("the server's log says why");
+        let is_told = said.contains("No space left on device") || said.contains("its disk is full");
         assert!(is_told, "{what}: {said}");
         server.kill();
         assert!(server.said().contains("No space left on device"), "{}", server.said());
