@@ -353,6 +353,15 @@ pub enum Error {
     /// A held backup is not deleted.
     #[error("the backup {0} is on hold; `strongroom backup unhold` releases it")]
     BackupHeld(String),
+    /// A restore that is not at its end reads it, or has taken it as its safety backup.
+    #[error("the backup {id} is needed by the restore {restore}, which is not at its end: wait for it, or take it back; \
+             `strongroom restore get {restore}` says how far it is")]
+    BackupNeeded {
+        /// The backup.
+        id: String,
+        /// The restore.
+        restore: String,
+    },
     /// The backup's state does not allow it.
     #[error("the backup {id} is {state}, and {wish}; {}", remedy(state))]
     BackupState {
@@ -581,6 +590,7 @@ impl Error {
             Self::DownloadStalled(_) => (Code::DeadlineExceeded, "CLIENT_STALLED"),
             Self::ScanBusy => (Code::Aborted, "SCAN_BUSY"),
             Self::BackupNotFound(_) => (Code::NotFound, "BACKUP_NOT_FOUND"),
+            Self::BackupNeeded { .. } => (Code::FailedPrecondition, "BACKUP_NEEDED"),
             Self::BackupHeld(_) => (Code::FailedPrecondition, "BACKUP_HELD"),
             Self::BackupState { state, .. } => (Code::FailedPrecondition, state_reason(state)),
             Self::BackupPurging(_) => (Code::FailedPrecondition, "BACKUP_PURGING"),

@@ -20,6 +20,7 @@ mod plan;
 pub(crate) mod record;
 mod report;
 mod rollback;
+pub(crate) mod rows;
 mod safety;
 mod selection;
 mod target;
@@ -28,7 +29,7 @@ mod uploads;
 mod waiting;
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use strongroom_api::backup::v1 as proto;
 use strongroom_runtime::{Caller, Clock, Shutdown};
@@ -54,6 +55,10 @@ use rollback::RollingBack;
 use safety::SafetyBackups;
 pub(crate) use uploads::{ArchiveUploads, Arrived};
 pub(crate) use waiting::Waiting;
+
+/// How long a rollback waits for an attempt to go on with what it is to take back.
+const LONGEST_ATTEMPT: Duration = Duration::from_secs(10);
+const BETWEEN_LOOKS: Duration = Duration::from_millis(50);
 
 /// Plans among the operations.
 pub(crate) static PLAN: Kind = Kind {
@@ -225,7 +230,8 @@ impl Restores {
         Ok(row)
     }
 
-    /// Begins to take a restore back.
+    /// Begins to take a restore back. One that cannot go on is tried again now and then, and only between two attempts can it
+    /// be taken over: an attempt is waited for.
     ///
     /// # Errors
     /// [`RestoreError::State`], [`RestoreError::RollbackExpired`], [`RestoreError::TargetBusy`], [`RestoreError::Busy`].
@@ -235,6 +241,27 @@ impl Restores {
         id: &str,
         discard_changes: bool,
     ) -> Result<RestoreRow> {
+        let started = Instant::now();
+        loop {
+            let begun = Box::pin(self.begin_rollback(caller, id, discard_changes)).await;
+            match begun {
+                Err(Error::Restore(RestoreError::State { .. } | RestoreError::Changed(_)))
+                    if started.elapsed() < LONGEST_ATTEMPT && self.is_tried_again(id).await? =>
+                {
+                    tokio::time::sleep(BETWEEN_LOOKS).await;
+                }
+                begun => return begun,
+            }
+        }
+    }
+
+    /// Whether it could not go on before.
+    async fn is_tried_again(&self, id: &str) -> Result<bool> {
+        let row = self.get(id).await?;
+        Ok(row.state.is_busy() && !row.problem.is_empty())
+    }
+
+    async fn begin_rollback(&self, caller: &Caller, id: &str, discard_changes: bool) -> Result<RestoreRow> {
         let permit = self.rollbacks.admit()?;
         let before = self.get(id).await?;
         let wish = "only one that was applied, or cannot go on now, can be taken back";
@@ -278,13 +305,15 @@ impl Restores {
         let (limit, lost) = (self.limit, Arc::clone(&member));
         let within = async move {
             let done = tokio::time::timeout(limit, work).await;
+            // What waits for a source must not keep others from beginning.
+            drop(permit);
             match done.unwrap_or_else(|_| Err(RestoreError::TooLong(limit.as_secs()).into())) {
                 Ok(ended) => Ok(ended),
                 Err(error) => finishing.finish(&finished, error).await,
             }
         };
         operations.start_detached(
-            (permit, member),
+            member,
             record,
             |_stop| async move { lost.until_lost(within).await },
             move |error: &Error| {
@@ -406,6 +435,9 @@ fn describe(request: &Request, id: &str) -> Metadata {
     if !request.tables.is_empty() {
         let some: Vec<&String> = request.tables.iter().take(100).collect();
         put(&mut metadata, "tables", serde_json::json!(some));
+    }
+    if !request.rows.is_empty() {
+        put(&mut metadata, "rows", request.rows.values().map(|keys| keys.len() as u64).sum::<u64>());
     }
     metadata
 }

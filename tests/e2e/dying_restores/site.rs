@@ -87,7 +87,7 @@ impl Site {
         let databases: String = self.targets.iter().map(|target| target.configuration(folder)).collect();
         format!(
             "[app]\nname = \"dying\"\n\n[backup]\nlisten = \"127.0.0.1:{port}\"\ntoken_file = \"{}\"\n\
-             vault.url = \"{vault}\"\ndatabase_url = \"{}\"\nstaging_dir = \"{}\"\n\n\
+             vault.url = \"{vault}\"\nconcurrent_restores = 1\ndatabase_url = \"{}\"\nstaging_dir = \"{}\"\n\n\
              [seal]\nwithout_recovery = \"I accept that without the root key nobody opens these archives\"\n\n\
              [[destinations]]\nname = \"nearby\"\nurl = \"file://{}\"\n\n{databases}{}",
             token.display(),

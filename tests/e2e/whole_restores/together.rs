@@ -100,6 +100,16 @@ fn everything_is_restored_as_one_and_taken_back_as_one() {
     assert_eq!(back["state"], "RESTORE_STATE_ROLLED_BACK", "{back}");
     assert_eq!(all.are_restored(), [false; 6], "{back}");
     assert!(!all.has_ours(), "{back}");
+
+    let row = format!("{}=2", users["table"].as_str().unwrap());
+    let plan = replica.operator.json(&["restore", "plan", &all.backup, "--mode", "merge", "--rows", &row]);
+    assert_eq!(plan["sources"], serde_json::json!(["gateway"]), "{plan}");
+    let id = plan["id"].as_str().unwrap();
+    let _ = replica.operator.run(&["restore", "apply", id]).succeeded();
+    assert_eq!(all.gateway.database.text(USERS), "Eve,b", "one row of a service");
+    let row = row.replace("=2", "=77");
+    let missing = replica.operator.run(&["restore", "plan", &all.backup, "--mode", "merge", "--rows", &row]);
+    assert!(missing.code == Some(1) && missing.said().contains("[\"77\"]"), "{}", missing.said());
 }
 
 #[test]

@@ -89,8 +89,11 @@ impl Catalogue {
     /// Deletes a backup after the delay; a failed one at once. `etag` is that of the backup, or empty.
     ///
     /// # Errors
-    /// [`Error::BackupHeld`], [`Error::BackupState`], [`Error::BackupEtag`].
+    /// [`Error::BackupHeld`], [`Error::BackupNeeded`], [`Error::BackupState`], [`Error::BackupEtag`].
     pub(crate) async fn delete(&self, caller: &Caller, id: &str, etag: &str) -> Result<StoredBackup> {
+        if let Some(restore) = self.base.store.restore_needing(id).await? {
+            return Err(Error::BackupNeeded { id: id.to_owned(), restore });
+        }
         let now = self.base.clock.now_micros();
         self.change(id, Some((caller, "backup.deleted")), |backup| {
             if !etag.is_empty() && etag != self::etag(&backup.row) {

@@ -85,7 +85,7 @@ impl Tending {
         // The list may be minutes old.
         let Some(mut backup) = self.base.store.backup(&listed.row.id).await? else { return Ok(true) };
         if backup.row.state == BackupState::Deleted
-            && self.may_be_purged(&backup)
+            && self.may_be_purged(&backup).await?
             && !self.begin_purge(&mut backup).await?
         {
             // Somebody has brought it back, or holds it.
@@ -130,8 +130,13 @@ impl Tending {
         Ok(is_settled)
     }
 
-    fn may_be_purged(&self, backup: &StoredBackup) -> bool {
-        backup.row.purge_time.is_some_and(|time| time <= self.base.clock.now_micros()) && !backup.row.hold
+    async fn may_be_purged(&self, backup: &StoredBackup) -> Result<bool> {
+        let is_due = backup.row.purge_time.is_some_and(|time| time <= self.base.clock.now_micros());
+        if !is_due || backup.row.hold {
+            return Ok(false);
+        }
+        // A restore may have begun with it while its deletion was being decided.
+        Ok(self.base.store.restore_needing(&backup.row.id).await?.is_none())
     }
 
     /// From here on it cannot be brought back.

@@ -1,6 +1,6 @@
 //! Requests for restores, checked field by field.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use strongroom_api::backup::v1 as proto;
 use strongroom_api::backup::v1::plan_restore_request::Archive;
@@ -9,12 +9,15 @@ use super::request::check_names;
 use super::restore::check_id;
 use crate::error::{Error, Result};
 use crate::restore::record::{ArchiveFacts, Origin, Request, RequestMode};
+use crate::restore::rows::Key;
 use crate::store::RestoreRow;
 use crate::vault_client::SigningKey;
 
 /// Restores of a page when the request does not say.
 const USUAL_PAGE: i64 = 50;
 const LARGEST_PAGE: i64 = 1000;
+/// Chosen rows of all tables together.
+const MAX_ROWS: usize = 10_000;
 /// Of a signer file.
 const MAX_SIGNER: usize = 64 << 10;
 /// Digits of a key version's id.
@@ -44,6 +47,8 @@ pub(super) fn parse_plan(request: proto::PlanRestoreRequest, creator: &str) -> R
     };
     check_names("sources", &request.sources)?;
     check_names("tables", &request.tables)?;
+    let rows = parse_rows(&request.rows)?;
+    let chosen = rows.keys().filter(|table| !request.tables.contains(table)).cloned().collect::<Vec<_>>();
     if request.create_tables && mode != RequestMode::IntoEmpty {
         return Err(Error::field("create_tables", "goes with the mode INTO_EMPTY only"));
     }
@@ -54,7 +59,8 @@ pub(super) fn parse_plan(request: proto::PlanRestoreRequest, creator: &str) -> R
         origin,
         mode,
         sources: request.sources,
-        tables: request.tables,
+        tables: request.tables.into_iter().chain(chosen).collect(),
+        rows,
         create_tables: request.create_tables,
         accept_cascade: request.accept_cascade,
         accept_pause: request.accept_pause,
@@ -65,6 +71,28 @@ pub(super) fn parse_plan(request: proto::PlanRestoreRequest, creator: &str) -> R
         creator: creator.to_owned(),
         fingerprints: BTreeMap::new(),
     })
+}
+
+/// # Errors
+/// [`Error::Field`].
+fn parse_rows(chosen: &[proto::ChosenRows]) -> Result<BTreeMap<String, BTreeSet<Key>>> {
+    if chosen.iter().map(|one| one.keys.len()).sum::<usize>() > MAX_ROWS {
+        return Err(Error::field("rows", format!("has more than {MAX_ROWS} keys; restore the tables whole")));
+    }
+    let mut rows: BTreeMap<String, BTreeSet<Key>> = BTreeMap::new();
+    for (at, one) in chosen.iter().enumerate() {
+        if one.table.is_empty() || one.keys.is_empty() {
+            return Err(Error::element("rows", at, "must have a table and at least one key"));
+        }
+        for key in &one.keys {
+            let parsed: Option<Key> = serde_json::from_str(key).ok();
+            let parsed = parsed.filter(|key| !key.is_empty()).ok_or_else(|| {
+                Error::element("rows", at, format!("{key:?} is no JSON array of texts such as [\"7\"]"))
+            })?;
+            rows.entry(one.table.clone()).or_default().insert(parsed);
+        }
+    }
+    Ok(rows)
 }
 
 /// Lines of a key version and 64 hex digits; empty ones and those that begin with `#` are skipped.

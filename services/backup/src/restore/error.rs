@@ -134,6 +134,14 @@ pub enum RestoreError {
         /// What is wrong.
         source: Box<super::super::error::Error>,
     },
+    /// Chosen rows are not in the archive.
+    #[error("the archive has no such rows of table {table}: {keys}; `strongroom archive open --table {table}` shows which it has")]
+    RowsMissing {
+        /// Archive name.
+        table: String,
+        /// Some of their keys.
+        keys: String,
+    },
     /// It cannot be found out how it ended.
     #[error("how the restore ended cannot be found out yet: {0}")]
     Unsettled(String),
@@ -164,6 +172,7 @@ impl RestoreError {
         match self {
             Self::NoRestoreUrl(_) => (Code::FailedPrecondition, "NO_RESTORE_URL"),
             Self::NotFound(_) => (Code::NotFound, "RESTORE_NOT_FOUND"),
+            Self::RowsMissing { .. } => (Code::FailedPrecondition, "ROWS_MISSING"),
             Self::State { .. } => (Code::FailedPrecondition, "RESTORE_STATE"),
             Self::PlanExpired(_) => (Code::FailedPrecondition, "PLAN_EXPIRED"),
             Self::TargetBusy { .. } => (Code::Aborted, "TARGET_BUSY"),

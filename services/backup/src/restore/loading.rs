@@ -14,6 +14,7 @@ use strongroom_tables::load::{Chunk, Encoder, Stage};
 use tokio::sync::mpsc;
 
 use super::record::Progress;
+use super::rows::ChosenRows;
 use super::selection::{Contents, Selected};
 use crate::error::{Error, Result};
 use crate::incoming::Archive;
@@ -39,7 +40,9 @@ pub(super) async fn load(
     let Contents::Database { large_objects, .. } = &selected.contents else { return Ok(archive) };
     for (at, entry) in selected.entries.iter().enumerate() {
         let (chunks, queue) = mpsc::channel(CHUNKS);
-        let mut feed = Feed { encoder: Some(stage.encoder(at)), chunks, progress: Arc::clone(progress) };
+        let chosen = selected.rows.get(at).cloned().flatten();
+        let mut feed =
+            Feed { encoder: Some(stage.encoder(at)), chosen, chunks, progress: Arc::clone(progress) };
         let index = *entry;
         let reading = tokio::task::spawn_blocking(move || {
             let read = verify_entry(&mut archive, index, &mut feed).and_then(|_| feed.finish());
@@ -109,12 +112,15 @@ fn settle(read: strongroom_archive::Result<()>, loaded: strongroom_tables::Resul
 struct Feed {
     /// None once the last chunk has left.
     encoder: Option<Encoder>,
+    /// Only these rows, where some were chosen.
+    chosen: Option<ChosenRows>,
     chunks: mpsc::Sender<Chunk>,
     progress: Shared,
 }
 
 impl Feed {
     fn finish(&mut self) -> strongroom_archive::Result<()> {
+        self.chosen.as_ref().map_or(Ok(()), ChosenRows::check).map_err(to_archive)?;
         match self.encoder.take() {
             Some(encoder) => self.send(encoder.finish()),
             None => Ok(()),
@@ -134,6 +140,9 @@ impl Feed {
 impl Watch for Feed {
     fn row(&mut self, schema: &TableSchema, values: &[&RawValue]) -> strongroom_archive::Result<()> {
         let Some(encoder) = &mut self.encoder else { return Ok(()) };
+        if self.chosen.as_mut().is_some_and(|chosen| !chosen.has(values)) {
+            return Ok(());
+        }
         let full = encoder.add(values).map_err(|error| to_archive(error.into()))?;
         if let Some(chunk) = full {
             self.name(&schema.name);

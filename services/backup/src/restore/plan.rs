@@ -21,7 +21,7 @@ use super::loading::Shared;
 use super::record::{ArchiveFacts, Progress, Request, plan_json};
 use super::report;
 use super::selection::{Selected, choose, selected};
-use super::target::{Compared, Target};
+use super::target::{Compared, Place, Target};
 use crate::backups::record::to_json;
 use crate::error::{Error, Result};
 use crate::incoming::{Archive, Staged};
@@ -92,8 +92,13 @@ impl Planning {
         if refusals.is_foreign() {
             return Ok(());
         }
+        let mut places: Vec<(&str, Place)> = Vec::with_capacity(parts.len());
         for part in &parts {
             let compared = Box::pin(self.compare(staged, part)).await?;
+            if let Some((other, _)) = places.iter().find(|(_, place)| place.overlaps(&compared.place)) {
+                refusals.add(vec![report::shared_place(part.source(), other)]);
+            }
+            places.push((part.source(), compared.place));
             self.request.fingerprints.insert(part.source().to_owned(), compared.fingerprint);
             refusals.add(compared.refusals);
             plan.sources.push(compared.plan);

@@ -1,6 +1,6 @@
 //! What a restore's row holds as JSON.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -9,6 +9,7 @@ use strongroom_tables::load::Mode;
 
 use crate::error::{Error, Result};
 use crate::store::RestoreRow;
+use super::rows::Key;
 
 /// The plan's name in protobuf: it is stored as clients see it.
 const PLAN: &str = "strongroom.backup.v1.RestorePlan";
@@ -32,6 +33,9 @@ pub(crate) struct Request {
     pub(crate) sources: Vec<String>,
     /// Only these tables; empty means all.
     pub(crate) tables: Vec<String>,
+    /// Only these rows of a table, by their keys; a table that is not in here has all of its rows.
+    #[serde(default)]
+    pub(crate) rows: BTreeMap<String, BTreeSet<Key>>,
     pub(crate) create_tables: bool,
     pub(crate) accept_cascade: bool,
     pub(crate) accept_pause: bool,

@@ -138,6 +138,15 @@ pub(super) fn refusal(source: &str, error: &Error) -> proto::RestoreRefusal {
     refused(source, "", error.reason(), error.to_string())
 }
 
+/// Two sources are in one database, in one service, or one directory is inside the other.
+pub(super) fn shared_place(source: &str, other: &str) -> proto::RestoreRefusal {
+    let message = format!(
+        "{source} and {other} are in the same place, where one restore cannot tell them apart: restore them one after the \
+         other, with --sources {source} and then --sources {other}"
+    );
+    refused(source, "", "SHARED_PLACE", message)
+}
+
 pub(super) fn refused(source: &str, table: &str, reason: &str, message: String) -> proto::RestoreRefusal {
     let (reason, source, table) = (reason.to_owned(), source.to_owned(), table.to_owned());
     proto::RestoreRefusal { reason, message, source, table }

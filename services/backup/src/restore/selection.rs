@@ -7,6 +7,7 @@ use strongroom_archive::{EntryKind, Manifest};
 use strongroom_tables::load::{Wanted, WantedTable};
 
 use super::record::Request;
+use super::rows::ChosenRows;
 use crate::error::{Error, RestoreError, Result};
 use crate::incoming::Archive;
 use crate::sources::{Source, Sources, WantedFile, WantedFiles};
@@ -24,6 +25,8 @@ pub(super) struct Selected {
     pub(super) contents: Contents,
     /// The entries of the contents' tables or files, in their order, as places in the manifest's list.
     pub(super) entries: Vec<usize>,
+    /// Of each table only these rows, where some were chosen; nothing for files.
+    pub(super) rows: Vec<Option<ChosenRows>>,
 }
 
 /// By the kind of the source.
@@ -95,6 +98,10 @@ pub(super) fn choose(
     check_sources(manifest, request)?;
     let is_chosen = |record: &&SourceRecord| is_chosen_source(manifest, request, record);
     let (chosen, others): (Vec<_>, Vec<_>) = manifest.sources.iter().partition(is_chosen);
+    if let (true, Some(name)) = (chosen.is_empty(), request.tables.first()) {
+        let problem = format!("the archive has no table {name:?} of source {}", known());
+        return Err(Error::element("tables", 0, problem));
+    }
     if chosen.is_empty() {
         let problem = format!("the archive has nothing that can be restored; its sources are: {}", known());
         return Err(Error::field("sources", problem));
@@ -211,8 +218,8 @@ fn select_one(
         "sqlite" | "postgres" => database(archive, entries, record, request),
         "files" => files(entries, record, request),
         _ => {
-            let (tables, places) = tables(archive, entries, &record, request)?;
-            Ok(Selected { record, contents: Contents::Service(tables), entries: places })
+            let (tables, entries, rows) = tables(archive, entries, &record, request)?;
+            Ok(Selected { record, contents: Contents::Service(tables), entries, rows })
         }
     }
 }
@@ -223,7 +230,7 @@ fn database(
     record: SourceRecord,
     request: &Request,
 ) -> Result<Selected> {
-    let (tables, places) = tables(archive, entries, &record, request)?;
+    let (tables, places, rows) = tables(archive, entries, &record, request)?;
     let mut wanted = Wanted {
         mode: request.mode.into(),
         tables,
@@ -247,26 +254,32 @@ fn database(
         keep_own_sequences(&mut wanted);
     }
     let contents = Contents::Database { wanted: Box::new(wanted), large_objects };
-    Ok(Selected { record, contents, entries: places })
+    Ok(Selected { record, contents, entries: places, rows })
 }
+
+type Tables = (Vec<WantedTable>, Vec<usize>, Vec<Option<ChosenRows>>);
 
 fn tables(
     archive: &mut Archive,
     entries: &[EntryRecord],
     record: &SourceRecord,
     request: &Request,
-) -> Result<(Vec<WantedTable>, Vec<usize>)> {
-    let (mut tables, mut places) = (Vec::new(), Vec::new());
+) -> Result<Tables> {
+    let (mut tables, mut places, mut chosen) = (Vec::new(), Vec::new(), Vec::new());
     for (index, entry) in entries.iter().enumerate().filter(|(_, entry)| is_of(entry, record)) {
         let Some(table) = entry.table.as_ref().filter(|_| entry.kind == EntryKind::Table) else { continue };
         if request.tables.is_empty() || request.tables.contains(table) {
             let schema = archive.read_schema(table)?;
-            let (rows, is_partial) = (entry.rows.unwrap_or(0), entry.since.is_some());
+            let keys = request.rows.get(table);
+            let some = keys.map(|keys| ChosenRows::of(&schema, keys)).transpose()?;
+            let rows = some.as_ref().map_or(entry.rows.unwrap_or(0), ChosenRows::count);
+            let is_partial = entry.since.is_some() || some.is_some();
             tables.push(WantedTable { schema, rows, is_partial });
             places.push(index);
+            chosen.push(some);
         }
     }
-    Ok((tables, places))
+    Ok((tables, places, chosen))
 }
 
 fn files(entries: &[EntryRecord], record: SourceRecord, request: &Request) -> Result<Selected> {
@@ -279,7 +292,7 @@ fn files(entries: &[EntryRecord], record: SourceRecord, request: &Request) -> Re
     }
     let contents =
         Contents::Files(Arc::new(WantedFiles { mode: request.mode.into(), files, is_partial: false }));
-    Ok(Selected { record, contents, entries: places })
+    Ok(Selected { record, contents, entries: places, rows: Vec::new() })
 }
 
 fn is_of(entry: &EntryRecord, record: &SourceRecord) -> bool {

@@ -6,6 +6,7 @@
 
 mod database;
 mod files;
+mod place;
 mod service;
 
 use std::time::Duration;
@@ -19,6 +20,7 @@ use super::record::Request;
 use super::selection::{Contents, Selected};
 use crate::error::{Error, RestoreError, Result};
 use crate::incoming::Archive;
+pub(super) use place::Place;
 use crate::sources::{FilesMarker, FilesSource, ServiceSource, Source, SqlSource};
 
 /// What a source says of a restore.
@@ -38,6 +40,7 @@ pub(super) struct Compared {
     pub(super) refusals: Vec<proto::RestoreRefusal>,
     /// Of the schema or the directory.
     pub(super) fingerprint: String,
+    pub(super) place: Place,
 }
 
 /// A stage that lasts and can be swapped.

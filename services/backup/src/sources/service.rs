@@ -69,6 +69,11 @@ impl ServiceSource {
         self.kind == VAULT_SOURCE
     }
 
+    /// Where it is.
+    pub(crate) fn address(&self) -> &str {
+        &self.target.url
+    }
+
     pub(super) fn prefix(&self) -> Option<&str> {
         self.prefix.as_deref()
     }

@@ -147,6 +147,9 @@ pub(crate) trait RestoreStore: Send + Sync + 'static {
         operation: Option<&OperationRow>,
     ) -> Result<Replaced>;
 
+    /// The id of a restore that has begun to change sources, is not at its end, and reads `backup` or has taken it before.
+    async fn restore_needing(&self, backup: &str) -> Result<Option<String>>;
+
     /// Restores of which something has lapsed, oldest first, at most `limit`: plans whose expire time is `now` or before, and
     /// applied ones whose rollback time is.
     async fn restores_to_tend(&self, now: i64, limit: i64) -> Result<Vec<RestoreRow>>;
@@ -185,6 +188,13 @@ pub(super) const TO_TEND: &str = select_restores!(
         OR (r.state = 'applied' AND r.rollback_time <= $1)
      ORDER BY r.create_time, r.id LIMIT $2"
 );
+
+/// The request's JSON has the backup's id, a UUID.
+pub(super) const NEEDING: &str = "
+    SELECT r.id FROM restores r
+    WHERE r.state IN ('applying', 'rolling-back', 'resumable')
+      AND (r.safety_backup = $1 OR r.request LIKE '%\"backup\":\"' || $1 || '\"%')
+    ORDER BY r.id LIMIT 1";
 
 pub(super) const INSERT: &str = "
     INSERT INTO restores

@@ -4,9 +4,9 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 use jiff::SignedDuration;
-use strongroom_api::backup::v1::RestoreMode;
+use strongroom_api::backup::v1::{ChosenRows, RestoreMode};
 
-use super::values::restore_id;
+use super::values::{chosen_rows, restore_id};
 use crate::time::length;
 
 const PLAN: &str = "\
@@ -15,6 +15,7 @@ Examples:
   strongroom restore plan 0197… --mode replace
   strongroom restore plan 0197… --mode replace --sources gateway,recordings
   strongroom restore plan 0197… --mode replace --tables endpoints,endpoint_keys
+  strongroom restore plan 0197… --mode merge --rows endpoints=7,9
   strongroom restore plan backup.zip.age --create-tables -o json | jq -r .id";
 
 const APPLY: &str = "\
@@ -92,6 +93,10 @@ pub(crate) struct PlanRestore {
     /// Only these tables, by the names that they have in the archive, and no files. All of the sources where none is given.
     #[arg(long, value_name = "A,B", value_delimiter = ',')]
     pub(crate) tables: Vec<String>,
+    /// Of a table only the rows with these primary keys, and no other tables but those of --tables. A key of several columns is a
+    /// JSON array: --rows 'members=["7","de"]'. Can be given for several tables. Not with --mode replace.
+    #[arg(long, value_name = "TABLE=KEY,KEY", value_parser = chosen_rows)]
+    pub(crate) rows: Vec<ChosenRows>,
     /// Create tables that do not exist. Only with --mode into-empty.
     #[arg(long)]
     pub(crate) create_tables: bool,

@@ -102,6 +102,7 @@ const CONTRACT: &[&str] = &[
      --accept-pause --accept-undecryptable --from-deployment ID --signer S",
     "restore plan F --mode into-empty --create-tables",
     "restore plan F --mode merge",
+    "restore plan F --mode merge --rows a=7,9 --rows b=[7,8]",
     "restore apply 0198e0a1-0000-7000-8000-00000000000a",
     "restore apply 0198e0a1-0000-7000-8000-00000000000a --confirm gateway --max-pause 500ms",
     "restore list",

@@ -1,6 +1,7 @@
 //! Values of options that are more than text.
 
 use jiff::Timestamp;
+use strongroom_api::backup::v1::ChosenRows;
 use strongroom_age::{SealError, X25519Recipient};
 use uuid::Uuid;
 
@@ -17,6 +18,28 @@ pub(super) fn consumer(text: &str) -> Result<String, String> {
     match text.split_once('/') {
         Some((kind, consumer)) if !kind.is_empty() && !consumer.is_empty() => Ok(text.to_owned()),
         _ => Err("expected KIND/CONSUMER, such as provider_template/2".to_owned()),
+    }
+}
+
+/// `TABLE=KEY,KEY`. A key that is a JSON array has several columns, or commas.
+pub(super) fn chosen_rows(text: &str) -> Result<ChosenRows, String> {
+    let found = text.split_once('=').filter(|(table, keys)| !table.is_empty() && !keys.is_empty());
+    let (table, keys) = found.ok_or("expected TABLE=KEY,KEY, such as users=7,9")?;
+    let keys: Vec<Vec<String>> = if keys.starts_with('[') {
+        let wrong = |_| "expected JSON arrays with commas between them, such as members=[7,\"de\"],[9,\"de\"]";
+        let keys: Vec<Vec<serde_json::Value>> = serde_json::from_str(&format!("[{keys}]")).map_err(wrong)?;
+        keys.into_iter().map(|key| key.into_iter().map(column_text).collect()).collect()
+    } else {
+        keys.split(',').map(|key| vec![key.to_owned()]).collect()
+    };
+    let keys = keys.into_iter().map(|key| serde_json::json!(key).to_string()).collect();
+    Ok(ChosenRows { table: table.to_owned(), keys })
+}
+
+fn column_text(value: serde_json::Value) -> String {
+    match value {
+        serde_json::Value::String(text) => text,
+        other => other.to_string(),
     }
 }
 
@@ -70,6 +93,17 @@ mod tests {
     fn consumers_have_a_kind() {
         assert!(consumer("endpoint/a/b").is_ok());
         assert!(consumer("endpoint").is_err() && consumer("/7").is_err() && consumer("endpoint/").is_err());
+    }
+
+    #[test]
+    fn chosen_rows_have_keys_of_one_column_or_more() {
+        let keys = |text: &str| chosen_rows(text).map(|rows| (rows.table, rows.keys));
+        assert_eq!(keys("t=7,a b"), Ok(("t".into(), vec!["[\"7\"]".into(), "[\"a b\"]".into()])));
+        let pairs = vec!["[\"7\",\"d,e\"]".into(), "[\"12345678901234567890\"]".into()];
+        assert_eq!(keys("t=[7,\"d,e\"],[12345678901234567890]"), Ok(("t".into(), pairs)));
+        for wrong in ["t", "t=", "=7", "t=[7", "t=[7],8"] {
+            assert!(chosen_rows(wrong).is_err(), "{wrong}");
+        }
     }
 
     #[test]

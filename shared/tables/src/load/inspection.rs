@@ -5,6 +5,8 @@ use super::Refusal;
 /// What [`super::Target::inspect`] has found. Nothing was written.
 #[derive(Debug, Clone)]
 pub struct Inspection {
+    /// Which database it is, whatever its URL says: two targets of the same one have equal texts.
+    pub place: String,
     /// Product and version, as in [`crate::SnapshotInfo`].
     pub engine: String,
     /// Lower-case hex SHA-256 over everything that a restore relies on: columns, keys, constraints, triggers with their

@@ -85,7 +85,8 @@ pub enum Refusal {
     },
     /// The archive has not all rows of a table that would be replaced.
     #[error(
-        "the archive has only some rows of table {table}, and replacing would remove all others: use --mode merge"
+        "only some rows of table {table} would be restored, those since a time or those chosen with --rows, and replacing would \
+         remove all others: use --mode merge"
     )]
     Partial {
         /// Archive name.

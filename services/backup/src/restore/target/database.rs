@@ -7,8 +7,8 @@ use strongroom_tables::load::{
 };
 use strongroom_tables::{Error as TablesError, Result as TablesResult};
 
-use super::{Changed, Compared, Marker};
-use crate::error::{Error, Result};
+use super::{Changed, Compared, Marker, Place};
+use crate::error::{Error, RestoreError, Result};
 use crate::failpoint;
 use crate::incoming::Archive;
 use crate::restore::loading::{Shared, load};
@@ -39,9 +39,11 @@ pub(super) async fn compare(
         // What a column does not take stands against the restore as a missing column does.
         Err(Error::Tables(error @ (TablesError::Value { .. } | TablesError::Constraint { .. }))) => {
             stage.close().await;
-            let mut compared = compared(selected, wanted, &inspection, None);
-            compared.refusals.push(report::refusal(selected.source(), &error.into()));
-            return Ok(compared);
+            return Ok(refused(selected, wanted, &inspection, &error.into()));
+        }
+        Err(error @ Error::Restore(RestoreError::RowsMissing { .. })) => {
+            stage.close().await;
+            return Ok(refused(selected, wanted, &inspection, &error));
         }
         Err(error) => return Err(error),
     }
@@ -49,6 +51,12 @@ pub(super) async fn compare(
     let comparison = stage.compare().await?;
     stage.close().await;
     Ok(compared(selected, wanted, &inspection, Some(&comparison)))
+}
+
+fn refused(selected: &Selected, wanted: &Wanted, inspection: &Inspection, error: &Error) -> Compared {
+    let mut compared = compared(selected, wanted, inspection, None);
+    compared.refusals.push(report::refusal(selected.source(), error));
+    compared
 }
 
 fn compared(
@@ -63,6 +71,7 @@ fn compared(
         plan: report::database(&selected.record, wanted, inspection, comparison),
         refusals: found.map(|refusal| report::table_refusal(selected.source(), refusal)).collect(),
         fingerprint: inspection.fingerprint.clone(),
+        place: Place::Database(inspection.place.clone()),
     }
 }
 

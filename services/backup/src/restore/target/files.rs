@@ -5,7 +5,7 @@ use std::sync::{Arc, PoisonError};
 
 use tokio_util::sync::CancellationToken;
 
-use super::{Changed, Compared, Marker};
+use super::{Changed, Compared, Marker, Place};
 use crate::error::{Error, Result};
 use crate::failpoint;
 use crate::incoming::Archive;
@@ -29,6 +29,7 @@ pub(super) async fn compare(
         plan: report::files(&selected.record, wanted, &inspection),
         refusals: inspection.refusals.iter().map(refused).collect(),
         fingerprint: inspection.fingerprint,
+        place: Place::Folder(inspection.place),
     })
 }
 

@@ -16,13 +16,14 @@ use strongroom_archive::{Error as ArchiveError, Watch, verify_entry};
 use strongroom_tables::load::WantedTable;
 use tokio::sync::mpsc;
 
-use super::{Changed, Compared, Marker};
+use super::{Changed, Compared, Marker, Place};
 use crate::error::{Error, RestoreError, Result};
 use crate::failpoint;
 use crate::incoming::Archive;
 use crate::restore::loading::{Shared, to_archive};
 use crate::restore::record::{Request, RequestMode};
 use crate::restore::report;
+use crate::restore::rows::ChosenRows;
 use crate::restore::selection::Selected;
 use crate::sources::ServiceSource;
 
@@ -53,14 +54,15 @@ pub(super) async fn compare(
         let trial = uuid::Uuid::now_v7().to_string();
         match send(source, archive, what, (&trial, true, progress)).await {
             Ok(found) => stage = found,
-            Err(error @ Error::Restore(RestoreError::SourceRefused { .. })) => {
+            Err(error @ Error::Restore(RestoreError::SourceRefused { .. } | RestoreError::RowsMissing { .. })) => {
                 refusals.push(report::refusal(selected.source(), &error));
             }
             Err(error) => return Err(error),
         }
     }
     let plan = report::service(&selected.record, wanted, &stage);
-    Ok(Compared { plan, refusals, fingerprint: fingerprint(wanted, &described) })
+    let fingerprint = fingerprint(wanted, &described);
+    Ok(Compared { plan, refusals, fingerprint, place: Place::Service(source.address().to_owned()) })
 }
 
 pub(super) async fn stage(
@@ -129,7 +131,7 @@ fn refused(
         Some(_) if table.is_partial && mode == RequestMode::Replace => (
             "PARTIAL_TABLE",
             format!(
-                "the archive has only some rows of {name:?}, those since a time: use --mode merge for it"
+                "only some rows of {name:?} would be restored, those since a time or those chosen: use --mode merge for it"
             ),
         ),
         Some(found) => {
@@ -181,13 +183,13 @@ async fn send(
         dry_run: is_trial,
         ..Begin::default()
     };
-    let tables: Vec<(Table, usize, u64)> = wanted
-        .iter()
-        .zip(&selected.entries)
-        .map(|(table, at)| Ok((message(table)?, *at, table.rows)))
-        .collect::<Result<_>>()?;
+    let parts = wanted.iter().zip(&selected.entries).zip(&selected.rows);
+    let parts = parts.map(|((table, entry), chosen)| {
+        Ok(Part { table: message(table)?, entry: *entry, rows: table.rows, chosen: chosen.clone() })
+    });
+    let parts: Vec<Part> = parts.collect::<Result<_>>()?;
     let feed = Feed { messages, progress: std::sync::Arc::clone(progress), text: Vec::with_capacity(PART) };
-    let reading = tokio::task::spawn_blocking(move || feed.all(archive, begin, tables));
+    let reading = tokio::task::spawn_blocking(move || feed.all(archive, begin, parts));
     let (read, staged) = tokio::join!(reading, source.stage(queue));
     match (read?, staged) {
         // A service that took no more has said why, or is away.
@@ -223,6 +225,14 @@ fn mode(mode: RequestMode) -> source_api::RestoreMode {
     }
 }
 
+/// A table to send.
+struct Part {
+    table: Table,
+    entry: usize,
+    rows: u64,
+    chosen: Option<ChosenRows>,
+}
+
 /// Turns rows into messages.
 struct Feed {
     messages: mpsc::Sender<Message>,
@@ -235,13 +245,14 @@ impl Feed {
         mut self,
         mut archive: Archive,
         begin: Begin,
-        tables: Vec<(Table, usize, u64)>,
+        parts: Vec<Part>,
     ) -> strongroom_archive::Result<()> {
         self.send(Message::Begin(begin))?;
-        for (table, entry, rows) in tables {
+        for Part { table, entry, rows, chosen } in parts {
             self.send(Message::Table(table))?;
-            let mut reading = Reading { feed: &mut self, is_first: true };
+            let mut reading = Reading { feed: &mut self, chosen, is_first: true };
             verify_entry(&mut archive, entry, &mut reading)?;
+            reading.chosen.as_ref().map_or(Ok(()), ChosenRows::check).map_err(to_archive)?;
             self.flush()?;
             let rows = i64::try_from(rows).unwrap_or(i64::MAX);
             self.send(Message::TableEnd(TableEnd { rows }))?;
@@ -277,11 +288,16 @@ impl Feed {
 /// One table.
 struct Reading<'a> {
     feed: &'a mut Feed,
+    /// Only these rows, where some were chosen.
+    chosen: Option<ChosenRows>,
     is_first: bool,
 }
 
 impl Watch for Reading<'_> {
     fn row(&mut self, schema: &TableSchema, values: &[&RawValue]) -> strongroom_archive::Result<()> {
+        if self.chosen.as_mut().is_some_and(|chosen| !chosen.has(values)) {
+            return Ok(());
+        }
         if !std::mem::take(&mut self.is_first) {
             self.feed.add(b",\n")?;
         }

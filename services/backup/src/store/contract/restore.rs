@@ -191,6 +191,28 @@ async fn what_has_lapsed_is_found_and_plans_are_removed() {
     }
 }
 
+#[tokio::test]
+async fn a_restore_needs_its_archive_and_its_safety_backup_until_its_end() {
+    const ARCHIVE: &str = "0197e0a1-0000-7000-8000-00000000000a";
+    for (_database, store) in stores().await {
+        for state in RestoreState::ALL {
+            let id = state.as_str();
+            let row = RestoreRow {
+                state,
+                request: format!("{{\"origin\":{{\"backup\":\"{ARCHIVE}\"}}}}"),
+                safety_backup: format!("safety-{id}"),
+                ..planned(id, 1)
+            };
+            store.add_restore(&row).await.unwrap();
+            let needing = state.is_busy().then(|| id.to_owned());
+            assert_eq!(store.restore_needing(&row.safety_backup).await.unwrap(), needing, "{state:?}");
+            assert_eq!(store.restore_needing(ARCHIVE).await.unwrap(), needing, "{state:?}");
+            assert_eq!(store.restore_needing("0197e0a1").await.unwrap(), None);
+            assert!(store.remove_restore(id, 1).await.unwrap());
+        }
+    }
+}
+
 fn upload(id: &str, host: &str, expire_time: i64) -> ArchiveUploadRow {
     ArchiveUploadRow {
         id: id.into(),

@@ -7,7 +7,7 @@ use strongroom_store::{Result, expect_rows};
 use super::operation::{insert as insert_operation, is_unfenced};
 use super::{Database, Store};
 use crate::store::restore::{
-    FIRST_PAGE, INSERT, PAGE, RELEASE, REMOVE, REPLACE, RESERVE, SELECT_BY_ID, TARGET, TO_TEND,
+    FIRST_PAGE, INSERT, NEEDING, PAGE, RELEASE, REMOVE, REPLACE, RESERVE, SELECT_BY_ID, TARGET, TO_TEND,
 };
 use crate::store::{Begun, OperationRow, Replaced, RestoreRow, RestoreStore, TargetRow};
 
@@ -82,6 +82,10 @@ impl RestoreStore for Store {
         }
         tx.commit().await?;
         Ok(Replaced::Done)
+    }
+
+    async fn restore_needing(&self, backup: &str) -> Result<Option<String>> {
+        Ok(sqlx::query_scalar(NEEDING).bind(backup).fetch_optional(self.pools.reader()).await?)
     }
 
     async fn restores_to_tend(&self, now: i64, limit: i64) -> Result<Vec<RestoreRow>> {

@@ -1,5 +1,7 @@
 //! A restore from its plan to its rollback.
 
+use strongroom_api::backup::v1 as proto;
+use strongroom_api::backup::v1::ChosenRows;
 use strongroom_api::backup::v1::{BackupState, RestoreMode, RestoreState, RowChange};
 use strongroom_api::vault::v1::AuditOutcome;
 use strongroom_runtime::status::reason_of;
@@ -93,6 +95,51 @@ async fn a_merge_keeps_what_is_there_and_adds_what_is_missing() {
     let applied = client.apply(&plan).await.unwrap();
     assert_eq!(applied.state(), RestoreState::Applied, "{applied:?}");
     assert_eq!(users(&folder).await, "1Eve,2a \"quoted\" name,3é,9new");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn chosen_rows_come_back_and_no_others() {
+    let (stored, backup) = with_backup().await;
+    let folder = stored.service.folder.path().to_owned();
+    run(&folder, "DELETE FROM users WHERE id < 3; UPDATE users SET name = 'kept' WHERE id = 3").await;
+    let mut client = Restoring::of(&stored.service);
+    let rows = |table: &str, keys: &[&str]| {
+        vec![ChosenRows { table: table.into(), keys: keys.iter().map(|key| (*key).to_owned()).collect() }]
+    };
+    let request = |mode, table: &str, keys: &[&str]| proto::PlanRestoreRequest {
+        rows: rows(table, keys),
+        ..of_backup(&backup, mode)
+    };
+    let some = request(RestoreMode::Merge, "users", &["[\"2\"]", "[\"3\"]"]);
+    let plan = client.planned(some).await;
+    let tables = &plan.plan.as_ref().unwrap().sources[0].tables;
+    assert_eq!(tables.len(), 1, "{tables:?}");
+    let counts = [tables[0].rows, tables[0].created, tables[0].changed, tables[0].deleted, tables[0].conflicts];
+    assert_eq!(counts, [2, 1, 0, 0, 1], "{tables:?}");
+    assert_eq!(client.apply(&plan).await.unwrap().state(), RestoreState::Applied);
+    assert_eq!(users(&folder).await, "2a \"quoted\" name,3kept");
+    assert_eq!(client.roll_back(&plan.id, false).await.unwrap().state(), RestoreState::RolledBack);
+    assert_eq!(users(&folder).await, "3kept");
+
+    let none = request(RestoreMode::Merge, "users", &["[\"2\"]", "[\"77\"]"]);
+    let refused = client.plan(none).await.unwrap();
+    let refusals = &refused.plan.as_ref().unwrap().refusals;
+    assert_eq!(refusals[0].reason, "ROWS_MISSING", "{refused:?}");
+    assert!(refusals[0].message.contains("[\"77\"]") && !refusals[0].message.contains("[\"2\"]"), "{refused:?}");
+    let replace = client.plan(request(RestoreMode::Replace, "users", &["[\"2\"]"])).await.unwrap();
+    assert_eq!(replace.plan.unwrap().refusals[0].reason, "PARTIAL_TABLE");
+    for (table, keys, what) in [
+        ("users", &["7"][..], "JSON array"),
+        ("users", &["[]"][..], "JSON array"),
+        ("users", &[][..], "at least one key"),
+        ("", &["[\"1\"]"][..], "must have a table"),
+        ("users", &["[\"1\",\"2\"]"][..], "consists of: id"),
+        ("none", &["[\"1\"]"][..], "no table"),
+    ] {
+        let error = client.plan(request(RestoreMode::Merge, table, keys)).await.unwrap_err();
+        assert_eq!(error.code(), Code::InvalidArgument, "{error:?}");
+        assert!(error.message().contains(what), "{}", error.message());
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

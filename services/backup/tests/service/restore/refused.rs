@@ -3,12 +3,14 @@
 use strongroom_api::backup::v1 as proto;
 use strongroom_api::backup::v1::{RestoreMode, RestoreState};
 use strongroom_runtime::status::reason_of;
+use strongroom_testkit::write_private;
 use tonic::Code;
 
 use super::{ours, users, with_backup};
 use crate::support::FakeVault;
-use crate::support::database::run;
+use crate::support::database::{self, run};
 use crate::support::restore::{Restoring, of_backup, reasons};
+use crate::support::stored::{Stored, destination};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_plan_says_what_stands_against_it() {
@@ -25,6 +27,39 @@ async fn a_plan_says_what_stands_against_it() {
     assert_eq!(reasons(&changed), ["TABLE_MISSING"], "{changed:?}");
     let applied = client.apply(&changed).await.unwrap_err();
     assert_eq!((applied.code(), reason_of(&applied).as_str()), (Code::FailedPrecondition, "RESTORE_STATE"));
+}
+
+/// The markers of one restore would be those of both.
+#[tokio::test(flavor = "multi_thread")]
+async fn two_sources_in_one_place_are_not_restored_together() {
+    let folder = database::folder().await;
+    let path = folder.path();
+    std::fs::create_dir_all(path.join("files/inner")).unwrap();
+    std::fs::write(path.join("files/inner/a"), "a").unwrap();
+    std::os::unix::fs::symlink(path.join("gateway.db"), path.join("link.db")).unwrap();
+    let url = path.join("twin.url");
+    write_private(&url, format!("sqlite:{}", path.join("link.db").display()));
+    let sources = format!(
+        "{}\n[[sources]]\nname = 'twin'\nkind = 'sqlite'\nurl = 'sqlite:{path}/link.db'\nrestore_url_file = '{}'\ntable_prefix = 'twin_'\n\
+         [[sources]]\nname = 'all'\nkind = 'files'\npath = '{path}/files'\n\
+         [[sources]]\nname = 'some'\nkind = 'files'\npath = '{path}/files/inner'\n",
+        destination("offsite", path, None),
+        url.display(),
+        path = path.display()
+    );
+    let mut stored = Stored::with(folder, None, "", &sources).await;
+    let backup = stored.available().await.id;
+    let mut client = Restoring::of(&stored.service);
+    let plan = client.plan(of_backup(&backup, RestoreMode::Replace)).await.unwrap();
+    let refusals = &plan.plan.as_ref().unwrap().refusals;
+    let shared: Vec<&str> = refusals.iter().map(|refusal| refusal.source.as_str()).collect();
+    assert_eq!((reasons(&plan), shared), (vec!["SHARED_PLACE".to_owned(); 2], vec!["twin", "some"]), "{plan:?}");
+    assert!(refusals[0].message.contains("twin and gateway"), "{}", refusals[0].message);
+    let one = proto::PlanRestoreRequest {
+        sources: vec!["twin".into(), "some".into()],
+        ..of_backup(&backup, RestoreMode::Replace)
+    };
+    assert_eq!(client.plan(one).await.unwrap().state(), RestoreState::Planned);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -46,12 +46,17 @@ fn request(plan: &PlanRestore) -> Result<PlanRestoreRequest> {
         !plan.create_tables || mode == RestoreMode::IntoEmpty,
         WrongUsage::new("--create-tables works only with --mode into-empty: the other modes need the tables")
     );
+    ensure!(
+        plan.rows.is_empty() || mode != RestoreMode::Replace,
+        WrongUsage::new("--rows does not go with --mode replace, which would remove all other rows; use --mode merge")
+    );
     let signer = plan.signer.as_deref().map(Signer::read_file).transpose()?;
     Ok(PlanRestoreRequest {
         archive: None,
         mode: mode.into(),
         sources: plan.sources.clone(),
         tables: plan.tables.clone(),
+        rows: plan.rows.clone(),
         create_tables: plan.create_tables,
         accept_cascade: plan.accepted.cascade,
         accept_pause: plan.accepted.pause,

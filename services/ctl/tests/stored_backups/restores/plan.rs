@@ -62,7 +62,7 @@ async fn everything_that_can_be_asked_for_is_asked_for() {
     let folder = tempfile::tempdir().unwrap();
     let signer = format!("0123456789abcdef {}\n", "ab".repeat(32));
     std::fs::write(folder.path().join("signer.pub"), format!("# ours\n{signer}")).unwrap();
-    let line = "restore plan BACKUP --sources a,b --tables c,d --create-tables --accept-cascade --accept-pause \
+    let line = "restore plan BACKUP --sources a,b --tables c,d --rows e=7,8 --create-tables --accept-cascade --accept-pause \
                 --accept-undecryptable --from-deployment D --signer signer.pub";
     let line = line.replace("BACKUP", BACKUP);
     let planned = run(&url, folder.path(), &line.split_whitespace().collect::<Vec<_>>()).await;
@@ -78,11 +78,14 @@ async fn everything_that_can_be_asked_for_is_asked_for() {
         accept_undecryptable: true,
         from_deployment: "D".into(),
         signer,
+        rows: vec![ChosenRows { table: "e".into(), keys: vec!["[\"7\"]".into(), "[\"8\"]".into()] }],
     };
     assert_eq!(fake.state().planned, Some(expected));
 
     let refused = run(&url, folder.path(), &[&PLAN[..], &["--create-tables"]].concat()).await;
     assert!(refused.code == 2 && refused.said.contains("into-empty"), "{}", refused.said);
+    let refused = run(&url, folder.path(), &[&PLAN[..], &["--rows", "e=7"]].concat()).await;
+    assert!(refused.code == 2 && refused.said.contains("--mode merge"), "{}", refused.said);
     let neither = run(&url, folder.path(), &["restore", "plan", "gone.zip"]).await;
     assert!(neither.code == 1 && neither.said.contains("neither a file nor the id"), "{}", neither.said);
 }

@@ -85,6 +85,7 @@ async fn look(
     }
     warnings.extend(database.warnings);
     Ok(Inspection {
+        place: database.place,
         engine: database.engine,
         fingerprint: fingerprint::of(session, &there).await?,
         refusals,

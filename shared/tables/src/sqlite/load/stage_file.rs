@@ -38,7 +38,8 @@ pub(super) fn folder(database: &Path) -> PathBuf {
     folder.unwrap_or(Path::new(".")).to_owned()
 }
 
-fn real(database: &Path) -> PathBuf {
+/// The database's file itself, where `database` is a link.
+pub(super) fn real(database: &Path) -> PathBuf {
     fs::canonicalize(database).unwrap_or_else(|_| database.to_owned())
 }
 

@@ -1,7 +1,8 @@
 //! What a set is like before a restore, and what stands against it.
 
 use std::collections::HashSet;
-use std::io;
+use std::path::PathBuf;
+use std::{fs, io};
 
 use rustix::fs::{Access, AtFlags, accessat, fstatvfs};
 use rustix::io::Errno;
@@ -36,6 +37,8 @@ pub(crate) struct FilesInspection {
     pub(crate) needed_bytes: u64,
     /// Lower-case hex SHA-256 over device, inode and path of the directory.
     pub(crate) fingerprint: String,
+    /// The directory, without links in its path.
+    pub(crate) place: PathBuf,
     /// As in [`strongroom_archive::manifest::SourceRecord`].
     pub(crate) engine: String,
 }
@@ -79,6 +82,7 @@ impl FilesTarget {
             warnings,
             needed_bytes,
             fingerprint: self.fingerprint()?,
+            place: fs::canonicalize(&self.path).unwrap_or_else(|_| self.path.clone()),
             engine: ENGINE.to_owned(),
         };
         Ok((inspection, difference))
