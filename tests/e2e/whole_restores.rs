@@ -3,6 +3,8 @@
 
 mod away;
 mod dying;
+mod full_disks;
+mod many_files;
 mod places;
 mod platform;
 mod together;

@@ -354,8 +354,10 @@ pub enum Error {
     #[error("the backup {0} is on hold; `strongroom backup unhold` releases it")]
     BackupHeld(String),
     /// A restore that is not at its end reads it, or has taken it as its safety backup.
-    #[error("the backup {id} is needed by the restore {restore}, which is not at its end: wait for it, or take it back; \
-             `strongroom restore get {restore}` says how far it is")]
+    #[error(
+        "the backup {id} is needed by the restore {restore}, which is not at its end: wait for it, or take it back; \
+             `strongroom restore get {restore}` says how far it is"
+    )]
     BackupNeeded {
         /// The backup.
         id: String,

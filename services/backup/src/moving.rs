@@ -170,7 +170,6 @@ impl Moves {
         let begun = Arc::new(Begun::default());
         let importing = Importing {
             base: self.base.clone(),
-            ending: self.ending(),
             operation,
             begun: Arc::clone(&begun),
             is_dry: request.dry_run,

@@ -5,6 +5,7 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::time::Duration;
 
+use sqlx::Connection as _;
 use sqlx::migrate::Migrator;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 
@@ -110,7 +111,19 @@ pub async fn migrate(pools: &Pools, migrations: Migrator) -> Result<()> {
 /// A file does not go away as a server does: asking each connection whether it still works, before each
 /// statement, would only cost two changes of threads.
 fn pool() -> SqlitePoolOptions {
-    SqlitePoolOptions::new().test_before_acquire(false)
+    let options = SqlitePoolOptions::new().test_before_acquire(false);
+    options.after_release(|connection, _| Box::pin(may_be_used_again(connection)))
+}
+
+/// SQLite ends a transaction by itself where the disk is full or fails. The rollback that sqlx then sends fails for want of a
+/// transaction, and sqlx takes the connection for one that is in a transaction, in which it begins no other one.
+async fn may_be_used_again(connection: &mut Connection) -> sqlx::Result<bool> {
+    if !connection.is_in_transaction() {
+        return Ok(true);
+    }
+    // What was sent before is done when this is answered.
+    connection.ping().await?;
+    Ok(!connection.is_in_transaction())
 }
 
 /// A database of secrets is nobody else's to read: SQLite itself would follow the umask, and gives its WAL the
@@ -133,4 +146,46 @@ async fn check_version(pool: &Pool) -> Result<()> {
         return Err(Error::SqliteVersion(version));
     }
     Ok(())
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::{Pools, open};
+
+    async fn pools() -> (tempfile::TempDir, Pools) {
+        let folder = tempfile::tempdir().unwrap();
+        let pools = open(&folder.path().join("test.db")).await.unwrap();
+        sqlx::query("CREATE TABLE t (id INTEGER PRIMARY KEY)").execute(pools.writer()).await.unwrap();
+        (folder, pools)
+    }
+
+    /// A full disk does the same.
+    #[tokio::test]
+    async fn a_transaction_that_sqlite_has_ended_does_not_stay_in_the_way() {
+        let (_folder, pools) = pools().await;
+        for id in 1..10 {
+            let mut change = pools.begin().await.unwrap();
+            sqlx::query("INSERT INTO t VALUES ($1)").bind(id).execute(&mut *change).await.unwrap();
+            change.commit().await.unwrap();
+            let mut change = pools.begin().await.unwrap();
+            let ended = sqlx::query("INSERT OR ROLLBACK INTO t VALUES ($1)").bind(id);
+            ended.execute(&mut *change).await.unwrap_err();
+        }
+        let count: i64 =
+            sqlx::query_scalar("SELECT count(*) FROM t").fetch_one(pools.reader()).await.unwrap();
+        assert_eq!(count, 9);
+    }
+
+    #[tokio::test]
+    async fn a_connection_outlives_a_rollback() {
+        let (_folder, pools) = pools().await;
+        sqlx::query("PRAGMA cache_size = 1234").execute(pools.writer()).await.unwrap();
+        for _ in 0..10 {
+            let mut change = pools.begin().await.unwrap();
+            sqlx::query("INSERT INTO t VALUES (1)").execute(&mut *change).await.unwrap();
+        }
+        let kept: i64 = sqlx::query_scalar("PRAGMA cache_size").fetch_one(pools.writer()).await.unwrap();
+        assert_eq!(kept, 1234, "it was opened anew");
+    }
 }

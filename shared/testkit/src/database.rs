@@ -32,7 +32,13 @@ impl TestDb {
     /// An empty SQLite file in a folder of its own.
     #[must_use]
     pub fn sqlite() -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        Self::sqlite_in(&std::env::temp_dir())
+    }
+
+    /// The same with its folder inside `parent`.
+    #[must_use]
+    pub fn sqlite_in(parent: &Path) -> Self {
+        let folder = tempfile::tempdir_in(parent).unwrap();
         let file = folder.path().join(FILE);
         std::fs::File::create_new(&file).unwrap();
         let url = format!("sqlite:{}", file.display());

@@ -10,12 +10,13 @@ use super::restoring::DECLARED;
 use super::site::{Replica, Site};
 
 /// Places in the order in which a process comes through them, and whether the rows have come there.
-pub(crate) const IMPORTING: [(&str, bool); 6] = [
+pub(crate) const IMPORTING: [(&str, bool); 7] = [
     ("import.reserved", false),
     ("import.staging", false),
     ("import.loaded", false),
     ("import.staged", false),
     ("import.swapped", true),
+    ("import.recorded", true),
     ("import.settled", true),
 ];
 
@@ -54,6 +55,10 @@ fn dies(database: impl Fn() -> TestDb) {
     eventually("each beginning has its end", DECLARED, || {
         (count("tables.import_started") == count("tables.imported")).then_some(())
     });
+    let events = site.deployment.admin.events("tables.imported");
+    let done = events.iter().filter(|event| event["outcome"] == "AUDIT_OUTCOME_SUCCESS").count();
+    let have_come = IMPORTING.iter().filter(|(_, has_come)| *has_come).count();
+    assert_eq!(done, have_come + IMPORTING.len(), "what was applied is recorded as done: {events:?}");
 }
 
 /// `None` while the source is reserved for the dead process's import.

@@ -31,11 +31,20 @@ pub(crate) struct Replica {
 impl Site {
     /// With so many databases. `of_service`: that of the backup service, or empty for a file.
     pub(crate) fn create(count: usize, database: impl Fn() -> TestDb, of_service: &str) -> Self {
+        Self::create_in(tempfile::tempdir().unwrap(), count, database, of_service)
+    }
+
+    /// The same with everything of the backup service in `folder`.
+    pub(crate) fn create_in(
+        folder: TempDir,
+        count: usize,
+        database: impl Fn() -> TestDb,
+        of_service: &str,
+    ) -> Self {
         let vault_database = TestDb::sqlite();
         let mut deployment = Deployment::start(vault_database.url_text(), "");
         deployment.backup.kill();
         let targets = (0..count).map(|at| Target::create(&format!("s{at}"), database())).collect();
-        let folder = tempfile::tempdir().unwrap();
         std::fs::create_dir(folder.path().join("backups")).unwrap();
         let database = match of_service {
             "" => format!("sqlite:{}", folder.path().join("backup.db").display()),

@@ -50,7 +50,8 @@ fn a_restore_goes_on_when_the_source_is_back() {
     assert!(kept.code == Some(1) && kept.said().contains("[BACKUP_NEEDED]"), "{}", kept.said());
     let other = replica.restores(&all.backup, &all.site.targets[2]);
     assert_eq!(other["state"], "RESTORE_STATE_APPLIED", "what waits takes nobody's place: {other}");
-    let _ = replica.operator.run(&["restore", "rollback", other["id"].as_str().unwrap(), "--yes"]).succeeded();
+    let _ =
+        replica.operator.run(&["restore", "rollback", other["id"].as_str().unwrap(), "--yes"]).succeeded();
     all.gateway.restart();
     let applied = until(&replica, &id, "RESTORE_STATE_APPLIED");
     assert_eq!(all.are_restored(), [true, true, false, false, false, true], "{applied}");

@@ -20,7 +20,10 @@ pub(super) struct Files {
 impl Files {
     /// With the files that the backup will hold.
     pub(super) fn create(source: &str) -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        Self::create_in(tempfile::tempdir().unwrap(), source)
+    }
+
+    pub(super) fn create_in(folder: TempDir, source: &str) -> Self {
         write(folder.path(), "same.txt", "same", 0o640, 1_000_000_000);
         write(folder.path(), "a/changed.txt", "archived", 0o600, 1_100_000_000);
         write(folder.path(), "a/gone.txt", "gone", 0o644, 1_200_000_000);

@@ -9,6 +9,7 @@ use strongroom_tables::load::{RestoreState, Target};
 
 use crate::backoff::Backoff;
 use crate::error::{Error, Result};
+use crate::failpoint;
 use crate::sources::{Sources, SqlSource};
 use crate::store::{OperationRow, Store};
 
@@ -29,10 +30,6 @@ impl Begun {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = begun;
     }
 
-    pub(super) fn forget(&self) {
-        self.take();
-    }
-
     fn take(&self) -> Option<(OperationRow, String)> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
@@ -51,6 +48,7 @@ impl Ending {
     /// case.
     pub(super) async fn settle_soon(&self, begun: Arc<Begun>) {
         let Some((operation, source)) = begun.take() else { return };
+        failpoint::reached("import.recorded");
         let ending = self.clone();
         let settling = tokio::spawn(async move { ending.settle(&operation, &source).await });
         // It goes on when nobody waits for it any more.
@@ -69,37 +67,51 @@ impl Ending {
                 return;
             }
         }
+        failpoint::reached("import.settled");
     }
 
-    /// One attempt. Whether the import was applied. A process that was taken over removes only what its heir cannot have seen.
+    /// Whether the import of a dead process was applied, which is final.
+    ///
+    /// # Errors
+    /// The database's as long as it does not answer.
+    pub(super) async fn was_applied(&self, operation: &OperationRow, source: &str) -> Result<bool> {
+        let mut target = database(&self.sources, source)?.open_target().await?;
+        let found = async {
+            target.end_sessions(&operation.id).await?;
+            target.state_of(&operation.id).await
+        };
+        let found: strongroom_tables::Result<Option<RestoreState>> = found.await;
+        target.close().await;
+        Ok(found? == Some(RestoreState::Applied))
+    }
+
+    /// One attempt to remove what an import has left. A process that was taken over removes only what its heir cannot have seen.
     ///
     /// # Errors
     /// The store's, and the database's as long as it does not answer.
-    pub(super) async fn try_settle(&self, operation: &OperationRow, source: &str) -> Result<bool> {
+    pub(super) async fn try_settle(&self, operation: &OperationRow, source: &str) -> Result<()> {
         let is_ours = self.store.operations(&operation.owner).await?.contains(operation);
         let mut target = database(&self.sources, source)?.open_target().await?;
         let cleared = if is_ours {
             clear(&mut target, &operation.id).await
         } else {
-            target.discard(&operation.id, RestoreState::Staged).await.map(|_| false)
+            target.discard(&operation.id, RestoreState::Staged).await.map(drop)
         };
         target.close().await;
-        let was_applied = cleared?;
+        cleared?;
         self.store.end_import(operation).await?;
-        Ok(was_applied)
+        Ok(())
     }
 }
 
-/// Removes everything of an import that nobody works on any more. Whether it was applied.
-async fn clear(target: &mut Target, id: &str) -> strongroom_tables::Result<bool> {
+/// Removes everything of an import that nobody works on any more.
+async fn clear(target: &mut Target, id: &str) -> strongroom_tables::Result<()> {
     target.end_sessions(id).await?;
-    let mut was_applied = false;
     for _ in 0..LOOKS {
         let Some(state) = target.state_of(id).await? else { break };
-        was_applied |= state == RestoreState::Applied;
         target.discard(id, state).await?;
     }
-    Ok(was_applied)
+    Ok(())
 }
 
 fn database<'a>(sources: &'a Sources, source: &str) -> Result<&'a SqlSource> {

@@ -1,7 +1,8 @@
 //! The work of an import, once its document has arrived.
 //!
 //! A dry run stages a trial, of which nothing lasts, and compares; where the comparison cannot tell (SQLite's constraints), it
-//! rehearses. An import reserves its source, stages under its own id, compares, swaps, and removes what that has left.
+//! rehearses. An import reserves its source, stages under its own id, compares and swaps. What that has
+//! left says that it was applied, and is removed once the audit log says so too ([`super::ending`]).
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,7 +16,7 @@ use tracing::Instrument as _;
 
 use super::choice::{Chosen, choose, database};
 use super::contents::Document;
-use super::ending::{Begun, Ending};
+use super::ending::Begun;
 use super::loading::load;
 use super::report::Report;
 use super::{Base, ImportRequest};
@@ -36,7 +37,6 @@ const LONGEST_WAIT: Duration = Duration::from_secs(5);
 /// One import.
 pub(super) struct Importing {
     pub(super) base: Base,
-    pub(super) ending: Ending,
     /// Recorded when the source is reserved.
     pub(super) operation: OperationRow,
     pub(super) begun: Arc<Begun>,
@@ -93,17 +93,7 @@ impl Importing {
         let source = chosen.wanted.record.name.clone();
         self.reserve(&source).await?;
         failpoint::reached("import.reserved");
-        let imported = self.change(database, chosen, document, report).await;
-        // What cannot be removed now is tried again once the import has ended.
-        match self.ending.try_settle(&self.operation, &source).await {
-            Ok(_) => self.begun.forget(),
-            Err(error) => {
-                let id = self.operation.id.as_str();
-                tracing::warn!(id, source, %error, "what an import has left cannot be removed yet");
-            }
-        }
-        failpoint::reached("import.settled");
-        imported
+        self.change(database, chosen, document, report).await
     }
 
     async fn reserve(&self, source: &str) -> Result<()> {

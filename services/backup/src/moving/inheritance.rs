@@ -41,10 +41,11 @@ impl Inheritance {
             self.ending.store.end_operation(operation).await?;
             return Ok(());
         };
-        let was_applied = self.ending.try_settle(operation, &source).await?;
+        // Recorded first: whoever comes later could not find out any more.
+        let was_applied = self.ending.was_applied(operation, &source).await?;
         let died = Error::from(MoveError::ProcessDied(host.to_owned()));
         self.record(operation, &source, if was_applied { None } else { Some(&died) }).await;
-        Ok(())
+        self.ending.try_settle(operation, &source).await
     }
 
     /// In the name of who asked for it. If that is too long ago, the operation is closed as unknown.

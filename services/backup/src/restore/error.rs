@@ -135,7 +135,9 @@ pub enum RestoreError {
         source: Box<super::super::error::Error>,
     },
     /// Chosen rows are not in the archive.
-    #[error("the archive has no such rows of table {table}: {keys}; `strongroom archive open --table {table}` shows which it has")]
+    #[error(
+        "the archive has no such rows of table {table}: {keys}; `strongroom archive open --table {table}` shows which it has"
+    )]
     RowsMissing {
         /// Archive name.
         table: String,

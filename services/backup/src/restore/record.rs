@@ -7,9 +7,9 @@ use serde::{Deserialize, Serialize};
 use strongroom_api::backup::v1 as proto;
 use strongroom_tables::load::Mode;
 
+use super::rows::Key;
 use crate::error::{Error, Result};
 use crate::store::RestoreRow;
-use super::rows::Key;
 
 /// The plan's name in protobuf: it is stored as clients see it.
 const PLAN: &str = "strongroom.backup.v1.RestorePlan";

@@ -32,12 +32,14 @@ impl ChosenRows {
         let place = |name: &String| schema.columns.iter().position(|column| column.name == *name);
         let places: Option<Vec<usize>> = schema.primary_key.iter().map(place).collect();
         let places = places.filter(|places| !places.is_empty()).ok_or_else(|| {
-            let problem = format!("{table:?} has no primary key in the archive, so that rows of it cannot be chosen");
+            let problem =
+                format!("{table:?} has no primary key in the archive, so that rows of it cannot be chosen");
             Error::field("rows", problem)
         })?;
         if let Some(key) = keys.iter().find(|key| key.len() != places.len()) {
             let columns = schema.primary_key.join(", ");
-            let problem = format!("{} is not a primary key of {table:?}, which consists of: {columns}", shown(key));
+            let problem =
+                format!("{} is not a primary key of {table:?}, which consists of: {columns}", shown(key));
             return Err(Error::field("rows", problem));
         }
         Ok(Self { table, places, keys: keys.clone(), missing: keys.clone() })
@@ -50,7 +52,8 @@ impl ChosenRows {
 
     /// Whether a row, of values in the order of the archive's columns, is one of them.
     pub(super) fn has(&mut self, values: &[&RawValue]) -> bool {
-        let key: Option<Key> = self.places.iter().map(|place| values.get(*place).map(|value| text(value))).collect();
+        let key: Option<Key> =
+            self.places.iter().map(|place| values.get(*place).map(|value| text(value))).collect();
         let Some(key) = key.filter(|key| self.keys.contains(key)) else { return false };
         self.missing.remove(&key);
         true

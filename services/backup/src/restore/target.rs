@@ -20,8 +20,8 @@ use super::record::Request;
 use super::selection::{Contents, Selected};
 use crate::error::{Error, RestoreError, Result};
 use crate::incoming::Archive;
-pub(super) use place::Place;
 use crate::sources::{FilesMarker, FilesSource, ServiceSource, Source, SqlSource};
+pub(super) use place::Place;
 
 /// What a source says of a restore.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,8 +1,8 @@
 //! Values of options that are more than text.
 
 use jiff::Timestamp;
-use strongroom_api::backup::v1::ChosenRows;
 use strongroom_age::{SealError, X25519Recipient};
+use strongroom_api::backup::v1::ChosenRows;
 use uuid::Uuid;
 
 /// `K=V`; the value may be empty and may contain further `=`.
@@ -26,7 +26,8 @@ pub(super) fn chosen_rows(text: &str) -> Result<ChosenRows, String> {
     let found = text.split_once('=').filter(|(table, keys)| !table.is_empty() && !keys.is_empty());
     let (table, keys) = found.ok_or("expected TABLE=KEY,KEY, such as users=7,9")?;
     let keys: Vec<Vec<String>> = if keys.starts_with('[') {
-        let wrong = |_| "expected JSON arrays with commas between them, such as members=[7,\"de\"],[9,\"de\"]";
+        let wrong =
+            |_| "expected JSON arrays with commas between them, such as members=[7,\"de\"],[9,\"de\"]";
         let keys: Vec<Vec<serde_json::Value>> = serde_json::from_str(&format!("[{keys}]")).map_err(wrong)?;
         keys.into_iter().map(|key| key.into_iter().map(column_text).collect()).collect()
     } else {

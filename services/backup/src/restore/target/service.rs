@@ -12,7 +12,7 @@ use strongroom_api::source::v1::stage_tables_request::{Begin, Message, Rows, Tab
 use strongroom_api::source::v1::{ArchiveIdentity, Stage, Table};
 use strongroom_api::time::timestamp;
 use strongroom_archive::schema::TableSchema;
-use strongroom_archive::{Error as ArchiveError, Watch, verify_entry};
+use strongroom_archive::{Watch, verify_entry};
 use strongroom_tables::load::WantedTable;
 use tokio::sync::mpsc;
 
@@ -54,7 +54,9 @@ pub(super) async fn compare(
         let trial = uuid::Uuid::now_v7().to_string();
         match send(source, archive, what, (&trial, true, progress)).await {
             Ok(found) => stage = found,
-            Err(error @ Error::Restore(RestoreError::SourceRefused { .. } | RestoreError::RowsMissing { .. })) => {
+            Err(
+                error @ Error::Restore(RestoreError::SourceRefused { .. } | RestoreError::RowsMissing { .. }),
+            ) => {
                 refusals.push(report::refusal(selected.source(), &error));
             }
             Err(error) => return Err(error),
@@ -191,11 +193,10 @@ async fn send(
     let feed = Feed { messages, progress: std::sync::Arc::clone(progress), text: Vec::with_capacity(PART) };
     let reading = tokio::task::spawn_blocking(move || feed.all(archive, begin, parts));
     let (read, staged) = tokio::join!(reading, source.stage(queue));
-    match (read?, staged) {
+    match (read?.map_err(Error::from), staged) {
         // A service that took no more has said why, or is away.
-        (_, Err(error @ Error::Restore(RestoreError::SourceRefused { .. }))) => Err(error),
-        (Err(ArchiveError::Sink(_)), Err(error)) => Err(error),
-        (Err(error), _) => Err(error.into()),
+        (Err(Error::ClientLeft), Err(error)) => Err(error),
+        (Err(error), _) => Err(error),
         (Ok(()), staged) => staged,
     }
 }
@@ -241,12 +242,7 @@ struct Feed {
 }
 
 impl Feed {
-    fn all(
-        mut self,
-        mut archive: Archive,
-        begin: Begin,
-        parts: Vec<Part>,
-    ) -> strongroom_archive::Result<()> {
+    fn all(mut self, mut archive: Archive, begin: Begin, parts: Vec<Part>) -> strongroom_archive::Result<()> {
         self.send(Message::Begin(begin))?;
         for Part { table, entry, rows, chosen } in parts {
             self.send(Message::Table(table))?;

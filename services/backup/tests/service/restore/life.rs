@@ -114,7 +114,8 @@ async fn chosen_rows_come_back_and_no_others() {
     let plan = client.planned(some).await;
     let tables = &plan.plan.as_ref().unwrap().sources[0].tables;
     assert_eq!(tables.len(), 1, "{tables:?}");
-    let counts = [tables[0].rows, tables[0].created, tables[0].changed, tables[0].deleted, tables[0].conflicts];
+    let counts =
+        [tables[0].rows, tables[0].created, tables[0].changed, tables[0].deleted, tables[0].conflicts];
     assert_eq!(counts, [2, 1, 0, 0, 1], "{tables:?}");
     assert_eq!(client.apply(&plan).await.unwrap().state(), RestoreState::Applied);
     assert_eq!(users(&folder).await, "2a \"quoted\" name,3kept");
@@ -125,7 +126,10 @@ async fn chosen_rows_come_back_and_no_others() {
     let refused = client.plan(none).await.unwrap();
     let refusals = &refused.plan.as_ref().unwrap().refusals;
     assert_eq!(refusals[0].reason, "ROWS_MISSING", "{refused:?}");
-    assert!(refusals[0].message.contains("[\"77\"]") && !refusals[0].message.contains("[\"2\"]"), "{refused:?}");
+    assert!(
+        refusals[0].message.contains("[\"77\"]") && !refusals[0].message.contains("[\"2\"]"),
+        "{refused:?}"
+    );
     let replace = client.plan(request(RestoreMode::Replace, "users", &["[\"2\"]"])).await.unwrap();
     assert_eq!(replace.plan.unwrap().refusals[0].reason, "PARTIAL_TABLE");
     for (table, keys, what) in [

@@ -53,7 +53,11 @@ async fn two_sources_in_one_place_are_not_restored_together() {
     let plan = client.plan(of_backup(&backup, RestoreMode::Replace)).await.unwrap();
     let refusals = &plan.plan.as_ref().unwrap().refusals;
     let shared: Vec<&str> = refusals.iter().map(|refusal| refusal.source.as_str()).collect();
-    assert_eq!((reasons(&plan), shared), (vec!["SHARED_PLACE".to_owned(); 2], vec!["twin", "some"]), "{plan:?}");
+    assert_eq!(
+        (reasons(&plan), shared),
+        (vec!["SHARED_PLACE".to_owned(); 2], vec!["twin", "some"]),
+        "{plan:?}"
+    );
     assert!(refusals[0].message.contains("twin and gateway"), "{}", refusals[0].message);
     let one = proto::PlanRestoreRequest {
         sources: vec!["twin".into(), "some".into()],

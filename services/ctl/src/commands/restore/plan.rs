@@ -48,7 +48,9 @@ fn request(plan: &PlanRestore) -> Result<PlanRestoreRequest> {
     );
     ensure!(
         plan.rows.is_empty() || mode != RestoreMode::Replace,
-        WrongUsage::new("--rows does not go with --mode replace, which would remove all other rows; use --mode merge")
+        WrongUsage::new(
+            "--rows does not go with --mode replace, which would remove all other rows; use --mode merge"
+        )
     );
     let signer = plan.signer.as_deref().map(Signer::read_file).transpose()?;
     Ok(PlanRestoreRequest {

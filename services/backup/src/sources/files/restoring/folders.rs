@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::io;
 
-use rustix::fs::{Mode, fchmod};
+use rustix::fs::{Mode, fchmod, fstat};
 use strongroom_archive::manifest::TruePath;
 
 use super::actions::Action;
@@ -18,8 +18,8 @@ use crate::sources::files::root::is_elsewhere;
 
 /// A new folder's name until it is what it shall be.
 const NEW: &str = "folder";
-/// Of a new folder.
-const BITS: Mode = Mode::RWXU.union(Mode::RGRP).union(Mode::XGRP).union(Mode::ROTH).union(Mode::XOTH);
+/// What a new folder may take over from the one above it: that one is whose names were meant for whom. Others never write.
+const SHARED: Mode = Mode::RWXU.union(Mode::RWXG).union(Mode::ROTH).union(Mode::XOTH);
 
 impl FilesTarget {
     /// `None` where a folder of the path is missing.
@@ -66,7 +66,7 @@ impl FilesTarget {
         Ok(())
     }
 
-    /// It comes with its mode and its owner, so that a crash leaves none without.
+    /// Archives do not tell modes of folders. It comes with that of the folder above and with its owner, so that a crash leaves none without.
     fn make_folder(
         &self,
         own: &Own,
@@ -82,7 +82,8 @@ impl FilesTarget {
             if let Some(owner) = owner {
                 owner.give(folder.as_fd())?;
             }
-            fchmod(folder.as_fd(), BITS)?;
+            let above = Mode::from_raw_mode(fstat(place.folder.root().as_fd())?.st_mode);
+            fchmod(folder.as_fd(), above.intersection(SHARED).union(Mode::RWXU))?;
             sync(&folder)?;
             match rename_new(&new, place) {
                 // An application was faster.
