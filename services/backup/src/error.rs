@@ -243,8 +243,8 @@ pub enum Error {
     CallerBusy(usize),
     /// The files of all uploads together are as large as they may be.
     #[error(
-        "the archives being received and verified fill the {0} bytes that this server keeps for them; try again later \
-         ([backup] staging_limit_bytes allows more)"
+        "the archives that are received, verified, or kept for a day in order to be restored leave no room for this one in the \
+         {0} bytes that this server has for them; try again later ([backup] staging_limit_bytes allows more)"
     )]
     StagingBusy(u64),
     /// A row is larger than this server holds in memory.

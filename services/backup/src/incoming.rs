@@ -14,7 +14,7 @@ mod upload;
 
 pub(crate) use admission::{Slot, UploadLimits, Uploads};
 pub(crate) use memory::MemoryLimits;
-pub(crate) use opening::{Archive, Opened, open, problem_of};
+pub(crate) use opening::{Archive, Opened, Unopened, open, problem_of};
 pub(crate) use processor::{Allowance, Processor};
 pub(crate) use shown::shown;
 pub(crate) use staging::{Place, Staged, warn};

@@ -28,7 +28,9 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
 use crate::error::{Error, Result};
-use crate::incoming::{Allowance, Archive, MemoryLimits, Opened, Parts, Slot, Staged, Upload, Uploads, open};
+use crate::incoming::{
+    Allowance, Archive, MemoryLimits, Opened, Parts, Slot, Staged, Unopened, Upload, Uploads, open,
+};
 use crate::metrics::{KindMetrics, Size};
 use crate::operation::{AuditRecord, Ended, Kind, Limits, Operations, PROGRESS_INTERVAL, Permit, Replies};
 use crate::vault_client::{SigningKey, VaultClient};
@@ -208,7 +210,11 @@ impl Verifier {
         let opened = opened.instrument(stage("open archive")).await?;
         let Opened { archive, signature, ring, allowance } = match opened {
             Ok(opened) => opened,
-            Err(problem) => {
+            Err(Unopened::Seal(problem)) => {
+                findings.sealed(problem);
+                return Ok(findings);
+            }
+            Err(Unopened::Content(problem)) => {
                 findings.unreadable(problem);
                 return Ok(findings);
             }

@@ -11,7 +11,7 @@ use std::io;
 use sqlx::postgres::PgDatabaseError;
 
 use crate::kind::Kind;
-use crate::postgres::codes;
+use crate::postgres::{codes, functions};
 
 /// Longest text that is taken from a server, in characters.
 const LONGEST: usize = 400;
@@ -100,6 +100,11 @@ fn postgres(error: &PgDatabaseError) -> (Kind, String) {
     if let Some(hint) = hint.filter(|_| !code.starts_with("P0")) {
         text.push_str(&format!("; hint: {}", cut(hint)));
     }
+    if let Some(function) = unnamed_in(error) {
+        text.push_str(&format!(
+            "; {function}: ALTER FUNCTION … SET search_path = … lets it find what it names without a schema"
+        ));
+    }
     // In a read-only transaction of this isolation level nothing but a standby's recovery causes them.
     if code.starts_with("40") {
         text.push_str(
@@ -108,6 +113,14 @@ fn postgres(error: &PgDatabaseError) -> (Kind, String) {
         );
     }
     (kind, text)
+}
+
+/// The function that has not found something: the first that the server's context names. Other lines of the context may repeat
+/// SQL.
+fn unnamed_in(error: &PgDatabaseError) -> Option<String> {
+    let context = error.r#where().filter(|_| functions::is_unnamed(error.code()))?;
+    let named = |line: &&str| line.starts_with("SQL function ") || line.starts_with("PL/pgSQL function ");
+    context.lines().find(named).map(cut)
 }
 
 fn postgres_kind(code: &str, hint: &str) -> Kind {

@@ -27,7 +27,7 @@ pub use inspection::{Inspection, Pause};
 pub use mode::Mode;
 pub use refusal::Refusal;
 pub use stage::{Purpose, Stage, SwapLimits, Swapped};
-pub use target::{RestoreState, RolledBack, Target, TargetOptions};
+pub use target::{RestoreState, RolledBack, Target, TargetOptions, place_of};
 pub use wanted::{Wanted, WantedTable};
 
 pub(crate) use chunk::{CHUNK_BYTES, Encode, Rows};

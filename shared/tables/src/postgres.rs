@@ -9,6 +9,7 @@ mod binary;
 pub(crate) mod codes;
 mod constraints;
 mod copy;
+pub(crate) mod functions;
 mod introspect;
 mod large;
 mod large_objects;
@@ -48,7 +49,7 @@ use introspect::Found;
 use layout::Layout;
 use probe::Probe;
 use relations::Relation;
-use session::{begin, connect, end, expect_raw_text};
+use session::{begin, connect, end, expect_raw_text, reset_path, set_path};
 pub(crate) use size::bytes;
 
 /// An open transaction with what was found in it.
@@ -88,6 +89,9 @@ impl PostgresSnapshot {
         large::guard(&mut connection, selected, &tables, &mut layouts)
             .await
             .map_err(|error| Error::database(source, "looking for long rows", &error))?;
+        functions::find_paths(&mut connection, selected, &tables, &mut layouts).await.map_err(|error| {
+            Error::database(source, "looking at the functions of indexes and checks", &error)
+        })?;
         let mut skipped = relations.skipped;
         let raw_text = probe.encoding == "SQL_ASCII";
         let engine = engine(&probe.version);
@@ -107,7 +111,9 @@ impl PostgresSnapshot {
             expect_raw_text(&mut self.connection, &self.source, true).await?;
         }
         let (table, layout) = (&self.tables[at], &self.layouts[at]);
+        set_path(&mut self.connection, &self.source, layout.path.as_deref()).await?;
         let sent = copy::read(&mut self.connection, table, layout, since, blocks).await?;
+        reset_path(&mut self.connection, &self.source, layout.path.as_deref()).await?;
         if self.raw_text {
             expect_raw_text(&mut self.connection, &self.source, false).await?;
         }
@@ -123,9 +129,11 @@ impl PostgresSnapshot {
     pub(crate) async fn count_kids(&mut self, table: &str, column: &str) -> Result<Vec<(String, u64)>> {
         let at = find_table(&self.tables, table, &self.source)?;
         find_column(&self.tables[at], column)?;
+        let path = self.layouts[at].path.as_deref();
+        set_path(&mut self.connection, &self.source, path).await?;
         let (from, column) = (&self.layouts[at].from, quoted(column));
         let sql = format!(
-            "SELECT substr(t.{column}::text, 6, 16), count(*) FROM {from} AS t \
+            "SELECT pg_catalog.substr(t.{column}::text, 6, 16), pg_catalog.count(*) FROM {from} AS t \
              WHERE t.{column}::text LIKE 'srv1.%' GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT 10000"
         );
         let mut counts: Vec<(String, i64)> = sqlx::query_as(AssertSqlSafe(sql))
@@ -133,6 +141,7 @@ impl PostgresSnapshot {
             .fetch_all(&mut self.connection)
             .await
             .map_err(|error| Error::database(&self.source, format!("counting keys in {table}"), &error))?;
+        reset_path(&mut self.connection, &self.source, path).await?;
         counts.sort();
         Ok(counts.into_iter().map(|(kid, count)| (kid, count.unsigned_abs())).collect())
     }

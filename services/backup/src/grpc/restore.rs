@@ -48,6 +48,16 @@ impl RestoreService for RestoreGrpc {
         answer(found.map(|found| proto::GetUploadResponse { upload: Some(upload(found)) }))
     }
 
+    async fn delete_upload(
+        &self,
+        request: Request<proto::DeleteUploadRequest>,
+    ) -> Result<Response<proto::DeleteUploadResponse>, Status> {
+        let caller = Caller::of(&request)?;
+        let id = checked(request.into_inner().id)?;
+        let deleted = self.restores.uploads().delete(&caller.principal.id, &id).await;
+        answer(deleted.map(|()| proto::DeleteUploadResponse {}))
+    }
+
     type PlanRestoreStream = Replies<proto::PlanRestoreResponse>;
 
     async fn plan_restore(

@@ -32,6 +32,17 @@ pub(crate) struct Opened {
     pub(crate) allowance: Allowance,
 }
 
+/// Why a file cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Unopened {
+    /// It may be whole: nobody here can open its seal.
+    #[error("{0}")]
+    Seal(String),
+    /// It is damaged, or no archive.
+    #[error("{0}")]
+    Content(String),
+}
+
 /// Opens the seal and the ZIP, and reads the manifest. In the inner error what is wrong with the file. `held` is kept
 /// by the threads that do it to their end, also when the returned future is dropped before.
 ///
@@ -43,20 +54,23 @@ pub(crate) async fn open(
     limits: MemoryLimits,
     allowance: Allowance,
     held: impl Clone + Send + 'static,
-) -> Result<Result<Opened, String>> {
+) -> Result<Result<Opened, Unopened>> {
     let StagedFile { file, own_key } = staged;
     let (file, header) = blocking(held.clone(), move || read_header(file)).await?;
     let header = match header {
         Ok(header) => header,
-        Err(problem) => return Ok(Err(problem)),
+        Err(problem) => return Ok(Err(Unopened::Content(problem))),
     };
     let unlocked = match own_key {
         Some(key) => Ok(header.unlock(&[Identity::X25519(key)])?),
         None => unlock(&header, vault).await?,
     };
     match unlocked {
-        Ok(unlocked) => blocking(held, move || open_archive(file, &unlocked, limits, allowance)).await,
-        Err(problem) => Ok(Err(problem)),
+        Ok(unlocked) => {
+            let opened = blocking(held, move || open_archive(file, &unlocked, limits, allowance)).await?;
+            Ok(opened.map_err(Unopened::Content))
+        }
+        Err(problem) => Ok(Err(Unopened::Seal(problem))),
     }
 }
 

@@ -62,7 +62,9 @@ impl Upload {
         check_name(&file_name)?;
         let size = u64::try_from(size_bytes).unwrap_or(0);
         if size == 0 || size > limit {
-            let problem = format!("is {size_bytes}; must be 1 to {limit}, the limit of this server");
+            let problem = format!(
+                "is {size_bytes}; must be 1 to {limit}, the limit of this server: [backup] upload_limit_bytes"
+            );
             return Err(Error::field("header.size_bytes", problem));
         }
         Ok(Self { parts, pace, slot, file_name, size, is_known: true, chunks: 0, bytes: 0 })

@@ -185,6 +185,7 @@ async fn compared(
 ) -> Result<Option<Stage>> {
     let mut target: Target = database.open_target().await?;
     let inspection: Inspection = target.inspect(&wanted).await?;
+    database.check_same(&inspection).await?;
     report.inspected(&inspection);
     if report.is_refused() {
         target.close().await;

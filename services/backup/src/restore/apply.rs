@@ -55,6 +55,9 @@ impl Applying {
         begin_phase(progress, "receive", 0);
         let archive = Box::pin(PlannedArchive::fetch(&self.base, &self.request, progress)).await?;
         let mut parts = archive.parts(&self.base, &self.request).await?;
+        for part in &parts {
+            Box::pin(Target::of(&self.base, part.source())?.check(part, &self.request)).await?;
+        }
         if self.request.mode != RequestMode::IntoEmpty {
             begin_phase(progress, "safety-backup", 0);
             let accepts_cascade = self.request.accept_cascade;

@@ -10,7 +10,9 @@ use super::record::Origin;
 use super::uploads::ArchiveUploads;
 use crate::backups::Rereading;
 use crate::error::{Error, RestoreError, Result};
-use crate::incoming::{Allowance, Archive, MemoryLimits, Opened, Slot, Staged, Upload, Uploads, open};
+use crate::incoming::{
+    Allowance, Archive, MemoryLimits, Opened, Slot, Staged, Unopened, Upload, Uploads, open,
+};
 use crate::vault_client::VaultClient;
 use crate::verification::Subject as _;
 
@@ -74,7 +76,7 @@ impl Archives {
         // It was verified within the limits of a verification.
         let allowance = Allowance::create(Duration::MAX, staged.size);
         let opened = open(staged.file, &self.vault, self.memory, allowance, ()).await?;
-        let changed = |problem| Error::from(RestoreError::ArchiveChanged(problem));
+        let changed = |problem: Unopened| Error::from(RestoreError::ArchiveChanged(problem.to_string()));
         opened.map(|Opened { archive, .. }| archive).map_err(changed)
     }
 }

@@ -12,6 +12,12 @@ pub enum RestoreError {
          its tables"
     )]
     NoRestoreUrl(String),
+    /// Its backups are of one database, and a restore would change another.
+    #[error(
+        "restore_url_file of source {0} leads to another database than its url: correct one of them in this server's \
+         configuration, and start it again"
+    )]
+    OtherDatabase(String),
     /// No such restore.
     #[error(
         "there is no restore {0}; `strongroom restore list` shows all that there are, and plans are gone after a day"
@@ -67,6 +73,11 @@ pub enum RestoreError {
     /// An archive that was sent up is not there.
     #[error("there is no upload {0} of this caller; uploads are removed after a day: send the archive again")]
     UploadNotFound(String),
+    /// A restore is under way that reads it.
+    #[error(
+        "the upload {0} is needed by a restore that is not at its end; `strongroom restore list` shows which"
+    )]
+    UploadNeeded(String),
     /// It has not arrived as a whole.
     #[error(
         "the upload {id} is not complete: {received} of {size} bytes have arrived; `strongroom restore plan` with the same file \
@@ -136,7 +147,7 @@ pub enum RestoreError {
     },
     /// Chosen rows are not in the archive.
     #[error(
-        "the archive has no such rows of table {table}: {keys}; `strongroom archive open --table {table}` shows which it has"
+        "the archive has no such rows of table {table}: {keys}; `strongroom archive open FILE --table {table}`, with the file of a downloaded backup, shows which it has"
     )]
     RowsMissing {
         /// Archive name.
@@ -174,6 +185,8 @@ impl RestoreError {
         match self {
             Self::NoRestoreUrl(_) => (Code::FailedPrecondition, "NO_RESTORE_URL"),
             Self::NotFound(_) => (Code::NotFound, "RESTORE_NOT_FOUND"),
+            Self::OtherDatabase(_) => (Code::FailedPrecondition, "OTHER_DATABASE"),
+            Self::UploadNeeded(_) => (Code::FailedPrecondition, "UPLOAD_NEEDED"),
             Self::RowsMissing { .. } => (Code::FailedPrecondition, "ROWS_MISSING"),
             Self::State { .. } => (Code::FailedPrecondition, "RESTORE_STATE"),
             Self::PlanExpired(_) => (Code::FailedPrecondition, "PLAN_EXPIRED"),

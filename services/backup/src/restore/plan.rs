@@ -61,7 +61,7 @@ impl Planning {
         let findings =
             Box::pin(self.base.verifier.verify(staged.again()?, &self.signers, heard, None)).await?;
         let mut plan = report::verified(&findings);
-        let mut refusals = Refusals::of(&findings, &self.request, !self.signers.is_empty());
+        let mut refusals = Refusals::of(&findings, !self.signers.is_empty());
         if !refusals.is_damaged() {
             Box::pin(self.compare_all(staged, &findings, &mut plan, &mut refusals)).await?;
         }
@@ -89,6 +89,11 @@ impl Planning {
             plan.warnings.push(format!("not part of this restore, although the archive has them: {others}"));
         }
         let parts = selected(archive, records, &self.request).await?;
+        let has = |table: &str| parts.iter().flat_map(Selected::tables).any(|one| one.schema.name == table);
+        report::values(plan, findings, has);
+        if !self.request.accept_undecryptable {
+            refusals.check_values(findings, has);
+        }
         if refusals.is_foreign() {
             return Ok(());
         }

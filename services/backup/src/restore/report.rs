@@ -23,19 +23,19 @@ const MOST_WARNINGS: usize = 100;
 
 /// What the verification has found.
 pub(super) fn verified(findings: &Findings) -> proto::RestorePlan {
-    let sealed = findings.sealed_texts().counts();
+    proto::RestorePlan { levels: findings.verdict().levels.clone(), ..proto::RestorePlan::default() }
+}
+
+/// What it has found in the tables that are restored.
+pub(super) fn values(plan: &mut proto::RestorePlan, findings: &Findings, has: impl Fn(&str) -> bool + Copy) {
+    let sealed = findings.sealed_texts().counts().filter(|(table, ..)| has(table));
     let sealed = sealed.map(|(table, column, count)| proto::SealedTexts {
         table: table.to_owned(),
         column: column.to_owned(),
         count,
     });
-    proto::RestorePlan {
-        levels: findings.verdict().levels.clone(),
-        values: findings.verdict().values,
-        values_undecryptable: findings.closed_values(),
-        sealed_texts: sealed.collect(),
-        ..proto::RestorePlan::default()
-    }
+    plan.sealed_texts = sealed.collect();
+    (plan.values, plan.values_undecryptable) = findings.values_in(has);
 }
 
 /// A database.

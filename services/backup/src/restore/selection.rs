@@ -99,8 +99,13 @@ pub(super) fn choose(
     let is_chosen = |record: &&SourceRecord| is_chosen_source(manifest, request, record);
     let (chosen, others): (Vec<_>, Vec<_>) = manifest.sources.iter().partition(is_chosen);
     if let (true, Some(name)) = (chosen.is_empty(), request.tables.first()) {
-        let problem = format!("the archive has no table {name:?} of source {}", known());
-        return Err(Error::element("tables", 0, problem));
+        let is_vaults = |entry: &EntryRecord| {
+            entry.table.as_ref() == Some(name) && entry.source.as_deref() == Some(VAULT)
+        };
+        if manifest.entries.iter().any(is_vaults) {
+            return Err(RestoreError::VaultRows.into());
+        }
+        return Err(Error::element("tables", 0, no_table(name, &known())));
     }
     if chosen.is_empty() {
         let problem = format!("the archive has nothing that can be restored; its sources are: {}", known());
@@ -169,7 +174,8 @@ fn check_configured(sources: &Sources, record: &SourceRecord) -> Result<()> {
             )
         }
         None => format!(
-            "{name:?} is no source of this server's configuration; configure it, or name the sources to restore (--sources)"
+            "{name:?} is no source of this server's configuration, which has: {}; configure it, or leave it out (--sources)",
+            sources.all().iter().map(Source::name).collect::<Vec<_>>().join(", ")
         ),
     };
     Err(Error::field("sources", problem))
@@ -314,20 +320,32 @@ fn check_tables(entries: &[EntryRecord], records: &[SourceRecord], tables: &[Str
         Some(at) => {
             let sources: Vec<&str> = records.iter().map(|record| record.name.as_str()).collect();
             let (name, sources) = (&tables[at], sources.join(", "));
-            let problem = format!("the archive has no table {name:?} of source {sources}");
-            Err(Error::element("tables", at, problem))
+            Err(Error::element("tables", at, no_table(name, &sources)))
         }
         None => Ok(()),
     }
 }
 
-/// Of chosen tables only the sequences that belong to them are raised.
+fn no_table(name: &str, sources: &str) -> String {
+    format!(
+        "the archive has no table {name:?} of source {sources}; letter case counts, and a plan without --tables shows all that \
+         there are"
+    )
+}
+
+/// Of chosen tables only the sequences that belong to them, or that their columns take numbers from, are raised.
 fn keep_own_sequences(wanted: &mut Wanted) {
     let Wanted { tables, record, .. } = wanted;
     record.sequences.retain(|sequence| {
         tables.iter().any(|table| match &sequence.owner {
             Some(owner) => owner.namespace == table.schema.namespace && owner.table == table.schema.table,
-            None => sequence.namespace.is_empty() && sequence.name == table.schema.table,
+            // That of a SQLite table has its name; in PostgreSQL, defaults take numbers from any.
+            None if sequence.namespace.is_empty() => sequence.name == table.schema.table,
+            None => table.schema.columns.iter().any(|column| {
+                let default = column.default.as_deref().unwrap_or_default().replace('"', "");
+                let (namespace, name) = (&sequence.namespace, &sequence.name);
+                default.contains(&format!("'{namespace}.{name}'::regclass").replace('"', ""))
+            }),
         })
     });
 }

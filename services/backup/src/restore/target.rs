@@ -68,6 +68,11 @@ pub(super) enum Target<'a> {
     Service(&'a ServiceSource),
 }
 
+/// Of the plan.
+fn fingerprint<'a>(selected: &Selected, request: &'a Request) -> &'a str {
+    request.fingerprints.get(selected.source()).map_or("", String::as_str)
+}
+
 impl<'a> Target<'a> {
     /// # Errors
     /// [`RestoreError::SourceGone`] for one that is not configured any more, and [`RestoreError::VaultRows`].
@@ -104,6 +109,20 @@ impl<'a> Target<'a> {
         }
     }
 
+    /// Whether it still is what it was when the restore was planned: asked of a database before its backup is taken, which may
+    /// last for hours. The stage looks again, as that of every source does.
+    ///
+    /// # Errors
+    /// Those of the source.
+    pub(super) async fn check(&self, selected: &Selected, request: &Request) -> Result<()> {
+        match (self, &selected.contents) {
+            (Self::Database(source), Contents::Database { wanted, .. }) => {
+                database::check(source, wanted, fingerprint(selected, request)).await
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Puts everything beside what is live, so that it lasts through a crash, under the restore's `id`.
     ///
     /// # Errors
@@ -114,7 +133,7 @@ impl<'a> Target<'a> {
         (selected, request): (&Selected, &Request),
         (id, progress): (&str, &Shared),
     ) -> Result<Ready> {
-        let fingerprint = request.fingerprints.get(selected.source()).map_or("", String::as_str);
+        let fingerprint = fingerprint(selected, request);
         match (self, &selected.contents) {
             (Self::Database(source), Contents::Database { wanted, .. }) => {
                 let stage = database::stage(source, archive, (selected, wanted), (id, fingerprint, progress));

@@ -90,6 +90,19 @@ impl ArchiveUploads {
         Ok(Arrived { row, received })
     }
 
+    /// Removes one before its time.
+    ///
+    /// # Errors
+    /// [`RestoreError::UploadNotFound`], and [`RestoreError::UploadNeeded`] while a restore may need it again.
+    pub(crate) async fn delete(&self, caller: &str, id: &str) -> Result<()> {
+        if !self.store.remove_upload(id, caller).await? {
+            let row = self.own(caller, id).await?;
+            return Err(RestoreError::UploadNeeded(row.id).into());
+        }
+        self.remove(id);
+        Ok(())
+    }
+
     /// A complete file, and its name.
     ///
     /// # Errors

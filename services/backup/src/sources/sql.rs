@@ -6,7 +6,7 @@ use strongroom_archive::manifest::{Skipped, Snapshot as SnapshotKind, SourceReco
 use strongroom_archive::schema::TableSchema;
 use strongroom_archive::{AadTemplate, EncryptedColumn};
 use strongroom_store::{DatabaseUrl, Engine};
-use strongroom_tables::load::{Target, TargetOptions};
+use strongroom_tables::load::{Inspection, Target, TargetOptions, place_of};
 use strongroom_tables::{
     Block, MigrationsTable, Outside, Since, Snapshot, SnapshotOptions, database_bytes, list_tables,
     open_snapshot,
@@ -126,6 +126,18 @@ impl SqlSource {
         let url = self.restore_url.as_ref();
         let url = url.ok_or_else(|| RestoreError::NoRestoreUrl(self.config.name.clone()))?;
         Ok(Target::open(url, TargetOptions::new(self.everything())).await?)
+    }
+
+    /// What would be restored must be what is backed up.
+    ///
+    /// # Errors
+    /// [`RestoreError::OtherDatabase`], and the database's.
+    pub(crate) async fn check_same(&self, inspection: &Inspection) -> Result<()> {
+        let backed_up = place_of(&self.url, &TargetOptions::new(self.everything())).await?;
+        if backed_up == inspection.place {
+            return Ok(());
+        }
+        Err(RestoreError::OtherDatabase(self.config.name.clone()).into())
     }
 
     /// Its tables as they are now.

@@ -32,6 +32,9 @@ pub(crate) trait ArchiveUploadStore: Send + Sync + 'static {
     /// Makes an upload complete; false if it is gone, or complete already.
     async fn complete_upload(&self, id: &str, sha256: &str) -> Result<bool>;
 
+    /// Removes an upload of `creator`, unless a restore is under way that reads it; false if nothing was removed.
+    async fn remove_upload(&self, id: &str, creator: &str) -> Result<bool>;
+
     /// Removes the uploads whose expire time is `now` or before, and returns their ids.
     async fn remove_expired_uploads(&self, now: i64) -> Result<Vec<String>>;
 }
@@ -44,6 +47,15 @@ pub(super) const SELECT_BY_ID: &str = "
     SELECT id, creator, file_name, host, size_bytes, sha256, create_time, expire_time FROM archive_uploads WHERE id = $1";
 
 pub(super) const COMPLETE: &str = "UPDATE archive_uploads SET sha256 = $2 WHERE id = $1 AND sha256 = ''";
+
+/// As [`REMOVE_EXPIRED`].
+pub(super) const REMOVE: &str = "
+    DELETE FROM archive_uploads
+    WHERE id = $1 AND creator = $2
+      AND NOT EXISTS (
+          SELECT 1 FROM restores r
+          WHERE r.state IN ('applying', 'rolling-back', 'resumable')
+            AND r.request LIKE '%\"upload\":\"' || $1 || '\"%')";
 
 /// But those of restores that are not at their end: what goes on after a crash may need the archive again. The request's JSON has
 /// the upload's id, a UUID.

@@ -29,6 +29,7 @@ pub(crate) struct Findings {
     /// Values are sealed in it, and it does not say where.
     is_undeclared: bool,
     sealed_texts: SealedTexts,
+    is_sealed: bool,
 }
 
 impl Findings {
@@ -48,12 +49,19 @@ impl Findings {
             unread: None,
             is_undeclared: false,
             sealed_texts: SealedTexts::default(),
+            is_sealed: false,
         }
     }
 
     /// It cannot be opened at all.
     pub(super) fn unreadable(&mut self, problem: String) {
         self.settle(VerifyLevel::Framing, Some(problem));
+    }
+
+    /// Its seal is one that nobody here opens.
+    pub(super) fn sealed(&mut self, problem: String) {
+        self.is_sealed = true;
+        self.unreadable(problem);
     }
 
     /// It was opened, and says this of itself.
@@ -134,9 +142,22 @@ impl Findings {
         &self.verdict
     }
 
+    /// Whether nobody here can open its seal, whatever is behind it.
+    pub(crate) fn is_sealed(&self) -> bool {
+        self.is_sealed
+    }
+
     /// Values that would not open.
     pub(crate) fn closed_values(&self) -> i64 {
-        self.columns.iter().map(|column| column.undecryptable + column.unknown_kid).sum()
+        self.values_in(|_| true).1
+    }
+
+    /// Values of some tables, and those of them that would not open.
+    pub(crate) fn values_in(&self, has: impl Fn(&str) -> bool) -> (i64, i64) {
+        let columns = self.columns.iter().filter(|column| has(&column.table));
+        columns.fold((0, 0), |(values, closed), column| {
+            (values + column.values, closed + column.undecryptable + column.unknown_kid)
+        })
     }
 
     /// Texts that look like sealed values, in columns that are not declared.

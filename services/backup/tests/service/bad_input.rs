@@ -45,6 +45,7 @@ const DECIDED: &[(&str, &[&str])] = &[
     // In `restores`.
     ("UploadArchive", &["header", "chunk", "end"]),
     ("GetUpload", &["id"]),
+    ("DeleteUpload", &["id"]),
     (
         "PlanRestore",
         &[
@@ -59,6 +60,7 @@ const DECIDED: &[(&str, &[&str])] = &[
             "accept_undecryptable",
             "from_deployment",
             "signer",
+            "rows",
         ],
     ),
     ("ApplyRestore", &["id", "confirm", "max_pause"]),

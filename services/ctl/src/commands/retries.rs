@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use strongroom_runtime::status::reason_of;
 use tonic::{Code, Status};
 
 use crate::error::CallFailed;
@@ -51,4 +52,35 @@ impl Retries {
 /// Whether the connection broke, or the service went away: not a refusal, which another try would only repeat.
 pub(super) fn is_broken(status: &Status, failed: &CallFailed) -> bool {
     failed.is_away() || matches!(status.code(), Code::Unavailable | Code::Cancelled | Code::Unknown)
+}
+
+/// The same where nothing goes on yet: what the service says of a database, or of its vault, is then an answer, for which nobody
+/// should wait half a minute.
+pub(super) fn is_gone(status: &Status, failed: &CallFailed) -> bool {
+    let reason = reason_of(status);
+    is_broken(status, failed) && ["", "SHUTTING_DOWN", "PROCESS_FENCED"].contains(&reason.as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use strongroom_runtime::status::status;
+    use tonic::{Code, Status};
+
+    use super::{is_broken, is_gone};
+    use crate::error::CallFailed;
+
+    #[test]
+    fn an_answer_is_no_break() {
+        let failed = |status: &Status| CallFailed::new(status, "backup", "http://127.0.0.1:1", "URL");
+        for (status, is_one) in [
+            (Status::unavailable("gone"), true),
+            (status(Code::Unavailable, "d", "SHUTTING_DOWN", "bye", &[]), true),
+            (status(Code::Unavailable, "d", "DATABASE_UNAVAILABLE", "no", &[]), false),
+            (status(Code::NotFound, "d", "X", "no", &[]), false),
+        ] {
+            assert_eq!(is_gone(&status, &failed(&status)), is_one, "{status:?}");
+        }
+        let status = status(Code::Unavailable, "d", "DATABASE_UNAVAILABLE", "no", &[]);
+        assert!(is_broken(&status, &failed(&status)));
+    }
 }

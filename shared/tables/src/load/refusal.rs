@@ -92,6 +92,14 @@ pub enum Refusal {
         /// Archive name.
         table: String,
     },
+    /// A function of an index or a check does not find what it names.
+    #[error("table {table} cannot be looked at: {problem}")]
+    Function {
+        /// Archive name.
+        table: String,
+        /// What the server says, with the remedy.
+        problem: String,
+    },
     /// Row security hides rows from this role.
     #[error(
         "row security of table {table} hides rows from {role}: restore as the table's owner without FORCE ROW LEVEL \
@@ -280,6 +288,7 @@ impl Refusal {
             Self::ColumnForm { .. } => "COLUMN_FORM",
             Self::NoKey { .. } => "NO_KEY",
             Self::Partial { .. } => "PARTIAL_TABLE",
+            Self::Function { .. } => "FUNCTION_PATH",
             Self::RowSecurity { .. } => "ROW_SECURITY",
             Self::Rule { .. } => "RULE",
             Self::ReplicaIdentity { .. } => "REPLICA_IDENTITY",
@@ -313,6 +322,7 @@ impl Refusal {
             | Self::ColumnForm { table, .. }
             | Self::NoKey { table }
             | Self::Partial { table }
+            | Self::Function { table, .. }
             | Self::RowSecurity { table, .. }
             | Self::Rule { table, .. }
             | Self::ReplicaIdentity { table, .. }

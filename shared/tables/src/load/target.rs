@@ -10,6 +10,7 @@ use crate::error::Result;
 use crate::options::SnapshotOptions;
 use crate::postgres::load::PostgresTarget;
 use crate::sqlite::load::SqliteTarget;
+use crate::{postgres, sqlite};
 
 /// What a restore knows of its target beside the archive.
 #[derive(Debug, Clone)]
@@ -25,6 +26,17 @@ impl TargetOptions {
     #[must_use]
     pub fn new(read: SnapshotOptions) -> Self {
         Self { read, lock: Duration::from_secs(5) }
+    }
+}
+
+/// Which database is behind a URL: as [`Inspection::place`].
+///
+/// # Errors
+/// As [`crate::open_snapshot`].
+pub async fn place_of(url: &DatabaseUrl, options: &TargetOptions) -> Result<String> {
+    match url.engine() {
+        Engine::Sqlite(path) => Ok(sqlite::load::place_of(path)),
+        Engine::Postgres(connect) => postgres::load::place_of(url, connect, options).await,
     }
 }
 

@@ -51,7 +51,13 @@ pub(super) async fn tables(
         });
         let expressions = expressions.collect();
         let names: Vec<String> = columns.iter().map(|(column, _)| quoted(&column.name)).collect();
-        found.layouts.push(Layout { from: relation.from(&names), guard: None, base_types, expressions });
+        found.layouts.push(Layout {
+            from: relation.from(&names),
+            guard: None,
+            path: None,
+            base_types,
+            expressions,
+        });
         let table = TableSchema {
             name: relation.name.clone(),
             namespace: relation.namespace.clone(),
@@ -222,9 +228,13 @@ impl Printer {
     /// functions answer NULL with NULL. `num_nulls` counts a row of NULLs as a value, as COPY does.
     fn print(&self, value: &str) -> String {
         match (&self.function, self.has_cast) {
-            (Some(function), _) => format!("{function}({value}::{})", self.type_name),
+            (Some(function), _) => format!("pg_catalog.{function}({value}::{})", self.type_name),
             (None, false) => format!("{value}::text"),
-            (None, true) => format!("CASE WHEN num_nulls({value}) = 0 THEN format('%s', {value}) END"),
+            (None, true) => {
+                format!(
+                    "CASE WHEN pg_catalog.num_nulls({value}) = 0 THEN pg_catalog.format('%s', {value}) END"
+                )
+            }
         }
     }
 }

@@ -61,7 +61,7 @@ fn condition(relation: &Relation, table: &TableSchema, base_types: &[Oid]) -> Op
         .filter_map(|(column, base_type)| {
             let value = format!("t.{}", quoted(&column.name));
             let length = length(&value, *base_type)?;
-            Some(format!("CASE WHEN pg_column_size({value}) >= {STORED} THEN {length} ELSE 0 END"))
+            Some(format!("CASE WHEN pg_catalog.pg_column_size({value}) >= {STORED} THEN {length} ELSE 0 END"))
         })
         .collect();
     if lengths.is_empty() {
@@ -71,7 +71,7 @@ fn condition(relation: &Relation, table: &TableSchema, base_types: &[Oid]) -> Op
     // The sum is in the text for a second reason: without a value of the row, the conversion would be made, and fail,
     // when the statement is planned.
     Some(format!(
-        "CASE WHEN {sum} > {ROW_BYTES} THEN ('{MARK}' || {row} || ' with ' || {sum} || ' bytes')::int4 > 0 ELSE true END"
+        "CASE WHEN {sum} > {ROW_BYTES} THEN ('{MARK}' || {row} || ' with ' || {sum}::text || ' bytes')::int4 > 0 ELSE true END"
     ))
 }
 
@@ -81,9 +81,9 @@ fn length(value: &str, base_type: Oid) -> Option<String> {
     match base_type {
         BOOL | INT2 | INT4 | INT8 | OID | NUMERIC | NAME | UUID | DATE | TIMESTAMP | TIMESTAMPTZ | FLOAT4
         | FLOAT8 => None,
-        TEXT | VARCHAR | BPCHAR => Some(format!("octet_length({value})::int8")),
-        BYTEA => Some(format!("2 * octet_length({value})::int8")),
-        _ => Some(format!("octet_length(format('%s', {value}))::int8")),
+        TEXT | VARCHAR | BPCHAR => Some(format!("pg_catalog.octet_length({value})::int8")),
+        BYTEA => Some(format!("2 * pg_catalog.octet_length({value})::int8")),
+        _ => Some(format!("pg_catalog.octet_length(pg_catalog.format('%s', {value}))::int8")),
     }
 }
 

@@ -8,6 +8,8 @@ pub(super) struct Layout {
     pub(super) from: String,
     /// See [`super::large`].
     pub(super) guard: Option<String>,
+    /// The `search_path` under which alone it can be read, see [`super::functions`].
+    pub(super) path: Option<String>,
     /// Each column's type, with domains resolved.
     pub(super) base_types: Vec<Oid>,
     /// Each column as SELECT names it: as it is, or printed by the server.

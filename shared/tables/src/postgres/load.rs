@@ -16,6 +16,7 @@ mod keys;
 mod large;
 mod locks;
 mod pair;
+mod place;
 mod problem;
 mod quiet;
 mod references;
@@ -45,6 +46,7 @@ use crate::load::{
 use direct::Direct;
 use encode::TextRows;
 use pair::{Place, TablePair};
+pub(crate) use place::place_of;
 use swap::Swap;
 
 /// A session with a database that rows are restored into.

@@ -43,6 +43,7 @@ SET LOCAL extra_float_digits = 3;
 SET LOCAL bytea_output = 'hex';
 SET LOCAL lc_monetary = 'C';
 SET LOCAL row_security = off;
+SET LOCAL quote_all_identifiers = off;
 SET LOCAL statement_timeout = 0;
 SET LOCAL idle_in_transaction_session_timeout = 0;
 ";
@@ -89,6 +90,25 @@ pub(super) async fn expect_raw_text(
 ) -> Result<()> {
     let encoding = if expected { "SQL_ASCII" } else { "UTF8" };
     run(connection, source, "setting the encoding", format!("SET LOCAL client_encoding = '{encoding}'")).await
+}
+
+/// Where a table is read under a path of its own.
+pub(super) async fn set_path(connection: &mut PgConnection, source: &str, path: Option<&str>) -> Result<()> {
+    match path {
+        Some(path) => {
+            run(connection, source, "setting the path", format!("SET LOCAL search_path = {path}")).await
+        }
+        None => Ok(()),
+    }
+}
+
+/// After [`set_path`].
+pub(super) async fn reset_path(
+    connection: &mut PgConnection,
+    source: &str,
+    path: Option<&str>,
+) -> Result<()> {
+    set_path(connection, source, path.map(|_| "pg_catalog")).await
 }
 
 async fn run(connection: &mut PgConnection, source: &str, what: &str, sql: String) -> Result<()> {

@@ -53,6 +53,7 @@ use encode::Values;
 use live::Live;
 use pair::Pair;
 use stage::Place;
+pub(crate) use stage_file::place_of;
 
 /// An open database that rows are restored into.
 pub(crate) struct SqliteTarget {

@@ -19,6 +19,7 @@ mod ended;
 mod exchanged;
 mod from_sqlite;
 mod full_disks;
+mod functions;
 mod generated;
 mod in_use;
 mod meanwhile;

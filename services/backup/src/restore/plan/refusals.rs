@@ -24,11 +24,15 @@ pub(super) struct Refusals {
 
 impl Refusals {
     /// What the verification says.
-    pub(super) fn of(findings: &Findings, request: &Request, has_signer: bool) -> Self {
+    pub(super) fn of(findings: &Findings, has_signer: bool) -> Self {
         let mut refusals = Self::default();
         for level in &findings.verdict().levels {
             let problem = level.problem.as_str();
             match (level.level(), level.outcome()) {
+                (VerifyLevel::Framing, VerifyOutcome::Failed) if findings.is_sealed() => {
+                    refusals.is_damaged = true;
+                    refusals.push("SEAL_CLOSED", &format!("the archive cannot be opened here: {problem}"));
+                }
                 (VerifyLevel::Framing | VerifyLevel::Content, VerifyOutcome::Failed) => {
                     refusals.is_damaged = true;
                     let message = format!("the archive is not intact: {problem}; restore another one");
@@ -41,13 +45,6 @@ impl Refusals {
                 (VerifyLevel::Signature, VerifyOutcome::Failed) => {
                     refusals.is_damaged = true;
                     refusals.push("ARCHIVE_DAMAGED", &format!("the archive's signature is wrong: {problem}"));
-                }
-                (VerifyLevel::Values, VerifyOutcome::Failed) if !request.accept_undecryptable => {
-                    let message = format!(
-                        "{problem}; supply the root key or key ring that they need, or restore them as they are with \
-                         --accept-undecryptable"
-                    );
-                    refusals.push("VALUES_UNDECRYPTABLE", &message);
                 }
                 _ => {}
             }
@@ -63,6 +60,24 @@ impl Refusals {
     /// Whether nobody who is known made it: its rows do not get near a database.
     pub(super) fn is_foreign(&self) -> bool {
         self.is_foreign
+    }
+
+    /// Sealed values of the tables that are restored; those of others are of no matter.
+    pub(super) fn check_values(&mut self, findings: &Findings, has: impl Fn(&str) -> bool) {
+        let values = i32::from(VerifyLevel::Values);
+        let found = findings.verdict().levels.iter().find(|level| level.level == values);
+        let Some(level) = found.filter(|level| level.outcome() == VerifyOutcome::Failed) else { return };
+        let problem = match (findings.values_in(has), findings.closed_values()) {
+            ((_, 0), 1..) => return,
+            ((values, closed @ 1..), _) => format!("{closed} of {values} sealed values would not open"),
+            // Not all of them could be looked at.
+            _ => level.problem.clone(),
+        };
+        let message = format!(
+            "{problem}; supply the root key or key ring that they need, or restore them as they are with \
+             --accept-undecryptable"
+        );
+        self.push("VALUES_UNDECRYPTABLE", &message);
     }
 
     /// The archive must be of the vault's own deployment, or of the one that the request names.
@@ -91,7 +106,10 @@ impl Refusals {
                  --from-deployment {found}"
             ),
             (wanted, _) if wanted == found => return Ok(()),
-            (wanted, _) => format!("the archive is of the deployment {found}, and not of {wanted}"),
+            (wanted, _) => format!(
+                "the archive is of the deployment {found}, and not of {wanted}: if that is what you want to restore here, name \
+                 it with --from-deployment {found}"
+            ),
         };
         self.push("FOREIGN_DEPLOYMENT", &message);
         Ok(())

@@ -28,6 +28,14 @@ pub(super) async fn compare(
 ) -> Result<Compared> {
     let mut target = source.open_target().await?;
     let inspection = target.inspect(wanted).await?;
+    match source.check_same(&inspection).await {
+        Ok(()) => {}
+        Err(error @ Error::Restore(RestoreError::OtherDatabase(_))) => {
+            target.close().await;
+            return Ok(refused(selected, wanted, &inspection, &error));
+        }
+        Err(error) => return Err(error),
+    }
     if wanted.mode == Mode::IntoEmpty || !inspection.refusals.is_empty() {
         target.close().await;
         return Ok(compared(selected, wanted, &inspection, None));
@@ -55,7 +63,7 @@ pub(super) async fn compare(
 
 fn refused(selected: &Selected, wanted: &Wanted, inspection: &Inspection, error: &Error) -> Compared {
     let mut compared = compared(selected, wanted, inspection, None);
-    compared.refusals.push(report::refusal(selected.source(), error));
+    compared.refusals.insert(0, report::refusal(selected.source(), error));
     compared
 }
 
@@ -73,6 +81,19 @@ fn compared(
         fingerprint: inspection.fingerprint.clone(),
         place: Place::Database(inspection.place.clone()),
     }
+}
+
+/// Whether it still is what it was when the restore was planned.
+pub(super) async fn check(source: &SqlSource, wanted: &Wanted, planned: &str) -> Result<()> {
+    let mut target = source.open_target().await?;
+    let inspection = target.inspect(wanted).await;
+    target.close().await;
+    let inspection = inspection?;
+    source.check_same(&inspection).await?;
+    if inspection.fingerprint != planned {
+        return Err(TablesError::Stale { name: wanted.record.name.clone() }.into());
+    }
+    Ok(())
 }
 
 pub(super) async fn stage(

@@ -206,4 +206,4 @@ pub(super) fn is_elsewhere(error: &io::Error) -> bool {
 
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "tests")]
-mod tests;
+pub(super) mod tests;

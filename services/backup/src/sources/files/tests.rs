@@ -59,8 +59,7 @@ fn a_file_that_is_gone_is_told_from_one_that_was_replaced() {
     let file = folder.path().join("inside/a/b/file");
     fs::remove_file(&file).unwrap();
     assert!(set.open(&set.files()[0]).unwrap().is_none());
-    let made = std::process::Command::new("mkfifo").arg(&file).status().unwrap();
-    assert!(made.success());
+    super::root::tests::make_pipe(&file);
     assert!(matches!(set.open(&set.files()[0]), Err(Error::FileReplaced { .. })), "and nobody waits");
 }
 

@@ -241,6 +241,22 @@ async fn an_upload_is_completed_once() {
 }
 
 #[tokio::test]
+async fn an_upload_is_removed_by_its_creator_unless_a_restore_reads_it() {
+    for (_database, store) in stores().await {
+        store.add_upload(&upload("one", "h", 5)).await.unwrap();
+        let request = "{\"origin\":{\"upload\":\"one\"}}".to_owned();
+        let row = RestoreRow { state: RestoreState::Resumable, request, ..planned("r", 1) };
+        store.add_restore(&row).await.unwrap();
+        assert!(!store.remove_upload("one", "token:a").await.unwrap());
+        assert!(store.remove_restore("r", 1).await.unwrap());
+        assert!(!store.remove_upload("one", "token:b").await.unwrap());
+        assert!(store.remove_upload("one", "token:a").await.unwrap());
+        assert!(!store.remove_upload("one", "token:a").await.unwrap());
+        assert_eq!(store.upload("one").await.unwrap(), None);
+    }
+}
+
+#[tokio::test]
 async fn expired_uploads_are_removed() {
     for (_database, store) in stores().await {
         for row in [upload("a", "h", 5), upload("b", "h", 6), upload("c", "other", 5)] {

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use strongroom_store::{Result, expect_rows};
 
 use super::Store;
-use crate::store::archive_upload::{COMPLETE, INSERT, REMOVE_EXPIRED, SELECT_BY_ID};
+use crate::store::archive_upload::{COMPLETE, INSERT, REMOVE, REMOVE_EXPIRED, SELECT_BY_ID};
 use crate::store::{ArchiveUploadRow, ArchiveUploadStore};
 
 #[async_trait]
@@ -30,6 +30,11 @@ impl ArchiveUploadStore for Store {
 
     async fn complete_upload(&self, id: &str, sha256: &str) -> Result<bool> {
         let done = sqlx::query(COMPLETE).bind(id).bind(sha256).execute(self.pools.writer()).await?;
+        Ok(done.rows_affected() == 1)
+    }
+
+    async fn remove_upload(&self, id: &str, creator: &str) -> Result<bool> {
+        let done = sqlx::query(REMOVE).bind(id).bind(creator).execute(self.pools.writer()).await?;
         Ok(done.rows_affected() == 1)
     }
 

@@ -39,6 +39,10 @@ async fn plans() {
         ("sources", proto::PlanRestoreRequest { sources: vec!["a".into(); 10_001], ..good.clone() }),
         ("tables[1]", proto::PlanRestoreRequest { tables: vec!["a".into(), String::new()], ..good.clone() }),
         ("tables", proto::PlanRestoreRequest { tables: vec!["a".into(); 10_001], ..good.clone() }),
+        ("rows[0]", proto::PlanRestoreRequest { rows: vec![rows("", &["[\"1\"]"])], ..good.clone() }),
+        ("rows[0]", proto::PlanRestoreRequest { rows: vec![rows("a", &["1"])], ..good.clone() }),
+        ("rows[0]", proto::PlanRestoreRequest { rows: vec![rows("a", &[])], ..good.clone() }),
+        ("rows", proto::PlanRestoreRequest { rows: vec![rows("a", &["[\"1\"]"; 10_001])], ..good.clone() }),
         ("create_tables", proto::PlanRestoreRequest { create_tables: true, ..good.clone() }),
         ("from_deployment", proto::PlanRestoreRequest { from_deployment: " ".into(), ..good.clone() }),
         ("signer", proto::PlanRestoreRequest { signer: "no key".into(), ..good.clone() }),
@@ -58,6 +62,10 @@ async fn plans() {
     service.stop().await.unwrap();
 }
 
+fn rows(table: &str, keys: &[&str]) -> proto::ChosenRows {
+    proto::ChosenRows { table: table.into(), keys: keys.iter().map(|key| (*key).to_owned()).collect() }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn ids_pauses_and_pages() {
     let service = Service::usual("").await;
@@ -67,6 +75,8 @@ async fn ids_pauses_and_pages() {
         names("id", &client.roll_back(&id, false).await.unwrap_err());
         let upload = proto::GetUploadRequest { id: id.clone() };
         names("id", &client.0.get_upload(upload).await.unwrap_err());
+        let upload = proto::DeleteUploadRequest { id: id.clone() };
+        names("id", &client.0.delete_upload(upload).await.unwrap_err());
         let apply = proto::ApplyRestoreRequest { id, ..Default::default() };
         names("id", &client.apply_with(apply).await.unwrap_err());
     }

@@ -66,6 +66,32 @@ async fn two_sources_in_one_place_are_not_restored_together() {
     assert_eq!(client.plan(one).await.unwrap().state(), RestoreState::Planned);
 }
 
+/// What would be restored must be what the safety backup is of.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restore_url_of_another_database_is_refused() {
+    let folder = database::folder().await;
+    let path = folder.path();
+    std::fs::copy(path.join("gateway.db"), path.join("other.db")).unwrap();
+    let url = path.join("other.url");
+    write_private(&url, format!("sqlite:{}", path.join("gateway.db").display()));
+    let sources = format!(
+        "{}\n[[sources]]\nname = 'other'\nkind = 'sqlite'\nurl = 'sqlite:{}'\nrestore_url_file = '{}'\n\
+         table_prefix = 'other_'\n",
+        destination("offsite", path, None),
+        path.join("other.db").display(),
+        url.display(),
+    );
+    let mut stored = Stored::with(folder, None, "", &sources).await;
+    let backup = stored.available().await.id;
+    let mut client = Restoring::of(&stored.service);
+    for mode in [RestoreMode::Replace, RestoreMode::Merge, RestoreMode::IntoEmpty] {
+        let request = proto::PlanRestoreRequest { sources: vec!["other".into()], ..of_backup(&backup, mode) };
+        let plan = client.plan(request).await.unwrap();
+        assert_eq!(reasons(&plan)[0], "OTHER_DATABASE", "{plan:?}");
+        assert!(plan.plan.unwrap().refusals[0].message.contains("restore_url_file of source other"));
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_confirmed_is_what_was_planned() {
     let (stored, backup) = with_backup().await;
@@ -118,7 +144,7 @@ async fn another_vault_knows_neither_the_signer_nor_the_deployment() {
     // The fake opens no other vault's seal.
     let plan = client.plan(of_backup(&backup, RestoreMode::Replace)).await.unwrap();
     assert_eq!(plan.state(), RestoreState::Refused);
-    assert_eq!(reasons(&plan), ["ARCHIVE_DAMAGED"], "{plan:?}");
+    assert_eq!(reasons(&plan), ["SEAL_CLOSED"], "{plan:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -111,3 +111,21 @@ async fn an_upload_goes_on_where_it_broke_off_also_in_another_process() {
     assert_eq!(done.sha256, hex::encode(Sha256::digest(&file)));
     assert_eq!(client.planned(replace(&done)).await.archive_id, backup);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_upload_can_be_removed_by_its_caller() {
+    let (mut stored, backup) = with_backup().await;
+    let file = stored.download(&backup).await.unwrap().bytes;
+    let mut client = Restoring::of(&stored.service);
+    let upload = send(&mut client, stream(&file, (0, file.len()), "")).await.unwrap();
+    let delete = || proto::DeleteUploadRequest { id: upload.id.clone() };
+    let mut other = Restoring::with(&stored.service, &["restore.plan"]);
+    let denied = other.0.delete_upload(delete()).await.unwrap_err();
+    assert_eq!(reason_of(&denied), "UPLOAD_NOT_FOUND");
+    client.0.delete_upload(delete()).await.unwrap();
+    assert_eq!(get(&mut client, &upload.id).await.unwrap_err().code(), Code::NotFound);
+    assert_eq!(client.0.delete_upload(delete()).await.unwrap_err().code(), Code::NotFound);
+    let entries = std::fs::read_dir(stored.service.folder.path()).unwrap();
+    let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    assert!(names.into_iter().all(|name| !name.contains(&upload.id)));
+}

@@ -95,8 +95,9 @@ pub(super) fn next(restore: &Restore) -> Vec<String> {
 /// The ways back.
 fn after(restore: &Restore) -> Vec<String> {
     let mut ways = Vec::new();
-    let is_kept =
-        restore.rollback_expire_time.is_some() && !restore.steps.iter().any(|step| step.step == "removed");
+    let now = jiff::Timestamp::now().as_second();
+    let is_kept = restore.rollback_expire_time.is_some_and(|time| time.seconds > now)
+        && !restore.steps.iter().any(|step| step.step == "removed");
     if is_kept {
         let until = shown(restore.rollback_expire_time.as_ref());
         ways.push(format!("`strongroom restore rollback {}` takes it back, until {until}", restore.id));
@@ -178,10 +179,13 @@ mod tests {
     #[test]
     fn a_way_that_is_closed_is_not_named() {
         let mut applied = restore(RestoreState::Applied, &[]);
-        applied.rollback_expire_time = Some(prost_types::Timestamp::default());
+        applied.rollback_expire_time = Some(prost_types::Timestamp { seconds: i64::MAX, nanos: 0 });
         applied.safety_backup_id = "s".into();
         let ways = next(&applied);
         assert!(ways[0].contains("restore rollback") && ways[1].starts_with("later "), "{ways:?}");
+        applied.rollback_expire_time = Some(prost_types::Timestamp { seconds: 1, nanos: 0 });
+        assert_eq!(next(&applied).len(), 1);
+        applied.rollback_expire_time = Some(prost_types::Timestamp { seconds: i64::MAX, nanos: 0 });
         applied.steps = restore(RestoreState::Applied, &[("", "removed")]).steps;
         assert_eq!(next(&applied), ["`strongroom restore plan s --mode replace` plans the way back"]);
     }

@@ -45,7 +45,7 @@ pub(super) fn judge_rolled_back(restore: &Restore) -> Result<()> {
     match restore.state() {
         RestoreState::RolledBack => Ok(()),
         RestoreState::Applied => {
-            bail!("the restore was not taken back, and its rows are still there: {}", why(restore))
+            bail!("what was restored is still there: {}", why(restore))
         }
         _ => bail!("the restore is {}, not rolled back", named(restore)),
     }

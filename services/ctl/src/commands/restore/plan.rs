@@ -3,7 +3,9 @@
 use anyhow::{Context as _, Result, bail, ensure};
 use strongroom_api::backup::v1::plan_restore_request::Archive;
 use strongroom_api::backup::v1::plan_restore_response::Message;
-use strongroom_api::backup::v1::{PlanRestoreRequest, PlanRestoreResponse, Restore, RestoreMode};
+use strongroom_api::backup::v1::{
+    PlanRestoreRequest, PlanRestoreResponse, Restore, RestoreMode, RestoreState,
+};
 use tokio_stream::StreamExt as _;
 use tonic::{Request, Status, Streaming};
 
@@ -14,7 +16,7 @@ use crate::commands::archive::Signer;
 use crate::commands::archive_or_backup;
 use crate::commands::interruption::unless_interrupted;
 use crate::commands::progress::Progress;
-use crate::commands::retries::{Retries, is_broken};
+use crate::commands::retries::{Retries, is_gone};
 use crate::error::WrongUsage;
 use crate::output::Format;
 
@@ -25,14 +27,24 @@ pub(super) async fn run(plan: PlanRestore, format: Format) -> Result<()> {
     let mut request = request(&plan)?;
     let service = client::backup()?;
     let planning = async {
-        request.archive = Some(match id {
-            Some(id) => Archive::BackupId(id),
+        let uploaded = match id {
+            Some(id) => {
+                request.archive = Some(Archive::BackupId(id));
+                None
+            }
             None => {
                 let sent = upload::send(&service, &plan.archive).await;
-                Archive::UploadId(sent.with_context(|| plan.archive.display().to_string())?)
+                let id = sent.with_context(|| plan.archive.display().to_string())?;
+                request.archive = Some(Archive::UploadId(id.clone()));
+                Some(id)
             }
-        });
-        planned(&service, request).await
+        };
+        let planned = planned(&service, request).await;
+        let is_of_use = planned.as_ref().is_ok_and(|restore| restore.state() == RestoreState::Planned);
+        if let Some(id) = uploaded.filter(|_| !is_of_use) {
+            upload::delete(&service, id).await;
+        }
+        planned
     };
     let restore = unless_interrupted(planning, "nothing was planned, and nothing was changed").await?;
     format.message(RESTORE, &restore, || plan_text::text(&restore))?;
@@ -87,7 +99,7 @@ async fn planned(service: &Connection, request: PlanRestoreRequest) -> Result<Re
             Err(status) => status,
         };
         let failed = service.failed(&status);
-        if !(is_running && is_broken(&status, &failed) && retries.another().await) {
+        if !(is_running && is_gone(&status, &failed) && retries.another().await) {
             return Err(failed.into());
         }
     }

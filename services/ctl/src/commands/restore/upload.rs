@@ -10,7 +10,7 @@ use std::sync::Arc;
 use anyhow::{Context as _, Error, Result, anyhow, bail};
 use strongroom_age::SealError;
 use strongroom_api::backup::v1::upload_archive_request::{Chunk, End, Header, Message};
-use strongroom_api::backup::v1::{GetUploadRequest, Upload, UploadArchiveRequest};
+use strongroom_api::backup::v1::{DeleteUploadRequest, GetUploadRequest, Upload, UploadArchiveRequest};
 use strongroom_archive::Error as ArchiveError;
 use strongroom_archive::seal;
 use tonic::{Code, Request, Status};
@@ -48,6 +48,11 @@ pub(super) async fn send(service: &Connection, file: &Path) -> Result<String> {
         }
         (upload, is_resumed) = (now, true);
     }
+}
+
+/// Removes one of which nothing comes: it would take room for a day. What cannot be removed now goes then.
+pub(super) async fn delete(service: &Connection, id: String) {
+    let _ = service.restores().delete_upload(unary(DeleteUploadRequest { id })).await;
 }
 
 /// Whatever is wrong with the seal is for the service to say.

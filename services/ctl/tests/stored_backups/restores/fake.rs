@@ -148,6 +148,14 @@ impl RestoreService for Fake {
         Ok(Response::new(GetUploadResponse { upload }))
     }
 
+    async fn delete_upload(
+        &self,
+        request: Request<DeleteUploadRequest>,
+    ) -> Result<Response<DeleteUploadResponse>, Status> {
+        drop(self.ask(format!("delete upload {}", request.get_ref().id)));
+        Ok(Response::new(DeleteUploadResponse {}))
+    }
+
     async fn plan_restore(
         &self,
         request: Request<PlanRestoreRequest>,

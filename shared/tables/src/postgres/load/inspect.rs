@@ -5,6 +5,7 @@
 mod columns;
 mod database;
 mod facts;
+mod functions;
 mod migrations;
 mod schemas;
 mod surroundings;
@@ -17,7 +18,7 @@ use super::registry;
 use super::replica::{self, Replica};
 use super::session::begin;
 use super::statements::{Failure, Session};
-use super::{create, fingerprint};
+use super::{create, fingerprint, place};
 use crate::error::{Error, Result};
 use crate::load::{Inspection, Mode, Pause, Refusal, TargetOptions, Wanted};
 use facts::Facts;
@@ -73,7 +74,10 @@ async fn look(
     refusals.extend(migrations::refusal(session, options, wanted).await?);
     refusals.extend(tables::refusals(options, wanted, pairs, &facts, &replica.role));
     refusals.extend(schemas::refusals(session, options, wanted, pairs, &facts, &replica.role).await?);
-    refusals.extend(tables::not_empty(session, wanted, pairs).await?);
+    match functions::refusals(session, &there).await? {
+        none if none.is_empty() => refusals.extend(tables::not_empty(session, wanted, pairs).await?),
+        closed => refusals.extend(closed),
+    }
     refusals.extend(columns::refusals(pairs));
     refusals.extend(database::missing_types(session, wanted, pairs).await?);
     refusals.extend(around.refusals);
@@ -85,7 +89,7 @@ async fn look(
     }
     warnings.extend(database.warnings);
     Ok(Inspection {
-        place: database.place,
+        place: place::look(session).await?,
         engine: database.engine,
         fingerprint: fingerprint::of(session, &there).await?,
         refusals,

@@ -262,7 +262,7 @@ async fn exists(session: &mut Session<'_>) -> Result<bool, Failure> {
 
 async fn open(session: &mut Session<'_>, what: &str) -> Result<(), Failure> {
     let sql = format!(
-        "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL search_path = pg_catalog; SET LOCAL lock_timeout = '10s';
+        "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; SET LOCAL search_path = pg_catalog; SET LOCAL lock_timeout = '10s';
          SET LOCAL statement_timeout = 0;
          SELECT pg_advisory_xact_lock({LOCK})"
     );

@@ -142,6 +142,13 @@ fn create_stage(pair: &TablePair) -> String {
     if !drops.is_empty() {
         sql.push_str(&format!(";\nALTER TABLE {stage} {}", drops.join(", ")));
     }
+    // Rows that such a check was never asked of stay; those that change are asked by the live table.
+    for constraint in pair.live.constraints.iter().filter(|one| one.definition.ends_with(" NOT VALID")) {
+        sql.push_str(&format!(
+            ";\nALTER TABLE {stage} DROP CONSTRAINT IF EXISTS {}",
+            quoted(&constraint.name)
+        ));
+    }
     sql
 }
 

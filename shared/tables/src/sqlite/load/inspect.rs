@@ -65,7 +65,7 @@ pub(super) async fn look(
     let needed_bytes = room::needed(connection, wanted, &live, &pairs).await.map_err(failed)?;
     refusals.extend(room::refusal(path, needed_bytes));
     let inspection = Inspection {
-        place: stage_file::real(path).to_string_lossy().into_owned(),
+        place: stage_file::place_of(path),
         engine: live.engine.clone(),
         fingerprint: fingerprint::of(connection, &live, wanted).await.map_err(failed)?,
         refusals,

@@ -31,6 +31,11 @@ pub(super) fn digits(restore: &str) -> String {
     hex::encode(&Sha256::digest(restore.as_bytes())[..16])
 }
 
+/// Which database it is, whatever its path goes through.
+pub(crate) fn place_of(database: &Path) -> String {
+    real(database).to_string_lossy().into_owned()
+}
+
 /// The folder in which SQLite and we put files beside the database. A link is followed, as SQLite does.
 pub(super) fn folder(database: &Path) -> PathBuf {
     let database = real(database);
@@ -39,7 +44,7 @@ pub(super) fn folder(database: &Path) -> PathBuf {
 }
 
 /// The database's file itself, where `database` is a link.
-pub(super) fn real(database: &Path) -> PathBuf {
+fn real(database: &Path) -> PathBuf {
     fs::canonicalize(database).unwrap_or_else(|_| database.to_owned())
 }
 

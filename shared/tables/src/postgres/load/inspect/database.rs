@@ -8,7 +8,6 @@ use crate::postgres::load::statements::{Failure, Session, literals};
 
 /// What was found.
 pub(super) struct Database {
-    pub(super) place: String,
     pub(super) engine: String,
     pub(super) refusals: Vec<Refusal>,
     pub(super) warnings: Vec<String>,
@@ -16,8 +15,6 @@ pub(super) struct Database {
 
 #[derive(sqlx_macros::FromRow)]
 struct Row {
-    /// The server by the moment of its start: its own identifier is not for everybody to read.
-    place: String,
     version: String,
     name: String,
     may_create: bool,
@@ -39,9 +36,7 @@ pub(super) async fn look(
 ) -> Result<Database, Failure> {
     let objects: Vec<String> = wanted.large_objects.iter().map(ToString::to_string).collect();
     let sql = format!(
-        "SELECT extract(epoch FROM pg_postmaster_start_time())::text || ' ' ||
-                    (SELECT oid FROM pg_database WHERE datname = current_database()) AS place,
-                current_setting('server_version') AS version, current_database()::text AS name,
+        "SELECT current_setting('server_version') AS version, current_database()::text AS name,
                 has_database_privilege(current_database(), 'CREATE') AS may_create,
                 has_database_privilege(current_database(), 'TEMPORARY') AS may_use_temporary,
                 EXISTS (SELECT FROM pg_namespace n WHERE n.nspname = '{RESTORE_SCHEMA}') AS has_schema,
@@ -62,7 +57,7 @@ pub(super) async fn look(
     let mut refusals = row.rights(role);
     refusals.extend(taken.map(|oid| Refusal::LargeObjectTaken { oid }));
     let warnings = row.publications.iter().map(|one| sent(one)).collect();
-    Ok(Database { place: row.place, engine, refusals, warnings })
+    Ok(Database { engine, refusals, warnings })
 }
 
 fn sent(publication: &str) -> String {

@@ -144,7 +144,7 @@ fn links_and_special_files_that_are_there_are_not_touched() {
     fs::write(set.outside().join("private"), "private").unwrap();
     symlink(set.outside().join("private"), set.at("link")).unwrap();
     symlink(set.outside(), set.at("folder-link")).unwrap();
-    assert!(std::process::Command::new("mkfifo").arg(set.at("pipe")).status().unwrap().success());
+    crate::sources::files::root::tests::make_pipe(&set.at("pipe"));
     Archive::of(Mode::Replace, &[("a", "new")]).apply(&set, RESTORE);
     let tree = set.tree();
     assert_eq!(tree.keys().collect::<Vec<_>>(), ["a", "folder-link", "link", "pipe"]);

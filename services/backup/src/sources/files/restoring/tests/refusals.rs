@@ -30,7 +30,7 @@ fn links_and_special_files_are_never_replaced() {
         let set = Set::create(&[]);
         symlink(set.outside(), set.at("a")).unwrap();
         fs::create_dir(set.at("f")).unwrap();
-        assert!(std::process::Command::new("mkfifo").arg(set.at("f/pipe")).status().unwrap().success());
+        crate::sources::files::root::tests::make_pipe(&set.at("f/pipe"));
         for wanted in ["a", "a/b", "a/b/c", "f/pipe", "f/pipe/x"] {
             let archive = Archive::of(mode, &[(wanted, "x")]);
             assert_eq!(archive.reasons(&set), ["FILE_IN_THE_WAY"], "{mode:?} {wanted}");
