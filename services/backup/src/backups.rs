@@ -23,7 +23,7 @@ mod upload;
 use std::sync::Arc;
 
 use strongroom_runtime::{Clock, Metrics, Shutdown};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 
 use crate::assembly::{AssemblyContext, Lifetime};
 use crate::membership::Membership;
@@ -107,8 +107,9 @@ impl StoredBackups {
 
     /// Tends to them until `shutdown`.
     pub(crate) async fn run(&self, shutdown: &Shutdown) {
-        let pinning = Pinning { store: Arc::clone(&self.base.store), vault: self.base.vault.clone() };
-        let tending = Tending::new(self.base.clone());
+        let (done, are_pinned) = watch::channel(false);
+        let pinning = Pinning { store: Arc::clone(&self.base.store), vault: self.base.vault.clone(), done };
+        let tending = Tending::new(self.base.clone(), are_pinned);
         tokio::join!(pinning.assert_all(shutdown), tending.run(shutdown), self.overview.run(shutdown));
     }
 

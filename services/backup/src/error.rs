@@ -173,7 +173,7 @@ pub enum Error {
     },
 
     /// A directory or a file of a file set cannot be read.
-    #[error("source {name}: {} cannot be read: {source}", path.display())]
+    #[error("source {name}: {} cannot be read: {source}{}", path.display(), of_reading(source))]
     FileUnreadable {
         /// The source's name.
         name: String,
@@ -624,6 +624,15 @@ fn no_copy(id: &str, destination: &str, stored: &[String]) -> String {
         return format!("the backup {id} has no complete copy any more; `strongroom backup get` shows why");
     }
     format!("the backup {id} has no complete copy in {destination:?}; it has one in: {}", stored.join(", "))
+}
+
+/// What helps where a directory or a file cannot be read.
+fn of_reading(error: &std::io::Error) -> &'static str {
+    match error.kind() {
+        std::io::ErrorKind::NotFound => "; check its path, or create the directory",
+        std::io::ErrorKind::PermissionDenied => "; let this service's user read it",
+        _ => "",
+    }
 }
 
 /// What helps where a backup's state does not allow something.

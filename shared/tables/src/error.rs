@@ -31,7 +31,9 @@ pub enum Error {
         seconds: u64,
     },
     /// A SQLite file is not where the configuration says.
-    #[error("source {name}: there is no file at {url}; check the path of the database")]
+    #[error(
+        "source {name}: there is no file at {url}; check the path of the database, or let its application create it"
+    )]
     NotThere {
         /// The source's name.
         name: String,

@@ -1,6 +1,7 @@
 //! An S3 service in the process of a test: `s3s-fs` behind a layer that records requests and fails as it is told.
 
 mod faults;
+mod joining;
 mod server;
 
 use std::collections::HashMap;
@@ -20,6 +21,7 @@ use tokio_rustls::TlsAcceptor;
 use crate::Authority;
 
 pub use faults::{Effect, Fault};
+use joining::Joining;
 
 /// The bucket that is there from the beginning.
 pub const BUCKET: &str = "backups";
@@ -92,19 +94,27 @@ impl S3Auth for Keys {
 impl S3 {
     /// Starts a service with the bucket [`BUCKET`] that accepts [`KEYS`].
     pub async fn start() -> Self {
-        Self::start_with(None).await
+        Self::start_with(None, false).await
+    }
+
+    /// The same for measurements: an upload is completed without reading its parts again.
+    pub async fn start_joining() -> Self {
+        Self::start_with(None, true).await
     }
 
     /// The same over TLS, with a certificate of `authority` for `localhost`.
     pub async fn start_tls(authority: &Authority) -> Self {
-        Self::start_with(Some(server::acceptor(&authority.issue(&["localhost"])))).await
+        Self::start_with(Some(server::acceptor(&authority.issue(&["localhost"]))), false).await
     }
 
-    async fn start_with(tls: Option<TlsAcceptor>) -> Self {
+    async fn start_with(tls: Option<TlsAcceptor>, joins: bool) -> Self {
         let folder = tempfile::tempdir().unwrap();
         std::fs::create_dir(folder.path().join(BUCKET)).unwrap();
         let keys = Keys::default();
-        let mut builder = S3ServiceBuilder::new(s3s_fs::FileSystem::new(folder.path()).unwrap());
+        let mut builder = match joins {
+            true => S3ServiceBuilder::new(Joining::create(folder.path())),
+            false => S3ServiceBuilder::new(s3s_fs::FileSystem::new(folder.path()).unwrap()),
+        };
         builder.set_auth(keys.clone());
         let (faults, requests) = (Mutex::default(), Mutex::default());
         let shared = Arc::new(Shared { service: builder.build(), keys, faults, requests });

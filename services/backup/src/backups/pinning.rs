@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use strongroom_runtime::Shutdown;
+use tokio::sync::watch;
 
 use super::record::content_of;
 use crate::backoff::Backoff;
@@ -25,6 +26,9 @@ const LONGEST_WAIT: Duration = Duration::from_secs(60);
 pub(crate) struct Pinning {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) vault: VaultClient,
+    /// True once all are. Until then no pins are released: those of a backup that is purged in between would stay for ever if the
+    /// process died.
+    pub(crate) done: watch::Sender<bool>,
 }
 
 impl Pinning {
@@ -40,6 +44,7 @@ impl Pinning {
                 return;
             }
         }
+        self.done.send_replace(true);
     }
 
     async fn try_all(&self) -> Result<()> {

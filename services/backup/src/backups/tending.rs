@@ -8,6 +8,7 @@ use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use strongroom_runtime::Shutdown;
+use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::Base;
@@ -20,6 +21,8 @@ use crate::store::{BackupRow, BackupState, CopyRow, CopyState, Replaced, StoredB
 
 /// Time between two looks at the catalogue.
 const PERIOD: Duration = Duration::from_secs(5);
+/// How long the first look waits for the pins, which are mostly asserted by then.
+const MOMENT: Duration = Duration::from_secs(2);
 /// Backups of one look.
 const BATCH: i64 = 100;
 /// Waits after a refusal: each twice as long as the one before.
@@ -29,6 +32,8 @@ const LONGEST_WAIT: Duration = Duration::from_secs(600);
 /// Tends to stored backups; one for the whole process.
 pub(super) struct Tending {
     base: Base,
+    /// See [`super::pinning::Pinning::done`].
+    are_pinned: watch::Receiver<bool>,
 }
 
 /// Destinations that were away during one look. They are not asked again: each time would take half a minute.
@@ -38,13 +43,16 @@ type Away = HashSet<String>;
 type Waits = HashMap<String, (Instant, Duration)>;
 
 impl Tending {
-    pub(super) fn new(base: Base) -> Self {
-        Self { base }
+    pub(super) fn new(base: Base, are_pinned: watch::Receiver<bool>) -> Self {
+        Self { base, are_pinned }
     }
 
     /// Looks again and again until `shutdown`.
     pub(crate) async fn run(&self, shutdown: &Shutdown) {
         let (mut said, mut waits) = (Said::default(), Waits::new());
+        let mut are_pinned = self.are_pinned.clone();
+        let pinned = tokio::time::timeout(MOMENT, are_pinned.wait_for(|done| *done));
+        let _ = shutdown.unless_begun(pinned).await;
         loop {
             let failed = self.look(&mut waits, shutdown).await.err().map(|error| error.to_string());
             if let Some(error) = said.news(failed) {
@@ -114,6 +122,9 @@ impl Tending {
             return Ok(false);
         }
         if is_settled && backup.row.state == BackupState::Deleting {
+            if !*self.are_pinned.borrow() {
+                return Ok(false);
+            }
             failpoint::reached("purge.before_pins");
             if let Err(error) = self.base.vault.try_release(&backup.row.id).await {
                 let id = backup.row.id.as_str();

@@ -222,7 +222,8 @@ pub enum Refusal {
     },
     /// The id of a large object is taken.
     #[error(
-        "the target has another large object {oid}: remove it with lo_unlink({oid}), or restore into another database"
+        "the target has a large object {oid} of its own: remove it with lo_unlink({oid}) if nobody needs it, or restore into another \
+         database"
     )]
     LargeObjectTaken {
         /// Its id.

@@ -160,7 +160,8 @@ impl PostgresStage {
         if self.is_kept {
             session::begin(connection, source, self.options.lock).await?;
         }
-        let compared = compare::compare(connection, source, &self.wanted, &self.tables).await;
+        let tables = (self.tables.as_slice(), &Place::of(&self.purpose));
+        let compared = compare::compare(connection, source, &self.wanted, tables).await;
         if self.is_kept {
             session::roll_back(connection, source).await?;
         }

@@ -1,11 +1,11 @@
 //! Into the empty tables of an application.
 
 use strongroom_tables::Error;
-use strongroom_tables::load::{Mode, Purpose};
+use strongroom_tables::load::{Mode, Purpose, Refusal};
 
 use crate::archive::Archive;
-use crate::owned::{GRANTED, NEWEST, Owned, PLAIN, Server};
-use crate::restore::{ID, LIMITS, discard, restore, staged, target, tried};
+use crate::owned::{GRANTED, NEWEST, Owned, PLAIN, Server, servers};
+use crate::restore::{ID, LIMITS, discard, restore, roll_back, staged, target, tried};
 
 const ODD: &str = include_str!("../fixtures/odd.postgres.sql");
 
@@ -112,6 +112,42 @@ async fn large_objects_come_with_the_swap_and_go_with_the_rollback() {
     assert_eq!(Archive::of(&new.url).await.large_objects, []);
     old.drop().await;
     new.drop().await;
+}
+
+#[tokio::test]
+async fn a_large_object_stays_where_it_is_the_same_and_is_never_overwritten() {
+    for (server, _) in servers() {
+        let Some(database) = Owned::create(server, "same_objects").await else { return };
+        let content = "decode(repeat('00ff5c', 100000), 'hex')";
+        database
+            .run(&format!(
+                "CREATE TABLE t (id integer PRIMARY KEY, o oid); INSERT INTO t VALUES (1, 4711), (2, 4712), (3, 4713);
+                 SELECT lo_from_bytea(4711, {content}); SELECT lo_create(4712); SELECT lo_from_bytea(4713, {content})"
+            ))
+            .await;
+        let archive = Archive::of(&database.url).await;
+        let wanted = archive.wanted(Mode::Replace);
+        database.run("DELETE FROM t WHERE id = 3; SELECT lo_unlink(4713)").await;
+        let before = Archive::of(&database.url).await;
+        assert_eq!(tried(&database.url, &archive, &wanted).await.unwrap().refusals, []);
+        restore(&database.url, &archive, &wanted).await.unwrap();
+        assert_eq!(Archive::of(&database.url).await.large_objects, archive.large_objects);
+        roll_back(&database.url, ID, false).await.unwrap();
+        assert_eq!(Archive::of(&database.url).await.large_objects, before.large_objects, "the others stay");
+        for (change, oid) in [
+            ("SELECT lo_put(4711, 299999, '\\x00')", 4711),
+            ("SELECT lo_put(4712, 0, '\\x00')", 4712),
+            ("SELECT lo_put(4711, 300000, '\\x00')", 4711),
+        ] {
+            database.run(change).await;
+            let found = tried(&database.url, &archive, &wanted).await.unwrap().refusals;
+            assert!(found.contains(&Refusal::LargeObjectTaken { oid }), "{change}: {found:?}");
+            let refused = restore(&database.url, &archive, &wanted).await.unwrap_err();
+            assert!(refused.to_string().contains(&oid.to_string()), "{refused}");
+            discard(&mut target(&database.url).await, ID).await;
+        }
+        database.drop().await;
+    }
 }
 
 #[tokio::test]

@@ -15,7 +15,7 @@ use crate::processors;
 
 /// Serves until standard input ends. To each line it answers how long the last completion of an upload took.
 pub(crate) async fn serve() {
-    let s3 = S3::start().await;
+    let s3 = S3::start_joining().await;
     println!("{} {}", s3.endpoint(), s3.bucket_folder().display());
     let mut questions = AsyncBufReader::new(tokio::io::stdin()).lines();
     while questions.next_line().await.unwrap().is_some() {
@@ -55,7 +55,7 @@ impl Server {
         Self { endpoint: endpoint.to_owned(), folder: folder.into(), talk, process }
     }
 
-    /// Seconds that it took to complete the last upload. It copies all parts into one file, which S3 does not.
+    /// Seconds that it took to complete the last upload.
     pub(super) fn completion(&self) -> f64 {
         let mut talk = self.talk.borrow_mut();
         let (questions, answers) = talk.as_mut().unwrap();

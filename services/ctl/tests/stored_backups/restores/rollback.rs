@@ -69,5 +69,5 @@ async fn a_rollback_that_was_not_done_is_no_success() {
     assert!(refused.code == 1 && refused.said.contains("changed since [ROWS_CHANGED]"), "{}", refused.said);
     let failed = run(&url, folder.path(), &with(&["--yes"])).await;
     assert_eq!(failed.code, 1);
-    assert!(failed.said.contains("was not taken back") && failed.said.contains("[DISK]"), "{}", failed.said);
+    assert!(failed.said.contains("is still there: the disk is full [DISK]"), "{}", failed.said);
 }

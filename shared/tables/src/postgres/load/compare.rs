@@ -9,11 +9,11 @@ use sqlx::postgres::PgConnection;
 
 use super::cascade::foreseen;
 use super::difference::{self, Difference};
-use super::keys;
-use super::pair::TablePair;
+use super::pair::{Place, TablePair};
 use super::references::{self, Reference};
 use super::statements::{Failure, Session};
 use super::violations::{self, Scope};
+use super::{keys, large};
 use crate::error::Result;
 use crate::load::{Change, Comparison, Example, MOST_EXAMPLES, Mode, TableChanges, Wanted};
 use crate::postgres::types::Oid;
@@ -28,16 +28,16 @@ pub(super) async fn compare(
     connection: &mut PgConnection,
     source: &str,
     wanted: &Wanted,
-    pairs: &[TablePair],
+    (pairs, place): (&[TablePair], &Place),
 ) -> Result<Comparison> {
     let mut session = Session::new(connection, source);
-    compare_in(&mut session, wanted, pairs).await.map_err(|failure| failure.of(source))
+    compare_in(&mut session, wanted, (pairs, place)).await.map_err(|failure| failure.of(source))
 }
 
 async fn compare_in(
     session: &mut Session<'_>,
     wanted: &Wanted,
-    pairs: &[TablePair],
+    (pairs, place): (&[TablePair], &Place),
 ) -> Result<Comparison, Failure> {
     let merges = wanted.mode == Mode::Merge;
     let differences = difference::of(session, pairs).await?;
@@ -66,6 +66,7 @@ async fn compare_in(
         }
     }
     comparison.refusals.extend(keys::before(session, wanted, &differences).await?);
+    comparison.refusals.extend(large::refusals(session, place, &wanted.large_objects).await?);
     Ok(comparison)
 }
 

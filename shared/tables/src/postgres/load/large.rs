@@ -1,5 +1,6 @@
 //! Large objects, under their own ids: created with the rows of empty tables; otherwise kept in pieces beside the stage
-//! until the swap.
+//! until the swap. One that the target has already stays where it has the same content; otherwise it is in the way, because what
+//! its old content was could not be brought back.
 
 use bytes::Bytes;
 use sqlx::AssertSqlSafe;
@@ -12,6 +13,9 @@ use super::statements::{Failure, Session};
 use crate::error::{Error, Result};
 use crate::load::Refusal;
 use crate::postgres::codes;
+
+/// Objects that are named.
+const MOST: usize = 10;
 
 impl PostgresStage {
     pub(super) async fn load_object(&mut self, oid: u32, mut pieces: mpsc::Receiver<Bytes>) -> Result<u64> {
@@ -50,33 +54,74 @@ pub(super) fn create_stage(place: &Place) -> String {
     format!("CREATE TABLE {} (oid oid, place bigint, piece bytea)", table(place))
 }
 
-/// Makes the large objects from the pieces that were kept, in the transaction of the swap.
+/// Those of the staged objects that the target has, and whether it has them with the same content.
+#[derive(sqlx_macros::FromRow)]
+struct Taken {
+    oid: i64,
+    is_same: bool,
+}
+
+async fn taken(session: &mut Session<'_>, place: &Place, objects: &[u32]) -> Result<Vec<Taken>, Failure> {
+    let (list, pieces) = (listed(objects), table(place));
+    // The object ends where its pieces end.
+    let sql = format!(
+        "SELECT m.oid::int8 AS oid,
+                coalesce(bool_and(lo_get(p.oid, p.place, length(p.piece)) = p.piece), true)
+                AND lo_get(m.oid, coalesce(max(p.place + length(p.piece)), 0), 1) = '' AS is_same
+         FROM pg_largeobject_metadata m LEFT JOIN {pieces} p ON p.oid = m.oid
+         WHERE m.oid = ANY ('{{{list}}}'::oid[]) GROUP BY m.oid ORDER BY m.oid"
+    );
+    session.rows("comparing large objects", sql).await
+}
+
+fn listed(objects: &[u32]) -> String {
+    objects.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")
+}
+
+/// Objects of the target that stand against the staged ones.
+pub(super) async fn refusals(
+    session: &mut Session<'_>,
+    place: &Place,
+    objects: &[u32],
+) -> Result<Vec<Refusal>, Failure> {
+    if objects.is_empty() {
+        return Ok(Vec::new());
+    }
+    Ok(others(&taken(session, place, objects).await?))
+}
+
+fn others(taken: &[Taken]) -> Vec<Refusal> {
+    let others = taken.iter().filter(|taken| !taken.is_same).take(MOST);
+    let oids = others.filter_map(|taken| u32::try_from(taken.oid).ok());
+    oids.map(|oid| Refusal::LargeObjectTaken { oid }).collect()
+}
+
+/// Makes the large objects that the target lacks from the pieces that were kept, in the transaction of the swap. Which these
+/// are.
 pub(super) async fn create_staged(
     session: &mut Session<'_>,
     place: &Place,
     objects: &[u32],
-) -> Result<(), Failure> {
+) -> Result<Vec<u32>, Failure> {
     if objects.is_empty() {
-        return Ok(());
+        return Ok(Vec::new());
     }
-    let list: Vec<String> = objects.iter().map(ToString::to_string).collect();
-    let (list, pieces) = (list.join(", "), table(place));
-    let taken = format!(
-        "SELECT m.oid::int8 FROM pg_largeobject_metadata m WHERE m.oid IN ({list}) ORDER BY 1 LIMIT 10"
-    );
-    let taken: Vec<(i64,)> = session.rows("looking for large objects", taken).await?;
-    let taken = taken.iter().filter_map(|(oid,)| u32::try_from(*oid).ok());
-    let refusals: Vec<Refusal> = taken.map(|oid| Refusal::LargeObjectTaken { oid }).collect();
+    let taken = taken(session, place, objects).await?;
+    let refusals = others(&taken);
     if !refusals.is_empty() {
         return Err(Error::Refused { name: session.source.to_owned(), refusals }.into());
     }
+    let is_there = |oid: &u32| taken.iter().any(|taken| taken.oid == i64::from(*oid));
+    let created: Vec<u32> = objects.iter().copied().filter(|oid| !is_there(oid)).collect();
+    let (list, pieces) = (listed(&created), table(place));
     let sql = format!(
         "DO $$ BEGIN
              PERFORM lo_create(o) FROM unnest('{{{list}}}'::oid[]) AS o;
-             PERFORM lo_put(oid, place, piece) FROM {pieces};
+             PERFORM lo_put(oid, place, piece) FROM {pieces} WHERE oid = ANY ('{{{list}}}'::oid[]);
          END $$"
     );
-    session.run("creating large objects", sql).await.map(drop)
+    session.run("creating large objects", sql).await?;
+    Ok(created)
 }
 
 async fn create(connection: &mut PgConnection, oid: u32) -> sqlx::Result<()> {

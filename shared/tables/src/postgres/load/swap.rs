@@ -169,9 +169,9 @@ impl Swap<'_> {
         let outside =
             if self.follows() { cascade::follow(session, &keys, self.place).await? } else { Vec::new() };
         sequences::raise(session, &self.oids(), &self.wanted.record).await?;
-        large::create_staged(session, self.place, &self.wanted.large_objects).await?;
+        let created = large::create_staged(session, self.place, &self.wanted.large_objects).await?;
         quiet.end(session).await?;
-        let applied = self.applied(&differences, &counts, outside);
+        let applied = self.applied(&differences, &counts, (outside, created));
         registry::applied(session, self.id, self.since, &applied).await?;
         Ok(counts)
     }
@@ -233,7 +233,7 @@ impl Swap<'_> {
         &self,
         differences: &[Difference<'_>],
         counts: &[Counts],
-        outside: Vec<OutsideTable>,
+        (outside, large_objects): (Vec<OutsideTable>, Vec<u32>),
     ) -> Applied {
         let table = |(difference, counts): (&Difference<'_>, &Counts)| {
             let pair = difference.pair;
@@ -250,7 +250,6 @@ impl Swap<'_> {
             }
         };
         let tables = differences.iter().zip(counts).map(table).collect();
-        let large_objects = self.wanted.large_objects.clone();
         Applied { tables, outside, large_objects, ..Applied::new(self.wanted.mode) }
     }
 }

@@ -1,7 +1,7 @@
 //! What the database as a whole must have, and let this role do.
 
 use crate::RESTORE_SCHEMA;
-use crate::load::{Refusal, Wanted};
+use crate::load::{Mode, Refusal, Wanted};
 use crate::names::quoted;
 use crate::postgres::load::pair::TablePair;
 use crate::postgres::load::statements::{Failure, Session, literals};
@@ -53,7 +53,9 @@ pub(super) async fn look(
     );
     let row: Row = session.row("looking at the database", sql).await?;
     let engine = format!("PostgreSQL {}", row.version.split(' ').next().unwrap_or_default());
-    let taken = row.taken.iter().filter_map(|oid| u32::try_from(*oid).ok());
+    // Elsewhere their contents decide.
+    let taken = row.taken.iter().filter(|_| wanted.mode == Mode::IntoEmpty);
+    let taken = taken.filter_map(|oid| u32::try_from(*oid).ok());
     let mut refusals = row.rights(role);
     refusals.extend(taken.map(|oid| Refusal::LargeObjectTaken { oid }));
     let warnings = row.publications.iter().map(|one| sent(one)).collect();
