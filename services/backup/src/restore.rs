@@ -58,7 +58,7 @@ pub(crate) use waiting::Waiting;
 
 /// How long a rollback waits for an attempt to go on with what it is to take back.
 const LONGEST_ATTEMPT: Duration = Duration::from_secs(10);
-const BETWEEN_LOOKS: Duration = Duration::from_millis(50);
+const BETWEEN_LOOKS: Duration = Duration::from_millis(200);
 
 /// Plans among the operations.
 pub(crate) static PLAN: Kind = Kind {

@@ -26,8 +26,8 @@ const LONGEST_WAIT: Duration = Duration::from_secs(60);
 pub(crate) struct Pinning {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) vault: VaultClient,
-    /// True once all are. Until then no pins are released: those of a backup that is purged in between would stay for ever if the
-    /// process died.
+    /// True once all are. Until then this process releases none: those of a backup that it purges in between would stay for ever if
+    /// it died.
     pub(crate) done: watch::Sender<bool>,
 }
 

@@ -122,8 +122,9 @@ impl Tending {
             return Ok(false);
         }
         if is_settled && backup.row.state == BackupState::Deleting {
+            // The next look comes soon.
             if !*self.are_pinned.borrow() {
-                return Ok(false);
+                return Ok(true);
             }
             failpoint::reached("purge.before_pins");
             if let Err(error) = self.base.vault.try_release(&backup.row.id).await {

@@ -70,7 +70,7 @@ pub(crate) async fn open(
             let opened = blocking(held, move || open_archive(file, &unlocked, limits, allowance)).await?;
             Ok(opened.map_err(Unopened::Content))
         }
-        Err(problem) => Ok(Err(Unopened::Seal(problem))),
+        Err(problem) => Ok(Err(problem)),
     }
 }
 
@@ -92,21 +92,21 @@ fn read_header(mut file: File) -> Result<(File, Result<Header, String>)> {
     Ok((reader.into_inner(), header))
 }
 
-async fn unlock(header: &Header, vault: &VaultClient) -> Result<Result<Unlocked, String>> {
+async fn unlock(header: &Header, vault: &VaultClient) -> Result<Result<Unlocked, Unopened>> {
     if header.needs_passphrase() {
         let problem = "it is sealed with a passphrase, which the vault does not have; \
             `strongroom archive verify --passphrase-file` checks all but its encrypted columns";
-        return Ok(Err(problem.to_owned()));
+        return Ok(Err(Unopened::Seal(problem.to_owned())));
     }
     let stanzas: Vec<VaultStanza> = header.vault_stanzas().collect();
     if stanzas.is_empty() {
         let problem = "it is not sealed to a vault; `strongroom archive verify --identity` checks all but its \
             encrypted columns";
-        return Ok(Err(problem.to_owned()));
+        return Ok(Err(Unopened::Seal(problem.to_owned())));
     }
     match vault.unwrap_file_key(&stanzas).await? {
-        Ok(file_key) => problem_of(header.unlock_with(file_key)),
-        Err(problem) => Ok(Err(format!("the vault does not open its seal: {problem}"))),
+        Ok(file_key) => Ok(problem_of(header.unlock_with(file_key))?.map_err(Unopened::Content)),
+        Err(problem) => Ok(Err(Unopened::Seal(format!("the vault does not open its seal: {problem}")))),
     }
 }
 

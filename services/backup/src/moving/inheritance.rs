@@ -44,12 +44,15 @@ impl Inheritance {
         // Recorded first: whoever comes later could not find out any more.
         let was_applied = self.ending.was_applied(operation, &source).await?;
         let died = Error::from(MoveError::ProcessDied(host.to_owned()));
-        self.record(operation, &source, if was_applied { None } else { Some(&died) }).await;
+        self.record(operation, &source, if was_applied { None } else { Some(&died) }).await?;
         self.ending.try_settle(operation, &source).await
     }
 
     /// In the name of who asked for it. If that is too long ago, the operation is closed as unknown.
-    async fn record(&self, operation: &OperationRow, source: &str, error: Option<&Error>) {
+    ///
+    /// # Errors
+    /// While the vault is away: the database's marker says until then what became of the import.
+    async fn record(&self, operation: &OperationRow, source: &str, error: Option<&Error>) -> Result<()> {
         let mut metadata = Metadata::new();
         put(&mut metadata, "source", source);
         if let Some(error) = error {
@@ -65,9 +68,14 @@ impl Inheritance {
             operation_id: operation.id.clone(),
         };
         let delegation = Delegation::new(operation.delegation.clone().into());
-        if let Err(error) = self.vault.record_patiently(&delegation, event).await {
-            let id = operation.id.as_str();
-            tracing::warn!(id, %error, "the end of a dead process's import is not in the audit log yet");
+        match self.vault.record_patiently(&delegation, event).await {
+            Ok(()) => Ok(()),
+            Err(error @ (Error::VaultAway { .. } | Error::VaultBusy { .. })) => Err(error),
+            Err(error) => {
+                let id = operation.id.as_str();
+                tracing::warn!(id, %error, "the end of a dead process's import cannot be in the audit log");
+                Ok(())
+            }
         }
     }
 }

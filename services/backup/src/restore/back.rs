@@ -97,7 +97,8 @@ impl Back<'_> {
             }
             found => {
                 // What a rollback could not remove is left as a stage is.
-                if found.is_some() && !target.discard(id, Marker::Staged).await? {
+                let is_clean = found.is_none() && !target.may_have_remains();
+                if !is_clean && !target.discard(id, Marker::Staged).await? {
                     return Err(RestoreError::Changed(id.to_owned()).into());
                 }
                 match last {

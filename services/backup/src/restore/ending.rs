@@ -238,14 +238,11 @@ impl Ending {
     /// Removes every stage.
     async fn remove(&self, id: &str, found: &[Found<'_>]) -> Result<()> {
         for Found { source, marker } in found {
-            match marker {
-                Ok(None) => {}
-                Ok(Some(_)) => {
-                    if !Target::of(&self.base, source)?.discard(id, Marker::Staged).await? {
-                        return Err(RestoreError::Changed(id.to_owned()).into());
-                    }
-                }
-                Err(error) => return Err(RestoreError::Unsettled(error.to_string()).into()),
+            let found = marker.as_ref().map_err(|error| RestoreError::Unsettled(error.to_string()))?;
+            let target = Target::of(&self.base, source)?;
+            let is_clean = found.is_none() && !target.may_have_remains();
+            if !is_clean && !target.discard(id, Marker::Staged).await? {
+                return Err(RestoreError::Changed(id.to_owned()).into());
             }
         }
         Ok(())

@@ -59,6 +59,42 @@ pub(super) async fn load(
     Ok(archive)
 }
 
+/// Looks for the chosen rows, where a plan loads nothing.
+///
+/// # Errors
+/// [`crate::error::RestoreError::RowsMissing`], and those of reading the archive.
+pub(super) async fn find_rows(mut archive: Archive, selected: &Selected) -> Result<()> {
+    let chosen: Vec<(usize, ChosenRows)> = selected
+        .entries
+        .iter()
+        .zip(&selected.rows)
+        .filter_map(|(entry, chosen)| Some((*entry, chosen.clone()?)))
+        .collect();
+    tokio::task::spawn_blocking(move || {
+        for (entry, rows) in chosen {
+            let mut finding = Finding(rows);
+            verify_entry(&mut archive, entry, &mut finding)?;
+            finding.0.check()?;
+        }
+        Ok(())
+    })
+    .await?
+}
+
+/// Sees rows, and does nothing with them.
+struct Finding(ChosenRows);
+
+impl Watch for Finding {
+    fn row(&mut self, _schema: &TableSchema, values: &[&RawValue]) -> strongroom_archive::Result<()> {
+        self.0.has(values);
+        Ok(())
+    }
+
+    fn progress(&mut self, _bytes: u64) -> strongroom_archive::Result<()> {
+        Ok(())
+    }
+}
+
 async fn load_object(mut archive: Archive, (oid, index): (u32, usize), stage: &mut Stage) -> Result<Archive> {
     let (pieces, queue) = mpsc::channel(CHUNKS);
     let reading = tokio::task::spawn_blocking(move || {

@@ -52,8 +52,8 @@ impl ChosenRows {
 
     /// Whether a row, of values in the order of the archive's columns, is one of them.
     pub(super) fn has(&mut self, values: &[&RawValue]) -> bool {
-        let key: Option<Key> =
-            self.places.iter().map(|place| values.get(*place).map(|value| text(value))).collect();
+        let parts = self.places.iter().map(|place| values.get(*place).filter(|value| value.get() != "null"));
+        let key: Option<Key> = parts.map(|value| value.map(|value| text(value))).collect();
         let Some(key) = key.filter(|key| self.keys.contains(key)) else { return false };
         self.missing.remove(&key);
         true

@@ -109,6 +109,12 @@ impl<'a> Target<'a> {
         }
     }
 
+    /// Whether there may be something of ours although the source knows nothing of the restore: a process died while it made the
+    /// folder in a set of files.
+    pub(super) fn may_have_remains(&self) -> bool {
+        matches!(self, Self::Files(_))
+    }
+
     /// Whether it still is what it was when the restore was planned: asked of a database before its backup is taken, which may
     /// last for hours. The stage looks again, as that of every source does.
     ///

@@ -93,10 +93,15 @@ impl ArchiveUploads {
     /// Removes one before its time.
     ///
     /// # Errors
-    /// [`RestoreError::UploadNotFound`], and [`RestoreError::UploadNeeded`] while a restore may need it again.
+    /// [`RestoreError::UploadNotFound`], [`RestoreError::UploadElsewhere`], and [`RestoreError::UploadNeeded`] while a restore
+    /// may need it again.
     pub(crate) async fn delete(&self, caller: &str, id: &str) -> Result<()> {
+        let row = self.own(caller, id).await?;
+        let is_here = [self.sealed(id), self.plain(id)].iter().any(|path| path.exists());
+        if row.host != self.host && !is_here {
+            return Err(self.gone(row));
+        }
         if !self.store.remove_upload(id, caller).await? {
-            let row = self.own(caller, id).await?;
             return Err(RestoreError::UploadNeeded(row.id).into());
         }
         self.remove(id);

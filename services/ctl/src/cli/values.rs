@@ -1,6 +1,7 @@
 //! Values of options that are more than text.
 
 use jiff::Timestamp;
+use serde_json::value::RawValue;
 use strongroom_age::{SealError, X25519Recipient};
 use strongroom_api::backup::v1::ChosenRows;
 use uuid::Uuid;
@@ -28,8 +29,8 @@ pub(super) fn chosen_rows(text: &str) -> Result<ChosenRows, String> {
     let keys: Vec<Vec<String>> = if keys.starts_with('[') {
         let wrong =
             |_| "expected JSON arrays with commas between them, such as members=[7,\"de\"],[9,\"de\"]";
-        let keys: Vec<Vec<serde_json::Value>> = serde_json::from_str(&format!("[{keys}]")).map_err(wrong)?;
-        keys.into_iter().map(|key| key.into_iter().map(column_text).collect()).collect()
+        let keys: Vec<Vec<Box<RawValue>>> = serde_json::from_str(&format!("[{keys}]")).map_err(wrong)?;
+        keys.iter().map(|key| key.iter().map(|value| column_text(value)).collect()).collect()
     } else {
         keys.split(',').map(|key| vec![key.to_owned()]).collect()
     };
@@ -37,11 +38,9 @@ pub(super) fn chosen_rows(text: &str) -> Result<ChosenRows, String> {
     Ok(ChosenRows { table: table.to_owned(), keys })
 }
 
-fn column_text(value: serde_json::Value) -> String {
-    match value {
-        serde_json::Value::String(text) => text,
-        other => other.to_string(),
-    }
+/// Of a text its characters; of a number its digits, however many.
+fn column_text(value: &RawValue) -> String {
+    serde_json::from_str(value.get()).unwrap_or_else(|_| value.get().to_owned())
 }
 
 /// `age1…`.
@@ -100,8 +99,8 @@ mod tests {
     fn chosen_rows_have_keys_of_one_column_or_more() {
         let keys = |text: &str| chosen_rows(text).map(|rows| (rows.table, rows.keys));
         assert_eq!(keys("t=7,a b"), Ok(("t".into(), vec!["[\"7\"]".into(), "[\"a b\"]".into()])));
-        let pairs = vec!["[\"7\",\"d,e\"]".into(), "[\"12345678901234567890\"]".into()];
-        assert_eq!(keys("t=[7,\"d,e\"],[12345678901234567890]"), Ok(("t".into(), pairs)));
+        let pairs = vec!["[\"7\",\"d,e\"]".into(), "[\"123456789012345678901234567890\"]".into()];
+        assert_eq!(keys("t=[7,\"d,e\"],[123456789012345678901234567890]"), Ok(("t".into(), pairs)));
         for wrong in ["t", "t=", "=7", "t=[7", "t=[7],8"] {
             assert!(chosen_rows(wrong).is_err(), "{wrong}");
         }

@@ -76,8 +76,8 @@ pub enum Refusal {
     },
     /// A merge needs a key to tell rows apart.
     #[error(
-        "table {table} has no primary key and no unique key without NULL, so that a merge cannot tell its rows apart: \
-             use --mode replace"
+        "table {table} has no primary key and no unique key without NULL, by which the rows that come could be told from those \
+         that are there: give it one, or replace its rows (restore plan --mode replace)"
     )]
     NoKey {
         /// Archive name.

@@ -2,8 +2,9 @@
 //! extended statistics call, under the session's `search_path`. One that names others without their schema fails the statement,
 //! although the table is fine.
 //!
-//! Such a table is read under the path that its owner's sessions have, with `pg_catalog` before it. What our own expressions call
-//! is named with its schema.
+//! Such a table is read under a path that has, behind `pg_catalog`, its own schema and those of the reading role's usual path, but
+//! none in which everybody may create functions: what is taken apart may also be run. Functions that our own expressions call are
+//! named with their schema.
 
 use sqlx::AssertSqlSafe;
 use sqlx::postgres::PgConnection;
@@ -34,8 +35,11 @@ pub(crate) const CALLING: &str = "
         WHERE d.refclassid = 'pg_proc'::regclass) AS calling
     WHERE relation <> 0";
 
-/// Types whose values are printed as the path says.
-const PATH_TYPES: [Oid; 9] = [24, 2202, 2203, 2204, 2205, 2206, 3734, 3769, 4191];
+/// Types whose values are printed as the path says, and their arrays. (Nobody has been seen to have composite types of them beside
+/// such a function.)
+const PATH_TYPES: [Oid; 18] = [
+    24, 2202, 2203, 2204, 2205, 2206, 3734, 3769, 4191, 1008, 2207, 2208, 2209, 2210, 2211, 3735, 3770, 4192,
+];
 
 /// Finds the path of each table that cannot be read under the usual one.
 pub(super) async fn find_paths(
@@ -73,8 +77,20 @@ pub(crate) fn is_unnamed(code: &str) -> bool {
 }
 
 async fn wide(connection: &mut PgConnection, namespace: &str) -> sqlx::Result<String> {
-    let usual = "SELECT reset_val FROM pg_settings WHERE name = 'search_path'";
-    let usual: String = sqlx::query_scalar(usual).persistent(false).fetch_one(connection).await?;
-    let usual = if usual.trim().is_empty() { String::new() } else { format!("{usual}, ") };
-    Ok(format!("pg_catalog, {usual}{}", quoted(namespace)))
+    sqlx::raw_sql("SET LOCAL search_path TO DEFAULT").execute(&mut *connection).await?;
+    let usual = "SELECT pg_catalog.current_schemas(false)::text[]";
+    let usual: Vec<String> = sqlx::query_scalar(usual).persistent(false).fetch_one(&mut *connection).await?;
+    sqlx::raw_sql("SET LOCAL search_path = pg_catalog").execute(&mut *connection).await?;
+    let wanted: Vec<String> = std::iter::once(namespace.to_owned()).chain(usual).collect();
+    let trusted: Vec<String> = sqlx::query_scalar(
+        "SELECT n.nspname::text FROM unnest($1) WITH ORDINALITY AS wanted (name, place)
+         JOIN pg_namespace n ON n.nspname = wanted.name
+         WHERE NOT has_schema_privilege('public', n.oid, 'CREATE') ORDER BY place",
+    )
+    .bind(wanted)
+    .persistent(false)
+    .fetch_all(connection)
+    .await?;
+    let names = std::iter::once("pg_catalog".to_owned()).chain(trusted.iter().map(|name| quoted(name)));
+    Ok(names.collect::<Vec<_>>().join(", "))
 }

@@ -4,9 +4,9 @@ use strongroom_tables::load::{Mode, Refusal};
 
 use crate::archive::Archive;
 use crate::owned::{Owned, PLAIN, servers};
-use crate::restore::{ID, restore, roll_back, target};
+use crate::restore::{ID, restore, roll_back, target, tried};
 
-/// The planner takes the first function apart, and looks for the second one in the session's path.
+/// From version 17 on, such an index cannot be made any more. The planner takes `folded` apart, and looks for `plain` in the session's path.
 const CALLING: &str = "
     CREATE FUNCTION plain(text) RETURNS text LANGUAGE plpgsql IMMUTABLE AS 'BEGIN RETURN upper($1); END';
     CREATE FUNCTION folded(text) RETURNS text LANGUAGE sql IMMUTABLE STRICT AS 'SELECT plain($1)';
@@ -21,18 +21,16 @@ const CALLING: &str = "
 
 #[tokio::test]
 async fn a_table_is_read_whose_index_calls_a_function_without_its_schema() {
-    for (server, _) in servers() {
-        let Some(database) = Owned::create(server, "calling").await else { return };
-        database.run(CALLING).await;
-        let archive = Archive::of(&database.url).await;
-        let rows =
-            |name: &str| archive.tables.iter().find(|table| table.schema.name == name).unwrap().rows.clone();
-        assert_eq!(rows("people").len(), 2, "{:?}", rows("people"));
-        assert!(rows("people")[0].contains("\"2026-01-02\""), "{:?}", rows("people"));
-        assert_eq!(rows("parts").len(), 1);
-        assert!(rows("others")[0].contains("public.people"), "what the path decides stays as it was");
-        database.drop().await;
-    }
+    let Some(database) = Owned::create(PLAIN, "calling").await else { return };
+    database.run(CALLING).await;
+    let archive = Archive::of(&database.url).await;
+    let rows =
+        |name: &str| archive.tables.iter().find(|table| table.schema.name == name).unwrap().rows.clone();
+    assert_eq!(rows("people").len(), 2, "{:?}", rows("people"));
+    assert!(rows("people")[0].contains("\"2026-01-02\""), "{:?}", rows("people"));
+    assert_eq!(rows("parts").len(), 1);
+    assert!(rows("others")[0].contains("public.people"), "what the path decides stays as it was");
+    database.drop().await;
 }
 
 #[tokio::test]
@@ -73,6 +71,8 @@ async fn rows_that_a_check_was_never_asked_of_stay() {
         assert_eq!(database.value::<i32>("SELECT v FROM t WHERE id = 2").await, 9);
         // A row that comes back is asked.
         database.run("DELETE FROM t WHERE id = 1").await;
+        let found = tried(&database.url, &archive, &archive.wanted(Mode::Replace)).await.unwrap().refusals;
+        assert!(found[0].to_string().contains("1 rows of table t violate pos"), "{found:?}");
         let refused = restore(&database.url, &archive, &archive.wanted(Mode::Replace)).await.unwrap_err();
         assert!(refused.to_string().contains("pos"), "{refused}");
         database.drop().await;

@@ -11,7 +11,7 @@ use super::{Changed, Compared, Marker, Place};
 use crate::error::{Error, RestoreError, Result};
 use crate::failpoint;
 use crate::incoming::Archive;
-use crate::restore::loading::{Shared, load};
+use crate::restore::loading::{Shared, find_rows, load};
 use crate::restore::report;
 use crate::restore::selection::Selected;
 use crate::sources::SqlSource;
@@ -38,6 +38,14 @@ pub(super) async fn compare(
     }
     if wanted.mode == Mode::IntoEmpty || !inspection.refusals.is_empty() {
         target.close().await;
+        if let Err(error) = find_rows(archive, selected).await {
+            return match error {
+                Error::Restore(RestoreError::RowsMissing { .. }) => {
+                    Ok(refused(selected, wanted, &inspection, &error))
+                }
+                error => Err(error),
+            };
+        }
         return Ok(compared(selected, wanted, &inspection, None));
     }
     let mut stage = target.stage(wanted, &inspection.fingerprint, &Purpose::Trial).await?;

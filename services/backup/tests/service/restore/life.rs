@@ -9,7 +9,7 @@ use tonic::Code;
 
 use super::{ours, users, with_backup};
 use crate::support::database::run;
-use crate::support::restore::{Restoring, of_backup};
+use crate::support::restore::{Restoring, of_backup, reasons};
 
 const BEFORE: &str = "1Ada,2a \"quoted\" name,3é";
 const CHANGE: &str = "UPDATE users SET name = 'Eve' WHERE id = 1; DELETE FROM users WHERE id = 2;
@@ -130,6 +130,8 @@ async fn chosen_rows_come_back_and_no_others() {
         refusals[0].message.contains("[\"77\"]") && !refusals[0].message.contains("[\"2\"]"),
         "{refused:?}"
     );
+    let empty = client.plan(request(RestoreMode::IntoEmpty, "users", &["[\"77\"]"])).await.unwrap();
+    assert_eq!(reasons(&empty), ["ROWS_MISSING", "TABLE_NOT_EMPTY"], "{empty:?}");
     let replace = client.plan(request(RestoreMode::Replace, "users", &["[\"2\"]"])).await.unwrap();
     assert_eq!(replace.plan.unwrap().refusals[0].reason, "PARTIAL_TABLE");
     for (table, keys, what) in [

@@ -11,6 +11,8 @@ use crate::support::FakeVault;
 use crate::support::database::{self, run};
 use crate::support::restore::{Restoring, of_backup, reasons};
 use crate::support::stored::{Stored, destination};
+use crate::support::vault::GATEWAY_KID;
+use crate::support::vault::keys::good_value;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_plan_says_what_stands_against_it() {
@@ -89,6 +91,44 @@ async fn a_restore_url_of_another_database_is_refused() {
         let plan = client.plan(request).await.unwrap();
         assert_eq!(reasons(&plan)[0], "OTHER_DATABASE", "{plan:?}");
         assert!(plan.plan.unwrap().refusals[0].message.contains("restore_url_file of source other"));
+    }
+}
+
+/// What the vault seals with its own keys is in none of these tables.
+#[tokio::test(flavor = "multi_thread")]
+async fn only_sealed_values_of_the_planned_tables_count() {
+    let folder = database::folder().await;
+    let good = good_value(GATEWAY_KID, "a/1");
+    run(
+        folder.path(),
+        &format!(
+            "CREATE TABLE secrets (id INTEGER PRIMARY KEY, owner TEXT, value TEXT);
+             INSERT INTO secrets VALUES (1, 'a', '{good}'), (2, 'b', '{good}')"
+        ),
+    )
+    .await;
+    let sources = format!(
+        "[[sources.encrypted_columns]]\ncolumn = 'secrets.value'\nkey = 'gateway'\naad = '{{owner}}/{{id}}'\n{}",
+        destination("offsite", folder.path(), None)
+    );
+    let mut stored = Stored::with(folder, None, "", &sources).await;
+    let backup = stored.available().await.id;
+    let mut client = Restoring::of(&stored.service);
+    let of = |tables: &[&str], accept_undecryptable| proto::PlanRestoreRequest {
+        tables: tables.iter().map(|table| (*table).to_owned()).collect(),
+        accept_undecryptable,
+        ..of_backup(&backup, RestoreMode::Replace)
+    };
+    for (tables, accepts, reason, counts) in [
+        (&[][..], false, Some("VALUES_UNDECRYPTABLE"), (2, 1)),
+        (&["secrets"][..], false, Some("VALUES_UNDECRYPTABLE"), (2, 1)),
+        (&["secrets"][..], true, None, (2, 1)),
+        (&["users"][..], false, None, (0, 0)),
+    ] {
+        let restore = client.plan(of(tables, accepts)).await.unwrap();
+        assert_eq!(reasons(&restore).first().map(String::as_str), reason, "{tables:?}: {restore:?}");
+        let plan = restore.plan.unwrap();
+        assert_eq!((plan.values, plan.values_undecryptable), counts, "{tables:?}");
     }
 }
 

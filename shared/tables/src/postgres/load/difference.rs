@@ -167,6 +167,22 @@ impl<'a> Difference<'a> {
         )
     }
 
+    /// Staged rows that the live table does not have in the same form; of a merge, those that are new. Only with a key.
+    pub(super) fn coming_rows(&self, merges: bool) -> String {
+        if merges {
+            return self.new_rows();
+        }
+        format!(
+            "(SELECT s.* FROM {} AS s WHERE NOT EXISTS (SELECT FROM {} AS l WHERE {}
+              AND pg_catalog.record_image_eq({}, {})))",
+            self.pair.stage,
+            self.live,
+            self.same_key("l", "s"),
+            self.row("l"),
+            self.row("s")
+        )
+    }
+
     /// Staged rows that are noted as added.
     pub(super) fn added_rows(&self) -> String {
         format!("(SELECT s.* FROM {})", self.join_added())

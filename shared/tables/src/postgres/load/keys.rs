@@ -2,7 +2,8 @@
 //!
 //! Those of the whole set are counted before anything is changed, because the server's message would name one row of one
 //! table. Keys that are DEFERRABLE are checked by triggers, which are silent under the replica role: those are looked at
-//! once more when the rows are there. Checks and NOT NULL are on the stage itself.
+//! once more when the rows are there. Checks and NOT NULL are on the stage itself, but for checks that are NOT VALID, which only rows
+//! that come have to pass.
 
 use sqlx::AssertSqlSafe;
 use strongroom_archive::schema::ConstraintKind;
@@ -127,7 +128,7 @@ fn unquoted(part: &str) -> String {
     }
 }
 
-/// Of unique and exclusion constraints. Checks are on the stage as well. What needs a column that is not loaded is found
+/// Of unique and exclusion constraints, and of checks that are not on the stage. What needs a column that is not loaded is found
 /// by the swap.
 pub(super) async fn before(
     session: &mut Session<'_>,
@@ -150,12 +151,45 @@ pub(super) async fn before(
             Ok(rows) => refusals.push(key.refusal(difference, rows.unsigned_abs())),
         }
     }
-    if !merges {
-        for difference in differences {
+    for difference in differences {
+        refusals.extend(unasked(session, difference, merges).await?);
+        if !merges {
             refusals.extend(excluding(session, difference).await?);
         }
     }
     Ok(refusals)
+}
+
+/// Of checks that older rows were never asked of.
+async fn unasked(
+    session: &mut Session<'_>,
+    difference: &Difference<'_>,
+    merges: bool,
+) -> Result<Vec<Refusal>, Failure> {
+    let mut refusals = Vec::new();
+    for check in difference.pair.live.constraints.iter().filter(|_| difference.has_key()) {
+        let Some(condition) = unasked_condition(&check.definition) else { continue };
+        let rows = difference.coming_rows(merges);
+        let sql = format!("SELECT count(*) FROM {rows} AS t WHERE NOT ({condition})");
+        let counted = attempt(session.connection, async |connection| {
+            sqlx::query_scalar::<_, i64>(AssertSqlSafe(sql)).persistent(false).fetch_one(connection).await
+        });
+        match counted.await.map_err(|error| Failure::server("checking what is not valid yet", error))? {
+            Ok(0) | Err(_) => {}
+            Ok(rows) => {
+                let (table, constraint) = (difference.pair.archive.name.clone(), check.name.clone());
+                refusals.push(Refusal::Violated { table, constraint, rows: rows.unsigned_abs() });
+            }
+        }
+    }
+    Ok(refusals)
+}
+
+/// `CHECK (…) NOT VALID`, as the server prints it.
+fn unasked_condition(definition: &str) -> Option<&str> {
+    let condition = definition.strip_suffix(" NOT VALID")?;
+    let condition = condition.strip_suffix(" NO INHERIT").unwrap_or(condition);
+    condition.strip_prefix("CHECK (")?.strip_suffix(')')
 }
 
 /// Of constraints that the server checks by a trigger, which is silent under the replica role. `came` is the table that has

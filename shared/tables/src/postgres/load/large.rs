@@ -96,9 +96,8 @@ fn others(taken: &[Taken]) -> Vec<Refusal> {
     oids.map(|oid| Refusal::LargeObjectTaken { oid }).collect()
 }
 
-/// Makes the large objects that the target lacks from the pieces that were kept, in the transaction of the swap. Which these
-/// are.
-pub(super) async fn create_staged(
+/// Those of `objects` that the target lacks. Found before the locks, because contents are compared for it.
+pub(super) async fn missing(
     session: &mut Session<'_>,
     place: &Place,
     objects: &[u32],
@@ -112,16 +111,26 @@ pub(super) async fn create_staged(
         return Err(Error::Refused { name: session.source.to_owned(), refusals }.into());
     }
     let is_there = |oid: &u32| taken.iter().any(|taken| taken.oid == i64::from(*oid));
-    let created: Vec<u32> = objects.iter().copied().filter(|oid| !is_there(oid)).collect();
-    let (list, pieces) = (listed(&created), table(place));
+    Ok(objects.iter().copied().filter(|oid| !is_there(oid)).collect())
+}
+
+/// Makes large objects from the pieces that were kept, in the transaction of the swap.
+pub(super) async fn create_staged(
+    session: &mut Session<'_>,
+    place: &Place,
+    created: &[u32],
+) -> Result<(), Failure> {
+    if created.is_empty() {
+        return Ok(());
+    }
+    let (list, pieces) = (listed(created), table(place));
     let sql = format!(
         "DO $$ BEGIN
              PERFORM lo_create(o) FROM unnest('{{{list}}}'::oid[]) AS o;
              PERFORM lo_put(oid, place, piece) FROM {pieces} WHERE oid = ANY ('{{{list}}}'::oid[]);
          END $$"
     );
-    session.run("creating large objects", sql).await?;
-    Ok(created)
+    session.run("creating large objects", sql).await.map(drop)
 }
 
 async fn create(connection: &mut PgConnection, oid: u32) -> sqlx::Result<()> {

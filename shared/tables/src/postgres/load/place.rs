@@ -3,15 +3,15 @@
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 use strongroom_store::DatabaseUrl;
 
-use super::session;
+use super::session::close;
 use super::statements::{Failure, Session};
 use crate::error::Result;
 use crate::load::TargetOptions;
-use crate::postgres::session::connect;
+use crate::postgres::session::{begin, connect};
 
 const WHAT: &str = "finding out which database this is";
 
-/// Of the database behind a URL.
+/// Of the database behind a URL, which may be a standby.
 pub(crate) async fn place_of(
     url: &DatabaseUrl,
     connect_to: &PgConnectOptions,
@@ -20,19 +20,20 @@ pub(crate) async fn place_of(
     let source = &options.read.source;
     let mut connection = connect(url, connect_to, source).await?;
     let found = looked(&mut connection, options).await;
-    session::close(connection, source).await;
+    close(connection, source).await;
     found
 }
 
 async fn looked(connection: &mut PgConnection, options: &TargetOptions) -> Result<String> {
     let source = &options.read.source;
-    session::begin(connection, source, options.lock).await?;
+    begin(connection, source).await?;
     let found = look(&mut Session::new(connection, source)).await;
     found.map_err(|failure| failure.of(source))
 }
 
-/// The identifier of the server's data, which standbys share, and the number of the database in them. Where reading the
-/// identifier is denied, the moment at which the server has started tells it from others.
+/// The identifier of the server's data and the number of the database in them: standbys share both, and so do copies of the
+/// data that were made into servers of their own. Where reading the identifier is denied, the moment at which the server has
+/// started tells it from others.
 pub(super) async fn look(session: &mut Session<'_>) -> Result<String, Failure> {
     let may = "SELECT has_function_privilege('pg_control_system()', 'EXECUTE')::int::int8".to_owned();
     let server = match session.count(WHAT, may).await? {

@@ -130,7 +130,7 @@ async fn found(
     Ok(found.into_iter().flatten().collect())
 }
 
-/// Checks and NOT NULL come along, so that what the live table would refuse is refused here. Without INCLUDING
+/// Checks and NOT NULL come along, so that what the live table would refuse is refused here, but for checks that are NOT VALID. Without INCLUDING
 /// GENERATED and IDENTITY all columns are plain; those that are not loaded go, with the checks that read them.
 fn create_stage(pair: &TablePair) -> String {
     let (stage, live) = (&pair.stage, &pair.qualified);
@@ -142,7 +142,7 @@ fn create_stage(pair: &TablePair) -> String {
     if !drops.is_empty() {
         sql.push_str(&format!(";\nALTER TABLE {stage} {}", drops.join(", ")));
     }
-    // Rows that such a check was never asked of stay; those that change are asked by the live table.
+    // Rows that such a check was never asked of stay; of those that come, `keys` asks.
     for constraint in pair.live.constraints.iter().filter(|one| one.definition.ends_with(" NOT VALID")) {
         sql.push_str(&format!(
             ";\nALTER TABLE {stage} DROP CONSTRAINT IF EXISTS {}",

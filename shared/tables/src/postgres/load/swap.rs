@@ -42,13 +42,15 @@ struct Exchange<'a> {
     swap: &'a Swap<'a>,
     staged: Vec<Counts>,
     early: Vec<Option<Early>>,
+    /// Large objects that are created.
+    objects: Vec<u32>,
 }
 
 impl Work for Exchange<'_> {
     type Done = Vec<Counts>;
 
     async fn run(&self, session: &mut Session<'_>) -> Result<Vec<Counts>, Failure> {
-        let done = self.swap.exchange(session, &self.staged, &self.early).await;
+        let done = self.swap.exchange(session, (&self.staged, &self.early), &self.objects).await;
         done.map_err(|failure| violations::meant(failure, self.swap.pairs, session.source))
     }
 }
@@ -59,18 +61,26 @@ impl Swap<'_> {
         let source = &self.options.read.source;
         begin(connection, source, self.options.lock).await?;
         let mut session = Session::new(connection, source);
-        let prepared = self.prepare(&mut session).await;
+        let prepared = self.prepared(&mut session).await;
         session.roll_back().await;
-        let (tables, staged) = prepared.map_err(|failure| failure.of(source))?;
+        let ((tables, staged), objects) = prepared.map_err(|failure| failure.of(source))?;
         let early = self.find_early(&mut session).await;
         if early.is_err() {
             session.roll_back().await;
         }
         let early = early.map_err(|failure| failure.of(source))?;
         let limits = Limits { restore: self.id, lock: limits.lock, pause: limits.pause };
-        let exchange = Exchange { swap: self, staged, early };
+        let exchange = Exchange { swap: self, staged, early, objects };
         let (counts, paused) = hold(connection, source, &tables, limits, &exchange).await?;
         Ok(Swapped { tables: counts.iter().map(Counts::changes).collect(), paused })
+    }
+
+    async fn prepared(
+        &self,
+        session: &mut Session<'_>,
+    ) -> Result<((Vec<Locked>, Vec<Counts>), Vec<u32>), Failure> {
+        let objects = large::missing(session, self.place, &self.wanted.large_objects).await?;
+        Ok((self.prepare(session).await?, objects))
     }
 
     fn merges(&self) -> bool {
@@ -130,8 +140,8 @@ impl Swap<'_> {
     async fn exchange(
         &self,
         session: &mut Session<'_>,
-        staged: &[Counts],
-        early: &[Option<Early>],
+        (staged, early): (&[Counts], &[Option<Early>]),
+        objects: &[u32],
     ) -> Result<Vec<Counts>, Failure> {
         self.check_fingerprint(session).await?;
         let replica = replica::of(session).await?;
@@ -169,9 +179,9 @@ impl Swap<'_> {
         let outside =
             if self.follows() { cascade::follow(session, &keys, self.place).await? } else { Vec::new() };
         sequences::raise(session, &self.oids(), &self.wanted.record).await?;
-        let created = large::create_staged(session, self.place, &self.wanted.large_objects).await?;
+        large::create_staged(session, self.place, objects).await?;
         quiet.end(session).await?;
-        let applied = self.applied(&differences, &counts, (outside, created));
+        let applied = self.applied(&differences, &counts, (outside, objects.to_vec()));
         registry::applied(session, self.id, self.since, &applied).await?;
         Ok(counts)
     }

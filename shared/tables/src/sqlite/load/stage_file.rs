@@ -7,7 +7,7 @@
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
 use std::io;
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest as _, Sha256};
@@ -31,9 +31,12 @@ pub(super) fn digits(restore: &str) -> String {
     hex::encode(&Sha256::digest(restore.as_bytes())[..16])
 }
 
-/// Which database it is, whatever its path goes through.
+/// Which database it is, whatever its path goes through: its file by device and inode.
 pub(crate) fn place_of(database: &Path) -> String {
-    real(database).to_string_lossy().into_owned()
+    match fs::metadata(database) {
+        Ok(file) => format!("{} {}", file.dev(), file.ino()),
+        Err(_) => real(database).to_string_lossy().into_owned(),
+    }
 }
 
 /// The folder in which SQLite and we put files beside the database. A link is followed, as SQLite does.

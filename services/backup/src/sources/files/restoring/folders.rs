@@ -18,8 +18,10 @@ use crate::sources::files::root::is_elsewhere;
 
 /// A new folder's name until it is what it shall be.
 const NEW: &str = "folder";
-/// What a new folder may take over from the one above it: that one is whose names were meant for whom. Others never write.
-const SHARED: Mode = Mode::RWXU.union(Mode::RWXG).union(Mode::ROTH).union(Mode::XOTH);
+/// What a new folder takes over from the one above it, whose mode says who may see names there: for its group, if it has the same
+/// one, and for others, who never write.
+const OF_GROUP: Mode = Mode::RWXG.union(Mode::SGID);
+const OF_OTHERS: Mode = Mode::RGRP.union(Mode::XGRP).union(Mode::ROTH).union(Mode::XOTH);
 
 impl FilesTarget {
     /// `None` where a folder of the path is missing.
@@ -66,7 +68,7 @@ impl FilesTarget {
         Ok(())
     }
 
-    /// Archives do not tell modes of folders. It comes with that of the folder above and with its owner, so that a crash leaves none without.
+    /// Archives do not tell modes of folders. A new one comes with that of the folder above and with its owner, so that a crash leaves none without.
     fn make_folder(
         &self,
         own: &Own,
@@ -82,8 +84,10 @@ impl FilesTarget {
             if let Some(owner) = owner {
                 owner.give(folder.as_fd())?;
             }
-            let above = Mode::from_raw_mode(fstat(place.folder.root().as_fd())?.st_mode);
-            fchmod(folder.as_fd(), above.intersection(SHARED).union(Mode::RWXU))?;
+            let (above, own) = (fstat(place.folder.root().as_fd())?, fstat(folder.as_fd())?);
+            let shared = if above.st_gid == own.st_gid { OF_GROUP.union(OF_OTHERS) } else { OF_OTHERS };
+            let bits = Mode::from_raw_mode(above.st_mode).intersection(shared);
+            fchmod(folder.as_fd(), bits.union(Mode::RWXU))?;
             sync(&folder)?;
             match rename_new(&new, place) {
                 // An application was faster.

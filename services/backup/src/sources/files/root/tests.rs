@@ -95,7 +95,7 @@ fn times_that_no_timestamp_has_become_the_nearest_one() {
     }
 }
 
-/// By no process: one that is being made would hold the locks of other tests for a moment.
+/// Without the program `mkfifo`: a process that is being started holds the locks of other tests for a moment.
 pub(crate) fn make_pipe(path: &Path) {
     use rustix::fs::{CWD, FileType, Mode, mknodat};
     mknodat(CWD, path, FileType::Fifo, Mode::RUSR.union(Mode::WUSR), 0).unwrap();

@@ -1,4 +1,5 @@
-//! Tables that no statement of ours gets at, because a function of an index or a check does not find what it names.
+//! Tables that no statement of ours gets at, because a function of an index does not find what it names. Of a function that is only
+//! called for rows, in PL/pgSQL or of a check, the rows tell when they are staged or come.
 //!
 //! A restore writes as the owner, and so does not follow a path in which others may have put functions.
 
@@ -13,7 +14,12 @@ pub(super) async fn refusals(
     session: &mut Session<'_>,
     pairs: &[&TablePair],
 ) -> Result<Vec<Refusal>, Failure> {
-    let calling: Vec<(i64,)> = session.rows(WHAT, CALLING.to_owned()).await?;
+    // What a partition has is the table's.
+    let roots = format!(
+        "SELECT DISTINCT coalesce(pg_partition_root(relation::oid::regclass)::oid::int8, relation)
+         FROM ({CALLING}) AS calling (relation)"
+    );
+    let calling: Vec<(i64,)> = session.rows(WHAT, roots).await?;
     let mut refusals = Vec::new();
     for pair in pairs.iter().filter(|pair| calling.contains(&(pair.oid,))) {
         session.run(WHAT, "SAVEPOINT functions".to_owned()).await?;

@@ -45,7 +45,7 @@ fn an_empty_set_gets_files_with_their_modes_and_times() {
     assert_eq!((tree["b/c/d"].mode, tree["b/c/d"].time), (0o100_640, Some((-6, 750_000_000))));
     assert_eq!(
         [tree["b"].mode, tree["b/c"].mode],
-        [0o040_770; 2],
+        [0o042_770; 2],
         "as the folder above, but for others' writing"
     );
     set.target().roll_back(RESTORE, false).unwrap();
