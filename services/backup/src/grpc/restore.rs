@@ -11,16 +11,13 @@ use tokio_stream::StreamExt as _;
 use tonic::{Code, Request, Response, Status, Streaming};
 
 use super::answer::{answer, refused, to_its_end};
-use super::restore_request::{parse_page, parse_plan, parse_signers, token};
+use super::restore_request::{check_id, parse_page, parse_plan, parse_signers, token};
 use super::watch::{Seen, Watch};
 use crate::error::{Error, Result};
 use crate::incoming::{MAX_CHUNK, Part};
 use crate::operation::Replies;
 use crate::restore::{Arrived, Restores, convert};
 use crate::store::RestoreRow;
-
-/// Longest id in bytes. Ours have 36.
-const MAX_ID: usize = 64;
 
 /// The service as tonic calls it.
 pub(crate) struct RestoreGrpc {
@@ -188,16 +185,6 @@ fn upload(arrived: Arrived) -> proto::Upload {
 
 fn checked(id: String) -> Result<String, Status> {
     check_id(&id, "id").map(|()| id).map_err(|error| error.status())
-}
-
-/// # Errors
-/// [`Error::Field`].
-pub(super) fn check_id(id: &str, field: &'static str) -> Result<()> {
-    let plain = id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
-    if id.is_empty() || id.len() > MAX_ID || !plain {
-        return Err(Error::field(field, "must be an id: 1 to 64 letters, digits and hyphens"));
-    }
-    Ok(())
 }
 
 /// The library's conversion overflows for the least number of seconds.

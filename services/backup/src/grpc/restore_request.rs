@@ -6,7 +6,6 @@ use strongroom_api::backup::v1 as proto;
 use strongroom_api::backup::v1::plan_restore_request::Archive;
 
 use super::request::check_names;
-use super::restore::check_id;
 use crate::error::{Error, Result};
 use crate::restore::record::{ArchiveFacts, Origin, Request, RequestMode};
 use crate::restore::rows::Key;
@@ -18,10 +17,22 @@ const USUAL_PAGE: i64 = 50;
 const LARGEST_PAGE: i64 = 1000;
 /// Chosen rows of all tables together.
 const MAX_ROWS: usize = 10_000;
+/// Longest id in bytes. Ours have 36.
+const MAX_ID: usize = 64;
 /// Of a signer file.
 const MAX_SIGNER: usize = 64 << 10;
 /// Digits of a key version's id.
 const KID: usize = 16;
+
+/// # Errors
+/// [`Error::Field`].
+pub(super) fn check_id(id: &str, field: &'static str) -> Result<()> {
+    let plain = id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+    if id.is_empty() || id.len() > MAX_ID || !plain {
+        return Err(Error::field(field, "must be an id: 1 to 64 letters, digits and hyphens"));
+    }
+    Ok(())
+}
 
 /// # Errors
 /// [`Error::Field`].

@@ -1,8 +1,13 @@
 //! What of an archive goes into which sources.
 
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests;
+
 use std::sync::Arc;
 
-use strongroom_archive::manifest::{EntryRecord, SourceRecord};
+use strongroom_archive::manifest::{EntryRecord, Sequence, SourceRecord};
+use strongroom_archive::schema::TableSchema;
 use strongroom_archive::{EntryKind, Manifest};
 use strongroom_tables::load::{Wanted, WantedTable};
 
@@ -336,16 +341,19 @@ fn no_table(name: &str, sources: &str) -> String {
 /// Of chosen tables only the sequences that belong to them, or that their columns take numbers from, are raised.
 fn keep_own_sequences(wanted: &mut Wanted) {
     let Wanted { tables, record, .. } = wanted;
-    record.sequences.retain(|sequence| {
-        tables.iter().any(|table| match &sequence.owner {
-            Some(owner) => owner.namespace == table.schema.namespace && owner.table == table.schema.table,
-            // That of a SQLite table has its name; in PostgreSQL, defaults take numbers from any.
-            None if sequence.namespace.is_empty() => sequence.name == table.schema.table,
-            None => table.schema.columns.iter().any(|column| {
-                let default = column.default.as_deref().unwrap_or_default().replace('"', "");
-                let (namespace, name) = (&sequence.namespace, &sequence.name);
-                default.contains(&format!("'{namespace}.{name}'::regclass").replace('"', ""))
-            }),
-        })
-    });
+    record.sequences.retain(|sequence| tables.iter().any(|table| is_of_table(sequence, &table.schema)));
+}
+
+fn is_of_table(sequence: &Sequence, table: &TableSchema) -> bool {
+    match &sequence.owner {
+        Some(owner) => owner.namespace == table.namespace && owner.table == table.table,
+        // That of a SQLite table has its name; in PostgreSQL, defaults take numbers from any.
+        None if sequence.namespace.is_empty() => sequence.name == table.table,
+        None => {
+            let unquoted = |text: &str| text.replace('"', "");
+            let named = unquoted(&format!("'{}.{}'::regclass", sequence.namespace, sequence.name));
+            let mut defaults = table.columns.iter().filter_map(|column| column.default.as_deref());
+            defaults.any(|default| unquoted(default).contains(&named))
+        }
+    }
 }
