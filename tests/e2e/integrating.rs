@@ -42,6 +42,11 @@ impl Gateway {
         Some(Self { process, database, folder, url: format!("http://{listen}") })
     }
 
+    /// Host and port.
+    pub(crate) fn address(&self) -> &str {
+        self.url.strip_prefix("http://").unwrap()
+    }
+
     pub(crate) fn kill(&mut self) {
         let _ = self.process.kill();
         let _ = self.process.wait();
@@ -49,7 +54,7 @@ impl Gateway {
 
     /// Starts it again after [`Self::kill`].
     pub(crate) fn restart(&mut self) {
-        let listen = self.url.strip_prefix("http://").unwrap();
+        let listen = self.address();
         self.process = spawn(listen, &self.database, self.folder.path());
     }
 

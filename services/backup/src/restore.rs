@@ -56,8 +56,9 @@ use safety::SafetyBackups;
 pub(crate) use uploads::{ArchiveUploads, Arrived};
 pub(crate) use waiting::Waiting;
 
-/// How long a rollback waits for an attempt to go on with what it is to take back.
-const LONGEST_ATTEMPT: Duration = Duration::from_secs(10);
+/// How long a rollback waits for an attempt to go on with what it is to take back. The attempt looks every two seconds whether it
+/// is to end.
+const LONGEST_ATTEMPT: Duration = Duration::from_secs(15);
 const BETWEEN_LOOKS: Duration = Duration::from_millis(200);
 
 /// Plans among the operations.
@@ -231,7 +232,7 @@ impl Restores {
     }
 
     /// Begins to take a restore back. One that cannot go on is tried again now and then, and only between two attempts can it
-    /// be taken over: an attempt is waited for.
+    /// be taken over: an attempt is told to end, and waited for.
     ///
     /// # Errors
     /// [`RestoreError::State`], [`RestoreError::RollbackExpired`], [`RestoreError::TargetBusy`], [`RestoreError::Busy`].
@@ -248,11 +249,25 @@ impl Restores {
                 Err(Error::Restore(RestoreError::State { .. } | RestoreError::Changed(_)))
                     if started.elapsed() < LONGEST_ATTEMPT && self.is_tried_again(id).await? =>
                 {
+                    self.want_back(id).await?;
                     tokio::time::sleep(BETWEEN_LOOKS).await;
                 }
                 begun => return begun,
             }
         }
+    }
+
+    /// Lets an attempt end soon, unless it ends by itself meanwhile.
+    async fn want_back(&self, id: &str) -> Result<()> {
+        let row = self.get(id).await?;
+        let mut journal = journal_of(&row)?;
+        if matches!(row.state, RestoreState::Applying | RestoreState::RollingBack) && !journal.is_wanted_back
+        {
+            journal.is_wanted_back = true;
+            let wanted = RestoreRow { journal: to_json(&journal), revision: row.revision + 1, ..row.clone() };
+            self.base.store.replace_restore(&wanted, row.revision, None).await?;
+        }
+        Ok(())
     }
 
     /// Whether it could not go on before.
@@ -382,6 +397,7 @@ impl Restores {
         journal.was_incomplete |= before.state == RestoreState::Resumable && !journal.is_going_back;
         journal.is_going_back = state == RestoreState::RollingBack;
         journal.discard_changes = discard_changes;
+        journal.is_wanted_back = false;
         let row = RestoreRow {
             state,
             journal: to_json(&journal),

@@ -1,6 +1,7 @@
 //! A source that stays away after another one is new: the restore says so, and goes on by itself when the source is back, or
 //! is taken back on request.
 
+use std::net::TcpListener;
 use std::time::Duration;
 
 use e2e::eventually;
@@ -60,6 +61,30 @@ fn a_restore_goes_on_when_the_source_is_back() {
     let _ = replica.operator.run(&["restore", "rollback", &id, "--yes"]).succeeded();
     assert_eq!(all.are_restored(), [false; 6]);
     assert!(!all.has_ours());
+}
+
+/// A service that takes calls and does not answer keeps an attempt for long.
+#[test]
+fn a_restore_is_taken_back_in_the_middle_of_an_attempt() {
+    let Some(mut all) = Everything::create() else { return };
+    let (replica, id) = half_applied(&mut all);
+    let silent = TcpListener::bind(all.gateway.address()).unwrap();
+    eventually("an attempt goes on", DECLARED, || {
+        (replica.get(&id)["state"] == "RESTORE_STATE_APPLYING").then_some(())
+    });
+    let mut command = replica.spawn(&["restore", "rollback", &id, "--yes"]);
+    eventually("it goes back", DECLARED, || {
+        let restore = replica.get(&id);
+        let is_going_back =
+            restore["steps"].as_array().unwrap().iter().any(|step| step["step"] == "rolling-back");
+        (is_going_back || restore["state"] == "RESTORE_STATE_ROLLING_BACK").then_some(())
+    });
+    drop(silent);
+    all.gateway.restart();
+    until(&replica, &id, "RESTORE_STATE_ROLLED_BACK");
+    assert_eq!(all.are_restored(), [false; 6]);
+    assert!(!all.has_ours());
+    assert!(command.wait().unwrap().success());
 }
 
 #[test]

@@ -47,6 +47,9 @@ pub enum RestoreError {
         /// The other restore.
         other: String,
     },
+    /// An attempt to go on with it ends, so that it can be taken back.
+    #[error("the restore {0} is about to be taken back")]
+    WantedBack(String),
     /// Somebody else has changed it at the same time.
     #[error("the restore {0} was changed by another call at the same time; look at it again")]
     Changed(String),
@@ -191,6 +194,7 @@ impl RestoreError {
             Self::State { .. } => (Code::FailedPrecondition, "RESTORE_STATE"),
             Self::PlanExpired(_) => (Code::FailedPrecondition, "PLAN_EXPIRED"),
             Self::TargetBusy { .. } => (Code::Aborted, "TARGET_BUSY"),
+            Self::WantedBack(_) => (Code::Aborted, "RESTORE_WANTED_BACK"),
             Self::Changed(_) => (Code::Aborted, "RESTORE_CHANGED"),
             Self::RollbackExpired { .. } => (Code::FailedPrecondition, "ROLLBACK_EXPIRED"),
             Self::SafetyBackup { .. } => (Code::FailedPrecondition, "SAFETY_BACKUP_FAILED"),

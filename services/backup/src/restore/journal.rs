@@ -79,8 +79,28 @@ impl Journal {
         &self,
         change: impl Fn(&mut RestoreRow, i64) -> Result<()>,
     ) -> Result<RestoreRow> {
+        self.write(change, false).await
+    }
+
+    /// The last change of an attempt, whoever waits for it to end.
+    ///
+    /// # Errors
+    /// As of [`Self::step`].
+    pub(super) async fn end(
+        &self,
+        change: impl Fn(&mut RestoreRow, i64) -> Result<()>,
+    ) -> Result<RestoreRow> {
+        self.write(change, true).await
+    }
+
+    async fn write(
+        &self,
+        change: impl Fn(&mut RestoreRow, i64) -> Result<()>,
+        is_last: bool,
+    ) -> Result<RestoreRow> {
         let mut held = self.row.lock().await;
         for _ in 0..ATTEMPTS {
+            check_wanted(&held, is_last)?;
             let mut row = held.clone();
             change(&mut row, self.clock.now_micros())?;
             row.revision += 1;
@@ -116,10 +136,22 @@ impl Journal {
         }
     }
 
+    /// Whether somebody waits for this attempt to end. A look that fails says nothing.
+    async fn look(&self) -> Result<()> {
+        let id = self.row.lock().await.id.clone();
+        match self.store.restore(&id).await {
+            Ok(Some(row)) => check_wanted(&row, false),
+            _ => Ok(()),
+        }
+    }
+
     async fn tell(&self, progress: &Shared) -> Error {
         let mut told = Progress::default();
         loop {
             tokio::time::sleep(PERIOD).await;
+            if let Err(error) = self.look().await {
+                return error;
+            }
             let now = progress.lock().unwrap_or_else(PoisonError::into_inner).clone();
             if now == told {
                 continue;
@@ -134,6 +166,14 @@ impl Journal {
             }
         }
     }
+}
+
+/// An attempt that nobody wants any more goes no further.
+fn check_wanted(row: &RestoreRow, is_last: bool) -> Result<()> {
+    if !is_last && journal_of(row)?.is_wanted_back {
+        return Err(RestoreError::WantedBack(row.id.clone()).into());
+    }
+    Ok(())
 }
 
 /// Adds a step to a row.

@@ -98,6 +98,8 @@ pub(crate) struct Journal {
     pub(crate) was_incomplete: bool,
     /// Changes since are lost when it is taken back.
     pub(crate) discard_changes: bool,
+    /// Somebody waits for the attempt to go on to end, in order to take it back.
+    pub(crate) is_wanted_back: bool,
 }
 
 impl Journal {

@@ -5,7 +5,8 @@ use std::sync::{Mutex, PoisonError};
 
 use super::Base;
 use super::journal::Journal;
-use super::record::Request;
+use super::record::{Request, journal_of};
+use crate::backups::record::to_json;
 use crate::error::{Error, RestoreError, Result};
 use crate::failpoint;
 use crate::store::{RestoreRow, RestoreState};
@@ -40,20 +41,23 @@ pub(super) async fn postponed(base: &Base, journal: &Journal, error: Error) -> R
     let (reason, problem) = (error.reason(), error.to_string());
     let postpone = |row: &mut RestoreRow, _| {
         row.state = RestoreState::Resumable;
+        let mut journal = journal_of(row)?;
+        journal.is_wanted_back = false;
+        row.journal = to_json(&journal);
         reason.clone_into(&mut row.reason);
         row.problem.clone_from(&problem);
         row.progress.clear();
         Ok(())
     };
-    let row = journal.change(postpone).await?;
+    let row = journal.end(postpone).await?;
     base.waiting.add(&row.id);
     failpoint::reached("restore.postponed");
     Ok(error)
 }
 
-/// Whether somebody else brings the restore to its end.
+/// Whether this attempt goes no further with any source: somebody else brings the restore to its end, or is about to.
 pub(super) fn is_not_ours(error: &Error) -> bool {
-    matches!(error, Error::Fenced | Error::Restore(RestoreError::Changed(_)))
+    matches!(error, Error::Fenced | Error::Restore(RestoreError::Changed(_) | RestoreError::WantedBack(_)))
 }
 
 /// Where there are several sources, an error has to say which one it is about.

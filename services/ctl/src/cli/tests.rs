@@ -200,7 +200,6 @@ fn wrong_usage_is_refused() {
         "backup verify F --yes",
         "restore plan",
         "restore plan F --mode append",
-        "restore plan F --rows t",
         "restore plan F --rows t=[1",
         "restore apply plan-1",
         "restore apply 0198e0a1-0000-7000-8000-00000000000a --max-pause long",

@@ -1,6 +1,7 @@
 //! What the databases hold now, and what to do next: for somebody who finds a restore and did not begin it.
 
 use strongroom_api::backup::v1::{Restore, RestoreMode, RestoreState};
+use strongroom_runtime::{Clock as _, SystemClock};
 
 use super::{plan_text, words};
 use crate::output::printable;
@@ -95,7 +96,7 @@ pub(super) fn next(restore: &Restore) -> Vec<String> {
 /// The ways back.
 fn after(restore: &Restore) -> Vec<String> {
     let mut ways = Vec::new();
-    let now = jiff::Timestamp::now().as_second();
+    let now = SystemClock.now_micros() / 1_000_000;
     let is_kept = restore.rollback_expire_time.is_some_and(|time| time.seconds > now)
         && !restore.steps.iter().any(|step| step.step == "removed");
     if is_kept {
