@@ -2,6 +2,7 @@
 //! goes back; afterwards everything goes forward, whoever dies and whatever is away for a while.
 
 mod away;
+mod closed;
 mod dying;
 mod full_disks;
 mod many_files;

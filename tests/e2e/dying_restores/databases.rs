@@ -121,6 +121,24 @@ impl Target {
         );
     }
 
+    /// Nobody gets in any more, and whoever was is out (PostgreSQL), told by a session with `other`.
+    pub(crate) fn close(&self, other: &TestDb) {
+        let name = self.name();
+        other.run(&format!("ALTER DATABASE {name} ALLOW_CONNECTIONS false"));
+        other
+            .run(&format!("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'"));
+    }
+
+    /// After [`Self::close`].
+    pub(crate) fn open(&self, other: &TestDb) {
+        other.run(&format!("ALTER DATABASE {} ALLOW_CONNECTIONS true", self.name()));
+    }
+
+    /// Of its owner, whose name is the database's with an ending.
+    fn name(&self) -> &str {
+        self.owner.strip_suffix("_owner").unwrap()
+    }
+
     fn rows(&self, table: &str, columns: &str) -> String {
         let gather = if self.database.file().is_some() { "group_concat" } else { "string_agg" };
         self.database.text(&format!(
