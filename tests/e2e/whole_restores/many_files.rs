@@ -8,10 +8,11 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use e2e::long;
+use e2e::{eventually, long};
 use strongroom_testkit::TestDb;
 
-use crate::dying_restores::site::Site;
+use crate::dying_restores::restoring::DECLARED;
+use crate::dying_restores::site::{Site, is_settled};
 use crate::unhurried::ABOVE_IDLE;
 
 const HUGE: &str = "huge.cast";
@@ -24,23 +25,11 @@ type Files = BTreeMap<u32, (Vec<u8>, u32, SystemTime)>;
 #[test]
 fn thousands_of_files_and_a_huge_one_are_restored_and_taken_back() {
     let (count, huge) = if long() { (5_000, 3_u64 << 30) } else { (1_000, 2 * ABOVE_IDLE) };
-    let folder = tempfile::tempdir().unwrap();
-    for number in 0..count {
-        write(folder.path(), number, "recorded", 0o600);
-    }
+    let folder = recorded(count);
     make_sparse(&folder.path().join(HUGE), huge, b"archived");
-    let mut site = Site::create(1, TestDb::sqlite, "");
-    let path = folder.path().display();
-    site.sources = format!("[[sources]]\nname = \"recordings\"\nkind = \"files\"\npath = \"{path}\"\n\n");
+    let site = site_of(folder.path());
     let (archived, backup) = (read(folder.path()), site.backed_up_and_changed());
-    for number in 0..count {
-        match number % 5 {
-            0 => std::fs::remove_file(name(folder.path(), number)).unwrap(),
-            1 => write(folder.path(), number, "changed", 0o640),
-            2 => write(folder.path(), number + 2 * count, "new", 0o644),
-            _ => {}
-        }
-    }
+    change(folder.path(), count);
     make_sparse(&folder.path().join(HUGE), huge + 1, b"changed!");
     let changed = read(folder.path());
 
@@ -58,6 +47,56 @@ fn thousands_of_files_and_a_huge_one_are_restored_and_taken_back() {
     check_sparse(&folder.path().join(HUGE), huge + 1, b"changed!");
     let above = replica.service.peak_memory() - idle;
     assert!(above < ABOVE_IDLE, "the restore took {} MiB more than idle", above >> 20);
+}
+
+/// In the middle of their renames, most of which are still to come.
+#[test]
+fn a_process_that_dies_among_thousands_of_files_leaves_them_to_its_heir() {
+    let count = if long() { 5_000 } else { 1_000 };
+    let folder = recorded(count);
+    let site = site_of(folder.path());
+    let (archived, backup) = (read(folder.path()), site.backed_up_and_changed());
+    change(folder.path(), count);
+    let changed = read(folder.path());
+    for place in ["files.added#200", "files.action#200"] {
+        let mut dying = site.start(Some(place));
+        let id = dying.plan_of(&backup, "s0,recordings");
+        dying.dies_during(&["restore", "apply", &id, "--confirm", "dying"]);
+        let replica = site.start(None);
+        let ended = eventually("it ends", DECLARED, || Some(replica.get(&id)).filter(is_settled));
+        let is_new = place.starts_with("files.action");
+        let expected = if is_new { &archived } else { &changed };
+        assert!(read(folder.path()) == *expected, "{place}: {} {}", ended["state"], ended["problem"]);
+        assert_eq!(site.targets[0].is_restored(), is_new, "{place}");
+        assert_eq!(folder.path().join(".strongroom").exists(), is_new, "{place}");
+    }
+}
+
+fn recorded(count: u32) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    for number in 0..count {
+        write(folder.path(), number, "recorded", 0o600);
+    }
+    folder
+}
+
+fn site_of(folder: &Path) -> Site {
+    let mut site = Site::create(1, TestDb::sqlite, "");
+    let path = folder.display();
+    site.sources = format!("[[sources]]\nname = \"recordings\"\nkind = \"files\"\npath = \"{path}\"\n\n");
+    site
+}
+
+/// Of five files one goes, one changes, and a new one comes.
+fn change(folder: &Path, count: u32) {
+    for number in 0..count {
+        match number % 5 {
+            0 => std::fs::remove_file(name(folder, number)).unwrap(),
+            1 => write(folder, number, "changed", 0o640),
+            2 => write(folder, number + 2 * count, "new", 0o644),
+            _ => {}
+        }
+    }
 }
 
 fn name(folder: &Path, number: u32) -> std::path::PathBuf {
