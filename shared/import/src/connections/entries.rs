@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use serde::Deserialize;
+use serde::de::Error;
+use serde::{Deserialize, Deserializer};
 
 /// What Gatwy knows an entry by.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Deserialize)]
@@ -55,6 +56,22 @@ pub struct Connection {
     pub username: Option<String>,
     /// The group that it is in.
     pub group_id: Option<Id>,
-    /// Whether others may use it.
+    /// Whether others may use it. Gatwy writes what SQLite has: 0 or 1.
+    #[serde(default, deserialize_with = "flag")]
     pub shared: Option<bool>,
+}
+
+fn flag<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<bool>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged, expecting = "`shared` is neither 0 or 1 nor a boolean")]
+    enum Flag {
+        Number(i64),
+        Boolean(bool),
+    }
+    match Option::<Flag>::deserialize(deserializer)? {
+        None => Ok(None),
+        Some(Flag::Boolean(shared)) => Ok(Some(shared)),
+        Some(Flag::Number(number @ (0 | 1))) => Ok(Some(number == 1)),
+        Some(Flag::Number(other)) => Err(Error::custom(format!("`shared` is {other}, not 0 or 1"))),
+    }
 }

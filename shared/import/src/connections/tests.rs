@@ -3,7 +3,7 @@
 
 use super::*;
 
-/// A sample of our own.
+/// A sample of our own, in the form that Gatwy's route `GET /export` of connections writes: `shared` is a number.
 const SAMPLE: &str = include_str!("../../tests/gatwy-connections.json");
 
 fn read(json: &str) -> Result<Connections> {
@@ -25,6 +25,11 @@ fn the_sample_is_read_with_parents_first() {
     );
     assert_eq!(connection.group_id, Some(Id::Text("g-prod-db-eu".into())));
     assert_eq!((read.connections.len(), &read.connections[3].username), (4, &None));
+    let shared: Vec<_> = read.connections.iter().map(|connection| connection.shared).collect();
+    assert_eq!(shared, [Some(true), Some(true), Some(false), Some(false)]);
+    let booleans =
+        SAMPLE.replace("\"shared\": 1", "\"shared\": true").replace("\"shared\": 0", "\"shared\": false");
+    assert_eq!(self::read(&booleans).unwrap(), read);
 }
 
 #[test]
@@ -39,6 +44,8 @@ fn what_cannot_be_taken_is_refused_by_name() {
         (SAMPLE.replace("\"port\": 22,", "\"port\": 0,"), "the port of connections[0] is 0"),
         (SAMPLE.replace("\"port\": 22,", "\"port\": 70000,"), "70000"),
         (SAMPLE.replace("\"host\"", "\"tags\""), "unknown field `tags`"),
+        (SAMPLE.replace("\"shared\": 1", "\"shared\": 2"), "`shared` is 2, not 0 or 1"),
+        (SAMPLE.replace("\"shared\": 1", "\"shared\": \"1\""), "neither 0 or 1 nor a boolean"),
         (SAMPLE.replace("\"id\": \"c-2\"", "\"id\": \"c-1\""), "the id \"c-1\" of connections[1]"),
         (
             SAMPLE.replace("\"groupId\": \"g-lab\"", "\"groupId\": \"g-none\""),
