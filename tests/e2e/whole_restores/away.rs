@@ -2,6 +2,7 @@
 //! is taken back on request.
 
 use std::net::TcpListener;
+use std::process::Child;
 use std::time::Duration;
 
 use e2e::eventually;
@@ -43,6 +44,18 @@ fn half_applied(all: &mut Everything) -> (Replica, String) {
     (replica, id)
 }
 
+/// The command, once the restore is being taken back.
+fn going_back(replica: &Replica, id: &str) -> Child {
+    let command = replica.spawn(&["restore", "rollback", id, "--yes"]);
+    eventually("it goes back", DECLARED, || {
+        let restore = replica.get(id);
+        let mut steps = restore["steps"].as_array().unwrap().iter();
+        let is_going_back = steps.any(|step| step["step"] == "rolling-back");
+        (is_going_back || restore["state"] == "RESTORE_STATE_ROLLING_BACK").then_some(())
+    });
+    command
+}
+
 #[test]
 fn a_restore_goes_on_when_the_source_is_back() {
     let Some(mut all) = Everything::create() else { return };
@@ -72,13 +85,7 @@ fn a_restore_is_taken_back_in_the_middle_of_an_attempt() {
     eventually("an attempt goes on", DECLARED, || {
         (replica.get(&id)["state"] == "RESTORE_STATE_APPLYING").then_some(())
     });
-    let mut command = replica.spawn(&["restore", "rollback", &id, "--yes"]);
-    eventually("it goes back", DECLARED, || {
-        let restore = replica.get(&id);
-        let is_going_back =
-            restore["steps"].as_array().unwrap().iter().any(|step| step["step"] == "rolling-back");
-        (is_going_back || restore["state"] == "RESTORE_STATE_ROLLING_BACK").then_some(())
-    });
+    let mut command = going_back(&replica, &id);
     drop(silent);
     all.gateway.restart();
     until(&replica, &id, "RESTORE_STATE_ROLLED_BACK");
@@ -100,19 +107,38 @@ fn a_restore_that_waits_outlives_its_process() {
     assert_eq!(all.are_restored(), [true, true, false, false, false, true]);
 }
 
+/// Somebody wanted to take it back, and gave that up before the attempt ended.
+#[test]
+fn an_attempt_that_was_to_end_is_followed_by_another() {
+    for is_going_back in [false, true] {
+        let Some(mut all) = Everything::create() else { return };
+        let (mut replica, id) = half_applied(&mut all);
+        if is_going_back {
+            let mut command = going_back(&replica, &id);
+            let _ = command.kill();
+            let _ = command.wait();
+        }
+        replica.service.kill();
+        let state = if is_going_back { "rolling-back" } else { "applying" };
+        all.database.run(&format!(
+            "UPDATE restores SET state = '{state}', \
+             journal = json_set(journal, '$.is_wanted_back', json('true')) WHERE id = '{id}'"
+        ));
+        all.gateway.restart();
+        let replica = all.site.start(None);
+        until(
+            &replica,
+            &id,
+            if is_going_back { "RESTORE_STATE_ROLLED_BACK" } else { "RESTORE_STATE_APPLIED" },
+        );
+    }
+}
+
 #[test]
 fn a_restore_that_waits_can_be_taken_back() {
     let Some(mut all) = Everything::create() else { return };
     let (replica, id) = half_applied(&mut all);
-    let mut command = replica.spawn(&["restore", "rollback", &id, "--yes"]);
-    let going_back = eventually("it is going back", DECLARED, || {
-        let restore = replica.get(&id);
-        let steps = restore["steps"].as_array().unwrap().iter();
-        (restore["state"] == "RESTORE_STATE_RESUMABLE"
-            || steps.clone().any(|step| step["step"] == "rolled-back"))
-        .then_some(restore)
-    });
-    assert!(!going_back["steps"].as_array().unwrap().is_empty());
+    let mut command = going_back(&replica, &id);
     all.gateway.restart();
     until(&replica, &id, "RESTORE_STATE_ROLLED_BACK");
     assert_eq!(all.are_restored(), [false; 6]);

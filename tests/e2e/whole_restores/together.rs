@@ -13,6 +13,8 @@ pub(super) struct Everything {
     pub(super) site: Site,
     pub(super) files: Files,
     pub(super) gateway: Gateway,
+    /// That of the backup service.
+    pub(super) database: TestDb,
     pub(super) backup: String,
 }
 
@@ -25,13 +27,14 @@ impl Everything {
         let gateway = Gateway::start()?;
         let databases = [second, TestDb::sqlite(), first, TestDb::sqlite()];
         let databases = std::cell::RefCell::new(Vec::from(databases));
-        let mut site = Site::create(4, || databases.borrow_mut().pop().unwrap(), "");
+        let database = TestDb::sqlite();
+        let mut site = Site::create(4, || databases.borrow_mut().pop().unwrap(), database.url_text());
         let mut files = Files::create("recordings");
         site.sources = format!("{}{}", files.configuration(), gateway.source());
         let backup = site.backed_up_and_changed();
         files.change();
         gateway.database.run("UPDATE users SET name = 'Eve' WHERE id = 1; DELETE FROM users WHERE id = 2");
-        Some(Self { site, files, gateway, backup })
+        Some(Self { site, files, gateway, database, backup })
     }
 
     /// By source, in the order of the configuration.

@@ -77,7 +77,7 @@ impl Applying {
             let most = self.max_pause.filter(|_| changed.is_empty());
             changed.push(Box::pin(self.swap(part.source(), ready, most)).await?);
         }
-        self.journal.change(applied).await?;
+        self.journal.change_state(applied).await?;
         failpoint::reached("restore.applied");
         let rows: u64 = parts.iter().map(Selected::rows).sum();
         let size = Size { bytes: 0, rows: i64::try_from(rows).unwrap_or(i64::MAX) };

@@ -27,10 +27,10 @@ impl Back<'_> {
             row.state = RestoreState::RollingBack;
             Ok(())
         };
-        let row = journal.change(going).await?;
+        let row = journal.change_state(going).await?;
         failpoint::reached("back.begun");
         match Box::pin(self.all(&row.id, &request, &journal, (discard_changes, true))).await {
-            Ok(_) => journal.change(rolled_back).await.map(drop),
+            Ok(_) => journal.change_state(rolled_back).await.map(drop),
             Err(error) => Err(postponed(self.base, &journal, error).await?),
         }
     }

@@ -38,12 +38,12 @@ impl Forward<'_> {
             row.state = RestoreState::Applying;
             Ok(())
         };
-        let row = journal.change(going).await?;
+        let row = journal.change_state(going).await?;
         failpoint::reached("forward.begun");
         let progress: Shared = Arc::new(Mutex::new(Progress::default()));
         let all = Box::pin(self.all(&row.id, &request, (&journal, &progress)));
         match journal.while_telling(&progress, all).await {
-            Ok(()) => journal.change(applied).await.map(drop),
+            Ok(()) => journal.change_state(applied).await.map(drop),
             Err(error) => Err(postponed(self.base, &journal, error).await?),
         }
     }

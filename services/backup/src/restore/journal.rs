@@ -82,25 +82,35 @@ impl Journal {
         self.write(change, false).await
     }
 
-    /// The last change of an attempt, whoever waits for it to end.
+    /// Changes the state, which begins or ends an attempt, even where somebody wants the attempt to end: they look at the state,
+    /// and what they wanted of an earlier attempt does not stop this one.
     ///
     /// # Errors
     /// As of [`Self::step`].
-    pub(super) async fn end(
+    pub(super) async fn change_state(
         &self,
         change: impl Fn(&mut RestoreRow, i64) -> Result<()>,
     ) -> Result<RestoreRow> {
+        let change = |row: &mut RestoreRow, now| {
+            change(row, now)?;
+            let mut journal = journal_of(row)?;
+            journal.is_wanted_back = false;
+            row.journal = to_json(&journal);
+            Ok(())
+        };
         self.write(change, true).await
     }
 
     async fn write(
         &self,
         change: impl Fn(&mut RestoreRow, i64) -> Result<()>,
-        is_last: bool,
+        is_of_state: bool,
     ) -> Result<RestoreRow> {
         let mut held = self.row.lock().await;
         for _ in 0..ATTEMPTS {
-            check_wanted(&held, is_last)?;
+            if !is_of_state {
+                check_wanted(&held)?;
+            }
             let mut row = held.clone();
             change(&mut row, self.clock.now_micros())?;
             row.revision += 1;
@@ -140,7 +150,7 @@ impl Journal {
     async fn look(&self) -> Result<()> {
         let id = self.row.lock().await.id.clone();
         match self.store.restore(&id).await {
-            Ok(Some(row)) => check_wanted(&row, false),
+            Ok(Some(row)) => check_wanted(&row),
             _ => Ok(()),
         }
     }
@@ -169,8 +179,8 @@ impl Journal {
 }
 
 /// An attempt that nobody wants any more goes no further.
-fn check_wanted(row: &RestoreRow, is_last: bool) -> Result<()> {
-    if !is_last && journal_of(row)?.is_wanted_back {
+fn check_wanted(row: &RestoreRow) -> Result<()> {
+    if journal_of(row)?.is_wanted_back {
         return Err(RestoreError::WantedBack(row.id.clone()).into());
     }
     Ok(())

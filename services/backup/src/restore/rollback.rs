@@ -34,7 +34,7 @@ impl RollingBack {
         let back = Back { base: &self.base };
         let all = back.all(&self.id, &self.request, &self.journal, (self.discard_changes, false));
         let rows = Box::pin(all).await?;
-        self.journal.change(rolled_back).await?;
+        self.journal.change_state(rolled_back).await?;
         failpoint::reached("rollback.recorded");
         let mut metadata = Metadata::new();
         put(&mut metadata, "rows", rows);

@@ -5,8 +5,7 @@ use std::sync::{Mutex, PoisonError};
 
 use super::Base;
 use super::journal::Journal;
-use super::record::{Request, journal_of};
-use crate::backups::record::to_json;
+use super::record::Request;
 use crate::error::{Error, RestoreError, Result};
 use crate::failpoint;
 use crate::store::{RestoreRow, RestoreState};
@@ -41,15 +40,12 @@ pub(super) async fn postponed(base: &Base, journal: &Journal, error: Error) -> R
     let (reason, problem) = (error.reason(), error.to_string());
     let postpone = |row: &mut RestoreRow, _| {
         row.state = RestoreState::Resumable;
-        let mut journal = journal_of(row)?;
-        journal.is_wanted_back = false;
-        row.journal = to_json(&journal);
         reason.clone_into(&mut row.reason);
         row.problem.clone_from(&problem);
         row.progress.clear();
         Ok(())
     };
-    let row = journal.end(postpone).await?;
+    let row = journal.change_state(postpone).await?;
     base.waiting.add(&row.id);
     failpoint::reached("restore.postponed");
     Ok(error)
