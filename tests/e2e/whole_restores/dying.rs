@@ -6,36 +6,9 @@ use serde_json::Value;
 use strongroom_testkit::TestDb;
 
 use super::places::{BACK, FORWARD, Fate, PLACES, Place};
-use super::platform::Files;
-use crate::dying_restores::databases::Target;
+use super::platform::{Files, Platform};
 use crate::dying_restores::restoring::DECLARED;
 use crate::dying_restores::site::{Replica, Site, is_settled};
-
-/// What one place is tried with.
-struct Platform<'a> {
-    databases: &'a [Target],
-    files: &'a Files,
-}
-
-impl Platform<'_> {
-    fn sources(&self) -> String {
-        let names: Vec<&str> = self.databases.iter().map(|target| target.source.as_str()).collect();
-        format!("{},{}", names.join(","), self.files.source)
-    }
-
-    /// Of each source.
-    fn are_restored(&self) -> Vec<bool> {
-        let mut all: Vec<bool> = self.databases.iter().map(Target::is_restored).collect();
-        all.push(self.files.is_restored());
-        all
-    }
-
-    fn have_ours(&self) -> Vec<bool> {
-        let mut all: Vec<bool> = self.databases.iter().map(Target::has_ours).collect();
-        all.push(self.files.has_ours());
-        all
-    }
-}
 
 fn begin(replica: &mut Replica, backup: &str, platform: &Platform<'_>, place: &Place) -> String {
     let id = replica.plan_of(backup, &platform.sources());

@@ -10,8 +10,7 @@ use e2e::eventually;
 use serde_json::Value;
 use strongroom_testkit::{TestDb, in_mount_namespace};
 
-use super::platform::Files;
-use crate::dying_restores::databases::Target;
+use super::platform::{Files, Platform};
 use crate::dying_restores::restoring::DECLARED;
 use crate::dying_restores::site::{Replica, Site, is_settled};
 
@@ -37,26 +36,6 @@ const OF_SERVICE: [Place; 4] = [
 ];
 /// How long a service has no room for what it records.
 const FULL: Duration = Duration::from_secs(3);
-
-struct Platform<'a> {
-    databases: &'a [Target],
-    files: &'a Files,
-}
-
-impl Platform<'_> {
-    fn sources(&self) -> String {
-        let databases: Vec<&str> = self.databases.iter().map(|target| target.source.as_str()).collect();
-        format!("{},{}", databases.join(","), self.files.source)
-    }
-
-    fn are_restored(&self) -> [bool; 3] {
-        [self.databases[0].is_restored(), self.databases[1].is_restored(), self.files.is_restored()]
-    }
-
-    fn have_ours(&self) -> [bool; 3] {
-        [self.databases[0].has_ours(), self.databases[1].has_ours(), self.files.has_ours()]
-    }
-}
 
 /// `sources` and `service` are where those are; one of them is the disk that gets full.
 fn goes_through(

@@ -6,6 +6,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tempfile::TempDir;
 
+use crate::dying_restores::databases::Target;
+
 /// Content, permissions and seconds since 1970 of the files of a set by their names, in order.
 type Listed = Vec<(String, String, u32, u64)>;
 
@@ -58,6 +60,32 @@ impl Files {
 
     pub(super) fn path(&self) -> &Path {
         self.folder.path()
+    }
+}
+
+/// Some databases and a set of files, which are restored together.
+pub(super) struct Platform<'a> {
+    pub(super) databases: &'a [Target],
+    pub(super) files: &'a Files,
+}
+
+impl Platform<'_> {
+    pub(super) fn sources(&self) -> String {
+        let names: Vec<&str> = self.databases.iter().map(|target| target.source.as_str()).collect();
+        format!("{},{}", names.join(","), self.files.source)
+    }
+
+    /// Of each source.
+    pub(super) fn are_restored(&self) -> Vec<bool> {
+        let mut all: Vec<bool> = self.databases.iter().map(Target::is_restored).collect();
+        all.push(self.files.is_restored());
+        all
+    }
+
+    pub(super) fn have_ours(&self) -> Vec<bool> {
+        let mut all: Vec<bool> = self.databases.iter().map(Target::has_ours).collect();
+        all.push(self.files.has_ours());
+        all
     }
 }
 

@@ -183,9 +183,9 @@ async fn compared(
     purpose: &Purpose,
     report: &mut Report,
 ) -> Result<Option<Stage>> {
+    database.check_same().await?;
     let mut target: Target = database.open_target().await?;
     let inspection: Inspection = target.inspect(&wanted).await?;
-    database.check_same(&inspection).await?;
     report.inspected(&inspection);
     if report.is_refused() {
         target.close().await;

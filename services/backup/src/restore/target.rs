@@ -116,7 +116,7 @@ impl<'a> Target<'a> {
     }
 
     /// Whether it still is what it was when the restore was planned: asked of a database before its backup is taken, which may
-    /// last for hours. The stage looks again, as that of every source does.
+    /// last for hours. The stage of every source looks again.
     ///
     /// # Errors
     /// Those of the source.

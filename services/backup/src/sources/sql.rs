@@ -6,7 +6,7 @@ use strongroom_archive::manifest::{Skipped, Snapshot as SnapshotKind, SourceReco
 use strongroom_archive::schema::TableSchema;
 use strongroom_archive::{AadTemplate, EncryptedColumn};
 use strongroom_store::{DatabaseUrl, Engine};
-use strongroom_tables::load::{Inspection, Target, TargetOptions, place_of};
+use strongroom_tables::load::{Target, TargetOptions, place_of};
 use strongroom_tables::{
     Block, MigrationsTable, Outside, Since, Snapshot, SnapshotOptions, database_bytes, list_tables,
     open_snapshot,
@@ -123,18 +123,21 @@ impl SqlSource {
     /// # Errors
     /// [`RestoreError::NoRestoreUrl`], and the database's.
     pub(crate) async fn open_target(&self) -> Result<Target> {
+        Ok(Target::open(self.target_url()?, TargetOptions::new(self.everything())).await?)
+    }
+
+    fn target_url(&self) -> Result<&DatabaseUrl> {
         let url = self.restore_url.as_ref();
-        let url = url.ok_or_else(|| RestoreError::NoRestoreUrl(self.config.name.clone()))?;
-        Ok(Target::open(url, TargetOptions::new(self.everything())).await?)
+        Ok(url.ok_or_else(|| RestoreError::NoRestoreUrl(self.config.name.clone()))?)
     }
 
     /// What would be restored must be what is backed up.
     ///
     /// # Errors
     /// [`RestoreError::OtherDatabase`], and the database's.
-    pub(crate) async fn check_same(&self, inspection: &Inspection) -> Result<()> {
-        let backed_up = place_of(&self.url, &TargetOptions::new(self.everything())).await?;
-        if backed_up == inspection.place {
+    pub(crate) async fn check_same(&self) -> Result<()> {
+        let options = TargetOptions::new(self.everything());
+        if place_of(&self.url, &options).await? == place_of(self.target_url()?, &options).await? {
             return Ok(());
         }
         Err(RestoreError::OtherDatabase(self.config.name.clone()).into())

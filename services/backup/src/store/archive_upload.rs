@@ -5,6 +5,8 @@ use async_trait::async_trait;
 use sqlx_macros::FromRow;
 use strongroom_store::Result;
 
+use super::restore::is_busy;
+
 /// An uploaded archive.
 #[derive(Debug, Clone, PartialEq, Eq, FromRow)]
 pub(crate) struct ArchiveUploadRow {
@@ -39,6 +41,17 @@ pub(crate) trait ArchiveUploadStore: Send + Sync + 'static {
     async fn remove_expired_uploads(&self, now: i64) -> Result<Vec<String>>;
 }
 
+/// The restores that need an upload. The request's JSON has its id, a UUID.
+macro_rules! needing {
+    () => {
+        concat!(
+            "SELECT 1 FROM restores r WHERE ",
+            is_busy!(),
+            " AND r.request LIKE '%\"upload\":\"' || archive_uploads.id || '\"%'"
+        )
+    };
+}
+
 pub(super) const INSERT: &str = "
     INSERT INTO archive_uploads (id, creator, file_name, host, size_bytes, sha256, create_time, expire_time)
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
@@ -49,21 +62,12 @@ pub(super) const SELECT_BY_ID: &str = "
 pub(super) const COMPLETE: &str = "UPDATE archive_uploads SET sha256 = $2 WHERE id = $1 AND sha256 = ''";
 
 /// As [`REMOVE_EXPIRED`].
-pub(super) const REMOVE: &str = "
-    DELETE FROM archive_uploads
-    WHERE id = $1 AND creator = $2
-      AND NOT EXISTS (
-          SELECT 1 FROM restores r
-          WHERE r.state IN ('applying', 'rolling-back', 'resumable')
-            AND r.request LIKE '%\"upload\":\"' || $1 || '\"%')";
+pub(super) const REMOVE: &str =
+    concat!("DELETE FROM archive_uploads WHERE id = $1 AND creator = $2 AND NOT EXISTS (", needing!(), ")");
 
-/// But those of restores that are not at their end: what goes on after a crash may need the archive again. The request's JSON has
-/// the upload's id, a UUID.
-pub(super) const REMOVE_EXPIRED: &str = "
-    DELETE FROM archive_uploads
-    WHERE expire_time <= $1
-      AND NOT EXISTS (
-          SELECT 1 FROM restores r
-          WHERE r.state IN ('applying', 'rolling-back', 'resumable')
-            AND r.request LIKE '%\"upload\":\"' || archive_uploads.id || '\"%')
-    RETURNING id";
+/// But those of restores that are not at their end: what goes on after a crash may need the archive again.
+pub(super) const REMOVE_EXPIRED: &str = concat!(
+    "DELETE FROM archive_uploads WHERE expire_time <= $1 AND NOT EXISTS (",
+    needing!(),
+    ") RETURNING id"
+);

@@ -189,12 +189,20 @@ pub(super) const TO_TEND: &str = select_restores!(
      ORDER BY r.create_time, r.id LIMIT $2"
 );
 
+/// The condition for a restore `r` that is not at its end, as of [`RestoreState::is_busy`].
+macro_rules! is_busy {
+    () => {
+        "r.state IN ('applying', 'rolling-back', 'resumable')"
+    };
+}
+pub(super) use is_busy;
+
 /// The request's JSON has the backup's id, a UUID.
-pub(super) const NEEDING: &str = "
-    SELECT r.id FROM restores r
-    WHERE r.state IN ('applying', 'rolling-back', 'resumable')
-      AND (r.safety_backup = $1 OR r.request LIKE '%\"backup\":\"' || $1 || '\"%')
-    ORDER BY r.id LIMIT 1";
+pub(super) const NEEDING: &str = concat!(
+    "SELECT r.id FROM restores r WHERE ",
+    is_busy!(),
+    " AND (r.safety_backup = $1 OR r.request LIKE '%\"backup\":\"' || $1 || '\"%') ORDER BY r.id LIMIT 1"
+);
 
 pub(super) const INSERT: &str = "
     INSERT INTO restores

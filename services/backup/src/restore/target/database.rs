@@ -28,7 +28,7 @@ pub(super) async fn compare(
 ) -> Result<Compared> {
     let mut target = source.open_target().await?;
     let inspection = target.inspect(wanted).await?;
-    match source.check_same(&inspection).await {
+    match source.check_same().await {
         Ok(()) => {}
         Err(error @ Error::Restore(RestoreError::OtherDatabase(_))) => {
             target.close().await;
@@ -93,11 +93,11 @@ fn compared(
 
 /// Whether it still is what it was when the restore was planned.
 pub(super) async fn check(source: &SqlSource, wanted: &Wanted, planned: &str) -> Result<()> {
+    source.check_same().await?;
     let mut target = source.open_target().await?;
     let inspection = target.inspect(wanted).await;
     target.close().await;
     let inspection = inspection?;
-    source.check_same(&inspection).await?;
     if inspection.fingerprint != planned {
         return Err(TablesError::Stale { name: wanted.record.name.clone() }.into());
     }
@@ -110,6 +110,7 @@ pub(super) async fn stage(
     (selected, wanted): (&Selected, &Wanted),
     (id, fingerprint, progress): (&str, &str, &Shared),
 ) -> Result<Stage> {
+    source.check_same().await?;
     let target = source.open_target().await?;
     let mut stage = target.stage(wanted, fingerprint, &Purpose::Restore(id.to_owned())).await?;
     failpoint::reached("restore.stage_begun");

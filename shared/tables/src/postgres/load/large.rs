@@ -62,6 +62,9 @@ struct Taken {
 }
 
 async fn taken(session: &mut Session<'_>, place: &Place, objects: &[u32]) -> Result<Vec<Taken>, Failure> {
+    if objects.is_empty() {
+        return Ok(Vec::new());
+    }
     let (list, pieces) = (listed(objects), table(place));
     // The object ends where its pieces end.
     let sql = format!(
@@ -84,9 +87,6 @@ pub(super) async fn refusals(
     place: &Place,
     objects: &[u32],
 ) -> Result<Vec<Refusal>, Failure> {
-    if objects.is_empty() {
-        return Ok(Vec::new());
-    }
     Ok(others(&taken(session, place, objects).await?))
 }
 
@@ -102,9 +102,6 @@ pub(super) async fn missing(
     place: &Place,
     objects: &[u32],
 ) -> Result<Vec<u32>, Failure> {
-    if objects.is_empty() {
-        return Ok(Vec::new());
-    }
     let taken = taken(session, place, objects).await?;
     let refusals = others(&taken);
     if !refusals.is_empty() {
