@@ -52,6 +52,8 @@ pub(crate) struct Base {
     pub(crate) destinations: Arc<Destinations>,
     /// There is something to tend.
     pub(crate) wake: Arc<Notify>,
+    /// The vault was restored, and may have lost the pins of backups.
+    pub(crate) vault_restored: Arc<Notify>,
     pub(crate) shutdown: Shutdown,
 }
 
@@ -110,7 +112,8 @@ impl StoredBackups {
         let (done, are_pinned) = watch::channel(false);
         let pinning = Pinning { store: Arc::clone(&self.base.store), vault: self.base.vault.clone(), done };
         let tending = Tending::new(self.base.clone(), are_pinned);
-        tokio::join!(pinning.assert_all(shutdown), tending.run(shutdown), self.overview.run(shutdown));
+        let pinned = pinning.keep(&self.base.vault_restored, shutdown);
+        tokio::join!(pinned, tending.run(shutdown), self.overview.run(shutdown));
     }
 
     /// Ends what still runs and waits for its closing events.

@@ -90,6 +90,7 @@ impl Service {
             clock: Arc::clone(&clock),
             destinations: Arc::new(Destinations::create(&config.destinations)?),
             wake: Arc::default(),
+            vault_restored: Arc::default(),
             shutdown: shutdown.clone(),
         };
         let (delay, makers) = (delay(backup), (context, Arc::clone(&membership)));
@@ -268,7 +269,7 @@ impl Restoring {
         metrics: [KindMetrics; 3],
     ) -> Restores {
         let Self { base, verifier, uploads: admission, sources, host, app_name, waiting } = self;
-        let Base { store, vault, clock, shutdown, .. } = base;
+        let Base { store, vault, clock, shutdown, vault_restored, .. } = base;
         let stall = limits.stall;
         let uploads = ArchiveUploads {
             store: Arc::clone(&store),
@@ -288,8 +289,18 @@ impl Restoring {
             stall,
         };
         let archives = Arc::new(archives);
-        let base =
-            restore::Base { store, vault, clock, sources, archives, verifier, shutdown, app_name, waiting };
+        let base = restore::Base {
+            store,
+            vault,
+            clock,
+            sources,
+            archives,
+            verifier,
+            shutdown,
+            app_name,
+            waiting,
+            vault_restored,
+        };
         let makers = (Arc::clone(&stored.creations), stored.catalogue.clone());
         Restores::create(base, membership, makers, limits, metrics)
     }

@@ -37,6 +37,12 @@ pub enum Error {
     #[error(transparent)]
     Runtime(#[from] strongroom_runtime::Error),
 
+    /// A restore of the vault brought the caller's token back.
+    #[error(
+        "the token {0} is stale: it came back with a restore of the vault, and authenticates nobody until somebody runs \
+         `strongroom token reissue {0}` and hands out the new secret"
+    )]
+    TokenStale(String),
     /// A field of a request cannot be used.
     #[error("{field}: {problem}")]
     Field {
@@ -602,6 +608,7 @@ impl Error {
             Self::BackupChanged(_) => (Code::Aborted, "BACKUP_CHANGED"),
             Self::BackupDamaged { .. } => (Code::DataLoss, "BACKUP_DAMAGED"),
             Self::Fenced => (Code::Unavailable, "PROCESS_FENCED"),
+            Self::TokenStale(_) => (Code::Unauthenticated, "TOKEN_STALE"),
             Self::ProcessDied(_) => (Code::Aborted, "PROCESS_DIED"),
             Self::Restore(error) => error.shape(),
             Self::Files(error) => error.shape(),

@@ -32,7 +32,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use strongroom_api::backup::v1 as proto;
+use strongroom_api::limits::VAULT_SOURCE;
 use strongroom_runtime::{Caller, Clock, Shutdown};
+use tokio::sync::Notify;
 
 use crate::backups::record::to_json;
 use crate::backups::{Catalogue, Creations};
@@ -113,6 +115,17 @@ pub(crate) struct Base {
     /// What confirms a restore of several sources.
     pub(crate) app_name: String,
     pub(crate) waiting: Arc<Waiting>,
+    /// Told when the vault was restored: what it knows of stored backups is told again.
+    pub(crate) vault_restored: Arc<Notify>,
+}
+
+impl Base {
+    /// After the last swap of a restore.
+    fn tell_of(&self, request: &Request) {
+        if request.sources.iter().any(|source| source == VAULT_SOURCE) {
+            self.vault_restored.notify_one();
+        }
+    }
 }
 
 /// Everything about restores in one process. Clones share it.
@@ -190,17 +203,18 @@ impl Restores {
         Ok(self.base.store.restores(before, limit).await?)
     }
 
-    /// Begins to apply a plan. Writers wait no longer than `max_pause`, if it is given.
+    /// Begins to apply a plan. Writers wait no longer than `max_pause`, if it is given; `grant` is the vault's, where the plan
+    /// needs one.
     ///
     /// # Errors
-    /// [`RestoreError::State`], [`RestoreError::PlanExpired`], [`RestoreError::TargetBusy`], [`RestoreError::Busy`],
+    /// [`RestoreError::GrantMissing`], [`RestoreError::State`], [`RestoreError::PlanExpired`], [`RestoreError::TargetBusy`], [`RestoreError::Busy`],
     /// [`Error::Field`] for `confirm`.
     pub(crate) async fn apply(
         &self,
         caller: &Caller,
         id: &str,
         confirm: &str,
-        max_pause: Option<Duration>,
+        (max_pause, grant): (Option<Duration>, &[u8]),
     ) -> Result<RestoreRow> {
         let permit = self.applications.admit()?;
         let before = self.get(id).await?;
@@ -212,8 +226,12 @@ impl Restores {
         if before.expire_time <= self.base.clock.now_micros() {
             return Err(RestoreError::PlanExpired(id.to_owned()).into());
         }
-        let request = request_of(&before)?;
+        let mut request = request_of(&before)?;
         check_confirmation(&request, confirm)?;
+        if request.grantee.is_some() && grant.is_empty() {
+            return Err(RestoreError::GrantMissing(id.to_owned()).into());
+        }
+        request.grant = hex::encode(grant);
         let member = self.membership.current();
         let operation = self.operation(caller, &APPLY, (id, &request.archive.file_name), &member);
         let row = self.begin(&before, (RestoreState::Applying, false), (&request, &operation)).await?;
@@ -400,6 +418,7 @@ impl Restores {
         journal.is_wanted_back = false;
         let row = RestoreRow {
             state,
+            request: to_json(request),
             journal: to_json(&journal),
             reason: String::new(),
             problem: String::new(),

@@ -15,6 +15,7 @@ use strongroom_api::vault::v1::crypto_service_client::CryptoServiceClient;
 use strongroom_api::vault::v1::key_service_client::KeyServiceClient;
 use strongroom_api::vault::v1::person_service_client::PersonServiceClient;
 use strongroom_api::vault::v1::reference_service_client::ReferenceServiceClient;
+use strongroom_api::vault::v1::restore_grant_service_client::RestoreGrantServiceClient;
 use strongroom_api::vault::v1::seal_service_client::SealServiceClient;
 use strongroom_api::vault::v1::token_service_client::TokenServiceClient;
 use strongroom_runtime::client::{AuthorizedChannel, Bearer, Target};
@@ -259,6 +260,10 @@ impl Connection {
 
     pub(crate) fn tables(&self) -> TablesServiceClient<AuthorizedChannel> {
         TablesServiceClient::new(self.channel.clone()).max_decoding_message_size(MAX_MESSAGE)
+    }
+
+    pub(crate) fn restore_grants(&self) -> RestoreGrantServiceClient<AuthorizedChannel> {
+        RestoreGrantServiceClient::new(self.channel.clone())
     }
 
     pub(crate) fn backups(&self) -> BackupServiceClient<AuthorizedChannel> {

@@ -2,10 +2,11 @@
 //!
 //! [`Tokens`] issues and revokes tokens and tells which principal a token's text authenticates; [`Identities`] tells it
 //! for the names of a client certificate. [`Delegations`] tells services who the actor of their events is; `service_events` lists
-//! these. `roles` maps a role to permissions, `principals` caches checked tokens for two seconds, `selection` refuses what lies outside a
+//! these. [`Grants`] lets a service restore the vault once. `roles` maps a role to permissions, `principals` caches checked tokens for two seconds, `selection` refuses what lies outside a
 //! token's selection.
 
 mod delegations;
+mod grants;
 mod identities;
 mod principals;
 mod roles;
@@ -16,6 +17,7 @@ mod statement;
 mod tokens;
 
 pub(crate) use delegations::Delegations;
+pub(crate) use grants::{Granted, Grants};
 pub(crate) use identities::Identities;
 pub(crate) use roles::Role;
 pub(crate) use selection::outside_selection;

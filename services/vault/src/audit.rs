@@ -51,6 +51,11 @@ impl Audit {
         Ok(self.store.audit_head().await?)
     }
 
+    /// What names the log.
+    pub(crate) async fn chain(&self) -> Result<String> {
+        Ok(self.store.audit_chain().await?)
+    }
+
     /// Records what the service behind `caller` did on the behalf of the event's actor.
     pub(crate) async fn record(&self, caller: &Caller, mut event: NewEvent) -> Result<i64> {
         event.time = self.now();

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use strongroom_runtime::{Clock, Metrics, Shutdown, secret_file};
 use strongroom_store::DatabaseUrl;
 
-use crate::access::{Delegations, Identities, Role, Service, Tokens};
+use crate::access::{Delegations, Grants, Identities, Role, Service, Tokens};
 use crate::audit::{Audit, UseLog};
 use crate::config::VaultConfig;
 use crate::credentials::{Credentials, References, Secrets};
@@ -20,7 +20,7 @@ use crate::error::{Error, Result};
 use crate::keys::{Approvals, ForeignRings, Keys, Ledger, Merges, Reencryption, Retirement, Ring};
 use crate::metrics::VaultMetrics;
 use crate::people::{Fitness, People};
-use crate::source::Source;
+use crate::source::{Restoring, Source};
 use crate::store::{self, Store};
 
 pub(crate) use break_glass::issue_admin_token;
@@ -35,7 +35,7 @@ pub(crate) struct Vault {
     pub(crate) audit: Arc<Audit>,
     pub(crate) keys: Arc<Keys>,
     pub(crate) foreign_rings: Arc<ForeignRings>,
-    pub(crate) merges: Merges,
+    pub(crate) merges: Arc<Merges>,
     pub(crate) ledger: Arc<Ledger>,
     pub(crate) people: Arc<People>,
     pub(crate) approvals: Arc<Approvals>,
@@ -45,6 +45,8 @@ pub(crate) struct Vault {
     pub(crate) signing: Signing,
     pub(crate) seals: Seals,
     pub(crate) source: Source,
+    pub(crate) grants: Arc<Grants>,
+    pub(crate) restoring: Restoring,
     pub(crate) ring: Arc<Ring>,
     pub(crate) store: Arc<dyn Store>,
     pub(crate) clock: Arc<dyn Clock>,
@@ -111,6 +113,10 @@ fn build(
     let fitness = Fitness { role, service, identities: identities.admins() };
     let people = Arc::new(People::new(s(), identities.principals(), fitness, c()));
     let approvals = Arc::new(Approvals::new(s(), Arc::clone(&people), c()));
+    let (rings, merges) = (Arc::new(ForeignRings::new(s(), r())), Arc::new(Merges::new(s(), r(), c())));
+    let grants = Arc::new(Grants::new(s(), r(), Arc::clone(&tokens), Arc::clone(&identities), c()));
+    let restoring =
+        Restoring::new(s(), r(), (Arc::clone(&rings), Arc::clone(&merges)), Arc::clone(&grants), c());
     let retirement = Retirement::new(s(), r(), Arc::clone(&ledger), Arc::clone(&approvals), c());
     Vault {
         credentials: Credentials::new(s(), Arc::clone(&secrets), Arc::clone(&uses), r(), c()),
@@ -120,8 +126,8 @@ fn build(
         identities,
         audit: Arc::new(Audit::new(s(), c(), shutdown)),
         keys: Arc::new(Keys::new(s(), r(), c())),
-        foreign_rings: Arc::new(ForeignRings::new(s(), r())),
-        merges: Merges::new(s(), r(), c()),
+        foreign_rings: rings,
+        merges,
         ledger,
         people,
         approvals,
@@ -131,6 +137,8 @@ fn build(
         signing: Signing::new(s(), r(), Arc::clone(&uses), c()),
         seals: Seals::new(r(), uses, c()),
         source: Source::new(database),
+        grants,
+        restoring,
         ring,
         store,
         clock,

@@ -8,6 +8,10 @@ use strongroom_runtime::status::{bad_field, bad_request, status};
 use strongroom_store::Kind;
 use tonic::{Code, Status};
 
+mod restore;
+
+pub(crate) use restore::RestoreError;
+
 /// The domain of the vault's errors.
 pub(crate) const DOMAIN: &str = "vault.strongroom";
 
@@ -371,9 +375,15 @@ pub enum Error {
     /// The token of a running stream was revoked or has expired.
     #[error("the token is unknown, expired or revoked, or so is one of its issuers")]
     TokenEnded,
-    /// Not built yet.
-    #[error("{0}")]
-    Unimplemented(&'static str),
+    /// A restore brought it back.
+    #[error(
+        "the token {0} is stale: it came back with a restore of the vault, and authenticates nobody until somebody runs \
+         `strongroom token reissue {0}` and hands out the new secret"
+    )]
+    TokenStale(String),
+    /// A restore of the vault.
+    #[error(transparent)]
+    Restore(#[from] RestoreError),
     /// The vault cannot start like this.
     #[error("{0}")]
     Startup(String),
@@ -557,7 +567,8 @@ impl From<Error> for Status {
             }
             Error::TokenEnded => known(Code::Unauthenticated, "UNAUTHENTICATED", &[]),
             Error::Stopping => known(Code::Unavailable, "STOPPING", &[]),
-            Error::Unimplemented(_) => known(Code::Unimplemented, "NOT_IMPLEMENTED", &[]),
+            Error::TokenStale(id) => known(Code::Unauthenticated, "TOKEN_STALE", &[("id", id)]),
+            Error::Restore(restore) => restore.into(),
             Error::AuditUnavailable(_) => audit_unavailable(&error, "nothing was revealed"),
             Error::Store(strongroom_store::Error::Audit(_)) => {
                 audit_unavailable(&error, "nothing was changed")

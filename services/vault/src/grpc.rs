@@ -11,6 +11,7 @@ mod key;
 mod paging;
 mod person;
 mod reference;
+mod restore_grant;
 mod seal;
 mod source;
 mod token;
@@ -25,6 +26,7 @@ use strongroom_api::vault::v1::crypto_service_server::CryptoServiceServer;
 use strongroom_api::vault::v1::key_service_server::KeyServiceServer;
 use strongroom_api::vault::v1::person_service_server::PersonServiceServer;
 use strongroom_api::vault::v1::reference_service_server::ReferenceServiceServer;
+use strongroom_api::vault::v1::restore_grant_service_server::RestoreGrantServiceServer;
 use strongroom_api::vault::v1::seal_service_server::SealServiceServer;
 use strongroom_api::vault::v1::token_service_server::TokenServiceServer;
 use tokio_stream::Stream;
@@ -51,6 +53,7 @@ pub(crate) const SERVICES: &[&str] = &[
     "strongroom.vault.v1.KeyService",
     "strongroom.vault.v1.CryptoService",
     "strongroom.vault.v1.SealService",
+    "strongroom.vault.v1.RestoreGrantService",
     "strongroom.source.v1.SourceService",
     strongroom_runtime::health::SERVICE,
 ];
@@ -86,6 +89,7 @@ pub(crate) fn routes(vault: &Arc<Vault>) -> Routes {
         .add_service(KeyServiceServer::new(api.clone()).max_decoding_message_size(MAX_RING_REQUEST))
         .add_service(CryptoServiceServer::new(api.clone()).max_decoding_message_size(MAX_BATCH))
         .add_service(SealServiceServer::new(api.clone()).max_decoding_message_size(MAX_REQUEST))
-        .add_service(SourceServiceServer::new(api).max_decoding_message_size(MAX_REQUEST));
+        .add_service(RestoreGrantServiceServer::new(api.clone()).max_decoding_message_size(MAX_REQUEST))
+        .add_service(SourceServiceServer::new(api).max_decoding_message_size(MAX_RING_REQUEST));
     routes.routes()
 }

@@ -33,7 +33,7 @@ use crate::store::{KeyVersionRow, NewVersion, Store};
 pub(crate) use approvals::Approvals;
 use archived::ArchivedRing;
 pub(crate) use census::{Census, CensusReport};
-pub(crate) use foreign::{ForeignRings, Inspected, InspectedVersion};
+pub(crate) use foreign::{ForeignRings, Inspected, InspectedVersion, OpenedRing};
 pub(crate) use ledger::Ledger;
 pub(crate) use merge::{Merged, Merges};
 pub(crate) use name::check_key_name;
@@ -113,14 +113,14 @@ impl Keys {
             Purpose::Audit | Purpose::Signing | Purpose::Rows => true,
             Purpose::Page => false,
         };
-        let ring = ArchivedRing::of(&rows, self.ring.root(), self.ring.deployment_id(), carries)?;
+        let deployment_id = self.ring.deployment_id();
+        let ring = ArchivedRing::of(&rows, self.ring.root(), &deployment_id, carries)?;
         let json = ring.to_json()?;
         let carried = ring.versions.iter().filter(|one| one.has_bytes());
         let kids: Vec<String> = carried.map(|one| one.version.kid.to_string()).collect();
         let event = self.event(caller, "key.ring_exported", &root_key_id);
         let event = event.with("versions", rows.len()).with("with_bytes", kids.len()).finish();
         self.store.append_event(&event).await?;
-        let deployment_id = self.ring.deployment_id().to_owned();
         Ok(ExportedRing { root_key_id, json, kids, deployment_id })
     }
 

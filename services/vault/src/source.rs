@@ -1,8 +1,10 @@
-//! The vault as a source of backups: its own tables in one snapshot, with secrets as they are stored.
+//! The vault as a source of backups: its own tables in one snapshot, with secrets as they are stored. [`Restoring`] takes them
+//! back.
 //!
 //! The key ring is not among them: an archive carries it wrapped, from `KeyService.ExportKeyRing`. `tables` lists
 //! what is handed out.
 
+mod restoring;
 mod tables;
 
 use async_stream::try_stream;
@@ -13,7 +15,7 @@ use tokio::sync::mpsc;
 use tokio_stream::Stream;
 
 use crate::error::{Error, Result};
-use tables::HIDDEN;
+pub(crate) use restoring::{Beginning, OldHead, Restoring, Staged, Terms, is_restored};
 pub(crate) use tables::{SourceTable, TABLES};
 
 /// Blocks between the database and the stream: the reader stops when the client does.
@@ -118,8 +120,7 @@ async fn begin(snapshot: &mut Snapshot, tables: &[&'static SourceTable]) -> Resu
 
 fn options(tables: &[&SourceTable]) -> SnapshotOptions {
     let only = tables.iter().map(|table| table.name.to_owned()).collect();
-    let hidden = HIDDEN.iter().map(|column| (*column).to_owned()).collect();
-    SnapshotOptions { only: Some(only), hidden, ..SnapshotOptions::new("vault") }
+    SnapshotOptions { only: Some(only), ..SnapshotOptions::new("vault") }
 }
 
 fn describe(table: &'static SourceTable, schemas: &[TableSchema]) -> Result<DescribedTable> {

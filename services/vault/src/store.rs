@@ -28,6 +28,7 @@ mod reencrypt;
 mod reference;
 mod request;
 mod resolution;
+pub(crate) mod restore;
 mod selection;
 mod signature;
 mod sqlite;
@@ -50,7 +51,7 @@ pub(crate) use credential::{
     Credential, CredentialChange, CredentialFilter, CredentialRow, CredentialStore, Labels, Stats,
 };
 pub(crate) use event::{CHANGE, NewEvent, Outcome};
-pub(crate) use granting::{Examined, RowKeys};
+pub(crate) use granting::{Examined, RowKeys, RowVerifiers};
 pub(crate) use key::{KeyStore, KeyVersionRow, NewVersion, RingMerge, RootKeyRow, StateChange};
 pub(crate) use key_request::{KeyApproval, KeyRequestRow, KeyRequestStore, RetirementAction};
 pub(crate) use key_state::StateKeys;
@@ -64,6 +65,7 @@ pub(crate) use reencrypt::{JobState, Lease, ReencryptJobRow, ReencryptStore, Res
 pub(crate) use reference::{Bound, ReferenceFilter, ReferenceRow, ReferenceStore};
 pub(crate) use request::{Once, RequestRow, RequestStore};
 pub(crate) use resolution::CandidateRow;
+pub(crate) use restore::{RestoreStore, StageRow};
 pub(crate) use signature::{SignatureRow, SignatureStore, Signed};
 pub(crate) use token::{Hashes, Reissue, Remaining, Revocation, TOKEN, TokenRow, TokenStore};
 pub(crate) use uses::{Use, UseStore};
@@ -106,11 +108,11 @@ impl<T> Changed<T> {
 ///
 /// Every change takes the audit event that it commits with. Times are microseconds, ids are text.
 pub(crate) trait Store:
-    KeyStores + CredentialStores + AccessStores + RequestStore + LogStores
+    KeyStores + CredentialStores + AccessStores + RequestStore + LogStores + RestoreStore
 {
 }
 
-impl<T: KeyStores + CredentialStores + AccessStores + RequestStore + LogStores> Store for T {}
+impl<T: KeyStores + CredentialStores + AccessStores + RequestStore + LogStores + RestoreStore> Store for T {}
 
 /// What the verbs of keys keep.
 pub(crate) trait KeyStores:

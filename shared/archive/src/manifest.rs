@@ -147,8 +147,11 @@ pub struct EncryptedColumn {
 }
 
 /// The last event of the audit log at the time of the export.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AuditHead {
+    /// What names the log; empty in archives that do not say.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub chain: String,
     /// Its sequence number.
     pub sequence: u64,
     /// Its MAC, hex.

@@ -135,6 +135,7 @@ mod tests {
         let table = |(name, group): &(&str, &str)| ListedTable {
             name: (*name).to_owned(),
             group: (*group).to_owned(),
+            read_only: false,
         };
         Surveyed {
             source: source.to_owned(),

@@ -1,12 +1,13 @@
 //! The key versions that stored backups need: the vault does not retire them as long as a backup is not purged.
 //!
-//! They are asserted again at every start, so that a vault that was restored from an older state has them again.
+//! They are asserted again at every start and after every restore of the vault, so that a vault that was restored from an older
+//! state has them again.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use strongroom_runtime::Shutdown;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 use super::record::content_of;
 use crate::backoff::Backoff;
@@ -32,8 +33,18 @@ pub(crate) struct Pinning {
 }
 
 impl Pinning {
+    /// Of all backups, now and each time that the vault was `restored`.
+    pub(crate) async fn keep(&self, restored: &Notify, shutdown: &Shutdown) {
+        loop {
+            self.assert_all(shutdown).await;
+            if shutdown.unless_begun(restored.notified()).await.is_none() {
+                return;
+            }
+        }
+    }
+
     /// Of all backups; tried until it succeeds, or `shutdown`.
-    pub(crate) async fn assert_all(&self, shutdown: &Shutdown) {
+    async fn assert_all(&self, shutdown: &Shutdown) {
         let mut backoff = Backoff::create(FIRST_WAIT, LONGEST_WAIT, shutdown.clone());
         let mut has_said = false;
         while let Err(error) = self.try_all().await {

@@ -19,6 +19,9 @@ use crate::operation::Replies;
 use crate::restore::{Arrived, Restores, convert};
 use crate::store::RestoreRow;
 
+/// Bytes of a grant, at most.
+const MAX_GRANT: usize = 4096;
+
 /// The service as tonic calls it.
 pub(crate) struct RestoreGrpc {
     pub(crate) restores: Restores,
@@ -76,11 +79,16 @@ impl RestoreService for RestoreGrpc {
         request: Request<proto::ApplyRestoreRequest>,
     ) -> Result<Response<Self::ApplyRestoreStream>, Status> {
         let caller = Caller::of(&request)?;
-        let proto::ApplyRestoreRequest { id, confirm, max_pause } = request.into_inner();
+        let proto::ApplyRestoreRequest { id, confirm, max_pause, grant } = request.into_inner();
         let id = checked(id)?;
         let max_pause = max_pause.map(pause).transpose().map_err(|error| refused(&error))?;
         let (restores, of) = (self.restores.clone(), id.clone());
-        let begun = to_its_end(async move { restores.apply(&caller, &of, &confirm, max_pause).await });
+        let grant = grant.map(|grant| grant.statement).unwrap_or_default();
+        if grant.len() > MAX_GRANT {
+            return Err(refused(&Error::field("grant", "is longer than any grant of the vault")));
+        }
+        let apply = async move { restores.apply(&caller, &of, &confirm, (max_pause, &grant)).await };
+        let begun = to_its_end(apply);
         begun.await.map_err(|error| refused(&error))?;
         answer(self.watch(id, |restore| proto::ApplyRestoreResponse { restore: Some(restore) }).await)
     }

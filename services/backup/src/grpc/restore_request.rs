@@ -66,6 +66,13 @@ pub(super) fn parse_plan(request: proto::PlanRestoreRequest, creator: &str) -> R
     if !request.from_deployment.is_empty() {
         check_id(&request.from_deployment, "from_deployment")?;
     }
+    if request.revive_ids.len() > MAX_ROWS {
+        return Err(Error::field("revive_ids", format!("has more than {MAX_ROWS} ids")));
+    }
+    for (at, id) in request.revive_ids.iter().enumerate() {
+        check_id(id, "revive_ids")
+            .map_err(|_| Error::element("revive_ids", at, "is no id of a credential"))?;
+    }
     Ok(Request {
         origin,
         mode,
@@ -77,6 +84,10 @@ pub(super) fn parse_plan(request: proto::PlanRestoreRequest, creator: &str) -> R
         accept_pause: request.accept_pause,
         accept_undecryptable: request.accept_undecryptable,
         from_deployment: request.from_deployment,
+        revive_ids: request.revive_ids,
+        as_copy: request.as_copy,
+        grantee: None,
+        grant: String::new(),
         archive: ArchiveFacts::default(),
         confirm: String::new(),
         creator: creator.to_owned(),

@@ -78,6 +78,7 @@ impl Applying {
             changed.push(Box::pin(self.swap(part.source(), ready, most)).await?);
         }
         self.journal.change_state(applied).await?;
+        self.base.tell_of(&self.request);
         failpoint::reached("restore.applied");
         let rows: u64 = parts.iter().map(Selected::rows).sum();
         let size = Size { bytes: 0, rows: i64::try_from(rows).unwrap_or(i64::MAX) };
@@ -135,7 +136,7 @@ impl PlannedArchive {
     /// As of a plan.
     pub(super) async fn parts(&self, base: &Base, request: &Request) -> Result<Vec<Selected>> {
         let archive = self.open(base).await?;
-        let (records, _) = choose(archive.manifest(), &base.sources, request)?;
+        let (records, _) = choose(archive.manifest(), &base.sources, request, true)?;
         selected(archive, records, request).await
     }
 

@@ -2,8 +2,10 @@
 
 use strongroom_api::backup::v1 as proto;
 use strongroom_api::time::timestamp;
+use strongroom_api::vault::v1::RestoreTerms;
 
-use super::record::{Origin, Progress, RequestMode, journal_of, plan_of, request_of};
+use super::record::{Origin, Progress, Request, RequestMode, journal_of, plan_of, request_of};
+use super::target;
 use crate::backups::record::from_json;
 use crate::error::Result;
 use crate::store::{RestoreRow, RestoreState};
@@ -18,6 +20,7 @@ pub(crate) fn restore(row: &RestoreRow) -> Result<proto::Restore> {
         step: step.step.as_str().to_owned(),
     });
     let is_plan = matches!(row.state, RestoreState::Planned | RestoreState::Refused);
+    let grant_terms = is_plan.then(|| grant_terms(&row.id, &request)).flatten();
     let backup_id = match request.origin {
         Origin::Backup(id) => id,
         Origin::Upload(_) => String::new(),
@@ -44,6 +47,25 @@ pub(crate) fn restore(row: &RestoreRow) -> Result<proto::Restore> {
         safety_backup_id: row.safety_backup.clone(),
         progress: (!row.progress.is_empty()).then(|| progress(from_json(&row.progress))),
         paused: (journal.paused > 0).then(|| micros(journal.paused)),
+        grant_terms,
+    })
+}
+
+/// The same as the vault finds in what it is sent.
+fn grant_terms(id: &str, request: &Request) -> Option<RestoreTerms> {
+    let archive = &request.archive;
+    Some(RestoreTerms {
+        principal: request.grantee.clone()?,
+        restore_id: id.to_owned(),
+        archive_id: archive.id.clone(),
+        manifest_sha256: hex::decode(&archive.manifest_sha256).unwrap_or_default().into(),
+        deployment_id: archive.deployment_id.clone(),
+        mode: target::mode_of_source(request.mode).into(),
+        revive_ids: request.revive_ids.clone(),
+        as_copy: request.as_copy,
+        from_deployment: request.from_deployment.clone(),
+        accept_undecryptable: request.accept_undecryptable,
+        audit_head: archive.audit_head.as_ref().map(target::audit_head),
     })
 }
 

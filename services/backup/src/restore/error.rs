@@ -124,11 +124,13 @@ pub enum RestoreError {
         "source {0} is not configured on this server any more; configure it as it was, and the restore goes on by itself"
     )]
     SourceGone(String),
-    /// The vault has rules of its own.
+    /// The vault changes only with the permission of somebody who may restore it.
     #[error(
-        "the vault's own tables are not restored as other tables are; leave the source vault out (--sources)"
+        "this restore changes the vault, or seals values anew, which this service may not do by itself: apply it with \
+         `strongroom restore apply {0}`, whose token gets a grant from the vault, or give IssueRestoreGrant the restore's \
+         grant_terms and hand its answer to ApplyRestore"
     )]
-    VaultRows,
+    GrantMissing(String),
     /// A service did not do what it was asked.
     #[error("source {name} refused: {}", source.message())]
     SourceRefused {
@@ -208,7 +210,7 @@ impl RestoreError {
             Self::TooLong(_) => (Code::DeadlineExceeded, "RESTORE_TOO_LONG"),
             Self::ProcessDied(_) | Self::RollbackDied(_) => (Code::Aborted, "PROCESS_DIED"),
             Self::SourceGone(_) => (Code::FailedPrecondition, "SOURCE_GONE"),
-            Self::VaultRows => (Code::FailedPrecondition, "VAULT_ROWS"),
+            Self::GrantMissing(_) => (Code::PermissionDenied, "GRANT_MISSING"),
             Self::SourceRefused { .. } => (Code::FailedPrecondition, "SOURCE_REFUSED"),
             Self::SourceStale(_) => (Code::Aborted, "PLAN_STALE"),
             Self::OfSource { source, .. } => (source.status().code(), source.reason()),

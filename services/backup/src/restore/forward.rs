@@ -43,7 +43,11 @@ impl Forward<'_> {
         let progress: Shared = Arc::new(Mutex::new(Progress::default()));
         let all = Box::pin(self.all(&row.id, &request, (&journal, &progress)));
         match journal.while_telling(&progress, all).await {
-            Ok(()) => journal.change_state(applied).await.map(drop),
+            Ok(()) => {
+                journal.change_state(applied).await?;
+                self.base.tell_of(&request);
+                Ok(())
+            }
             Err(error) => Err(postponed(self.base, &journal, error).await?),
         }
     }

@@ -7,10 +7,12 @@ mod refusals;
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use sha2::{Digest as _, Sha256};
 use strongroom_api::backup::v1 as proto;
 use strongroom_api::backup::v1::plan_restore_response::Message;
 use strongroom_api::backup::v1::verify_backup_response::{Entry, Progress as Verified};
+use strongroom_api::limits::RING_BYTES;
 use strongroom_api::vault::v1::AuditOutcome;
 use tokio_util::sync::CancellationToken;
 
@@ -20,7 +22,7 @@ use super::convert;
 use super::loading::Shared;
 use super::record::{ArchiveFacts, Progress, Request, plan_json};
 use super::report;
-use super::selection::{Selected, choose, selected};
+use super::selection::{Selected, choose, is_vault, selected};
 use super::target::{Compared, Place, Target};
 use crate::backups::record::to_json;
 use crate::error::{Error, Result};
@@ -28,7 +30,7 @@ use crate::incoming::{Archive, Staged};
 use crate::metrics::Size;
 use crate::operation::{Ended, Metadata, Outlet, put};
 use crate::store::{RestoreRow, RestoreState};
-use crate::vault_client::SigningKey;
+use crate::vault_client::{InspectedRing, SigningKey};
 use crate::verification::{Findings, Listener, Reporter};
 use refusals::Refusals;
 
@@ -80,9 +82,16 @@ impl Planning {
         self.request.archive.id.clone_from(&findings.verdict().archive_id);
         self.request.archive.time = Some(archive.manifest().created_at);
         self.request.archive.manifest_sha256 = manifest_digest(&archive);
-        refusals.check_deployment(&mut archive, &self.request, &self.base.vault).await?;
-        let (records, others) = choose(archive.manifest(), &self.base.sources, &self.request)?;
+        self.request.archive.audit_head.clone_from(&archive.manifest().audit_head);
+        let ring = self.inspected_ring(&mut archive).await?;
+        let has_empty_vault = ring.as_ref().is_some_and(|ring| ring.vault_empty);
+        let (records, others) =
+            choose(archive.manifest(), &self.base.sources, &self.request, has_empty_vault)?;
         self.request.sources = records.iter().map(|record| record.name.clone()).collect();
+        let restores_vault = records.iter().any(is_vault);
+        let of_manifest = archive.manifest().deployment_id.clone();
+        refusals.check_deployment(ring.as_ref(), of_manifest.as_deref(), &self.request, restores_vault);
+        self.take_terms(ring.as_ref(), of_manifest, restores_vault);
         self.request.confirm = self.confirmation();
         if !others.is_empty() {
             let others = others.join(", ");
@@ -109,6 +118,30 @@ impl Planning {
             plan.sources.push(compared.plan);
         }
         Ok(())
+    }
+
+    /// The vault's opinion of the archive's key ring; none for an archive without one, or with one that was changed.
+    async fn inspected_ring(&self, archive: &mut Archive) -> Result<Option<InspectedRing>> {
+        let ring = archive.ring(RING_BYTES as u64)?.map(Bytes::from);
+        Ok(match &ring {
+            Some(ring) => self.base.vault.inspect_ring(ring).await?.ok(),
+            None => None,
+        })
+    }
+
+    /// What a grant has to be for, where one is needed.
+    fn take_terms(
+        &mut self,
+        ring: Option<&InspectedRing>,
+        of_manifest: Option<String>,
+        restores_vault: bool,
+    ) {
+        let archive = &mut self.request.archive;
+        archive.is_of_another_root = ring.is_some_and(|ring| ring.root_key_known && !ring.root_key_current);
+        archive.deployment_id =
+            ring.map(|ring| ring.deployment_id.clone()).or(of_manifest).unwrap_or_default();
+        let needs_grant = restores_vault || archive.is_of_another_root;
+        self.request.grantee = ring.filter(|_| needs_grant).map(|ring| ring.principal.clone());
     }
 
     /// What somebody has to type who has read which rows and files go.

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use strongroom_api::backup::v1 as proto;
+use strongroom_archive::manifest::AuditHead;
 use strongroom_tables::load::Mode;
 
 use super::rows::Key;
@@ -42,6 +43,18 @@ pub(crate) struct Request {
     pub(crate) accept_undecryptable: bool,
     /// The deployment that the archive must be of; empty for the vault's own.
     pub(crate) from_deployment: String,
+    /// Credentials of the vault that come back whatever happened to them since.
+    #[serde(default)]
+    pub(crate) revive_ids: Vec<String>,
+    /// An empty vault stays the deployment that it is.
+    #[serde(default)]
+    pub(crate) as_copy: bool,
+    /// This service, as the vault names it, where a grant of the vault is needed.
+    #[serde(default)]
+    pub(crate) grantee: Option<String>,
+    /// The grant, once it is applied. Only this service can use it.
+    #[serde(default)]
+    pub(crate) grant: String,
     /// The archive, once it was opened.
     pub(crate) archive: ArchiveFacts,
     /// What confirms it; empty where nothing has to be.
@@ -62,6 +75,15 @@ pub(crate) struct ArchiveFacts {
     pub(crate) time: Option<Timestamp>,
     /// Of its manifest, which has the digests of everything in it: lower-case hex SHA-256.
     pub(crate) manifest_sha256: String,
+    /// Of the vault that it is of.
+    #[serde(default)]
+    pub(crate) deployment_id: String,
+    /// The head of that vault's log.
+    #[serde(default)]
+    pub(crate) audit_head: Option<AuditHead>,
+    /// What it sealed has to be sealed anew: the vault has another root key now.
+    #[serde(default)]
+    pub(crate) is_of_another_root: bool,
 }
 
 /// [`Mode`] as it is stored.

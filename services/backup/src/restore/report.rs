@@ -4,7 +4,8 @@ use std::sync::PoisonError;
 use std::time::Duration;
 
 use strongroom_api::backup::v1 as proto;
-use strongroom_api::source::v1::Stage;
+use strongroom_api::source::v1::touched_row::Change as Touch;
+use strongroom_api::source::v1::{KeptRow, Stage, TouchedRow};
 use strongroom_archive::manifest::SourceRecord;
 use strongroom_tables::load::{
     Change, Comparison, Example, Inspection, Mode, Refusal, TableChanges, Wanted, WantedTable,
@@ -70,9 +71,15 @@ pub(super) fn database(
     }
 }
 
-/// A service, of which a stage was counted.
-pub(super) fn service(record: &SourceRecord, wanted: &[WantedTable], stage: &Stage) -> proto::SourcePlan {
-    let tables = wanted.iter().map(|table| {
+/// A service, of which a stage was counted. It does not take the tables `left_out` back.
+pub(super) fn service(
+    record: &SourceRecord,
+    wanted: &[WantedTable],
+    stage: &Stage,
+    left_out: &[&str],
+) -> proto::SourcePlan {
+    let taken = wanted.iter().filter(|table| !left_out.contains(&table.schema.table.as_str()));
+    let tables = taken.map(|table| {
         let found = stage.tables.iter().find(|staged| staged.name == table.schema.table);
         let found = found.cloned().unwrap_or_default();
         proto::TablePlan {
@@ -82,22 +89,56 @@ pub(super) fn service(record: &SourceRecord, wanted: &[WantedTable], stage: &Sta
             changed: found.changed,
             deleted: found.deleted,
             conflicts: found.kept,
+            stale: found.stale,
+            examples: found.examples.iter().map(touched).collect(),
             ..proto::TablePlan::default()
         }
     });
-    let kept = stage
-        .kept
-        .iter()
-        .take(MOST_WARNINGS)
-        .map(|row| format!("the service keeps {} of {} as it is: {}", row.id, row.table, row.reason));
+    let mut warnings = stage.warnings.clone();
+    if !left_out.is_empty() {
+        let names = left_out.join(", ");
+        warnings.push(format!("{} keeps its own {names}: the archive's are not loaded", record.name));
+    }
+    let unnamed = stage.kept_total - signed(stage.kept.len() as u64);
+    warnings.extend(stage.kept.iter().take(MOST_WARNINGS).map(kept));
+    if unnamed > 0 {
+        warnings.push(format!("and {unnamed} more rows stay as they are, or something of them does"));
+    }
     proto::SourcePlan {
         source: record.name.clone(),
         kind: record.kind.clone(),
         engine: record.engine.clone(),
         tables: tables.collect(),
-        warnings: kept.collect(),
+        warnings,
         ..proto::SourcePlan::default()
     }
+}
+
+fn kept(row: &KeptRow) -> String {
+    let KeptRow { table, id, reason, name } = row;
+    let name = if name.is_empty() { id.clone() } else { format!("{name} ({id})") };
+    let why = match reason.as_str() {
+        "DELETED_SINCE" => "stays deleted: it was deleted after the archive was made",
+        "DEACTIVATED_SINCE" => "stays inactive: it was deactivated after the archive was made",
+        "ROTATED_SINCE" => "keeps its secret: it was rotated after the archive was made",
+        "EXPIRES_EARLIER" => "keeps its earlier expiry",
+        "REVOKED_SINCE" => "stays revoked: it was revoked after the archive was made",
+        "TOKEN_LIVE" => "stays as it is: a live token is never replaced",
+        "CREDENTIAL_GONE" => "comes back without a credential that is not there any more",
+        "EXISTS" => "stays as it is: it is there already",
+        other => return format!("{table}: {name} stays as it is: {other}"),
+    };
+    format!("{table}: {name} {why} ({reason})")
+}
+
+fn touched(row: &TouchedRow) -> proto::RowExample {
+    let change = match row.change() {
+        Touch::Changed => proto::RowChange::Changed,
+        Touch::Deleted => proto::RowChange::Deleted,
+        Touch::Created | Touch::Unspecified => proto::RowChange::Created,
+    };
+    let key = if row.name.is_empty() { vec![&row.id] } else { vec![&row.id, &row.name] };
+    proto::RowExample { change: change.into(), key: serde_json::json!(key).to_string() }
 }
 
 /// A set of files.
@@ -182,6 +223,7 @@ fn table_plan(
         kept: signed(changes.kept),
         conflicts: signed(changes.conflicts),
         examples,
+        stale: 0,
     }
 }
 

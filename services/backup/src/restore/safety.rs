@@ -103,7 +103,10 @@ fn include(request: &mut ArchiveRequest, group: &str) {
 
 fn add_tables(request: &mut ArchiveRequest, survey: &Survey, at: usize, part: &Selected) -> Result<()> {
     let name = |table: &WantedTable| listed_name(&table.schema.namespace, &table.schema.table);
-    let wanted: Vec<String> = part.tables().map(name).collect();
+    let keeps = |name: &String| {
+        survey.sources[at].tables.iter().flatten().any(|table| table.name == *name && table.read_only)
+    };
+    let wanted: Vec<String> = part.tables().map(name).filter(|name| !keeps(name)).collect();
     let mut found = 0;
     for table in survey.sources[at].tables.iter().flatten().filter(|table| wanted.contains(&table.name)) {
         let before = request.tables.len();

@@ -74,7 +74,8 @@ impl Selected {
     }
 }
 
-/// The sources that are restored, in archive order, and the names of those of the archive that are not.
+/// The sources that are restored, in archive order, and the names of those of the archive that are not. `has_empty_vault`: the
+/// vault has nothing that a restore could touch.
 ///
 /// # Errors
 /// [`Error::Field`] for a source that the archive does not have, that has nothing in it, or that is not configured, and where
@@ -83,6 +84,7 @@ pub(super) fn choose(
     manifest: &Manifest,
     sources: &Sources,
     request: &Request,
+    has_empty_vault: bool,
 ) -> Result<(Vec<SourceRecord>, Vec<String>)> {
     let known = || manifest.sources.iter().map(|source| source.name.as_str()).collect::<Vec<_>>().join(", ");
     for (at, name) in request.sources.iter().enumerate() {
@@ -90,9 +92,6 @@ pub(super) fn choose(
             let problem = format!("the archive has no source {name:?}; it has: {}", known());
             return Err(Error::element("sources", at, problem));
         };
-        if record.kind == VAULT {
-            return Err(RestoreError::VaultRows.into());
-        }
         if !holds_something(manifest, record) {
             let problem = format!(
                 "the archive holds nothing of source {name:?}: its optional group was not included, or it was empty"
@@ -101,15 +100,12 @@ pub(super) fn choose(
         }
     }
     check_sources(manifest, request)?;
-    let is_chosen = |record: &&SourceRecord| is_chosen_source(manifest, request, record);
+    let is_chosen = |record: &&SourceRecord| {
+        is_chosen_source(manifest, request, record)
+            && (!is_vault(record) || has_empty_vault || is_named(manifest, request, record))
+    };
     let (chosen, others): (Vec<_>, Vec<_>) = manifest.sources.iter().partition(is_chosen);
     if let (true, Some(name)) = (chosen.is_empty(), request.tables.first()) {
-        let is_vaults = |entry: &EntryRecord| {
-            entry.table.as_ref() == Some(name) && entry.source.as_deref() == Some(VAULT)
-        };
-        if manifest.entries.iter().any(is_vaults) {
-            return Err(RestoreError::VaultRows.into());
-        }
         return Err(Error::element("tables", 0, no_table(name, &known())));
     }
     if chosen.is_empty() {
@@ -146,7 +142,7 @@ fn is_chosen_source(manifest: &Manifest, request: &Request, record: &SourceRecor
     if request.sources.contains(&record.name) {
         return true;
     }
-    if !request.sources.is_empty() || record.kind == VAULT {
+    if !request.sources.is_empty() {
         return false;
     }
     if request.tables.is_empty() {
@@ -154,6 +150,16 @@ fn is_chosen_source(manifest: &Manifest, request: &Request, record: &SourceRecor
     } else {
         has_chosen(manifest, request, record)
     }
+}
+
+/// Whether the record is the vault's.
+pub(super) fn is_vault(record: &SourceRecord) -> bool {
+    record.kind == VAULT
+}
+
+/// By itself or by a table of it: a vault with credentials is not restored because nobody has left it out.
+fn is_named(manifest: &Manifest, request: &Request, record: &SourceRecord) -> bool {
+    request.sources.contains(&record.name) || has_chosen(manifest, request, record)
 }
 
 /// A set whose group was not included is in the manifest too, without files: it must not be emptied.

@@ -22,6 +22,7 @@ use crate::error::{Error, RestoreError, Result};
 use crate::incoming::Archive;
 use crate::sources::{FilesMarker, FilesSource, ServiceSource, Source, SqlSource};
 pub(super) use place::Place;
+pub(super) use service::{audit_head, mode as mode_of_source};
 
 /// What a source says of a restore.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,13 +76,12 @@ fn fingerprint<'a>(selected: &Selected, request: &'a Request) -> &'a str {
 
 impl<'a> Target<'a> {
     /// # Errors
-    /// [`RestoreError::SourceGone`] for one that is not configured any more, and [`RestoreError::VaultRows`].
+    /// [`RestoreError::SourceGone`] for one that is not configured any more.
     pub(super) fn of(base: &'a Base, source: &str) -> Result<Self> {
         let found = base.sources.all().iter().find(|other| other.name() == source);
         match found {
             Some(Source::Sql(database)) => Ok(Self::Database(database)),
             Some(Source::Files(files)) => Ok(Self::Files(files)),
-            Some(Source::Service(service)) if service.is_vault() => Err(RestoreError::VaultRows.into()),
             Some(Source::Service(service)) => Ok(Self::Service(service)),
             None => Err(RestoreError::SourceGone(source.to_owned()).into()),
         }

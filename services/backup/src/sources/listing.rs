@@ -47,4 +47,6 @@ pub(crate) struct ListedTable {
     pub(crate) name: String,
     /// Its optional group; empty when it is always exported.
     pub(crate) group: String,
+    /// It is handed out and never taken back, so that no restore changes it.
+    pub(crate) read_only: bool,
 }

@@ -88,8 +88,8 @@ impl ServiceSource {
         request.set_timeout(ANSWER);
         let answer = self.client()?.describe_source(request).await.map_err(|status| self.failed(status))?;
         let tables = answer.into_inner().tables.into_iter();
-        let tables = tables.map(|table| ListedTable { name: table.name, group: table.group }).collect();
-        Ok(Listing { tables })
+        let listed = |Table { name, group, read_only, .. }| ListedTable { name, group, read_only };
+        Ok(Listing { tables: tables.map(listed).collect() })
     }
 
     pub(super) async fn open(&self, choice: &Choice) -> Result<ServiceSnapshot> {

@@ -173,7 +173,7 @@ impl SqlSource {
         for table in tables {
             let group = self.config.optional.iter().find(|group| group.tables.contains(&table.name));
             let group = group.map(|group| group.name.clone()).unwrap_or_default();
-            listed.push(ListedTable { name: table.name.clone(), group });
+            listed.push(ListedTable { name: table.name.clone(), group, read_only: false });
         }
         Listing { tables: listed }
     }
@@ -182,7 +182,11 @@ impl SqlSource {
     fn listing_beside(&self, choice: &Choice, tables: &[TableSchema]) -> Listing {
         let mut listing = self.listing(tables);
         for group in self.config.optional.iter().filter(|group| !choice.includes(&group.name)) {
-            let table = |name: &String| ListedTable { name: name.clone(), group: group.name.clone() };
+            let table = |name: &String| ListedTable {
+                name: name.clone(),
+                group: group.name.clone(),
+                read_only: false,
+            };
             listing.tables.extend(group.tables.iter().map(table));
         }
         listing

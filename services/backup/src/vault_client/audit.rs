@@ -61,6 +61,6 @@ impl VaultClient {
         let answer = self.audit.clone().get_audit_head(limited(GetAuditHeadRequest {})).await;
         let head = answer.map_err(|status| self.error(status))?.into_inner();
         let sequence = u64::try_from(head.sequence).unwrap_or(0);
-        Ok((sequence > 0).then_some(AuditHead { sequence, mac: head.mac }))
+        Ok((sequence > 0).then_some(AuditHead { chain: head.chain, sequence, mac: head.mac }))
     }
 }

@@ -34,6 +34,12 @@ pub(crate) struct InspectedRing {
     /// Which vault it is of, and whether that is this one.
     pub(crate) deployment_id: String,
     pub(crate) same_deployment: bool,
+    /// Whether its root key is the vault's current one.
+    pub(crate) root_key_current: bool,
+    /// Whether the vault has no credentials.
+    pub(crate) vault_empty: bool,
+    /// This service, as the vault names it.
+    pub(crate) principal: String,
 }
 
 impl VaultClient {
@@ -72,6 +78,9 @@ impl VaultClient {
             signing_keys,
             deployment_id: inspected.deployment_id,
             same_deployment: inspected.same_deployment,
+            root_key_current: inspected.root_key_current,
+            vault_empty: inspected.vault_empty,
+            principal: inspected.principal,
         }))
     }
 

@@ -17,6 +17,9 @@ impl VaultClient {
         let request = limited(IntrospectTokenRequest { introspect_hash });
         let answer = self.tokens.clone().introspect_token(request).await;
         let answer = answer.map_err(|status| self.error(status))?.into_inner();
+        if answer.stale {
+            return Err(Error::TokenStale(answer.stale_token_id));
+        }
         if !answer.active {
             return Ok(None);
         }

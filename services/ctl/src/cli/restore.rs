@@ -105,6 +105,13 @@ pub(crate) struct PlanRestore {
     /// The deployment that the archive must be of, where that is not the vault's own.
     #[arg(long, value_name = "ID")]
     pub(crate) from_deployment: Option<String>,
+    /// Of the vault: bring these credentials back as the archive has them, although they were deleted, deactivated or rotated
+    /// since.
+    #[arg(long = "revive", value_name = "CREDENTIAL_ID")]
+    pub(crate) revive: Vec<String>,
+    /// Of an empty vault: keep its own deployment id, instead of becoming the deployment that the archive is of.
+    #[arg(long, conflicts_with = "from_deployment")]
+    pub(crate) as_copy: bool,
     /// Trust these signing keys beside the vault's own: a file as `key export-public` writes it.
     #[arg(long, value_name = "FILE")]
     pub(crate) signer: Option<PathBuf>,

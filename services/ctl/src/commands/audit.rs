@@ -74,6 +74,7 @@ async fn show_head(vault: &Connection, format: Format) -> Result<()> {
             ("sequence", answer.sequence.to_string()),
             ("time", shown(answer.time.as_ref())),
             ("mac", answer.mac.clone()),
+            ("chain", answer.chain.clone()),
         ])
     })
 }

@@ -289,6 +289,45 @@ CREATE TABLE person_requests (
     change_id TEXT NOT NULL
 );
 
+-- A restore of this vault, from its first staged row until it cannot be taken back any more; what is `done` keeps its grant from
+-- being used again. `terms` is what the grant allows and `statement` the grant itself, which every step checks again: nobody can
+-- change what a stage does. `ring` is the archive's. `previous_deployment`: which one the vault was before the restore.
+CREATE TABLE restore_stages (
+    id TEXT PRIMARY KEY,
+    state TEXT NOT NULL,
+    terms TEXT NOT NULL,
+    statement BYTEA NOT NULL,
+    ring BYTEA NOT NULL,
+    tables TEXT NOT NULL,
+    report TEXT NOT NULL,
+    create_time BIGINT NOT NULL,
+    expire_time BIGINT NOT NULL,
+    commit_time BIGINT,
+    previous_deployment TEXT
+);
+
+-- Rows of an archive beside the live ones, as JSON, each with the code that it had in the archive.
+CREATE TABLE restore_rows (
+    stage_id TEXT NOT NULL REFERENCES restore_stages (id) ON DELETE CASCADE,
+    table_name TEXT NOT NULL,
+    row_key TEXT NOT NULL,
+    content TEXT NOT NULL,
+    PRIMARY KEY (stage_id, table_name, row_key)
+);
+
+-- What a committed restore has replaced: `content` is the row before it, NULL for one that it made. `change_id` is what it gave the
+-- row that stands there now, NULL where it removed it. The code is over all of it, so that nobody else's row is put back.
+CREATE TABLE restore_undo (
+    stage_id TEXT NOT NULL REFERENCES restore_stages (id) ON DELETE CASCADE,
+    table_name TEXT NOT NULL,
+    row_key TEXT NOT NULL,
+    content TEXT,
+    change_id TEXT,
+    row_kid TEXT NOT NULL,
+    row_mac BYTEA NOT NULL,
+    PRIMARY KEY (stage_id, table_name, row_key)
+);
+
 -- `key_kid` and `mac` chain the events.
 CREATE TABLE audit_logs (
     sequence BIGINT PRIMARY KEY,
@@ -311,9 +350,10 @@ CREATE INDEX audit_logs_by_actor ON audit_logs (actor, sequence);
 CREATE INDEX audit_logs_by_target ON audit_logs (target, sequence);
 
 -- The one row that every append locks, last in its transaction: the sequence has no gaps. `key_kid`: which key version made
--- the head's code.
+-- the head's code. `chain` names the log: random, and the same for ever.
 CREATE TABLE audit_head (
     id BIGINT PRIMARY KEY CHECK (id = 1),
+    chain TEXT NOT NULL DEFAULT '',
     sequence BIGINT NOT NULL,
     time BIGINT,
     mac BYTEA,

@@ -11,8 +11,8 @@ use strongroom_runtime::{Caller, Clock, Principal};
 use uuid::Uuid;
 
 use super::service_events::{DENIED, allows, check_event, delegable};
-use super::statement::Statement;
-use super::{Identities, Tokens};
+use super::statement::{Sort, Statement};
+use super::{Identities, Service, Tokens};
 use crate::audit::Event;
 use crate::error::{Error, Result};
 use crate::keys::Ring;
@@ -58,7 +58,7 @@ impl Delegations {
         };
         let ring = self.ring.current();
         let kid = ring.primary(AUDIT_KEY)?.kid();
-        Ok(statement.seal(kid, &ring.mac_key(kid, Purpose::Audit)?))
+        Ok(statement.seal(Sort::Delegation, kid, &ring.mac_key(kid, Purpose::Audit)?))
     }
 
     /// The event that `service` wants to record, with the actor that the delegation names. A refusal that a service
@@ -100,7 +100,7 @@ impl Delegations {
         }
         let principal = match self.identities.by_principal(&statement.principal) {
             Some(identity) => Some(identity),
-            None => self.tokens.by_principal(&statement.principal).await?,
+            None => self.tokens.by_principal(&statement.principal, Service::Backup).await?,
         };
         let permitted = principal.is_some_and(|principal| principal.may(permission));
         Ok((statement.principal, permitted))
@@ -114,7 +114,7 @@ impl Delegations {
         }
         let kid = Statement::kid(bytes).ok_or(Error::DelegationInvalid)?;
         let key = self.audit_key(kid).await?;
-        let statement = Statement::open(bytes, &key).ok_or(Error::DelegationInvalid)?;
+        let statement = Statement::open(Sort::Delegation, bytes, &key).ok_or(Error::DelegationInvalid)?;
         if statement.service != service.principal.id {
             self.record_refusal(service, method, &Error::DelegationForeign).await;
             return Err(Error::DelegationForeign);

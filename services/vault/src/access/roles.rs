@@ -48,6 +48,7 @@ const OPERATOR: &[&str] = &[
     "status.get",
     "tables.import",
     "token.renew",
+    "vault.restore",
 ];
 
 const AUDITOR: &[&str] = &[
@@ -103,6 +104,7 @@ const BACKUP_SERVICE: &[&str] = &[
     "key.pin",
     "key.report_census",
     "source.read",
+    "source.restore",
     "token.introspect",
 ];
 

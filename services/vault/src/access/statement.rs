@@ -1,4 +1,4 @@
-//! The bytes of a delegation: written, and read only if the vault wrote them.
+//! The bytes of a statement of the vault, a delegation or a restore grant: written, and read only if the vault wrote them.
 //!
 //! The key is derived from a version of the key `audit`. A delegation has one power, to name the actor of an event, and
 //! whoever holds the audit key writes any event anyway: a key of its own would protect nothing more. A version that
@@ -7,14 +7,39 @@
 //! ```text
 //! version (one byte: 1), then each behind its length as four bytes, big-endian:
 //! kid, id, principal, its name, service, time, expiry (microseconds, 8 bytes each, big-endian), permissions …,
-//! and at the end, 32 bytes: HMAC-SHA-256 over "strongroom delegation v1" (behind its length) and all before
+//! and at the end, 32 bytes: HMAC-SHA-256 over "strongroom delegation v1" or "strongroom restore grant v1" (behind its length)
+//! and all before
 //! ```
 
 use strongroom_crypto::{Kid, MacKey};
 
 const VERSION: u8 = 1;
-const CONTEXT: &[u8] = b"strongroom delegation v1";
-const KEY_LABEL: &str = "strongroom/v1/mac/delegation";
+
+/// What a statement is for: one sort never passes as another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Sort {
+    Delegation,
+    /// Its one permission is the digest of the terms.
+    RestoreGrant,
+}
+
+impl Sort {
+    /// What the code begins with.
+    fn context(self) -> &'static [u8] {
+        match self {
+            Self::Delegation => b"strongroom delegation v1",
+            Self::RestoreGrant => b"strongroom restore grant v1",
+        }
+    }
+
+    /// Of the derived key.
+    fn label(self) -> &'static str {
+        match self {
+            Self::Delegation => "strongroom/v1/mac/delegation",
+            Self::RestoreGrant => "strongroom/v1/mac/restore-grant",
+        }
+    }
+}
 const CODE_BYTES: usize = 32;
 /// Far above what ids, names and the permissions of services take.
 const MAX_BYTES: usize = 4096;
@@ -36,7 +61,7 @@ pub(super) struct Statement {
 
 impl Statement {
     /// Its bytes, under the version `kid` of the audit key.
-    pub(super) fn seal(&self, kid: Kid, audit: &MacKey) -> Vec<u8> {
+    pub(super) fn seal(&self, sort: Sort, kid: Kid, audit: &MacKey) -> Vec<u8> {
         let mut bytes = vec![VERSION];
         let kid = kid.to_string();
         let (time, expire_time) = (self.time.to_be_bytes(), self.expire_time.to_be_bytes());
@@ -45,7 +70,7 @@ impl Statement {
         for field in texts.into_iter().chain([&time[..], &expire_time]).chain(permissions) {
             put(&mut bytes, field);
         }
-        let code = audit.for_use(KEY_LABEL).mac(&message(&bytes));
+        let code = audit.for_use(sort.label()).mac(&message(sort, &bytes));
         bytes.extend_from_slice(&code);
         bytes
     }
@@ -58,9 +83,9 @@ impl Statement {
     }
 
     /// What `bytes` say; `None` unless they were made with this version of the audit key and are as they were.
-    pub(super) fn open(bytes: &[u8], audit: &MacKey) -> Option<Self> {
+    pub(super) fn open(sort: Sort, bytes: &[u8], audit: &MacKey) -> Option<Self> {
         let (body, code) = split(bytes)?;
-        if !audit.for_use(KEY_LABEL).verify(&message(body), code) {
+        if !audit.for_use(sort.label()).verify(&message(sort, body), code) {
             return None;
         }
         let mut fields = Vec::new();
@@ -95,9 +120,9 @@ fn split(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
 }
 
 /// What the code is over. No message of the audit chain begins so.
-fn message(body: &[u8]) -> Vec<u8> {
-    let mut message = Vec::with_capacity(CONTEXT.len() + 4 + body.len());
-    put(&mut message, CONTEXT);
+fn message(sort: Sort, body: &[u8]) -> Vec<u8> {
+    let mut message = Vec::with_capacity(64 + body.len());
+    put(&mut message, sort.context());
     message.extend_from_slice(body);
     message
 }
@@ -121,6 +146,8 @@ mod tests {
 
     use super::*;
     use crate::store::key_names::AUDIT_KEY;
+
+    const SORT: Sort = Sort::Delegation;
 
     fn audit_key() -> (Kid, MacKey) {
         let root = RootKey::generate();
@@ -147,34 +174,47 @@ mod tests {
         let (kid, key) = audit_key();
         for permissions in [vec![], vec![String::new()], statement().permissions] {
             let statement = Statement { permissions, ..statement() };
-            let bytes = statement.seal(kid, &key);
+            let bytes = statement.seal(SORT, kid, &key);
             assert_eq!(Statement::kid(&bytes), Some(kid));
-            assert_eq!(Statement::open(&bytes, &key), Some(statement));
+            assert_eq!(Statement::open(SORT, &bytes, &key), Some(statement));
         }
-        assert_eq!(Statement::open(&statement().seal(kid, &key), &audit_key().1), None, "another key");
+        assert_eq!(
+            Statement::open(SORT, &statement().seal(SORT, kid, &key), &audit_key().1),
+            None,
+            "another key"
+        );
     }
 
     #[test]
     fn no_bit_can_be_flipped_and_no_byte_cut_off_or_added() {
         let (kid, key) = audit_key();
-        let bytes = statement().seal(kid, &key);
+        let bytes = statement().seal(SORT, kid, &key);
         for bit in 0..bytes.len() * 8 {
             let mut flipped = bytes.clone();
             flipped[bit / 8] ^= 1 << (bit % 8);
-            assert_eq!(Statement::open(&flipped, &key), None, "bit {bit}");
+            assert_eq!(Statement::open(SORT, &flipped, &key), None, "bit {bit}");
         }
         for length in 0..bytes.len() {
-            assert_eq!(Statement::open(&bytes[..length], &key), None, "{length} bytes");
+            assert_eq!(Statement::open(SORT, &bytes[..length], &key), None, "{length} bytes");
         }
-        assert_eq!(Statement::open(&[&bytes[..], &[0]].concat(), &key), None);
+        assert_eq!(Statement::open(SORT, &[&bytes[..], &[0]].concat(), &key), None);
         assert_eq!(Statement::kid(&vec![VERSION; MAX_BYTES + 1]), None);
+    }
+
+    #[test]
+    fn a_statement_of_one_sort_is_none_of_another() {
+        let (kid, key) = audit_key();
+        let grant = statement().seal(Sort::RestoreGrant, kid, &key);
+        assert_eq!(Statement::open(Sort::Delegation, &grant, &key), None);
+        assert_eq!(Statement::open(Sort::RestoreGrant, &statement().seal(SORT, kid, &key), &key), None);
+        assert!(Statement::open(Sort::RestoreGrant, &grant, &key).is_some());
     }
 
     #[test]
     fn borders_between_fields_count() {
         let (kid, key) = audit_key();
         let moved = Statement { principal: "token:an".into(), name: "ightly é".into(), ..statement() };
-        let (one, other) = (statement().seal(kid, &key), moved.seal(kid, &key));
+        let (one, other) = (statement().seal(SORT, kid, &key), moved.seal(SORT, kid, &key));
         assert_ne!(one[one.len() - CODE_BYTES..], other[other.len() - CODE_BYTES..]);
     }
 
@@ -182,10 +222,10 @@ mod tests {
     #[test]
     fn a_code_of_the_audit_chains_key_is_none_of_a_delegation() {
         let (kid, key) = audit_key();
-        let mut bytes = statement().seal(kid, &key);
+        let mut bytes = statement().seal(SORT, kid, &key);
         let body = bytes.len() - CODE_BYTES;
-        let code = key.mac(&message(&bytes[..body]));
+        let code = key.mac(&message(SORT, &bytes[..body]));
         bytes[body..].copy_from_slice(&code);
-        assert_eq!(Statement::open(&bytes, &key), None);
+        assert_eq!(Statement::open(SORT, &bytes, &key), None);
     }
 }

@@ -121,14 +121,14 @@ impl Tokens {
         Ok(known.map(|known| known.principal))
     }
 
-    /// The principal with this id, if its token is valid now at the backup service.
-    pub(super) async fn by_principal(&self, id: &str) -> Result<Option<Principal>> {
+    /// The principal with this id, if its token is valid now at `service`.
+    pub(super) async fn by_principal(&self, id: &str, service: Service) -> Result<Option<Principal>> {
         let Some(id) = id.strip_prefix(TOKEN) else { return Ok(None) };
         let lineages = self.store.lineages(&[id.to_owned()]).await;
         let Some((id, lineages)) = opened(lineages.map(|lineages| Some((id.to_owned(), lineages))))? else {
             return Ok(None);
         };
-        self.valid(&id, &lineages, Service::Backup).map(principal_of).transpose()
+        self.valid(&id, &lineages, service).map(principal_of).transpose()
     }
 
     /// The token, if it is valid now at `service`, and so are those that it goes back to.
@@ -144,8 +144,12 @@ impl Tokens {
         service: Service,
     ) -> Result<Option<Known>> {
         let Some((id, lineages)) = opened(found)? else { return Ok(None) };
-        let Some(row) = self.valid(&id, &lineages, service) else { return Ok(None) };
         let now = self.now();
+        if lineages.token(&id).is_some_and(|row| row.stale_time.is_some() && !row.is_over(now)) {
+            self.metrics.refused.inc();
+            return Err(Error::TokenStale(id));
+        }
+        let Some(row) = self.valid(&id, &lineages, service) else { return Ok(None) };
         if row.last_used_time.is_none_or(|last| now - last >= LAST_USED_STEP) {
             self.store.touch_token(&id, now).await?;
         }

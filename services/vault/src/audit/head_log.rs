@@ -19,14 +19,14 @@ pub(crate) async fn log_head(audit: Arc<Audit>, shutdown: Shutdown) {
             Ok(head) if head.sequence == logged => {}
             Ok(head) => {
                 logged = head.sequence;
-                log(head);
+                log(head, &audit.chain().await.unwrap_or_default());
             }
             Err(error) => tracing::error!(%error, "the head of the audit log cannot be read"),
         }
     }
 }
 
-fn log(head: AuditHead) {
+fn log(head: AuditHead, chain: &str) {
     let (mac, kid) = (head.mac.map(hex::encode).unwrap_or_default(), head.key_kid.unwrap_or_default());
-    tracing::info!(sequence = head.sequence, mac, kid, "the head of the audit log");
+    tracing::info!(chain, sequence = head.sequence, mac, kid, "the head of the audit log");
 }

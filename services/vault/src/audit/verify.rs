@@ -6,6 +6,7 @@
 //! an event was edited, swapped with another, or inserted.
 
 mod finding;
+mod foreign;
 mod rows;
 mod suspects;
 
@@ -20,6 +21,7 @@ use crate::store::chain::START;
 use crate::store::{AuditHead, ChainKey, ChainReader, ChainedRow, CheckpointRow, Examined, Outcome};
 pub(crate) use finding::{Anchor, Verification};
 use finding::{Problem, Reason};
+use foreign::ForeignAnchor;
 use rows::Changes;
 use suspects::{Suspect, Suspects};
 
@@ -35,7 +37,14 @@ impl Audit {
         ring: &KeyRing,
         anchor: Option<Anchor>,
     ) -> Result<Verification> {
+        let chain = self.chain().await?;
+        let is_own = |anchor: &Anchor| anchor.chain.is_empty() || anchor.chain == chain;
+        let (anchor, foreign) = match anchor {
+            Some(anchor) if !is_own(&anchor) => (None, Some(ForeignAnchor::new(anchor))),
+            anchor => (anchor, None),
+        };
         let mut verifier = Verifier::new(ring, anchor);
+        verifier.foreign = foreign;
         self.store.read_chain(&mut verifier).await?;
         let found = verifier.finish()?;
         let outcome = if found.problems.is_empty() { Outcome::Success } else { Outcome::Failed };
@@ -72,6 +81,8 @@ struct Verifier<'r> {
     /// Rows with wrong codes, and rows that are not as the log says.
     tampered: Vec<Problem>,
     replayed: Vec<Problem>,
+    /// A head of another log.
+    foreign: Option<ForeignAnchor>,
 }
 
 impl<'r> Verifier<'r> {
@@ -91,6 +102,7 @@ impl<'r> Verifier<'r> {
             changes: Changes::default(),
             tampered: Vec::new(),
             replayed: Vec::new(),
+            foreign: None,
         }
     }
 
@@ -105,6 +117,12 @@ impl<'r> Verifier<'r> {
             self.found.problems.extend(self.changes.missing());
         }
         self.found.problems.append(&mut self.tampered);
+        if let Some(foreign) = self.foreign.take() {
+            match foreign.place() {
+                Ok(note) => self.found.note = note,
+                Err(problem) => self.found.problems.push(problem),
+            }
+        }
         self.found.problems.sort_by_key(|problem| problem.sequence);
         self.found.problems.truncate(MAX_PROBLEMS);
         Ok(self.found)
@@ -262,6 +280,9 @@ impl ChainReader for Verifier<'_> {
             return;
         }
         self.changes.event(row.sequence, &row.event);
+        if let Some(foreign) = &mut self.foreign {
+            foreign.event(row.sequence, &row.event);
+        }
         self.next = row.sequence + 1;
         self.found.last_sequence = row.sequence;
         self.found.mac = row.mac.clone().unwrap_or_default();

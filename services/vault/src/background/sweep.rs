@@ -1,4 +1,4 @@
-//! Sweeping: previous secrets after their grace and request ids after a day are deleted.
+//! Sweeping: previous secrets after their grace, request ids after a day, and what restores have left after theirs are deleted.
 //!
 //! Neither is used after its time in any case; the sweep removes them from the database within a minute.
 
@@ -9,12 +9,19 @@ use strongroom_runtime::{Clock, Shutdown};
 
 use crate::store::Store;
 
+/// How long the grant of a dropped stage stays known, in microseconds: longer than a grant lasts.
+const REMEMBERED: i64 = 48 * 3600 * 1_000_000;
+
 const PERIOD: Duration = Duration::from_secs(60);
 
 /// Sweeps every minute until `shutdown`. Replicas may sweep at the same time.
 pub(crate) async fn run(store: Arc<dyn Store>, clock: Arc<dyn Clock>, shutdown: Shutdown) {
     while shutdown.unless_begun(tokio::time::sleep(PERIOD)).await.is_some() {
-        match store.sweep(clock.now_micros()).await {
+        let now = clock.now_micros();
+        if let Err(error) = store.sweep_stages(now, now - REMEMBERED).await {
+            tracing::warn!(%error, "expired restores were not swept; trying again in a minute");
+        }
+        match store.sweep(now).await {
             Ok(0) => {}
             Ok(rows) => tracing::debug!(rows, "swept expired secrets and requests"),
             Err(error) => tracing::warn!(%error, "expired secrets were not swept; trying again in a minute"),

@@ -45,7 +45,9 @@ impl AuditService for Api {
     ) -> Answer<VerifyAuditLogResponse> {
         let caller = Caller::of(&request)?;
         let request = request.into_inner();
+        let chain = fields::filter("anchor_chain", &request.anchor_chain)?;
         let anchor = anchor(request.anchor_sequence, &request.anchor_mac)?;
+        let anchor = anchor.map(|anchor| Anchor { chain, ..anchor });
         Ok(Response::new(self.0.audit.verify(&caller, &self.0.ring.current(), anchor).await?.into()))
     }
 
@@ -85,7 +87,8 @@ impl AuditService for Api {
     }
 
     async fn get_audit_head(&self, _: Request<GetAuditHeadRequest>) -> Answer<GetAuditHeadResponse> {
-        Ok(Response::new(self.0.audit.head().await?.into()))
+        let head: GetAuditHeadResponse = self.0.audit.head().await?.into();
+        Ok(Response::new(GetAuditHeadResponse { chain: self.0.audit.chain().await?, ..head }))
     }
 
     async fn record_audit_event(
@@ -128,7 +131,7 @@ fn anchor(sequence: i64, mac: &str) -> Result<Option<Anchor>> {
         return refuse("anchor_sequence", "must be the sequence of the head that anchor_mac belongs to");
     }
     match hex::decode(mac) {
-        Ok(mac) if mac.len() == 32 => Ok(Some(Anchor { sequence, mac })),
+        Ok(mac) if mac.len() == 32 => Ok(Some(Anchor { sequence, mac, chain: String::new() })),
         _ => refuse("anchor_mac", "must be the head's code: 64 hexadecimal digits"),
     }
 }

@@ -27,7 +27,10 @@ impl Authenticator for OwnAuthenticator {
         self.tokens.known_principal(&token).await.map_err(|error| match Arc::try_unwrap(error) {
             Ok(error) => error.into(),
             // Calls that shared the look-up hold the error too.
-            Err(shared) => Status::unavailable(shared.to_string()),
+            Err(shared) => match shared.as_ref() {
+                Error::TokenStale(id) => Error::TokenStale(id.clone()).into(),
+                other => Status::unavailable(other.to_string()),
+            },
         })
     }
 

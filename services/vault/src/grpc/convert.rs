@@ -117,6 +117,7 @@ impl From<AuditHead> for proto::GetAuditHeadResponse {
             sequence: head.sequence,
             time: head.time.map(timestamp),
             mac: head.mac.map(hex::encode).unwrap_or_default(),
+            chain: String::new(),
         }
     }
 }
@@ -136,6 +137,7 @@ impl From<Verification> for proto::VerifyAuditLogResponse {
             last_sequence: found.last_sequence,
             mac: hex::encode(found.mac),
             problems,
+            note: found.note,
         }
     }
 }

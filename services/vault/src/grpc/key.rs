@@ -184,9 +184,11 @@ impl KeyService for Api {
     }
 
     async fn inspect_ring(&self, request: Request<InspectRingRequest>) -> Answer<InspectRingResponse> {
+        let principal = Caller::of(&request)?.principal.id;
         let InspectRingRequest { ring } = request.into_inner();
         fields::ring("ring", &ring)?;
-        Ok(Response::new(self.0.foreign_rings.inspect(&ring).await?.into()))
+        let inspected: InspectRingResponse = self.0.foreign_rings.inspect(&ring).await?.into();
+        Ok(Response::new(InspectRingResponse { principal, ..inspected }))
     }
 
     async fn merge_key_ring(&self, request: Request<MergeKeyRingRequest>) -> Answer<MergeKeyRingResponse> {

@@ -1,4 +1,8 @@
-//! `SourceService`: the vault's own tables, for the backup service. Restoring them comes with restore.
+//! `SourceService`: the vault's own tables, for the backup service. `restoring` takes them back.
+
+mod restoring;
+
+pub(super) use restoring::terms;
 
 use strongroom_api::source::v1::read_snapshot_response::{Begun, End, Message, Rows, TableEnd};
 use strongroom_api::source::v1::source_service_server::SourceService;
@@ -8,6 +12,7 @@ use strongroom_api::source::v1::{
     ReadSnapshotResponse, RollbackStageRequest, RollbackStageResponse, StageTablesRequest,
     StageTablesResponse, Table,
 };
+use strongroom_runtime::Caller;
 use strongroom_runtime::stream_limits::{LimitedStream, StreamLimits, limited};
 use tokio_stream::StreamExt as _;
 use tonic::{Request, Response, Status, Streaming, async_trait};
@@ -16,10 +21,8 @@ use super::convert::micros;
 use super::{Answer, Api, fields};
 
 use crate::error::{DOMAIN, Error, Result};
-use crate::source::{DescribedTable, SnapshotPart, SourceTable, TABLES};
+use crate::source::{DescribedTable, SnapshotPart, SourceTable, TABLES, is_restored};
 use crate::store::columns::SEALED;
-
-const NO_RESTORE: Error = Error::Unimplemented("this vault cannot take tables back yet");
 
 #[async_trait]
 impl SourceService for Api {
@@ -41,24 +44,44 @@ impl SourceService for Api {
         Ok(Response::new(limited(messages, StreamLimits::default(), DOMAIN)))
     }
 
-    async fn stage_tables(&self, _: Request<Streaming<StageTablesRequest>>) -> Answer<StageTablesResponse> {
-        Err(NO_RESTORE.into())
+    async fn stage_tables(
+        &self,
+        request: Request<Streaming<StageTablesRequest>>,
+    ) -> Answer<StageTablesResponse> {
+        let caller = Caller::of(&request)?;
+        let stage = restoring::stage(&self.0.restoring, &caller, request.into_inner()).await?;
+        Ok(Response::new(StageTablesResponse { stage: Some(stage.into()) }))
     }
 
-    async fn get_stage(&self, _: Request<GetStageRequest>) -> Answer<GetStageResponse> {
-        Err(NO_RESTORE.into())
+    async fn get_stage(&self, request: Request<GetStageRequest>) -> Answer<GetStageResponse> {
+        let caller = Caller::of(&request)?;
+        let id = fields::id("stage_id", &request.into_inner().stage_id)?;
+        let stage = self.0.restoring.get(&caller, &id).await?;
+        Ok(Response::new(GetStageResponse { stage: Some(stage.into()) }))
     }
 
-    async fn rollback_stage(&self, _: Request<RollbackStageRequest>) -> Answer<RollbackStageResponse> {
-        Err(NO_RESTORE.into())
+    async fn commit_stage(&self, request: Request<CommitStageRequest>) -> Answer<CommitStageResponse> {
+        let caller = Caller::of(&request)?;
+        let id = fields::id("stage_id", &request.into_inner().stage_id)?;
+        let stage = self.0.restoring.commit(&caller, &id).await?;
+        let (stale_token_ids, stale_tokens) = (stage.report.stale_tokens.clone(), stage.report.stale_total);
+        Ok(Response::new(CommitStageResponse { stage: Some(stage.into()), stale_token_ids, stale_tokens }))
     }
 
-    async fn commit_stage(&self, _: Request<CommitStageRequest>) -> Answer<CommitStageResponse> {
-        Err(NO_RESTORE.into())
+    async fn rollback_stage(&self, request: Request<RollbackStageRequest>) -> Answer<RollbackStageResponse> {
+        let caller = Caller::of(&request)?;
+        let RollbackStageRequest { stage_id, discard_changes } = request.into_inner();
+        let id = fields::id("stage_id", &stage_id)?;
+        let stage = self.0.restoring.roll_back(&caller, &id, discard_changes).await?;
+        Ok(Response::new(RollbackStageResponse { stage: Some(stage.into()) }))
     }
 
-    async fn abort_stage(&self, _: Request<AbortStageRequest>) -> Answer<AbortStageResponse> {
-        Err(NO_RESTORE.into())
+    async fn abort_stage(&self, request: Request<AbortStageRequest>) -> Answer<AbortStageResponse> {
+        let caller = Caller::of(&request)?;
+        let AbortStageRequest { stage_id, only_staged } = request.into_inner();
+        let id = fields::id("stage_id", &stage_id)?;
+        self.0.restoring.abort(&caller, &id, only_staged).await?;
+        Ok(Response::new(AbortStageResponse {}))
     }
 }
 
@@ -93,6 +116,7 @@ fn table(described: DescribedTable) -> Result<Table> {
         schema_json: schema_json.into(),
         group: table.group.into(),
         time_column: String::new(),
+        read_only: !is_restored(table.name),
         encrypted_columns: table
             .encrypted_columns
             .iter()

@@ -14,7 +14,7 @@ use super::convert::micros;
 use super::paging::{List, Page, foreign_token};
 use super::{Answer, Api, fields};
 use crate::access::NewToken;
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 #[async_trait]
 impl TokenService for Api {
@@ -67,8 +67,14 @@ impl TokenService for Api {
         let service = Caller::of(&request)?;
         let hash = fields::introspect_hash("introspect_hash", &request.get_ref().introspect_hash)?;
         let Some(hash) = hash else { return Ok(Response::new(IntrospectTokenResponse::default())) };
-        let Some(principal) = self.0.tokens.introspected(hash).await? else {
-            return Ok(Response::new(IntrospectTokenResponse::default()));
+        let principal = match self.0.tokens.introspected(hash).await {
+            Ok(Some(principal)) => principal,
+            Ok(None) => return Ok(Response::new(IntrospectTokenResponse::default())),
+            Err(Error::TokenStale(stale_token_id)) => {
+                let stale = IntrospectTokenResponse { stale: true, stale_token_id, ..Default::default() };
+                return Ok(Response::new(stale));
+            }
+            Err(error) => return Err(error.into()),
         };
         let delegation = self.0.delegations.issue(&service, &principal)?.into();
         Ok(Response::new(IntrospectTokenResponse {
@@ -78,6 +84,7 @@ impl TokenService for Api {
             permissions: principal.permissions.iter().cloned().collect(),
             selectors: principal.selectors.to_proto(),
             delegation,
+            ..Default::default()
         }))
     }
 

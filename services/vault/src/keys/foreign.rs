@@ -9,12 +9,15 @@ use strongroom_crypto::{KeyRing, Kid, Purpose, RootKey, State, WrappedVersion};
 use super::archived::{ArchivedRing, ArchivedVersion};
 use super::ring::{Ring, wrapped_version};
 use crate::error::{Error, Result};
-use crate::store::{KeyVersionRow, Store};
+use crate::store::{KeyVersionRow, RowVerifiers, Store};
 
 /// What an archive's ring holds, as this vault sees it.
 pub(crate) struct Inspected {
     pub(crate) ring: ArchivedRing,
     pub(crate) root_key_known: bool,
+    pub(crate) root_key_current: bool,
+    /// Whether this vault has no credentials.
+    pub(crate) vault_empty: bool,
     pub(crate) same_deployment: bool,
     pub(crate) versions: Vec<InspectedVersion>,
 }
@@ -26,6 +29,17 @@ pub(crate) struct InspectedVersion {
     pub(crate) live: Option<State>,
     pub(crate) opens: bool,
     pub(crate) public_key: Option<[u8; 32]>,
+}
+
+/// A ring as a restore uses it.
+pub(crate) struct OpenedRing {
+    pub(crate) deployment_id: String,
+    /// Whether its root key is the vault's current one: what it sealed then opens once the rings are merged.
+    pub(crate) is_of_current_root: bool,
+    /// The live ring with the versions that it lacks.
+    pub(crate) joined: Arc<KeyRing>,
+    /// What vouches for the archive's rows that grant access.
+    pub(crate) row_keys: RowVerifiers,
 }
 
 /// Rings of archives.
@@ -48,7 +62,10 @@ impl ForeignRings {
         let versions = ring.versions.iter().map(|archived| inspected(archived, &states, joined.as_ref()));
         let versions = versions.collect();
         let same_deployment = root.is_some() && self.ring.deployment_id() == ring.deployment_id;
-        Ok(Inspected { ring, root_key_known: root.is_some(), same_deployment, versions })
+        let root_key_current = ring.root_key_id == self.ring.root_key_id();
+        let vault_empty = self.store.is_empty().await?;
+        let root_key_known = root.is_some();
+        Ok(Inspected { ring, root_key_known, root_key_current, vault_empty, same_deployment, versions })
     }
 
     /// The live ring with the versions of an archive's that it lacks.
@@ -56,6 +73,14 @@ impl ForeignRings {
     /// # Errors
     /// [`Error::RingInvalid`], [`Error::RootKeyUnknown`].
     pub(crate) async fn beside_live(&self, json: &[u8]) -> Result<Arc<KeyRing>> {
+        Ok(self.open(json).await?.joined)
+    }
+
+    /// An archive's ring, for a restore.
+    ///
+    /// # Errors
+    /// [`Error::RingInvalid`], [`Error::RootKeyUnknown`].
+    pub(crate) async fn open(&self, json: &[u8]) -> Result<OpenedRing> {
         let ring = ArchivedRing::parse(json)?;
         if ring.authenticate(&self.ring.roots())?.is_none() {
             return Err(Error::RootKeyUnknown(ring.root_key_id.to_string()));
@@ -64,7 +89,28 @@ impl ForeignRings {
         let mut joined = joined(&self.ring.roots(), &live, &ring)?;
         // What it opens with live versions counts among their uses.
         joined.continue_counting(&self.ring.current());
-        Ok(Arc::new(joined))
+        Ok(OpenedRing {
+            is_of_current_root: ring.root_key_id == self.ring.root_key_id(),
+            joined: Arc::new(joined),
+            row_keys: self.row_keys(&live, &ring)?,
+            deployment_id: ring.deployment_id,
+        })
+    }
+
+    /// Versions of the key `rows`; one that is disabled or stricter here vouches for nothing.
+    fn row_keys(&self, live: &[KeyVersionRow], archived: &ArchivedRing) -> Result<RowVerifiers> {
+        let is_retired = |version: &WrappedVersion| {
+            let kid = version.kid.to_string();
+            let found = live.iter().find(|row| row.kid == kid);
+            found.is_some_and(|row| !matches!(row.state, State::Primary | State::DecryptOnly))
+        };
+        let of_rows = archived.versions.iter().filter(|one| {
+            one.version.purpose == Purpose::Rows && one.has_bytes() && !is_retired(&one.version)
+        });
+        let versions: Vec<WrappedVersion> = of_rows.map(|one| one.version.clone()).collect();
+        let ring = KeyRing::open(&self.ring.roots(), &versions)
+            .map_err(|error| Error::RingInvalid(error.to_string()))?;
+        Ok(RowVerifiers::of(&ring))
     }
 }
 

@@ -73,6 +73,16 @@ impl Merges {
         Err(Error::Stale("key ring".into()))
     }
 
+    /// Fails as [`Self::merge`] would now, and changes nothing.
+    ///
+    /// # Errors
+    /// As of [`Self::merge`].
+    pub(crate) async fn check(&self, json: &[u8]) -> Result<()> {
+        let archived = ArchivedRing::parse(json)?;
+        plan(&self.store.key_versions().await?, &archived, self.clock.now_micros())?;
+        Ok(())
+    }
+
     /// Leaves out what rows, columns or archives here need; how many that are.
     async fn keep_needed(&self, merge: &mut RingMerge, now: i64) -> Result<usize> {
         let mut unneeded = Vec::new();

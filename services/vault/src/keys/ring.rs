@@ -19,8 +19,8 @@ pub(crate) struct Ring {
     store: Arc<dyn Store>,
     /// The current one, then previous ones.
     roots: Vec<RootKey>,
-    /// A UUID.
-    deployment_id: String,
+    /// A UUID. A restore into an empty vault makes it another one.
+    deployment_id: RwLock<String>,
     open: RwLock<Arc<KeyRing>>,
     /// The stored ring's revision that `open` has; held while a newer one is read, so that none overtakes.
     revision: Mutex<i64>,
@@ -39,6 +39,7 @@ impl Ring {
         store.set_row_keys(RowKeys::of(&ring)?);
         let (open, opened) = (RwLock::new(Arc::new(ring)), AtomicI64::new(revision));
         let unopened = StdMutex::default();
+        let deployment_id = RwLock::new(deployment_id);
         Ok(Self { store, roots, deployment_id, open, revision: Mutex::new(revision), opened, unopened })
     }
 
@@ -62,6 +63,8 @@ impl Ring {
         let problem = ring.as_ref().err().map(ToString::to_string);
         *self.unopened.lock().unwrap_or_else(PoisonError::into_inner) = problem;
         let mut ring = ring?;
+        let deployment_id = self.store.deployment().await?;
+        *self.deployment_id.write().unwrap_or_else(PoisonError::into_inner) = deployment_id;
         ring.continue_counting(&self.current());
         *self.open.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(ring);
         *opened = stored;
@@ -98,9 +101,9 @@ impl Ring {
         Ok(self.current().open_value(purpose, cell, sealed)?)
     }
 
-    /// Made with the ring, and the same for ever.
-    pub(crate) fn deployment_id(&self) -> &str {
-        &self.deployment_id
+    /// Made with the ring, and the same for ever, unless a restore into an empty vault brings the archive's.
+    pub(crate) fn deployment_id(&self) -> String {
+        self.deployment_id.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// The root key that wraps new versions.

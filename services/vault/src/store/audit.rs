@@ -165,6 +165,8 @@ pub(crate) trait AuditStore: Send + Sync {
     async fn first_event(&self) -> Result<i64>;
     /// The newest event's place.
     async fn audit_head(&self) -> Result<AuditHead>;
+    /// What names the log: made with the key ring.
+    async fn audit_chain(&self) -> Result<String>;
     /// Closes operations that were started and never ended; how many.
     async fn close_operations(&self, filter: &CloseFilter, now: i64) -> Result<i64>;
 }
@@ -191,6 +193,10 @@ macro_rules! has_lost_events {
     };
 }
 pub(super) use has_lost_events;
+
+pub(super) const CHAIN: &str = "SELECT chain FROM audit_head WHERE id = 1";
+
+pub(super) const SET_CHAIN: &str = "UPDATE audit_head SET chain = $1 WHERE id = 1";
 
 pub(super) const HEAD: &str = "SELECT sequence, time, mac, key_kid FROM audit_head WHERE id = 1";
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
 use sqlx_macros::FromRow;
 use strongroom_runtime::Selectors;
 use strongroom_store::Result;
@@ -16,7 +17,7 @@ use super::{Changed, NewEvent};
 pub(crate) type Labels = BTreeMap<String, String>;
 
 /// The `credentials` table.
-#[derive(Clone, FromRow)]
+#[derive(Clone, FromRow, Serialize, Deserialize)]
 pub struct CredentialRow {
     /// UUIDv7.
     pub id: String,

@@ -17,6 +17,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use sqlx::{FromRow, Row};
 use sqlx_macros::FromRow;
 use strongroom_crypto::{KeyRing, Kid, MacKey, Purpose};
@@ -90,8 +91,8 @@ impl Columns {
 }
 
 /// What a row carries beside its columns.
-#[derive(Debug, Clone, PartialEq, Eq, FromRow)]
-pub(super) struct Seal {
+#[derive(Debug, Clone, PartialEq, Eq, FromRow, Serialize, Deserialize)]
+pub(crate) struct Seal {
     /// The version of the key `rows`.
     pub row_kid: String,
     /// The code.
@@ -167,18 +168,35 @@ impl Examined {
 #[derive(Debug, Clone)]
 pub(crate) struct RowKeys {
     primary: Kid,
-    by_kid: BTreeMap<String, MacKey>,
+    all: RowVerifiers,
 }
 
 impl RowKeys {
     /// Those of `ring`.
     pub(crate) fn of(ring: &KeyRing) -> strongroom_crypto::Result<Self> {
+        Ok(Self { primary: ring.primary(ROWS_KEY)?.kid(), all: RowVerifiers::of(ring) })
+    }
+}
+
+/// The same without the one that seals: all that an archive's ring is good for.
+#[derive(Debug, Clone)]
+pub(crate) struct RowVerifiers(BTreeMap<String, MacKey>);
+
+impl RowVerifiers {
+    /// Those of `ring`.
+    pub(crate) fn of(ring: &KeyRing) -> Self {
         let usable = ring.versions().filter(|version| version.key_id() == ROWS_KEY);
         let with_key = usable.filter_map(|version| {
             let key = ring.mac_key(version.kid(), Purpose::Rows).ok()?;
             Some((version.kid().to_string(), key))
         });
-        Ok(Self { primary: ring.primary(ROWS_KEY)?.kid(), by_kid: with_key.collect() })
+        Self(with_key.collect())
+    }
+
+    /// Whether the code of a row is right.
+    pub(super) fn vouch<R: Granting>(&self, row: &R, seal: &Seal) -> bool {
+        let key = self.0.get(&seal.row_kid);
+        key.is_some_and(|key| key.verify(&message(row, &seal.row_kid, &seal.change_id), &seal.row_mac))
     }
 }
 
@@ -213,11 +231,21 @@ impl Codes {
     pub(super) fn open<R: Granting>(&self, sealed: Sealed<R>) -> Result<R> {
         let (row, seal) = sealed.0.ok_or_else(unreadable::<R>)?;
         let known = self.known()?;
-        let key = known.keys.by_kid.get(&seal.row_kid);
-        if key.is_some_and(|key| key.verify(&message(&row, &seal.row_kid, &seal.change_id), &seal.row_mac)) {
+        if known.keys.all.vouch(&row, &seal) {
             return Ok(row);
         }
         Err(Error::Tampered { table: R::TABLE, row: row.name() })
+    }
+
+    /// Whether a code is right for a row.
+    pub(super) fn vouches<R: Granting>(&self, row: &R, seal: &Seal) -> Result<bool> {
+        Ok(self.known()?.keys.all.vouch(row, seal))
+    }
+
+    /// The row with what it carries, if its code is right.
+    pub(super) fn open_with_seal<R: Granting + Clone>(&self, sealed: Sealed<R>) -> Result<(R, Seal)> {
+        let seal = sealed.unchecked()?.1.clone();
+        Ok((self.open(sealed)?, seal))
     }
 
     /// The rows, if every code is right.
@@ -300,10 +328,10 @@ impl Codes {
     /// The same for a change whose id is known.
     pub(super) fn seal_as<R: Granting>(&self, row: &R, change_id: String) -> Result<Seal> {
         let known = self.known()?;
-        let usable = known.keys.by_kid.contains_key(&known.sealing.to_string());
+        let usable = known.keys.all.0.contains_key(&known.sealing.to_string());
         let kid = if usable && Instant::now() < known.followed { known.sealing } else { known.keys.primary };
         let row_kid = kid.to_string();
-        let key = known.keys.by_kid.get(&row_kid).ok_or_else(no_keys)?;
+        let key = known.keys.all.0.get(&row_kid).ok_or_else(no_keys)?;
         let row_mac = key.mac(&message(row, &row_kid, &change_id)).to_vec();
         Ok(Seal { row_kid, row_mac, change_id })
     }

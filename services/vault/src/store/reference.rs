@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
 use sqlx::{Database, Encode, QueryBuilder, Type};
 use sqlx_macros::FromRow;
 use strongroom_runtime::Selectors;
@@ -16,7 +17,7 @@ use super::reassignment::{Reassigned, Reassignment};
 use super::resolution::CandidateRow;
 
 /// The `credential_references` table. `credential_fallbacks` is an index of the fallbacks.
-#[derive(Debug, Clone, Default, PartialEq, Eq, FromRow)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, FromRow, Serialize, Deserialize)]
 pub struct ReferenceRow {
     /// What kind of consumer.
     pub kind: String,

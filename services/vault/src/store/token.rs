@@ -1,6 +1,7 @@
 //! Rows of API tokens.
 
 use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
 use sqlx_macros::FromRow;
 use strongroom_crypto::Token;
 use strongroom_store::Result;
@@ -14,7 +15,7 @@ use super::lineage::Lineages;
 pub(crate) const TOKEN: &str = "token:";
 
 /// The `api_tokens` table. A token's text is nowhere: `hash` is its SHA-256.
-#[derive(Debug, Clone, Default, PartialEq, Eq, FromRow)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, FromRow, Serialize, Deserialize)]
 pub(crate) struct TokenRow {
     /// The public part.
     pub id: String,

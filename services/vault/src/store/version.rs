@@ -1,6 +1,7 @@
 //! Rows of previous secrets, and replacing a credential's secret.
 
 use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
 use sqlx_macros::FromRow;
 use strongroom_store::Result;
 
@@ -9,7 +10,7 @@ use super::request::{Once, RequestRow};
 use super::{Changed, NewEvent};
 
 /// The `credential_versions` table: a secret before the last rotation.
-#[derive(Clone, FromRow)]
+#[derive(Clone, FromRow, Serialize, Deserialize)]
 pub(crate) struct VersionRow {
     /// UUIDv7.
     pub id: String,

@@ -17,7 +17,11 @@ async fn head(clients: &mut Clients) -> GetAuditHeadResponse {
 
 async fn verify(clients: &mut Clients, anchor: Option<&GetAuditHeadResponse>) -> VerifyAuditLogResponse {
     let anchor = anchor.cloned().unwrap_or_default();
-    let request = VerifyAuditLogRequest { anchor_sequence: anchor.sequence, anchor_mac: anchor.mac };
+    let request = VerifyAuditLogRequest {
+        anchor_sequence: anchor.sequence,
+        anchor_mac: anchor.mac,
+        ..Default::default()
+    };
     clients.audit.verify_audit_log(request).await.unwrap().into_inner()
 }
 

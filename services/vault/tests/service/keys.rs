@@ -43,7 +43,7 @@ async fn create_key(clients: &mut Clients, key_id: &str) -> String {
     clients.keys.create_key(request).await.unwrap().into_inner().version.unwrap().kid
 }
 
-async fn rotate(clients: &mut Clients, key_id: &str) -> String {
+pub(crate) async fn rotate(clients: &mut Clients, key_id: &str) -> String {
     let request = RotateKeyRequest { key_id: key_id.into() };
     clients.keys.rotate_key(request).await.unwrap().into_inner().version.unwrap().kid
 }

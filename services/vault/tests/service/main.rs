@@ -12,6 +12,7 @@ mod identities;
 mod keys;
 mod methods;
 mod people;
+mod restoring;
 mod seals;
 mod selection;
 mod source;

@@ -75,6 +75,21 @@ impl TestVault {
         pairs
     }
 
+    /// A vault with this root key on a fresh database like this one's, which also knows `previous` ones.
+    pub(crate) async fn new_like(&self, root: &RootKey, previous: &[&RootKey]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        write_private(root_key_file(&folder), root.to_text().as_bytes());
+        let is_file = self.database.file().is_some();
+        let database = if is_file { TestDb::sqlite() } else { TestDb::postgres().unwrap() };
+        let mut config = config(&folder, &database);
+        for (at, previous) in previous.iter().enumerate() {
+            let file = folder.path().join(format!("previous-{at}.key"));
+            write_private(&file, previous.to_text().as_bytes());
+            config.previous_root_key_files.push(file);
+        }
+        Self::start_as(config, Arc::new(folder), Arc::new(database), Arc::new(SystemClock)).await
+    }
+
     async fn of_root(database: TestDb, root: &RootKey) -> Self {
         let folder = tempfile::tempdir().unwrap();
         write_private(root_key_file(&folder), root.to_text().as_bytes());

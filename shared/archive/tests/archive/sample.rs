@@ -45,7 +45,7 @@ pub(crate) fn head() -> ManifestHead {
         root_key_id: Some("0f1e2d3c4b5a6978".to_owned()),
         kids: vec!["00112233445566ff".to_owned()],
         encrypted_columns: Vec::new(),
-        audit_head: Some(AuditHead { sequence: 7, mac: "ab".repeat(32) }),
+        audit_head: Some(AuditHead { chain: String::new(), sequence: 7, mac: "ab".repeat(32) }),
         sources: vec![SourceRecord {
             name: "gateway".to_owned(),
             kind: "sqlite".to_owned(),

@@ -1,14 +1,10 @@
 //! What stands against a restore, from the archive as a whole down to single tables.
 
-use bytes::Bytes;
 use strongroom_api::backup::v1 as proto;
 use strongroom_api::backup::v1::{VerifyLevel, VerifyOutcome};
-use strongroom_api::limits::RING_BYTES;
 
 use super::super::record::Request;
-use crate::error::Result;
-use crate::incoming::Archive;
-use crate::vault_client::VaultClient;
+use crate::vault_client::InspectedRing;
 use crate::verification::Findings;
 
 /// How many are named.
@@ -80,39 +76,34 @@ impl Refusals {
         self.push("VALUES_UNDECRYPTABLE", &message);
     }
 
-    /// The archive must be of the vault's own deployment, or of the one that the request names.
-    ///
-    /// # Errors
-    /// The vault's.
-    pub(super) async fn check_deployment(
+    /// The archive must be of the vault's own deployment, or of the one that the request names; or the vault itself is restored
+    /// and has no credentials yet, so that it becomes that deployment, or stays a copy.
+    pub(super) fn check_deployment(
         &mut self,
-        archive: &mut Archive,
+        inspected: Option<&InspectedRing>,
+        manifest_deployment: Option<&str>,
         request: &Request,
-        vault: &VaultClient,
-    ) -> Result<()> {
+        restores_vault: bool,
+    ) {
         let wanted = request.from_deployment.as_str();
-        let ring = archive.ring(RING_BYTES as u64)?.map(Bytes::from);
-        let inspected = match &ring {
-            Some(ring) => vault.inspect_ring(ring).await?.ok(),
-            None => None,
-        };
-        let found = inspected.as_ref().map(|ring| ring.deployment_id.as_str());
-        let found = found.or(archive.manifest().deployment_id.as_deref()).unwrap_or("none").to_owned();
+        let found = inspected.map(|ring| ring.deployment_id.as_str());
+        let found = found.or(manifest_deployment).unwrap_or("none").to_owned();
         let is_own = inspected.is_some_and(|ring| ring.same_deployment);
-        let message = match (wanted, is_own) {
-            ("", true) => return Ok(()),
+        let becomes_it =
+            restores_vault && inspected.is_some_and(|ring| ring.vault_empty && ring.root_key_known);
+        let message = match (wanted, is_own || becomes_it) {
+            ("", true) => return,
             ("", false) => format!(
                 "the archive is of another deployment, {found}: if that is what you want to restore here, name it with \
                  --from-deployment {found}"
             ),
-            (wanted, _) if wanted == found => return Ok(()),
+            (wanted, _) if wanted == found => return,
             (wanted, _) => format!(
                 "the archive is of the deployment {found}, and not of {wanted}: if that is what you want to restore here, name \
                  it with --from-deployment {found}"
             ),
         };
         self.push("FOREIGN_DEPLOYMENT", &message);
-        Ok(())
     }
 
     /// What was found in a source.

@@ -6,11 +6,13 @@ use std::sync::PoisonError;
 use bytes::Bytes;
 use serde_json::value::RawValue;
 use sha2::{Digest as _, Sha256};
+use strongroom_api::limits::RING_BYTES;
 use strongroom_api::source::v1 as source_api;
 use strongroom_api::source::v1::stage::State;
 use strongroom_api::source::v1::stage_tables_request::{Begin, Message, Rows, TableEnd};
-use strongroom_api::source::v1::{ArchiveIdentity, Stage, Table};
+use strongroom_api::source::v1::{ArchiveIdentity, AuditHead, RestoreGrant, Stage, Table};
 use strongroom_api::time::timestamp;
+use strongroom_archive::manifest::AuditHead as ManifestHead;
 use strongroom_archive::schema::TableSchema;
 use strongroom_archive::{Watch, verify_entry};
 use strongroom_tables::load::WantedTable;
@@ -44,7 +46,7 @@ pub(super) async fn compare(
     let (selected, wanted, request) = what;
     let described = source.described().await?;
     let mut refusals = Vec::new();
-    for table in wanted {
+    for table in wanted.iter().filter(|table| is_taken(table, &described)) {
         if let Some(refusal) = refused(selected, table, &described, request.mode) {
             refusals.push(refusal);
         }
@@ -52,7 +54,7 @@ pub(super) async fn compare(
     let mut stage = Stage::default();
     if refusals.is_empty() {
         let trial = uuid::Uuid::now_v7().to_string();
-        match send(source, archive, what, (&trial, true, progress)).await {
+        match send(source, archive, what, &described, (&trial, true, progress)).await {
             Ok(found) => stage = found,
             Err(
                 error @ Error::Restore(RestoreError::SourceRefused { .. } | RestoreError::RowsMissing { .. }),
@@ -62,7 +64,9 @@ pub(super) async fn compare(
             Err(error) => return Err(error),
         }
     }
-    let plan = report::service(&selected.record, wanted, &stage);
+    let left_out: Vec<&str> =
+        wanted.iter().filter(|table| !is_taken(table, &described)).map(own_name).collect();
+    let plan = report::service(&selected.record, wanted, &stage, &left_out);
     let fingerprint = fingerprint(wanted, &described);
     Ok(Compared { plan, refusals, fingerprint, place: Place::Service(source.address().to_owned()) })
 }
@@ -74,11 +78,12 @@ pub(super) async fn stage(
     (id, planned, progress): (&str, &str, &Shared),
 ) -> Result<()> {
     let (selected, wanted, _) = what;
-    if fingerprint(wanted, &source.described().await?) != planned {
+    let described = source.described().await?;
+    if fingerprint(wanted, &described) != planned {
         return Err(RestoreError::SourceStale(selected.source().to_owned()).into());
     }
     failpoint::reached("restore.stage_begun");
-    send(source, archive, what, (id, false, progress)).await?;
+    send(source, archive, what, &described, (id, false, progress)).await?;
     failpoint::reached("restore.loaded");
     Ok(())
 }
@@ -170,11 +175,17 @@ fn fingerprint(wanted: &[WantedTable], described: &[Table]) -> String {
     hex::encode(digest.finalize())
 }
 
-/// Sends every table. A table counts only once its entry was read to its end and has its digest: only then does its end leave.
+/// Whether the service takes rows of the table back.
+fn is_taken(table: &WantedTable, described: &[Table]) -> bool {
+    !described.iter().any(|other| other.name == own_name(table) && other.read_only)
+}
+
+/// Sends every table that is taken back. A table counts only once its entry was read to its end and has its digest: only then does its end leave.
 async fn send(
     source: &ServiceSource,
-    archive: Archive,
+    mut archive: Archive,
     (selected, wanted, request): What<'_>,
+    described: &[Table],
     (id, is_trial, progress): (&str, bool, &Shared),
 ) -> Result<Stage> {
     let (messages, queue) = mpsc::channel(MESSAGES);
@@ -185,7 +196,9 @@ async fn send(
         dry_run: is_trial,
         ..Begin::default()
     };
+    let begin = if source.is_vault() { of_vault(begin, &mut archive, request)? } else { begin };
     let parts = wanted.iter().zip(&selected.entries).zip(&selected.rows);
+    let parts = parts.filter(|((table, _), _)| is_taken(table, described));
     let parts = parts.map(|((table, entry), chosen)| {
         Ok(Part { table: message(table)?, entry: *entry, rows: table.rows, chosen: chosen.clone() })
     });
@@ -201,6 +214,21 @@ async fn send(
     }
 }
 
+/// What the vault goes by, beside the rows.
+fn of_vault(begin: Begin, archive: &mut Archive, request: &Request) -> Result<Begin> {
+    let ring = archive.ring(RING_BYTES as u64)?.unwrap_or_default();
+    let grant = hex::decode(&request.grant).unwrap_or_default();
+    Ok(Begin {
+        ring: ring.into(),
+        grant: Some(RestoreGrant { statement: grant.into() }),
+        revive_ids: request.revive_ids.clone(),
+        as_copy: request.as_copy,
+        from_deployment: request.from_deployment.clone(),
+        accept_undecryptable: request.accept_undecryptable,
+        ..begin
+    })
+}
+
 fn message(table: &WantedTable) -> Result<Table> {
     let schema = serde_json::to_vec(&table.schema)
         .map_err(|error| Error::Defect(format!("a schema cannot be written: {error}")))?;
@@ -213,12 +241,21 @@ fn identity(selected: &Selected, request: &Request, archive: &Archive) -> Archiv
         archive_id: facts.id.clone(),
         manifest_sha256: Sha256::digest(archive.manifest_json()).to_vec().into(),
         create_time: facts.time.map(|time| timestamp(time.as_microsecond())),
-        deployment_id: archive.manifest().deployment_id.clone().unwrap_or_default(),
+        deployment_id: facts.deployment_id.clone(),
         source: selected.source().to_owned(),
+        audit_head: facts.audit_head.as_ref().map(audit_head),
     }
 }
 
-fn mode(mode: RequestMode) -> source_api::RestoreMode {
+pub(in crate::restore) fn audit_head(head: &ManifestHead) -> AuditHead {
+    AuditHead {
+        chain: head.chain.clone(),
+        sequence: i64::try_from(head.sequence).unwrap_or(i64::MAX),
+        mac: head.mac.clone(),
+    }
+}
+
+pub(in crate::restore) fn mode(mode: RequestMode) -> source_api::RestoreMode {
     match mode {
         RequestMode::IntoEmpty => source_api::RestoreMode::IntoEmpty,
         RequestMode::Merge => source_api::RestoreMode::Merge,

@@ -82,7 +82,7 @@ async fn ids_pauses_and_pages() {
     }
     for (seconds, nanos) in [(0, 0), (-1, 0), (0, -1), (i64::MIN, 0)] {
         let max_pause = Some(prost_types::Duration { seconds, nanos });
-        let apply = proto::ApplyRestoreRequest { id: ID.into(), confirm: String::new(), max_pause };
+        let apply = proto::ApplyRestoreRequest { id: ID.into(), max_pause, ..Default::default() };
         names("max_pause", &client.apply_with(apply).await.unwrap_err());
     }
     for (page_size, page_token) in [(-1, ""), (0, "x"), (0, "00"), (0, "2f2f"), (0, "37")] {

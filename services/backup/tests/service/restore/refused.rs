@@ -139,7 +139,7 @@ async fn what_is_confirmed_is_what_was_planned() {
     let plan = client.planned(of_backup(&backup, RestoreMode::Replace)).await;
     for confirm in ["", "Gateway", "other"] {
         let request =
-            proto::ApplyRestoreRequest { id: plan.id.clone(), confirm: confirm.into(), max_pause: None };
+            proto::ApplyRestoreRequest { id: plan.id.clone(), confirm: confirm.into(), ..Default::default() };
         let refused = client.apply_with(request).await.unwrap_err();
         assert_eq!(refused.code(), Code::InvalidArgument, "{confirm:?}");
         assert!(refused.message().contains("gateway"), "{}", refused.message());

@@ -67,7 +67,7 @@ impl Restoring {
     /// Applies a plan and returns what became of it.
     pub(crate) async fn apply(&mut self, plan: &proto::Restore) -> Result<proto::Restore, Status> {
         let (id, confirm) = (plan.id.clone(), plan.confirm.clone());
-        self.apply_with(proto::ApplyRestoreRequest { id, confirm, max_pause: None }).await
+        self.apply_with(proto::ApplyRestoreRequest { id, confirm, ..Default::default() }).await
     }
 
     pub(crate) async fn apply_with(

@@ -290,6 +290,7 @@ impl TokenService for FakeVault {
                 permissions: permissions.clone(),
                 selectors: Vec::new(),
                 delegation: format!("token:{}", token.id()).into(),
+                ..Default::default()
             },
             None => vault::IntrospectTokenResponse::default(),
         };

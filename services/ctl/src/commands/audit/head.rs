@@ -18,6 +18,8 @@ const NOT_THERE: &str = "there is none: the archive was made without a vault, or
 /// A place in the log and the chain's code there.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Head {
+    /// The log; empty where the file does not say.
+    pub(super) chain: String,
     pub(super) sequence: i64,
     /// Hex.
     pub(super) mac: String,
@@ -26,6 +28,8 @@ pub(super) struct Head {
 /// As files hold it. Proto3 JSON writes 64-bit numbers as text, a manifest as numbers.
 #[derive(Deserialize)]
 struct Document {
+    #[serde(default)]
+    chain: String,
     sequence: Value,
     mac: String,
 }
@@ -52,7 +56,7 @@ async fn read_from(path: &Path, keys: &ArchiveKeys) -> Result<Head> {
 async fn of_archive(path: &Path, keys: &ArchiveKeys) -> Result<Head> {
     let (archive, _) = archive::open(path, keys).await?;
     let head = archive.manifest().audit_head.as_ref().context(NOT_THERE)?;
-    checked(i64::try_from(head.sequence)?, &head.mac)
+    checked(&head.chain, i64::try_from(head.sequence)?, &head.mac)
 }
 
 fn of_json(file: File) -> Result<Head> {
@@ -67,14 +71,14 @@ fn of_json(file: File) -> Result<Head> {
         Value::String(digits) => digits.parse().ok(),
         number => number.as_i64(),
     };
-    checked(sequence.context("its sequence is not a number")?, &head.mac)
+    checked(&head.chain, sequence.context("its sequence is not a number")?, &head.mac)
 }
 
-fn checked(sequence: i64, mac: &str) -> Result<Head> {
+fn checked(chain: &str, sequence: i64, mac: &str) -> Result<Head> {
     ensure!(sequence > 0, "it is the head of an empty log, which cannot be compared");
     let is_code = !mac.is_empty() && mac.bytes().all(|digit| digit.is_ascii_hexdigit());
     ensure!(is_code, "it has no code (mac, in hex) to compare with");
-    Ok(Head { sequence, mac: mac.to_owned() })
+    Ok(Head { chain: chain.to_owned(), sequence, mac: mac.to_owned() })
 }
 
 #[cfg(test)]
@@ -132,20 +136,25 @@ mod tests {
 
     #[test]
     fn every_form_is_read() {
-        let kept = AuditHead { sequence: 7, mac: "ab01".into() };
+        let kept = AuditHead { chain: String::new(), sequence: 7, mac: "ab01".into() };
         for (form, bytes) in [
             ("printed", br#"{"sequence": "7", "time": "2030-01-31T12:00:00Z", "mac": "ab01"}"#.to_vec()),
             ("number", br#"{"sequence": 7, "mac": "ab01"}"#.to_vec()),
             ("manifest", br#"{"format_version": 1, "audit_head": {"sequence": 7, "mac": "ab01"}}"#.to_vec()),
             ("archive", archive(Some(kept))),
         ] {
-            assert_eq!(head_in(&bytes).unwrap(), Head { sequence: 7, mac: "ab01".into() }, "{form}");
+            assert_eq!(
+                head_in(&bytes).unwrap(),
+                Head { chain: String::new(), sequence: 7, mac: "ab01".into() },
+                "{form}"
+            );
         }
     }
 
     #[test]
     fn a_sealed_archive_is_opened_with_its_key_and_no_other() {
-        let (file, key) = sealed(&archive(Some(AuditHead { sequence: 7, mac: "ab01".into() })));
+        let (file, key) =
+            sealed(&archive(Some(AuditHead { chain: String::new(), sequence: 7, mac: "ab01".into() })));
         let with = |key: &tempfile::NamedTempFile| {
             let keys = ArchiveKeys { identity: Some(key.path().to_owned()), passphrase_file: None };
             head_with(&file, &keys)

@@ -23,6 +23,7 @@ pub(super) async fn run(
         let head = head::read(file, keys).await?;
         request.anchor_sequence = head.sequence;
         request.anchor_mac = head.mac;
+        request.anchor_chain = head.chain;
     }
     let anchor_sequence = request.anchor_sequence;
     let answer = vault.answer(vault.audit().verify_audit_log(long(request))).await?;
@@ -43,6 +44,7 @@ fn text(answer: &VerifyAuditLogResponse, anchor_sequence: i64) -> String {
     let VerifyAuditLogResponse { events, first_sequence, last_sequence, mac, .. } = answer;
     let anchor = match anchor_sequence {
         0 => String::new(),
+        _ if !answer.note.is_empty() => format!("\n{}", printable(&answer.note)),
         sequence => format!(", the head stored at {sequence} matches"),
     };
     format!("ok: {events} events, {first_sequence} to {last_sequence}, {}{anchor}\n", printable(mac))
@@ -83,7 +85,7 @@ mod tests {
             first_sequence: 1,
             last_sequence: 3,
             mac: "ab".into(),
-            problems: Vec::new(),
+            ..VerifyAuditLogResponse::default()
         };
         assert_eq!(text(&answer, 0), "ok: 3 events, 1 to 3, ab\n");
         assert_eq!(text(&answer, 2), "ok: 3 events, 1 to 3, ab, the head stored at 2 matches\n");

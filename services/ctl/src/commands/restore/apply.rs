@@ -1,13 +1,15 @@
 //! `strongroom restore apply`.
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 use strongroom_api::backup::v1::{ApplyRestoreRequest, Restore, RestoreMode, RestoreState};
+use strongroom_api::source::v1::RestoreGrant;
+use strongroom_api::vault::v1::{IssueRestoreGrantRequest, RestoreTerms};
 use tokio_stream::StreamExt as _;
 use tonic::Request;
 
 use super::{begun, details, get, outcome, plan_text, print};
 use crate::cli::ApplyRestore;
-use crate::client::{self, Connection};
+use crate::client::{self, unary};
 use crate::commands::confirmation;
 use crate::error::WrongUsage;
 use crate::output::{Format, key_values};
@@ -18,12 +20,17 @@ use crate::time::length_to_wire;
 pub(super) async fn run(apply: ApplyRestore, format: Format) -> Result<()> {
     let ApplyRestore { id, confirm, max_pause } = apply;
     let service = client::backup()?;
+    let planned = get(&service, id.clone()).await?;
     let confirm = match confirm {
         Some(confirm) => confirm,
-        None => confirmed(&service, &id).await?,
+        None => confirmed(&planned)?,
+    };
+    let grant = match &planned.grant_terms {
+        Some(terms) => Some(granted(terms).await?),
+        None => None,
     };
     let max_pause = max_pause.map(length_to_wire);
-    let request = Request::new(ApplyRestoreRequest { id: id.clone(), confirm, max_pause });
+    let request = Request::new(ApplyRestoreRequest { id: id.clone(), confirm, max_pause, grant });
     let call = async {
         let stream = service.restores().apply_restore(request).await?.into_inner();
         Ok(stream.map(|answer| answer.map(|answer| answer.restore)))
@@ -35,8 +42,7 @@ pub(super) async fn run(apply: ApplyRestore, format: Format) -> Result<()> {
 
 /// The target's name, from somebody who has read what will be lost; empty where the plan needs none. What is no plan is for
 /// the service to refuse.
-async fn confirmed(service: &Connection, id: &str) -> Result<String> {
-    let restore = get(service, id.to_owned()).await?;
+fn confirmed(restore: &Restore) -> Result<String> {
     if restore.state() != RestoreState::Planned || restore.confirm.is_empty() {
         return Ok(String::new());
     }
@@ -47,8 +53,17 @@ async fn confirmed(service: &Connection, id: &str) -> Result<String> {
              nobody can be asked"
         )
     );
-    confirmation::ask_for(&restore.confirm, &loss(&restore), "restore it")?;
-    Ok(restore.confirm)
+    confirmation::ask_for(&restore.confirm, &loss(restore), "restore it")?;
+    Ok(restore.confirm.clone())
+}
+
+/// The vault lets the backup service change it once, for this restore, because somebody who may restore it says so.
+async fn granted(terms: &RestoreTerms) -> Result<RestoreGrant> {
+    let vault = client::vault()?;
+    let request = unary(IssueRestoreGrantRequest { terms: Some(terms.clone()) });
+    let answer = vault.answer(vault.restore_grants().issue_restore_grant(request)).await;
+    let answer = answer.context("the restore changes the vault, which has to grant it")?;
+    answer.grant.context("the vault answered without a grant")
 }
 
 fn loss(restore: &Restore) -> String {

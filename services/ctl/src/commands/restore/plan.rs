@@ -77,6 +77,8 @@ fn request(plan: &PlanRestore) -> Result<PlanRestoreRequest> {
         accept_undecryptable: plan.accepted.undecryptable,
         from_deployment: plan.from_deployment.clone().unwrap_or_default(),
         signer: signer.map(|signer| signer.lines()).unwrap_or_default(),
+        revive_ids: plan.revive.clone(),
+        as_copy: plan.as_copy,
     })
 }
 

@@ -2,12 +2,15 @@
 
 use indicatif::HumanCount;
 use strongroom_api::backup::v1::{FileSetPlan, RowChange, SourcePlan, TablePlan};
+use strongroom_api::limits::VAULT_SOURCE;
 
 use super::words;
 use crate::output::{Table, printable};
 
 /// Keys that are shown of each table and change; the rest is counted.
 const MOST_KEYS: usize = 3;
+/// The same of credentials that go: each is somebody's.
+const MOST_CREDENTIALS: usize = 100;
 
 /// One line a table, and one for all of them where there are several; one for the files of a set.
 pub(super) fn table(source: &SourcePlan) -> String {
@@ -20,8 +23,12 @@ pub(super) fn table(source: &SourcePlan) -> String {
     for one in &source.tables {
         let counts = counts(one);
         all = std::array::from_fn(|at| all[at].saturating_add(counts[at]));
-        let note = if one.creates_table { "the table is created" } else { "" };
-        line(&mut table, &one.table, counts, note);
+        let note = match one.stale {
+            _ if one.creates_table => "the table is created".to_owned(),
+            0 => String::new(),
+            stale => format!("{} stale until reissued", count(stale)),
+        };
+        line(&mut table, &one.table, counts, &note);
     }
     if source.tables.len() > 1 {
         line(&mut table, "in all", all, "");
@@ -47,7 +54,7 @@ fn as_table(set: &FileSetPlan) -> TablePlan {
         kept,
         conflicts,
         examples,
-        creates_table: false,
+        ..TablePlan::default()
     }
 }
 
@@ -71,10 +78,12 @@ pub(in crate::commands) fn count(count: i64) -> String {
 /// A few keys of the rows that change: a line for each table that has such rows.
 pub(super) fn examples(source: &SourcePlan) -> String {
     let files = source.files.as_ref().map(as_table);
-    source.tables.iter().chain(&files).filter_map(of_table).map(|line| format!("{line}\n")).collect()
+    let most = if source.kind == VAULT_SOURCE { MOST_CREDENTIALS } else { MOST_KEYS };
+    let lines = source.tables.iter().chain(&files).filter_map(|table| of_table(table, most));
+    lines.map(|line| format!("{line}\n")).collect()
 }
 
-fn of_table(table: &TablePlan) -> Option<String> {
+fn of_table(table: &TablePlan, most_removed: usize) -> Option<String> {
     let all = [
         (RowChange::Created, table.created),
         (RowChange::Changed, table.changed),
@@ -82,14 +91,15 @@ fn of_table(table: &TablePlan) -> Option<String> {
         (RowChange::Conflict, table.conflicts),
     ];
     let said: Vec<String> =
-        all.into_iter().filter_map(|(change, count)| of_change(table, change, count)).collect();
+        all.into_iter().filter_map(|(change, count)| of_change(table, change, count, most_removed)).collect();
     (!said.is_empty()).then(|| format!("{}: {}", printable(&table.table), said.join("; ")))
 }
 
 /// A table without a key has rows that cannot be named.
-fn of_change(table: &TablePlan, change: RowChange, count: i64) -> Option<String> {
+fn of_change(table: &TablePlan, change: RowChange, count: i64, most_removed: usize) -> Option<String> {
+    let most = if change == RowChange::Deleted { most_removed } else { MOST_KEYS };
     let named = table.examples.iter().filter(|example| example.change() == change && !example.key.is_empty());
-    let keys: Vec<_> = named.take(MOST_KEYS).map(|example| printable(&example.key)).collect();
+    let keys: Vec<_> = named.take(most).map(|example| printable(&example.key)).collect();
     if keys.is_empty() {
         return None;
     }

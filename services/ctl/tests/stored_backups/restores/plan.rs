@@ -63,7 +63,7 @@ async fn everything_that_can_be_asked_for_is_asked_for() {
     let signer = format!("0123456789abcdef {}\n", "ab".repeat(32));
     std::fs::write(folder.path().join("signer.pub"), format!("# ours\n{signer}")).unwrap();
     let line = "restore plan BACKUP --sources a,b --tables c,d --rows e=7,8 --create-tables --accept-cascade --accept-pause \
-                --accept-undecryptable --from-deployment D --signer signer.pub";
+                --accept-undecryptable --from-deployment D --revive c1 --revive c2 --signer signer.pub";
     let line = line.replace("BACKUP", BACKUP);
     let planned = run(&url, folder.path(), &line.split_whitespace().collect::<Vec<_>>()).await;
     assert_eq!(planned.code, 0, "{}", planned.said);
@@ -79,6 +79,8 @@ async fn everything_that_can_be_asked_for_is_asked_for() {
         from_deployment: "D".into(),
         signer,
         rows: vec![ChosenRows { table: "e".into(), keys: vec!["[\"7\"]".into(), "[\"8\"]".into()] }],
+        revive_ids: vec!["c1".into(), "c2".into()],
+        as_copy: false,
     };
     assert_eq!(fake.state().planned, Some(expected));
 

@@ -3,6 +3,8 @@
 /// A head that was saved outside the vault.
 #[derive(Debug, Clone)]
 pub(crate) struct Anchor {
+    /// The log that it is of; empty for the vault's own.
+    pub(crate) chain: String,
     pub(crate) sequence: i64,
     pub(crate) mac: Vec<u8>,
 }
@@ -58,4 +60,6 @@ pub(crate) struct Verification {
     pub(crate) mac: Vec<u8>,
     /// In order; none means that the log is as it was written, and that rows that grant access are as it says.
     pub(crate) problems: Vec<Problem>,
+    /// Where an anchor of another log belongs.
+    pub(crate) note: String,
 }

@@ -7,6 +7,7 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use serde_json::Value;
 
 use super::finding::{Problem, Reason};
+use crate::store::restore::record::ROWS_EVENT;
 use crate::store::{CHANGE, Examined, NewEvent};
 
 /// What the log says of changes. Names are hashed: a log of years has millions of them.
@@ -33,6 +34,9 @@ impl Changes {
         let Ok(metadata) = serde_json::from_str::<Value>(&event.metadata) else { return };
         let Some(change) = metadata[CHANGE].as_str() else { return };
         self.sequences.insert(hashed(&[change]), sequence);
+        if event.event == ROWS_EVENT {
+            return self.restored(sequence, &metadata);
+        }
         let is_gone = matches!(event.event.as_str(), "credential.deleted" | "reference.released");
         for (index, (table, row)) in changed(event, &metadata).into_iter().enumerate() {
             let row = hashed(&[table, &row]);
@@ -42,6 +46,21 @@ impl Changes {
             } else {
                 self.last.insert(row, sequence);
             }
+        }
+    }
+
+    /// What a restore has made, changed and removed.
+    fn restored(&mut self, sequence: i64, metadata: &Value) {
+        let table = metadata["table"].as_str().unwrap_or_default();
+        let rows = |list: &str| {
+            let names = metadata[list].as_array().into_iter().flatten();
+            names.filter_map(Value::as_str).map(|row| hashed(&[table, row])).collect::<Vec<_>>()
+        };
+        for row in rows("created").into_iter().chain(rows("changed")) {
+            self.last.insert(row, sequence);
+        }
+        for row in rows("deleted") {
+            self.last.remove(&row);
         }
     }
 

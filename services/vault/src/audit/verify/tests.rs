@@ -146,7 +146,7 @@ fn every_change_is_named_once() {
 fn an_anchored_head_finds_what_the_own_head_hides() {
     let ring = audit_ring();
     let (rows, head) = log(&ring, 20);
-    let anchor = Anchor { sequence: 20, mac: head.mac.clone().unwrap() };
+    let anchor = Anchor { chain: String::new(), sequence: 20, mac: head.mac.clone().unwrap() };
     // Cut, and the head set back: the log by itself looks whole.
     let (cut, cut_head) = log_cut(&rows, 15);
     assert_eq!(verify(&ring, cut.clone(), cut_head.clone(), None).problems, []);
@@ -155,7 +155,7 @@ fn an_anchored_head_finds_what_the_own_head_hides() {
     assert_eq!(found.problems[0].sequence, 16);
 
     assert_eq!(verify(&ring, rows.clone(), head.clone(), Some(anchor)).problems, []);
-    let other = Anchor { sequence: 12, mac: vec![3; 32] };
+    let other = Anchor { chain: String::new(), sequence: 12, mac: vec![3; 32] };
     let found = verify(&ring, rows, head, Some(other));
     assert_eq!((found.problems[0].sequence, found.problems[0].reason.as_str()), (12, "ANCHOR_MISMATCH"));
 }

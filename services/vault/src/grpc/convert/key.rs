@@ -41,6 +41,9 @@ impl From<Inspected> for proto::InspectRingResponse {
             deployment_id: inspected.ring.deployment_id,
             same_deployment: inspected.same_deployment,
             versions: inspected.versions.into_iter().map(Into::into).collect(),
+            root_key_current: inspected.root_key_current,
+            vault_empty: inspected.vault_empty,
+            principal: String::new(),
         }
     }
 }

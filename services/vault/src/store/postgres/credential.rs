@@ -234,7 +234,7 @@ async fn count(tx: &mut Connection, what: &str, id: &str, selection: &Selectors)
     Ok(query.build_query_scalar().fetch_one(tx).await?)
 }
 
-async fn insert(tx: &mut Connection, row: &CredentialRow, seal: Seal) -> Result<()> {
+pub(super) async fn insert(tx: &mut Connection, row: &CredentialRow, seal: Seal) -> Result<()> {
     let done = sqlx::query(INSERT)
         .bind(&row.id)
         .bind(&row.display_name)
@@ -258,7 +258,7 @@ async fn insert(tx: &mut Connection, row: &CredentialRow, seal: Seal) -> Result<
     expect_rows("credentials", done.rows_affected(), 1)
 }
 
-async fn insert_labels(tx: &mut Connection, id: &str, labels: &Labels) -> Result<()> {
+pub(super) async fn insert_labels(tx: &mut Connection, id: &str, labels: &Labels) -> Result<()> {
     for (name, value) in labels {
         sqlx::query(INSERT_LABEL).bind(id).bind(name).bind(value).execute(&mut *tx).await?;
     }

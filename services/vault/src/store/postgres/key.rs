@@ -8,6 +8,7 @@ use super::append::append;
 use super::change::Change;
 use super::key_request::consume;
 use super::{Connection, Store};
+use crate::store::audit::SET_CHAIN;
 use crate::store::key::{
     BUMP_RING, COUNT_KEY, COUNT_OTHER_ROOT, COUNT_ROOT_KEYS, DEPLOYMENT, DeploymentRow, INSERT_KEY,
     INSERT_KEY_VERSION, INSERT_NEXT_VERSION, INSERT_ROOT_KEY, KEY_VERSION, KEY_VERSIONS, NEWEST_ROOT,
@@ -53,6 +54,8 @@ impl KeyStore for Store {
         }
         let code = self.states.deployment_code(&root.id, deployment_id)?;
         sqlx::query(SET_DEPLOYMENT).bind(deployment_id).bind(code).execute(&mut *tx).await?;
+        // As random as that, and for ever this log's, whichever deployment the vault becomes.
+        sqlx::query(SET_CHAIN).bind(deployment_id).execute(&mut *tx).await?;
         append(&mut tx, event).await?;
         tx.commit().await?;
         Ok(true)
@@ -261,7 +264,7 @@ async fn update(tx: &mut Connection, version: &KeyVersionRow, state_mac: &[u8]) 
     expect_rows("key_versions", done.rows_affected(), 1)
 }
 
-async fn newest_root(tx: &mut Connection) -> Result<String> {
+pub(super) async fn newest_root(tx: &mut Connection) -> Result<String> {
     Ok(sqlx::query_scalar(NEWEST_ROOT).fetch_one(tx).await?)
 }
 

@@ -11,6 +11,15 @@ pub(super) const LOCK_REVISION: &str = "SELECT revision FROM credentials WHERE i
 pub(super) const LOCK_VIA: &str = "
     SELECT via_kind FROM credential_references WHERE kind = $1 AND consumer = $2 FOR UPDATE";
 
+/// The stage, to be changed.
+pub(super) const LOCK_STAGE: &str = "
+    SELECT id, state, terms, statement, ring, tables, report, create_time, expire_time, commit_time, previous_deployment
+    FROM restore_stages WHERE id = $1 FOR UPDATE";
+
+/// What a restore rewrites, before it looks at it. Readers go on; changes wait, none of which holds the head yet.
+pub(super) const LOCK_RESTORED: &str = "
+    LOCK TABLE credentials, credential_versions, credential_references, credential_tombstones IN EXCLUSIVE MODE";
+
 pub(super) const LOCK_TOKEN: &str = select_tokens!("WHERE id = $1 FOR UPDATE");
 
 pub(super) const LOCK_CREDENTIAL: &str = "

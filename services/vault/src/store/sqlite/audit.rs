@@ -10,8 +10,8 @@ use super::change::Change;
 use super::{Connection, Database, Store};
 use crate::store::ChainKey;
 use crate::store::audit::{
-    CHAIN_PAGE, CHECKPOINT, CLOSE_BATCH, CODE_OF, FIRST, HEAD, INSERT_CHECKPOINT, OPEN_OPERATIONS, PRUNABLE,
-    PRUNE, SELECT_CHAINED, SEQUENCE_OF_OPERATION, no_chain,
+    CHAIN, CHAIN_PAGE, CHECKPOINT, CLOSE_BATCH, CODE_OF, FIRST, HEAD, INSERT_CHECKPOINT, OPEN_OPERATIONS,
+    PRUNABLE, PRUNE, SELECT_CHAINED, SEQUENCE_OF_OPERATION, no_chain,
 };
 use crate::store::granting::{Granting, Sealed};
 use crate::store::key;
@@ -117,6 +117,10 @@ impl AuditStore for Store {
 
     async fn audit_head(&self) -> Result<AuditHead> {
         Ok(sqlx::query_as(HEAD).fetch_one(self.reader()).await?)
+    }
+
+    async fn audit_chain(&self) -> Result<String> {
+        Ok(sqlx::query_scalar(CHAIN).fetch_one(self.reader()).await?)
     }
 
     async fn close_operations(&self, filter: &CloseFilter, now: i64) -> Result<i64> {

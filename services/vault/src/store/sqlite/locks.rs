@@ -1,6 +1,6 @@
 //! Reading what a change goes by in SQLite: the change has the only writer, so nothing needs a lock.
 
-use crate::store::{audit, credential, reference, token};
+use crate::store::{audit, credential, reference, restore, token};
 
 pub(super) const LOCK_HEAD: &str = audit::HEAD;
 
@@ -12,5 +12,11 @@ pub(super) const LOCK_VIA: &str = reference::VIA_OF;
 pub(super) const FOR_CHANGE: &str = "";
 
 pub(super) const LOCK_CREDENTIAL: &str = credential::ONE;
+
+/// The stage, to be changed.
+pub(super) const LOCK_STAGE: &str = restore::STAGE;
+
+/// What a restore rewrites, before it looks at it.
+pub(super) const LOCK_RESTORED: &str = "SELECT 1";
 
 pub(super) const LOCK_TOKEN: &str = token::SELECT_BY_ID;

@@ -262,7 +262,7 @@ async fn leads_others(tx: &mut Connection, row: &ReferenceRow) -> Result<bool> {
     Ok(others > 0)
 }
 
-async fn write(tx: &mut Connection, row: &ReferenceRow, seal: Seal) -> Result<()> {
+pub(super) async fn write(tx: &mut Connection, row: &ReferenceRow, seal: Seal) -> Result<()> {
     sqlx::query(WRITE)
         .bind(&row.kind)
         .bind(&row.consumer)

@@ -170,7 +170,7 @@ pub(super) async fn live_token(tx: &mut Connection, codes: &Codes, id: &str) -> 
     Ok(token.filter(|token| token.revoke_time.is_none()))
 }
 
-async fn insert(tx: &mut Connection, row: &TokenRow, seal: &Seal) -> Result<()> {
+pub(super) async fn insert(tx: &mut Connection, row: &TokenRow, seal: &Seal) -> Result<()> {
     let done = sqlx::query(INSERT)
         .bind(&row.id)
         .bind(&row.hash)

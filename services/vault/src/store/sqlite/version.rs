@@ -52,7 +52,7 @@ impl VersionStore for Store {
     }
 }
 
-async fn insert(tx: &mut Connection, row: &VersionRow, seal: Seal) -> Result<()> {
+pub(super) async fn insert(tx: &mut Connection, row: &VersionRow, seal: Seal) -> Result<()> {
     let done = sqlx::query(INSERT)
         .bind(&row.id)
         .bind(&row.credential_id)

@@ -86,7 +86,8 @@ async fn bad_anchors_name_their_field() {
         (1, "", "anchor_mac"),
         (1, "zz", "anchor_mac"),
     ] {
-        let request = VerifyAuditLogRequest { anchor_sequence, anchor_mac: anchor_mac.into() };
+        let request =
+            VerifyAuditLogRequest { anchor_sequence, anchor_mac: anchor_mac.into(), ..Default::default() };
         let refused = clients.audit.verify_audit_log(request).await.unwrap_err();
         assert_eq!(refused.code(), Code::InvalidArgument);
         assert!(refused.message().starts_with(field), "{}", refused.message());

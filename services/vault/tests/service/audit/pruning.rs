@@ -52,7 +52,11 @@ async fn pruned_events_leave_a_log_that_goes_on_and_verifies() {
         let found = verify(&mut clients, Some(&kept)).await;
         assert!(found.ok, "a head kept before, of an event that stays: {:?}", found.problems);
         assert_eq!((found.first_sequence, found.last_sequence), (old + 2, old + 3));
-        let removed = VerifyAuditLogRequest { anchor_sequence: inside.sequence, anchor_mac: inside.mac };
+        let removed = VerifyAuditLogRequest {
+            anchor_sequence: inside.sequence,
+            anchor_mac: inside.mac,
+            ..Default::default()
+        };
         let refused = clients.audit.verify_audit_log(removed).await.unwrap_err();
         assert!(refused.message().contains("pruned"), "{}", refused.message());
         clients.reveal(&young).await.unwrap();

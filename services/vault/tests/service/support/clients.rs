@@ -7,6 +7,7 @@ use strongroom_api::vault::v1::crypto_service_client::CryptoServiceClient;
 use strongroom_api::vault::v1::key_service_client::KeyServiceClient;
 use strongroom_api::vault::v1::person_service_client::PersonServiceClient;
 use strongroom_api::vault::v1::reference_service_client::ReferenceServiceClient;
+use strongroom_api::vault::v1::restore_grant_service_client::RestoreGrantServiceClient;
 use strongroom_api::vault::v1::seal_service_client::SealServiceClient;
 use strongroom_api::vault::v1::token_service_client::TokenServiceClient;
 use strongroom_api::vault::v1::{
@@ -28,6 +29,7 @@ pub(crate) struct Clients {
     pub(crate) crypto: CryptoServiceClient<AuthorizedChannel>,
     pub(crate) seals: SealServiceClient<AuthorizedChannel>,
     pub(crate) source: SourceServiceClient<AuthorizedChannel>,
+    pub(crate) grants: RestoreGrantServiceClient<AuthorizedChannel>,
 }
 
 impl Clients {
@@ -42,6 +44,7 @@ impl Clients {
             crypto: CryptoServiceClient::new(channel.clone()),
             seals: SealServiceClient::new(channel.clone()),
             source: SourceServiceClient::new(channel.clone()),
+            grants: RestoreGrantServiceClient::new(channel.clone()),
         }
     }
 

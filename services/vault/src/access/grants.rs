@@ -1,0 +1,120 @@
+//! Restore grants: what somebody who may restore this vault gives a service, so that the service's own token suffices for no
+//! change. A grant is a statement as a delegation is ([`super::statement`]), for the terms of one restore.
+
+use std::sync::Arc;
+
+use strongroom_crypto::{Kid, MacKey, Purpose};
+use strongroom_runtime::{Caller, Clock};
+use uuid::Uuid;
+
+use super::statement::{Sort, Statement};
+use super::{Identities, Service, Tokens};
+use crate::audit::Event;
+use crate::error::{Error, RestoreError, Result};
+use crate::keys::Ring;
+use crate::store::Store;
+use crate::store::key_names::AUDIT_KEY;
+
+/// In microseconds.
+const LIFE: i64 = 24 * 3600 * 1_000_000;
+
+/// What whoever grants must hold, until the commit.
+const PERMISSION: &str = "vault.restore";
+
+/// A grant that is good.
+#[derive(Debug, Clone)]
+pub(crate) struct Granted {
+    pub(crate) id: String,
+    /// Who granted.
+    pub(crate) principal: String,
+    pub(crate) name: String,
+}
+
+/// Makes grants and honours them.
+pub(crate) struct Grants {
+    store: Arc<dyn Store>,
+    ring: Arc<Ring>,
+    tokens: Arc<Tokens>,
+    identities: Arc<Identities>,
+    clock: Arc<dyn Clock>,
+}
+
+impl Grants {
+    pub(crate) fn new(
+        store: Arc<dyn Store>,
+        ring: Arc<Ring>,
+        tokens: Arc<Tokens>,
+        identities: Arc<Identities>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        Self { store, ring, tokens, identities, clock }
+    }
+
+    /// For the service with the principal `service` and the restore `restore_id`, on terms with this digest. The statement, and
+    /// when it expires.
+    pub(crate) async fn issue(
+        &self,
+        caller: &Caller,
+        (service, restore_id): (&str, &str),
+        digest: String,
+    ) -> Result<(Vec<u8>, i64)> {
+        let time = self.clock.now_micros();
+        let statement = Statement {
+            id: Uuid::now_v7().to_string(),
+            principal: caller.principal.id.clone(),
+            name: caller.principal.name.clone(),
+            service: service.to_owned(),
+            time,
+            expire_time: time.saturating_add(LIFE),
+            permissions: vec![digest],
+        };
+        let ring = self.ring.current();
+        let kid = ring.primary(AUDIT_KEY)?.kid();
+        let bytes = statement.seal(Sort::RestoreGrant, kid, &ring.mac_key(kid, Purpose::Audit)?);
+        let event = Event::by(caller, time, "restore.granted", restore_id)
+            .with("grant", statement.id.as_str())
+            .with("service", service)
+            .finish();
+        self.store.append_event(&event).await?;
+        Ok((bytes, statement.expire_time))
+    }
+
+    /// The grant in `bytes`, if this vault made it for `service` and for terms with this digest, and whoever granted still may.
+    ///
+    /// # Errors
+    /// [`RestoreError::GrantMissing`], [`RestoreError::GrantInvalid`], [`RestoreError::GrantExpired`],
+    /// [`RestoreError::GrantEnded`].
+    pub(crate) async fn open(&self, service: &str, bytes: &[u8], digest: &str) -> Result<Granted> {
+        if bytes.is_empty() {
+            return Err(RestoreError::GrantMissing.into());
+        }
+        let invalid = || Error::from(RestoreError::GrantInvalid);
+        let kid = Statement::kid(bytes).ok_or_else(invalid)?;
+        let key = self.audit_key(kid).await?;
+        let statement = Statement::open(Sort::RestoreGrant, bytes, &key).ok_or_else(invalid)?;
+        if statement.service != service || statement.permissions != [digest] {
+            return Err(invalid());
+        }
+        if statement.expire_time <= self.clock.now_micros() {
+            return Err(RestoreError::GrantExpired.into());
+        }
+        let Statement { id, principal, name, .. } = statement;
+        let holder = match self.identities.by_principal(&principal) {
+            Some(identity) => Some(identity),
+            None => self.tokens.by_principal(&principal, Service::Vault).await?,
+        };
+        if !holder.is_some_and(|holder| holder.may(PERMISSION)) {
+            return Err(RestoreError::GrantEnded(principal).into());
+        }
+        Ok(Granted { id, principal, name })
+    }
+
+    /// Another process may have made the version a moment ago.
+    async fn audit_key(&self, kid: Kid) -> Result<MacKey> {
+        if self.ring.current().version(kid).is_none() {
+            self.ring.reload().await?;
+        }
+        let key = self.ring.current().mac_key(kid, Purpose::Audit);
+        key.map_err(|_| RestoreError::GrantInvalid.into())
+    }
+}

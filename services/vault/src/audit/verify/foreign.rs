@@ -1,0 +1,65 @@
+//! A head of another log: that of a vault whose rows were restored here. It proves nothing about this log; the event of the
+//! restore says where it belongs.
+
+use serde_json::Value;
+
+use super::finding::{Anchor, Problem, Reason};
+use crate::store::NewEvent;
+
+/// The head, and the restore that brought its vault's rows.
+pub(super) struct ForeignAnchor {
+    anchor: Anchor,
+    restore: Option<Restore>,
+}
+
+/// A restore of the head's vault.
+struct Restore {
+    id: String,
+    sequence: i64,
+    archive_id: String,
+    /// Where the head's log was when the archive was made.
+    old_sequence: i64,
+}
+
+impl ForeignAnchor {
+    pub(super) fn new(anchor: Anchor) -> Self {
+        Self { anchor, restore: None }
+    }
+
+    /// The first restore after it counts.
+    pub(super) fn event(&mut self, sequence: i64, event: &NewEvent) {
+        if self.restore.is_some() || event.event != "restore.applied" || event.outcome != "success" {
+            return;
+        }
+        let Ok(metadata) = serde_json::from_str::<Value>(&event.metadata) else { return };
+        let head = &metadata["old_head"];
+        if head["chain"].as_str() == Some(&self.anchor.chain) {
+            self.restore = Some(Restore {
+                id: event.target.clone(),
+                sequence,
+                archive_id: metadata["archive_id"].as_str().unwrap_or_default().to_owned(),
+                old_sequence: head["sequence"].as_i64().unwrap_or_default(),
+            });
+        }
+    }
+
+    /// Where the head belongs.
+    ///
+    /// # Errors
+    /// A problem where no restore here explains it.
+    pub(super) fn place(self) -> Result<String, Problem> {
+        let Anchor { chain, sequence, .. } = self.anchor;
+        let Some(Restore { id, sequence: at, archive_id, old_sequence }) = self.restore else {
+            let message = format!(
+                "the given head is of the log {chain}, which is not this vault's, and no restore here brought that vault's rows"
+            );
+            return Err(Problem { sequence: 0, reason: Reason::AnchorMismatch, message });
+        };
+        let side = if sequence <= old_sequence { "up to" } else { "after" };
+        Ok(format!(
+            "the head at {sequence} belongs to the log {chain}, the one before the restore {id} (event {at} here); it is from {side} \
+             the head at {old_sequence} that the archive {archive_id} carries. That log is checked with `archive verify` and the \
+             archive's own audit_logs"
+        ))
+    }
+}

@@ -1,0 +1,366 @@
+//! The vault takes its own rows back, by its own rules.
+//!
+//! A service that restores sends an archive's rows with its key ring and a grant. [`terms`] is what a grant is for; [`staging`]
+//! checks each row by the archive's keys and puts it beside the live ones, [`reading`] knows the archive's form of it and
+//! [`resealing`] seals secrets anew that another root key sealed. What a commit does with the rows stands in `store/restore`.
+
+mod reading;
+mod resealing;
+mod staging;
+mod terms;
+
+use std::sync::Arc;
+
+use strongroom_runtime::{Caller, Clock};
+use tokio::sync::{Semaphore, SemaphorePermit};
+
+use crate::access::{Granted, Grants};
+use crate::audit::Event;
+use crate::error::{RestoreError, Result};
+use crate::keys::{ForeignRings, Merges, OpenedRing, Ring};
+use crate::store::restore::record::Report;
+use crate::store::restore::{Commit, Committed, RolledBack, StageState};
+use crate::store::{NewEvent, StageRow, Store};
+pub(crate) use reading::is_restored;
+pub(crate) use staging::Staging;
+pub(crate) use terms::{OldHead, Terms};
+
+/// Stages that are filled at once.
+const AT_ONCE: usize = 2;
+/// How long a stage lasts that is not committed, in microseconds: as long as its grant.
+const STAGED_FOR: i64 = 24 * 3600 * 1_000_000;
+/// The same for a plan, which is dropped at its end.
+const PLANNED_FOR: i64 = 3600 * 1_000_000;
+
+/// A stage with what it says.
+pub(crate) struct Staged {
+    pub(crate) row: StageRow,
+    pub(crate) report: Report,
+    pub(crate) warnings: Vec<String>,
+}
+
+/// What begins a stage.
+pub(crate) struct Beginning {
+    pub(crate) terms: Terms,
+    pub(crate) ring: Vec<u8>,
+    pub(crate) grant: Vec<u8>,
+    pub(crate) is_plan: bool,
+}
+
+/// Restores of this vault.
+pub(crate) struct Restoring {
+    store: Arc<dyn Store>,
+    ring: Arc<Ring>,
+    rings: Arc<ForeignRings>,
+    merges: Arc<Merges>,
+    grants: Arc<Grants>,
+    clock: Arc<dyn Clock>,
+    places: Semaphore,
+}
+
+impl Restoring {
+    pub(crate) fn new(
+        store: Arc<dyn Store>,
+        ring: Arc<Ring>,
+        (rings, merges): (Arc<ForeignRings>, Arc<Merges>),
+        grants: Arc<Grants>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        Self { store, ring, rings, merges, grants, clock, places: Semaphore::new(AT_ONCE) }
+    }
+
+    /// A place for one stage that is filled.
+    ///
+    /// # Errors
+    /// [`RestoreError::Busy`].
+    pub(crate) fn place(&self) -> Result<SemaphorePermit<'_>> {
+        self.places.try_acquire().map_err(|_| RestoreError::Busy(AT_ONCE).into())
+    }
+
+    /// Begins a stage, or a plan, which needs no grant and leaves nothing.
+    ///
+    /// # Errors
+    /// [`RestoreError`], and those of the ring.
+    pub(crate) async fn begin(&self, beginning: &Beginning) -> Result<Staging> {
+        let Beginning { terms, ring, grant, is_plan } = beginning;
+        let opened = self.rings.open(ring).await?;
+        check_deployment_of(terms, &opened)?;
+        self.adopted(terms, &opened).await?;
+        if !is_plan {
+            self.grants.open(&terms.principal, grant, &terms.digest()?).await?;
+        }
+        if opened.is_of_current_root {
+            self.merges.check(ring).await?;
+        }
+        let now = self.clock.now_micros();
+        let lasts = if *is_plan { PLANNED_FOR } else { STAGED_FOR };
+        let stage = StageRow {
+            id: terms.restore_id.clone(),
+            state: StageState::Staging,
+            terms: terms.to_json()?,
+            statement: if *is_plan { Vec::new() } else { grant.clone() },
+            ring: ring.clone(),
+            tables: "[]".into(),
+            report: "{}".into(),
+            create_time: now,
+            expire_time: now.saturating_add(lasts),
+            commit_time: None,
+            previous_deployment: None,
+        };
+        if let Some(before) = self.store.stage(&stage.id).await? {
+            self.owned(&before, &terms.principal)?;
+        }
+        if !self.store.begin_stage(&stage).await? {
+            return Err(self.begun_before(&stage.id).await?);
+        }
+        let (store, live) = (Arc::clone(&self.store), self.ring.current());
+        Ok(Staging::new(store, &stage.id, opened, live, terms.accept_undecryptable))
+    }
+
+    async fn begun_before(&self, id: &str) -> Result<crate::error::Error> {
+        let state = self.store.stage(id).await?.map(|stage| stage.state);
+        Ok(match state {
+            Some(StageState::Committed) => RestoreError::StageCommitted(id.to_owned()).into(),
+            _ => RestoreError::GrantUsed(id.to_owned()).into(),
+        })
+    }
+
+    /// Drops what a stream has left that did not come to its end.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub(crate) async fn abandon(&self, beginning: &Beginning) -> Result<()> {
+        let terms = &beginning.terms;
+        let Some(stage) = self.store.stage(&terms.restore_id).await? else { return Ok(()) };
+        let is_ours = Terms::of(&stage)?.principal == terms.principal;
+        if is_ours && matches!(stage.state, StageState::Staging | StageState::Staged) {
+            self.store.drop_stage(&terms.restore_id, true).await?;
+        }
+        Ok(())
+    }
+
+    /// The stage is whole: what its commit would do. A plan's is dropped.
+    ///
+    /// # Errors
+    /// What stands against the commit.
+    pub(crate) async fn finish(&self, beginning: &Beginning, staging: Staging) -> Result<Staged> {
+        let terms = &beginning.terms;
+        let (id, tables, opened) = staging.finish()?;
+        let names = serde_json::json!(tables).to_string();
+        self.store.finish_stage(&id, &names, "{}").await?;
+        let adopted = self.adopted(terms, &opened).await?;
+        let event = Event::by_system(self.clock.now_micros(), "restore.applied", &id).of_change().finish();
+        let commit = self.commit_of((&id, terms, &tables), &opened, adopted.as_deref(), true);
+        let report = self.settled(terms, self.store.commit_stage(&commit, &event).await?)?;
+        let row = self.stage(&id).await?;
+        if beginning.is_plan {
+            self.store.drop_stage(&id, true).await?;
+        }
+        Ok(Staged { row, warnings: warnings(terms, &opened, adopted.as_deref(), &report), report })
+    }
+
+    /// A stage of the caller.
+    ///
+    /// # Errors
+    /// [`RestoreError::StageNotFound`].
+    pub(crate) async fn get(&self, caller: &Caller, id: &str) -> Result<Staged> {
+        let row = self.stage(id).await?;
+        self.owned(&row, &caller.principal.id)?;
+        staged(row)
+    }
+
+    /// Makes a stage live.
+    ///
+    /// # Errors
+    /// [`RestoreError`], and those of merging the rings.
+    pub(crate) async fn commit(&self, caller: &Caller, id: &str) -> Result<Staged> {
+        let stage = self.stage(id).await?;
+        let terms = self.owned(&stage, &caller.principal.id)?;
+        if stage.state == StageState::Committed {
+            return staged(stage);
+        }
+        let granted = self.grants.open(&terms.principal, &stage.statement, &terms.digest()?).await?;
+        let opened = self.rings.open(&stage.ring).await?;
+        let granter = acting(caller, &granted);
+        if opened.is_of_current_root {
+            self.merges.merge(&granter, &stage.ring).await?;
+        }
+        let adopted = self.adopted(&terms, &opened).await?;
+        let tables = tables_of(&stage)?;
+        let event = applied(&granter, caller, self.clock.now_micros(), (&terms, &granted));
+        let commit = self.commit_of((id, &terms, &tables), &opened, adopted.as_deref(), false);
+        self.settled(&terms, self.store.commit_stage(&commit, &event).await?)?;
+        self.ring.reload().await?;
+        staged(self.stage(id).await?)
+    }
+
+    /// Takes a commit back.
+    ///
+    /// # Errors
+    /// [`RestoreError`].
+    pub(crate) async fn roll_back(&self, caller: &Caller, id: &str, discard_changes: bool) -> Result<Staged> {
+        let stage = self.stage(id).await?;
+        self.owned(&stage, &caller.principal.id)?;
+        let now = self.clock.now_micros();
+        let event = Event::by(caller, now, "restore.taken_back", id).of_change().finish();
+        match self.store.roll_back_stage(id, discard_changes, now, &event).await? {
+            RolledBack::Done => self.ring.reload().await?,
+            RolledBack::Already => {}
+            RolledBack::NotCommitted => {
+                let needs = "only a committed one can be rolled back";
+                let (id, state) = (id.to_owned(), stage.state.as_str());
+                return Err(RestoreError::StageState { id, state, needs }.into());
+            }
+            RolledBack::Superseded(later) => {
+                return Err(RestoreError::Superseded { id: id.to_owned(), later }.into());
+            }
+            RolledBack::Changed(rows) => return Err(RestoreError::Changed { rows: rows.join(", ") }.into()),
+        }
+        staged(self.stage(id).await?)
+    }
+
+    /// Drops a stage, or what is left of one.
+    ///
+    /// # Errors
+    /// [`RestoreError::StageCommitted`].
+    pub(crate) async fn abort(&self, caller: &Caller, id: &str, only_staged: bool) -> Result<()> {
+        let Some(stage) = self.store.stage(id).await? else { return Ok(()) };
+        self.owned(&stage, &caller.principal.id)?;
+        if self.store.drop_stage(id, only_staged).await? {
+            return Ok(());
+        }
+        Err(RestoreError::StageCommitted(id.to_owned()).into())
+    }
+
+    /// The deployment that the vault becomes: an empty one the archive's, unless it is to be a copy.
+    async fn adopted(&self, terms: &Terms, opened: &OpenedRing) -> Result<Option<String>> {
+        if opened.deployment_id == self.ring.deployment_id() {
+            return Ok(None);
+        }
+        if self.store.is_empty().await? {
+            return Ok((!terms.as_copy).then(|| opened.deployment_id.clone()));
+        }
+        if terms.from_deployment == opened.deployment_id {
+            return Ok(None);
+        }
+        Err(RestoreError::ForeignDeployment { found: opened.deployment_id.clone() }.into())
+    }
+
+    fn commit_of<'c>(
+        &self,
+        (id, terms, tables): (&'c str, &'c Terms, &'c [String]),
+        opened: &'c OpenedRing,
+        adopted: Option<&'c str>,
+        is_trial: bool,
+    ) -> Commit<'c> {
+        Commit {
+            id,
+            mode: terms.mode,
+            revived: &terms.revive_ids,
+            tables,
+            keys: &opened.row_keys,
+            adopted,
+            now: self.clock.now_micros(),
+            is_trial,
+        }
+    }
+
+    fn settled(&self, terms: &Terms, committed: Committed) -> Result<Report> {
+        match committed {
+            Committed::Done(report) | Committed::Already(report) => Ok(report),
+            Committed::NotStaged => {
+                let needs = "only a whole stage can be committed; stage it again";
+                let id = terms.restore_id.clone();
+                Err(RestoreError::StageState { id, state: "not whole", needs }.into())
+            }
+            Committed::NotEmpty => Err(RestoreError::NotEmpty.into()),
+            Committed::NoneToRevive(id) => Err(RestoreError::NoneToRevive(id).into()),
+        }
+    }
+
+    async fn stage(&self, id: &str) -> Result<StageRow> {
+        let found = self.store.stage(id).await?;
+        found.ok_or_else(|| RestoreError::StageNotFound(id.to_owned()).into())
+    }
+
+    /// The terms of a stage, if `principal` began it. Another service does not learn that there is one.
+    fn owned(&self, stage: &StageRow, principal: &str) -> Result<Terms> {
+        let terms = Terms::of(stage)?;
+        if terms.principal != principal {
+            return Err(RestoreError::StageNotFound(stage.id.clone()).into());
+        }
+        Ok(terms)
+    }
+}
+
+/// Whoever sends the rows says of whom they are; the ring says it with a code.
+fn check_deployment_of(terms: &Terms, opened: &OpenedRing) -> Result<()> {
+    let found = &opened.deployment_id;
+    let wanted = &terms.from_deployment;
+    if terms.deployment_id != *found || (!wanted.is_empty() && wanted != found) {
+        return Err(RestoreError::ForeignDeployment { found: found.clone() }.into());
+    }
+    Ok(())
+}
+
+fn staged(row: StageRow) -> Result<Staged> {
+    let report = if row.report == "{}" { Report::default() } else { report_of(&row)? };
+    Ok(Staged { row, report, warnings: Vec::new() })
+}
+
+fn report_of(stage: &StageRow) -> Result<Report> {
+    let unreadable = |_| crate::error::Error::Inconsistent(format!("restore_stages.report of {}", stage.id));
+    serde_json::from_str(&stage.report).map_err(unreadable)
+}
+
+fn tables_of(stage: &StageRow) -> Result<Vec<String>> {
+    let unreadable = |_| crate::error::Error::Inconsistent(format!("restore_stages.tables of {}", stage.id));
+    serde_json::from_str(&stage.tables).map_err(unreadable)
+}
+
+/// Whoever granted is the actor; the service is what they acted through.
+fn acting(caller: &Caller, granted: &Granted) -> Caller {
+    let mut acting = caller.clone();
+    acting.principal.id.clone_from(&granted.principal);
+    acting.principal.name.clone_from(&granted.name);
+    acting
+}
+
+fn applied(granter: &Caller, service: &Caller, now: i64, (terms, granted): (&Terms, &Granted)) -> NewEvent {
+    let event = Event::by(granter, now, "restore.applied", &terms.restore_id)
+        .with("archive_id", terms.archive_id.as_str())
+        .with("deployment_id", terms.deployment_id.as_str())
+        .with("mode", serde_json::json!(terms.mode))
+        .with("revived", serde_json::json!(terms.revive_ids))
+        .with("old_head", serde_json::json!(terms.old_head))
+        .with("grant", granted.id.as_str())
+        .of_change()
+        .finish();
+    NewEvent { via: service.principal.id.clone(), ..event }
+}
+
+fn warnings(terms: &Terms, opened: &OpenedRing, adopted: Option<&str>, report: &Report) -> Vec<String> {
+    let mut warnings = Vec::new();
+    if let Some(adopted) = adopted {
+        warnings.push(format!(
+            "this vault has no credentials and becomes the deployment {adopted}, which the archive is of; with --as-copy it \
+             stays the one that it is"
+        ));
+    }
+    if !opened.is_of_current_root {
+        warnings.push(
+            "the archive is of another root key: every secret is sealed anew under this vault's own keys"
+                .to_owned(),
+        );
+    }
+    if report.stale_total > 0 {
+        let tokens = report.stale_total;
+        warnings.push(format!(
+            "{tokens} tokens come back stale: each authenticates nobody until `strongroom token reissue` gives it a new secret"
+        ));
+    }
+    for id in &terms.revive_ids {
+        warnings.push(format!("{id} comes back as the archive has it, whatever happened to it since"));
+    }
+    warnings
+}

@@ -1,0 +1,46 @@
+//! Another root key: what the archive's ring sealed is sealed anew under the vault's own ring, so that the old root key opens
+//! nothing here.
+
+use std::sync::Arc;
+
+use strongroom_crypto::KeyRing;
+
+use crate::error::Result;
+use crate::store::columns::{CURRENT_SECRET, PREVIOUS_SECRET, SealedColumn};
+use crate::store::restore::rows::ArchivedRow;
+
+/// Both rings.
+pub(super) struct Resealing {
+    /// Opens what either has sealed.
+    joined: Arc<KeyRing>,
+    /// Seals.
+    live: Arc<KeyRing>,
+}
+
+impl Resealing {
+    pub(super) fn new(joined: Arc<KeyRing>, live: Arc<KeyRing>) -> Self {
+        Self { joined, live }
+    }
+
+    /// The row with its secret under the live ring. False for one that no key opens, which stays as it is.
+    ///
+    /// # Errors
+    /// When the live ring cannot seal.
+    pub(super) fn reseal(&self, row: &mut ArchivedRow) -> Result<bool> {
+        match row {
+            ArchivedRow::Credential(row) => self.value(&CURRENT_SECRET, &row.id.clone(), &mut row.secret),
+            ArchivedRow::Previous(row) => self.value(&PREVIOUS_SECRET, &row.id.clone(), &mut row.secret),
+            ArchivedRow::Reference(_) | ArchivedRow::Token(_) | ArchivedRow::Tombstone(_) => Ok(true),
+        }
+    }
+
+    fn value(&self, column: &SealedColumn, id: &str, sealed: &mut String) -> Result<bool> {
+        let cell = column.cell(id);
+        if self.live.open_value(column.purpose, &cell, sealed).is_ok() {
+            return Ok(true);
+        }
+        let Ok(secret) = self.joined.open_value(column.purpose, &cell, sealed) else { return Ok(false) };
+        *sealed = self.live.seal(column.key_id, &cell, secret.expose())?;
+        Ok(true)
+    }
+}

@@ -1,0 +1,61 @@
+//! What one restore of the vault may do: what its grant is for, and what its stage goes by.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+
+use crate::error::{Error, Result};
+use crate::store::StageRow;
+use crate::store::restore::RestoreMode;
+
+/// Begins what the digest is over.
+const LABEL: &[u8] = b"strongroom restore terms v1\n";
+
+/// The head of another log.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct OldHead {
+    pub(crate) chain: String,
+    pub(crate) sequence: i64,
+    pub(crate) mac: String,
+}
+
+/// The terms. Their JSON is what a grant is for, so the fields have an order.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Terms {
+    /// The service that restores.
+    pub(crate) principal: String,
+    pub(crate) restore_id: String,
+    pub(crate) archive_id: String,
+    /// Lower-case hex.
+    pub(crate) manifest_sha256: String,
+    pub(crate) deployment_id: String,
+    pub(crate) mode: RestoreMode,
+    pub(crate) revive_ids: BTreeSet<String>,
+    pub(crate) as_copy: bool,
+    pub(crate) from_deployment: String,
+    pub(crate) accept_undecryptable: bool,
+    /// Of the archive's vault.
+    pub(crate) old_head: Option<OldHead>,
+}
+
+impl Terms {
+    /// Lower-case hex SHA-256.
+    ///
+    /// # Errors
+    /// [`Error::Inconsistent`].
+    pub(crate) fn digest(&self) -> Result<String> {
+        let json = self.to_json()?;
+        Ok(hex::encode(Sha256::new().chain_update(LABEL).chain_update(json).finalize()))
+    }
+
+    pub(super) fn to_json(&self) -> Result<String> {
+        serde_json::to_string(self).map_err(|error| Error::Inconsistent(format!("terms: {error}")))
+    }
+
+    /// Those of a stage.
+    pub(super) fn of(stage: &StageRow) -> Result<Self> {
+        serde_json::from_str(&stage.terms)
+            .map_err(|_| Error::Inconsistent(format!("restore_stages.terms of {}", stage.id)))
+    }
+}

@@ -1,0 +1,84 @@
+//! What a commit has replaced, until it cannot be taken back any more.
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use sqlx_macros::FromRow;
+use strongroom_store::{Error, Result};
+
+use crate::store::granting::{Columns, Granting, Seal};
+
+/// The `restore_undo` table.
+#[derive(Debug, Clone, FromRow)]
+pub(crate) struct UndoRow {
+    pub stage_id: String,
+    pub table_name: String,
+    /// The key of a staged row.
+    pub row_key: String,
+    /// The row before, with its code, as JSON; none for one that the restore made.
+    pub content: Option<String>,
+    /// What the restore gave the row that stands there since; none where it removed it.
+    pub change_id: Option<String>,
+}
+
+impl UndoRow {
+    /// The row before.
+    pub(crate) fn before<R: DeserializeOwned>(&self) -> Result<Option<R>> {
+        let read = |text: &String| serde_json::from_str(text).map_err(|_| self.tampered());
+        self.content.as_ref().map(read).transpose()
+    }
+
+    /// Somebody has changed it outside the vault.
+    pub(crate) fn tampered(&self) -> Error {
+        Error::Tampered { table: Self::TABLE, row: self.name() }
+    }
+}
+
+/// The row before, as JSON.
+pub(crate) fn content<R: Serialize>(before: &R) -> Result<String> {
+    // None of the types has anything that JSON lacks.
+    serde_json::to_string(before).map_err(|_| Error::Inconsistent {
+        subject: "rows to undo",
+        expected: 1,
+        affected: 0,
+    })
+}
+
+impl Granting for UndoRow {
+    const TABLE: &'static str = "restore_undo";
+    const SELECT: &'static str = super::UNDO_ONE;
+    const LIST: u8 = 1;
+
+    fn name(&self) -> String {
+        format!("{} {}", self.table_name, self.row_key)
+    }
+
+    fn put(&self, columns: &mut Columns) {
+        columns.text(&self.stage_id);
+        columns.text(&self.table_name);
+        columns.text(&self.row_key);
+        columns.optional_text(self.content.as_deref());
+        columns.optional_text(self.change_id.as_deref());
+    }
+}
+
+/// The same as it is stored.
+#[derive(Debug, Clone, FromRow)]
+pub(crate) struct StoredUndo {
+    #[sqlx(flatten)]
+    pub row: UndoRow,
+    #[sqlx(flatten)]
+    pub code: UndoCode,
+}
+
+/// Its code. The change that it names is another row's, and one of its columns.
+#[derive(Debug, Clone, FromRow)]
+pub(crate) struct UndoCode {
+    pub row_kid: String,
+    pub row_mac: Vec<u8>,
+}
+
+impl UndoCode {
+    pub(crate) fn seal(self) -> Seal {
+        Seal { row_kid: self.row_kid, row_mac: self.row_mac, change_id: String::new() }
+    }
+}

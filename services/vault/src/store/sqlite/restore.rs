@@ -1,0 +1,232 @@
+//! Restores in SQLite: stages, and a commit as one transaction.
+
+use async_trait::async_trait;
+use strongroom_store::{Error, Result};
+
+use super::append::append_all;
+use super::change::Change;
+use super::key::newest_root;
+use super::locks::{LOCK_RESTORED, LOCK_STAGE};
+use super::restore_rows::Walk;
+use super::restore_undo::Undoing;
+use super::{Connection, Store};
+use crate::store::NewEvent;
+use crate::store::key::{BUMP_RING, DEPLOYMENT, DeploymentRow, SET_DEPLOYMENT};
+use crate::store::restore::record::Report;
+use crate::store::restore::rows::StagedRow;
+use crate::store::restore::undo::content;
+use crate::store::restore::{
+    ANY_CREDENTIAL, COMMIT_STAGE, Commit, Committed, DELETE_STAGE, DELETE_STAGED, DELETE_UNDO, END_STAGE,
+    EXPIRED_STAGES, FINISH_STAGE, FORGET_STAGES, INSERT_STAGE, INSERT_STAGED, LATER_STAGE, ROLL_BACK_STAGE,
+    RestoreMode, RestoreStore, RolledBack, STAGE, StageRow, StageState, UNDONE_WITHIN,
+};
+
+#[async_trait]
+impl RestoreStore for Store {
+    async fn begin_stage(&self, stage: &StageRow) -> Result<bool> {
+        let mut tx = self.begin().await?;
+        let before: Option<StageRow> =
+            sqlx::query_as(LOCK_STAGE).bind(&stage.id).fetch_optional(&mut *tx).await?;
+        if before.is_some_and(|before| !matches!(before.state, StageState::Staging | StageState::Staged)) {
+            return Ok(false);
+        }
+        sqlx::query(DELETE_STAGE).bind(&stage.id).execute(&mut *tx).await?;
+        sqlx::query(INSERT_STAGE)
+            .bind(&stage.id)
+            .bind(stage.state.as_str())
+            .bind(&stage.terms)
+            .bind(&stage.statement)
+            .bind(&stage.ring)
+            .bind(&stage.tables)
+            .bind(&stage.report)
+            .bind(stage.create_time)
+            .bind(stage.expire_time)
+            .execute(&mut *tx)
+            .await?;
+        tx.commit().await?;
+        Ok(true)
+    }
+
+    async fn add_staged(&self, stage_id: &str, rows: &[StagedRow]) -> Result<bool> {
+        let mut tx = self.begin().await?;
+        for staged in rows {
+            let done = sqlx::query(INSERT_STAGED)
+                .bind(stage_id)
+                .bind(staged.table())
+                .bind(staged.key())
+                .bind(content(staged)?)
+                .execute(&mut *tx)
+                .await?;
+            if done.rows_affected() == 0 {
+                return Ok(false);
+            }
+        }
+        tx.commit().await?;
+        Ok(true)
+    }
+
+    async fn finish_stage(&self, stage_id: &str, tables: &str, report: &str) -> Result<()> {
+        let mut tx = self.begin().await?;
+        let done =
+            sqlx::query(FINISH_STAGE).bind(stage_id).bind(tables).bind(report).execute(&mut *tx).await?;
+        strongroom_store::expect_rows("restore_stages", done.rows_affected(), 1)?;
+        tx.commit().await
+    }
+
+    async fn stage(&self, id: &str) -> Result<Option<StageRow>> {
+        Ok(sqlx::query_as(STAGE).bind(id).fetch_optional(self.reader()).await?)
+    }
+
+    async fn commit_stage(&self, commit: &Commit<'_>, event: &NewEvent) -> Result<Committed> {
+        let mut tx = self.begin().await?;
+        let stage: Option<StageRow> =
+            sqlx::query_as(LOCK_STAGE).bind(commit.id).fetch_optional(&mut *tx).await?;
+        match stage {
+            Some(stage) if stage.state == StageState::Committed => {
+                return Ok(Committed::Already(report_of(&stage)?));
+            }
+            Some(stage) if stage.state == StageState::Staged => {}
+            _ => return Ok(Committed::NotStaged),
+        }
+        sqlx::query(LOCK_RESTORED).execute(&mut *tx).await?;
+        let is_empty = has_no_credential(&mut tx).await?;
+        if !is_empty && (commit.mode == RestoreMode::IntoEmpty || commit.adopted.is_some()) {
+            return Ok(Committed::NotEmpty);
+        }
+        let walked = Walk::of(self, commit, event)?.walk(&mut tx).await?;
+        let (mut report, events) = match walked {
+            Ok(walked) => walked,
+            Err(unknown) => return Ok(Committed::NoneToRevive(unknown)),
+        };
+        let previous = match commit.adopted {
+            Some(adopted) => Some(self.become_deployment(&mut tx, adopted).await?),
+            None => None,
+        };
+        report.adopted = commit.adopted.map(str::to_owned);
+        if commit.is_trial {
+            return Ok(Committed::Done(report));
+        }
+        sqlx::query(COMMIT_STAGE)
+            .bind(commit.id)
+            .bind(content(&report)?)
+            .bind(commit.now)
+            .bind(previous)
+            .bind(commit.now.saturating_add(UNDONE_WITHIN))
+            .execute(&mut *tx)
+            .await?;
+        append_with(&mut tx, &report.told_by(event), &events).await?;
+        tx.commit().await?;
+        Ok(Committed::Done(report))
+    }
+
+    async fn roll_back_stage(
+        &self,
+        id: &str,
+        discard_changes: bool,
+        now: i64,
+        event: &NewEvent,
+    ) -> Result<RolledBack> {
+        let mut tx = self.begin().await?;
+        let stage: Option<StageRow> = sqlx::query_as(LOCK_STAGE).bind(id).fetch_optional(&mut *tx).await?;
+        let stage = match stage {
+            Some(stage) if stage.state == StageState::RolledBack => {
+                return Ok(RolledBack::Already);
+            }
+            Some(stage) if stage.state == StageState::Committed => stage,
+            _ => return Ok(RolledBack::NotCommitted),
+        };
+        sqlx::query(LOCK_RESTORED).execute(&mut *tx).await?;
+        let later: Option<String> =
+            sqlx::query_scalar(LATER_STAGE).bind(stage.commit_time).fetch_optional(&mut *tx).await?;
+        if let Some(later) = later {
+            return Ok(RolledBack::Superseded(later));
+        }
+        let undone = Undoing::of(self, id, now, event)?.undo(&mut tx).await?;
+        if !undone.changed.is_empty() && !discard_changes {
+            return Ok(RolledBack::Changed(undone.changed));
+        }
+        if let Some(previous) = &stage.previous_deployment {
+            self.become_deployment(&mut tx, previous).await?;
+        }
+        sqlx::query(ROLL_BACK_STAGE).bind(id).bind(content(&undone.report)?).execute(&mut *tx).await?;
+        append_with(&mut tx, &undone.report.told_by(event), &undone.events).await?;
+        tx.commit().await?;
+        Ok(RolledBack::Done)
+    }
+
+    async fn drop_stage(&self, id: &str, only_staged: bool) -> Result<bool> {
+        let mut tx = self.begin().await?;
+        let stage: Option<StageRow> = sqlx::query_as(LOCK_STAGE).bind(id).fetch_optional(&mut *tx).await?;
+        let Some(stage) = stage else { return Ok(true) };
+        if only_staged && stage.state == StageState::Committed {
+            return Ok(false);
+        }
+        end_stage(&mut tx, &stage).await?;
+        tx.commit().await?;
+        Ok(true)
+    }
+
+    async fn sweep_stages(&self, now: i64, forgotten: i64) -> Result<()> {
+        let expired: Vec<String> =
+            sqlx::query_scalar(EXPIRED_STAGES).bind(now).fetch_all(self.reader()).await?;
+        for id in expired {
+            self.drop_stage(&id, false).await?;
+        }
+        let mut tx = self.begin().await?;
+        sqlx::query(FORGET_STAGES).bind(forgotten).execute(&mut *tx).await?;
+        tx.commit().await
+    }
+
+    async fn is_empty(&self) -> Result<bool> {
+        let mut reader = self.reader().acquire().await?;
+        has_no_credential(&mut reader).await
+    }
+}
+
+impl Store {
+    /// Makes the vault another deployment; which one it was.
+    async fn become_deployment(&self, tx: &mut Connection, deployment_id: &str) -> Result<String> {
+        let root = newest_root(tx).await?;
+        let found: DeploymentRow = sqlx::query_as(DEPLOYMENT).fetch_one(&mut *tx).await?;
+        let previous = self.states.open_deployment(&root, found)?;
+        let code = self.states.deployment_code(&root, deployment_id)?;
+        sqlx::query(SET_DEPLOYMENT).bind(deployment_id).bind(code).execute(&mut *tx).await?;
+        sqlx::query(BUMP_RING).execute(tx).await?;
+        Ok(previous)
+    }
+}
+
+/// A plan's stage goes; one with a grant stays, so that the grant is not used again.
+async fn end_stage(tx: &mut Connection, stage: &StageRow) -> Result<()> {
+    if stage.statement.is_empty() {
+        sqlx::query(DELETE_STAGE).bind(&stage.id).execute(tx).await?;
+        return Ok(());
+    }
+    sqlx::query(DELETE_STAGED).bind(&stage.id).execute(&mut *tx).await?;
+    sqlx::query(DELETE_UNDO).bind(&stage.id).execute(&mut *tx).await?;
+    if matches!(stage.state, StageState::Staging | StageState::Staged) {
+        sqlx::query(DELETE_STAGE).bind(&stage.id).execute(tx).await?;
+    } else {
+        sqlx::query(END_STAGE).bind(&stage.id).execute(tx).await?;
+    }
+    Ok(())
+}
+
+async fn has_no_credential(connection: &mut Connection) -> Result<bool> {
+    let some: i64 = sqlx::query_scalar(ANY_CREDENTIAL).fetch_one(connection).await?;
+    Ok(some == 0)
+}
+
+/// The restore's own event is the first of them.
+async fn append_with(tx: &mut Change, event: &NewEvent, rows: &[NewEvent]) -> Result<()> {
+    let events: Vec<&NewEvent> = std::iter::once(event).chain(rows).collect();
+    for some in events.chunks(100) {
+        append_all(tx, some).await?;
+    }
+    Ok(())
+}
+
+fn report_of(stage: &StageRow) -> Result<Report> {
+    serde_json::from_str(&stage.report)
+        .map_err(|_| Error::Tampered { table: "restore_stages", row: stage.id.clone() })
+}

@@ -1,0 +1,134 @@
+//! A grant is for one restore, and without one the service's token changes nothing.
+
+use strongroom_api::source::v1::stage_tables_request::Begin;
+use strongroom_api::source::v1::{RestoreGrant, RestoreMode};
+use strongroom_api::vault::v1::{RestoreTerms, RevokeTokenRequest};
+use strongroom_testkit::requests::{credential, secret_of, token};
+use tonic::{Code, Status};
+
+use super::refused_as;
+use super::{Archive, Restore};
+use crate::support::{TestVault, assert_refused};
+
+/// A vault whose one credential was deleted after the archive was made.
+async fn scene(vault: &TestVault) -> (Archive, String) {
+    let mut admin = vault.admin().await;
+    let id = admin.create(credential("One")).await.id;
+    (Archive::of(vault).await, id)
+}
+
+fn refused(status: &Status, reason: &str) {
+    refused_as(status, Code::PermissionDenied, reason);
+}
+
+#[tokio::test]
+async fn without_a_grant_nothing_is_staged() {
+    for vault in TestVault::each().await {
+        let (archive, _) = scene(&vault).await;
+        let mut restore = Restore::of(&archive, &vault, RestoreMode::Replace).await;
+        let begin = restore.begin.clone();
+        refused(&restore.send(begin.clone()).await.unwrap_err(), "GRANT_MISSING");
+        let made_up = RestoreGrant { statement: vec![1; 200].into() };
+        refused(&restore.send(Begin { grant: Some(made_up), ..begin }).await.unwrap_err(), "GRANT_INVALID");
+        assert_eq!(restore.commit().await.unwrap_err().code(), Code::NotFound);
+        assert_eq!(vault.number("SELECT count(*) FROM restore_stages"), 0);
+        let terms = restore.terms();
+        restore.admin = vault.with_role("backup-service").await;
+        assert_eq!(
+            restore.grant(terms).await.unwrap_err().code(),
+            Code::PermissionDenied,
+            "nor can it grant itself"
+        );
+    }
+}
+
+/// One changed term, and the same grant.
+#[tokio::test]
+async fn a_grant_is_for_its_terms_only() {
+    let vault = TestVault::sqlite().await;
+    let (archive, id) = scene(&vault).await;
+    let mut restore = Restore::of(&archive, &vault, RestoreMode::Merge).await;
+    let changes: [fn(&mut RestoreTerms); 11] = [
+        |terms| terms.principal = "token:another".into(),
+        |terms| terms.restore_id = "another".into(),
+        |terms| terms.archive_id = "another".into(),
+        |terms| terms.manifest_sha256 = vec![8; 32].into(),
+        |terms| terms.deployment_id = "another".into(),
+        |terms| terms.mode = RestoreMode::Replace.into(),
+        |terms| terms.revive_ids = vec!["another".into()],
+        |terms| terms.as_copy = true,
+        |terms| terms.from_deployment = "another".into(),
+        |terms| terms.accept_undecryptable = true,
+        |terms| terms.audit_head = None,
+    ];
+    for (at, change) in changes.iter().enumerate() {
+        let mut terms = restore.terms();
+        change(&mut terms);
+        let grant = Some(restore.grant(terms).await.unwrap());
+        let begin = Begin { grant, ..restore.begin.clone() };
+        let status = restore.send(begin).await.unwrap_err();
+        assert_eq!(status.code(), Code::PermissionDenied, "change {at}: {status:?}");
+    }
+    let _ = restore.done().await;
+    assert_eq!(restore.admin.reveal(&id).await.unwrap(), secret_of("One"));
+}
+
+#[tokio::test]
+async fn it_commits_once_and_can_be_repeated_and_taken_back() {
+    for vault in TestVault::each().await {
+        let (archive, id) = scene(&vault).await;
+        let mut restore = Restore::of(&archive, &vault, RestoreMode::Replace).await;
+        let new = restore.admin.create(credential("Two")).await.id;
+        let _ = restore.stage().await.unwrap();
+        let _ = restore.stage().await.unwrap();
+        let first = restore.commit().await.unwrap().stage.unwrap();
+        let events = restore.admin.events("restore.applied").await.len();
+        assert_eq!(restore.commit().await.unwrap().stage.unwrap().tables, first.tables, "the same once more");
+        assert_eq!(restore.admin.events("restore.applied").await.len(), events);
+        assert_refused(restore.stage().await, Code::FailedPrecondition, "STAGE_COMMITTED");
+        assert_refused(restore.abort(true).await, Code::FailedPrecondition, "STAGE_COMMITTED");
+        let _ = restore.roll_back(false).await.unwrap();
+        let _ = restore.roll_back(false).await.unwrap();
+        assert_eq!(restore.admin.reveal(&new).await.unwrap(), secret_of("Two"));
+        assert_refused(restore.stage().await, Code::FailedPrecondition, "GRANT_USED");
+        restore.abort(false).await.unwrap();
+        assert_refused(restore.stage().await, Code::FailedPrecondition, "GRANT_USED");
+        assert_eq!(restore.commit().await.unwrap_err().code(), Code::FailedPrecondition);
+        assert_eq!(restore.admin.reveal(&id).await.unwrap(), secret_of("One"));
+    }
+}
+
+#[tokio::test]
+async fn it_ends_with_the_token_that_gave_it() {
+    let vault = TestVault::sqlite().await;
+    let (archive, _) = scene(&vault).await;
+    let mut restore = Restore::of(&archive, &vault, RestoreMode::Merge).await;
+    let mut admin = vault.admin().await;
+    let operator = admin.issue(token("operator")).await.unwrap();
+    restore.admin = vault.clients(&operator.secret);
+    let _ = restore.stage().await.unwrap();
+    admin.tokens.revoke_token(RevokeTokenRequest { id: operator.token.unwrap().id }).await.unwrap();
+    refused(&restore.commit().await.unwrap_err(), "GRANT_ENDED");
+}
+
+#[tokio::test]
+async fn it_lasts_for_a_day() {
+    let vault = TestVault::standing().await;
+    let (archive, _) = scene(&vault).await;
+    let mut restore = Restore::of(&archive, &vault, RestoreMode::Merge).await;
+    let _ = restore.stage().await.unwrap();
+    vault.clock.advance(std::time::Duration::from_secs(24 * 3600));
+    refused(&restore.commit().await.unwrap_err(), "GRANT_EXPIRED");
+}
+
+#[tokio::test]
+async fn a_stage_is_its_services_own() {
+    let vault = TestVault::sqlite().await;
+    let (archive, _) = scene(&vault).await;
+    let mut restore = Restore::of(&archive, &vault, RestoreMode::Merge).await;
+    let _ = restore.stage().await.unwrap();
+    restore.service = vault.with_role("backup-service").await;
+    assert_eq!(restore.commit().await.unwrap_err().code(), Code::NotFound);
+    assert_eq!(restore.roll_back(true).await.unwrap_err().code(), Code::NotFound);
+    assert_eq!(restore.abort(false).await.unwrap_err().code(), Code::NotFound);
+}
