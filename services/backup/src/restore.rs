@@ -19,6 +19,7 @@ mod loading;
 mod plan;
 pub(crate) mod record;
 mod report;
+mod resealing;
 mod rollback;
 pub(crate) mod rows;
 mod safety;

@@ -3,6 +3,7 @@
 //! Every call carries the service's own token and ends after five seconds. The vault's tables are read through
 //! [`crate::sources`] on a connection of their own, so that bulk data never holds up a call made here.
 
+mod anew;
 mod audit;
 mod checks;
 mod client;
@@ -13,6 +14,7 @@ mod seal;
 mod signatures;
 mod tokens;
 
+pub(crate) use anew::{AnewStream, SealingAnew};
 pub(crate) use checks::Checks;
 pub(crate) use client::{VaultClient, is_away, vault_error};
 pub(crate) use keys::InspectedRing;

@@ -8,8 +8,8 @@ mod seals;
 mod signing;
 
 pub(crate) use ciphertexts::{
-    CheckTotals, Checked, Ciphertext, Ciphertexts, DataKey, DataKeyOrder, Opened, Outcomes, Plain, Sealed,
-    Verdict,
+    AnewTotals, CheckTotals, Checked, Ciphertext, Ciphertexts, DataKey, DataKeyOrder, Opened, Outcomes,
+    Plain, Sealed, Verdict,
 };
 pub(crate) use seals::{Seals, WrappedFileKey};
 pub(crate) use signing::Signing;

@@ -89,7 +89,7 @@ pub(crate) fn routes(vault: &Arc<Vault>) -> Routes {
         .add_service(KeyServiceServer::new(api.clone()).max_decoding_message_size(MAX_RING_REQUEST))
         .add_service(CryptoServiceServer::new(api.clone()).max_decoding_message_size(MAX_BATCH))
         .add_service(SealServiceServer::new(api.clone()).max_decoding_message_size(MAX_REQUEST))
-        .add_service(RestoreGrantServiceServer::new(api.clone()).max_decoding_message_size(MAX_REQUEST))
+        .add_service(RestoreGrantServiceServer::new(api.clone()).max_decoding_message_size(MAX_BATCH))
         .add_service(SourceServiceServer::new(api).max_decoding_message_size(MAX_RING_REQUEST));
     routes.routes()
 }

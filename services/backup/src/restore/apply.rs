@@ -8,25 +8,29 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use strongroom_api::limits::RING_BYTES;
 use strongroom_api::vault::v1::AuditOutcome;
 use strongroom_runtime::Caller;
 
 use super::Base;
 use super::archive::Fetched;
+use super::convert::grant_terms;
 use super::journal::{Journal, add_step};
 use super::loading::Shared;
 use super::plan::manifest_digest;
 use super::record::{Progress, Request, RequestMode, StepName, journal_of};
+use super::resealing::Resealing;
 use super::safety::SafetyBackups;
 use super::selection::{Selected, choose, selected};
 use super::target::{Changed, Ready, Target};
 use crate::backups::record::to_json;
-use crate::error::{RestoreError, Result};
+use crate::error::{Error, RestoreError, Result};
 use crate::failpoint;
 use crate::incoming::Staged;
 use crate::metrics::Size;
 use crate::operation::{Ended, Metadata, put};
 use crate::store::{RestoreRow, RestoreState};
+use crate::vault_client::SealingAnew;
 
 /// How long an applied restore can be taken back, in microseconds.
 const ROLLBACK: i64 = 24 * 3600 * 1_000_000;
@@ -150,8 +154,10 @@ impl PlannedArchive {
         (part, request): (&Selected, &Request),
         (id, progress): (&str, &Shared),
     ) -> Result<Ready> {
-        let archive = self.open(base).await?;
-        Target::of(base, part.source())?.stage(archive, (part, request), (id, progress)).await
+        let mut archive = self.open(base).await?;
+        let resealing = resealing(base, &mut archive, (id, request))?;
+        let what = (part, request, resealing.as_ref());
+        Target::of(base, part.source())?.stage(archive, what, (id, progress)).await
     }
 
     async fn open(&self, base: &Base) -> Result<crate::incoming::Archive> {
@@ -163,6 +169,28 @@ impl PlannedArchive {
         }
         Ok(archive)
     }
+}
+
+/// What the values of an archive of another root key go through.
+fn resealing(
+    base: &Base,
+    archive: &mut crate::incoming::Archive,
+    (id, request): (&str, &Request),
+) -> Result<Option<Arc<Resealing>>> {
+    if !request.archive.is_of_another_root {
+        return Ok(None);
+    }
+    let terms = grant_terms(id, request);
+    let terms =
+        terms.ok_or_else(|| Error::Defect("a restore under another root key without terms".into()))?;
+    let ring = archive.ring(RING_BYTES as u64)?.unwrap_or_default();
+    let grant = hex::decode(&request.grant).unwrap_or_default();
+    Ok(Some(Arc::new(Resealing {
+        vault: base.vault.clone(),
+        with: SealingAnew { terms, grant, ring: ring.into() },
+        columns: archive.manifest().encrypted_columns.clone(),
+        accepts_undecryptable: request.accept_undecryptable,
+    })))
 }
 
 /// Records that a source is new.

@@ -52,7 +52,7 @@ pub(crate) fn restore(row: &RestoreRow) -> Result<proto::Restore> {
 }
 
 /// The same as the vault finds in what it is sent.
-fn grant_terms(id: &str, request: &Request) -> Option<RestoreTerms> {
+pub(super) fn grant_terms(id: &str, request: &Request) -> Option<RestoreTerms> {
     let archive = &request.archive;
     Some(RestoreTerms {
         principal: request.grantee.clone()?,

@@ -131,6 +131,17 @@ pub enum RestoreError {
          grant_terms and hand its answer to ApplyRestore"
     )]
     GrantMissing(String),
+    /// A value of a declared column that no key opens, under another root key.
+    #[error(
+        "a value of {table}.{column} does not open under the archive's key ring, so that it cannot be sealed anew; supply the root \
+         key that it needs, or restore it as it is with --accept-undecryptable"
+    )]
+    ValueUndecryptable {
+        /// The table.
+        table: String,
+        /// Its column.
+        column: String,
+    },
     /// A service did not do what it was asked.
     #[error("source {name} refused: {}", source.message())]
     SourceRefused {
@@ -211,6 +222,7 @@ impl RestoreError {
             Self::ProcessDied(_) | Self::RollbackDied(_) => (Code::Aborted, "PROCESS_DIED"),
             Self::SourceGone(_) => (Code::FailedPrecondition, "SOURCE_GONE"),
             Self::GrantMissing(_) => (Code::PermissionDenied, "GRANT_MISSING"),
+            Self::ValueUndecryptable { .. } => (Code::FailedPrecondition, "VALUES_UNDECRYPTABLE"),
             Self::SourceRefused { .. } => (Code::FailedPrecondition, "SOURCE_REFUSED"),
             Self::SourceStale(_) => (Code::Aborted, "PLAN_STALE"),
             Self::OfSource { source, .. } => (source.status().code(), source.reason()),

@@ -14,6 +14,7 @@ use strongroom_tables::load::{Chunk, Encoder, Stage};
 use tokio::sync::mpsc;
 
 use super::record::Progress;
+use super::resealing::{Resealed, Resealing};
 use super::rows::ChosenRows;
 use super::selection::{Contents, Selected};
 use crate::error::{Error, Result};
@@ -27,13 +28,14 @@ const PIECE: usize = 256 << 10;
 /// What is being done, for whoever asks.
 pub(super) type Shared = Arc<Mutex<Progress>>;
 
-/// Loads everything that was selected of one source, and gives the archive back.
+/// Loads everything that was selected of one source, and gives the archive back. `resealing` seals its values anew.
 ///
 /// # Errors
 /// The database's, those of reading the archive, and what a column does not take.
 pub(super) async fn load(
     mut archive: Archive,
     selected: &Selected,
+    resealing: Option<&Arc<Resealing>>,
     stage: &mut Stage,
     progress: &Shared,
 ) -> Result<Archive> {
@@ -44,8 +46,12 @@ pub(super) async fn load(
         let mut feed =
             Feed { encoder: Some(stage.encoder(at)), chosen, chunks, progress: Arc::clone(progress) };
         let index = *entry;
+        let table = archive.entries()[index].table.clone().unwrap_or_default();
+        let resealing = resealing.map(|all| all.of_table(&table)).transpose()?.flatten();
         let reading = tokio::task::spawn_blocking(move || {
-            let read = verify_entry(&mut archive, index, &mut feed).and_then(|_| feed.finish());
+            let mut resealed = Resealed { resealing, inner: &mut feed };
+            let read = verify_entry(&mut archive, index, &mut resealed).and_then(|_| resealed.finish());
+            let read = read.and_then(|()| feed.finish());
             (archive, read)
         });
         let (read, loaded) = tokio::join!(reading, stage.load(at, queue));

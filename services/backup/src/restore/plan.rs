@@ -102,6 +102,9 @@ impl Planning {
         report::values(plan, findings, has);
         if !self.request.accept_undecryptable {
             refusals.check_values(findings, has);
+            if let Some(ring) = ring.as_ref().filter(|_| self.request.archive.is_of_another_root) {
+                refusals.check_undeclared(findings, &ring.kids, has);
+            }
         }
         if refusals.is_foreign() {
             return Ok(());

@@ -9,6 +9,7 @@ mod files;
 mod place;
 mod service;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use strongroom_api::backup::v1 as proto;
@@ -17,6 +18,7 @@ use strongroom_tables::load::{RestoreState, Stage, TableChanges};
 use super::Base;
 use super::loading::Shared;
 use super::record::Request;
+use super::resealing::Resealing;
 use super::selection::{Contents, Selected};
 use crate::error::{Error, RestoreError, Result};
 use crate::incoming::Archive;
@@ -136,13 +138,14 @@ impl<'a> Target<'a> {
     pub(super) async fn stage(
         &self,
         archive: Archive,
-        (selected, request): (&Selected, &Request),
+        (selected, request, resealing): (&Selected, &Request, Option<&Arc<Resealing>>),
         (id, progress): (&str, &Shared),
     ) -> Result<Ready> {
         let fingerprint = fingerprint(selected, request);
         match (self, &selected.contents) {
             (Self::Database(source), Contents::Database { wanted, .. }) => {
-                let stage = database::stage(source, archive, (selected, wanted), (id, fingerprint, progress));
+                let what = (selected, &**wanted, resealing);
+                let stage = database::stage(source, archive, what, (id, fingerprint, progress));
                 Ok(Ready::Database(Box::new(stage.await?)))
             }
             (Self::Files(source), Contents::Files(wanted)) => {
@@ -151,7 +154,7 @@ impl<'a> Target<'a> {
             }
             (Self::Service(source), Contents::Service(tables)) => {
                 let what = (selected, tables.as_slice(), request);
-                service::stage(source, archive, what, (id, fingerprint, progress)).await?;
+                service::stage(source, archive, (what, resealing), (id, fingerprint, progress)).await?;
                 Ok(Ready::Kept)
             }
             _ => Err(unfitting(selected)),

@@ -6,6 +6,7 @@ use std::time::Duration;
 use strongroom_api::vault::v1::audit_service_client::AuditServiceClient;
 use strongroom_api::vault::v1::crypto_service_client::CryptoServiceClient;
 use strongroom_api::vault::v1::key_service_client::KeyServiceClient;
+use strongroom_api::vault::v1::restore_grant_service_client::RestoreGrantServiceClient;
 use strongroom_api::vault::v1::seal_service_client::SealServiceClient;
 use strongroom_api::vault::v1::token_service_client::TokenServiceClient;
 use strongroom_runtime::client::{AuthorizedChannel, Bearer, Target};
@@ -27,6 +28,7 @@ pub(crate) struct VaultClient {
     pub(super) audit: AuditServiceClient<AuthorizedChannel>,
     pub(super) health: HealthClient<AuthorizedChannel>,
     pub(super) crypto: CryptoServiceClient<AuthorizedChannel>,
+    pub(super) grants: RestoreGrantServiceClient<AuthorizedChannel>,
     pub(super) keys: KeyServiceClient<AuthorizedChannel>,
     pub(super) seals: SealServiceClient<AuthorizedChannel>,
     pub(super) tokens: TokenServiceClient<AuthorizedChannel>,
@@ -44,6 +46,7 @@ impl VaultClient {
             audit: AuditServiceClient::new(channel.clone()),
             health: HealthClient::new(channel.clone()),
             crypto: CryptoServiceClient::new(channel.clone()),
+            grants: RestoreGrantServiceClient::new(channel.clone()),
             keys: KeyServiceClient::new(channel.clone()),
             seals: SealServiceClient::new(channel.clone()),
             tokens: TokenServiceClient::new(channel),
@@ -63,12 +66,15 @@ pub(crate) fn vault_error(url: &str, status: Status) -> Error {
         code if is_away(code) => Error::VaultAway { url: url.to_owned(), source },
         Code::ResourceExhausted => Error::VaultBusy { url: url.to_owned(), source },
         // The service itself is well: the token that it had when its caller came was replaced, or an operation was too long.
-        Code::PermissionDenied if reason_of(&source).starts_with("DELEGATION_") => {
-            Error::VaultFailed { source }
-        }
+        Code::PermissionDenied if is_of_caller(&reason_of(&source)) => Error::VaultFailed { source },
         Code::Unauthenticated | Code::PermissionDenied => Error::VaultRefused { source },
         _ => Error::VaultFailed { source },
     }
+}
+
+/// Whether what a caller gave this service is not good, and not the service's own token.
+fn is_of_caller(reason: &str) -> bool {
+    reason.starts_with("DELEGATION_") || reason.starts_with("GRANT_")
 }
 
 /// Codes of a peer that is not there, not ready, or lost on the way (tonic calls a broken connection

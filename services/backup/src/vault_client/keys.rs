@@ -1,6 +1,6 @@
 //! The key ring for an archive and of one, and the census of the columns that need its versions.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use bytes::Bytes;
 use strongroom_api::time::timestamp;
@@ -29,6 +29,8 @@ pub(crate) struct InspectedRing {
     pub(crate) root_key_id: String,
     /// Whether the vault has that root key.
     pub(crate) root_key_known: bool,
+    /// All versions in it.
+    pub(crate) kids: BTreeSet<String>,
     /// Public halves of signing versions that the root key vouches for, and that the vault has not retired.
     pub(crate) signing_keys: Vec<SigningKey>,
     /// Which vault it is of, and whether that is this one.
@@ -68,6 +70,7 @@ impl VaultClient {
             }
             Err(status) => return Err(self.error(status)),
         };
+        let kids = inspected.versions.iter().map(|version| version.kid.clone()).collect();
         let mut signing_keys = Vec::new();
         for version in inspected.versions.into_iter().filter(|version| !version.public_key.is_empty()) {
             signing_keys.push(SigningKey::parse(version.kid, &version.public_key)?);
@@ -75,6 +78,7 @@ impl VaultClient {
         Ok(Ok(InspectedRing {
             root_key_id: inspected.root_key_id,
             root_key_known: inspected.root_key_known,
+            kids,
             signing_keys,
             deployment_id: inspected.deployment_id,
             same_deployment: inspected.same_deployment,

@@ -3,7 +3,7 @@
 //! Somebody may have typed them, or a column was forgotten in the configuration. Only a restore under another root key needs to
 //! know; they are counted while rows are read anyway.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::value::RawValue;
 use strongroom_archive::EncryptedColumn;
@@ -11,6 +11,8 @@ use strongroom_archive::schema::TableSchema;
 
 /// Columns that are counted: an archive decides how many it has.
 const MOST_COLUMNS: usize = 1_000;
+/// Key versions of one column: texts that name more are made up.
+const MOST_KIDS: usize = 1_000;
 /// Digits of a key version's id.
 const KID: usize = 16;
 
@@ -18,7 +20,15 @@ const KID: usize = 16;
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub(crate) struct SealedTexts {
     declared: Vec<(String, String)>,
-    counts: BTreeMap<(String, String), i64>,
+    counts: BTreeMap<(String, String), Texts>,
+}
+
+/// Those of one column.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+struct Texts {
+    count: i64,
+    /// Key versions that they name, as far as they are not too many.
+    kids: BTreeSet<String>,
 }
 
 impl SealedTexts {
@@ -30,27 +40,42 @@ impl SealedTexts {
 
     /// Looks at a row, whose values are in the order of its columns.
     pub(super) fn add(&mut self, schema: &TableSchema, values: &[&RawValue]) {
-        for (column, _) in schema.columns.iter().zip(values).filter(|(_, value)| is_sealed(value.get())) {
+        let sealed = schema.columns.iter().zip(values);
+        for (column, kid) in sealed.filter_map(|(column, value)| Some((column, sealed_by(value.get())?))) {
             let name = (schema.name.clone(), column.name.clone());
             if self.declared.contains(&name) {
                 continue;
             }
             if self.counts.len() < MOST_COLUMNS || self.counts.contains_key(&name) {
-                *self.counts.entry(name).or_default() += 1;
+                let texts = self.counts.entry(name).or_default();
+                texts.count += 1;
+                if texts.kids.len() < MOST_KIDS {
+                    texts.kids.insert(kid.to_ascii_lowercase());
+                }
             }
         }
     }
 
     /// Table, column and how many.
     pub(crate) fn counts(&self) -> impl Iterator<Item = (&str, &str, i64)> {
-        self.counts.iter().map(|((table, column), count)| (table.as_str(), column.as_str(), *count))
+        self.counts.iter().map(|((table, column), texts)| (table.as_str(), column.as_str(), texts.count))
+    }
+
+    /// Table and column of texts that one of `kids` has sealed.
+    pub(crate) fn sealed_by(&self, kids: &BTreeSet<String>) -> impl Iterator<Item = (&str, &str)> {
+        let is_one = |texts: &&Texts| texts.kids.len() >= MOST_KIDS || !texts.kids.is_disjoint(kids);
+        let found = self.counts.iter().filter(move |(_, texts)| is_one(texts));
+        found.map(|((table, column), _)| (table.as_str(), column.as_str()))
     }
 }
 
-fn is_sealed(json: &str) -> bool {
-    let Some(rest) = json.strip_prefix("\"srv1.") else { return false };
-    let bytes = rest.as_bytes();
-    bytes.get(KID) == Some(&b'.') && bytes[..KID].iter().all(u8::is_ascii_hexdigit)
+/// The key version that a text of that form names.
+fn sealed_by(json: &str) -> Option<&str> {
+    let rest = json.strip_prefix("\"srv1.")?;
+    let kid = rest.get(..KID)?;
+    let is_one =
+        rest.as_bytes().get(KID) == Some(&b'.') && kid.bytes().all(|digit| digit.is_ascii_hexdigit());
+    is_one.then_some(kid)
 }
 
 #[cfg(test)]
@@ -59,7 +84,7 @@ mod tests {
 
     #[test]
     fn only_the_form_of_a_sealed_value_counts() {
-        assert!(is_sealed("\"srv1.0123456789abcdef.AAAA\""));
+        assert_eq!(sealed_by("\"srv1.0123456789abcdef.AAAA\""), Some("0123456789abcdef"));
         for other in [
             "\"srv1.0123456789abcde.AAAA\"",
             "\"srv1.0123456789abcdeg.AAAA\"",
@@ -69,7 +94,7 @@ mod tests {
             "null",
             "7",
         ] {
-            assert!(!is_sealed(other), "{other}");
+            assert_eq!(sealed_by(other), None, "{other}");
         }
     }
 }

@@ -97,6 +97,7 @@ const BACKUP_SERVICE: &[&str] = &[
     "audit.record",
     "crypto.check",
     "crypto.export_signing_key",
+    "crypto.reencrypt_archived",
     "crypto.sign_manifest",
     "crypto.sign_sidecar",
     "key.export_ring",

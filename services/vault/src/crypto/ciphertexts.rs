@@ -7,6 +7,7 @@
 //! Limits on a single value are checked here and not in `grpc`, because in a batch the refusal of one item is that
 //! item's result.
 
+mod anew;
 mod batch;
 mod caller_keys;
 mod check;
@@ -20,6 +21,7 @@ use strongroom_runtime::{Caller, Clock};
 use crate::audit::{Event, UseLog};
 use crate::error::{Error, Result};
 use crate::keys::Ring;
+pub(crate) use anew::AnewTotals;
 use batch::{Item, Tally};
 use caller_keys::CallerKeys;
 pub(crate) use check::{CheckTotals, Checked, Verdict};

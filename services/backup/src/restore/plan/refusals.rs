@@ -1,5 +1,7 @@
 //! What stands against a restore, from the archive as a whole down to single tables.
 
+use std::collections::BTreeSet;
+
 use strongroom_api::backup::v1 as proto;
 use strongroom_api::backup::v1::{VerifyLevel, VerifyOutcome};
 
@@ -104,6 +106,30 @@ impl Refusals {
             ),
         };
         self.push("FOREIGN_DEPLOYMENT", &message);
+    }
+
+    /// Under another root key, what the archive's ring has sealed must be sealed anew, and nobody knows how a column that is not
+    /// declared was sealed.
+    pub(super) fn check_undeclared(
+        &mut self,
+        findings: &Findings,
+        kids: &BTreeSet<String>,
+        has: impl Fn(&str) -> bool,
+    ) {
+        let found = findings.sealed_texts().sealed_by(kids).filter(|(table, _)| has(table));
+        let refused: Vec<proto::RestoreRefusal> = found
+            .map(|(table, column)| proto::RestoreRefusal {
+                reason: "COLUMN_UNDECLARED".to_owned(),
+                message: format!(
+                    "{table}.{column} holds values that a key of the archive has sealed, and is not declared as encrypted, so that \
+                     they cannot be sealed anew under this vault's root key: declare the column ([[sources.encrypted_columns]]) and \
+                     take another backup, or restore the values as they are, closed, with --accept-undecryptable"
+                ),
+                table: table.to_owned(),
+                ..proto::RestoreRefusal::default()
+            })
+            .collect();
+        self.add(refused);
     }
 
     /// What was found in a source.

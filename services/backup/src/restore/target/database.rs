@@ -1,5 +1,6 @@
 //! A database that is restored: what `strongroom_tables::load` does, in the order that a restore needs.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use strongroom_tables::load::{
@@ -13,6 +14,7 @@ use crate::failpoint;
 use crate::incoming::Archive;
 use crate::restore::loading::{Shared, find_rows, load};
 use crate::restore::report;
+use crate::restore::resealing::Resealing;
 use crate::restore::selection::Selected;
 use crate::sources::SqlSource;
 
@@ -49,7 +51,7 @@ pub(super) async fn compare(
         return Ok(compared(selected, wanted, &inspection, None));
     }
     let mut stage = target.stage(wanted, &inspection.fingerprint, &Purpose::Trial).await?;
-    let loaded = load(archive, selected, &mut stage, progress).await;
+    let loaded = load(archive, selected, None, &mut stage, progress).await;
     match loaded {
         Ok(_) => {}
         // What a column does not take stands against the restore as a missing column does.
@@ -107,14 +109,14 @@ pub(super) async fn check(source: &SqlSource, wanted: &Wanted, planned: &str) ->
 pub(super) async fn stage(
     source: &SqlSource,
     archive: Archive,
-    (selected, wanted): (&Selected, &Wanted),
+    (selected, wanted, resealing): (&Selected, &Wanted, Option<&Arc<Resealing>>),
     (id, fingerprint, progress): (&str, &str, &Shared),
 ) -> Result<Stage> {
     source.check_same().await?;
     let target = source.open_target().await?;
     let mut stage = target.stage(wanted, fingerprint, &Purpose::Restore(id.to_owned())).await?;
     failpoint::reached("restore.stage_begun");
-    load(archive, selected, &mut stage, progress).await?;
+    load(archive, selected, resealing, &mut stage, progress).await?;
     failpoint::reached("restore.loaded");
     stage.keep().await?;
     Ok(stage)

@@ -1,7 +1,7 @@
 //! A service that is restored, through `strongroom.source.v1`: it stages, commits and undoes by itself.
 
 use std::collections::HashMap;
-use std::sync::PoisonError;
+use std::sync::{Arc, PoisonError};
 
 use bytes::Bytes;
 use serde_json::value::RawValue;
@@ -25,6 +25,7 @@ use crate::incoming::Archive;
 use crate::restore::loading::{Shared, to_archive};
 use crate::restore::record::{Request, RequestMode};
 use crate::restore::report;
+use crate::restore::resealing::{Resealed, Resealing, TableResealing};
 use crate::restore::rows::ChosenRows;
 use crate::restore::selection::Selected;
 use crate::sources::ServiceSource;
@@ -54,7 +55,7 @@ pub(super) async fn compare(
     let mut stage = Stage::default();
     if refusals.is_empty() {
         let trial = uuid::Uuid::now_v7().to_string();
-        match send(source, archive, what, &described, (&trial, true, progress)).await {
+        match send(source, archive, (what, None), &described, (&trial, true, progress)).await {
             Ok(found) => stage = found,
             Err(
                 error @ Error::Restore(RestoreError::SourceRefused { .. } | RestoreError::RowsMissing { .. }),
@@ -74,7 +75,7 @@ pub(super) async fn compare(
 pub(super) async fn stage(
     source: &ServiceSource,
     archive: Archive,
-    what: What<'_>,
+    (what, resealing): (What<'_>, Option<&Arc<Resealing>>),
     (id, planned, progress): (&str, &str, &Shared),
 ) -> Result<()> {
     let (selected, wanted, _) = what;
@@ -83,7 +84,7 @@ pub(super) async fn stage(
         return Err(RestoreError::SourceStale(selected.source().to_owned()).into());
     }
     failpoint::reached("restore.stage_begun");
-    send(source, archive, what, &described, (id, false, progress)).await?;
+    send(source, archive, (what, resealing), &described, (id, false, progress)).await?;
     failpoint::reached("restore.loaded");
     Ok(())
 }
@@ -184,7 +185,7 @@ fn is_taken(table: &WantedTable, described: &[Table]) -> bool {
 async fn send(
     source: &ServiceSource,
     mut archive: Archive,
-    (selected, wanted, request): What<'_>,
+    ((selected, wanted, request), resealing): (What<'_>, Option<&Arc<Resealing>>),
     described: &[Table],
     (id, is_trial, progress): (&str, bool, &Shared),
 ) -> Result<Stage> {
@@ -200,10 +201,14 @@ async fn send(
     let parts = wanted.iter().zip(&selected.entries).zip(&selected.rows);
     let parts = parts.filter(|((table, _), _)| is_taken(table, described));
     let parts = parts.map(|((table, entry), chosen)| {
-        Ok(Part { table: message(table)?, entry: *entry, rows: table.rows, chosen: chosen.clone() })
+        // The vault seals its own values anew.
+        let resealing = resealing.filter(|_| !source.is_vault());
+        let resealing = resealing.map(|all| all.of_table(&table.schema.name)).transpose()?.flatten();
+        let (entry, chosen) = (*entry, chosen.clone());
+        Ok(Part { table: message(table)?, entry, rows: table.rows, chosen, resealing })
     });
     let parts: Vec<Part> = parts.collect::<Result<_>>()?;
-    let feed = Feed { messages, progress: std::sync::Arc::clone(progress), text: Vec::with_capacity(PART) };
+    let feed = Feed { messages, progress: Arc::clone(progress), text: Vec::with_capacity(PART) };
     let reading = tokio::task::spawn_blocking(move || feed.all(archive, begin, parts));
     let (read, staged) = tokio::join!(reading, source.stage(queue));
     match (read?.map_err(Error::from), staged) {
@@ -269,6 +274,7 @@ struct Part {
     entry: usize,
     rows: u64,
     chosen: Option<ChosenRows>,
+    resealing: Option<TableResealing>,
 }
 
 /// Turns rows into messages.
@@ -281,10 +287,12 @@ struct Feed {
 impl Feed {
     fn all(mut self, mut archive: Archive, begin: Begin, parts: Vec<Part>) -> strongroom_archive::Result<()> {
         self.send(Message::Begin(begin))?;
-        for Part { table, entry, rows, chosen } in parts {
+        for Part { table, entry, rows, chosen, resealing } in parts {
             self.send(Message::Table(table))?;
             let mut reading = Reading { feed: &mut self, chosen, is_first: true };
-            verify_entry(&mut archive, entry, &mut reading)?;
+            let mut resealed = Resealed { resealing, inner: &mut reading };
+            verify_entry(&mut archive, entry, &mut resealed)?;
+            resealed.finish()?;
             reading.chosen.as_ref().map_or(Ok(()), ChosenRows::check).map_err(to_archive)?;
             self.flush()?;
             let rows = i64::try_from(rows).unwrap_or(i64::MAX);

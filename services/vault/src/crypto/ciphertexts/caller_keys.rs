@@ -24,6 +24,11 @@ impl CallerKeys {
         Self { ring, caller }
     }
 
+    /// The same caller under another ring.
+    pub(super) fn under(&self, ring: &Arc<KeyRing>) -> Self {
+        Self::new(Arc::clone(ring), self.caller.clone())
+    }
+
     /// Whether the caller may use the key: the one place that every operation passes.
     fn usable_key(&self, key_id: &str) -> Result<()> {
         check_key_name("key_id", key_id)?;
@@ -71,7 +76,7 @@ impl CallerKeys {
         Ok(DataKey { plaintext: (!order.sealed_only).then_some(key), sealed })
     }
 
-    fn seal(&self, key_id: &str, aad: &[u8], plaintext: &[u8]) -> Result<Ciphertext> {
+    pub(super) fn seal(&self, key_id: &str, aad: &[u8], plaintext: &[u8]) -> Result<Ciphertext> {
         within("aad", aad.len(), 0, MAX_AAD)?;
         self.usable_key(key_id)?;
         let kid = self.primary(key_id)?.kid();

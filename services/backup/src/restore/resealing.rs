@@ -1,0 +1,209 @@
+//! Another root key: values of declared columns are sealed anew on their way from the archive into a source, so that the old root
+//! key opens nothing in the restored platform.
+//!
+//! Rows wait until so many of their values have come together that a question to the vault is worth it, and go on in their
+//! order.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use serde_json::value::RawValue;
+use strongroom_api::limits::{AAD_BYTES, BATCH_ITEMS, CIPHERTEXT_BYTES};
+use strongroom_api::vault::v1::reencrypt_archived_request::Item;
+use strongroom_api::vault::v1::reencrypt_archived_response::Result as Outcome;
+use strongroom_archive::schema::TableSchema;
+use strongroom_archive::{AadTemplate, BoundedText, EncryptedColumn, FilledAad, Watch, text_within};
+use tokio::runtime::Handle;
+
+use super::loading::to_archive;
+use crate::error::{Error, RestoreError, Result};
+use crate::vault_client::{AnewStream, SealingAnew, VaultClient};
+
+/// Bytes of rows that wait.
+const FULL: usize = 2 << 20;
+/// How long a stream may be silent before another one is begun: well below what the vault minds.
+const QUIET: Duration = Duration::from_secs(20);
+
+/// What a restore under another root key does with sealed values.
+pub(super) struct Resealing {
+    pub(super) vault: VaultClient,
+    pub(super) with: SealingAnew,
+    /// Columns of all tables of the archive.
+    pub(super) columns: Vec<EncryptedColumn>,
+    /// Values that no key opens stay as they are.
+    pub(super) accepts_undecryptable: bool,
+}
+
+impl Resealing {
+    /// Rows of `table` with their values under the vault's own keys, which go on to `inner`. `None` where the table has no
+    /// declared columns.
+    ///
+    /// # Errors
+    /// None for columns of a manifest that was read.
+    pub(super) fn of_table(self: &Arc<Self>, table: &str) -> Result<Option<TableResealing>> {
+        let mut columns = Vec::new();
+        for declared in self.columns.iter().filter(|declared| declared.table == table) {
+            columns.push((declared.clone(), AadTemplate::parse(&declared.aad)?));
+        }
+        let resealing = TableResealing {
+            all: Arc::clone(self),
+            columns,
+            stream: None,
+            schema: None,
+            rows: Vec::new(),
+            values: Vec::new(),
+            bytes: 0,
+        };
+        Ok((!resealing.columns.is_empty()).then_some(resealing))
+    }
+}
+
+/// The rows of one table.
+pub(super) struct TableResealing {
+    all: Arc<Resealing>,
+    columns: Vec<(EncryptedColumn, AadTemplate)>,
+    stream: Option<(AnewStream, Instant)>,
+    schema: Option<TableSchema>,
+    /// Rows that wait.
+    rows: Vec<Vec<Box<RawValue>>>,
+    /// Their sealed values: the row and the column, with what the vault is asked.
+    values: Vec<((usize, usize), Item)>,
+    bytes: usize,
+}
+
+impl TableResealing {
+    /// Takes a row, and hands on those that are ready.
+    pub(super) fn row(
+        &mut self,
+        inner: &mut dyn Watch,
+        schema: &TableSchema,
+        values: &[&RawValue],
+    ) -> strongroom_archive::Result<()> {
+        if self.schema.is_none() {
+            self.schema = Some(schema.clone());
+        }
+        let row = self.rows.len();
+        self.take_values(row, schema, values).map_err(to_archive)?;
+        self.bytes += values.iter().map(|value| value.get().len()).sum::<usize>();
+        self.rows.push(values.iter().map(|value| (*value).to_owned()).collect());
+        let is_full = self.bytes >= FULL || self.values.len() + self.columns.len() > BATCH_ITEMS;
+        if is_full { self.hand_on(inner) } else { Ok(()) }
+    }
+
+    /// After the last row.
+    pub(super) fn finish(&mut self, inner: &mut dyn Watch) -> strongroom_archive::Result<()> {
+        self.hand_on(inner)?;
+        match self.stream.take() {
+            Some((stream, _)) => Handle::current().block_on(stream.finish()).map_err(to_archive),
+            None => Ok(()),
+        }
+    }
+
+    fn take_values(&mut self, row: usize, schema: &TableSchema, values: &[&RawValue]) -> Result<()> {
+        let place = |name: &str| schema.columns.iter().position(|column| column.name == name);
+        for (declared, template) in &self.columns {
+            let Some(at) = place(&declared.column).filter(|at| values[*at].get() != "null") else { continue };
+            let needed = template.columns().map(|name| place(name).map(|at| values[at]));
+            let aad = template.fill(&declared.table, &declared.column, AAD_BYTES, needed);
+            match (text_within(values[at], CIPHERTEXT_BYTES), aad) {
+                (BoundedText::Text(text), FilledAad::Text(aad)) if !text.is_empty() => {
+                    let item = Item {
+                        key_id: declared.key.clone(),
+                        ciphertext: text.into_owned(),
+                        aad: aad.into_bytes().into(),
+                    };
+                    self.values.push(((row, at), item));
+                }
+                // No sealed value has this form.
+                _ if self.all.accepts_undecryptable => {}
+                _ => return Err(undecryptable(declared)),
+            }
+        }
+        Ok(())
+    }
+
+    fn hand_on(&mut self, inner: &mut dyn Watch) -> strongroom_archive::Result<()> {
+        self.seal_anew().map_err(to_archive)?;
+        let Some(schema) = &self.schema else { return Ok(()) };
+        for row in self.rows.drain(..) {
+            let values: Vec<&RawValue> = row.iter().map(AsRef::as_ref).collect();
+            inner.row(schema, &values)?;
+        }
+        self.bytes = 0;
+        Ok(())
+    }
+
+    fn seal_anew(&mut self) -> Result<()> {
+        let (places, items): (Vec<(usize, usize)>, Vec<Item>) =
+            std::mem::take(&mut self.values).into_iter().unzip();
+        if items.is_empty() {
+            return Ok(());
+        }
+        let outcomes = Handle::current().block_on(self.ask(items))?;
+        for ((row, at), outcome) in places.into_iter().zip(outcomes) {
+            if outcome.reason.is_empty() {
+                let text = serde_json::Value::from(outcome.ciphertext).to_string();
+                let unreadable = |_| Error::Defect("a sealed value is no JSON text".into());
+                self.rows[row][at] = RawValue::from_string(text).map_err(unreadable)?;
+            } else if !self.all.accepts_undecryptable {
+                let schema = self.schema.as_ref().map(|schema| &schema.columns[at].name);
+                let column = self.columns.iter().find(|(declared, _)| Some(&declared.column) == schema);
+                return Err(column.map_or_else(
+                    || Error::Defect("a column is gone".into()),
+                    |(declared, _)| undecryptable(declared),
+                ));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl TableResealing {
+    async fn ask(&mut self, items: Vec<Item>) -> Result<Vec<Outcome>> {
+        // The vault may have ended it, so how it ends does not matter.
+        if let Some((stream, _)) = self.stream.take_if(|(_, last)| last.elapsed() > QUIET) {
+            drop(stream.finish().await);
+        }
+        let (stream, last) = match &mut self.stream {
+            Some(open) => open,
+            None => self.stream.insert((self.all.vault.begin_anew(&self.all.with).await?, Instant::now())),
+        };
+        let outcomes = stream.ask(items).await?;
+        *last = Instant::now();
+        Ok(outcomes)
+    }
+}
+
+/// Rows on their way, with their values sealed anew where the table has such.
+pub(super) struct Resealed<'r> {
+    pub(super) resealing: Option<TableResealing>,
+    pub(super) inner: &'r mut dyn Watch,
+}
+
+impl Resealed<'_> {
+    /// After the last row.
+    ///
+    /// # Errors
+    /// The vault's, and those of whoever takes the rows.
+    pub(super) fn finish(mut self) -> strongroom_archive::Result<()> {
+        self.resealing.as_mut().map_or(Ok(()), |resealing| resealing.finish(self.inner))
+    }
+}
+
+impl Watch for Resealed<'_> {
+    fn row(&mut self, schema: &TableSchema, values: &[&RawValue]) -> strongroom_archive::Result<()> {
+        match &mut self.resealing {
+            Some(resealing) => resealing.row(self.inner, schema, values),
+            None => self.inner.row(schema, values),
+        }
+    }
+
+    fn progress(&mut self, bytes: u64) -> strongroom_archive::Result<()> {
+        self.inner.progress(bytes)
+    }
+}
+
+fn undecryptable(column: &EncryptedColumn) -> Error {
+    let (table, column) = (column.table.clone(), column.column.clone());
+    RestoreError::ValueUndecryptable { table, column }.into()
+}
