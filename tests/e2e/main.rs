@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod alerts;
+mod another_root;
 mod archive_tools;
 mod big;
 mod chart;

@@ -13,7 +13,7 @@ use strongroom_runtime::Caller;
 use tonic::{Request, Response, Streaming, async_trait};
 
 use super::convert::timestamp;
-use super::source::terms;
+use super::source::{OF_TERMS, terms};
 use super::{Answer, Api, Replies};
 use crate::error::Error;
 
@@ -26,7 +26,7 @@ impl RestoreGrantService for Api {
         let caller = Caller::of(&request)?;
         let missing =
             || Error::Field { field: "terms", problem: "must be those of the restore's plan".into() };
-        let terms = terms(request.into_inner().terms.ok_or_else(missing)?)?;
+        let terms = terms(&OF_TERMS, request.into_inner().terms.ok_or_else(missing)?)?;
         let (service, restore) = (terms.principal.as_str(), terms.restore_id.as_str());
         let (statement, expire_time) =
             self.0.grants.issue(&caller, (service, restore), terms.digest()?).await?;

@@ -2,7 +2,7 @@
 
 mod restoring;
 
-pub(super) use restoring::terms;
+pub(super) use restoring::{OF_TERMS, terms};
 
 use strongroom_api::source::v1::read_snapshot_response::{Begun, End, Message, Rows, TableEnd};
 use strongroom_api::source::v1::source_service_server::SourceService;

@@ -105,13 +105,15 @@ const DECIDED: &[(&str, Rule, Audit)] = &[
     ("vault.v1.TokenService/RenewToken", Bound, Event("token.renewed")),
     ("vault.v1.TokenService/RevokeToken", Refused, Event("token.revoked")),
     ("status.v1.StatusService/GetStatus", Bound, READS),
-    ("source.v1.SourceService/AbortStage", Refused, Free("not built yet: always refused")),
-    ("source.v1.SourceService/CommitStage", Refused, Free("not built yet: always refused")),
+    ("source.v1.SourceService/AbortStage", Refused, Free("drops what nobody sees")),
+    ("source.v1.SourceService/CommitStage", Refused, Event("restore.applied")),
     ("source.v1.SourceService/DescribeSource", Refused, READS),
-    ("source.v1.SourceService/GetStage", Refused, Free("not built yet: always refused")),
+    ("source.v1.SourceService/GetStage", Refused, READS),
     ("source.v1.SourceService/ReadSnapshot", Refused, Free("ciphertext; the export around it has its events")),
-    ("source.v1.SourceService/RollbackStage", Refused, Free("not built yet: always refused")),
-    ("source.v1.SourceService/StageTables", Refused, Free("not built yet: always refused")),
+    ("source.v1.SourceService/RollbackStage", Refused, Event("restore.taken_back")),
+    ("source.v1.SourceService/StageTables", Refused, Free("nothing is live; the commit has the event")),
+    ("vault.v1.RestoreGrantService/IssueRestoreGrant", Refused, Event("restore.granted")),
+    ("vault.v1.RestoreGrantService/ReencryptArchived", Refused, Event("crypto.sealed_anew")),
 ];
 
 /// Those that a narrowed token may call.

@@ -86,61 +86,110 @@ async fn next(requests: &mut Streaming<StageTablesRequest>) -> Result<Option<Mes
 fn beginning(caller: &Caller, begin: Begin) -> Result<Beginning> {
     fields::ring("begin.ring", &begin.ring)?;
     let archive = begin.archive.clone().unwrap_or_default();
-    let terms = terms(RestoreTerms {
-        principal: caller.principal.id.clone(),
-        restore_id: begin.stage_id,
-        archive_id: archive.archive_id,
-        manifest_sha256: archive.manifest_sha256,
-        deployment_id: archive.deployment_id,
-        mode: begin.mode,
-        revive_ids: begin.revive_ids,
-        as_copy: begin.as_copy,
-        from_deployment: begin.from_deployment,
-        accept_undecryptable: begin.accept_undecryptable,
-        audit_head: archive.audit_head,
-    })?;
+    let terms = terms(
+        &OF_BEGIN,
+        RestoreTerms {
+            principal: caller.principal.id.clone(),
+            restore_id: begin.stage_id,
+            archive_id: archive.archive_id,
+            manifest_sha256: archive.manifest_sha256,
+            deployment_id: archive.deployment_id,
+            mode: begin.mode,
+            revive_ids: begin.revive_ids,
+            as_copy: begin.as_copy,
+            from_deployment: begin.from_deployment,
+            accept_undecryptable: begin.accept_undecryptable,
+            audit_head: archive.audit_head,
+        },
+    )?;
     let grant = begin.grant.map(|grant| grant.statement.to_vec()).unwrap_or_default();
     Ok(Beginning { terms, ring: begin.ring.to_vec(), grant, is_plan: begin.dry_run })
 }
 
+/// The proto's names of the terms, which differ by where they stand.
+pub(in crate::grpc) struct Names {
+    principal: &'static str,
+    restore_id: &'static str,
+    archive_id: &'static str,
+    manifest_sha256: &'static str,
+    deployment_id: &'static str,
+    mode: &'static str,
+    revive_ids: &'static str,
+    from_deployment: &'static str,
+    chain: &'static str,
+    mac: &'static str,
+}
+
+/// In a message that has terms.
+pub(in crate::grpc) const OF_TERMS: Names = Names {
+    principal: "terms.principal",
+    restore_id: "terms.restore_id",
+    archive_id: "terms.archive_id",
+    manifest_sha256: "terms.manifest_sha256",
+    deployment_id: "terms.deployment_id",
+    mode: "terms.mode",
+    revive_ids: "terms.revive_ids",
+    from_deployment: "terms.from_deployment",
+    chain: "terms.audit_head.chain",
+    mac: "terms.audit_head.mac",
+};
+
+/// In the first message of `StageTables`.
+const OF_BEGIN: Names = Names {
+    principal: "begin",
+    restore_id: "begin.stage_id",
+    archive_id: "begin.archive.archive_id",
+    manifest_sha256: "begin.archive.manifest_sha256",
+    deployment_id: "begin.archive.deployment_id",
+    mode: "begin.mode",
+    revive_ids: "begin.revive_ids",
+    from_deployment: "begin.from_deployment",
+    chain: "begin.archive.audit_head.chain",
+    mac: "begin.archive.audit_head.mac",
+};
+
 /// What a grant is for, or a stage goes by.
-pub(in crate::grpc) fn terms(given: RestoreTerms) -> Result<Terms> {
+pub(in crate::grpc) fn terms(names: &Names, given: RestoreTerms) -> Result<Terms> {
+    let refuse = |field, problem: String| Err(Error::Field { field, problem });
     let mode = match given.mode() {
         ProtoMode::IntoEmpty => RestoreMode::IntoEmpty,
         ProtoMode::Merge => RestoreMode::Merge,
         ProtoMode::Replace => RestoreMode::Replace,
         ProtoMode::Unspecified => {
-            return Err(Error::Field { field: "mode", problem: "must be given".into() });
+            return refuse(names.mode, "must be INTO_EMPTY, MERGE or REPLACE".into());
         }
     };
     if given.manifest_sha256.len() != 32 {
-        return Err(Error::Field { field: "manifest_sha256", problem: "must have 32 bytes".into() });
+        return refuse(names.manifest_sha256, "must have 32 bytes".into());
     }
     if given.revive_ids.len() > MAX_REVIVED {
-        let problem = format!("has more than {MAX_REVIVED} ids");
-        return Err(Error::Field { field: "revive_ids", problem });
+        return refuse(names.revive_ids, format!("has more than {MAX_REVIVED} ids"));
     }
-    let ids = given.revive_ids.iter().map(|id| fields::id("revive_ids", id)).collect::<Result<_>>()?;
+    let ids = fields::each(names.revive_ids, &given.revive_ids, |field, id| fields::id(field, id))?;
+    let principal = fields::target(names.principal, &given.principal)?;
+    if principal.is_empty() {
+        return refuse(names.principal, "must be the service that restores".into());
+    }
     Ok(Terms {
-        principal: fields::target("principal", &given.principal)?,
-        restore_id: fields::id("restore_id", &given.restore_id)?,
-        archive_id: fields::id("archive_id", &given.archive_id)?,
+        principal,
+        restore_id: fields::id(names.restore_id, &given.restore_id)?,
+        archive_id: fields::id(names.archive_id, &given.archive_id)?,
         manifest_sha256: hex::encode(&given.manifest_sha256),
-        deployment_id: fields::filter("deployment_id", &given.deployment_id)?,
+        deployment_id: fields::filter(names.deployment_id, &given.deployment_id)?,
         mode,
-        revive_ids: ids,
+        revive_ids: ids.into_iter().collect(),
         as_copy: given.as_copy,
-        from_deployment: fields::filter("from_deployment", &given.from_deployment)?,
+        from_deployment: fields::filter(names.from_deployment, &given.from_deployment)?,
         accept_undecryptable: given.accept_undecryptable,
-        old_head: given.audit_head.map(old_head).transpose()?,
+        old_head: given.audit_head.map(|head| old_head(names, head)).transpose()?,
     })
 }
 
-fn old_head(head: AuditHead) -> Result<OldHead> {
+fn old_head(names: &Names, head: AuditHead) -> Result<OldHead> {
     Ok(OldHead {
-        chain: fields::filter("audit_head.chain", &head.chain)?,
+        chain: fields::filter(names.chain, &head.chain)?,
         sequence: head.sequence,
-        mac: fields::filter("audit_head.mac", &head.mac)?,
+        mac: fields::filter(names.mac, &head.mac)?,
     })
 }
 

@@ -230,6 +230,10 @@ pub(crate) const ANCHOR_MAC: Rule = rule(
     Refused(&[Text("00"), Text("xx"), Text("\0"), Chars('0', 63)]),
 );
 pub(crate) const OUTCOME: Rule = rule(Refused(&[Unset]), Refused(&[Int(99)]), Refused(&[Int(-1), Int(6)]));
+pub(crate) const MODE: Rule = rule(Refused(&[Unset]), Refused(&[Int(99)]), Refused(&[Int(-1), Int(4)]));
+pub(crate) const TARGET: Rule = rule(EMPTY_TEXT, LONG_TARGET, NOT_PLAIN);
+pub(crate) const REVIVED: Rule = rule(OPTIONAL, Refused(&[Times(10_001)]), BY_ELEMENT);
+pub(crate) const ANY_NUMBER: Rule = taken("it is repeated, and nothing is computed with it");
 pub(crate) const AFTER_SEQUENCE: Rule = rule(
     Taken("0 is before the first event"),
     Taken("what has not happened yet is waited for"),

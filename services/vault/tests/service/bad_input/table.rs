@@ -23,14 +23,9 @@ const fn row(
     Row { method, request, ends, fields }
 }
 
-/// Methods that are refused whatever they are sent: they are not built yet.
-pub(crate) const UNBUILT: &[&str] = &[
-    "source.v1.SourceService/AbortStage",
-    "source.v1.SourceService/CommitStage",
-    "source.v1.SourceService/GetStage",
-    "source.v1.SourceService/RollbackStage",
-    "source.v1.SourceService/StageTables",
-];
+/// Methods that take a stream of messages of several sorts: what each sort refuses stands in `restoring::hostile`.
+pub(crate) const STREAMED: &[&str] =
+    &["source.v1.SourceService/StageTables", "vault.v1.RestoreGrantService/ReencryptArchived"];
 
 const ETAGGED: &[(&str, Rule)] = &[("id", ID), ("etag", ETAG)];
 const OPENING: &[(&str, Rule)] = &[("key_id", KEY_ID), ("ciphertext", CIPHERTEXT), ("aad", AAD)];
@@ -67,7 +62,7 @@ pub(crate) const TABLE: &[Row] = &[
           ("event.operation_id", OPTIONAL_TEXT), ("delegation", DELEGATION)]),
     row("vault.v1.AuditService/VerifyAuditLog",
         r#"{"anchorSequence": 1, "anchorMac": "0000000000000000000000000000000000000000000000000000000000000000"}"#, "",
-        &[("anchor_sequence", ANCHOR_SEQUENCE), ("anchor_mac", ANCHOR_MAC)]),
+        &[("anchor_sequence", ANCHOR_SEQUENCE), ("anchor_mac", ANCHOR_MAC), ("anchor_chain", TEXT_FILTER)]),
     row("vault.v1.AuditService/WatchAuditEvents", r#"{"event": "key.*", "afterSequence": 0}"#, "",
         &[("event", EVENT_FILTER), ("after_sequence", AFTER_SEQUENCE)]),
 
@@ -220,8 +215,26 @@ pub(crate) const TABLE: &[Row] = &[
     row("vault.v1.TokenService/RenewToken", "{}", "", &[]),
     row("vault.v1.TokenService/RevokeToken", r#"{"id": "nobody"}"#, "TOKEN_NOT_FOUND", &[("id", ID)]),
 
+    row("vault.v1.RestoreGrantService/IssueRestoreGrant",
+        r#"{"terms": {"principal": "token:nobody", "restoreId": "$uuid", "archiveId": "$uuid",
+            "manifestSha256": "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=", "deploymentId": "$uuid",
+            "mode": "RESTORE_MODE_MERGE", "reviveIds": ["one", "two"], "fromDeployment": "$uuid",
+            "auditHead": {"chain": "$uuid", "sequence": 1, "mac": "00"}}}"#, "",
+        &[("terms", GIVEN), ("terms.principal", TARGET), ("terms.restore_id", ID), ("terms.archive_id", ID),
+          ("terms.manifest_sha256", DIGEST), ("terms.deployment_id", TEXT_FILTER), ("terms.mode", MODE),
+          ("terms.revive_ids", REVIVED), ("terms.revive_ids[1]", ID), ("terms.as_copy", FLAG),
+          ("terms.from_deployment", TEXT_FILTER), ("terms.accept_undecryptable", FLAG),
+          ("terms.audit_head", OPTIONAL_PART), ("terms.audit_head.chain", TEXT_FILTER),
+          ("terms.audit_head.sequence", ANY_NUMBER), ("terms.audit_head.mac", TEXT_FILTER)]),
+
     row("status.v1.StatusService/GetStatus", "{}", "", &[]),
+    row("source.v1.SourceService/AbortStage", r#"{"stageId": "nobody", "onlyStaged": true}"#, "",
+        &[("stage_id", ID), ("only_staged", FLAG)]),
+    row("source.v1.SourceService/CommitStage", r#"{"stageId": "nobody"}"#, "STAGE_NOT_FOUND", &[("stage_id", ID)]),
     row("source.v1.SourceService/DescribeSource", "{}", "", &[]),
+    row("source.v1.SourceService/GetStage", r#"{"stageId": "nobody"}"#, "STAGE_NOT_FOUND", &[("stage_id", ID)]),
+    row("source.v1.SourceService/RollbackStage", r#"{"stageId": "nobody", "discardChanges": true}"#, "STAGE_NOT_FOUND",
+        &[("stage_id", ID), ("discard_changes", FLAG)]),
     row("source.v1.SourceService/ReadSnapshot",
         r#"{"groups": ["audit"], "tables": ["credentials"], "since": "2020-01-01T00:00:00Z"}"#, "",
         &[("groups", NAMES), ("groups[1]", NAME), ("tables", NAMES), ("tables[1]", NAME), ("since", TIME)]),
