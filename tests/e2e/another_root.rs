@@ -12,6 +12,8 @@ use strongroom_testkit::{TestDb, write_private};
 const TABLE: &str = "CREATE TABLE servers (id INTEGER PRIMARY KEY, bearer TEXT, note TEXT)";
 const DECLARED: &str = "[[sources.encrypted_columns]]\ncolumn = \"servers.bearer\"\n\
                         key = \"gateway\"\naad = \"{table}/{column}/{id}\"\n";
+const SEAL: &str =
+    "[seal]\nwithout_recovery = \"I accept that without the root key nobody opens these archives\"\n\n";
 const SECRET: &[u8] = b"sk-of-the-older-vault";
 const SERVERS: i64 = 1_500;
 
@@ -19,8 +21,11 @@ const SERVERS: i64 = 1_500;
 fn sources(gateway: &TestDb, folder: &Path) -> String {
     let owner = folder.join("owner.url");
     write_private(&owner, gateway.url_text().as_bytes());
+    std::fs::create_dir(folder.join("backups")).unwrap();
     let source = source("gateway", gateway, &[]);
-    format!("{}\nrestore_url_file = \"{}\"\n\n{DECLARED}", source.trim_end(), owner.display())
+    let (owner, folder) = (owner.display(), folder.display());
+    let destination = format!("\n[[destinations]]\nname = \"here\"\nurl = \"file://{folder}/backups\"\n");
+    format!("{SEAL}{}\nrestore_url_file = \"{owner}\"\n\n{DECLARED}{destination}", source.trim_end())
 }
 
 fn start(vault: &TestDb, gateway: &TestDb, folder: &Path) -> Deployment {
@@ -66,7 +71,6 @@ fn fill(operator: &Operator, gateway: &TestDb) {
         }
         sealed
     });
-    gateway.run(TABLE);
     let rows = (1..=SERVERS).zip(sealed).map(|(id, sealed)| {
         if id % 10 == 0 { format!("({id}, NULL, 'none')") } else { format!("({id}, '{sealed}', 'n')") }
     });
@@ -108,6 +112,7 @@ struct Old {
 impl Old {
     fn on(vault: &TestDb, gateway: TestDb) -> Self {
         let folder = tempfile::tempdir().unwrap();
+        gateway.run(TABLE);
         let deployment = start(vault, &gateway, folder.path());
         fill(&deployment.admin, &gateway);
         let credential = deployment.admin.create_credential("OpenAI", "openai", SECRET);
@@ -133,7 +138,6 @@ fn everything_is_sealed_anew_and_what_nobody_declared_stops_the_restore() {
     {
         let old = Old::on(&vault, gateway);
         let archive = old.export("old.zip");
-        new_gateway.run(TABLE);
         let folder = tempfile::tempdir().unwrap();
         let mut new = start(&new_vault, &new_gateway, folder.path());
         let without = plan(&new.admin, &archive, &[]);
@@ -141,7 +145,7 @@ fn everything_is_sealed_anew_and_what_nobody_declared_stops_the_restore() {
         assert!(said.contains("previous root key") || without.text().contains("previous root key"), "{said}");
 
         give_previous(&mut new, Some(&old.root));
-        let planned = plan(&new.admin, &archive, &[]).succeeded().json();
+        let planned = plan(&new.admin, &archive, &["--create-tables"]).succeeded().json();
         let id = planned["id"].as_str().unwrap();
         assert!(planned["grantTerms"]["principal"].is_string(), "{planned}");
         let _ = new.admin.run(&["restore", "apply", id]).succeeded();
