@@ -21,6 +21,7 @@ use crate::membership::{Heir, Membership};
 use crate::metrics::{BackupMetrics, KindMetrics};
 use crate::moving::{self, Moves};
 use crate::operation::{self, Limits, Unfinished};
+use crate::reencryption::{self, Reencryptions};
 use crate::report::BackupReport;
 use crate::restore::{self, ArchiveUploads, Archives, Restores, Waiting};
 use crate::seal::SealPolicy;
@@ -52,6 +53,7 @@ pub(crate) struct Service {
     stored: StoredBackups,
     restores: Restores,
     moves: Moves,
+    reencryptions: Reencryptions,
     sources: Arc<Sources>,
     membership: Arc<Membership>,
     unfinished: Arc<Unfinished>,
@@ -73,7 +75,8 @@ impl Service {
     ) -> Result<Self> {
         let backup = &config.backup;
         let counted = BackupMetrics::new(metrics, Arc::clone(&clock));
-        let Counted { kinds, of_exports, others, of_restores, of_moves } = Counted::of(&counted);
+        let Counted { kinds, of_exports, others, of_restores, of_moves, of_reencryptions } =
+            Counted::of(&counted);
         let [of_creations, of_downloads, of_verifications] = others;
         let host = secret_files::host();
         let membership = Membership::join(Arc::clone(&store), host.clone(), Arc::clone(&clock)).await?;
@@ -112,6 +115,14 @@ impl Service {
             shutdown: shutdown.clone(),
         };
         let moves = Moves::create(moving, Arc::clone(&membership), [of_export.0, of_restore], of_moves);
+        let reencrypting = reencryption::Base {
+            vault: vault.clone(),
+            clock: Arc::clone(&clock),
+            sources: Arc::clone(&sources),
+        };
+        let of_reencryption = limits_of_reencryptions(backup);
+        let reencryptions =
+            Reencryptions::create(reencrypting, Arc::clone(&membership), of_reencryption, of_reencryptions);
         let (app_name, waiting) = (config.app.name.clone(), waiting(metrics));
         let restoring =
             Restoring { base, verifier, uploads, sources: Arc::clone(&sources), host, app_name, waiting };
@@ -122,6 +133,7 @@ impl Service {
             stored,
             restores,
             moves,
+            reencryptions,
             watch: Arc::new(SourceWatch::new(Arc::clone(&sources), clock, metrics)),
             sources,
             membership,
@@ -166,16 +178,19 @@ impl Service {
     pub(crate) fn stop_in_time(&self, shutdown: Shutdown) -> impl Future<Output = ()> + Send + use<> {
         let (exports, verifications) = (Arc::clone(&self.exports), Arc::clone(&self.verifications));
         let (stored, restores, moves) = (self.stored.clone(), self.restores.clone(), self.moves.clone());
+        let reencryptions = self.reencryptions.clone();
         async move {
             shutdown.streams_end().await;
-            tokio::join!(exports.stop(), stored.stop(), verifications.stop(), restores.stop(), moves.stop());
+            let changing = async { tokio::join!(restores.stop(), moves.stop(), reencryptions.stop()) };
+            tokio::join!(exports.stop(), stored.stop(), verifications.stop(), changing);
         }
     }
 
     /// Ends what still runs.
     pub(crate) async fn stop(&self) {
         let (stored, restores) = (self.stored.stop(), self.restores.stop());
-        tokio::join!(self.exports.stop(), stored, self.verifications.stop(), restores, self.moves.stop());
+        let changing = async { tokio::join!(restores, self.moves.stop(), self.reencryptions.stop()) };
+        tokio::join!(self.exports.stop(), stored, self.verifications.stop(), changing);
     }
 
     /// Serves no more.
@@ -194,6 +209,7 @@ impl Service {
             config.concurrent_restores,
             config.concurrent_restores,
             config.concurrent_exports,
+            config.concurrent_restores,
             config.concurrent_restores,
         ];
         let kinds = self.kinds.iter().cloned().zip(most).collect();
@@ -219,6 +235,7 @@ impl Service {
             stored: self.stored.clone(),
             verifications: Arc::clone(&self.verifications),
             sources: Arc::clone(&self.sources),
+            reencryptions: self.reencryptions.clone(),
             authenticator,
             shutdown,
         }
@@ -337,6 +354,13 @@ fn limits_of_downloads(config: &BackupConfig) -> Limits {
     limits(config, DOWNLOAD_SECONDS, config.concurrent_downloads).0
 }
 
+fn limits_of_reencryptions(config: &BackupConfig) -> Limits {
+    limits(config, REENCRYPTION_SECONDS, config.concurrent_restores).0
+}
+
+/// The longest re-encryption: another one goes on with what is left.
+const REENCRYPTION_SECONDS: u64 = 12 * 3600;
+
 /// The longest download: it can be resumed.
 const DOWNLOAD_SECONDS: u64 = 24 * 3600;
 
@@ -355,6 +379,7 @@ struct Counted {
     others: [KindMetrics; 3],
     of_restores: [KindMetrics; 3],
     of_moves: [KindMetrics; 2],
+    of_reencryptions: KindMetrics,
 }
 
 impl Counted {
@@ -364,8 +389,10 @@ impl Counted {
         let of_restores = [restore::PLAN.name, restore::APPLY.name, restore::ROLLBACK.name];
         let of_restores = of_restores.map(|name| counted.kind(name));
         let of_moves = [moving::EXPORT.name, moving::IMPORT.name].map(|name| counted.kind(name));
-        let kinds = [&[of_exports.clone()][..], &others, &of_restores, &of_moves].concat();
-        Self { kinds, of_exports, others, of_restores, of_moves }
+        let of_reencryptions = counted.kind(reencryption::KIND.name);
+        let last = [of_reencryptions.clone()];
+        let kinds = [&[of_exports.clone()][..], &others, &of_restores, &of_moves, &last].concat();
+        Self { kinds, of_exports, others, of_restores, of_moves, of_reencryptions }
     }
 }
 
@@ -384,6 +411,7 @@ fn closed(
         (&restore::ROLLBACK, restores.duration),
         (&moving::EXPORT, exports.duration),
         (&moving::IMPORT, restores.duration),
+        (&reencryption::KIND, Duration::from_secs(REENCRYPTION_SECONDS)),
     ]
 }
 

@@ -1,0 +1,216 @@
+//! Sealed values exchanged in a SQLite file. A reader holds no writer of a database in WAL mode, and a batch is one statement
+//! that commits itself, so that live writers wait for milliseconds.
+
+use std::path::Path;
+
+use futures_util::TryStreamExt;
+use serde_json::Value;
+use serde_json::value::RawValue;
+use sqlx::sqlite::{SqliteRow, SqliteValueRef};
+use sqlx::{AssertSqlSafe, Decode, Row, Sqlite, TypeInfo, ValueRef};
+use strongroom_archive::schema::TableSchema;
+use strongroom_store::DatabaseUrl;
+
+use super::connection::Connection;
+use super::{introspect, rows};
+use crate::error::{Error, Result};
+use crate::fault::sqlite_code;
+use crate::names::quoted;
+use crate::options::SnapshotOptions;
+use crate::reencrypt::{
+    Change, FoundValue, KeyPart, PAGE_BYTES, Page, RowKey, SealedColumn, Walk, check, json_list,
+};
+
+/// A connection to the file for writing.
+pub(crate) struct SqliteRewriter {
+    connection: Connection,
+    source: String,
+    columns: Vec<Column>,
+}
+
+/// A column with the statements for it.
+struct Column {
+    table: String,
+    keys: usize,
+    needed: usize,
+    first: String,
+    next: String,
+    replace: String,
+}
+
+impl SqliteRewriter {
+    pub(crate) async fn open(
+        url: &DatabaseUrl,
+        path: &Path,
+        options: &SnapshotOptions,
+        columns: &[SealedColumn],
+    ) -> Result<Self> {
+        let source = &options.source;
+        let failed = |error| Error::database(source, "opening the database", &error);
+        let mut connection = Connection::open_writer(url, path, source).await?;
+        let found = introspect::tables(&mut connection, options, false).await.map_err(failed)?;
+        let mut described = Vec::with_capacity(columns.len());
+        for column in columns {
+            let table = &found.tables[check(&found.tables, column, source)?];
+            if has_null_keys(&mut connection, table).await.map_err(failed)? {
+                return Err(Error::NullInKey { name: source.clone(), table: table.name.clone() });
+            }
+            described.push(Column::of(table, column));
+        }
+        // What triggers of the application do follows its references: an error is better than rows that point nowhere.
+        let enforce = sqlx::query("PRAGMA foreign_keys = ON").execute(&mut *connection);
+        enforce.await.map_err(failed)?;
+        Ok(Self { connection, source: source.clone(), columns: described })
+    }
+
+    pub(crate) async fn page(&mut self, column: usize, walk: Walk<'_>) -> Result<Page> {
+        let column = &self.columns[column];
+        let read = read(&mut self.connection, column, walk).await;
+        read.map_err(|error| Error::database(&self.source, format!("reading table {}", column.table), &error))
+    }
+
+    pub(crate) async fn replace(&mut self, column: usize, changes: &[Change]) -> Result<u64> {
+        let column = &self.columns[column];
+        let list = changes.iter().map(|change| json_list(&[&change.old, &change.new], &change.key));
+        let list = Value::Array(list.collect()).to_string();
+        let replace = sqlx::query(AssertSqlSafe(column.replace.as_str())).bind(list);
+        match replace.execute(&mut *self.connection).await {
+            Ok(done) => Ok(done.rows_affected()),
+            Err(error) if is_held(&error) => Ok(0),
+            Err(error) => {
+                Err(Error::database(&self.source, format!("writing table {}", column.table), &error))
+            }
+        }
+    }
+
+    pub(crate) async fn close(self) {
+        if let Err(error) = self.connection.close().await {
+            tracing::warn!(source = self.source, %error, "cannot close a SQLite database cleanly");
+        }
+    }
+}
+
+/// Whether another program wrote for longer than was waited.
+fn is_held(error: &sqlx::Error) -> bool {
+    const BUSY: i32 = 5;
+    const LOCKED: i32 = 6;
+    matches!(sqlite_code(error) & 0xff, BUSY | LOCKED)
+}
+
+/// SQLite takes NULL in any key but a rowid's.
+async fn has_null_keys(connection: &mut Connection, table: &TableSchema) -> sqlx::Result<bool> {
+    let is_null: Vec<String> =
+        table.primary_key.iter().map(|key| format!("t.{} IS NULL", quoted(key))).collect();
+    let sql = format!(
+        "SELECT EXISTS (SELECT 1 FROM main.{} AS t WHERE {})",
+        quoted(&table.table),
+        is_null.join(" OR ")
+    );
+    sqlx::query_scalar(AssertSqlSafe(sql)).persistent(false).fetch_one(&mut **connection).await
+}
+
+impl Column {
+    fn of(table: &TableSchema, column: &SealedColumn) -> Self {
+        let keys: Vec<String> = table.primary_key.iter().map(|key| format!("t.{}", quoted(key))).collect();
+        let (from, sealed) = (format!("main.{} AS t", quoted(&table.table)), quoted(&column.column));
+        let needed: String = column.needed.iter().map(|name| format!(", t.{}", quoted(name))).collect();
+        let order = keys.join(", ");
+        // 1: a value to look at; 2: one that is no sealed value; 0: nothing to be done.
+        let select = format!(
+            "SELECT {order}, CASE WHEN t.{sealed} IS NULL THEN 0
+                WHEN typeof(t.{sealed}) <> 'text' OR length(CAST(t.{sealed} AS BLOB)) NOT BETWEEN 1 AND ?2 THEN 2
+                WHEN substr(t.{sealed}, 1, length(?3)) = ?3 THEN 0 ELSE 1 END, t.{sealed}{needed}
+             FROM {from}"
+        );
+        let bounds: Vec<String> = (0..keys.len()).map(|at| carried("?4", 2 * at)).collect();
+        let matches: Vec<String> =
+            keys.iter().enumerate().map(|(at, key)| format!("{key} = given.k{at}")).collect();
+        let given: String =
+            (0..keys.len()).map(|at| format!(", {} AS k{at}", carried("value", 2 + 2 * at))).collect();
+        Self {
+            table: table.name.clone(),
+            keys: keys.len(),
+            needed: column.needed.len(),
+            first: format!("{select} ORDER BY {order} LIMIT ?1"),
+            next: format!("{select} WHERE ({order}) > ({}) ORDER BY {order} LIMIT ?1", bounds.join(", ")),
+            replace: format!(
+                "UPDATE {from} SET {sealed} = given.new
+                 FROM (SELECT value ->> 0 AS old, value ->> 1 AS new{given} FROM json_each(?1)) AS given
+                 WHERE {} AND typeof(t.{sealed}) = 'text' AND t.{sealed} COLLATE BINARY = given.old",
+                matches.join(" AND ")
+            ),
+        }
+    }
+}
+
+/// What [`json_list`] has put at `at` of the JSON list `list`.
+fn carried(list: &str, at: usize) -> String {
+    let value = format!("{list} ->> {}", at + 1);
+    format!(
+        "CASE {list} ->> {at} WHEN 'b' THEN unhex({value}) WHEN 't' THEN CAST(unhex({value}) AS TEXT)
+         WHEN 'r' THEN iif({value}, 9e999, -9e999) ELSE {value} END"
+    )
+}
+
+async fn read(connection: &mut Connection, column: &Column, walk: Walk<'_>) -> sqlx::Result<Page> {
+    let sql = if walk.after.is_some() { &column.next } else { &column.first };
+    let longest = i64::try_from(walk.longest).unwrap_or(i64::MAX);
+    let prefix = format!("srv1.{}.", walk.kid);
+    let mut query = sqlx::query(AssertSqlSafe(sql.as_str())).bind(walk.rows).bind(longest).bind(prefix);
+    if let Some(after) = walk.after {
+        query = query.bind(json_list(&[], after).to_string());
+    }
+    let (mut page, mut bytes) = (Page::default(), 0);
+    let mut stream = query.fetch(&mut **connection);
+    while let Some(row) = stream.try_next().await? {
+        page.rows += 1;
+        let key = row_key(&row, column.keys)?;
+        if let Some(value) = found(&row, column, key.clone())? {
+            bytes += value.text.as_ref().map_or(0, String::len);
+            page.values.push(value);
+        }
+        page.is_cut = bytes >= PAGE_BYTES;
+        if page.is_cut || page.rows == walk.rows {
+            page.end = Some(key);
+            break;
+        }
+    }
+    Ok(page)
+}
+
+fn found(row: &SqliteRow, column: &Column, key: RowKey) -> sqlx::Result<Option<FoundValue>> {
+    let at = column.keys;
+    let text = match row.try_get::<i64, _>(at)? {
+        0 => return Ok(None),
+        // Text that is not UTF-8 is no sealed value.
+        1 => row.try_get::<String, _>(at + 1).ok(),
+        _ => None,
+    };
+    let needed = (at + 2..at + 2 + column.needed).map(|index| rows::json_value(row, index));
+    Ok(Some(FoundValue { key, text, needed: needed.collect::<sqlx::Result<Vec<Box<RawValue>>>>()? }))
+}
+
+fn row_key(row: &SqliteRow, parts: usize) -> sqlx::Result<RowKey> {
+    let part = |index: usize| {
+        let failed = |source| sqlx::Error::ColumnDecode { index: index.to_string(), source };
+        key_part(row.try_get_raw(index)?).map_err(failed)
+    };
+    Ok(RowKey((0..parts).map(part).collect::<sqlx::Result<_>>()?))
+}
+
+fn key_part(value: SqliteValueRef<'_>) -> Result<KeyPart, sqlx::error::BoxDynError> {
+    let class = value.type_info().into_owned();
+    Ok(match class.name() {
+        "INTEGER" => KeyPart::Integer(<i64 as Decode<Sqlite>>::decode(value)?),
+        "REAL" => KeyPart::Real(<f64 as Decode<Sqlite>>::decode(value)?),
+        "TEXT" => {
+            let bytes = <&[u8] as Decode<Sqlite>>::decode(value)?.to_vec();
+            match String::from_utf8(bytes) {
+                Ok(text) if !text.contains('\0') => KeyPart::Text(text),
+                Ok(text) => KeyPart::Bytes { bytes: text.into_bytes(), is_text: true },
+                Err(error) => KeyPart::Bytes { bytes: error.into_bytes(), is_text: true },
+            }
+        }
+        _ => KeyPart::Bytes { bytes: <&[u8] as Decode<Sqlite>>::decode(value)?.to_vec(), is_text: false },
+    })
+}
