@@ -63,6 +63,8 @@ pub struct FoundValue {
     pub key: RowKey,
     /// The value; `None` where it is no text, an empty or a too long one.
     pub text: Option<String>,
+    /// Whether a census counts it: it begins as sealed values do.
+    pub is_counted: bool,
     /// The row's values in [`SealedColumn::needed`], as archives have them.
     pub needed: Vec<Box<RawValue>>,
 }

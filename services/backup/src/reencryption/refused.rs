@@ -1,7 +1,7 @@
 //! Values that do not open: how many there are, and some of their rows. Neither a value nor a piece of one is kept.
 
 use strongroom_api::backup::v1::reencrypted_column::Row;
-use strongroom_tables::reencrypt::RowKey;
+use strongroom_tables::reencrypt::FoundValue;
 
 /// Rows that a column names.
 const NAMED_ROWS: usize = 100;
@@ -10,18 +10,19 @@ const NAMED_ROWS: usize = 100;
 #[derive(Default, Clone)]
 pub(super) struct Refused {
     pub(super) count: u64,
-    /// Those that name a version: the census counts them too.
-    pub(super) sealed: u64,
+    /// Those that a census counts too.
+    pub(super) counted: u64,
     pub(super) rows: Vec<Row>,
 }
 
 impl Refused {
-    pub(super) fn add(&mut self, key: &RowKey, text: &str, reason: &str) {
+    /// `text`: the value, if it is one.
+    pub(super) fn add(&mut self, value: &FoundValue, text: &str, reason: &str) {
         self.count += 1;
-        self.sealed += u64::from(text.starts_with("srv1."));
+        self.counted += u64::from(value.is_counted);
         if self.rows.len() < NAMED_ROWS {
             let kid = kid_of(text).unwrap_or_default().to_owned();
-            self.rows.push(Row { id: key.to_string(), kid, reason: reason.to_owned() });
+            self.rows.push(Row { id: value.key.to_string(), kid, reason: reason.to_owned() });
         }
     }
 }

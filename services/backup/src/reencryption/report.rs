@@ -22,6 +22,11 @@ pub(super) fn progress(column: &Column, done: u64, left: u64) -> ReencryptSource
     }
 }
 
+/// While values are counted: what is left is not known.
+pub(super) fn sign_of_life(done: u64) -> ReencryptSourceResponse {
+    ReencryptSourceResponse { values_done: signed(done), ..ReencryptSourceResponse::default() }
+}
+
 pub(super) fn last(done: u64, mut columns: Vec<ReencryptedColumn>) -> ReencryptSourceResponse {
     let mut named = 0;
     for column in &mut columns {

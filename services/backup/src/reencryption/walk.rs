@@ -95,7 +95,7 @@ impl Column {
         let text = value.text.take().unwrap_or_default();
         let (FilledAad::Text(filled), false) = (&aad, text.is_empty()) else {
             let reason = if aad == FilledAad::Null { NO_AAD } else { INVALID };
-            self.refused.add(&value.key, &text, reason);
+            self.refused.add(&value, &text, reason);
             return None;
         };
         let item = RewrapRequest {
@@ -110,7 +110,7 @@ impl Column {
     fn change(&mut self, Asked { value, old }: Asked, result: BatchRewrapResult) -> Option<Change> {
         let status = result.status.unwrap_or_default();
         if status.code != 0 {
-            self.refused.add(&value.key, &old, &status.reason);
+            self.refused.add(&value, &old, &status.reason);
             return None;
         }
         (result.ciphertext != old).then_some(Change { key: value.key, old, new: result.ciphertext })

@@ -26,6 +26,8 @@ use crate::vault_client::KeyVersions;
 const WALKS: usize = 10;
 /// Before a walk in which nothing may have changed: whoever holds rows needs time.
 const PAUSE: Duration = Duration::from_secs(1);
+/// The longest that a client hears nothing while values are counted.
+const QUIET: Duration = Duration::from_secs(10);
 
 /// A run that can begin.
 pub(super) struct Work {
@@ -69,7 +71,7 @@ impl Work {
         mut self,
         outlet: Outlet<ReencryptSourceResponse>,
     ) -> Result<Ended<ReencryptSourceResponse>> {
-        let mut census = self.count().await?;
+        let mut census = self.count(&outlet).await?;
         for walk in 0..WALKS {
             let left: Vec<u64> = self.columns.iter().map(|column| census.left_to_do(column)).collect();
             // What is no sealed value is in no census, and is named by the first walk.
@@ -86,7 +88,7 @@ impl Work {
             if walk > 0 && self.done() == done {
                 tokio::time::sleep(PAUSE).await;
             }
-            census = self.count().await?;
+            census = self.count(&outlet).await?;
             self.follow(&census.versions);
         }
         census.report(&self.base).instrument(stage("report census")).await?;
@@ -114,19 +116,25 @@ impl Work {
         let said = |column: &Column| {
             if told.elapsed() >= PROGRESS_INTERVAL {
                 told = Instant::now();
-                let seen = column.done - before + column.refused.sealed;
+                let seen = column.done - before + column.refused.counted;
                 outlet.offer(report::progress(column, others + column.done, left.saturating_sub(seen)));
             }
         };
         column.walk((rewriter, &base.vault), pace, said).instrument(span).await
     }
 
-    async fn count(&self) -> Result<Census> {
+    /// A large table takes a while; the client hears meanwhile that somebody is there.
+    async fn count(&self, outlet: &Outlet<ReencryptSourceResponse>) -> Result<Census> {
         let source: &SqlSource = database(&self.base.sources, self.at)?;
         let versions = self.base.vault.caller_key_versions().await?;
         let time = self.base.clock.now_micros();
-        let counted = source.count_encrypted().instrument(stage("count values")).await?;
-        Ok(Census { time, counted, versions })
+        let mut counting = Box::pin(source.count_encrypted().instrument(stage("count values")));
+        loop {
+            match tokio::time::timeout(QUIET, &mut counting).await {
+                Ok(counted) => return Ok(Census { time, counted: counted?, versions }),
+                Err(_) => outlet.offer(report::sign_of_life(self.done())),
+            }
+        }
     }
 
     /// A key may be rotated meanwhile.
@@ -166,7 +174,7 @@ impl Census {
     /// Those of them of which it is not known that they do not open.
     fn left_to_do(&self, column: &Column) -> u64 {
         let left: u64 = self.left(column).map(|(_, values)| values).sum();
-        left.saturating_sub(column.refused.sealed)
+        left.saturating_sub(column.refused.counted)
     }
 
     /// Tells the vault, so that versions that nothing needs can be retired.

@@ -149,14 +149,21 @@ fn row_key(row: &PgRow, parts: usize) -> sqlx::Result<RowKey> {
 
 fn found(row: &PgRow, column: &Column, key: RowKey) -> sqlx::Result<Option<FoundValue>> {
     let at = column.keys;
-    let text = match row.try_get::<i32, _>(at)? {
+    let kind = row.try_get::<i32, _>(at)?;
+    let text: Option<String> = match kind {
         0 => return Ok(None),
         1 => row.try_get(at + 1)?,
         _ => None,
     };
+    let is_counted = text.as_ref().map_or(kind == 3, |text| text.starts_with("srv1."));
     let types = column.needed.iter().enumerate();
     let needed = types.map(|(index, base_type)| needed(row, at + 2 + index, *base_type));
-    Ok(Some(FoundValue { key, text, needed: needed.collect::<sqlx::Result<Vec<Box<RawValue>>>>()? }))
+    Ok(Some(FoundValue {
+        key,
+        text,
+        is_counted,
+        needed: needed.collect::<sqlx::Result<Vec<Box<RawValue>>>>()?,
+    }))
 }
 
 fn needed(row: &PgRow, index: usize, base_type: i64) -> sqlx::Result<Box<RawValue>> {

@@ -115,10 +115,11 @@ impl Column {
         let (from, sealed) = (format!("main.{} AS t", quoted(&table.table)), quoted(&column.column));
         let needed: String = column.needed.iter().map(|name| format!(", t.{}", quoted(name))).collect();
         let order = keys.join(", ");
-        // 1: a value to look at; 2: one that is no sealed value; 0: nothing to be done.
+        // 1: a value to look at; 2, and 3 where a census counts it: one that is no sealed value; 0: nothing to be done.
         let select = format!(
             "SELECT {order}, CASE WHEN t.{sealed} IS NULL THEN 0
-                WHEN typeof(t.{sealed}) <> 'text' OR length(CAST(t.{sealed} AS BLOB)) NOT BETWEEN 1 AND ?2 THEN 2
+                WHEN typeof(t.{sealed}) <> 'text' OR length(CAST(t.{sealed} AS BLOB)) NOT BETWEEN 1 AND ?2
+                    THEN iif(CAST(t.{sealed} AS TEXT) GLOB 'srv1.*', 3, 2)
                 WHEN substr(t.{sealed}, 1, length(?3)) = ?3 THEN 0 ELSE 1 END, t.{sealed}{needed}
              FROM {from}"
         );
@@ -180,14 +181,21 @@ async fn read(connection: &mut Connection, column: &Column, walk: Walk<'_>) -> s
 
 fn found(row: &SqliteRow, column: &Column, key: RowKey) -> sqlx::Result<Option<FoundValue>> {
     let at = column.keys;
-    let text = match row.try_get::<i64, _>(at)? {
+    let kind = row.try_get::<i64, _>(at)?;
+    let text = match kind {
         0 => return Ok(None),
         // Text that is not UTF-8 is no sealed value.
         1 => row.try_get::<String, _>(at + 1).ok(),
         _ => None,
     };
+    let is_counted = text.as_ref().map_or(kind == 3, |text| text.starts_with("srv1."));
     let needed = (at + 2..at + 2 + column.needed).map(|index| rows::json_value(row, index));
-    Ok(Some(FoundValue { key, text, needed: needed.collect::<sqlx::Result<Vec<Box<RawValue>>>>()? }))
+    Ok(Some(FoundValue {
+        key,
+        text,
+        is_counted,
+        needed: needed.collect::<sqlx::Result<Vec<Box<RawValue>>>>()?,
+    }))
 }
 
 fn row_key(row: &SqliteRow, parts: usize) -> sqlx::Result<RowKey> {

@@ -61,7 +61,7 @@ impl Column {
 }
 
 /// `$1` rows, of which values of more than `$2` bytes are not read, and of those that begin with `$3` none; behind the key from
-/// `$4` on. 1 stands for a value to look at, 2 for one that is no sealed value, 0 for nothing to be done.
+/// `$4` on. 1 stands for a value to look at, 2 for one that is no sealed value (3 where a census counts it), 0 for nothing to be done.
 fn page(from: &str, keys: &[Key], sealed: &str, needed: &str, is_next: bool) -> String {
     let names: Vec<&str> = keys.iter().map(|key| key.name.as_str()).collect();
     let order = names.join(", ");
@@ -80,7 +80,8 @@ fn page(from: &str, keys: &[Key], sealed: &str, needed: &str, is_next: bool) -> 
          FROM {from} CROSS JOIN LATERAL (SELECT CASE
             WHEN {text} IS NULL THEN 0
             WHEN pg_catalog.octet_length({text}) OPERATOR(pg_catalog.=) 0 THEN 2
-            WHEN pg_catalog.octet_length({text}) OPERATOR(pg_catalog.>) $2::pg_catalog.int4 THEN 2
+            WHEN pg_catalog.octet_length({text}) OPERATOR(pg_catalog.>) $2::pg_catalog.int4
+                THEN CASE WHEN pg_catalog.starts_with({text}, 'srv1.') THEN 3 ELSE 2 END
             WHEN pg_catalog.starts_with({text}, $3::pg_catalog.text) THEN 0
             ELSE 1 END AS of_value) AS kind
          {behind} ORDER BY {order} LIMIT $1::pg_catalog.int8"
