@@ -16,8 +16,8 @@ use crate::options::SnapshotOptions;
 use crate::postgres::PostgresRewriter;
 use crate::sqlite::SqliteRewriter;
 pub(crate) use check::check;
+pub(crate) use key::KeyPart;
 pub use key::RowKey;
-pub(crate) use key::{KeyPart, json_list};
 
 /// A column of sealed values.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -127,7 +127,7 @@ impl Rewriter {
         }
     }
 
-    /// Replaces the values that are still what they were, and returns how many. All of them or none.
+    /// Replaces the values that are still what they were, and returns how many.
     ///
     /// # Errors
     /// The database's. Rows that others hold are none.

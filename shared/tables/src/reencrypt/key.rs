@@ -2,8 +2,6 @@
 
 use std::fmt;
 
-use serde_json::{Value, json};
-
 /// Characters of a key that are shown.
 const SHOWN: usize = 200;
 
@@ -17,7 +15,7 @@ pub(crate) enum KeyPart {
     Text(String),
     Integer(i64),
     Real(f64),
-    /// A BLOB, or a text that JSON cannot carry.
+    /// A BLOB, or a text that is not UTF-8.
     Bytes {
         bytes: Vec<u8>,
         is_text: bool,
@@ -25,33 +23,13 @@ pub(crate) enum KeyPart {
 }
 
 impl KeyPart {
+    /// PostgreSQL's.
     pub(crate) fn text(&self) -> &str {
         match self {
             Self::Text(text) => text,
             Self::Integer(_) | Self::Real(_) | Self::Bytes { .. } => "",
         }
     }
-
-    /// How it is carried, and the value: `v` as it is, `b` the hex digits of a BLOB, `t` those of a text.
-    fn tagged(&self) -> [Value; 2] {
-        match self {
-            Self::Text(text) => [json!("v"), json!(text)],
-            Self::Integer(number) => [json!("v"), json!(number)],
-            // JSON has no infinity.
-            Self::Real(number) if number.is_infinite() => [json!("r"), json!(number.is_sign_positive())],
-            Self::Real(number) => [json!("v"), json!(number)],
-            Self::Bytes { bytes, is_text } => {
-                [json!(if *is_text { "t" } else { "b" }), json!(hex::encode(bytes))]
-            }
-        }
-    }
-}
-
-/// For SQLite's `json_each`: the values before the key, and then each part with its tag.
-pub(crate) fn json_list(before: &[&str], key: &RowKey) -> Value {
-    let mut list: Vec<Value> = before.iter().map(|text| json!(text)).collect();
-    list.extend(key.0.iter().flat_map(KeyPart::tagged));
-    Value::Array(list)
 }
 
 /// For people; cut where it is long.

@@ -1,12 +1,14 @@
 //! Sealed values exchanged in a SQLite file. A reader holds no writer of a database in WAL mode, and a batch is one statement
 //! that commits itself, so that live writers wait for milliseconds.
 
+mod column;
+
 use std::path::Path;
 
 use futures_util::TryStreamExt;
-use serde_json::Value;
 use serde_json::value::RawValue;
-use sqlx::sqlite::{SqliteRow, SqliteValueRef};
+use sqlx::query::Query;
+use sqlx::sqlite::{SqliteArguments, SqliteRow, SqliteValueRef};
 use sqlx::{AssertSqlSafe, Decode, Row, Sqlite, TypeInfo, ValueRef};
 use strongroom_archive::schema::TableSchema;
 use strongroom_store::DatabaseUrl;
@@ -17,9 +19,11 @@ use crate::error::{Error, Result};
 use crate::fault::sqlite_code;
 use crate::names::quoted;
 use crate::options::SnapshotOptions;
-use crate::reencrypt::{
-    Change, FoundValue, KeyPart, PAGE_BYTES, Page, RowKey, SealedColumn, Walk, check, json_list,
-};
+use crate::reencrypt::{Change, FoundValue, KeyPart, PAGE_BYTES, Page, RowKey, SealedColumn, Walk, check};
+use column::Column;
+
+/// Of one statement, a little less than SQLite takes.
+const PARAMETERS: usize = 32_000;
 
 /// A connection to the file for writing.
 pub(crate) struct SqliteRewriter {
@@ -28,15 +32,7 @@ pub(crate) struct SqliteRewriter {
     columns: Vec<Column>,
 }
 
-/// A column with the statements for it.
-struct Column {
-    table: String,
-    keys: usize,
-    needed: usize,
-    first: String,
-    next: String,
-    replace: String,
-}
+type Bound<'q> = Query<'q, Sqlite, SqliteArguments>;
 
 impl SqliteRewriter {
     pub(crate) async fn open(
@@ -71,16 +67,18 @@ impl SqliteRewriter {
 
     pub(crate) async fn replace(&mut self, column: usize, changes: &[Change]) -> Result<u64> {
         let column = &self.columns[column];
-        let list = changes.iter().map(|change| json_list(&[&change.old, &change.new], &change.key));
-        let list = Value::Array(list.collect()).to_string();
-        let replace = sqlx::query(AssertSqlSafe(column.replace.as_str())).bind(list);
-        match replace.execute(&mut *self.connection).await {
-            Ok(done) => Ok(done.rows_affected()),
-            Err(error) if is_held(&error) => Ok(0),
-            Err(error) => {
-                Err(Error::database(&self.source, format!("writing table {}", column.table), &error))
+        let mut replaced = 0;
+        for changes in changes.chunks((PARAMETERS / column.each()).max(1)) {
+            match write(&mut self.connection, column, changes).await {
+                Ok(rows) => replaced += rows,
+                Err(error) if is_held(&error) => {}
+                Err(error) => {
+                    let what = format!("writing table {}", column.table);
+                    return Err(Error::database(&self.source, what, &error));
+                }
             }
         }
+        Ok(replaced)
     }
 
     pub(crate) async fn close(self) {
@@ -109,57 +107,25 @@ async fn has_null_keys(connection: &mut Connection, table: &TableSchema) -> sqlx
     sqlx::query_scalar(AssertSqlSafe(sql)).persistent(false).fetch_one(&mut **connection).await
 }
 
-impl Column {
-    fn of(table: &TableSchema, column: &SealedColumn) -> Self {
-        let keys: Vec<String> = table.primary_key.iter().map(|key| format!("t.{}", quoted(key))).collect();
-        let (from, sealed) = (format!("main.{} AS t", quoted(&table.table)), quoted(&column.column));
-        let needed: String = column.needed.iter().map(|name| format!(", t.{}", quoted(name))).collect();
-        let order = keys.join(", ");
-        // 1: a value to look at; 2, and 3 where a census counts it: one that is no sealed value; 0: nothing to be done.
-        let select = format!(
-            "SELECT {order}, CASE WHEN t.{sealed} IS NULL THEN 0
-                WHEN typeof(t.{sealed}) <> 'text' OR length(CAST(t.{sealed} AS BLOB)) NOT BETWEEN 1 AND ?2
-                    THEN iif(CAST(t.{sealed} AS TEXT) GLOB 'srv1.*', 3, 2)
-                WHEN substr(t.{sealed}, 1, length(?3)) = ?3 THEN 0 ELSE 1 END, t.{sealed}{needed}
-             FROM {from}"
-        );
-        let bounds: Vec<String> = (0..keys.len()).map(|at| carried("?4", 2 * at)).collect();
-        let matches: Vec<String> =
-            keys.iter().enumerate().map(|(at, key)| format!("{key} = given.k{at}")).collect();
-        let given: String =
-            (0..keys.len()).map(|at| format!(", {} AS k{at}", carried("value", 2 + 2 * at))).collect();
-        Self {
-            table: table.name.clone(),
-            keys: keys.len(),
-            needed: column.needed.len(),
-            first: format!("{select} ORDER BY {order} LIMIT ?1"),
-            next: format!("{select} WHERE ({order}) > ({}) ORDER BY {order} LIMIT ?1", bounds.join(", ")),
-            replace: format!(
-                "UPDATE {from} SET {sealed} = given.new
-                 FROM (SELECT value ->> 0 AS old, value ->> 1 AS new{given} FROM json_each(?1)) AS given
-                 WHERE {} AND typeof(t.{sealed}) = 'text' AND t.{sealed} COLLATE BINARY = given.old",
-                matches.join(" AND ")
-            ),
-        }
+fn bind<'q>(mut query: Bound<'q>, key: &'q RowKey) -> Bound<'q> {
+    for part in &key.0 {
+        query = match part {
+            KeyPart::Text(text) => query.bind(text.as_str()),
+            KeyPart::Integer(number) => query.bind(*number),
+            KeyPart::Real(number) => query.bind(*number),
+            KeyPart::Bytes { bytes, .. } => query.bind(bytes.as_slice()),
+        };
     }
-}
-
-/// What [`json_list`] has put at `at` of the JSON list `list`.
-fn carried(list: &str, at: usize) -> String {
-    let value = format!("{list} ->> {}", at + 1);
-    format!(
-        "CASE {list} ->> {at} WHEN 'b' THEN unhex({value}) WHEN 't' THEN CAST(unhex({value}) AS TEXT)
-         WHEN 'r' THEN iif({value}, 9e999, -9e999) ELSE {value} END"
-    )
+    query
 }
 
 async fn read(connection: &mut Connection, column: &Column, walk: Walk<'_>) -> sqlx::Result<Page> {
-    let sql = if walk.after.is_some() { &column.next } else { &column.first };
     let longest = i64::try_from(walk.longest).unwrap_or(i64::MAX);
     let prefix = format!("srv1.{}.", walk.kid);
-    let mut query = sqlx::query(AssertSqlSafe(sql.as_str())).bind(walk.rows).bind(longest).bind(prefix);
+    let query = sqlx::query(AssertSqlSafe(column.page(walk.after))).persistent(false);
+    let mut query = query.bind(walk.rows).bind(longest).bind(prefix);
     if let Some(after) = walk.after {
-        query = query.bind(json_list(&[], after).to_string());
+        query = bind(query, after);
     }
     let (mut page, mut bytes) = (Page::default(), 0);
     let mut stream = query.fetch(&mut **connection);
@@ -177,6 +143,14 @@ async fn read(connection: &mut Connection, column: &Column, walk: Walk<'_>) -> s
         }
     }
     Ok(page)
+}
+
+async fn write(connection: &mut Connection, column: &Column, changes: &[Change]) -> sqlx::Result<u64> {
+    let mut query = sqlx::query(AssertSqlSafe(column.replace(changes))).persistent(false);
+    for Change { key, old, new } in changes {
+        query = bind(query.bind(old.as_str()).bind(new.as_str()), key);
+    }
+    Ok(query.execute(&mut **connection).await?.rows_affected())
 }
 
 fn found(row: &SqliteRow, column: &Column, key: RowKey) -> sqlx::Result<Option<FoundValue>> {
@@ -214,8 +188,7 @@ fn key_part(value: SqliteValueRef<'_>) -> Result<KeyPart, sqlx::error::BoxDynErr
         "TEXT" => {
             let bytes = <&[u8] as Decode<Sqlite>>::decode(value)?.to_vec();
             match String::from_utf8(bytes) {
-                Ok(text) if !text.contains('\0') => KeyPart::Text(text),
-                Ok(text) => KeyPart::Bytes { bytes: text.into_bytes(), is_text: true },
+                Ok(text) => KeyPart::Text(text),
                 Err(error) => KeyPart::Bytes { bytes: error.into_bytes(), is_text: true },
             }
         }
