@@ -104,25 +104,10 @@ impl Service {
         let of_verification = limits(backup, backup.verify_limit_seconds, backup.concurrent_uploads).0;
         let verifications =
             Verifications::create(verifier.clone(), of_verification, Arc::clone(&uploads), received);
-        let moving = moving::Base {
-            app: config.app.clone(),
-            store: Arc::clone(&base.store),
-            vault: vault.clone(),
-            clock: Arc::clone(&clock),
-            sources: Arc::clone(&sources),
-            uploads: Arc::clone(&uploads),
-            memory: verifier.cost().memory,
-            shutdown: shutdown.clone(),
-        };
+        let moving = moving(config, &base, (&sources, &uploads), verifier.cost().memory);
         let moves = Moves::create(moving, Arc::clone(&membership), [of_export.0, of_restore], of_moves);
-        let reencrypting = reencryption::Base {
-            vault: vault.clone(),
-            clock: Arc::clone(&clock),
-            sources: Arc::clone(&sources),
-        };
-        let of_reencryption = limits_of_reencryptions(backup);
-        let reencryptions =
-            Reencryptions::create(reencrypting, Arc::clone(&membership), of_reencryption, of_reencryptions);
+        let of_vault = (&vault, &clock, &sources);
+        let reencryptions = reencryptions(backup, of_vault, &membership, of_reencryptions);
         let (app_name, waiting) = (config.app.name.clone(), waiting(metrics));
         let restoring =
             Restoring { base, verifier, uploads, sources: Arc::clone(&sources), host, app_name, waiting };
@@ -354,8 +339,28 @@ fn limits_of_downloads(config: &BackupConfig) -> Limits {
     limits(config, DOWNLOAD_SECONDS, config.concurrent_downloads).0
 }
 
-fn limits_of_reencryptions(config: &BackupConfig) -> Limits {
-    limits(config, REENCRYPTION_SECONDS, config.concurrent_restores).0
+/// What moving tables shares with everything else.
+fn moving(
+    config: &Config,
+    base: &Base,
+    (sources, uploads): (&Arc<Sources>, &Arc<Uploads>),
+    memory: MemoryLimits,
+) -> moving::Base {
+    let Base { store, vault, clock, shutdown, .. } = base.clone();
+    let (sources, uploads) = (Arc::clone(sources), Arc::clone(uploads));
+    moving::Base { app: config.app.clone(), store, vault, clock, sources, uploads, memory, shutdown }
+}
+
+fn reencryptions(
+    config: &BackupConfig,
+    (vault, clock, sources): (&VaultClient, &Arc<dyn Clock>, &Arc<Sources>),
+    membership: &Arc<Membership>,
+    metrics: KindMetrics,
+) -> Reencryptions {
+    let (vault, clock, sources) = (vault.clone(), Arc::clone(clock), Arc::clone(sources));
+    let base = reencryption::Base { vault, clock, sources };
+    let limits = limits(config, REENCRYPTION_SECONDS, config.concurrent_restores).0;
+    Reencryptions::create(base, Arc::clone(membership), limits, metrics)
 }
 
 /// The longest re-encryption: another one goes on with what is left.

@@ -3,6 +3,7 @@
 use strongroom_testkit::TestDb;
 
 use super::gateway::Gateway;
+use crate::dying_restores::site::Replica;
 
 /// Sources beside the application's.
 fn others(gateway: &Gateway) -> String {
@@ -62,14 +63,14 @@ fn what_cannot_be_reencrypted_is_refused_by_name() {
         let denied = replica.operator.with_token(&denied.token).run(&["source", "reencrypt", "gateway"]);
         let denied = denied.failed_with(1);
         assert!(denied.contains("source.reencrypt"), "{denied}");
-        changed_schemas(&gateway, replica);
+        changed_schemas(&gateway, &replica);
         assert_eq!(gateway.values(), before, "nothing was changed");
         assert!(gateway.site.deployment.admin.events("source.reencrypt*").is_empty(), "nothing was begun");
     }
 }
 
 /// Tables that change under a running service: at its start it would refuse some of them itself.
-fn changed_schemas(gateway: &Gateway, replica: crate::dying_restores::site::Replica) {
+fn changed_schemas(gateway: &Gateway, replica: &Replica) {
     let refused = |reason: &str, words: &[&str]| {
         let said = replica.operator.run(&["source", "reencrypt", "gateway", "-o", "json"]).failed_with(1);
         assert!(said.contains(reason), "{said}");
