@@ -5,9 +5,13 @@ use std::path::Path;
 
 use e2e::{Deployment, Operator, repository};
 use strongroom_api::PERMISSIONS;
-use strongroom_api::vault::v1::CheckDelegationRequest;
 use strongroom_api::vault::v1::audit_service_client::AuditServiceClient;
+use strongroom_api::vault::v1::crypto_service_client::CryptoServiceClient;
 use strongroom_api::vault::v1::token_service_client::TokenServiceClient;
+use strongroom_api::vault::v1::{
+    BatchDecryptRequest, BatchRewrapRequest, CheckDelegationRequest, DecryptRequest, EncryptRequest,
+    GenerateDataKeyRequest, RewrapRequest,
+};
 use strongroom_runtime::client::{AuthorizedChannel, Bearer, Target};
 use strongroom_runtime::status::reason_of;
 use strongroom_testkit::TestDb;
@@ -91,6 +95,53 @@ async fn a_stolen_service_token_makes_events_in_nobodys_name() {
     assert!(!thief.still_may(&auditors, "backup.verify").await);
     let verified = admin.json(&["audit", "verify"]);
     assert_eq!(verified["ok"], true, "{verified}");
+}
+
+/// It seals values anew for operators: what comes back is sealed, and every other way to a value is closed.
+#[tokio::test]
+async fn a_stolen_service_token_gets_ciphertexts_alone() {
+    let vault = TestDb::sqlite();
+    let platform = Deployment::start(vault.url_text(), "");
+    let admin = &platform.admin;
+    let _ = admin.json(&["key", "create", "gateway"]);
+    let (key_id, aad, plaintext) = ("gateway".to_owned(), b"row".to_vec(), b"a secret of a gateway".to_vec());
+    let encrypt = EncryptRequest {
+        key_id: key_id.clone(),
+        aad: aad.clone().into(),
+        plaintext: plaintext.clone().into(),
+    };
+    let sealed = crypto(admin, &admin.token).encrypt(encrypt.clone()).await.unwrap().into_inner().ciphertext;
+    let _ = admin.json(&["key", "rotate", "gateway"]);
+    let stolen = std::fs::read_to_string(platform.path("backup.token")).unwrap();
+    let mut thief = crypto(admin, stolen.trim());
+    let rewrap =
+        RewrapRequest { key_id: key_id.clone(), ciphertext: sealed.clone(), aad: aad.clone().into() };
+    let answer = thief.batch_rewrap(BatchRewrapRequest { items: vec![rewrap] }).await.unwrap().into_inner();
+    let anew = &answer.results[0];
+    assert!(anew.ciphertext.starts_with(&format!("srv1.{}.", anew.kid)) && anew.ciphertext != sealed);
+    assert!(!format!("{answer:?}").contains("a secret"));
+    let decrypt =
+        DecryptRequest { key_id: key_id.clone(), ciphertext: anew.ciphertext.clone(), aad: aad.into() };
+    let refused = [
+        thief.decrypt(decrypt.clone()).await.map(drop),
+        thief.batch_decrypt(BatchDecryptRequest { items: vec![decrypt] }).await.map(drop),
+        thief.encrypt(encrypt).await.map(drop),
+        thief.generate_data_key(GenerateDataKeyRequest { key_id, ..Default::default() }).await.map(drop),
+    ];
+    for refused in refused {
+        assert_refused(refused, Code::PermissionDenied, "PERMISSION_MISSING");
+    }
+    let event = admin.events("crypto.rewrapped").remove(0);
+    assert_eq!(
+        (&event["metadata"]["count"], &event["metadata"]["failures"]),
+        (&"1".into(), &"0".into()),
+        "{event}"
+    );
+}
+
+fn crypto(admin: &Operator, token: &str) -> CryptoServiceClient<AuthorizedChannel> {
+    let target = Target { url: admin.vault_url.clone(), ..Target::default() };
+    CryptoServiceClient::new(target.authorized(Bearer::new(token).unwrap()).unwrap())
 }
 
 /// A permission that no line of the service needs is a gift to whoever steals its token.

@@ -33,6 +33,7 @@ mod painted;
 mod people;
 mod planted_rows;
 mod recordings;
+mod reencrypted_columns;
 mod repository;
 mod rolling_upgrade;
 mod sealed;

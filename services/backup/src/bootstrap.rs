@@ -21,6 +21,7 @@ use crate::membership::{Heir, Membership};
 use crate::metrics::{BackupMetrics, KindMetrics};
 use crate::moving::{self, Moves};
 use crate::operation::{self, Limits, Unfinished};
+use crate::reencryption::{self, Reencryptions};
 use crate::report::BackupReport;
 use crate::restore::{self, ArchiveUploads, Archives, Restores, Waiting};
 use crate::seal::SealPolicy;
@@ -52,6 +53,7 @@ pub(crate) struct Service {
     stored: StoredBackups,
     restores: Restores,
     moves: Moves,
+    reencryptions: Reencryptions,
     sources: Arc<Sources>,
     membership: Arc<Membership>,
     unfinished: Arc<Unfinished>,
@@ -73,7 +75,8 @@ impl Service {
     ) -> Result<Self> {
         let backup = &config.backup;
         let counted = BackupMetrics::new(metrics, Arc::clone(&clock));
-        let Counted { kinds, of_exports, others, of_restores, of_moves } = Counted::of(&counted);
+        let Counted { kinds, of_exports, others, of_restores, of_moves, of_reencryptions } =
+            Counted::of(&counted);
         let [of_creations, of_downloads, of_verifications] = others;
         let host = secret_files::host();
         let membership = Membership::join(Arc::clone(&store), host.clone(), Arc::clone(&clock)).await?;
@@ -102,17 +105,10 @@ impl Service {
         let of_verification = limits(backup, backup.verify_limit_seconds, backup.concurrent_uploads).0;
         let verifications =
             Verifications::create(verifier.clone(), of_verification, Arc::clone(&uploads), received);
-        let moving = moving::Base {
-            app: config.app.clone(),
-            store: Arc::clone(&base.store),
-            vault: vault.clone(),
-            clock: Arc::clone(&clock),
-            sources: Arc::clone(&sources),
-            uploads: Arc::clone(&uploads),
-            memory: verifier.cost().memory,
-            shutdown: shutdown.clone(),
-        };
+        let moving = moving(config, &base, (&sources, &uploads), verifier.cost().memory);
         let moves = Moves::create(moving, Arc::clone(&membership), [of_export.0, of_restore], of_moves);
+        let of_vault = (&vault, &clock, &sources);
+        let reencryptions = reencryptions(backup, of_vault, &membership, of_reencryptions);
         let (app_name, waiting) = (config.app.name.clone(), waiting(metrics));
         let restoring =
             Restoring { base, verifier, uploads, sources: Arc::clone(&sources), host, app_name, waiting };
@@ -123,6 +119,7 @@ impl Service {
             stored,
             restores,
             moves,
+            reencryptions,
             watch: Arc::new(SourceWatch::new(Arc::clone(&sources), clock, metrics)),
             sources,
             membership,
@@ -167,16 +164,19 @@ impl Service {
     pub(crate) fn stop_in_time(&self, shutdown: Shutdown) -> impl Future<Output = ()> + Send + use<> {
         let (exports, verifications) = (Arc::clone(&self.exports), Arc::clone(&self.verifications));
         let (stored, restores, moves) = (self.stored.clone(), self.restores.clone(), self.moves.clone());
+        let reencryptions = self.reencryptions.clone();
         async move {
             shutdown.streams_end().await;
-            tokio::join!(exports.stop(), stored.stop(), verifications.stop(), restores.stop(), moves.stop());
+            let changing = async { tokio::join!(restores.stop(), moves.stop(), reencryptions.stop()) };
+            tokio::join!(exports.stop(), stored.stop(), verifications.stop(), changing);
         }
     }
 
     /// Ends what still runs.
     pub(crate) async fn stop(&self) {
         let (stored, restores) = (self.stored.stop(), self.restores.stop());
-        tokio::join!(self.exports.stop(), stored, self.verifications.stop(), restores, self.moves.stop());
+        let changing = async { tokio::join!(restores, self.moves.stop(), self.reencryptions.stop()) };
+        tokio::join!(self.exports.stop(), stored, self.verifications.stop(), changing);
     }
 
     /// Serves no more.
@@ -195,6 +195,7 @@ impl Service {
             config.concurrent_restores,
             config.concurrent_restores,
             config.concurrent_exports,
+            config.concurrent_restores,
             config.concurrent_restores,
         ];
         let kinds = self.kinds.iter().cloned().zip(most).collect();
@@ -220,6 +221,7 @@ impl Service {
             stored: self.stored.clone(),
             verifications: Arc::clone(&self.verifications),
             sources: Arc::clone(&self.sources),
+            reencryptions: self.reencryptions.clone(),
             authenticator,
             shutdown,
         }
@@ -348,6 +350,33 @@ fn limits_of_downloads(config: &BackupConfig) -> Limits {
     limits(config, DOWNLOAD_SECONDS, config.concurrent_downloads).0
 }
 
+/// What moving tables shares with everything else.
+fn moving(
+    config: &Config,
+    base: &Base,
+    (sources, uploads): (&Arc<Sources>, &Arc<Uploads>),
+    memory: MemoryLimits,
+) -> moving::Base {
+    let Base { store, vault, clock, shutdown, .. } = base.clone();
+    let (sources, uploads) = (Arc::clone(sources), Arc::clone(uploads));
+    moving::Base { app: config.app.clone(), store, vault, clock, sources, uploads, memory, shutdown }
+}
+
+fn reencryptions(
+    config: &BackupConfig,
+    (vault, clock, sources): (&VaultClient, &Arc<dyn Clock>, &Arc<Sources>),
+    membership: &Arc<Membership>,
+    metrics: KindMetrics,
+) -> Reencryptions {
+    let (vault, clock, sources) = (vault.clone(), Arc::clone(clock), Arc::clone(sources));
+    let base = reencryption::Base { vault, clock, sources };
+    let limits = limits(config, REENCRYPTION_SECONDS, config.concurrent_restores).0;
+    Reencryptions::create(base, Arc::clone(membership), limits, metrics)
+}
+
+/// The longest re-encryption: another one goes on with what is left.
+const REENCRYPTION_SECONDS: u64 = 12 * 3600;
+
 /// The longest download: it can be resumed.
 const DOWNLOAD_SECONDS: u64 = 24 * 3600;
 
@@ -366,6 +395,7 @@ struct Counted {
     others: [KindMetrics; 3],
     of_restores: [KindMetrics; 3],
     of_moves: [KindMetrics; 2],
+    of_reencryptions: KindMetrics,
 }
 
 impl Counted {
@@ -375,8 +405,10 @@ impl Counted {
         let of_restores = [restore::PLAN.name, restore::APPLY.name, restore::ROLLBACK.name];
         let of_restores = of_restores.map(|name| counted.kind(name));
         let of_moves = [moving::EXPORT.name, moving::IMPORT.name].map(|name| counted.kind(name));
-        let kinds = [&[of_exports.clone()][..], &others, &of_restores, &of_moves].concat();
-        Self { kinds, of_exports, others, of_restores, of_moves }
+        let of_reencryptions = counted.kind(reencryption::KIND.name);
+        let last = [of_reencryptions.clone()];
+        let kinds = [&[of_exports.clone()][..], &others, &of_restores, &of_moves, &last].concat();
+        Self { kinds, of_exports, others, of_restores, of_moves, of_reencryptions }
     }
 }
 
@@ -395,6 +427,7 @@ fn closed(
         (&restore::ROLLBACK, restores.duration),
         (&moving::EXPORT, exports.duration),
         (&moving::IMPORT, restores.duration),
+        (&reencryption::KIND, Duration::from_secs(REENCRYPTION_SECONDS)),
     ]
 }
 

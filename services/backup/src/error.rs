@@ -11,6 +11,7 @@ use tonic::{Code, Status};
 use crate::backups::destinations::error::StorageError;
 use crate::backups::destinations::parts::TooManyParts;
 pub use crate::moving::error::MoveError;
+pub use crate::reencryption::error::ReencryptError;
 pub use crate::restore::error::RestoreError;
 pub use crate::sources::{FilesError, FilesRefusal};
 
@@ -437,6 +438,9 @@ pub enum Error {
     /// Moving tables.
     #[error(transparent)]
     Move(#[from] MoveError),
+    /// A re-encryption.
+    #[error(transparent)]
+    Reencrypt(#[from] ReencryptError),
 
     /// The client is gone.
     #[error("the client left before the end")]
@@ -500,6 +504,7 @@ impl Error {
                 | Self::VerifyTooLong(_)
                 | Self::Restore(RestoreError::PlanTooLong(_))
                 | Self::Move(MoveError::TooLong(_))
+                | Self::Reencrypt(ReencryptError::TooLong(_) | ReencryptError::Stalled(_))
         )
     }
 
@@ -530,6 +535,7 @@ impl Error {
             | Self::DownloadsBusy(_)
             | Self::Restore(RestoreError::Busy(_) | RestoreError::PlansBusy(_))
             | Self::Move(MoveError::Busy(_))
+            | Self::Reencrypt(ReencryptError::Busy(_))
             | Self::UploadsBusy(_)
             | Self::CallerBusy(_)
             | Self::StagingBusy(_) => exhausted(DOMAIN, reason, &self.to_string(), RETRY_BUSY),
@@ -613,6 +619,7 @@ impl Error {
             Self::Restore(error) => error.shape(),
             Self::Files(error) => error.shape(),
             Self::Move(error) => error.shape(),
+            Self::Reencrypt(error) => error.shape(),
             Self::ClientLeft => (Code::Cancelled, "CLIENT_LEFT"),
             Self::Stalled(_) => (Code::DeadlineExceeded, "CLIENT_STALLED"),
             Self::TooLong(_) => (Code::DeadlineExceeded, "EXPORT_TOO_LONG"),
@@ -702,6 +709,9 @@ fn tables_shape(error: &strongroom_tables::Error) -> (Code, &'static str) {
         Tables::ChangedSince { .. } | Tables::NothingKept { .. } => {
             return (Code::FailedPrecondition, "ROWS_CHANGED");
         }
+        Tables::NoPrimaryKey { .. } => return (Code::FailedPrecondition, "NO_PRIMARY_KEY"),
+        Tables::NullInKey { .. } => return (Code::FailedPrecondition, "NULL_IN_PRIMARY_KEY"),
+        Tables::NotWritable { .. } => return (Code::FailedPrecondition, "COLUMN_NOT_WRITABLE"),
         _ => {}
     }
     match error.kind() {

@@ -1,7 +1,7 @@
 //! The backup service: reads every database that the platform owns, and the vault's own tables, each in one
 //! consistent snapshot, and streams them out as one archive while it is built.
 //!
-//! `grpc` parses and answers; `restore`, `moving`, `export`, `backups` and `verification` do the work of a call, and `operation` everything
+//! `grpc` parses and answers; `restore`, `moving`, `reencryption`, `export`, `backups` and `verification` do the work of a call, and `operation` everything
 //! that surrounds it; `assembly` makes archives, `incoming` receives them; `sources` knows what is read; `membership` knows which
 //! processes serve; `store` is the service's own database; `vault_client` asks the vault for everything about keys, callers
 //! and the audit log. Imports point down, in this order.
@@ -23,6 +23,7 @@ mod membership;
 mod metrics;
 mod moving;
 mod operation;
+mod reencryption;
 mod report;
 mod restore;
 mod said;
@@ -50,7 +51,7 @@ pub use config::{
     AppConfig, BackupConfig, Config, DestinationConfig, SealConfig, SourceConfig, SourceKind,
     WITHOUT_RECOVERY,
 };
-pub use error::{Error, FilesError, FilesRefusal, MoveError, RestoreError, Result};
+pub use error::{Error, FilesError, FilesRefusal, MoveError, ReencryptError, RestoreError, Result};
 
 use auth::VaultAuthenticator;
 use bootstrap::Service;

@@ -269,6 +269,39 @@ pub enum Error {
         /// The first table.
         table: String,
     },
+    /// Rows of a table cannot be found again.
+    #[error(
+        "table {table} of source {name} has no primary key, by which its rows are found again; add one, or take its column out \
+         of encrypted_columns"
+    )]
+    NoPrimaryKey {
+        /// The source's name.
+        name: String,
+        /// The table.
+        table: String,
+    },
+    /// The same of single rows (SQLite).
+    #[error(
+        "table {table} of source {name} has rows with NULL in its primary key, which cannot be found again; give them a key"
+    )]
+    NullInKey {
+        /// The source's name.
+        name: String,
+        /// The table.
+        table: String,
+    },
+    /// A column cannot be written, or its table not be walked.
+    #[error("column {column:?} of table {table} of source {name} cannot be written anew: {problem}")]
+    NotWritable {
+        /// The source's name.
+        name: String,
+        /// The table.
+        table: String,
+        /// The column.
+        column: String,
+        /// Why.
+        problem: String,
+    },
     /// The database URL cannot be used.
     #[error(transparent)]
     Store(#[from] strongroom_store::Error),
@@ -303,7 +336,10 @@ impl Error {
             | Self::NotApplied { .. }
             | Self::Superseded { .. }
             | Self::ChangedSince { .. }
-            | Self::NothingKept { .. } => Kind::Precondition,
+            | Self::NothingKept { .. }
+            | Self::NoPrimaryKey { .. }
+            | Self::NullInKey { .. }
+            | Self::NotWritable { .. } => Kind::Precondition,
             Self::File { source, .. } => match source.kind() {
                 std::io::ErrorKind::PermissionDenied => Kind::Permission,
                 std::io::ErrorKind::StorageFull

@@ -1,5 +1,5 @@
 //! Reading a database table by table in one consistent snapshot, as blocks of finished JSON rows; and putting rows back
-//! ([`load`]).
+//! ([`load`]), or sealed values exchanged for others ([`reencrypt`]).
 //!
 //! Any SQLite or PostgreSQL database works: tables are found by introspection, and each comes with the
 //! schema entry that a restore goes by. Values take the forms that FORMAT.md gives. Memory does not grow
@@ -39,6 +39,7 @@ mod names;
 mod options;
 mod outside;
 mod postgres;
+pub mod reencrypt;
 mod size;
 mod snapshot;
 mod sqlite;

@@ -9,6 +9,7 @@ mod introspect;
 mod large;
 pub(crate) mod load;
 mod outside;
+mod reencrypt;
 mod rows;
 mod size;
 mod statements;
@@ -31,6 +32,7 @@ use crate::names::{find_column, find_table, quoted};
 use crate::options::{Since, SnapshotInfo, SnapshotOptions};
 use crate::outside::Outside;
 use connection::Connection;
+pub(crate) use reencrypt::SqliteRewriter;
 pub(crate) use size::bytes;
 
 /// An open read transaction with what was found in it.

@@ -10,6 +10,7 @@
 
 mod export;
 mod processors;
+mod reencrypt;
 mod restore;
 mod store;
 mod telemetry;
@@ -41,6 +42,8 @@ enum Subject {
     Store(store::Plan),
     /// Restores into empty tables beside `pg_restore` and `\copy`, and a replace under load.
     Restore(restore::Plan),
+    /// The columns of an application's database under a new version of their key, alone and beside a writer.
+    Reencrypt(reencrypt::Plan),
     /// The S3 server that `store` runs.
     #[command(hide = true)]
     S3,
@@ -56,6 +59,7 @@ async fn main() {
         Subject::Export(plan) => export::run(plan).await,
         Subject::Store(plan) => store::run(plan).await,
         Subject::Restore(plan) => restore::run(plan).await,
+        Subject::Reencrypt(plan) => reencrypt::run(plan).await,
         Subject::S3 => store::serve_s3().await,
         Subject::Telemetry(plan) => telemetry::run(plan).await,
     }

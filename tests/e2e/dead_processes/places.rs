@@ -97,6 +97,7 @@ fn each_place_of_the_source_is_tested() {
     in_source(&repository().join("services/backup/src"), &mut found);
     let tested = CREATING.iter().map(|place| place.name).chain(PURGING).chain(REMOVING);
     let tested = tested.chain(crate::dying_restores::places()).chain(crate::whole_restores::places());
+    let tested = tested.chain(crate::reencrypted_columns::places());
     let tested: BTreeSet<String> = tested.map(|name| name.split('#').next().unwrap().to_owned()).collect();
     assert_eq!(found, tested);
 }

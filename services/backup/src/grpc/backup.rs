@@ -22,6 +22,7 @@ use crate::error::{DOMAIN, Error, Result};
 use crate::export::Exports;
 use crate::incoming::{MAX_CHUNK, Part};
 use crate::operation::Replies;
+use crate::reencryption::Reencryptions;
 use crate::seal::SealChoice;
 use crate::sources::{ListedTable, Sources, Survey};
 use crate::verification::Verifications;
@@ -36,6 +37,7 @@ pub(crate) struct BackupGrpc {
     pub(crate) shutdown: Shutdown,
     pub(crate) verifications: Arc<Verifications>,
     pub(crate) sources: Arc<Sources>,
+    pub(crate) reencryptions: Reencryptions,
     /// Hears of refusals that only a handler can see.
     pub(crate) authenticator: Arc<dyn Authenticator>,
 }
@@ -215,6 +217,17 @@ impl BackupService for BackupGrpc {
         let survey = self.sources.survey().await;
         let sources = (0..survey.sources.len()).map(|at| source(&survey, at)).collect();
         Ok(Response::new(proto::ListSourcesResponse { sources }))
+    }
+
+    type ReencryptSourceStream = Replies<proto::ReencryptSourceResponse>;
+
+    async fn reencrypt_source(
+        &self,
+        request: Request<proto::ReencryptSourceRequest>,
+    ) -> Result<Response<Self::ReencryptSourceStream>, Status> {
+        let caller = Caller::of(&request)?;
+        let proto::ReencryptSourceRequest { source, rows_per_second } = request.into_inner();
+        answer(self.reencryptions.begin(&caller, &source, rows_per_second).await)
     }
 }
 

@@ -1,5 +1,7 @@
 //! Databases: what the configuration leaves out, and which rows a time limit keeps.
 
+mod reencrypting;
+
 use bytes::Bytes;
 use jiff::Timestamp;
 use strongroom_archive::manifest::{Skipped, Snapshot as SnapshotKind, SourceRecord};
@@ -126,6 +128,7 @@ impl SqlSource {
         Ok(Target::open(self.target_url()?, TargetOptions::new(self.everything())).await?)
     }
 
+    /// The URL of the role that owns its tables.
     fn target_url(&self) -> Result<&DatabaseUrl> {
         let url = self.restore_url.as_ref();
         Ok(url.ok_or_else(|| RestoreError::NoRestoreUrl(self.config.name.clone()))?)

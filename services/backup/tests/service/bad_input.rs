@@ -2,6 +2,7 @@
 //! fails here until it is decided.
 
 mod restores;
+mod sources;
 mod stored;
 
 use std::collections::BTreeSet;
@@ -21,6 +22,8 @@ use crate::support::{Service, plain};
 const DECIDED: &[(&str, &[&str])] = &[
     ("ExportBackup", &["include", "tables", "since", "plain", "passphrase", "recipients"]),
     ("ListSources", &[]),
+    // In `sources`.
+    ("ReencryptSource", &["source", "rows_per_second"]),
     (
         "CreateBackup",
         &["include", "tables", "since", "plain", "passphrase", "recipients", "destinations", "request_id"],

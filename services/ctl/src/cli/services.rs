@@ -32,4 +32,15 @@ pub(crate) struct Dev {
 pub(crate) enum SourceCommand {
     /// List the configured sources with their tables and optional groups, as they are now.
     List,
+    /// Re-encrypt the declared columns of a database under the primary versions of their keys, online.
+    ///
+    /// Meant for the time after `key rotate`. The application goes on meanwhile. Stopping the command ends the work; running it
+    /// again goes on with what is left. The exit code is 1 where values are left, such as those that no key opens.
+    Reencrypt {
+        /// The source, as `source list` shows it.
+        source: String,
+        /// Limit to N values a second; unlimited by default.
+        #[arg(long, value_name = "N", value_parser = clap::value_parser!(i32).range(1..))]
+        rate: Option<i32>,
+    },
 }

@@ -56,6 +56,8 @@ const CONTRACT: &[&str] = &[
     "key create gateway",
     "key rotate gateway",
     "key reencrypt --rate 500",
+    "source reencrypt gateway",
+    "source reencrypt gateway --rate 500",
     "key census gateway",
     "key census",
     "key disable 0123456789abcdef",

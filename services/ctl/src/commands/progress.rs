@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use indicatif::{HumanBytes, HumanCount, ProgressBar, ProgressStyle};
-use strongroom_api::backup::v1::RestoreProgress;
 use strongroom_api::backup::v1::export_backup_response::Progress as Tables;
 use strongroom_api::backup::v1::verify_backup_response::Progress as Verified;
+use strongroom_api::backup::v1::{ReencryptSourceResponse, RestoreProgress};
 use strongroom_api::vault::v1::ReencryptResponse;
 use strongroom_runtime::printable;
 
@@ -15,6 +15,7 @@ const EXPORT: &str = "{spinner} [{bar:24}] {pos}/{len} tables  {prefix}  {msg}";
 const VERIFICATION: &str = "{spinner} [{bar:24}] {bytes}/{total_bytes}  {prefix}  {msg}";
 const DOWNLOAD: &str = "{spinner} [{bar:24}] {bytes}/{total_bytes}  {bytes_per_sec}  {eta} left  {prefix}";
 const RESTORE: &str = "{spinner} [{bar:24}] {prefix}  {msg}";
+const VALUES: &str = "{spinner} [{bar:24}] {human_pos}/{human_len} values  {per_sec}  {eta} left  {msg}";
 const REENCRYPTION: &str = "{spinner} [{bar:24}] {human_pos}/{human_len} rows  {per_sec}  {eta} left";
 
 pub(super) struct Progress {
@@ -114,6 +115,16 @@ impl Progress {
 
     pub(super) fn of_reencryption() -> Self {
         Self::start(REENCRYPTION)
+    }
+
+    /// Of values in a database.
+    pub(super) fn of_values() -> Self {
+        Self::start(VALUES)
+    }
+
+    pub(super) fn values(&self, now: &ReencryptSourceResponse) {
+        self.show(now.values_done, now.values_done.saturating_add(now.values_left));
+        self.detail(&now.column);
     }
 
     fn start(template: &str) -> Self {

@@ -1,5 +1,7 @@
 //! `strongroom source`.
 
+mod reencryption;
+
 use anyhow::Result;
 use strongroom_api::backup::v1::{ListSourcesRequest, Source};
 
@@ -8,7 +10,13 @@ use crate::client::{self, unary};
 use crate::output::{Format, Table};
 
 pub(super) async fn run(command: SourceCommand, format: Format) -> Result<()> {
-    let SourceCommand::List = command;
+    match command {
+        SourceCommand::List => list(format).await,
+        SourceCommand::Reencrypt { source, rate } => reencryption::run(source, rate, format).await,
+    }
+}
+
+async fn list(format: Format) -> Result<()> {
     let backup = client::backup()?;
     let answer = backup.answer(backup.backups().list_sources(unary(ListSourcesRequest {}))).await?;
     format.list("strongroom.backup.v1.Source", &answer.sources, || table(&answer.sources))

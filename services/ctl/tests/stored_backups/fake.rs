@@ -114,6 +114,7 @@ impl BackupService for Fake {
     type WatchBackupStream = Replies<WatchBackupResponse>;
     type DownloadBackupStream = Replies<DownloadBackupResponse>;
     type VerifyStoredBackupStream = Replies<VerifyStoredBackupResponse>;
+    type ReencryptSourceStream = Replies<ReencryptSourceResponse>;
 
     async fn export_backup(
         &self,
@@ -126,6 +127,13 @@ impl BackupService for Fake {
         &self,
         _: Request<Streaming<VerifyBackupRequest>>,
     ) -> Result<Response<Self::VerifyBackupStream>, Status> {
+        nothing()
+    }
+
+    async fn reencrypt_source(
+        &self,
+        _: Request<ReencryptSourceRequest>,
+    ) -> Result<Response<Self::ReencryptSourceStream>, Status> {
         nothing()
     }
 

@@ -45,6 +45,7 @@ const OPERATOR: &[&str] = &[
     "restore.plan",
     "restore.rollback",
     "source.list",
+    "source.reencrypt",
     "status.get",
     "tables.import",
     "token.renew",
@@ -89,7 +90,8 @@ const GATEWAY: &[&str] = &[
 ];
 
 /// What the code of the backup service calls, and no more: its token is in the hands of whoever breaks into it. Opens archives
-/// too, because it verifies them for callers without that permission.
+/// too, because it verifies them for callers without that permission. It seals values anew for operators who may not use the
+/// vault's keys, and gets nothing but ciphertexts for that.
 const BACKUP_SERVICE: &[&str] = &[
     "archive.open",
     "archive.seal",
@@ -98,10 +100,12 @@ const BACKUP_SERVICE: &[&str] = &[
     "crypto.check",
     "crypto.export_signing_key",
     "crypto.reencrypt_archived",
+    "crypto.rewrap",
     "crypto.sign_manifest",
     "crypto.sign_sidecar",
     "key.export_ring",
     "key.inspect_ring",
+    "key.list",
     "key.pin",
     "key.report_census",
     "source.read",
@@ -251,6 +255,13 @@ mod tests {
             }
             assert!(!held(role, "crypto.decrypt"), "{role:?} must not see values");
         }
+        assert!(held(Role::BackupService, "crypto.rewrap"), "which answers ciphertexts alone");
+        for opening in ["crypto.decrypt", "crypto.encrypt", "crypto.generate_data_key"] {
+            assert!(
+                !held(Role::BackupService, opening),
+                "who seals anew neither sees nor makes values: {opening}"
+            );
+        }
         for role in [Role::Operator, Role::Auditor, Role::Gateway, Role::BackupCreator] {
             assert!(!held(role, "archive.open"), "{role:?} must not read archives");
             assert!(!held(role, "audit.record") && !held(role, "token.issue"), "{role:?}");
@@ -273,7 +284,9 @@ mod tests {
             assert!(!held(role, "backup.create"), "{role:?} fills no storage");
         }
         for role in [Role::Auditor, Role::Gateway, Role::BackupService, Role::BackupCreator] {
-            assert!(!held(role, "tables.import"), "{role:?} writes to no database");
+            for change in ["tables.import", "source.reencrypt"] {
+                assert!(!held(role, change), "{role:?} writes to no database: {change}");
+            }
         }
     }
 }

@@ -46,6 +46,10 @@ const ENTRIES: &[Entry] = &[
         events: Pair { started: "restore.rollback_started", ended: "restore.rolled_back" },
     },
     Entry {
+        permission: "source.reencrypt",
+        events: Pair { started: "source.reencrypt_started", ended: "source.reencrypted" },
+    },
+    Entry {
         permission: "tables.export",
         events: Pair { started: "tables.export_started", ended: "tables.exported" },
     },
@@ -130,6 +134,7 @@ mod tests {
         ("restore.apply", &["restore.started", "restore.completed"]),
         ("restore.plan", &["restore.planned"]),
         ("restore.rollback", &["restore.rollback_started", "restore.rolled_back"]),
+        ("source.reencrypt", &["source.reencrypt_started", "source.reencrypted"]),
         ("tables.export", &["tables.export_started", "tables.exported"]),
         ("tables.import", &["tables.import_started", "tables.imported"]),
     ];

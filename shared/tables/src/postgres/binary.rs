@@ -9,6 +9,7 @@
 mod numbers;
 mod times;
 
+use serde_json::value::RawValue;
 use strongroom_archive::json;
 use strongroom_archive::schema::TableSchema;
 
@@ -198,6 +199,13 @@ fn field(message: &[u8]) -> Option<(Option<&[u8]>, &[u8])> {
     let length = usize::try_from(u32::from_be_bytes(*length)).ok()?;
     let (value, behind) = values.split_at_checked(length)?;
     Some((Some(value), behind))
+}
+
+/// One value as rows of an archive have it; `None` where it has an unknown form.
+pub(super) fn json_value(base_type: Oid, value: &[u8]) -> Option<Box<RawValue>> {
+    let mut json = Vec::new();
+    write_value(Form::of(base_type), value, &mut json)?;
+    RawValue::from_string(String::from_utf8(json).ok()?).ok()
 }
 
 fn write_value(form: Form, value: &[u8], out: &mut Vec<u8>) -> Option<()> {

@@ -23,7 +23,7 @@ mod references;
 mod registry;
 mod replica;
 mod sequences;
-mod session;
+pub(super) mod session;
 mod staging;
 mod statements;
 mod swap;

@@ -4,6 +4,7 @@
 //! BLOB, pass on text that is not UTF-8, and round REAL.
 
 use futures_util::TryStreamExt;
+use serde_json::value::RawValue;
 use sqlx::sqlite::{SqliteConnection, SqliteRow, SqliteValueRef};
 use sqlx::{AssertSqlSafe, Decode, Row, Sqlite, TypeInfo, ValueRef};
 use strongroom_archive::json;
@@ -155,6 +156,17 @@ fn write_row(row: &SqliteRow, keys: &[Vec<u8>], out: &mut Vec<u8>) -> sqlx::Resu
     }
     out.push(b'}');
     Ok(!limit::is_over(out.len() - start))
+}
+
+/// One value as rows of an archive have it.
+pub(super) fn json_value(row: &SqliteRow, index: usize) -> sqlx::Result<Box<RawValue>> {
+    let mut json = Vec::new();
+    let failed = |source| sqlx::Error::ColumnDecode { index: index.to_string(), source };
+    if !write_value(row.try_get_raw(index)?, 0, &mut json).map_err(failed)? {
+        json = b"null".to_vec();
+    }
+    let text = String::from_utf8(json).map_err(|error| failed(error.into()))?;
+    RawValue::from_string(text).map_err(|error| failed(error.into()))
 }
 
 /// The type of a value that is not NULL is its storage class, not its column's declared type. False when the row, which

@@ -31,7 +31,11 @@ SELECT set_config('synchronous_commit', 'on', true) WHERE current_setting('synch
 ";
 
 /// Begins a transaction that waits `lock` at most for each lock.
-pub(super) async fn begin(connection: &mut PgConnection, source: &str, lock: Duration) -> Result<()> {
+pub(in crate::postgres) async fn begin(
+    connection: &mut PgConnection,
+    source: &str,
+    lock: Duration,
+) -> Result<()> {
     begin_as(connection, source, lock, BEGIN.to_owned()).await
 }
 
@@ -79,7 +83,7 @@ pub(super) fn lock_timeout(lock: Duration) -> String {
 }
 
 /// An error leaves it open whether the transaction was committed: the marker tells.
-pub(super) async fn commit(connection: &mut PgConnection, source: &str) -> Result<()> {
+pub(in crate::postgres) async fn commit(connection: &mut PgConnection, source: &str) -> Result<()> {
     run(connection, source, "committing", "COMMIT".to_owned()).await
 }
 
@@ -88,7 +92,7 @@ pub(super) async fn roll_back(connection: &mut PgConnection, source: &str) -> Re
 }
 
 /// Runs any number of statements. `what` says what for.
-pub(super) async fn run(
+pub(in crate::postgres) async fn run(
     connection: &mut PgConnection,
     source: &str,
     what: impl Into<String>,

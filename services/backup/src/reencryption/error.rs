@@ -1,0 +1,78 @@
+//! What stands against a re-encryption, beside what can be wrong with databases and the vault.
+
+use tonic::Code;
+
+/// Why values are not re-encrypted.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ReencryptError {
+    /// Nothing is configured under the name.
+    #[error("there is no source {0:?}; `strongroom source list` shows all that there are")]
+    UnknownSource(String),
+    /// It is something else.
+    #[error(
+        "source {source_name} is no database ({kind}), and only declared columns of databases are re-encrypted; the vault's own \
+         values are by `strongroom key reencrypt`"
+    )]
+    NoDatabase {
+        /// The source.
+        source_name: String,
+        /// What it is.
+        kind: &'static str,
+    },
+    /// The configuration names no columns.
+    #[error(
+        "source {0} declares no encrypted columns: name them under [[sources.encrypted_columns]] in this server's configuration"
+    )]
+    NoColumns(String),
+    /// Its values can be read only.
+    #[error(
+        "source {0} cannot be re-encrypted: its configuration has no restore_url_file, which holds the URL of the role that owns \
+         its tables, by which values are written"
+    )]
+    NoRestoreUrl(String),
+    /// A declared key is not there.
+    #[error(
+        "the vault has no caller key {key:?} with a primary version, which column {column} of source {source_name} is declared \
+         with; `strongroom key list` shows the keys"
+    )]
+    NoKey {
+        /// The key.
+        key: String,
+        /// Table and column.
+        column: String,
+        /// The source.
+        source_name: String,
+    },
+    /// It goes on already.
+    #[error("source {0} is being re-encrypted by this process already; wait for its end")]
+    Running(String),
+    /// As many run as may.
+    #[error("{0} sources are being re-encrypted, which is as many as this server allows; try again later")]
+    Busy(usize),
+    /// The absolute limit.
+    #[error("the re-encryption took longer than {0} s; run it again, and it goes on with what is left")]
+    TooLong(u64),
+    /// The client is there but takes nothing.
+    #[error(
+        "the client took nothing for {0} s; run the re-encryption again, and it goes on with what is left"
+    )]
+    Stalled(u64),
+}
+
+impl ReencryptError {
+    /// The code and the stable reason.
+    pub(crate) fn shape(&self) -> (Code, &'static str) {
+        match self {
+            Self::UnknownSource(_) => (Code::NotFound, "SOURCE_NOT_FOUND"),
+            Self::NoDatabase { .. } => (Code::FailedPrecondition, "NO_DATABASE"),
+            Self::NoColumns(_) => (Code::FailedPrecondition, "NO_ENCRYPTED_COLUMNS"),
+            Self::NoRestoreUrl(_) => (Code::FailedPrecondition, "NO_RESTORE_URL"),
+            Self::NoKey { .. } => (Code::FailedPrecondition, "KEY_NOT_FOUND"),
+            Self::Running(_) => (Code::Aborted, "REENCRYPTION_BUSY"),
+            Self::Busy(_) => (Code::ResourceExhausted, "REENCRYPTIONS_BUSY"),
+            Self::TooLong(_) => (Code::DeadlineExceeded, "REENCRYPTION_TOO_LONG"),
+            Self::Stalled(_) => (Code::DeadlineExceeded, "CLIENT_STALLED"),
+        }
+    }
+}
