@@ -22,11 +22,11 @@ use super::selection::{Selected, choose, selected};
 use super::target::{Changed, Ready, Target};
 use crate::backups::record::to_json;
 use crate::error::{RestoreError, Result};
-use crate::failpoint;
 use crate::incoming::Staged;
 use crate::metrics::Size;
 use crate::operation::{Ended, Metadata, put};
 use crate::store::{RestoreRow, RestoreState};
+use strongroom_runtime::failpoint;
 
 /// How long an applied restore can be taken back, in microseconds.
 const ROLLBACK: i64 = 24 * 3600 * 1_000_000;

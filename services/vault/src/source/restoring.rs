@@ -11,7 +11,7 @@ mod terms;
 
 use std::sync::Arc;
 
-use strongroom_runtime::{Caller, Clock};
+use strongroom_runtime::{Caller, Clock, failpoint};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::access::{Granted, Grants};
@@ -113,6 +113,7 @@ impl Restoring {
         if !self.store.begin_stage(&stage).await? {
             return Err(self.begun_before(&stage.id).await?);
         }
+        failpoint::reached("vault.stage_begun");
         let (store, live) = (Arc::clone(&self.store), self.ring.current());
         Ok(Staging::new(store, &stage.id, opened, live, terms.accept_undecryptable))
     }
@@ -148,6 +149,7 @@ impl Restoring {
         let (id, tables, opened) = staging.finish()?;
         let names = serde_json::json!(tables).to_string();
         self.store.finish_stage(&id, &names, "{}").await?;
+        failpoint::reached("vault.stage_whole");
         let adopted = self.adopted(terms, &opened).await?;
         let event = Event::by_system(self.clock.now_micros(), "restore.applied", &id).of_change().finish();
         let commit = self.commit_of((&id, terms, &tables), &opened, adopted.as_deref(), true);
@@ -185,11 +187,13 @@ impl Restoring {
         if opened.is_of_current_root {
             self.merges.merge(&granter, &stage.ring).await?;
         }
+        failpoint::reached("vault.ring_merged");
         let adopted = self.adopted(&terms, &opened).await?;
         let tables = tables_of(&stage)?;
         let event = applied(&granter, caller, self.clock.now_micros(), (&terms, &granted));
         let commit = self.commit_of((id, &terms, &tables), &opened, adopted.as_deref(), false);
         self.settled(&terms, self.store.commit_stage(&commit, &event).await?)?;
+        failpoint::reached("vault.committed");
         self.ring.reload().await?;
         staged(self.stage(id).await?)
     }
@@ -204,7 +208,10 @@ impl Restoring {
         let now = self.clock.now_micros();
         let event = Event::by(caller, now, "restore.taken_back", id).of_change().finish();
         match self.store.roll_back_stage(id, discard_changes, now, &event).await? {
-            RolledBack::Done => self.ring.reload().await?,
+            RolledBack::Done => {
+                failpoint::reached("vault.undone");
+                self.ring.reload().await?;
+            }
             RolledBack::Already => {}
             RolledBack::NotCommitted => {
                 let needs = "only a committed one can be rolled back";
@@ -227,6 +234,7 @@ impl Restoring {
         let Some(stage) = self.store.stage(id).await? else { return Ok(()) };
         self.owned(&stage, &caller.principal.id)?;
         if self.store.drop_stage(id, only_staged).await? {
+            failpoint::reached("vault.dropped");
             return Ok(());
         }
         Err(RestoreError::StageCommitted(id.to_owned()).into())

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use strongroom_crypto::KeyRing;
+use strongroom_runtime::failpoint;
 
 use super::reading::{RESTORED, read};
 use super::resealing::Resealing;
@@ -168,6 +169,7 @@ impl Staging {
         if !batch.is_empty() && !self.store.add_staged(&self.stage_id, &batch).await? {
             return Err(protocol(format!("a row of {} comes twice", table.name)));
         }
+        failpoint::reached("vault.rows_staged");
         Ok(())
     }
 }

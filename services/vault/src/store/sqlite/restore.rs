@@ -1,6 +1,7 @@
 //! Restores in SQLite: stages, and a commit as one transaction.
 
 use async_trait::async_trait;
+use strongroom_runtime::failpoint;
 use strongroom_store::{Error, Result};
 
 use super::append::append_all;
@@ -115,6 +116,7 @@ impl RestoreStore for Store {
             .execute(&mut *tx)
             .await?;
         append_with(&mut tx, &report.told_by(event), &events).await?;
+        failpoint::reached("vault.committing");
         tx.commit().await?;
         Ok(Committed::Done(report))
     }
@@ -150,6 +152,7 @@ impl RestoreStore for Store {
         }
         sqlx::query(ROLL_BACK_STAGE).bind(id).bind(content(&undone.report)?).execute(&mut *tx).await?;
         append_with(&mut tx, &undone.report.told_by(event), &undone.events).await?;
+        failpoint::reached("vault.undoing");
         tx.commit().await?;
         Ok(RolledBack::Done)
     }
@@ -162,6 +165,7 @@ impl RestoreStore for Store {
             return Ok(false);
         }
         end_stage(&mut tx, &stage).await?;
+        failpoint::reached("vault.dropping");
         tx.commit().await?;
         Ok(true)
     }
