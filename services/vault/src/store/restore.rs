@@ -99,6 +99,34 @@ pub(crate) enum RestoreMode {
     Replace,
 }
 
+/// One attempt to fill a stage. A stream that was cut off may still be read when its rows are sent again: the older of two
+/// attempts neither adds to what the newer one stages nor drops it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Attempt {
+    /// The stage.
+    pub(crate) id: String,
+    /// Each attempt's is later than that of the one before.
+    pub(crate) create_time: i64,
+}
+
+impl Attempt {
+    /// Whether it is the one that `stage` has.
+    pub(super) fn is_of(&self, stage: &StageRow) -> bool {
+        let is_open = matches!(stage.state, StageState::Staging | StageState::Staged);
+        is_open && stage.create_time == self.create_time
+    }
+}
+
+/// What became of rows that are added.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Added {
+    Done,
+    /// One of them is there already.
+    Twice,
+    /// The stage was begun anew, or is gone.
+    Over,
+}
+
 /// What a commit goes by.
 pub(crate) struct Commit<'c> {
     /// The stage.
@@ -147,12 +175,14 @@ pub(crate) enum RolledBack {
 /// Restores in the database.
 #[async_trait]
 pub(crate) trait RestoreStore: Send + Sync {
-    /// Begins a stage, in the place of one with the same id that was not committed. False where that one was.
-    async fn begin_stage(&self, stage: &StageRow) -> Result<bool>;
-    /// Adds rows to it. A second row with the same key is refused: false.
-    async fn add_staged(&self, stage_id: &str, rows: &[StagedRow]) -> Result<bool>;
-    /// It is whole.
-    async fn finish_stage(&self, stage_id: &str, tables: &str, report: &str) -> Result<()>;
+    /// Begins a stage, in the place of one with the same id that was not committed. None where that one was.
+    async fn begin_stage(&self, stage: &StageRow) -> Result<Option<Attempt>>;
+    /// Adds rows to it.
+    async fn add_staged(&self, attempt: &Attempt, rows: &[StagedRow]) -> Result<Added>;
+    /// It is whole; false where the attempt is over.
+    async fn finish_stage(&self, attempt: &Attempt, tables: &str) -> Result<bool>;
+    /// Drops what the attempt has staged, unless it is over: whoever began anew keeps theirs.
+    async fn drop_attempt(&self, attempt: &Attempt) -> Result<()>;
     /// One stage.
     async fn stage(&self, id: &str) -> Result<Option<StageRow>>;
     /// Makes a stage live, in one transaction, with `event` behind it.
@@ -184,7 +214,7 @@ pub(super) const INSERT_STAGE: &str = "
 pub(super) const DELETE_STAGE: &str = "DELETE FROM restore_stages WHERE id = $1";
 
 pub(super) const FINISH_STAGE: &str = "
-    UPDATE restore_stages SET state = 'staged', tables = $2, report = $3 WHERE id = $1 AND state = 'staging'";
+    UPDATE restore_stages SET state = 'staged', tables = $3 WHERE id = $1 AND state = 'staging' AND create_time = $2";
 
 pub(super) const COMMIT_STAGE: &str = "
     UPDATE restore_stages

@@ -17,19 +17,24 @@ use crate::store::restore::record::Report;
 use crate::store::restore::rows::StagedRow;
 use crate::store::restore::undo::content;
 use crate::store::restore::{
-    ANY_CREDENTIAL, COMMIT_STAGE, Commit, Committed, DELETE_STAGE, DELETE_STAGED, DELETE_UNDO, END_STAGE,
-    EXPIRED_STAGES, FINISH_STAGE, FORGET_STAGES, INSERT_STAGE, INSERT_STAGED, LATER_STAGE, ROLL_BACK_STAGE,
-    RestoreMode, RestoreStore, RolledBack, STAGE, StageRow, StageState, UNDONE_WITHIN,
+    ANY_CREDENTIAL, Added, Attempt, COMMIT_STAGE, Commit, Committed, DELETE_STAGE, DELETE_STAGED,
+    DELETE_UNDO, END_STAGE, EXPIRED_STAGES, FINISH_STAGE, FORGET_STAGES, INSERT_STAGE, INSERT_STAGED,
+    LATER_STAGE, ROLL_BACK_STAGE, RestoreMode, RestoreStore, RolledBack, STAGE, StageRow, StageState,
+    UNDONE_WITHIN,
 };
 
 #[async_trait]
 impl RestoreStore for Store {
-    async fn begin_stage(&self, stage: &StageRow) -> Result<bool> {
+    async fn begin_stage(&self, stage: &StageRow) -> Result<Option<Attempt>> {
         let mut tx = self.begin().await?;
-        let before: Option<StageRow> =
-            sqlx::query_as(LOCK_STAGE).bind(&stage.id).fetch_optional(&mut *tx).await?;
-        if before.is_some_and(|before| !matches!(before.state, StageState::Staging | StageState::Staged)) {
-            return Ok(false);
+        let before = lock_stage(&mut tx, &stage.id).await?;
+        let mut attempt = Attempt { id: stage.id.clone(), create_time: stage.create_time };
+        match before {
+            Some(before) if !matches!(before.state, StageState::Staging | StageState::Staged) => {
+                return Ok(None);
+            }
+            Some(before) => attempt.create_time = attempt.create_time.max(before.create_time + 1),
+            None => {}
         }
         sqlx::query(DELETE_STAGE).bind(&stage.id).execute(&mut *tx).await?;
         sqlx::query(INSERT_STAGE)
@@ -40,37 +45,50 @@ impl RestoreStore for Store {
             .bind(&stage.ring)
             .bind(&stage.tables)
             .bind(&stage.report)
-            .bind(stage.create_time)
+            .bind(attempt.create_time)
             .bind(stage.expire_time)
             .execute(&mut *tx)
             .await?;
         tx.commit().await?;
-        Ok(true)
+        Ok(Some(attempt))
     }
 
-    async fn add_staged(&self, stage_id: &str, rows: &[StagedRow]) -> Result<bool> {
+    async fn add_staged(&self, attempt: &Attempt, rows: &[StagedRow]) -> Result<Added> {
         let mut tx = self.begin().await?;
+        let stage = lock_stage(&mut tx, &attempt.id).await?;
+        if !stage.is_some_and(|stage| attempt.is_of(&stage) && stage.state == StageState::Staging) {
+            return Ok(Added::Over);
+        }
         for staged in rows {
             let done = sqlx::query(INSERT_STAGED)
-                .bind(stage_id)
+                .bind(&attempt.id)
                 .bind(staged.table())
                 .bind(staged.key())
                 .bind(content(staged)?)
                 .execute(&mut *tx)
                 .await?;
             if done.rows_affected() == 0 {
-                return Ok(false);
+                return Ok(Added::Twice);
             }
         }
         tx.commit().await?;
-        Ok(true)
+        Ok(Added::Done)
     }
 
-    async fn finish_stage(&self, stage_id: &str, tables: &str, report: &str) -> Result<()> {
+    async fn finish_stage(&self, attempt: &Attempt, tables: &str) -> Result<bool> {
         let mut tx = self.begin().await?;
-        let done =
-            sqlx::query(FINISH_STAGE).bind(stage_id).bind(tables).bind(report).execute(&mut *tx).await?;
-        strongroom_store::expect_rows("restore_stages", done.rows_affected(), 1)?;
+        let finish = sqlx::query(FINISH_STAGE).bind(&attempt.id).bind(attempt.create_time).bind(tables);
+        let done = finish.execute(&mut *tx).await?;
+        tx.commit().await?;
+        Ok(done.rows_affected() == 1)
+    }
+
+    async fn drop_attempt(&self, attempt: &Attempt) -> Result<()> {
+        let mut tx = self.begin().await?;
+        let stage = lock_stage(&mut tx, &attempt.id).await?;
+        if let Some(stage) = stage.filter(|stage| attempt.is_of(stage)) {
+            end_stage(&mut tx, &stage).await?;
+        }
         tx.commit().await
     }
 
@@ -80,9 +98,7 @@ impl RestoreStore for Store {
 
     async fn commit_stage(&self, commit: &Commit<'_>, event: &NewEvent) -> Result<Committed> {
         let mut tx = self.begin().await?;
-        let stage: Option<StageRow> =
-            sqlx::query_as(LOCK_STAGE).bind(commit.id).fetch_optional(&mut *tx).await?;
-        match stage {
+        match lock_stage(&mut tx, commit.id).await? {
             Some(stage) if stage.state == StageState::Committed => {
                 return Ok(Committed::Already(report_of(&stage)?));
             }
@@ -129,8 +145,7 @@ impl RestoreStore for Store {
         event: &NewEvent,
     ) -> Result<RolledBack> {
         let mut tx = self.begin().await?;
-        let stage: Option<StageRow> = sqlx::query_as(LOCK_STAGE).bind(id).fetch_optional(&mut *tx).await?;
-        let stage = match stage {
+        let stage = match lock_stage(&mut tx, id).await? {
             Some(stage) if stage.state == StageState::RolledBack => {
                 return Ok(RolledBack::Already);
             }
@@ -159,8 +174,7 @@ impl RestoreStore for Store {
 
     async fn drop_stage(&self, id: &str, only_staged: bool) -> Result<bool> {
         let mut tx = self.begin().await?;
-        let stage: Option<StageRow> = sqlx::query_as(LOCK_STAGE).bind(id).fetch_optional(&mut *tx).await?;
-        let Some(stage) = stage else { return Ok(true) };
+        let Some(stage) = lock_stage(&mut tx, id).await? else { return Ok(true) };
         if only_staged && stage.state == StageState::Committed {
             return Ok(false);
         }
@@ -174,7 +188,13 @@ impl RestoreStore for Store {
         let expired: Vec<String> =
             sqlx::query_scalar(EXPIRED_STAGES).bind(now).fetch_all(self.reader()).await?;
         for id in expired {
-            self.drop_stage(&id, false).await?;
+            let mut tx = self.begin().await?;
+            // It may have been committed, or begun anew, since it was read.
+            let stage = lock_stage(&mut tx, &id).await?;
+            if let Some(stage) = stage.filter(|stage| stage.expire_time <= now) {
+                end_stage(&mut tx, &stage).await?;
+            }
+            tx.commit().await?;
         }
         let mut tx = self.begin().await?;
         sqlx::query(FORGET_STAGES).bind(forgotten).execute(&mut *tx).await?;
@@ -198,6 +218,10 @@ impl Store {
         sqlx::query(BUMP_RING).execute(tx).await?;
         Ok(previous)
     }
+}
+
+async fn lock_stage(tx: &mut Connection, id: &str) -> Result<Option<StageRow>> {
+    Ok(sqlx::query_as(LOCK_STAGE).bind(id).fetch_optional(tx).await?)
 }
 
 /// A plan's stage goes; one with a grant stays, so that the grant is not used again.
