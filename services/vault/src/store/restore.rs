@@ -236,9 +236,10 @@ pub(super) const EXPIRED_STAGES: &str =
 pub(super) const FORGET_STAGES: &str =
     "DELETE FROM restore_stages WHERE state = 'done' AND expire_time <= $1";
 
-pub(super) const INSERT_STAGED: &str = "
-    INSERT INTO restore_rows (stage_id, table_name, row_key, content) VALUES ($1, $2, $3, $4)
-    ON CONFLICT (stage_id, table_name, row_key) DO NOTHING";
+pub(super) const STAGED_COLUMNS: &str = "INSERT INTO restore_rows (stage_id, table_name, row_key, content) ";
+
+/// Whoever adds rows counts them.
+pub(super) const STAGED_CONFLICT: &str = " ON CONFLICT (stage_id, table_name, row_key) DO NOTHING";
 
 pub(super) const DELETE_STAGED: &str = "DELETE FROM restore_rows WHERE stage_id = $1";
 
@@ -247,15 +248,48 @@ pub(super) const STAGED: &str = "
     SELECT row_key, content FROM restore_rows
     WHERE stage_id = $1 AND table_name = $2 AND row_key > $3 ORDER BY row_key LIMIT $4";
 
-pub(super) const STAGED_ONE: &str =
-    "SELECT content FROM restore_rows WHERE stage_id = $1 AND table_name = $2 AND row_key = $3";
+/// Rows of credentials follow, with their codes, and then [`CREDENTIAL_CONFLICT`].
+pub(super) const CREDENTIAL_COLUMNS: &str = "
+    INSERT INTO credentials (id, display_name, provider, secret, preview, active, create_time, update_time,
+                             last_used_time, expire_time, revision, labels, row_kid, row_mac, change_id, secret_time,
+                             deactivate_time) ";
+
+/// What a change of a credential may change.
+pub(super) const CREDENTIAL_CONFLICT: &str = "
+    ON CONFLICT (id) DO UPDATE
+    SET display_name = excluded.display_name, secret = excluded.secret, preview = excluded.preview,
+        active = excluded.active, update_time = excluded.update_time, expire_time = excluded.expire_time,
+        revision = excluded.revision, labels = excluded.labels, row_kid = excluded.row_kid, row_mac = excluded.row_mac,
+        change_id = excluded.change_id, secret_time = excluded.secret_time, deactivate_time = excluded.deactivate_time";
+
+pub(super) const PREVIOUS_COLUMNS: &str = "
+    INSERT INTO credential_versions (id, credential_id, secret, preview, create_time, expire_time,
+                                     row_kid, row_mac, change_id) ";
+
+pub(super) const REFERENCE_COLUMNS: &str = "
+    INSERT INTO credential_references
+        (kind, consumer, credential_id, needs_provider, create_time, update_time, via_kind, via_consumer, fallbacks,
+         row_kid, row_mac, change_id) ";
+
+pub(super) const REFERENCE_CONFLICT: &str = "
+    ON CONFLICT (kind, consumer) DO UPDATE
+    SET credential_id = excluded.credential_id, needs_provider = excluded.needs_provider,
+        create_time = excluded.create_time, update_time = excluded.update_time, via_kind = excluded.via_kind,
+        via_consumer = excluded.via_consumer, fallbacks = excluded.fallbacks, row_kid = excluded.row_kid,
+        row_mac = excluded.row_mac, change_id = excluded.change_id";
+
+pub(super) const UNDO_COLUMNS: &str =
+    "INSERT INTO restore_undo (stage_id, table_name, row_key, content, change_id, row_kid, row_mac) ";
 
 /// A row that one restore touches twice is what it was before the first time.
-pub(super) const INSERT_UNDO: &str = "
-    INSERT INTO restore_undo (stage_id, table_name, row_key, content, change_id, row_kid, row_mac)
-    VALUES ($1, $2, $3, $4, $5, $6, $7)
+pub(super) const UNDO_CONFLICT: &str = "
     ON CONFLICT (stage_id, table_name, row_key) DO UPDATE
     SET change_id = excluded.change_id, row_kid = excluded.row_kid, row_mac = excluded.row_mac";
+
+/// A list of ids follows.
+pub(super) const DELETE_CREDENTIALS: &str = "DELETE FROM credentials WHERE id";
+pub(super) const DELETE_PREVIOUS: &str = "DELETE FROM credential_versions WHERE credential_id";
+pub(super) const DELETE_TOMBSTONES: &str = "DELETE FROM credential_tombstones WHERE id";
 
 pub(super) const UNDO_ONE: &str = "
     SELECT stage_id, table_name, row_key, content, change_id, row_kid, row_mac FROM restore_undo
@@ -283,12 +317,6 @@ pub(super) const TOMBSTONES_BY_ID: &str =
 pub(super) const PUT_TOMBSTONE: &str = "
     INSERT INTO credential_tombstones (id, display_name, provider, delete_time) VALUES ($1, $2, $3, $4)
     ON CONFLICT (id) DO NOTHING";
-
-pub(super) const DELETE_TOMBSTONE: &str = "DELETE FROM credential_tombstones WHERE id = $1";
-
-pub(super) const PREVIOUS_OF: &str = "
-    SELECT id, credential_id, secret, preview, create_time, expire_time, row_kid, row_mac, change_id
-    FROM credential_versions WHERE credential_id = $1";
 
 pub(super) const TOKEN_BY_HASH: &str = "SELECT count(*) FROM api_tokens WHERE hash = $1";
 

@@ -10,6 +10,7 @@ use super::key::newest_root;
 use super::locks::{LOCK_RESTORED, LOCK_STAGE};
 use super::restore_rows::Walk;
 use super::restore_undo::Undoing;
+use super::restore_write::put_staged;
 use super::{Connection, Store};
 use crate::store::NewEvent;
 use crate::store::key::{BUMP_RING, DEPLOYMENT, DeploymentRow, SET_DEPLOYMENT};
@@ -18,9 +19,8 @@ use crate::store::restore::rows::StagedRow;
 use crate::store::restore::undo::content;
 use crate::store::restore::{
     ANY_CREDENTIAL, Added, Attempt, COMMIT_STAGE, Commit, Committed, DELETE_STAGE, DELETE_STAGED,
-    DELETE_UNDO, END_STAGE, EXPIRED_STAGES, FINISH_STAGE, FORGET_STAGES, INSERT_STAGE, INSERT_STAGED,
-    LATER_STAGE, ROLL_BACK_STAGE, RestoreMode, RestoreStore, RolledBack, STAGE, StageRow, StageState,
-    UNDONE_WITHIN,
+    DELETE_UNDO, END_STAGE, EXPIRED_STAGES, FINISH_STAGE, FORGET_STAGES, INSERT_STAGE, LATER_STAGE,
+    ROLL_BACK_STAGE, RestoreMode, RestoreStore, RolledBack, STAGE, StageRow, StageState, UNDONE_WITHIN,
 };
 
 #[async_trait]
@@ -59,17 +59,8 @@ impl RestoreStore for Store {
         if !stage.is_some_and(|stage| attempt.is_of(&stage) && stage.state == StageState::Staging) {
             return Ok(Added::Over);
         }
-        for staged in rows {
-            let done = sqlx::query(INSERT_STAGED)
-                .bind(&attempt.id)
-                .bind(staged.table())
-                .bind(staged.key())
-                .bind(content(staged)?)
-                .execute(&mut *tx)
-                .await?;
-            if done.rows_affected() == 0 {
-                return Ok(Added::Twice);
-            }
+        if !put_staged(&mut tx, &attempt.id, rows).await? {
+            return Ok(Added::Twice);
         }
         tx.commit().await?;
         Ok(Added::Done)
