@@ -128,6 +128,7 @@ pub(crate) enum Added {
 }
 
 /// What a commit goes by.
+#[derive(Clone, Copy)]
 pub(crate) struct Commit<'c> {
     /// The stage.
     pub(crate) id: &'c str,
@@ -229,6 +230,9 @@ pub(super) const END_STAGE: &str = "UPDATE restore_stages SET state = 'done' WHE
 /// A later commit that can still be taken back.
 pub(super) const LATER_STAGE: &str = "
     SELECT id FROM restore_stages WHERE state = 'committed' AND commit_time > $1 ORDER BY commit_time DESC LIMIT 1";
+
+/// When the newest restore was committed, by whichever process's clock.
+pub(super) const LAST_COMMIT: &str = "SELECT max(commit_time) FROM restore_stages";
 
 pub(super) const EXPIRED_STAGES: &str =
     "SELECT id FROM restore_stages WHERE state <> 'done' AND expire_time <= $1";

@@ -19,8 +19,9 @@ use crate::store::restore::rows::StagedRow;
 use crate::store::restore::undo::content;
 use crate::store::restore::{
     ANY_CREDENTIAL, Added, Attempt, COMMIT_STAGE, Commit, Committed, DELETE_STAGE, DELETE_STAGED,
-    DELETE_UNDO, END_STAGE, EXPIRED_STAGES, FINISH_STAGE, FORGET_STAGES, INSERT_STAGE, LATER_STAGE,
-    ROLL_BACK_STAGE, RestoreMode, RestoreStore, RolledBack, STAGE, StageRow, StageState, UNDONE_WITHIN,
+    DELETE_UNDO, END_STAGE, EXPIRED_STAGES, FINISH_STAGE, FORGET_STAGES, INSERT_STAGE, LAST_COMMIT,
+    LATER_STAGE, ROLL_BACK_STAGE, RestoreMode, RestoreStore, RolledBack, STAGE, StageRow, StageState,
+    UNDONE_WITHIN,
 };
 
 #[async_trait]
@@ -101,16 +102,21 @@ impl RestoreStore for Store {
         if !is_empty && (commit.mode == RestoreMode::IntoEmpty || commit.adopted.is_some()) {
             return Ok(Committed::NotEmpty);
         }
+        let commit = &Commit { now: self.later(&mut tx, commit.now).await?, ..*commit };
         let walked = Walk::of(self, commit, event)?.walk(&mut tx).await?;
         let (mut report, events) = match walked {
             Ok(walked) => walked,
             Err(unknown) => return Ok(Committed::NoneToRevive(unknown)),
         };
+        report.adopted = commit.adopted.map(str::to_owned);
+        if !commit.is_trial {
+            // The head comes before the ring, as in every change of a key.
+            append_with(&mut tx, &report.told_by(event), &events).await?;
+        }
         let previous = match commit.adopted {
             Some(adopted) => Some(self.become_deployment(&mut tx, adopted).await?),
             None => None,
         };
-        report.adopted = commit.adopted.map(str::to_owned);
         if commit.is_trial {
             return Ok(Committed::Done(report));
         }
@@ -122,7 +128,6 @@ impl RestoreStore for Store {
             .bind(commit.now.saturating_add(UNDONE_WITHIN))
             .execute(&mut *tx)
             .await?;
-        append_with(&mut tx, &report.told_by(event), &events).await?;
         failpoint::reached("vault.committing");
         tx.commit().await?;
         Ok(Committed::Done(report))
@@ -149,15 +154,16 @@ impl RestoreStore for Store {
         if let Some(later) = later {
             return Ok(RolledBack::Superseded(later));
         }
+        let now = self.later(&mut tx, now).await?;
         let undone = Undoing::of(self, id, now, event)?.undo(&mut tx).await?;
         if !undone.changed.is_empty() && !discard_changes {
             return Ok(RolledBack::Changed(undone.changed));
         }
+        append_with(&mut tx, &undone.report.told_by(event), &undone.events).await?;
         if let Some(previous) = &stage.previous_deployment {
             self.become_deployment(&mut tx, previous).await?;
         }
         sqlx::query(ROLL_BACK_STAGE).bind(id).bind(content(&undone.report)?).execute(&mut *tx).await?;
-        append_with(&mut tx, &undone.report.told_by(event), &undone.events).await?;
         failpoint::reached("vault.undoing");
         tx.commit().await?;
         Ok(RolledBack::Done)
@@ -199,6 +205,13 @@ impl RestoreStore for Store {
 }
 
 impl Store {
+    /// `now`, or a moment after the newest restore: another process's clock may be behind, and what was committed last is taken
+    /// back first.
+    async fn later(&self, tx: &mut Connection, now: i64) -> Result<i64> {
+        let last: Option<i64> = sqlx::query_scalar(LAST_COMMIT).fetch_one(tx).await?;
+        Ok(last.map_or(now, |last| now.max(last.saturating_add(1))))
+    }
+
     /// Makes the vault another deployment; which one it was.
     async fn become_deployment(&self, tx: &mut Connection, deployment_id: &str) -> Result<String> {
         let root = newest_root(tx).await?;

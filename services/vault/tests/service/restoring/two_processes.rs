@@ -207,3 +207,25 @@ async fn deployment_is(clients: &mut Clients, expected: &str) {
     })
     .await;
 }
+
+/// Both change the row of the ring, and both append to the log: in the same order.
+#[tokio::test]
+async fn a_change_of_a_key_and_an_adoption_do_not_wait_for_each_other() {
+    let Some(database) = TestDb::postgres() else { return };
+    let lost = TestVault::with_clock(database, Arc::new(SystemClock)).await;
+    let id = lost.admin().await.create(credential("One")).await.id;
+    let archive = Archive::of(&lost).await;
+    let new = lost.new_like(&lost.root_key(), &[]).await;
+    let mut restore = Restore::of(&archive, &new, RestoreMode::IntoEmpty).await;
+    let _ = restore.stage().await.unwrap();
+    let (database, key_change) = (
+        Arc::clone(&new.database),
+        "BEGIN; SELECT 1 FROM audit_head FOR UPDATE; SELECT pg_sleep(2);
+         UPDATE key_ring SET revision = revision WHERE id = 1; COMMIT",
+    );
+    let changing = tokio::task::spawn_blocking(move || database.is_accepted(key_change));
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let _ = restore.commit().await.unwrap();
+    assert!(changing.await.unwrap(), "the server has ended one of the two");
+    assert_eq!(restore.admin.reveal(&id).await.unwrap(), secret_of("One"));
+}
