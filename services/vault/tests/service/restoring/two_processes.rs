@@ -13,13 +13,16 @@ use strongroom_api::vault::v1::{
 use strongroom_runtime::SystemClock;
 use strongroom_testkit::TestDb;
 use strongroom_testkit::requests::{CredentialBuilder as _, binding, credential, secret_of};
-use tokio::task::JoinHandle;
+use tokio::task::{JoinHandle, JoinSet};
 
 use super::{Archive, Restore, verified};
 use crate::support::{Clients, TestVault, eventually, within};
 
 /// How soon every process follows another one's change.
 const FOLLOWED: Duration = Duration::from_secs(5);
+/// Between two looks, and as many that are not answered yet.
+const MOMENT: Duration = Duration::from_millis(4);
+const AT_ONCE: usize = 100;
 /// Credentials of each sort.
 const EACH: usize = 60;
 
@@ -121,18 +124,30 @@ impl Look {
     }
 }
 
-/// Looks until `is_over`, and returns everything that was seen.
+/// Looks until `is_over`, and returns everything that was seen. Every few moments somebody else looks: whoever waits for the
+/// restore does not see its commit.
 fn watch(
     look: Look,
-    mut clients: Clients,
+    clients: Clients,
     rotated: String,
     is_over: &Arc<AtomicBool>,
 ) -> JoinHandle<BTreeSet<String>> {
     let is_over = Arc::clone(is_over);
     tokio::spawn(async move {
-        let mut seen = BTreeSet::new();
+        let (mut seen, mut looking) = (BTreeSet::new(), JoinSet::new());
+        let mut clock = tokio::time::interval(MOMENT);
         while !is_over.load(Ordering::SeqCst) {
-            seen.insert(look.at(&mut clients, &rotated).await);
+            clock.tick().await;
+            let (mut clients, rotated) = (clients.clone(), rotated.clone());
+            if looking.len() < AT_ONCE {
+                looking.spawn(async move { look.at(&mut clients, &rotated).await });
+            }
+            while let Some(looked) = looking.try_join_next() {
+                seen.insert(looked.unwrap());
+            }
+        }
+        while let Some(looked) = looking.join_next().await {
+            seen.insert(looked.unwrap());
         }
         seen
     })
@@ -216,6 +231,10 @@ async fn a_change_of_a_key_and_an_adoption_do_not_wait_for_each_other() {
     let id = lost.admin().await.create(credential("One")).await.id;
     let archive = Archive::of(&lost).await;
     let new = lost.new_like(&lost.root_key(), &[]).await;
+    // What the ring lacks is merged before, and no change of this commit.
+    let mut first = Restore::of(&archive, &new, RestoreMode::IntoEmpty).await;
+    let _ = first.done().await;
+    let _ = first.roll_back(false).await.unwrap();
     let mut restore = Restore::of(&archive, &new, RestoreMode::IntoEmpty).await;
     let _ = restore.stage().await.unwrap();
     let (database, key_change) = (
