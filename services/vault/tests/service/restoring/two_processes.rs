@@ -20,9 +20,8 @@ use crate::support::{Clients, TestVault, eventually, within};
 
 /// How soon every process follows another one's change.
 const FOLLOWED: Duration = Duration::from_secs(5);
-/// Between two looks, and as many that are not answered yet.
-const MOMENT: Duration = Duration::from_millis(4);
-const AT_ONCE: usize = 100;
+/// Between two looks.
+const MOMENT: Duration = Duration::from_millis(5);
 /// Credentials of each sort.
 const EACH: usize = 60;
 
@@ -113,6 +112,11 @@ enum Look {
 impl Look {
     const ALL: [Self; 5] = [Self::List, Self::Stats, Self::Direct, Self::FallsBack, Self::Reveal];
 
+    /// Looks that are not answered yet: of one that takes two statements enough for the whole of a restore.
+    fn at_once(self) -> usize {
+        if matches!(self, Self::FallsBack) { 60 } else { 10 }
+    }
+
     async fn at(self, clients: &mut Clients, rotated: &str) -> String {
         match self {
             Self::List => listed(clients).await,
@@ -139,7 +143,7 @@ fn watch(
         while !is_over.load(Ordering::SeqCst) {
             clock.tick().await;
             let (mut clients, rotated) = (clients.clone(), rotated.clone());
-            if looking.len() < AT_ONCE {
+            if looking.len() < look.at_once() {
                 looking.spawn(async move { look.at(&mut clients, &rotated).await });
             }
             while let Some(looked) = looking.try_join_next() {
