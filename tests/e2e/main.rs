@@ -11,6 +11,7 @@ mod dead_processes;
 mod delegation;
 mod demo;
 mod dying_restores;
+mod dying_vaults;
 mod failures;
 mod first_start;
 mod grpcurl;

@@ -151,7 +151,7 @@ impl Deployment {
                 + "plaintext = true\n",
         )
         .unwrap();
-        let vault = Self::serve_vault(folder.path(), (host, ports.0), admin_ports.0);
+        let vault = Self::serve_vault(folder.path(), (host, ports.0), admin_ports.0, None);
         let admin = admin(read_token(&folder.path().join("admin.token")));
         // The vault writes it after the admin's.
         read_token(&folder.path().join("backup.token"));
@@ -162,8 +162,11 @@ impl Deployment {
         Self { vault, backup, admin, folder, host: host.to_owned(), ports, admin_ports }
     }
 
-    fn serve_vault(folder: &Path, address: (&str, u16), admin_port: u16) -> Service {
+    fn serve_vault(folder: &Path, address: (&str, u16), admin_port: u16, failpoint: Option<&str>) -> Service {
         let mut command = program("strongroom-vault");
+        if let Some(place) = failpoint {
+            command.env("STRONGROOM_FAILPOINT", place);
+        }
         command
             .arg("--config")
             .arg(folder.join("vault.toml"))
@@ -197,9 +200,14 @@ impl Deployment {
 
     /// Starts the vault again after it ended.
     pub fn restart_vault(&mut self) {
+        self.restart_vault_to_die(None);
+    }
+
+    /// The same; it dies at the place that `failpoint` names.
+    pub fn restart_vault_to_die(&mut self, failpoint: Option<&str>) {
         self.vault.kill();
         let address = (self.host.as_str(), self.ports.0);
-        self.vault = Self::serve_vault(self.folder.path(), address, self.admin_ports.0);
+        self.vault = Self::serve_vault(self.folder.path(), address, self.admin_ports.0, failpoint);
     }
 
     /// Starts both again, so that they send `sampling` of their traces to the collector at `url`.

@@ -14,7 +14,6 @@ mod bootstrap;
 pub mod config;
 mod error;
 mod export;
-mod failpoint;
 mod grpc;
 mod health;
 mod incoming;

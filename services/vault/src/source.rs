@@ -15,7 +15,7 @@ use tokio::sync::mpsc;
 use tokio_stream::Stream;
 
 use crate::error::{Error, Result};
-pub(crate) use restoring::{Beginning, OldHead, Restoring, Staged, Terms, is_restored};
+pub(crate) use restoring::{Beginning, OldHead, Restoring, Staged, Staging, Terms, is_restored};
 pub(crate) use tables::{SourceTable, TABLES};
 
 /// Blocks between the database and the stream: the reader stops when the client does.

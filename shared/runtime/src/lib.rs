@@ -10,6 +10,7 @@ pub mod client;
 pub mod clock;
 pub mod config;
 mod error;
+pub mod failpoint;
 pub mod health;
 pub mod identity;
 pub mod metrics;

@@ -94,10 +94,12 @@ fn in_source(folder: &Path, found: &mut BTreeSet<String>) {
 #[test]
 fn each_place_of_the_source_is_tested() {
     let mut found = BTreeSet::new();
-    in_source(&repository().join("services/backup/src"), &mut found);
+    for service in ["services/backup/src", "services/vault/src"] {
+        in_source(&repository().join(service), &mut found);
+    }
     let tested = CREATING.iter().map(|place| place.name).chain(PURGING).chain(REMOVING);
     let tested = tested.chain(crate::dying_restores::places()).chain(crate::whole_restores::places());
-    let tested = tested.chain(crate::reencrypted_columns::places());
+    let tested = tested.chain(crate::reencrypted_columns::places()).chain(crate::dying_vaults::places());
     let tested: BTreeSet<String> = tested.map(|name| name.split('#').next().unwrap().to_owned()).collect();
     assert_eq!(found, tested);
 }

@@ -13,7 +13,7 @@ use super::databases::Target;
 /// A vault, the databases, and what processes of the backup service share.
 pub(crate) struct Site {
     pub(crate) deployment: Deployment,
-    _vault_database: TestDb,
+    pub(crate) vault_database: TestDb,
     folder: TempDir,
     pub(crate) targets: Vec<Target>,
     /// Of the backup service.
@@ -41,7 +41,17 @@ impl Site {
         database: impl Fn() -> TestDb,
         of_service: &str,
     ) -> Self {
-        let vault_database = TestDb::sqlite();
+        Self::create_with(TestDb::sqlite(), folder, count, database, of_service)
+    }
+
+    /// The same with a vault on `vault_database`.
+    pub(crate) fn create_with(
+        vault_database: TestDb,
+        folder: TempDir,
+        count: usize,
+        database: impl Fn() -> TestDb,
+        of_service: &str,
+    ) -> Self {
         let mut deployment = Deployment::start(vault_database.url_text(), "");
         deployment.backup.kill();
         let targets = (0..count).map(|at| Target::create(&format!("s{at}"), database())).collect();
@@ -50,14 +60,7 @@ impl Site {
             "" => format!("sqlite:{}", folder.path().join("backup.db").display()),
             url => url.to_owned(),
         };
-        Self {
-            deployment,
-            _vault_database: vault_database,
-            folder,
-            targets,
-            database,
-            sources: String::new(),
-        }
+        Self { deployment, vault_database, folder, targets, database, sources: String::new() }
     }
 
     /// Makes the backup, and then changes all databases.

@@ -21,7 +21,6 @@ use super::record::{Selection, from_json};
 use super::upload::{Place, Upload};
 use crate::assembly::{ArchiveRequest, Assembly, AssemblyContext, Lifetime, Plan, describe_plan};
 use crate::error::{Error, Result};
-use crate::failpoint;
 use crate::membership::{Member, Membership};
 use crate::metrics::KindMetrics;
 use crate::operation::{AuditRecord, Kind, Limits, Operations, Permit, put};
@@ -29,6 +28,7 @@ use crate::seal::SealChoice;
 use crate::store::{OperationRow, StoredBackup};
 use making::Making;
 use rows::{backup_row, copy_row, operation_row, request_of};
+use strongroom_runtime::failpoint;
 
 /// Stored backups in the making, among the operations.
 pub(crate) static KIND: Kind = Kind {

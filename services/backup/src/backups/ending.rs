@@ -10,8 +10,8 @@ use super::Base;
 use super::pinning::{PINNED, assert_pins};
 use crate::backoff::Backoff;
 use crate::error::{Error, Result};
-use crate::failpoint;
 use crate::store::{BackupState, CopyState, OperationRow, Replaced};
+use strongroom_runtime::failpoint;
 
 const FIRST_WAIT: Duration = Duration::from_millis(200);
 const LONGEST_WAIT: Duration = Duration::from_secs(10);

@@ -15,9 +15,9 @@ use super::Base;
 use super::destinations::Problem;
 use super::sidecar::{self, sidecar_key};
 use crate::error::{Error, Result};
-use crate::failpoint;
 use crate::said::Said;
 use crate::store::{BackupRow, BackupState, CopyRow, CopyState, Replaced, StoredBackup};
+use strongroom_runtime::failpoint;
 
 /// Time between two looks at the catalogue.
 const PERIOD: Duration = Duration::from_secs(5);

@@ -18,8 +18,8 @@ use super::destinations::{Destination, Object, Part, PartId, Problem, StorageErr
 use super::record::{Progress, to_json};
 use crate::assembly::Receiver;
 use crate::error::{Error, Result};
-use crate::failpoint;
 use crate::store::{CopyRow, OperationRow, Store};
+use strongroom_runtime::failpoint;
 
 /// Parts that wait for a destination.
 const WAITING: usize = 1;

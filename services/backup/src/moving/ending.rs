@@ -9,9 +9,9 @@ use strongroom_tables::load::{RestoreState, Target};
 
 use crate::backoff::Backoff;
 use crate::error::{Error, Result};
-use crate::failpoint;
 use crate::sources::{Sources, SqlSource};
 use crate::store::{OperationRow, Store};
+use strongroom_runtime::failpoint;
 
 const FIRST_WAIT: Duration = Duration::from_millis(200);
 const LONGEST_WAIT: Duration = Duration::from_secs(10);

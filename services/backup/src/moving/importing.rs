@@ -22,12 +22,12 @@ use super::report::Report;
 use super::{Base, ImportRequest};
 use crate::backoff::Backoff;
 use crate::error::{Error, RestoreError, Result};
-use crate::failpoint;
 use crate::incoming::Staged;
 use crate::metrics::Size;
 use crate::operation::{Ended, Metadata, put};
 use crate::sources::SqlSource;
 use crate::store::{self, OperationRow};
+use strongroom_runtime::failpoint;
 
 /// How long the locks are tried for.
 const LIMITS: SwapLimits = SwapLimits { lock: Duration::from_secs(60), pause: None };

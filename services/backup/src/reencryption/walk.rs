@@ -8,7 +8,7 @@ use strongroom_tables::reencrypt::{Change, FoundValue, Page, Rewriter, Walk};
 use super::pace::Pace;
 use super::refused::Refused;
 use crate::error::Result;
-use crate::failpoint;
+use strongroom_runtime::failpoint;
 use crate::vault_client::VaultClient;
 
 /// Reasons for what needs no vault.

@@ -25,12 +25,12 @@ use super::selection::{Selected, choose, selected};
 use super::target::{Changed, Ready, Target};
 use crate::backups::record::to_json;
 use crate::error::{Error, RestoreError, Result};
-use crate::failpoint;
 use crate::incoming::Staged;
 use crate::metrics::Size;
 use crate::operation::{Ended, Metadata, put};
 use crate::store::{RestoreRow, RestoreState};
 use crate::vault_client::SealingAnew;
+use strongroom_runtime::failpoint;
 
 /// How long an applied restore can be taken back, in microseconds.
 const ROLLBACK: i64 = 24 * 3600 * 1_000_000;

@@ -6,8 +6,8 @@ use super::record::{Request, StepName, journal_of, request_of};
 use super::target::{Marker, Target};
 use super::waiting::{is_not_ours, of_source, postponed};
 use crate::error::{RestoreError, Result};
-use crate::failpoint;
 use crate::store::{OperationRow, RestoreRow, RestoreState};
+use strongroom_runtime::failpoint;
 
 /// Goes back.
 pub(super) struct Back<'a> {

@@ -22,10 +22,10 @@ use super::target::{Marker, Target};
 use super::{APPLY, Base, ROLLBACK};
 use crate::backoff::Backoff;
 use crate::error::{Error, RestoreError, Result};
-use crate::failpoint;
 use crate::metrics::Size;
 use crate::operation::{Ended, Metadata, put};
 use crate::store::{OperationRow, Replaced, RestoreRow, RestoreState};
+use strongroom_runtime::failpoint;
 
 const FIRST_WAIT: Duration = Duration::from_millis(200);
 const LONGEST_WAIT: Duration = Duration::from_secs(10);

@@ -15,8 +15,8 @@ use super::selection::Selected;
 use super::target::{Marker, Ready, Target};
 use super::waiting::{is_not_ours, of_source, postponed};
 use crate::error::{Error, RestoreError, Result};
-use crate::failpoint;
 use crate::store::{OperationRow, RestoreRow, RestoreState};
+use strongroom_runtime::failpoint;
 
 /// Goes forward.
 pub(super) struct Forward<'a> {

@@ -12,9 +12,9 @@ use super::journal::Journal;
 use super::record::{Request, StepName};
 use super::target::{Marker, Target};
 use crate::error::Result;
-use crate::failpoint;
 use crate::metrics::Size;
 use crate::operation::{Ended, Metadata, put};
+use strongroom_runtime::failpoint;
 
 /// One restore that is being taken back.
 pub(super) struct RollingBack {

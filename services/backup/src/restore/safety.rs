@@ -13,10 +13,10 @@ use super::selection::{Contents, Selected};
 use crate::assembly::ArchiveRequest;
 use crate::backups::{Catalogue, Creations};
 use crate::error::{RestoreError, Result};
-use crate::failpoint;
 use crate::seal::SealChoice;
 use crate::sources::{Sources, Survey};
 use crate::store::{BackupState, StoredBackup};
+use strongroom_runtime::failpoint;
 
 /// Time between two looks at the backup in the making.
 const PERIOD: Duration = Duration::from_millis(200);

@@ -112,9 +112,9 @@ impl<'a> Target<'a> {
     }
 
     /// Whether there may be something of ours although the source knows nothing of the restore: a process died while it made the
-    /// folder in a set of files.
+    /// folder in a set of files, or while a service was sent its rows.
     pub(super) fn may_have_remains(&self) -> bool {
-        matches!(self, Self::Files(_))
+        matches!(self, Self::Files(_) | Self::Service(_))
     }
 
     /// Whether it still is what it was when the restore was planned: asked of a database before its backup is taken, which may

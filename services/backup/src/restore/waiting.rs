@@ -7,8 +7,8 @@ use super::Base;
 use super::journal::Journal;
 use super::record::Request;
 use crate::error::{Error, RestoreError, Result};
-use crate::failpoint;
 use crate::store::{RestoreRow, RestoreState};
+use strongroom_runtime::failpoint;
 
 /// Their ids.
 #[derive(Debug, Default)]

@@ -4,6 +4,8 @@ mod restoring;
 
 pub(super) use restoring::{OF_TERMS, terms};
 
+use std::sync::Arc;
+
 use strongroom_api::source::v1::read_snapshot_response::{Begun, End, Message, Rows, TableEnd};
 use strongroom_api::source::v1::source_service_server::SourceService;
 use strongroom_api::source::v1::{
@@ -14,6 +16,7 @@ use strongroom_api::source::v1::{
 };
 use strongroom_runtime::Caller;
 use strongroom_runtime::stream_limits::{LimitedStream, StreamLimits, limited};
+use strongroom_runtime::telemetry::inherited;
 use tokio_stream::StreamExt as _;
 use tonic::{Request, Response, Status, Streaming, async_trait};
 
@@ -48,8 +51,11 @@ impl SourceService for Api {
         &self,
         request: Request<Streaming<StageTablesRequest>>,
     ) -> Answer<StageTablesResponse> {
-        let caller = Caller::of(&request)?;
-        let stage = restoring::stage(&self.0.restoring, &caller, request.into_inner()).await?;
+        let (vault, caller) = (Arc::clone(&self.0), Caller::of(&request)?);
+        // In a task of its own, which outlives a client that leaves: it must still drop what was staged.
+        let staging =
+            inherited(async move { restoring::stage(&vault.restoring, &caller, request.into_inner()).await });
+        let stage = tokio::spawn(staging).await.map_err(Error::from)??;
         Ok(Response::new(StageTablesResponse { stage: Some(stage.into()) }))
     }
 

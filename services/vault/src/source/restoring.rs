@@ -11,7 +11,7 @@ mod terms;
 
 use std::sync::Arc;
 
-use strongroom_runtime::{Caller, Clock};
+use strongroom_runtime::{Caller, Clock, failpoint};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::access::{Granted, Grants};
@@ -19,7 +19,7 @@ use crate::audit::Event;
 use crate::error::{RestoreError, Result};
 use crate::keys::{ForeignRings, Merges, OpenedRing, Ring};
 use crate::store::restore::record::Report;
-use crate::store::restore::{Commit, Committed, RolledBack, StageState};
+use crate::store::restore::{Attempt, Commit, Committed, RolledBack, StageState};
 use crate::store::{NewEvent, StageRow, Store};
 pub(crate) use reading::is_restored;
 pub(crate) use staging::Staging;
@@ -31,6 +31,9 @@ const AT_ONCE: usize = 2;
 const STAGED_FOR: i64 = 24 * 3600 * 1_000_000;
 /// The same for a plan, which is dropped at its end.
 const PLANNED_FOR: i64 = 3600 * 1_000_000;
+
+/// Why a stream ends whose stage somebody else fills.
+const BEGUN_ANEW: &str = "its stage was begun anew by another call, or dropped";
 
 /// A stage with what it says.
 pub(crate) struct Staged {
@@ -110,11 +113,12 @@ impl Restoring {
         if let Some(before) = self.store.stage(&stage.id).await? {
             self.owned(&before, &terms.principal)?;
         }
-        if !self.store.begin_stage(&stage).await? {
+        let Some(attempt) = self.store.begin_stage(&stage).await? else {
             return Err(self.begun_before(&stage.id).await?);
-        }
+        };
+        failpoint::reached("vault.stage_begun");
         let (store, live) = (Arc::clone(&self.store), self.ring.current());
-        Ok(Staging::new(store, &stage.id, opened, live, terms.accept_undecryptable))
+        Ok(Staging::new(store, attempt, opened, live, terms.accept_undecryptable))
     }
 
     async fn begun_before(&self, id: &str) -> Result<crate::error::Error> {
@@ -129,14 +133,8 @@ impl Restoring {
     ///
     /// # Errors
     /// Those of the database.
-    pub(crate) async fn abandon(&self, beginning: &Beginning) -> Result<()> {
-        let terms = &beginning.terms;
-        let Some(stage) = self.store.stage(&terms.restore_id).await? else { return Ok(()) };
-        let is_ours = Terms::of(&stage)?.principal == terms.principal;
-        if is_ours && matches!(stage.state, StageState::Staging | StageState::Staged) {
-            self.store.drop_stage(&terms.restore_id, true).await?;
-        }
-        Ok(())
+    pub(crate) async fn abandon(&self, attempt: &Attempt) -> Result<()> {
+        Ok(self.store.drop_attempt(attempt).await?)
     }
 
     /// The stage is whole: what its commit would do. A plan's is dropped.
@@ -145,16 +143,19 @@ impl Restoring {
     /// What stands against the commit.
     pub(crate) async fn finish(&self, beginning: &Beginning, staging: Staging) -> Result<Staged> {
         let terms = &beginning.terms;
-        let (id, tables, opened) = staging.finish()?;
-        let names = serde_json::json!(tables).to_string();
-        self.store.finish_stage(&id, &names, "{}").await?;
+        let (attempt, tables, opened) = staging.finish()?;
+        let (id, names) = (attempt.id.clone(), serde_json::json!(tables).to_string());
+        if !self.store.finish_stage(&attempt, &names).await? {
+            return Err(RestoreError::Protocol(BEGUN_ANEW.to_owned()).into());
+        }
+        failpoint::reached("vault.stage_whole");
         let adopted = self.adopted(terms, &opened).await?;
         let event = Event::by_system(self.clock.now_micros(), "restore.applied", &id).of_change().finish();
         let commit = self.commit_of((&id, terms, &tables), &opened, adopted.as_deref(), true);
         let report = self.settled(terms, self.store.commit_stage(&commit, &event).await?)?;
         let row = self.stage(&id).await?;
         if beginning.is_plan {
-            self.store.drop_stage(&id, true).await?;
+            self.store.drop_attempt(&attempt).await?;
         }
         Ok(Staged { row, warnings: warnings(terms, &opened, adopted.as_deref(), &report), report })
     }
@@ -185,11 +186,13 @@ impl Restoring {
         if opened.is_of_current_root {
             self.merges.merge(&granter, &stage.ring).await?;
         }
+        failpoint::reached("vault.ring_merged");
         let adopted = self.adopted(&terms, &opened).await?;
         let tables = tables_of(&stage)?;
         let event = applied(&granter, caller, self.clock.now_micros(), (&terms, &granted));
         let commit = self.commit_of((id, &terms, &tables), &opened, adopted.as_deref(), false);
         self.settled(&terms, self.store.commit_stage(&commit, &event).await?)?;
+        failpoint::reached("vault.committed");
         self.ring.reload().await?;
         staged(self.stage(id).await?)
     }
@@ -204,7 +207,10 @@ impl Restoring {
         let now = self.clock.now_micros();
         let event = Event::by(caller, now, "restore.taken_back", id).of_change().finish();
         match self.store.roll_back_stage(id, discard_changes, now, &event).await? {
-            RolledBack::Done => self.ring.reload().await?,
+            RolledBack::Done => {
+                failpoint::reached("vault.undone");
+                self.ring.reload().await?;
+            }
             RolledBack::Already => {}
             RolledBack::NotCommitted => {
                 let needs = "only a committed one can be rolled back";
@@ -227,6 +233,7 @@ impl Restoring {
         let Some(stage) = self.store.stage(id).await? else { return Ok(()) };
         self.owned(&stage, &caller.principal.id)?;
         if self.store.drop_stage(id, only_staged).await? {
+            failpoint::reached("vault.dropped");
             return Ok(());
         }
         Err(RestoreError::StageCommitted(id.to_owned()).into())

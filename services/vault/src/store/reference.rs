@@ -207,13 +207,19 @@ pub(super) const ASKED: &str = "
     FROM asked a JOIN credential_references r ON r.kind = a.kind AND r.consumer = a.consumer
     JOIN credential_references t ON t.kind = r.via_kind AND t.consumer = r.via_consumer";
 
-/// [`ASKED`] with the credentials that they are bound to.
-pub(super) const LED: &str = ") SELECT r.*,
+/// [`ASKED`] with the credentials that they are bound to, or fall back to: all of one moment.
+pub(super) const LED: &str = "), named AS (
+    SELECT r.kind, r.consumer, r.credential_id FROM led r
+    UNION ALL
+    SELECT m.kind, m.consumer, m.credential_id FROM led r
+    JOIN credential_fallbacks m ON m.kind = r.kind AND m.consumer = r.consumer
+) SELECT r.*,
     c.id AS c_id, c.display_name AS c_display_name, c.provider AS c_provider, c.secret AS c_secret,
     c.preview AS c_preview, c.active AS c_active, c.create_time AS c_create_time, c.update_time AS c_update_time,
     c.last_used_time AS c_last_used_time, c.expire_time AS c_expire_time, c.revision AS c_revision,
     c.labels AS c_labels, c.secret_time AS c_secret_time, c.deactivate_time AS c_deactivate_time, c.row_kid AS c_row_kid, c.row_mac AS c_row_mac, c.change_id AS c_change_id
-    FROM led r LEFT JOIN credentials c ON c.id = r.credential_id";
+    FROM led r JOIN named n ON n.kind = r.kind AND n.consumer = r.consumer
+    LEFT JOIN credentials c ON c.id = n.credential_id";
 
 pub(super) const WRITE: &str = "
     INSERT INTO credential_references

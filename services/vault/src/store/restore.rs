@@ -99,7 +99,36 @@ pub(crate) enum RestoreMode {
     Replace,
 }
 
+/// One attempt to fill a stage. A stream that was cut off may still be read when its rows are sent again: the older of two
+/// attempts neither adds to what the newer one stages nor drops it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Attempt {
+    /// The stage.
+    pub(crate) id: String,
+    /// Each attempt's is later than that of the one before.
+    pub(crate) create_time: i64,
+}
+
+impl Attempt {
+    /// Whether it is the one that `stage` has.
+    pub(super) fn is_of(&self, stage: &StageRow) -> bool {
+        let is_open = matches!(stage.state, StageState::Staging | StageState::Staged);
+        is_open && stage.create_time == self.create_time
+    }
+}
+
+/// What became of rows that are added.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Added {
+    Done,
+    /// One of them is there already.
+    Twice,
+    /// The stage was begun anew, or is gone.
+    Over,
+}
+
 /// What a commit goes by.
+#[derive(Clone, Copy)]
 pub(crate) struct Commit<'c> {
     /// The stage.
     pub(crate) id: &'c str,
@@ -147,12 +176,14 @@ pub(crate) enum RolledBack {
 /// Restores in the database.
 #[async_trait]
 pub(crate) trait RestoreStore: Send + Sync {
-    /// Begins a stage, in the place of one with the same id that was not committed. False where that one was.
-    async fn begin_stage(&self, stage: &StageRow) -> Result<bool>;
-    /// Adds rows to it. A second row with the same key is refused: false.
-    async fn add_staged(&self, stage_id: &str, rows: &[StagedRow]) -> Result<bool>;
-    /// It is whole.
-    async fn finish_stage(&self, stage_id: &str, tables: &str, report: &str) -> Result<()>;
+    /// Begins a stage, in the place of one with the same id that was not committed. None where that one was.
+    async fn begin_stage(&self, stage: &StageRow) -> Result<Option<Attempt>>;
+    /// Adds rows to it.
+    async fn add_staged(&self, attempt: &Attempt, rows: &[StagedRow]) -> Result<Added>;
+    /// It is whole; false where the attempt is over.
+    async fn finish_stage(&self, attempt: &Attempt, tables: &str) -> Result<bool>;
+    /// Drops what the attempt has staged, unless it is over: whoever began anew keeps theirs.
+    async fn drop_attempt(&self, attempt: &Attempt) -> Result<()>;
     /// One stage.
     async fn stage(&self, id: &str) -> Result<Option<StageRow>>;
     /// Makes a stage live, in one transaction, with `event` behind it.
@@ -184,7 +215,7 @@ pub(super) const INSERT_STAGE: &str = "
 pub(super) const DELETE_STAGE: &str = "DELETE FROM restore_stages WHERE id = $1";
 
 pub(super) const FINISH_STAGE: &str = "
-    UPDATE restore_stages SET state = 'staged', tables = $2, report = $3 WHERE id = $1 AND state = 'staging'";
+    UPDATE restore_stages SET state = 'staged', tables = $3 WHERE id = $1 AND state = 'staging' AND create_time = $2";
 
 pub(super) const COMMIT_STAGE: &str = "
     UPDATE restore_stages
@@ -200,15 +231,19 @@ pub(super) const END_STAGE: &str = "UPDATE restore_stages SET state = 'done' WHE
 pub(super) const LATER_STAGE: &str = "
     SELECT id FROM restore_stages WHERE state = 'committed' AND commit_time > $1 ORDER BY commit_time DESC LIMIT 1";
 
+/// When the newest restore was committed, by whichever process's clock.
+pub(super) const LAST_COMMIT: &str = "SELECT max(commit_time) FROM restore_stages";
+
 pub(super) const EXPIRED_STAGES: &str =
     "SELECT id FROM restore_stages WHERE state <> 'done' AND expire_time <= $1";
 
 pub(super) const FORGET_STAGES: &str =
     "DELETE FROM restore_stages WHERE state = 'done' AND expire_time <= $1";
 
-pub(super) const INSERT_STAGED: &str = "
-    INSERT INTO restore_rows (stage_id, table_name, row_key, content) VALUES ($1, $2, $3, $4)
-    ON CONFLICT (stage_id, table_name, row_key) DO NOTHING";
+pub(super) const STAGED_COLUMNS: &str = "INSERT INTO restore_rows (stage_id, table_name, row_key, content) ";
+
+/// Whoever adds rows counts them.
+pub(super) const STAGED_CONFLICT: &str = " ON CONFLICT (stage_id, table_name, row_key) DO NOTHING";
 
 pub(super) const DELETE_STAGED: &str = "DELETE FROM restore_rows WHERE stage_id = $1";
 
@@ -217,15 +252,48 @@ pub(super) const STAGED: &str = "
     SELECT row_key, content FROM restore_rows
     WHERE stage_id = $1 AND table_name = $2 AND row_key > $3 ORDER BY row_key LIMIT $4";
 
-pub(super) const STAGED_ONE: &str =
-    "SELECT content FROM restore_rows WHERE stage_id = $1 AND table_name = $2 AND row_key = $3";
+/// Rows of credentials follow, with their codes, and then [`CREDENTIAL_CONFLICT`].
+pub(super) const CREDENTIAL_COLUMNS: &str = "
+    INSERT INTO credentials (id, display_name, provider, secret, preview, active, create_time, update_time,
+                             last_used_time, expire_time, revision, labels, row_kid, row_mac, change_id, secret_time,
+                             deactivate_time) ";
+
+/// What a change of a credential may change.
+pub(super) const CREDENTIAL_CONFLICT: &str = "
+    ON CONFLICT (id) DO UPDATE
+    SET display_name = excluded.display_name, secret = excluded.secret, preview = excluded.preview,
+        active = excluded.active, update_time = excluded.update_time, expire_time = excluded.expire_time,
+        revision = excluded.revision, labels = excluded.labels, row_kid = excluded.row_kid, row_mac = excluded.row_mac,
+        change_id = excluded.change_id, secret_time = excluded.secret_time, deactivate_time = excluded.deactivate_time";
+
+pub(super) const PREVIOUS_COLUMNS: &str = "
+    INSERT INTO credential_versions (id, credential_id, secret, preview, create_time, expire_time,
+                                     row_kid, row_mac, change_id) ";
+
+pub(super) const REFERENCE_COLUMNS: &str = "
+    INSERT INTO credential_references
+        (kind, consumer, credential_id, needs_provider, create_time, update_time, via_kind, via_consumer, fallbacks,
+         row_kid, row_mac, change_id) ";
+
+pub(super) const REFERENCE_CONFLICT: &str = "
+    ON CONFLICT (kind, consumer) DO UPDATE
+    SET credential_id = excluded.credential_id, needs_provider = excluded.needs_provider,
+        create_time = excluded.create_time, update_time = excluded.update_time, via_kind = excluded.via_kind,
+        via_consumer = excluded.via_consumer, fallbacks = excluded.fallbacks, row_kid = excluded.row_kid,
+        row_mac = excluded.row_mac, change_id = excluded.change_id";
+
+pub(super) const UNDO_COLUMNS: &str =
+    "INSERT INTO restore_undo (stage_id, table_name, row_key, content, change_id, row_kid, row_mac) ";
 
 /// A row that one restore touches twice is what it was before the first time.
-pub(super) const INSERT_UNDO: &str = "
-    INSERT INTO restore_undo (stage_id, table_name, row_key, content, change_id, row_kid, row_mac)
-    VALUES ($1, $2, $3, $4, $5, $6, $7)
+pub(super) const UNDO_CONFLICT: &str = "
     ON CONFLICT (stage_id, table_name, row_key) DO UPDATE
     SET change_id = excluded.change_id, row_kid = excluded.row_kid, row_mac = excluded.row_mac";
+
+/// A list of ids follows.
+pub(super) const DELETE_CREDENTIALS: &str = "DELETE FROM credentials WHERE id";
+pub(super) const DELETE_PREVIOUS: &str = "DELETE FROM credential_versions WHERE credential_id";
+pub(super) const DELETE_TOMBSTONES: &str = "DELETE FROM credential_tombstones WHERE id";
 
 pub(super) const UNDO_ONE: &str = "
     SELECT stage_id, table_name, row_key, content, change_id, row_kid, row_mac FROM restore_undo
@@ -253,12 +321,6 @@ pub(super) const TOMBSTONES_BY_ID: &str =
 pub(super) const PUT_TOMBSTONE: &str = "
     INSERT INTO credential_tombstones (id, display_name, provider, delete_time) VALUES ($1, $2, $3, $4)
     ON CONFLICT (id) DO NOTHING";
-
-pub(super) const DELETE_TOMBSTONE: &str = "DELETE FROM credential_tombstones WHERE id = $1";
-
-pub(super) const PREVIOUS_OF: &str = "
-    SELECT id, credential_id, secret, preview, create_time, expire_time, row_kid, row_mac, change_id
-    FROM credential_versions WHERE credential_id = $1";
 
 pub(super) const TOKEN_BY_HASH: &str = "SELECT count(*) FROM api_tokens WHERE hash = $1";
 

@@ -1,10 +1,13 @@
 //! The vault takes its rows back: what comes back, what stays as it is, and who may do it.
 
+mod cut_off;
+mod gateway;
 mod grants;
 mod hostile;
 mod keys;
 mod rules;
 mod total_loss;
+mod two_processes;
 mod undone;
 
 use bytes::Bytes;

@@ -10,11 +10,11 @@ use super::super::sidecar;
 use super::super::upload::{Upload, Uploaded};
 use crate::assembly::{Assembly, describe_summary};
 use crate::error::{Error, Result};
-use crate::failpoint;
 use crate::metrics::Size;
 use crate::operation::{Ended, put};
 use crate::store::{BackupRow, BackupState, CopyRow, CopyState, OperationRow, Replaced, Store};
 use crate::vault_client::VaultClient;
+use strongroom_runtime::failpoint;
 
 /// One backup in the making.
 pub(super) struct Making {

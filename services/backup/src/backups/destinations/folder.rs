@@ -22,8 +22,8 @@ use tokio_stream::wrappers::ReceiverStream;
 
 use super::place::Place;
 use super::{Answer, Object, Part, PartId, Problem};
-use crate::failpoint;
 use problem::{of, of_deletion};
+use strongroom_runtime::failpoint;
 
 const FILE_MODE: u32 = 0o600;
 /// Keys that a listing reads ahead of its reader.

@@ -10,13 +10,13 @@ use strongroom_tables::{Error as TablesError, Result as TablesResult};
 
 use super::{Changed, Compared, Marker, Place};
 use crate::error::{Error, RestoreError, Result};
-use crate::failpoint;
 use crate::incoming::Archive;
 use crate::restore::loading::{Shared, find_rows, load};
 use crate::restore::report;
 use crate::restore::resealing::Resealing;
 use crate::restore::selection::Selected;
 use crate::sources::SqlSource;
+use strongroom_runtime::failpoint;
 
 /// How long the locks of a swap, or of a rollback, are tried for.
 const LOCK: Duration = Duration::from_secs(60);

@@ -7,12 +7,12 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Changed, Compared, Marker, Place};
 use crate::error::{Error, Result};
-use crate::failpoint;
 use crate::incoming::Archive;
 use crate::restore::loading::Shared;
 use crate::restore::report;
 use crate::restore::selection::Selected;
 use crate::sources::{FilesMarker, FilesRefusal, FilesSource, FilesTarget, WantedFiles};
+use strongroom_runtime::failpoint;
 
 /// Live files are read and compared with the manifest's digests. The archive itself is not needed for that.
 pub(super) async fn compare(

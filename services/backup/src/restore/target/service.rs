@@ -20,7 +20,6 @@ use tokio::sync::mpsc;
 
 use super::{Changed, Compared, Marker, Place};
 use crate::error::{Error, RestoreError, Result};
-use crate::failpoint;
 use crate::incoming::Archive;
 use crate::restore::loading::{Shared, to_archive};
 use crate::restore::record::{Request, RequestMode};
@@ -29,6 +28,7 @@ use crate::restore::resealing::{Resealed, Resealing, TableResealing};
 use crate::restore::rows::ChosenRows;
 use crate::restore::selection::Selected;
 use crate::sources::ServiceSource;
+use strongroom_runtime::failpoint;
 
 /// Messages that wait for the service.
 const MESSAGES: usize = 4;

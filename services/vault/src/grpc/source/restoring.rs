@@ -17,7 +17,7 @@ use tonic::{Code, Status, Streaming};
 use crate::error::{DOMAIN, Error, RestoreError, Result};
 use crate::grpc::convert::timestamp;
 use crate::grpc::fields;
-use crate::source::{Beginning, OldHead, Restoring, Staged, Terms};
+use crate::source::{Beginning, OldHead, Restoring, Staged, Staging, Terms};
 use crate::store::restore::record::{TableReport, Touch};
 use crate::store::restore::{RestoreMode, StageState};
 
@@ -39,7 +39,9 @@ pub(super) async fn stage(
         return Err(Error::from(RestoreError::Protocol("the first message must be `begin`".into())).into());
     };
     let beginning = beginning(caller, begin)?;
-    let taking = take(restoring, &beginning, &mut requests);
+    let staging = restoring.begin(&beginning).await?;
+    let attempt = staging.attempt().clone();
+    let taking = take(restoring, &beginning, staging, &mut requests);
     let taken = timeout(LIFE, taking).await.unwrap_or_else(|_| {
         Err(status(
             Code::DeadlineExceeded,
@@ -50,7 +52,7 @@ pub(super) async fn stage(
         ))
     });
     if taken.is_err() {
-        restoring.abandon(&beginning).await?;
+        restoring.abandon(&attempt).await?;
     }
     taken
 }
@@ -58,9 +60,9 @@ pub(super) async fn stage(
 async fn take(
     restoring: &Restoring,
     beginning: &Beginning,
+    mut staging: Staging,
     requests: &mut Streaming<StageTablesRequest>,
 ) -> Result<Staged, Status> {
-    let mut staging = restoring.begin(beginning).await?;
     while let Some(message) = next(requests).await? {
         match message {
             Message::Begin(_) => {

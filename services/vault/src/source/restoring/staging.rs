@@ -3,13 +3,16 @@
 use std::sync::Arc;
 
 use strongroom_crypto::KeyRing;
+use strongroom_runtime::failpoint;
 
+use super::BEGUN_ANEW;
 use super::reading::{RESTORED, read};
 use super::resealing::Resealing;
 use crate::error::{RestoreError, Result};
 use crate::keys::OpenedRing;
 use crate::store::Store;
 use crate::store::restore::rows::StagedRow;
+use crate::store::restore::{Added, Attempt};
 
 /// Bytes of one row as JSON: a secret of 64 KiB, sealed, with a name and labels at their limits.
 const MAX_ROW: usize = 512 << 10;
@@ -23,7 +26,7 @@ const BATCH_BYTES: usize = 1 << 20;
 /// A stage that is being filled.
 pub(crate) struct Staging {
     store: Arc<dyn Store>,
-    stage_id: String,
+    attempt: Attempt,
     opened: OpenedRing,
     resealing: Option<Resealing>,
     accept_undecryptable: bool,
@@ -47,7 +50,7 @@ impl Staging {
     /// `live` is the vault's own ring, which seals anew what another root key sealed.
     pub(super) fn new(
         store: Arc<dyn Store>,
-        stage_id: &str,
+        attempt: Attempt,
         opened: OpenedRing,
         live: Arc<KeyRing>,
         accept_undecryptable: bool,
@@ -56,7 +59,7 @@ impl Staging {
             (!opened.is_of_current_root).then(|| Resealing::new(Arc::clone(&opened.joined), live));
         Self {
             store,
-            stage_id: stage_id.to_owned(),
+            attempt,
             opened,
             resealing,
             accept_undecryptable,
@@ -64,6 +67,11 @@ impl Staging {
             table: None,
             total: 0,
         }
+    }
+
+    /// What drops it.
+    pub(crate) fn attempt(&self) -> &Attempt {
+        &self.attempt
     }
 
     /// Rows of another table follow.
@@ -132,10 +140,10 @@ impl Staging {
     ///
     /// # Errors
     /// [`RestoreError::Protocol`].
-    pub(super) fn finish(self) -> Result<(String, Vec<String>, OpenedRing)> {
+    pub(super) fn finish(self) -> Result<(Attempt, Vec<String>, OpenedRing)> {
         match self.table {
             Some(table) => Err(protocol(format!("the stream ended inside {}", table.name))),
-            None => Ok((self.stage_id, self.tables, self.opened)),
+            None => Ok((self.attempt, self.tables, self.opened)),
         }
     }
 
@@ -165,8 +173,13 @@ impl Staging {
         let Some(table) = &mut self.table else { return Ok(()) };
         let batch = std::mem::take(&mut table.batch);
         table.batch_bytes = 0;
-        if !batch.is_empty() && !self.store.add_staged(&self.stage_id, &batch).await? {
-            return Err(protocol(format!("a row of {} comes twice", table.name)));
+        if batch.is_empty() {
+            return Ok(());
+        }
+        match self.store.add_staged(&self.attempt, &batch).await? {
+            Added::Done => failpoint::reached("vault.rows_staged"),
+            Added::Twice => return Err(protocol(format!("a row of {} comes twice", table.name))),
+            Added::Over => return Err(protocol(BEGUN_ANEW)),
         }
         Ok(())
     }

@@ -111,7 +111,9 @@ impl ReferenceStore for Store {
                 credentials.insert(row.id.clone(), row);
             }
         }
-        let fallbacks = fallbacks(&rows);
+        let mut fallbacks = fallbacks(&rows);
+        // Those that the index does not lead to.
+        fallbacks.retain(|id| !credentials.contains_key(id));
         if !fallbacks.is_empty() {
             let others = self.credential_rows(&fallbacks, selection).await?;
             credentials.extend(others.into_iter().filter_map(|(id, row)| Some((id, row.ok()?))));

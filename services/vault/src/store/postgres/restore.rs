@@ -1,6 +1,7 @@
 //! Restores in PostgreSQL: stages, and a commit as one transaction.
 
 use async_trait::async_trait;
+use strongroom_runtime::failpoint;
 use strongroom_store::{Error, Result};
 
 use super::append::append_all;
@@ -9,6 +10,7 @@ use super::key::newest_root;
 use super::locks::{LOCK_RESTORED, LOCK_STAGE};
 use super::restore_rows::Walk;
 use super::restore_undo::Undoing;
+use super::restore_write::put_staged;
 use super::{Connection, Store};
 use crate::store::NewEvent;
 use crate::store::key::{BUMP_RING, DEPLOYMENT, DeploymentRow, SET_DEPLOYMENT};
@@ -16,19 +18,24 @@ use crate::store::restore::record::Report;
 use crate::store::restore::rows::StagedRow;
 use crate::store::restore::undo::content;
 use crate::store::restore::{
-    ANY_CREDENTIAL, COMMIT_STAGE, Commit, Committed, DELETE_STAGE, DELETE_STAGED, DELETE_UNDO, END_STAGE,
-    EXPIRED_STAGES, FINISH_STAGE, FORGET_STAGES, INSERT_STAGE, INSERT_STAGED, LATER_STAGE, ROLL_BACK_STAGE,
-    RestoreMode, RestoreStore, RolledBack, STAGE, StageRow, StageState, UNDONE_WITHIN,
+    ANY_CREDENTIAL, Added, Attempt, COMMIT_STAGE, Commit, Committed, DELETE_STAGE, DELETE_STAGED,
+    DELETE_UNDO, END_STAGE, EXPIRED_STAGES, FINISH_STAGE, FORGET_STAGES, INSERT_STAGE, LAST_COMMIT,
+    LATER_STAGE, ROLL_BACK_STAGE, RestoreMode, RestoreStore, RolledBack, STAGE, StageRow, StageState,
+    UNDONE_WITHIN,
 };
 
 #[async_trait]
 impl RestoreStore for Store {
-    async fn begin_stage(&self, stage: &StageRow) -> Result<bool> {
+    async fn begin_stage(&self, stage: &StageRow) -> Result<Option<Attempt>> {
         let mut tx = self.begin().await?;
-        let before: Option<StageRow> =
-            sqlx::query_as(LOCK_STAGE).bind(&stage.id).fetch_optional(&mut *tx).await?;
-        if before.is_some_and(|before| !matches!(before.state, StageState::Staging | StageState::Staged)) {
-            return Ok(false);
+        let before = lock_stage(&mut tx, &stage.id).await?;
+        let mut attempt = Attempt { id: stage.id.clone(), create_time: stage.create_time };
+        match before {
+            Some(before) if !matches!(before.state, StageState::Staging | StageState::Staged) => {
+                return Ok(None);
+            }
+            Some(before) => attempt.create_time = attempt.create_time.max(before.create_time + 1),
+            None => {}
         }
         sqlx::query(DELETE_STAGE).bind(&stage.id).execute(&mut *tx).await?;
         sqlx::query(INSERT_STAGE)
@@ -39,37 +46,41 @@ impl RestoreStore for Store {
             .bind(&stage.ring)
             .bind(&stage.tables)
             .bind(&stage.report)
-            .bind(stage.create_time)
+            .bind(attempt.create_time)
             .bind(stage.expire_time)
             .execute(&mut *tx)
             .await?;
         tx.commit().await?;
-        Ok(true)
+        Ok(Some(attempt))
     }
 
-    async fn add_staged(&self, stage_id: &str, rows: &[StagedRow]) -> Result<bool> {
+    async fn add_staged(&self, attempt: &Attempt, rows: &[StagedRow]) -> Result<Added> {
         let mut tx = self.begin().await?;
-        for staged in rows {
-            let done = sqlx::query(INSERT_STAGED)
-                .bind(stage_id)
-                .bind(staged.table())
-                .bind(staged.key())
-                .bind(content(staged)?)
-                .execute(&mut *tx)
-                .await?;
-            if done.rows_affected() == 0 {
-                return Ok(false);
-            }
+        let stage = lock_stage(&mut tx, &attempt.id).await?;
+        if !stage.is_some_and(|stage| attempt.is_of(&stage) && stage.state == StageState::Staging) {
+            return Ok(Added::Over);
+        }
+        if !put_staged(&mut tx, &attempt.id, rows).await? {
+            return Ok(Added::Twice);
         }
         tx.commit().await?;
-        Ok(true)
+        Ok(Added::Done)
     }
 
-    async fn finish_stage(&self, stage_id: &str, tables: &str, report: &str) -> Result<()> {
+    async fn finish_stage(&self, attempt: &Attempt, tables: &str) -> Result<bool> {
         let mut tx = self.begin().await?;
-        let done =
-            sqlx::query(FINISH_STAGE).bind(stage_id).bind(tables).bind(report).execute(&mut *tx).await?;
-        strongroom_store::expect_rows("restore_stages", done.rows_affected(), 1)?;
+        let finish = sqlx::query(FINISH_STAGE).bind(&attempt.id).bind(attempt.create_time).bind(tables);
+        let done = finish.execute(&mut *tx).await?;
+        tx.commit().await?;
+        Ok(done.rows_affected() == 1)
+    }
+
+    async fn drop_attempt(&self, attempt: &Attempt) -> Result<()> {
+        let mut tx = self.begin().await?;
+        let stage = lock_stage(&mut tx, &attempt.id).await?;
+        if let Some(stage) = stage.filter(|stage| attempt.is_of(stage)) {
+            end_stage(&mut tx, &stage).await?;
+        }
         tx.commit().await
     }
 
@@ -79,9 +90,7 @@ impl RestoreStore for Store {
 
     async fn commit_stage(&self, commit: &Commit<'_>, event: &NewEvent) -> Result<Committed> {
         let mut tx = self.begin().await?;
-        let stage: Option<StageRow> =
-            sqlx::query_as(LOCK_STAGE).bind(commit.id).fetch_optional(&mut *tx).await?;
-        match stage {
+        match lock_stage(&mut tx, commit.id).await? {
             Some(stage) if stage.state == StageState::Committed => {
                 return Ok(Committed::Already(report_of(&stage)?));
             }
@@ -93,16 +102,21 @@ impl RestoreStore for Store {
         if !is_empty && (commit.mode == RestoreMode::IntoEmpty || commit.adopted.is_some()) {
             return Ok(Committed::NotEmpty);
         }
+        let commit = &Commit { now: self.later(&mut tx, commit.now).await?, ..*commit };
         let walked = Walk::of(self, commit, event)?.walk(&mut tx).await?;
         let (mut report, events) = match walked {
             Ok(walked) => walked,
             Err(unknown) => return Ok(Committed::NoneToRevive(unknown)),
         };
+        report.adopted = commit.adopted.map(str::to_owned);
+        if !commit.is_trial {
+            // The head comes before the ring, as in every change of a key.
+            append_with(&mut tx, &report.told_by(event), &events).await?;
+        }
         let previous = match commit.adopted {
             Some(adopted) => Some(self.become_deployment(&mut tx, adopted).await?),
             None => None,
         };
-        report.adopted = commit.adopted.map(str::to_owned);
         if commit.is_trial {
             return Ok(Committed::Done(report));
         }
@@ -114,7 +128,7 @@ impl RestoreStore for Store {
             .bind(commit.now.saturating_add(UNDONE_WITHIN))
             .execute(&mut *tx)
             .await?;
-        append_with(&mut tx, &report.told_by(event), &events).await?;
+        failpoint::reached("vault.committing");
         tx.commit().await?;
         Ok(Committed::Done(report))
     }
@@ -127,8 +141,7 @@ impl RestoreStore for Store {
         event: &NewEvent,
     ) -> Result<RolledBack> {
         let mut tx = self.begin().await?;
-        let stage: Option<StageRow> = sqlx::query_as(LOCK_STAGE).bind(id).fetch_optional(&mut *tx).await?;
-        let stage = match stage {
+        let stage = match lock_stage(&mut tx, id).await? {
             Some(stage) if stage.state == StageState::RolledBack => {
                 return Ok(RolledBack::Already);
             }
@@ -141,27 +154,29 @@ impl RestoreStore for Store {
         if let Some(later) = later {
             return Ok(RolledBack::Superseded(later));
         }
+        let now = self.later(&mut tx, now).await?;
         let undone = Undoing::of(self, id, now, event)?.undo(&mut tx).await?;
         if !undone.changed.is_empty() && !discard_changes {
             return Ok(RolledBack::Changed(undone.changed));
         }
+        append_with(&mut tx, &undone.report.told_by(event), &undone.events).await?;
         if let Some(previous) = &stage.previous_deployment {
             self.become_deployment(&mut tx, previous).await?;
         }
         sqlx::query(ROLL_BACK_STAGE).bind(id).bind(content(&undone.report)?).execute(&mut *tx).await?;
-        append_with(&mut tx, &undone.report.told_by(event), &undone.events).await?;
+        failpoint::reached("vault.undoing");
         tx.commit().await?;
         Ok(RolledBack::Done)
     }
 
     async fn drop_stage(&self, id: &str, only_staged: bool) -> Result<bool> {
         let mut tx = self.begin().await?;
-        let stage: Option<StageRow> = sqlx::query_as(LOCK_STAGE).bind(id).fetch_optional(&mut *tx).await?;
-        let Some(stage) = stage else { return Ok(true) };
+        let Some(stage) = lock_stage(&mut tx, id).await? else { return Ok(true) };
         if only_staged && stage.state == StageState::Committed {
             return Ok(false);
         }
         end_stage(&mut tx, &stage).await?;
+        failpoint::reached("vault.dropping");
         tx.commit().await?;
         Ok(true)
     }
@@ -170,7 +185,13 @@ impl RestoreStore for Store {
         let expired: Vec<String> =
             sqlx::query_scalar(EXPIRED_STAGES).bind(now).fetch_all(self.reader()).await?;
         for id in expired {
-            self.drop_stage(&id, false).await?;
+            let mut tx = self.begin().await?;
+            // It may have been committed, or begun anew, since it was read.
+            let stage = lock_stage(&mut tx, &id).await?;
+            if let Some(stage) = stage.filter(|stage| stage.expire_time <= now) {
+                end_stage(&mut tx, &stage).await?;
+            }
+            tx.commit().await?;
         }
         let mut tx = self.begin().await?;
         sqlx::query(FORGET_STAGES).bind(forgotten).execute(&mut *tx).await?;
@@ -184,6 +205,13 @@ impl RestoreStore for Store {
 }
 
 impl Store {
+    /// `now`, or a moment after the newest restore: another process's clock may be behind, and what was committed last is taken
+    /// back first.
+    async fn later(&self, tx: &mut Connection, now: i64) -> Result<i64> {
+        let last: Option<i64> = sqlx::query_scalar(LAST_COMMIT).fetch_one(tx).await?;
+        Ok(last.map_or(now, |last| now.max(last.saturating_add(1))))
+    }
+
     /// Makes the vault another deployment; which one it was.
     async fn become_deployment(&self, tx: &mut Connection, deployment_id: &str) -> Result<String> {
         let root = newest_root(tx).await?;
@@ -194,6 +222,10 @@ impl Store {
         sqlx::query(BUMP_RING).execute(tx).await?;
         Ok(previous)
     }
+}
+
+async fn lock_stage(tx: &mut Connection, id: &str) -> Result<Option<StageRow>> {
+    Ok(sqlx::query_as(LOCK_STAGE).bind(id).fetch_optional(tx).await?)
 }
 
 /// A plan's stage goes; one with a grant stays, so that the grant is not used again.

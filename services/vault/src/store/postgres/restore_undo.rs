@@ -1,27 +1,29 @@
 //! Taking a restore back in PostgreSQL: each row becomes what it was before, unless that would bring back what was revoked since.
 
-use sqlx::{AssertSqlSafe, QueryBuilder};
+use std::collections::BTreeSet;
+
+use sqlx::AssertSqlSafe;
 use strongroom_store::Result;
 
-use super::credential::{insert, insert_labels, update};
-use super::locks::FOR_CHANGE;
-use super::restore_rows::{existing, live_credentials};
-use super::{Connection, Database, Store, reference, version};
-use crate::store::credential::{DELETE, DELETE_LABELS};
+use super::restore_rows::PAGE;
+use super::restore_write::{
+    Credentials, delete, existing, live_credentials, live_previous, live_references, naming, put_previous,
+    put_references, release,
+};
+use super::{Connection, Store};
 use crate::store::granting::{Granting as _, Seal, Sealed};
-use crate::store::reference::{RELEASE, naming};
 use crate::store::restore::record::{Report, RowEvents, RowName, Touch};
 use crate::store::restore::rows::{
-    Before, CREDENTIALS, PREVIOUS, REFERENCES, TOKENS, TOMBSTONES, TombstoneRow, reference_names,
+    Before, CREDENTIALS, PREVIOUS, REFERENCES, TOKENS, TOMBSTONES, TombstoneRow, reference_key,
+    reference_names,
 };
 use crate::store::restore::rules::{self, Facts};
 use crate::store::restore::undo::{StoredUndo, UndoRow};
-use crate::store::restore::{DELETE_TOKEN, DELETE_TOMBSTONE, PREVIOUS_OF, PUT_TOMBSTONE, RestoreMode, UNDO};
-use crate::store::version::DELETE as DELETE_PREVIOUS;
+use crate::store::restore::{
+    DELETE_CREDENTIALS, DELETE_PREVIOUS, DELETE_TOKEN, DELETE_TOMBSTONES, PUT_TOMBSTONE, RestoreMode, UNDO,
+};
 use crate::store::{CredentialRow, NewEvent, ReferenceRow, TokenRow, VersionRow};
 
-/// Rows that are read at once.
-const PAGE: i64 = 500;
 /// Changed rows that are named.
 const MAX_NAMED: usize = 20;
 
@@ -43,6 +45,14 @@ pub(super) struct Undoing<'u> {
     changed: Vec<String>,
 }
 
+/// What a page of credentials comes to.
+#[derive(Default)]
+struct Page {
+    credentials: Credentials,
+    /// Those that the restore has made.
+    removed: Vec<String>,
+}
+
 impl<'u> Undoing<'u> {
     pub(super) fn of(store: &'u Store, id: &'u str, now: i64, event: &NewEvent) -> Result<Self> {
         let events = RowEvents::of(event, event.change_id()?);
@@ -53,110 +63,128 @@ impl<'u> Undoing<'u> {
         for table in [CREDENTIALS, PREVIOUS, TOMBSTONES, REFERENCES, TOKENS] {
             let mut after = String::new();
             loop {
-                let page: Vec<StoredUndo> = sqlx::query_as(UNDO)
-                    .bind(self.id)
-                    .bind(table)
-                    .bind(&after)
-                    .bind(PAGE)
-                    .fetch_all(&mut *tx)
-                    .await?;
-                let Some(last) = page.last() else { break };
-                after.clone_from(&last.row.row_key);
-                for StoredUndo { row, code } in page {
-                    if !self.store.codes.vouches(&row, &code.seal())? {
-                        return Err(row.tampered());
-                    }
-                    Box::pin(self.row(tx, table, &row)).await?;
+                let page = self.page(tx, table, &mut after).await?;
+                if page.is_empty() {
+                    break;
+                }
+                match table {
+                    CREDENTIALS => self.credentials(tx, &page).await?,
+                    PREVIOUS => self.previous(tx, &page).await?,
+                    TOMBSTONES => self.tombstones(tx, &page).await?,
+                    REFERENCES => self.references(tx, &page).await?,
+                    _ => self.tokens(tx, &page).await?,
                 }
             }
         }
         Ok(Undone { report: self.report, events: self.events.finish(), changed: self.changed })
     }
 
-    async fn row(&mut self, tx: &mut Connection, table: &str, undo: &UndoRow) -> Result<()> {
-        match table {
-            CREDENTIALS => self.credential(tx, undo).await,
-            PREVIOUS => self.previous(tx, undo).await,
-            TOMBSTONES => self.tombstone(tx, undo).await,
-            REFERENCES => self.reference(tx, undo).await,
-            _ => self.token(tx, undo).await,
+    /// Rows of a table after a key, each checked.
+    async fn page(&self, tx: &mut Connection, table: &str, after: &mut String) -> Result<Vec<UndoRow>> {
+        let page: Vec<StoredUndo> = sqlx::query_as(UNDO)
+            .bind(self.id)
+            .bind(table)
+            .bind(after.as_str())
+            .bind(PAGE)
+            .fetch_all(tx)
+            .await?;
+        if let Some(last) = page.last() {
+            after.clone_from(&last.row.row_key);
         }
+        let checked = |StoredUndo { row, code }| match self.store.codes.vouches(&row, &code.seal())? {
+            true => Ok(row),
+            false => Err(row.tampered()),
+        };
+        page.into_iter().map(checked).collect()
     }
 
-    async fn credential(&mut self, tx: &mut Connection, undo: &UndoRow) -> Result<()> {
+    async fn credentials(&mut self, tx: &mut Connection, rows: &[UndoRow]) -> Result<()> {
+        let mut live = live_credentials(tx, &keys(rows)).await?;
+        let mut page = Page::default();
+        for undo in rows {
+            let live = live.remove(&undo.row_key);
+            let live = live.map(|sealed| self.store.codes.open_with_seal(sealed)).transpose()?;
+            self.credential(undo, live, &mut page)?;
+        }
+        page.credentials.write(tx).await?;
+        self.remove(tx, &page.removed).await
+    }
+
+    fn credential(
+        &mut self,
+        undo: &UndoRow,
+        live: Option<(CredentialRow, Seal)>,
+        page: &mut Page,
+    ) -> Result<()> {
         let id = undo.row_key.as_str();
-        let live = live_credentials(tx, std::slice::from_ref(&undo.row_key)).await?.remove(id);
-        let live = live.map(|sealed| self.store.codes.open_with_seal(sealed)).transpose()?;
         let is_changed = live.as_ref().map(|(_, seal)| &seal.change_id) != undo.change_id.as_ref();
-        let before: Option<Before<CredentialRow>> = undo.before()?;
         if is_changed {
             self.was_changed(CREDENTIALS, id);
         }
-        match (before, live) {
-            (None, None) => Ok(()),
-            (None, Some((row, _))) => self.remove(tx, row).await,
-            // It was deleted since, and stays so.
-            (Some(_), None) if is_changed => Ok(()),
-            (Some(before), None) => self.bring_back(tx, before.row).await,
-            (Some(before), Some((live, _))) => {
-                let facts = Facts {
-                    mode: RestoreMode::Replace,
-                    is_buried: false,
-                    // Nothing was changed since: then it becomes exactly what it was.
-                    is_revived: !is_changed,
-                };
-                let decision = rules::credential(before.row, Some(&live), facts, self.now);
-                let name = RowName { id: id.to_owned(), name: live.display_name.clone() };
-                self.report.kept(CREDENTIALS, &name, &decision.kept);
-                match decision.row {
-                    Some(row) => self.change(tx, row, &live).await,
-                    None => Ok(()),
-                }
+        match (undo.before::<Before<CredentialRow>>()?, live) {
+            (None, Some((row, _))) => {
+                self.events.change_id(CREDENTIALS);
+                self.touch(CREDENTIALS, Touch::Deleted, id, &row.display_name);
+                page.removed.push(row.id);
+                Ok(())
             }
+            (Some(before), None) if !is_changed => {
+                self.put(CredentialRow { revision: self.now, ..before.row }, None, page)
+            }
+            (Some(before), Some((live, _))) => self.change(before.row, live, is_changed, page),
+            // It was deleted since, and stays so.
+            (_, None) => Ok(()),
         }
     }
 
-    async fn change(&mut self, tx: &mut Connection, row: CredentialRow, live: &CredentialRow) -> Result<()> {
+    fn change(
+        &mut self,
+        before: CredentialRow,
+        live: CredentialRow,
+        is_changed: bool,
+        page: &mut Page,
+    ) -> Result<()> {
+        let facts = Facts {
+            mode: RestoreMode::Replace,
+            is_buried: false,
+            // Nothing was changed since: then it becomes exactly what it was.
+            is_revived: !is_changed,
+        };
+        let name = RowName { id: live.id.clone(), name: live.display_name.clone() };
+        let decision = rules::credential(before, Some(&live), facts, self.now);
+        self.report.kept(CREDENTIALS, &name, &decision.kept);
+        decision.row.map_or(Ok(()), |row| self.put(row, Some(&live), page))
+    }
+
+    fn put(&mut self, row: CredentialRow, live: Option<&CredentialRow>, page: &mut Page) -> Result<()> {
         let seal = self.store.codes.seal_as(&row, self.events.change_id(CREDENTIALS))?;
-        update(tx, &row, seal).await?;
-        if row.labels != live.labels {
-            sqlx::query(DELETE_LABELS).bind(&row.id).execute(&mut *tx).await?;
-            insert_labels(tx, &row.id, &row.labels()).await?;
+        let touch = if live.is_some() { Touch::Changed } else { Touch::Created };
+        self.touch(CREDENTIALS, touch, &row.id, &row.display_name);
+        page.credentials.add(row, seal, live);
+        Ok(())
+    }
+
+    /// Those that the restore has made.
+    async fn remove(&mut self, tx: &mut Connection, ids: &[String]) -> Result<()> {
+        if ids.is_empty() {
+            return Ok(());
         }
-        self.touch(CREDENTIALS, Touch::Changed, &row.id, &row.display_name);
-        Ok(())
-    }
-
-    async fn bring_back(&mut self, tx: &mut Connection, row: CredentialRow) -> Result<()> {
-        let row = CredentialRow { revision: self.now, ..row };
-        let seal = self.store.codes.seal_as(&row, self.events.change_id(CREDENTIALS))?;
-        insert(tx, &row, seal).await?;
-        insert_labels(tx, &row.id, &row.labels()).await?;
-        self.touch(CREDENTIALS, Touch::Created, &row.id, &row.display_name);
-        Ok(())
-    }
-
-    /// One that the restore has made.
-    async fn remove(&mut self, tx: &mut Connection, row: CredentialRow) -> Result<()> {
-        let mut query = naming::<Database>(&row.id);
-        query.push(FOR_CHANGE);
-        let naming_it: Vec<Sealed<ReferenceRow>> = query.build_query_as().fetch_all(&mut *tx).await?;
-        for sealed in naming_it {
+        let mut written = Vec::new();
+        for sealed in naming(tx, ids).await? {
             let (reference, seal) = self.store.codes.open_with_seal(sealed)?;
             if !self.is_of_restore(tx, &reference, &seal).await? {
                 self.was_changed(REFERENCES, &reference.target());
-                self.put_reference(tx, reference.without(&row.id), Touch::Changed).await?;
+                let row = ids.iter().fold(reference, |row, id| row.without(id));
+                written.push(self.put_reference(row, Touch::Changed)?);
             }
         }
-        sqlx::query(DELETE).bind(&row.id).execute(&mut *tx).await?;
-        self.events.change_id(CREDENTIALS);
-        self.touch(CREDENTIALS, Touch::Deleted, &row.id, &row.display_name);
-        Ok(())
+        put_references(tx, &written).await?;
+        delete(tx, DELETE_CREDENTIALS, ids).await
     }
 
     /// Whether the reference is as the restore left it, and so becomes what it was before.
     async fn is_of_restore(&self, tx: &mut Connection, row: &ReferenceRow, seal: &Seal) -> Result<bool> {
-        let key = crate::store::restore::rows::reference_key(&row.kind, &row.consumer);
+        let key = reference_key(&row.kind, &row.consumer);
         let undo: Option<UndoRow> = sqlx::query_as(UndoRow::SELECT)
             .bind(self.id)
             .bind(REFERENCES)
@@ -166,89 +194,115 @@ impl<'u> Undoing<'u> {
         Ok(undo.is_some_and(|undo| undo.change_id.as_ref() == Some(&seal.change_id)))
     }
 
-    async fn previous(&mut self, tx: &mut Connection, undo: &UndoRow) -> Result<()> {
-        let id = undo.row_key.as_str();
-        let live: Option<Sealed<VersionRow>> =
-            sqlx::query_as(PREVIOUS_OF).bind(id).fetch_optional(&mut *tx).await?;
-        let live = live.map(|sealed| self.store.codes.open_with_seal(sealed)).transpose()?;
-        let is_changed = live.is_some_and(|(_, seal)| Some(&seal.change_id) != undo.change_id.as_ref());
-        if is_changed {
-            self.was_changed(PREVIOUS, id);
-            return Ok(());
+    async fn previous(&mut self, tx: &mut Connection, rows: &[UndoRow]) -> Result<()> {
+        let ids = keys(rows);
+        let (mut live, owners) = (live_previous(tx, &ids).await?, existing(tx, &ids).await?);
+        let (mut removed, mut written) = (Vec::new(), Vec::new());
+        for undo in rows {
+            let id = undo.row_key.as_str();
+            let live = live.remove(id).map(|sealed| self.store.codes.open_with_seal(sealed)).transpose()?;
+            if live.is_some_and(|(_, seal)| Some(&seal.change_id) != undo.change_id.as_ref()) {
+                self.was_changed(PREVIOUS, id);
+                continue;
+            }
+            removed.push(id.to_owned());
+            let before: Option<Before<VersionRow>> = undo.before()?;
+            if let Some(Before { row, .. }) = before.filter(|_| owners.contains(id)) {
+                let seal = self.store.codes.seal_as(&row, self.events.change_id(CREDENTIALS))?;
+                written.push((row, seal));
+                self.report.touched(PREVIOUS, Touch::Created, RowName::of(id));
+            }
         }
-        sqlx::query(DELETE_PREVIOUS).bind(id).execute(&mut *tx).await?;
-        let before: Option<Before<VersionRow>> = undo.before()?;
-        let owner = existing(tx, &[id.to_owned()]).await?;
-        if let Some(Before { row, .. }) = before.filter(|_| !owner.is_empty()) {
-            let seal = self.store.codes.seal_as(&row, self.events.change_id(CREDENTIALS))?;
-            version::insert(tx, &row, seal).await?;
-            self.report.touched(PREVIOUS, Touch::Created, RowName::of(id));
-        }
-        Ok(())
+        delete(tx, DELETE_PREVIOUS, &removed).await?;
+        put_previous(tx, &written).await
     }
 
-    async fn tombstone(&mut self, tx: &mut Connection, undo: &UndoRow) -> Result<()> {
-        let id = undo.row_key.as_str();
-        let Some(row) = undo.before::<TombstoneRow>()? else {
-            sqlx::query(DELETE_TOMBSTONE).bind(id).execute(tx).await?;
-            return Ok(());
-        };
-        if existing(tx, &[id.to_owned()]).await?.is_empty() {
-            sqlx::query(PUT_TOMBSTONE)
-                .bind(&row.id)
-                .bind(&row.display_name)
-                .bind(&row.provider)
-                .bind(row.delete_time)
-                .execute(tx)
-                .await?;
+    async fn tombstones(&mut self, tx: &mut Connection, rows: &[UndoRow]) -> Result<()> {
+        let live = existing(tx, &keys(rows)).await?;
+        let mut removed = Vec::new();
+        for undo in rows {
+            match undo.before::<TombstoneRow>()? {
+                None => removed.push(undo.row_key.clone()),
+                Some(row) if !live.contains(&row.id) => {
+                    sqlx::query(PUT_TOMBSTONE)
+                        .bind(&row.id)
+                        .bind(&row.display_name)
+                        .bind(&row.provider)
+                        .bind(row.delete_time)
+                        .execute(&mut *tx)
+                        .await?;
+                }
+                Some(_) => {}
+            }
         }
-        Ok(())
+        delete(tx, DELETE_TOMBSTONES, &removed).await
     }
 
-    async fn reference(&mut self, tx: &mut Connection, undo: &UndoRow) -> Result<()> {
-        let (kind, consumer) = reference_names(&undo.row_key).ok_or_else(|| undo.tampered())?;
-        let mut query = QueryBuilder::<Database>::new(ReferenceRow::SELECT);
-        query.push(" WHERE r.kind = ").push_bind(kind.clone());
-        query.push(" AND r.consumer = ").push_bind(consumer.clone()).push(FOR_CHANGE);
-        let live: Option<Sealed<ReferenceRow>> = query.build_query_as().fetch_optional(&mut *tx).await?;
+    async fn references(&mut self, tx: &mut Connection, rows: &[UndoRow]) -> Result<()> {
+        let names = |undo: &UndoRow| reference_names(&undo.row_key).ok_or_else(|| undo.tampered());
+        let names: Vec<(String, String)> = rows.iter().map(names).collect::<Result<_>>()?;
+        let mut live = live_references(tx, &names).await?;
+        let befores: Vec<Option<Before<ReferenceRow>>> =
+            rows.iter().map(UndoRow::before).collect::<Result<_>>()?;
+        let named = befores.iter().flatten().flat_map(|before| before.row.credential_ids());
+        let named: Vec<String> = named.map(str::to_owned).collect();
+        let existing = existing(tx, &named).await?;
+        let (mut released, mut written) = (Vec::new(), Vec::new());
+        for ((undo, before), name) in rows.iter().zip(befores).zip(names) {
+            let live = live.remove(&undo.row_key);
+            let target = format!("{}/{}", name.0, name.1);
+            match self.reference((undo, &target), live, (before, &existing))? {
+                Some(row) => written.push(row),
+                None => released.push(name),
+            }
+        }
+        release(tx, &released).await?;
+        put_references(tx, &written).await
+    }
+
+    /// What it becomes, if it was there before.
+    fn reference(
+        &mut self,
+        (undo, target): (&UndoRow, &str),
+        live: Option<Sealed<ReferenceRow>>,
+        (before, existing): (Option<Before<ReferenceRow>>, &BTreeSet<String>),
+    ) -> Result<Option<(ReferenceRow, Seal)>> {
         let live = live.map(|sealed| self.store.codes.open_with_seal(sealed)).transpose()?;
         if live.as_ref().map(|(_, seal)| &seal.change_id) != undo.change_id.as_ref() {
-            self.was_changed(REFERENCES, &format!("{kind}/{consumer}"));
+            self.was_changed(REFERENCES, target);
         }
-        let Some(Before { row, .. }) = undo.before::<Before<ReferenceRow>>()? else {
+        let Some(Before { row, .. }) = before else {
             if live.is_some() {
-                sqlx::query(RELEASE).bind(&kind).bind(&consumer).execute(tx).await?;
                 self.events.change_id(REFERENCES);
-                self.touch(REFERENCES, Touch::Deleted, &format!("{kind}/{consumer}"), "");
+                self.touch(REFERENCES, Touch::Deleted, target, "");
             }
-            return Ok(());
+            return Ok(None);
         };
-        let named: Vec<String> = row.credential_ids().into_iter().map(str::to_owned).collect();
-        let existing = existing(tx, &named).await?;
-        let gone = named.iter().filter(|id| !existing.contains(*id));
-        let row = gone.fold(row, |row, id| row.without(id));
+        let gone: Vec<String> = row.credential_ids().into_iter().map(str::to_owned).collect();
+        let row = gone.iter().filter(|id| !existing.contains(*id)).fold(row, |row, id| row.without(id));
         let touch = if live.is_some() { Touch::Changed } else { Touch::Created };
-        self.put_reference(tx, row, touch).await
+        self.put_reference(row, touch).map(Some)
     }
 
-    async fn put_reference(&mut self, tx: &mut Connection, row: ReferenceRow, touch: Touch) -> Result<()> {
+    fn put_reference(&mut self, row: ReferenceRow, touch: Touch) -> Result<(ReferenceRow, Seal)> {
         let seal = self.store.codes.seal_as(&row, self.events.change_id(REFERENCES))?;
-        reference::write(tx, &row, seal).await?;
         self.touch(REFERENCES, touch, &row.target(), "");
-        Ok(())
+        Ok((row, seal))
     }
 
-    /// One that the restore has made, and that nobody has reissued or revoked since.
-    async fn token(&mut self, tx: &mut Connection, undo: &UndoRow) -> Result<()> {
-        let select = AssertSqlSafe(format!("{} WHERE id = $1", TokenRow::SELECT));
-        let live: Option<Sealed<TokenRow>> =
-            sqlx::query_as(select).bind(&undo.row_key).fetch_optional(&mut *tx).await?;
-        let live = live.map(|sealed| self.store.codes.open_with_seal(sealed)).transpose()?;
-        let Some((row, seal)) = live else { return Ok(()) };
-        if Some(&seal.change_id) == undo.change_id.as_ref() {
-            sqlx::query(DELETE_TOKEN).bind(&row.id).execute(tx).await?;
-            self.events.change_id(TOKENS);
-            self.touch(TOKENS, Touch::Deleted, &row.id, &row.name);
+    /// Those that the restore has made, and that nobody has reissued or revoked since.
+    async fn tokens(&mut self, tx: &mut Connection, rows: &[UndoRow]) -> Result<()> {
+        for undo in rows {
+            let select = AssertSqlSafe(format!("{} WHERE id = $1", TokenRow::SELECT));
+            let live: Option<Sealed<TokenRow>> =
+                sqlx::query_as(select).bind(&undo.row_key).fetch_optional(&mut *tx).await?;
+            let live = live.map(|sealed| self.store.codes.open_with_seal(sealed)).transpose()?;
+            let Some((row, seal)) = live else { continue };
+            if Some(&seal.change_id) == undo.change_id.as_ref() {
+                sqlx::query(DELETE_TOKEN).bind(&row.id).execute(&mut *tx).await?;
+                self.events.change_id(TOKENS);
+                self.touch(TOKENS, Touch::Deleted, &row.id, &row.name);
+            }
         }
         Ok(())
     }
@@ -263,4 +317,8 @@ impl<'u> Undoing<'u> {
             self.changed.push(format!("{table} {id}"));
         }
     }
+}
+
+fn keys(rows: &[UndoRow]) -> Vec<String> {
+    rows.iter().map(|row| row.row_key.clone()).collect()
 }

@@ -156,6 +156,8 @@ pub(crate) struct RowEvents {
     table: &'static str,
     rows: Map<String, Value>,
     count: usize,
+    /// A change of the event that is being made was given to a row, which the event may not name.
+    is_due: bool,
     events: Vec<NewEvent>,
     change_id: String,
 }
@@ -164,7 +166,7 @@ impl RowEvents {
     /// Those of the restore that `base`, which is a change, records.
     pub(crate) fn of(base: &NewEvent, change_id: String) -> Self {
         let base = NewEvent { event: ROWS_EVENT.to_owned(), operation_id: None, ..base.clone() };
-        Self { base, table: "", rows: Map::new(), count: 0, events: Vec::new(), change_id }
+        Self { base, table: "", rows: Map::new(), count: 0, is_due: false, events: Vec::new(), change_id }
     }
 
     /// The id of the change to the next row of `table`, which [`Self::add`] names.
@@ -173,6 +175,7 @@ impl RowEvents {
             self.close();
             self.table = table;
         }
+        self.is_due = true;
         format!("{}.{}", self.change_id, self.events.len())
     }
 
@@ -196,7 +199,7 @@ impl RowEvents {
     }
 
     fn close(&mut self) {
-        if self.count == 0 {
+        if !std::mem::take(&mut self.is_due) {
             return;
         }
         let mut metadata = std::mem::take(&mut self.rows);

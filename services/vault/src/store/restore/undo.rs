@@ -1,5 +1,7 @@
 //! What a commit has replaced, until it cannot be taken back any more.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sqlx_macros::FromRow;
@@ -30,6 +32,38 @@ impl UndoRow {
     /// Somebody has changed it outside the vault.
     pub(crate) fn tampered(&self) -> Error {
         Error::Tampered { table: Self::TABLE, row: self.name() }
+    }
+}
+
+/// What the rows of a page were before, by table and key, until they are written together.
+#[derive(Default)]
+pub(crate) struct Page(BTreeMap<(&'static str, String), UndoRow>);
+
+impl Page {
+    /// A row that is touched twice is what it was before the first time.
+    pub(crate) fn add(
+        &mut self,
+        (stage_id, table, key): (&str, &'static str, &str),
+        content: Option<String>,
+        change_id: Option<String>,
+    ) {
+        let row = self.0.entry((table, key.to_owned())).or_insert_with(|| UndoRow {
+            stage_id: stage_id.to_owned(),
+            table_name: table.to_owned(),
+            row_key: key.to_owned(),
+            content,
+            change_id: None,
+        });
+        row.change_id = change_id;
+    }
+
+    /// All of them, by table.
+    pub(crate) fn take(&mut self) -> BTreeMap<&'static str, Vec<UndoRow>> {
+        let mut tables: BTreeMap<&'static str, Vec<UndoRow>> = BTreeMap::new();
+        for ((table, _), row) in std::mem::take(&mut self.0) {
+            tables.entry(table).or_default().push(row);
+        }
+        tables
     }
 }
 

@@ -56,7 +56,7 @@ impl CredentialStore for Store {
         let mut query = QueryBuilder::<Database>::new(SELECT);
         query.push(" WHERE c.id = ").push_bind(id).push(" AND ");
         push_credential(&mut query, selection);
-        let mut reader = self.reader().acquire().await?;
+        let mut reader = self.pools.begin_snapshot().await?;
         let found = query.build_query_as().fetch_optional(&mut *reader).await?;
         let row = self.codes.open_found(found)?.filter(|row: &CredentialRow| row.is_inside(selection));
         Ok(complete(&mut reader, row.into_iter().collect(), selection).await?.pop())
@@ -68,7 +68,7 @@ impl CredentialStore for Store {
         after: &str,
         limit: i64,
     ) -> Result<Vec<Credential>> {
-        let mut reader = self.reader().acquire().await?;
+        let mut reader = self.pools.begin_snapshot().await?;
         let (mut list, mut after) = (Vec::new(), after.to_owned());
         let is_inside = |row: &CredentialRow| row.is_inside(&filter.selection);
         loop {
@@ -168,7 +168,7 @@ impl CredentialStore for Store {
         let mut providers = QueryBuilder::<Database>::new(PROVIDERS);
         push_credential(&mut providers, selection);
         providers.push(" ORDER BY c.provider");
-        let mut reader = self.reader().begin().await?;
+        let mut reader = self.pools.begin_snapshot().await?;
         let (total, active) = count.build_query_as().fetch_one(&mut *reader).await?;
         let providers = providers.build_query_scalar().fetch_all(&mut *reader).await?;
         Ok(Stats { total, active, providers })

@@ -93,9 +93,10 @@ async fn what_was_changed_since_stands_in_the_way_and_stays_revoked() {
     }
 }
 
+/// Also where their times are the same, as two processes' clocks may have it.
 #[tokio::test]
 async fn the_later_restore_is_taken_back_first() {
-    let vault = TestVault::sqlite().await;
+    let vault = TestVault::standing().await;
     let mut admin = vault.admin().await;
     let _ = admin.create(credential("One")).await;
     let archive = Archive::of(&vault).await;
@@ -106,5 +107,34 @@ async fn the_later_restore_is_taken_back_first() {
     assert_refused(first.roll_back(true).await, Code::FailedPrecondition, "STAGE_SUPERSEDED");
     let _ = second.roll_back(false).await.unwrap();
     let _ = first.roll_back(false).await.unwrap();
+    verified(&mut admin).await;
+}
+
+/// As many as one event names, each with a secret before it: the last of those has a change of which the event names no row.
+#[tokio::test]
+async fn every_row_of_five_hundred_is_at_its_last_change() {
+    let vault = TestVault::sqlite().await;
+    let mut admin = vault.admin().await;
+    let mut ids = Vec::new();
+    for number in 0..500 {
+        let id = admin.create(credential(&number.to_string())).await.id;
+        for secret in ["sk-before", "sk-archived"] {
+            let rotate =
+                RotateCredentialRequest { id: id.clone(), secret: secret.into(), ..Default::default() };
+            admin.credentials.rotate_credential(rotate).await.unwrap();
+        }
+        ids.push(id);
+    }
+    let archive = Archive::of(&vault).await;
+    for id in &ids {
+        let rotate =
+            RotateCredentialRequest { id: id.clone(), secret: "sk-since".into(), ..Default::default() };
+        admin.credentials.rotate_credential(rotate).await.unwrap();
+    }
+    let revived: Vec<&str> = ids.iter().map(String::as_str).collect();
+    let mut restore = Restore::of(&archive, &vault, RestoreMode::Replace).await.reviving(&revived);
+    let _ = restore.done().await;
+    verified(&mut admin).await;
+    let _ = restore.roll_back(false).await.unwrap();
     verified(&mut admin).await;
 }

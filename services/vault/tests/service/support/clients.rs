@@ -19,6 +19,7 @@ use strongroom_testkit::requests;
 use tonic::Status;
 
 /// A client of each service.
+#[derive(Clone)]
 pub(crate) struct Clients {
     pub(crate) credentials: CredentialServiceClient<AuthorizedChannel>,
     pub(crate) references: ReferenceServiceClient<AuthorizedChannel>,

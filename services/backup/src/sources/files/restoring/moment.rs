@@ -2,7 +2,7 @@
 
 use std::io;
 
-use crate::failpoint;
+use strongroom_runtime::failpoint;
 
 #[cfg(test)]
 thread_local! {

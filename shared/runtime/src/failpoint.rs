@@ -1,5 +1,5 @@
 //! Places at which a test ends the process as `kill -9` does, or pauses it as a host that is suspended. They exist in builds
-//! with debug assertions only.
+//! with debug assertions only, for every service.
 
 #[cfg(debug_assertions)]
 const MOMENT: std::time::Duration = std::time::Duration::from_secs(1);
@@ -7,7 +7,7 @@ const MOMENT: std::time::Duration = std::time::Duration::from_secs(1);
 /// Ends the process here if `STRONGROOM_FAILPOINT` names this place: `create.part`, or `create.part#3` for the third time.
 /// `stop:create.part` pauses it until it gets SIGCONT.
 #[cfg(debug_assertions)]
-pub(crate) fn reached(place: &str) {
+pub fn reached(place: &str) {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     use rustix::process::{Signal, getpid, kill_process};
@@ -29,4 +29,4 @@ pub(crate) fn reached(place: &str) {
 
 /// Nothing.
 #[cfg(not(debug_assertions))]
-pub(crate) fn reached(_place: &str) {}
+pub fn reached(_place: &str) {}
