@@ -22,6 +22,10 @@ fn the_demo_tells_the_whole_story() {
         "backup.exported",
         "backup.created",
         "backup scan",
+        "Everything is lost",
+        "takes the archive back",
+        "[TOKEN_STALE]",
+        "is there again",
     ] {
         assert!(told.contains(word), "{word}\n{told}");
     }

@@ -6,6 +6,7 @@ mod page;
 mod shell;
 mod symptoms;
 mod systemd;
+mod total_loss;
 
 use e2e::{Dev, repository, tool};
 

@@ -35,6 +35,11 @@ impl Shell {
         Self { folder: folder.to_owned(), ports: (free_port(), free_port()), token_file: None }
     }
 
+    /// Of the vault and of the backup service.
+    pub(super) fn ports(&self) -> (u16, u16) {
+        self.ports
+    }
+
     /// Runs the steps in one shell and compares what each prints, on either channel.
     pub(super) fn run(&self, steps: &[Step]) {
         let mut script = PROLOGUE.to_owned();

@@ -8,8 +8,8 @@ use strongroom_tables::reencrypt::{Change, FoundValue, Page, Rewriter, Walk};
 use super::pace::Pace;
 use super::refused::Refused;
 use crate::error::Result;
-use strongroom_runtime::failpoint;
 use crate::vault_client::VaultClient;
+use strongroom_runtime::failpoint;
 
 /// Reasons for what needs no vault.
 const INVALID: &str = "CIPHERTEXT_INVALID";

@@ -5,7 +5,7 @@ mod narrator;
 mod story;
 
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, anyhow};
 use serde_json::json;
@@ -17,6 +17,7 @@ use tempfile::TempDir;
 use self::narrator::Narrator;
 use crate::cli::Demo;
 use crate::embedded::{Embedded, Settings};
+use crate::files;
 use crate::output::Format;
 
 pub(super) async fn run(demo: Demo, format: Format) -> Result<()> {
@@ -40,7 +41,12 @@ pub(super) async fn run(demo: Demo, format: Format) -> Result<()> {
 async fn tell(folder: &Path, narrator: &mut Narrator) -> Result<()> {
     let database = folder.join("gateway.db");
     let rows = gateway::create(&database).await?;
-    let embedded = Embedded::start(settings(&database), folder).await?;
+    let logs = OptionalGroup {
+        name: "gateway_logs".into(),
+        tables: vec!["gateway_logs".into()],
+        time_column: Some("created_at".into()),
+    };
+    let embedded = Embedded::start(settings(&database, None, vec![logs]), folder).await?;
     narrator.step(
         "A vault and a backup service start",
         &format!(
@@ -54,24 +60,41 @@ async fn tell(folder: &Path, narrator: &mut Narrator) -> Result<()> {
     )?;
     let told = story::tell(&embedded, folder, &database, narrator).await;
     let stopped = embedded.stop().await;
+    let left = told?;
+    stopped?;
+    after_the_loss(folder, left, narrator).await?;
+    story::end(narrator)
+}
+
+/// The last chapter, on what counts as another machine: a folder in which nothing is but the root key and an archive.
+async fn after_the_loss(folder: &Path, left: story::Left, narrator: &mut Narrator) -> Result<()> {
+    let machine = folder.join("new-machine");
+    let left = story::lose_everything(folder, &machine, left, narrator).context("losing everything")?;
+    let database = machine.join("gateway.db");
+    gateway::create_empty(&database).await?;
+    let owner = machine.join("gateway-owner.url");
+    files::create_private(&owner, &url(&database))?;
+    let embedded = Embedded::start(settings(&database, Some(owner), Vec::new()), &machine).await?;
+    let told = story::restore(&embedded, &machine, &left, narrator).await;
+    let stopped = embedded.stop().await;
     told.and(stopped)
 }
 
-/// The sample as a source, its log table in an optional group; free ports.
-fn settings(database: &Path) -> Settings {
+fn url(database: &Path) -> String {
+    format!("sqlite:{}", database.display())
+}
+
+/// The sample as a source, restored by the URL in `restore_url_file`; free ports.
+fn settings(database: &Path, restore_url_file: Option<PathBuf>, optional: Vec<OptionalGroup>) -> Settings {
     let source = SourceConfig {
         migrations_table: None,
         migrations_column: None,
         name: "gateway".into(),
         kind: SourceKind::Sqlite,
-        url: Some(format!("sqlite:{}", database.display()).into()),
-        optional: vec![OptionalGroup {
-            name: "gateway_logs".into(),
-            tables: vec!["gateway_logs".into()],
-            time_column: Some("created_at".into()),
-        }],
+        url: Some(url(database).into()),
+        optional,
         url_file: None,
-        restore_url_file: None,
+        restore_url_file,
         restore_owner: None,
         path: None,
         table_prefix: None,
@@ -88,5 +111,7 @@ fn settings(database: &Path) -> Settings {
     let free = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
     settings.vault.listen = free;
     settings.backup.backup.listen = free;
+    // What is sent up to be restored stays for a day, and goes with the folder.
+    settings.backup.backup.staging_dir = database.parent().map(Path::to_owned);
     settings
 }

@@ -25,6 +25,20 @@ pub(super) async fn create(file: &Path) -> Result<i64> {
     Ok(rows)
 }
 
+/// Makes a database without tables in `file`.
+pub(super) async fn create_empty(file: &Path) -> Result<()> {
+    open(file).await?.close().await?;
+    Ok(())
+}
+
+/// How many endpoints the gateway has.
+pub(super) async fn endpoints(file: &Path) -> Result<i64> {
+    let mut connection = open(file).await?;
+    let count = sqlx::query_scalar("SELECT count(*) FROM endpoints").fetch_one(&mut connection).await?;
+    connection.close().await?;
+    Ok(count)
+}
+
 /// Writes credential ids where the gateway keeps them: on endpoint 1, template 2, wrapper setting 4.
 pub(super) async fn store_ids(file: &Path, endpoint: &str, template: &str, wrapper: &str) -> Result<()> {
     let mut connection = open(file).await?;

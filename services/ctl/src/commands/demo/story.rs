@@ -2,6 +2,7 @@
 
 mod archives;
 mod cast;
+mod loss;
 mod search;
 mod secrets;
 mod stored;
@@ -17,6 +18,7 @@ use crate::commands::demo::narrator::Narrator;
 use crate::embedded::{Embedded, RECOVERY_KEY};
 use crate::output::Table;
 use cast::Cast;
+pub(super) use loss::{Left, lose_everything, restore};
 
 const NEXT: &str = "
 Next, for real:
@@ -24,13 +26,13 @@ Next, for real:
    strongroom credential create NAME --provider P --secret-file -
    strongroom backup export --out .            and on the file it names: strongroom archive verify FILE";
 
-/// Tells everything after the start of the services.
+/// Tells everything from the start of the services to their loss.
 pub(super) async fn tell(
     embedded: &Embedded,
     folder: &Path,
     database: &Path,
     narrator: &mut Narrator,
-) -> Result<()> {
+) -> Result<Left> {
     let cast = Cast::assemble(embedded, folder).await?;
     let ids = secrets::create(&cast, narrator).await.context("creating credentials")?;
     secrets::bind(&cast, &ids, database, narrator).await.context("binding credentials")?;
@@ -41,6 +43,13 @@ pub(super) async fn tell(
     stored::store(&cast, narrator).await.context("storing a backup")?;
     search::no_secret_in(folder, &exported, &keys, narrator).await.context("searching for secrets")?;
     trail(&cast, narrator).await.context("reading the audit log")?;
+    let [credential, ..] = ids;
+    let [_, archive] = exported;
+    loss::remember(&cast, credential, archive).await
+}
+
+/// The last words.
+pub(super) fn end(narrator: &Narrator) -> Result<()> {
     narrator.say(NEXT)
 }
 

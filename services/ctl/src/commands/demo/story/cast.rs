@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use strongroom_api::vault::v1::IssueTokenRequest;
 use strongroom_runtime::client::Bearer;
 
@@ -18,6 +18,8 @@ pub(super) struct Cast {
     pub(super) backup: Connection,
     /// A token of the role `gateway`: may reveal, may not export.
     pub(super) gateway: Connection,
+    /// That token, and its public id.
+    pub(super) gateway_token: (Bearer, String),
 }
 
 impl Cast {
@@ -28,7 +30,9 @@ impl Cast {
         let request =
             IssueTokenRequest { name: "gateway".into(), role: "gateway".into(), ..Default::default() };
         let issued = vault.answer(vault.tokens().issue_token(unary(request))).await?;
-        let gateway = Connection::new(Service::Vault, embedded.vault(), Bearer::new(&issued.secret)?)?;
-        Ok(Self { vault, backup, gateway })
+        let bearer = Bearer::new(&issued.secret)?;
+        let gateway = Connection::new(Service::Vault, embedded.vault(), bearer.clone())?;
+        let id = issued.token.context("the vault answered without a token")?.id;
+        Ok(Self { vault, backup, gateway, gateway_token: (bearer, id) })
     }
 }

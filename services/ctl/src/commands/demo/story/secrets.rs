@@ -10,7 +10,7 @@ use strongroom_api::vault::v1::{
 };
 
 use super::cast::Cast;
-use crate::client::unary;
+use crate::client::{Connection, unary};
 use crate::commands::credential;
 use crate::commands::demo::gateway;
 use crate::commands::demo::narrator::Narrator;
@@ -112,12 +112,17 @@ pub(super) async fn use_and_withdraw(cast: &Cast, ids: &[String; 3], narrator: &
 }
 
 async fn reveal(cast: &Cast, id: &str) -> Result<Bytes> {
+    reveal_to(&cast.gateway, id).await
+}
+
+/// The secret of the credential `id`.
+pub(super) async fn reveal_to(gateway: &Connection, id: &str) -> Result<Bytes> {
     let request = unary(RevealCredentialRequest { id: id.to_owned(), previous: false });
-    Ok(cast.gateway.answer(cast.gateway.credentials().reveal_credential(request)).await?.secret)
+    Ok(gateway.answer(gateway.credentials().reveal_credential(request)).await?.secret)
 }
 
 /// The sentence of a call that had to be refused for `reason`.
-fn refusal(result: Result<()>, reason: &str) -> Result<String> {
+pub(super) fn refusal(result: Result<()>, reason: &str) -> Result<String> {
     let Err(error) = result else {
         bail!("a call succeeded that should be refused with {reason}");
     };
