@@ -87,15 +87,7 @@ impl Service {
         let closed = closed(of_export.0, of_creation.0, of_download, of_restore);
         let unfinished = Arc::new(Unfinished::create(vault.clone(), Arc::clone(&clock), closed));
         let exports = Exports::create(Arc::clone(&context), Arc::clone(&membership), of_export, of_exports);
-        let base = Base {
-            store,
-            vault: vault.clone(),
-            clock: Arc::clone(&clock),
-            destinations: Arc::new(Destinations::create(&config.destinations)?),
-            wake: Arc::default(),
-            vault_restored: Arc::default(),
-            shutdown: shutdown.clone(),
-        };
+        let base = base(config, store, (&vault, &clock), shutdown)?;
         let (delay, makers) = (delay(backup), (context, Arc::clone(&membership)));
         let (creating, downloading) = ((of_creation, of_creations), (of_download, of_downloads));
         let stored = StoredBackups::create(base.clone(), makers, (creating, downloading), delay, metrics);
@@ -306,6 +298,24 @@ impl Restoring {
         let makers = (Arc::clone(&stored.creations), stored.catalogue.clone());
         Restores::create(base, membership, makers, limits, metrics)
     }
+}
+
+/// What everything about stored backups uses.
+fn base(
+    config: &Config,
+    store: Arc<dyn Store>,
+    (vault, clock): (&VaultClient, &Arc<dyn Clock>),
+    shutdown: &Shutdown,
+) -> Result<Base> {
+    Ok(Base {
+        store,
+        vault: vault.clone(),
+        clock: Arc::clone(clock),
+        destinations: Arc::new(Destinations::create(&config.destinations)?),
+        wake: Arc::default(),
+        vault_restored: Arc::default(),
+        shutdown: shutdown.clone(),
+    })
 }
 
 fn context(

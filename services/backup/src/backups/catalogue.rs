@@ -147,6 +147,9 @@ impl Catalogue {
     pub(crate) async fn verified(&self, id: &str, verification: &str) -> Result<StoredBackup> {
         let now = self.base.clock.now_micros();
         self.change(id, None, |backup| {
+            if backup.row.state == BackupState::Unverified {
+                return Ok(false);
+            }
             backup.row.verify_time = Some(now);
             verification.clone_into(&mut backup.row.verification);
             Ok(true)
@@ -242,9 +245,11 @@ fn refusal(backup: &StoredBackup, wish: &'static str) -> Error {
 /// The copy to read from: that in `destination`, or the first that is stored.
 ///
 /// # Errors
-/// [`Error::BackupState`] for a backup that is not available, [`Error::CopyMissing`].
+/// [`Error::BackupState`] for a backup that is neither available nor unverified, [`Error::CopyMissing`].
 pub(crate) fn readable_copy<'a>(backup: &'a StoredBackup, destination: &str) -> Result<&'a CopyRow> {
-    if backup.row.state != BackupState::Available {
+    // What an unverified record says of an archive is not trusted; the archive itself is verified by whoever reads it. After a
+    // total loss every backup is unverified until one of them was restored.
+    if !matches!(backup.row.state, BackupState::Available | BackupState::Unverified) {
         return Err(refusal(backup, "only one that is available can be read"));
     }
     let stored = || backup.copies.iter().filter(|copy| copy.state == CopyState::Stored);

@@ -100,8 +100,8 @@ async fn unlock(header: &Header, vault: &VaultClient) -> Result<Result<Unlocked,
     }
     let stanzas: Vec<VaultStanza> = header.vault_stanzas().collect();
     if stanzas.is_empty() {
-        let problem = "it is not sealed to a vault; `strongroom archive verify --identity` checks all but its \
-            encrypted columns";
+        let problem = "it is not sealed to a vault; `strongroom archive reseal --identity` seals it to this one, and \
+            `strongroom archive verify --identity` checks all but its encrypted columns";
         return Ok(Err(Unopened::Seal(problem.to_owned())));
     }
     match vault.unwrap_file_key(&stanzas).await? {

@@ -12,8 +12,10 @@ use sha2::{Digest as _, Sha256};
 use strongroom_api::backup::v1 as proto;
 use strongroom_api::backup::v1::plan_restore_response::Message;
 use strongroom_api::backup::v1::verify_backup_response::{Entry, Progress as Verified};
-use strongroom_api::limits::RING_BYTES;
+use strongroom_api::limits::{RING_BYTES, VAULT_SOURCE};
 use strongroom_api::vault::v1::AuditOutcome;
+use strongroom_archive::Manifest;
+use strongroom_archive::manifest::EntryRecord;
 use tokio_util::sync::CancellationToken;
 
 use super::Base;
@@ -92,6 +94,7 @@ impl Planning {
         let of_manifest = archive.manifest().deployment_id.clone();
         refusals.check_deployment(ring.as_ref(), of_manifest.as_deref(), &self.request, restores_vault);
         self.take_terms(ring.as_ref(), of_manifest, restores_vault);
+        plan.warnings.extend(lost(archive.manifest(), ring.as_ref()));
         self.request.confirm = self.confirmation();
         if !others.is_empty() {
             let others = others.join(", ");
@@ -192,6 +195,21 @@ impl Planning {
         let reply = proto::PlanRestoreResponse { message: Some(Message::Restore(restore)) };
         Ok(Ended { outcome: AuditOutcome::Success, metadata, replies: vec![reply], size })
     }
+}
+
+/// What nobody gets back without the root key of the archive.
+fn lost(manifest: &Manifest, ring: Option<&InspectedRing>) -> Option<String> {
+    let ring = ring.filter(|ring| !ring.root_key_known)?;
+    let of_vault = |entry: &&EntryRecord| {
+        entry.source.as_deref() == Some(VAULT_SOURCE) && entry.table.as_deref() == Some("credentials")
+    };
+    let credentials =
+        manifest.entries.iter().filter(of_vault).filter_map(|entry| entry.rows).max().unwrap_or(0);
+    Some(format!(
+        "this vault does not have the root key {} of the archive: without it the {credentials} credentials of the archive and \
+         every sealed value in it are lost. With it (vault.previous_root_key_files), a new plan restores them too",
+        ring.root_key_id
+    ))
 }
 
 /// What an archive that is applied is compared by: each entry is read against its digest.

@@ -7,13 +7,14 @@ use strongroom_api::backup::v1 as proto;
 use strongroom_api::source::v1::touched_row::Change as Touch;
 use strongroom_api::source::v1::{KeptRow, Stage, TouchedRow};
 use strongroom_archive::manifest::SourceRecord;
+use strongroom_runtime::status::reason_of;
 use strongroom_tables::load::{
     Change, Comparison, Example, Inspection, Mode, Refusal, TableChanges, Wanted, WantedTable,
 };
 
 use super::loading::Shared;
 use super::record::Progress;
-use crate::error::Error;
+use crate::error::{Error, RestoreError};
 use crate::sources::{FilesInspection, WantedFiles};
 use crate::verification::Findings;
 
@@ -71,15 +72,14 @@ pub(super) fn database(
     }
 }
 
-/// A service, of which a stage was counted. It does not take the tables `left_out` back.
+/// A service, of which a stage was counted. It takes the tables `taken` back, and keeps its own of `kept_own`.
 pub(super) fn service(
     record: &SourceRecord,
-    wanted: &[WantedTable],
+    taken: &[&WantedTable],
     stage: &Stage,
-    left_out: &[&str],
+    kept_own: &[&str],
 ) -> proto::SourcePlan {
-    let taken = wanted.iter().filter(|table| !left_out.contains(&table.schema.table.as_str()));
-    let tables = taken.map(|table| {
+    let tables = taken.iter().map(|table| {
         let found = stage.tables.iter().find(|staged| staged.name == table.schema.table);
         let found = found.cloned().unwrap_or_default();
         proto::TablePlan {
@@ -95,8 +95,8 @@ pub(super) fn service(
         }
     });
     let mut warnings = stage.warnings.clone();
-    if !left_out.is_empty() {
-        let names = left_out.join(", ");
+    if !kept_own.is_empty() {
+        let names = kept_own.join(", ");
         warnings.push(format!("{} keeps its own {names}: the archive's are not loaded", record.name));
     }
     let unnamed = stage.kept_total - signed(stage.kept.len() as u64);
@@ -176,7 +176,13 @@ pub(super) fn table_refusal(source: &str, refusal: &Refusal) -> proto::RestoreRe
 
 /// What a source said to the contents of the archive.
 pub(super) fn refusal(source: &str, error: &Error) -> proto::RestoreRefusal {
-    refused(source, "", error.reason(), error.to_string())
+    // A service's own reason says more than that it has refused.
+    let own = match error {
+        Error::Restore(RestoreError::SourceRefused { source, .. }) => reason_of(source),
+        _ => String::new(),
+    };
+    let reason = if own.is_empty() { error.reason() } else { own.as_str() };
+    refused(source, "", reason, error.to_string())
 }
 
 /// Two sources are in one database, in one service, or one directory is inside the other.

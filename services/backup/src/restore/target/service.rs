@@ -65,9 +65,15 @@ pub(super) async fn compare(
             Err(error) => return Err(error),
         }
     }
-    let left_out: Vec<&str> =
-        wanted.iter().filter(|table| !is_taken(table, &described)).map(own_name).collect();
-    let plan = report::service(&selected.record, wanted, &stage, &left_out);
+    let taken: Vec<&WantedTable> = wanted.iter().filter(|table| is_taken(table, &described)).collect();
+    // A table without a group only repeats what others say.
+    let is_own = |table: &&WantedTable| {
+        described
+            .iter()
+            .any(|other| other.name == own_name(table) && other.read_only && !other.group.is_empty())
+    };
+    let own: Vec<&str> = wanted.iter().filter(is_own).map(own_name).collect();
+    let plan = report::service(&selected.record, &taken, &stage, &own);
     let fingerprint = fingerprint(wanted, &described);
     Ok(Compared { plan, refusals, fingerprint, place: Place::Service(source.address().to_owned()) })
 }

@@ -1,6 +1,7 @@
 //! What the databases hold now, and what to do next: for somebody who finds a restore and did not begin it.
 
 use strongroom_api::backup::v1::{Restore, RestoreMode, RestoreState};
+use strongroom_api::limits::VAULT_SOURCE;
 use strongroom_runtime::{Clock as _, SystemClock};
 
 use super::{plan_text, words};
@@ -106,7 +107,13 @@ fn after(restore: &Restore) -> Vec<String> {
     if !restore.safety_backup_id.is_empty() {
         let when = if is_kept { "later " } else { "" };
         let backup = words::shell_word(&restore.safety_backup_id);
-        ways.push(format!("{when}`strongroom restore plan {backup} --mode replace` plans the way back"));
+        // The vault is never restored because nobody has named what is.
+        let of_vault = restore.sources.iter().any(|source| source == VAULT_SOURCE);
+        let sources =
+            if of_vault { format!(" --sources {}", restore.sources.join(",")) } else { String::new() };
+        ways.push(format!(
+            "{when}`strongroom restore plan {backup} --mode replace{sources}` plans the way back"
+        ));
     }
     ways
 }

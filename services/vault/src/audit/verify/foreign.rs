@@ -55,11 +55,11 @@ impl ForeignAnchor {
             );
             return Err(Problem { sequence: 0, reason: Reason::AnchorMismatch, message });
         };
-        let side = if sequence <= old_sequence { "up to" } else { "after" };
+        let side = if sequence <= old_sequence { "not after" } else { "after" };
         Ok(format!(
-            "the head at {sequence} belongs to the log {chain}, the one before the restore {id} (event {at} here); it is from {side} \
-             the head at {old_sequence} that the archive {archive_id} carries. That log is checked with `archive verify` and the \
-             archive's own audit_logs"
+            "the head at {sequence} belongs to the log {chain}, the one before the restore {id} (event {at} here). It was taken \
+             {side} the archive {archive_id}, whose head of that log is {old_sequence}. `archive verify` and the archive's own \
+             audit_logs check that log"
         ))
     }
 }

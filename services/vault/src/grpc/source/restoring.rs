@@ -183,11 +183,11 @@ pub(in crate::grpc) fn terms(names: &Names, given: RestoreTerms) -> Result<Terms
         as_copy: given.as_copy,
         from_deployment: fields::filter(names.from_deployment, &given.from_deployment)?,
         accept_undecryptable: given.accept_undecryptable,
-        old_head: given.audit_head.map(|head| old_head(names, head)).transpose()?,
+        old_head: given.audit_head.as_ref().map(|head| old_head(names, head)).transpose()?,
     })
 }
 
-fn old_head(names: &Names, head: AuditHead) -> Result<OldHead> {
+fn old_head(names: &Names, head: &AuditHead) -> Result<OldHead> {
     Ok(OldHead {
         chain: fields::filter(names.chain, &head.chain)?,
         sequence: head.sequence,
