@@ -53,7 +53,7 @@ impl Pools {
     /// # Errors
     /// [`Error::Database`] when no connection becomes free.
     pub async fn begin(&self) -> Result<Transaction> {
-        self.turn.take(&self.pool, self.pool.begin()).await
+        self.turn.take(&self.pool, begun(&self.pool, BEGIN)).await
     }
 
     /// Begins a change ahead of those that wait. For what many callers wait for together.
@@ -61,7 +61,7 @@ impl Pools {
     /// # Errors
     /// [`Error::Database`] when no connection becomes free.
     pub async fn begin_ahead(&self) -> Result<Transaction> {
-        Ok(self.pool.begin().await?)
+        Ok(begun(&self.pool, BEGIN).await?)
     }
 
     /// Begins a transaction that reads one state of the database: by default each statement would see another.
@@ -69,8 +69,20 @@ impl Pools {
     /// # Errors
     /// [`Error::Database`] when no connection becomes free.
     pub async fn begin_snapshot(&self) -> Result<Transaction> {
-        Ok(self.pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?)
+        Ok(begun(&self.pool, BEGIN_SNAPSHOT).await?)
     }
+}
+
+const BEGIN: &str = "BEGIN";
+const BEGIN_SNAPSHOT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+
+/// In a task of its own, which outlives a caller that leaves. sqlx knows of a transaction once the server has confirmed it: if
+/// nobody waits for that any more, the connection would go back to the pool inside one, and what the next caller writes with a
+/// single statement would never be committed, or be refused.
+async fn begun(pool: &Pool, statement: &'static str) -> sqlx::Result<Transaction> {
+    let pool = pool.clone();
+    let beginning = tokio::spawn(async move { pool.begin_with(statement).await });
+    beginning.await.map_err(|_| sqlx::Error::WorkerCrashed)?
 }
 
 /// What each new connection sets. Nothing of it is sent while connecting, because poolers refuse start-up parameters that

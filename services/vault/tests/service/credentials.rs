@@ -1,5 +1,6 @@
 //! Credentials and references: their life, rotation, fail-over, and tokens that see a part of them.
 
+mod leaving;
 mod lifecycle;
 mod opening;
 mod references;
