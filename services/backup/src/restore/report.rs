@@ -123,6 +123,7 @@ fn kept(row: &KeptRow) -> String {
         "ROTATED_SINCE" => "keeps its secret: it was rotated after the archive was made",
         "EXPIRES_EARLIER" => "keeps its earlier expiry",
         "REVOKED_SINCE" => "stays revoked: it was revoked after the archive was made",
+        "REVOKED_IN_ARCHIVE" => "is revoked in the archive and not here: revoke it, or see who uses it",
         "TOKEN_LIVE" => "stays as it is: a live token is never replaced",
         "CREDENTIAL_GONE" => "comes back without a credential that is not there any more",
         "EXISTS" => "stays as it is: it is there already",

@@ -109,7 +109,14 @@ pub(super) fn choose(
         return Err(Error::element("tables", 0, no_table(name, &known())));
     }
     if chosen.is_empty() {
-        let problem = format!("the archive has nothing that can be restored; its sources are: {}", known());
+        let of_vault = if manifest.sources.iter().any(is_vault) {
+            "; this vault has credentials, so it is restored only where it is named: --sources vault, with --mode merge or \
+             --mode replace"
+        } else {
+            ""
+        };
+        let problem =
+            format!("the archive has nothing that can be restored; its sources are: {}{of_vault}", known());
         return Err(Error::field("sources", problem));
     }
     for record in &chosen {

@@ -10,6 +10,7 @@ use strongroom_api::vault::v1::{
 };
 use strongroom_runtime::Selectors;
 use strongroom_runtime::selectors::text as selector;
+use strongroom_runtime::{Clock as _, SystemClock};
 
 use crate::cli::{IssueToken, SecretFile, TokenCommand};
 use crate::client::{self, Connection, PAGE_SIZE, unary};
@@ -163,8 +164,10 @@ fn person(token: &Token) -> String {
 
 /// When it was revoked, or through whom it ended, or that it must be reissued.
 fn revoked(token: &Token) -> String {
+    let now = SystemClock.now_micros() / 1_000_000;
+    let is_over = token.expire_time.is_some_and(|time| time.seconds <= now);
     if token.revoke_time.is_none() && token.stale_time.is_some() {
-        return "stale: reissue it".to_owned();
+        return if is_over { "stale and expired".to_owned() } else { "stale: reissue it".to_owned() };
     }
     if token.revoke_time.is_some() || token.ended_through.is_empty() {
         return shown(token.revoke_time.as_ref());

@@ -25,6 +25,11 @@ pub(super) fn now(restore: &Restore) -> Vec<String> {
     match restore.state() {
         RestoreState::Unspecified => all("this release does not know the restore's state"),
         RestoreState::Planned | RestoreState::Refused => all("nothing was changed"),
+        RestoreState::Applied if is_of_vault(restore) => vec![
+            applied(restore.mode()).to_owned(),
+            "but in the vault, what was revoked after the archive was made stays so: the event restore.applied names each row"
+                .to_owned(),
+        ],
         RestoreState::Applied => all(applied(restore.mode())),
         RestoreState::Failed => all("every row is what it was before the restore"),
         RestoreState::RolledBack => all("the rows from before the restore are back"),
@@ -32,6 +37,11 @@ pub(super) fn now(restore: &Restore) -> Vec<String> {
             restore.sources.iter().map(|source| of_source(restore, source)).collect()
         }
     }
+}
+
+/// Whether it changes the vault.
+fn is_of_vault(restore: &Restore) -> bool {
+    restore.sources.iter().any(|source| source == VAULT_SOURCE)
 }
 
 fn applied(mode: RestoreMode) -> &'static str {
@@ -108,9 +118,11 @@ fn after(restore: &Restore) -> Vec<String> {
         let when = if is_kept { "later " } else { "" };
         let backup = words::shell_word(&restore.safety_backup_id);
         // The vault is never restored because nobody has named what is.
-        let of_vault = restore.sources.iter().any(|source| source == VAULT_SOURCE);
-        let sources =
-            if of_vault { format!(" --sources {}", restore.sources.join(",")) } else { String::new() };
+        let sources = if is_of_vault(restore) {
+            format!(" --sources {}", restore.sources.join(","))
+        } else {
+            String::new()
+        };
         ways.push(format!(
             "{when}`strongroom restore plan {backup} --mode replace{sources}` plans the way back"
         ));

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use strongroom_crypto::KeyRing;
+use strongroom_crypto::{KeyRing, KeyVersion};
 use strongroom_runtime::Caller;
 
 use super::batch::{self, Item};
@@ -84,7 +84,8 @@ impl Ciphertexts {
 
 fn seal_anew(keys: &CallerKeys, moved: &Moved) -> Result<Ciphertext> {
     let opened = keys.decrypt(&moved.sealed)?;
-    if moved.live.version(opened.kid).is_some() {
+    let primary = moved.live.primary(&moved.sealed.key_id).map(KeyVersion::kid);
+    if primary.is_ok_and(|kid| kid == opened.kid) {
         return Ok(Ciphertext { text: moved.sealed.ciphertext.clone(), kid: opened.kid });
     }
     let Sealed { key_id, aad, .. } = &moved.sealed;

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use strongroom_crypto::KeyRing;
+use strongroom_crypto::{KeyRing, parse_kid};
 
 use crate::error::Result;
 use crate::store::columns::{CURRENT_SECRET, PREVIOUS_SECRET, SealedColumn};
@@ -36,8 +36,9 @@ impl Resealing {
 
     fn value(&self, column: &SealedColumn, id: &str, sealed: &mut String) -> Result<bool> {
         let cell = column.cell(id);
-        if self.live.open_value(column.purpose, &cell, sealed).is_ok() {
-            return Ok(true);
+        let primary = self.live.primary(column.key_id)?.kid();
+        if parse_kid(sealed).is_ok_and(|kid| kid == primary) {
+            return Ok(self.live.open_value(column.purpose, &cell, sealed).is_ok());
         }
         let Ok(secret) = self.joined.open_value(column.purpose, &cell, sealed) else { return Ok(false) };
         *sealed = self.live.seal(column.key_id, &cell, secret.expose())?;

@@ -15,6 +15,8 @@ pub(crate) const ROTATED_SINCE: &str = "ROTATED_SINCE";
 pub(crate) const EXPIRES_EARLIER: &str = "EXPIRES_EARLIER";
 /// It was revoked since.
 pub(crate) const REVOKED_SINCE: &str = "REVOKED_SINCE";
+/// The archive knows that it was revoked, and this vault does not: somebody has to look at it.
+pub(crate) const REVOKED_IN_ARCHIVE: &str = "REVOKED_IN_ARCHIVE";
 /// A token that is live here is never replaced.
 pub(crate) const TOKEN_LIVE: &str = "TOKEN_LIVE";
 /// It differs, and a merge leaves what is there.
@@ -143,25 +145,32 @@ pub(crate) fn token(
         Some(live) if live.revoke_time.is_some() && archived.revoke_time.is_none() => {
             Decision::keep(REVOKED_SINCE)
         }
+        Some(live) if live.revoke_time.is_none() && archived.revoke_time.is_some() => {
+            Decision::keep(REVOKED_IN_ARCHIVE)
+        }
         Some(live) if is_same_token(&archived, live) => Decision::leave(),
         Some(_) => Decision::keep(TOKEN_LIVE),
         None if is_secret_known => Decision::keep(TOKEN_LIVE),
-        None => {
-            let row = TokenRow {
-                stale_time: Some(now),
-                person: String::new(),
-                enrolled: false,
-                renewed: false,
-                break_glass: false,
-                ..archived
-            };
-            Decision { row: Some(row), kept: Vec::new() }
-        }
+        None => Decision { row: Some(brought(archived, Some(now))), kept: Vec::new() },
     }
 }
 
-/// But for its last use and its secret.
+/// As a restore brings it.
+fn brought(archived: TokenRow, stale_time: Option<i64>) -> TokenRow {
+    TokenRow {
+        stale_time,
+        person: String::new(),
+        enrolled: false,
+        renewed: false,
+        break_glass: false,
+        ..archived
+    }
+}
+
+/// But for its last use, its secret, and what a restore took from it.
 fn is_same_token(archived: &TokenRow, live: &TokenRow) -> bool {
+    let archived =
+        if live.stale_time.is_some() { &brought(archived.clone(), live.stale_time) } else { archived };
     let of_live = TokenRow {
         last_used_time: archived.last_used_time,
         hash: archived.hash.clone(),

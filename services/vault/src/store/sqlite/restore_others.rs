@@ -153,7 +153,10 @@ impl Walk<'_> {
         // What only a change of a token sets.
         token::update(tx, &row, seal).await?;
         self.touch(TOKENS, Touch::Created, name, &row.id);
-        self.report.stale(TOKENS, &row.id);
+        // One that is over stays so.
+        if !row.is_over(self.commit.now) {
+            self.report.stale(TOKENS, &row.id);
+        }
         self.undo((TOKENS, &row.id), None, Some(change_id));
         Ok(())
     }

@@ -129,6 +129,9 @@ fn a_token_comes_back_stale_and_without_its_person() {
     let revoked = TokenRow { revoke_time: Some(1), ..archived.clone() };
     assert_eq!(token(archived.clone(), Some(&revoked), true, NOW).kept, [REVOKED_SINCE]);
     assert!(token(archived.clone(), Some(&archived), true, NOW).kept.is_empty());
+    let again = token(archived.clone(), Some(&row), true, NOW + 1);
+    assert!(again.row.is_none() && again.kept.is_empty(), "a second restore finds it as the first left it");
+    assert_eq!(token(revoked.clone(), Some(&archived), true, NOW).kept, [REVOKED_IN_ARCHIVE]);
     let renewed = TokenRow { hash: vec![1], ..archived.clone() };
     assert!(token(archived, Some(&renewed), true, NOW).kept.is_empty(), "a new secret is its holder's");
 }
