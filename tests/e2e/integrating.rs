@@ -107,7 +107,7 @@ impl Gateway {
     }
 
     async fn roll_back(&self, discard_changes: bool) -> Result<Stage, Status> {
-        let request = RollbackStageRequest { stage_id: STAGE.into(), discard_changes };
+        let request = RollbackStageRequest { stage_id: STAGE.into(), discard_changes, ..Default::default() };
         Ok(self.client().rollback_stage(request).await?.into_inner().stage.unwrap())
     }
 }

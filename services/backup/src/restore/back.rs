@@ -49,7 +49,7 @@ impl Back<'_> {
     ) -> Result<u64> {
         let (mut rows, mut failed) = (0, None);
         for source in self.order(request)? {
-            match Box::pin(self.one(id, source, journal, discard_changes)).await {
+            match Box::pin(self.one((id, request), source, journal, discard_changes)).await {
                 Ok(of_source) => rows += of_source,
                 Err(error) => {
                     let error = of_source(source, request, error);
@@ -77,7 +77,13 @@ impl Back<'_> {
         Ok(order.into_iter().map(|(_, source)| source).collect())
     }
 
-    async fn one(&self, id: &str, source: &str, journal: &Journal, discard_changes: bool) -> Result<u64> {
+    async fn one(
+        &self,
+        (id, request): (&str, &Request),
+        source: &str,
+        journal: &Journal,
+        discard_changes: bool,
+    ) -> Result<u64> {
         let target = Target::of(self.base, source)?;
         let last = journal.last(source).await?;
         match target.final_marker(id).await? {
@@ -86,7 +92,7 @@ impl Back<'_> {
                     journal.step(source, StepName::RollingBack).await?;
                 }
                 failpoint::reached("rollback.begun");
-                let rows = target.roll_back(id, discard_changes).await?;
+                let rows = target.roll_back((id, request), discard_changes).await?;
                 failpoint::reached("rollback.done");
                 journal.step(source, StepName::RolledBack).await?;
                 Ok(rows)
@@ -98,7 +104,7 @@ impl Back<'_> {
             found => {
                 // What a rollback could not remove is left as a stage is.
                 let is_clean = found.is_none() && !target.may_have_remains();
-                if !is_clean && !target.discard(id, Marker::Staged).await? {
+                if !is_clean && !target.discard((id, request), Marker::Staged).await? {
                     return Err(RestoreError::Changed(id.to_owned()).into());
                 }
                 match last {

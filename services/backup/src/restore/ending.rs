@@ -121,8 +121,9 @@ impl Ending {
         if !matches!(row.state, RestoreState::Failed | RestoreState::RolledBack) {
             return Ok(());
         }
-        for source in &request_of(&row)?.sources {
-            Target::of(&self.base, source)?.discard(&row.id, Marker::Staged).await?;
+        let request = request_of(&row)?;
+        for source in &request.sources {
+            Target::of(&self.base, source)?.discard((&row.id, &request), Marker::Staged).await?;
         }
         Ok(())
     }
@@ -195,7 +196,7 @@ impl Ending {
             Forward { base: &self.base }.go(row, operation).await?;
             return Ok(true);
         }
-        if let Err(error) = self.remove(&row.id, found).await {
+        if let Err(error) = self.remove((&row.id, &request_of(&row)?), found).await {
             self.explain(&row, operation, &error).await?;
             return Err(error);
         }
@@ -236,12 +237,12 @@ impl Ending {
     }
 
     /// Removes every stage.
-    async fn remove(&self, id: &str, found: &[Found<'_>]) -> Result<()> {
+    async fn remove(&self, (id, request): (&str, &Request), found: &[Found<'_>]) -> Result<()> {
         for Found { source, marker } in found {
             let found = marker.as_ref().map_err(|error| RestoreError::Unsettled(error.to_string()))?;
             let target = Target::of(&self.base, source)?;
             let is_clean = found.is_none() && !target.may_have_remains();
-            if !is_clean && !target.discard(id, Marker::Staged).await? {
+            if !is_clean && !target.discard((id, request), Marker::Staged).await? {
                 return Err(RestoreError::Changed(id.to_owned()).into());
             }
         }

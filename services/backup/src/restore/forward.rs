@@ -84,7 +84,7 @@ impl Forward<'_> {
                 swapping(journal, source).await?;
                 target.swap(Ready::Kept, id, None).await?.paused
             }
-            (Some(Marker::Staged), _) if !target.discard(id, Marker::Staged).await? => {
+            (Some(Marker::Staged), _) if !target.discard((id, request), Marker::Staged).await? => {
                 return Err(RestoreError::Changed(id.to_owned()).into());
             }
             _ => {

@@ -204,11 +204,11 @@ impl<'a> Target<'a> {
     ///
     /// # Errors
     /// Those of the source.
-    pub(super) async fn discard(&self, id: &str, only: Marker) -> Result<bool> {
+    pub(super) async fn discard(&self, (id, request): (&str, &Request), only: Marker) -> Result<bool> {
         match self {
             Self::Database(source) => database::discard(source, id, only).await,
             Self::Files(source) => files::discard(source, id, only).await,
-            Self::Service(source) => service::discard(source, id, only).await,
+            Self::Service(source) => service::discard(source, (id, request), only).await,
         }
     }
 
@@ -228,11 +228,15 @@ impl<'a> Target<'a> {
     ///
     /// # Errors
     /// Those of the source, also where something was changed since, unless such changes are discarded.
-    pub(super) async fn roll_back(&self, id: &str, discard_changes: bool) -> Result<u64> {
+    pub(super) async fn roll_back(
+        &self,
+        (id, request): (&str, &Request),
+        discard_changes: bool,
+    ) -> Result<u64> {
         match self {
             Self::Database(source) => database::roll_back(source, id, discard_changes).await,
             Self::Files(source) => files::roll_back(source, id, discard_changes).await,
-            Self::Service(source) => service::roll_back(source, id, discard_changes).await,
+            Self::Service(source) => service::roll_back(source, (id, request), discard_changes).await,
         }
     }
 }

@@ -6,7 +6,7 @@ use strongroom_runtime::Shutdown;
 
 use super::Restores;
 use super::journal::add_step;
-use super::record::{StepName, request_of};
+use super::record::{Request, StepName, request_of};
 use super::target::{Marker, Target};
 use crate::error::Result;
 use crate::said::Said;
@@ -67,7 +67,7 @@ impl Restores {
         let request = request_of(&row)?;
         let mut removed = Ok(());
         for source in &request.sources {
-            removed = removed.and(self.forget_in(source, &row.id).await);
+            removed = removed.and(self.forget_in(source, &row.id, &request).await);
         }
         removed?;
         let (mut changed, expected) = (row.clone(), row.revision);
@@ -78,8 +78,8 @@ impl Restores {
         Ok(())
     }
 
-    async fn forget_in(&self, source: &str, id: &str) -> Result<()> {
-        Target::of(&self.base, source)?.discard(id, Marker::Applied).await?;
+    async fn forget_in(&self, source: &str, id: &str, request: &Request) -> Result<()> {
+        Target::of(&self.base, source)?.discard((id, request), Marker::Applied).await?;
         Ok(())
     }
 }

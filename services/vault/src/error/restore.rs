@@ -116,8 +116,8 @@ pub enum RestoreError {
     },
     /// A secret that no key opens.
     #[error(
-        "the secret of {table} {row} does not open under the archive's key ring; supply the root key that it needs, or restore it \
-         as it is with --accept-undecryptable"
+        "the secret of {table} {row} does not open under the archive's key ring; supply the root key that it needs, enable its key \
+         version if that is disabled (`strongroom key enable`), or restore it as it is with --accept-undecryptable"
     )]
     Undecryptable {
         /// The table.

@@ -76,17 +76,19 @@ impl SourceService for Api {
 
     async fn rollback_stage(&self, request: Request<RollbackStageRequest>) -> Answer<RollbackStageResponse> {
         let caller = Caller::of(&request)?;
-        let RollbackStageRequest { stage_id, discard_changes } = request.into_inner();
+        let RollbackStageRequest { stage_id, discard_changes, grant } = request.into_inner();
         let id = fields::id("stage_id", &stage_id)?;
-        let stage = self.0.restoring.roll_back(&caller, &id, discard_changes).await?;
+        let grant = grant.unwrap_or_default().statement;
+        let stage = self.0.restoring.roll_back(&caller, &id, &grant, discard_changes).await?;
         Ok(Response::new(RollbackStageResponse { stage: Some(stage.into()) }))
     }
 
     async fn abort_stage(&self, request: Request<AbortStageRequest>) -> Answer<AbortStageResponse> {
         let caller = Caller::of(&request)?;
-        let AbortStageRequest { stage_id, only_staged } = request.into_inner();
+        let AbortStageRequest { stage_id, only_staged, grant } = request.into_inner();
         let id = fields::id("stage_id", &stage_id)?;
-        self.0.restoring.abort(&caller, &id, only_staged).await?;
+        let grant = grant.unwrap_or_default().statement;
+        self.0.restoring.abort(&caller, &id, &grant, only_staged).await?;
         Ok(Response::new(AbortStageResponse {}))
     }
 }

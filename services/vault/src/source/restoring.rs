@@ -11,8 +11,10 @@ mod terms;
 
 use std::sync::Arc;
 
+use sha2::{Digest as _, Sha256};
 use strongroom_runtime::{Caller, Clock, failpoint};
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::{Mutex, MutexGuard, Semaphore, SemaphorePermit};
+use tokio::time::{Instant, sleep_until};
 
 use crate::access::{Granted, Grants};
 use crate::audit::Event;
@@ -25,12 +27,16 @@ pub(crate) use reading::is_restored;
 pub(crate) use staging::Staging;
 pub(crate) use terms::{OldHead, Terms};
 
-/// Stages that are filled at once.
+/// Stages that are filled at once, and as many plans: whoever plans, which takes no grant, keeps nobody from restoring.
 const AT_ONCE: usize = 2;
 /// How long a stage lasts that is not committed, in microseconds: as long as its grant.
 const STAGED_FOR: i64 = 24 * 3600 * 1_000_000;
 /// The same for a plan, which is dropped at its end.
 const PLANNED_FOR: i64 = 3600 * 1_000_000;
+
+/// How many times as long as a plan has made writers wait no other plan does: whoever plans again and again, which takes no grant,
+/// gets a fifth of the time.
+const PAUSE: u32 = 4;
 
 /// Why a stream ends whose stage somebody else fills.
 const BEGUN_ANEW: &str = "its stage was begun anew by another call, or dropped";
@@ -59,6 +65,9 @@ pub(crate) struct Restoring {
     grants: Arc<Grants>,
     clock: Arc<dyn Clock>,
     places: Semaphore,
+    plans: Semaphore,
+    /// From when on a plan may make writers wait.
+    next_plan: Mutex<Instant>,
 }
 
 impl Restoring {
@@ -69,15 +78,18 @@ impl Restoring {
         grants: Arc<Grants>,
         clock: Arc<dyn Clock>,
     ) -> Self {
-        Self { store, ring, rings, merges, grants, clock, places: Semaphore::new(AT_ONCE) }
+        let (places, plans) = (Semaphore::new(AT_ONCE), Semaphore::new(AT_ONCE));
+        let next_plan = Mutex::new(Instant::now());
+        Self { store, ring, rings, merges, grants, clock, places, plans, next_plan }
     }
 
-    /// A place for one stage that is filled.
+    /// A place for one stage, or plan, that is filled.
     ///
     /// # Errors
     /// [`RestoreError::Busy`].
-    pub(crate) fn place(&self) -> Result<SemaphorePermit<'_>> {
-        self.places.try_acquire().map_err(|_| RestoreError::Busy(AT_ONCE).into())
+    pub(crate) fn place(&self, is_plan: bool) -> Result<SemaphorePermit<'_>> {
+        let places = if is_plan { &self.plans } else { &self.places };
+        places.try_acquire().map_err(|_| RestoreError::Busy(AT_ONCE).into())
     }
 
     /// Begins a stage, or a plan, which needs no grant and leaves nothing.
@@ -125,6 +137,10 @@ impl Restoring {
         let state = self.store.stage(id).await?.map(|stage| stage.state);
         Ok(match state {
             Some(StageState::Committed) => RestoreError::StageCommitted(id.to_owned()).into(),
+            Some(state @ (StageState::Staging | StageState::Staged)) => {
+                let needs = "a plan needs an id of its own";
+                RestoreError::StageState { id: id.to_owned(), state: state.as_str(), needs }.into()
+            }
             _ => RestoreError::GrantUsed(id.to_owned()).into(),
         })
     }
@@ -151,13 +167,27 @@ impl Restoring {
         failpoint::reached("vault.stage_whole");
         let adopted = self.adopted(terms, &opened).await?;
         let event = Event::by_system(self.clock.now_micros(), "restore.applied", &id).of_change().finish();
-        let commit = self.commit_of((&id, terms, &tables), &opened, adopted.as_deref(), true);
-        let report = self.settled(terms, self.store.commit_stage(&commit, &event).await?)?;
+        let statement = if beginning.is_plan { &[] } else { beginning.grant.as_slice() };
+        let commit = self.commit_of((&attempt, statement, terms, &tables), &opened, adopted.as_deref(), true);
+        let committed = if beginning.is_plan {
+            self.in_turn(self.store.commit_stage(&commit, &event)).await?
+        } else {
+            self.store.commit_stage(&commit, &event).await?
+        };
+        let report = self.settled(terms, committed)?;
         let row = self.stage(&id).await?;
         if beginning.is_plan {
             self.store.drop_attempt(&attempt).await?;
         }
         Ok(Staged { row, warnings: warnings(terms, &opened, adopted.as_deref(), &report), report })
+    }
+
+    /// A plan's trial, once the pause after the one before it is over.
+    async fn in_turn<T>(&self, trial: impl Future<Output = T>) -> T {
+        let next_plan = self.next_plan.lock().await;
+        sleep_until(*next_plan).await;
+        let _turn = Turn { next_plan, begun: Instant::now() };
+        trial.await
     }
 
     /// A stage of the caller.
@@ -190,20 +220,29 @@ impl Restoring {
         let adopted = self.adopted(&terms, &opened).await?;
         let tables = tables_of(&stage)?;
         let event = applied(&granter, caller, self.clock.now_micros(), (&terms, &granted));
-        let commit = self.commit_of((id, &terms, &tables), &opened, adopted.as_deref(), false);
+        let attempt = Attempt { id: id.to_owned(), create_time: stage.create_time };
+        let what = (&attempt, stage.statement.as_slice(), &terms, tables.as_slice());
+        let commit = self.commit_of(what, &opened, adopted.as_deref(), false);
         self.settled(&terms, self.store.commit_stage(&commit, &event).await?)?;
         failpoint::reached("vault.committed");
         self.ring.reload().await?;
         staged(self.stage(id).await?)
     }
 
-    /// Takes a commit back.
+    /// Takes a commit back, with the grant that it was made with.
     ///
     /// # Errors
     /// [`RestoreError`].
-    pub(crate) async fn roll_back(&self, caller: &Caller, id: &str, discard_changes: bool) -> Result<Staged> {
+    pub(crate) async fn roll_back(
+        &self,
+        caller: &Caller,
+        id: &str,
+        grant: &[u8],
+        discard_changes: bool,
+    ) -> Result<Staged> {
         let stage = self.stage(id).await?;
         self.owned(&stage, &caller.principal.id)?;
+        check_grant(&stage, grant)?;
         let now = self.clock.now_micros();
         let event = Event::by(caller, now, "restore.taken_back", id).of_change().finish();
         match self.store.roll_back_stage(id, discard_changes, now, &event).await? {
@@ -225,13 +264,23 @@ impl Restoring {
         staged(self.stage(id).await?)
     }
 
-    /// Drops a stage, or what is left of one.
+    /// Drops a stage, or what is left of one. A committed one can then not be taken back any more, which needs its grant.
     ///
     /// # Errors
-    /// [`RestoreError::StageCommitted`].
-    pub(crate) async fn abort(&self, caller: &Caller, id: &str, only_staged: bool) -> Result<()> {
+    /// [`RestoreError::StageCommitted`], [`RestoreError::GrantMissing`], [`RestoreError::GrantInvalid`].
+    pub(crate) async fn abort(
+        &self,
+        caller: &Caller,
+        id: &str,
+        grant: &[u8],
+        only_staged: bool,
+    ) -> Result<()> {
         let Some(stage) = self.store.stage(id).await? else { return Ok(()) };
         self.owned(&stage, &caller.principal.id)?;
+        let only_staged = only_staged || stage.state != StageState::Committed;
+        if !only_staged {
+            check_grant(&stage, grant)?;
+        }
         if self.store.drop_stage(id, only_staged).await? {
             failpoint::reached("vault.dropped");
             return Ok(());
@@ -255,13 +304,14 @@ impl Restoring {
 
     fn commit_of<'c>(
         &self,
-        (id, terms, tables): (&'c str, &'c Terms, &'c [String]),
+        (attempt, statement, terms, tables): (&'c Attempt, &'c [u8], &'c Terms, &'c [String]),
         opened: &'c OpenedRing,
         adopted: Option<&'c str>,
         is_trial: bool,
     ) -> Commit<'c> {
         Commit {
-            id,
+            attempt,
+            statement,
             mode: terms.mode,
             revived: &terms.revive_ids,
             tables,
@@ -298,6 +348,30 @@ impl Restoring {
         }
         Ok(terms)
     }
+}
+
+/// A plan that makes writers wait. It may end anywhere: its client may leave.
+struct Turn<'t> {
+    next_plan: MutexGuard<'t, Instant>,
+    begun: Instant,
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        *self.next_plan = Instant::now() + self.begun.elapsed() * PAUSE;
+    }
+}
+
+/// The grant of a stage, once more: the service's token alone takes nothing back. It was opened at the commit, so that its time
+/// and who granted do not count any more. Digests are compared, so that the time that it takes says nothing of the grant.
+fn check_grant(stage: &StageRow, grant: &[u8]) -> Result<()> {
+    if grant.is_empty() {
+        return Err(RestoreError::GrantMissing.into());
+    }
+    if Sha256::digest(grant) != Sha256::digest(&stage.statement) {
+        return Err(RestoreError::GrantInvalid.into());
+    }
+    Ok(())
 }
 
 /// Whoever sends the rows says of whom they are; the ring says it with a code.

@@ -130,8 +130,10 @@ pub(crate) enum Added {
 /// What a commit goes by.
 #[derive(Clone, Copy)]
 pub(crate) struct Commit<'c> {
-    /// The stage.
-    pub(crate) id: &'c str,
+    /// The stage as it was seen: one that was begun anew since is not committed.
+    pub(crate) attempt: &'c Attempt,
+    /// The stage's grant; empty for a plan.
+    pub(crate) statement: &'c [u8],
     pub(crate) mode: RestoreMode,
     /// Ids of credentials that come back although they were deleted, deactivated or rotated since.
     pub(crate) revived: &'c BTreeSet<String>,
@@ -176,7 +178,8 @@ pub(crate) enum RolledBack {
 /// Restores in the database.
 #[async_trait]
 pub(crate) trait RestoreStore: Send + Sync {
-    /// Begins a stage, in the place of one with the same id that was not committed. None where that one was.
+    /// Begins a stage, in the place of one with the same id that was not committed. None where that one was, or where a plan
+    /// would take the place of a stage with a grant.
     async fn begin_stage(&self, stage: &StageRow) -> Result<Option<Attempt>>;
     /// Adds rows to it.
     async fn add_staged(&self, attempt: &Attempt, rows: &[StagedRow]) -> Result<Added>;

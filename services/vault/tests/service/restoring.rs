@@ -93,6 +93,8 @@ struct Restore {
     principal: String,
     begin: Begin,
     archive: Archive,
+    /// The last grant that a stage was begun with.
+    granted: Option<RestoreGrant>,
 }
 
 impl Restore {
@@ -109,7 +111,7 @@ impl Restore {
             ring: archive.ring.clone(),
             ..Begin::default()
         };
-        Self { id, service, admin, principal, begin, archive: archive.clone() }
+        Self { id, service, admin, principal, begin, archive: archive.clone(), granted: None }
     }
 
     fn reviving(mut self, ids: &[&str]) -> Self {
@@ -147,7 +149,14 @@ impl Restore {
 
     async fn stage(&mut self) -> Result<Stage, Status> {
         let grant = self.grant(self.terms()).await?;
+        self.granted = Some(grant.clone());
         self.send(Begin { grant: Some(grant), ..self.begin.clone() }).await
+    }
+
+    /// The grant of a stage that was begun.
+    async fn stage_granted(mut self) -> RestoreGrant {
+        let _ = self.stage().await.unwrap();
+        self.granted.unwrap()
     }
 
     async fn send(&mut self, begin: Begin) -> Result<Stage, Status> {
@@ -175,12 +184,14 @@ impl Restore {
     }
 
     async fn roll_back(&mut self, discard_changes: bool) -> Result<Stage, Status> {
-        let request = RollbackStageRequest { stage_id: self.id.clone(), discard_changes };
+        let grant = self.granted.clone();
+        let request = RollbackStageRequest { stage_id: self.id.clone(), discard_changes, grant };
         Ok(self.service.source.rollback_stage(request).await?.into_inner().stage.unwrap())
     }
 
     async fn abort(&mut self, only_staged: bool) -> Result<(), Status> {
-        let request = AbortStageRequest { stage_id: self.id.clone(), only_staged };
+        let grant = self.granted.clone();
+        let request = AbortStageRequest { stage_id: self.id.clone(), only_staged, grant };
         self.service.source.abort_stage(request).await.map(drop)
     }
 }

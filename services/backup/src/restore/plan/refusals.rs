@@ -72,8 +72,8 @@ impl Refusals {
             _ => level.problem.clone(),
         };
         let message = format!(
-            "{problem}; supply the root key or key ring that they need, or restore them as they are with \
-             --accept-undecryptable"
+            "{problem}; supply the root key or key ring that they need, enable a disabled key version \
+             (`strongroom key enable`), or restore them as they are with --accept-undecryptable"
         );
         self.push("VALUES_UNDECRYPTABLE", &message);
     }

@@ -113,17 +113,25 @@ pub(super) async fn marker(source: &ServiceSource, id: &str) -> Result<Option<Ma
     })
 }
 
-pub(super) async fn discard(source: &ServiceSource, id: &str, only: Marker) -> Result<bool> {
+pub(super) async fn discard(
+    source: &ServiceSource,
+    (id, request): (&str, &Request),
+    only: Marker,
+) -> Result<bool> {
     if marker(source, id).await?.is_some_and(|found| found != only) {
         return Ok(false);
     }
-    source.abort_stage(id, only == Marker::Staged).await
+    source.abort_stage(id, grant(request), only == Marker::Staged).await
 }
 
 /// What is left of a stage that was rolled back is dropped, so that nothing of the restore remains.
-pub(super) async fn roll_back(source: &ServiceSource, id: &str, discard_changes: bool) -> Result<u64> {
-    let stage = source.roll_back_stage(id, discard_changes).await?;
-    source.abort_stage(id, false).await?;
+pub(super) async fn roll_back(
+    source: &ServiceSource,
+    (id, request): (&str, &Request),
+    discard_changes: bool,
+) -> Result<u64> {
+    let stage = source.roll_back_stage(id, grant(request), discard_changes).await?;
+    source.abort_stage(id, grant(request), false).await?;
     let changes = stage.tables.iter().map(|table| table.created + table.changed + table.deleted);
     Ok(changes.sum::<i64>().unsigned_abs())
 }
@@ -225,13 +233,17 @@ async fn send(
     }
 }
 
+/// Empty where the restore needs none.
+fn grant(request: &Request) -> RestoreGrant {
+    RestoreGrant { statement: hex::decode(&request.grant).unwrap_or_default().into() }
+}
+
 /// What the vault goes by, beside the rows.
 fn of_vault(begin: Begin, archive: &mut Archive, request: &Request) -> Result<Begin> {
     let ring = archive.ring(RING_BYTES as u64)?.unwrap_or_default();
-    let grant = hex::decode(&request.grant).unwrap_or_default();
     Ok(Begin {
         ring: ring.into(),
-        grant: Some(RestoreGrant { statement: grant.into() }),
+        grant: Some(grant(request)),
         revive_ids: request.revive_ids.clone(),
         as_copy: request.as_copy,
         from_deployment: request.from_deployment.clone(),

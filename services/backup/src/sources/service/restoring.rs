@@ -9,7 +9,7 @@ use strongroom_api::source::v1::stage::State;
 use strongroom_api::source::v1::stage_tables_request::Message;
 use strongroom_api::source::v1::{
     AbortStageRequest, CommitStageRequest, CommitStageResponse, DescribeSourceRequest, GetStageRequest,
-    RollbackStageRequest, Stage, StageTablesRequest, Table,
+    RestoreGrant, RollbackStageRequest, Stage, StageTablesRequest, Table,
 };
 use tokio::sync::mpsc;
 use tokio_stream::StreamExt as _;
@@ -75,9 +75,14 @@ impl ServiceSource {
     ///
     /// # Errors
     /// As of [`Self::stage`]: `STAGE_CHANGED` for rows that were changed since, unless these changes are discarded.
-    pub(crate) async fn roll_back_stage(&self, id: &str, discard_changes: bool) -> Result<Stage> {
+    pub(crate) async fn roll_back_stage(
+        &self,
+        id: &str,
+        grant: RestoreGrant,
+        discard_changes: bool,
+    ) -> Result<Stage> {
         let mut client = self.client()?;
-        let request = RollbackStageRequest { stage_id: id.to_owned(), discard_changes };
+        let request = RollbackStageRequest { stage_id: id.to_owned(), discard_changes, grant: Some(grant) };
         let answer = self.within(client.rollback_stage(request)).await?;
         answer.into_inner().stage.ok_or_else(|| self.unexpected("an answer without its stage"))
     }
@@ -86,9 +91,9 @@ impl ServiceSource {
     ///
     /// # Errors
     /// As of [`Self::stage`].
-    pub(crate) async fn abort_stage(&self, id: &str, only_staged: bool) -> Result<bool> {
+    pub(crate) async fn abort_stage(&self, id: &str, grant: RestoreGrant, only_staged: bool) -> Result<bool> {
         let mut client = self.client()?;
-        let request = AbortStageRequest { stage_id: id.to_owned(), only_staged };
+        let request = AbortStageRequest { stage_id: id.to_owned(), only_staged, grant: Some(grant) };
         match self.within(client.abort_stage(request)).await {
             Ok(_) => Ok(true),
             Err(Error::Restore(RestoreError::SourceRefused { source, .. }))

@@ -34,11 +34,11 @@ pub(super) async fn stage(
     caller: &Caller,
     mut requests: Streaming<StageTablesRequest>,
 ) -> Result<Staged, Status> {
-    let _place = restoring.place()?;
     let Some(Message::Begin(begin)) = next(&mut requests).await? else {
         return Err(Error::from(RestoreError::Protocol("the first message must be `begin`".into())).into());
     };
     let beginning = beginning(caller, begin)?;
+    let _place = restoring.place(beginning.is_plan)?;
     let staging = restoring.begin(&beginning).await?;
     let attempt = staging.attempt().clone();
     let taking = take(restoring, &beginning, staging, &mut requests);

@@ -110,9 +110,9 @@ fn token(columns: &mut Columns) -> Result<TokenRow> {
 
 fn tombstone(columns: &mut Columns) -> Result<TombstoneRow> {
     Ok(TombstoneRow {
-        id: columns.text("id")?,
-        display_name: columns.text("display_name")?,
-        provider: columns.text("provider")?,
+        id: columns.plain_text("id", 200)?,
+        display_name: columns.plain_text("display_name", 200)?,
+        provider: columns.plain_text("provider", 200)?,
         delete_time: columns.number("delete_time")?,
     })
 }
@@ -132,6 +132,17 @@ impl Columns {
 
     fn text(&mut self, name: &str) -> Result<String> {
         self.optional_text(name)?.ok_or_else(|| self.problem(format!("{name} is null")))
+    }
+
+    /// For a row that no code covers: nothing that a terminal obeys, and no more than a credential may have.
+    fn plain_text(&mut self, name: &str, most: usize) -> Result<String> {
+        let text = self.text(name)?;
+        if text.chars().count() > most || text.chars().any(char::is_control) {
+            return Err(
+                self.problem(format!("{name} has a control character, or more than {most} characters"))
+            );
+        }
+        Ok(text)
     }
 
     fn optional_text(&mut self, name: &str) -> Result<Option<String>> {

@@ -109,7 +109,7 @@ impl Walk<'_> {
             Ok(reference_key(&row.kind, &row.consumer))
         };
         let keys: Vec<String> = page.iter().map(key).collect::<Result<_>>()?;
-        let found = staged(tx, (self.commit.id, REFERENCES), &keys).await?;
+        let found = staged(tx, (self.commit.attempt.id.as_str(), REFERENCES), &keys).await?;
         let found: BTreeSet<String> = found.into_iter().map(|(key, _)| key).collect();
         let mut released = Vec::new();
         for (key, sealed) in keys.iter().zip(page).filter(|(key, _)| !found.contains(*key)) {

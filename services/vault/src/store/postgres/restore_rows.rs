@@ -95,7 +95,7 @@ impl<'w> Walk<'w> {
         after: &mut String,
     ) -> Result<Vec<ArchivedRow>> {
         let page: Vec<(String, String)> = sqlx::query_as(STAGED)
-            .bind(self.commit.id)
+            .bind(self.commit.attempt.id.as_str())
             .bind(table)
             .bind(after.as_str())
             .bind(PAGE)
@@ -224,7 +224,7 @@ impl<'w> Walk<'w> {
         ids: &[String],
     ) -> Result<BTreeMap<String, VersionRow>> {
         let mut found = BTreeMap::new();
-        for (key, text) in staged(tx, (self.commit.id, PREVIOUS), ids).await? {
+        for (key, text) in staged(tx, (self.commit.attempt.id.as_str(), PREVIOUS), ids).await? {
             if let ArchivedRow::Previous(row) = self.authentic(PREVIOUS, &key, &text)? {
                 found.insert(key, row);
             }
@@ -250,7 +250,7 @@ impl<'w> Walk<'w> {
         let mut after = String::new();
         loop {
             let ids: Vec<String> = sqlx::query_scalar(OTHER_CREDENTIALS)
-                .bind(self.commit.id)
+                .bind(self.commit.attempt.id.as_str())
                 .bind(&after)
                 .bind(PAGE)
                 .fetch_all(&mut *tx)
@@ -314,7 +314,7 @@ impl<'w> Walk<'w> {
         change_id: Option<String>,
     ) {
         if !self.commit.is_trial {
-            self.undone.add((self.commit.id, table, key), content, change_id);
+            self.undone.add((self.commit.attempt.id.as_str(), table, key), content, change_id);
         }
     }
 
@@ -324,7 +324,11 @@ impl<'w> Walk<'w> {
             let keys: Vec<String> = rows.iter().map(|row| row.row_key.clone()).collect();
             let mut query =
                 QueryBuilder::<Database>::new("SELECT row_key, content FROM restore_undo WHERE stage_id = ");
-            query.push_bind(self.commit.id).push(" AND table_name = ").push_bind(table).push(" AND row_key");
+            query
+                .push_bind(self.commit.attempt.id.as_str())
+                .push(" AND table_name = ")
+                .push_bind(table)
+                .push(" AND row_key");
             push_in_list(&mut query, &keys);
             let earlier: Vec<(String, Option<String>)> = query.build_query_as().fetch_all(&mut *tx).await?;
             let earlier: BTreeMap<String, Option<String>> = earlier.into_iter().collect();
@@ -356,7 +360,7 @@ pub(super) async fn staged(
     Ok(query.build_query_as().fetch_all(tx).await?)
 }
 
-async fn buried(tx: &mut Connection, ids: &[String]) -> Result<BTreeMap<String, TombstoneRow>> {
+pub(super) async fn buried(tx: &mut Connection, ids: &[String]) -> Result<BTreeMap<String, TombstoneRow>> {
     let mut query = QueryBuilder::<Database>::new(TOMBSTONES_BY_ID);
     push_in_list(&mut query, ids);
     let rows: Vec<TombstoneRow> = query.build_query_as().fetch_all(tx).await?;

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use sqlx::AssertSqlSafe;
 use strongroom_store::Result;
 
-use super::restore_rows::PAGE;
+use super::restore_rows::{PAGE, buried};
 use super::restore_write::{
     Credentials, delete, existing, live_credentials, live_previous, live_references, naming, put_previous,
     put_references, release,
@@ -43,6 +43,8 @@ pub(super) struct Undoing<'u> {
     report: Report,
     events: RowEvents,
     changed: Vec<String>,
+    /// Ids of credentials among them, all of them.
+    changed_ids: BTreeSet<String>,
 }
 
 /// What a page of credentials comes to.
@@ -56,7 +58,15 @@ struct Page {
 impl<'u> Undoing<'u> {
     pub(super) fn of(store: &'u Store, id: &'u str, now: i64, event: &NewEvent) -> Result<Self> {
         let events = RowEvents::of(event, event.change_id()?);
-        Ok(Self { store, id, now, report: Report::default(), events, changed: Vec::new() })
+        Ok(Self {
+            store,
+            id,
+            now,
+            report: Report::default(),
+            events,
+            changed: Vec::new(),
+            changed_ids: BTreeSet::new(),
+        })
     }
 
     pub(super) async fn undo(mut self, tx: &mut Connection) -> Result<Undone> {
@@ -100,11 +110,12 @@ impl<'u> Undoing<'u> {
 
     async fn credentials(&mut self, tx: &mut Connection, rows: &[UndoRow]) -> Result<()> {
         let mut live = live_credentials(tx, &keys(rows)).await?;
+        let buried = self.buried_since(tx, &keys(rows)).await?;
         let mut page = Page::default();
         for undo in rows {
             let live = live.remove(&undo.row_key);
             let live = live.map(|sealed| self.store.codes.open_with_seal(sealed)).transpose()?;
-            self.credential(undo, live, &mut page)?;
+            self.credential(undo, (live, buried.contains(&undo.row_key)), &mut page)?;
         }
         page.credentials.write(tx).await?;
         self.remove(tx, &page.removed).await
@@ -113,13 +124,15 @@ impl<'u> Undoing<'u> {
     fn credential(
         &mut self,
         undo: &UndoRow,
-        live: Option<(CredentialRow, Seal)>,
+        (live, is_buried): (Option<(CredentialRow, Seal)>, bool),
         page: &mut Page,
     ) -> Result<()> {
         let id = undo.row_key.as_str();
-        let is_changed = live.as_ref().map(|(_, seal)| &seal.change_id) != undo.change_id.as_ref();
+        let is_other = live.as_ref().map(|(_, seal)| &seal.change_id) != undo.change_id.as_ref();
+        let is_changed = is_other || (is_buried && undo.content.is_some());
         if is_changed {
             self.was_changed(CREDENTIALS, id);
+            self.changed_ids.insert(id.to_owned());
         }
         match (undo.before::<Before<CredentialRow>>()?, live) {
             (None, Some((row, _))) => {
@@ -135,6 +148,23 @@ impl<'u> Undoing<'u> {
             // It was deleted since, and stays so.
             (_, None) => Ok(()),
         }
+    }
+
+    /// Those that somebody has deleted since: a tombstone that the restore itself has brought is none of theirs.
+    async fn buried_since(&self, tx: &mut Connection, ids: &[String]) -> Result<BTreeSet<String>> {
+        let mut since = BTreeSet::new();
+        for id in buried(tx, ids).await?.into_keys() {
+            let undo: Option<UndoRow> = sqlx::query_as(UndoRow::SELECT)
+                .bind(self.id)
+                .bind(TOMBSTONES)
+                .bind(&id)
+                .fetch_optional(&mut *tx)
+                .await?;
+            if undo.is_none_or(|undo| undo.content.is_some()) {
+                since.insert(id);
+            }
+        }
+        Ok(since)
     }
 
     fn change(
@@ -207,7 +237,9 @@ impl<'u> Undoing<'u> {
             }
             removed.push(id.to_owned());
             let before: Option<Before<VersionRow>> = undo.before()?;
-            if let Some(Before { row, .. }) = before.filter(|_| owners.contains(id)) {
+            // A rotation since may have left none on purpose.
+            let is_put_back = owners.contains(id) && !self.changed_ids.contains(id);
+            if let Some(Before { row, .. }) = before.filter(|_| is_put_back) {
                 let seal = self.store.codes.seal_as(&row, self.events.change_id(CREDENTIALS))?;
                 written.push((row, seal));
                 self.report.touched(PREVIOUS, Touch::Created, RowName::of(id));

@@ -34,6 +34,7 @@ impl RestoreStore for Store {
             Some(before) if !matches!(before.state, StageState::Staging | StageState::Staged) => {
                 return Ok(None);
             }
+            Some(before) if stage.statement.is_empty() && !before.statement.is_empty() => return Ok(None),
             Some(before) => attempt.create_time = attempt.create_time.max(before.create_time + 1),
             None => {}
         }
@@ -90,11 +91,14 @@ impl RestoreStore for Store {
 
     async fn commit_stage(&self, commit: &Commit<'_>, event: &NewEvent) -> Result<Committed> {
         let mut tx = self.begin().await?;
-        match lock_stage(&mut tx, commit.id).await? {
+        match lock_stage(&mut tx, &commit.attempt.id).await? {
             Some(stage) if stage.state == StageState::Committed => {
                 return Ok(Committed::Already(report_of(&stage)?));
             }
-            Some(stage) if stage.state == StageState::Staged => {}
+            Some(stage)
+                if stage.state == StageState::Staged
+                    && commit.attempt.is_of(&stage)
+                    && stage.statement == commit.statement => {}
             _ => return Ok(Committed::NotStaged),
         }
         sqlx::query(LOCK_RESTORED).execute(&mut *tx).await?;
@@ -121,7 +125,7 @@ impl RestoreStore for Store {
             return Ok(Committed::Done(report));
         }
         sqlx::query(COMMIT_STAGE)
-            .bind(commit.id)
+            .bind(&commit.attempt.id)
             .bind(content(&report)?)
             .bind(commit.now)
             .bind(previous)
@@ -228,12 +232,8 @@ async fn lock_stage(tx: &mut Connection, id: &str) -> Result<Option<StageRow>> {
     Ok(sqlx::query_as(LOCK_STAGE).bind(id).fetch_optional(tx).await?)
 }
 
-/// A plan's stage goes; one with a grant stays, so that the grant is not used again.
+/// One that was committed stays, without its rows, so that its grant is not used again.
 async fn end_stage(tx: &mut Connection, stage: &StageRow) -> Result<()> {
-    if stage.statement.is_empty() {
-        sqlx::query(DELETE_STAGE).bind(&stage.id).execute(tx).await?;
-        return Ok(());
-    }
     sqlx::query(DELETE_STAGED).bind(&stage.id).execute(&mut *tx).await?;
     sqlx::query(DELETE_UNDO).bind(&stage.id).execute(&mut *tx).await?;
     if matches!(stage.state, StageState::Staging | StageState::Staged) {

@@ -285,6 +285,8 @@ const NO_RING: Verdict = Refused(&[Bytes(1)]);
 /// A message that may be left out, and whose fields have rules of their own.
 pub(crate) const OPTIONAL_PART: Rule =
     rule(OPTIONAL, Taken("its fields are bounded"), Taken("its fields are refused"));
+const NO_STAGE: Verdict = Taken("it is compared with that of the stage, and there is none");
+pub(crate) const GRANT: Rule = rule(NO_STAGE, NO_STAGE, NO_STAGE);
 pub(crate) const RING: Rule = rule(Refused(&[Unset]), LONG_RING, NO_RING);
 pub(crate) const OPTIONAL_RING: Rule = rule(OPTIONAL, LONG_RING, NO_RING);
 pub(crate) const KIDS: Rule =

@@ -132,3 +132,39 @@ async fn a_stage_is_its_services_own() {
     assert_eq!(restore.roll_back(true).await.unwrap_err().code(), Code::NotFound);
     assert_eq!(restore.abort(false).await.unwrap_err().code(), Code::NotFound);
 }
+
+/// Whoever has only the service's token neither undoes a restore nor makes it impossible to undo.
+#[tokio::test]
+async fn what_is_committed_is_ended_with_its_grant_only() {
+    for vault in TestVault::each_standing().await {
+        let (archive, _) = scene(&vault).await;
+        let mut restore = Restore::of(&archive, &vault, RestoreMode::Replace).await;
+        let new = restore.admin.create(credential("Two")).await.id;
+        let _ = restore.done().await;
+        let grant = restore.granted.take();
+        let of_another = Restore::of(&archive, &vault, RestoreMode::Replace).await.stage_granted().await;
+        for (given, reason) in [(None, "GRANT_MISSING"), (Some(of_another), "GRANT_INVALID")] {
+            restore.granted = given;
+            refused(&restore.roll_back(true).await.unwrap_err(), reason);
+            refused(&restore.abort(false).await.unwrap_err(), reason);
+        }
+        restore.granted = grant;
+        vault.clock.advance(std::time::Duration::from_secs(24 * 3600));
+        let _ = restore.roll_back(false).await.unwrap();
+        assert_eq!(restore.admin.reveal(&new).await.unwrap(), secret_of("Two"));
+    }
+}
+
+#[tokio::test]
+async fn a_plan_takes_no_place_of_a_stage() {
+    for vault in TestVault::each().await {
+        let (archive, id) = scene(&vault).await;
+        let mut restore = Restore::of(&archive, &vault, RestoreMode::Replace).await;
+        let _ = restore.stage().await.unwrap();
+        let begin = Begin { dry_run: true, ..restore.begin.clone() };
+        assert_refused(restore.send(begin).await, Code::FailedPrecondition, "STAGE_STATE");
+        let _ = restore.commit().await.unwrap();
+        assert_refused(restore.stage().await, Code::FailedPrecondition, "STAGE_COMMITTED");
+        assert_eq!(restore.admin.reveal(&id).await.unwrap(), secret_of("One"));
+    }
+}

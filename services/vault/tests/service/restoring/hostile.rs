@@ -64,7 +64,7 @@ async fn a_stream_that_keeps_no_order_leaves_nothing() {
     let mut admin = vault.admin().await;
     let _ = admin.create(credential("One")).await;
     let archive = Archive::of(&vault).await;
-    let breaks: [(&str, fn(&mut Archive)); 6] = [
+    let breaks: [(&str, fn(&mut Archive)); 8] = [
         ("ROW_COUNT", |archive| archive.table("credentials").2 = 2),
         ("STAGE_PROTOCOL", |archive| archive.tables.push(("audit_logs".into(), Vec::new(), 0))),
         ("STAGE_PROTOCOL", |archive| {
@@ -73,6 +73,9 @@ async fn a_stream_that_keeps_no_order_leaves_nothing() {
         }),
         ("STAGE_PROTOCOL", |archive| archive.table("credentials").1 = vec![b'x'; 600 << 10]),
         ("ROW_INVALID", |archive| archive.table("credentials").1 = b"{\"id\":1}".to_vec()),
+        // No code covers these rows, and their names are shown.
+        ("ROW_INVALID", |archive| buried(archive, "a\u{1b}[2Jb")),
+        ("ROW_INVALID", |archive| buried(archive, &"x".repeat(201))),
         ("STAGE_PROTOCOL", |archive| {
             let (_, text, rows) = archive.table("credentials");
             *text = [text.as_slice(), b",\n", text.as_slice()].concat();
@@ -86,6 +89,14 @@ async fn a_stream_that_keeps_no_order_leaves_nothing() {
         assert_refused(restore.stage().await, Code::InvalidArgument, reason);
         assert_eq!(vault.number("SELECT count(*) FROM restore_stages"), 0);
     }
+}
+
+/// With one tombstone.
+fn buried(archive: &mut Archive, name: &str) {
+    let row = serde_json::json!({"id": "one", "display_name": name, "provider": "openai", "delete_time": 1});
+    let (_, text, rows) = archive.table("credential_tombstones");
+    *text = row.to_string().into_bytes();
+    *rows = 1;
 }
 
 /// A live row that says nothing any more: who names it gets the archive's.

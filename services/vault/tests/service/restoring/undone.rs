@@ -93,6 +93,58 @@ async fn what_was_changed_since_stands_in_the_way_and_stays_revoked() {
     }
 }
 
+/// The first restore removes it, the second one brings it back, and then somebody deletes it.
+#[tokio::test]
+async fn what_was_deleted_since_stays_deleted_whichever_restore_is_undone() {
+    for vault in TestVault::each().await {
+        let mut admin = vault.admin().await;
+        let _ = admin.create(credential("One")).await;
+        let before = Archive::of(&vault).await;
+        let id = admin.create(credential("Two")).await.id;
+        let after = Archive::of(&vault).await;
+        let mut first = Restore::of(&before, &vault, RestoreMode::Replace).await;
+        let _ = first.done().await;
+        assert_eq!(admin.reveal(&id).await.unwrap_err().code(), Code::NotFound);
+        let mut second = Restore::of(&after, &vault, RestoreMode::Replace).await;
+        let _ = second.done().await;
+        assert_eq!(admin.reveal(&id).await.unwrap(), secret_of("Two"));
+        let delete = DeleteCredentialRequest { id: id.clone(), ..Default::default() };
+        admin.credentials.delete_credential(delete).await.unwrap();
+        assert_refused(second.roll_back(false).await, Code::FailedPrecondition, "STAGE_CHANGED");
+        let _ = second.roll_back(true).await.unwrap();
+        assert_refused(first.roll_back(false).await, Code::FailedPrecondition, "STAGE_CHANGED");
+        let _ = first.roll_back(true).await.unwrap();
+        assert_eq!(admin.reveal(&id).await.unwrap_err().code(), Code::NotFound, "it stays deleted");
+        verified(&mut admin).await;
+    }
+}
+
+/// A rotation without an overlap leaves no secret before it, and no rollback brings one back.
+#[tokio::test]
+async fn a_secret_that_was_cut_off_since_stays_cut_off() {
+    for vault in TestVault::each().await {
+        let mut admin = vault.admin().await;
+        let id = admin.create(credential("One")).await.id;
+        let archive = Archive::of(&vault).await;
+        let rotate = |secret: &'static str, overlap: i64| RotateCredentialRequest {
+            id: id.clone(),
+            secret: secret.into(),
+            grace: Some(prost_types::Duration { seconds: overlap, nanos: 0 }),
+            ..Default::default()
+        };
+        admin.credentials.rotate_credential(rotate("sk-since", 3600)).await.unwrap();
+        assert_eq!(admin.reveal_previous(&id).await.unwrap(), secret_of("One"));
+        let mut restore = Restore::of(&archive, &vault, RestoreMode::Replace).await.reviving(&[&id]);
+        let _ = restore.done().await;
+        admin.credentials.rotate_credential(rotate("sk-newest", 0)).await.unwrap();
+        let _ = restore.roll_back(true).await.unwrap();
+        assert_eq!(admin.reveal(&id).await.unwrap(), "sk-newest");
+        let refused = admin.reveal_previous(&id).await.unwrap_err();
+        refused_as(&refused, Code::FailedPrecondition, "NO_PREVIOUS_SECRET");
+        verified(&mut admin).await;
+    }
+}
+
 /// Also where their times are the same, as two processes' clocks may have it.
 #[tokio::test]
 async fn the_later_restore_is_taken_back_first() {
