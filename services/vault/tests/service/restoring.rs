@@ -149,8 +149,9 @@ impl Restore {
 
     async fn stage(&mut self) -> Result<Stage, Status> {
         let grant = self.grant(self.terms()).await?;
-        self.granted = Some(grant.clone());
-        self.send(Begin { grant: Some(grant), ..self.begin.clone() }).await
+        let staged = self.send(Begin { grant: Some(grant.clone()), ..self.begin.clone() }).await?;
+        self.granted = Some(grant);
+        Ok(staged)
     }
 
     /// The grant of a stage that was begun.
