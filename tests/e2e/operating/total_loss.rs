@@ -168,7 +168,6 @@ fn fill(admin: &Operator, application: &TestDb) {
         key_id: "gateway".into(),
         plaintext: "of the application".into(),
         aad: "endpoints/bearer/1".into(),
-        ..Default::default()
     };
     application.run(&format!("UPDATE endpoints SET bearer = '{}' WHERE id = 1", encrypt(admin, request)));
 }

@@ -64,9 +64,12 @@ const DECIDED: &[(&str, &[&str])] = &[
             "from_deployment",
             "signer",
             "rows",
+            // The vault decides about these.
+            "revive_ids",
+            "as_copy",
         ],
     ),
-    ("ApplyRestore", &["id", "confirm", "max_pause"]),
+    ("ApplyRestore", &["id", "confirm", "max_pause", "grant"]),
     ("GetRestore", &["id"]),
     // A page of more than 1,000 is one of 1,000.
     ("ListRestores", &["page_size", "page_token"]),

@@ -26,7 +26,7 @@ impl RestoreGrantService for Api {
         let caller = Caller::of(&request)?;
         let missing =
             || Error::Field { field: "terms", problem: "must be those of the restore's plan".into() };
-        let terms = terms(&OF_TERMS, request.into_inner().terms.ok_or_else(missing)?)?;
+        let terms = terms(&OF_TERMS, &request.into_inner().terms.ok_or_else(missing)?)?;
         let (service, restore) = (terms.principal.as_str(), terms.restore_id.as_str());
         let (statement, expire_time) =
             self.0.grants.issue(&caller, (service, restore), terms.digest()?).await?;

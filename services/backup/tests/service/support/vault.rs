@@ -417,6 +417,7 @@ impl KeyService for FakeVault {
         Ok(Response::new(vault::InspectRingResponse {
             root_key_id: ROOT_KEY_ID.into(),
             root_key_known: true,
+            root_key_current: true,
             deployment_id: DEPLOYMENT.into(),
             same_deployment: ring.contains(&self.url),
             ..Default::default()

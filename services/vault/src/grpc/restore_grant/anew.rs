@@ -89,7 +89,7 @@ async fn begin(
     let missing = || Error::Field { field: "begin", problem: "must be the first message".into() };
     let Begin { terms: given, grant, ring } = first.and_then(|first| first.begin).ok_or_else(missing)?;
     fields::ring("begin.ring", &ring)?;
-    let terms = terms(&OF_TERMS, given.ok_or_else(missing)?)?;
+    let terms = terms(&OF_TERMS, &given.ok_or_else(missing)?)?;
     let grant = grant.map(|grant| grant.statement).unwrap_or_default();
     let digest = terms.digest()?;
     let granted = vault.grants.open(&caller.principal.id, &grant, &digest).await?;

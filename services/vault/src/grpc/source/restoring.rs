@@ -90,7 +90,7 @@ fn beginning(caller: &Caller, begin: Begin) -> Result<Beginning> {
     let archive = begin.archive.clone().unwrap_or_default();
     let terms = terms(
         &OF_BEGIN,
-        RestoreTerms {
+        &RestoreTerms {
             principal: caller.principal.id.clone(),
             restore_id: begin.stage_id,
             archive_id: archive.archive_id,
@@ -151,7 +151,7 @@ const OF_BEGIN: Names = Names {
 };
 
 /// What a grant is for, or a stage goes by.
-pub(in crate::grpc) fn terms(names: &Names, given: RestoreTerms) -> Result<Terms> {
+pub(in crate::grpc) fn terms(names: &Names, given: &RestoreTerms) -> Result<Terms> {
     let refuse = |field, problem: String| Err(Error::Field { field, problem });
     let mode = match given.mode() {
         ProtoMode::IntoEmpty => RestoreMode::IntoEmpty,

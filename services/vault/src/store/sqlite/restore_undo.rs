@@ -144,7 +144,7 @@ impl<'u> Undoing<'u> {
             (Some(before), None) if !is_changed => {
                 self.put(CredentialRow { revision: self.now, ..before.row }, None, page)
             }
-            (Some(before), Some((live, _))) => self.change(before.row, live, is_changed, page),
+            (Some(before), Some((live, _))) => self.change(before.row, &live, is_changed, page),
             // It was deleted since, and stays so.
             (_, None) => Ok(()),
         }
@@ -170,7 +170,7 @@ impl<'u> Undoing<'u> {
     fn change(
         &mut self,
         before: CredentialRow,
-        live: CredentialRow,
+        live: &CredentialRow,
         is_changed: bool,
         page: &mut Page,
     ) -> Result<()> {
@@ -181,9 +181,9 @@ impl<'u> Undoing<'u> {
             is_revived: !is_changed,
         };
         let name = RowName { id: live.id.clone(), name: live.display_name.clone() };
-        let decision = rules::credential(before, Some(&live), facts, self.now);
+        let decision = rules::credential(before, Some(live), facts, self.now);
         self.report.kept(CREDENTIALS, &name, &decision.kept);
-        decision.row.map_or(Ok(()), |row| self.put(row, Some(&live), page))
+        decision.row.map_or(Ok(()), |row| self.put(row, Some(live), page))
     }
 
     fn put(&mut self, row: CredentialRow, live: Option<&CredentialRow>, page: &mut Page) -> Result<()> {

@@ -59,6 +59,7 @@ impl Gateway {
     }
 
     /// What it has seen since the last look.
+    #[expect(clippy::print_stdout, reason = "a figure for whoever runs it by hand")]
     fn look(&self, phase: &str, began: Instant) {
         let seen = std::mem::take(&mut *self.seen.lock().unwrap());
         let Seen { secrets, retries, longest } = seen;
@@ -145,8 +146,8 @@ async fn scene(vault: &TestVault) -> (Archive, Vec<String>) {
     })
     .await;
     let ids = std::mem::take(&mut *ids.lock().unwrap());
-    for number in 0..100 {
-        admin.bind(binding("endpoint", &format!("of-{number}"), &ids[number])).await.unwrap();
+    for (number, id) in ids.iter().take(100).enumerate() {
+        admin.bind(binding("endpoint", &format!("of-{number}"), id)).await.unwrap();
     }
     let archive = Archive::of(vault).await;
     each(vault, ids.clone(), |mut clients, id| async move {

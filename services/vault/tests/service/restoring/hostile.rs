@@ -64,7 +64,7 @@ async fn a_stream_that_keeps_no_order_leaves_nothing() {
     let mut admin = vault.admin().await;
     let _ = admin.create(credential("One")).await;
     let archive = Archive::of(&vault).await;
-    let breaks: [(&str, fn(&mut Archive)); 8] = [
+    let breaks: [(&str, Break); 8] = [
         ("ROW_COUNT", |archive| archive.table("credentials").2 = 2),
         ("STAGE_PROTOCOL", |archive| archive.tables.push(("audit_logs".into(), Vec::new(), 0))),
         ("STAGE_PROTOCOL", |archive| {
@@ -90,6 +90,9 @@ async fn a_stream_that_keeps_no_order_leaves_nothing() {
         assert_eq!(vault.number("SELECT count(*) FROM restore_stages"), 0);
     }
 }
+
+/// Spoils an archive.
+type Break = fn(&mut Archive);
 
 /// With one tombstone.
 fn buried(archive: &mut Archive, name: &str) {

@@ -111,7 +111,7 @@ async fn stale_until_reissued(new: &TestVault, admin: &mut Clients, secret: &str
     refused_as(&refused, Code::Unauthenticated, "TOKEN_STALE");
     let known = admin.tokens.introspect_token(requests::introspect(secret)).await.unwrap().into_inner();
     assert!(known.stale && !known.active && id.starts_with(&known.stale_token_id));
-    let reissue = ReissueTokenRequest { id: known.stale_token_id, ..Default::default() };
+    let reissue = ReissueTokenRequest { id: known.stale_token_id };
     let again = admin.tokens.reissue_token(reissue).await.unwrap().into_inner();
     let mut caller = new.clients(&again.secret);
     let missing = caller.reveal("00000000-0000-0000-0000-000000000000").await.unwrap_err();

@@ -172,7 +172,7 @@ async fn use_again(cast: &Cast, embedded: &Embedded, left: &Left, narrator: &mut
     let stale = Connection::new(Service::Vault, embedded.vault(), bearer.clone())?;
     let refused = secrets::reveal_to(&stale, &left.credential).await.map(|_| ());
     let refused = secrets::refusal(refused, "TOKEN_STALE")?;
-    let request = ReissueTokenRequest { id: id.clone(), ..Default::default() };
+    let request = ReissueTokenRequest { id: id.clone() };
     let issued = cast.vault.answer(cast.vault.tokens().reissue_token(unary(request))).await?;
     let renewed = Connection::new(Service::Vault, embedded.vault(), Bearer::new(&issued.secret)?)?;
     let (name, _, key) = KEYS[0];
