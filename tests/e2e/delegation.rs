@@ -157,8 +157,6 @@ async fn the_services_role_holds_what_its_code_calls_and_no_more() {
     let used: BTreeSet<String> = PERMISSIONS
         .iter()
         .filter(|(path, _)| !path.starts_with("/strongroom.backup."))
-        // Called of other services; to restore the vault itself needs an operator's grant.
-        .filter(|(_, permission)| *permission != "source.restore")
         .filter(|(path, _)| called(path.rsplit('/').next().unwrap()))
         .map(|(_, permission)| (*permission).to_owned())
         .collect();
