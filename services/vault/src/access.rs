@@ -2,8 +2,8 @@
 //!
 //! [`Tokens`] issues and revokes tokens and tells which principal a token's text authenticates; [`Identities`] tells it
 //! for the names of a client certificate. [`Delegations`] tells services who the actor of their events is; `service_events` lists
-//! these. [`Grants`] lets a service restore the vault once. `roles` maps a role to permissions, `principals` caches checked tokens for two seconds, `selection` refuses what lies outside a
-//! token's selection.
+//! these. [`Grants`] lets a service restore the vault once; [`Statements`] seals and opens what both hand out. `roles` maps a role to
+//! permissions, `principals` caches checked tokens for two seconds, `selection` refuses what lies outside a token's selection.
 
 mod delegations;
 mod grants;
@@ -14,6 +14,7 @@ mod selection;
 mod service;
 mod service_events;
 mod statement;
+mod statements;
 mod tokens;
 
 pub(crate) use delegations::Delegations;
@@ -23,4 +24,5 @@ pub(crate) use roles::Role;
 pub(crate) use selection::outside_selection;
 pub(crate) use service::Service;
 pub(crate) use service_events::check_operation;
+pub(crate) use statements::Statements;
 pub(crate) use tokens::{Listed, NewToken, Tokens, selectors};

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use strongroom_runtime::{Clock, Metrics, Shutdown, secret_file};
 use strongroom_store::DatabaseUrl;
 
-use crate::access::{Delegations, Grants, Identities, Role, Service, Tokens};
+use crate::access::{Delegations, Grants, Identities, Role, Service, Statements, Tokens};
 use crate::audit::{Audit, UseLog};
 use crate::config::VaultConfig;
 use crate::credentials::{Credentials, References, Secrets};
@@ -114,14 +114,15 @@ fn build(
     let people = Arc::new(People::new(s(), identities.principals(), fitness, c()));
     let approvals = Arc::new(Approvals::new(s(), Arc::clone(&people), c()));
     let (rings, merges) = (Arc::new(ForeignRings::new(s(), r())), Arc::new(Merges::new(s(), r(), c())));
-    let grants = Arc::new(Grants::new(s(), r(), Arc::clone(&tokens), Arc::clone(&identities), c()));
+    let statements = Arc::new(Statements::new(r(), Arc::clone(&tokens), Arc::clone(&identities)));
+    let grants = Arc::new(Grants::new(s(), Arc::clone(&statements), c()));
     let restoring =
         Restoring::new(s(), r(), (Arc::clone(&rings), Arc::clone(&merges)), Arc::clone(&grants), c());
     let retirement = Retirement::new(s(), r(), Arc::clone(&ledger), Arc::clone(&approvals), c());
     Vault {
         credentials: Credentials::new(s(), Arc::clone(&secrets), Arc::clone(&uses), r(), c()),
         references: References::new(s(), secrets, Arc::clone(&uses), c()),
-        delegations: Delegations::new(s(), r(), Arc::clone(&tokens), Arc::clone(&identities), c()),
+        delegations: Delegations::new(s(), statements, c()),
         tokens,
         identities,
         audit: Arc::new(Audit::new(s(), c(), shutdown)),

@@ -184,7 +184,7 @@ fn resealing(
     let terms =
         terms.ok_or_else(|| Error::Defect("a restore under another root key without terms".into()))?;
     let ring = archive.ring(RING_BYTES as u64)?.unwrap_or_default();
-    let grant = hex::decode(&request.grant).unwrap_or_default();
+    let grant = request.grant_statement();
     Ok(Some(Arc::new(Resealing {
         vault: base.vault.clone(),
         with: SealingAnew { terms, grant, ring: ring.into() },

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use bytes::Bytes;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use strongroom_api::backup::v1 as proto;
@@ -63,6 +64,13 @@ pub(crate) struct Request {
     pub(crate) creator: String,
     /// By source: of its schema, or directory, when it was planned.
     pub(crate) fingerprints: BTreeMap<String, String>,
+}
+
+impl Request {
+    /// The grant as the vault made it; empty where the restore has none.
+    pub(crate) fn grant_statement(&self) -> Bytes {
+        hex::decode(&self.grant).unwrap_or_default().into()
+    }
 }
 
 /// Which archive was planned with.

@@ -21,7 +21,7 @@ const ANSWER: Duration = Duration::from_secs(30);
 #[derive(Debug, Clone)]
 pub(crate) struct SealingAnew {
     pub(crate) terms: RestoreTerms,
-    pub(crate) grant: Vec<u8>,
+    pub(crate) grant: Bytes,
     /// The archive's `keys/ring.json`.
     pub(crate) ring: Bytes,
 }
@@ -40,7 +40,7 @@ impl VaultClient {
         let (questions, queue) = mpsc::channel(1);
         let begin = Begin {
             terms: Some(with.terms.clone()),
-            grant: Some(RestoreGrant { statement: with.grant.clone().into() }),
+            grant: Some(RestoreGrant { statement: with.grant.clone() }),
             ring: with.ring.clone(),
         };
         // There is room for it.

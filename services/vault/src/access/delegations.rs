@@ -6,17 +6,14 @@
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
-use strongroom_crypto::{Error as CryptoError, Kid, MacKey, Purpose};
 use strongroom_runtime::{Caller, Clock, Principal};
 use uuid::Uuid;
 
 use super::service_events::{DENIED, allows, check_event, delegable};
 use super::statement::{Sort, Statement};
-use super::{Identities, Service, Tokens};
+use super::{Service, Statements};
 use crate::audit::Event;
 use crate::error::{Error, Result};
-use crate::keys::Ring;
-use crate::store::key_names::AUDIT_KEY;
 use crate::store::{NewEvent, Outcome, Store};
 
 /// As long as the longest operation, in microseconds.
@@ -27,21 +24,13 @@ const LAST_WORDS: i64 = 5 * 60 * 1_000_000;
 /// Makes delegations and honours them.
 pub(crate) struct Delegations {
     store: Arc<dyn Store>,
-    ring: Arc<Ring>,
-    tokens: Arc<Tokens>,
-    identities: Arc<Identities>,
+    statements: Arc<Statements>,
     clock: Arc<dyn Clock>,
 }
 
 impl Delegations {
-    pub(crate) fn new(
-        store: Arc<dyn Store>,
-        ring: Arc<Ring>,
-        tokens: Arc<Tokens>,
-        identities: Arc<Identities>,
-        clock: Arc<dyn Clock>,
-    ) -> Self {
-        Self { store, ring, tokens, identities, clock }
+    pub(crate) fn new(store: Arc<dyn Store>, statements: Arc<Statements>, clock: Arc<dyn Clock>) -> Self {
+        Self { store, statements, clock }
     }
 
     /// For `service`, which `principal` has called.
@@ -56,9 +45,7 @@ impl Delegations {
             expire_time: time.saturating_add(LIFE),
             permissions: delegable(&principal.permissions),
         };
-        let ring = self.ring.current();
-        let kid = ring.primary(AUDIT_KEY)?.kid();
-        Ok(statement.seal(Sort::Delegation, kid, &ring.mac_key(kid, Purpose::Audit)?))
+        self.statements.seal(Sort::Delegation, &statement)
     }
 
     /// The event that `service` wants to record, with the actor that the delegation names. A refusal that a service
@@ -98,11 +85,7 @@ impl Delegations {
         if !statement.permissions.iter().any(|delegated| delegated == permission) {
             return Ok((statement.principal, false));
         }
-        let principal = match self.identities.by_principal(&statement.principal) {
-            Some(identity) => Some(identity),
-            None => self.tokens.by_principal(&statement.principal, Service::Backup).await?,
-        };
-        let permitted = principal.is_some_and(|principal| principal.may(permission));
+        let permitted = self.statements.holds(&statement.principal, Service::Backup, permission).await?;
         Ok((statement.principal, permitted))
     }
 
@@ -112,23 +95,13 @@ impl Delegations {
             let problem = "must be that of the caller, from the introspection".into();
             return Err(Error::Field { field: "delegation", problem });
         }
-        let kid = Statement::kid(bytes).ok_or(Error::DelegationInvalid)?;
-        let key = self.audit_key(kid).await?;
-        let statement = Statement::open(Sort::Delegation, bytes, &key).ok_or(Error::DelegationInvalid)?;
+        let opened = self.statements.open(Sort::Delegation, bytes).await?;
+        let statement = opened.ok_or(Error::DelegationInvalid)?;
         if statement.service != service.principal.id {
             self.record_refusal(service, method, &Error::DelegationForeign).await;
             return Err(Error::DelegationForeign);
         }
         Ok(statement)
-    }
-
-    /// Another process may have made the version a moment ago.
-    async fn audit_key(&self, kid: Kid) -> Result<MacKey> {
-        let key = self.ring.current().mac_key(kid, Purpose::Audit);
-        if matches!(key, Err(CryptoError::UnknownVersion { .. })) {
-            self.ring.reload().await?;
-        }
-        self.ring.current().mac_key(kid, Purpose::Audit).map_err(|_| Error::DelegationInvalid)
     }
 
     async fn record_refusal(&self, service: &Caller, method: &'static str, refusal: &Error) {

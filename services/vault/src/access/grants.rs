@@ -3,17 +3,14 @@
 
 use std::sync::Arc;
 
-use strongroom_crypto::{Kid, MacKey, Purpose};
 use strongroom_runtime::{Caller, Clock};
 use uuid::Uuid;
 
 use super::statement::{Sort, Statement};
-use super::{Identities, Service, Tokens};
+use super::{Service, Statements};
 use crate::audit::Event;
 use crate::error::{Error, RestoreError, Result};
-use crate::keys::Ring;
 use crate::store::Store;
-use crate::store::key_names::AUDIT_KEY;
 
 /// In microseconds.
 const LIFE: i64 = 24 * 3600 * 1_000_000;
@@ -33,21 +30,13 @@ pub(crate) struct Granted {
 /// Makes grants and honours them.
 pub(crate) struct Grants {
     store: Arc<dyn Store>,
-    ring: Arc<Ring>,
-    tokens: Arc<Tokens>,
-    identities: Arc<Identities>,
+    statements: Arc<Statements>,
     clock: Arc<dyn Clock>,
 }
 
 impl Grants {
-    pub(crate) fn new(
-        store: Arc<dyn Store>,
-        ring: Arc<Ring>,
-        tokens: Arc<Tokens>,
-        identities: Arc<Identities>,
-        clock: Arc<dyn Clock>,
-    ) -> Self {
-        Self { store, ring, tokens, identities, clock }
+    pub(crate) fn new(store: Arc<dyn Store>, statements: Arc<Statements>, clock: Arc<dyn Clock>) -> Self {
+        Self { store, statements, clock }
     }
 
     /// For the service with the principal `service` and the restore `restore_id`, on terms with this digest. The statement, and
@@ -68,9 +57,7 @@ impl Grants {
             expire_time: time.saturating_add(LIFE),
             permissions: vec![digest],
         };
-        let ring = self.ring.current();
-        let kid = ring.primary(AUDIT_KEY)?.kid();
-        let bytes = statement.seal(Sort::RestoreGrant, kid, &ring.mac_key(kid, Purpose::Audit)?);
+        let bytes = self.statements.seal(Sort::RestoreGrant, &statement)?;
         let event = Event::by(caller, time, "restore.granted", restore_id)
             .with("grant", statement.id.as_str())
             .with("service", service)
@@ -89,9 +76,7 @@ impl Grants {
             return Err(RestoreError::GrantMissing.into());
         }
         let invalid = || Error::from(RestoreError::GrantInvalid);
-        let kid = Statement::kid(bytes).ok_or_else(invalid)?;
-        let key = self.audit_key(kid).await?;
-        let statement = Statement::open(Sort::RestoreGrant, bytes, &key).ok_or_else(invalid)?;
+        let statement = self.statements.open(Sort::RestoreGrant, bytes).await?.ok_or_else(invalid)?;
         if statement.service != service || statement.permissions != [digest] {
             return Err(invalid());
         }
@@ -99,22 +84,9 @@ impl Grants {
             return Err(RestoreError::GrantExpired.into());
         }
         let Statement { id, principal, name, .. } = statement;
-        let holder = match self.identities.by_principal(&principal) {
-            Some(identity) => Some(identity),
-            None => self.tokens.by_principal(&principal, Service::Vault).await?,
-        };
-        if !holder.is_some_and(|holder| holder.may(PERMISSION)) {
+        if !self.statements.holds(&principal, Service::Vault, PERMISSION).await? {
             return Err(RestoreError::GrantEnded(principal).into());
         }
         Ok(Granted { id, principal, name })
-    }
-
-    /// Another process may have made the version a moment ago.
-    async fn audit_key(&self, kid: Kid) -> Result<MacKey> {
-        if self.ring.current().version(kid).is_none() {
-            self.ring.reload().await?;
-        }
-        let key = self.ring.current().mac_key(kid, Purpose::Audit);
-        key.map_err(|_| RestoreError::GrantInvalid.into())
     }
 }

@@ -2,41 +2,40 @@
 //!
 //! A service that restores sends an archive's rows with its key ring and a grant. [`terms`] is what a grant is for; [`staging`]
 //! checks each row by the archive's keys and puts it beside the live ones, [`reading`] knows the archive's form of it and
-//! [`resealing`] seals secrets anew that another root key sealed. What a commit does with the rows stands in `store/restore`.
+//! [`resealing`] seals secrets anew that another root key sealed. [`places`] bounds how much of the vault all of it takes,
+//! [`warnings`] and [`event`] are what a plan and a commit say. What a commit does with the rows stands in `store/restore`.
 
+mod event;
+mod places;
 mod reading;
 mod resealing;
 mod staging;
 mod terms;
+mod warnings;
 
 use std::sync::Arc;
 
 use sha2::{Digest as _, Sha256};
 use strongroom_runtime::{Caller, Clock, failpoint};
-use tokio::sync::{Mutex, MutexGuard, Semaphore, SemaphorePermit};
-use tokio::time::{Instant, sleep_until};
 
-use crate::access::{Granted, Grants};
+use crate::access::Grants;
 use crate::audit::Event;
 use crate::error::{RestoreError, Result};
 use crate::keys::{ForeignRings, Merges, OpenedRing, Ring};
 use crate::store::restore::record::Report;
 use crate::store::restore::{Attempt, Commit, Committed, RolledBack, StageState};
-use crate::store::{NewEvent, StageRow, Store};
+use crate::store::{StageRow, Store};
+use event::{acting, applied};
+use places::Places;
 pub(crate) use reading::is_restored;
 pub(crate) use staging::Staging;
 pub(crate) use terms::{OldHead, Terms};
+use warnings::warnings;
 
-/// Stages that are filled at once, and as many plans: whoever plans, which takes no grant, keeps nobody from restoring.
-const AT_ONCE: usize = 2;
 /// How long a stage lasts that is not committed, in microseconds: as long as its grant.
 const STAGED_FOR: i64 = 24 * 3600 * 1_000_000;
 /// The same for a plan, which is dropped at its end.
 const PLANNED_FOR: i64 = 3600 * 1_000_000;
-
-/// How many times as long as a plan has made writers wait no other plan does: whoever plans again and again, which takes no grant,
-/// gets a fifth of the time.
-const PAUSE: u32 = 4;
 
 /// Why a stream ends whose stage somebody else fills.
 const BEGUN_ANEW: &str = "its stage was begun anew by another call, or dropped";
@@ -64,10 +63,7 @@ pub(crate) struct Restoring {
     merges: Arc<Merges>,
     grants: Arc<Grants>,
     clock: Arc<dyn Clock>,
-    places: Semaphore,
-    plans: Semaphore,
-    /// From when on a plan may make writers wait.
-    next_plan: Mutex<Instant>,
+    pub(crate) places: Places,
 }
 
 impl Restoring {
@@ -78,18 +74,7 @@ impl Restoring {
         grants: Arc<Grants>,
         clock: Arc<dyn Clock>,
     ) -> Self {
-        let (places, plans) = (Semaphore::new(AT_ONCE), Semaphore::new(AT_ONCE));
-        let next_plan = Mutex::new(Instant::now());
-        Self { store, ring, rings, merges, grants, clock, places, plans, next_plan }
-    }
-
-    /// A place for one stage, or plan, that is filled.
-    ///
-    /// # Errors
-    /// [`RestoreError::Busy`].
-    pub(crate) fn place(&self, is_plan: bool) -> Result<SemaphorePermit<'_>> {
-        let places = if is_plan { &self.plans } else { &self.places };
-        places.try_acquire().map_err(|_| RestoreError::Busy(AT_ONCE).into())
+        Self { store, ring, rings, merges, grants, clock, places: Places::default() }
     }
 
     /// Begins a stage, or a plan, which needs no grant and leaves nothing.
@@ -169,25 +154,13 @@ impl Restoring {
         let event = Event::by_system(self.clock.now_micros(), "restore.applied", &id).of_change().finish();
         let statement = if beginning.is_plan { &[] } else { beginning.grant.as_slice() };
         let commit = self.commit_of((&attempt, statement, terms, &tables), &opened, adopted.as_deref(), true);
-        let committed = if beginning.is_plan {
-            self.in_turn(self.store.commit_stage(&commit, &event)).await?
-        } else {
-            self.store.commit_stage(&commit, &event).await?
-        };
-        let report = self.settled(terms, committed)?;
+        let _turn = if beginning.is_plan { Some(self.places.turn().await) } else { None };
+        let report = self.settled(terms, self.store.commit_stage(&commit, &event).await?)?;
         let row = self.stage(&id).await?;
         if beginning.is_plan {
             self.store.drop_attempt(&attempt).await?;
         }
         Ok(Staged { row, warnings: warnings(terms, &opened, adopted.as_deref(), &report), report })
-    }
-
-    /// A plan's trial, once the pause after the one before it is over.
-    async fn in_turn<T>(&self, trial: impl Future<Output = T>) -> T {
-        let next_plan = self.next_plan.lock().await;
-        sleep_until(*next_plan).await;
-        let _turn = Turn { next_plan, begun: Instant::now() };
-        trial.await
     }
 
     /// A stage of the caller.
@@ -350,18 +323,6 @@ impl Restoring {
     }
 }
 
-/// A plan that makes writers wait. It may end anywhere: its client may leave.
-struct Turn<'t> {
-    next_plan: MutexGuard<'t, Instant>,
-    begun: Instant,
-}
-
-impl Drop for Turn<'_> {
-    fn drop(&mut self) {
-        *self.next_plan = Instant::now() + self.begun.elapsed() * PAUSE;
-    }
-}
-
 /// The grant of a stage, once more: the service's token alone takes nothing back. It was opened at the commit, so that its time
 /// and who granted do not count any more. Digests are compared, so that the time that it takes says nothing of the grant.
 fn check_grant(stage: &StageRow, grant: &[u8]) -> Result<()> {
@@ -397,51 +358,4 @@ fn report_of(stage: &StageRow) -> Result<Report> {
 fn tables_of(stage: &StageRow) -> Result<Vec<String>> {
     let unreadable = |_| crate::error::Error::Inconsistent(format!("restore_stages.tables of {}", stage.id));
     serde_json::from_str(&stage.tables).map_err(unreadable)
-}
-
-/// Whoever granted is the actor; the service is what they acted through.
-fn acting(caller: &Caller, granted: &Granted) -> Caller {
-    let mut acting = caller.clone();
-    acting.principal.id.clone_from(&granted.principal);
-    acting.principal.name.clone_from(&granted.name);
-    acting
-}
-
-fn applied(granter: &Caller, service: &Caller, now: i64, (terms, granted): (&Terms, &Granted)) -> NewEvent {
-    let event = Event::by(granter, now, "restore.applied", &terms.restore_id)
-        .with("archive_id", terms.archive_id.as_str())
-        .with("deployment_id", terms.deployment_id.as_str())
-        .with("mode", serde_json::json!(terms.mode))
-        .with("revived", serde_json::json!(terms.revive_ids))
-        .with("old_head", serde_json::json!(terms.old_head))
-        .with("grant", granted.id.as_str())
-        .of_change()
-        .finish();
-    NewEvent { via: service.principal.id.clone(), ..event }
-}
-
-fn warnings(terms: &Terms, opened: &OpenedRing, adopted: Option<&str>, report: &Report) -> Vec<String> {
-    let mut warnings = Vec::new();
-    if let Some(adopted) = adopted {
-        warnings.push(format!(
-            "this vault has no credentials and becomes the deployment {adopted}, which the archive is of; with --as-copy it \
-             stays the one that it is"
-        ));
-    }
-    if !opened.is_of_current_root {
-        warnings.push(
-            "the archive is of another root key: every secret is sealed anew under this vault's own keys"
-                .to_owned(),
-        );
-    }
-    if report.stale_total > 0 {
-        let tokens = report.stale_total;
-        warnings.push(format!(
-            "{tokens} tokens come back stale: each authenticates nobody until `strongroom token reissue` gives it a new secret"
-        ));
-    }
-    for id in &terms.revive_ids {
-        warnings.push(format!("{id} comes back as the archive has it, whatever happened to it since"));
-    }
-    warnings
 }

@@ -235,7 +235,7 @@ async fn send(
 
 /// Empty where the restore needs none.
 fn grant(request: &Request) -> RestoreGrant {
-    RestoreGrant { statement: hex::decode(&request.grant).unwrap_or_default().into() }
+    RestoreGrant { statement: request.grant_statement() }
 }
 
 /// What the vault goes by, beside the rows.

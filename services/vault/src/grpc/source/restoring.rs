@@ -38,7 +38,7 @@ pub(super) async fn stage(
         return Err(Error::from(RestoreError::Protocol("the first message must be `begin`".into())).into());
     };
     let beginning = beginning(caller, begin)?;
-    let _place = restoring.place(beginning.is_plan)?;
+    let _place = restoring.places.take(beginning.is_plan)?;
     let staging = restoring.begin(&beginning).await?;
     let attempt = staging.attempt().clone();
     let taking = take(restoring, &beginning, staging, &mut requests);

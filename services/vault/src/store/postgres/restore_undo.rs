@@ -101,11 +101,21 @@ impl<'u> Undoing<'u> {
         if let Some(last) = page.last() {
             after.clone_from(&last.row.row_key);
         }
-        let checked = |StoredUndo { row, code }| match self.store.codes.vouches(&row, &code.seal())? {
+        page.into_iter().map(|stored| self.checked(stored)).collect()
+    }
+
+    /// One row, checked.
+    async fn find(&self, tx: &mut Connection, table: &str, key: &str) -> Result<Option<UndoRow>> {
+        let found: Option<StoredUndo> =
+            sqlx::query_as(UndoRow::SELECT).bind(self.id).bind(table).bind(key).fetch_optional(tx).await?;
+        found.map(|stored| self.checked(stored)).transpose()
+    }
+
+    fn checked(&self, StoredUndo { row, code }: StoredUndo) -> Result<UndoRow> {
+        match self.store.codes.vouches(&row, &code.seal())? {
             true => Ok(row),
             false => Err(row.tampered()),
-        };
-        page.into_iter().map(checked).collect()
+        }
     }
 
     async fn credentials(&mut self, tx: &mut Connection, rows: &[UndoRow]) -> Result<()> {
@@ -154,12 +164,7 @@ impl<'u> Undoing<'u> {
     async fn buried_since(&self, tx: &mut Connection, ids: &[String]) -> Result<BTreeSet<String>> {
         let mut since = BTreeSet::new();
         for id in buried(tx, ids).await?.into_keys() {
-            let undo: Option<UndoRow> = sqlx::query_as(UndoRow::SELECT)
-                .bind(self.id)
-                .bind(TOMBSTONES)
-                .bind(&id)
-                .fetch_optional(&mut *tx)
-                .await?;
+            let undo = self.find(tx, TOMBSTONES, &id).await?;
             if undo.is_none_or(|undo| undo.content.is_some()) {
                 since.insert(id);
             }
@@ -214,13 +219,7 @@ impl<'u> Undoing<'u> {
 
     /// Whether the reference is as the restore left it, and so becomes what it was before.
     async fn is_of_restore(&self, tx: &mut Connection, row: &ReferenceRow, seal: &Seal) -> Result<bool> {
-        let key = reference_key(&row.kind, &row.consumer);
-        let undo: Option<UndoRow> = sqlx::query_as(UndoRow::SELECT)
-            .bind(self.id)
-            .bind(REFERENCES)
-            .bind(key)
-            .fetch_optional(tx)
-            .await?;
+        let undo = self.find(tx, REFERENCES, &reference_key(&row.kind, &row.consumer)).await?;
         Ok(undo.is_some_and(|undo| undo.change_id.as_ref() == Some(&seal.change_id)))
     }
 

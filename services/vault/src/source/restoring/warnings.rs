@@ -1,0 +1,36 @@
+//! What somebody should know of a restore of the vault before they commit it, beside the counts.
+
+use super::Terms;
+use crate::keys::OpenedRing;
+use crate::store::restore::record::Report;
+
+pub(super) fn warnings(
+    terms: &Terms,
+    opened: &OpenedRing,
+    adopted: Option<&str>,
+    report: &Report,
+) -> Vec<String> {
+    let mut warnings = Vec::new();
+    if let Some(adopted) = adopted {
+        warnings.push(format!(
+            "this vault has no credentials and becomes the deployment {adopted}, which the archive is of; with --as-copy it \
+             stays the one that it is"
+        ));
+    }
+    if !opened.is_of_current_root {
+        warnings.push(
+            "the archive is of another root key: every secret is sealed anew under this vault's own keys"
+                .to_owned(),
+        );
+    }
+    if report.stale_total > 0 {
+        let tokens = report.stale_total;
+        warnings.push(format!(
+            "{tokens} tokens come back stale: each authenticates nobody until `strongroom token reissue` gives it a new secret"
+        ));
+    }
+    for id in &terms.revive_ids {
+        warnings.push(format!("{id} comes back as the archive has it, whatever happened to it since"));
+    }
+    warnings
+}
