@@ -4,6 +4,7 @@
 //! [`crate::sources`] on a connection of their own, so that bulk data never holds up a call made here.
 
 mod anew;
+mod asking;
 mod audit;
 mod checks;
 mod client;
@@ -16,6 +17,7 @@ mod signatures;
 mod tokens;
 
 pub(crate) use anew::{AnewStream, SealingAnew};
+pub(crate) use asking::QUIET;
 pub(crate) use checks::Checks;
 pub(crate) use client::{VaultClient, is_away, vault_error};
 pub(crate) use keys::InspectedRing;

@@ -10,6 +10,7 @@ mod fields;
 mod key;
 mod paging;
 mod person;
+mod questions;
 mod reference;
 mod restore_grant;
 mod seal;

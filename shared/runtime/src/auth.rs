@@ -98,6 +98,8 @@ impl Principal {
 pub struct Caller {
     /// Who calls.
     pub principal: Principal,
+    /// The principal through which they act, where they let another one act for them; or empty.
+    pub via: String,
     /// The call's trace id, or empty.
     pub trace_id: String,
 }
@@ -258,7 +260,7 @@ async fn admit(
         (None, Some(names)) => identified(authenticator, names).await?,
         (sent, _) => authenticated(authenticator, sent).await?,
     };
-    let caller = Caller { principal, trace_id: trace_id() };
+    let caller = Caller { principal, via: String::new(), trace_id: trace_id() };
     let place = places.take(path, &caller.principal.id)?;
     if path.starts_with("/grpc.reflection.") {
         return Ok((caller, place));

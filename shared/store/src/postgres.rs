@@ -4,9 +4,10 @@ mod migrate;
 
 use std::time::Duration;
 
-use sqlx::Connection as _;
 use sqlx::pool::PoolConnectionMetadata;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::{Connection as _, SqlSafeStr as _};
+use tracing::Instrument as _;
 
 use crate::error::{Error, Result};
 use crate::turn::Turn;
@@ -80,9 +81,10 @@ const BEGIN_SNAPSHOT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
 /// nobody waits for that any more, the connection would go back to the pool inside one, and what the next caller writes with a
 /// single statement would never be committed, or be refused.
 async fn begun(pool: &Pool, statement: &'static str) -> sqlx::Result<Transaction> {
-    let pool = pool.clone();
-    let beginning = tokio::spawn(async move { pool.begin_with(statement).await });
-    beginning.await.map_err(|_| sqlx::Error::WorkerCrashed)?
+    // Whoever leaves while they wait for a connection waits no more.
+    let connection = pool.acquire().await?;
+    let beginning = Transaction::begin(connection, Some(statement.into_sql_str()));
+    tokio::spawn(beginning.in_current_span()).await.map_err(|_| sqlx::Error::WorkerCrashed)?
 }
 
 /// What each new connection sets. Nothing of it is sent while connecting, because poolers refuse start-up parameters that

@@ -20,8 +20,6 @@ pub struct SnapshotOptions {
     pub exclude_must_exist: bool,
     /// Only these tables, by archive name. A name that does not exist is an error.
     pub only: Option<Vec<String>>,
-    /// Columns that are left out of schema and rows as if they were not there, as `table.column` by archive name.
-    pub hidden: Vec<String>,
     /// SQLite: read a temporary copy (`VACUUM INTO`), so that no writer waits and the WAL does not grow.
     /// It takes as much space in the system's temporary folder as the database.
     pub temp_copy: bool,
@@ -60,11 +58,6 @@ impl SnapshotOptions {
     pub(crate) fn selects(&self, name: &str) -> bool {
         let named = |names: &[String]| names.iter().any(|other| other == name);
         !named(&self.exclude) && self.only.as_deref().is_none_or(named)
-    }
-
-    /// Whether the column is to be left out.
-    pub(crate) fn hides(&self, table: &str, column: &str) -> bool {
-        self.hidden.iter().any(|hidden| hidden.split_once('.') == Some((table, column)))
     }
 
     /// Refuses names in `only` that are neither excluded nor among `found`.

@@ -54,6 +54,25 @@ pub struct Page {
     pub is_cut: bool,
     /// The last one; `None` at the end of the table.
     pub end: Option<RowKey>,
+    bytes: usize,
+}
+
+impl Page {
+    /// Takes the row behind the last one, and its value if it has one to look at. Whether the page is full, of the rows that
+    /// `walk` allows or of bytes.
+    pub(crate) fn take(&mut self, key: RowKey, found: Option<FoundValue>, walk: Walk<'_>) -> bool {
+        self.rows += 1;
+        if let Some(value) = found {
+            self.bytes += value.bytes();
+            self.values.push(value);
+        }
+        self.is_cut = self.bytes >= PAGE_BYTES;
+        let is_full = self.is_cut || self.rows == walk.rows;
+        if is_full {
+            self.end = Some(key);
+        }
+        is_full
+    }
 }
 
 /// A value that is not of the wanted key version.
@@ -69,6 +88,14 @@ pub struct FoundValue {
     pub needed: Vec<Box<RawValue>>,
 }
 
+impl FoundValue {
+    /// What it holds in memory: its row decides how long the other values are.
+    fn bytes(&self) -> usize {
+        let needed: usize = self.needed.iter().map(|value| value.get().len()).sum();
+        self.text.as_ref().map_or(0, String::len) + needed + self.key.bytes()
+    }
+}
+
 /// A value that takes the place of another.
 #[derive(Debug)]
 pub struct Change {
@@ -81,7 +108,7 @@ pub struct Change {
 }
 
 /// Bytes of values from which a page is cut.
-pub(crate) const PAGE_BYTES: usize = 2 << 20;
+const PAGE_BYTES: usize = 2 << 20;
 
 /// A connection that exchanges values, as the owner of the tables. Dropping it ends what it does.
 pub struct Rewriter(Inner);

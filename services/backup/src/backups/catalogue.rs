@@ -250,7 +250,7 @@ pub(crate) fn readable_copy<'a>(backup: &'a StoredBackup, destination: &str) -> 
     // What an unverified record says of an archive is not trusted; the archive itself is verified by whoever reads it. After a
     // total loss every backup is unverified until one of them was restored.
     if !matches!(backup.row.state, BackupState::Available | BackupState::Unverified) {
-        return Err(refusal(backup, "only one that is available can be read"));
+        return Err(refusal(backup, "only one that is available or unverified can be read"));
     }
     let stored = || backup.copies.iter().filter(|copy| copy.state == CopyState::Stored);
     let copy = stored().find(|copy| destination.is_empty() || copy.destination == destination);

@@ -154,7 +154,7 @@ impl RestoreGrpc {
             Some(last) if rows.len() as i64 == size => token(last),
             _ => String::new(),
         };
-        let restores = rows.iter().map(convert::restore).collect::<Result<_>>()?;
+        let restores = rows.iter().map(convert::listed).collect::<Result<_>>()?;
         Ok(proto::ListRestoresResponse { restores, next_page_token })
     }
 

@@ -11,8 +11,8 @@ pub enum ReencryptError {
     UnknownSource(String),
     /// It is something else.
     #[error(
-        "source {source_name} is no database ({kind}), and only declared columns of databases are re-encrypted; the vault's own \
-         values are by `strongroom key reencrypt`"
+        "source {source_name} is no database ({kind}), and only declared columns of databases are re-encrypted here; for the \
+         vault's own values use `strongroom key reencrypt`"
     )]
     NoDatabase {
         /// The source.
@@ -33,8 +33,8 @@ pub enum ReencryptError {
     NoRestoreUrl(String),
     /// A declared key is not there.
     #[error(
-        "the vault has no caller key {key:?} with a primary version, which column {column} of source {source_name} is declared \
-         with; `strongroom key list` shows the keys"
+        "column {column} of source {source_name} is declared with the key {key:?}, but the vault has no caller key of that name \
+         with a primary version; `strongroom key list` shows the keys"
     )]
     NoKey {
         /// The key.

@@ -57,7 +57,7 @@ impl Column {
             let kid = self.kid.clone();
             let walk =
                 Walk { after: after.as_ref(), rows: pace.rows(), kid: &kid, longest: CIPHERTEXT_BYTES };
-            let Page { values, rows, is_cut, end } = rewriter.page(self.at, walk).await?;
+            let Page { values, rows, is_cut, end, .. } = rewriter.page(self.at, walk).await?;
             pace.learn(rows, is_cut);
             let found = values.len();
             let changes = self.seal_anew(vault, values).await?;

@@ -51,6 +51,14 @@ pub(crate) fn restore(row: &RestoreRow) -> Result<proto::Restore> {
     })
 }
 
+/// As one of many: without the terms of a grant, which may name ten thousand ids.
+///
+/// # Errors
+/// As of [`restore`].
+pub(crate) fn listed(row: &RestoreRow) -> Result<proto::Restore> {
+    Ok(proto::Restore { grant_terms: None, ..restore(row)? })
+}
+
 /// The same as the vault finds in what it is sent.
 pub(super) fn grant_terms(id: &str, request: &Request) -> Option<RestoreTerms> {
     let archive = &request.archive;

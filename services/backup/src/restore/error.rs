@@ -126,9 +126,8 @@ pub enum RestoreError {
     SourceGone(String),
     /// The vault changes only with the permission of somebody who may restore it.
     #[error(
-        "this restore changes the vault, or seals values anew, which this service may not do by itself: apply it with \
-         `strongroom restore apply {0}`, whose token gets a grant from the vault, or give IssueRestoreGrant the restore's \
-         grant_terms and hand its answer to ApplyRestore"
+        "this restore needs a grant from the vault: run `strongroom restore apply {0}`, which gets one. Through the API, call \
+         IssueRestoreGrant with the restore's grant_terms and pass the grant to ApplyRestore"
     )]
     GrantMissing(String),
     /// A value of a declared column that no key opens, under another root key.

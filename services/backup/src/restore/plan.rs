@@ -91,6 +91,9 @@ impl Planning {
             choose(archive.manifest(), &self.base.sources, &self.request, has_empty_vault)?;
         self.request.sources = records.iter().map(|record| record.name.clone()).collect();
         let restores_vault = records.iter().any(is_vault);
+        if !restores_vault {
+            check_only_of_vault(&self.request)?;
+        }
         let of_manifest = archive.manifest().deployment_id.clone();
         refusals.check_deployment(ring.as_ref(), of_manifest.as_deref(), &self.request, restores_vault);
         self.take_terms(ring.as_ref(), of_manifest, restores_vault);
@@ -195,6 +198,18 @@ impl Planning {
         let reply = proto::PlanRestoreResponse { message: Some(Message::Restore(restore)) };
         Ok(Ended { outcome: AuditOutcome::Success, metadata, replies: vec![reply], size })
     }
+}
+
+/// What would have no effect is refused, so that nobody relies on it.
+fn check_only_of_vault(request: &Request) -> Result<()> {
+    for (field, is_given) in [("revive_ids", !request.revive_ids.is_empty()), ("as_copy", request.as_copy)] {
+        if is_given {
+            let problem =
+                "is only for a restore of the vault, which this one is not; name it with --sources vault";
+            return Err(Error::field(field, problem));
+        }
+    }
+    Ok(())
 }
 
 /// What nobody gets back without the root key of the archive.

@@ -90,19 +90,21 @@ pub(super) fn service(
             deleted: found.deleted,
             conflicts: found.kept,
             stale: found.stale,
-            examples: found.examples.iter().map(touched).collect(),
+            examples: found.examples.iter().take(MOST_WARNINGS).map(touched).collect(),
             ..proto::TablePlan::default()
         }
     });
-    let mut warnings = stage.warnings.clone();
+    // A service decides how many it names.
+    let mut warnings: Vec<String> = stage.warnings.iter().take(MOST_WARNINGS).cloned().collect();
     if !kept_own.is_empty() {
         let names = kept_own.join(", ");
         warnings.push(format!("{} keeps its own {names}: the archive's are not loaded", record.name));
     }
-    let unnamed = stage.kept_total - signed(stage.kept.len() as u64);
+    let named = stage.kept.len().min(MOST_WARNINGS);
+    let unnamed = stage.kept_total.saturating_sub(signed(named as u64));
     warnings.extend(stage.kept.iter().take(MOST_WARNINGS).map(kept));
     if unnamed > 0 {
-        warnings.push(format!("and {unnamed} more rows stay as they are, or something of them does"));
+        warnings.push(format!("and {unnamed} more such notes"));
     }
     proto::SourcePlan {
         source: record.name.clone(),
@@ -123,7 +125,7 @@ fn kept(row: &KeptRow) -> String {
         "ROTATED_SINCE" => "keeps its secret: it was rotated after the archive was made",
         "EXPIRES_EARLIER" => "keeps its earlier expiry",
         "REVOKED_SINCE" => "stays revoked: it was revoked after the archive was made",
-        "REVOKED_IN_ARCHIVE" => "is revoked in the archive and not here: revoke it, or see who uses it",
+        "REVOKED_IN_ARCHIVE" => "is revoked in the archive but not here: revoke it, unless somebody needs it",
         "TOKEN_LIVE" => "stays as it is: a live token is never replaced",
         "CREDENTIAL_GONE" => "comes back without a credential that is not there any more",
         "EXISTS" => "stays as it is: it is there already",

@@ -5,9 +5,9 @@
 //! order.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use serde_json::value::RawValue;
+use serde_json::value::{RawValue, to_raw_value};
 use strongroom_api::limits::{AAD_BYTES, BATCH_ITEMS, CIPHERTEXT_BYTES};
 use strongroom_api::vault::v1::reencrypt_archived_request::Item;
 use strongroom_api::vault::v1::reencrypt_archived_response::Result as Outcome;
@@ -17,12 +17,10 @@ use tokio::runtime::Handle;
 
 use super::loading::to_archive;
 use crate::error::{Error, RestoreError, Result};
-use crate::vault_client::{AnewStream, SealingAnew, VaultClient};
+use crate::vault_client::{AnewStream, QUIET, SealingAnew, VaultClient};
 
 /// Bytes of rows that wait.
 const FULL: usize = 2 << 20;
-/// How long a stream may be silent before another one is begun: well below what the vault minds.
-const QUIET: Duration = Duration::from_secs(20);
 
 /// What a restore under another root key does with sealed values.
 pub(super) struct Resealing {
@@ -142,9 +140,8 @@ impl TableResealing {
         let outcomes = Handle::current().block_on(self.ask(items))?;
         for ((row, at), outcome) in places.into_iter().zip(outcomes) {
             if outcome.reason.is_empty() {
-                let text = serde_json::Value::from(outcome.ciphertext).to_string();
                 let unreadable = |_| Error::Defect("a sealed value is no JSON text".into());
-                self.rows[row][at] = RawValue::from_string(text).map_err(unreadable)?;
+                self.rows[row][at] = to_raw_value(&outcome.ciphertext).map_err(unreadable)?;
             } else if !self.all.accepts_undecryptable {
                 let schema = self.schema.as_ref().map(|schema| &schema.columns[at].name);
                 let column = self.columns.iter().find(|(declared, _)| Some(&declared.column) == schema);
@@ -160,8 +157,10 @@ impl TableResealing {
 
 impl TableResealing {
     async fn ask(&mut self, items: Vec<Item>) -> Result<Vec<Outcome>> {
-        // The vault may have ended it, so how it ends does not matter.
-        if let Some((stream, _)) = self.stream.take_if(|(_, last)| last.elapsed() > QUIET) {
+        // The vault may have ended it, so how it ends does not matter. A long table takes several.
+        if let Some((stream, _)) =
+            self.stream.take_if(|(stream, last)| stream.is_old() || last.elapsed() > QUIET)
+        {
             drop(stream.finish().await);
         }
         let (stream, last) = match &mut self.stream {

@@ -164,7 +164,7 @@ pub(super) fn is_vault(record: &SourceRecord) -> bool {
     record.kind == VAULT
 }
 
-/// By itself or by a table of it: a vault with credentials is not restored because nobody has left it out.
+/// By itself or by a table of it: a vault with credentials is restored only then.
 fn is_named(manifest: &Manifest, request: &Request, record: &SourceRecord) -> bool {
     request.sources.contains(&record.name) || has_chosen(manifest, request, record)
 }

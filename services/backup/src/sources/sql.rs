@@ -161,7 +161,6 @@ impl SqlSource {
             exclude: config.exclude.clone(),
             exclude_must_exist: false,
             only: None,
-            hidden: Vec::new(),
             temp_copy: config.temp_copy,
             migrations: config
                 .migrations_table

@@ -1,7 +1,5 @@
 //! Values that another root key sealed, sealed anew by the vault on their way into a restore.
 
-use std::time::Duration;
-
 use bytes::Bytes;
 use strongroom_api::source::v1::RestoreGrant;
 use strongroom_api::vault::v1::reencrypt_archived_request::{Begin, Item};
@@ -9,13 +7,10 @@ use strongroom_api::vault::v1::reencrypt_archived_response::Result as Outcome;
 use strongroom_api::vault::v1::{ReencryptArchivedRequest, ReencryptArchivedResponse, RestoreTerms};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
-use tonic::{Status, Streaming};
 
+use super::asking::Asking;
 use super::client::VaultClient;
 use crate::error::{Error, Result};
-
-/// The longest that the vault may think about one batch.
-const ANSWER: Duration = Duration::from_secs(30);
 
 /// What a stream needs.
 #[derive(Debug, Clone)]
@@ -26,12 +21,8 @@ pub(crate) struct SealingAnew {
     pub(crate) ring: Bytes,
 }
 
-/// An open stream of `ReencryptArchived`. The vault ends one that is silent for a minute.
-pub(crate) struct AnewStream {
-    vault: VaultClient,
-    questions: mpsc::Sender<ReencryptArchivedRequest>,
-    answers: Streaming<ReencryptArchivedResponse>,
-}
+/// An open stream of `ReencryptArchived`.
+pub(crate) struct AnewStream(Asking<ReencryptArchivedRequest, ReencryptArchivedResponse>);
 
 impl VaultClient {
     /// # Errors
@@ -46,24 +37,26 @@ impl VaultClient {
         // There is room for it.
         let _ = questions.send(ReencryptArchivedRequest { begin: Some(begin), ..Default::default() }).await;
         let mut grants = self.grants.clone();
-        let answer = grants.reencrypt_archived(ReceiverStream::new(queue));
-        let answer = tokio::time::timeout(ANSWER, answer).await.map_err(|_| silent(self))?;
-        let mut answers = answer.map_err(|status| self.error(status))?.into_inner();
-        next(self, &mut answers).await?;
-        Ok(AnewStream { vault: self.clone(), questions, answers })
+        let call = grants.reencrypt_archived(ReceiverStream::new(queue));
+        let mut asking = Asking::begin(self, questions, call).await?;
+        asking.next().await?;
+        Ok(AnewStream(asking))
     }
 }
 
 impl AnewStream {
+    /// Whether it is time for another stream.
+    pub(crate) fn is_old(&self) -> bool {
+        self.0.is_old()
+    }
+
     /// What became of each of up to [`strongroom_api::limits::BATCH_ITEMS`] items, in their order.
     ///
     /// # Errors
     /// The vault's.
     pub(crate) async fn ask(&mut self, items: Vec<Item>) -> Result<Vec<Outcome>> {
         let asked = items.len();
-        // A stream that has ended says why when its answer is taken.
-        let _ = self.questions.send(ReencryptArchivedRequest { items, ..Default::default() }).await;
-        match next(&self.vault, &mut self.answers).await? {
+        match self.0.ask(ReencryptArchivedRequest { items, ..Default::default() }).await? {
             Some(answer) if answer.results.len() == asked => Ok(answer.results),
             _ => {
                 Err(Error::Defect("the vault did not answer for each value that it was to seal anew".into()))
@@ -76,20 +69,6 @@ impl AnewStream {
     /// # Errors
     /// The vault's.
     pub(crate) async fn finish(self) -> Result<()> {
-        let Self { vault, questions, mut answers } = self;
-        drop(questions);
-        next(&vault, &mut answers).await.map(drop)
+        self.0.finish().await
     }
-}
-
-async fn next(
-    vault: &VaultClient,
-    answers: &mut Streaming<ReencryptArchivedResponse>,
-) -> Result<Option<ReencryptArchivedResponse>> {
-    let answer = tokio::time::timeout(ANSWER, answers.message()).await;
-    answer.map_err(|_| silent(vault))?.map_err(|status| vault.error(status))
-}
-
-fn silent(vault: &VaultClient) -> Error {
-    vault.error(Status::deadline_exceeded(format!("no answer within {} s", ANSWER.as_secs())))
 }

@@ -13,6 +13,8 @@ use strongroom_archive::schema::TableSchema;
 const MOST_COLUMNS: usize = 1_000;
 /// Key versions of one column: texts that name more are made up.
 const MOST_KIDS: usize = 1_000;
+/// Those of all columns: an archive decides how many texts it has.
+const MOST_KIDS_IN_ALL: usize = 20_000;
 /// Digits of a key version's id.
 const KID: usize = 16;
 
@@ -21,21 +23,25 @@ const KID: usize = 16;
 pub(crate) struct SealedTexts {
     declared: Vec<(String, String)>,
     counts: BTreeMap<(String, String), Texts>,
+    /// Key versions of all columns together.
+    kids: usize,
 }
 
 /// Those of one column.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 struct Texts {
     count: i64,
-    /// Key versions that they name, as far as they are not too many.
-    kids: BTreeSet<String>,
+    /// Key versions that they name.
+    kids: BTreeSet<u64>,
+    /// They name more than were counted.
+    has_more_kids: bool,
 }
 
 impl SealedTexts {
     /// In all columns but `declared` ones.
     pub(super) fn beside(declared: &[EncryptedColumn]) -> Self {
         let names = declared.iter().map(|one| (one.table.clone(), one.column.clone()));
-        Self { declared: names.collect(), counts: BTreeMap::new() }
+        Self { declared: names.collect(), ..Self::default() }
     }
 
     /// Looks at a row, whose values are in the order of its columns.
@@ -49,8 +55,14 @@ impl SealedTexts {
             if self.counts.len() < MOST_COLUMNS || self.counts.contains_key(&name) {
                 let texts = self.counts.entry(name).or_default();
                 texts.count += 1;
-                if texts.kids.len() < MOST_KIDS {
-                    texts.kids.insert(kid.to_ascii_lowercase());
+                if texts.kids.contains(&kid) {
+                    continue;
+                }
+                if texts.kids.len() < MOST_KIDS && self.kids < MOST_KIDS_IN_ALL {
+                    self.kids += 1;
+                    texts.kids.insert(kid);
+                } else {
+                    texts.has_more_kids = true;
                 }
             }
         }
@@ -63,19 +75,24 @@ impl SealedTexts {
 
     /// Table and column of texts that one of `kids` has sealed.
     pub(crate) fn sealed_by(&self, kids: &BTreeSet<String>) -> impl Iterator<Item = (&str, &str)> {
-        let is_one = |texts: &&Texts| texts.kids.len() >= MOST_KIDS || !texts.kids.is_disjoint(kids);
+        let kids: BTreeSet<u64> = kids.iter().filter_map(|kid| number(kid)).collect();
+        let is_one = move |texts: &Texts| texts.has_more_kids || !texts.kids.is_disjoint(&kids);
         let found = self.counts.iter().filter(move |(_, texts)| is_one(texts));
         found.map(|((table, column), _)| (table.as_str(), column.as_str()))
     }
 }
 
 /// The key version that a text of that form names.
-fn sealed_by(json: &str) -> Option<&str> {
+fn sealed_by(json: &str) -> Option<u64> {
     let rest = json.strip_prefix("\"srv1.")?;
-    let kid = rest.get(..KID)?;
-    let is_one =
-        rest.as_bytes().get(KID) == Some(&b'.') && kid.bytes().all(|digit| digit.is_ascii_hexdigit());
-    is_one.then_some(kid)
+    let kid = rest.get(..KID).filter(|_| rest.as_bytes().get(KID) == Some(&b'.'))?;
+    number(kid)
+}
+
+/// A key version's id as the number that it is.
+fn number(kid: &str) -> Option<u64> {
+    let is_one = kid.len() == KID && kid.bytes().all(|digit| digit.is_ascii_hexdigit());
+    is_one.then(|| u64::from_str_radix(kid, 16).ok()).flatten()
 }
 
 #[cfg(test)]
@@ -84,7 +101,7 @@ mod tests {
 
     #[test]
     fn only_the_form_of_a_sealed_value_counts() {
-        assert_eq!(sealed_by("\"srv1.0123456789abcdef.AAAA\""), Some("0123456789abcdef"));
+        assert_eq!(sealed_by("\"srv1.0123456789abcdef.AAAA\""), Some(0x0123_4567_89ab_cdef));
         for other in [
             "\"srv1.0123456789abcde.AAAA\"",
             "\"srv1.0123456789abcdeg.AAAA\"",

@@ -16,7 +16,7 @@ use tokio::sync::mpsc;
 
 use super::progress::Reporter;
 use crate::error::Result;
-use crate::vault_client::{Checks, VaultClient};
+use crate::vault_client::{Checks, QUIET, VaultClient};
 pub(super) use batch::Batch;
 use batch::ValueLocation;
 pub(super) use questions::Questions;
@@ -41,7 +41,7 @@ pub(super) async fn answer(
     let mut open: Option<Checks> = None;
     loop {
         // A long table without sealed values, for example, leaves the vault without questions.
-        let next = tokio::time::timeout(Checks::QUIET, batches.recv()).await;
+        let next = tokio::time::timeout(QUIET, batches.recv()).await;
         if let Some(checks) = open.take_if(|checks| next.is_err() || checks.is_old()) {
             checks.finish().await?;
         }

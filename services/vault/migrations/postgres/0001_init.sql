@@ -218,8 +218,8 @@ CREATE TABLE credential_fallbacks (
 CREATE INDEX credential_fallbacks_by_credential ON credential_fallbacks (credential_id, kind, consumer);
 
 -- `selectors` is what a token is narrowed to, as JSON; an empty object means everything. `introspect_hash` is SHA-256 of
--- 'strongroom/introspect' and the token: services look their callers' tokens up by it. No source exports it, so an archive
--- does not hold it. `service` is the only one that accepts the token; empty means both. `break_glass`: made by whoever had
+-- what a service sends to ask about a token, so that neither the database nor an archive holds what the vault is asked with.
+-- `service` is the only one that accepts the token; empty means both. `break_glass`: made by whoever had
 -- the database and the root key. `issuer` is not a foreign key: a token whose issuer is missing is refused. `person` is the
 -- issuer's, or, of an `enrolled` token, its own; that one acts for its person once it was `renewed`. What it issued up to
 -- `cut_time` has ended. `stale_time`: a restore brought it, and it authenticates nobody until it is reissued.

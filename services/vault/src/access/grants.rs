@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use strongroom_runtime::{Caller, Clock};
+use strongroom_runtime::{Caller, Clock, Principal};
 use uuid::Uuid;
 
 use super::statement::{Sort, Statement};
@@ -25,6 +25,15 @@ pub(crate) struct Granted {
     /// Who granted.
     pub(crate) principal: String,
     pub(crate) name: String,
+}
+
+impl Granted {
+    /// Whoever granted, acting through the service `caller`.
+    pub(crate) fn acting(&self, caller: &Caller) -> Caller {
+        let principal =
+            Principal { id: self.principal.clone(), name: self.name.clone(), ..caller.principal.clone() };
+        Caller { principal, via: caller.principal.id.clone(), trace_id: caller.trace_id.clone() }
+    }
 }
 
 /// Makes grants and honours them.

@@ -16,7 +16,8 @@ impl Event {
     /// Caused by a caller at `time`, in microseconds: a success unless [`Event::outcome`] says otherwise.
     pub(crate) fn by(caller: &Caller, time: i64, event: &str, target: &str) -> Self {
         let actor = caller.principal.id.clone();
-        let row = NewEvent { actor, trace_id: caller.trace_id.clone(), ..new_row(time, event, target) };
+        let (via, trace_id) = (caller.via.clone(), caller.trace_id.clone());
+        let row = NewEvent { actor, via, trace_id, ..new_row(time, event, target) };
         let name = Value::from(caller.principal.name.clone());
         Self { row, metadata: Map::from_iter([("actor_name".to_owned(), name)]) }
     }

@@ -93,6 +93,19 @@ pub enum RestoreError {
         /// Its key.
         row: String,
     },
+    /// Its code is of a key version that is retired here.
+    #[error(
+        "the code of the archive's {table} {row} is of the key version {kid}, which is disabled or to be destroyed in this vault. \
+         Enable it (`strongroom key enable {kid}`), restore, and disable it again; or use an archive made after its rotation"
+    )]
+    RowKeyRetired {
+        /// Its table.
+        table: &'static str,
+        /// Its key.
+        row: String,
+        /// The version.
+        kid: String,
+    },
     /// Not a row of this vault's tables.
     #[error("a row of {table} cannot be taken: {problem}")]
     Row {
@@ -126,7 +139,7 @@ pub enum RestoreError {
         row: String,
     },
     /// Too much at once.
-    #[error("{0} restores are being staged; try again when one of them is done")]
+    #[error("{0} restores or plans of the vault are running already; try again when one of them is done")]
     Busy(usize),
 }
 
@@ -163,6 +176,11 @@ impl From<&RestoreError> for Status {
             RestoreError::RowUnauthenticated { table, row } => {
                 known(Code::FailedPrecondition, "ROW_UNAUTHENTICATED", &[("table", table), ("row", row)])
             }
+            RestoreError::RowKeyRetired { table, row, kid } => known(
+                Code::FailedPrecondition,
+                "ROW_KEY_RETIRED",
+                &[("table", table), ("row", row), ("kid", kid)],
+            ),
             RestoreError::Row { table, .. } => {
                 bad_field(DOMAIN, "ROW_INVALID", "rows.json", &message, &[("table", table)])
             }

@@ -1,7 +1,7 @@
 //! Archives' rings beside the live one: inspected, and used for one call. Nothing of them is stored, and a version that is
 //! disabled or stricter in the live ring stays so.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use strongroom_crypto::{KeyRing, Kid, Purpose, RootKey, State, WrappedVersion};
@@ -40,6 +40,8 @@ pub(crate) struct OpenedRing {
     pub(crate) joined: Arc<KeyRing>,
     /// What vouches for the archive's rows that grant access.
     pub(crate) row_keys: RowVerifiers,
+    /// Versions of the key `rows` that are retired here, and so vouch for nothing.
+    pub(crate) retired_row_kids: BTreeSet<String>,
 }
 
 /// Rings of archives.
@@ -89,28 +91,35 @@ impl ForeignRings {
         let mut joined = joined(&self.ring.roots(), &live, &ring)?;
         // What it opens with live versions counts among their uses.
         joined.continue_counting(&self.ring.current());
+        let (row_keys, retired_row_kids) = self.row_keys(&live, &ring)?;
         Ok(OpenedRing {
             is_of_current_root: ring.root_key_id == self.ring.root_key_id(),
             joined: Arc::new(joined),
-            row_keys: self.row_keys(&live, &ring)?,
+            row_keys,
+            retired_row_kids,
             deployment_id: ring.deployment_id,
         })
     }
 
-    /// Versions of the key `rows`; one that is disabled or stricter here vouches for nothing.
-    fn row_keys(&self, live: &[KeyVersionRow], archived: &ArchivedRing) -> Result<RowVerifiers> {
+    /// Versions of the key `rows`, and the ids of those that are disabled or stricter here.
+    fn row_keys(
+        &self,
+        live: &[KeyVersionRow],
+        archived: &ArchivedRing,
+    ) -> Result<(RowVerifiers, BTreeSet<String>)> {
         let is_retired = |version: &WrappedVersion| {
             let kid = version.kid.to_string();
             let found = live.iter().find(|row| row.kid == kid);
             found.is_some_and(|row| !matches!(row.state, State::Primary | State::DecryptOnly))
         };
-        let of_rows = archived.versions.iter().filter(|one| {
-            one.version.purpose == Purpose::Rows && one.has_bytes() && !is_retired(&one.version)
-        });
-        let versions: Vec<WrappedVersion> = of_rows.map(|one| one.version.clone()).collect();
+        let of_rows = archived.versions.iter();
+        let of_rows = of_rows.filter(|one| one.version.purpose == Purpose::Rows && one.has_bytes());
+        let (retired, versions): (Vec<WrappedVersion>, Vec<WrappedVersion>) =
+            of_rows.map(|one| one.version.clone()).partition(is_retired);
         let ring = KeyRing::open(&self.ring.roots(), &versions)
             .map_err(|error| Error::RingInvalid(error.to_string()))?;
-        Ok(RowVerifiers::of(&ring))
+        let retired = retired.iter().map(|version| version.kid.to_string()).collect();
+        Ok((RowVerifiers::of(&ring), retired))
     }
 }
 

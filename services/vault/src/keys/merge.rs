@@ -73,7 +73,7 @@ impl Merges {
         Err(Error::Stale("key ring".into()))
     }
 
-    /// Fails as [`Self::merge`] would now, and changes nothing.
+    /// Finds what [`Self::merge`] would refuse in the states of key versions, and changes nothing.
     ///
     /// # Errors
     /// As of [`Self::merge`].

@@ -23,9 +23,9 @@ use crate::audit::Event;
 use crate::error::{RestoreError, Result};
 use crate::keys::{ForeignRings, Merges, OpenedRing, Ring};
 use crate::store::restore::record::Report;
-use crate::store::restore::{Attempt, Commit, Committed, RolledBack, StageState};
+use crate::store::restore::{Attempt, Commit, Committed, RestoreMode, RolledBack, StageState};
 use crate::store::{StageRow, Store};
-use event::{acting, applied};
+use event::applied;
 use places::Places;
 pub(crate) use reading::is_restored;
 pub(crate) use staging::Staging;
@@ -84,7 +84,7 @@ impl Restoring {
     pub(crate) async fn begin(&self, beginning: &Beginning) -> Result<Staging> {
         let Beginning { terms, ring, grant, is_plan } = beginning;
         let opened = self.rings.open(ring).await?;
-        check_deployment_of(terms, &opened)?;
+        terms.check_deployment_of(&opened)?;
         self.adopted(terms, &opened).await?;
         if !is_plan {
             self.grants.open(&terms.principal, grant, &terms.digest()?).await?;
@@ -183,16 +183,20 @@ impl Restoring {
         if stage.state == StageState::Committed {
             return staged(stage);
         }
+        check_whole(&stage)?;
         let granted = self.grants.open(&terms.principal, &stage.statement, &terms.digest()?).await?;
         let opened = self.rings.open(&stage.ring).await?;
-        let granter = acting(caller, &granted);
+        let adopted = self.adopted(&terms, &opened).await?;
+        if terms.mode == RestoreMode::IntoEmpty && !self.store.is_empty().await? {
+            return Err(RestoreError::NotEmpty.into());
+        }
+        let granter = granted.acting(caller);
         if opened.is_of_current_root {
             self.merges.merge(&granter, &stage.ring).await?;
         }
         failpoint::reached("vault.ring_merged");
-        let adopted = self.adopted(&terms, &opened).await?;
         let tables = tables_of(&stage)?;
-        let event = applied(&granter, caller, self.clock.now_micros(), (&terms, &granted));
+        let event = applied(&granter, self.clock.now_micros(), (&terms, &granted));
         let attempt = Attempt { id: id.to_owned(), create_time: stage.create_time };
         let what = (&attempt, stage.statement.as_slice(), &terms, tables.as_slice());
         let commit = self.commit_of(what, &opened, adopted.as_deref(), false);
@@ -298,11 +302,7 @@ impl Restoring {
     fn settled(&self, terms: &Terms, committed: Committed) -> Result<Report> {
         match committed {
             Committed::Done(report) | Committed::Already(report) => Ok(report),
-            Committed::NotStaged => {
-                let needs = "only a whole stage can be committed; stage it again";
-                let id = terms.restore_id.clone();
-                Err(RestoreError::StageState { id, state: "not whole", needs }.into())
-            }
+            Committed::NotStaged => Err(not_whole(terms.restore_id.clone()).into()),
             Committed::NotEmpty => Err(RestoreError::NotEmpty.into()),
             Committed::NoneToRevive(id) => Err(RestoreError::NoneToRevive(id).into()),
         }
@@ -323,6 +323,24 @@ impl Restoring {
     }
 }
 
+/// Looked at before the rings are merged, so that what is refused changes nothing. The commit looks again.
+fn check_whole(stage: &StageRow) -> Result<()> {
+    let id = stage.id.clone();
+    match stage.state {
+        StageState::Staged | StageState::Committed => Ok(()),
+        StageState::Staging => Err(not_whole(id).into()),
+        StageState::RolledBack | StageState::Done => Err(RestoreError::GrantUsed(id).into()),
+    }
+}
+
+fn not_whole(id: String) -> RestoreError {
+    RestoreError::StageState {
+        id,
+        state: "not whole",
+        needs: "only a whole stage can be committed; stage it again",
+    }
+}
+
 /// The grant of a stage, once more: the service's token alone takes nothing back. It was opened at the commit, so that its time
 /// and who granted do not count any more. Digests are compared, so that the time that it takes says nothing of the grant.
 fn check_grant(stage: &StageRow, grant: &[u8]) -> Result<()> {
@@ -331,16 +349,6 @@ fn check_grant(stage: &StageRow, grant: &[u8]) -> Result<()> {
     }
     if Sha256::digest(grant) != Sha256::digest(&stage.statement) {
         return Err(RestoreError::GrantInvalid.into());
-    }
-    Ok(())
-}
-
-/// Whoever sends the rows says of whom they are; the ring says it with a code.
-fn check_deployment_of(terms: &Terms, opened: &OpenedRing) -> Result<()> {
-    let found = &opened.deployment_id;
-    let wanted = &terms.from_deployment;
-    if terms.deployment_id != *found || (!wanted.is_empty() && wanted != found) {
-        return Err(RestoreError::ForeignDeployment { found: found.clone() }.into());
     }
     Ok(())
 }

@@ -90,6 +90,19 @@ pub(crate) struct StageRow {
 
 from_row!(StageRow { id, terms, statement, ring, tables, report, create_time, expire_time, commit_time, previous_deployment } parsed { state });
 
+/// A stage without what its commit needs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct StageHead {
+    pub id: String,
+    pub state: StageState,
+    /// The grant; empty for a plan.
+    pub statement: Vec<u8>,
+    pub create_time: i64,
+    pub expire_time: i64,
+}
+
+from_row!(StageHead { id, statement, create_time, expire_time } parsed { state });
+
 /// What becomes of rows that are there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -110,10 +123,9 @@ pub(crate) struct Attempt {
 }
 
 impl Attempt {
-    /// Whether it is the one that `stage` has.
-    pub(super) fn is_of(&self, stage: &StageRow) -> bool {
-        let is_open = matches!(stage.state, StageState::Staging | StageState::Staged);
-        is_open && stage.create_time == self.create_time
+    /// Whether it is the one of a stage with this state, begun then.
+    pub(super) fn is_of(&self, state: StageState, create_time: i64) -> bool {
+        matches!(state, StageState::Staging | StageState::Staged) && create_time == self.create_time
     }
 }
 

@@ -82,7 +82,7 @@ async fn census(clients: &mut Clients, key_id: &str) -> HashMap<String, i64> {
 }
 
 /// Re-encrypts to the end; the last message.
-async fn reencrypt(clients: &mut Clients, rows_per_second: i32) -> ReencryptResponse {
+pub(crate) async fn reencrypt(clients: &mut Clients, rows_per_second: i32) -> ReencryptResponse {
     let request = ReencryptRequest { rows_per_second };
     let mut stream = clients.keys.reencrypt(request).await.unwrap().into_inner();
     let mut last = ReencryptResponse::default();

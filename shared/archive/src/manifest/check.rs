@@ -13,7 +13,8 @@ use crate::quote::Quoted;
 
 /// FORMAT.md §7.2. Each is looked for in each table.
 pub(super) const MOST_COLUMNS: usize = 1000;
-/// Bytes of the table, the column and the key of an encrypted column: all of them come with each of its values.
+/// Bytes of the table, the column and the key of an encrypted column, which come with each of its values; of the deployment's id
+/// and of the audit head's texts, which whoever plans a restore keeps and shows.
 const MOST_NAME: usize = 1024;
 /// Bytes of a value's additional data.
 const MOST_AAD: usize = 1024;
@@ -22,6 +23,7 @@ const MOST_AAD: usize = 1024;
 /// and its count is that of the entry.
 pub(super) fn check(manifest: &Manifest) -> Result<()> {
     check_lists(manifest)?;
+    check_names(manifest)?;
     if !is_digest(&manifest.zip_sha256) {
         return Err(refused("gives no zip_sha256 of 64 lower-case hex digits".to_owned()));
     }
@@ -52,6 +54,16 @@ pub(super) fn check(manifest: &Manifest) -> Result<()> {
     }
     check_tables(manifest, &rows, &schemas)?;
     check_columns(&manifest.encrypted_columns, &rows)
+}
+
+fn check_names(manifest: &Manifest) -> Result<()> {
+    let (chain, mac) = manifest.audit_head.as_ref().map_or(("", ""), |head| (&head.chain, &head.mac));
+    let deployment = manifest.deployment_id.as_deref().unwrap_or_default();
+    let names = [("deployment_id", deployment), ("audit_head.chain", chain), ("audit_head.mac", mac)];
+    match names.iter().find(|(_, text)| text.len() > MOST_NAME) {
+        Some((name, _)) => Err(refused(format!("has a {name} of more than {MOST_NAME} bytes"))),
+        None => Ok(()),
+    }
 }
 
 /// A reader ends each list at its limit while it reads, so that a writer must not make a longer one.

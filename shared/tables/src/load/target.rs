@@ -15,7 +15,7 @@ use crate::{postgres, sqlite};
 /// What a restore knows of its target beside the archive.
 #[derive(Debug, Clone)]
 pub struct TargetOptions {
-    /// How the source is read: its name, schemas, what is excluded and hidden, its migrations table.
+    /// How the source is read: its name, schemas, what is excluded, its migrations table.
     pub read: SnapshotOptions,
     /// How long a look at the catalogue may wait for a lock.
     pub lock: Duration,

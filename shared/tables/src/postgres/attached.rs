@@ -23,16 +23,13 @@ struct AttachedRow {
     name: String,
     definition: String,
     state: Option<String>,
-    /// Of an index.
-    columns: Vec<String>,
 }
 
 /// By relation, what no constraint made and no parent handed down, but for a trigger that has another state than its
-/// parent's. Indexes that are not valid are left out, as pg_dump does: a build of theirs has failed or goes on. An index is left out if `hides` one of its columns.
+/// parent's. Indexes that are not valid are left out, as pg_dump does: a build of theirs has failed or goes on.
 pub(super) async fn list(
     connection: &mut PgConnection,
     relations: &[Oid],
-    hides: impl Fn(Oid, &str) -> bool,
 ) -> sqlx::Result<HashMap<Oid, Attached>> {
     // Before version 13 a copy that a partition has is internal.
     let own = match connection.server_version_num() {
@@ -43,20 +40,18 @@ pub(super) async fn list(
     };
     let sql = format!(
         "SELECT i.indrelid::int8 AS relation, 'index' AS kind, c.relname::text AS name,
-                pg_get_indexdef(i.indexrelid) AS definition, NULL AS state,
-                ARRAY(SELECT a.attname::text FROM pg_attribute a
-                      WHERE a.attrelid = i.indrelid AND a.attnum = ANY (i.indkey)) AS columns
+                pg_get_indexdef(i.indexrelid) AS definition, NULL AS state
          FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
          WHERE i.indrelid = ANY ($1::int8[]::oid[]) AND NOT c.relispartition
            AND (i.indisvalid OR c.relkind = 'I') AND i.indisready
            AND NOT EXISTS (SELECT FROM pg_constraint k WHERE k.conindid = i.indexrelid
                            AND k.conrelid = i.indrelid AND k.contype IN ('p', 'u', 'x'))
          UNION ALL
-         SELECT t.tgrelid::int8, 'trigger', t.tgname::text, pg_get_triggerdef(t.oid), t.tgenabled::text, '{{}}'
+         SELECT t.tgrelid::int8, 'trigger', t.tgname::text, pg_get_triggerdef(t.oid), t.tgenabled::text
          FROM pg_trigger t
          WHERE t.tgrelid = ANY ($1::int8[]::oid[]) AND NOT t.tgisinternal {own}
          UNION ALL
-         SELECT r.ev_class::int8, 'rule', r.rulename::text, pg_get_ruledef(r.oid), r.ev_enabled::text, '{{}}'
+         SELECT r.ev_class::int8, 'rule', r.rulename::text, pg_get_ruledef(r.oid), r.ev_enabled::text
          FROM pg_rewrite r
          WHERE r.ev_class = ANY ($1::int8[]::oid[]) AND r.rulename <> '_RETURN'
          ORDER BY relation, kind, name"
@@ -65,9 +60,7 @@ pub(super) async fn list(
         sqlx::query_as(AssertSqlSafe(sql)).bind(relations).persistent(false).fetch_all(connection).await?;
     let mut by_relation: HashMap<Oid, Attached> = HashMap::new();
     for row in rows {
-        if !row.columns.iter().any(|column| hides(row.relation, column)) {
-            by_relation.entry(row.relation).or_default().add(row);
-        }
+        by_relation.entry(row.relation).or_default().add(row);
     }
     Ok(by_relation)
 }

@@ -34,15 +34,14 @@ pub(super) async fn tables(
     let failed = |error| Error::database(&options.source, "reading the table definitions", &error);
     let oids: Vec<Oid> = relations.iter().map(|relation| relation.oid).collect();
     let mut columns = columns(connection, &oids).await.map_err(failed)?;
-    let mut parts = Parts::load(connection, options, relations, probe).await.map_err(failed)?;
+    let mut parts = Parts::load(connection, relations, probe).await.map_err(failed)?;
     let used = columns.values().flatten().map(|(_, oid)| *oid);
     let types = Types::load(connection, used).await.map_err(failed)?;
     let printers = printers(connection, columns.values().flatten().map(|(_, oid)| types.base_of(*oid)));
     let printers = printers.await.map_err(failed)?;
     let mut found = Found { tables: Vec::new(), layouts: Vec::new() };
     for relation in relations {
-        let mut columns = columns.remove(&relation.oid).unwrap_or_default();
-        columns.retain(|(column, _)| !options.hides(&relation.name, &column.name));
+        let columns = columns.remove(&relation.oid).unwrap_or_default();
         let used: Vec<Oid> = columns.iter().map(|(_, oid)| *oid).collect();
         let base_types: Vec<Oid> = used.iter().map(|oid| types.base_of(*oid)).collect();
         let expressions = columns.iter().zip(&base_types).map(|((column, _), base_type)| {
@@ -82,21 +81,13 @@ struct Parts {
 impl Parts {
     async fn load(
         connection: &mut PgConnection,
-        options: &SnapshotOptions,
         relations: &[Relation],
         probe: &Probe,
     ) -> sqlx::Result<Self> {
-        let names: HashMap<Oid, &str> =
-            relations.iter().map(|relation| (relation.oid, relation.name.as_str())).collect();
-        let hides =
-            |oid: Oid, column: &str| names.get(&oid).is_some_and(|table| options.hides(table, column));
         let partitions = relations.iter().flat_map(|relation| &relation.members).map(|one| one.oid);
-        let oids: Vec<Oid> = names.keys().copied().chain(partitions).collect();
-        let mut constraints = constraints::list(connection, &oids).await?;
-        for (oid, of) in &mut constraints {
-            of.own.retain(|one| !one.columns.iter().any(|column| hides(*oid, column)));
-        }
-        let attached = attached::list(connection, &oids, hides).await?;
+        let oids: Vec<Oid> = relations.iter().map(|relation| relation.oid).chain(partitions).collect();
+        let constraints = constraints::list(connection, &oids).await?;
+        let attached = attached::list(connection, &oids).await?;
         let properties = properties::list(connection, &oids, probe.has_policies).await?;
         Ok(Self { constraints, attached, properties })
     }

@@ -22,7 +22,7 @@ use super::{codes, relations};
 use crate::error::{Error, Result};
 use crate::fault::sqlstate;
 use crate::options::SnapshotOptions;
-use crate::reencrypt::{Change, FoundValue, KeyPart, PAGE_BYTES, Page, RowKey, SealedColumn, Walk, check};
+use crate::reencrypt::{Change, FoundValue, KeyPart, Page, RowKey, SealedColumn, Walk, check};
 use column::Column;
 
 /// How long a statement may wait for a table that somebody changes.
@@ -124,18 +124,12 @@ async fn read(connection: &mut PgConnection, column: &Column, walk: Walk<'_>) ->
     for part in walk.after.iter().flat_map(|key| &key.0) {
         query = query.bind(part.text().to_owned());
     }
-    let (mut page, mut bytes) = (Page::default(), 0);
+    let mut page = Page::default();
     let mut stream = query.fetch(connection);
     while let Some(row) = stream.try_next().await? {
-        page.rows += 1;
         let key = row_key(&row, column.keys)?;
-        if let Some(value) = found(&row, column, key.clone())? {
-            bytes += value.text.as_ref().map_or(0, String::len);
-            page.values.push(value);
-        }
-        page.is_cut = bytes >= PAGE_BYTES;
-        if page.is_cut || page.rows == walk.rows {
-            page.end = Some(key);
+        let value = found(&row, column, key.clone())?;
+        if page.take(key, value, walk) {
             break;
         }
     }

@@ -33,7 +33,7 @@ pub(super) const UUID: Oid = 2950;
 pub(super) const JSONB: Oid = 3802;
 
 /// Object ids below it are the same in every database; above them are types that initdb or somebody made (transam.h).
-const FIRST_OF_INITDB: Oid = 10_000;
+pub(super) const FIRST_OF_INITDB: Oid = 10_000;
 
 /// All types beside the server's own.
 pub(super) struct Types {

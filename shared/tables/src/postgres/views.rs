@@ -68,7 +68,7 @@ async fn views(connection: &mut PgConnection, rows: &[ViewRow]) -> sqlx::Result<
     }
     sqlx::raw_sql("SET LOCAL lock_timeout = '200ms'").execute(&mut *connection).await?;
     let mut definitions = definitions(connection, &oids).await?;
-    let mut attached = attached::list(connection, &oids, |_, _| false).await?;
+    let mut attached = attached::list(connection, &oids).await?;
     sqlx::raw_sql(LOCK_TIMEOUT).execute(connection).await?;
     let view = |row: &ViewRow| {
         let attached = attached.remove(&row.oid).unwrap_or_default();

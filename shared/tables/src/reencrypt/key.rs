@@ -22,6 +22,18 @@ pub(crate) enum KeyPart {
     },
 }
 
+impl RowKey {
+    /// What it holds in memory.
+    pub(super) fn bytes(&self) -> usize {
+        let of_part = |part: &KeyPart| match part {
+            KeyPart::Text(text) => text.len(),
+            KeyPart::Integer(_) | KeyPart::Real(_) => 8,
+            KeyPart::Bytes { bytes, .. } => bytes.len(),
+        };
+        self.0.iter().map(of_part).sum()
+    }
+}
+
 impl KeyPart {
     /// PostgreSQL's.
     pub(crate) fn text(&self) -> &str {

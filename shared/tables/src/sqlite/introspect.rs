@@ -51,7 +51,6 @@ pub(super) async fn tables(
             None => {
                 let (mut table, columns) = table(connection, options, name, sql, all_rows).await?;
                 table.indexes = statements.indexes_of(&table.name);
-                hide_indexes(connection, options, &mut table).await?;
                 table.triggers = statements.triggers_of(&table.name);
                 tables.push(table);
                 skipped.extend(columns);
@@ -121,10 +120,7 @@ async fn table(
     let computed = columns.iter().filter(|column| column.generated.as_deref() == Some(VIRTUAL));
     let computed: Vec<String> = computed.map(|column| column.name.clone()).collect();
     let skipped = foreign::unreadable(connection, &name, &computed, all_rows).await?;
-    let is_skipped = |column: &str| {
-        options.hides(&name, column)
-            || skipped.iter().any(|skipped| skipped.name == format!("{name}.{column}"))
-    };
+    let is_skipped = |column: &str| skipped.iter().any(|skipped| skipped.name == format!("{name}.{column}"));
     columns.retain(|column| !is_skipped(&column.name));
     let mut unique = unique(connection, &name).await?;
     unique.retain(|columns| !columns.iter().any(|column| is_skipped(column)));
@@ -132,32 +128,6 @@ async fn table(
     let constraints = unique.into_iter().map(unique_constraint).collect();
     let empty = TableSchema::empty(&options.source, Engine::Sqlite, &name);
     Ok((TableSchema { columns, primary_key, constraints, foreign_keys, sql, ..empty }, skipped))
-}
-
-/// An index of a hidden column would name it.
-async fn hide_indexes(
-    connection: &mut SqliteConnection,
-    options: &SnapshotOptions,
-    table: &mut TableSchema,
-) -> sqlx::Result<()> {
-    if !options.hidden.iter().any(|column| column.split('.').next() == Some(&table.name)) {
-        return Ok(());
-    }
-    let mut hidden = Vec::new();
-    for (at, index) in table.indexes.iter().enumerate() {
-        let columns: Vec<Option<String>> =
-            sqlx::query_scalar("SELECT name FROM pragma_index_info(?1, 'main')")
-                .bind(&index.name)
-                .fetch_all(&mut *connection)
-                .await?;
-        if columns.iter().flatten().any(|column| options.hides(&table.name, column)) {
-            hidden.push(at);
-        }
-    }
-    for at in hidden.into_iter().rev() {
-        table.indexes.remove(at);
-    }
-    Ok(())
 }
 
 fn unique_constraint(columns: Vec<String>) -> Constraint {

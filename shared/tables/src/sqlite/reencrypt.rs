@@ -19,7 +19,7 @@ use crate::error::{Error, Result};
 use crate::fault::sqlite_code;
 use crate::names::quoted;
 use crate::options::SnapshotOptions;
-use crate::reencrypt::{Change, FoundValue, KeyPart, PAGE_BYTES, Page, RowKey, SealedColumn, Walk, check};
+use crate::reencrypt::{Change, FoundValue, KeyPart, Page, RowKey, SealedColumn, Walk, check};
 use column::Column;
 
 /// Of one statement, a little less than SQLite takes.
@@ -127,18 +127,12 @@ async fn read(connection: &mut Connection, column: &Column, walk: Walk<'_>) -> s
     if let Some(after) = walk.after {
         query = bind(query, after);
     }
-    let (mut page, mut bytes) = (Page::default(), 0);
+    let mut page = Page::default();
     let mut stream = query.fetch(&mut **connection);
     while let Some(row) = stream.try_next().await? {
-        page.rows += 1;
         let key = row_key(&row, column.keys)?;
-        if let Some(value) = found(&row, column, key.clone())? {
-            bytes += value.text.as_ref().map_or(0, String::len);
-            page.values.push(value);
-        }
-        page.is_cut = bytes >= PAGE_BYTES;
-        if page.is_cut || page.rows == walk.rows {
-            page.end = Some(key);
+        let value = found(&row, column, key.clone())?;
+        if page.take(key, value, walk) {
             break;
         }
     }

@@ -123,7 +123,7 @@ impl Refusals {
                 message: format!(
                     "{table}.{column} holds values that a key of the archive has sealed, and is not declared as encrypted, so that \
                      they cannot be sealed anew under this vault's root key: declare the column ([[sources.encrypted_columns]]) and \
-                     take another backup, or restore the values as they are, closed, with --accept-undecryptable"
+                     take another backup, or restore them unchanged, so that they do not open, with --accept-undecryptable"
                 ),
                 table: table.to_owned(),
                 ..proto::RestoreRefusal::default()

@@ -98,9 +98,9 @@ pub(super) async fn stage(
 pub(super) async fn swap(source: &ServiceSource, id: &str) -> Result<Changed> {
     let mut changed = Changed::default();
     for table in source.commit_stage(id).await?.stage.unwrap_or_default().tables {
-        changed.created += table.created.unsigned_abs();
-        changed.changed += table.changed.unsigned_abs();
-        changed.deleted += table.deleted.unsigned_abs();
+        changed.created = changed.created.saturating_add(table.created.unsigned_abs());
+        changed.changed = changed.changed.saturating_add(table.changed.unsigned_abs());
+        changed.deleted = changed.deleted.saturating_add(table.deleted.unsigned_abs());
     }
     Ok(changed)
 }
@@ -121,7 +121,7 @@ pub(super) async fn discard(
     if marker(source, id).await?.is_some_and(|found| found != only) {
         return Ok(false);
     }
-    source.abort_stage(id, grant(request), only == Marker::Staged).await
+    source.abort_stage(id, grant(source, request), only == Marker::Staged).await
 }
 
 /// What is left of a stage that was rolled back is dropped, so that nothing of the restore remains.
@@ -130,10 +130,10 @@ pub(super) async fn roll_back(
     (id, request): (&str, &Request),
     discard_changes: bool,
 ) -> Result<u64> {
-    let stage = source.roll_back_stage(id, grant(request), discard_changes).await?;
-    source.abort_stage(id, grant(request), false).await?;
-    let changes = stage.tables.iter().map(|table| table.created + table.changed + table.deleted);
-    Ok(changes.sum::<i64>().unsigned_abs())
+    let stage = source.roll_back_stage(id, grant(source, request), discard_changes).await?;
+    source.abort_stage(id, grant(source, request), false).await?;
+    let counts = stage.tables.iter().flat_map(|table| [table.created, table.changed, table.deleted]);
+    Ok(counts.fold(0, |sum: u64, count| sum.saturating_add(count.unsigned_abs())))
 }
 
 /// The name that the service gave its table: archives may have another one.
@@ -233,9 +233,9 @@ async fn send(
     }
 }
 
-/// Empty where the restore needs none.
-fn grant(request: &Request) -> RestoreGrant {
-    RestoreGrant { statement: request.grant_statement() }
+/// Only the vault demands one, and no other service has any business with it.
+fn grant(source: &ServiceSource, request: &Request) -> Option<RestoreGrant> {
+    source.is_vault().then(|| RestoreGrant { statement: request.grant_statement() })
 }
 
 /// What the vault goes by, beside the rows.
@@ -243,7 +243,7 @@ fn of_vault(begin: Begin, archive: &mut Archive, request: &Request) -> Result<Be
     let ring = archive.ring(RING_BYTES as u64)?.unwrap_or_default();
     Ok(Begin {
         ring: ring.into(),
-        grant: Some(grant(request)),
+        grant: Some(RestoreGrant { statement: request.grant_statement() }),
         revive_ids: request.revive_ids.clone(),
         as_copy: request.as_copy,
         from_deployment: request.from_deployment.clone(),

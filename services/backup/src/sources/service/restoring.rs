@@ -78,11 +78,11 @@ impl ServiceSource {
     pub(crate) async fn roll_back_stage(
         &self,
         id: &str,
-        grant: RestoreGrant,
+        grant: Option<RestoreGrant>,
         discard_changes: bool,
     ) -> Result<Stage> {
         let mut client = self.client()?;
-        let request = RollbackStageRequest { stage_id: id.to_owned(), discard_changes, grant: Some(grant) };
+        let request = RollbackStageRequest { stage_id: id.to_owned(), discard_changes, grant };
         let answer = self.within(client.rollback_stage(request)).await?;
         answer.into_inner().stage.ok_or_else(|| self.unexpected("an answer without its stage"))
     }
@@ -91,9 +91,14 @@ impl ServiceSource {
     ///
     /// # Errors
     /// As of [`Self::stage`].
-    pub(crate) async fn abort_stage(&self, id: &str, grant: RestoreGrant, only_staged: bool) -> Result<bool> {
+    pub(crate) async fn abort_stage(
+        &self,
+        id: &str,
+        grant: Option<RestoreGrant>,
+        only_staged: bool,
+    ) -> Result<bool> {
         let mut client = self.client()?;
-        let request = AbortStageRequest { stage_id: id.to_owned(), only_staged, grant: Some(grant) };
+        let request = AbortStageRequest { stage_id: id.to_owned(), only_staged, grant };
         match self.within(client.abort_stage(request)).await {
             Ok(_) => Ok(true),
             Err(Error::Restore(RestoreError::SourceRefused { source, .. }))

@@ -62,7 +62,7 @@ async fn granted(terms: &RestoreTerms) -> Result<RestoreGrant> {
     let vault = client::vault()?;
     let request = unary(IssueRestoreGrantRequest { terms: Some(terms.clone()) });
     let answer = vault.answer(vault.restore_grants().issue_restore_grant(request)).await;
-    let answer = answer.context("the restore changes the vault, which has to grant it")?;
+    let answer = answer.context("cannot get the vault's grant that this restore needs")?;
     answer.grant.context("the vault answered without a grant")
 }
 

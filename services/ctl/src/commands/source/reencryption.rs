@@ -28,7 +28,7 @@ pub(super) async fn run(source: String, rate: Option<i32>, format: Format) -> Re
     let undecryptable: i64 = last.columns.iter().map(|column| column.undecryptable).sum();
     if undecryptable > 0 {
         bail!(
-            "{undecryptable} values of source {source} do not open and are as they were: see the rows above, restore them from a backup or let the application write them anew"
+            "{undecryptable} values of source {source} do not open and were not changed (rows above): restore them from a backup, or have the application write them again"
         );
     }
     if last.values_left > 0 {
@@ -87,7 +87,7 @@ fn name_rows(column: &ReencryptedColumn) {
     }
     let more = column.undecryptable.saturating_sub(column.rows.len().min(SHOWN) as i64);
     if more > 0 && column.undecryptable > 0 {
-        message(&format!("{}: and {more} more; -o json names 100", column.column));
+        message(&format!("{}: and {more} more; -o json names more", column.column));
     }
 }
 

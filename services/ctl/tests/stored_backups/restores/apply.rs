@@ -129,18 +129,18 @@ async fn a_refusal_is_the_service_s_sentence_and_is_not_repeated() {
         "{}",
         refused.said
     );
-    assert_eq!(fake.state().asked.len(), 1);
+    assert_eq!(fake.state().asked, [format!("get {ID}"), format!("apply {ID} \"gateway\"")]);
 }
 
 #[tokio::test]
 async fn a_restore_is_asked_for_when_the_connection_breaks() {
     let broken = || Err(Status::unavailable("the service stops"));
     let (fake, url) = planned(vec![vec![Ok(applying(1)), broken()]]).await;
-    fake.state().gets = [broken(), Ok(applying(5)), Ok(applied())].into();
+    fake.state().gets = [Ok(restore(RestoreState::Planned)), broken(), Ok(applying(5)), Ok(applied())].into();
     let folder = tempfile::tempdir().unwrap();
     let done = run(&url, folder.path(), &CONFIRMED).await;
     assert_eq!((done.code, done.out.as_str()), (0, DONE), "{}", done.said);
-    assert_eq!(fake.state().asked.len(), 4);
+    assert_eq!(fake.state().asked.len(), 5);
 }
 
 #[tokio::test]
@@ -150,7 +150,8 @@ async fn a_restore_that_ended_while_nobody_watched_has_ended() {
     let (fake, url) = planned(vec![vec![broken()], planned_yet]).await;
     let folder = tempfile::tempdir().unwrap();
     for gets in [2, 1] {
-        fake.state().gets = (0..gets).map(|_| Ok(applied())).collect();
+        let before = Ok(restore(RestoreState::Planned));
+        fake.state().gets = std::iter::once(before).chain((0..gets).map(|_| Ok(applied()))).collect();
         let done = run(&url, folder.path(), &CONFIRMED).await;
         assert_eq!((done.code, done.out.as_str()), (0, DONE), "{}", done.said);
     }
@@ -164,7 +165,8 @@ async fn nobody_is_told_that_a_restore_goes_on_which_has_not_begun() {
     let not_begun = run(&url, folder.path(), &CONFIRMED).await;
     assert_eq!(not_begun.code, 4);
     assert!(not_begun.said.contains("it had not begun"), "{}", not_begun.said);
-    fake.state().gets = broken().into();
+    let before = Ok(restore(RestoreState::Planned));
+    fake.state().gets = std::iter::once(before).chain(broken()).collect();
     let unknown = run(&url, folder.path(), &CONFIRMED).await;
     assert_eq!(unknown.code, 4);
     let advice = format!("whether it has begun is not known; `strongroom restore get {ID}` tells");
@@ -176,7 +178,7 @@ async fn ctrl_c_ends_the_waiting_and_says_that_the_restore_goes_on() {
     let (fake, url) = planned(Vec::new()).await;
     let folder = tempfile::tempdir().unwrap();
     let child = strongroom(&url, folder.path(), &CONFIRMED).spawn().unwrap();
-    until(|| fake.state().asked.len() == 1).await;
+    until(|| fake.state().asked.len() == 2).await;
     interrupt(&child).await;
     let interrupted = ended(child).await;
     assert_eq!(interrupted.code, 1);

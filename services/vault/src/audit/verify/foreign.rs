@@ -26,9 +26,10 @@ impl ForeignAnchor {
         Self { anchor, restore: None }
     }
 
-    /// The first restore after it counts.
+    /// The first restore of an archive that was made after it counts, or else the last one of its log.
     pub(super) fn event(&mut self, sequence: i64, event: &NewEvent) {
-        if self.restore.is_some() || event.event != "restore.applied" || event.outcome != "success" {
+        let is_found = self.restore.as_ref().is_some_and(|found| found.old_sequence >= self.anchor.sequence);
+        if is_found || event.event != "restore.applied" || event.outcome != "success" {
             return;
         }
         let Ok(metadata) = serde_json::from_str::<Value>(&event.metadata) else { return };
@@ -61,5 +62,38 @@ impl ForeignAnchor {
              {side} the archive {archive_id}, whose head of that log is {old_sequence}. `archive verify` and the archive's own \
              audit_logs check that log"
         ))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn restored(id: &str, sequence: i64) -> NewEvent {
+        let metadata =
+            json!({"archive_id": id, "old_head": {"chain": "old", "sequence": sequence}}).to_string();
+        let (event, outcome) = ("restore.applied".to_owned(), "success".to_owned());
+        NewEvent { event, outcome, target: id.to_owned(), metadata, ..NewEvent::default() }
+    }
+
+    /// Two archives of one log were restored, and heads were taken before, between and after them.
+    #[test]
+    fn a_head_belongs_to_the_first_archive_that_was_made_after_it() {
+        for (sequence, restore, side) in [
+            (5, "first", "not after"),
+            (10, "first", "not after"),
+            (11, "second", "not after"),
+            (21, "second", "after"),
+        ] {
+            let mut head = ForeignAnchor::new(Anchor { chain: "old".into(), sequence, mac: Vec::new() });
+            head.event(1, &restored("first", 10));
+            head.event(2, &restored("second", 20));
+            head.event(3, &NewEvent { outcome: "failure".into(), ..restored("third", 30) });
+            let place = head.place().unwrap_or_default();
+            assert!(place.contains(&format!("the restore {restore} ")), "{sequence}: {place}");
+            assert!(place.contains(&format!("taken {side} the archive")), "{sequence}: {place}");
+        }
     }
 }

@@ -12,7 +12,7 @@ use super::caller_keys::CallerKeys;
 use super::{Ciphertext, Ciphertexts, Outcomes, Sealed};
 use crate::audit::Event;
 use crate::error::Result;
-use crate::store::{NewEvent, Outcome};
+use crate::store::Outcome;
 
 /// A value with the ring that it goes to.
 struct Moved {
@@ -39,12 +39,16 @@ pub(crate) struct AnewTotals {
 
 impl Ciphertexts {
     /// Keys that `items` name, that `joined` has, and that this vault has not.
-    pub(crate) fn missing_keys(&self, joined: &KeyRing, items: &[Sealed]) -> BTreeSet<String> {
+    ///
+    /// # Errors
+    /// As of [`Self::seal_anew`], so that no key is made for items that are refused.
+    pub(crate) fn missing_keys(&self, joined: &KeyRing, items: &[Sealed]) -> Result<BTreeSet<String>> {
+        batch::check_size(items)?;
         let live = self.ring.current();
         let named = items.iter().map(|item| item.key_id.as_str());
         let missing =
             named.filter(|key_id| joined.purpose(key_id).is_some() && live.purpose(key_id).is_none());
-        missing.map(str::to_owned).collect()
+        Ok(missing.map(str::to_owned).collect())
     }
 
     /// Up to 1,000 values under this vault's own keys, in their order. `joined` has the archive's keys too.
@@ -65,10 +69,10 @@ impl Ciphertexts {
         Ok(outcomes)
     }
 
-    /// Commits the event of a stream that has ended, in which `granter` acted through the service `caller`.
+    /// Commits the event of a stream that has ended, in which `granter` acted through a service.
     pub(crate) async fn finish_anew(
         &self,
-        (granter, caller): (&Caller, &Caller),
+        granter: &Caller,
         restore_id: &str,
         totals: &AnewTotals,
         outcome: Outcome,
@@ -78,7 +82,7 @@ impl Ciphertexts {
             .with("count", totals.count)
             .with("failures", totals.failures)
             .finish();
-        self.uses.commit(NewEvent { via: caller.principal.id.clone(), ..event }, None).await
+        self.uses.commit(event, None).await
     }
 }
 

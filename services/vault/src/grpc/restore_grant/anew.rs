@@ -3,31 +3,23 @@
 //! A task of its own drives it, so that the event is written even if the client has left.
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use strongroom_api::limits::{CHECK_IDLE, CHECK_LIFE};
 use strongroom_api::vault::v1::reencrypt_archived_request::{Begin, Item};
 use strongroom_api::vault::v1::reencrypt_archived_response::Result as Outcome;
 use strongroom_api::vault::v1::{ReencryptArchivedRequest, ReencryptArchivedResponse};
 use strongroom_crypto::KeyRing;
 use strongroom_runtime::Caller;
-use strongroom_runtime::status::{reason_of, status};
+use strongroom_runtime::status::reason_of;
 use tokio::sync::mpsc;
-use tokio::time::timeout;
 use tokio_stream::wrappers::ReceiverStream;
-use tonic::{Code, Status, Streaming};
+use tonic::Streaming;
 
 use crate::bootstrap::Vault;
 use crate::crypto::{AnewTotals, Ciphertext, Sealed};
-use crate::error::{DOMAIN, Error};
+use crate::error::Error;
+use crate::grpc::questions::{self, Ended, next, outcome_of, within_life};
 use crate::grpc::source::{OF_TERMS, terms};
 use crate::grpc::{Replies, fields};
-use crate::store;
-
-/// How long a client may keep silent, or leave an answer unread.
-const IDLE: Duration = CHECK_IDLE;
-/// How long a stream may last.
-const LIFE: Duration = CHECK_LIFE;
 
 /// Starts answering `requests`.
 pub(super) fn answer(
@@ -36,11 +28,11 @@ pub(super) fn answer(
     requests: Streaming<ReencryptArchivedRequest>,
 ) -> Replies<ReencryptArchivedResponse> {
     let (answers, receiver) = mpsc::channel(1);
-    tokio::spawn(drive(vault, caller, requests, answers));
+    tokio::spawn(drive(vault, caller, requests, questions::Answers(answers)));
     Box::pin(ReceiverStream::new(receiver))
 }
 
-type Answers = mpsc::Sender<Result<ReencryptArchivedResponse, Status>>;
+type Answers = questions::Answers<ReencryptArchivedResponse>;
 
 async fn drive(
     vault: Arc<Vault>,
@@ -48,26 +40,15 @@ async fn drive(
     mut requests: Streaming<ReencryptArchivedRequest>,
     answers: Answers,
 ) {
-    let work = begin(&vault, &caller, &mut requests);
-    let mut stream = match work.await {
+    let mut stream = match begin(&vault, &caller, &mut requests).await {
         Ok(stream) => stream,
-        Err(refusal) => {
-            // The client may have left.
-            let _ = answers.send(Err(refusal)).await;
-            return;
-        }
+        Err(Ended::Refused(refusal)) => return answers.refuse(refusal).await,
+        Err(Ended::Left) => return,
     };
-    let worked = timeout(LIFE, stream.all(&vault, &mut requests, &answers)).await;
-    let worked = worked
-        .unwrap_or_else(|_| Err(too_slow("the stream has lasted an hour; send the rest in another one")));
-    let outcome = if worked.is_ok() { store::Outcome::Success } else { store::Outcome::Failed };
-    let recorded = vault
-        .ciphertexts
-        .finish_anew((&stream.granter, &caller), &stream.restore_id, &stream.totals, outcome)
-        .await;
-    if let Err(refusal) = worked.and(recorded.map_err(Status::from)) {
-        let _ = answers.send(Err(refusal)).await;
-    }
+    let ended = within_life(stream.all(&vault, &mut requests, &answers)).await;
+    let (totals, outcome) = (&stream.totals, outcome_of(&ended));
+    let recorded = vault.ciphertexts.finish_anew(&stream.granter, &stream.restore_id, totals, outcome).await;
+    answers.end(ended, recorded).await;
 }
 
 /// A stream whose grant is good.
@@ -84,7 +65,7 @@ async fn begin(
     vault: &Vault,
     caller: &Caller,
     requests: &mut Streaming<ReencryptArchivedRequest>,
-) -> Result<Stream, Status> {
+) -> Result<Stream, Ended> {
     let first = next(requests).await?;
     let missing = || Error::Field { field: "begin", problem: "must be the first message".into() };
     let Begin { terms: given, grant, ring } = first.and_then(|first| first.begin).ok_or_else(missing)?;
@@ -94,12 +75,10 @@ async fn begin(
     let digest = terms.digest()?;
     let granted = vault.grants.open(&caller.principal.id, &grant, &digest).await?;
     let opened = vault.foreign_rings.open(&ring).await?;
-    let mut granter = caller.clone();
-    granter.principal.id = granted.principal;
-    granter.principal.name = granted.name;
+    terms.check_deployment_of(&opened)?;
     Ok(Stream {
         caller: caller.clone(),
-        granter,
+        granter: granted.acting(caller),
         restore_id: terms.restore_id,
         joined: opened.joined,
         totals: AnewTotals::default(),
@@ -112,11 +91,11 @@ impl Stream {
         vault: &Vault,
         requests: &mut Streaming<ReencryptArchivedRequest>,
         answers: &Answers,
-    ) -> Result<(), Status> {
-        send(answers, Vec::new()).await?;
+    ) -> Result<(), Ended> {
+        answers.send(ReencryptArchivedResponse::default()).await?;
         while let Some(request) = next(requests).await? {
             let items: Vec<Sealed> = request.items.into_iter().map(sealed).collect();
-            for key_id in vault.ciphertexts.missing_keys(&self.joined, &items) {
+            for key_id in vault.ciphertexts.missing_keys(&self.joined, &items)? {
                 match vault.keys.create(&self.granter, &key_id).await {
                     // Another stream has made it a moment ago.
                     Ok(_) | Err(Error::KeyExists(_)) => {}
@@ -125,22 +104,11 @@ impl Stream {
             }
             let outcomes =
                 vault.ciphertexts.seal_anew(&self.caller, &self.joined, items, &mut self.totals).await?;
-            send(answers, outcomes.into_iter().map(outcome).collect()).await?;
+            let results = outcomes.into_iter().map(outcome).collect();
+            answers.send(ReencryptArchivedResponse { results }).await?;
         }
         Ok(())
     }
-}
-
-async fn send(answers: &Answers, results: Vec<Outcome>) -> Result<(), Status> {
-    let left = || Status::cancelled("the client has left");
-    let sent = answers.send(Ok(ReencryptArchivedResponse { results }));
-    timeout(IDLE, sent).await.map_err(|_| left())?.map_err(|_| left())
-}
-
-async fn next(
-    requests: &mut Streaming<ReencryptArchivedRequest>,
-) -> Result<Option<ReencryptArchivedRequest>, Status> {
-    timeout(IDLE, requests.message()).await.map_err(|_| too_slow("no request came for 60 s"))?
 }
 
 fn sealed(item: Item) -> Sealed {
@@ -153,8 +121,4 @@ fn outcome(outcome: Result<Ciphertext, Error>) -> Outcome {
         Ok(sealed) => Outcome { ciphertext: sealed.text, reason: String::new() },
         Err(error) => Outcome { ciphertext: String::new(), reason: reason_of(&error.into()) },
     }
-}
-
-fn too_slow(message: &str) -> Status {
-    status(Code::DeadlineExceeded, DOMAIN, "STREAM_LIMIT", message, &[])
 }

@@ -8,7 +8,7 @@ use crate::error::{RestoreError, Result};
 
 /// Stages that are filled at once, and as many plans.
 const AT_ONCE: usize = 2;
-/// How many times as long as one plan has made writers wait, no other plan does: plans get a fifth of the time.
+/// After a plan has blocked writers for some time, none blocks them again for this many times as long.
 const PAUSE: u32 = 4;
 
 /// Places of stages and of plans.

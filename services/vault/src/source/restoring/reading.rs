@@ -110,7 +110,7 @@ fn token(columns: &mut Columns) -> Result<TokenRow> {
 
 fn tombstone(columns: &mut Columns) -> Result<TombstoneRow> {
     Ok(TombstoneRow {
-        id: columns.plain_text("id", 200)?,
+        id: columns.id("id")?,
         display_name: columns.plain_text("display_name", 200)?,
         provider: columns.plain_text("provider", 200)?,
         delete_time: columns.number("delete_time")?,
@@ -143,6 +143,16 @@ impl Columns {
             );
         }
         Ok(text)
+    }
+
+    /// For a row that no code covers: an id as the vault makes them.
+    fn id(&mut self, name: &str) -> Result<String> {
+        let id = self.text(name)?;
+        let is_plain = id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+        if id.is_empty() || id.len() > 64 || !is_plain {
+            return Err(self.problem(format!("{name} is no id of a vault")));
+        }
+        Ok(id)
     }
 
     fn optional_text(&mut self, name: &str) -> Result<Option<String>> {

@@ -11,13 +11,15 @@ use super::resealing::Resealing;
 use crate::error::{RestoreError, Result};
 use crate::keys::OpenedRing;
 use crate::store::Store;
-use crate::store::restore::rows::StagedRow;
+use crate::store::restore::rows::{StagedRow, TOMBSTONES};
 use crate::store::restore::{Added, Attempt};
 
 /// Bytes of one row as JSON: a secret of 64 KiB, sealed, with a name and labels at their limits.
 const MAX_ROW: usize = 512 << 10;
 /// Bytes of one stage: a million credentials with short secrets are 1 GB.
 const MAX_STAGE: u64 = 16 << 30;
+/// Rows that no code covers: nothing else bounds what a service may send of them.
+const MAX_TOMBSTONES: i64 = 1_000_000;
 /// Rows that are stored at once.
 const BATCH: usize = 200;
 /// The same in bytes.
@@ -151,7 +153,12 @@ impl Staging {
         let Some(table) = &mut self.table else { return Ok(()) };
         let mut staged = read(table.name, json)?;
         if !staged.is_authentic(&self.opened.row_keys) {
-            return Err(RestoreError::RowUnauthenticated { table: table.name, row: staged.key() }.into());
+            return Err(unauthentic(table.name, &staged, &self.opened).into());
+        }
+        if table.name == TOMBSTONES && table.rows >= MAX_TOMBSTONES {
+            return Err(protocol(format!(
+                "a restore of the vault has at most {MAX_TOMBSTONES} rows of {TOMBSTONES}"
+            )));
         }
         if let Some(resealing) = &self.resealing
             && !resealing.reseal(&mut staged.row)?
@@ -192,6 +199,17 @@ impl Incoming {
         }
         self.text.extend_from_slice(part);
         Ok(())
+    }
+}
+
+/// A version that is retired here has no word, whatever it says.
+fn unauthentic(table: &'static str, staged: &StagedRow, opened: &OpenedRing) -> RestoreError {
+    let row = staged.key();
+    match &staged.seal {
+        Some(seal) if opened.retired_row_kids.contains(&seal.row_kid) => {
+            RestoreError::RowKeyRetired { table, row, kid: seal.row_kid.clone() }
+        }
+        _ => RestoreError::RowUnauthenticated { table, row },
     }
 }
 

@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use crate::error::{Error, Result};
+use crate::error::{Error, RestoreError, Result};
+use crate::keys::OpenedRing;
 use crate::store::StageRow;
 use crate::store::restore::RestoreMode;
 
@@ -47,6 +48,19 @@ impl Terms {
     pub(crate) fn digest(&self) -> Result<String> {
         let json = self.to_json()?;
         Ok(hex::encode(Sha256::new().chain_update(LABEL).chain_update(json).finalize()))
+    }
+
+    /// Whoever sends an archive's rows or values says which deployment it is of; the ring says it with a code.
+    ///
+    /// # Errors
+    /// [`RestoreError::ForeignDeployment`].
+    pub(crate) fn check_deployment_of(&self, opened: &OpenedRing) -> Result<()> {
+        let found = &opened.deployment_id;
+        let wanted = &self.from_deployment;
+        if self.deployment_id != *found || (!wanted.is_empty() && wanted != found) {
+            return Err(RestoreError::ForeignDeployment { found: found.clone() }.into());
+        }
+        Ok(())
     }
 
     pub(super) fn to_json(&self) -> Result<String> {

@@ -29,8 +29,11 @@ pub(super) fn warnings(
             "{tokens} tokens come back stale: each authenticates nobody until `strongroom token reissue` gives it a new secret"
         ));
     }
-    for id in &terms.revive_ids {
-        warnings.push(format!("{id} comes back as the archive has it, whatever happened to it since"));
+    let revived = terms.revive_ids.len();
+    if revived > 0 {
+        warnings.push(format!(
+            "what --revive names ({revived}) comes back as the archive has it, whatever happened to it since"
+        ));
     }
     warnings
 }

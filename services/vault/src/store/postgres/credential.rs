@@ -234,7 +234,7 @@ async fn count(tx: &mut Connection, what: &str, id: &str, selection: &Selectors)
     Ok(query.build_query_scalar().fetch_one(tx).await?)
 }
 
-pub(super) async fn insert(tx: &mut Connection, row: &CredentialRow, seal: Seal) -> Result<()> {
+async fn insert(tx: &mut Connection, row: &CredentialRow, seal: Seal) -> Result<()> {
     let done = sqlx::query(INSERT)
         .bind(&row.id)
         .bind(&row.display_name)

@@ -16,6 +16,10 @@ pub(super) const LOCK_STAGE: &str = "
     SELECT id, state, terms, statement, ring, tables, report, create_time, expire_time, commit_time, previous_deployment
     FROM restore_stages WHERE id = $1 FOR UPDATE";
 
+/// What moves a stage on looks at; its ring and its report have megabytes.
+pub(super) const LOCK_STAGE_HEAD: &str =
+    "SELECT id, state, statement, create_time, expire_time FROM restore_stages WHERE id = $1 FOR UPDATE";
+
 /// What a restore rewrites, before it looks at it. Readers go on; changes wait, none of which holds the head yet.
 pub(super) const LOCK_RESTORED: &str = "
     LOCK TABLE credentials, credential_versions, credential_references, credential_tombstones IN EXCLUSIVE MODE";

@@ -264,7 +264,7 @@ async fn leads_others(tx: &mut Connection, row: &ReferenceRow) -> Result<bool> {
     Ok(others > 0)
 }
 
-pub(super) async fn write(tx: &mut Connection, row: &ReferenceRow, seal: Seal) -> Result<()> {
+async fn write(tx: &mut Connection, row: &ReferenceRow, seal: Seal) -> Result<()> {
     sqlx::query(WRITE)
         .bind(&row.kind)
         .bind(&row.consumer)

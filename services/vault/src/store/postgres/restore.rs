@@ -7,7 +7,7 @@ use strongroom_store::{Error, Result};
 use super::append::append_all;
 use super::change::Change;
 use super::key::newest_root;
-use super::locks::{LOCK_RESTORED, LOCK_STAGE};
+use super::locks::{LOCK_RESTORED, LOCK_STAGE, LOCK_STAGE_HEAD};
 use super::restore_rows::Walk;
 use super::restore_undo::Undoing;
 use super::restore_write::put_staged;
@@ -20,15 +20,15 @@ use crate::store::restore::undo::content;
 use crate::store::restore::{
     ANY_CREDENTIAL, Added, Attempt, COMMIT_STAGE, Commit, Committed, DELETE_STAGE, DELETE_STAGED,
     DELETE_UNDO, END_STAGE, EXPIRED_STAGES, FINISH_STAGE, FORGET_STAGES, INSERT_STAGE, LAST_COMMIT,
-    LATER_STAGE, ROLL_BACK_STAGE, RestoreMode, RestoreStore, RolledBack, STAGE, StageRow, StageState,
-    UNDONE_WITHIN,
+    LATER_STAGE, ROLL_BACK_STAGE, RestoreMode, RestoreStore, RolledBack, STAGE, StageHead, StageRow,
+    StageState, UNDONE_WITHIN,
 };
 
 #[async_trait]
 impl RestoreStore for Store {
     async fn begin_stage(&self, stage: &StageRow) -> Result<Option<Attempt>> {
         let mut tx = self.begin().await?;
-        let before = lock_stage(&mut tx, &stage.id).await?;
+        let before = lock_head(&mut tx, &stage.id).await?;
         let mut attempt = Attempt { id: stage.id.clone(), create_time: stage.create_time };
         match before {
             Some(before) if !matches!(before.state, StageState::Staging | StageState::Staged) => {
@@ -57,8 +57,11 @@ impl RestoreStore for Store {
 
     async fn add_staged(&self, attempt: &Attempt, rows: &[StagedRow]) -> Result<Added> {
         let mut tx = self.begin().await?;
-        let stage = lock_stage(&mut tx, &attempt.id).await?;
-        if !stage.is_some_and(|stage| attempt.is_of(&stage) && stage.state == StageState::Staging) {
+        let stage = lock_head(&mut tx, &attempt.id).await?;
+        let is_open = |stage: StageHead| {
+            stage.state == StageState::Staging && attempt.is_of(stage.state, stage.create_time)
+        };
+        if !stage.is_some_and(is_open) {
             return Ok(Added::Over);
         }
         if !put_staged(&mut tx, &attempt.id, rows).await? {
@@ -78,8 +81,8 @@ impl RestoreStore for Store {
 
     async fn drop_attempt(&self, attempt: &Attempt) -> Result<()> {
         let mut tx = self.begin().await?;
-        let stage = lock_stage(&mut tx, &attempt.id).await?;
-        if let Some(stage) = stage.filter(|stage| attempt.is_of(stage)) {
+        let stage = lock_head(&mut tx, &attempt.id).await?;
+        if let Some(stage) = stage.filter(|stage| attempt.is_of(stage.state, stage.create_time)) {
             end_stage(&mut tx, &stage).await?;
         }
         tx.commit().await
@@ -97,7 +100,7 @@ impl RestoreStore for Store {
             }
             Some(stage)
                 if stage.state == StageState::Staged
-                    && commit.attempt.is_of(&stage)
+                    && commit.attempt.is_of(stage.state, stage.create_time)
                     && stage.statement == commit.statement => {}
             _ => return Ok(Committed::NotStaged),
         }
@@ -175,7 +178,7 @@ impl RestoreStore for Store {
 
     async fn drop_stage(&self, id: &str, only_staged: bool) -> Result<bool> {
         let mut tx = self.begin().await?;
-        let Some(stage) = lock_stage(&mut tx, id).await? else { return Ok(true) };
+        let Some(stage) = lock_head(&mut tx, id).await? else { return Ok(true) };
         if only_staged && stage.state == StageState::Committed {
             return Ok(false);
         }
@@ -191,7 +194,7 @@ impl RestoreStore for Store {
         for id in expired {
             let mut tx = self.begin().await?;
             // It may have been committed, or begun anew, since it was read.
-            let stage = lock_stage(&mut tx, &id).await?;
+            let stage = lock_head(&mut tx, &id).await?;
             if let Some(stage) = stage.filter(|stage| stage.expire_time <= now) {
                 end_stage(&mut tx, &stage).await?;
             }
@@ -232,8 +235,12 @@ async fn lock_stage(tx: &mut Connection, id: &str) -> Result<Option<StageRow>> {
     Ok(sqlx::query_as(LOCK_STAGE).bind(id).fetch_optional(tx).await?)
 }
 
+async fn lock_head(tx: &mut Connection, id: &str) -> Result<Option<StageHead>> {
+    Ok(sqlx::query_as(LOCK_STAGE_HEAD).bind(id).fetch_optional(tx).await?)
+}
+
 /// One that was committed stays, without its rows, so that its grant is not used again.
-async fn end_stage(tx: &mut Connection, stage: &StageRow) -> Result<()> {
+async fn end_stage(tx: &mut Connection, stage: &StageHead) -> Result<()> {
     sqlx::query(DELETE_STAGED).bind(&stage.id).execute(&mut *tx).await?;
     sqlx::query(DELETE_UNDO).bind(&stage.id).execute(&mut *tx).await?;
     if matches!(stage.state, StageState::Staging | StageState::Staged) {

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde::Serialize;
 use sqlx::QueryBuilder;
 use strongroom_store::{Error, Result};
 
@@ -32,8 +33,6 @@ pub(super) const PAGE: i64 = 500;
 pub(super) struct Walk<'w> {
     pub(super) store: &'w Store,
     pub(super) commit: &'w Commit<'w>,
-    /// An etag that no client has seen, and that grows.
-    revision: i64,
     pub(super) report: Report,
     pub(super) events: RowEvents,
     /// What the rows of a page were before.
@@ -58,8 +57,7 @@ impl<'w> Walk<'w> {
     pub(super) fn of(store: &'w Store, commit: &'w Commit<'w>, event: &NewEvent) -> Result<Self> {
         let events = RowEvents::of(event, event.change_id()?);
         let (report, to_revive) = (Report::default(), commit.revived.clone());
-        let (revision, undone) = (commit.now, UndoPage::default());
-        Ok(Self { store, commit, revision, report, events, undone, to_revive })
+        Ok(Self { store, commit, report, events, undone: UndoPage::default(), to_revive })
     }
 
     /// Everything, referenced rows first; or an id to revive that is none of the archive's.
@@ -168,14 +166,15 @@ impl<'w> Walk<'w> {
     ) -> Result<()> {
         let name = name_of(&archived);
         let before = live.as_ref().map(|(row, _)| row);
-        let decision = rules::credential(archived, before, facts, self.revision);
+        // As an etag: no client has seen it, and it grows.
+        let decision = rules::credential(archived, before, facts, self.commit.now);
         self.report.kept(CREDENTIALS, &name, &decision.kept);
         let Some(row) = decision.row else { return Ok(()) };
         if before.is_none_or(|before| before.secret_time != row.secret_time) {
             page.renewed.push(row.id.clone());
         }
         if let Some(grave) = grave {
-            self.undo((TOMBSTONES, &row.id), Some(content(&grave)?), None);
+            self.undo((TOMBSTONES, &row.id), Some(&grave), None)?;
             page.graves.push(grave.id);
         }
         let change_id = self.events.change_id(CREDENTIALS);
@@ -184,9 +183,7 @@ impl<'w> Walk<'w> {
         self.touch(CREDENTIALS, touch, name, &row.id);
         let id = row.id.clone();
         page.credentials.add(row, seal, before);
-        let before = live.map(|(row, seal)| content(&Before { row, seal })).transpose()?;
-        self.undo((CREDENTIALS, &id), before, Some(change_id));
-        Ok(())
+        self.undo((CREDENTIALS, &id), before_of(live).as_ref(), Some(change_id))
     }
 
     /// With the archive's secret comes the one before it.
@@ -240,9 +237,7 @@ impl<'w> Walk<'w> {
         change_id: Option<String>,
     ) -> Result<()> {
         let live = live.and_then(|sealed| self.store.codes.open_with_seal(sealed).ok());
-        let before = live.map(|(row, seal)| content(&Before { row, seal })).transpose()?;
-        self.undo((PREVIOUS, id), before, change_id);
-        Ok(())
+        self.undo((PREVIOUS, id), before_of(live).as_ref(), change_id)
     }
 
     /// Credentials that the archive does not have.
@@ -278,7 +273,7 @@ impl<'w> Walk<'w> {
             let (row, seal) = self.store.codes.open_with_seal(sealed)?;
             self.events.change_id(CREDENTIALS);
             self.touch(CREDENTIALS, Touch::Deleted, name_of(&row), &id);
-            self.undo((CREDENTIALS, &id), Some(content(&Before { row, seal })?), None);
+            self.undo((CREDENTIALS, &id), Some(&Before { row, seal }), None)?;
         }
         delete(tx, DELETE_PREVIOUS, ids).await?;
         delete(tx, DELETE_CREDENTIALS, ids).await
@@ -294,9 +289,8 @@ impl<'w> Walk<'w> {
         let seal = self.store.codes.seal_as(&row, change_id.clone())?;
         let touch = if live.is_some() { Touch::Changed } else { Touch::Created };
         self.touch(REFERENCES, touch, RowName::of(&row.target()), &row.target());
-        let before = live.map(|(row, seal)| content(&Before { row, seal })).transpose()?;
         let (kind, consumer) = name(&row);
-        self.undo((REFERENCES, &reference_key(&kind, &consumer)), before, Some(change_id));
+        self.undo((REFERENCES, &reference_key(&kind, &consumer)), before_of(live).as_ref(), Some(change_id))?;
         Ok((row, seal))
     }
 
@@ -307,15 +301,17 @@ impl<'w> Walk<'w> {
     }
 
     /// Remembers what a row was before, until the end of the page.
-    pub(super) fn undo(
+    pub(super) fn undo<R: Serialize>(
         &mut self,
         (table, key): (&'static str, &str),
-        content: Option<String>,
+        before: Option<&R>,
         change_id: Option<String>,
-    ) {
+    ) -> Result<()> {
         if !self.commit.is_trial {
-            self.undone.add((self.commit.attempt.id.as_str(), table, key), content, change_id);
+            let before = before.map(content).transpose()?;
+            self.undone.add((self.commit.attempt.id.as_str(), table, key), before, change_id);
         }
+        Ok(())
     }
 
     /// At the end of each page.
@@ -365,6 +361,10 @@ pub(super) async fn buried(tx: &mut Connection, ids: &[String]) -> Result<BTreeM
     push_in_list(&mut query, ids);
     let rows: Vec<TombstoneRow> = query.build_query_as().fetch_all(tx).await?;
     Ok(rows.into_iter().map(|row| (row.id.clone(), row)).collect())
+}
+
+fn before_of<R>(live: Option<(R, Seal)>) -> Option<Before<R>> {
+    live.map(|(row, seal)| Before { row, seal })
 }
 
 fn name_of(row: &CredentialRow) -> RowName {

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use sqlx::AssertSqlSafe;
 use strongroom_store::Result;
 
+use super::locks::LOCK_TOKEN;
 use super::restore_rows::{PAGE, buried};
 use super::restore_write::{
     Credentials, delete, existing, live_credentials, live_previous, live_references, naming, put_previous,
@@ -324,9 +324,9 @@ impl<'u> Undoing<'u> {
     /// Those that the restore has made, and that nobody has reissued or revoked since.
     async fn tokens(&mut self, tx: &mut Connection, rows: &[UndoRow]) -> Result<()> {
         for undo in rows {
-            let select = AssertSqlSafe(format!("{} WHERE id = $1", TokenRow::SELECT));
+            // Whoever reissues it meanwhile waits, and finds it gone, or is seen.
             let live: Option<Sealed<TokenRow>> =
-                sqlx::query_as(select).bind(&undo.row_key).fetch_optional(&mut *tx).await?;
+                sqlx::query_as(LOCK_TOKEN).bind(&undo.row_key).fetch_optional(&mut *tx).await?;
             let live = live.map(|sealed| self.store.codes.open_with_seal(sealed)).transpose()?;
             let Some((row, seal)) = live else { continue };
             if Some(&seal.change_id) == undo.change_id.as_ref() {

@@ -156,7 +156,7 @@ pub(crate) struct RowEvents {
     table: &'static str,
     rows: Map<String, Value>,
     count: usize,
-    /// A change of the event that is being made was given to a row, which the event may not name.
+    /// A row has the current change id, so that this event must be written even if it names none.
     is_due: bool,
     events: Vec<NewEvent>,
     change_id: String,

@@ -16,6 +16,10 @@ pub(super) const LOCK_CREDENTIAL: &str = credential::ONE;
 /// The stage, to be changed.
 pub(super) const LOCK_STAGE: &str = restore::STAGE;
 
+/// What moves a stage on looks at; its ring and its report have megabytes.
+pub(super) const LOCK_STAGE_HEAD: &str =
+    "SELECT id, state, statement, create_time, expire_time FROM restore_stages WHERE id = $1";
+
 /// What a restore rewrites, before it looks at it.
 pub(super) const LOCK_RESTORED: &str = "SELECT 1";
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use sqlx::{AssertSqlSafe, QueryBuilder};
+use sqlx::QueryBuilder;
 use strongroom_store::Result;
 
 use super::restore_rows::{PAGE, Walk, staged};
@@ -10,9 +10,11 @@ use super::restore_write::{existing, live_references, name, put_references, rele
 use super::{Connection, Database, token};
 use crate::store::granting::{Granting as _, Sealed};
 use crate::store::restore::record::{RowName, Touch};
-use crate::store::restore::rows::{ArchivedRow, Before, REFERENCES, TOKENS, TOMBSTONES, reference_key};
-use crate::store::restore::undo::content;
+use crate::store::restore::rows::{
+    ArchivedRow, Before, REFERENCES, TOKENS, TOMBSTONES, TombstoneRow, reference_key,
+};
 use crate::store::restore::{PUT_TOMBSTONE, TOKEN_BY_HASH, rules};
+use crate::store::token::SELECT_BY_ID;
 use crate::store::{ReferenceRow, TokenRow};
 
 impl Walk<'_> {
@@ -42,7 +44,7 @@ impl Walk<'_> {
                     .await?;
                 if put.rows_affected() == 1 {
                     self.report.touched(TOMBSTONES, Touch::Created, RowName::of(&row.id));
-                    self.undo((TOMBSTONES, &row.id), None, Some(String::new()));
+                    self.undo((TOMBSTONES, &row.id), None::<&TombstoneRow>, Some(String::new()))?;
                 }
             }
             self.write_undo(tx).await?;
@@ -117,7 +119,7 @@ impl Walk<'_> {
             released.push(name(&row));
             self.events.change_id(REFERENCES);
             self.touch(REFERENCES, Touch::Deleted, RowName::of(&row.target()), &row.target());
-            self.undo((REFERENCES, key), Some(content(&Before { row, seal })?), None);
+            self.undo((REFERENCES, key), Some(&Before { row, seal }), None)?;
         }
         release(tx, &released).await
     }
@@ -138,9 +140,8 @@ impl Walk<'_> {
     }
 
     async fn token(&mut self, tx: &mut Connection, archived: TokenRow) -> Result<()> {
-        let select = AssertSqlSafe(format!("{} WHERE id = $1", TokenRow::SELECT));
         let live: Option<Sealed<TokenRow>> =
-            sqlx::query_as(select).bind(&archived.id).fetch_optional(&mut *tx).await?;
+            sqlx::query_as(SELECT_BY_ID).bind(&archived.id).fetch_optional(&mut *tx).await?;
         let live = self.store.codes.open_found(live)?;
         let known: i64 = sqlx::query_scalar(TOKEN_BY_HASH).bind(&archived.hash).fetch_one(&mut *tx).await?;
         let name = RowName { id: archived.id.clone(), name: archived.name.clone() };
@@ -157,7 +158,6 @@ impl Walk<'_> {
         if !row.is_over(self.commit.now) {
             self.report.stale(TOKENS, &row.id);
         }
-        self.undo((TOKENS, &row.id), None, Some(change_id));
-        Ok(())
+        self.undo((TOKENS, &row.id), None::<&Before<TokenRow>>, Some(change_id))
     }
 }

@@ -53,7 +53,7 @@ impl VersionStore for Store {
     }
 }
 
-pub(super) async fn insert(tx: &mut Connection, row: &VersionRow, seal: Seal) -> Result<()> {
+async fn insert(tx: &mut Connection, row: &VersionRow, seal: Seal) -> Result<()> {
     let done = sqlx::query(INSERT)
         .bind(&row.id)
         .bind(&row.credential_id)

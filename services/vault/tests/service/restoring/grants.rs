@@ -168,3 +168,40 @@ async fn a_plan_takes_no_place_of_a_stage() {
         assert_eq!(restore.admin.reveal(&id).await.unwrap(), secret_of("One"));
     }
 }
+
+/// What a grant lets a service do is done by whoever granted it, through the service.
+#[tokio::test]
+async fn the_granter_is_the_actor_and_the_service_is_named() {
+    for (old, new) in TestVault::pairs().await {
+        let (archive, _) = scene(&old).await;
+        let mut restore = Restore::of(&archive, &new, RestoreMode::IntoEmpty).await;
+        let _ = restore.done().await;
+        let mut admin = new.admin().await;
+        for name in ["key.ring_merged", "restore.applied", "restore.rows"] {
+            let events = admin.events(name).await;
+            assert!(!events.is_empty(), "{name}");
+            for event in events {
+                assert_eq!(event.via, restore.principal, "{name}");
+                assert!(
+                    event.actor.starts_with("token:") && event.actor != event.via,
+                    "{name}: {}",
+                    event.actor
+                );
+            }
+        }
+    }
+}
+
+/// A commit that is refused has merged no ring before.
+#[tokio::test]
+async fn a_commit_that_is_refused_changes_no_key() {
+    for (old, new) in TestVault::pairs().await {
+        let (archive, _) = scene(&old).await;
+        let mut restore = Restore::of(&archive, &new, RestoreMode::IntoEmpty).await;
+        let _ = restore.stage().await.unwrap();
+        let mut admin = new.admin().await;
+        let _ = admin.create(credential("Since")).await;
+        assert_refused(restore.commit().await, Code::FailedPrecondition, "FOREIGN_DEPLOYMENT");
+        assert!(admin.events("key.ring_merged").await.is_empty());
+    }
+}

@@ -64,7 +64,7 @@ async fn a_stream_that_keeps_no_order_leaves_nothing() {
     let mut admin = vault.admin().await;
     let _ = admin.create(credential("One")).await;
     let archive = Archive::of(&vault).await;
-    let breaks: [(&str, Break); 8] = [
+    let breaks: [(&str, Break); 9] = [
         ("ROW_COUNT", |archive| archive.table("credentials").2 = 2),
         ("STAGE_PROTOCOL", |archive| archive.tables.push(("audit_logs".into(), Vec::new(), 0))),
         ("STAGE_PROTOCOL", |archive| {
@@ -76,6 +76,11 @@ async fn a_stream_that_keeps_no_order_leaves_nothing() {
         // No code covers these rows, and their names are shown.
         ("ROW_INVALID", |archive| buried(archive, "a\u{1b}[2Jb")),
         ("ROW_INVALID", |archive| buried(archive, &"x".repeat(201))),
+        ("ROW_INVALID", |archive| {
+            buried(archive, "Two");
+            let text = &mut archive.table("credential_tombstones").1;
+            *text = String::from_utf8(text.clone()).unwrap().replace("\"one\"", "\"one two\"").into_bytes();
+        }),
         ("STAGE_PROTOCOL", |archive| {
             let (_, text, rows) = archive.table("credentials");
             *text = [text.as_slice(), b",\n", text.as_slice()].concat();

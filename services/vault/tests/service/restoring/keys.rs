@@ -5,7 +5,7 @@ use strongroom_crypto::RootKey;
 use strongroom_testkit::requests::{credential, secret_of};
 use tonic::Code;
 
-use super::{Archive, Restore, counts, verified};
+use super::{Archive, Restore, counts, refused_as, verified};
 use crate::support::{TestVault, assert_refused};
 
 #[tokio::test]
@@ -51,5 +51,24 @@ async fn a_key_version_that_was_retired_stays_so() {
         let sql = format!("SELECT count(*) FROM key_versions WHERE kid = '{kid}' AND state = 'disabled'");
         assert_eq!(vault.number(&sql), 1);
         assert_refused(admin.reveal(&id).await, Code::FailedPrecondition, "KEY_VERSION_UNUSABLE");
+    }
+}
+
+/// It is not taken for a row that somebody has made up, and what has to be done is said.
+#[tokio::test]
+async fn rows_whose_key_version_was_retired_here_name_it() {
+    for vault in TestVault::each().await {
+        let mut admin = vault.admin().await;
+        let _ = admin.create(credential("One")).await;
+        let archive = Archive::of(&vault).await;
+        let kid = vault.database.text("SELECT row_kid FROM credentials");
+        crate::keys::rotate(&mut admin, "rows").await;
+        let _ = crate::keys::reencrypt(&mut admin, 0).await;
+        let disable = strongroom_api::vault::v1::DisableKeyVersionRequest { kid: kid.clone() };
+        admin.keys.disable_key_version(disable).await.unwrap();
+        let mut restore = Restore::of(&archive, &vault, RestoreMode::Merge).await;
+        let refused = restore.plan().await.unwrap_err();
+        refused_as(&refused, Code::FailedPrecondition, "ROW_KEY_RETIRED");
+        assert!(refused.message().contains(&format!("strongroom key enable {kid}")), "{refused:?}");
     }
 }

@@ -6,7 +6,7 @@ use strongroom_archive::schema::TableSchema;
 
 use super::super::layout::Layout;
 use super::super::relations::Relation;
-use super::super::types::Oid;
+use super::super::types::{FIRST_OF_INITDB, Oid};
 use crate::error::{Error, Result};
 use crate::names::quoted;
 use crate::reencrypt::SealedColumn;
@@ -122,7 +122,6 @@ pub(super) async fn check_key(
     table: &TableSchema,
     layout: &Layout,
 ) -> Result<()> {
-    const FIRST_OF_INITDB: Oid = 10_000;
     let of_key = |name: &String| table.columns.iter().position(|column| column.name == *name);
     for at in table.primary_key.iter().filter_map(of_key) {
         let base = layout.base_types[at];

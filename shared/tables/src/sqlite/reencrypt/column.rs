@@ -31,7 +31,8 @@ impl Column {
             "SELECT {order}, CASE WHEN t.{sealed} IS NULL THEN 0
                 WHEN typeof(t.{sealed}) <> 'text' OR length(CAST(t.{sealed} AS BLOB)) NOT BETWEEN 1 AND ?2
                     THEN iif(CAST(t.{sealed} AS TEXT) GLOB 'srv1.*', 3, 2)
-                WHEN substr(t.{sealed}, 1, length(?3)) = ?3 THEN 0 ELSE 1 END, t.{sealed}{needed}
+                WHEN substr(t.{sealed}, 1, length(?3)) = ?3 THEN 0 ELSE 1 END,
+                CASE WHEN typeof(t.{sealed}) = 'text' AND length(CAST(t.{sealed} AS BLOB)) BETWEEN 1 AND ?2 THEN t.{sealed} END{needed}
              FROM {from}"
         );
         let matches: Vec<String> =
