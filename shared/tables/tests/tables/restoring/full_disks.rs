@@ -29,7 +29,7 @@ const MOUNTED: &str = "mount -t tmpfs -o size=200m tmpfs \"$1\"";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_full_disk_ends_a_restore_and_the_next_one_works() {
-    let test = "full_disks::a_full_disk_ends_a_restore_and_the_next_one_works";
+    let test = "restoring::full_disks::a_full_disk_ends_a_restore_and_the_next_one_works";
     let Some(disk) = may_mount().then(|| in_mount_namespace(test, MOUNTED)).flatten() else { return };
     let log = folder();
     let Some(server) = PrivateServer::create(&disk.join("data"), &log.path().join("log")).await else {
@@ -63,7 +63,7 @@ async fn a_full_disk_ends_a_restore_and_the_next_one_works() {
 /// Without room for its log a server ends.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_that_ends_for_want_of_room_has_its_old_rows() {
-    let test = "full_disks::a_server_that_ends_for_want_of_room_has_its_old_rows";
+    let test = "restoring::full_disks::a_server_that_ends_for_want_of_room_has_its_old_rows";
     let Some(disk) = may_mount().then(|| in_mount_namespace(test, MOUNTED)).flatten() else { return };
     let Some(archive) = archive().await else { return };
     // Rows are not even staged; or they are, and do not fit a second time.

@@ -135,7 +135,7 @@ async fn a_process_that_is_killed_leaves_old_rows_or_new_ones() {
     if let Some(path) = std::env::var_os(VICTIM) {
         return victim(Path::new(&path)).await;
     }
-    let test = "interrupted::a_process_that_is_killed_leaves_old_rows_or_new_ones";
+    let test = "restoring_sqlite::interrupted::a_process_that_is_killed_leaves_old_rows_or_new_ones";
     let (mut staged, mut applied) = (0, 0);
     for round in 0..12_u64 {
         let folder = tempfile::tempdir().unwrap();
@@ -179,7 +179,7 @@ async fn victim(path: &Path) {
 #[tokio::test]
 async fn a_full_disk_leaves_the_old_rows() {
     let script = "mount -t tmpfs -o size=8m tmpfs \"$1\"";
-    let test = "interrupted::a_full_disk_leaves_the_old_rows";
+    let test = "restoring_sqlite::interrupted::a_full_disk_leaves_the_old_rows";
     let Some(folder) = strongroom_testkit::in_mount_namespace(test, script) else { return };
     let (path, archive, before) = app(&folder).await;
     let wanted = archive.wanted(Mode::Replace);

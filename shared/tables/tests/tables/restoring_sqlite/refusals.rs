@@ -208,7 +208,7 @@ async fn too_little_room_and_no_right() {
 #[tokio::test]
 async fn a_folder_that_cannot_be_written_to() {
     let script = "mount -t tmpfs tmpfs \"$1\"";
-    let test = "refusals::a_folder_that_cannot_be_written_to";
+    let test = "restoring_sqlite::refusals::a_folder_that_cannot_be_written_to";
     let Some(folder) = strongroom_testkit::in_mount_namespace(test, script) else { return };
     let path = folder.join("app.db");
     let mut app = connect(&path).await;
@@ -233,7 +233,7 @@ async fn a_folder_that_cannot_be_written_to() {
 #[tokio::test]
 async fn a_link_to_a_folder_that_has_no_room_or_cannot_be_written_to() {
     let script = "mount -t tmpfs -o size=2m tmpfs \"$1\"";
-    let test = "refusals::a_link_to_a_folder_that_has_no_room_or_cannot_be_written_to";
+    let test = "restoring_sqlite::refusals::a_link_to_a_folder_that_has_no_room_or_cannot_be_written_to";
     let Some(folder) = strongroom_testkit::in_mount_namespace(test, script) else { return };
     let elsewhere = tempfile::tempdir().unwrap();
     let t = "CREATE TABLE t (id INTEGER PRIMARY KEY, v); INSERT INTO t VALUES (1, 'a')";
