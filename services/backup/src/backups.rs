@@ -32,7 +32,7 @@ use crate::operation::{Limits, Unfinished};
 use crate::store::Store;
 use crate::vault_client::VaultClient;
 pub(crate) use catalogue::Catalogue;
-pub(crate) use creation::{Creations, KIND as CREATION};
+pub(crate) use creation::{Creations, KIND as CREATION, Order, Run};
 use destinations::Destinations;
 pub(crate) use download::{DownloadRequest, Downloads, KIND as DOWNLOAD};
 use ending::Ending;

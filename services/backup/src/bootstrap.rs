@@ -15,7 +15,7 @@ use crate::backups::{self, Base, CREATION, DOWNLOAD, StoredBackups};
 use crate::config::{BackupConfig, Config};
 use crate::error::{Error, Result};
 use crate::export::{self, Exports};
-use crate::grpc::{BackupGrpc, RestoreGrpc, TablesGrpc};
+use crate::grpc::{BackupGrpc, RestoreGrpc, ScheduleGrpc, TablesGrpc};
 use crate::incoming::{self, MemoryLimits, UploadLimits, Uploads};
 use crate::membership::{Heir, Membership};
 use crate::metrics::{BackupMetrics, KindMetrics};
@@ -24,6 +24,7 @@ use crate::operation::{self, Limits, Unfinished};
 use crate::reencryption::{self, Reencryptions};
 use crate::report::BackupReport;
 use crate::restore::{self, ArchiveUploads, Archives, Restores, Waiting};
+use crate::schedules::Schedules;
 use crate::seal::SealPolicy;
 use crate::secret_files;
 use crate::source_watch::SourceWatch;
@@ -54,6 +55,7 @@ pub(crate) struct Service {
     restores: Restores,
     moves: Moves,
     reencryptions: Reencryptions,
+    schedules: Schedules,
     sources: Arc<Sources>,
     membership: Arc<Membership>,
     unfinished: Arc<Unfinished>,
@@ -91,6 +93,8 @@ impl Service {
         let (delay, makers) = (delay(backup), (context, Arc::clone(&membership)));
         let (creating, downloading) = ((of_creation, of_creations), (of_download, of_downloads));
         let stored = StoredBackups::create(base.clone(), makers, (creating, downloading), delay, metrics);
+        let of_schedules = (Arc::clone(&base.store), vault.clone(), Arc::clone(&clock));
+        let schedules = Schedules::new(of_schedules, stored.clone());
         let received = (of_verifications, counted.received_bytes());
         let uploads = uploads(backup, metrics);
         let verifier = Verifier::create(vault.clone(), cost(backup));
@@ -112,6 +116,7 @@ impl Service {
             restores,
             moves,
             reencryptions,
+            schedules,
             watch: Arc::new(SourceWatch::new(Arc::clone(&sources), clock, metrics)),
             sources,
             membership,
@@ -130,6 +135,7 @@ impl Service {
         let (sources, watch) = (Arc::clone(&self.sources), Arc::clone(&self.watch));
         let (membership, unfinished) = (Arc::clone(&self.membership), Arc::clone(&self.unfinished));
         let (stored, restores, moves) = (self.stored.clone(), self.restores.clone(), self.moves.clone());
+        let schedules = self.schedules.clone();
         async move {
             let checking = async {
                 if !all_were_read {
@@ -146,6 +152,7 @@ impl Service {
                 unfinished.keep_closing_old(&shutdown),
                 stored.run(&shutdown),
                 restores.run(&shutdown),
+                schedules.run(&shutdown),
                 checking,
                 watch.run(&shutdown)
             );
@@ -204,6 +211,11 @@ impl Service {
     /// What answers calls about chosen tables.
     pub(crate) fn tables_grpc(&self) -> TablesGrpc {
         TablesGrpc { moves: self.moves.clone() }
+    }
+
+    /// What answers calls about schedules.
+    pub(crate) fn schedule_grpc(&self) -> ScheduleGrpc {
+        ScheduleGrpc { schedules: self.schedules.clone() }
     }
 
     /// What answers all other calls.

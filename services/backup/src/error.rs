@@ -12,6 +12,7 @@ use crate::backups::destinations::error::StorageError;
 use crate::backups::destinations::parts::TooManyParts;
 pub use crate::moving::error::MoveError;
 pub use crate::reencryption::error::ReencryptError;
+pub use crate::schedules::error::ScheduleError;
 pub use crate::restore::error::RestoreError;
 pub use crate::sources::{FilesError, FilesRefusal};
 
@@ -441,6 +442,9 @@ pub enum Error {
     /// A re-encryption.
     #[error(transparent)]
     Reencrypt(#[from] ReencryptError),
+    /// A schedule, or a run of one.
+    #[error(transparent)]
+    Schedule(#[from] ScheduleError),
 
     /// The client is gone.
     #[error("the client left before the end")]
@@ -620,6 +624,7 @@ impl Error {
             Self::Files(error) => error.shape(),
             Self::Move(error) => error.shape(),
             Self::Reencrypt(error) => error.shape(),
+            Self::Schedule(error) => error.shape(),
             Self::ClientLeft => (Code::Cancelled, "CLIENT_LEFT"),
             Self::Stalled(_) => (Code::DeadlineExceeded, "CLIENT_STALLED"),
             Self::TooLong(_) => (Code::DeadlineExceeded, "EXPORT_TOO_LONG"),

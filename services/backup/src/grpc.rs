@@ -5,10 +5,12 @@ mod backup;
 mod request;
 mod restore;
 mod restore_request;
+mod schedule;
 mod stored;
 mod tables;
 mod watch;
 
 pub(crate) use backup::BackupGrpc;
 pub(crate) use restore::RestoreGrpc;
+pub(crate) use schedule::ScheduleGrpc;
 pub(crate) use tables::TablesGrpc;

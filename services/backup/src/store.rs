@@ -3,7 +3,7 @@
 //!
 //! It holds which processes serve ([`ProcessStore`]), which operations they are busy with ([`OperationStore`]), the catalogue
 //! of stored backups ([`CatalogueStore`]), restores ([`RestoreStore`]), the archives that were uploaded for them
-//! ([`ArchiveUploadStore`]), and which source an import of tables changes ([`ImportStore`]). `sqlite` and `postgres` implement them; `contract` runs one test per
+//! ([`ArchiveUploadStore`]), which source an import of tables changes ([`ImportStore`]), and schedules ([`ScheduleStore`]). `sqlite` and `postgres` implement them; `contract` runs one test per
 //! method on both; `twins` keeps the two the same text. Times are microseconds since the epoch, ids are text.
 
 mod archive_upload;
@@ -16,6 +16,7 @@ mod operation;
 mod postgres;
 mod process;
 mod restore;
+mod schedule;
 mod sqlite;
 #[cfg(test)]
 mod twins;
@@ -31,6 +32,7 @@ pub(crate) use import::ImportStore;
 pub(crate) use operation::{OperationRow, OperationStore};
 pub(crate) use process::{ProcessRow, ProcessStore};
 pub(crate) use restore::TargetRow;
+pub(crate) use schedule::{ScheduleRow, ScheduleStore, Turn};
 pub(crate) use restore::{Begun, RestoreRow, RestoreState, RestoreStore};
 
 /// A column holds a text that its enum does not have.
@@ -48,11 +50,11 @@ impl<T: ProcessStore + OperationStore> Processes for T {}
 
 /// The backup service's database: every noun's verbs.
 pub(crate) trait Store:
-    Processes + CatalogueStore + RestoreStore + ImportStore + ArchiveUploadStore
+    Processes + CatalogueStore + RestoreStore + ImportStore + ArchiveUploadStore + ScheduleStore
 {
 }
 
-impl<T: Processes + CatalogueStore + RestoreStore + ImportStore + ArchiveUploadStore> Store for T {}
+impl<T: Processes + CatalogueStore + RestoreStore + ImportStore + ArchiveUploadStore + ScheduleStore> Store for T {}
 
 /// Opens the database behind `url` and brings its tables up to date.
 ///

@@ -10,6 +10,7 @@ mod person;
 mod recovery;
 mod reference;
 mod restore;
+mod schedule;
 mod services;
 mod tables;
 mod token;
@@ -32,6 +33,9 @@ pub(crate) use person::{PersonCommand, Subject};
 pub(crate) use recovery::{CreateRecovery, RecoveryCommand};
 pub(crate) use reference::{BindReference, Consumer, ReferenceCommand};
 pub(crate) use restore::{ApplyRestore, PlanRestore, RestoreCommand, RollbackRestore};
+pub(crate) use schedule::{
+    CreateSchedule, DeleteSchedule, Retention, RunSchedule, ScheduleCommand,
+};
 pub(crate) use services::{Demo, Dev, SourceCommand};
 pub(crate) use tables::{ExportTables, ImportTables, TablesCommand};
 pub(crate) use token::{IssueToken, SecretFile, TokenCommand};
@@ -101,6 +105,9 @@ pub(crate) enum Command {
     /// Backups of everything the platform owns.
     #[command(subcommand)]
     Backup(BackupCommand),
+    /// Backups that are made without being asked for each time, and deleted again.
+    #[command(subcommand)]
+    Schedule(ScheduleCommand),
     /// Putting archives back into databases, while their applications go on.
     ///
     /// In steps: plan, which changes nothing; apply, by the plan's id; and rollback, if it was wrong.

@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail};
 use strongroom_api::backup::v1::backup_service_client::BackupServiceClient;
 use strongroom_api::backup::v1::restore_service_client::RestoreServiceClient;
+use strongroom_api::backup::v1::schedule_service_client::ScheduleServiceClient;
 use strongroom_api::backup::v1::tables_service_client::TablesServiceClient;
 use strongroom_api::status::v1::status_service_client::StatusServiceClient;
 use strongroom_api::vault::v1::audit_service_client::AuditServiceClient;
@@ -256,6 +257,10 @@ impl Connection {
 
     pub(crate) fn restores(&self) -> RestoreServiceClient<AuthorizedChannel> {
         RestoreServiceClient::new(self.channel.clone()).max_decoding_message_size(MAX_MESSAGE)
+    }
+
+    pub(crate) fn schedules(&self) -> ScheduleServiceClient<AuthorizedChannel> {
+        ScheduleServiceClient::new(self.channel.clone()).max_decoding_message_size(MAX_MESSAGE)
     }
 
     pub(crate) fn tables(&self) -> TablesServiceClient<AuthorizedChannel> {

@@ -19,6 +19,7 @@ mod recovery;
 mod reference;
 mod restore;
 mod retries;
+mod schedule;
 mod sending;
 mod source;
 mod status;
@@ -59,6 +60,7 @@ async fn dispatch(cli: Cli) -> Result<()> {
         Command::Key(command) => key::run(command, format).await,
         Command::Audit(command) => audit::run(command, format).await,
         Command::Backup(command) => backup::run(command, format).await,
+        Command::Schedule(command) => schedule::run(command, format).await,
         Command::Restore(command) => restore::run(command, format).await,
         Command::Tables(command) => tables::run(command, format).await,
         Command::Source(command) => source::run(command, format).await,

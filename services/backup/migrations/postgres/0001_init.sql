@@ -46,10 +46,33 @@ CREATE TABLE backups (
     verification TEXT NOT NULL,
     progress TEXT NOT NULL,
     revision BIGINT NOT NULL,
-    record_revision BIGINT NOT NULL
+    record_revision BIGINT NOT NULL,
+    -- The schedule that made it, and when its run was due; NULL for one that somebody asked for.
+    schedule TEXT COLLATE "C",
+    due_time BIGINT,
+    -- No run happens twice.
+    UNIQUE (schedule, due_time)
 );
 CREATE INDEX backups_by_time ON backups (create_time, id);
 CREATE INDEX backups_by_state ON backups (state, create_time, id);
+
+CREATE INDEX backups_by_schedule ON backups (schedule, create_time, id);
+
+-- Schedules. The rules are JSON. The delegation is of the creator, whose permissions runs use.
+CREATE TABLE schedules (
+    name TEXT COLLATE "C" PRIMARY KEY,
+    rules TEXT NOT NULL,
+    creator TEXT NOT NULL,
+    delegation BYTEA NOT NULL,
+    create_time BIGINT NOT NULL,
+    paused BOOLEAN NOT NULL,
+    orphan_time BIGINT,
+    due_time BIGINT NOT NULL,
+    start_time BIGINT NOT NULL,
+    reason TEXT NOT NULL,
+    problem TEXT NOT NULL,
+    revision BIGINT NOT NULL
+);
 
 -- Each backup in each destination.
 CREATE TABLE backup_copies (

@@ -42,7 +42,7 @@ impl Catalogue {
 
     /// Of the newest stored backup that was asked to hold the same, in bytes.
     pub(crate) async fn last_size(&self, request: &ArchiveRequest) -> Result<Option<i64>> {
-        let filter = BackupFilter { states: vec![BackupState::Available], before: None };
+        let filter = BackupFilter { states: vec![BackupState::Available], ..BackupFilter::default() };
         let newest = self.list(&filter, COMPARED).await?;
         let same = |backup: &&StoredBackup| {
             let selection: Selection = from_json(&backup.row.selection);
@@ -61,7 +61,7 @@ impl Catalogue {
     /// # Errors
     /// [`Error::BackupState`] for one that is deleted or not complete.
     pub(crate) async fn hold(&self, caller: &Caller, id: &str) -> Result<StoredBackup> {
-        self.change(id, Some((caller, "backup.held")), |backup| match backup.row.state {
+        self.change(id, Some(Change::new(caller, "backup.held")), |backup| match backup.row.state {
             _ if backup.row.hold => Ok(false),
             BackupState::Available => {
                 backup.row.hold = true;
@@ -75,7 +75,7 @@ impl Catalogue {
 
     /// Takes a hold back.
     pub(crate) async fn release(&self, caller: &Caller, id: &str) -> Result<StoredBackup> {
-        self.change(id, Some((caller, "backup.released")), |backup| {
+        self.change(id, Some(Change::new(caller, "backup.released")), |backup| {
             if !backup.row.hold {
                 return Ok(false);
             }
@@ -91,11 +91,25 @@ impl Catalogue {
     /// # Errors
     /// [`Error::BackupHeld`], [`Error::BackupNeeded`], [`Error::BackupState`], [`Error::BackupEtag`].
     pub(crate) async fn delete(&self, caller: &Caller, id: &str, etag: &str) -> Result<StoredBackup> {
+        self.delete_because(caller, id, (etag, None)).await
+    }
+
+    /// The same, with the schedule whose retention wants it.
+    pub(crate) async fn delete_because(
+        &self,
+        caller: &Caller,
+        id: &str,
+        (etag, retention): (&str, Option<&str>),
+    ) -> Result<StoredBackup> {
         if let Some(restore) = self.base.store.restore_needing(id).await? {
             return Err(Error::BackupNeeded { id: id.to_owned(), restore });
         }
         let now = self.base.clock.now_micros();
-        self.change(id, Some((caller, "backup.deleted")), |backup| {
+        let mut metadata = Metadata::new();
+        if let Some(schedule) = retention {
+            put(&mut metadata, "retention", schedule);
+        }
+        self.change(id, Some(Change { caller, event: "backup.deleted", metadata }), |backup| {
             if !etag.is_empty() && etag != self::etag(&backup.row) {
                 return Err(Error::BackupEtag(backup.row.id.clone()));
             }
@@ -128,7 +142,7 @@ impl Catalogue {
     /// # Errors
     /// [`Error::BackupPurging`] once files are being deleted, [`Error::BackupState`].
     pub(crate) async fn undelete(&self, caller: &Caller, id: &str) -> Result<StoredBackup> {
-        self.change(id, Some((caller, "backup.undeleted")), |backup| match backup.row.state {
+        self.change(id, Some(Change::new(caller, "backup.undeleted")), |backup| match backup.row.state {
             BackupState::Available => Ok(false),
             BackupState::Deleted => {
                 backup.row.state = BackupState::Available;
@@ -162,13 +176,13 @@ impl Catalogue {
     async fn change(
         &self,
         id: &str,
-        event: Option<(&Caller, &str)>,
+        event: Option<Change<'_>>,
         decide: impl Fn(&mut StoredBackup) -> Result<bool>,
     ) -> Result<StoredBackup> {
         let mut recorded = None;
-        let changed = self.try_change(id, event, decide, &mut recorded).await;
-        if let (Err(error), Some((caller, _)), Some(event)) = (&changed, event, recorded) {
-            self.record_failure(caller, event, error).await;
+        let changed = self.try_change(id, event.as_ref(), decide, &mut recorded).await;
+        if let (Err(error), Some(change), Some(event)) = (&changed, event, recorded) {
+            self.record_failure(change.caller, event, error).await;
         }
         changed
     }
@@ -177,7 +191,7 @@ impl Catalogue {
     async fn try_change(
         &self,
         id: &str,
-        event: Option<(&Caller, &str)>,
+        event: Option<&Change<'_>>,
         decide: impl Fn(&mut StoredBackup) -> Result<bool>,
         recorded: &mut Option<ServiceEvent>,
     ) -> Result<StoredBackup> {
@@ -187,9 +201,9 @@ impl Catalogue {
             if !decide(&mut backup)? {
                 return Ok(backup);
             }
-            if let (Some((caller, name)), None) = (event, &recorded) {
-                let event = change_event(caller, name, &backup.row);
-                self.base.vault.record_patiently(&caller.principal.delegation, event.clone()).await?;
+            if let (Some(change), None) = (event, &recorded) {
+                let event = change.event_of(&backup.row);
+                self.base.vault.record_patiently(&change.caller.principal.delegation, event.clone()).await?;
                 *recorded = Some(event);
             }
             backup.row.revision = expected + 1;
@@ -218,17 +232,30 @@ impl Catalogue {
     }
 }
 
-/// The event of a change, which is written before the change.
-fn change_event(caller: &Caller, event: &str, row: &BackupRow) -> ServiceEvent {
-    let mut metadata = Metadata::new();
-    put(&mut metadata, "archive_id", row.id.as_str());
-    ServiceEvent {
-        event: event.to_owned(),
-        target: row.file_name.clone(),
-        metadata,
-        trace_id: caller.trace_id.clone(),
-        outcome: AuditOutcome::Success.into(),
-        operation_id: uuid::Uuid::now_v7().to_string(),
+/// In whose name a change is made, and what its event says.
+struct Change<'a> {
+    caller: &'a Caller,
+    event: &'static str,
+    metadata: Metadata,
+}
+
+impl<'a> Change<'a> {
+    fn new(caller: &'a Caller, event: &'static str) -> Self {
+        Self { caller, event, metadata: Metadata::new() }
+    }
+
+    /// The event, which is written before the change.
+    fn event_of(&self, row: &BackupRow) -> ServiceEvent {
+        let mut metadata = self.metadata.clone();
+        put(&mut metadata, "archive_id", row.id.as_str());
+        ServiceEvent {
+            event: self.event.to_owned(),
+            target: row.file_name.clone(),
+            metadata,
+            trace_id: self.caller.trace_id.clone(),
+            outcome: AuditOutcome::Success.into(),
+            operation_id: uuid::Uuid::now_v7().to_string(),
+        }
     }
 }
 

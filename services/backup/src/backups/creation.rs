@@ -9,6 +9,7 @@ mod making;
 mod rows;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use strongroom_runtime::Caller;
 
@@ -20,12 +21,12 @@ use super::ending::Ending;
 use super::record::{Selection, from_json};
 use super::upload::{Place, Upload};
 use crate::assembly::{ArchiveRequest, Assembly, AssemblyContext, Lifetime, Plan, describe_plan};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, ScheduleError};
 use crate::membership::{Member, Membership};
 use crate::metrics::KindMetrics;
 use crate::operation::{AuditRecord, Kind, Limits, Operations, Permit, put};
 use crate::seal::SealChoice;
-use crate::store::{OperationRow, StoredBackup};
+use crate::store::{OperationRow, Replaced, StoredBackup, Turn};
 use making::Making;
 use rows::{backup_row, copy_row, operation_row, request_of};
 use strongroom_runtime::failpoint;
@@ -42,6 +43,35 @@ pub(crate) static KIND: Kind = Kind {
     too_long: Error::BackupTooLong,
     stalled: Error::Stalled,
 };
+
+/// What is wanted of a backup beside its content.
+#[derive(Debug, Default)]
+pub(crate) struct Order<'a> {
+    /// Names of destinations; all where there are none.
+    pub(crate) destinations: &'a [String],
+    /// A UUID by which a repeated request finds the backup of the first, or empty.
+    pub(crate) request_id: &'a str,
+    /// The run of a schedule that makes it.
+    pub(crate) run: Option<Run>,
+}
+
+/// A run of a schedule.
+#[derive(Debug)]
+pub(crate) struct Run {
+    /// What becomes of the schedule when the run begins.
+    pub(crate) turn: Turn,
+    /// When it was due; `None` for one that somebody asked for.
+    pub(crate) due_time: Option<i64>,
+    /// The longest that it may take, where that is shorter than the server's limit.
+    pub(crate) limit: Option<Duration>,
+}
+
+/// `work` unless it takes longer.
+async fn within<T>(limit: Option<Duration>, work: impl Future<Output = Result<T>>) -> Result<T> {
+    let Some(limit) = limit else { return work.await };
+    let ended = tokio::time::timeout(limit, work).await;
+    ended.unwrap_or(Err(ScheduleError::Timeout(limit.as_secs()).into()))
+}
 
 /// Makes stored backups; one for the whole process.
 pub(crate) struct Creations {
@@ -67,18 +97,19 @@ impl Creations {
         Self { context, membership, catalogue, base, operations, lifetime, ending }
     }
 
-    /// Begins a backup for `caller` that goes into the destinations of these names, all where there are none.
+    /// Begins a backup for `caller`.
     ///
     /// # Errors
-    /// [`Error::BackupsBusy`], [`Error::NoDestination`], [`Error::Field`], [`Error::NoRecoveryRecipient`], the vault's, the
+    /// [`ScheduleError::Taken`], [`Error::BackupsBusy`], [`Error::NoDestination`], [`Error::Field`], [`Error::NoRecoveryRecipient`], the vault's, the
     /// store's, and those of sources that have to be asked first.
     pub(crate) async fn begin(
         &self,
         caller: &Caller,
         request: &ArchiveRequest,
         choice: SealChoice,
-        (names, request_id): (&[String], &str),
+        order: Order<'_>,
     ) -> Result<StoredBackup> {
+        let Order { destinations: names, request_id, run } = order;
         let selection = Selection::of(request, choice.name());
         let repeatable = request_of(caller, request_id)?;
         if let Some(first) = self.repeated(repeatable.as_deref(), &selection).await? {
@@ -99,18 +130,22 @@ impl Creations {
         let member = self.membership.current();
         let operation = operation_row(caller, &assembly, &member);
         let backup = StoredBackup {
-            row: backup_row(caller, &assembly, &selection, repeatable.clone()),
+            row: backup_row(caller, &assembly, &selection, (repeatable.clone(), run.as_ref())),
             copies: destinations
                 .iter()
                 .enumerate()
                 .map(|(at, to)| copy_row(&assembly, at, &to.name))
                 .collect(),
         };
+        if let Some(run) = &run {
+            put(&mut described, "schedule", run.turn.schedule.name.as_str());
+        }
         let record = self.record(caller, &assembly, &member).with(described);
         failpoint::reached("create.before_row");
-        match self.base.store.create_backup(&backup, &operation).await {
-            Ok(true) => {}
-            Ok(false) => return Err(Error::Fenced),
+        match self.add(&backup, &operation, run.as_ref()).await {
+            Ok(Replaced::Done) => {}
+            Ok(Replaced::Fenced) => return Err(Error::Fenced),
+            Ok(Replaced::Stale) => return Err(ScheduleError::Taken.into()),
             // The same request came twice at once.
             Err(error) if error.kind() == strongroom_store::Kind::Unique => {
                 let first = self.repeated(repeatable.as_deref(), &selection).await?;
@@ -120,8 +155,33 @@ impl Creations {
         }
         failpoint::reached("create.row");
         let size = PartSize::for_estimate(estimate);
-        self.start((permit, member), record, (assembly, operation), (destinations, &backup, size));
+        let limit = run.and_then(|run| run.limit);
+        self.start((permit, member), record, (assembly, operation), (destinations, &backup, size), limit);
         Ok(backup)
+    }
+
+    async fn add(
+        &self,
+        backup: &StoredBackup,
+        operation: &OperationRow,
+        run: Option<&Run>,
+    ) -> strongroom_store::Result<Replaced> {
+        match run {
+            Some(run) => self.base.store.begin_run(&run.turn, backup, operation).await,
+            None => {
+                let is_done = self.base.store.create_backup(backup, operation).await?;
+                Ok(if is_done { Replaced::Done } else { Replaced::Fenced })
+            }
+        }
+    }
+
+    /// Refuses a selection that the sources do not have, and destinations that are not configured.
+    ///
+    /// # Errors
+    /// [`Error::Field`], [`Error::NoDestination`], and those of sources that have to be asked first.
+    pub(crate) async fn check(&self, request: &ArchiveRequest, destinations: &[String]) -> Result<()> {
+        self.base.destinations.choose(destinations)?;
+        Plan::create(&self.context.sources, request).await.map(|_| ())
     }
 
     /// Makes `backup` in a task of its own.
@@ -131,6 +191,7 @@ impl Creations {
         record: AuditRecord,
         (assembly, operation): (Assembly, OperationRow),
         (destinations, backup, size): (Vec<Arc<Destination>>, &StoredBackup, PartSize),
+        limit: Option<Duration>,
     ) {
         let places = destinations.into_iter().zip(backup.copies.clone());
         let places = places.map(|(destination, copy)| Place { destination, copy }).collect();
@@ -143,7 +204,7 @@ impl Creations {
         self.operations.start_detached(
             (permit, Arc::clone(&member)),
             record,
-            |stop| async move { member.until_lost(making.make(stop)).await },
+            |stop| async move { member.until_lost(within(limit, making.make(stop))).await },
             move |error: &Error| {
                 let (reason, problem) = (error.reason(), error.to_string());
                 async move { failing.fail(&failed, reason, &problem).await }

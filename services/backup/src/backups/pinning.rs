@@ -59,7 +59,7 @@ impl Pinning {
     }
 
     async fn try_all(&self) -> Result<()> {
-        let mut filter = BackupFilter { states: PINNED.to_vec(), before: None };
+        let mut filter = BackupFilter { states: PINNED.to_vec(), ..BackupFilter::default() };
         loop {
             let page = self.store.backups(&filter, PAGE).await?;
             let Some(last) = page.last() else { return Ok(()) };

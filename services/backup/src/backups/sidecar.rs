@@ -31,6 +31,8 @@ pub(crate) struct Record {
     pub(crate) key: String,
     pub(crate) file_name: String,
     pub(crate) creator: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) schedule: Option<String>,
     pub(crate) create_time: Timestamp,
     pub(crate) end_time: Option<Timestamp>,
     pub(crate) selection: Selection,
@@ -54,6 +56,7 @@ impl Record {
             key: copy.key.clone(),
             file_name: row.file_name.clone(),
             creator: row.creator.clone(),
+            schedule: row.schedule.clone(),
             create_time: time(row.create_time).unwrap_or_default(),
             end_time: row.end_time.and_then(time),
             selection: from_json(&row.selection),
@@ -216,6 +219,8 @@ mod tests {
             progress: String::new(),
             revision: 3,
             record_revision: 2,
+            schedule: Some("nightly".into()),
+            due_time: Some(5),
         };
         let copy = CopyRow {
             backup_id: ID.into(),

@@ -17,7 +17,7 @@ use super::request::{check_id, check_names, of_create, parse, parse_seal};
 use super::stored;
 use super::watch::Watch;
 use crate::assembly::Plan;
-use crate::backups::{DownloadRequest, StoredBackups};
+use crate::backups::{DownloadRequest, Order, StoredBackups};
 use crate::error::{DOMAIN, Error, Result};
 use crate::export::Exports;
 use crate::incoming::{MAX_CHUNK, Part};
@@ -81,7 +81,8 @@ impl BackupService for BackupGrpc {
         let request = checked.map_err(|error| error.status())?;
         let creations = Arc::clone(&self.stored.creations);
         let begun = to_its_end(async move {
-            creations.begin(&caller, &request, choice, (&destinations, &request_id)).await
+            let order = Order { destinations: &destinations, request_id: &request_id, run: None };
+            creations.begin(&caller, &request, choice, order).await
         });
         let backup = begun.await.map(stored::backup);
         answer(backup.map(|backup| proto::CreateBackupResponse { backup: Some(backup) }))

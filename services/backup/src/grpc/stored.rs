@@ -66,7 +66,7 @@ pub(super) fn page(request: &proto::ListBackupsRequest) -> Result<Page> {
         "" => None,
         token => Some(parse_token(token, &states)?),
     };
-    Ok(Page { filter: BackupFilter { states, before }, size })
+    Ok(Page { filter: BackupFilter { states, before, ..BackupFilter::default() }, size })
 }
 
 /// The first of `found`, as many as a client's default limit of 4 MiB takes, and where the next page begins: empty when
@@ -155,6 +155,8 @@ pub(super) fn backup(stored: StoredBackup) -> proto::Backup {
         creator: row.creator,
         reason: row.reason,
         problem: row.problem,
+        schedule: row.schedule.unwrap_or_default(),
+        due_time: row.due_time.map(timestamp),
     }
 }
 

@@ -11,7 +11,7 @@ use super::journal::Journal;
 use super::record::StepName;
 use super::selection::{Contents, Selected};
 use crate::assembly::ArchiveRequest;
-use crate::backups::{Catalogue, Creations};
+use crate::backups::{Catalogue, Creations, Order};
 use crate::error::{RestoreError, Result};
 use crate::seal::SealChoice;
 use crate::sources::{Sources, Survey};
@@ -42,7 +42,7 @@ impl SafetyBackups {
         journal: &Journal,
     ) -> Result<()> {
         let request = self.request(parts, accepts_cascade).await?;
-        let begun = self.creations.begin(caller, &request, SealChoice::Configured, (&[], "")).await;
+        let begun = self.creations.begin(caller, &request, SealChoice::Configured, Order::default()).await;
         let begun = begun.map_err(|error| RestoreError::SafetyBackup { problem: error.to_string() })?;
         let id = begun.row.id.clone();
         failpoint::reached("restore.safety_begun");

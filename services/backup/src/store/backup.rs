@@ -47,11 +47,14 @@ pub(crate) struct BackupRow {
     pub(crate) revision: i64,
     /// Raised by every change of what sidecars say, from 1.
     pub(crate) record_revision: i64,
+    /// The schedule that made it, and when its run was due. No two have the same pair.
+    pub(crate) schedule: Option<String>,
+    pub(crate) due_time: Option<i64>,
 }
 
 from_row!(BackupRow {
     id, file_name, creator, request, create_time, end_time, reason, problem, selection, content, hold, delete_time, purge_time,
-    verify_time, verification, progress, revision, record_revision
+    verify_time, verification, progress, revision, record_revision, schedule, due_time
 } parsed { state });
 
 /// How a backup is.
@@ -121,6 +124,8 @@ impl StoredBackup {
 pub(crate) struct BackupFilter {
     /// In one of these states; empty means in any.
     pub(crate) states: Vec<BackupState>,
+    /// Of this schedule; empty means of any, or none.
+    pub(crate) schedule: String,
     /// Only older than this create time and id: where the page before has ended.
     pub(crate) before: Option<(i64, String)>,
 }
@@ -188,12 +193,13 @@ macro_rules! select_backups {
         concat!(
             "SELECT b.id, b.file_name, b.state, b.creator, b.request, b.create_time, b.end_time, b.reason, b.problem, b.selection,
                     b.content, b.hold, b.delete_time, b.purge_time, b.verify_time, b.verification, b.progress,
-                    b.revision, b.record_revision
+                    b.revision, b.record_revision, b.schedule, b.due_time
              FROM backups b ",
             $rest
         )
     };
 }
+pub(super) use select_backups;
 
 pub(super) const SELECT_BY_ID: &str = select_backups!("WHERE b.id = $1");
 
@@ -212,15 +218,15 @@ pub(super) const TO_TEND: &str = select_backups!(
 pub(super) const INSERT: &str = "
     INSERT INTO backups
         (id, file_name, state, creator, request, create_time, end_time, reason, problem, selection, content, hold, delete_time,
-         purge_time, verify_time, verification, progress, revision, record_revision)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)";
+         purge_time, verify_time, verification, progress, revision, record_revision, schedule, due_time)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21)";
 
 /// Touches no row when there is one with the id.
 pub(super) const ADOPT: &str = "
     INSERT INTO backups
         (id, file_name, state, creator, request, create_time, end_time, reason, problem, selection, content, hold, delete_time,
-         purge_time, verify_time, verification, progress, revision, record_revision)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)
+         purge_time, verify_time, verification, progress, revision, record_revision, schedule, due_time)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21)
     ON CONFLICT (id) DO NOTHING";
 
 /// Takes the same values as [`INSERT`], then the revision that is expected.
@@ -228,8 +234,9 @@ pub(super) const REPLACE: &str = "
     UPDATE backups
     SET file_name = $2, state = $3, creator = $4, request = $5, create_time = $6, end_time = $7, reason = $8,
         problem = $9, selection = $10, content = $11, hold = $12, delete_time = $13, purge_time = $14,
-        verify_time = $15, verification = $16, progress = $17, revision = $18, record_revision = $19
-    WHERE id = $1 AND revision = $20";
+        verify_time = $15, verification = $16, progress = $17, revision = $18, record_revision = $19, schedule = $20,
+        due_time = $21
+    WHERE id = $1 AND revision = $22";
 
 pub(super) const SET_PROGRESS: &str = "
     UPDATE backups SET progress = $2, revision = revision + 1 WHERE id = $1 AND state = 'creating'";
@@ -253,6 +260,9 @@ where
             states.push_bind(state.as_str());
         }
         query.push(")");
+    }
+    if !filter.schedule.is_empty() {
+        query.push(" AND b.schedule = ").push_bind(filter.schedule.clone());
     }
     if let Some((time, id)) = &filter.before {
         query.push(" AND (b.create_time, b.id) < (").push_bind(*time);

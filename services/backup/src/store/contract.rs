@@ -7,6 +7,7 @@ mod import;
 mod operation;
 mod process;
 mod restore;
+mod schedule;
 mod tending;
 
 use std::sync::Arc;
@@ -76,6 +77,8 @@ fn backup(id: &str, create_time: i64) -> StoredBackup {
         progress: String::new(),
         revision: 1,
         record_revision: 1,
+        schedule: None,
+        due_time: None,
     };
     StoredBackup { row, copies: Vec::new() }
 }

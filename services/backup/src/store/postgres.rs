@@ -9,6 +9,7 @@ mod locks;
 mod operation;
 mod process;
 mod restore;
+mod schedule;
 
 use strongroom_store::postgres::{Connection, Database, Pools};
 

@@ -9,6 +9,7 @@ mod locks;
 mod operation;
 mod process;
 mod restore;
+mod schedule;
 
 use strongroom_store::sqlite::{Connection, Database, Pools};
 

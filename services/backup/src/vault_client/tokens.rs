@@ -4,7 +4,10 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use strongroom_api::vault::v1::{IntrospectIdentityRequest, IntrospectTokenRequest, Selector};
+use strongroom_api::vault::v1::{
+    CheckDelegationRequest, IntrospectIdentityRequest, IntrospectTokenRequest, Selector,
+};
+use strongroom_runtime::status::reason_of;
 use strongroom_runtime::{Delegation, Principal, Selectors};
 
 use super::client::{VaultClient, limited};
@@ -41,6 +44,25 @@ impl VaultClient {
         let (id, name) = (answer.principal, answer.name);
         let delegation = Delegation::new(answer.delegation);
         Ok(Some(Principal { id, name, permissions, selectors, delegation, token_hash: Vec::new() }))
+    }
+
+    /// Who has once made `delegation`, with another one of `permission` from now on; `None` where that caller has lost it, or this
+    /// vault does not know the delegation (any more).
+    pub(crate) async fn renew_delegation(
+        &self,
+        delegation: &[u8],
+        permission: &str,
+    ) -> Result<Option<(String, Delegation)>> {
+        let delegation = Bytes::copy_from_slice(delegation);
+        let request = limited(CheckDelegationRequest { delegation, permission: permission.to_owned() });
+        match self.tokens.clone().check_delegation(request).await {
+            Ok(answer) => {
+                let answer = answer.into_inner();
+                Ok(answer.permitted.then(|| (answer.principal, Delegation::new(answer.delegation))))
+            }
+            Err(status) if reason_of(&status).starts_with("DELEGATION_") => Ok(None),
+            Err(status) => Err(self.error(status)),
+        }
     }
 }
 

@@ -5,7 +5,7 @@ mod stored;
 
 use clap::Subcommand;
 
-pub(crate) use export::{Export, Sealing};
+pub(crate) use export::{Export, Sealing, TableSelection};
 pub(crate) use stored::{
     CreateBackup, DeleteBackup, DownloadBackup, EstimateBackup, ListBackups, ListedState, ScanBackups,
     StoredBackup, VerifyBackup,

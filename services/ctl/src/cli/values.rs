@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde_json::value::RawValue;
 use strongroom_age::{SealError, X25519Recipient};
-use strongroom_api::backup::v1::ChosenRows;
+use strongroom_api::backup::v1::{ChosenRows, RetentionPolicy};
 use uuid::Uuid;
 
 /// `K=V`; the value may be empty and may contain further `=`.
@@ -41,6 +41,27 @@ pub(super) fn chosen_rows(text: &str) -> Result<ChosenRows, String> {
 /// Of a text its characters; of a number its digits, however many.
 fn column_text(value: &RawValue) -> String {
     serde_json::from_str(value.get()).unwrap_or_else(|_| value.get().to_owned())
+}
+
+/// `daily=N,weekly=N,monthly=N,min=N`, of which any may be left out.
+pub(super) fn keep(text: &str) -> Result<RetentionPolicy, String> {
+    let mut policy = RetentionPolicy::default();
+    for part in text.split(',') {
+        let wrong = || format!("expected daily=N,weekly=N,monthly=N,min=N, such as daily=7,weekly=4; found {part:?}");
+        let (name, count) = part.split_once('=').ok_or_else(wrong)?;
+        let count = count.parse().ok().filter(|count| *count > 0).ok_or_else(wrong)?;
+        let place = match name {
+            "daily" => &mut policy.daily,
+            "weekly" => &mut policy.weekly,
+            "monthly" => &mut policy.monthly,
+            "min" => &mut policy.min,
+            _ => return Err(wrong()),
+        };
+        if std::mem::replace(place, count) != 0 {
+            return Err(format!("{name} is there twice"));
+        }
+    }
+    Ok(policy)
 }
 
 /// `age1…`.

@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use strongroom_runtime::{Caller, Clock, Principal};
 use uuid::Uuid;
 
-use super::service_events::{DENIED, allows, check_event, delegable};
+use super::service_events::{DENIED, allows, check_event, delegable, is_own};
 use super::statement::{Sort, Statement};
 use super::{Service, Statements};
 use crate::audit::Event;
@@ -35,15 +35,25 @@ impl Delegations {
 
     /// For `service`, which `principal` has called.
     pub(crate) fn issue(&self, service: &Caller, principal: &Principal) -> Result<Vec<u8>> {
+        let who = (principal.id.clone(), principal.name.clone());
+        self.seal(service, who, delegable(&principal.permissions))
+    }
+
+    fn seal(
+        &self,
+        service: &Caller,
+        (principal, name): (String, String),
+        permissions: Vec<String>,
+    ) -> Result<Vec<u8>> {
         let time = self.clock.now_micros();
         let statement = Statement {
             id: Uuid::now_v7().to_string(),
-            principal: principal.id.clone(),
-            name: principal.name.clone(),
+            principal,
+            name,
             service: service.principal.id.clone(),
             time,
             expire_time: time.saturating_add(LIFE),
-            permissions: delegable(&principal.permissions),
+            permissions,
         };
         self.statements.seal(Sort::Delegation, &statement)
     }
@@ -61,6 +71,9 @@ impl Delegations {
             let problem = format!("must be DENIED for {DENIED}");
             return Err(Error::Field { field: "event.outcome", problem });
         }
+        if delegation.is_empty() && is_own(&event.event) {
+            return Ok(NewEvent { actor: service.principal.id.clone(), ..event });
+        }
         let statement = self.open(service, delegation, "RecordAuditEvent").await?;
         let now = self.clock.now_micros();
         let refusal = if now > statement.expire_time.saturating_add(LAST_WORDS) {
@@ -74,19 +87,22 @@ impl Delegations {
         Err(refusal)
     }
 
-    /// Who delegated, and whether it still has the permission, which must be one that it delegated to `service`.
+    /// Who delegated, and another delegation of `permission` where it still has that, which must be one that it delegated to
+    /// `service`.
     pub(crate) async fn check(
         &self,
         service: &Caller,
         delegation: &[u8],
         permission: &str,
-    ) -> Result<(String, bool)> {
-        let statement = self.open(service, delegation, "CheckDelegation").await?;
-        if !statement.permissions.iter().any(|delegated| delegated == permission) {
-            return Ok((statement.principal, false));
+    ) -> Result<(String, Option<Vec<u8>>)> {
+        let Statement { principal, name, permissions, .. } =
+            self.open(service, delegation, "CheckDelegation").await?;
+        let is_delegated = permissions.iter().any(|delegated| delegated == permission);
+        if !is_delegated || !self.statements.holds(&principal, Service::Backup, permission).await? {
+            return Ok((principal, None));
         }
-        let permitted = self.statements.holds(&statement.principal, Service::Backup, permission).await?;
-        Ok((statement.principal, permitted))
+        let renewed = self.seal(service, (principal.clone(), name), vec![permission.to_owned()])?;
+        Ok((principal, Some(renewed)))
     }
 
     /// What a delegation says, if this vault made it for `service`.

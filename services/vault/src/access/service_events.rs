@@ -45,6 +45,9 @@ const ENTRIES: &[Entry] = &[
         permission: "restore.rollback",
         events: Pair { started: "restore.rollback_started", ended: "restore.rolled_back" },
     },
+    Entry { permission: "schedule.create", events: Single(&["schedule.created"]) },
+    Entry { permission: "schedule.delete", events: Single(&["schedule.deleted"]) },
+    Entry { permission: "schedule.pause", events: Single(&["schedule.paused", "schedule.resumed"]) },
     Entry {
         permission: "source.reencrypt",
         events: Pair { started: "source.reencrypt_started", ended: "source.reencrypted" },
@@ -58,6 +61,9 @@ const ENTRIES: &[Entry] = &[
         events: Pair { started: "tables.import_started", ended: "tables.imported" },
     },
 ];
+
+/// What a service records as its own act, without a delegation: runs of schedules whose creators are gone.
+const OWN: &[&str] = &["backup.create_started", "backup.created", "backup.deleted", "schedule.orphaned"];
 
 /// Every caller can be refused, whatever it may do.
 pub(crate) const DENIED: &str = "access.denied";
@@ -77,9 +83,15 @@ pub(super) fn allows(permissions: &[String], event: &str) -> bool {
         })
 }
 
+/// Whether a service may record `event` as its own act.
+pub(super) fn is_own(event: &str) -> bool {
+    OWN.contains(&event)
+}
+
 /// Refuses what is no event of services.
 pub(super) fn check_event(field: &'static str, event: &str) -> Result<()> {
     let mut known: Vec<&str> = ENTRIES.iter().flat_map(Entry::events).collect();
+    known.extend(OWN.iter().filter(|own| !ENTRIES.iter().any(|entry| entry.events().any(|event| event == **own))));
     known.push(DENIED);
     refuse_unless(known.contains(&event), field, &known)
 }

@@ -114,8 +114,13 @@ impl TokenService for Api {
     ) -> Answer<CheckDelegationResponse> {
         let service = Caller::of(&request)?;
         let CheckDelegationRequest { delegation, permission } = request.into_inner();
-        let (principal, permitted) = self.0.delegations.check(&service, &delegation, &permission).await?;
-        Ok(Response::new(CheckDelegationResponse { permitted, principal }))
+        let (principal, renewed) = self.0.delegations.check(&service, &delegation, &permission).await?;
+        let permitted = renewed.is_some();
+        Ok(Response::new(CheckDelegationResponse {
+            permitted,
+            principal,
+            delegation: renewed.unwrap_or_default().into(),
+        }))
     }
 }
 

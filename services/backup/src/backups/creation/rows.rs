@@ -4,7 +4,7 @@ use sha2::{Digest as _, Sha256};
 use strongroom_runtime::Caller;
 
 use super::super::record::{Selection, to_json};
-use super::KIND;
+use super::{KIND, Run};
 use crate::assembly::Assembly;
 use crate::error::{Error, Result};
 use crate::membership::Member;
@@ -14,7 +14,7 @@ pub(super) fn backup_row(
     caller: &Caller,
     assembly: &Assembly,
     selection: &Selection,
-    request: Option<String>,
+    (request, run): (Option<String>, Option<&Run>),
 ) -> BackupRow {
     BackupRow {
         id: assembly.archive_id.clone(),
@@ -36,6 +36,8 @@ pub(super) fn backup_row(
         progress: String::new(),
         revision: 1,
         record_revision: 1,
+        schedule: run.map(|run| run.turn.schedule.name.clone()),
+        due_time: run.and_then(|run| run.due_time),
     }
 }
 

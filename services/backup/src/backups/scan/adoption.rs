@@ -162,6 +162,9 @@ impl Adoption<'_> {
             progress: String::new(),
             revision: 1,
             record_revision: record.revision,
+            schedule: record.schedule.clone(),
+            // Another run may have been due then since the catalogue was lost.
+            due_time: None,
         };
         let copy = CopyRow {
             backup_id: record.archive_id.clone(),

@@ -114,6 +114,8 @@ fn row() -> BackupRow {
         progress: String::new(),
         revision: 1,
         record_revision: 1,
+        schedule: None,
+        due_time: None,
     }
 }
 

@@ -26,6 +26,8 @@ fn full(id: &str) -> StoredBackup {
         progress: "{\"d\":4}".into(),
         revision: 5,
         record_revision: 6,
+        schedule: Some("nightly".into()),
+        due_time: Some(15),
         ..backup(id, 10).row
     };
     let stored = CopyRow {
@@ -120,9 +122,9 @@ async fn backups_are_listed_by_state_with_their_own_copies() {
         let (deleted, creating) = (full("deleted"), backup("creating", 1));
         adopt(store.as_ref(), &[deleted.clone(), creating, failed.clone()]).await;
         let states = vec![BackupState::Failed, BackupState::Deleted];
-        let filter = BackupFilter { states, before: None };
+        let filter = BackupFilter { states, ..BackupFilter::default() };
         assert_eq!(store.backups(&filter, 10).await.unwrap(), [failed, deleted]);
-        let none = BackupFilter { states: vec![BackupState::Unverified], before: None };
+        let none = BackupFilter { states: vec![BackupState::Unverified], ..BackupFilter::default() };
         assert!(ids(store.as_ref(), &none, 10).await.is_empty());
         assert_eq!(ids(store.as_ref(), &BackupFilter::default(), 2).await, ["failed", "deleted"]);
     }

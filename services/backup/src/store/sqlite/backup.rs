@@ -117,7 +117,7 @@ async fn with_copies(tx: &mut Connection, rows: Vec<BackupRow>) -> Result<Vec<St
     Ok(StoredBackup::join(rows, copies))
 }
 
-async fn put(tx: &mut Connection, copies: &[CopyRow]) -> Result<()> {
+pub(super) async fn put(tx: &mut Connection, copies: &[CopyRow]) -> Result<()> {
     for copy in copies {
         let done = sqlx::query(PUT)
             .bind(&copy.backup_id)
@@ -138,7 +138,7 @@ async fn put(tx: &mut Connection, copies: &[CopyRow]) -> Result<()> {
 }
 
 /// `sql` with a row's columns as its arguments, in the order of their declaration.
-fn bind<'q>(
+pub(super) fn bind<'q>(
     sql: &'static str,
     row: &'q BackupRow,
 ) -> Query<'q, Database, <Database as sqlx::Database>::Arguments> {
@@ -162,4 +162,6 @@ fn bind<'q>(
         .bind(&row.progress)
         .bind(row.revision)
         .bind(row.record_revision)
+        .bind(&row.schedule)
+        .bind(row.due_time)
 }

@@ -104,7 +104,7 @@ pub(super) fn size(backup: &Backup) -> String {
     bytes.map(|bytes| HumanBytes(bytes).to_string()).unwrap_or_default()
 }
 
-pub(super) fn state(state: BackupState) -> &'static str {
+pub(in crate::commands) fn state(state: BackupState) -> &'static str {
     match state {
         BackupState::Unspecified => "",
         BackupState::Creating => "creating",

@@ -11,7 +11,7 @@ use crate::output::printable;
 /// # Errors
 /// With the server's reason and problem when it failed; with the destinations that have it and those that have not when
 /// it is in some of them only.
-pub(super) fn judge(backup: &Backup) -> Result<()> {
+pub(in crate::commands) fn judge(backup: &Backup) -> Result<()> {
     match backup.state() {
         BackupState::Available => judge_copies(backup),
         BackupState::Failed => {

@@ -45,7 +45,7 @@ pub(super) fn known(backup: Option<Backup>) -> Result<Backup> {
 }
 
 /// Prints everything that is known of it; what it lacks goes to standard error, as after an export.
-pub(super) fn print_one(format: Format, backup: &Backup) -> Result<()> {
+pub(in crate::commands) fn print_one(format: Format, backup: &Backup) -> Result<()> {
     format.message(BACKUP, backup, || details::text(backup))?;
     if let Some(content) = &backup.content {
         left_out::say(&content.left_out, content.left_out_total);

@@ -24,7 +24,11 @@ pub(super) async fn run(id: String, format: Format) -> Result<()> {
 ///
 /// # Errors
 /// When it is interrupted, or the service stays away: the backup goes on nevertheless.
-pub(super) async fn to_its_end(service: &Connection, id: String, known: Option<Backup>) -> Result<Backup> {
+pub(in crate::commands) async fn to_its_end(
+    service: &Connection,
+    id: String,
+    known: Option<Backup>,
+) -> Result<Backup> {
     let progress = Progress::of_export();
     let advice = format!("the backup goes on; `strongroom backup watch {id}` watches it");
     let open = async || {

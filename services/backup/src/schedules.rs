@@ -1,0 +1,153 @@
+//! Schedules: backups that are made without being asked for each time, and removed again.
+//!
+//! [`running`] begins what is due ([`cron`], [`rules`]), in the name of whoever created the schedule ([`actor`]); [`making`] has
+//! it made like any other backup. [`retaining`] deletes what [`retention`] does not keep. What a run came to is a backup of the
+//! schedule, also where it came to nothing ([`history`]).
+
+mod actor;
+mod changes;
+mod cron;
+pub(crate) mod error;
+mod history;
+mod making;
+mod retaining;
+mod retention;
+pub(crate) mod rules;
+mod running;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use strongroom_runtime::{Clock, Shutdown};
+use tokio::time::Instant;
+
+use crate::backups::StoredBackups;
+use crate::error::{Error, Result, ScheduleError};
+use crate::said::Said;
+use crate::store::{ScheduleRow, Store, StoredBackup};
+use crate::vault_client::VaultClient;
+use making::Making;
+use retaining::Retaining;
+pub(crate) use retaining::Outlook;
+use rules::{Policy, Rules};
+use running::Running;
+
+/// Time between two looks at what is due.
+const PERIOD: Duration = Duration::from_secs(5);
+/// Time between two looks at what is to be removed.
+const RETENTION_PERIOD: Duration = Duration::from_secs(600);
+
+/// All schedules. Clones share them.
+#[derive(Clone)]
+pub(crate) struct Schedules {
+    store: Arc<dyn Store>,
+    vault: VaultClient,
+    clock: Arc<dyn Clock>,
+    stored: StoredBackups,
+    running: Arc<Running>,
+    retaining: Arc<Retaining>,
+}
+
+/// A schedule as it is shown.
+pub(crate) struct View {
+    pub(crate) row: ScheduleRow,
+    pub(crate) rules: Rules,
+    pub(crate) last: Option<StoredBackup>,
+    /// When its newest backup that was stored was stored.
+    pub(crate) last_success: Option<i64>,
+}
+
+impl Schedules {
+    pub(crate) fn new(
+        (store, vault, clock): (Arc<dyn Store>, VaultClient, Arc<dyn Clock>),
+        stored: StoredBackups,
+    ) -> Self {
+        let making =
+            Making { vault: vault.clone(), clock: Arc::clone(&clock), creations: Arc::clone(&stored.creations) };
+        let running =
+            Running { store: Arc::clone(&store), clock: Arc::clone(&clock), maker: Arc::new(making) };
+        let retaining = Retaining {
+            store: Arc::clone(&store),
+            vault: vault.clone(),
+            clock: Arc::clone(&clock),
+            catalogue: stored.catalogue.clone(),
+        };
+        Self { store, vault, clock, stored, running: Arc::new(running), retaining: Arc::new(retaining) }
+    }
+
+    /// Begins what is due, and removes what is to go, until `shutdown`.
+    pub(crate) async fn run(&self, shutdown: &Shutdown) {
+        let (mut said, mut retained) = (Said::default(), Instant::now());
+        loop {
+            let looked = shutdown.unless_begun(self.running.look()).await;
+            let Some(looked) = looked else { return };
+            if let Some(error) = said.news(looked.err().map(|error| error.to_string())) {
+                tracing::warn!(error, "what is due cannot be looked at; it is tried again");
+            }
+            if retained.elapsed() >= RETENTION_PERIOD {
+                retained = Instant::now();
+                if shutdown.unless_begun(self.retain_all()).await.is_none() {
+                    return;
+                }
+            }
+            if shutdown.unless_begun(tokio::time::sleep(PERIOD)).await.is_none() {
+                return;
+            }
+        }
+    }
+
+    async fn retain_all(&self) {
+        let schedules = match self.store.schedules().await {
+            Ok(schedules) => schedules,
+            Err(error) => return tracing::warn!(%error, "old backups cannot be looked for; it is tried again"),
+        };
+        for schedule in schedules {
+            if let Err(error) = self.retaining.retain(&schedule).await {
+                let name = schedule.name.as_str();
+                tracing::warn!(name, %error, "old backups of a schedule cannot be removed; it is tried again");
+            }
+        }
+    }
+
+    /// By name.
+    pub(crate) async fn list(&self) -> Result<Vec<View>> {
+        let mut views = Vec::new();
+        for row in self.store.schedules().await? {
+            views.push(self.view(row).await?);
+        }
+        Ok(views)
+    }
+
+    /// # Errors
+    /// [`ScheduleError::NotFound`].
+    pub(crate) async fn get(&self, name: &str) -> Result<View> {
+        self.view(self.row(name).await?).await
+    }
+
+    /// What the schedule's retention, or `policy`, would do now.
+    ///
+    /// # Errors
+    /// [`ScheduleError::NotFound`].
+    pub(crate) async fn outlook(&self, name: &str, policy: Option<Policy>) -> Result<Outlook> {
+        let row = self.row(name).await?;
+        let policy = policy.or(Rules::of(&row)?.retention);
+        self.retaining.outlook(&row, policy).await
+    }
+
+    async fn row(&self, name: &str) -> Result<ScheduleRow> {
+        let found = self.store.schedule(name).await?;
+        found.ok_or_else(|| Error::from(ScheduleError::NotFound(name.to_owned())))
+    }
+
+    async fn view(&self, row: ScheduleRow) -> Result<View> {
+        let rules = Rules::of(&row)?;
+        let last = history::newest(self.store.as_ref(), &row.name, &[]).await?;
+        let success = retaining::last_success(self.store.as_ref(), &row.name).await?;
+        Ok(View { row, rules, last, last_success: success.and_then(|backup| backup.row.end_time) })
+    }
+}
+
+/// Changes with every change of the schedule.
+pub(crate) fn etag(row: &ScheduleRow) -> String {
+    format!("\"{}\"", row.revision)
+}

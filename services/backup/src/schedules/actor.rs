@@ -1,0 +1,59 @@
+//! In whose name a run acts.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use strongroom_api::vault::v1::{AuditOutcome, ServiceEvent};
+use strongroom_runtime::{Caller, Delegation, Principal, Selectors};
+
+use crate::error::Result;
+use crate::operation::{Metadata, put};
+use crate::store::ScheduleRow;
+use crate::vault_client::VaultClient;
+
+/// Whoever a run acts for.
+pub(super) struct Actor {
+    pub(super) caller: Caller,
+    /// The creator has lost the permission: the service acts as itself.
+    pub(super) is_orphan: bool,
+}
+
+impl Actor {
+    /// Who does what needs `permission` for the schedule. That is its creator, as long as the vault says that they may.
+    ///
+    /// # Errors
+    /// The vault's.
+    pub(super) async fn of(vault: &VaultClient, row: &ScheduleRow, permission: &str) -> Result<Self> {
+        let renewed = vault.renew_delegation(&row.delegation, permission).await?;
+        let is_orphan = renewed.is_none();
+        let (id, delegation) = renewed.unwrap_or_else(|| (format!("schedule:{}", row.name), Delegation::default()));
+        let principal = Principal {
+            id,
+            name: row.name.clone(),
+            permissions: Arc::new(BTreeSet::from([permission.to_owned()])),
+            selectors: Arc::new(Selectors::default()),
+            delegation,
+            token_hash: Vec::new(),
+        };
+        let caller = Caller { principal, via: String::new(), trace_id: String::new() };
+        Ok(Self { caller, is_orphan })
+    }
+}
+
+/// Says in the audit log that the schedule goes on without its creator.
+///
+/// # Errors
+/// The vault's.
+pub(super) async fn record_orphan(vault: &VaultClient, row: &ScheduleRow) -> Result<()> {
+    let mut metadata = Metadata::new();
+    put(&mut metadata, "creator", row.creator.as_str());
+    let event = ServiceEvent {
+        event: "schedule.orphaned".to_owned(),
+        target: row.name.clone(),
+        metadata,
+        trace_id: String::new(),
+        outcome: AuditOutcome::Success.into(),
+        operation_id: format!("{}-orphan-{}", row.name, row.revision),
+    };
+    vault.record_patiently(&Delegation::default(), event).await
+}

@@ -1,0 +1,59 @@
+//! What can go wrong with schedules, beside what can go wrong with backups.
+
+use tonic::Code;
+
+/// Why a schedule is not changed, or a run does not do what it should.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ScheduleError {
+    /// There is none with this name.
+    #[error("there is no schedule {0:?}; `strongroom schedule list` lists those that exist")]
+    NotFound(String),
+    /// The name is in use.
+    #[error("there is a schedule {0:?} already; delete it first, or choose another name")]
+    Exists(String),
+    /// As many as one deployment may have.
+    #[error("there are {0} schedules, which is as many as there may be; delete one first")]
+    Full(usize),
+    /// It is not what the caller has seen.
+    #[error("the schedule {0} was changed meanwhile; look at it again")]
+    Etag(String),
+    /// Others change it all the time.
+    #[error("the schedule {0} is being changed by others; try again")]
+    Busy(String),
+    /// What runs need, the caller lacks.
+    #[error(
+        "the schedule would act in your name, and you may not do {0} yourself; ask somebody with the role operator or admin"
+    )]
+    Denied(&'static str),
+    /// The run before goes on.
+    #[error(
+        "the schedule's backup {backup} was still being made; give it more time between runs, or less with --timeout"
+    )]
+    Overlap {
+        /// Its id.
+        backup: String,
+    },
+    /// Another replica has begun the run, or somebody changed the schedule.
+    #[error("the schedule was changed while its run began; look at it again")]
+    Taken,
+    /// It took longer than the schedule allows.
+    #[error("the run took longer than the schedule's timeout of {0} s and was cancelled; allow more with --timeout")]
+    Timeout(u64),
+}
+
+impl ScheduleError {
+    /// The code and the stable reason.
+    pub(crate) fn shape(&self) -> (Code, &'static str) {
+        match self {
+            Self::NotFound(_) => (Code::NotFound, "SCHEDULE_NOT_FOUND"),
+            Self::Exists(_) => (Code::AlreadyExists, "SCHEDULE_EXISTS"),
+            Self::Full(_) => (Code::ResourceExhausted, "SCHEDULES_FULL"),
+            Self::Etag(_) => (Code::Aborted, "ETAG_MISMATCH"),
+            Self::Busy(_) | Self::Taken => (Code::Aborted, "SCHEDULE_BUSY"),
+            Self::Denied(_) => (Code::PermissionDenied, "PERMISSION_DENIED"),
+            Self::Overlap { .. } => (Code::Aborted, "RUN_OVERLAP"),
+            Self::Timeout(_) => (Code::DeadlineExceeded, "RUN_TIMEOUT"),
+        }
+    }
+}

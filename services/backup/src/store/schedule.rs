@@ -1,0 +1,134 @@
+//! Schedules, and the runs by which they make backups.
+//!
+//! A run begins in one transaction that adds its backup and replaces the schedule, which then waits for its next due time. It
+//! does nothing where the schedule has another revision than the one that was read. So replicas may all look at the same
+//! schedules, and each run happens once.
+
+use std::fmt;
+
+use async_trait::async_trait;
+use sqlx_macros::FromRow;
+use strongroom_store::Result;
+
+use super::backup::select_backups;
+use super::{BackupRow, OperationRow, Replaced, StoredBackup};
+
+/// A schedule.
+#[derive(Clone, PartialEq, Eq, FromRow)]
+pub(crate) struct ScheduleRow {
+    /// It never changes.
+    pub(crate) name: String,
+    /// When runs are due, what they make, and what stays: JSON.
+    pub(crate) rules: String,
+    /// The principal that created or last resumed it.
+    pub(crate) creator: String,
+    /// Of the creator, to ask the vault at each run whether the creator still has the permission.
+    pub(crate) delegation: Vec<u8>,
+    pub(crate) create_time: i64,
+    pub(crate) paused: bool,
+    /// When a run found that the creator had lost the permission.
+    pub(crate) orphan_time: Option<i64>,
+    /// When the next run is due by the clock.
+    pub(crate) due_time: i64,
+    /// When it begins, or is tried again: its jitter later, or later still.
+    pub(crate) start_time: i64,
+    /// Why the due run has not begun yet: stable, and for people. Empty otherwise.
+    pub(crate) reason: String,
+    pub(crate) problem: String,
+    /// Raised by every change, from 1.
+    pub(crate) revision: i64,
+}
+
+/// Without the delegation, which carries a right.
+impl fmt::Debug for ScheduleRow {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { name, rules, paused, due_time, revision, .. } = self;
+        write!(f, "ScheduleRow({name}, {rules}, paused {paused}, due {due_time}, revision {revision})")
+    }
+}
+
+/// A change of a schedule.
+#[derive(Debug, Clone)]
+pub(crate) struct Turn {
+    /// As it will be.
+    pub(crate) schedule: ScheduleRow,
+    /// The revision that was read.
+    pub(crate) expected: i64,
+}
+
+#[async_trait]
+pub(crate) trait ScheduleStore: Send + Sync + 'static {
+    /// Adds a schedule.
+    ///
+    /// # Errors
+    /// Of the kind `Unique` when there is one with its name.
+    async fn create_schedule(&self, schedule: &ScheduleRow) -> Result<()>;
+
+    async fn schedule(&self, name: &str) -> Result<Option<ScheduleRow>>;
+
+    /// By name.
+    async fn schedules(&self) -> Result<Vec<ScheduleRow>>;
+
+    /// Those that are not paused and start at `now` or before, by start time.
+    async fn due_schedules(&self, now: i64) -> Result<Vec<ScheduleRow>>;
+
+    /// False if the schedule is gone or has another revision.
+    async fn replace_schedule(&self, turn: &Turn) -> Result<bool>;
+
+    /// False if it is gone or has another revision.
+    async fn remove_schedule(&self, name: &str, revision: i64) -> Result<bool>;
+
+    /// Begins a run: what [`super::CatalogueStore::create_backup`] and [`Self::replace_schedule`] do, or nothing.
+    ///
+    /// # Errors
+    /// Of the kind `Unique` when there is a backup with its id, or of this schedule and due time.
+    async fn begin_run(&self, turn: &Turn, backup: &StoredBackup, operation: &OperationRow) -> Result<Replaced>;
+
+    /// Failed backups of processes that died, where the schedule has no newer one and the due time is a whole minute.
+    async fn dead_runs(&self) -> Result<Vec<BackupRow>>;
+
+    /// Adds a backup of a run that could not begin, and replaces the schedule; false, and does nothing, if that is stale.
+    ///
+    /// # Errors
+    /// As of [`Self::begin_run`].
+    async fn record_run(&self, turn: &Turn, backup: &BackupRow) -> Result<bool>;
+}
+
+/// A SELECT of whole rows, with what follows `FROM schedules`.
+macro_rules! select_schedules {
+    ($rest:literal) => {
+        concat!(
+            "SELECT name, rules, creator, delegation, create_time, paused, orphan_time, due_time, start_time, reason, problem,
+                    revision
+             FROM schedules ",
+            $rest
+        )
+    };
+}
+
+pub(super) const SELECT: &str = select_schedules!("WHERE name = $1");
+
+pub(super) const LIST: &str = select_schedules!("ORDER BY name");
+
+pub(super) const DUE: &str = select_schedules!("WHERE NOT paused AND start_time <= $1 ORDER BY start_time, name");
+
+pub(super) const INSERT: &str = "
+    INSERT INTO schedules
+        (name, rules, creator, delegation, create_time, paused, orphan_time, due_time, start_time, reason, problem, revision)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)";
+
+/// Takes the same values as [`INSERT`], then the revision that is expected.
+pub(super) const REPLACE: &str = "
+    UPDATE schedules
+    SET rules = $2, creator = $3, delegation = $4, create_time = $5, paused = $6, orphan_time = $7, due_time = $8,
+        start_time = $9, reason = $10, problem = $11, revision = $12
+    WHERE name = $1 AND revision = $13";
+
+pub(super) const DEAD_RUNS: &str = select_backups!(
+    "WHERE b.state = 'failed' AND b.reason = 'PROCESS_DIED' AND b.schedule IS NOT NULL AND b.due_time % 60000000 = 0
+       AND NOT EXISTS (
+           SELECT 1 FROM backups l
+           WHERE l.schedule = b.schedule AND (l.create_time, l.id) > (b.create_time, b.id))"
+);
+
+pub(super) const REMOVE: &str = "DELETE FROM schedules WHERE name = $1 AND revision = $2";

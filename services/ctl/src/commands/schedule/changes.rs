@@ -1,0 +1,56 @@
+//! What changes a schedule.
+
+use anyhow::Result;
+use strongroom_api::backup::v1::{
+    CreateScheduleRequest, DeleteScheduleRequest, PauseScheduleRequest, ResumeScheduleRequest, Schedule,
+};
+
+use super::{get, known, shown};
+use crate::cli::{CreateSchedule, DeleteSchedule};
+use crate::client::{Connection, unary};
+use crate::commands::confirmation;
+use crate::output::message;
+use crate::time::length_to_wire;
+
+pub(super) async fn create(service: &Connection, create: CreateSchedule) -> Result<Schedule> {
+    let CreateSchedule { name, cron, timezone, jitter, timeout, keep, tables, destinations } = create;
+    let request = CreateScheduleRequest {
+        name,
+        cron,
+        time_zone: timezone,
+        jitter: jitter.map(length_to_wire),
+        timeout: timeout.map(length_to_wire),
+        include: tables.include,
+        tables: tables.tables,
+        destinations,
+        retention: keep,
+    };
+    known(service.answer(service.schedules().create_schedule(unary(request))).await?.schedule)
+}
+
+pub(super) async fn pause(service: &Connection, name: String) -> Result<Schedule> {
+    let request = unary(PauseScheduleRequest { name });
+    known(service.answer(service.schedules().pause_schedule(request)).await?.schedule)
+}
+
+pub(super) async fn resume(service: &Connection, name: String) -> Result<Schedule> {
+    let request = unary(ResumeScheduleRequest { name });
+    known(service.answer(service.schedules().resume_schedule(request)).await?.schedule)
+}
+
+pub(super) async fn delete(service: &Connection, delete: DeleteSchedule) -> Result<()> {
+    let DeleteSchedule { name, yes } = delete;
+    // The answer is about what was shown: a schedule that changes meanwhile is not deleted.
+    let etag = if confirmation::is_needed(yes)? {
+        let schedule = get(service, name.clone()).await?;
+        let loss = "no run is due any more, and its backups stay until somebody deletes them";
+        confirmation::ask(&format!("{}{loss}", shown::text(&schedule)), "delete it")?;
+        schedule.etag
+    } else {
+        String::new()
+    };
+    let request = unary(DeleteScheduleRequest { name: name.clone(), etag });
+    service.answer(service.schedules().delete_schedule(request)).await?;
+    message(&format!("the schedule {name} is deleted; its backups stay"));
+    Ok(())
+}
