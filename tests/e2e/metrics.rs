@@ -7,8 +7,8 @@ use e2e::http::get;
 use e2e::{Deployment, eventually, finish, repository, tool};
 use strongroom_testkit::TestDb;
 
-/// Families that need certificates: `mtls` looks at them.
-const NOT_HERE: &str = "strongroom_tls_";
+/// Families that need certificates, which `mtls` looks at, and one that needs a run, for `stored_commands::schedules`.
+const NOT_HERE: [&str; 2] = ["strongroom_tls_", "strongroom_backup_schedule_last_stored_"];
 
 /// The families of docs/metrics.md with their types.
 fn described() -> BTreeSet<(String, String)> {
@@ -48,6 +48,7 @@ fn every_family_is_described_and_every_described_one_is_there() {
     let archive = archive.to_str().unwrap();
     let _ = admin.run(&["backup", "export", "--plain", "--out", archive]).succeeded();
     let _ = admin.run(&["backup", "verify", archive]).succeeded();
+    let _ = admin.json(&["schedule", "create", "yearly", "--cron", "@yearly"]);
     let stored = admin.json(&["backup", "create", "--plain"]);
     let stored = stored["id"].as_str().unwrap();
     let _ = admin.run(&["backup", "verify", stored]).succeeded();
@@ -64,7 +65,7 @@ fn every_family_is_described_and_every_described_one_is_there() {
     let described = described();
     let undescribed: Vec<_> = exposed.difference(&described).collect();
     assert!(undescribed.is_empty(), "docs/metrics.md does not describe {undescribed:?}");
-    let is_here = |family: &&(String, String)| !family.0.starts_with(NOT_HERE);
+    let is_here = |family: &&(String, String)| !NOT_HERE.iter().any(|start| family.0.starts_with(start));
     let missing: Vec<_> = described.difference(&exposed).filter(is_here).collect();
     assert!(missing.is_empty(), "docs/metrics.md describes what nobody exposes: {missing:?}");
     count(&texts);
@@ -75,7 +76,8 @@ fn wait_until_seen(deployment: &Deployment) {
     let [_, backup] = deployment.admin_addresses();
     eventually("the verification of the stored backup is seen", Duration::from_secs(45), || {
         let text = get(&backup, "/metrics")?.body;
-        text.contains("\nstrongroom_backup_last_verified_timestamp_seconds ").then_some(())
+        let of_schedule = text.contains("\nstrongroom_backup_schedule_failing{schedule=\"yearly\"} 0");
+        (of_schedule && text.contains("\nstrongroom_backup_last_verified_timestamp_seconds ")).then_some(())
     });
 }
 

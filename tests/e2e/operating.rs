@@ -14,12 +14,13 @@ use self::page::{Act, acts};
 use self::shell::Shell;
 
 /// In the order in which docs/operating.md names them: one goes on with what the one before it made.
-const PAGES: [&str; 8] = [
+const PAGES: [&str; 9] = [
     "people.md",
     "credentials.md",
     "keys.md",
     "archives.md",
     "stored-backups.md",
+    "schedules.md",
     "audit.md",
     "operating.md",
     "upgrading.md",

@@ -7,6 +7,7 @@ mod lifecycle;
 mod places;
 mod proxy;
 mod scans;
+mod schedules;
 mod wrong_use;
 
 use std::path::{Path, PathBuf};

@@ -94,7 +94,7 @@ impl Service {
         let (creating, downloading) = ((of_creation, of_creations), (of_download, of_downloads));
         let stored = StoredBackups::create(base.clone(), makers, (creating, downloading), delay, metrics);
         let of_schedules = (Arc::clone(&base.store), vault.clone(), Arc::clone(&clock));
-        let schedules = Schedules::new(of_schedules, stored.clone());
+        let schedules = Schedules::new(of_schedules, stored.clone(), metrics);
         let received = (of_verifications, counted.received_bytes());
         let uploads = uploads(backup, metrics);
         let verifier = Verifier::create(vault.clone(), cost(backup));

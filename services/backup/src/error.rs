@@ -12,8 +12,8 @@ use crate::backups::destinations::error::StorageError;
 use crate::backups::destinations::parts::TooManyParts;
 pub use crate::moving::error::MoveError;
 pub use crate::reencryption::error::ReencryptError;
-pub use crate::schedules::error::ScheduleError;
 pub use crate::restore::error::RestoreError;
+pub use crate::schedules::error::ScheduleError;
 pub use crate::sources::{FilesError, FilesRefusal};
 
 /// The `domain` of this service's errors.
@@ -662,7 +662,8 @@ fn remedy(state: &str) -> &'static str {
         "deleted" => "`strongroom backup undelete` brings it back",
         "deleting" => "its files are being deleted, and nothing brings it back",
         "unverified" => {
-            "this vault does not know its signer: it can only be listed until the key ring that signed it is merged"
+            "this vault does not know its signer: it can be read, verified and restored; once the vault was restored from it, \
+             `strongroom backup scan` makes it available"
         }
         _ => "`strongroom backup get` shows what has become of it",
     }

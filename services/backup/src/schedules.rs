@@ -10,6 +10,7 @@ mod cron;
 pub(crate) mod error;
 mod history;
 mod making;
+mod overview;
 mod retaining;
 mod retention;
 pub(crate) mod rules;
@@ -18,8 +19,7 @@ mod running;
 use std::sync::Arc;
 use std::time::Duration;
 
-use strongroom_runtime::{Clock, Shutdown};
-use tokio::time::Instant;
+use strongroom_runtime::{Clock, Metrics, Shutdown};
 
 use crate::backups::StoredBackups;
 use crate::error::{Error, Result, ScheduleError};
@@ -27,13 +27,16 @@ use crate::said::Said;
 use crate::store::{ScheduleRow, Store, StoredBackup};
 use crate::vault_client::VaultClient;
 use making::Making;
-use retaining::Retaining;
+use overview::Overview;
 pub(crate) use retaining::Outlook;
+use retaining::Retaining;
 use rules::{Policy, Rules};
 use running::Running;
 
 /// Time between two looks at what is due.
 const PERIOD: Duration = Duration::from_secs(5);
+/// Time between two looks for metrics.
+const OVERVIEW_PERIOD: Duration = Duration::from_secs(20);
 /// Time between two looks at what is to be removed.
 const RETENTION_PERIOD: Duration = Duration::from_secs(600);
 
@@ -46,6 +49,7 @@ pub(crate) struct Schedules {
     stored: StoredBackups,
     running: Arc<Running>,
     retaining: Arc<Retaining>,
+    overview: Overview,
 }
 
 /// A schedule as it is shown.
@@ -61,9 +65,13 @@ impl Schedules {
     pub(crate) fn new(
         (store, vault, clock): (Arc<dyn Store>, VaultClient, Arc<dyn Clock>),
         stored: StoredBackups,
+        metrics: &Metrics,
     ) -> Self {
-        let making =
-            Making { vault: vault.clone(), clock: Arc::clone(&clock), creations: Arc::clone(&stored.creations) };
+        let making = Making {
+            vault: vault.clone(),
+            clock: Arc::clone(&clock),
+            creations: Arc::clone(&stored.creations),
+        };
         let running =
             Running { store: Arc::clone(&store), clock: Arc::clone(&clock), maker: Arc::new(making) };
         let retaining = Retaining {
@@ -72,34 +80,52 @@ impl Schedules {
             clock: Arc::clone(&clock),
             catalogue: stored.catalogue.clone(),
         };
-        Self { store, vault, clock, stored, running: Arc::new(running), retaining: Arc::new(retaining) }
+        let (running, retaining) = (Arc::new(running), Arc::new(retaining));
+        Self { store, vault, clock, stored, running, retaining, overview: Overview::new(metrics) }
     }
 
     /// Begins what is due, and removes what is to go, until `shutdown`.
     pub(crate) async fn run(&self, shutdown: &Shutdown) {
-        let (mut said, mut retained) = (Said::default(), Instant::now());
+        let going_on = async { tokio::join!(self.begin_due(), self.keep_looking(), self.keep_retaining()) };
+        shutdown.unless_begun(going_on).await;
+    }
+
+    async fn begin_due(&self) {
+        let mut said = Said::default();
         loop {
-            let looked = shutdown.unless_begun(self.running.look()).await;
-            let Some(looked) = looked else { return };
-            if let Some(error) = said.news(looked.err().map(|error| error.to_string())) {
+            let problem = self.running.look().await.err().map(|error| error.to_string());
+            if let Some(error) = said.news(problem) {
                 tracing::warn!(error, "what is due cannot be looked at; it is tried again");
             }
-            if retained.elapsed() >= RETENTION_PERIOD {
-                retained = Instant::now();
-                if shutdown.unless_begun(self.retain_all()).await.is_none() {
-                    return;
-                }
+            tokio::time::sleep(PERIOD).await;
+        }
+    }
+
+    async fn keep_looking(&self) {
+        let mut said = Said::default();
+        loop {
+            let listed = self.list().await;
+            let problem = listed.map(|views| self.overview.set(&views)).err().map(|error| error.to_string());
+            if let Some(error) = said.news(problem) {
+                tracing::warn!(error, "the metrics of schedules cannot be brought up to date");
             }
-            if shutdown.unless_begun(tokio::time::sleep(PERIOD)).await.is_none() {
-                return;
-            }
+            tokio::time::sleep(OVERVIEW_PERIOD).await;
+        }
+    }
+
+    async fn keep_retaining(&self) {
+        loop {
+            tokio::time::sleep(RETENTION_PERIOD).await;
+            self.retain_all().await;
         }
     }
 
     async fn retain_all(&self) {
         let schedules = match self.store.schedules().await {
             Ok(schedules) => schedules,
-            Err(error) => return tracing::warn!(%error, "old backups cannot be looked for; it is tried again"),
+            Err(error) => {
+                return tracing::warn!(%error, "old backups cannot be looked for; it is tried again");
+            }
         };
         for schedule in schedules {
             if let Err(error) = self.retaining.retain(&schedule).await {

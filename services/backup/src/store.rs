@@ -32,8 +32,8 @@ pub(crate) use import::ImportStore;
 pub(crate) use operation::{OperationRow, OperationStore};
 pub(crate) use process::{ProcessRow, ProcessStore};
 pub(crate) use restore::TargetRow;
-pub(crate) use schedule::{ScheduleRow, ScheduleStore, Turn};
 pub(crate) use restore::{Begun, RestoreRow, RestoreState, RestoreStore};
+pub(crate) use schedule::{ScheduleRow, ScheduleStore, Turn};
 
 /// A column holds a text that its enum does not have.
 #[derive(Debug, thiserror::Error)]
@@ -54,7 +54,10 @@ pub(crate) trait Store:
 {
 }
 
-impl<T: Processes + CatalogueStore + RestoreStore + ImportStore + ArchiveUploadStore + ScheduleStore> Store for T {}
+impl<T: Processes + CatalogueStore + RestoreStore + ImportStore + ArchiveUploadStore + ScheduleStore> Store
+    for T
+{
+}
 
 /// Opens the database behind `url` and brings its tables up to date.
 ///

@@ -33,9 +33,7 @@ pub(crate) use person::{PersonCommand, Subject};
 pub(crate) use recovery::{CreateRecovery, RecoveryCommand};
 pub(crate) use reference::{BindReference, Consumer, ReferenceCommand};
 pub(crate) use restore::{ApplyRestore, PlanRestore, RestoreCommand, RollbackRestore};
-pub(crate) use schedule::{
-    CreateSchedule, DeleteSchedule, Retention, RunSchedule, ScheduleCommand,
-};
+pub(crate) use schedule::{CreateSchedule, DeleteSchedule, Retention, RunSchedule, ScheduleCommand};
 pub(crate) use services::{Demo, Dev, SourceCommand};
 pub(crate) use tables::{ExportTables, ImportTables, TablesCommand};
 pub(crate) use token::{IssueToken, SecretFile, TokenCommand};

@@ -48,9 +48,10 @@ pub enum Error {
 
     /// A sealed archive's file key is wrapped by a root key that was not given.
     #[error(
-        "the archive is sealed to the root key {wrapped_by}, and only {given} was given: an archive of another vault is sealed \
-         to this one with its recovery key (`strongroom archive reseal`); of this vault's own former root key, give \
-         {wrapped_by} too, as a previous root key"
+        "the archive is sealed to the root key {wrapped_by}, and only {given} was given. In place of a vault that is lost, start \
+         a new one with the root key {wrapped_by} and an empty database. Of this vault's own former root key, give \
+         {wrapped_by} too, as a previous root key. An archive of another vault is sealed to this one with its recovery key \
+         (`strongroom archive reseal`)"
     )]
     NoRootForSeal {
         /// Id of the root key that is needed.

@@ -131,7 +131,8 @@ fn name_of(name: String) -> Result<String, Status> {
 }
 
 fn rules(request: proto::CreateScheduleRequest) -> Result<Rules> {
-    let proto::CreateScheduleRequest { cron, time_zone, jitter, timeout, destinations, retention, .. } = &request;
+    let proto::CreateScheduleRequest { cron, time_zone, jitter, timeout, destinations, retention, .. } =
+        &request;
     check_names("destinations", destinations)?;
     let jitter = length("jitter", jitter.as_ref(), (0, DAY))?;
     let timeout = length("timeout", timeout.as_ref(), (MINUTE, LONGEST_TIMEOUT))?;
@@ -143,7 +144,11 @@ fn rules(request: proto::CreateScheduleRequest) -> Result<Rules> {
 }
 
 /// In microseconds; 0 where it is not given.
-fn length(field: &'static str, given: Option<&prost_types::Duration>, (least, longest): (i64, i64)) -> Result<i64> {
+fn length(
+    field: &'static str,
+    given: Option<&prost_types::Duration>,
+    (least, longest): (i64, i64),
+) -> Result<i64> {
     let Some(given) = given else { return Ok(0) };
     let problem = || format!("must be {} s to {longest} s", least / SECOND);
     let micros = duration_micros(given, longest).filter(|micros| *micros >= least);
@@ -208,7 +213,10 @@ fn policy_message(policy: Policy) -> proto::RetentionPolicy {
 }
 
 fn duration(micros: i64) -> prost_types::Duration {
-    prost_types::Duration { seconds: micros / SECOND, nanos: i32::try_from(micros % SECOND).unwrap_or(0) * 1000 }
+    prost_types::Duration {
+        seconds: micros / SECOND,
+        nanos: i32::try_from(micros % SECOND).unwrap_or(0) * 1000,
+    }
 }
 
 fn preview(outlook: Outlook) -> proto::PreviewRetentionResponse {

@@ -101,7 +101,9 @@ impl Planning {
         self.request.confirm = self.confirmation();
         if !others.is_empty() {
             let others = others.join(", ");
-            plan.warnings.push(format!("not part of this restore, although the archive has them: {others}"));
+            plan.warnings.push(format!(
+                "not part of this restore, although the archive has them: {others}; --sources names what is restored"
+            ));
         }
         let parts = selected(archive, records, &self.request).await?;
         let has = |table: &str| parts.iter().flat_map(Selected::tables).any(|one| one.schema.name == table);

@@ -123,7 +123,8 @@ pub(super) fn choose(
         check_configured(sources, record)?;
     }
     let chosen = chosen.into_iter().cloned().collect();
-    Ok((chosen, others.into_iter().map(|source| source.name.clone()).collect()))
+    let others = others.into_iter().filter(|record| holds_something(manifest, record));
+    Ok((chosen, others.map(|source| source.name.clone()).collect()))
 }
 
 /// Where tables are chosen, a source with none of them was meant otherwise. A set of files may be named beside them.

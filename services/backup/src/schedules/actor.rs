@@ -26,7 +26,8 @@ impl Actor {
     pub(super) async fn of(vault: &VaultClient, row: &ScheduleRow, permission: &str) -> Result<Self> {
         let renewed = vault.renew_delegation(&row.delegation, permission).await?;
         let is_orphan = renewed.is_none();
-        let (id, delegation) = renewed.unwrap_or_else(|| (format!("schedule:{}", row.name), Delegation::default()));
+        let (id, delegation) =
+            renewed.unwrap_or_else(|| (format!("schedule:{}", row.name), Delegation::default()));
         let principal = Principal {
             id,
             name: row.name.clone(),

@@ -12,8 +12,8 @@ use uuid::Uuid;
 use super::cron::delay;
 use super::rules::Rules;
 use super::{Schedules, View, etag};
-use crate::backups::{Order, Run};
 use crate::backups::record::to_json;
+use crate::backups::{Order, Run};
 use crate::error::{Error, Result, ScheduleError};
 use crate::operation::{Metadata, put};
 use crate::seal::SealChoice;
@@ -73,8 +73,10 @@ impl Schedules {
     /// # Errors
     /// [`ScheduleError::NotFound`], the vault's.
     pub(crate) async fn pause(&self, caller: &Caller, name: &str) -> Result<View> {
-        self.change(caller, "schedule.paused", name, |row| Ok((!row.paused).then(|| ScheduleRow { paused: true, ..row.clone() })))
-            .await
+        self.change(caller, "schedule.paused", name, |row| {
+            Ok((!row.paused).then(|| ScheduleRow { paused: true, ..row.clone() }))
+        })
+        .await
     }
 
     /// Runs go on, and act for `caller` from now on.
@@ -133,7 +135,8 @@ impl Schedules {
         }
         let rules = Rules::of(&row)?;
         let schedule = ScheduleRow { revision: row.revision + 1, ..row.clone() };
-        let run = Run { turn: Turn { schedule, expected: row.revision }, due_time: None, limit: rules.limit() };
+        let run =
+            Run { turn: Turn { schedule, expected: row.revision }, due_time: None, limit: rules.limit() };
         let order = Order { destinations: &rules.destinations, run: Some(run), ..Order::default() };
         let creations = Arc::clone(&self.stored.creations);
         creations.begin(caller, &rules.request(), SealChoice::Configured, order).await
@@ -165,8 +168,13 @@ impl Schedules {
 
     async fn record(&self, caller: &Caller, event: &str, row: &ScheduleRow) -> Result<()> {
         let mut metadata = Metadata::new();
-        let rules: serde_json::Value = serde_json::from_str(&row.rules).unwrap_or_default();
-        put(&mut metadata, "rules", rules);
+        let Rules { cron, time_zone, include, tables, retention, .. } = Rules::of(row)?;
+        put(&mut metadata, "cron", cron);
+        put(&mut metadata, "time_zone", time_zone);
+        // Names may be more than an event holds.
+        put(&mut metadata, "include", include.len());
+        put(&mut metadata, "tables", tables.len());
+        put(&mut metadata, "retention", serde_json::to_value(retention).unwrap_or_default());
         let event = ServiceEvent {
             event: event.to_owned(),
             target: row.name.clone(),

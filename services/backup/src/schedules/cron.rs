@@ -30,7 +30,9 @@ impl Cron {
         }
         let parser = CronParser::builder().seconds(Seconds::Disallowed).year(Year::Disallowed).build();
         let parsed = parser.parse(pattern.trim()).map_err(|error| {
-            format!("is no cron expression of five fields, like \"0 3 * * *\" for every day at three: {error}")
+            format!(
+                "is no cron expression of five fields, like \"0 3 * * *\" for every day at three: {error}"
+            )
         })?;
         Ok(Self { pattern: parsed, zone })
     }
@@ -99,7 +101,11 @@ mod tests {
             assert_eq!(cron.until(next), Some(next));
             assert!(cron.until(next - 1).unwrap() <= last);
             last = next;
-            Timestamp::from_microsecond(next).unwrap().to_zoned(zone.clone()).strftime("%d %H:%M %Z").to_string()
+            Timestamp::from_microsecond(next)
+                .unwrap()
+                .to_zoned(zone.clone())
+                .strftime("%d %H:%M %Z")
+                .to_string()
         });
         found.collect()
     }
@@ -130,7 +136,9 @@ mod tests {
 
     #[test]
     fn what_is_no_expression_is_refused() {
-        for pattern in ["", "* * * *", "0 0 3 * * *", "61 * * * *", "@sometimes", "0 3 * * *\u{e9}", &"*".repeat(501)] {
+        for pattern in
+            ["", "* * * *", "0 0 3 * * *", "61 * * * *", "@sometimes", "0 3 * * *\u{e9}", &"*".repeat(501)]
+        {
             assert!(Cron::parse(pattern, TimeZone::UTC).is_err(), "{pattern:?}");
         }
         assert!(zone("Europe/Nowhere").is_err() && zone("../etc/passwd").is_err());
@@ -142,7 +150,10 @@ mod tests {
     fn the_jitter_is_less_than_its_length_and_spread() {
         let delays: Vec<i64> = (0..1000).map(|due| delay("nightly", due, 600 * SECOND)).collect();
         assert!(delays.iter().all(|delay| (0..600 * SECOND).contains(delay)));
-        assert!(delays.iter().any(|delay| *delay > 500 * SECOND) && delays.iter().any(|delay| *delay < 100 * SECOND));
+        assert!(
+            delays.iter().any(|delay| *delay > 500 * SECOND)
+                && delays.iter().any(|delay| *delay < 100 * SECOND)
+        );
         assert_eq!(delay("nightly", 7, 0), 0);
     }
 }

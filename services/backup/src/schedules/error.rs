@@ -38,7 +38,9 @@ pub enum ScheduleError {
     #[error("the schedule was changed while its run began; look at it again")]
     Taken,
     /// It took longer than the schedule allows.
-    #[error("the run took longer than the schedule's timeout of {0} s and was cancelled; allow more with --timeout")]
+    #[error(
+        "the run took longer than the schedule's timeout of {0} s and was cancelled; allow more with --timeout"
+    )]
     Timeout(u64),
 }
 

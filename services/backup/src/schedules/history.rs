@@ -8,7 +8,11 @@ use crate::error::Result;
 use crate::store::{BackupFilter, BackupRow, BackupState, ScheduleRow, Store, StoredBackup};
 
 /// A run that made nothing, as a backup that has failed: its due time and now, and why.
-pub(super) fn failed(schedule: &ScheduleRow, (due, now): (i64, i64), (reason, problem): (&str, &str)) -> BackupRow {
+pub(super) fn failed(
+    schedule: &ScheduleRow,
+    (due, now): (i64, i64),
+    (reason, problem): (&str, &str),
+) -> BackupRow {
     let rules = Rules::of(schedule).unwrap_or_default();
     let Rules { include, tables, .. } = rules;
     BackupRow {
@@ -37,7 +41,12 @@ pub(super) fn failed(schedule: &ScheduleRow, (due, now): (i64, i64), (reason, pr
 }
 
 /// The schedule's newest backup in one of these states, in any where there are none.
-pub(super) async fn newest(store: &dyn Store, name: &str, states: &[BackupState]) -> Result<Option<StoredBackup>> {
-    let filter = BackupFilter { states: states.to_vec(), schedule: name.to_owned(), ..BackupFilter::default() };
+pub(super) async fn newest(
+    store: &dyn Store,
+    name: &str,
+    states: &[BackupState],
+) -> Result<Option<StoredBackup>> {
+    let filter =
+        BackupFilter { states: states.to_vec(), schedule: name.to_owned(), ..BackupFilter::default() };
     Ok(store.backups(&filter, 1).await?.pop())
 }

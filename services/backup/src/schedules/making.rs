@@ -38,7 +38,11 @@ impl Making {
             return Ok(schedule.orphan_time.filter(|_| is_orphan));
         }
         let (name, creator) = (schedule.name.as_str(), schedule.creator.as_str());
-        tracing::warn!(name, creator, "the creator of a schedule may not make backups any more; it goes on without");
+        tracing::warn!(
+            name,
+            creator,
+            "the creator of a schedule may not make backups any more; it goes on without"
+        );
         record_orphan(&self.vault, schedule).await?;
         Ok(Some(self.clock.now_micros()))
     }

@@ -77,9 +77,13 @@ impl Retaining {
             let etag = crate::backups::catalogue::etag(row);
             let because = (etag.as_str(), Some(schedule.name.as_str()));
             match self.catalogue.delete_because(&actor.caller, &row.id, because).await {
-                Ok(_) => tracing::info!(id = row.id, schedule = schedule.name, "retention has deleted a backup"),
+                Ok(_) => {
+                    tracing::info!(id = row.id, schedule = schedule.name, "retention has deleted a backup")
+                }
                 // Somebody holds it, has changed it, or restores it: it is looked at again.
-                Err(Error::BackupEtag(_) | Error::BackupHeld(_) | Error::BackupNeeded { .. }) => return Ok(()),
+                Err(Error::BackupEtag(_) | Error::BackupHeld(_) | Error::BackupNeeded { .. }) => {
+                    return Ok(());
+                }
                 Err(error) => return Err(error),
             }
         }

@@ -82,7 +82,12 @@ pub(crate) trait ScheduleStore: Send + Sync + 'static {
     ///
     /// # Errors
     /// Of the kind `Unique` when there is a backup with its id, or of this schedule and due time.
-    async fn begin_run(&self, turn: &Turn, backup: &StoredBackup, operation: &OperationRow) -> Result<Replaced>;
+    async fn begin_run(
+        &self,
+        turn: &Turn,
+        backup: &StoredBackup,
+        operation: &OperationRow,
+    ) -> Result<Replaced>;
 
     /// Failed backups of processes that died, where the schedule has no newer one and the due time is a whole minute.
     async fn dead_runs(&self) -> Result<Vec<BackupRow>>;
@@ -110,7 +115,8 @@ pub(super) const SELECT: &str = select_schedules!("WHERE name = $1");
 
 pub(super) const LIST: &str = select_schedules!("ORDER BY name");
 
-pub(super) const DUE: &str = select_schedules!("WHERE NOT paused AND start_time <= $1 ORDER BY start_time, name");
+pub(super) const DUE: &str =
+    select_schedules!("WHERE NOT paused AND start_time <= $1 ORDER BY start_time, name");
 
 pub(super) const INSERT: &str = "
     INSERT INTO schedules

@@ -2,6 +2,7 @@
 //! fails here until it is decided.
 
 mod restores;
+mod schedules;
 mod sources;
 mod stored;
 
@@ -74,6 +75,18 @@ const DECIDED: &[(&str, &[&str])] = &[
     // A page of more than 1,000 is one of 1,000.
     ("ListRestores", &["page_size", "page_token"]),
     ("RollbackRestore", &["id", "discard_changes"]),
+    // In `schedules`.
+    (
+        "CreateSchedule",
+        &["name", "cron", "time_zone", "jitter", "timeout", "include", "tables", "destinations", "retention"],
+    ),
+    ("GetSchedule", &["name"]),
+    ("ListSchedules", &[]),
+    ("RunSchedule", &["name"]),
+    ("PauseSchedule", &["name"]),
+    ("ResumeSchedule", &["name"]),
+    ("DeleteSchedule", &["name", "etag"]),
+    ("PreviewRetention", &["name", "retention"]),
 ];
 
 #[test]

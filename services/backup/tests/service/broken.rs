@@ -106,7 +106,6 @@ async fn mistakes_in_the_configuration_still_refuse() {
             "encrypted_columns = [{ column = 'user.name', key = 'k', aad = 'a' }]",
             "source gateway has no column \"user.name\"",
         ),
-        ("[[sources.optional]]\nname = 'x'\ntables = ['user']", "source gateway has no table \"user\""),
         ("table_prefix = ''", "table_prefix"),
     ] {
         let service = Service::start(database::folder().await, FakeVault::start().await, "", options).await;

@@ -47,7 +47,8 @@ fn column_text(value: &RawValue) -> String {
 pub(super) fn keep(text: &str) -> Result<RetentionPolicy, String> {
     let mut policy = RetentionPolicy::default();
     for part in text.split(',') {
-        let wrong = || format!("expected daily=N,weekly=N,monthly=N,min=N, such as daily=7,weekly=4; found {part:?}");
+        let wrong =
+            || format!("expected daily=N,weekly=N,monthly=N,min=N, such as daily=7,weekly=4; found {part:?}");
         let (name, count) = part.split_once('=').ok_or_else(wrong)?;
         let count = count.parse().ok().filter(|count| *count > 0).ok_or_else(wrong)?;
         let place = match name {

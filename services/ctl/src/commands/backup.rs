@@ -19,11 +19,11 @@ use anyhow::Result;
 pub(super) use create::store;
 pub(super) use details::{state as backup_state, with_reason};
 pub(super) use export::export_to;
+pub(super) use list::{all as list_backups, table as table_of_backups};
 pub(super) use outcome::judge;
 pub(super) use stored::print_one as print_backup;
-pub(super) use watch::to_its_end as watch_to_its_end;
-pub(super) use list::{all as list_backups, table as table_of_backups};
 pub(super) use verify::stored_backup as verify_stored_backup;
+pub(super) use watch::to_its_end as watch_to_its_end;
 
 use crate::cli::BackupCommand;
 use crate::client;

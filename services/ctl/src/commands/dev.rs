@@ -16,6 +16,7 @@ pub(super) async fn run(dev: Dev) -> Result<()> {
         settings.backup.backup.listen = listen;
     }
     let own_recovery_key = !settings.has_seal();
+    let root_key = settings.root_key(&dev.data_dir);
     let shutdown = Shutdown::of_service();
     let starting = Embedded::start(settings, &dev.data_dir);
     let Some(started) = shutdown.unless_begun(starting).await else {
@@ -24,6 +25,7 @@ pub(super) async fn run(dev: Dev) -> Result<()> {
     let embedded = started?;
     message(&format!("vault on {}", embedded.vault().url));
     message(&format!("backup on {}", embedded.backup().url));
+    message(&format!("root key in {}", root_key.display()));
     if own_recovery_key {
         message(&format!(
             "archives are sealed to the vault and to {}: for development only, `strongroom recovery create` \

@@ -1,9 +1,9 @@
 //! The configuration of both services in one file, and what `dev` puts where it says nothing.
 
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, bail, ensure};
 use strongroom_age::{Identity, IdentityFile, X25519Identity};
 use strongroom_backup::{AppConfig, BackupConfig, Config, DestinationConfig, SourceConfig};
 use strongroom_crypto::RootKey;
@@ -13,7 +13,8 @@ use strongroom_vault::{ConfigFile, VaultConfig};
 
 use crate::files;
 
-/// Where `dev` keeps a recovery key when none is configured.
+/// Where `dev` keeps a root key and a recovery key when none is configured.
+const ROOT_KEY: &str = "root.key";
 pub(crate) const RECOVERY_KEY: &str = "recovery.key";
 
 /// Settings of both services.
@@ -63,6 +64,11 @@ impl Settings {
         !seal.recovery_recipients.is_empty() || seal.without_recovery.is_some()
     }
 
+    /// The file of the root key.
+    pub(crate) fn root_key(&self, data_dir: &Path) -> PathBuf {
+        self.vault.root_key_file.clone().unwrap_or_else(|| data_dir.join(ROOT_KEY))
+    }
+
     /// Puts databases, stored backups, root key, recovery key and admin token into `data_dir` unless they are configured
     /// elsewhere. The keys are made if missing.
     pub(super) fn complete(&mut self, data_dir: &Path) -> Result<()> {
@@ -90,8 +96,15 @@ impl Settings {
             vault.admin_token_file = Some(data_dir.join("admin.token"));
         }
         if vault.root_key_file.is_none() {
-            let root_key = data_dir.join("root.key");
+            let root_key = data_dir.join(ROOT_KEY);
             if !root_key.exists() {
+                let database = data_dir.join("vault.db");
+                ensure!(
+                    !database.exists(),
+                    "{} is missing, and {} needs it; put it back, or begin with an empty folder",
+                    root_key.display(),
+                    database.display()
+                );
                 files::create_private(&root_key, &RootKey::generate().to_text())?;
             }
             vault.root_key_file = Some(root_key);
@@ -165,6 +178,10 @@ mod tests {
         settings.vault.root_key_file = None;
         settings.complete(folder.path()).unwrap();
         assert_eq!(std::fs::read_to_string(folder.path().join("root.key")).unwrap(), key);
+        std::fs::write(folder.path().join("vault.db"), "").unwrap();
+        std::fs::remove_file(folder.path().join("root.key")).unwrap();
+        settings.vault.root_key_file = None;
+        assert!(settings.complete(folder.path()).unwrap_err().to_string().contains("put it back"));
 
         let mut settings = load("[vault]\ndatabase_url = 'postgres://v@h/d'\nroot_key_file = 'k'").unwrap();
         settings.complete(folder.path()).unwrap();

@@ -91,7 +91,9 @@ pub(super) fn is_own(event: &str) -> bool {
 /// Refuses what is no event of services.
 pub(super) fn check_event(field: &'static str, event: &str) -> Result<()> {
     let mut known: Vec<&str> = ENTRIES.iter().flat_map(Entry::events).collect();
-    known.extend(OWN.iter().filter(|own| !ENTRIES.iter().any(|entry| entry.events().any(|event| event == **own))));
+    known.extend(
+        OWN.iter().filter(|own| !ENTRIES.iter().any(|entry| entry.events().any(|event| event == **own))),
+    );
     known.push(DENIED);
     refuse_unless(known.contains(&event), field, &known)
 }
@@ -146,6 +148,9 @@ mod tests {
         ("restore.apply", &["restore.started", "restore.completed"]),
         ("restore.plan", &["restore.planned"]),
         ("restore.rollback", &["restore.rollback_started", "restore.rolled_back"]),
+        ("schedule.create", &["schedule.created"]),
+        ("schedule.delete", &["schedule.deleted"]),
+        ("schedule.pause", &["schedule.paused", "schedule.resumed"]),
         ("source.reencrypt", &["source.reencrypt_started", "source.reencrypted"]),
         ("tables.export", &["tables.export_started", "tables.exported"]),
         ("tables.import", &["tables.import_started", "tables.imported"]),

@@ -236,6 +236,48 @@ async fn whether_the_caller_still_may_is_told() {
     }
 }
 
+#[tokio::test]
+async fn a_delegation_that_is_renewed_is_of_one_permission_and_begins_anew() {
+    for vault in TestVault::each_standing().await {
+        let mut all = Delegating::on(vault).await;
+        let (id, delegation) = all.caller("operator").await;
+        all.vault.clock.advance(2 * DAY);
+        let asked = all.check(&delegation, "backup.create").await.unwrap();
+        all.record("backup.created", &asked.delegation).await.unwrap();
+        let event = all.admin.events("backup.created").await.remove(0);
+        assert_eq!(
+            (&*event.actor, &*event.metadata["actor_name"]),
+            (&*format!("token:{id}"), "\"a operator\"")
+        );
+        let other = all.record("backup.deleted", &asked.delegation).await;
+        assert_refused(other, Code::PermissionDenied, "DELEGATION_EVENT");
+        assert!(
+            !all.check(&asked.delegation, "backup.delete").await.unwrap().permitted,
+            "it was not renewed"
+        );
+        all.vault.clock.advance(2 * DAY);
+        let again = all.check(&asked.delegation, "backup.create").await.unwrap();
+        all.record("backup.created", &again.delegation).await.unwrap();
+        all.admin.tokens.revoke_token(RevokeTokenRequest { id }).await.unwrap();
+        let ended = all.check(&again.delegation, "backup.create").await.unwrap();
+        assert!(!ended.permitted && ended.delegation.is_empty(), "{ended:?}");
+    }
+}
+
+#[tokio::test]
+async fn without_a_delegation_a_service_records_runs_of_schedules_and_nothing_else() {
+    for mut all in Delegating::each().await {
+        for own in ["backup.create_started", "backup.created", "backup.deleted", "schedule.orphaned"] {
+            all.record(own, &[]).await.unwrap();
+            let event = all.admin.events(own).await.remove(0);
+            assert!(event.actor.starts_with("token:") && event.actor == event.via, "{event:?}");
+        }
+        for other in ["backup.undeleted", "backup.verified", "schedule.created", "restore.completed"] {
+            assert_field(all.record(other, &[]).await, "delegation");
+        }
+    }
+}
+
 fn now(clock: &impl strongroom_runtime::Clock) -> i64 {
     clock.now_micros()
 }

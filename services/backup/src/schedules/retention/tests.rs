@@ -87,7 +87,8 @@ fn what_stays_is_what_the_sentences_say() {
         let name = ["UTC", "Europe/Berlin", "America/New_York", "Pacific/Apia"][random.below(4) as usize];
         let zone = TimeZone::get(name).unwrap();
         let fates = decide(policy, &zone, &history);
-        let stay: HashSet<String> = fates.iter().filter(|fate| !fate.goes).map(|fate| fate.id.clone()).collect();
+        let stay: HashSet<String> =
+            fates.iter().filter(|fate| !fate.goes).map(|fate| fate.id.clone()).collect();
         assert_eq!(stay, model(policy, &zone, &history), "round {round}: {policy:?}, {name}, {history:?}");
         assert!(fates.iter().all(|fate| !fate.reasons.is_empty()));
     }

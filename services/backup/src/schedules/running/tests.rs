@@ -82,7 +82,8 @@ async fn a_run_that_cannot_begin_is_tried_until_the_next_is_due_and_then_recorde
         assert_eq!((&*waiting.reason, waiting.due_time), ("DEFECT", BEGIN + 3 * HOUR));
         world.quiet_until(BEGIN + 2 * DAY).await;
         let runs = world.runs().await;
-        let ends: Vec<_> = runs.iter().map(|run| (run.due_time.unwrap() - BEGIN, run.reason.as_str())).collect();
+        let ends: Vec<_> =
+            runs.iter().map(|run| (run.due_time.unwrap() - BEGIN, run.reason.as_str())).collect();
         assert_eq!(ends, [(3 * HOUR, "DEFECT"), (27 * HOUR, "")]);
         let begun = runs[1].create_time - BEGIN;
         assert!((27 * HOUR + HOUR / 2..28 * HOUR).contains(&begun), "it begins as soon as it can");

@@ -27,7 +27,8 @@ fn full(id: &str) -> StoredBackup {
         revision: 5,
         record_revision: 6,
         schedule: Some("nightly".into()),
-        due_time: Some(15),
+        // Of one schedule each has another.
+        due_time: Some(id.len() as i64),
         ..backup(id, 10).row
     };
     let stored = CopyRow {

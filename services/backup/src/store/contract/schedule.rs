@@ -3,9 +3,7 @@
 use strongroom_store::Kind;
 
 use super::{ROUNDS, backup, operation, serve, stores};
-use crate::store::{
-    BackupFilter, BackupRow, BackupState, Replaced, ScheduleRow, Store, StoredBackup, Turn,
-};
+use crate::store::{BackupFilter, BackupRow, BackupState, Replaced, ScheduleRow, Store, StoredBackup, Turn};
 
 const MINUTE: i64 = 60_000_000;
 
@@ -50,7 +48,8 @@ fn turn(row: ScheduleRow) -> Turn {
 
 /// A run of `nightly` that is due at `due`.
 fn run(id: &str, due: Option<i64>) -> StoredBackup {
-    let row = BackupRow { schedule: Some("nightly".into()), due_time: due, ..backup(id, due.unwrap_or(1)).row };
+    let row =
+        BackupRow { schedule: Some("nightly".into()), due_time: due, ..backup(id, due.unwrap_or(1)).row };
     StoredBackup { row, copies: Vec::new() }
 }
 
@@ -134,8 +133,10 @@ async fn of_two_replicas_one_begins_a_run() {
                 let id = format!("{round}-{owner}");
                 (run(&id, Some(round)), operation(&id, owner))
             });
-            let (first, second) =
-                tokio::join!(store.begin_run(&moved, &one.0, &one.1), store.begin_run(&moved, &two.0, &two.1));
+            let (first, second) = tokio::join!(
+                store.begin_run(&moved, &one.0, &one.1),
+                store.begin_run(&moved, &two.0, &two.1)
+            );
             let ends = [first, second].map(|end| end.unwrap_or(Replaced::Stale));
             assert_eq!(ends.iter().filter(|end| **end == Replaced::Done).count(), 1, "{ends:?}");
         }

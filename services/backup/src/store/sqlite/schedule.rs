@@ -42,7 +42,12 @@ impl ScheduleStore for Store {
         Ok(done.rows_affected() == 1)
     }
 
-    async fn begin_run(&self, turn: &Turn, backup: &StoredBackup, operation: &OperationRow) -> Result<Replaced> {
+    async fn begin_run(
+        &self,
+        turn: &Turn,
+        backup: &StoredBackup,
+        operation: &OperationRow,
+    ) -> Result<Replaced> {
         let mut tx = self.pools.begin().await?;
         if !insert_operation(&mut tx, operation).await? {
             return Ok(Replaced::Fenced);

@@ -112,7 +112,12 @@ fn after(restore: &Restore) -> Vec<String> {
         && !restore.steps.iter().any(|step| step.step == "removed");
     if is_kept {
         let until = shown(restore.rollback_expire_time.as_ref());
-        ways.push(format!("`strongroom restore rollback {}` takes it back, until {until}", restore.id));
+        let (flag, what) = match restore.mode() {
+            // There are no old rows that the new ones could be compared with.
+            RestoreMode::IntoEmpty => (" --discard-changes", "empties it again"),
+            RestoreMode::Merge | RestoreMode::Replace | RestoreMode::Unspecified => ("", "takes it back"),
+        };
+        ways.push(format!("`strongroom restore rollback {}{flag}` {what}, until {until}", restore.id));
     }
     if !restore.safety_backup_id.is_empty() {
         let when = if is_kept { "later " } else { "" };

@@ -7,7 +7,8 @@ use crate::output::{Table, key_values};
 use crate::time::{shown, shown_length};
 
 pub(super) fn table(schedules: &[Schedule]) -> Table {
-    let mut table = Table::new(&["NAME", "CRON", "TIME ZONE", "STATE", "NEXT", "LAST", "LAST STORED", "KEEP"]);
+    let mut table =
+        Table::new(&["NAME", "CRON", "TIME ZONE", "STATE", "NEXT", "LAST", "LAST STORED", "KEEP"]);
     for schedule in schedules {
         table.row([
             &*schedule.name,
@@ -54,7 +55,9 @@ pub(super) fn text(schedule: &Schedule) -> String {
         let since = shown(Some(since));
         add(
             "orphaned",
-            format!("since {since}: its creator may not make backups any more; `strongroom schedule resume {name}` adopts it"),
+            format!(
+                "since {since}: its creator may not make backups any more; `strongroom schedule resume {name}` adopts it"
+            ),
         );
     }
     key_values(lines)

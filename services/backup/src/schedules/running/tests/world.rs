@@ -16,7 +16,8 @@ use crate::schedules::cron::delay;
 use crate::schedules::history;
 use crate::schedules::rules::Rules;
 use crate::store::{
-    BackupFilter, BackupRow, BackupState, OperationRow, ProcessRow, Replaced, ScheduleRow, Store, StoredBackup,
+    BackupFilter, BackupRow, BackupState, OperationRow, ProcessRow, Replaced, ScheduleRow, Store,
+    StoredBackup,
 };
 
 const MINUTE: i64 = HOUR / 60;
@@ -336,8 +337,10 @@ impl World {
     async fn wake(&mut self, number: usize) {
         let (asleep, making) = {
             let mut shared = self.shared.lock().unwrap();
-            let asleep: Vec<Asleep> = shared.asleep.extract_if(.., |asleep| asleep.replica == number).collect();
-            let making: Vec<Making> = shared.making.extract_if(.., |making| making.replica == number).collect();
+            let asleep: Vec<Asleep> =
+                shared.asleep.extract_if(.., |asleep| asleep.replica == number).collect();
+            let making: Vec<Making> =
+                shared.making.extract_if(.., |making| making.replica == number).collect();
             (asleep, making)
         };
         let owner = self.shared.lock().unwrap().owners[number].clone();
