@@ -19,6 +19,7 @@ mod receiver;
 
 use std::sync::Arc;
 
+use async_trait::async_trait;
 use futures_util::future::{try_join, try_join_all};
 use jiff::Timestamp;
 use strongroom_api::time::timestamp;
@@ -62,6 +63,15 @@ pub(crate) struct AssemblyContext {
     pub(crate) clock: Arc<dyn Clock>,
     /// Counts where the time goes.
     pub(crate) metrics: ExportMetrics,
+    /// What it holds beside sources and keys.
+    pub(crate) own: Arc<dyn OwnRecords>,
+}
+
+/// What archives hold of the service's own database.
+#[async_trait]
+pub(crate) trait OwnRecords: Send + Sync {
+    /// The document `schedules.json`; `None` where there are no schedules.
+    async fn schedules(&self) -> Result<Option<Vec<u8>>>;
 }
 
 /// By then the pins of an export that came to nothing are released, in microseconds.
@@ -154,7 +164,11 @@ impl Assembly {
         let ring = vault.key_ring(head.kids.clone()).await?;
         head.root_key_id = Some(ring.root_key_id.clone());
         head.deployment_id = Some(ring.deployment_id);
-        let end = ArchiveEnd { ring: ring.json, head, needs: self.needs(ring.kids.clone()) };
+        let schedules = match &self.plan.partial {
+            None => self.context.own.schedules().await?,
+            Some(_) => None,
+        };
+        let end = ArchiveEnd { ring: ring.json, schedules, head, needs: self.needs(ring.kids.clone()) };
         let summary = check_rows(pipeline.finish(end).instrument(stage("finish archive")).await?, rows)?;
         let left_out = self.left_out(&summary);
         Ok(Assembled { summary, kids: ring.kids, root_key_id: ring.root_key_id, left_out })

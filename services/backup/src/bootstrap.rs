@@ -9,7 +9,7 @@ use strongroom_runtime::metrics::{Kind, Sample};
 use strongroom_runtime::{Authenticator, Clock, Metrics, Shutdown};
 use strongroom_store::DatabaseUrl;
 
-use crate::assembly::{AssemblyContext, Lifetime};
+use crate::assembly::{AssemblyContext, Lifetime, OwnRecords};
 use crate::backups::destinations::Destinations;
 use crate::backups::{self, Base, CREATION, DOWNLOAD, StoredBackups};
 use crate::config::{BackupConfig, Config};
@@ -25,6 +25,7 @@ use crate::reencryption::{self, Reencryptions};
 use crate::report::BackupReport;
 use crate::restore::{self, ArchiveUploads, Archives, Restores, Waiting};
 use crate::schedules::Schedules;
+use crate::schedules::archived::Records;
 use crate::seal::SealPolicy;
 use crate::secret_files;
 use crate::source_watch::SourceWatch;
@@ -82,7 +83,8 @@ impl Service {
         let [of_creations, of_downloads, of_verifications] = others;
         let host = secret_files::host();
         let membership = Membership::join(Arc::clone(&store), host.clone(), Arc::clone(&clock)).await?;
-        let context = Arc::new(context(config, &sources, &vault, &clock, &counted)?);
+        let own = Arc::new(Records(Arc::clone(&store)));
+        let context = Arc::new(context(config, &sources, &vault, &clock, &counted, own)?);
         let (of_export, of_creation) = (limits_of_exports(backup), limits_of_creations(backup));
         let of_download = limits_of_downloads(backup);
         let of_restore = limits(backup, backup.restore_limit_seconds, backup.concurrent_restores).0;
@@ -93,14 +95,17 @@ impl Service {
         let (delay, makers) = (delay(backup), (context, Arc::clone(&membership)));
         let (creating, downloading) = ((of_creation, of_creations), (of_download, of_downloads));
         let stored = StoredBackups::create(base.clone(), makers, (creating, downloading), delay, metrics);
-        let of_schedules = (Arc::clone(&base.store), vault.clone(), Arc::clone(&clock));
-        let schedules = Schedules::new(of_schedules, stored.clone(), metrics);
         let received = (of_verifications, counted.received_bytes());
         let uploads = uploads(backup, metrics);
         let verifier = Verifier::create(vault.clone(), cost(backup));
         let of_verification = limits(backup, backup.verify_limit_seconds, backup.concurrent_uploads).0;
         let verifications =
             Verifications::create(verifier.clone(), of_verification, Arc::clone(&uploads), received);
+        let verifications = Arc::new(verifications);
+        let of_schedules = (Arc::clone(&base.store), vault.clone(), Arc::clone(&clock));
+        let budget = i64::try_from(backup.verify_bytes_per_day).unwrap_or(i64::MAX);
+        let reading = (Arc::clone(&verifications), budget);
+        let schedules = Schedules::new(of_schedules, stored.clone(), reading, metrics);
         let moving = moving(config, &base, (&sources, &uploads), verifier.cost().memory);
         let moves = Moves::create(moving, Arc::clone(&membership), [of_export.0, of_restore], of_moves);
         let of_vault = (&vault, &clock, &sources);
@@ -111,7 +116,7 @@ impl Service {
         let restores = restoring.create(backup, &stored, (Arc::clone(&membership), of_restore), of_restores);
         Ok(Self {
             exports: Arc::new(exports),
-            verifications: Arc::new(verifications),
+            verifications,
             stored,
             restores,
             moves,
@@ -336,6 +341,7 @@ fn context(
     vault: &VaultClient,
     clock: &Arc<dyn Clock>,
     counted: &BackupMetrics,
+    own: Arc<dyn OwnRecords>,
 ) -> Result<AssemblyContext> {
     let policy = SealPolicy::create(&config.seal)?;
     policy.warn();
@@ -349,6 +355,7 @@ fn context(
         compression: compression.map_err(|error| Error::Config(format!("compression_level: {error}")))?,
         clock: Arc::clone(clock),
         metrics: counted.exports(),
+        own,
     })
 }
 

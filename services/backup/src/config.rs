@@ -122,6 +122,9 @@ pub struct BackupConfig {
     /// How long a deleted backup can be brought back, in hours.
     #[schemars(range(min = 0, max = 87_600))]
     pub delete_delay_hours: u32,
+    /// The bytes of stored backups that schedules verify in a day, all of them together. One backup a day is verified in any case.
+    #[schemars(range(min = 1))]
+    pub verify_bytes_per_day: u64,
     /// The number of downloads of stored backups at the same time.
     #[schemars(range(min = 1, max = 1_000))]
     pub concurrent_downloads: usize,
@@ -187,6 +190,7 @@ impl Default for BackupConfig {
             create_limit_seconds: 6 * 3600,
             concurrent_backups: 2,
             delete_delay_hours: 7 * 24,
+            verify_bytes_per_day: 1 << 40,
             concurrent_downloads: 10,
             restore_limit_seconds: 24 * 3600,
             concurrent_restores: 2,

@@ -1,7 +1,7 @@
 //! The backup service: reads every database that the platform owns, and the vault's own tables, each in one
 //! consistent snapshot, and streams them out as one archive while it is built.
 //!
-//! `grpc` parses and answers; `schedules`, `restore`, `moving`, `reencryption`, `export`, `backups` and `verification` do the work of a call, and `operation` everything
+//! `grpc` parses and answers; `restore`, `schedules`, `moving`, `reencryption`, `export`, `backups` and `verification` do the work of a call, and `operation` everything
 //! that surrounds it; `assembly` makes archives, `incoming` receives them; `sources` knows what is read; `membership` knows which
 //! processes serve; `store` is the service's own database; `vault_client` asks the vault for everything about keys, callers
 //! and the audit log. Imports point down, in this order.

@@ -43,6 +43,7 @@ use crate::error::{Error, RestoreError, Result};
 use crate::membership::{Member, Membership};
 use crate::metrics::KindMetrics;
 use crate::operation::{AuditRecord, Ended, Kind, Limits, Metadata, Operations, Permit, Replies, put};
+use crate::schedules::archived::bring_back;
 use crate::sources::Sources;
 use crate::store::{Begun, OperationRow, RestoreRow, RestoreState, Store};
 use crate::vault_client::{SigningKey, VaultClient};
@@ -121,6 +122,15 @@ pub(crate) struct Base {
 }
 
 impl Base {
+    /// Schedules that the restore found in its archive; those that have a namesake by now stay away.
+    async fn bring_back_schedules(&self, request: &Request) -> Result<()> {
+        for schedule in &request.schedules {
+            let who = (request.creator.as_str(), self.clock.now_micros());
+            bring_back(self.store.as_ref(), schedule, who).await?;
+        }
+        Ok(())
+    }
+
     /// After the last swap of a restore.
     fn tell_of(&self, request: &Request) {
         if request.sources.iter().any(|source| source == VAULT_SOURCE) {

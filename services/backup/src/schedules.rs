@@ -1,10 +1,11 @@
 //! Schedules: backups that are made without being asked for each time, and removed again.
 //!
 //! [`running`] begins what is due ([`cron`], [`rules`]), in the name of whoever created the schedule ([`actor`]); [`making`] has
-//! it made like any other backup. [`retaining`] deletes what [`retention`] does not keep. What a run came to is a backup of the
-//! schedule, also where it came to nothing ([`history`]).
+//! it made like any other backup. [`verifying`] reads stored ones again; [`retaining`] deletes what [`retention`] does not keep. What a run came to is a backup of the
+//! schedule, also where it came to nothing ([`history`]). Archives hold schedules, too ([`archived`]).
 
 mod actor;
+pub(crate) mod archived;
 mod changes;
 mod cron;
 pub(crate) mod error;
@@ -15,6 +16,7 @@ mod retaining;
 mod retention;
 pub(crate) mod rules;
 mod running;
+mod verifying;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,15 +28,19 @@ use crate::error::{Error, Result, ScheduleError};
 use crate::said::Said;
 use crate::store::{ScheduleRow, Store, StoredBackup};
 use crate::vault_client::VaultClient;
+use crate::verification::Verifications;
 use making::Making;
 use overview::Overview;
 pub(crate) use retaining::Outlook;
 use retaining::Retaining;
 use rules::{Policy, Rules};
 use running::Running;
+use verifying::Verifying;
 
 /// Time between two looks at what is due.
 const PERIOD: Duration = Duration::from_secs(5);
+/// Time between two looks at what is to be verified.
+const VERIFY_PERIOD: Duration = Duration::from_secs(20);
 /// Time between two looks for metrics.
 const OVERVIEW_PERIOD: Duration = Duration::from_secs(20);
 /// Time between two looks at what is to be removed.
@@ -49,6 +55,7 @@ pub(crate) struct Schedules {
     stored: StoredBackups,
     running: Arc<Running>,
     retaining: Arc<Retaining>,
+    verifying: Arc<Verifying>,
     overview: Overview,
 }
 
@@ -65,6 +72,7 @@ impl Schedules {
     pub(crate) fn new(
         (store, vault, clock): (Arc<dyn Store>, VaultClient, Arc<dyn Clock>),
         stored: StoredBackups,
+        (verifications, budget): (Arc<Verifications>, i64),
         metrics: &Metrics,
     ) -> Self {
         let making = Making {
@@ -80,13 +88,26 @@ impl Schedules {
             clock: Arc::clone(&clock),
             catalogue: stored.catalogue.clone(),
         };
+        let longest = i64::try_from(verifications.limits().duration.as_micros()).unwrap_or(i64::MAX);
+        let verifying = Verifying {
+            store: Arc::clone(&store),
+            vault: vault.clone(),
+            clock: Arc::clone(&clock),
+            rereading: Arc::clone(&stored.rereading),
+            verifications,
+            budget,
+            longest,
+        };
         let (running, retaining) = (Arc::new(running), Arc::new(retaining));
-        Self { store, vault, clock, stored, running, retaining, overview: Overview::new(metrics) }
+        let (verifying, overview) = (Arc::new(verifying), Overview::new(metrics));
+        Self { store, vault, clock, stored, running, retaining, verifying, overview }
     }
 
     /// Begins what is due, and removes what is to go, until `shutdown`.
     pub(crate) async fn run(&self, shutdown: &Shutdown) {
-        let going_on = async { tokio::join!(self.begin_due(), self.keep_looking(), self.keep_retaining()) };
+        let going_on = async {
+            tokio::join!(self.begin_due(), self.keep_looking(), self.keep_retaining(), self.keep_verifying())
+        };
         shutdown.unless_begun(going_on).await;
     }
 
@@ -110,6 +131,17 @@ impl Schedules {
                 tracing::warn!(error, "the metrics of schedules cannot be brought up to date");
             }
             tokio::time::sleep(OVERVIEW_PERIOD).await;
+        }
+    }
+
+    async fn keep_verifying(&self) {
+        let mut said = Said::default();
+        loop {
+            tokio::time::sleep(VERIFY_PERIOD).await;
+            let problem = self.verifying.look().await.err().map(|error| error.to_string());
+            if let Some(error) = said.news(problem) {
+                tracing::warn!(error, "a stored backup that is due cannot be verified; it is tried again");
+            }
         }
     }
 

@@ -151,6 +151,11 @@ impl Verifications {
         ))
     }
 
+    /// How one is limited.
+    pub(crate) fn limits(&self) -> Limits {
+        self.operations.limits()
+    }
+
     /// Ends what still runs and waits for its closing events.
     pub(crate) async fn stop(&self) {
         self.operations.stop().await;

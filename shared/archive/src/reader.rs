@@ -156,8 +156,20 @@ impl<R: Read + Seek> ArchiveReader<R> {
     /// # Errors
     /// As reading any entry.
     pub fn ring(&mut self, most: u64) -> Result<Option<Vec<u8>>> {
-        let is_ring = |entry: &EntryRecord| entry.kind == EntryKind::Ring && entry.bytes <= most;
-        match self.manifest.entries.iter().position(is_ring) {
+        self.only(EntryKind::Ring, most)
+    }
+
+    /// The backup service's schedules; `None` where there are none, or a document of more than `most` bytes.
+    ///
+    /// # Errors
+    /// As reading any entry.
+    pub fn schedules(&mut self, most: u64) -> Result<Option<Vec<u8>>> {
+        self.only(EntryKind::Schedules, most)
+    }
+
+    fn only(&mut self, kind: EntryKind, most: u64) -> Result<Option<Vec<u8>>> {
+        let is_it = |entry: &EntryRecord| entry.kind == kind && entry.bytes <= most;
+        match self.manifest.entries.iter().position(is_it) {
             Some(index) => self.read_small(index).map(Some),
             None => Ok(None),
         }

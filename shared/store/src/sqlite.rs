@@ -98,6 +98,10 @@ pub async fn open(path: &Path) -> Result<Pools> {
     Ok(Pools { writer, readers, turn: Turn::new() })
 }
 
+/// How often migrations are tried.
+const ATTEMPTS: u32 = 3;
+const BETWEEN_ATTEMPTS: Duration = Duration::from_millis(300);
+
 /// Runs what is missing of `migrations`, each in a transaction of its own. Migrations of a later version are left alone,
 /// so that the version before starts on their schema.
 ///
@@ -105,6 +109,14 @@ pub async fn open(path: &Path) -> Result<Pools> {
 /// [`Error::Migrate`], or [`Error::Foreign`] for a database of an unreleased version.
 pub async fn migrate(pools: &Pools, migrations: Migrator) -> Result<()> {
     let migrations = Migrator { ignore_missing: true, ..migrations };
+    // Nothing keeps two processes that begin with one new file from running the same migration. One of them fails, what it began
+    // is undone, and the next time it finds what the other one has done.
+    for _ in 1..ATTEMPTS {
+        if migrations.run(&pools.writer).await.is_ok() {
+            return Ok(());
+        }
+        tokio::time::sleep(BETWEEN_ATTEMPTS).await;
+    }
     Ok(migrations.run(&pools.writer).await?)
 }
 

@@ -121,6 +121,8 @@ impl Left {
         let config = config(&recipient, &application, &uploads, &owner, destination);
         let deployment = Deployment::start(vault.url_text(), &config);
         fill(&deployment.admin, &application);
+        let schedule = ["schedule", "create", "nightly", "--cron", "0 3 * * *", "--keep", "daily=7"];
+        let _ = deployment.admin.run(&schedule).succeeded();
         Self::back_up(&deployment, safe.path(), &recipient);
         std::fs::copy(deployment.path("root.key"), path("root.key")).unwrap();
         let vault_rows = VAULT_ROWS.map(|sql| vault.text(sql));

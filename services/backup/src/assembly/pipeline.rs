@@ -66,6 +66,8 @@ enum Step {
 pub(crate) struct ArchiveEnd {
     /// Wrapped by the root key.
     pub(crate) ring: Vec<u8>,
+    /// The document of schedules, where there are any.
+    pub(crate) schedules: Option<Vec<u8>>,
     /// Of the manifest.
     pub(crate) head: ManifestHead,
     /// Key versions that the archive needs.
@@ -233,13 +235,16 @@ fn write_steps(
                 gone.push((set.name().to_owned(), removed));
             }
             Step::Finish { end } => {
-                let ArchiveEnd { ring, mut head, needs } = *end;
+                let ArchiveEnd { ring, schedules, mut head, needs } = *end;
                 record_gone(gone, &mut head);
                 let left_out = LeftOuts::of(&head.sources);
                 let canary = canary();
                 let canary_sha256 = hex::encode(Sha256::digest(&canary));
                 archive.write_canary(&canary)?;
                 archive.write_ring(&ring)?;
+                if let Some(schedules) = schedules {
+                    archive.write_schedules(&schedules)?;
+                }
                 let (_, envelope) = archive.finish_signed(head, |manifest| exit.sign(manifest, needs))?;
                 let file = envelope.finish()?.finish().map_err(strongroom_archive::Error::Sink)?;
                 let Progress { tables_done, rows, files_done, .. } = reporter.into_progress();

@@ -59,6 +59,7 @@ fn check_service(backup: &BackupConfig) -> Result<()> {
     check_range("create_limit_seconds", backup.create_limit_seconds, 1..=86_400)?;
     check_range("concurrent_backups", backup.concurrent_backups as u64, 1..=100)?;
     check_range("delete_delay_hours", backup.delete_delay_hours.into(), 0..=87_600)?;
+    check_range("verify_bytes_per_day", backup.verify_bytes_per_day, 1..=i64::MAX as u64)?;
     check_range("concurrent_downloads", backup.concurrent_downloads as u64, 1..=1_000)?;
     check_range("restore_limit_seconds", backup.restore_limit_seconds, 1..=604_800)?;
     check_range("concurrent_restores", backup.concurrent_restores as u64, 1..=100)?;

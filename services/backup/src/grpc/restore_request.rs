@@ -92,6 +92,7 @@ pub(super) fn parse_plan(request: proto::PlanRestoreRequest, creator: &str) -> R
         confirm: String::new(),
         creator: creator.to_owned(),
         fingerprints: BTreeMap::new(),
+        schedules: Vec::new(),
     })
 }
 

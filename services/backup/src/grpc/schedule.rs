@@ -11,17 +11,13 @@ use super::answer::{answer, to_its_end};
 use super::request::{check_names, parse};
 use super::stored;
 use crate::error::{Error, Result};
-use crate::schedules::rules::{Policy, Rules};
+use crate::schedules::rules::{Policy, Rules, is_name};
 use crate::schedules::{Outlook, Schedules, View, etag};
 
-/// Longest name in bytes.
-const LONGEST_NAME: usize = 63;
-/// Longest jitter and timeout in seconds.
-const DAY: i64 = 24 * 3600;
-const LONGEST_TIMEOUT: i64 = 30 * DAY;
-const MINUTE: i64 = 60 * SECOND;
 /// In microseconds.
 const SECOND: i64 = 1_000_000;
+/// In seconds: more than any length may be.
+const LONGEST: i64 = 1000 * 24 * 3600;
 /// Most periods of a retention.
 const MOST_PERIODS: i32 = 10_000;
 
@@ -121,38 +117,42 @@ impl ScheduleService for ScheduleGrpc {
 }
 
 fn name_of(name: String) -> Result<String, Status> {
-    let is_plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-    let begins = name.bytes().next().is_some_and(|byte| byte.is_ascii_lowercase());
-    if begins && name.len() <= LONGEST_NAME && name.bytes().all(is_plain) {
+    if is_name(&name) {
         return Ok(name);
     }
-    let problem = format!("must have 1 to {LONGEST_NAME} of a-z, 0-9 and -, and begin with a letter");
-    Err(Error::field("name", problem).status())
+    Err(Error::field("name", "must have 1 to 63 of a-z, 0-9 and -, and begin with a letter").status())
 }
 
 fn rules(request: proto::CreateScheduleRequest) -> Result<Rules> {
-    let proto::CreateScheduleRequest { cron, time_zone, jitter, timeout, destinations, retention, .. } =
-        &request;
+    let proto::CreateScheduleRequest {
+        cron,
+        time_zone,
+        jitter,
+        timeout,
+        destinations,
+        retention,
+        verify_every,
+        ..
+    } = &request;
     check_names("destinations", destinations)?;
-    let jitter = length("jitter", jitter.as_ref(), (0, DAY))?;
-    let timeout = length("timeout", timeout.as_ref(), (MINUTE, LONGEST_TIMEOUT))?;
+    let jitter = length("jitter", jitter.as_ref())?.unwrap_or(0);
+    let timeout = length("timeout", timeout.as_ref())?;
+    // Of no length means unset, and was not given so.
+    let timeout = timeout.map_or(0, |timeout| timeout.max(1));
+    let verify_every = length("verify_every", verify_every.as_ref())?;
+    let verify_every = verify_every.map_or(0, |every| every.max(1));
     let (cron, time_zone) = (cron.clone(), time_zone.clone());
     let (destinations, retention) = (destinations.clone(), retention.map(policy).transpose()?);
     let selected = parse(request.include, request.tables, None)?;
     let (include, tables) = (selected.include, selected.tables);
-    Ok(Rules { cron, time_zone, jitter, timeout, include, tables, destinations, retention })
+    Ok(Rules { cron, time_zone, jitter, timeout, include, tables, destinations, retention, verify_every })
 }
 
-/// In microseconds; 0 where it is not given.
-fn length(
-    field: &'static str,
-    given: Option<&prost_types::Duration>,
-    (least, longest): (i64, i64),
-) -> Result<i64> {
-    let Some(given) = given else { return Ok(0) };
-    let problem = || format!("must be {} s to {longest} s", least / SECOND);
-    let micros = duration_micros(given, longest).filter(|micros| *micros >= least);
-    micros.ok_or_else(|| Error::field(field, problem()))
+/// In microseconds.
+fn length(field: &'static str, given: Option<&prost_types::Duration>) -> Result<Option<i64>> {
+    let micros = |given| duration_micros(given, LONGEST);
+    let outside = || Error::field(field, "must be neither negative nor longer than a thousand days");
+    given.map(|given| micros(given).ok_or_else(outside)).transpose()
 }
 
 fn policy(given: proto::RetentionPolicy) -> Result<Policy> {
@@ -197,6 +197,7 @@ fn schedule(view: View) -> proto::Schedule {
         last_backup: last.map(stored::backup),
         last_success_time: last_success.map(timestamp),
         etag,
+        verify_every: (rules.verify_every > 0).then(|| duration(rules.verify_every)),
     }
 }
 

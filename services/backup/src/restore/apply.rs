@@ -81,6 +81,7 @@ impl Applying {
             let most = self.max_pause.filter(|_| changed.is_empty());
             changed.push(Box::pin(self.swap(part.source(), ready, most)).await?);
         }
+        self.base.bring_back_schedules(&self.request).await?;
         self.journal.change_state(applied).await?;
         self.base.tell_of(&self.request);
         failpoint::reached("restore.applied");

@@ -44,6 +44,7 @@ impl Forward<'_> {
         let all = Box::pin(self.all(&row.id, &request, (&journal, &progress)));
         match journal.while_telling(&progress, all).await {
             Ok(()) => {
+                self.base.bring_back_schedules(&request).await?;
                 journal.change_state(applied).await?;
                 self.base.tell_of(&request);
                 Ok(())

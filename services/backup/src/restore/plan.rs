@@ -31,6 +31,7 @@ use crate::error::{Error, Result};
 use crate::incoming::{Archive, Staged};
 use crate::metrics::Size;
 use crate::operation::{Ended, Metadata, Outlet, put};
+use crate::schedules::archived;
 use crate::store::{RestoreRow, RestoreState};
 use crate::vault_client::{InspectedRing, SigningKey};
 use crate::verification::{Findings, Listener, Reporter};
@@ -89,6 +90,11 @@ impl Planning {
         let has_empty_vault = ring.as_ref().is_some_and(|ring| ring.vault_empty);
         let (records, others) =
             choose(archive.manifest(), &self.base.sources, &self.request, has_empty_vault)?;
+        let is_of_everything =
+            self.request.sources.is_empty() && self.request.tables.is_empty() && self.request.rows.is_empty();
+        if is_of_everything {
+            plan.warnings.extend(self.take_schedules(&mut archive).await?);
+        }
         self.request.sources = records.iter().map(|record| record.name.clone()).collect();
         let restores_vault = records.iter().any(is_vault);
         if !restores_vault {
@@ -132,6 +138,23 @@ impl Planning {
     }
 
     /// The vault's opinion of the archive's key ring; none for an archive without one, or with one that was changed.
+    /// The schedules of the archive that are not here; what there is to say of them.
+    async fn take_schedules(&mut self, archive: &mut Archive) -> Result<Option<String>> {
+        let document = archive.schedules(archived::MAX_BYTES)?.unwrap_or_default();
+        for schedule in archived::read(&document) {
+            if self.base.store.schedule(&schedule.name).await?.is_none() {
+                self.request.schedules.push(schedule);
+            }
+        }
+        let names: Vec<&str> = self.request.schedules.iter().map(|schedule| &*schedule.name).collect();
+        Ok((!names.is_empty()).then(|| {
+            format!(
+                "schedules come back paused: {}; `strongroom schedule resume` lets them make backups",
+                names.join(", ")
+            )
+        }))
+    }
+
     async fn inspected_ring(&self, archive: &mut Archive) -> Result<Option<InspectedRing>> {
         let ring = archive.ring(RING_BYTES as u64)?.map(Bytes::from);
         Ok(match &ring {

@@ -11,6 +11,7 @@ use strongroom_tables::load::Mode;
 
 use super::rows::Key;
 use crate::error::{Error, Result};
+use crate::schedules::archived::Archived;
 use crate::store::RestoreRow;
 
 /// The plan's name in protobuf: it is stored as clients see it.
@@ -64,6 +65,9 @@ pub(crate) struct Request {
     pub(crate) creator: String,
     /// By source: of its schema, or directory, when it was planned.
     pub(crate) fingerprints: BTreeMap<String, String>,
+    /// Schedules that come back with everything else.
+    #[serde(default)]
+    pub(crate) schedules: Vec<Archived>,
 }
 
 impl Request {

@@ -31,6 +31,7 @@ impl Schedules {
     /// [`Error::Field`], [`ScheduleError::Exists`], [`ScheduleError::Full`], [`ScheduleError::Denied`], the sources' and the
     /// vault's.
     pub(crate) async fn create(&self, caller: &Caller, name: &str, rules: Rules) -> Result<View> {
+        rules.check()?;
         let cron = rules.clock()?;
         let now = self.clock.now_micros();
         let due_time = cron.after(now).ok_or_else(|| Error::field("cron", "is never due"))?;
@@ -57,6 +58,8 @@ impl Schedules {
             start_time: due_time + delay(name, due_time, rules.jitter),
             reason: String::new(),
             problem: String::new(),
+            verifying_id: String::new(),
+            verifying_time: None,
             revision: 1,
             rules: to_json(&rules),
         };

@@ -1,5 +1,6 @@
 //! What a schedule says, as JSON in its row.
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
@@ -24,6 +25,8 @@ pub(crate) struct Rules {
     pub(crate) tables: Vec<String>,
     pub(crate) destinations: Vec<String>,
     pub(crate) retention: Option<Policy>,
+    /// Each stored backup is verified again after so long; 0 means never.
+    pub(crate) verify_every: i64,
 }
 
 /// How many of the newest days, weeks and months with a backup have one that stays, and how many backups stay at least.
@@ -37,7 +40,44 @@ pub(crate) struct Policy {
     pub(crate) min: usize,
 }
 
+/// Longest name in bytes.
+const LONGEST_NAME: usize = 63;
+/// Of the rules as they are stored: names of tables, above all.
+const MOST_BYTES: usize = 64 << 10;
+/// Lengths in microseconds.
+const SECOND: i64 = 1_000_000;
+const DAY: i64 = 24 * 3600 * SECOND;
+const JITTER: RangeInclusive<i64> = 0..=DAY;
+const VERIFY_EVERY: RangeInclusive<i64> = DAY / 24..=400 * DAY;
+const TIMEOUT: RangeInclusive<i64> = 60 * SECOND..=30 * DAY;
+
+/// Whether a schedule may be called so: 1 to 63 of a-z, 0-9 and -, a letter first.
+pub(crate) fn is_name(name: &str) -> bool {
+    let is_plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    let begins = name.bytes().next().is_some_and(|byte| byte.is_ascii_lowercase());
+    begins && name.len() <= LONGEST_NAME && name.bytes().all(is_plain)
+}
+
 impl Rules {
+    /// # Errors
+    /// [`Error::Field`] for what cannot be meant.
+    pub(crate) fn check(&self) -> Result<()> {
+        self.clock()?;
+        check_length("jitter", self.jitter, &JITTER)?;
+        if self.timeout != 0 {
+            check_length("timeout", self.timeout, &TIMEOUT)?;
+        }
+        if self.verify_every != 0 {
+            check_length("verify_every", self.verify_every, &VERIFY_EVERY)?;
+        }
+        if crate::backups::record::to_json(self).len() > MOST_BYTES {
+            let problem =
+                format!("make the schedule larger than {MOST_BYTES} bytes; name fewer, or none for all");
+            return Err(Error::field("tables", problem));
+        }
+        Ok(())
+    }
+
     /// Of a schedule.
     ///
     /// # Errors
@@ -71,4 +111,12 @@ impl Rules {
         let (include, tables) = (self.include.clone(), self.tables.clone());
         ArchiveRequest { include, tables, ..ArchiveRequest::default() }
     }
+}
+
+fn check_length(field: &'static str, length: i64, range: &RangeInclusive<i64>) -> Result<()> {
+    if range.contains(&length) {
+        return Ok(());
+    }
+    let (least, longest) = (range.start() / SECOND, range.end() / SECOND);
+    Err(Error::field(field, format!("must be {least} s to {longest} s")))
 }

@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use strongroom_runtime::{Clock, failpoint};
+use strongroom_runtime::Clock;
 use strongroom_store::Kind;
 
 use super::cron::{Cron, delay};
@@ -78,7 +78,6 @@ impl Running {
             let overlap = ScheduleError::Overlap { backup: going_on };
             return due.give_up(self, overlap.shape().1, &overlap.to_string()).await;
         }
-        failpoint::reached("schedule.due");
         let run = Run { turn: due.turn(now), due_time: Some(due.time), limit: rules.limit() };
         match self.maker.begin(schedule, &rules, run).await {
             Err(error) if is_taken(&error) => Ok(()),

@@ -35,6 +35,9 @@ pub(crate) struct ScheduleRow {
     /// Why the due run has not begun yet: stable, and for people. Empty otherwise.
     pub(crate) reason: String,
     pub(crate) problem: String,
+    /// The backup that is being verified, and since when; empty for none.
+    pub(crate) verifying_id: String,
+    pub(crate) verifying_time: Option<i64>,
     /// Raised by every change, from 1.
     pub(crate) revision: i64,
 }
@@ -104,7 +107,7 @@ macro_rules! select_schedules {
     ($rest:literal) => {
         concat!(
             "SELECT name, rules, creator, delegation, create_time, paused, orphan_time, due_time, start_time, reason, problem,
-                    revision
+                    verifying_id, verifying_time, revision
              FROM schedules ",
             $rest
         )
@@ -120,15 +123,16 @@ pub(super) const DUE: &str =
 
 pub(super) const INSERT: &str = "
     INSERT INTO schedules
-        (name, rules, creator, delegation, create_time, paused, orphan_time, due_time, start_time, reason, problem, revision)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)";
+        (name, rules, creator, delegation, create_time, paused, orphan_time, due_time, start_time, reason, problem, verifying_id,
+         verifying_time, revision)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)";
 
 /// Takes the same values as [`INSERT`], then the revision that is expected.
 pub(super) const REPLACE: &str = "
     UPDATE schedules
     SET rules = $2, creator = $3, delegation = $4, create_time = $5, paused = $6, orphan_time = $7, due_time = $8,
-        start_time = $9, reason = $10, problem = $11, revision = $12
-    WHERE name = $1 AND revision = $13";
+        start_time = $9, reason = $10, problem = $11, verifying_id = $12, verifying_time = $13, revision = $14
+    WHERE name = $1 AND revision = $15";
 
 pub(super) const DEAD_RUNS: &str = select_backups!(
     "WHERE b.state = 'failed' AND b.reason = 'PROCESS_DIED' AND b.schedule IS NOT NULL AND b.due_time % 60000000 = 0

@@ -78,7 +78,18 @@ const DECIDED: &[(&str, &[&str])] = &[
     // In `schedules`.
     (
         "CreateSchedule",
-        &["name", "cron", "time_zone", "jitter", "timeout", "include", "tables", "destinations", "retention"],
+        &[
+            "name",
+            "cron",
+            "time_zone",
+            "jitter",
+            "timeout",
+            "include",
+            "tables",
+            "destinations",
+            "retention",
+            "verify_every",
+        ],
     ),
     ("GetSchedule", &["name"]),
     ("ListSchedules", &[]),

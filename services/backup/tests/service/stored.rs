@@ -11,6 +11,7 @@ mod limits;
 mod places;
 mod scan;
 mod scan_input;
+mod schedules;
 
 use tonic::Status;
 use tonic_types::StatusExt as _;

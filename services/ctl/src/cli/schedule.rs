@@ -11,6 +11,7 @@ use strongroom_api::backup::v1::RetentionPolicy;
 const CREATE: &str = "\
 Examples:
   strongroom schedule create nightly --cron '0 3 * * *' --timezone Europe/Berlin --keep daily=7,weekly=4,monthly=12
+  strongroom schedule create checked --cron @daily --keep daily=7 --verify-every 7d
   strongroom schedule create hourly --cron @hourly --tables orders,payments --keep daily=2,min=24
   strongroom schedule create weekly --cron '0 4 * * sun' --include audit --jitter 30m --timeout 6h";
 
@@ -73,6 +74,9 @@ pub(crate) struct CreateSchedule {
     /// nothing is given.
     #[arg(long, value_name = "daily=N,weekly=N,monthly=N,min=N", value_parser = keep)]
     pub(crate) keep: Option<RetentionPolicy>,
+    /// Verify each stored backup of the schedule again after so long, such as 7d.
+    #[arg(long, value_name = "T", value_parser = length)]
+    pub(crate) verify_every: Option<SignedDuration>,
     #[command(flatten)]
     pub(crate) tables: TableSelection,
     /// A destination of the server's configuration; may be repeated. All of them where none is given.

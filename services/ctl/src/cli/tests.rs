@@ -148,6 +148,11 @@ fn the_examples_parse() {
         for example in shown.lines().filter_map(|line| line.strip_prefix("  strongroom ")) {
             let typed = example.split(" | ").next().unwrap_or_default();
             let typed = typed.replace('…', "e0a1-0000-7000-8000-00000000000a");
+            // What is in quotes is one word.
+            let quoted = |(at, part): (usize, &str)| {
+                if at % 2 == 1 { part.replace(' ', "_") } else { part.to_owned() }
+            };
+            let typed: String = typed.split('\'').enumerate().map(quoted).collect();
             parse(&typed).unwrap_or_else(|error| panic!("{example}: {error}"));
             seen += 1;
         }

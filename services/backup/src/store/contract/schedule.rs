@@ -20,6 +20,8 @@ fn schedule(name: &str) -> ScheduleRow {
         start_time: 25,
         reason: String::new(),
         problem: String::new(),
+        verifying_id: String::new(),
+        verifying_time: None,
         revision: 1,
     }
 }
@@ -37,6 +39,8 @@ fn full(name: &str) -> ScheduleRow {
         start_time: 5,
         reason: "AWAY".into(),
         problem: "It is away.".into(),
+        verifying_id: "one".into(),
+        verifying_time: Some(6),
         revision: 2,
         ..schedule(name)
     }

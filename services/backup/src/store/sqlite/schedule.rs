@@ -100,5 +100,7 @@ fn bind<'q>(
         .bind(row.start_time)
         .bind(&row.reason)
         .bind(&row.problem)
+        .bind(&row.verifying_id)
+        .bind(row.verifying_time)
         .bind(row.revision)
 }

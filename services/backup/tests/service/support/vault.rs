@@ -297,6 +297,20 @@ impl TokenService for FakeVault {
         Ok(Response::new(answer))
     }
 
+    /// Its delegations are the names of who delegated, and each is as good as new.
+    async fn check_delegation(
+        &self,
+        request: Request<vault::CheckDelegationRequest>,
+    ) -> Result<Response<vault::CheckDelegationResponse>, Status> {
+        let vault::CheckDelegationRequest { delegation, permission } = request.into_inner();
+        let principal = String::from_utf8(delegation.to_vec()).unwrap();
+        let tokens = self.state.tokens.lock().unwrap();
+        let held = tokens.iter().find(|(token, _)| principal == format!("token:{}", token.id()));
+        let permitted = held.is_some_and(|(_, permissions)| permissions.contains(&permission));
+        let delegation = if permitted { delegation } else { bytes::Bytes::new() };
+        Ok(Response::new(vault::CheckDelegationResponse { permitted, principal, delegation }))
+    }
+
     async fn introspect_identity(
         &self,
         request: Request<vault::IntrospectIdentityRequest>,
@@ -331,7 +345,6 @@ impl TokenService for FakeVault {
         issue_token(IssueTokenRequest) -> vault::IssueTokenResponse;
         list_tokens(ListTokensRequest) -> vault::ListTokensResponse;
         revoke_token(RevokeTokenRequest) -> vault::RevokeTokenResponse;
-        check_delegation(CheckDelegationRequest) -> vault::CheckDelegationResponse;
         renew_token(RenewTokenRequest) -> vault::RenewTokenResponse;
         reissue_token(ReissueTokenRequest) -> vault::ReissueTokenResponse;
     }

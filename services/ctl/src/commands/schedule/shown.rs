@@ -40,6 +40,7 @@ pub(super) fn text(schedule: &Schedule) -> String {
     };
     add("jitter", shown_length(schedule.jitter.as_ref()));
     add("timeout", shown_length(schedule.timeout.as_ref()));
+    add("verified every", shown_length(schedule.verify_every.as_ref()));
     let selection = schedule.selection.clone().unwrap_or_default();
     add("include", selection.include.join(", "));
     add("tables", selection.tables.join(", "));

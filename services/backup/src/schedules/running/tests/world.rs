@@ -217,6 +217,8 @@ impl World {
             start_time: due_time + delay(&name, due_time, jitter),
             reason: String::new(),
             problem: String::new(),
+            verifying_id: String::new(),
+            verifying_time: None,
             revision: 1,
             name,
         };

@@ -1,0 +1,129 @@
+//! Schedules in archives: `schedules.json`, which every archive of everything has. A restore of everything brings those back
+//! that have no namesake, paused, because it is for somebody to say that this deployment is the one that goes on.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+use strongroom_store::Kind;
+
+use super::rules::{Rules, is_name};
+use crate::assembly::OwnRecords;
+use crate::backups::record::to_json;
+use crate::error::Result;
+use crate::store::{ScheduleRow, Store};
+
+/// The longest document that is read, in bytes: as many schedules as there may be, each with rules as long as they may be.
+pub(crate) const MAX_BYTES: u64 = 8 << 20;
+
+/// A schedule without who created it, and when it is due.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Archived {
+    pub(crate) name: String,
+    #[serde(flatten)]
+    pub(crate) rules: Rules,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Document {
+    schedules: Vec<Archived>,
+}
+
+/// What archives hold of this service's database.
+pub(crate) struct Records(pub(crate) Arc<dyn Store>);
+
+#[async_trait]
+impl OwnRecords for Records {
+    async fn schedules(&self) -> Result<Option<Vec<u8>>> {
+        let mut schedules = Vec::new();
+        for row in self.0.schedules().await? {
+            schedules.push(Archived { rules: Rules::of(&row)?, name: row.name });
+        }
+        Ok((!schedules.is_empty()).then(|| to_json(&Document { schedules }).into_bytes()))
+    }
+}
+
+/// Those of a document that can be used; whatever else is in it was not written by this service.
+pub(crate) fn read(document: &[u8]) -> Vec<Archived> {
+    let Ok(Document { mut schedules }) = serde_json::from_slice(document) else { return Vec::new() };
+    schedules.retain(|schedule| is_name(&schedule.name) && schedule.rules.check().is_ok());
+    schedules
+}
+
+/// Adds a schedule that an archive has, paused, unless there is one of its name.
+///
+/// # Errors
+/// The store's.
+pub(crate) async fn bring_back(
+    store: &dyn Store,
+    archived: &Archived,
+    (creator, now): (&str, i64),
+) -> Result<()> {
+    let row = ScheduleRow {
+        name: archived.name.clone(),
+        rules: to_json(&archived.rules),
+        creator: creator.to_owned(),
+        // Whoever resumes it gives one.
+        delegation: Vec::new(),
+        create_time: now,
+        paused: true,
+        orphan_time: Some(now),
+        due_time: i64::MAX,
+        start_time: i64::MAX,
+        reason: String::new(),
+        problem: String::new(),
+        verifying_id: String::new(),
+        verifying_time: None,
+        revision: 1,
+    };
+    match store.create_schedule(&row).await {
+        Err(error) if error.kind() == Kind::Unique => Ok(()),
+        ended => Ok(ended?),
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use strongroom_testkit::TestDb;
+
+    use super::*;
+    use crate::store::open;
+
+    fn nightly() -> Archived {
+        let rules = Rules { cron: "0 3 * * *".into(), time_zone: "Europe/Berlin".into(), ..Rules::default() };
+        Archived { name: "nightly".into(), rules }
+    }
+
+    #[tokio::test]
+    async fn a_schedule_comes_back_paused_unless_it_has_a_namesake() {
+        for database in TestDb::each() {
+            let store = open(&database.url()).await.unwrap();
+            assert_eq!(Records(Arc::clone(&store)).schedules().await.unwrap(), None);
+            bring_back(store.as_ref(), &nightly(), ("token:a", 7)).await.unwrap();
+            let row = store.schedule("nightly").await.unwrap().unwrap();
+            assert!(row.paused && row.orphan_time == Some(7) && row.creator == "token:a", "{row:?}");
+            let other = Archived { rules: Rules { cron: "@hourly".into(), ..Rules::default() }, ..nightly() };
+            bring_back(store.as_ref(), &other, ("token:b", 8)).await.unwrap();
+            assert_eq!(store.schedule("nightly").await.unwrap(), Some(row));
+            let document = Records(Arc::clone(&store)).schedules().await.unwrap().unwrap();
+            assert_eq!(read(&document), [nightly()]);
+        }
+    }
+
+    #[test]
+    fn what_this_service_has_not_written_is_left_out() {
+        let bad = [
+            Archived { name: "../x".into(), ..nightly() },
+            Archived { rules: Rules { cron: "never".into(), ..Rules::default() }, ..nightly() },
+            Archived { rules: Rules { jitter: -1, cron: "@daily".into(), ..Rules::default() }, ..nightly() },
+            Archived { rules: Rules { timeout: 1, cron: "@daily".into(), ..Rules::default() }, ..nightly() },
+        ];
+        for one in bad {
+            let document = to_json(&Document { schedules: vec![one, nightly()] });
+            assert_eq!(read(document.as_bytes()), [nightly()]);
+        }
+        assert_eq!(read(b"{}"), []);
+        assert_eq!(read(b"\0"), []);
+    }
+}
