@@ -4,6 +4,7 @@
 //! let a slow receiver slow the database down. A table's blocks end with their channel, so the manifest
 //! is written only when the feeder says that nothing went wrong: an archive is never ended by accident.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -11,6 +12,7 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
 use strongroom_api::backup::v1::export_backup_response::Progress;
+use strongroom_api::limits::VAULT_SOURCE;
 use strongroom_api::vault::v1::sign_manifest_request::Needs;
 use strongroom_archive::manifest::Skipped;
 use strongroom_archive::schema::{DatabaseSchema, TableSchema};
@@ -46,6 +48,10 @@ pub(crate) struct Summary {
     pub(crate) tables: i64,
     /// Rows of all tables.
     pub(crate) rows: i64,
+    /// Rows by table, by their names in the archive.
+    pub(crate) table_rows: BTreeMap<String, i64>,
+    /// Rows of all tables that are not the vault's.
+    pub(crate) rows_beside_vault: i64,
     /// Files of all file sets.
     pub(crate) files: i64,
     /// Of its canary: SHA-256, lower-case hex.
@@ -208,17 +214,24 @@ fn write_steps(
     let mut archive = ArchiveWriter::create(envelope, Limits::V1, shape.compression);
     let mut reporter = Reporter::create(exit, shape.tables, shape.files);
     let mut gone: Vec<(String, FirstFew<Skipped>)> = Vec::new();
+    let (mut table_rows, mut rows_beside_vault) = (BTreeMap::new(), 0);
     while let Some(step) = next(&mut steps, read) {
         match step {
             Step::Table { schema, since, mut blocks } => {
                 archive.write_schema(&schema)?;
                 archive.start_table(&schema, since)?;
                 reporter.begin_table(&schema.name)?;
+                let mut rows = 0;
                 while let Some(block) = next(&mut blocks, read) {
                     archive.write_rows(&block.bytes, block.rows)?;
                     reporter.count(block.rows)?;
+                    rows += block.rows as i64;
                 }
                 archive.finish_table()?;
+                if schema.source != VAULT_SOURCE {
+                    rows_beside_vault += rows;
+                }
+                table_rows.insert(schema.name.clone(), rows);
                 reporter.end_table()?;
             }
             Step::Database(database) => archive.write_database(&database)?,
@@ -252,6 +265,8 @@ fn write_steps(
                     file,
                     tables: tables_done,
                     rows,
+                    table_rows,
+                    rows_beside_vault,
                     files: files_done,
                     canary_sha256,
                     left_out,

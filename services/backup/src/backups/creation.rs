@@ -5,6 +5,7 @@
 //! the audit log; the key versions are held until the backup is purged. Whatever fails before AVAILABLE fails the backup, and
 //! [`super::tending`] removes what was sent.
 
+mod anomalies;
 mod making;
 mod rows;
 

@@ -1,5 +1,7 @@
 //! What the catalogue and the sidecars say of a backup, as JSON.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use strongroom_api::backup::v1::LeftOut;
@@ -7,6 +9,9 @@ use strongroom_api::backup::v1::LeftOut;
 use crate::assembly::{ArchiveRequest, Assembled};
 use crate::error::{Error, Result};
 use crate::store::BackupRow;
+
+/// Tables whose rows are counted in the catalogue: lists of backups read all of it.
+const MOST_TABLES: usize = 1000;
 
 /// What a backup was asked to hold.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,6 +44,9 @@ pub(crate) struct Content {
     pub(crate) sha256: String,
     pub(crate) tables: i64,
     pub(crate) rows: i64,
+    /// By table, as the archive names it; empty where there are more than a thousand, and in sidecars.
+    pub(crate) table_rows: BTreeMap<String, i64>,
+    pub(crate) rows_beside_vault: i64,
     pub(crate) files: i64,
     pub(crate) root_key_id: String,
     /// The key versions that it needs.
@@ -47,6 +55,8 @@ pub(crate) struct Content {
     pub(crate) canary_sha256: String,
     pub(crate) left_out: Vec<Left>,
     pub(crate) left_out_total: i64,
+    /// What it has less of than the schedule's backups before it: sentences.
+    pub(crate) anomalies: Vec<String>,
 }
 
 /// Something of a source that is not in it.
@@ -68,12 +78,15 @@ impl Content {
             sha256: summary.file.sha256,
             tables: summary.tables,
             rows: summary.rows,
+            table_rows: Some(summary.table_rows).filter(|rows| rows.len() <= MOST_TABLES).unwrap_or_default(),
+            rows_beside_vault: summary.rows_beside_vault,
             files: summary.files,
             root_key_id,
             kids,
             canary_sha256: summary.canary_sha256,
             left_out: left_out.into_iter().map(Left::from).collect(),
             left_out_total,
+            anomalies: Vec::new(),
         }
     }
 }

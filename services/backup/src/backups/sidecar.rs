@@ -3,6 +3,8 @@
 //! It is written last, so that a copy without one does not count, and again whenever a hold or a deletion changes. From
 //! sidecars alone a scan makes the catalogue anew. The signature is over the record's bytes as they stand in the file.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -48,7 +50,12 @@ impl Record {
     /// Of a backup's copy. A time that is no time is left out, and so are the names of what the archive lacks: whoever reads
     /// the destination reads this.
     pub(crate) fn of(row: &BackupRow, copy: &CopyRow) -> Self {
-        let content = Content { left_out: Vec::new(), ..from_json(&row.content) };
+        let content = Content {
+            left_out: Vec::new(),
+            table_rows: BTreeMap::new(),
+            anomalies: Vec::new(),
+            ..from_json(&row.content)
+        };
         let time = |micros: i64| Timestamp::from_microsecond(micros).ok();
         Self {
             format_version: FORMAT_VERSION,

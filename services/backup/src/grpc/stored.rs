@@ -90,6 +90,7 @@ pub(super) fn answer_page(mut found: Vec<StoredBackup>, page: &Page) -> proto::L
         let mut backup = backup(stored);
         if let Some(content) = &mut backup.content {
             content.left_out.clear();
+            content.anomalies.clear();
         }
         backup
     });
@@ -188,6 +189,7 @@ fn content(content: Content) -> proto::BackupContent {
         root_key_id: content.root_key_id,
         left_out: content.left_out.into_iter().map(proto::LeftOut::from).collect(),
         left_out_total: content.left_out_total,
+        anomalies: content.anomalies,
     }
 }
 

@@ -37,6 +37,12 @@ pub enum ScheduleError {
     /// Another replica has begun the run, or somebody changed the schedule.
     #[error("the schedule was changed while its run began; look at it again")]
     Taken,
+    /// Nothing but the vault's rows.
+    #[error(
+        "the sources have neither rows nor files, and the backup before had {0}: it is not stored; if that is meant, \
+         `strongroom backup create` stores one"
+    )]
+    Empty(i64),
     /// It took longer than the schedule allows.
     #[error(
         "the run took longer than the schedule's timeout of {0} s and was cancelled; allow more with --timeout"
@@ -55,6 +61,7 @@ impl ScheduleError {
             Self::Busy(_) | Self::Taken => (Code::Aborted, "SCHEDULE_BUSY"),
             Self::Denied(_) => (Code::PermissionDenied, "PERMISSION_DENIED"),
             Self::Overlap { .. } => (Code::Aborted, "RUN_OVERLAP"),
+            Self::Empty(_) => (Code::FailedPrecondition, "BACKUP_EMPTY"),
             Self::Timeout(_) => (Code::DeadlineExceeded, "RUN_TIMEOUT"),
         }
     }

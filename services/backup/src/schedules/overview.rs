@@ -7,7 +7,8 @@ use strongroom_runtime::metrics::{Kind, Sample};
 
 use super::View;
 use super::cron::delay;
-use crate::store::BackupState;
+use crate::backups::record::{Content, from_json};
+use crate::store::{BackupState, StoredBackup};
 
 /// What was seen of a schedule.
 #[derive(Debug, Clone)]
@@ -16,6 +17,8 @@ struct Seen {
     is_paused: bool,
     is_orphan: bool,
     is_failing: bool,
+    /// Its last stored backup has less than those before it.
+    is_odd: bool,
     /// When the next run begins at the latest.
     next: Option<i64>,
     last_success: Option<i64>,
@@ -30,6 +33,7 @@ impl Seen {
             name: row.name.clone(),
             is_paused: row.paused,
             is_orphan: row.orphan_time.is_some(),
+            is_odd: last.as_ref().is_some_and(is_odd),
             is_failing: has_failed || !row.reason.is_empty(),
             // Not when it is tried again: what could not begin for a day is late by a day.
             next: waits.then(|| row.due_time + delay(&row.name, row.due_time, rules.jitter)),
@@ -73,11 +77,17 @@ impl Overview {
         let help =
             "Whether the schedule's last run has failed, or the one that is due cannot begin (1) or not (0).";
         gauge("strongroom_backup_schedule_failing", help, |seen| Some(flag(seen.is_failing)));
+        let help = "Whether the schedule's last backup has less than those before it (1) or not (0).";
+        gauge("strongroom_backup_schedule_anomalous", help, |seen| Some(flag(seen.is_odd)));
         let help = "Whether the schedule goes on without its creator (1) or not (0).";
         gauge("strongroom_backup_schedule_orphaned", help, |seen| Some(flag(seen.is_orphan)));
         let help = "Whether the schedule is paused (1) or not (0).";
         gauge("strongroom_backup_schedule_paused", help, |seen| Some(flag(seen.is_paused)));
     }
+}
+
+fn is_odd(backup: &StoredBackup) -> bool {
+    !from_json::<Content>(&backup.row.content).anomalies.is_empty()
 }
 
 fn seconds(micros: i64) -> f64 {

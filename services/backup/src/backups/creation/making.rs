@@ -5,14 +5,15 @@ use std::sync::Arc;
 use strongroom_api::vault::v1::AuditOutcome;
 use tokio_util::sync::CancellationToken;
 
-use super::super::record::{Content, to_json};
+use super::super::record::{Content, from_json, to_json};
 use super::super::sidecar;
 use super::super::upload::{Upload, Uploaded};
+use super::anomalies;
 use crate::assembly::{Assembly, describe_summary};
 use crate::error::{Error, Result};
 use crate::metrics::Size;
 use crate::operation::{Ended, put};
-use crate::store::{BackupRow, BackupState, CopyRow, CopyState, OperationRow, Replaced, Store};
+use crate::store::{BackupFilter, BackupRow, BackupState, CopyRow, CopyState, OperationRow, Replaced, Store};
 use crate::vault_client::VaultClient;
 use strongroom_runtime::failpoint;
 
@@ -31,12 +32,20 @@ impl Making {
         let Self { assembly, upload, store, vault, operation } = self;
         let clock = Arc::clone(assembly.clock());
         let assembled = assembly.run(Arc::<Upload>::clone(&upload), stop).await?;
-        let uploaded = upload.finish().await?;
-        let size = Size { bytes: assembled.summary.file.bytes, rows: assembled.summary.rows };
-        let mut metadata = describe_summary(&assembled.summary);
         let mut row = current(store.as_ref(), &operation).await?;
+        let before = compared(store.as_ref(), row.schedule.as_deref()).await?;
+        let summary = assembled.summary.clone();
+        let content = anomalies::judge(Content::of(assembled), &before)?;
+        let uploaded = upload.finish().await?;
+        let size = Size { bytes: summary.file.bytes, rows: summary.rows };
+        let mut metadata = describe_summary(&summary);
+        if !content.anomalies.is_empty() {
+            put(&mut metadata, "anomalies", content.anomalies.len());
+        }
+        // Its progress has changed it.
+        row = current(store.as_ref(), &operation).await?;
         let expected = row.revision;
-        row.content = to_json(&Content::of(assembled));
+        row.content = to_json(&content);
         row.state = BackupState::Available;
         row.end_time = Some(clock.now_micros());
         row.progress.clear();
@@ -59,6 +68,15 @@ impl Making {
         failpoint::reached("create.after_commit");
         Ok(Ended { outcome: AuditOutcome::Success, metadata, replies: Vec::new(), size })
     }
+}
+
+/// What the last stored backups of the schedule hold, the newest first.
+async fn compared(store: &dyn Store, schedule: Option<&str>) -> Result<Vec<Content>> {
+    let Some(schedule) = schedule else { return Ok(Vec::new()) };
+    let states = vec![BackupState::Available];
+    let filter = BackupFilter { states, schedule: schedule.to_owned(), ..BackupFilter::default() };
+    let last = store.backups(&filter, anomalies::COMPARED).await?;
+    Ok(last.iter().map(|backup| from_json(&backup.row.content)).collect())
 }
 
 /// The backup's row as it is now: recording its progress has changed it.

@@ -249,5 +249,5 @@ fn the_bounds_of_the_schema_are_those_that_are_checked() {
         }
         checked += 1;
     }
-    assert_eq!(checked, 19, "numbers with bounds");
+    assert_eq!(checked, 20, "numbers with bounds");
 }

@@ -10,6 +10,7 @@ use strongroom_crypto::Token;
 use strongroom_runtime::client::AuthorizedChannel;
 use strongroom_testkit::ManualClock;
 
+use crate::support::database;
 use crate::support::stored::{Kind, Stored};
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
@@ -167,4 +168,36 @@ async fn a_vault_that_is_away_puts_the_run_off_and_the_schedule_says_so() {
     all.clock.advance(Duration::from_secs(61));
     all.until_stored(1).await;
     assert_eq!(all.schedule().await.reason, "");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_emptied_table_is_said_and_an_empty_database_is_not_stored() {
+    let mut all = Scheduled::start("", |_| {}).await;
+    let folder = all.stored.service.folder.path().to_owned();
+    database::run(&folder, "INSERT INTO empty VALUES (1)").await;
+    all.clock.advance(DAY);
+    let first = all.until_stored(1).await.remove(0);
+    assert!(all.stored.get(&first.id).await.unwrap().content.unwrap().anomalies.is_empty());
+    database::run(&folder, "DELETE FROM users").await;
+    all.clock.advance(DAY);
+    let second = all.until_stored(2).await.remove(0);
+    let odd = all.stored.get(&second.id).await.unwrap().content.unwrap().anomalies;
+    assert_eq!(odd, ["table users has no rows; it had 3 in the backup before"]);
+    let files = all.stored.files();
+    database::run(&folder, "DELETE FROM empty").await;
+    all.clock.advance(DAY);
+    let began = std::time::Instant::now();
+    let failed = loop {
+        let newest = all.backups().await.remove(0);
+        if newest.state() == BackupState::Failed {
+            break newest;
+        }
+        assert!(began.elapsed() < PATIENCE, "{newest:?}");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    };
+    assert_eq!(failed.reason, "BACKUP_EMPTY", "{}", failed.problem);
+    while all.stored.files() != files {
+        assert!(began.elapsed() < PATIENCE, "what was sent is removed");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
 }

@@ -42,6 +42,7 @@ fn head(backup: &Backup) -> Vec<(&'static str, String)> {
         head.push(("sha256", content.sha256.clone()));
         head.push(("content", format!("{tables} tables, {rows} rows, {files} files")));
         head.push(("root key", content.root_key_id.clone()));
+        head.extend(content.anomalies.iter().map(|anomaly| ("unusual", anomaly.clone())));
     }
     head.push(("hold", backup.hold.to_string()));
     if backup.delete_time.is_some() {
