@@ -101,7 +101,7 @@ fn runs_by_hand_are_kept_by_the_retention() {
     assert_eq!(held["fates"][2]["reasons"], json!(["held"]), "{held}");
 
     let [_, metrics] = storing.deployment.admin_addresses();
-    let _ = within("the metrics of the schedule", Duration::from_secs(45), || {
+    within("the metrics of the schedule", Duration::from_secs(45), || {
         let text = get(&metrics, "/metrics")?.body;
         text.contains("strongroom_backup_schedule_last_stored_timestamp_seconds{schedule=\"yearly\"}")
             .then_some(())

@@ -12,7 +12,6 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
 use strongroom_api::backup::v1::export_backup_response::Progress;
-use strongroom_api::limits::VAULT_SOURCE;
 use strongroom_api::vault::v1::sign_manifest_request::Needs;
 use strongroom_archive::manifest::Skipped;
 use strongroom_archive::schema::{DatabaseSchema, TableSchema};
@@ -214,25 +213,18 @@ fn write_steps(
     let mut archive = ArchiveWriter::create(envelope, Limits::V1, shape.compression);
     let mut reporter = Reporter::create(exit, shape.tables, shape.files);
     let mut gone: Vec<(String, FirstFew<Skipped>)> = Vec::new();
-    let (mut table_rows, mut rows_beside_vault) = (BTreeMap::new(), 0);
     while let Some(step) = next(&mut steps, read) {
         match step {
             Step::Table { schema, since, mut blocks } => {
                 archive.write_schema(&schema)?;
                 archive.start_table(&schema, since)?;
                 reporter.begin_table(&schema.name)?;
-                let mut rows = 0;
                 while let Some(block) = next(&mut blocks, read) {
                     archive.write_rows(&block.bytes, block.rows)?;
                     reporter.count(block.rows)?;
-                    rows += block.rows as i64;
                 }
                 archive.finish_table()?;
-                if schema.source != VAULT_SOURCE {
-                    rows_beside_vault += rows;
-                }
-                table_rows.insert(schema.name.clone(), rows);
-                reporter.end_table()?;
+                reporter.end_table(&schema.source)?;
             }
             Step::Database(database) => archive.write_database(&database)?,
             Step::LargeObject { source, oid, mut pieces } => {
@@ -260,13 +252,13 @@ fn write_steps(
                 }
                 let (_, envelope) = archive.finish_signed(head, |manifest| exit.sign(manifest, needs))?;
                 let file = envelope.finish()?.finish().map_err(strongroom_archive::Error::Sink)?;
-                let Progress { tables_done, rows, files_done, .. } = reporter.into_progress();
+                let (Progress { tables_done, rows, files_done, .. }, counts) = reporter.into_counts();
                 return Ok(Summary {
                     file,
                     tables: tables_done,
                     rows,
-                    table_rows,
-                    rows_beside_vault,
+                    table_rows: counts.by_table,
+                    rows_beside_vault: counts.beside_vault,
                     files: files_done,
                     canary_sha256,
                     left_out,

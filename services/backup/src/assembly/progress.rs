@@ -1,8 +1,10 @@
 //! What a receiver hears between chunks: both ends of each table and file set, and now and then inside.
 
+use std::collections::BTreeMap;
 use std::time::Instant;
 
 use strongroom_api::backup::v1::export_backup_response::Progress;
+use strongroom_api::limits::VAULT_SOURCE;
 
 use super::exit::Exit;
 use crate::error::Result;
@@ -12,7 +14,19 @@ use crate::operation::PROGRESS_INTERVAL;
 pub(super) struct Reporter<'a> {
     exit: &'a Exit,
     progress: Progress,
+    rows: RowCounts,
+    /// All rows when the table began.
+    before: i64,
     sent: Instant,
+}
+
+/// Rows of the tables that have ended.
+#[derive(Debug, Default)]
+pub(super) struct RowCounts {
+    /// By the table's name in the archive.
+    pub(super) by_table: BTreeMap<String, i64>,
+    /// Of all tables that are not the vault's.
+    pub(super) beside_vault: i64,
 }
 
 impl<'a> Reporter<'a> {
@@ -20,17 +34,18 @@ impl<'a> Reporter<'a> {
     pub(super) fn create(exit: &'a Exit, tables: usize, files: usize) -> Self {
         let (tables_total, files_total) = (tables as i64, files as i64);
         let progress = Progress { tables_total, files_total, ..Progress::default() };
-        Self { exit, progress, sent: Instant::now() }
+        Self { exit, progress, rows: RowCounts::default(), before: 0, sent: Instant::now() }
     }
 
     /// What was counted.
-    pub(super) fn into_progress(self) -> Progress {
-        self.progress
+    pub(super) fn into_counts(self) -> (Progress, RowCounts) {
+        (self.progress, self.rows)
     }
 
     pub(super) fn begin_table(&mut self, name: &str) -> Result<()> {
         self.progress.file.clear();
         name.clone_into(&mut self.progress.table);
+        self.before = self.progress.rows;
         self.send()
     }
 
@@ -39,7 +54,12 @@ impl<'a> Reporter<'a> {
         self.step()
     }
 
-    pub(super) fn end_table(&mut self) -> Result<()> {
+    pub(super) fn end_table(&mut self, source: &str) -> Result<()> {
+        let rows = self.progress.rows - self.before;
+        self.rows.by_table.insert(self.progress.table.clone(), rows);
+        if source != VAULT_SOURCE {
+            self.rows.beside_vault += rows;
+        }
         self.progress.tables_done += 1;
         self.send()
     }

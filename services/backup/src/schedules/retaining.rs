@@ -78,7 +78,7 @@ impl Retaining {
             let because = (etag.as_str(), Some(schedule.name.as_str()));
             match self.catalogue.delete_because(&actor.caller, &row.id, because).await {
                 Ok(_) => {
-                    tracing::info!(id = row.id, schedule = schedule.name, "retention has deleted a backup")
+                    tracing::info!(id = row.id, schedule = schedule.name, "retention has deleted a backup");
                 }
                 // Somebody holds it, has changed it, or restores it: it is looked at again.
                 Err(Error::BackupEtag(_) | Error::BackupHeld(_) | Error::BackupNeeded { .. }) => {

@@ -42,11 +42,14 @@ fn date(candidate: &Candidate, zone: &TimeZone) -> Date {
     Timestamp::from_microsecond(candidate.create_time).unwrap().to_zoned(zone.clone()).date()
 }
 
+/// The year, and a number in it.
+type Period<'a> = &'a dyn Fn(&Candidate) -> (i16, i8);
+
 /// The ids that stay, by quantifiers instead of a walk.
 fn model(policy: Policy, zone: &TimeZone, all: &[Candidate]) -> HashSet<String> {
     let good: Vec<&Candidate> = all.iter().filter(|one| one.verified != Some(false)).collect();
     let mut stay = HashSet::new();
-    let periods: [(usize, &dyn Fn(&Candidate) -> (i16, i8)); 3] = [
+    let periods: [(usize, Period<'_>); 3] = [
         (policy.daily, &|one| (date(one, zone).year(), 0)),
         (policy.weekly, &|one| {
             let week = date(one, zone).iso_week_date();

@@ -85,7 +85,7 @@ async fn what_is_due_is_neither_paused_nor_later() {
             store.create_schedule(&row).await.unwrap();
         }
         assert_eq!(store.due_schedules(23).await.unwrap(), []);
-        assert_eq!(store.due_schedules(24).await.unwrap(), [later.clone()]);
+        assert_eq!(store.due_schedules(24).await.unwrap(), std::slice::from_ref(&later));
         assert_eq!(store.due_schedules(25).await.unwrap(), [later, schedule("nightly")]);
     }
 }
@@ -178,7 +178,11 @@ async fn runs_of_dead_processes_are_those_that_nothing_has_followed() {
         let asked = BackupRow { schedule: None, due_time: None, ..died("asked", 9 * MINUTE) };
         adopt(store.as_ref(), asked).await;
         adopt(store.as_ref(), died("two", MINUTE + 1)).await;
-        assert_eq!(store.dead_runs().await.unwrap(), [other.clone()], "one was made up for, and died again");
+        assert_eq!(
+            store.dead_runs().await.unwrap(),
+            std::slice::from_ref(&other),
+            "one was made up for, and died again"
+        );
         adopt(store.as_ref(), BackupRow { reason: "TOO_LONG".into(), ..died("three", 3 * MINUTE) }).await;
         assert_eq!(store.dead_runs().await.unwrap(), [other]);
     }
