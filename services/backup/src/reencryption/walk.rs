@@ -52,24 +52,34 @@ impl Column {
         mut said: impl FnMut(&Self),
     ) -> Result<()> {
         self.refused = Refused::default();
-        let mut after = None;
+        let (mut after, mut sealed) = (None, Vec::new());
         loop {
             let kid = self.kid.clone();
             let walk =
                 Walk { after: after.as_ref(), rows: pace.rows(), kid: &kid, longest: CIPHERTEXT_BYTES };
             let Page { values, rows, is_cut, end, .. } = rewriter.page(self.at, walk).await?;
             pace.learn(rows, is_cut);
-            let found = values.len();
-            let changes = self.seal_anew(vault, values).await?;
-            self.done += rewriter.replace(self.at, &changes).await?;
-            failpoint::reached("reencrypt.batch");
-            said(self);
+            let (found, at) = (values.len(), self.at);
+            // The vault seals this page while the database takes the one before.
+            let (sealing, replacing) = (self.seal_anew(vault, values), rewriter.replace(at, &sealed));
+            let (next, replaced) = tokio::join!(sealing, replacing);
+            self.replaced(replaced?, &mut said);
+            sealed = next?;
             pace.wait(found).await;
             match end {
                 Some(end) => after = Some(end),
-                None => return Ok(()),
+                None => break,
             }
         }
+        let replaced = rewriter.replace(self.at, &sealed).await?;
+        self.replaced(replaced, &mut said);
+        Ok(())
+    }
+
+    fn replaced(&mut self, values: u64, said: &mut impl FnMut(&Self)) {
+        self.done += values;
+        failpoint::reached("reencrypt.batch");
+        said(self);
     }
 
     async fn seal_anew(&mut self, vault: &VaultClient, values: Vec<FoundValue>) -> Result<Vec<Change>> {
