@@ -18,10 +18,15 @@ pub(crate) mod rules;
 mod running;
 mod verifying;
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::atomic::AtomicI64;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use sha2::{Digest as _, Sha256};
 use strongroom_runtime::{Clock, Metrics, Shutdown};
+
+use tokio::time::Instant;
 
 use crate::backups::StoredBackups;
 use crate::error::{Error, Result, ScheduleError};
@@ -37,13 +42,13 @@ use rules::{Policy, Rules};
 use running::Running;
 use verifying::Verifying;
 
+/// Schedules of one deployment.
+const MOST: usize = 100;
 /// Time between two looks at what is due.
 const PERIOD: Duration = Duration::from_secs(5);
-/// Time between two looks at what is to be verified.
-const VERIFY_PERIOD: Duration = Duration::from_secs(20);
-/// Time between two looks for metrics.
-const OVERVIEW_PERIOD: Duration = Duration::from_secs(20);
-/// Time between two looks at what is to be removed.
+/// Time between two looks at what is to be shown, verified or removed.
+const LOOK_PERIOD: Duration = Duration::from_secs(20);
+/// The longest time between two looks at what is to be removed.
 const RETENTION_PERIOD: Duration = Duration::from_secs(600);
 
 /// All schedules. Clones share them.
@@ -63,9 +68,12 @@ pub(crate) struct Schedules {
 pub(crate) struct View {
     pub(crate) row: ScheduleRow,
     pub(crate) rules: Rules,
+    /// Its newest backup in any state.
     pub(crate) last: Option<StoredBackup>,
-    /// When its newest backup that was stored was stored.
-    pub(crate) last_success: Option<i64>,
+    /// The newest that was stored, or has failed.
+    pub(crate) ended: Option<StoredBackup>,
+    /// The newest that was stored.
+    pub(crate) stored: Option<StoredBackup>,
 }
 
 impl Schedules {
@@ -80,8 +88,12 @@ impl Schedules {
             clock: Arc::clone(&clock),
             creations: Arc::clone(&stored.creations),
         };
-        let running =
-            Running { store: Arc::clone(&store), clock: Arc::clone(&clock), maker: Arc::new(making) };
+        let running = Running {
+            store: Arc::clone(&store),
+            clock: Arc::clone(&clock),
+            maker: Arc::new(making),
+            not_made_up: AtomicI64::new(0),
+        };
         let retaining = Retaining {
             store: Arc::clone(&store),
             vault: vault.clone(),
@@ -97,6 +109,7 @@ impl Schedules {
             verifications,
             budget,
             longest,
+            tried: Mutex::default(),
         };
         let (running, retaining) = (Arc::new(running), Arc::new(retaining));
         let (verifying, overview) = (Arc::new(verifying), Overview::new(metrics));
@@ -130,14 +143,14 @@ impl Schedules {
             if let Some(error) = said.news(problem) {
                 tracing::warn!(error, "the metrics of schedules cannot be brought up to date");
             }
-            tokio::time::sleep(OVERVIEW_PERIOD).await;
+            tokio::time::sleep(LOOK_PERIOD).await;
         }
     }
 
     async fn keep_verifying(&self) {
         let mut said = Said::default();
         loop {
-            tokio::time::sleep(VERIFY_PERIOD).await;
+            tokio::time::sleep(LOOK_PERIOD).await;
             let problem = self.verifying.look().await.err().map(|error| error.to_string());
             if let Some(error) = said.news(problem) {
                 tracing::warn!(error, "a stored backup that is due cannot be verified; it is tried again");
@@ -145,26 +158,33 @@ impl Schedules {
         }
     }
 
+    /// After each new backup, and now and then, because holds and verifications change as well.
     async fn keep_retaining(&self) {
+        let mut newest: HashMap<String, (String, Instant)> = HashMap::new();
         loop {
-            tokio::time::sleep(RETENTION_PERIOD).await;
-            self.retain_all().await;
+            tokio::time::sleep(LOOK_PERIOD).await;
+            if let Err(error) = self.retain_changed(&mut newest).await {
+                tracing::warn!(%error, "old backups cannot be looked for; it is tried again");
+            }
         }
     }
 
-    async fn retain_all(&self) {
-        let schedules = match self.store.schedules().await {
-            Ok(schedules) => schedules,
-            Err(error) => {
-                return tracing::warn!(%error, "old backups cannot be looked for; it is tried again");
+    /// `newest`: by schedule, its newest stored backup when its retention was last looked at, and when that was.
+    async fn retain_changed(&self, newest: &mut HashMap<String, (String, Instant)>) -> Result<()> {
+        for schedule in self.store.schedules().await? {
+            let stored = history::newest(self.store.as_ref(), &schedule.name, &history::STORED).await?;
+            let id = stored.map(|backup| backup.row.id).unwrap_or_default();
+            let known = newest.get(&schedule.name);
+            if known.is_some_and(|(known, at)| *known == id && at.elapsed() < RETENTION_PERIOD) {
+                continue;
             }
-        };
-        for schedule in schedules {
+            newest.insert(schedule.name.clone(), (id, Instant::now()));
             if let Err(error) = self.retaining.retain(&schedule).await {
                 let name = schedule.name.as_str();
                 tracing::warn!(name, %error, "old backups of a schedule cannot be removed; it is tried again");
             }
         }
+        Ok(())
     }
 
     /// By name.
@@ -199,13 +219,17 @@ impl Schedules {
 
     async fn view(&self, row: ScheduleRow) -> Result<View> {
         let rules = Rules::of(&row)?;
-        let last = history::newest(self.store.as_ref(), &row.name, &[]).await?;
-        let success = retaining::last_success(self.store.as_ref(), &row.name).await?;
-        Ok(View { row, rules, last, last_success: success.and_then(|backup| backup.row.end_time) })
+        let store = self.store.as_ref();
+        let last = history::newest(store, &row.name, &[]).await?;
+        let ended = history::newest(store, &row.name, &history::ENDED).await?;
+        let stored = history::newest(store, &row.name, &history::STORED).await?;
+        Ok(View { row, rules, last, ended, stored })
     }
 }
 
-/// Changes with every change of the schedule.
+/// Changes with every change that somebody makes, and not with runs.
 pub(crate) fn etag(row: &ScheduleRow) -> String {
-    format!("\"{}\"", row.revision)
+    let ScheduleRow { name, rules, creator, create_time, paused, .. } = row;
+    let digest = Sha256::digest(format!("{name}\n{rules}\n{creator}\n{create_time}\n{paused}"));
+    format!("\"{}\"", hex::encode(&digest[..8]))
 }

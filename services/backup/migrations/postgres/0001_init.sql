@@ -71,8 +71,7 @@ CREATE TABLE schedules (
     start_time BIGINT NOT NULL,
     reason TEXT NOT NULL,
     problem TEXT NOT NULL,
-    -- The backup that is being verified, and since when; empty for none.
-    verifying_id TEXT NOT NULL,
+    -- Since when a backup of it is being verified.
     verifying_time BIGINT,
     revision BIGINT NOT NULL
 );

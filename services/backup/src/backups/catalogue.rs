@@ -13,6 +13,7 @@ use crate::assembly::ArchiveRequest;
 use crate::error::{Error, Result};
 use crate::operation::{Metadata, put};
 use crate::store::{BackupFilter, BackupRow, BackupState, CopyRow, CopyState, Replaced, StoredBackup};
+use crate::vault_client::VaultClient;
 
 /// How often a change is decided again before it is given up. Others would have to change the backup as often meanwhile.
 const ATTEMPTS: usize = 10;
@@ -182,7 +183,7 @@ impl Catalogue {
         let mut recorded = None;
         let changed = self.try_change(id, event.as_ref(), decide, &mut recorded).await;
         if let (Err(error), Some(change), Some(event)) = (&changed, event, recorded) {
-            self.record_failure(change.caller, event, error).await;
+            record_failure(&self.base.vault, change.caller, event, error).await;
         }
         changed
     }
@@ -219,16 +220,21 @@ impl Catalogue {
         }
         Err(Error::BackupBusy(id.to_owned()))
     }
+}
 
-    /// What was recorded as done was not, or nobody knows.
-    async fn record_failure(&self, caller: &Caller, mut event: ServiceEvent, error: &Error) {
-        let id = uuid::Uuid::now_v7().to_string();
-        event.operation_id.clone_from(&id);
-        event.outcome = AuditOutcome::Failed.into();
-        put(&mut event.metadata, "reason", error.reason());
-        if let Err(error) = self.base.vault.record_patiently(&caller.principal.delegation, event).await {
-            tracing::error!(id, %error, "the audit log says of a change that it was made, and it was not");
-        }
+/// What was recorded as done was not, or nobody knows.
+pub(crate) async fn record_failure(
+    vault: &VaultClient,
+    caller: &Caller,
+    mut event: ServiceEvent,
+    error: &Error,
+) {
+    let id = uuid::Uuid::now_v7().to_string();
+    event.operation_id.clone_from(&id);
+    event.outcome = AuditOutcome::Failed.into();
+    put(&mut event.metadata, "reason", error.reason());
+    if let Err(error) = vault.record_patiently(&caller.principal.delegation, event).await {
+        tracing::error!(id, %error, "the audit log says of a change that it was made, and it was not");
     }
 }
 

@@ -28,6 +28,7 @@ use crate::metrics::KindMetrics;
 use crate::operation::{AuditRecord, Kind, Limits, Operations, Permit, put};
 use crate::seal::SealChoice;
 use crate::store::{OperationRow, Replaced, StoredBackup, Turn};
+use anomalies::Comparison;
 use making::Making;
 use rows::{backup_row, copy_row, operation_row, request_of};
 use strongroom_runtime::failpoint;
@@ -57,7 +58,7 @@ pub(crate) struct Order<'a> {
 }
 
 /// A run of a schedule.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Run {
     /// What becomes of the schedule when the run begins.
     pub(crate) turn: Turn,
@@ -198,8 +199,9 @@ impl Creations {
         let places = places.map(|(destination, copy)| Place { destination, copy }).collect();
         let (store, vault) = (Arc::clone(&self.base.store), self.context.vault.clone());
         let upload = Upload::create(Arc::clone(&store), operation.clone(), size, places);
+        let run = Comparison::of(&backup.row);
         let making =
-            Making { assembly, upload: Arc::new(upload), store, vault, operation: operation.clone() };
+            Making { assembly, upload: Arc::new(upload), store, vault, operation: operation.clone(), run };
         let (failing, completing) = (self.ending.clone(), self.ending.clone());
         let failed = operation.clone();
         self.operations.start_detached(

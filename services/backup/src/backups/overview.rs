@@ -147,7 +147,7 @@ impl Overview {
         loop {
             let page = self.store.backups(&filter, PAGE).await?;
             let Some(last) = page.last() else { return Ok(totals) };
-            filter.before = Some((last.row.create_time, last.row.id.clone()));
+            filter.after(last);
             page.iter().for_each(|backup| totals.add(backup));
         }
     }

@@ -63,7 +63,7 @@ impl Pinning {
         loop {
             let page = self.store.backups(&filter, PAGE).await?;
             let Some(last) = page.last() else { return Ok(()) };
-            filter.before = Some((last.row.create_time, last.row.id.clone()));
+            filter.after(last);
             for backup in &page {
                 assert_pins(self.store.as_ref(), &self.vault, backup).await?;
             }

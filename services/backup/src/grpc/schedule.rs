@@ -18,6 +18,8 @@ use crate::schedules::{Outlook, Schedules, View, etag};
 const SECOND: i64 = 1_000_000;
 /// In seconds: more than any length may be.
 const LONGEST: i64 = 1000 * 24 * 3600;
+/// Of an answer, which so stays below 4 MiB.
+const MOST_FATES: usize = 10_000;
 /// Most periods of a retention.
 const MOST_PERIODS: i32 = 10_000;
 
@@ -137,10 +139,7 @@ fn rules(request: proto::CreateScheduleRequest) -> Result<Rules> {
     check_names("destinations", destinations)?;
     let jitter = length("jitter", jitter.as_ref())?.unwrap_or(0);
     let timeout = length("timeout", timeout.as_ref())?;
-    // Of no length means unset, and was not given so.
-    let timeout = timeout.map_or(0, |timeout| timeout.max(1));
     let verify_every = length("verify_every", verify_every.as_ref())?;
-    let verify_every = verify_every.map_or(0, |every| every.max(1));
     let (cron, time_zone) = (cron.clone(), time_zone.clone());
     let (destinations, retention) = (destinations.clone(), retention.map(policy).transpose()?);
     let selected = parse(request.include, request.tables, None)?;
@@ -164,12 +163,12 @@ fn policy(given: proto::RetentionPolicy) -> Result<Policy> {
         daily: count("daily", given.daily)?,
         weekly: count("weekly", given.weekly)?,
         monthly: count("monthly", given.monthly)?,
-        min: count("min", given.min)?.max(1),
+        min: count("min", given.min)?,
     })
 }
 
 fn schedule(view: View) -> proto::Schedule {
-    let View { row, rules, last, last_success } = view;
+    let View { row, rules, last, stored: newest, .. } = view;
     let etag = etag(&row);
     let waits = !row.paused && row.due_time != i64::MAX;
     proto::Schedule {
@@ -177,7 +176,7 @@ fn schedule(view: View) -> proto::Schedule {
         cron: rules.cron,
         time_zone: rules.time_zone,
         jitter: (rules.jitter > 0).then(|| duration(rules.jitter)),
-        timeout: (rules.timeout > 0).then(|| duration(rules.timeout)),
+        timeout: rules.timeout.map(duration),
         selection: Some(proto::BackupSelection {
             include: rules.include,
             tables: rules.tables,
@@ -194,10 +193,10 @@ fn schedule(view: View) -> proto::Schedule {
         next_start_time: waits.then(|| timestamp(row.start_time)),
         reason: row.reason,
         problem: row.problem,
-        last_backup: last.map(stored::backup),
-        last_success_time: last_success.map(timestamp),
+        last_backup: last.map(stored::listed),
+        last_success_time: newest.and_then(|backup| backup.row.end_time).map(timestamp),
         etag,
-        verify_every: (rules.verify_every > 0).then(|| duration(rules.verify_every)),
+        verify_every: rules.verify_every.map(duration),
     }
 }
 
@@ -221,11 +220,11 @@ fn duration(micros: i64) -> prost_types::Duration {
 }
 
 fn preview(outlook: Outlook) -> proto::PreviewRetentionResponse {
-    let Outlook { backups, fates, suspended } = outlook;
-    let fates = backups.into_iter().zip(fates).map(|(backup, fate)| FateMessage {
-        id: fate.id,
-        file_name: backup.row.file_name,
-        create_time: Some(timestamp(backup.row.create_time)),
+    let Outlook { fates, suspended } = outlook;
+    let fates = fates.into_iter().take(MOST_FATES).map(|(one, fate)| FateMessage {
+        id: one.id,
+        file_name: one.file_name,
+        create_time: Some(timestamp(one.create_time)),
         goes: fate.goes,
         reasons: fate.reasons,
     });

@@ -86,14 +86,7 @@ pub(super) fn answer_page(mut found: Vec<StoredBackup>, page: &Page) -> proto::L
         Some(last) if !is_last => token(last, &page.filter.states),
         _ => String::new(),
     };
-    let backups = found.into_iter().map(|stored| {
-        let mut backup = backup(stored);
-        if let Some(content) = &mut backup.content {
-            content.left_out.clear();
-            content.anomalies.clear();
-        }
-        backup
-    });
+    let backups = found.into_iter().map(listed);
     proto::ListBackupsResponse { backups: backups.collect(), next_page_token }
 }
 
@@ -129,7 +122,17 @@ fn names(states: &[BackupState]) -> String {
     states.iter().map(|state| state.as_str()).collect::<Vec<_>>().join(",")
 }
 
-/// A backup as clients see it.
+/// One of many, without what would make an answer long.
+pub(super) fn listed(stored: StoredBackup) -> proto::Backup {
+    let mut backup = backup(stored);
+    if let Some(content) = &mut backup.content {
+        content.left_out.clear();
+        content.anomalies.clear();
+    }
+    backup
+}
+
+/// All that is known of one.
 pub(super) fn backup(stored: StoredBackup) -> proto::Backup {
     let StoredBackup { row, copies } = stored;
     let selection: Selection = from_json(&row.selection);

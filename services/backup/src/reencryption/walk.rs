@@ -52,7 +52,7 @@ impl Column {
         mut said: impl FnMut(&Self),
     ) -> Result<()> {
         self.refused = Refused::default();
-        let (mut after, mut sealed) = (None, Vec::new());
+        let (mut after, mut sealed) = (None, None::<Vec<Change>>);
         loop {
             let kid = self.kid.clone();
             let walk =
@@ -61,17 +61,24 @@ impl Column {
             pace.learn(rows, is_cut);
             let (found, at) = (values.len(), self.at);
             // The vault seals this page while the database takes the one before.
-            let (sealing, replacing) = (self.seal_anew(vault, values), rewriter.replace(at, &sealed));
-            let (next, replaced) = tokio::join!(sealing, replacing);
-            self.replaced(replaced?, &mut said);
-            sealed = next?;
+            let replacing = async {
+                match &sealed {
+                    Some(changes) => rewriter.replace(at, changes).await.map(Some),
+                    None => Ok(None),
+                }
+            };
+            let (next, replaced) = tokio::join!(self.seal_anew(vault, values), replacing);
+            if let Some(replaced) = replaced? {
+                self.replaced(replaced, &mut said);
+            }
+            sealed = Some(next?);
             pace.wait(found).await;
             match end {
                 Some(end) => after = Some(end),
                 None => break,
             }
         }
-        let replaced = rewriter.replace(self.at, &sealed).await?;
+        let replaced = rewriter.replace(self.at, &sealed.unwrap_or_default()).await?;
         self.replaced(replaced, &mut said);
         Ok(())
     }

@@ -137,7 +137,6 @@ impl Planning {
         Ok(())
     }
 
-    /// The vault's opinion of the archive's key ring; none for an archive without one, or with one that was changed.
     /// The schedules of the archive that are not here; what there is to say of them.
     async fn take_schedules(&mut self, archive: &mut Archive) -> Result<Option<String>> {
         let document = archive.schedules(archived::MAX_BYTES)?.unwrap_or_default();
@@ -155,6 +154,7 @@ impl Planning {
         }))
     }
 
+    /// The vault's opinion of the archive's key ring; none for an archive without one, or with one that was changed.
     async fn inspected_ring(&self, archive: &mut Archive) -> Result<Option<InspectedRing>> {
         let ring = archive.ring(RING_BYTES as u64)?.map(Bytes::from);
         Ok(match &ring {

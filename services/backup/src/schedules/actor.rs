@@ -1,6 +1,5 @@
 //! In whose name a run acts.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use strongroom_api::vault::v1::{AuditOutcome, ServiceEvent};
@@ -24,14 +23,18 @@ impl Actor {
     /// # Errors
     /// The vault's.
     pub(super) async fn of(vault: &VaultClient, row: &ScheduleRow, permission: &str) -> Result<Self> {
-        let renewed = vault.renew_delegation(&row.delegation, permission).await?;
+        // One that a restore brought back has none until somebody resumes it.
+        let renewed = match row.delegation.is_empty() {
+            true => None,
+            false => vault.renew_delegation(&row.delegation, permission).await?,
+        };
         let is_orphan = renewed.is_none();
         let (id, delegation) =
             renewed.unwrap_or_else(|| (format!("schedule:{}", row.name), Delegation::default()));
         let principal = Principal {
             id,
             name: row.name.clone(),
-            permissions: Arc::new(BTreeSet::from([permission.to_owned()])),
+            permissions: Arc::default(),
             selectors: Arc::new(Selectors::default()),
             delegation,
             token_hash: Vec::new(),

@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use strongroom_store::Kind;
 
+use super::MOST;
 use super::rules::{Rules, is_name};
 use crate::assembly::OwnRecords;
 use crate::backups::record::to_json;
@@ -14,7 +15,7 @@ use crate::error::Result;
 use crate::store::{ScheduleRow, Store};
 
 /// The longest document that is read, in bytes: as many schedules as there may be, each with rules as long as they may be.
-pub(crate) const MAX_BYTES: u64 = 8 << 20;
+pub(crate) const MAX_BYTES: u64 = 2 << 20;
 
 /// A schedule without who created it, and when it is due.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -43,14 +44,14 @@ impl OwnRecords for Records {
     }
 }
 
-/// Those of a document that can be used; whatever else is in it was not written by this service.
+/// Those of a document that can be used, as many as there may be; whatever else is in it was not written by this service.
 pub(crate) fn read(document: &[u8]) -> Vec<Archived> {
-    let Ok(Document { mut schedules }) = serde_json::from_slice(document) else { return Vec::new() };
-    schedules.retain(|schedule| is_name(&schedule.name) && schedule.rules.check().is_ok());
-    schedules
+    let Ok(Document { schedules }) = serde_json::from_slice(document) else { return Vec::new() };
+    let is_good = |schedule: &Archived| is_name(&schedule.name) && schedule.rules.check().is_ok();
+    schedules.into_iter().take(MOST).filter(is_good).collect()
 }
 
-/// Adds a schedule that an archive has, paused, unless there is one of its name.
+/// Adds a schedule that an archive has, paused, unless there is one of its name, or as many as there may be.
 ///
 /// # Errors
 /// The store's.
@@ -59,6 +60,10 @@ pub(crate) async fn bring_back(
     archived: &Archived,
     (creator, now): (&str, i64),
 ) -> Result<()> {
+    if store.schedules().await?.len() >= MOST {
+        tracing::warn!(name = archived.name, "a schedule of the archive stays away: there are {MOST}");
+        return Ok(());
+    }
     let row = ScheduleRow {
         name: archived.name.clone(),
         rules: to_json(&archived.rules),
@@ -72,7 +77,6 @@ pub(crate) async fn bring_back(
         start_time: i64::MAX,
         reason: String::new(),
         problem: String::new(),
-        verifying_id: String::new(),
         verifying_time: None,
         revision: 1,
     };
@@ -113,11 +117,16 @@ mod tests {
 
     #[test]
     fn what_this_service_has_not_written_is_left_out() {
+        let many = vec![nightly(); 10_000];
+        assert_eq!(read(to_json(&Document { schedules: many }).as_bytes()).len(), MOST);
         let bad = [
             Archived { name: "../x".into(), ..nightly() },
             Archived { rules: Rules { cron: "never".into(), ..Rules::default() }, ..nightly() },
             Archived { rules: Rules { jitter: -1, cron: "@daily".into(), ..Rules::default() }, ..nightly() },
-            Archived { rules: Rules { timeout: 1, cron: "@daily".into(), ..Rules::default() }, ..nightly() },
+            Archived {
+                rules: Rules { timeout: Some(1), cron: "@daily".into(), ..Rules::default() },
+                ..nightly()
+            },
         ];
         for one in bad {
             let document = to_json(&Document { schedules: vec![one, nightly()] });

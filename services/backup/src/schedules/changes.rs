@@ -2,8 +2,6 @@
 //!
 //! A change is in the audit log before it is made: one that could not be recorded is not made.
 
-use std::sync::Arc;
-
 use strongroom_api::vault::v1::{AuditOutcome, ServiceEvent};
 use strongroom_runtime::Caller;
 use strongroom_store::Kind;
@@ -11,7 +9,8 @@ use uuid::Uuid;
 
 use super::cron::delay;
 use super::rules::Rules;
-use super::{Schedules, View, etag};
+use super::{MOST, Schedules, View, etag};
+use crate::backups::catalogue::record_failure;
 use crate::backups::record::to_json;
 use crate::backups::{Order, Run};
 use crate::error::{Error, Result, ScheduleError};
@@ -19,8 +18,6 @@ use crate::operation::{Metadata, put};
 use crate::seal::SealChoice;
 use crate::store::{ScheduleRow, StoredBackup, Turn};
 
-/// Schedules of one deployment.
-const MOST: usize = 100;
 /// How often a change is decided again before it is given up.
 const ATTEMPTS: usize = 10;
 
@@ -58,17 +55,17 @@ impl Schedules {
             start_time: due_time + delay(name, due_time, rules.jitter),
             reason: String::new(),
             problem: String::new(),
-            verifying_id: String::new(),
             verifying_time: None,
             revision: 1,
             rules: to_json(&rules),
         };
-        self.record(caller, "schedule.created", &row).await?;
-        match self.store.create_schedule(&row).await {
+        let event = self.record(caller, "schedule.created", &row).await?;
+        let created = match self.store.create_schedule(&row).await {
             Err(error) if error.kind() == Kind::Unique => Err(ScheduleError::Exists(name.to_owned()).into()),
-            Err(error) => Err(error.into()),
-            Ok(()) => self.get(name).await,
-        }
+            ended => ended.map_err(Error::from),
+        };
+        self.confirm(caller, event, created).await?;
+        self.get(name).await
     }
 
     /// Nothing is due any more until [`Self::resume`].
@@ -76,24 +73,26 @@ impl Schedules {
     /// # Errors
     /// [`ScheduleError::NotFound`], the vault's.
     pub(crate) async fn pause(&self, caller: &Caller, name: &str) -> Result<View> {
-        self.change(caller, "schedule.paused", name, |row| {
-            Ok((!row.paused).then(|| ScheduleRow { paused: true, ..row.clone() }))
-        })
-        .await
+        let paused = |row: &ScheduleRow| (!row.paused).then(|| ScheduleRow { paused: true, ..row.clone() });
+        self.change(caller, "schedule.paused", name, paused).await
     }
 
     /// Runs go on, and act for `caller` from now on.
     ///
     /// # Errors
-    /// [`ScheduleError::NotFound`], [`ScheduleError::Denied`], the vault's.
+    /// [`ScheduleError::NotFound`], [`ScheduleError::Denied`], the vault's, and those of [`Creations::check`], because a restore
+    /// may have brought it back where its tables and destinations do not exist.
+    ///
+    /// [`Creations::check`]: crate::backups::Creations::check
     pub(crate) async fn resume(&self, caller: &Caller, name: &str) -> Result<View> {
+        let rules = Rules::of(&self.row(name).await?)?;
+        may_act(caller, &rules)?;
+        self.stored.creations.check(&rules.request(), &rules.destinations).await?;
+        let next = rules.clock()?.after(self.clock.now_micros()).unwrap_or(i64::MAX);
         self.change(caller, "schedule.resumed", name, |row| {
-            let rules = Rules::of(row)?;
-            may_act(caller, &rules)?;
-            let due_time = rules.clock()?.after(self.clock.now_micros()).unwrap_or(i64::MAX);
             // One that is not paused keeps what it waits for.
-            let due_time = if row.paused { due_time } else { row.due_time };
-            Ok(Some(ScheduleRow {
+            let due_time = if row.paused { next } else { row.due_time };
+            Some(ScheduleRow {
                 creator: caller.principal.id.clone(),
                 delegation: caller.principal.delegation.expose().to_vec(),
                 paused: false,
@@ -103,7 +102,7 @@ impl Schedules {
                 reason: String::new(),
                 problem: String::new(),
                 ..row.clone()
-            }))
+            })
         })
         .await
     }
@@ -114,12 +113,16 @@ impl Schedules {
     /// [`ScheduleError::NotFound`], [`ScheduleError::Etag`], the vault's.
     pub(crate) async fn delete(&self, caller: &Caller, name: &str, expected: &str) -> Result<()> {
         let row = self.row(name).await?;
-        if !expected.is_empty() && expected != etag(&row) {
-            return Err(ScheduleError::Etag(name.to_owned()).into());
-        }
-        self.record(caller, "schedule.deleted", &row).await?;
+        check_etag(&row, expected)?;
+        let event = self.record(caller, "schedule.deleted", &row).await?;
+        let removed = self.remove(name, expected).await;
+        self.confirm(caller, event, removed).await
+    }
+
+    async fn remove(&self, name: &str, expected: &str) -> Result<()> {
         for _ in 0..ATTEMPTS {
             let Some(row) = self.store.schedule(name).await? else { return Ok(()) };
+            check_etag(&row, expected)?;
             if self.store.remove_schedule(name, row.revision).await? {
                 return Ok(());
             }
@@ -130,19 +133,17 @@ impl Schedules {
     /// Begins a backup of the schedule now.
     ///
     /// # Errors
-    /// [`ScheduleError::NotFound`], [`ScheduleError::Overlap`], and those of a backup that cannot begin.
+    /// [`ScheduleError::NotFound`], [`ScheduleError::Denied`], [`ScheduleError::Overlap`], and those of a backup that cannot begin.
     pub(crate) async fn run_now(&self, caller: &Caller, name: &str) -> Result<StoredBackup> {
         let row = self.row(name).await?;
+        may(caller, "backup.create")?;
         if let Some(backup) = self.running.going_on(name).await? {
             return Err(ScheduleError::Overlap { backup }.into());
         }
         let rules = Rules::of(&row)?;
-        let schedule = ScheduleRow { revision: row.revision + 1, ..row.clone() };
-        let run =
-            Run { turn: Turn { schedule, expected: row.revision }, due_time: None, limit: rules.limit() };
+        let run = Run { turn: Turn::of(&row, |_| {}), due_time: None, limit: rules.limit() };
         let order = Order { destinations: &rules.destinations, run: Some(run), ..Order::default() };
-        let creations = Arc::clone(&self.stored.creations);
-        creations.begin(caller, &rules.request(), SealChoice::Configured, order).await
+        self.stored.creations.begin(caller, &rules.request(), SealChoice::Configured, order).await
     }
 
     /// Reads, decides, and writes if nothing has changed meanwhile.
@@ -151,25 +152,34 @@ impl Schedules {
         caller: &Caller,
         event: &str,
         name: &str,
-        decide: impl Fn(&ScheduleRow) -> Result<Option<ScheduleRow>>,
+        decide: impl Fn(&ScheduleRow) -> Option<ScheduleRow>,
     ) -> Result<View> {
-        let mut is_recorded = false;
+        let row = self.row(name).await?;
+        if decide(&row).is_some() {
+            let event = self.record(caller, event, &row).await?;
+            let changed = self.try_change(name, decide).await;
+            self.confirm(caller, event, changed).await?;
+        }
+        self.get(name).await
+    }
+
+    async fn try_change(
+        &self,
+        name: &str,
+        decide: impl Fn(&ScheduleRow) -> Option<ScheduleRow>,
+    ) -> Result<()> {
         for _ in 0..ATTEMPTS {
             let row = self.row(name).await?;
-            let Some(changed) = decide(&row)? else { return self.get(name).await };
-            if !is_recorded {
-                self.record(caller, event, &row).await?;
-                is_recorded = true;
-            }
-            let schedule = ScheduleRow { revision: row.revision + 1, ..changed };
-            if self.store.replace_schedule(&Turn { schedule, expected: row.revision }).await? {
-                return self.get(name).await;
+            let Some(changed) = decide(&row) else { return Ok(()) };
+            if self.store.replace_schedule(&Turn::of(&row, |row| *row = changed)).await? {
+                return Ok(());
             }
         }
         Err(ScheduleError::Busy(name.to_owned()).into())
     }
 
-    async fn record(&self, caller: &Caller, event: &str, row: &ScheduleRow) -> Result<()> {
+    /// The event is durable once this returns.
+    async fn record(&self, caller: &Caller, event: &str, row: &ScheduleRow) -> Result<ServiceEvent> {
         let mut metadata = Metadata::new();
         let Rules { cron, time_zone, include, tables, retention, .. } = Rules::of(row)?;
         put(&mut metadata, "cron", cron);
@@ -186,15 +196,36 @@ impl Schedules {
             outcome: AuditOutcome::Success.into(),
             operation_id: Uuid::now_v7().to_string(),
         };
-        self.vault.record_patiently(&caller.principal.delegation, event).await
+        self.vault.record_patiently(&caller.principal.delegation, event.clone()).await?;
+        Ok(event)
+    }
+
+    /// Corrects the event of a change that was not made.
+    async fn confirm(&self, caller: &Caller, event: ServiceEvent, ended: Result<()>) -> Result<()> {
+        if let Err(error) = &ended {
+            record_failure(&self.vault, caller, event, error).await;
+        }
+        ended
     }
 }
 
 /// A schedule does nothing that its creator may not do.
 fn may_act(caller: &Caller, rules: &Rules) -> Result<()> {
-    let deletes = rules.retention.map(|_| "backup.delete");
-    match ["backup.create"].into_iter().chain(deletes).find(|permission| !caller.principal.may(permission)) {
-        Some(missing) => Err(ScheduleError::Denied(missing).into()),
-        None => Ok(()),
+    may(caller, "backup.create")?;
+    rules.retention.map_or(Ok(()), |_| may(caller, "backup.delete"))?;
+    rules.verify_every.map_or(Ok(()), |_| may(caller, "backup.verify"))
+}
+
+fn may(caller: &Caller, permission: &'static str) -> Result<()> {
+    match caller.principal.may(permission) {
+        true => Ok(()),
+        false => Err(ScheduleError::Denied(permission).into()),
+    }
+}
+
+fn check_etag(row: &ScheduleRow, expected: &str) -> Result<()> {
+    match expected.is_empty() || expected == etag(row) {
+        true => Ok(()),
+        false => Err(ScheduleError::Etag(row.name.clone()).into()),
     }
 }

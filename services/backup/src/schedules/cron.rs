@@ -9,8 +9,8 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use sha2::{Digest as _, Sha256};
 
-/// Microseconds in a second.
-const SECOND: i64 = 1_000_000;
+use super::rules::SECOND;
+
 /// The longest pattern in bytes. Lists of all minutes fit.
 const LONGEST: usize = 500;
 

@@ -40,7 +40,7 @@ pub enum ScheduleError {
     /// Nothing but the vault's rows.
     #[error(
         "the sources have neither rows nor files, and the backup before had {0}: it is not stored; if that is meant, \
-         `strongroom backup create` stores one"
+         `strongroom schedule run` stores one, with which later ones are compared"
     )]
     Empty(i64),
     /// It took longer than the schedule allows.

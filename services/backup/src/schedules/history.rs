@@ -40,13 +40,19 @@ pub(super) fn failed(
     }
 }
 
+/// Of backups that were stored.
+pub(super) const STORED: [BackupState; 3] =
+    [BackupState::Available, BackupState::Deleted, BackupState::Deleting];
+/// Of those, and of backups that failed.
+pub(super) const ENDED: [BackupState; 4] =
+    [BackupState::Available, BackupState::Deleted, BackupState::Deleting, BackupState::Failed];
+
 /// The schedule's newest backup in one of these states, in any where there are none.
 pub(super) async fn newest(
     store: &dyn Store,
     name: &str,
     states: &[BackupState],
 ) -> Result<Option<StoredBackup>> {
-    let filter =
-        BackupFilter { states: states.to_vec(), schedule: name.to_owned(), ..BackupFilter::default() };
+    let filter = BackupFilter::of_schedule(name, states);
     Ok(store.backups(&filter, 1).await?.pop())
 }

@@ -23,10 +23,10 @@ pub(super) struct Making {
 
 #[async_trait]
 impl Maker for Making {
-    async fn begin(&self, schedule: &ScheduleRow, rules: &Rules, mut run: Run) -> Result<()> {
+    async fn begin(&self, schedule: &ScheduleRow, rules: &Rules, run: &mut Run) -> Result<()> {
         let actor = Actor::of(&self.vault, schedule, "backup.create").await?;
         run.turn.schedule.orphan_time = self.orphan_time(schedule, actor.is_orphan).await?;
-        let order = Order { destinations: &rules.destinations, run: Some(run), ..Order::default() };
+        let order = Order { destinations: &rules.destinations, run: Some(run.clone()), ..Order::default() };
         self.creations.begin(&actor.caller, &rules.request(), SealChoice::Configured, order).await.map(drop)
     }
 }

@@ -17,7 +17,7 @@ struct Seen {
     is_paused: bool,
     is_orphan: bool,
     is_failing: bool,
-    /// Its last stored backup has less than those before it.
+    /// Its newest stored backup has less than those before it.
     is_odd: bool,
     /// When the next run begins at the latest.
     next: Option<i64>,
@@ -26,18 +26,18 @@ struct Seen {
 
 impl Seen {
     fn of(view: &View) -> Self {
-        let View { row, rules, last, last_success } = view;
+        let View { row, rules, ended, stored, .. } = view;
         let waits = !row.paused && row.due_time != i64::MAX;
-        let has_failed = last.as_ref().is_some_and(|last| last.row.state == BackupState::Failed);
+        let has_failed = ended.as_ref().is_some_and(|ended| ended.row.state == BackupState::Failed);
         Self {
             name: row.name.clone(),
             is_paused: row.paused,
             is_orphan: row.orphan_time.is_some(),
-            is_odd: last.as_ref().is_some_and(is_odd),
+            is_odd: stored.as_ref().is_some_and(is_odd),
             is_failing: has_failed || !row.reason.is_empty(),
             // Not when it is tried again: what could not begin for a day is late by a day.
             next: waits.then(|| row.due_time + delay(&row.name, row.due_time, rules.jitter)),
-            last_success: *last_success,
+            last_success: stored.as_ref().and_then(|backup| backup.row.end_time),
         }
     }
 }

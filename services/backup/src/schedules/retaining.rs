@@ -5,17 +5,17 @@ use std::sync::Arc;
 use strongroom_runtime::Clock;
 
 use super::actor::Actor;
-use super::history;
 use super::retention::{Candidate, Fate, decide};
 use super::rules::{Policy, Rules};
 use crate::backups::Catalogue;
+use crate::backups::catalogue::etag;
 use crate::backups::record::{Verified, from_json};
 use crate::error::{Error, Result};
-use crate::store::{BackupFilter, BackupState, ScheduleRow, Store, StoredBackup};
+use crate::store::{BackupFilter, BackupState, CopyState, ScheduleRow, Store, StoredBackup};
 use crate::vault_client::VaultClient;
 
-/// Stored backups of a schedule that are looked at: more than a policy of a thousand days can keep.
-const MOST: i64 = 100_000;
+/// Backups that are read, or deleted, at a time.
+const PAGE: i64 = 200;
 /// Failed runs of a schedule that stay in the list.
 const FAILED: usize = 100;
 
@@ -29,95 +29,140 @@ pub(super) struct Retaining {
 
 /// What becomes of a schedule's backups.
 pub(crate) struct Outlook {
-    /// Newest first, as the fates.
-    pub(crate) backups: Vec<StoredBackup>,
-    pub(crate) fates: Vec<Fate>,
+    /// Newest first.
+    pub(crate) fates: Vec<(Candidate, Fate)>,
     /// Why nothing is removed at present.
     pub(crate) suspended: Option<String>,
 }
 
 impl Retaining {
-    /// What the policy makes of the schedule's backups now; all of them stay without one.
+    /// What the policy makes of the schedule's stored backups now; all of them stay without one.
     ///
     /// # Errors
     /// The store's, and [`Error::Defect`].
     pub(super) async fn outlook(&self, schedule: &ScheduleRow, policy: Option<Policy>) -> Result<Outlook> {
         let zone = Rules::of(schedule)?.zone()?;
-        let backups = self.of(schedule, BackupState::Available).await?;
-        let mut candidates = Vec::with_capacity(backups.len());
-        for backup in &backups {
-            candidates.push(self.candidate(backup).await?);
+        let mut candidates = self.candidates(&schedule.name).await?;
+        let mut fates = Vec::new();
+        match policy {
+            None => fates.extend(candidates.iter().map(|_| Fate::without_policy())),
+            Some(policy) => {
+                fates = decide(policy, &zone, &candidates);
+                // Only what would go has to be looked up.
+                if self.mark_needed(&mut candidates, &fates).await? {
+                    fates = decide(policy, &zone, &candidates);
+                }
+            }
         }
-        let fates = match policy {
-            Some(policy) => decide(policy, &zone, &candidates),
-            None => candidates.iter().map(Fate::without_policy).collect(),
-        };
-        let now = self.clock.now_micros();
-        let is_ahead = backups.first().is_some_and(|newest| newest.row.create_time > now);
+        let is_ahead = candidates.first().is_some_and(|one| one.create_time > self.clock.now_micros());
         let suspended = is_ahead.then(|| {
             "the newest backup is from the future: the clock is wrong, or was when it was made".to_owned()
         });
-        Ok(Outlook { backups, fates, suspended })
+        Ok(Outlook { fates: candidates.into_iter().zip(fates).collect(), suspended })
     }
 
-    /// Deletes what goes. Each deletion is decided anew, because somebody may have deleted others meanwhile.
+    /// Deletes what goes, a page at a time: between two, somebody may have deleted others.
     ///
     /// # Errors
     /// The vault's and the store's.
     pub(super) async fn retain(&self, schedule: &ScheduleRow) -> Result<()> {
-        self.forget_failed(schedule).await?;
-        let Some(policy) = Rules::of(schedule)?.retention else { return Ok(()) };
+        self.forget_failed(&schedule.name).await?;
+        let policy = Rules::of(schedule)?.retention;
+        // A schedule that came back with an archive, beside the deployment that goes on, must not delete what both see.
+        let Some(policy) = policy.filter(|_| !schedule.paused) else { return Ok(()) };
         loop {
-            let Outlook { backups, fates, suspended } = self.outlook(schedule, Some(policy)).await?;
-            let Some(going) = fates.iter().rposition(|fate| fate.goes).filter(|_| suspended.is_none()) else {
+            let Outlook { fates, suspended } = self.outlook(schedule, Some(policy)).await?;
+            let going: Vec<Candidate> =
+                fates.into_iter().filter(|(_, fate)| fate.goes).map(|(one, _)| one).rev().collect();
+            if going.is_empty() || suspended.is_some() {
                 return Ok(());
-            };
-            let actor = Actor::of(&self.vault, schedule, "backup.delete").await?;
-            let row = &backups[going].row;
-            let etag = crate::backups::catalogue::etag(row);
-            let because = (etag.as_str(), Some(schedule.name.as_str()));
-            match self.catalogue.delete_because(&actor.caller, &row.id, because).await {
-                Ok(_) => {
-                    tracing::info!(id = row.id, schedule = schedule.name, "retention has deleted a backup");
-                }
-                // Somebody holds it, has changed it, or restores it: it is looked at again.
-                Err(Error::BackupEtag(_) | Error::BackupHeld(_) | Error::BackupNeeded { .. }) => {
-                    return Ok(());
-                }
-                Err(error) => return Err(error),
+            }
+            let mut deleted = 0;
+            for one in going.iter().take(PAGE as usize) {
+                deleted += usize::from(self.delete(schedule, one).await?);
+            }
+            if deleted == 0 {
+                return Ok(());
             }
         }
     }
 
-    /// Old failures are removed from the list. They have no files.
-    async fn forget_failed(&self, schedule: &ScheduleRow) -> Result<()> {
-        let failed = self.of(schedule, BackupState::Failed).await?;
-        for old in failed.iter().skip(FAILED).filter(|old| old.copies.is_empty()) {
-            self.store.remove_backup(&old.row.id, old.row.revision).await?;
+    /// False where somebody holds it, has changed it, or restores it: it is looked at again later.
+    async fn delete(&self, schedule: &ScheduleRow, one: &Candidate) -> Result<bool> {
+        let actor = Actor::of(&self.vault, schedule, "backup.delete").await?;
+        let because = (one.etag.as_str(), Some(schedule.name.as_str()));
+        match self.catalogue.delete_because(&actor.caller, &one.id, because).await {
+            Ok(_) => {
+                tracing::info!(id = one.id, schedule = schedule.name, "retention has deleted a backup");
+                Ok(true)
+            }
+            Err(Error::BackupEtag(_) | Error::BackupHeld(_) | Error::BackupNeeded { .. }) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Old failures are removed from the list, once nothing of them is left.
+    async fn forget_failed(&self, name: &str) -> Result<()> {
+        let mut seen = 0;
+        let mut old = Vec::new();
+        self.each(name, BackupState::Failed, |backup| {
+            seen += 1;
+            let is_gone = backup.copies.iter().all(|copy| copy.state == CopyState::Failed);
+            if seen > FAILED && is_gone {
+                old.push((backup.row.id, backup.row.revision));
+            }
+        })
+        .await?;
+        for (id, revision) in old {
+            self.store.remove_backup(&id, revision).await?;
         }
         Ok(())
     }
 
-    async fn of(&self, schedule: &ScheduleRow, state: BackupState) -> Result<Vec<StoredBackup>> {
-        let filter =
-            BackupFilter { states: vec![state], schedule: schedule.name.clone(), ..BackupFilter::default() };
-        self.catalogue.list(&filter, MOST).await
+    /// Those that are stored somewhere, newest first.
+    async fn candidates(&self, name: &str) -> Result<Vec<Candidate>> {
+        let mut candidates = Vec::new();
+        self.each(name, BackupState::Available, |backup| candidates.extend(candidate(backup))).await?;
+        Ok(candidates)
     }
 
-    async fn candidate(&self, backup: &StoredBackup) -> Result<Candidate> {
-        let row = &backup.row;
-        let verified = (!row.verification.is_empty()).then(|| from_json::<Verified>(&row.verification).ok);
-        Ok(Candidate {
-            id: row.id.clone(),
-            create_time: row.create_time,
-            verified,
-            held: row.hold,
-            needed: self.store.restore_needing(&row.id).await?.is_some(),
-        })
+    /// Whether a restore needs any of those that would go.
+    async fn mark_needed(&self, candidates: &mut [Candidate], fates: &[Fate]) -> Result<bool> {
+        let mut any = false;
+        for (one, _) in candidates.iter_mut().zip(fates).filter(|(_, fate)| fate.goes) {
+            one.needed = self.store.restore_needing(&one.id).await?.is_some();
+            any |= one.needed;
+        }
+        Ok(any)
+    }
+
+    async fn each(
+        &self,
+        name: &str,
+        state: BackupState,
+        mut take: impl FnMut(StoredBackup) + Send,
+    ) -> Result<()> {
+        let mut filter = BackupFilter::of_schedule(name, &[state]);
+        loop {
+            let page = self.store.backups(&filter, PAGE).await?;
+            let Some(last) = page.last() else { return Ok(()) };
+            filter.after(last);
+            page.into_iter().for_each(&mut take);
+        }
     }
 }
 
-/// The newest stored backup of the schedule.
-pub(super) async fn last_success(store: &dyn Store, name: &str) -> Result<Option<StoredBackup>> {
-    history::newest(store, name, &[BackupState::Available, BackupState::Deleted]).await
+/// `None` for one of which no copy is left: it takes no other one's place.
+fn candidate(backup: StoredBackup) -> Option<Candidate> {
+    let is_stored = backup.copies.iter().any(|copy| copy.state == CopyState::Stored);
+    let row = backup.row;
+    is_stored.then(|| Candidate {
+        verified: (!row.verification.is_empty()).then(|| from_json::<Verified>(&row.verification).ok),
+        etag: etag(&row),
+        create_time: row.create_time,
+        held: row.hold,
+        needed: false,
+        file_name: row.file_name,
+        id: row.id,
+    })
 }

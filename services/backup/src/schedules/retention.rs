@@ -14,6 +14,9 @@ use super::rules::Policy;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Candidate {
     pub(crate) id: String,
+    pub(crate) file_name: String,
+    /// As it was read.
+    pub(crate) etag: String,
     pub(crate) create_time: i64,
     /// Of its last verification; `None` before the first.
     pub(crate) verified: Option<bool>,
@@ -25,7 +28,6 @@ pub(crate) struct Candidate {
 /// What becomes of a backup.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Fate {
-    pub(crate) id: String,
     pub(crate) goes: bool,
     /// Why, in the words of `PreviewRetentionResponse`.
     pub(crate) reasons: Vec<String>,
@@ -70,8 +72,8 @@ impl Candidate {
 
 impl Fate {
     /// Of a schedule that keeps everything.
-    pub(crate) fn without_policy(backup: &Candidate) -> Self {
-        Self { id: backup.id.clone(), goes: false, reasons: vec!["no retention".to_owned()] }
+    pub(crate) fn without_policy() -> Self {
+        Self { goes: false, reasons: vec!["no retention".to_owned()] }
     }
 
     fn of(backup: &Candidate, stays: Vec<String>) -> Self {
@@ -81,7 +83,7 @@ impl Fate {
         if reasons.is_empty() {
             reasons.push("no rule".to_owned());
         }
-        Self { id: backup.id.clone(), goes, reasons }
+        Self { goes, reasons }
     }
 }
 

@@ -19,14 +19,14 @@ pub(crate) struct Rules {
     /// Of the IANA database; empty means UTC.
     pub(crate) time_zone: String,
     pub(crate) jitter: i64,
-    /// From the due time to the end; 0 means the server's limit of an archive.
-    pub(crate) timeout: i64,
+    /// The longest that a run may take once it has begun; the server's limit of an archive where none is given.
+    pub(crate) timeout: Option<i64>,
     pub(crate) include: Vec<String>,
     pub(crate) tables: Vec<String>,
     pub(crate) destinations: Vec<String>,
     pub(crate) retention: Option<Policy>,
-    /// Each stored backup is verified again after so long; 0 means never.
-    pub(crate) verify_every: i64,
+    /// Each stored backup is verified again after so long.
+    pub(crate) verify_every: Option<i64>,
 }
 
 /// How many of the newest days, weeks and months with a backup have one that stays, and how many backups stay at least.
@@ -36,17 +36,17 @@ pub(crate) struct Policy {
     pub(crate) daily: usize,
     pub(crate) weekly: usize,
     pub(crate) monthly: usize,
-    /// At least 1.
+    /// 0 means 1.
     pub(crate) min: usize,
 }
 
 /// Longest name in bytes.
 const LONGEST_NAME: usize = 63;
 /// Of the rules as they are stored: names of tables, above all.
-const MOST_BYTES: usize = 64 << 10;
+const MOST_BYTES: usize = 16 << 10;
 /// Lengths in microseconds.
-const SECOND: i64 = 1_000_000;
-const DAY: i64 = 24 * 3600 * SECOND;
+pub(super) const SECOND: i64 = 1_000_000;
+pub(super) const DAY: i64 = 24 * 3600 * SECOND;
 const JITTER: RangeInclusive<i64> = 0..=DAY;
 const VERIFY_EVERY: RangeInclusive<i64> = DAY / 24..=400 * DAY;
 const TIMEOUT: RangeInclusive<i64> = 60 * SECOND..=30 * DAY;
@@ -63,13 +63,9 @@ impl Rules {
     /// [`Error::Field`] for what cannot be meant.
     pub(crate) fn check(&self) -> Result<()> {
         self.clock()?;
-        check_length("jitter", self.jitter, &JITTER)?;
-        if self.timeout != 0 {
-            check_length("timeout", self.timeout, &TIMEOUT)?;
-        }
-        if self.verify_every != 0 {
-            check_length("verify_every", self.verify_every, &VERIFY_EVERY)?;
-        }
+        check_length("jitter", Some(self.jitter), &JITTER)?;
+        check_length("timeout", self.timeout, &TIMEOUT)?;
+        check_length("verify_every", self.verify_every, &VERIFY_EVERY)?;
         if crate::backups::record::to_json(self).len() > MOST_BYTES {
             let problem =
                 format!("make the schedule larger than {MOST_BYTES} bytes; name fewer, or none for all");
@@ -103,7 +99,7 @@ impl Rules {
 
     /// The longest that a run may take, where that is given.
     pub(super) fn limit(&self) -> Option<Duration> {
-        u64::try_from(self.timeout).ok().filter(|micros| *micros > 0).map(Duration::from_micros)
+        self.timeout.map(|timeout| Duration::from_micros(timeout.unsigned_abs()))
     }
 
     /// What each run makes.
@@ -113,8 +109,8 @@ impl Rules {
     }
 }
 
-fn check_length(field: &'static str, length: i64, range: &RangeInclusive<i64>) -> Result<()> {
-    if range.contains(&length) {
+fn check_length(field: &'static str, length: Option<i64>, range: &RangeInclusive<i64>) -> Result<()> {
+    if length.is_none_or(|length| range.contains(&length)) {
         return Ok(());
     }
     let (least, longest) = (range.start() / SECOND, range.end() / SECOND);

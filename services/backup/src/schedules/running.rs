@@ -5,6 +5,7 @@
 //! leader, and no lease but that of the operation that a run is ([`crate::membership`]).
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use async_trait::async_trait;
 use strongroom_runtime::Clock;
@@ -26,12 +27,12 @@ const MADE_UP: i64 = 1;
 /// Makes the backup of a run.
 #[async_trait]
 pub(super) trait Maker: Send + Sync {
-    /// Begins it.
+    /// Begins it. What becomes of the schedule then may be changed, and is so also where it fails.
     ///
     /// # Errors
     /// [`ScheduleError::Taken`] and [`Error::Fenced`] where nothing was done because this replica may not, and whatever keeps
     /// a backup from beginning.
-    async fn begin(&self, schedule: &ScheduleRow, rules: &Rules, run: Run) -> Result<()>;
+    async fn begin(&self, schedule: &ScheduleRow, rules: &Rules, run: &mut Run) -> Result<()>;
 }
 
 /// Begins runs.
@@ -39,6 +40,8 @@ pub(super) struct Running {
     pub(super) store: Arc<dyn Store>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) maker: Arc<dyn Maker>,
+    /// When a run could last not be made up for.
+    pub(super) not_made_up: AtomicI64,
 }
 
 /// When a schedule is to run, and what follows.
@@ -78,30 +81,43 @@ impl Running {
             let overlap = ScheduleError::Overlap { backup: going_on };
             return due.give_up(self, overlap.shape().1, &overlap.to_string()).await;
         }
-        let run = Run { turn: due.turn(now), due_time: Some(due.time), limit: rules.limit() };
-        match self.maker.begin(schedule, &rules, run).await {
-            Err(error) if is_taken(&error) => Ok(()),
-            Err(error) => self.put_off(schedule, &error).await,
-            Ok(()) => Ok(()),
+        let mut run = Run { turn: due.turn(now), due_time: Some(due.time), limit: rules.limit() };
+        match self.maker.begin(schedule, &rules, &mut run).await {
+            // Another replica has begun it, or this one has no room now.
+            Err(Error::Fenced | Error::Schedule(ScheduleError::Taken) | Error::BackupsBusy(_)) | Ok(()) => {
+                Ok(())
+            }
+            Err(error) if is_made(&error) => self.move_on(&run.turn).await,
+            Err(error) => self.put_off(schedule, run.turn.schedule.orphan_time, &error).await,
         }
     }
 
-    /// Runs once more what a dead process has left unfinished.
+    /// The backup of this due time is there already: a clock was set back, or the schedule was made anew.
+    async fn move_on(&self, turn: &Turn) -> Result<()> {
+        self.store.replace_schedule(turn).await?;
+        Ok(())
+    }
+
+    /// Runs once more what a process that died or stopped has left unfinished, unless the next run is due by now.
     async fn make_up(&self, died: BackupRow) -> Result<()> {
-        let (Some(name), Some(due)) = (died.schedule, died.due_time) else { return Ok(()) };
-        let Some(schedule) = self.store.schedule(&name).await?.filter(|schedule| !schedule.paused) else {
+        let (Some(name), Some(due), now) = (died.schedule, died.due_time, self.clock.now_micros()) else {
             return Ok(());
         };
+        let has_waited = now.abs_diff(self.not_made_up.load(Ordering::Relaxed)) >= RETRY.unsigned_abs();
+        let schedule = self.store.schedule(&name).await?.filter(|schedule| has_waited && !schedule.paused);
+        let Some(schedule) = schedule else { return Ok(()) };
         let rules = Rules::of(&schedule)?;
-        let turn = Turn { schedule: raised(&schedule), expected: schedule.revision };
-        let run = Run { turn, due_time: Some(due + MADE_UP), limit: rules.limit() };
-        match self.maker.begin(&schedule, &rules, run).await {
-            Err(error) if !is_taken(&error) => {
-                tracing::warn!(schedule = schedule.name, %error, "a run whose process died cannot be made up for yet");
-                Ok(())
-            }
-            _ => Ok(()),
+        if rules.clock()?.until(now) != Some(due) {
+            return Ok(());
         }
+        let turn = Turn::of(&schedule, |_| {});
+        let mut run = Run { turn, due_time: Some(due + MADE_UP), limit: rules.limit() };
+        let Err(error) = self.maker.begin(&schedule, &rules, &mut run).await else { return Ok(()) };
+        if !matches!(error, Error::Fenced | Error::Schedule(ScheduleError::Taken)) && !is_made(&error) {
+            self.not_made_up.store(now, Ordering::Relaxed);
+            tracing::warn!(name, %error, "a run whose process died cannot be made up for; it is tried again every minute");
+        }
+        Ok(())
     }
 
     /// The id of the schedule's backup that is being made.
@@ -111,18 +127,17 @@ impl Running {
     }
 
     /// Says in the schedule why its run has not begun, and tries again later.
-    async fn put_off(&self, schedule: &ScheduleRow, error: &Error) -> Result<()> {
+    async fn put_off(&self, schedule: &ScheduleRow, orphan_time: Option<i64>, error: &Error) -> Result<()> {
         if schedule.problem != error.to_string() {
             let (name, reason) = (schedule.name.as_str(), error.reason());
             tracing::warn!(name, reason, %error, "the run of a schedule cannot begin; it is tried again every minute");
         }
-        let put_off = ScheduleRow {
-            start_time: self.clock.now_micros() + RETRY,
-            reason: error.reason().to_owned(),
-            problem: error.to_string(),
-            ..raised(schedule)
-        };
-        let turn = Turn { schedule: put_off, expected: schedule.revision };
+        let turn = Turn::of(schedule, |row| {
+            row.start_time = self.clock.now_micros() + RETRY;
+            row.orphan_time = orphan_time;
+            error.reason().clone_into(&mut row.reason);
+            row.problem = error.to_string();
+        });
         self.store.replace_schedule(&turn).await?;
         Ok(())
     }
@@ -132,27 +147,22 @@ impl Due<'_> {
     /// The schedule once this run has begun, or was given up, at `now`.
     fn turn(&self, now: i64) -> Turn {
         let next = self.cron.after(now.max(self.time)).unwrap_or(i64::MAX);
-        let schedule = ScheduleRow {
-            due_time: next,
-            start_time: next.saturating_add(delay(&self.schedule.name, next, self.jitter)),
-            reason: String::new(),
-            problem: String::new(),
-            ..raised(self.schedule)
-        };
-        Turn { schedule, expected: self.schedule.revision }
+        Turn::of(self.schedule, |row| {
+            row.due_time = next;
+            row.start_time = next.saturating_add(delay(&row.name, next, self.jitter));
+            row.reason.clear();
+            row.problem.clear();
+        })
     }
 
     /// Records a failed backup instead of this run.
     async fn give_up(&self, running: &Running, reason: &str, problem: &str) -> Result<()> {
         let now = running.clock.now_micros();
-        let turn = match self.schedule.reason.is_empty() {
-            true => self.turn(now),
-            // The next run is due already.
-            false => self.turn(self.time),
-        };
+        // After tries that failed, the next run is due already.
+        let turn = self.turn(if self.schedule.reason.is_empty() { now } else { self.time });
         let row = history::failed(self.schedule, (self.time, now), (reason, problem));
         match running.store.record_run(&turn, &row).await {
-            Err(error) if error.kind() == Kind::Unique => Ok(()),
+            Err(error) if error.kind() == Kind::Unique => running.move_on(&turn).await,
             Err(error) => Err(error.into()),
             Ok(true) => {
                 let name = self.schedule.name.as_str();
@@ -164,17 +174,9 @@ impl Due<'_> {
     }
 }
 
-fn raised(schedule: &ScheduleRow) -> ScheduleRow {
-    ScheduleRow { revision: schedule.revision + 1, ..schedule.clone() }
-}
-
-/// Whether another replica has begun the run, or this one may not.
-fn is_taken(error: &Error) -> bool {
-    match error {
-        Error::Fenced | Error::Schedule(ScheduleError::Taken) => true,
-        Error::Store(error) => error.kind() == Kind::Unique,
-        _ => false,
-    }
+/// Whether there is a backup of the schedule and due time.
+fn is_made(error: &Error) -> bool {
+    matches!(error, Error::Store(error) if error.kind() == Kind::Unique)
 }
 
 #[cfg(test)]

@@ -1,25 +1,26 @@
 //! Verifying stored backups of schedules again and again, the least recently verified first, within a budget of bytes a day.
 //!
 //! A stored backup that nobody reads may be gone or damaged for months. One verification runs at a time for a schedule: its row
-//! names the backup that is being verified, so that replicas do not read the same one twice.
+//! says since when, so that replicas do not read the same backup twice. One that came to nothing, as where no copy can be reached,
+//! is tried again a day later, and does not keep the others from their turn.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::StreamExt as _;
 use strongroom_runtime::Clock;
 
 use super::actor::Actor;
-use super::rules::Rules;
+use super::rules::{DAY, Rules};
 use crate::backups::Rereading;
 use crate::backups::record::{Content, from_json};
 use crate::error::Result;
-use crate::store::{BackupFilter, BackupState, ScheduleRow, Store, StoredBackup, Turn};
+use crate::store::{BackupRow, ScheduleRow, Store, Turn};
 use crate::vault_client::VaultClient;
 use crate::verification::Verifications;
 
-const DAY: i64 = 24 * 3600 * 1_000_000;
-/// Stored backups of a schedule that are looked at.
-const MOST: i64 = 100_000;
+/// Backups of a schedule among which one is chosen.
+const CHOICE: i64 = 50;
 
 /// Verifies backups of schedules.
 pub(super) struct Verifying {
@@ -32,6 +33,8 @@ pub(super) struct Verifying {
     pub(super) budget: i64,
     /// How long a verification may take, in microseconds: after that it counts as gone.
     pub(super) longest: i64,
+    /// Backups that this process has begun to verify within a day, and when.
+    pub(super) tried: Mutex<HashMap<String, i64>>,
 }
 
 impl Verifying {
@@ -45,79 +48,70 @@ impl Verifying {
     }
 
     async fn verify_due(&self, schedule: &ScheduleRow) -> Result<()> {
-        let (every, now) = (Rules::of(schedule)?.verify_every, self.clock.now_micros());
-        if every == 0 || schedule.paused || is_busy(schedule, now, self.longest) {
+        let now = self.clock.now_micros();
+        let every = Rules::of(schedule)?.verify_every.filter(|_| !schedule.paused);
+        let Some(every) = every.filter(|_| !self.is_busy(schedule, now)) else { return Ok(()) };
+        let due = self.store.backups_to_verify(&schedule.name, now - every, CHOICE).await?;
+        let Some(due) = due.into_iter().find(|backup| self.is_new(&backup.id, now)) else { return Ok(()) };
+        if !self.is_within_budget(&due, now).await? || !self.mark(&schedule.name, Some(now)).await? {
             return Ok(());
         }
-        let stored = self.stored(&schedule.name).await?;
-        let Some(due) = due(&stored, every, now) else { return Ok(()) };
-        if !self.is_within_budget(due, now).await? {
-            return Ok(());
-        }
-        let Some(claimed) = self.mark(schedule, Some((&due.row.id, now))).await? else { return Ok(()) };
-        let verified = self.verify(&claimed, due).await;
-        // Whatever came of it, somebody may verify the next one; a claim that stays ends by itself.
-        self.mark(&claimed, None).await?;
+        self.tried.lock().unwrap_or_else(PoisonError::into_inner).insert(due.id.clone(), now);
+        let verified = self.verify(schedule, &due.id).await;
+        // A mark that stays, because the process ends here, lapses by itself.
+        self.mark(&schedule.name, None).await?;
         verified
     }
 
-    async fn verify(&self, schedule: &ScheduleRow, backup: &StoredBackup) -> Result<()> {
+    async fn verify(&self, schedule: &ScheduleRow, id: &str) -> Result<()> {
         let caller = Actor::of(&self.vault, schedule, "backup.verify").await?.caller;
-        let begun = self.rereading.begin(&self.verifications, &caller, &backup.row.id, "").await;
-        let mut replies = begun?;
-        // What was found is kept with the backup, and in the audit log; a verification that came to nothing is in the log.
-        while replies.next().await.is_some() {}
+        let mut replies = self.rereading.begin(&self.verifications, &caller, id, "").await?;
+        // What was found is kept with the backup, and in the audit log.
+        while let Some(reply) = replies.next().await {
+            if let Err(status) = reply {
+                let (name, problem) = (schedule.name.as_str(), status.message());
+                tracing::warn!(
+                    name,
+                    id,
+                    problem,
+                    "a stored backup was not verified; it is tried again in a day"
+                );
+            }
+        }
         Ok(())
     }
 
-    async fn stored(&self, name: &str) -> Result<Vec<StoredBackup>> {
-        let states = vec![BackupState::Available];
-        let filter = BackupFilter { states, schedule: name.to_owned(), ..BackupFilter::default() };
-        Ok(self.store.backups(&filter, MOST).await?)
+    /// Whether a backup of the schedule is being verified.
+    fn is_busy(&self, schedule: &ScheduleRow, now: i64) -> bool {
+        schedule.verifying_time.is_some_and(|time| (0..self.longest).contains(&(now - time)))
+    }
+
+    /// Whether this process has not tried it within a day.
+    fn is_new(&self, id: &str, now: i64) -> bool {
+        let mut tried = self.tried.lock().unwrap_or_else(PoisonError::into_inner);
+        tried.retain(|_, time| (0..DAY).contains(&(now - *time)));
+        !tried.contains_key(id)
     }
 
     /// Whether `backup` may be read now, by what was verified within a day.
-    async fn is_within_budget(&self, backup: &StoredBackup, now: i64) -> Result<bool> {
-        let filter = BackupFilter { states: vec![BackupState::Available], ..BackupFilter::default() };
-        let all = self.store.backups(&filter, MOST).await?;
-        let recent = all.iter().filter(|other| other.row.verify_time.is_some_and(|time| now - time < DAY));
-        let read: i64 = recent.map(size).sum();
-        Ok(read == 0 || read.saturating_add(size(backup)) <= self.budget)
+    async fn is_within_budget(&self, backup: &BackupRow, now: i64) -> Result<bool> {
+        let recent = self.store.contents_verified_since(now - DAY).await?;
+        let read = recent.iter().map(|content| size(content)).fold(0, i64::saturating_add);
+        Ok(read == 0 || read.saturating_add(size(&backup.content)) <= self.budget)
     }
 
-    /// Says in the schedule what is being verified since when; `None` if somebody else has changed it.
-    async fn mark(
-        &self,
-        schedule: &ScheduleRow,
-        verifying: Option<(&str, i64)>,
-    ) -> Result<Option<ScheduleRow>> {
+    /// Says in the schedule since when a backup is being verified; false if somebody else has said so, or it is gone.
+    async fn mark(&self, name: &str, since: Option<i64>) -> Result<bool> {
         // A run may have begun meanwhile.
-        let Some(now) = self.store.schedule(&schedule.name).await? else { return Ok(None) };
-        if now.verifying_id != schedule.verifying_id {
-            return Ok(None);
+        let Some(row) = self.store.schedule(name).await? else { return Ok(false) };
+        if since.is_some_and(|now| self.is_busy(&row, now)) {
+            return Ok(false);
         }
-        let (id, time) = verifying.map_or((String::new(), None), |(id, time)| (id.to_owned(), Some(time)));
-        let expected = now.revision;
-        let marked = ScheduleRow { verifying_id: id, verifying_time: time, revision: expected + 1, ..now };
-        let turn = Turn { schedule: marked, expected };
-        Ok(self.store.replace_schedule(&turn).await?.then_some(turn.schedule))
+        Ok(self.store.replace_schedule(&Turn::of(&row, |row| row.verifying_time = since)).await?)
     }
 }
 
-/// Whether a backup of the schedule is being verified.
-fn is_busy(schedule: &ScheduleRow, now: i64, longest: i64) -> bool {
-    let is_claimed = !schedule.verifying_id.is_empty();
-    is_claimed && schedule.verifying_time.is_some_and(|time| (0..longest).contains(&(now - time)))
-}
-
-/// Of those that were not verified for `every`, one that never was, or else the one whose last verification is the longest ago.
-fn due(stored: &[StoredBackup], every: i64, now: i64) -> Option<&StoredBackup> {
-    let last = |backup: &&StoredBackup| backup.row.verify_time.or(backup.row.end_time).unwrap_or(0);
-    let was_verified = |backup: &&StoredBackup| backup.row.verify_time.is_some();
-    let old = stored.iter().filter(|backup| now - last(backup) >= every);
-    old.min_by_key(|backup| (was_verified(backup), last(backup)))
-}
-
-fn size(backup: &StoredBackup) -> i64 {
-    from_json::<Content>(&backup.row.content).size_bytes
+/// Of what a backup holds.
+fn size(content: &str) -> i64 {
+    from_json::<Content>(content).size_bytes
 }

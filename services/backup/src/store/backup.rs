@@ -130,6 +130,18 @@ pub(crate) struct BackupFilter {
     pub(crate) before: Option<(i64, String)>,
 }
 
+impl BackupFilter {
+    /// Those of a schedule that are in one of `states`, in any where there are none.
+    pub(crate) fn of_schedule(name: &str, states: &[BackupState]) -> Self {
+        Self { states: states.to_vec(), schedule: name.to_owned(), before: None }
+    }
+
+    /// Where the page after `last` begins.
+    pub(crate) fn after(&mut self, last: &StoredBackup) {
+        self.before = Some((last.row.create_time, last.row.id.clone()));
+    }
+}
+
 /// What became of a change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Replaced {

@@ -35,8 +35,7 @@ pub(crate) struct ScheduleRow {
     /// Why the due run has not begun yet: stable, and for people. Empty otherwise.
     pub(crate) reason: String,
     pub(crate) problem: String,
-    /// The backup that is being verified, and since when; empty for none.
-    pub(crate) verifying_id: String,
+    /// Since when a backup of it is being verified.
     pub(crate) verifying_time: Option<i64>,
     /// Raised by every change, from 1.
     pub(crate) revision: i64,
@@ -57,6 +56,16 @@ pub(crate) struct Turn {
     pub(crate) schedule: ScheduleRow,
     /// The revision that was read.
     pub(crate) expected: i64,
+}
+
+impl Turn {
+    /// From `before`, as it was read, to what `change` makes of it.
+    pub(crate) fn of(before: &ScheduleRow, change: impl FnOnce(&mut ScheduleRow)) -> Self {
+        let mut schedule = before.clone();
+        change(&mut schedule);
+        schedule.revision = before.revision + 1;
+        Self { schedule, expected: before.revision }
+    }
 }
 
 #[async_trait]
@@ -92,8 +101,15 @@ pub(crate) trait ScheduleStore: Send + Sync + 'static {
         operation: &OperationRow,
     ) -> Result<Replaced>;
 
-    /// Failed backups of processes that died, where the schedule has no newer one and the due time is a whole minute.
+    /// Failed backups of processes that died or stopped, where the schedule has no newer one and the due time is a whole minute.
     async fn dead_runs(&self) -> Result<Vec<BackupRow>>;
+
+    /// Stored backups of a schedule that were last verified, or else stored, at `until` or before; those that were never verified
+    /// come first, then the ones that were so the longest ago. At most `limit`.
+    async fn backups_to_verify(&self, schedule: &str, until: i64, limit: i64) -> Result<Vec<BackupRow>>;
+
+    /// What the backups of schedules hold that were verified after `since`: JSON, as [`BackupRow::content`].
+    async fn contents_verified_since(&self, since: i64) -> Result<Vec<String>>;
 
     /// Adds a backup of a run that could not begin, and replaces the schedule; false, and does nothing, if that is stale.
     ///
@@ -107,7 +123,7 @@ macro_rules! select_schedules {
     ($rest:literal) => {
         concat!(
             "SELECT name, rules, creator, delegation, create_time, paused, orphan_time, due_time, start_time, reason, problem,
-                    verifying_id, verifying_time, revision
+                    verifying_time, revision
              FROM schedules ",
             $rest
         )
@@ -123,22 +139,32 @@ pub(super) const DUE: &str =
 
 pub(super) const INSERT: &str = "
     INSERT INTO schedules
-        (name, rules, creator, delegation, create_time, paused, orphan_time, due_time, start_time, reason, problem, verifying_id,
+        (name, rules, creator, delegation, create_time, paused, orphan_time, due_time, start_time, reason, problem,
          verifying_time, revision)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)";
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)";
 
 /// Takes the same values as [`INSERT`], then the revision that is expected.
 pub(super) const REPLACE: &str = "
     UPDATE schedules
     SET rules = $2, creator = $3, delegation = $4, create_time = $5, paused = $6, orphan_time = $7, due_time = $8,
-        start_time = $9, reason = $10, problem = $11, verifying_id = $12, verifying_time = $13, revision = $14
-    WHERE name = $1 AND revision = $15";
+        start_time = $9, reason = $10, problem = $11, verifying_time = $12, revision = $13
+    WHERE name = $1 AND revision = $14";
 
 pub(super) const DEAD_RUNS: &str = select_backups!(
-    "WHERE b.state = 'failed' AND b.reason = 'PROCESS_DIED' AND b.schedule IS NOT NULL AND b.due_time % 60000000 = 0
+    "WHERE b.state = 'failed' AND b.reason IN ('PROCESS_DIED', 'SHUTTING_DOWN') AND b.schedule IS NOT NULL AND b.due_time % 60000000 = 0
        AND NOT EXISTS (
            SELECT 1 FROM backups l
-           WHERE l.schedule = b.schedule AND (l.create_time, l.id) > (b.create_time, b.id))"
+           WHERE l.schedule = b.schedule
+             AND (l.due_time > b.due_time OR (l.create_time, l.id) > (b.create_time, b.id)))"
 );
+
+pub(super) const TO_VERIFY: &str = select_backups!(
+    "WHERE b.schedule = $1 AND b.state = 'available' AND COALESCE(b.verify_time, b.end_time, 0) <= $2
+       AND EXISTS (SELECT 1 FROM backup_copies c WHERE c.backup_id = b.id AND c.state = 'stored')
+     ORDER BY b.verify_time IS NOT NULL, COALESCE(b.verify_time, b.end_time, 0), b.id LIMIT $3"
+);
+
+pub(super) const VERIFIED_SINCE: &str =
+    "SELECT content FROM backups WHERE schedule IS NOT NULL AND verify_time > $1";
 
 pub(super) const REMOVE: &str = "DELETE FROM schedules WHERE name = $1 AND revision = $2";

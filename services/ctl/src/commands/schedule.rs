@@ -3,7 +3,7 @@
 mod changes;
 mod shown;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result};
 use strongroom_api::backup::v1::{
     GetScheduleRequest, ListSchedulesRequest, PreviewRetentionRequest, RunScheduleRequest, Schedule,
 };
@@ -63,11 +63,6 @@ async fn run_now(service: &Connection, given: RunSchedule, format: Format) -> Re
 
 async fn retention(service: &Connection, given: Retention, format: Format) -> Result<()> {
     let Retention { name, keep } = given;
-    let has_policy = keep.is_some() || get(service, name.clone()).await?.retention.is_some();
-    ensure!(
-        has_policy || format == Format::Json,
-        "the schedule {name} keeps all of its backups; give --keep to see what a retention would do"
-    );
     let request = unary(PreviewRetentionRequest { name, retention: keep });
     let preview = service.answer(service.schedules().preview_retention(request)).await?;
     format.message(PREVIEW, &preview, || shown::fates(&preview))?;

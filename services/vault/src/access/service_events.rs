@@ -63,7 +63,11 @@ const ENTRIES: &[Entry] = &[
 ];
 
 /// What a service records as its own act, without a delegation: runs of schedules whose creators are gone.
-const OWN: &[&str] = &["backup.create_started", "backup.created", "backup.deleted", "schedule.orphaned"];
+const OWN: &[&str] =
+    &["backup.create_started", "backup.created", "backup.deleted", "backup.verified", ORPHANED];
+
+/// Of no caller's permission.
+const ORPHANED: &str = "schedule.orphaned";
 
 /// Every caller can be refused, whatever it may do.
 pub(crate) const DENIED: &str = "access.denied";
@@ -91,10 +95,7 @@ pub(super) fn is_own(event: &str) -> bool {
 /// Refuses what is no event of services.
 pub(super) fn check_event(field: &'static str, event: &str) -> Result<()> {
     let mut known: Vec<&str> = ENTRIES.iter().flat_map(Entry::events).collect();
-    known.extend(
-        OWN.iter().filter(|own| !ENTRIES.iter().any(|entry| entry.events().any(|event| event == **own))),
-    );
-    known.push(DENIED);
+    known.extend([ORPHANED, DENIED]);
     refuse_unless(known.contains(&event), field, &known)
 }
 

@@ -267,12 +267,18 @@ async fn a_delegation_that_is_renewed_is_of_one_permission_and_begins_anew() {
 #[tokio::test]
 async fn without_a_delegation_a_service_records_runs_of_schedules_and_nothing_else() {
     for mut all in Delegating::each().await {
-        for own in ["backup.create_started", "backup.created", "backup.deleted", "schedule.orphaned"] {
+        for own in [
+            "backup.create_started",
+            "backup.created",
+            "backup.deleted",
+            "backup.verified",
+            "schedule.orphaned",
+        ] {
             all.record(own, &[]).await.unwrap();
             let event = all.admin.events(own).await.remove(0);
             assert!(event.actor.starts_with("token:") && event.actor == event.via, "{event:?}");
         }
-        for other in ["backup.undeleted", "backup.verified", "schedule.created", "restore.completed"] {
+        for other in ["backup.undeleted", "backup.held", "schedule.created", "restore.completed"] {
             assert_field(all.record(other, &[]).await, "delegation");
         }
     }

@@ -5,15 +5,15 @@ use std::sync::Arc;
 use strongroom_api::vault::v1::AuditOutcome;
 use tokio_util::sync::CancellationToken;
 
-use super::super::record::{Content, from_json, to_json};
+use super::super::record::{Content, to_json};
 use super::super::sidecar;
 use super::super::upload::{Upload, Uploaded};
-use super::anomalies;
+use super::anomalies::Comparison;
 use crate::assembly::{Assembly, describe_summary};
 use crate::error::{Error, Result};
 use crate::metrics::Size;
 use crate::operation::{Ended, put};
-use crate::store::{BackupFilter, BackupRow, BackupState, CopyRow, CopyState, OperationRow, Replaced, Store};
+use crate::store::{BackupRow, BackupState, CopyRow, CopyState, OperationRow, Replaced, Store};
 use crate::vault_client::VaultClient;
 use strongroom_runtime::failpoint;
 
@@ -24,26 +24,25 @@ pub(super) struct Making {
     pub(super) store: Arc<dyn Store>,
     pub(super) vault: VaultClient,
     pub(super) operation: OperationRow,
+    /// Of one that a schedule makes.
+    pub(super) run: Option<Comparison>,
 }
 
 impl Making {
     pub(super) async fn make(self, stop: CancellationToken) -> Result<Ended<()>> {
         failpoint::reached("create.started");
-        let Self { assembly, upload, store, vault, operation } = self;
+        let Self { assembly, upload, store, vault, operation, run } = self;
         let clock = Arc::clone(assembly.clock());
         let assembled = assembly.run(Arc::<Upload>::clone(&upload), stop).await?;
-        let mut row = current(store.as_ref(), &operation).await?;
-        let before = compared(store.as_ref(), row.schedule.as_deref()).await?;
-        let summary = assembled.summary.clone();
-        let content = anomalies::judge(Content::of(assembled), &before)?;
-        let uploaded = upload.finish().await?;
-        let size = Size { bytes: summary.file.bytes, rows: summary.rows };
-        let mut metadata = describe_summary(&summary);
-        if !content.anomalies.is_empty() {
+        let size = Size { bytes: assembled.summary.file.bytes, rows: assembled.summary.rows };
+        let mut metadata = describe_summary(&assembled.summary);
+        let mut content = Content::of(assembled);
+        if let Some(run) = run {
+            content.anomalies = run.anomalies(store.as_ref(), &content).await?;
             put(&mut metadata, "anomalies", content.anomalies.len());
         }
-        // Its progress has changed it.
-        row = current(store.as_ref(), &operation).await?;
+        let uploaded = upload.finish().await?;
+        let mut row = current(store.as_ref(), &operation).await?;
         let expected = row.revision;
         row.content = to_json(&content);
         row.state = BackupState::Available;
@@ -68,15 +67,6 @@ impl Making {
         failpoint::reached("create.after_commit");
         Ok(Ended { outcome: AuditOutcome::Success, metadata, replies: Vec::new(), size })
     }
-}
-
-/// What the last stored backups of the schedule hold, the newest first.
-async fn compared(store: &dyn Store, schedule: Option<&str>) -> Result<Vec<Content>> {
-    let Some(schedule) = schedule else { return Ok(Vec::new()) };
-    let states = vec![BackupState::Available];
-    let filter = BackupFilter { states, schedule: schedule.to_owned(), ..BackupFilter::default() };
-    let last = store.backups(&filter, anomalies::COMPARED).await?;
-    Ok(last.iter().map(|backup| from_json(&backup.row.content)).collect())
 }
 
 /// The backup's row as it is now: recording its progress has changed it.

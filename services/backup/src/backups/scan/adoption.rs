@@ -73,6 +73,8 @@ impl Adoption<'_> {
             hold: false,
             delete_time: None,
             purge_time: None,
+            // It takes no part in a schedule's history.
+            schedule: None,
             ..record.clone()
         };
         let found = self.found(&claimed, BackupState::Unverified);

@@ -29,6 +29,8 @@ fn history(random: &mut Random) -> Vec<Candidate> {
         time -= 1 + gap * random.below(3) as i64 + random.below(1_000_000) as i64;
         Candidate {
             id: at.to_string(),
+            file_name: String::new(),
+            etag: String::new(),
             create_time: time,
             verified: [None, None, Some(true), Some(false)][random.below(4) as usize],
             held: random.below(10) == 0,
@@ -90,8 +92,12 @@ fn what_stays_is_what_the_sentences_say() {
         let name = ["UTC", "Europe/Berlin", "America/New_York", "Pacific/Apia"][random.below(4) as usize];
         let zone = TimeZone::get(name).unwrap();
         let fates = decide(policy, &zone, &history);
-        let stay: HashSet<String> =
-            fates.iter().filter(|fate| !fate.goes).map(|fate| fate.id.clone()).collect();
+        let stay: HashSet<String> = history
+            .iter()
+            .zip(&fates)
+            .filter(|(_, fate)| !fate.goes)
+            .map(|(one, _)| one.id.clone())
+            .collect();
         assert_eq!(stay, model(policy, &zone, &history), "round {round}: {policy:?}, {name}, {history:?}");
         assert!(fates.iter().all(|fate| !fate.reasons.is_empty()));
     }

@@ -56,6 +56,26 @@ async fn a_clock_that_is_set_back_makes_no_run_twice() {
 }
 
 #[tokio::test]
+async fn a_due_time_that_has_its_backup_does_not_hold_the_schedule_up() {
+    for database in TestDb::each() {
+        let store = open(&database.url()).await.unwrap();
+        let mut world = World::new(store, 4).await;
+        world.schedule("UTC", "0 3 * * *", 0).await;
+        world.quiet_until(BEGIN + DAY).await;
+        // It is deleted, the clock is set back, and it is made anew.
+        let before = world.store.schedule("s0").await.unwrap().unwrap();
+        assert!(world.store.remove_schedule("s0", before.revision).await.unwrap());
+        world.set_back(DAY);
+        world.schedule("UTC", "0 3 * * *", 0).await;
+        world.quiet_until(BEGIN + 4 * HOUR).await;
+        let after = world.store.schedule("s0").await.unwrap().unwrap();
+        assert_eq!((after.due_time, &*after.reason), (BEGIN + DAY + 3 * HOUR, ""));
+        world.quiet_until(BEGIN + 2 * DAY).await;
+        assert_eq!(world.runs().await.len(), 2);
+    }
+}
+
+#[tokio::test]
 async fn a_run_that_is_due_while_one_goes_on_is_recorded_and_not_made() {
     for database in TestDb::each() {
         let store = open(&database.url()).await.unwrap();

@@ -2,8 +2,11 @@
 
 use strongroom_store::Kind;
 
-use super::{ROUNDS, backup, operation, serve, stores};
-use crate::store::{BackupFilter, BackupRow, BackupState, Replaced, ScheduleRow, Store, StoredBackup, Turn};
+use super::{ROUNDS, backup, copy, operation, serve, stores};
+use crate::store::{
+    BackupFilter, BackupRow, BackupState, CopyRow, CopyState, Replaced, ScheduleRow, Store, StoredBackup,
+    Turn,
+};
 
 const MINUTE: i64 = 60_000_000;
 
@@ -20,7 +23,6 @@ fn schedule(name: &str) -> ScheduleRow {
         start_time: 25,
         reason: String::new(),
         problem: String::new(),
-        verifying_id: String::new(),
         verifying_time: None,
         revision: 1,
     }
@@ -39,7 +41,6 @@ fn full(name: &str) -> ScheduleRow {
         start_time: 5,
         reason: "AWAY".into(),
         problem: "It is away.".into(),
-        verifying_id: "one".into(),
         verifying_time: Some(6),
         revision: 2,
         ..schedule(name)
@@ -177,6 +178,11 @@ async fn runs_of_dead_processes_are_those_that_nothing_has_followed() {
         adopt(store.as_ref(), other.clone()).await;
         let asked = BackupRow { schedule: None, due_time: None, ..died("asked", 9 * MINUTE) };
         adopt(store.as_ref(), asked).await;
+        let stopped = BackupRow { reason: "SHUTTING_DOWN".into(), ..died("stopped", 2 * MINUTE) };
+        adopt(store.as_ref(), BackupRow { schedule: Some("third".into()), ..stopped }).await;
+        assert_eq!(store.dead_runs().await.unwrap().len(), 3);
+        let later = BackupRow { state: BackupState::Available, create_time: 0, ..died("later", 3 * MINUTE) };
+        adopt(store.as_ref(), BackupRow { schedule: Some("third".into()), ..later }).await;
         adopt(store.as_ref(), died("two", MINUTE + 1)).await;
         assert_eq!(
             store.dead_runs().await.unwrap(),
@@ -185,5 +191,39 @@ async fn runs_of_dead_processes_are_those_that_nothing_has_followed() {
         );
         adopt(store.as_ref(), BackupRow { reason: "TOO_LONG".into(), ..died("three", 3 * MINUTE) }).await;
         assert_eq!(store.dead_runs().await.unwrap(), [other]);
+    }
+}
+
+#[tokio::test]
+async fn what_is_to_be_verified_was_stored_and_is_the_longest_unread() {
+    for (_database, store) in stores().await {
+        let stored = |id: &str, end: i64, verified: Option<i64>, state: CopyState| {
+            let row = BackupRow {
+                state: BackupState::Available,
+                end_time: Some(end),
+                verify_time: verified,
+                content: format!("{{\"size_bytes\":{end}}}"),
+                ..run(id, Some(end)).row
+            };
+            StoredBackup { row, copies: vec![CopyRow { state, ..copy(id, "first", 0) }] }
+        };
+        for backup in [
+            stored("read-late", 1, Some(90), CopyState::Stored),
+            stored("read-early", 2, Some(50), CopyState::Stored),
+            stored("never", 60, None, CopyState::Stored),
+            stored("gone", 3, None, CopyState::Missing),
+            stored("new", 95, None, CopyState::Stored),
+        ] {
+            assert!(store.adopt_backup(&backup).await.unwrap());
+        }
+        let ids = async |until: i64, limit: i64| -> Vec<String> {
+            let found = store.backups_to_verify("nightly", until, limit).await.unwrap();
+            found.into_iter().map(|row| row.id).collect()
+        };
+        assert_eq!(ids(90, 10).await, ["never", "read-early", "read-late"]);
+        assert_eq!(ids(89, 10).await, ["never", "read-early"]);
+        assert_eq!(ids(90, 1).await, ["never"]);
+        assert!(store.backups_to_verify("other", 90, 10).await.unwrap().is_empty());
+        assert_eq!(store.contents_verified_since(50).await.unwrap(), ["{\"size_bytes\":1}"]);
     }
 }

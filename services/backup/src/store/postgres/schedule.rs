@@ -8,7 +8,9 @@ use super::backup::{bind as bind_backup, put};
 use super::operation::insert as insert_operation;
 use super::{Connection, Database, Store};
 use crate::store::backup::INSERT as INSERT_BACKUP;
-use crate::store::schedule::{DEAD_RUNS, DUE, INSERT, LIST, REMOVE, REPLACE, SELECT};
+use crate::store::schedule::{
+    DEAD_RUNS, DUE, INSERT, LIST, REMOVE, REPLACE, SELECT, TO_VERIFY, VERIFIED_SINCE,
+};
 use crate::store::{BackupRow, OperationRow, Replaced, ScheduleRow, ScheduleStore, StoredBackup, Turn};
 
 #[async_trait]
@@ -66,6 +68,15 @@ impl ScheduleStore for Store {
         Ok(sqlx::query_as(DEAD_RUNS).fetch_all(self.pools.reader()).await?)
     }
 
+    async fn backups_to_verify(&self, schedule: &str, until: i64, limit: i64) -> Result<Vec<BackupRow>> {
+        let found = sqlx::query_as(TO_VERIFY).bind(schedule).bind(until).bind(limit);
+        Ok(found.fetch_all(self.pools.reader()).await?)
+    }
+
+    async fn contents_verified_since(&self, since: i64) -> Result<Vec<String>> {
+        Ok(sqlx::query_scalar(VERIFIED_SINCE).bind(since).fetch_all(self.pools.reader()).await?)
+    }
+
     async fn record_run(&self, turn: &Turn, backup: &BackupRow) -> Result<bool> {
         let mut tx = self.pools.begin().await?;
         if !replace(&mut tx, turn).await? {
@@ -100,7 +111,6 @@ fn bind<'q>(
         .bind(row.start_time)
         .bind(&row.reason)
         .bind(&row.problem)
-        .bind(&row.verifying_id)
         .bind(row.verifying_time)
         .bind(row.revision)
 }

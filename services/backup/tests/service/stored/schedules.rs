@@ -131,12 +131,35 @@ async fn stored_backups_are_verified_again_and_a_damaged_one_is_found() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_the_retention_does_not_want_is_previewed_and_a_future_backup_stops_it() {
+async fn what_the_retention_does_not_want_is_deleted_in_the_creators_name() {
     let policy = RetentionPolicy { daily: 1, ..Default::default() };
     let mut all = Scheduled::start("", |request| request.retention = Some(policy)).await;
-    for day in 1..=2 {
-        all.clock.advance(DAY);
-        all.until_stored(day).await;
+    all.clock.advance(DAY);
+    let first = all.until_stored(1).await.remove(0);
+    all.clock.advance(DAY);
+    let began = std::time::Instant::now();
+    while all.stored.get(&first.id).await.unwrap().state() != BackupState::Deleted {
+        assert!(began.elapsed() < PATIENCE, "it stays");
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    all.until_stored(1).await;
+    let deleted =
+        all.stored.vault().events().into_iter().find(|event| event.event == "backup.deleted").unwrap();
+    assert_eq!(deleted.actor, format!("token:{}", all.token.id()));
+    assert_eq!(deleted.metadata["retention"], "\"nightly\"");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_paused_schedule_deletes_nothing_and_a_backup_from_the_future_stops_it() {
+    let policy = RetentionPolicy { daily: 1, ..Default::default() };
+    let mut all = Scheduled::start("", |request| request.retention = Some(policy)).await;
+    let pause = proto::PauseScheduleRequest { name: "nightly".into() };
+    all.client.pause_schedule(pause).await.unwrap();
+    for count in 1..=2 {
+        let run = proto::RunScheduleRequest { name: "nightly".into() };
+        all.client.run_schedule(run).await.unwrap();
+        all.until_stored(count).await;
+        all.clock.advance(Duration::from_secs(60));
     }
     let preview = |client: &ScheduleServiceClient<AuthorizedChannel>| {
         let mut client = client.clone();
@@ -148,7 +171,10 @@ async fn what_the_retention_does_not_want_is_previewed_and_a_future_backup_stops
     let shown = preview(&all.client).await;
     let goes: Vec<bool> = shown.fates.iter().map(|fate| fate.goes).collect();
     assert_eq!((goes, &*shown.suspended), (vec![false, true], ""));
-    all.clock.set(NOON);
+    // Longer than it takes until somebody looks.
+    tokio::time::sleep(Duration::from_secs(25)).await;
+    all.until_stored(2).await;
+    all.clock.set(NOON - 1);
     let shown = preview(&all.client).await;
     assert!(shown.suspended.contains("from the future"), "{shown:?}");
 }

@@ -12,7 +12,7 @@ fn content(tables: &[(&str, i64)], files: i64) -> Content {
 }
 
 fn odd(now: &Content, before: &[Content]) -> Vec<String> {
-    judge(now.clone(), before).unwrap().anomalies
+    judge(now, before, true).unwrap()
 }
 
 #[test]
@@ -40,10 +40,11 @@ fn less_than_half_of_the_median_of_the_last_ones_is_odd() {
 fn a_backup_of_nothing_but_the_vault_is_refused_where_there_was_more() {
     let vault = ("credentials", 9);
     let before = [content(&[vault, ("a", 5)], 0)];
-    let error = judge(content(&[vault, ("a", 0)], 0), &before).unwrap_err();
-    assert_eq!(error.reason(), "BACKUP_EMPTY");
-    assert!(judge(content(&[vault, ("a", 0)], 1), &before).is_ok(), "files are something");
-    assert!(judge(content(&[vault, ("a", 0)], 0), &[content(&[vault], 0)]).is_ok(), "it was empty before");
+    let empty = content(&[vault, ("a", 0)], 0);
+    assert_eq!(judge(&empty, &before, true).unwrap_err().reason(), "BACKUP_EMPTY");
+    assert_eq!(judge(&empty, &before, false).unwrap().len(), 1, "somebody has asked for it");
+    assert!(judge(&content(&[vault, ("a", 0)], 1), &before, true).is_ok(), "files are something");
+    assert!(judge(&empty, &[content(&[vault], 0)], true).is_ok(), "it was empty before");
     let files = [content(&[vault], 3)];
-    assert_eq!(judge(content(&[vault], 0), &files).unwrap_err().reason(), "BACKUP_EMPTY");
+    assert_eq!(judge(&content(&[vault], 0), &files, true).unwrap_err().reason(), "BACKUP_EMPTY");
 }

@@ -106,14 +106,14 @@ impl Replica {
 
 #[async_trait]
 impl Maker for Replica {
-    async fn begin(&self, schedule: &ScheduleRow, _: &Rules, run: Run) -> Result<()> {
+    async fn begin(&self, schedule: &ScheduleRow, _: &Rules, run: &mut Run) -> Result<()> {
         let now = self.clock.now_micros();
         if self.shared.lock().unwrap().away.contains(&now) || self.strikes(30) {
             return Err(Error::Defect("the vault is away".into()));
         }
-        let (backup, operation) = self.rows(schedule, &run);
+        let (backup, operation) = self.rows(schedule, run);
         if self.strikes(40) {
-            let asleep = Asleep { replica: self.number, run, backup, operation };
+            let asleep = Asleep { replica: self.number, run: run.clone(), backup, operation };
             self.shared.lock().unwrap().asleep.push(asleep);
             return Err(ScheduleError::Taken.into());
         }
@@ -173,7 +173,7 @@ impl World {
             let (store, shared, time) = (Arc::clone(&store), Arc::clone(&shared), Arc::clone(&clock));
             let maker = Replica { number, store: Arc::clone(&store), clock: time, shared };
             let clock: Arc<dyn Clock> = Arc::<Virtual>::clone(&clock);
-            Running { store, clock, maker: Arc::new(maker) }
+            Running { store, clock, maker: Arc::new(maker), not_made_up: AtomicI64::new(0) }
         });
         let replicas = replicas.collect();
         let mut world = Self {
@@ -217,7 +217,6 @@ impl World {
             start_time: due_time + delay(&name, due_time, jitter),
             reason: String::new(),
             problem: String::new(),
-            verifying_id: String::new(),
             verifying_time: None,
             revision: 1,
             name,
