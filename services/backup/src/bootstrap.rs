@@ -13,9 +13,10 @@ use crate::assembly::{AssemblyContext, Lifetime, OwnRecords};
 use crate::backups::destinations::Destinations;
 use crate::backups::{self, Base, CREATION, DOWNLOAD, StoredBackups};
 use crate::config::{BackupConfig, Config};
+use crate::drills::{self, Drills, ScratchPlaces};
 use crate::error::{Error, Result};
 use crate::export::{self, Exports};
-use crate::grpc::{BackupGrpc, RestoreGrpc, ScheduleGrpc, TablesGrpc};
+use crate::grpc::{BackupGrpc, DrillGrpc, RestoreGrpc, ScheduleGrpc, TablesGrpc};
 use crate::incoming::{self, MemoryLimits, UploadLimits, Uploads};
 use crate::membership::{Heir, Membership};
 use crate::metrics::{BackupMetrics, KindMetrics};
@@ -57,6 +58,7 @@ pub(crate) struct Service {
     moves: Moves,
     reencryptions: Reencryptions,
     schedules: Schedules,
+    drills: Drills,
     sources: Arc<Sources>,
     membership: Arc<Membership>,
     unfinished: Arc<Unfinished>,
@@ -78,7 +80,7 @@ impl Service {
     ) -> Result<Self> {
         let backup = &config.backup;
         let counted = BackupMetrics::new(metrics, Arc::clone(&clock));
-        let Counted { kinds, of_exports, others, of_restores, of_moves, of_reencryptions } =
+        let Counted { kinds, of_exports, others, of_restores, of_moves, of_reencryptions, of_drills } =
             Counted::of(&counted);
         let [of_creations, of_downloads, of_verifications] = others;
         let host = secret_files::host();
@@ -102,18 +104,31 @@ impl Service {
         let verifications =
             Verifications::create(verifier.clone(), of_verification, Arc::clone(&uploads), received);
         let verifications = Arc::new(verifications);
-        let of_schedules = (Arc::clone(&base.store), vault.clone(), Arc::clone(&clock));
-        let budget = i64::try_from(backup.verify_bytes_per_day).unwrap_or(i64::MAX);
-        let reading = (Arc::clone(&verifications), budget);
-        let schedules = Schedules::new(of_schedules, stored.clone(), reading, metrics);
         let moving = moving(config, &base, (&sources, &uploads), verifier.cost().memory);
         let moves = Moves::create(moving, Arc::clone(&membership), [of_export.0, of_restore], of_moves);
         let of_vault = (&vault, &clock, &sources);
         let reencryptions = reencryptions(backup, of_vault, &membership, of_reencryptions);
         let (app_name, waiting) = (config.app.name.clone(), waiting(metrics));
+        let drill_verifier = verifier.clone();
+        let stores = Arc::clone(&base.store);
         let restoring =
             Restoring { base, verifier, uploads, sources: Arc::clone(&sources), host, app_name, waiting };
         let restores = restoring.create(backup, &stored, (Arc::clone(&membership), of_restore), of_restores);
+        let drilling = drills::Base {
+            store: Arc::clone(&stores),
+            vault: vault.clone(),
+            clock: Arc::clone(&clock),
+            sources: Arc::clone(&sources),
+            catalogue: stored.catalogue.clone(),
+            archives: restores.archives(),
+            verifier: drill_verifier,
+            places: ScratchPlaces::create(&config.drill)?,
+        };
+        let drills = Drills::create(drilling, Arc::clone(&membership), of_restore, of_drills);
+        let of_schedules = (stores, vault.clone(), Arc::clone(&clock));
+        let budget = i64::try_from(backup.verify_bytes_per_day).unwrap_or(i64::MAX);
+        let reading = ((Arc::clone(&verifications), budget), drills.clone());
+        let schedules = Schedules::new(of_schedules, stored.clone(), reading, metrics);
         Ok(Self {
             exports: Arc::new(exports),
             verifications,
@@ -122,6 +137,7 @@ impl Service {
             moves,
             reencryptions,
             schedules,
+            drills,
             watch: Arc::new(SourceWatch::new(Arc::clone(&sources), clock, metrics)),
             sources,
             membership,
@@ -140,7 +156,7 @@ impl Service {
         let (sources, watch) = (Arc::clone(&self.sources), Arc::clone(&self.watch));
         let (membership, unfinished) = (Arc::clone(&self.membership), Arc::clone(&self.unfinished));
         let (stored, restores, moves) = (self.stored.clone(), self.restores.clone(), self.moves.clone());
-        let schedules = self.schedules.clone();
+        let (schedules, drills) = (self.schedules.clone(), self.drills.clone());
         async move {
             let checking = async {
                 if !all_were_read {
@@ -151,6 +167,7 @@ impl Service {
                 backups: stored.inheritance(Arc::clone(&unfinished)),
                 restores: restores.inheritance(),
                 imports: moves.inheritance(),
+                drills: drills.inheritance(),
             };
             tokio::join!(
                 membership.run(&heirs, &shutdown),
@@ -168,10 +185,11 @@ impl Service {
     pub(crate) fn stop_in_time(&self, shutdown: Shutdown) -> impl Future<Output = ()> + Send + use<> {
         let (exports, verifications) = (Arc::clone(&self.exports), Arc::clone(&self.verifications));
         let (stored, restores, moves) = (self.stored.clone(), self.restores.clone(), self.moves.clone());
-        let reencryptions = self.reencryptions.clone();
+        let (reencryptions, drills) = (self.reencryptions.clone(), self.drills.clone());
         async move {
             shutdown.streams_end().await;
-            let changing = async { tokio::join!(restores.stop(), moves.stop(), reencryptions.stop()) };
+            let changing =
+                async { tokio::join!(restores.stop(), moves.stop(), reencryptions.stop(), drills.stop()) };
             tokio::join!(exports.stop(), stored.stop(), verifications.stop(), changing);
         }
     }
@@ -179,7 +197,9 @@ impl Service {
     /// Ends what still runs.
     pub(crate) async fn stop(&self) {
         let (stored, restores) = (self.stored.stop(), self.restores.stop());
-        let changing = async { tokio::join!(restores, self.moves.stop(), self.reencryptions.stop()) };
+        let changing = async {
+            tokio::join!(restores, self.moves.stop(), self.reencryptions.stop(), self.drills.stop())
+        };
         tokio::join!(self.exports.stop(), stored, self.verifications.stop(), changing);
     }
 
@@ -201,6 +221,7 @@ impl Service {
             config.concurrent_exports,
             config.concurrent_restores,
             config.concurrent_restores,
+            1,
         ];
         let kinds = self.kinds.iter().cloned().zip(most).collect();
         let metrics = self.metrics.clone();
@@ -223,6 +244,11 @@ impl Service {
         ScheduleGrpc { schedules: self.schedules.clone() }
     }
 
+    /// What answers calls about drills.
+    pub(crate) fn drill_grpc(&self) -> DrillGrpc {
+        DrillGrpc { drills: self.drills.clone() }
+    }
+
     /// What answers all other calls.
     pub(crate) fn grpc(&self, authenticator: Arc<dyn Authenticator>, shutdown: Shutdown) -> BackupGrpc {
         BackupGrpc {
@@ -242,6 +268,7 @@ struct Heirs {
     backups: backups::Inheritance,
     restores: restore::Inheritance,
     imports: moving::Inheritance,
+    drills: drills::Inheritance,
 }
 
 #[async_trait]
@@ -251,12 +278,15 @@ impl Heir for Heirs {
             operations.into_iter().partition(restore::Inheritance::is_restore);
         let (of_imports, others): (Vec<_>, Vec<_>) =
             others.into_iter().partition(moving::Inheritance::is_import);
+        let (of_drills, others): (Vec<_>, Vec<_>) =
+            others.into_iter().partition(drills::Inheritance::is_drill);
         // None waits for another: a restore may wait for a source for days.
         let restores = self.restores.inherit(dead, &of_restores).await;
         let imports = self.imports.inherit(dead, &of_imports).await;
+        let drills = self.drills.inherit(dead, &of_drills).await;
         let backups = self.backups.inherit(dead, &others).await;
         // All that the process has left open in the audit log is closed at last, what was settled among it.
-        restores && imports && backups && self.backups.close(dead).await
+        restores && imports && drills && backups && self.backups.close(dead).await
     }
 }
 
@@ -425,6 +455,7 @@ struct Counted {
     of_restores: [KindMetrics; 3],
     of_moves: [KindMetrics; 2],
     of_reencryptions: KindMetrics,
+    of_drills: KindMetrics,
 }
 
 impl Counted {
@@ -435,9 +466,10 @@ impl Counted {
         let of_restores = of_restores.map(|name| counted.kind(name));
         let of_moves = [moving::EXPORT.name, moving::IMPORT.name].map(|name| counted.kind(name));
         let of_reencryptions = counted.kind(reencryption::KIND.name);
-        let last = [of_reencryptions.clone()];
+        let of_drills = counted.kind(drills::KIND.name);
+        let last = [of_reencryptions.clone(), of_drills.clone()];
         let kinds = [&[of_exports.clone()][..], &others, &of_restores, &of_moves, &last].concat();
-        Self { kinds, of_exports, others, of_restores, of_moves, of_reencryptions }
+        Self { kinds, of_exports, others, of_restores, of_moves, of_reencryptions, of_drills }
     }
 }
 

@@ -39,6 +39,9 @@ pub struct Config {
     /// Where backups are stored. Without one, backups can only be streamed to a client.
     #[serde(default)]
     pub destinations: Vec<DestinationConfig>,
+    /// Where drills restore backups to prove that they restore.
+    #[serde(default)]
+    pub drill: DrillConfig,
     /// Who can open sealed archives besides the vault.
     #[serde(default)]
     pub seal: SealConfig,
@@ -62,6 +65,22 @@ pub struct AppConfig {
     pub name: String,
     /// The application's address, in manifests, for the person who opens an archive later.
     pub url: String,
+}
+
+/// Where drills restore backups to prove that they restore. Without a place for any of its sources, no backup can be drilled.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct DrillConfig {
+    /// A PostgreSQL server, `postgres://USER@HOST/postgres`, whose role may create databases: a drill creates one there for each
+    /// PostgreSQL source, called `strongroom_drill_` and an id, and drops it. It must not be a server behind a pooler. It is never
+    /// printed.
+    #[schemars(with = "Option<String>")]
+    pub scratch_url: Option<SourceUrl>,
+    /// A file that holds `scratch_url`, so that its password stays out of the configuration. It takes precedence.
+    pub scratch_url_file: Option<PathBuf>,
+    /// A folder in which a drill creates the database of each SQLite source, and removes it. The rows are there in the clear
+    /// meanwhile, as in any database.
+    pub scratch_dir: Option<PathBuf>,
 }
 
 /// Who can open sealed archives besides the vault.

@@ -10,6 +10,7 @@ use tonic::{Code, Status};
 
 use crate::backups::destinations::error::StorageError;
 use crate::backups::destinations::parts::TooManyParts;
+pub use crate::drills::error::DrillError;
 pub use crate::moving::error::MoveError;
 pub use crate::reencryption::error::ReencryptError;
 pub use crate::restore::error::RestoreError;
@@ -445,6 +446,9 @@ pub enum Error {
     /// A schedule, or a run of one.
     #[error(transparent)]
     Schedule(#[from] ScheduleError),
+    /// Of a drill.
+    #[error(transparent)]
+    Drill(#[from] DrillError),
 
     /// The client is gone.
     #[error("the client left before the end")]
@@ -625,6 +629,7 @@ impl Error {
             Self::Move(error) => error.shape(),
             Self::Reencrypt(error) => error.shape(),
             Self::Schedule(error) => error.shape(),
+            Self::Drill(error) => error.shape(),
             Self::ClientLeft => (Code::Cancelled, "CLIENT_LEFT"),
             Self::Stalled(_) => (Code::DeadlineExceeded, "CLIENT_STALLED"),
             Self::TooLong(_) => (Code::DeadlineExceeded, "EXPORT_TOO_LONG"),
@@ -704,6 +709,7 @@ fn tables_shape(error: &strongroom_tables::Error) -> (Code, &'static str) {
         Tables::Ambiguous { .. } => return (Code::FailedPrecondition, "TABLE_NAME_TAKEN"),
         Tables::EmptyFile { .. } => return (Code::FailedPrecondition, "DATABASE_EMPTY"),
         Tables::RowTooLarge { .. } => return (Code::FailedPrecondition, "ROW_TOO_LARGE"),
+        Tables::NotScratch { .. } => return (Code::FailedPrecondition, "NOT_SCRATCH"),
         Tables::Stale { .. } => return (Code::FailedPrecondition, "PLAN_STALE"),
         Tables::Refused { .. } => return (Code::FailedPrecondition, "RESTORE_REFUSED"),
         Tables::Value { .. } => return (Code::FailedPrecondition, "VALUE_REFUSED"),

@@ -2,6 +2,8 @@
 
 mod answer;
 mod backup;
+mod drill;
+mod paging;
 mod request;
 mod restore;
 mod restore_request;
@@ -11,6 +13,7 @@ mod tables;
 mod watch;
 
 pub(crate) use backup::BackupGrpc;
+pub(crate) use drill::DrillGrpc;
 pub(crate) use restore::RestoreGrpc;
 pub(crate) use schedule::ScheduleGrpc;
 pub(crate) use tables::TablesGrpc;

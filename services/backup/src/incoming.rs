@@ -17,5 +17,7 @@ pub(crate) use memory::MemoryLimits;
 pub(crate) use opening::{Archive, Opened, Unopened, open, problem_of};
 pub(crate) use processor::{Allowance, Processor};
 pub(crate) use shown::shown;
+#[cfg(test)]
+pub(crate) use staging::staged;
 pub(crate) use staging::{Place, Staged, warn};
 pub(crate) use upload::{MAX_CHUNK, Part, Parts, Upload};

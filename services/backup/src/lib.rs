@@ -1,7 +1,7 @@
 //! The backup service: reads every database that the platform owns, and the vault's own tables, each in one
 //! consistent snapshot, and streams them out as one archive while it is built.
 //!
-//! `grpc` parses and answers; `restore`, `schedules`, `moving`, `reencryption`, `export`, `backups` and `verification` do the work of a call, and `operation` everything
+//! `grpc` parses and answers; `schedules`, `drills`, `restore`, `moving`, `reencryption`, `export`, `backups` and `verification` do the work of a call, and `operation` everything
 //! that surrounds it; `assembly` makes archives, `incoming` receives them; `sources` knows what is read; `membership` knows which
 //! processes serve; `store` is the service's own database; `vault_client` asks the vault for everything about keys, callers
 //! and the audit log. Imports point down, in this order.
@@ -12,6 +12,7 @@ mod backoff;
 mod backups;
 mod bootstrap;
 pub mod config;
+mod drills;
 mod error;
 mod export;
 mod grpc;
@@ -38,6 +39,7 @@ mod verification;
 use std::sync::Arc;
 
 use strongroom_api::backup::v1::backup_service_server::BackupServiceServer;
+use strongroom_api::backup::v1::drill_service_server::DrillServiceServer;
 use strongroom_api::backup::v1::restore_service_server::RestoreServiceServer;
 use strongroom_api::backup::v1::schedule_service_server::ScheduleServiceServer;
 use strongroom_api::backup::v1::tables_service_server::TablesServiceServer;
@@ -49,11 +51,12 @@ use tokio::net::TcpListener;
 use tonic::service::Routes;
 
 pub use config::{
-    AppConfig, BackupConfig, Config, DestinationConfig, SealConfig, SourceConfig, SourceKind,
+    AppConfig, BackupConfig, Config, DestinationConfig, DrillConfig, SealConfig, SourceConfig, SourceKind,
     WITHOUT_RECOVERY,
 };
 pub use error::{
-    Error, FilesError, FilesRefusal, MoveError, ReencryptError, RestoreError, Result, ScheduleError,
+    DrillError, Error, FilesError, FilesRefusal, MoveError, ReencryptError, RestoreError, Result,
+    ScheduleError,
 };
 
 use auth::VaultAuthenticator;
@@ -65,6 +68,7 @@ use vault_client::VaultClient;
 /// Served here, for health and reflection.
 const SERVICES: &[&str] = &[
     "strongroom.backup.v1.BackupService",
+    "strongroom.backup.v1.DrillService",
     "strongroom.backup.v1.RestoreService",
     "strongroom.backup.v1.ScheduleService",
     "strongroom.backup.v1.TablesService",
@@ -119,10 +123,12 @@ pub async fn serve(
     let restores = RestoreServiceServer::new(service.restore_grpc(shutdown.clone()));
     let tables = TablesServiceServer::new(service.tables_grpc());
     let schedules = ScheduleServiceServer::new(service.schedule_grpc());
+    let drills = DrillServiceServer::new(service.drill_grpc());
     let routes = Routes::new(BackupServiceServer::new(grpc).max_decoding_message_size(REQUEST_BYTES))
         .add_service(restores.max_decoding_message_size(REQUEST_BYTES))
         .add_service(tables.max_decoding_message_size(REQUEST_BYTES))
         .add_service(schedules.max_decoding_message_size(REQUEST_BYTES))
+        .add_service(drills.max_decoding_message_size(REQUEST_BYTES))
         .add_service(StatusApi::server(health.clone(), report));
     let (plaintext, limits) = (config.backup.plaintext, server::Limits::default());
     let services = SERVICES;

@@ -10,6 +10,7 @@ mod apply;
 mod archive;
 mod back;
 pub(crate) mod convert;
+mod elsewhere;
 mod ending;
 pub(crate) mod error;
 mod forward;
@@ -50,11 +51,13 @@ use crate::vault_client::{SigningKey, VaultClient};
 use crate::verification::Verifier;
 use apply::Applying;
 pub(crate) use archive::Archives;
+pub(crate) use elsewhere::{NotRestored, Part, databases};
 use ending::Ending;
 pub(crate) use inheritance::Inheritance;
 use journal::Journal;
 use plan::Planning;
-use record::{Origin, Request, RequestMode, journal_of, request_of};
+pub(crate) use record::Origin;
+use record::{Request, RequestMode, journal_of, request_of};
 use rollback::RollingBack;
 use safety::SafetyBackups;
 pub(crate) use uploads::{ArchiveUploads, Arrived};
@@ -174,6 +177,11 @@ impl Restores {
             rollbacks: Arc::new(Operations::create(&ROLLBACK, endless, of_rollbacks)),
             limit: limits.duration,
         }
+    }
+
+    /// Archives, wherever they come from.
+    pub(crate) fn archives(&self) -> Arc<Archives> {
+        Arc::clone(&self.base.archives)
     }
 
     /// Archives that are sent up.

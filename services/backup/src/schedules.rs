@@ -1,13 +1,14 @@
 //! Schedules: backups that are made without being asked for each time, and removed again.
 //!
 //! [`running`] begins what is due ([`cron`], [`rules`]), in the name of whoever created the schedule ([`actor`]); [`making`] has
-//! it made like any other backup. [`verifying`] reads stored ones again; [`retaining`] deletes what [`retention`] does not keep. What a run came to is a backup of the
+//! it made like any other backup. [`verifying`] reads stored ones again, and [`drilling`] has them restored; [`retaining`] deletes what [`retention`] does not keep. What a run came to is a backup of the
 //! schedule, also where it came to nothing ([`history`]). Archives hold schedules, too ([`archived`]).
 
 mod actor;
 pub(crate) mod archived;
 mod changes;
 mod cron;
+mod drilling;
 pub(crate) mod error;
 mod history;
 mod making;
@@ -29,11 +30,13 @@ use strongroom_runtime::{Clock, Metrics, Shutdown};
 use tokio::time::Instant;
 
 use crate::backups::StoredBackups;
+use crate::drills::Drills;
 use crate::error::{Error, Result, ScheduleError};
 use crate::said::Said;
-use crate::store::{ScheduleRow, Store, StoredBackup};
+use crate::store::{DrillRow, ScheduleRow, Store, StoredBackup};
 use crate::vault_client::VaultClient;
 use crate::verification::Verifications;
+use drilling::Drilling;
 use making::Making;
 use overview::Overview;
 pub(crate) use retaining::Outlook;
@@ -61,6 +64,7 @@ pub(crate) struct Schedules {
     running: Arc<Running>,
     retaining: Arc<Retaining>,
     verifying: Arc<Verifying>,
+    drilling: Arc<Drilling>,
     overview: Overview,
 }
 
@@ -74,13 +78,15 @@ pub(crate) struct View {
     pub(crate) ended: Option<StoredBackup>,
     /// The newest that was stored.
     pub(crate) stored: Option<StoredBackup>,
+    /// The newest drill of one of them.
+    pub(crate) drill: Option<DrillRow>,
 }
 
 impl Schedules {
     pub(crate) fn new(
         (store, vault, clock): (Arc<dyn Store>, VaultClient, Arc<dyn Clock>),
         stored: StoredBackups,
-        (verifications, budget): (Arc<Verifications>, i64),
+        ((verifications, budget), drills): ((Arc<Verifications>, i64), Drills),
         metrics: &Metrics,
     ) -> Self {
         let making = Making {
@@ -111,15 +117,23 @@ impl Schedules {
             longest,
             tried: Mutex::default(),
         };
-        let (running, retaining) = (Arc::new(running), Arc::new(retaining));
+        let drilling =
+            Drilling { store: Arc::clone(&store), vault: vault.clone(), clock: Arc::clone(&clock), drills };
+        let (running, retaining, drilling) = (Arc::new(running), Arc::new(retaining), Arc::new(drilling));
         let (verifying, overview) = (Arc::new(verifying), Overview::new(metrics));
-        Self { store, vault, clock, stored, running, retaining, verifying, overview }
+        Self { store, vault, clock, stored, running, retaining, verifying, drilling, overview }
     }
 
     /// Begins what is due, and removes what is to go, until `shutdown`.
     pub(crate) async fn run(&self, shutdown: &Shutdown) {
         let going_on = async {
-            tokio::join!(self.begin_due(), self.keep_looking(), self.keep_retaining(), self.keep_verifying())
+            tokio::join!(
+                self.begin_due(),
+                self.keep_looking(),
+                self.keep_retaining(),
+                self.keep_verifying(),
+                self.keep_drilling()
+            )
         };
         shutdown.unless_begun(going_on).await;
     }
@@ -154,6 +168,17 @@ impl Schedules {
             let problem = self.verifying.look().await.err().map(|error| error.to_string());
             if let Some(error) = said.news(problem) {
                 tracing::warn!(error, "a stored backup that is due cannot be verified; it is tried again");
+            }
+        }
+    }
+
+    async fn keep_drilling(&self) {
+        let mut said = Said::default();
+        loop {
+            tokio::time::sleep(LOOK_PERIOD).await;
+            let problem = self.drilling.look().await.err().map(|error| error.to_string());
+            if let Some(error) = said.news(problem) {
+                tracing::warn!(error, "a drill that is due cannot begin; it is tried again");
             }
         }
     }
@@ -223,7 +248,8 @@ impl Schedules {
         let last = history::newest(store, &row.name, &[]).await?;
         let ended = history::newest(store, &row.name, &history::ENDED).await?;
         let stored = history::newest(store, &row.name, &history::STORED).await?;
-        Ok(View { row, rules, last, ended, stored })
+        let drill = store.last_drill(&row.name).await?;
+        Ok(View { row, rules, last, ended, stored, drill })
     }
 }
 

@@ -3,7 +3,7 @@
 //!
 //! It holds which processes serve ([`ProcessStore`]), which operations they are busy with ([`OperationStore`]), the catalogue
 //! of stored backups ([`CatalogueStore`]), restores ([`RestoreStore`]), the archives that were uploaded for them
-//! ([`ArchiveUploadStore`]), which source an import of tables changes ([`ImportStore`]), and schedules ([`ScheduleStore`]). `sqlite` and `postgres` implement them; `contract` runs one test per
+//! ([`ArchiveUploadStore`]), which source an import of tables changes ([`ImportStore`]), schedules ([`ScheduleStore`]) and drills ([`DrillStore`]). `sqlite` and `postgres` implement them; `contract` runs one test per
 //! method on both; `twins` keeps the two the same text. Times are microseconds since the epoch, ids are text.
 
 mod archive_upload;
@@ -11,6 +11,7 @@ mod backup;
 #[cfg(test)]
 mod contract;
 mod copy;
+mod drill;
 mod import;
 mod operation;
 mod postgres;
@@ -28,6 +29,7 @@ use strongroom_store::{DatabaseUrl, Engine, Result};
 pub(crate) use archive_upload::{ArchiveUploadRow, ArchiveUploadStore};
 pub(crate) use backup::{BackupFilter, BackupRow, BackupState, CatalogueStore, Replaced, StoredBackup};
 pub(crate) use copy::{CopyRow, CopyState};
+pub(crate) use drill::{DrillRow, DrillState, DrillStore};
 pub(crate) use import::ImportStore;
 pub(crate) use operation::{OperationRow, OperationStore};
 pub(crate) use process::{ProcessRow, ProcessStore};
@@ -50,12 +52,13 @@ impl<T: ProcessStore + OperationStore> Processes for T {}
 
 /// The backup service's database: every noun's verbs.
 pub(crate) trait Store:
-    Processes + CatalogueStore + RestoreStore + ImportStore + ArchiveUploadStore + ScheduleStore
+    Processes + CatalogueStore + RestoreStore + ImportStore + ArchiveUploadStore + ScheduleStore + DrillStore
 {
 }
 
-impl<T: Processes + CatalogueStore + RestoreStore + ImportStore + ArchiveUploadStore + ScheduleStore> Store
-    for T
+impl<
+    T: Processes + CatalogueStore + RestoreStore + ImportStore + ArchiveUploadStore + ScheduleStore + DrillStore,
+> Store for T
 {
 }
 

@@ -4,6 +4,7 @@ mod archive;
 mod audit;
 mod backup;
 mod credential;
+mod drill;
 mod import;
 mod key;
 mod person;
@@ -27,6 +28,7 @@ pub(crate) use backup::{
 pub(crate) use credential::{
     CreateCredential, CredentialCommand, ListCredentials, RotateCredential, UpdateCredential,
 };
+pub(crate) use drill::{DrillCommand, RunDrill};
 pub(crate) use import::{ImportCommand, ImportGeb, ImportPromptgate};
 pub(crate) use key::KeyCommand;
 pub(crate) use person::{PersonCommand, Subject};
@@ -106,6 +108,9 @@ pub(crate) enum Command {
     /// Backups that are made without being asked for each time, and deleted again.
     #[command(subcommand)]
     Schedule(ScheduleCommand),
+    /// Proof that backups restore: into a scratch database, and checked.
+    #[command(subcommand)]
+    Drill(DrillCommand),
     /// Putting archives back into databases, while their applications go on.
     ///
     /// In steps: plan, which changes nothing; apply, by the plan's id; and rollback, if it was wrong.

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 use strongroom_api::backup::v1::backup_service_client::BackupServiceClient;
+use strongroom_api::backup::v1::drill_service_client::DrillServiceClient;
 use strongroom_api::backup::v1::restore_service_client::RestoreServiceClient;
 use strongroom_api::backup::v1::schedule_service_client::ScheduleServiceClient;
 use strongroom_api::backup::v1::tables_service_client::TablesServiceClient;
@@ -257,6 +258,10 @@ impl Connection {
 
     pub(crate) fn restores(&self) -> RestoreServiceClient<AuthorizedChannel> {
         RestoreServiceClient::new(self.channel.clone()).max_decoding_message_size(MAX_MESSAGE)
+    }
+
+    pub(crate) fn drills(&self) -> DrillServiceClient<AuthorizedChannel> {
+        DrillServiceClient::new(self.channel.clone()).max_decoding_message_size(MAX_MESSAGE)
     }
 
     pub(crate) fn schedules(&self) -> ScheduleServiceClient<AuthorizedChannel> {

@@ -8,6 +8,7 @@ mod confirmation;
 mod credential;
 mod demo;
 mod dev;
+mod drill;
 mod import;
 mod interruption;
 mod key;
@@ -61,6 +62,7 @@ async fn dispatch(cli: Cli) -> Result<()> {
         Command::Audit(command) => audit::run(command, format).await,
         Command::Backup(command) => backup::run(command, format).await,
         Command::Schedule(command) => schedule::run(command, format).await,
+        Command::Drill(command) => drill::run(command, format).await,
         Command::Restore(command) => restore::run(command, format).await,
         Command::Tables(command) => tables::run(command, format).await,
         Command::Source(command) => source::run(command, format).await,

@@ -57,6 +57,16 @@ pub fn duration_micros(length: &prost_types::Duration, longest: i64) -> Option<i
     length.seconds.checked_mul(MICROS)?.checked_add(i64::from(length.nanos) / 1000)
 }
 
+/// The protobuf form of a length of time in microseconds.
+#[must_use]
+pub fn duration(micros: i64) -> prost_types::Duration {
+    let nanos = micros % MICROS * 1000;
+    prost_types::Duration {
+        seconds: micros / MICROS,
+        nanos: i32::try_from(nanos).expect("within 1,000,000,000"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -13,8 +13,8 @@ use serde::de::{DeserializeOwned, IgnoredAny};
 use crate::error::{Error, Result};
 
 /// The sections of a configuration file, for every process.
-pub const SECTIONS: [&str; 9] =
-    ["admin", "app", "backup", "destinations", "log", "seal", "sources", "telemetry", "vault"];
+pub const SECTIONS: [&str; 10] =
+    ["admin", "app", "backup", "destinations", "drill", "log", "seal", "sources", "telemetry", "vault"];
 
 /// Reads `file` (nothing when `None`) and the process's environment into `T`, whose fields are sections.
 ///

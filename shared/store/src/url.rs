@@ -61,6 +61,18 @@ impl DatabaseUrl {
         Ok(Self { shown: format!("sqlite:{text}"), engine: Engine::Sqlite(path) })
     }
 
+    /// Another database of the same server, reached in the same way.
+    ///
+    /// # Errors
+    /// [`Error::Url`] for a SQLite file, which has no server.
+    pub fn with_database(&self, name: &str) -> Result<Self> {
+        let Engine::Postgres(options) = &self.engine else {
+            return Err(Error::Url("a SQLite file has no other databases beside it"));
+        };
+        let options = options.clone().database(name);
+        Ok(Self { shown: shown_postgres(&options), engine: Engine::Postgres(options) })
+    }
+
     /// What to connect to.
     #[must_use]
     pub fn engine(&self) -> &Engine {

@@ -154,6 +154,17 @@ pub enum Error {
         /// The system's error.
         source: std::io::Error,
     },
+    /// What was created as a scratch database is somebody else's.
+    #[error(
+        "{url} is no scratch database: {problem}; nothing was restored into it. Let [drill] name a server that holds nothing else, \
+         without a pooler before it"
+    )]
+    NotScratch {
+        /// The URL without its password.
+        url: String,
+        /// What was found.
+        problem: String,
+    },
     /// A statement failed.
     #[error("{what} of source {name}: {fault}")]
     Database {
@@ -328,6 +339,7 @@ impl Error {
             | Self::Ambiguous { .. }
             | Self::TimeColumn { .. }
             | Self::RowTooLarge { .. }
+            | Self::NotScratch { .. }
             | Self::Stale { .. }
             | Self::Refused { .. }
             | Self::Value { .. }

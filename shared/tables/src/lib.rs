@@ -40,6 +40,7 @@ mod options;
 mod outside;
 mod postgres;
 pub mod reencrypt;
+pub mod scratch;
 mod size;
 mod snapshot;
 mod sqlite;

@@ -23,6 +23,7 @@ mod properties;
 mod reencrypt;
 mod relations;
 mod rights;
+pub(crate) mod scratch;
 mod sequences;
 mod session;
 mod size;

@@ -11,6 +11,7 @@ pub(crate) mod load;
 mod outside;
 mod reencrypt;
 mod rows;
+pub(crate) mod scratch;
 mod size;
 mod statements;
 mod tokens;

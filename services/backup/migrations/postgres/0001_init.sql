@@ -92,6 +92,25 @@ CREATE TABLE backup_copies (
 );
 CREATE INDEX backup_copies_by_state ON backup_copies (state);
 
+-- Restore drills. The evidence is JSON, or empty until everything was checked.
+CREATE TABLE drills (
+    id TEXT COLLATE "C" PRIMARY KEY,
+    backup_id TEXT COLLATE "C" NOT NULL,
+    file_name TEXT NOT NULL,
+    schedule TEXT COLLATE "C",
+    state TEXT NOT NULL,
+    creator TEXT NOT NULL,
+    create_time BIGINT NOT NULL,
+    end_time BIGINT,
+    reason TEXT NOT NULL,
+    problem TEXT NOT NULL,
+    evidence TEXT NOT NULL
+);
+CREATE INDEX drills_by_time ON drills (create_time, id);
+CREATE INDEX drills_by_schedule ON drills (schedule, create_time, id);
+-- One runs at a time.
+CREATE UNIQUE INDEX drills_running ON drills (state) WHERE state = 'running';
+
 -- Restores, from their plans to their ends. Request, plan, journal and progress are JSON, or empty.
 CREATE TABLE restores (
     id TEXT COLLATE "C" PRIMARY KEY,

@@ -11,7 +11,8 @@ use tokio_stream::StreamExt as _;
 use tonic::{Code, Request, Response, Status, Streaming};
 
 use super::answer::{answer, refused, to_its_end};
-use super::restore_request::{check_id, parse_page, parse_plan, parse_signers, token};
+use super::paging::{page, token};
+use super::restore_request::{check_id, parse_plan, parse_signers};
 use super::watch::{Seen, Watch};
 use crate::error::{Error, Result};
 use crate::incoming::{MAX_CHUNK, Part};
@@ -148,10 +149,10 @@ impl RestoreGrpc {
     }
 
     async fn list(&self, request: &proto::ListRestoresRequest) -> Result<proto::ListRestoresResponse> {
-        let (before, size) = parse_page(request)?;
+        let (before, size) = page(request.page_size, &request.page_token)?;
         let rows = self.restores.list(before.as_ref(), size).await?;
         let next_page_token = match rows.last() {
-            Some(last) if rows.len() as i64 == size => token(last),
+            Some(last) if rows.len() as i64 == size => token(last.create_time, &last.id),
             _ => String::new(),
         };
         let restores = rows.iter().map(convert::listed).collect::<Result<_>>()?;

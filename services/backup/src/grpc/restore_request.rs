@@ -9,12 +9,8 @@ use super::request::check_names;
 use crate::error::{Error, Result};
 use crate::restore::record::{ArchiveFacts, Origin, Request, RequestMode};
 use crate::restore::rows::Key;
-use crate::store::RestoreRow;
 use crate::vault_client::SigningKey;
 
-/// Restores of a page when the request does not say.
-const USUAL_PAGE: i64 = 50;
-const LARGEST_PAGE: i64 = 1000;
 /// Chosen rows of all tables together.
 const MAX_ROWS: usize = 10_000;
 /// Longest id in bytes. Ours have 36.
@@ -143,40 +139,6 @@ fn parse_signer(line: &str) -> Option<SigningKey> {
     let is_kid = kid.len() == KID && kid.bytes().all(|digit| digit.is_ascii_hexdigit());
     let public = hex::decode(public).ok()?.try_into().ok()?;
     is_kid.then(|| SigningKey { kid: kid.to_ascii_lowercase(), public })
-}
-
-/// Where the page before has ended, and how many this one has.
-///
-/// # Errors
-/// [`Error::Field`].
-pub(super) fn parse_page(request: &proto::ListRestoresRequest) -> Result<(Option<(i64, String)>, i64)> {
-    let size = match request.page_size {
-        negative if negative < 0 => return Err(Error::field("page_size", "must not be negative")),
-        0 => USUAL_PAGE,
-        size => i64::from(size).min(LARGEST_PAGE),
-    };
-    let before = match request.page_token.as_str() {
-        "" => None,
-        token => Some(parse_token(token)?),
-    };
-    Ok((before, size))
-}
-
-/// It says nothing that the page has not said.
-pub(super) fn token(last: &RestoreRow) -> String {
-    hex::encode(format!("{}/{}", last.create_time, last.id))
-}
-
-fn parse_token(token: &str) -> Result<(i64, String)> {
-    let text = hex::decode(token).ok().and_then(|bytes| String::from_utf8(bytes).ok());
-    let parsed = text.as_deref().and_then(|text| {
-        let (time, id) = text.split_once('/')?;
-        check_id(id, "page_token").ok()?;
-        Some((time.parse().ok()?, id.to_owned()))
-    });
-    parsed.ok_or_else(|| {
-        Error::field("page_token", "is not one of this server; list again from the first page")
-    })
 }
 
 #[cfg(test)]

@@ -3,19 +3,18 @@
 use strongroom_api::backup::v1 as proto;
 use strongroom_api::backup::v1::preview_retention_response::Fate as FateMessage;
 use strongroom_api::backup::v1::schedule_service_server::ScheduleService;
-use strongroom_api::time::{duration_micros, timestamp};
+use strongroom_api::time::{duration, duration_micros, timestamp};
 use strongroom_runtime::Caller;
 use tonic::{Request, Response, Status};
 
 use super::answer::{answer, to_its_end};
+use super::drill as drills;
 use super::request::{check_names, parse};
 use super::stored;
 use crate::error::{Error, Result};
 use crate::schedules::rules::{Policy, Rules, is_name};
 use crate::schedules::{Outlook, Schedules, View, etag};
 
-/// In microseconds.
-const SECOND: i64 = 1_000_000;
 /// In seconds: more than any length may be.
 const LONGEST: i64 = 1000 * 24 * 3600;
 /// Of an answer, which so stays below 4 MiB.
@@ -134,17 +133,30 @@ fn rules(request: proto::CreateScheduleRequest) -> Result<Rules> {
         destinations,
         retention,
         verify_every,
+        drill_every,
         ..
     } = &request;
     check_names("destinations", destinations)?;
     let jitter = length("jitter", jitter.as_ref())?.unwrap_or(0);
     let timeout = length("timeout", timeout.as_ref())?;
     let verify_every = length("verify_every", verify_every.as_ref())?;
+    let drill_every = length("drill_every", drill_every.as_ref())?;
     let (cron, time_zone) = (cron.clone(), time_zone.clone());
     let (destinations, retention) = (destinations.clone(), retention.map(policy).transpose()?);
     let selected = parse(request.include, request.tables, None)?;
     let (include, tables) = (selected.include, selected.tables);
-    Ok(Rules { cron, time_zone, jitter, timeout, include, tables, destinations, retention, verify_every })
+    Ok(Rules {
+        cron,
+        time_zone,
+        jitter,
+        timeout,
+        include,
+        tables,
+        destinations,
+        retention,
+        verify_every,
+        drill_every,
+    })
 }
 
 /// In microseconds.
@@ -168,7 +180,7 @@ fn policy(given: proto::RetentionPolicy) -> Result<Policy> {
 }
 
 fn schedule(view: View) -> proto::Schedule {
-    let View { row, rules, last, stored: newest, .. } = view;
+    let View { row, rules, last, stored: newest, drill, .. } = view;
     let etag = etag(&row);
     let waits = !row.paused && row.due_time != i64::MAX;
     proto::Schedule {
@@ -197,6 +209,8 @@ fn schedule(view: View) -> proto::Schedule {
         last_success_time: newest.and_then(|backup| backup.row.end_time).map(timestamp),
         etag,
         verify_every: rules.verify_every.map(duration),
+        drill_every: rules.drill_every.map(duration),
+        last_drill: drill.map(drills::listed),
     }
 }
 
@@ -209,13 +223,6 @@ fn policy_message(policy: Policy) -> proto::RetentionPolicy {
         weekly: count(weekly),
         monthly: count(monthly),
         min: count(min),
-    }
-}
-
-fn duration(micros: i64) -> prost_types::Duration {
-    prost_types::Duration {
-        seconds: micros / SECOND,
-        nanos: i32::try_from(micros % SECOND).unwrap_or(0) * 1000,
     }
 }
 

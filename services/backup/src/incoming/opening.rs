@@ -153,16 +153,13 @@ mod tests {
     use strongroom_archive::ManifestHead;
     use strongroom_testkit::archives::{empty, head};
 
-    use super::super::staging::{Place, Staging};
     use super::*;
 
     const MEMORY: MemoryLimits = MemoryLimits { row: 1 << 20, manifest: 1 << 20 };
 
     async fn staged() -> StagedFile {
         let head = ManifestHead { app_name: "App".repeat(100_000), ..head(Vec::new()) };
-        let file = empty(head);
-        let staging = Staging::create(Place::Unnamed(std::env::temp_dir())).write(file.into()).await.unwrap();
-        staging.finish().await.unwrap().file
+        super::super::staged(empty(head)).await.file
     }
 
     /// A vault that is never asked: the file came plain.

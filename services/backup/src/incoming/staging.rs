@@ -88,6 +88,14 @@ pub(crate) fn warn(folder: &Path) {
     }
 }
 
+/// A plain file of these bytes.
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+pub(crate) async fn staged(bytes: Vec<u8>) -> Staged {
+    let staging = Staging::create(Place::Unnamed(std::env::temp_dir())).write(bytes.into()).await.unwrap();
+    staging.finish().await.unwrap()
+}
+
 impl Staging {
     /// At `place`; nothing is made before the first bytes.
     pub(super) fn create(place: Place) -> Self {

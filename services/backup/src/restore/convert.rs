@@ -1,7 +1,7 @@
 //! A restore's row as clients see it.
 
 use strongroom_api::backup::v1 as proto;
-use strongroom_api::time::timestamp;
+use strongroom_api::time::{duration, timestamp};
 use strongroom_api::vault::v1::RestoreTerms;
 
 use super::record::{Origin, Progress, Request, RequestMode, journal_of, plan_of, request_of};
@@ -46,7 +46,7 @@ pub(crate) fn restore(row: &RestoreRow) -> Result<proto::Restore> {
         steps: steps.collect(),
         safety_backup_id: row.safety_backup.clone(),
         progress: (!row.progress.is_empty()).then(|| progress(from_json(&row.progress))),
-        paused: (journal.paused > 0).then(|| micros(journal.paused)),
+        paused: (journal.paused > 0).then(|| duration(journal.paused)),
         grant_terms,
     })
 }
@@ -101,10 +101,4 @@ fn mode(mode: RequestMode) -> proto::RestoreMode {
         RequestMode::Merge => proto::RestoreMode::Merge,
         RequestMode::Replace => proto::RestoreMode::Replace,
     }
-}
-
-fn micros(micros: i64) -> prost_types::Duration {
-    let seconds = micros / 1_000_000;
-    let nanos = i32::try_from((micros % 1_000_000) * 1_000).unwrap_or(0);
-    prost_types::Duration { seconds, nanos }
 }

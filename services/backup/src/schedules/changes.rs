@@ -25,8 +25,10 @@ impl Schedules {
     /// Adds a schedule that acts for `caller`.
     ///
     /// # Errors
-    /// [`Error::Field`], [`ScheduleError::Exists`], [`ScheduleError::Full`], [`ScheduleError::Denied`], the sources' and the
-    /// vault's.
+    /// [`Error::Field`], [`ScheduleError::Exists`], [`ScheduleError::Full`], [`ScheduleError::Denied`],
+    /// [`DrillError::NoScratch`], the sources' and the vault's.
+    ///
+    /// [`DrillError::NoScratch`]: crate::error::DrillError::NoScratch
     pub(crate) async fn create(&self, caller: &Caller, name: &str, rules: Rules) -> Result<View> {
         rules.check()?;
         let cron = rules.clock()?;
@@ -36,6 +38,7 @@ impl Schedules {
             return Err(Error::field("jitter", "must be shorter than the time between two runs"));
         }
         may_act(caller, &rules)?;
+        self.drilling.check(&rules)?;
         self.stored.creations.check(&rules.request(), &rules.destinations).await?;
         let others = self.store.schedules().await?;
         if others.iter().any(|other| other.name == name) {
@@ -87,6 +90,7 @@ impl Schedules {
     pub(crate) async fn resume(&self, caller: &Caller, name: &str) -> Result<View> {
         let rules = Rules::of(&self.row(name).await?)?;
         may_act(caller, &rules)?;
+        self.drilling.check(&rules)?;
         self.stored.creations.check(&rules.request(), &rules.destinations).await?;
         let next = rules.clock()?.after(self.clock.now_micros()).unwrap_or(i64::MAX);
         self.change(caller, "schedule.resumed", name, |row| {
@@ -213,7 +217,7 @@ impl Schedules {
 fn may_act(caller: &Caller, rules: &Rules) -> Result<()> {
     may(caller, "backup.create")?;
     rules.retention.map_or(Ok(()), |_| may(caller, "backup.delete"))?;
-    rules.verify_every.map_or(Ok(()), |_| may(caller, "backup.verify"))
+    rules.verify_every.or(rules.drill_every).map_or(Ok(()), |_| may(caller, "backup.verify"))
 }
 
 fn may(caller: &Caller, permission: &'static str) -> Result<()> {

@@ -27,6 +27,8 @@ pub(crate) struct Rules {
     pub(crate) retention: Option<Policy>,
     /// Each stored backup is verified again after so long.
     pub(crate) verify_every: Option<i64>,
+    /// The newest stored backup is drilled after so long.
+    pub(crate) drill_every: Option<i64>,
 }
 
 /// How many of the newest days, weeks and months with a backup have one that stays, and how many backups stay at least.
@@ -48,6 +50,7 @@ const MOST_BYTES: usize = 16 << 10;
 pub(super) const SECOND: i64 = 1_000_000;
 pub(super) const DAY: i64 = 24 * 3600 * SECOND;
 const JITTER: RangeInclusive<i64> = 0..=DAY;
+const DRILL_EVERY: RangeInclusive<i64> = DAY / 24..=400 * DAY;
 const VERIFY_EVERY: RangeInclusive<i64> = DAY / 24..=400 * DAY;
 const TIMEOUT: RangeInclusive<i64> = 60 * SECOND..=30 * DAY;
 
@@ -66,6 +69,7 @@ impl Rules {
         check_length("jitter", Some(self.jitter), &JITTER)?;
         check_length("timeout", self.timeout, &TIMEOUT)?;
         check_length("verify_every", self.verify_every, &VERIFY_EVERY)?;
+        check_length("drill_every", self.drill_every, &DRILL_EVERY)?;
         if crate::backups::record::to_json(self).len() > MOST_BYTES {
             let problem =
                 format!("make the schedule larger than {MOST_BYTES} bytes; name fewer, or none for all");

@@ -9,6 +9,7 @@ use strongroom_archive::schema::TableSchema;
 use strongroom_archive::{AadTemplate, EncryptedColumn};
 use strongroom_store::{DatabaseUrl, Engine};
 use strongroom_tables::load::{Target, TargetOptions, place_of};
+use strongroom_tables::scratch::is_marked;
 use strongroom_tables::{
     Block, MigrationsTable, Outside, Since, Snapshot, SnapshotOptions, database_bytes, list_tables,
     open_snapshot,
@@ -144,6 +145,20 @@ impl SqlSource {
             return Ok(());
         }
         Err(RestoreError::OtherDatabase(self.config.name.clone()).into())
+    }
+
+    /// Whether there is a table called so, whoever may read it, under either of its URLs.
+    ///
+    /// # Errors
+    /// The database's.
+    pub(crate) async fn has_table(&self, name: &str) -> Result<bool> {
+        let urls = std::iter::once(&self.url).chain(&self.restore_url);
+        for url in urls {
+            if is_marked(url, &self.config.name, name).await? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// Its tables as they are now.

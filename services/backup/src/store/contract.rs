@@ -3,6 +3,7 @@
 
 mod backup;
 mod change;
+mod drill;
 mod import;
 mod operation;
 mod process;

@@ -4,6 +4,7 @@
 
 mod archive_upload;
 mod backup;
+mod drill;
 mod import;
 mod locks;
 mod operation;

@@ -1,6 +1,7 @@
 //! Bad input: every field of every request, empty, too long and wrong. A method or field that is new in the protos
 //! fails here until it is decided.
 
+mod drills;
 mod restores;
 mod schedules;
 mod sources;
@@ -89,6 +90,7 @@ const DECIDED: &[(&str, &[&str])] = &[
             "destinations",
             "retention",
             "verify_every",
+            "drill_every",
         ],
     ),
     ("GetSchedule", &["name"]),
@@ -98,6 +100,11 @@ const DECIDED: &[(&str, &[&str])] = &[
     ("ResumeSchedule", &["name"]),
     ("DeleteSchedule", &["name", "etag"]),
     ("PreviewRetention", &["name", "retention"]),
+    // In `drills`.
+    ("RunDrill", &["backup_id"]),
+    ("GetDrill", &["id"]),
+    // A page of more than 1,000 is one of 1,000.
+    ("ListDrills", &["page_size", "page_token"]),
 ];
 
 #[test]

@@ -5,6 +5,7 @@ mod changed;
 mod clock;
 mod disk;
 mod download;
+mod drills;
 mod faults;
 mod life;
 mod limits;

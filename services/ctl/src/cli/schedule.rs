@@ -11,7 +11,7 @@ use strongroom_api::backup::v1::RetentionPolicy;
 const CREATE: &str = "\
 Examples:
   strongroom schedule create nightly --cron '0 3 * * *' --timezone Europe/Berlin --keep daily=7,weekly=4,monthly=12
-  strongroom schedule create checked --cron @daily --keep daily=7 --verify-every 7d
+  strongroom schedule create checked --cron @daily --keep daily=7 --verify-every 7d --drill-every 30d
   strongroom schedule create hourly --cron @hourly --tables orders,payments --keep daily=2,min=24
   strongroom schedule create weekly --cron '0 4 * * sun' --include audit --jitter 30m --timeout 6h";
 
@@ -77,6 +77,9 @@ pub(crate) struct CreateSchedule {
     /// Verify each stored backup of the schedule again after so long, such as 7d.
     #[arg(long, value_name = "T", value_parser = length)]
     pub(crate) verify_every: Option<SignedDuration>,
+    /// Restore the newest backup of the schedule into a scratch database after so long, such as 30d, and check it.
+    #[arg(long, value_name = "T", value_parser = length)]
+    pub(crate) drill_every: Option<SignedDuration>,
     #[command(flatten)]
     pub(crate) tables: TableSelection,
     /// A destination of the server's configuration; may be repeated. All of them where none is given.

@@ -90,6 +90,11 @@ pub(super) fn restore_id(text: &str) -> Result<String, String> {
         .ok_or_else(|| "invalid id of a restore: expected a UUID; see `strongroom restore list`".to_owned())
 }
 
+/// The id of a drill, in the same form.
+pub(super) fn drill_id(text: &str) -> Result<String, String> {
+    uuid(text).ok_or_else(|| "invalid id of a drill: expected a UUID; see `strongroom drill list`".to_owned())
+}
+
 fn uuid(text: &str) -> Option<String> {
     Uuid::try_parse(text).ok().filter(|_| text.len() == 36).map(|id| id.to_string())
 }

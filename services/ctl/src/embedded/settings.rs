@@ -81,6 +81,12 @@ impl Settings {
         if self.backup.destinations.is_empty() {
             self.backup.destinations.push(own_destination(data_dir)?);
         }
+        let drill = &mut self.backup.drill;
+        if drill.scratch_url.is_none() && drill.scratch_url_file.is_none() && drill.scratch_dir.is_none() {
+            let scratch = data_dir.join("scratch");
+            files::create_private_dir(&scratch)?;
+            drill.scratch_dir = Some(scratch);
+        }
         if !self.has_seal() {
             self.backup.seal.recovery_recipients = vec![own_recipient(&data_dir.join(RECOVERY_KEY))?];
         }

@@ -35,7 +35,7 @@ const ENTRIES: &[Entry] = &[
     },
     Entry { permission: "backup.hold", events: Single(&["backup.held", "backup.released"]) },
     Entry { permission: "backup.scan", events: Single(&["backup.scanned"]) },
-    Entry { permission: "backup.verify", events: Single(&["backup.verified"]) },
+    Entry { permission: "backup.verify", events: Single(&["backup.drilled", "backup.verified"]) },
     Entry {
         permission: "restore.apply",
         events: Pair { started: "restore.started", ended: "restore.completed" },
@@ -63,8 +63,14 @@ const ENTRIES: &[Entry] = &[
 ];
 
 /// What a service records as its own act, without a delegation: runs of schedules whose creators are gone.
-const OWN: &[&str] =
-    &["backup.create_started", "backup.created", "backup.deleted", "backup.verified", ORPHANED];
+const OWN: &[&str] = &[
+    "backup.create_started",
+    "backup.created",
+    "backup.deleted",
+    "backup.drilled",
+    "backup.verified",
+    ORPHANED,
+];
 
 /// Of no caller's permission.
 const ORPHANED: &str = "schedule.orphaned";
@@ -145,7 +151,7 @@ mod tests {
         ("backup.export", &["backup.export_started", "backup.exported"]),
         ("backup.hold", &["backup.held", "backup.released"]),
         ("backup.scan", &["backup.scanned"]),
-        ("backup.verify", &["backup.verified"]),
+        ("backup.verify", &["backup.drilled", "backup.verified"]),
         ("restore.apply", &["restore.started", "restore.completed"]),
         ("restore.plan", &["restore.planned"]),
         ("restore.rollback", &["restore.rollback_started", "restore.rolled_back"]),

@@ -47,6 +47,7 @@ use direct::Direct;
 use encode::TextRows;
 use pair::{Place, TablePair};
 pub(crate) use place::place_of;
+pub(super) use statements::literal;
 use swap::Swap;
 
 /// A session with a database that rows are restored into.

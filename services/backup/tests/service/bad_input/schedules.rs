@@ -68,6 +68,8 @@ async fn bad_input_of_a_new_schedule_is_refused_with_its_field_named() {
     for (seconds, nanos) in [(0, 0), (3599, 0), (-1, 0), (i64::MAX, 0), (34_560_001, 0)] {
         let verify_every = length(seconds, nanos);
         cases.push(("verify_every", proto::CreateScheduleRequest { verify_every, ..usual() }));
+        let drill_every = length(seconds, nanos);
+        cases.push(("drill_every", proto::CreateScheduleRequest { drill_every, ..usual() }));
     }
     for (field, list) in [("include", 0), ("tables", 1), ("destinations", 2)] {
         let many = vec!["logs".to_owned(); 10_001];

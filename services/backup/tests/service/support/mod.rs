@@ -1,6 +1,7 @@
 //! A backup service over real sockets, with a vault that only remembers.
 
 pub(crate) mod database;
+pub(crate) mod pooler;
 pub(crate) mod restore;
 pub(crate) mod stored;
 pub(crate) mod tables;

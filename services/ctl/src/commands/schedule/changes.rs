@@ -13,8 +13,18 @@ use crate::output::message;
 use crate::time::length_to_wire;
 
 pub(super) async fn create(service: &Connection, create: CreateSchedule) -> Result<Schedule> {
-    let CreateSchedule { name, cron, timezone, jitter, timeout, keep, verify_every, tables, destinations } =
-        create;
+    let CreateSchedule {
+        name,
+        cron,
+        timezone,
+        jitter,
+        timeout,
+        keep,
+        verify_every,
+        drill_every,
+        tables,
+        destinations,
+    } = create;
     let request = CreateScheduleRequest {
         name,
         cron,
@@ -26,6 +36,7 @@ pub(super) async fn create(service: &Connection, create: CreateSchedule) -> Resu
         destinations,
         retention: keep,
         verify_every: verify_every.map(length_to_wire),
+        drill_every: drill_every.map(length_to_wire),
     };
     known(service.answer(service.schedules().create_schedule(unary(request))).await?.schedule)
 }

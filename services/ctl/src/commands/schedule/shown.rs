@@ -1,8 +1,9 @@
 //! Schedules as people read them.
 
-use strongroom_api::backup::v1::{Backup, PreviewRetentionResponse, RetentionPolicy, Schedule};
+use strongroom_api::backup::v1::{Backup, Drill, PreviewRetentionResponse, RetentionPolicy, Schedule};
 
 use crate::commands::backup::{backup_state, with_reason};
+use crate::commands::drill::drill_state;
 use crate::output::{Table, key_values};
 use crate::time::{shown, shown_length};
 
@@ -41,6 +42,8 @@ pub(super) fn text(schedule: &Schedule) -> String {
     add("jitter", shown_length(schedule.jitter.as_ref()));
     add("timeout", shown_length(schedule.timeout.as_ref()));
     add("verified every", shown_length(schedule.verify_every.as_ref()));
+    add("drilled every", shown_length(schedule.drill_every.as_ref()));
+    add("last drill", schedule.last_drill.as_ref().map(last_drill).unwrap_or_default());
     let selection = schedule.selection.clone().unwrap_or_default();
     add("include", selection.include.join(", "));
     add("tables", selection.tables.join(", "));
@@ -93,6 +96,11 @@ fn last(backup: &Backup) -> String {
     let state = backup_state(backup.state());
     let reason = if backup.reason.is_empty() { String::new() } else { format!(" [{}]", backup.reason) };
     format!("{} {state}{reason}", shown(backup.create_time.as_ref()))
+}
+
+fn last_drill(drill: &Drill) -> String {
+    let problem = if drill.problem.is_empty() { String::new() } else { format!(": {}", drill.problem) };
+    format!("{} {}{problem}", shown(drill.create_time.as_ref()), drill_state(drill.state()))
 }
 
 fn keep(policy: Option<&RetentionPolicy>) -> String {

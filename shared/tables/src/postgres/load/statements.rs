@@ -154,7 +154,7 @@ impl<'a> Session<'a> {
 }
 
 /// A text as a literal of SQL.
-pub(super) fn literal(text: &str) -> String {
+pub(in crate::postgres) fn literal(text: &str) -> String {
     let text = text.replace('\'', "''");
     // Inside E'' a backslash has to be doubled, whatever standard_conforming_strings says.
     format!("E'{}'", text.replace('\\', "\\\\"))

@@ -1,0 +1,216 @@
+//! The work of one drill, from the stored file to its last check.
+//!
+//! Nothing that a check finds ends it: evidence of everything says more than the first fault. What ends it is what keeps it from
+//! finding out, as a server that is away.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use strongroom_api::backup::v1::verify_backup_response::{Entry, Progress};
+use strongroom_api::backup::v1::{VerifyLevel, VerifyOutcome};
+use strongroom_archive::manifest::SourceRecord;
+use strongroom_tables::scratch::Scratch;
+use tokio_util::sync::CancellationToken;
+
+use super::evidence::{Evidence, Finding};
+use super::scratch::{check_is_nobodys, name_of};
+use super::{Base, assertions};
+use crate::backups::record::Content;
+use crate::error::{Error, Result};
+use crate::incoming::Staged;
+use crate::restore::{NotRestored, Origin, Part, databases};
+use crate::store::DrillRow;
+use crate::verification::{Findings, Listener, Reporter};
+use strongroom_runtime::failpoint;
+
+/// How long a verification that nobody listens to is waited for.
+const STALL: Duration = Duration::from_secs(60);
+
+/// One drill.
+pub(super) struct Drilling {
+    pub(super) base: Base,
+    pub(super) row: DrillRow,
+    /// What the catalogue says of the backup.
+    pub(super) content: Content,
+    /// What was found, for whoever ends the drill.
+    pub(super) found: Arc<Mutex<Evidence>>,
+}
+
+impl Drilling {
+    /// Checks everything.
+    ///
+    /// # Errors
+    /// Those of what keeps it from finding out.
+    pub(super) async fn run(&self, stop: CancellationToken) -> Result<()> {
+        let origin = Origin::Backup(self.row.backup_id.clone());
+        let began = Instant::now();
+        let fetched = match self.base.archives.fetch(&self.row.creator, &origin, |_| {}).await {
+            Err(error) if error.is_damage() => {
+                let what = "the stored file".to_owned();
+                self.add(("archive", ""), Finding::Failed(what, error.to_string()), began);
+                return Ok(());
+            }
+            fetched => fetched?,
+        };
+        let staged = &fetched.staged;
+        let reporter = Reporter::create(Arc::new(Nobody), STALL);
+        let findings =
+            Box::pin(self.base.verifier.verify(staged.again()?, &[], (&reporter, &stop), None)).await?;
+        self.verified(&findings, began);
+        if !is_readable(&findings) {
+            return Ok(());
+        }
+        self.check_canary(staged).await?;
+        let archive = self.base.archives.open(staged.again()?).await?;
+        let records = archive.manifest().sources.clone();
+        let chosen = records.iter().filter(|record| self.base.places.of(&record.kind).is_some());
+        let parts = databases(archive, chosen.cloned().collect()).await?;
+        for record in &records {
+            match parts.iter().find(|part| part.record().name == record.name) {
+                Some(part) => Box::pin(self.restore(staged, part)).await?,
+                None => {
+                    let skipped = Finding::Skipped(not_restored(record));
+                    self.add(("restore", &record.name), skipped, Instant::now());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// What the verification says, and the catalogue.
+    fn verified(&self, findings: &Findings, began: Instant) {
+        let verdict = findings.verdict();
+        let problem_of = |wanted: &[VerifyLevel]| {
+            let levels = verdict.levels.iter().filter(|level| wanted.contains(&level.level()));
+            let bad = levels
+                .filter(|level| !matches!(level.outcome(), VerifyOutcome::Passed | VerifyOutcome::Skipped));
+            bad.map(|level| level.problem.clone()).collect::<Vec<_>>()
+        };
+        let bytes =
+            format!("{} bytes, {} entries, {} rows", verdict.size_bytes, verdict.entries, verdict.rows);
+        let whole = [VerifyLevel::Framing, VerifyLevel::Signature, VerifyLevel::Content];
+        self.add(("archive", ""), Finding::of(bytes, &problem_of(&whole)), began);
+        if !is_readable(findings) {
+            return;
+        }
+        let values = verdict.levels.iter().find(|level| level.level() == VerifyLevel::Values);
+        let values = match values {
+            Some(level) if level.outcome() == VerifyOutcome::Skipped => {
+                Finding::Skipped(level.problem.clone())
+            }
+            _ => {
+                Finding::of(format!("{} sealed values", verdict.values), &problem_of(&[VerifyLevel::Values]))
+            }
+        };
+        self.add(("values", ""), values, began);
+        let references = format!(
+            "{} references between tables, {} more could not be looked at",
+            verdict.references_checked, verdict.references_unchecked
+        );
+        self.add(("references", ""), Finding::of(references, &verdict.dangling), began);
+        let history = "compared when the backup was made".to_owned();
+        self.add(("history", ""), Finding::of(history, &self.content.anomalies), began);
+    }
+
+    async fn check_canary(&self, staged: &Staged) -> Result<()> {
+        let began = Instant::now();
+        let archive = self.base.archives.open(staged.again()?).await?;
+        let canary = assertions::canary(archive).await?;
+        let expected = &self.content.canary_sha256;
+        let finding = match canary {
+            _ if expected.is_empty() => {
+                Finding::Skipped("the catalogue knows no canary of this backup".into())
+            }
+            Some(found) if found == *expected => {
+                Finding::Passed("its SHA-256 is that of the catalogue".into())
+            }
+            found => {
+                let found = found.unwrap_or_else(|| "no canary".to_owned());
+                let problem = format!(
+                    "the archive is another one: its canary has the SHA-256 {found}, and the catalogue says {expected}"
+                );
+                Finding::Failed("its SHA-256".into(), problem)
+            }
+        };
+        self.add(("canary", ""), finding, began);
+        Ok(())
+    }
+
+    /// Restores one source, checks it, and drops its database.
+    async fn restore(&self, staged: &Staged, part: &Part) -> Result<()> {
+        let record = part.record();
+        let Some(place) = self.base.places.of(&record.kind) else { return Ok(()) };
+        let scratch = Scratch::create(place, &name_of(&self.row.id), record.encoding.as_deref()).await?;
+        failpoint::reached("drill.created");
+        check_is_nobodys(&scratch, &self.base.sources).await?;
+        scratch.add_extensions(record.extensions.iter().map(|extension| extension.name.as_str())).await?;
+        let began = Instant::now();
+        let archive = self.base.archives.open(staged.again()?).await?;
+        let detail = format!("{} tables", part.tables().count());
+        match part.fill(archive, scratch.url(), &self.row.id).await {
+            Ok(()) => {
+                failpoint::reached("drill.restored");
+                self.add(("restore", &record.name), Finding::Passed(detail), began);
+                self.check(staged, part, &scratch).await?;
+            }
+            Err(NotRestored::Refused(problem)) => {
+                self.add(("restore", &record.name), Finding::Failed(detail, problem), began);
+            }
+            Err(NotRestored::Failed(error)) => return Err(error),
+        }
+        Ok(scratch.remove().await?)
+    }
+
+    async fn check(&self, staged: &Staged, part: &Part, scratch: &Scratch) -> Result<()> {
+        let name = &part.record().name;
+        let began = Instant::now();
+        let archive = self.base.archives.open(staged.again()?).await?;
+        let compared = assertions::compare(archive, part, scratch.url(), &self.content.table_rows).await?;
+        self.found().rows += i64::try_from(compared.total).unwrap_or(0);
+        self.add(("rows", name), compared.rows, began);
+        self.add(("digests", name), compared.digests, began);
+        let began = Instant::now();
+        let keys = assertions::foreign_keys(part, scratch).await?;
+        self.add(("foreign_keys", name), keys, began);
+        Ok(())
+    }
+
+    fn add(&self, check: (&str, &str), finding: Finding, began: Instant) {
+        self.found().add(check, finding, began);
+    }
+
+    fn found(&self) -> std::sync::MutexGuard<'_, Evidence> {
+        self.found.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Whether its rows can be relied on, so that it makes sense to restore them.
+fn is_readable(findings: &Findings) -> bool {
+    let whole = [VerifyLevel::Framing, VerifyLevel::Signature];
+    let levels = &findings.verdict().levels;
+    let is_bad = |level: &strongroom_api::backup::v1::LevelVerdict| {
+        whole.contains(&level.level()) && level.outcome() != VerifyOutcome::Passed
+    };
+    !findings.is_sealed() && !levels.iter().any(is_bad)
+}
+
+fn not_restored(record: &SourceRecord) -> String {
+    match record.kind.as_str() {
+        "postgres" => "the server has no scratch_url under [drill]: verified, not restored".to_owned(),
+        "sqlite" => "the server has no scratch_dir under [drill]: verified, not restored".to_owned(),
+        kind => format!("a source of kind {kind} is verified, not restored"),
+    }
+}
+
+/// What a drill has found is in its evidence.
+struct Nobody;
+
+#[async_trait]
+impl Listener for Nobody {
+    async fn entry(&self, _entry: Entry) -> Result<(), Error> {
+        Ok(())
+    }
+
+    fn progress(&self, _progress: Progress) {}
+}

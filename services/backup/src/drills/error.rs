@@ -1,0 +1,59 @@
+//! What can go wrong with drills, beside what can go wrong with backups and restores.
+
+use tonic::Code;
+
+/// Why a drill does not begin, or has not passed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DrillError {
+    /// The configuration names no place for scratch databases.
+    #[error(
+        "this server has no place for scratch databases: set scratch_url (PostgreSQL) or scratch_dir (SQLite) under [drill] in its \
+         configuration"
+    )]
+    NoScratch,
+    /// There is none with this id.
+    #[error("there is no drill {0}; `strongroom drill list` lists those that exist")]
+    NotFound(String),
+    /// One runs at a time.
+    #[error("the drill {0} is running, and one runs at a time; `strongroom drill get {0}` shows how it ends")]
+    Busy(String),
+    /// There is nothing to drill.
+    #[error("no backup is stored that could be restored; `strongroom backup create` makes one")]
+    NoBackup,
+    /// A check has failed.
+    #[error("{0}")]
+    Failed(String),
+    /// It took longer than it may.
+    #[error("the drill took longer than {0} s (restore_limit_seconds) and was cancelled")]
+    TooLong(u64),
+    /// The process that did it is gone.
+    #[error(
+        "the process that ran the drill on {0} ended before it was done; it is repeated, or `strongroom drill run` repeats it"
+    )]
+    ProcessDied(String),
+    /// What it has created could not be dropped.
+    #[error("the scratch database {name} could not be dropped: {problem}; drop it by hand")]
+    Left {
+        /// The database, or the folder.
+        name: String,
+        /// Why.
+        problem: String,
+    },
+}
+
+impl DrillError {
+    /// The code and the stable reason.
+    pub(crate) fn shape(&self) -> (Code, &'static str) {
+        match self {
+            Self::NoScratch => (Code::FailedPrecondition, "NO_SCRATCH"),
+            Self::NotFound(_) => (Code::NotFound, "DRILL_NOT_FOUND"),
+            Self::Busy(_) => (Code::Aborted, "DRILL_BUSY"),
+            Self::NoBackup => (Code::FailedPrecondition, "NO_BACKUP"),
+            Self::Failed(_) => (Code::FailedPrecondition, "DRILL_FAILED"),
+            Self::TooLong(_) => (Code::DeadlineExceeded, "DRILL_TOO_LONG"),
+            Self::ProcessDied(_) => (Code::Aborted, "PROCESS_DIED"),
+            Self::Left { .. } => (Code::Internal, "SCRATCH_LEFT"),
+        }
+    }
+}

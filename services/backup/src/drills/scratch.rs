@@ -1,0 +1,104 @@
+//! Where scratch databases are made, and the proof that one is nobody's live database.
+
+use strongroom_store::{DatabaseUrl, Engine};
+use strongroom_tables::scratch::{self, PREFIX, Scratch};
+use uuid::Uuid;
+
+use crate::config::DrillConfig;
+use crate::error::{DrillError, Error, Result};
+use crate::secret_files;
+use crate::sources::Sources;
+
+/// The configured places.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct ScratchPlaces {
+    server: Option<DatabaseUrl>,
+    folder: Option<DatabaseUrl>,
+}
+
+impl ScratchPlaces {
+    /// # Errors
+    /// [`Error::Config`] for what names no server or folder, [`Error::Runtime`] for a file that cannot be read.
+    pub(crate) fn create(config: &DrillConfig) -> Result<Self> {
+        let text = match (&config.scratch_url_file, &config.scratch_url) {
+            (Some(file), _) => Some(secret_files::database_url(file)?),
+            (None, Some(url)) => Some(url.expose().to_owned().into()),
+            (None, None) => None,
+        };
+        let wrong = |problem: String| Error::Config(format!("[drill] {problem}"));
+        let server = text.map(|text| DatabaseUrl::parse(&text)).transpose();
+        let server = server.map_err(|error| wrong(format!("scratch_url: {error}")))?;
+        if server.as_ref().is_some_and(|url| !matches!(url.engine(), Engine::Postgres(_))) {
+            return Err(wrong(
+                "scratch_url is of PostgreSQL; scratch databases of SQLite are in scratch_dir".into(),
+            ));
+        }
+        let folder = config.scratch_dir.as_ref().map(DatabaseUrl::sqlite_file).transpose();
+        let folder = folder.map_err(|error| wrong(format!("scratch_dir: {error}")))?;
+        Ok(Self { server, folder })
+    }
+
+    /// Whether drills have no place at all.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.server.is_none() && self.folder.is_none()
+    }
+
+    /// Where databases of this kind are made.
+    pub(super) fn of(&self, kind: &str) -> Option<&DatabaseUrl> {
+        match kind {
+            "postgres" => self.server.as_ref(),
+            "sqlite" => self.folder.as_ref(),
+            _ => None,
+        }
+    }
+
+    /// Drops what a drill may have left, of either kind.
+    ///
+    /// # Errors
+    /// [`DrillError::Left`].
+    pub(super) async fn clear(&self, drill: &str) -> Result<()> {
+        let name = name_of(drill);
+        for place in [&self.server, &self.folder].into_iter().flatten() {
+            scratch::remove(place, &name).await.map_err(|error| {
+                let (name, problem) = (name.clone(), error.to_string());
+                Error::from(DrillError::Left { name, problem })
+            })?;
+        }
+        Ok(())
+    }
+}
+
+/// Of a drill's scratch database: one at a time.
+pub(super) fn name_of(drill: &str) -> String {
+    let digits: String = drill.chars().filter(char::is_ascii_hexdigit).collect();
+    format!("{PREFIX}{digits}")
+}
+
+/// Refuses a scratch database that a source sees as its own.
+///
+/// # Errors
+/// [`strongroom_tables::Error::NotScratch`], and those of a source that cannot be asked.
+pub(super) async fn check_is_nobodys(scratch: &Scratch, sources: &Sources) -> Result<()> {
+    let marker = format!("_strongroom_drill_{}", Uuid::new_v4().simple());
+    scratch.mark(&marker).await?;
+    let seen = seen_through(sources, &marker).await;
+    scratch.unmark(&marker).await?;
+    match seen? {
+        None => Ok(()),
+        Some(source) => {
+            let problem = format!("it is the live database of source {source}");
+            Err(strongroom_tables::Error::NotScratch { url: scratch.url().to_string(), problem }.into())
+        }
+    }
+}
+
+async fn seen_through(sources: &Sources, marker: &str) -> Result<Option<String>> {
+    for source in sources.all() {
+        if let Some(database) = source.database()
+            && database.has_table(marker).await?
+        {
+            return Ok(Some(source.name().to_owned()));
+        }
+    }
+    Ok(None)
+}

@@ -1,0 +1,39 @@
+//! Pages of lists that go from the newest to the oldest: where one has ended, in a token that says nothing which the page has not
+//! said.
+
+use super::restore_request::check_id;
+use crate::error::{Error, Result};
+
+const USUAL: i64 = 100;
+const LARGEST: i64 = 1_000;
+
+/// Where the page before has ended, and how many this one has.
+///
+/// # Errors
+/// [`Error::Field`].
+pub(super) fn page(size: i32, token: &str) -> Result<(Option<(i64, String)>, i64)> {
+    let size = match size {
+        negative if negative < 0 => return Err(Error::field("page_size", "must not be negative")),
+        0 => USUAL,
+        size => i64::from(size).min(LARGEST),
+    };
+    let before = if token.is_empty() { None } else { Some(parse(token)?) };
+    Ok((before, size))
+}
+
+/// Of a page whose last row was made then and is called so.
+pub(super) fn token(create_time: i64, id: &str) -> String {
+    hex::encode(format!("{create_time}/{id}"))
+}
+
+fn parse(token: &str) -> Result<(i64, String)> {
+    let text = hex::decode(token).ok().and_then(|bytes| String::from_utf8(bytes).ok());
+    let parsed = text.as_deref().and_then(|text| {
+        let (time, id) = text.split_once('/')?;
+        check_id(id, "page_token").ok()?;
+        Some((time.parse().ok()?, id.to_owned()))
+    });
+    parsed.ok_or_else(|| {
+        Error::field("page_token", "is not one of this server; list again from the first page")
+    })
+}

@@ -1,0 +1,137 @@
+//! The rows of an archive in an empty database that is none of the sources, as a drill needs them there: what a restore does with
+//! a source, without a plan, a journal and a way back.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use strongroom_archive::manifest::SourceRecord;
+use strongroom_store::DatabaseUrl;
+use strongroom_tables::SnapshotOptions;
+use strongroom_tables::load::{Mode, Purpose, SwapLimits, Target, TargetOptions, Wanted, WantedTable};
+
+use super::loading::load;
+use super::record::{ArchiveFacts, Origin, Progress, Request, RequestMode};
+use super::selection::{Contents, Selected, selected};
+use crate::error::{Error, Result};
+use crate::incoming::Archive;
+
+/// Nobody else is in it.
+const LIMITS: SwapLimits = SwapLimits { lock: Duration::from_secs(60), pause: None };
+
+/// One database of an archive.
+pub(crate) struct Part(Selected);
+
+/// Why rows could not be restored.
+pub(crate) enum NotRestored {
+    /// They cannot be: what stands against it.
+    Refused(String),
+    /// They could not be now.
+    Failed(Error),
+}
+
+impl From<Error> for NotRestored {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::Tables(error) if error.kind() == strongroom_tables::Kind::Unavailable => {
+                Self::Failed(error.into())
+            }
+            Error::Tables(error) => Self::Refused(error.to_string()),
+            Error::Archive(error) => Self::Refused(error.to_string()),
+            error => Self::Failed(error),
+        }
+    }
+}
+
+impl From<strongroom_tables::Error> for NotRestored {
+    fn from(error: strongroom_tables::Error) -> Self {
+        Error::from(error).into()
+    }
+}
+
+/// The databases among `records`.
+///
+/// # Errors
+/// Those of reading the archive.
+pub(crate) async fn databases(archive: Archive, records: Vec<SourceRecord>) -> Result<Vec<Part>> {
+    let request = Request {
+        // It is read from where it lies.
+        origin: Origin::Backup(String::new()),
+        mode: RequestMode::IntoEmpty,
+        sources: records.iter().map(|record| record.name.clone()).collect(),
+        tables: Vec::new(),
+        rows: Default::default(),
+        create_tables: true,
+        accept_cascade: true,
+        accept_pause: true,
+        accept_undecryptable: true,
+        from_deployment: String::new(),
+        revive_ids: Vec::new(),
+        as_copy: false,
+        grantee: None,
+        grant: String::new(),
+        archive: ArchiveFacts::default(),
+        confirm: String::new(),
+        creator: String::new(),
+        fingerprints: Default::default(),
+        schedules: Vec::new(),
+    };
+    let parts = selected(archive, records, &request).await?;
+    Ok(parts
+        .into_iter()
+        .filter(|part| matches!(part.contents, Contents::Database { .. }))
+        .map(Part)
+        .collect())
+}
+
+impl Part {
+    /// The source as the archive describes it.
+    pub(crate) fn record(&self) -> &SourceRecord {
+        &self.0.record
+    }
+
+    /// In archive order.
+    pub(crate) fn tables(&self) -> impl Iterator<Item = &WantedTable> {
+        self.0.tables()
+    }
+
+    /// The entries of the tables, in their order, as places in the manifest's list.
+    pub(crate) fn entries(&self) -> &[usize] {
+        &self.0.entries
+    }
+
+    fn wanted(&self) -> Option<&Wanted> {
+        match &self.0.contents {
+            Contents::Database { wanted, .. } => Some(wanted),
+            _ => None,
+        }
+    }
+
+    /// Creates its tables in the empty database at `url`, and fills them, in the name of the restore `id`, which nobody takes back.
+    ///
+    /// # Errors
+    /// [`NotRestored`].
+    pub(crate) async fn fill(
+        &self,
+        archive: Archive,
+        url: &DatabaseUrl,
+        id: &str,
+    ) -> Result<(), NotRestored> {
+        let Some(wanted) = self.wanted() else { return Ok(()) };
+        debug_assert_eq!(wanted.mode, Mode::IntoEmpty);
+        let options = TargetOptions::new(SnapshotOptions::new(&self.record().name));
+        let mut target = Target::open(url, options).await?;
+        let inspection = target.inspect(wanted).await?;
+        if !inspection.refusals.is_empty() {
+            target.close().await;
+            let all: Vec<String> = inspection.refusals.iter().map(ToString::to_string).collect();
+            return Err(NotRestored::Refused(all.join("; ")));
+        }
+        let purpose = Purpose::Restore(id.to_owned());
+        let mut stage = target.stage(wanted, &inspection.fingerprint, &purpose).await?;
+        let progress = Arc::new(Mutex::new(Progress::default()));
+        load(archive, &self.0, None, &mut stage, &progress).await?;
+        stage.keep().await?;
+        stage.swap(&LIMITS).await?;
+        Ok(())
+    }
+}

@@ -1,0 +1,111 @@
+//! Drilling the newest backup of a schedule now and then.
+//!
+//! A drill that has not passed is repeated after a day, or sooner where drills are more frequent, so that whatever was wrong is
+//! known to be mended.
+
+use std::sync::Arc;
+
+use strongroom_runtime::Clock;
+
+use super::actor::Actor;
+use super::rules::{DAY, Rules};
+use crate::drills::Drills;
+use crate::error::{DrillError, Error, Result};
+use crate::store::{
+    BackupFilter, BackupState, CopyState, DrillRow, DrillState, ScheduleRow, Store, StoredBackup,
+};
+use crate::vault_client::VaultClient;
+
+/// Newest backups among which one has a stored copy.
+const CHOICE: i64 = 50;
+
+/// Drills backups of schedules.
+pub(super) struct Drilling {
+    pub(super) store: Arc<dyn Store>,
+    pub(super) vault: VaultClient,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) drills: Drills,
+}
+
+impl Drilling {
+    /// Refuses rules whose drills would never begin.
+    ///
+    /// # Errors
+    /// [`DrillError::NoScratch`].
+    pub(super) fn check(&self, rules: &Rules) -> Result<()> {
+        match rules.drill_every {
+            Some(_) if !self.drills.are_possible() => Err(DrillError::NoScratch.into()),
+            _ => Ok(()),
+        }
+    }
+
+    /// Begins the drills that are due, one at a time. The first failure is returned, after everything else was tried.
+    pub(super) async fn look(&self) -> Result<()> {
+        let mut ended = Ok(());
+        for schedule in self.store.schedules().await? {
+            ended = ended.and(self.begin_due(&schedule).await);
+        }
+        ended
+    }
+
+    async fn begin_due(&self, schedule: &ScheduleRow) -> Result<()> {
+        let every = Rules::of(schedule)?.drill_every.filter(|_| !schedule.paused);
+        let Some(every) = every else { return Ok(()) };
+        let last = self.store.last_drill(&schedule.name).await?;
+        let due = last.as_ref().map_or(schedule.create_time, |last| due_time(last, every));
+        if due > self.clock.now_micros() {
+            return Ok(());
+        }
+        let Some(backup) = self.newest(&schedule.name).await? else { return Ok(()) };
+        let caller = Actor::of(&self.vault, schedule, "backup.verify").await?.caller;
+        match self.drills.begin(&caller, &backup.row.id).await {
+            // Its turn comes.
+            Err(Error::Drill(DrillError::Busy(_))) => Ok(()),
+            begun => begun.map(drop),
+        }
+    }
+
+    async fn newest(&self, name: &str) -> Result<Option<StoredBackup>> {
+        let filter = BackupFilter::of_schedule(name, &[BackupState::Available]);
+        let newest = self.store.backups(&filter, CHOICE).await?;
+        let is_stored =
+            |backup: &StoredBackup| backup.copies.iter().any(|copy| copy.state == CopyState::Stored);
+        Ok(newest.into_iter().find(is_stored))
+    }
+}
+
+/// When the next drill is due after `last`.
+pub(super) fn due_time(last: &DrillRow, every: i64) -> i64 {
+    let wait = if last.state == DrillState::Failed { every.min(DAY) } else { every };
+    last.create_time.saturating_add(wait)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_drill_that_has_failed_is_repeated_within_a_day() {
+        let last = |state| DrillRow {
+            id: "1".into(),
+            backup_id: "b".into(),
+            file_name: String::new(),
+            schedule: None,
+            state,
+            creator: String::new(),
+            create_time: 1000,
+            end_time: None,
+            reason: String::new(),
+            problem: String::new(),
+            evidence: String::new(),
+        };
+        for (state, every, wait) in [
+            (DrillState::Passed, 30 * DAY, 30 * DAY),
+            (DrillState::Running, 30 * DAY, 30 * DAY),
+            (DrillState::Failed, 30 * DAY, DAY),
+            (DrillState::Failed, DAY / 24, DAY / 24),
+        ] {
+            assert_eq!(due_time(&last(state), every), 1000 + wait, "{state:?} {every}");
+        }
+    }
+}

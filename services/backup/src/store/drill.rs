@@ -1,0 +1,116 @@
+//! Restore drills: which one is running, and the evidence of those that have ended.
+
+use async_trait::async_trait;
+use strongroom_store::{Result, from_row};
+
+use super::{OperationRow, Replaced, UnknownText};
+
+/// A drill. Its id is its operation's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct DrillRow {
+    pub(crate) id: String,
+    pub(crate) backup_id: String,
+    pub(crate) file_name: String,
+    /// Whose backup it is, if it is one's.
+    pub(crate) schedule: Option<String>,
+    pub(crate) state: DrillState,
+    pub(crate) creator: String,
+    pub(crate) create_time: i64,
+    pub(crate) end_time: Option<i64>,
+    /// Of one that has failed: stable, and for people. Empty otherwise.
+    pub(crate) reason: String,
+    pub(crate) problem: String,
+    /// JSON, or empty until everything was checked.
+    pub(crate) evidence: String,
+}
+
+from_row!(DrillRow {
+    id, backup_id, file_name, schedule, creator, create_time, end_time, reason, problem, evidence
+} parsed { state });
+
+/// How a drill is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum DrillState {
+    Running,
+    Passed,
+    Failed,
+}
+
+impl DrillState {
+    /// In the order of the proto.
+    pub(crate) const ALL: [Self; 3] = [Self::Running, Self::Passed, Self::Failed];
+
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Running => "running",
+            Self::Passed => "passed",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+impl TryFrom<String> for DrillState {
+    type Error = UnknownText;
+
+    fn try_from(text: String) -> Result<Self, UnknownText> {
+        let known = Self::ALL.into_iter().find(|state| state.as_str() == text);
+        known.ok_or(UnknownText { column: "drills.state", text })
+    }
+}
+
+#[async_trait]
+pub(crate) trait DrillStore: Send + Sync + 'static {
+    /// Adds a drill that runs, and its operation. [`Replaced::Stale`], and nothing is added, while another one is running.
+    async fn begin_drill(&self, drill: &DrillRow, operation: &OperationRow) -> Result<Replaced>;
+
+    /// Keeps what a drill has found, which is all that there is to find; false if its operation was taken over or has ended.
+    async fn keep_evidence(&self, drill: &DrillRow, operation: &OperationRow) -> Result<bool>;
+
+    /// Ends a drill, and its operation; false if that was taken over or has ended.
+    async fn end_drill(&self, drill: &DrillRow, operation: &OperationRow) -> Result<bool>;
+
+    async fn drill(&self, id: &str) -> Result<Option<DrillRow>>;
+
+    /// Newest first, at most `limit`, only older than `before`.
+    async fn drills(&self, before: Option<&(i64, String)>, limit: i64) -> Result<Vec<DrillRow>>;
+
+    /// The newest one of a backup of the schedule.
+    async fn last_drill(&self, schedule: &str) -> Result<Option<DrillRow>>;
+
+    /// The one that is running.
+    async fn running_drill(&self) -> Result<Option<DrillRow>>;
+}
+
+/// A SELECT of whole rows, with what follows `FROM drills`.
+macro_rules! select_drills {
+    ($rest:literal) => {
+        concat!(
+            "SELECT id, backup_id, file_name, schedule, state, creator, create_time, end_time, reason, problem, evidence \
+             FROM drills ",
+            $rest
+        )
+    };
+}
+
+pub(super) const SELECT_BY_ID: &str = select_drills!("WHERE id = $1");
+
+pub(super) const RUNNING: &str = select_drills!("WHERE state = 'running'");
+
+pub(super) const LAST_OF: &str =
+    select_drills!("WHERE schedule = $1 ORDER BY create_time DESC, id DESC LIMIT 1");
+
+pub(super) const PAGE: &str =
+    select_drills!("WHERE (create_time, id) < ($1, $2) ORDER BY create_time DESC, id DESC LIMIT $3");
+
+/// Nothing while another one is running: an index sees to that.
+pub(super) const INSERT: &str = "
+    INSERT INTO drills
+        (id, backup_id, file_name, schedule, state, creator, create_time, end_time, reason, problem, evidence)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+    ON CONFLICT DO NOTHING";
+
+pub(super) const KEEP: &str = "UPDATE drills SET evidence = $2 WHERE id = $1 AND state = 'running'";
+
+pub(super) const END: &str = "
+    UPDATE drills SET state = $2, end_time = $3, reason = $4, problem = $5, evidence = $6
+    WHERE id = $1 AND state = 'running'";

@@ -1,0 +1,131 @@
+//! Scratch databases on a server.
+
+use sqlx::AssertSqlSafe;
+use sqlx::Connection as _;
+use sqlx::postgres::{PgConnectOptions, PgConnection};
+use strongroom_store::DatabaseUrl;
+
+use super::load::literal;
+use super::session;
+use crate::error::{Error, Result};
+use crate::names::quoted;
+use crate::scratch::{SCRATCH, check_name};
+
+pub(crate) async fn create(
+    at: &DatabaseUrl,
+    connect_to: &PgConnectOptions,
+    name: &str,
+    encoding: Option<&str>,
+) -> Result<DatabaseUrl> {
+    check_name(name)?;
+    let mut connection = session::connect(at, connect_to, SCRATCH).await?;
+    let usual: String = scalar(
+        &mut connection,
+        "SELECT pg_encoding_to_char(encoding)::text FROM pg_database WHERE datname = 'template0'",
+    )
+    .await?;
+    let encoding = encoding.filter(|encoding| *encoding != usual);
+    // A locale fits few encodings, and C fits all of them.
+    let other = encoding.map_or_else(String::new, |encoding| {
+        format!(" ENCODING {} LC_COLLATE 'C' LC_CTYPE 'C'", literal(encoding))
+    });
+    let sql = format!("CREATE DATABASE {} TEMPLATE template0{other}", quoted(name));
+    execute(&mut connection, "creating a database", sql).await?;
+    close(connection).await;
+    Ok(at.with_database(name)?)
+}
+
+/// What answers to the name is the new database, and nobody else's.
+pub(crate) async fn check(url: &DatabaseUrl, connect_to: &PgConnectOptions, name: &str) -> Result<()> {
+    let mut connection = session::connect(url, connect_to, SCRATCH).await?;
+    let found: String = scalar(&mut connection, "SELECT current_database()::text").await?;
+    let relations: i64 = scalar(
+        &mut connection,
+        "SELECT count(*) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+         WHERE n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname !~ '^pg_toast'",
+    )
+    .await?;
+    close(connection).await;
+    let refused = |problem: String| Err(Error::NotScratch { url: url.to_string(), problem });
+    if found != name {
+        return refused(format!("the database that answers to this name is {found:?}"));
+    }
+    if relations > 0 {
+        return refused(format!("it has {relations} tables or other relations already"));
+    }
+    Ok(())
+}
+
+/// One that cannot be had is left to the restore, which says what needs it.
+pub(crate) async fn add_extensions(
+    url: &DatabaseUrl,
+    connect_to: &PgConnectOptions,
+    names: Vec<&str>,
+) -> Result<()> {
+    let mut connection = session::connect(url, connect_to, SCRATCH).await?;
+    for name in names {
+        let sql = format!("CREATE EXTENSION IF NOT EXISTS {} CASCADE", quoted(name));
+        if let Err(error) = execute(&mut connection, "creating an extension", sql).await {
+            tracing::warn!(name, %error, "an extension cannot be created in the scratch database");
+        }
+    }
+    close(connection).await;
+    Ok(())
+}
+
+pub(crate) async fn run(url: &DatabaseUrl, connect_to: &PgConnectOptions, sql: &str) -> Result<()> {
+    let mut connection = session::connect(url, connect_to, SCRATCH).await?;
+    execute(&mut connection, "preparing", sql.to_owned()).await?;
+    close(connection).await;
+    Ok(())
+}
+
+pub(crate) async fn count(url: &DatabaseUrl, connect_to: &PgConnectOptions, sql: &str) -> Result<u64> {
+    let mut connection = session::connect(url, connect_to, SCRATCH).await?;
+    let count: i64 = scalar(&mut connection, sql).await?;
+    close(connection).await;
+    Ok(count.unsigned_abs())
+}
+
+/// Visible to every role, whatever it may read.
+pub(crate) async fn has(
+    url: &DatabaseUrl,
+    connect_to: &PgConnectOptions,
+    source: &str,
+    table: &str,
+) -> Result<bool> {
+    let mut connection = session::connect(url, connect_to, source).await?;
+    let sql = format!("SELECT count(*) FROM pg_class WHERE relname = {}", literal(table));
+    let count: i64 = scalar(&mut connection, &sql).await?;
+    close(connection).await;
+    Ok(count > 0)
+}
+
+pub(crate) async fn remove(at: &DatabaseUrl, connect_to: &PgConnectOptions, name: &str) -> Result<()> {
+    check_name(name)?;
+    let mut connection = session::connect(at, connect_to, SCRATCH).await?;
+    let sql = format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", quoted(name));
+    execute(&mut connection, "dropping", sql).await?;
+    close(connection).await;
+    Ok(())
+}
+
+/// Nothing is prepared under a name, as everywhere: there may be a pooler.
+async fn scalar<T>(connection: &mut PgConnection, sql: &str) -> Result<T>
+where
+    T: for<'r> sqlx::Decode<'r, sqlx::Postgres> + sqlx::Type<sqlx::Postgres> + Send + Unpin,
+{
+    let found =
+        sqlx::query_scalar(AssertSqlSafe(sql.to_owned())).persistent(false).fetch_one(connection).await;
+    found.map_err(|error| Error::database(SCRATCH, "looking", &error))
+}
+
+async fn execute(connection: &mut PgConnection, what: &str, sql: String) -> Result<()> {
+    let done = sqlx::raw_sql(AssertSqlSafe(sql)).execute(connection).await;
+    done.map(drop).map_err(|error| Error::database(SCRATCH, what, &error))
+}
+
+async fn close(connection: PgConnection) {
+    // What was asked for is done.
+    let _ = connection.close().await;
+}

@@ -1,0 +1,76 @@
+//! Scratch databases in a folder: each has a folder of its own there, for SQLite makes further files beside it.
+
+use std::fs::{DirBuilder, File};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+
+use sqlx::AssertSqlSafe;
+use strongroom_store::DatabaseUrl;
+
+use super::connection::Connection;
+use super::opening;
+use crate::error::{Error, Result};
+use crate::scratch::{SCRATCH, check_name};
+
+pub(crate) fn create(folder: &Path, name: &str) -> Result<DatabaseUrl> {
+    check_name(name)?;
+    let own = own_folder(folder, name);
+    // A leftover of that name would be somebody else's: both fail where something is.
+    DirBuilder::new().mode(0o700).create(&own).map_err(|error| failed("creating its folder", error))?;
+    let path = own.join("scratch.db");
+    let file = File::options().write(true).create_new(true).mode(0o600).open(&path);
+    file.map_err(|error| failed("creating its file", error))?;
+    Ok(DatabaseUrl::sqlite_file(path)?)
+}
+
+pub(crate) async fn run(url: &DatabaseUrl, path: &Path, sql: &str) -> Result<()> {
+    let mut connection = Connection::open_writer(url, path, SCRATCH).await?;
+    let done = sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).execute(&mut *connection).await;
+    done.map_err(|error| Error::database(SCRATCH, "preparing", &error))?;
+    connection.close().await.map_err(opening(SCRATCH))
+}
+
+pub(crate) async fn count(url: &DatabaseUrl, path: &Path, sql: &str) -> Result<u64> {
+    let mut connection = Connection::open_writer(url, path, SCRATCH).await?;
+    let found: sqlx::Result<i64> =
+        sqlx::query_scalar(AssertSqlSafe(sql.to_owned())).persistent(false).fetch_one(&mut *connection).await;
+    let count = found.map_err(|error| Error::database(SCRATCH, "looking", &error))?;
+    connection.close().await.map_err(opening(SCRATCH))?;
+    Ok(count.unsigned_abs())
+}
+
+pub(crate) async fn has(url: &DatabaseUrl, path: &Path, source: &str, table: &str) -> Result<bool> {
+    let mut connection = match Connection::open(url, path, source, 1).await {
+        Ok(connection) => connection,
+        // The scratch database has a file, with a table in it.
+        Err(Error::NotThere { .. } | Error::EmptyFile { .. }) => return Ok(false),
+        Err(error) => return Err(error),
+    };
+    let found: sqlx::Result<i64> =
+        sqlx::query_scalar("SELECT count(*) FROM main.sqlite_schema WHERE name = ?1")
+            .bind(table)
+            .persistent(false)
+            .fetch_one(&mut *connection)
+            .await;
+    let count = found.map_err(|error| Error::database(source, "looking", &error))?;
+    connection.close().await.map_err(opening(source))?;
+    Ok(count > 0)
+}
+
+pub(crate) fn remove(folder: &Path, name: &str) -> Result<()> {
+    check_name(name)?;
+    match std::fs::remove_dir_all(own_folder(folder, name)) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(failed("removing its folder", error))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn own_folder(folder: &Path, name: &str) -> PathBuf {
+    folder.join(name)
+}
+
+fn failed(what: &str, source: std::io::Error) -> Error {
+    Error::File { what: what.to_owned(), name: SCRATCH.to_owned(), source }
+}
