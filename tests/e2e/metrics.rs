@@ -7,8 +7,13 @@ use e2e::http::get;
 use e2e::{Deployment, eventually, finish, repository, tool};
 use strongroom_testkit::TestDb;
 
-/// Families that need certificates, which `mtls` looks at, and one that needs a run, for `stored_commands::schedules`.
-const NOT_HERE: [&str; 2] = ["strongroom_tls_", "strongroom_backup_schedule_last_stored_"];
+/// Families that need certificates, which `mtls` looks at, and those that need a run and a drill, for `stored_commands::schedules`.
+const NOT_HERE: [&str; 4] = [
+    "strongroom_tls_",
+    "strongroom_backup_schedule_last_stored_",
+    "strongroom_backup_schedule_drill_failed",
+    "strongroom_backup_schedule_next_drill_",
+];
 
 /// The families of docs/metrics.md with their types.
 fn described() -> BTreeSet<(String, String)> {

@@ -9,6 +9,7 @@ mod systemd;
 mod total_loss;
 
 use e2e::{Dev, repository, tool};
+use strongroom_testkit::TestDb;
 
 use self::page::{Act, acts};
 use self::shell::Shell;
@@ -30,9 +31,9 @@ fn read(file: &str) -> String {
     std::fs::read_to_string(repository().join(file)).unwrap()
 }
 
-/// Runs the acts, each with the configuration that the one before it ends with.
-fn play(acts: Vec<Act>) {
-    let mut dev = Dev::start("");
+/// Runs the acts beside a service with these `sources`, each with the configuration that the one before it ends with.
+fn play(acts: Vec<Act>, sources: &str) {
+    let mut dev = Dev::start(sources);
     let shell = Shell::beside(&dev);
     for act in acts {
         shell.run(&act.steps);
@@ -60,7 +61,12 @@ fn the_pages_are_true() {
     let pages = PAGES.map(|page| read(&format!("docs/{page}")));
     let acts = acts(&pages.join("\n"));
     assert_eq!(acts.len(), 2, "one change of the root key");
-    play(acts);
+    let gateway = TestDb::sqlite();
+    gateway
+        .run("CREATE TABLE users (id INTEGER PRIMARY KEY, name TEXT); INSERT INTO users VALUES (1, 'Ada')");
+    let source =
+        format!("[[sources]]\nname = \"gateway\"\nkind = \"sqlite\"\nurl = \"{}\"\n\n", gateway.url_text());
+    play(acts, &source);
 }
 
 #[test]
@@ -71,7 +77,7 @@ fn the_page_on_restores_is_true() {
     let acts = acts(&read("docs/restoring.md"));
     assert_eq!(acts.len(), 2, "the source goes into the configuration");
     assert!(acts[1].steps.len() > 20, "the commands are in console blocks");
-    play(acts);
+    play(acts, "");
 }
 
 #[test]
@@ -103,5 +109,5 @@ fn the_recovery_chapter_is_true() {
     let acts = acts(chapter);
     assert_eq!(acts.len(), 2, "the recipient goes into the configuration");
     assert!(acts[1].steps.len() > 10, "the commands are in console blocks");
-    play(acts);
+    play(acts, "");
 }

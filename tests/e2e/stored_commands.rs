@@ -3,6 +3,7 @@
 
 mod creator;
 mod downloads;
+mod drills;
 mod lifecycle;
 mod places;
 mod proxy;
@@ -34,7 +35,24 @@ impl Storing {
         gateway.run(
             "CREATE TABLE servers (id INTEGER PRIMARY KEY, name TEXT); INSERT INTO servers VALUES (1, 'one')",
         );
-        let mut config = format!("{SEAL}{}", source("gateway", &gateway, &[]));
+        Self::of(&source("gateway", &gateway, &[]), (gateway, vault, folders), names)
+    }
+
+    /// With these `sources`, and a folder for scratch databases.
+    fn of(sources: &str, (gateway, vault, folders): (TestDb, TestDb, TempDir), names: &[&str]) -> Self {
+        let scratch = folders.path().join("scratch");
+        std::fs::create_dir(&scratch).unwrap();
+        let drill = format!("{sources}\n[drill]\nscratch_dir = \"{}\"\n", text(&scratch));
+        Self::with_drill(&drill, (gateway, vault, folders), names)
+    }
+
+    /// With these `sources`, and what drills use.
+    fn with_drill(
+        sources: &str,
+        (gateway, vault, folders): (TestDb, TestDb, TempDir),
+        names: &[&str],
+    ) -> Self {
+        let mut config = format!("{SEAL}{sources}\n");
         for name in names {
             let folder = folders.path().join(name);
             std::fs::create_dir(&folder).unwrap();

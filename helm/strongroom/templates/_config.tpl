@@ -53,6 +53,7 @@ listen: {{ printf "%s:%d" .root.Values.bindAddress (ternary 7611 7612 (eq .compo
 {{- include "strongroom.toml.table" (dict "head" "\n[[sources]]" "values" .) }}
 {{- end }}
 {{- include "strongroom.destinations.config" . }}
+{{- include "strongroom.drill.config" . }}
 {{- end }}
 
 {{/* The vault, as the backup service reaches it. */}}

@@ -109,23 +109,12 @@ impl Service {
         let of_vault = (&vault, &clock, &sources);
         let reencryptions = reencryptions(backup, of_vault, &membership, of_reencryptions);
         let (app_name, waiting) = (config.app.name.clone(), waiting(metrics));
-        let drill_verifier = verifier.clone();
-        let stores = Arc::clone(&base.store);
         let restoring =
             Restoring { base, verifier, uploads, sources: Arc::clone(&sources), host, app_name, waiting };
         let restores = restoring.create(backup, &stored, (Arc::clone(&membership), of_restore), of_restores);
-        let drilling = drills::Base {
-            store: Arc::clone(&stores),
-            vault: vault.clone(),
-            clock: Arc::clone(&clock),
-            sources: Arc::clone(&sources),
-            catalogue: stored.catalogue.clone(),
-            archives: restores.archives(),
-            verifier: drill_verifier,
-            places: ScratchPlaces::create(&config.drill)?,
-        };
-        let drills = Drills::create(drilling, Arc::clone(&membership), of_restore, of_drills);
-        let of_schedules = (stores, vault.clone(), Arc::clone(&clock));
+        let base = drilling(config, &restores, &stored)?;
+        let of_schedules = (Arc::clone(&base.store), vault, Arc::clone(&clock));
+        let drills = Drills::create(base, Arc::clone(&membership), of_restore, of_drills);
         let budget = i64::try_from(backup.verify_bytes_per_day).unwrap_or(i64::MAX);
         let reading = ((Arc::clone(&verifications), budget), drills.clone());
         let schedules = Schedules::new(of_schedules, stored.clone(), reading, metrics);
@@ -226,7 +215,8 @@ impl Service {
         let kinds = self.kinds.iter().cloned().zip(most).collect();
         let metrics = self.metrics.clone();
         let (sources, overview) = (Arc::clone(&self.watch), self.stored.overview.clone());
-        Arc::new(BackupReport { sources, overview, kinds, metrics })
+        let schedules = self.schedules.overview();
+        Arc::new(BackupReport { sources, overview, schedules, kinds, metrics })
     }
 
     /// What answers calls about restores.
@@ -419,6 +409,13 @@ fn moving(
     let Base { store, vault, clock, shutdown, .. } = base.clone();
     let (sources, uploads) = (Arc::clone(sources), Arc::clone(uploads));
     moving::Base { app: config.app.clone(), store, vault, clock, sources, uploads, memory, shutdown }
+}
+
+/// What drills share with restores.
+fn drilling(config: &Config, restores: &Restores, stored: &StoredBackups) -> Result<drills::Base> {
+    let restore::Base { store, vault, clock, sources, archives, verifier, .. } = restores.base().clone();
+    let (catalogue, places) = (stored.catalogue.clone(), ScratchPlaces::create(&config.drill)?);
+    Ok(drills::Base { store, vault, clock, sources, catalogue, archives, verifier, places })
 }
 
 fn reencryptions(

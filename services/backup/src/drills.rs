@@ -52,6 +52,9 @@ pub(crate) static KIND: Kind = Kind {
     stalled: Error::Stalled,
 };
 
+/// The reason of a drill with a check that has failed.
+pub(crate) const FAILED: &str = "DRILL_FAILED";
+
 /// Checks that an event names: what did not pass comes first.
 const MOST_NAMED: usize = 50;
 
@@ -66,6 +69,11 @@ pub(crate) struct Base {
     pub(crate) archives: Arc<Archives>,
     pub(crate) verifier: Verifier,
     pub(crate) places: ScratchPlaces,
+}
+
+/// Whether it has found out if the backup restores.
+pub(crate) fn is_verdict(drill: &DrillRow) -> bool {
+    drill.state == DrillState::Passed || drill.reason == FAILED
 }
 
 /// Everything about drills in one process. Clones share it.
@@ -284,11 +292,10 @@ impl Base {
 
 /// Why a drill that came to its end has not passed.
 fn verdict(evidence: &Evidence) -> Option<Error> {
-    let nothing = || {
-        let problem = "no source of the backup could be restored; the checks say why";
-        (!evidence.has_restored()).then(|| problem.to_owned())
-    };
-    evidence.problem().or_else(nothing).map(|problem| DrillError::Failed(problem).into())
+    match evidence.problem() {
+        Some(problem) => Some(DrillError::Failed(problem).into()),
+        None => (!evidence.has_restored()).then(|| DrillError::NothingRestored.into()),
+    }
 }
 
 fn describe(row: &DrillRow) -> Metadata {

@@ -1,4 +1,4 @@
-//! What the service says of itself beside its dependencies: sources, operations. `GetStatus` and the page show the same.
+//! What the service says of itself beside its dependencies: sources, stored backups, schedules, operations. `GetStatus` and the page show the same.
 
 use std::sync::Arc;
 
@@ -7,18 +7,20 @@ use strongroom_api::status::v1 as proto;
 use strongroom_api::time::timestamp;
 use strongroom_runtime::Metrics;
 use strongroom_runtime::admin::Sections;
-use strongroom_runtime::admin::content::{Block, Cell, Section, Tone};
+use strongroom_runtime::admin::content::{Block, Cell, Mark, Section, Tone};
 use strongroom_runtime::health::{Report, State};
 
 use crate::backups::Overview;
 use crate::metrics::{KindMetrics, Last, Outcome};
+use crate::schedules::overview::{Fate, Overview as Schedules, Run};
 use crate::source_watch::SourceWatch;
-use crate::store::BackupState;
+use crate::store::{BackupState, DrillRow, DrillState};
 
 /// The service's own part.
 pub(crate) struct BackupReport {
     pub(crate) sources: Arc<SourceWatch>,
     pub(crate) overview: Overview,
+    pub(crate) schedules: Schedules,
     /// Each kind of operation, with how many may run.
     pub(crate) kinds: Vec<(KindMetrics, usize)>,
     pub(crate) metrics: Metrics,
@@ -52,6 +54,18 @@ impl Report for BackupReport {
             last_stored_time: totals.last_stored.map(timestamp),
             last_verified_time: totals.last_verified.map(timestamp),
         });
+        for seen in self.schedules.all() {
+            let drill = seen.drill.as_ref();
+            status.schedules.push(proto::ScheduleState {
+                state: seen.state().to_owned(),
+                next_start_time: seen.next.map(timestamp),
+                last_stored_time: seen.last_stored.map(timestamp),
+                last_verified_time: seen.last_verified.map(timestamp),
+                last_drill_time: drill.map(|drill| timestamp(drill.create_time)),
+                last_drill_passed: drill.is_some_and(|drill| drill.state == DrillState::Passed),
+                name: seen.name,
+            });
+        }
         for (kind, _) in &self.kinds {
             let Some(last) = kind.last() else { continue };
             status.last_operations.push(proto::LastOperation {
@@ -69,7 +83,7 @@ impl Report for BackupReport {
 #[async_trait]
 impl Sections for BackupReport {
     async fn sections(&self) -> Vec<Section> {
-        let mut sections = vec![self.sources(), self.stored(), self.operations()];
+        let mut sections = vec![self.sources(), self.stored(), self.schedules(), self.operations()];
         if let Some(now) = self.metrics.certificates() {
             let facts = vec![("Expires", Cell::Time(now.not_after.checked_mul(1_000_000)))];
             sections.push(Section { title: "Certificate", blocks: vec![Block::Facts(facts)] });
@@ -136,6 +150,45 @@ impl BackupReport {
         Section { title: "Stored backups", blocks }
     }
 
+    fn schedules(&self) -> Section {
+        let all = self.schedules.all();
+        if all.is_empty() {
+            let none = "There is none. `strongroom schedule create` makes one.".to_owned();
+            return Section { title: "Schedules", blocks: vec![Block::Note(none)] };
+        }
+        let rows = all.into_iter().map(|seen| {
+            let state = match seen.state() {
+                active @ "active" => (Tone::Good, active),
+                paused @ "paused" => (Tone::Quiet, paused),
+                orphaned @ "orphaned" => (Tone::Fair, orphaned),
+                failing => (Tone::Bad, failing),
+            };
+            vec![
+                Cell::Text(seen.name),
+                Cell::State(state.0, state.1.to_owned()),
+                Cell::Timeline(seen.runs.iter().map(mark).collect()),
+                Cell::Time(seen.next),
+                Cell::Time(seen.last_stored),
+                Cell::Time(seen.last_verified),
+                seen.drill.as_ref().map_or(Cell::text(""), drill),
+                Cell::Time(seen.drill.map(|drill| drill.create_time)),
+            ]
+        });
+        let headings = vec![
+            "Schedule",
+            "State",
+            "Last runs",
+            "Next run",
+            "Last stored",
+            "Last verified",
+            "Last drill",
+            "Drilled",
+        ];
+        let note = "Runs from the oldest to the newest. Green: stored, and verified since; grey: stored; red: failed, or damaged.";
+        let table = Block::Table { headings, rows: rows.collect() };
+        Section { title: "Schedules", blocks: vec![table, Block::Note(note.to_owned())] }
+    }
+
     fn operations(&self) -> Section {
         let rows = self.kinds.iter().map(|(kind, limit)| {
             let running = match kind.running() {
@@ -157,6 +210,23 @@ impl BackupReport {
         let note = "Of this process, since it started.".to_owned();
         let table = Block::Table { headings, rows: rows.collect() };
         Section { title: "Operations", blocks: vec![table, Block::Note(note)] }
+    }
+}
+
+fn mark(run: &Run) -> Mark {
+    let (tone, text) = match run.fate {
+        Fate::Verified => (Tone::Good, "stored and verified".to_owned()),
+        Fate::Stored => (Tone::Quiet, "stored".to_owned()),
+        Fate::Damaged => (Tone::Bad, "its last verification failed".to_owned()),
+        Fate::Failed => (Tone::Bad, format!("failed: {}", run.reason)),
+    };
+    Mark { time: run.time, tone, text }
+}
+
+fn drill(drill: &DrillRow) -> Cell {
+    match drill.state {
+        DrillState::Passed => Cell::State(Tone::Good, "passed".to_owned()),
+        _ => Cell::State(Tone::Bad, format!("failed: {}", drill.reason)),
     }
 }
 

@@ -179,9 +179,9 @@ impl Restores {
         }
     }
 
-    /// Archives, wherever they come from.
-    pub(crate) fn archives(&self) -> Arc<Archives> {
-        Arc::clone(&self.base.archives)
+    /// What they use.
+    pub(crate) fn base(&self) -> &Base {
+        &self.base
     }
 
     /// Archives that are sent up.

@@ -12,7 +12,7 @@ mod drilling;
 pub(crate) mod error;
 mod history;
 mod making;
-mod overview;
+pub(crate) mod overview;
 mod retaining;
 mod retention;
 pub(crate) mod rules;
@@ -33,7 +33,7 @@ use crate::backups::StoredBackups;
 use crate::drills::Drills;
 use crate::error::{Error, Result, ScheduleError};
 use crate::said::Said;
-use crate::store::{DrillRow, ScheduleRow, Store, StoredBackup};
+use crate::store::{BackupFilter, DrillRow, ScheduleRow, Store, StoredBackup};
 use crate::vault_client::VaultClient;
 use crate::verification::Verifications;
 use drilling::Drilling;
@@ -51,6 +51,8 @@ const MOST: usize = 100;
 const PERIOD: Duration = Duration::from_secs(5);
 /// Time between two looks at what is to be shown, verified or removed.
 const LOOK_PERIOD: Duration = Duration::from_secs(20);
+/// Runs of a timeline.
+const SHOWN_RUNS: i64 = 40;
 /// The longest time between two looks at what is to be removed.
 const RETENTION_PERIOD: Duration = Duration::from_secs(600);
 
@@ -80,6 +82,8 @@ pub(crate) struct View {
     pub(crate) stored: Option<StoredBackup>,
     /// The newest drill of one of them.
     pub(crate) drill: Option<DrillRow>,
+    /// The newest that has found out whether the backup restores.
+    pub(crate) verdict: Option<DrillRow>,
 }
 
 impl Schedules {
@@ -152,13 +156,28 @@ impl Schedules {
     async fn keep_looking(&self) {
         let mut said = Said::default();
         loop {
-            let listed = self.list().await;
-            let problem = listed.map(|views| self.overview.set(&views)).err().map(|error| error.to_string());
+            let problem = self.look().await.err().map(|error| error.to_string());
             if let Some(error) = said.news(problem) {
                 tracing::warn!(error, "the metrics of schedules cannot be brought up to date");
             }
             tokio::time::sleep(LOOK_PERIOD).await;
         }
+    }
+
+    async fn look(&self) -> Result<()> {
+        let mut seen = Vec::new();
+        for view in self.list().await? {
+            let filter = BackupFilter::of_schedule(&view.row.name, &history::ENDED);
+            let runs = self.store.backups(&filter, SHOWN_RUNS).await?;
+            seen.push((view, runs));
+        }
+        self.overview.set(&seen);
+        Ok(())
+    }
+
+    /// What was last seen of all of them.
+    pub(crate) fn overview(&self) -> Overview {
+        self.overview.clone()
     }
 
     async fn keep_verifying(&self) {
@@ -249,7 +268,8 @@ impl Schedules {
         let ended = history::newest(store, &row.name, &history::ENDED).await?;
         let stored = history::newest(store, &row.name, &history::STORED).await?;
         let drill = store.last_drill(&row.name).await?;
-        Ok(View { row, rules, last, ended, stored, drill })
+        let verdict = store.last_verdict(&row.name).await?;
+        Ok(View { row, rules, last, ended, stored, drill, verdict })
     }
 }
 

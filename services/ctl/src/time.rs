@@ -69,10 +69,21 @@ pub(crate) fn shown(time: Option<&prost_types::Timestamp>) -> String {
 pub(crate) fn shown_length(length: Option<&prost_types::Duration>) -> String {
     let Some(length) = length else { return String::new() };
     let millis = length.seconds.saturating_mul(1000).saturating_add(i64::from(length.nanos) / 1_000_000);
+    let seconds = millis / 1000;
     match millis {
         ..1000 => format!("{} ms", millis.max(0)),
-        1000..60_000 => format!("{}.{} s", millis / 1000, millis % 1000 / 100),
-        _ => format!("{} min {} s", millis / 60_000, millis % 60_000 / 1000),
+        1000..60_000 => format!("{}.{} s", seconds, millis % 1000 / 100),
+        60_000..3_600_000 => two((seconds / 60, "min"), (seconds % 60, "s")),
+        3_600_000..86_400_000 => two((seconds / 3600, "h"), (seconds % 3600 / 60, "min")),
+        _ => two((seconds / 86_400, "d"), (seconds % 86_400 / 3600, "h")),
+    }
+}
+
+/// The larger unit, and the smaller one where there is some of it.
+fn two((large, of_large): (i64, &str), (small, of_small): (i64, &str)) -> String {
+    match small {
+        0 => format!("{large} {of_large}"),
+        small => format!("{large} {of_large} {small} {of_small}"),
     }
 }
 
@@ -125,6 +136,8 @@ mod tests {
         assert_eq!(shown(0, 999_999_999), "999 ms");
         assert_eq!(shown(1, 890_000_000), "1.8 s");
         assert_eq!(shown(200, 0), "3 min 20 s");
+        assert_eq!((shown(180, 0).as_str(), shown(3 * 3600, 0).as_str()), ("3 min", "3 h"));
+        assert_eq!((shown(7 * 86_400, 0).as_str(), shown(90_000, 0).as_str()), ("7 d", "1 d 1 h"));
         assert_eq!((shown(-1, 0).as_str(), shown_length(None).as_str()), ("0 ms", ""));
     }
 

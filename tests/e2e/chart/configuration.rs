@@ -115,6 +115,24 @@ fn destinations_are_buckets_and_mounted_folders() {
 }
 
 #[test]
+fn drills_have_a_server_from_a_secret_and_a_volume() {
+    let Some(chart) = Chart::open() else { return };
+    assert_eq!(parsed(&chart, json!({}), "backup").get("drill"), None);
+    let drill =
+        json!({ "postgres": { "existingSecret": "scratch", "key": "address" }, "sqlite": { "size": "5Gi" } });
+    let changes = json!({ "backup": { "drill": drill } });
+    let config = parsed(&chart, changes.clone(), "backup");
+    let folder = "/var/lib/strongroom/scratch";
+    let expected = json!({ "scratch_url_file": "/etc/strongroom/drill/url", "scratch_dir": folder });
+    assert_eq!(config["drill"], expected);
+    let objects = chart.render(&values(changes));
+    let deployment = e2e::chart::object(&objects, "Deployment", "strongroom-backup");
+    let container = containers(&objects, deployment).swap_remove(0);
+    let _ = container.mount(folder);
+    let _ = container.mount("/etc/strongroom/drill");
+}
+
+#[test]
 fn a_limited_way_out_leads_to_the_services_of_buckets() {
     let Some(chart) = Chart::open() else { return };
     let bucket = |endpoint: &str| json!({ "name": endpoint.replace(|c: char| !c.is_ascii_lowercase(), "-"), "url": "s3://b", "endpoint": endpoint });
@@ -157,6 +175,7 @@ fn every_secret() -> Value {
         },
         "backup": {
             "database": { "kind": "postgres", "postgres": { "existingSecret": "c" } },
+            "drill": { "postgres": { "existingSecret": "s", "key": "scratch" } },
             "destinations": [
                 { "name": "a_b", "url": "s3://bucket", "credentials": { "existingSecret": "s3" } },
                 {
@@ -197,6 +216,7 @@ fn secrets_are_where_the_configuration_looks() {
         "destinations/a_b/credentials/credentials = s3.credentials",
         "destinations/other/ca/ca.crt = s3-ca.ca.crt",
         "destinations/other/credentials/credentials = s3.mine",
+        "drill/url = s.scratch",
         "tls/tls.crt = bt.tls.crt",
         "tls/tls.key = bt.tls.key",
         "tokens/backup.token = t.b",

@@ -92,8 +92,17 @@ fn destinations() -> Factor {
         name: "destinations",
         choices: vec![
             ("none", json!({})),
-            ("bucket", json!({ "backup": { "destinations": [bucket] } })),
-            ("folder", json!({ "backup": { "destinations": [folder] } })),
+            (
+                "bucket",
+                json!({ "backup": { "destinations": [bucket], "drill": { "sqlite": { "size": "1Gi" } } } }),
+            ),
+            (
+                "folder",
+                json!({ "backup": {
+                    "destinations": [folder],
+                    "drill": { "postgres": { "existingSecret": "scratch" } },
+                } }),
+            ),
             ("three", json!({ "backup": { "destinations": [own, folder, bucket] } })),
         ],
     }

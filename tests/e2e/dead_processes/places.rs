@@ -77,6 +77,15 @@ pub(super) const PURGING: [&str; 7] = [
 /// On the way to removing what a dead process has sent.
 pub(super) const REMOVING: [&str; 3] = ["purge.upload", "purge.object", "purge.sidecar"];
 
+/// In the order in which a process comes through them, each with the state of the drill that died there, and its reason.
+pub(super) const DRILLING: [(&str, &str, &str); 5] = [
+    ("drill.created", "DRILL_STATE_FAILED", "PROCESS_DIED"),
+    ("drill.restored", "DRILL_STATE_FAILED", "PROCESS_DIED"),
+    ("drill.checked", "DRILL_STATE_PASSED", ""),
+    ("drill.recorded", "DRILL_STATE_PASSED", ""),
+    ("drill.ended", "DRILL_STATE_PASSED", ""),
+];
+
 /// All places in the source below `folder`.
 fn in_source(folder: &Path, found: &mut BTreeSet<String>) {
     for entry in std::fs::read_dir(folder).unwrap() {
@@ -98,6 +107,7 @@ fn each_place_of_the_source_is_tested() {
         in_source(&repository().join(service), &mut found);
     }
     let tested = CREATING.iter().map(|place| place.name).chain(PURGING).chain(REMOVING);
+    let tested = tested.chain(DRILLING.map(|(place, _, _)| place));
     let tested = tested.chain(crate::dying_restores::places()).chain(crate::whole_restores::places());
     let tested = tested.chain(crate::reencrypted_columns::places()).chain(crate::dying_vaults::places());
     let tested: BTreeSet<String> = tested.map(|name| name.split('#').next().unwrap().to_owned()).collect();

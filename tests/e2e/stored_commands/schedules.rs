@@ -78,7 +78,9 @@ fn runs_by_hand_are_kept_by_the_retention() {
     let storing = Storing::in_folders(&["local"]);
     let admin = storing.admin();
     let create = ["schedule", "create", "yearly", "--cron", "@yearly", "--timezone", "Europe/Berlin"];
-    let _ = admin.json(&[&create[..], &["--keep", "daily=1,min=2", "--tables", "servers"]].concat());
+    let _ = admin.json(
+        &[&create[..], &["--keep", "daily=1,min=2", "--drill-every", "30d", "--tables", "servers"]].concat(),
+    );
     let ids: Vec<String> = (0..3)
         .map(|_| {
             let backup = admin.json(&["schedule", "run", "yearly"]);
@@ -103,9 +105,20 @@ fn runs_by_hand_are_kept_by_the_retention() {
     let [_, metrics] = storing.deployment.admin_addresses();
     within("the metrics of the schedule", Duration::from_secs(45), || {
         let text = get(&metrics, "/metrics")?.body;
-        text.contains("strongroom_backup_schedule_last_stored_timestamp_seconds{schedule=\"yearly\"}")
-            .then_some(())
+        let has = |series: &str| text.contains(&format!("strongroom_backup_schedule_{series}"));
+        let is_drilled = has("drill_failed{schedule=\"yearly\"} 0")
+            && has("next_drill_timestamp_seconds{schedule=\"yearly\"}");
+        (is_drilled && has("last_stored_timestamp_seconds{schedule=\"yearly\"}")).then_some(())
     });
+    let shown = admin.run(&["schedule", "get", "yearly"]).succeeded();
+    assert!(
+        shown.text().contains("drilled every: 30 d") && shown.text().contains(" passed"),
+        "{}",
+        shown.text()
+    );
+    let status = admin.run(&["status"]).succeeded();
+    let line = status.text().lines().find(|line| line.starts_with("yearly")).unwrap().to_owned();
+    assert!(line.contains("active") && line.ends_with("passed"), "{line}");
     let paused = admin.json(&["schedule", "pause", "yearly"]);
     assert!(paused["paused"] == json!(true) && paused["nextDueTime"].is_null(), "{paused}");
     let listed = admin.run(&["schedule", "list"]).succeeded();

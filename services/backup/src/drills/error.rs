@@ -24,6 +24,12 @@ pub enum DrillError {
     /// A check has failed.
     #[error("{0}")]
     Failed(String),
+    /// There was nothing to restore.
+    #[error(
+        "nothing was restored: the backup has no database for which the server has a place under [drill]; the checks say why of each \
+         source"
+    )]
+    NothingRestored,
     /// It took longer than it may.
     #[error("the drill took longer than {0} s (restore_limit_seconds) and was cancelled")]
     TooLong(u64),
@@ -50,7 +56,8 @@ impl DrillError {
             Self::NotFound(_) => (Code::NotFound, "DRILL_NOT_FOUND"),
             Self::Busy(_) => (Code::Aborted, "DRILL_BUSY"),
             Self::NoBackup => (Code::FailedPrecondition, "NO_BACKUP"),
-            Self::Failed(_) => (Code::FailedPrecondition, "DRILL_FAILED"),
+            Self::Failed(_) => (Code::FailedPrecondition, super::FAILED),
+            Self::NothingRestored => (Code::FailedPrecondition, "NOTHING_RESTORED"),
             Self::TooLong(_) => (Code::DeadlineExceeded, "DRILL_TOO_LONG"),
             Self::ProcessDied(_) => (Code::Aborted, "PROCESS_DIED"),
             Self::Left { .. } => (Code::Internal, "SCRATCH_LEFT"),

@@ -22,7 +22,7 @@ impl ScratchPlaces {
     pub(crate) fn create(config: &DrillConfig) -> Result<Self> {
         let text = match (&config.scratch_url_file, &config.scratch_url) {
             (Some(file), _) => Some(secret_files::database_url(file)?),
-            (None, Some(url)) => Some(url.expose().to_owned().into()),
+            (None, Some(url)) => Some(url.expose().to_owned()),
             (None, None) => None,
         };
         let wrong = |problem: String| Error::Config(format!("[drill] {problem}"));

@@ -1,7 +1,7 @@
 //! Drilling the newest backup of a schedule now and then.
 //!
-//! A drill that has not passed is repeated after a day, or sooner where drills are more frequent, so that whatever was wrong is
-//! known to be mended.
+//! A drill whose checks have failed is repeated after a day, so that whatever was wrong is known to be mended; one that could not be
+//! done, because the vault or the scratch server was away, after an hour. Either is repeated sooner where drills are more frequent.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use strongroom_runtime::Clock;
 
 use super::actor::Actor;
 use super::rules::{DAY, Rules};
-use crate::drills::Drills;
+use crate::drills::{Drills, is_verdict};
 use crate::error::{DrillError, Error, Result};
 use crate::store::{
     BackupFilter, BackupState, CopyState, DrillRow, DrillState, ScheduleRow, Store, StoredBackup,
@@ -76,7 +76,11 @@ impl Drilling {
 
 /// When the next drill is due after `last`.
 pub(super) fn due_time(last: &DrillRow, every: i64) -> i64 {
-    let wait = if last.state == DrillState::Failed { every.min(DAY) } else { every };
+    let wait = match last.state {
+        DrillState::Passed | DrillState::Running => every,
+        DrillState::Failed if is_verdict(last) => every.min(DAY),
+        DrillState::Failed => every.min(DAY / 24),
+    };
     last.create_time.saturating_add(wait)
 }
 
@@ -85,8 +89,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_drill_that_has_failed_is_repeated_within_a_day() {
-        let last = |state| DrillRow {
+    fn a_drill_that_has_not_passed_is_repeated_soon() {
+        let last = |state, reason: &str| DrillRow {
             id: "1".into(),
             backup_id: "b".into(),
             file_name: String::new(),
@@ -95,17 +99,18 @@ mod tests {
             creator: String::new(),
             create_time: 1000,
             end_time: None,
-            reason: String::new(),
+            reason: reason.into(),
             problem: String::new(),
             evidence: String::new(),
         };
-        for (state, every, wait) in [
-            (DrillState::Passed, 30 * DAY, 30 * DAY),
-            (DrillState::Running, 30 * DAY, 30 * DAY),
-            (DrillState::Failed, 30 * DAY, DAY),
-            (DrillState::Failed, DAY / 24, DAY / 24),
+        for (state, reason, every, wait) in [
+            (DrillState::Passed, "", 30 * DAY, 30 * DAY),
+            (DrillState::Running, "", 30 * DAY, 30 * DAY),
+            (DrillState::Failed, "DRILL_FAILED", 30 * DAY, DAY),
+            (DrillState::Failed, "DRILL_FAILED", DAY / 24, DAY / 24),
+            (DrillState::Failed, "VAULT_UNAVAILABLE", 30 * DAY, DAY / 24),
         ] {
-            assert_eq!(due_time(&last(state), every), 1000 + wait, "{state:?} {every}");
+            assert_eq!(due_time(&last(state, reason), every), 1000 + wait, "{state:?} {reason} {every}");
         }
     }
 }

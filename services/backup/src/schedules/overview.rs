@@ -1,4 +1,4 @@
-//! Schedules at a glance, for metrics.
+//! Schedules at a glance, for metrics, the page and `GetStatus`.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -7,28 +7,62 @@ use strongroom_runtime::metrics::{Kind, Sample};
 
 use super::View;
 use super::cron::delay;
-use crate::backups::record::{Content, from_json};
-use crate::store::{BackupState, StoredBackup};
+use super::drilling::due_time as drill_due;
+use crate::backups::record::{Content, Verified, from_json};
+use crate::store::{BackupState, DrillRow, DrillState, StoredBackup};
 
 /// What was seen of a schedule.
 #[derive(Debug, Clone)]
-struct Seen {
-    name: String,
+pub(crate) struct Seen {
+    pub(crate) name: String,
     is_paused: bool,
     is_orphan: bool,
     is_failing: bool,
     /// Its newest stored backup has less than those before it.
     is_odd: bool,
     /// When the next run begins at the latest.
-    next: Option<i64>,
-    last_success: Option<i64>,
+    pub(crate) next: Option<i64>,
+    pub(crate) last_stored: Option<i64>,
+    /// When the newest backup that has passed its last verification was stored.
+    pub(crate) last_verified: Option<i64>,
+    /// The newest that has found out whether the backup restores.
+    pub(crate) drill: Option<DrillRow>,
+    /// When a drill should begin, where they do.
+    next_drill: Option<i64>,
+    /// Its last runs, the oldest first.
+    pub(crate) runs: Vec<Run>,
+}
+
+/// What became of a run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Run {
+    pub(crate) time: i64,
+    pub(crate) fate: Fate,
+    /// Why it has failed.
+    pub(crate) reason: String,
+}
+
+/// How a run has ended, and its backup since.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fate {
+    Failed,
+    Stored,
+    Verified,
+    Damaged,
 }
 
 impl Seen {
-    fn of(view: &View) -> Self {
-        let View { row, rules, ended, stored, .. } = view;
+    fn of(view: &View, last_runs: &[StoredBackup]) -> Self {
+        let View { row, rules, ended, stored, verdict, .. } = view;
         let waits = !row.paused && row.due_time != i64::MAX;
         let has_failed = ended.as_ref().is_some_and(|ended| ended.row.state == BackupState::Failed);
+        let verified = last_runs.iter().find(|backup| fate(backup) == Fate::Verified);
+        // Drills that could not be done do not count: the next one is late.
+        let due = |every| match verdict {
+            Some(last) => drill_due(last, every),
+            // There is something to drill once a backup is stored.
+            None => stored.as_ref().and_then(|stored| stored.row.end_time).unwrap_or(i64::MAX),
+        };
         Self {
             name: row.name.clone(),
             is_paused: row.paused,
@@ -37,14 +71,44 @@ impl Seen {
             is_failing: has_failed || !row.reason.is_empty(),
             // Not when it is tried again: what could not begin for a day is late by a day.
             next: waits.then(|| row.due_time + delay(&row.name, row.due_time, rules.jitter)),
-            last_success: stored.as_ref().and_then(|backup| backup.row.end_time),
+            last_stored: stored.as_ref().and_then(|backup| backup.row.end_time),
+            last_verified: verified.and_then(|backup| backup.row.end_time),
+            drill: verdict.clone(),
+            next_drill: rules.drill_every.map(due).filter(|due| !row.paused && *due != i64::MAX),
+            runs: last_runs.iter().rev().map(Run::of).collect(),
         }
+    }
+
+    /// In a word.
+    pub(crate) fn state(&self) -> &'static str {
+        match self {
+            Self { is_paused: true, .. } => "paused",
+            Self { is_failing: true, .. } => "failing",
+            Self { is_orphan: true, .. } => "orphaned",
+            _ => "active",
+        }
+    }
+}
+
+impl Run {
+    fn of(backup: &StoredBackup) -> Self {
+        Self { time: backup.row.create_time, fate: fate(backup), reason: backup.row.reason.clone() }
+    }
+}
+
+fn fate(backup: &StoredBackup) -> Fate {
+    let row = &backup.row;
+    match row.state {
+        BackupState::Failed => Fate::Failed,
+        _ if row.verify_time.is_none() => Fate::Stored,
+        _ if from_json::<Verified>(&row.verification).ok => Fate::Verified,
+        _ => Fate::Damaged,
     }
 }
 
 /// What was last seen of all schedules.
 #[derive(Clone, Default)]
-pub(super) struct Overview(Arc<Mutex<Vec<Seen>>>);
+pub(crate) struct Overview(Arc<Mutex<Vec<Seen>>>);
 
 impl Overview {
     pub(super) fn new(metrics: &Metrics) -> Self {
@@ -53,8 +117,15 @@ impl Overview {
         overview
     }
 
-    pub(super) fn set(&self, views: &[View]) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = views.iter().map(Seen::of).collect();
+    /// Each with its last runs, the newest first.
+    pub(super) fn set(&self, views: &[(View, Vec<StoredBackup>)]) {
+        let seen = views.iter().map(|(view, runs)| Seen::of(view, runs)).collect();
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = seen;
+    }
+
+    /// By name.
+    pub(crate) fn all(&self) -> Vec<Seen> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     fn expose(&self, metrics: &Metrics) {
@@ -72,7 +143,7 @@ impl Overview {
         let help =
             "Time at which the schedule's newest stored backup was stored, in seconds since the epoch.";
         gauge("strongroom_backup_schedule_last_stored_timestamp_seconds", help, |seen| {
-            seen.last_success.map(seconds)
+            seen.last_stored.map(seconds)
         });
         let help =
             "Whether the schedule's last run has failed, or the one that is due cannot begin (1) or not (0).";
@@ -81,6 +152,14 @@ impl Overview {
         gauge("strongroom_backup_schedule_anomalous", help, |seen| Some(flag(seen.is_odd)));
         let help = "Whether the schedule goes on without its creator (1) or not (0).";
         gauge("strongroom_backup_schedule_orphaned", help, |seen| Some(flag(seen.is_orphan)));
+        let help = "Whether a check of the schedule's last drill has failed (1) or not (0).";
+        gauge("strongroom_backup_schedule_drill_failed", help, |seen| {
+            seen.drill.as_ref().map(|drill| flag(drill.state == DrillState::Failed))
+        });
+        let help = "Time at which the schedule's next drill begins, or should have begun, in seconds since the epoch.";
+        gauge("strongroom_backup_schedule_next_drill_timestamp_seconds", help, |seen| {
+            seen.next_drill.map(seconds)
+        });
         let help = "Whether the schedule is paused (1) or not (0).";
         gauge("strongroom_backup_schedule_paused", help, |seen| Some(flag(seen.is_paused)));
     }

@@ -77,6 +77,9 @@ pub(crate) trait DrillStore: Send + Sync + 'static {
     /// The newest one of a backup of the schedule.
     async fn last_drill(&self, schedule: &str) -> Result<Option<DrillRow>>;
 
+    /// The same of those that have found out whether the backup restores.
+    async fn last_verdict(&self, schedule: &str) -> Result<Option<DrillRow>>;
+
     /// The one that is running.
     async fn running_drill(&self) -> Result<Option<DrillRow>>;
 }
@@ -98,6 +101,10 @@ pub(super) const RUNNING: &str = select_drills!("WHERE state = 'running'");
 
 pub(super) const LAST_OF: &str =
     select_drills!("WHERE schedule = $1 ORDER BY create_time DESC, id DESC LIMIT 1");
+
+pub(super) const LAST_VERDICT: &str = select_drills!(
+    "WHERE schedule = $1 AND (state = 'passed' OR reason = 'DRILL_FAILED') ORDER BY create_time DESC, id DESC LIMIT 1"
+);
 
 pub(super) const PAGE: &str =
     select_drills!("WHERE (create_time, id) < ($1, $2) ORDER BY create_time DESC, id DESC LIMIT $3");

@@ -26,7 +26,7 @@ pub(crate) enum ScheduleCommand {
     ///
     /// Runs act with your permissions, as long as you have them. What they make is sealed as the server is configured.
     #[command(after_help = CREATE)]
-    Create(CreateSchedule),
+    Create(Box<CreateSchedule>),
     /// List schedules: when each ran last, and when it will run next.
     List,
     /// Show a schedule.

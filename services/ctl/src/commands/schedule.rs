@@ -20,7 +20,7 @@ const PREVIEW: &str = "strongroom.backup.v1.PreviewRetentionResponse";
 pub(super) async fn run(command: ScheduleCommand, format: Format) -> Result<()> {
     let service = client::backup()?;
     match command {
-        ScheduleCommand::Create(create) => print(&changes::create(&service, create).await?, format),
+        ScheduleCommand::Create(create) => print(&changes::create(&service, *create).await?, format),
         ScheduleCommand::List => list(&service, format).await,
         ScheduleCommand::Get(given) => print(&get(&service, given.name).await?, format),
         ScheduleCommand::Run(given) => run_now(&service, given, format).await,

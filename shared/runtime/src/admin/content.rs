@@ -39,6 +39,8 @@ pub enum Cell {
     State(Tone, String),
     /// Microseconds since the epoch; a dash when there is none.
     Time(Option<i64>),
+    /// How a thing went each time, the oldest first.
+    Timeline(Vec<Mark>),
     /// How much of something is done.
     Progress {
         /// So many.
@@ -46,6 +48,17 @@ pub enum Cell {
         /// Of so many.
         total: i64,
     },
+}
+
+/// One time of a timeline.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mark {
+    /// Microseconds since the epoch.
+    pub time: i64,
+    /// How it went, as a colour.
+    pub tone: Tone,
+    /// The same in words.
+    pub text: String,
 }
 
 /// The colour of a state.

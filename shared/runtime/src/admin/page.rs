@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::time::timeout;
 
 use super::Sections;
-use super::content::{Block, Cell, Section, Tone};
+use super::content::{Block, Cell, Mark, Section, Tone};
 use super::style::CSS;
 use crate::health::{Health, State};
 use crate::printable::printable;
@@ -146,6 +146,7 @@ fn is_empty(cell: &Cell) -> bool {
     match cell {
         Cell::Text(text) | Cell::Code(text) => text.is_empty(),
         Cell::Time(time) => time.is_none(),
+        Cell::Timeline(marks) => marks.is_empty(),
         Cell::Number(_) | Cell::State(..) | Cell::Progress { .. } => false,
     }
 }
@@ -165,6 +166,7 @@ fn cell(out: &mut String, cell: &Cell, now: i64) {
             let machine = at.replace(' ', "T");
             write!(out, "<time datetime=\"{machine}Z\"><span>{at}</span> <small>{ago}</small></time>")
         }
+        Cell::Timeline(marks) => write!(out, "<span class=\"timeline\">{}</span>", timeline(marks)),
         Cell::Progress { done, total } => write!(
             out,
             "<span class=\"progress\"><progress max=\"{total}\" value=\"{done}\"></progress><span>{} of {}</span></span>",
@@ -172,6 +174,17 @@ fn cell(out: &mut String, cell: &Cell, now: i64) {
             grouped(*total),
         ),
     };
+}
+
+/// Each mark says in words what its colour and its shape say.
+fn timeline(marks: &[Mark]) -> String {
+    let mut out = String::new();
+    for mark in marks {
+        let (class, words) = (class_of(mark.tone), escape(&format!("{} {}", moment(mark.time), mark.text)));
+        let _ =
+            write!(out, "<i class=\"{class}\" role=\"img\" aria-label=\"{words}\" title=\"{words}\"></i>");
+    }
+    out
 }
 
 fn class_of(tone: Tone) -> &'static str {
@@ -258,6 +271,17 @@ mod tests {
             !html.contains("<script") && !html.contains('\u{202e}') && !html.contains('\u{1b}'),
             "{html}"
         );
+    }
+
+    #[test]
+    fn a_timeline_says_in_words_what_it_shows() {
+        let mark = |tone, text: &str| Mark { time: 1_700_000_000_000_000, tone, text: text.to_owned() };
+        let html = timeline(&[mark(Tone::Good, "stored"), mark(Tone::Bad, "failed: \"<b>\"")]);
+        assert!(
+            html.contains("<i class=\"good\" role=\"img\" aria-label=\"2023-11-14 22:13:20 stored\""),
+            "{html}"
+        );
+        assert!(html.contains("failed: &quot;&lt;b&gt;&quot;") && !html.contains("<b>"), "{html}");
     }
 
     #[test]

@@ -45,7 +45,14 @@ pub(crate) async fn check(url: &DatabaseUrl, connect_to: &PgConnectOptions, name
          WHERE n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname !~ '^pg_toast'",
     )
     .await?;
+    let is_superuser: bool =
+        scalar(&mut connection, "SELECT rolsuper FROM pg_roles WHERE rolname = current_user").await?;
     close(connection).await;
+    if is_superuser {
+        tracing::warn!(
+            "the role of [drill] scratch_url is a superuser: expressions of tables, which their owners choose, run with its rights"
+        );
+    }
     let refused = |problem: String| Err(Error::NotScratch { url: url.to_string(), problem });
     if found != name {
         return refused(format!("the database that answers to this name is {found:?}"));

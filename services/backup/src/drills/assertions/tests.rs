@@ -33,6 +33,11 @@ impl Sample {
             if is_sqlite { "" } else { "FOREIGN KEY (person) REFERENCES public.people(id) NOT VALID" };
         let table = |name: &str, second: &str, of_second: &str, keys: serde_json::Value| {
             let own = format!("CREATE TABLE {name} (id {id} PRIMARY KEY, {second} {of_second})");
+            let key = serde_json::json!({
+                "name": format!("{name}_pkey"), "kind": "primary-key", "columns": ["id"],
+                "definition": "PRIMARY KEY (id)",
+            });
+            let constraints = if is_sqlite { Vec::new() } else { vec![key] };
             let mut schema = serde_json::json!({
                 "name": name, "source": "main", "engine": self.kind, "table": name, "namespace": namespace,
                 "columns": [
@@ -40,6 +45,7 @@ impl Sample {
                     {"name": second, "type": of_second, "nullable": true},
                 ],
                 "primary_key": ["id"],
+                "constraints": constraints,
                 "foreign_keys": keys,
             });
             if is_sqlite {

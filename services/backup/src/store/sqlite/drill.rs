@@ -5,7 +5,7 @@ use strongroom_store::{Result, expect_rows};
 
 use super::Store;
 use super::operation::{insert as insert_operation, is_unfenced};
-use crate::store::drill::{END, INSERT, KEEP, LAST_OF, PAGE, RUNNING, SELECT_BY_ID};
+use crate::store::drill::{END, INSERT, KEEP, LAST_OF, LAST_VERDICT, PAGE, RUNNING, SELECT_BY_ID};
 use crate::store::operation::REMOVE;
 use crate::store::{DrillRow, DrillStore, OperationRow, Replaced};
 
@@ -85,6 +85,10 @@ impl DrillStore for Store {
 
     async fn last_drill(&self, schedule: &str) -> Result<Option<DrillRow>> {
         Ok(sqlx::query_as(LAST_OF).bind(schedule).fetch_optional(self.pools.reader()).await?)
+    }
+
+    async fn last_verdict(&self, schedule: &str) -> Result<Option<DrillRow>> {
+        Ok(sqlx::query_as(LAST_VERDICT).bind(schedule).fetch_optional(self.pools.reader()).await?)
     }
 
     async fn running_drill(&self) -> Result<Option<DrillRow>> {

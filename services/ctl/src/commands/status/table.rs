@@ -1,13 +1,13 @@
 //! The status for people.
 
 use indicatif::HumanBytes;
-use strongroom_api::status::v1::{DependencyState, SourceState, Status, StoredBackups};
+use strongroom_api::status::v1::{DependencyState, ScheduleState, SourceState, Status, StoredBackups};
 
 use super::look::Look;
 use crate::output::Table;
 use crate::time::shown;
 
-/// Services, their dependencies, sources, destinations, stored backups, last operations and tampered rows; a part without
+/// Services, their dependencies, sources, destinations, stored backups, schedules, last operations and tampered rows; a part without
 /// rows is left out.
 pub(super) fn text(looks: &[Look]) -> String {
     let statuses = || looks.iter().filter_map(|look| Some((look, look.status.as_ref()?)));
@@ -24,6 +24,9 @@ pub(super) fn text(looks: &[Look]) -> String {
         }
         if let Some(stored) = &status.stored_backups {
             parts.push(stored_backups(stored).to_string());
+        }
+        if !status.schedules.is_empty() {
+            parts.push(schedules(&status.schedules).to_string());
         }
         if !status.last_operations.is_empty() {
             parts.push(operations(status).to_string());
@@ -83,6 +86,26 @@ fn stored_backups(stored: &StoredBackups) -> Table {
         time(stored.last_stored_time.as_ref()),
         time(stored.last_verified_time.as_ref()),
     ]);
+    table
+}
+
+fn schedules(schedules: &[ScheduleState]) -> Table {
+    let mut table = Table::new(&["SCHEDULE", "STATE", "NEXT", "LAST STORED", "LAST VERIFIED", "LAST DRILL"]);
+    for schedule in schedules {
+        let drill = match (&schedule.last_drill_time, schedule.last_drill_passed) {
+            (None, _) => String::new(),
+            (time, true) => format!("{} passed", shown(time.as_ref())),
+            (time, false) => format!("{} failed", shown(time.as_ref())),
+        };
+        table.row([
+            &*schedule.name,
+            &schedule.state,
+            &shown(schedule.next_start_time.as_ref()),
+            &shown(schedule.last_stored_time.as_ref()),
+            &shown(schedule.last_verified_time.as_ref()),
+            &drill,
+        ]);
+    }
     table
 }
 
