@@ -1,12 +1,12 @@
 //! Generates clients, servers and two tables from the protos: which permission each method needs, and a
-//! `Debug` that hides what the protos mark `debug_redact`. protox compiles, so nobody needs protoc.
+//! `Debug` that hides what the protos mark as `secret`. protox compiles, so nobody needs protoc.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::{env, fs};
 
 use prost::Message as _;
-use prost_reflect::{DescriptorPool, MessageDescriptor, Value};
+use prost_reflect::{DescriptorPool, ExtensionDescriptor, FieldDescriptor, MessageDescriptor, Value};
 
 const PROTO_ROOT: &str = "../../proto";
 
@@ -24,8 +24,10 @@ fn main() -> Result<()> {
     fs::write(out.join("descriptors.bin"), &descriptors)?;
     let pool = DescriptorPool::decode(descriptors.as_slice())?;
 
+    let secret = extension(&pool, "strongroom.auth.v1.secret")?;
+    let has_secret = |message: &MessageDescriptor| message.fields().any(|field| is_secret(&secret, &field));
     let redacted: Vec<MessageDescriptor> = pool.all_messages().filter(has_secret).collect();
-    fs::write(out.join("redacted.rs"), redacting_debugs(&redacted)?)?;
+    fs::write(out.join("redacted.rs"), redacting_debugs(&secret, &redacted)?)?;
     fs::write(out.join("permissions.rs"), permission_table(&pool)?)?;
 
     let set = prost_reflect::prost_types::FileDescriptorSet::decode(descriptors.as_slice())?;
@@ -51,16 +53,13 @@ fn proto_files(folder: &Path) -> Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-fn is_secret(field: &prost_reflect::FieldDescriptor) -> bool {
-    matches!(field.options().get_field_by_name("debug_redact").as_deref(), Some(Value::Bool(true)))
+/// Whether a field has the option `secret`.
+fn is_secret(option: &ExtensionDescriptor, field: &FieldDescriptor) -> bool {
+    matches!(field.options().get_extension(option).as_ref(), Value::Bool(true))
 }
 
-fn has_secret(message: &MessageDescriptor) -> bool {
-    message.fields().any(|field| is_secret(&field))
-}
-
-/// prost derives `Debug` for all fields and knows nothing of `debug_redact` (tokio-rs/prost#861).
-fn redacting_debugs(messages: &[MessageDescriptor]) -> Result<String> {
+/// prost derives `Debug` for all fields, whatever their options (tokio-rs/prost#861).
+fn redacting_debugs(option: &ExtensionDescriptor, messages: &[MessageDescriptor]) -> Result<String> {
     let mut code = String::new();
     for message in messages {
         let path = rust_path(message);
@@ -69,7 +68,7 @@ fn redacting_debugs(messages: &[MessageDescriptor]) -> Result<String> {
         writeln!(code, "        f.debug_struct({:?})", message.name())?;
         for field in message.fields() {
             let name = field.name();
-            if is_secret(&field) {
+            if is_secret(option, &field) {
                 writeln!(code, "            .field({name:?}, &\"[redacted]\")")?;
             } else {
                 writeln!(code, "            .field({name:?}, &self.{name})")?;
@@ -87,10 +86,13 @@ fn rust_path(message: &MessageDescriptor) -> String {
     format!("crate::{package}::{}", message.name())
 }
 
+fn extension(pool: &DescriptorPool, name: &str) -> Result<ExtensionDescriptor> {
+    let found = pool.get_extension_by_name(name);
+    found.ok_or_else(|| format!("the option {name} is gone").into())
+}
+
 fn permission_table(pool: &DescriptorPool) -> Result<String> {
-    let extension = pool
-        .get_extension_by_name("strongroom.auth.v1.permission")
-        .ok_or("the option strongroom.auth.v1.permission is gone")?;
+    let extension = extension(pool, "strongroom.auth.v1.permission")?;
     let mut code = String::from("&[\n");
     for service in pool.services() {
         for method in service.methods() {

@@ -8,11 +8,12 @@ use e2e::{Deployment, eventually, finish, repository, tool};
 use strongroom_testkit::TestDb;
 
 /// Families that need certificates, which `mtls` looks at, and those that need a run and a drill, for `stored_commands::schedules`.
-const NOT_HERE: [&str; 4] = [
+const NOT_HERE: [&str; 5] = [
     "strongroom_tls_",
     "strongroom_backup_schedule_last_stored_",
     "strongroom_backup_schedule_drill_failed",
     "strongroom_backup_schedule_next_drill_",
+    "strongroom_backup_schedule_next_verification_",
 ];
 
 /// The families of docs/metrics.md with their types.

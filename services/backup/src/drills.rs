@@ -53,7 +53,7 @@ pub(crate) static KIND: Kind = Kind {
 };
 
 /// The reason of a drill with a check that has failed.
-pub(crate) const FAILED: &str = "DRILL_FAILED";
+const FAILED: &str = "DRILL_FAILED";
 
 /// Checks that an event names: what did not pass comes first.
 const MOST_NAMED: usize = 50;
@@ -69,11 +69,6 @@ pub(crate) struct Base {
     pub(crate) archives: Arc<Archives>,
     pub(crate) verifier: Verifier,
     pub(crate) places: ScratchPlaces,
-}
-
-/// Whether it has found out if the backup restores.
-pub(crate) fn is_verdict(drill: &DrillRow) -> bool {
-    drill.state == DrillState::Passed || drill.reason == FAILED
 }
 
 /// Everything about drills in one process. Clones share it.
@@ -96,9 +91,12 @@ impl Drills {
         Self { base, membership, operations }
     }
 
-    /// Whether the configuration has a place for scratch databases.
-    pub(crate) fn are_possible(&self) -> bool {
-        !self.base.places.is_empty()
+    /// Refuses a configuration in which not every database has a place to be restored to: what is left out proves nothing.
+    ///
+    /// # Errors
+    /// [`DrillError::NoScratch`].
+    pub(crate) fn check_places(&self) -> Result<()> {
+        self.base.places.check(&self.base.sources)
     }
 
     /// Begins a drill of the backup, or of the newest one where `id` is empty.
@@ -107,9 +105,7 @@ impl Drills {
     /// [`DrillError::NoScratch`], [`DrillError::NoBackup`], [`DrillError::Busy`], [`Error::BackupNotFound`], and
     /// [`Error::BackupState`] for one that is not available.
     pub(crate) async fn begin(&self, caller: &Caller, id: &str) -> Result<DrillRow> {
-        if !self.are_possible() {
-            return Err(DrillError::NoScratch.into());
-        }
+        self.check_places()?;
         let backup = self.backup(id).await?;
         if let Some(running) = self.base.store.running_drill().await? {
             return Err(DrillError::Busy(running.id).into());
@@ -273,9 +269,14 @@ impl Base {
         operation: &OperationRow,
         (evidence, failure): (Evidence, Option<Failure>),
     ) -> Result<()> {
-        let left = self.places.clear(&row.id).await.err();
-        let failure = failure.or_else(|| left.or_else(|| verdict(&evidence)).as_ref().map(Failure::of));
-        let state = if failure.is_none() { DrillState::Passed } else { DrillState::Failed };
+        let left = self.places.clear(&row.id).await.err().as_ref().map(Failure::of);
+        let failed = verdict(&evidence).as_ref().map(Failure::of);
+        let (state, failure) = match (failure.or(left), failed) {
+            (Some(failure), _) => (DrillState::NotDone, Some(failure)),
+            (None, Some(failed)) if failed.reason == FAILED => (DrillState::Failed, Some(failed)),
+            (None, Some(failed)) => (DrillState::NotDone, Some(failed)),
+            (None, None) => (DrillState::Passed, None),
+        };
         let (reason, problem) = failure.map(|failure| (failure.reason, failure.problem)).unwrap_or_default();
         let ended = DrillRow {
             state,

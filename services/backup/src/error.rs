@@ -709,6 +709,12 @@ fn tables_shape(error: &strongroom_tables::Error) -> (Code, &'static str) {
         Tables::Ambiguous { .. } => return (Code::FailedPrecondition, "TABLE_NAME_TAKEN"),
         Tables::EmptyFile { .. } => return (Code::FailedPrecondition, "DATABASE_EMPTY"),
         Tables::RowTooLarge { .. } => return (Code::FailedPrecondition, "ROW_TOO_LARGE"),
+        Tables::ScratchServer { fault, .. } if fault.kind() == Kind::Unavailable => {
+            return (Code::Unavailable, "SCRATCH_UNAVAILABLE");
+        }
+        Tables::ScratchServer { .. } | Tables::ScratchFolder { .. } => {
+            return (Code::FailedPrecondition, "SCRATCH_REFUSED");
+        }
         Tables::NotScratch { .. } => return (Code::FailedPrecondition, "NOT_SCRATCH"),
         Tables::Stale { .. } => return (Code::FailedPrecondition, "PLAN_STALE"),
         Tables::Refused { .. } => return (Code::FailedPrecondition, "RESTORE_REFUSED"),

@@ -57,8 +57,8 @@ impl Report for BackupReport {
         for seen in self.schedules.all() {
             let drill = seen.drill.as_ref();
             status.schedules.push(proto::ScheduleState {
-                state: seen.state().to_owned(),
-                next_start_time: seen.next.map(timestamp),
+                state: seen.state.to_owned(),
+                next_start_time: seen.next_start.map(timestamp),
                 last_stored_time: seen.last_stored.map(timestamp),
                 last_verified_time: seen.last_verified.map(timestamp),
                 last_drill_time: drill.map(|drill| timestamp(drill.create_time)),
@@ -157,7 +157,7 @@ impl BackupReport {
             return Section { title: "Schedules", blocks: vec![Block::Note(none)] };
         }
         let rows = all.into_iter().map(|seen| {
-            let state = match seen.state() {
+            let state = match seen.state {
                 active @ "active" => (Tone::Good, active),
                 paused @ "paused" => (Tone::Quiet, paused),
                 orphaned @ "orphaned" => (Tone::Fair, orphaned),
@@ -167,7 +167,7 @@ impl BackupReport {
                 Cell::Text(seen.name),
                 Cell::State(state.0, state.1.to_owned()),
                 Cell::Timeline(seen.runs.iter().map(mark).collect()),
-                Cell::Time(seen.next),
+                Cell::Time(seen.next_start),
                 Cell::Time(seen.last_stored),
                 Cell::Time(seen.last_verified),
                 seen.drill.as_ref().map_or(Cell::text(""), drill),
@@ -179,8 +179,8 @@ impl BackupReport {
             "State",
             "Last runs",
             "Next run",
-            "Last stored",
-            "Last verified",
+            "Newest stored",
+            "Newest verified",
             "Last drill",
             "Drilled",
         ];
@@ -226,7 +226,7 @@ fn mark(run: &Run) -> Mark {
 fn drill(drill: &DrillRow) -> Cell {
     match drill.state {
         DrillState::Passed => Cell::State(Tone::Good, "passed".to_owned()),
-        _ => Cell::State(Tone::Bad, format!("failed: {}", drill.reason)),
+        _ => Cell::State(Tone::Bad, "failed".to_owned()),
     }
 }
 

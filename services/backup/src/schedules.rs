@@ -33,7 +33,7 @@ use crate::backups::StoredBackups;
 use crate::drills::Drills;
 use crate::error::{Error, Result, ScheduleError};
 use crate::said::Said;
-use crate::store::{BackupFilter, DrillRow, ScheduleRow, Store, StoredBackup};
+use crate::store::{BackupFilter, BackupState, DrillRow, ScheduleRow, Store, StoredBackup};
 use crate::vault_client::VaultClient;
 use crate::verification::Verifications;
 use drilling::Drilling;
@@ -84,6 +84,40 @@ pub(crate) struct View {
     pub(crate) drill: Option<DrillRow>,
     /// The newest that has found out whether the backup restores.
     pub(crate) verdict: Option<DrillRow>,
+    /// Since when the stored backup that is verified next was not verified, or has been stored.
+    pub(crate) unverified_since: Option<i64>,
+}
+
+impl View {
+    /// In a word.
+    pub(crate) fn state(&self) -> &'static str {
+        let failed = |ended: &StoredBackup| ended.row.state == BackupState::Failed;
+        if self.row.paused {
+            "paused"
+        } else if self.ended.as_ref().is_some_and(failed) || !self.row.reason.is_empty() {
+            "failing"
+        } else if self.row.orphan_time.is_some() {
+            "orphaned"
+        } else {
+            "active"
+        }
+    }
+
+    /// When the next drill is due. Drills that could not be done do not count: the next one is late.
+    pub(crate) fn next_drill(&self) -> Option<i64> {
+        let every = self.rules.drill_every.filter(|_| !self.row.paused)?;
+        match &self.verdict {
+            Some(last) => Some(drilling::due_time(last, every)),
+            // There is something to drill once a backup is stored.
+            None => self.stored.as_ref().and_then(|stored| stored.row.end_time),
+        }
+    }
+
+    /// When a stored backup is verified again.
+    pub(crate) fn next_verification(&self) -> Option<i64> {
+        let every = self.rules.verify_every.filter(|_| !self.row.paused)?;
+        self.unverified_since.map(|since| since.saturating_add(every))
+    }
 }
 
 impl Schedules {
@@ -269,7 +303,12 @@ impl Schedules {
         let stored = history::newest(store, &row.name, &history::STORED).await?;
         let drill = store.last_drill(&row.name).await?;
         let verdict = store.last_verdict(&row.name).await?;
-        Ok(View { row, rules, last, ended, stored, drill, verdict })
+        let first = match rules.verify_every {
+            Some(_) => store.backups_to_verify(&row.name, i64::MAX, 1).await?.pop(),
+            None => None,
+        };
+        let unverified_since = first.and_then(|backup| backup.verify_time.or(backup.end_time));
+        Ok(View { row, rules, last, ended, stored, drill, verdict, unverified_since })
     }
 }
 

@@ -165,6 +165,31 @@ pub enum Error {
         /// What was found.
         problem: String,
     },
+    /// The server of scratch databases could not do something.
+    #[error("the scratch server {url} ([drill] scratch_url), {what}: {fault}{advice}")]
+    ScratchServer {
+        /// The URL without its password.
+        url: String,
+        /// What was being done.
+        what: &'static str,
+        /// What the driver reports.
+        fault: Fault,
+        /// What helps, behind a semicolon, or empty.
+        advice: &'static str,
+    },
+    /// The folder of scratch databases could not be used.
+    #[error(
+        "the folder {} ([drill] scratch_dir), {what}: {source}; it must exist, and the service's user must be able to write to it",
+        path.display()
+    )]
+    ScratchFolder {
+        /// The folder.
+        path: std::path::PathBuf,
+        /// What was being done.
+        what: &'static str,
+        /// The system's error.
+        source: std::io::Error,
+    },
     /// A statement failed.
     #[error("{what} of source {name}: {fault}")]
     Database {
@@ -323,7 +348,9 @@ impl Error {
     #[must_use]
     pub fn kind(&self) -> Kind {
         match self {
-            Self::Unreachable { fault, .. } | Self::Database { fault, .. } => fault.kind(),
+            Self::Unreachable { fault, .. }
+            | Self::Database { fault, .. }
+            | Self::ScratchServer { fault, .. } => fault.kind(),
             Self::NoAnswer { .. }
             | Self::Vanished { .. }
             | Self::LockTimeout { .. }
@@ -340,6 +367,7 @@ impl Error {
             | Self::TimeColumn { .. }
             | Self::RowTooLarge { .. }
             | Self::NotScratch { .. }
+            | Self::ScratchFolder { .. }
             | Self::Stale { .. }
             | Self::Refused { .. }
             | Self::Value { .. }

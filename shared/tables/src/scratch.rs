@@ -75,8 +75,8 @@ impl Scratch {
 
     async fn check_empty(&self) -> Result<()> {
         match self.url.engine() {
-            // The file is new.
-            Engine::Sqlite(_) => Ok(()),
+            // The file is new. Like most live ones it gets a WAL, so that nobody is warned of the contrary.
+            Engine::Sqlite(_) => self.run("PRAGMA journal_mode = WAL").await,
             Engine::Postgres(connect) => postgres::scratch::check(&self.url, connect, &self.name).await,
         }
     }

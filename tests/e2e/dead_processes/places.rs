@@ -79,8 +79,8 @@ pub(super) const REMOVING: [&str; 3] = ["purge.upload", "purge.object", "purge.s
 
 /// In the order in which a process comes through them, each with the state of the drill that died there, and its reason.
 pub(super) const DRILLING: [(&str, &str, &str); 5] = [
-    ("drill.created", "DRILL_STATE_FAILED", "PROCESS_DIED"),
-    ("drill.restored", "DRILL_STATE_FAILED", "PROCESS_DIED"),
+    ("drill.created", "DRILL_STATE_NOT_DONE", "PROCESS_DIED"),
+    ("drill.restored", "DRILL_STATE_NOT_DONE", "PROCESS_DIED"),
     ("drill.checked", "DRILL_STATE_PASSED", ""),
     ("drill.recorded", "DRILL_STATE_PASSED", ""),
     ("drill.ended", "DRILL_STATE_PASSED", ""),

@@ -15,7 +15,7 @@ fn a_drill_prints_what_it_checked_and_its_exit_code_says_how_it_went() {
     let first = storing.create();
     let passed = admin.run(&["drill", "run"]).succeeded();
     let text = passed.text();
-    for line in ["state: passed", "CHECK", "digests", "1 tables, 1 rows", "is verified, not restored"] {
+    for line in ["state: passed", "CHECK", "digests", "1 table, 1 row", "is verified, not restored"] {
         assert!(text.contains(line), "{line}: {text}");
     }
     let begun = admin.json(&["drill", "run", &first, "--no-wait"]);
@@ -41,7 +41,7 @@ fn a_drill_prints_what_it_checked_and_its_exit_code_says_how_it_went() {
     );
     let shown = admin.run(&["drill", "get", ids[0]]).succeeded();
     assert!(
-        shown.text().contains("1 rows of owned refer to rows of servers that are not there"),
+        shown.text().contains("1 row of owned refers to rows of servers that are not there"),
         "{}",
         shown.text()
     );
@@ -86,8 +86,13 @@ fn a_database_of_postgresql_is_drilled_on_a_scratch_server() {
     let parts = (TestDb::sqlite(), TestDb::sqlite(), tempfile::tempdir().unwrap());
     let storing = Storing::of(&sources, parts, &["local"]);
     let _ = storing.create();
-    let nothing = storing.admin().run(&["drill", "run"]).failed_with(1);
-    assert!(nothing.contains("[NOTHING_RESTORED]"), "{nothing}");
+    let nowhere = storing.admin().run(&["drill", "run"]).failed_with(1);
+    assert!(
+        nowhere.contains("source shop is a database of PostgreSQL") && nowhere.contains("set scratch_url"),
+        "{nowhere}"
+    );
+    let create = ["schedule", "create", "drilled", "--cron", "@daily", "--drill-every", "30d"];
+    assert!(storing.admin().run(&create).failed_with(1).contains("[NO_SCRATCH]"));
     drop(storing);
 
     let parts = (TestDb::sqlite(), TestDb::sqlite(), tempfile::tempdir().unwrap());

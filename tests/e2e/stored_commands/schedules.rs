@@ -79,7 +79,20 @@ fn runs_by_hand_are_kept_by_the_retention() {
     let admin = storing.admin();
     let create = ["schedule", "create", "yearly", "--cron", "@yearly", "--timezone", "Europe/Berlin"];
     let _ = admin.json(
-        &[&create[..], &["--keep", "daily=1,min=2", "--drill-every", "30d", "--tables", "servers"]].concat(),
+        &[
+            &create[..],
+            &[
+                "--keep",
+                "daily=1,min=2",
+                "--verify-every",
+                "7d",
+                "--drill-every",
+                "30d",
+                "--tables",
+                "servers",
+            ],
+        ]
+        .concat(),
     );
     let ids: Vec<String> = (0..3)
         .map(|_| {
@@ -107,7 +120,8 @@ fn runs_by_hand_are_kept_by_the_retention() {
         let text = get(&metrics, "/metrics")?.body;
         let has = |series: &str| text.contains(&format!("strongroom_backup_schedule_{series}"));
         let is_drilled = has("drill_failed{schedule=\"yearly\"} 0")
-            && has("next_drill_timestamp_seconds{schedule=\"yearly\"}");
+            && has("next_drill_timestamp_seconds{schedule=\"yearly\"}")
+            && has("next_verification_timestamp_seconds{schedule=\"yearly\"}");
         (is_drilled && has("last_stored_timestamp_seconds{schedule=\"yearly\"}")).then_some(())
     });
     let shown = admin.run(&["schedule", "get", "yearly"]).succeeded();
@@ -135,9 +149,9 @@ fn what_cannot_be_meant_is_refused_by_name() {
     };
     for (extra, wanted) in [
         (&["--timezone", "Europe/Nowhere"][..], "time_zone: is no time zone"),
-        (&["--jitter", "36h"], "jitter: must be 0 s to 86400 s"),
+        (&["--jitter", "36h"], "jitter: must be 0 s to 1 d"),
         (&["--jitter", "24h"], "jitter: must be shorter than the time between two runs"),
-        (&["--timeout", "10s"], "timeout: must be 60 s to"),
+        (&["--timeout", "10s"], "timeout: must be 1 min to 30 d"),
         (&["--tables", "nowhere"], "tables[0]: no source has a table"),
         (&["--destination", "moon"], "moon"),
     ] {

@@ -12,7 +12,7 @@ use strongroom_archive::CANARY_ENTRY;
 use strongroom_store::DatabaseUrl;
 use strongroom_tables::scratch::Scratch;
 
-use super::evidence::Finding;
+use super::evidence::{Finding, counted};
 use super::rows::{RowSum, in_archive, in_database};
 use crate::error::{Error, Result};
 use crate::incoming::Archive;
@@ -59,8 +59,8 @@ pub(super) async fn compare(
     let expected = in_archive(archive, part).await?;
     let found = in_database(url, part).await?;
     let names: Vec<&str> = part.tables().map(|table| table.schema.name.as_str()).collect();
-    let total = found.iter().flatten().map(|sum| sum.rows).sum();
-    let detail = format!("{} tables, {total} rows", names.len());
+    let total: u64 = found.iter().flatten().map(|sum| sum.rows).sum();
+    let detail = format!("{}, {}", counted(names.len() as u64, "table"), counted(total, "row"));
     let (mut rows, mut digests) = (Vec::new(), Vec::new());
     for ((name, expected), found) in names.into_iter().zip(&expected).zip(&found) {
         rows.extend(count_problem(name, (expected, found.as_ref()), known.get(name)));
@@ -92,11 +92,10 @@ pub(super) async fn foreign_keys(part: &Part, scratch: &Scratch) -> Result<Findi
     let report = scratch.follow(&tables).await?;
     let dangling = report.dangling.iter().map(|key| {
         let columns = key.columns.join(", ");
-        format!(
-            "{} rows of {} refer to rows of {} that are not there ({columns})",
-            key.rows, key.table, key.to
-        )
+        let (rows, verb) = (counted(key.rows, "row"), if key.rows == 1 { "refers" } else { "refer" });
+        format!("{rows} of {} {verb} to rows of {} that are not there ({columns})", key.table, key.to)
     });
-    let detail = format!("{} foreign keys, {} more could not be looked at", report.checked, report.unchecked);
+    let checked = counted(report.checked, "foreign key");
+    let detail = format!("{checked}, {} more could not be looked at", report.unchecked);
     Ok(Finding::of(detail, &dangling.collect::<Vec<_>>()))
 }

@@ -13,8 +13,8 @@ use strongroom_archive::manifest::SourceRecord;
 use strongroom_tables::scratch::Scratch;
 use tokio_util::sync::CancellationToken;
 
-use super::evidence::{Evidence, Finding};
-use super::scratch::{check_is_nobodys, name_of};
+use super::evidence::{Evidence, Finding, counted};
+use super::scratch::{check_is_nobodys, name_of, no_place};
 use super::{Base, assertions};
 use crate::backups::record::Content;
 use crate::error::{Error, Result};
@@ -47,8 +47,11 @@ impl Drilling {
         let began = Instant::now();
         let fetched = match self.base.archives.fetch(&self.row.creator, &origin, |_| {}).await {
             Err(error) if error.is_damage() => {
-                let what = "the stored file".to_owned();
-                self.add(("archive", ""), Finding::Failed(what, error.to_string()), began);
+                self.add(
+                    ("archive", ""),
+                    Finding::Failed("the stored file".to_owned(), damage(&error)),
+                    began,
+                );
                 return Ok(());
             }
             fetched => fetched?,
@@ -70,8 +73,8 @@ impl Drilling {
             match parts.iter().find(|part| part.record().name == record.name) {
                 Some(part) => Box::pin(self.restore(staged, part)).await?,
                 None => {
-                    let skipped = Finding::Skipped(not_restored(record));
-                    self.add(("restore", &record.name), skipped, Instant::now());
+                    let finding = self.not_restored(record);
+                    self.add(("restore", &record.name), finding, Instant::now());
                 }
             }
         }
@@ -99,14 +102,16 @@ impl Drilling {
             Some(level) if level.outcome() == VerifyOutcome::Skipped => {
                 Finding::Skipped(level.problem.clone())
             }
-            _ => {
-                Finding::of(format!("{} sealed values", verdict.values), &problem_of(&[VerifyLevel::Values]))
-            }
+            _ => Finding::of(
+                counted(verdict.values.unsigned_abs(), "sealed value"),
+                &problem_of(&[VerifyLevel::Values]),
+            ),
         };
         self.add(("values", ""), values, began);
         let references = format!(
-            "{} references between tables, {} more could not be looked at",
-            verdict.references_checked, verdict.references_unchecked
+            "{} between tables, {} more could not be looked at",
+            counted(verdict.references_checked.unsigned_abs(), "reference"),
+            verdict.references_unchecked
         );
         self.add(("references", ""), Finding::of(references, &verdict.dangling), began);
         let history = "compared when the backup was made".to_owned();
@@ -147,7 +152,7 @@ impl Drilling {
         scratch.add_extensions(record.extensions.iter().map(|extension| extension.name.as_str())).await?;
         let began = Instant::now();
         let archive = self.base.archives.open(staged.again()?).await?;
-        let detail = format!("{} tables", part.tables().count());
+        let detail = counted(part.tables().count() as u64, "table");
         match part.fill(archive, scratch.url(), &self.row.id).await {
             Ok(()) => {
                 failpoint::reached("drill.restored");
@@ -176,6 +181,15 @@ impl Drilling {
         Ok(())
     }
 
+    /// Of a source that has left the configuration since, there may be no place.
+    fn not_restored(&self, record: &SourceRecord) -> Finding {
+        let SourceRecord { name, kind, .. } = record;
+        if self.base.places.lacks(kind) {
+            return Finding::Failed("verified only".to_owned(), no_place(name, kind).to_string());
+        }
+        Finding::Skipped(format!("a source of kind {kind} is verified, not restored"))
+    }
+
     fn add(&self, check: (&str, &str), finding: Finding, began: Instant) {
         self.found().add(check, finding, began);
     }
@@ -195,11 +209,13 @@ fn is_readable(findings: &Findings) -> bool {
     !findings.is_sealed() && !levels.iter().any(is_bad)
 }
 
-fn not_restored(record: &SourceRecord) -> String {
-    match record.kind.as_str() {
-        "postgres" => "the server has no scratch_url under [drill]: verified, not restored".to_owned(),
-        "sqlite" => "the server has no scratch_dir under [drill]: verified, not restored".to_owned(),
-        kind => format!("a source of kind {kind} is verified, not restored"),
+/// Without the remedies of whoever reads a copy.
+fn damage(error: &Error) -> String {
+    match error {
+        Error::BackupDamaged { destination, problem, .. } => {
+            format!("the file in {destination} is not what was stored: {problem}")
+        }
+        other => other.to_string(),
     }
 }
 

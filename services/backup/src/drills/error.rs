@@ -6,12 +6,19 @@ use tonic::Code;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum DrillError {
-    /// The configuration names no place for scratch databases.
+    /// The configuration names no place for a source's scratch database.
     #[error(
-        "this server has no place for scratch databases: set scratch_url (PostgreSQL) or scratch_dir (SQLite) under [drill] in its \
-         configuration"
+        "source {source_name} is a database of {kind}, and the server has no place to restore it for a drill: set {key} under \
+         [drill] in its configuration"
     )]
-    NoScratch,
+    NoScratch {
+        /// The first one.
+        source_name: String,
+        /// `PostgreSQL` or `SQLite`.
+        kind: &'static str,
+        /// What is missing.
+        key: &'static str,
+    },
     /// There is none with this id.
     #[error("there is no drill {0}; `strongroom drill list` lists those that exist")]
     NotFound(String),
@@ -26,8 +33,7 @@ pub enum DrillError {
     Failed(String),
     /// There was nothing to restore.
     #[error(
-        "nothing was restored: the backup has no database for which the server has a place under [drill]; the checks say why of each \
-         source"
+        "nothing was restored: the backup has no database; files, services and the vault are verified only"
     )]
     NothingRestored,
     /// It took longer than it may.
@@ -52,7 +58,7 @@ impl DrillError {
     /// The code and the stable reason.
     pub(crate) fn shape(&self) -> (Code, &'static str) {
         match self {
-            Self::NoScratch => (Code::FailedPrecondition, "NO_SCRATCH"),
+            Self::NoScratch { .. } => (Code::FailedPrecondition, "NO_SCRATCH"),
             Self::NotFound(_) => (Code::NotFound, "DRILL_NOT_FOUND"),
             Self::Busy(_) => (Code::Aborted, "DRILL_BUSY"),
             Self::NoBackup => (Code::FailedPrecondition, "NO_BACKUP"),

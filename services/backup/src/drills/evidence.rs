@@ -94,6 +94,7 @@ impl Evidence {
         let of = if first.source.is_empty() { String::new() } else { format!(" of {}", first.source) };
         let more = match failed.len() - 1 {
             0 => String::new(),
+            1 => " (one more check has failed)".to_owned(),
             more => format!(" ({more} more checks have failed)"),
         };
         Some(format!("{}{of}: {}{more}", first.name, first.problem))
@@ -103,6 +104,11 @@ impl Evidence {
     pub(super) fn has_restored(&self) -> bool {
         self.checks.iter().any(|check| check.name == "restore" && check.outcome == Outcome::Passed)
     }
+}
+
+/// `1 table`, `2 tables`.
+pub(super) fn counted(count: u64, one: &str) -> String {
+    if count == 1 { format!("1 {one}") } else { format!("{count} {one}s") }
 }
 
 fn shortened(mut text: String) -> String {

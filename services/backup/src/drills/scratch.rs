@@ -38,9 +38,18 @@ impl ScratchPlaces {
         Ok(Self { server, folder })
     }
 
-    /// Whether drills have no place at all.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.server.is_none() && self.folder.is_none()
+    /// Refuses sources without a place.
+    ///
+    /// # Errors
+    /// [`DrillError::NoScratch`].
+    pub(super) fn check(&self, sources: &Sources) -> Result<()> {
+        let without = sources.all().iter().find(|source| self.lacks(source.kind()));
+        without.map_or(Ok(()), |source| Err(no_place(source.name(), source.kind()).into()))
+    }
+
+    /// Whether it is a kind of database that has no place.
+    pub(super) fn lacks(&self, kind: &str) -> bool {
+        matches!(kind, "postgres" | "sqlite") && self.of(kind).is_none()
     }
 
     /// Where databases of this kind are made.
@@ -66,6 +75,13 @@ impl ScratchPlaces {
         }
         Ok(())
     }
+}
+
+/// Of a source of this kind.
+pub(super) fn no_place(source: &str, kind: &str) -> DrillError {
+    let (kind, key) =
+        if kind == "postgres" { ("PostgreSQL", "scratch_url") } else { ("SQLite", "scratch_dir") };
+    DrillError::NoScratch { source_name: source.to_owned(), kind, key }
 }
 
 /// Of a drill's scratch database: one at a time.

@@ -82,6 +82,7 @@ fn drill(row: DrillRow) -> proto::Drill {
             DrillState::Running => proto::DrillState::Running,
             DrillState::Passed => proto::DrillState::Passed,
             DrillState::Failed => proto::DrillState::Failed,
+            DrillState::NotDone => proto::DrillState::NotDone,
         }
         .into(),
         creator: row.creator,

@@ -180,6 +180,7 @@ fn policy(given: proto::RetentionPolicy) -> Result<Policy> {
 }
 
 fn schedule(view: View) -> proto::Schedule {
+    let (state, next_drill, next_verify) = (view.state(), view.next_drill(), view.next_verification());
     let View { row, rules, last, stored: newest, drill, .. } = view;
     let etag = etag(&row);
     let waits = !row.paused && row.due_time != i64::MAX;
@@ -211,6 +212,9 @@ fn schedule(view: View) -> proto::Schedule {
         verify_every: rules.verify_every.map(duration),
         drill_every: rules.drill_every.map(duration),
         last_drill: drill.map(drills::listed),
+        next_drill_time: next_drill.map(timestamp),
+        next_verify_time: next_verify.map(timestamp),
+        state: state.to_owned(),
     }
 }
 

@@ -28,6 +28,12 @@ impl Cron {
         if pattern.len() > LONGEST {
             return Err(format!("must have at most {LONGEST} bytes"));
         }
+        let fields = pattern.split_whitespace().count();
+        if fields != 5 && !pattern.trim().starts_with('@') {
+            return Err(format!(
+                "is no cron expression of five fields, like \"0 3 * * *\" for every day at three: it has {fields}"
+            ));
+        }
         let parser = CronParser::builder().seconds(Seconds::Disallowed).year(Year::Disallowed).build();
         let parsed = parser.parse(pattern.trim()).map_err(|error| {
             format!(

@@ -9,7 +9,7 @@ use strongroom_runtime::Clock;
 
 use super::actor::Actor;
 use super::rules::{DAY, Rules};
-use crate::drills::{Drills, is_verdict};
+use crate::drills::Drills;
 use crate::error::{DrillError, Error, Result};
 use crate::store::{
     BackupFilter, BackupState, CopyState, DrillRow, DrillState, ScheduleRow, Store, StoredBackup,
@@ -34,8 +34,8 @@ impl Drilling {
     /// [`DrillError::NoScratch`].
     pub(super) fn check(&self, rules: &Rules) -> Result<()> {
         match rules.drill_every {
-            Some(_) if !self.drills.are_possible() => Err(DrillError::NoScratch.into()),
-            _ => Ok(()),
+            Some(_) => self.drills.check_places(),
+            None => Ok(()),
         }
     }
 
@@ -78,8 +78,8 @@ impl Drilling {
 pub(super) fn due_time(last: &DrillRow, every: i64) -> i64 {
     let wait = match last.state {
         DrillState::Passed | DrillState::Running => every,
-        DrillState::Failed if is_verdict(last) => every.min(DAY),
-        DrillState::Failed => every.min(DAY / 24),
+        DrillState::Failed => every.min(DAY),
+        DrillState::NotDone => every.min(DAY / 24),
     };
     last.create_time.saturating_add(wait)
 }
@@ -90,7 +90,7 @@ mod tests {
 
     #[test]
     fn a_drill_that_has_not_passed_is_repeated_soon() {
-        let last = |state, reason: &str| DrillRow {
+        let last = |state| DrillRow {
             id: "1".into(),
             backup_id: "b".into(),
             file_name: String::new(),
@@ -99,18 +99,18 @@ mod tests {
             creator: String::new(),
             create_time: 1000,
             end_time: None,
-            reason: reason.into(),
+            reason: String::new(),
             problem: String::new(),
             evidence: String::new(),
         };
-        for (state, reason, every, wait) in [
-            (DrillState::Passed, "", 30 * DAY, 30 * DAY),
-            (DrillState::Running, "", 30 * DAY, 30 * DAY),
-            (DrillState::Failed, "DRILL_FAILED", 30 * DAY, DAY),
-            (DrillState::Failed, "DRILL_FAILED", DAY / 24, DAY / 24),
-            (DrillState::Failed, "VAULT_UNAVAILABLE", 30 * DAY, DAY / 24),
+        for (state, every, wait) in [
+            (DrillState::Passed, 30 * DAY, 30 * DAY),
+            (DrillState::Running, 30 * DAY, 30 * DAY),
+            (DrillState::Failed, 30 * DAY, DAY),
+            (DrillState::Failed, DAY / 24, DAY / 24),
+            (DrillState::NotDone, 30 * DAY, DAY / 24),
         ] {
-            assert_eq!(due_time(&last(state, reason), every), 1000 + wait, "{state:?} {reason} {every}");
+            assert_eq!(due_time(&last(state), every), 1000 + wait, "{state:?} {every}");
         }
     }
 }

@@ -7,7 +7,6 @@ use strongroom_runtime::metrics::{Kind, Sample};
 
 use super::View;
 use super::cron::delay;
-use super::drilling::due_time as drill_due;
 use crate::backups::record::{Content, Verified, from_json};
 use crate::store::{BackupState, DrillRow, DrillState, StoredBackup};
 
@@ -15,13 +14,19 @@ use crate::store::{BackupState, DrillRow, DrillState, StoredBackup};
 #[derive(Debug, Clone)]
 pub(crate) struct Seen {
     pub(crate) name: String,
+    /// In a word.
+    pub(crate) state: &'static str,
     is_paused: bool,
     is_orphan: bool,
     is_failing: bool,
     /// Its newest stored backup has less than those before it.
     is_odd: bool,
-    /// When the next run begins at the latest.
-    pub(crate) next: Option<i64>,
+    /// One of its last runs was stored, and has failed its last verification.
+    is_damaged: bool,
+    /// When the next run should begin, whatever keeps it from that.
+    next: Option<i64>,
+    /// When it begins.
+    pub(crate) next_start: Option<i64>,
     pub(crate) last_stored: Option<i64>,
     /// When the newest backup that has passed its last verification was stored.
     pub(crate) last_verified: Option<i64>,
@@ -29,6 +34,7 @@ pub(crate) struct Seen {
     pub(crate) drill: Option<DrillRow>,
     /// When a drill should begin, where they do.
     next_drill: Option<i64>,
+    next_verification: Option<i64>,
     /// Its last runs, the oldest first.
     pub(crate) runs: Vec<Run>,
 }
@@ -57,35 +63,24 @@ impl Seen {
         let waits = !row.paused && row.due_time != i64::MAX;
         let has_failed = ended.as_ref().is_some_and(|ended| ended.row.state == BackupState::Failed);
         let verified = last_runs.iter().find(|backup| fate(backup) == Fate::Verified);
-        // Drills that could not be done do not count: the next one is late.
-        let due = |every| match verdict {
-            Some(last) => drill_due(last, every),
-            // There is something to drill once a backup is stored.
-            None => stored.as_ref().and_then(|stored| stored.row.end_time).unwrap_or(i64::MAX),
-        };
+        let damaged = last_runs.iter().any(|backup| fate(backup) == Fate::Damaged);
         Self {
             name: row.name.clone(),
+            state: view.state(),
             is_paused: row.paused,
             is_orphan: row.orphan_time.is_some(),
             is_odd: stored.as_ref().is_some_and(is_odd),
             is_failing: has_failed || !row.reason.is_empty(),
+            is_damaged: damaged,
             // Not when it is tried again: what could not begin for a day is late by a day.
             next: waits.then(|| row.due_time + delay(&row.name, row.due_time, rules.jitter)),
+            next_start: waits.then_some(row.start_time),
             last_stored: stored.as_ref().and_then(|backup| backup.row.end_time),
             last_verified: verified.and_then(|backup| backup.row.end_time),
             drill: verdict.clone(),
-            next_drill: rules.drill_every.map(due).filter(|due| !row.paused && *due != i64::MAX),
+            next_drill: view.next_drill(),
+            next_verification: view.next_verification(),
             runs: last_runs.iter().rev().map(Run::of).collect(),
-        }
-    }
-
-    /// In a word.
-    pub(crate) fn state(&self) -> &'static str {
-        match self {
-            Self { is_paused: true, .. } => "paused",
-            Self { is_failing: true, .. } => "failing",
-            Self { is_orphan: true, .. } => "orphaned",
-            _ => "active",
         }
     }
 }
@@ -152,6 +147,12 @@ impl Overview {
         gauge("strongroom_backup_schedule_anomalous", help, |seen| Some(flag(seen.is_odd)));
         let help = "Whether the schedule goes on without its creator (1) or not (0).";
         gauge("strongroom_backup_schedule_orphaned", help, |seen| Some(flag(seen.is_orphan)));
+        let help = "Whether a stored backup of the schedule's last runs has failed its last verification (1) or not (0).";
+        gauge("strongroom_backup_schedule_damaged", help, |seen| Some(flag(seen.is_damaged)));
+        let help = "Time at which a stored backup of the schedule is verified next, or should have been, in seconds since the epoch.";
+        gauge("strongroom_backup_schedule_next_verification_timestamp_seconds", help, |seen| {
+            seen.next_verification.map(seconds)
+        });
         let help = "Whether a check of the schedule's last drill has failed (1) or not (0).";
         gauge("strongroom_backup_schedule_drill_failed", help, |seen| {
             seen.drill.as_ref().map(|drill| flag(drill.state == DrillState::Failed))

@@ -113,10 +113,20 @@ impl Rules {
     }
 }
 
+/// In its largest whole unit.
+fn shown(length: i64) -> String {
+    for (unit, name) in [(DAY, "d"), (DAY / 24, "h"), (60 * SECOND, "min")] {
+        if length >= unit && length % unit == 0 {
+            return format!("{} {name}", length / unit);
+        }
+    }
+    format!("{} s", length / SECOND)
+}
+
 fn check_length(field: &'static str, length: Option<i64>, range: &RangeInclusive<i64>) -> Result<()> {
     if length.is_none_or(|length| range.contains(&length)) {
         return Ok(());
     }
-    let (least, longest) = (range.start() / SECOND, range.end() / SECOND);
-    Err(Error::field(field, format!("must be {least} s to {longest} s")))
+    let (least, longest) = (shown(*range.start()), shown(*range.end()));
+    Err(Error::field(field, format!("must be {least} to {longest}")))
 }

@@ -17,7 +17,7 @@ pub(crate) struct DrillRow {
     pub(crate) creator: String,
     pub(crate) create_time: i64,
     pub(crate) end_time: Option<i64>,
-    /// Of one that has failed: stable, and for people. Empty otherwise.
+    /// Of one that has not passed: stable, and for people. Empty otherwise.
     pub(crate) reason: String,
     pub(crate) problem: String,
     /// JSON, or empty until everything was checked.
@@ -33,18 +33,22 @@ from_row!(DrillRow {
 pub(crate) enum DrillState {
     Running,
     Passed,
+    /// A check has failed.
     Failed,
+    /// It could not be done, which says nothing about the backup.
+    NotDone,
 }
 
 impl DrillState {
     /// In the order of the proto.
-    pub(crate) const ALL: [Self; 3] = [Self::Running, Self::Passed, Self::Failed];
+    pub(crate) const ALL: [Self; 4] = [Self::Running, Self::Passed, Self::Failed, Self::NotDone];
 
     pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Running => "running",
             Self::Passed => "passed",
             Self::Failed => "failed",
+            Self::NotDone => "not-done",
         }
     }
 }
@@ -103,7 +107,7 @@ pub(super) const LAST_OF: &str =
     select_drills!("WHERE schedule = $1 ORDER BY create_time DESC, id DESC LIMIT 1");
 
 pub(super) const LAST_VERDICT: &str = select_drills!(
-    "WHERE schedule = $1 AND (state = 'passed' OR reason = 'DRILL_FAILED') ORDER BY create_time DESC, id DESC LIMIT 1"
+    "WHERE schedule = $1 AND state IN ('passed', 'failed') ORDER BY create_time DESC, id DESC LIMIT 1"
 );
 
 pub(super) const PAGE: &str =

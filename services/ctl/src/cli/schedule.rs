@@ -40,7 +40,7 @@ pub(crate) enum ScheduleCommand {
     /// Show which backups of a schedule would be deleted now, and why the others stay. Nothing is changed.
     #[command(after_help = RETENTION)]
     Retention(Retention),
-    /// Delete a schedule. Its backups stay, and nothing deletes them any more but `backup delete`.
+    /// Delete a schedule. Its backups stay until somebody deletes them, or a new schedule of the same name does.
     Delete(DeleteSchedule),
 }
 

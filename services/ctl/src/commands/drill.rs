@@ -43,7 +43,9 @@ async fn run_one(service: &Connection, given: RunDrill, format: Format) -> Resul
 async fn until_ended(service: &Connection, mut drill: Drill) -> Result<Drill> {
     while drill.state() == DrillState::Running {
         tokio::time::sleep(PERIOD).await;
-        drill = get(service, drill.id).await?;
+        let id = drill.id.clone();
+        let advice = || format!("`strongroom drill get {id}` shows how the drill has ended");
+        drill = get(service, drill.id).await.with_context(advice)?;
     }
     Ok(drill)
 }
@@ -77,6 +79,9 @@ fn known(drill: Option<Drill>) -> Result<Drill> {
 fn judge(drill: &Drill) -> Result<()> {
     match drill.state() {
         DrillState::Passed => Ok(()),
-        _ => bail!("the drill has failed: {}", printable(&with_reason(&drill.problem, &drill.reason))),
+        state => {
+            let how = if state == DrillState::Failed { "has failed" } else { "could not be done" };
+            bail!("the drill {how}: {}", printable(&with_reason(&drill.problem, &drill.reason)))
+        }
     }
 }

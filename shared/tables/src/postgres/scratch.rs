@@ -8,8 +8,13 @@ use strongroom_store::DatabaseUrl;
 use super::load::literal;
 use super::session;
 use crate::error::{Error, Result};
+use crate::fault::{Fault, sqlstate};
+use crate::kind::Kind;
 use crate::names::quoted;
 use crate::scratch::{SCRATCH, check_name};
+
+/// SQLSTATE of what the role may not do.
+const DENIED: &str = "42501";
 
 pub(crate) async fn create(
     at: &DatabaseUrl,
@@ -18,9 +23,9 @@ pub(crate) async fn create(
     encoding: Option<&str>,
 ) -> Result<DatabaseUrl> {
     check_name(name)?;
-    let mut connection = session::connect(at, connect_to, SCRATCH).await?;
+    let mut connection = connect(at, connect_to).await?;
     let usual: String = scalar(
-        &mut connection,
+        (&mut connection, at),
         "SELECT pg_encoding_to_char(encoding)::text FROM pg_database WHERE datname = 'template0'",
     )
     .await?;
@@ -30,23 +35,23 @@ pub(crate) async fn create(
         format!(" ENCODING {} LC_COLLATE 'C' LC_CTYPE 'C'", literal(encoding))
     });
     let sql = format!("CREATE DATABASE {} TEMPLATE template0{other}", quoted(name));
-    execute(&mut connection, "creating a database", sql).await?;
+    execute((&mut connection, at), "creating a database", sql).await?;
     close(connection).await;
     Ok(at.with_database(name)?)
 }
 
 /// What answers to the name is the new database, and nobody else's.
 pub(crate) async fn check(url: &DatabaseUrl, connect_to: &PgConnectOptions, name: &str) -> Result<()> {
-    let mut connection = session::connect(url, connect_to, SCRATCH).await?;
-    let found: String = scalar(&mut connection, "SELECT current_database()::text").await?;
+    let mut connection = connect(url, connect_to).await?;
+    let found: String = scalar((&mut connection, url), "SELECT current_database()::text").await?;
     let relations: i64 = scalar(
-        &mut connection,
+        (&mut connection, url),
         "SELECT count(*) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
          WHERE n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname !~ '^pg_toast'",
     )
     .await?;
     let is_superuser: bool =
-        scalar(&mut connection, "SELECT rolsuper FROM pg_roles WHERE rolname = current_user").await?;
+        scalar((&mut connection, url), "SELECT rolsuper FROM pg_roles WHERE rolname = current_user").await?;
     close(connection).await;
     if is_superuser {
         tracing::warn!(
@@ -69,10 +74,10 @@ pub(crate) async fn add_extensions(
     connect_to: &PgConnectOptions,
     names: Vec<&str>,
 ) -> Result<()> {
-    let mut connection = session::connect(url, connect_to, SCRATCH).await?;
+    let mut connection = connect(url, connect_to).await?;
     for name in names {
         let sql = format!("CREATE EXTENSION IF NOT EXISTS {} CASCADE", quoted(name));
-        if let Err(error) = execute(&mut connection, "creating an extension", sql).await {
+        if let Err(error) = execute((&mut connection, url), "creating an extension", sql).await {
             tracing::warn!(name, %error, "an extension cannot be created in the scratch database");
         }
     }
@@ -81,15 +86,15 @@ pub(crate) async fn add_extensions(
 }
 
 pub(crate) async fn run(url: &DatabaseUrl, connect_to: &PgConnectOptions, sql: &str) -> Result<()> {
-    let mut connection = session::connect(url, connect_to, SCRATCH).await?;
-    execute(&mut connection, "preparing", sql.to_owned()).await?;
+    let mut connection = connect(url, connect_to).await?;
+    execute((&mut connection, url), "preparing", sql.to_owned()).await?;
     close(connection).await;
     Ok(())
 }
 
 pub(crate) async fn count(url: &DatabaseUrl, connect_to: &PgConnectOptions, sql: &str) -> Result<u64> {
-    let mut connection = session::connect(url, connect_to, SCRATCH).await?;
-    let count: i64 = scalar(&mut connection, sql).await?;
+    let mut connection = connect(url, connect_to).await?;
+    let count: i64 = scalar((&mut connection, url), sql).await?;
     close(connection).await;
     Ok(count.unsigned_abs())
 }
@@ -103,33 +108,58 @@ pub(crate) async fn has(
 ) -> Result<bool> {
     let mut connection = session::connect(url, connect_to, source).await?;
     let sql = format!("SELECT count(*) FROM pg_class WHERE relname = {}", literal(table));
-    let count: i64 = scalar(&mut connection, &sql).await?;
+    let found = sqlx::query_scalar(AssertSqlSafe(sql)).persistent(false).fetch_one(&mut connection).await;
+    let count: i64 = found.map_err(|error| Error::database(source, "looking for a table", &error))?;
     close(connection).await;
     Ok(count > 0)
 }
 
 pub(crate) async fn remove(at: &DatabaseUrl, connect_to: &PgConnectOptions, name: &str) -> Result<()> {
     check_name(name)?;
-    let mut connection = session::connect(at, connect_to, SCRATCH).await?;
+    let mut connection = connect(at, connect_to).await?;
     let sql = format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", quoted(name));
-    execute(&mut connection, "dropping", sql).await?;
+    execute((&mut connection, at), "dropping a database", sql).await?;
     close(connection).await;
     Ok(())
 }
 
+async fn connect(url: &DatabaseUrl, connect_to: &PgConnectOptions) -> Result<PgConnection> {
+    session::connect(url, connect_to, SCRATCH).await.map_err(|error| match error {
+        Error::Unreachable { url, fault, .. } => {
+            let is_missing = fault.kind() == Kind::NotFound;
+            let advice =
+                if is_missing { "; let the URL name a database that exists, such as postgres" } else { "" };
+            Error::ScratchServer { url, what: "connecting", fault, advice }
+        }
+        other => other,
+    })
+}
+
 /// Nothing is prepared under a name, as everywhere: there may be a pooler.
-async fn scalar<T>(connection: &mut PgConnection, sql: &str) -> Result<T>
+async fn scalar<T>((connection, url): (&mut PgConnection, &DatabaseUrl), sql: &str) -> Result<T>
 where
     T: for<'r> sqlx::Decode<'r, sqlx::Postgres> + sqlx::Type<sqlx::Postgres> + Send + Unpin,
 {
-    let found =
-        sqlx::query_scalar(AssertSqlSafe(sql.to_owned())).persistent(false).fetch_one(connection).await;
-    found.map_err(|error| Error::database(SCRATCH, "looking", &error))
+    let sql = AssertSqlSafe(sql.to_owned());
+    let found = sqlx::query_scalar(sql).persistent(false).fetch_one(connection).await;
+    found.map_err(|error| failed(url, "looking", &error))
 }
 
-async fn execute(connection: &mut PgConnection, what: &str, sql: String) -> Result<()> {
+async fn execute(
+    (connection, url): (&mut PgConnection, &DatabaseUrl),
+    what: &'static str,
+    sql: String,
+) -> Result<()> {
     let done = sqlx::raw_sql(AssertSqlSafe(sql)).execute(connection).await;
-    done.map(drop).map_err(|error| Error::database(SCRATCH, what, &error))
+    done.map(drop).map_err(|error| failed(url, what, &error))
+}
+
+fn failed(url: &DatabaseUrl, what: &'static str, error: &sqlx::Error) -> Error {
+    let advice = match sqlstate(error) {
+        Some(DENIED) => "; let its role create databases (ALTER ROLE … CREATEDB)",
+        _ => "",
+    };
+    Error::ScratchServer { url: url.to_string(), what, fault: Fault::of(error), advice }
 }
 
 async fn close(connection: PgConnection) {

@@ -16,10 +16,13 @@ pub(crate) fn create(folder: &Path, name: &str) -> Result<DatabaseUrl> {
     check_name(name)?;
     let own = own_folder(folder, name);
     // A leftover of that name would be somebody else's: both fail where something is.
-    DirBuilder::new().mode(0o700).create(&own).map_err(|error| failed("creating its folder", error))?;
+    DirBuilder::new()
+        .mode(0o700)
+        .create(&own)
+        .map_err(|error| failed(folder, "creating a folder in it", error))?;
     let path = own.join("scratch.db");
     let file = File::options().write(true).create_new(true).mode(0o600).open(&path);
-    file.map_err(|error| failed("creating its file", error))?;
+    file.map_err(|error| failed(folder, "creating a file in it", error))?;
     Ok(DatabaseUrl::sqlite_file(path)?)
 }
 
@@ -61,7 +64,7 @@ pub(crate) fn remove(folder: &Path, name: &str) -> Result<()> {
     check_name(name)?;
     match std::fs::remove_dir_all(own_folder(folder, name)) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            Err(failed("removing its folder", error))
+            Err(failed(folder, "removing a folder from it", error))
         }
         _ => Ok(()),
     }
@@ -71,6 +74,6 @@ fn own_folder(folder: &Path, name: &str) -> PathBuf {
     folder.join(name)
 }
 
-fn failed(what: &str, source: std::io::Error) -> Error {
-    Error::File { what: what.to_owned(), name: SCRATCH.to_owned(), source }
+fn failed(folder: &Path, what: &'static str, source: std::io::Error) -> Error {
+    Error::ScratchFolder { path: folder.to_owned(), what, source }
 }

@@ -69,6 +69,7 @@ pub(in crate::commands) fn state(state: DrillState) -> &'static str {
         DrillState::Running => "running",
         DrillState::Passed => "passed",
         DrillState::Failed => "failed",
+        DrillState::NotDone => "not done",
         DrillState::Unspecified => "unknown",
     }
 }

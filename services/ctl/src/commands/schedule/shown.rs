@@ -15,7 +15,7 @@ pub(super) fn table(schedules: &[Schedule]) -> Table {
             &*schedule.name,
             &schedule.cron,
             zone(schedule),
-            state(schedule),
+            &schedule.state,
             &shown(schedule.next_start_time.as_ref()),
             &schedule.last_backup.as_ref().map(last).unwrap_or_default(),
             &shown(schedule.last_success_time.as_ref()),
@@ -30,7 +30,7 @@ pub(super) fn text(schedule: &Schedule) -> String {
         ("name", schedule.name.clone()),
         ("cron", schedule.cron.clone()),
         ("time zone", zone(schedule).to_owned()),
-        ("state", state(schedule).to_owned()),
+        ("state", schedule.state.clone()),
         ("creator", schedule.creator.clone()),
         ("keep", keep(schedule.retention.as_ref())),
     ];
@@ -51,6 +51,8 @@ pub(super) fn text(schedule: &Schedule) -> String {
     add("next run", shown(schedule.next_start_time.as_ref()));
     add("last run", schedule.last_backup.as_ref().map(last).unwrap_or_default());
     add("last stored", shown(schedule.last_success_time.as_ref()));
+    add("next verification", shown(schedule.next_verify_time.as_ref()));
+    add("next drill", shown(schedule.next_drill_time.as_ref()));
     if !schedule.problem.is_empty() {
         add("problem", with_reason(&schedule.problem, &schedule.reason));
     }
@@ -78,18 +80,6 @@ pub(super) fn fates(preview: &PreviewRetentionResponse) -> String {
 
 fn zone(schedule: &Schedule) -> &str {
     if schedule.time_zone.is_empty() { "UTC" } else { &schedule.time_zone }
-}
-
-fn state(schedule: &Schedule) -> &'static str {
-    if schedule.paused {
-        "paused"
-    } else if schedule.orphan_time.is_some() {
-        "orphaned"
-    } else if !schedule.reason.is_empty() {
-        "waiting"
-    } else {
-        "active"
-    }
 }
 
 fn last(backup: &Backup) -> String {

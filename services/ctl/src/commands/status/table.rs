@@ -90,7 +90,8 @@ fn stored_backups(stored: &StoredBackups) -> Table {
 }
 
 fn schedules(schedules: &[ScheduleState]) -> Table {
-    let mut table = Table::new(&["SCHEDULE", "STATE", "NEXT", "LAST STORED", "LAST VERIFIED", "LAST DRILL"]);
+    let mut table =
+        Table::new(&["SCHEDULE", "STATE", "NEXT", "NEWEST STORED", "NEWEST VERIFIED", "LAST DRILL"]);
     for schedule in schedules {
         let drill = match (&schedule.last_drill_time, schedule.last_drill_passed) {
             (None, _) => String::new(),
