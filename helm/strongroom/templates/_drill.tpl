@@ -6,6 +6,9 @@ Where drills restore backups: a PostgreSQL server by the URL in a Secret, a volu
 {{- with .Values.backup.drill }}
 {{- if .postgres.existingSecret }}
 {{- $_ := set $drill "scratch_url_file" "/etc/strongroom/drill/url" }}
+{{- with .postgres.template }}
+{{- $_ := set $drill "scratch_template" . }}
+{{- end }}
 {{- end }}
 {{- if .sqlite.size }}
 {{- $_ := set $drill "scratch_dir" "/var/lib/strongroom/scratch" }}

@@ -114,7 +114,8 @@ impl Service {
         let restores = restoring.create(backup, &stored, (Arc::clone(&membership), of_restore), of_restores);
         let base = drilling(config, &restores, &stored)?;
         let of_schedules = (Arc::clone(&base.store), vault, Arc::clone(&clock));
-        let drills = Drills::create(base, Arc::clone(&membership), of_restore, of_drills);
+        let of_process = (Arc::clone(&membership), shutdown.clone());
+        let drills = Drills::create(base, of_process, of_restore, (of_drills, metrics));
         let budget = i64::try_from(backup.verify_bytes_per_day).unwrap_or(i64::MAX);
         let reading = ((Arc::clone(&verifications), budget), drills.clone());
         let schedules = Schedules::new(of_schedules, stored.clone(), reading, metrics);
@@ -164,6 +165,7 @@ impl Service {
                 stored.run(&shutdown),
                 restores.run(&shutdown),
                 schedules.run(&shutdown),
+                drills.run(&shutdown),
                 checking,
                 watch.run(&shutdown)
             );

@@ -78,6 +78,10 @@ pub struct DrillConfig {
     pub scratch_url: Option<SourceUrl>,
     /// A file that holds `scratch_url`, so that its password stays out of the configuration. It takes precedence.
     pub scratch_url_file: Option<PathBuf>,
+    /// The database of that server that scratch databases are made from (`CREATE DATABASE … TEMPLATE`), in place of `template0`: with
+    /// extensions that only a superuser may create, or in another schema, and with collations and functions that tables use. It
+    /// must not hold tables of a source, and nobody may be connected to it.
+    pub scratch_template: Option<String>,
     /// A folder in which a drill creates the database of each SQLite source, and removes it. The rows are there in the clear
     /// meanwhile, as in any database.
     pub scratch_dir: Option<PathBuf>,

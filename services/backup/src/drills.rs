@@ -4,28 +4,31 @@
 //! A backup that was only verified is bytes that are intact; one that was drilled is known to restore. [`drilling`] is the work:
 //! the archive is verified, then each database is created ([`scratch`]), filled as by any restore, and held against fixed
 //! [`assertions`]. What was found is the [`evidence`], which is kept with the drill and in the audit log. One drill runs at a
-//! time; that of a dead process is ended by its heir ([`inheritance`]).
+//! time; that of a dead process is ended by its heir ([`inheritance`]). How it ends is decided in [`ending`], and what it may leave
+//! is removed by [`sweeping`].
 
 mod assertions;
 mod drilling;
+mod ending;
 pub(crate) mod error;
 pub(crate) mod evidence;
 mod inheritance;
+mod outside;
 mod rows;
 mod scratch;
+mod sweeping;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use strongroom_api::vault::v1::AuditOutcome;
-use strongroom_runtime::{Caller, Clock};
+use strongroom_runtime::{Caller, Clock, Metrics, Shutdown};
 use uuid::Uuid;
 
 use crate::backups::Catalogue;
-use crate::backups::record::{Content, from_json, to_json};
+use crate::backups::record::{Content, from_json};
 use crate::error::{DrillError, Error, Result};
 use crate::membership::{Member, Membership};
-use crate::metrics::{KindMetrics, Size};
-use crate::operation::{AuditRecord, Ended, Kind, Limits, Metadata, Operations, put};
+use crate::metrics::KindMetrics;
+use crate::operation::{AuditRecord, Kind, Limits, Operations};
 use crate::restore::Archives;
 use crate::sources::Sources;
 use crate::store::{
@@ -34,10 +37,12 @@ use crate::store::{
 use crate::vault_client::VaultClient;
 use crate::verification::Verifier;
 use drilling::Drilling;
-use evidence::{Evidence, Outcome};
+use ending::{closing, describe};
+use evidence::Evidence;
 pub(crate) use inheritance::Inheritance;
 pub(crate) use scratch::ScratchPlaces;
 use strongroom_runtime::failpoint;
+use sweeping::Sweeping;
 
 /// Drills among the operations.
 pub(crate) static KIND: Kind = Kind {
@@ -51,12 +56,6 @@ pub(crate) static KIND: Kind = Kind {
     too_long: |seconds| Error::Drill(DrillError::TooLong(seconds)),
     stalled: Error::Stalled,
 };
-
-/// The reason of a drill with a check that has failed.
-const FAILED: &str = "DRILL_FAILED";
-
-/// Checks that an event names: what did not pass comes first.
-const MOST_NAMED: usize = 50;
 
 /// What everything about drills uses.
 #[derive(Clone)]
@@ -77,18 +76,26 @@ pub(crate) struct Drills {
     base: Base,
     membership: Arc<Membership>,
     operations: Arc<Operations>,
+    sweeping: Sweeping,
+    shutdown: Shutdown,
 }
 
 impl Drills {
     /// With none running. `limits` and `metrics` are those of [`KIND`].
     pub(crate) fn create(
         base: Base,
-        membership: Arc<Membership>,
+        (membership, shutdown): (Arc<Membership>, Shutdown),
         limits: Limits,
-        metrics: KindMetrics,
+        (of_kind, metrics): (KindMetrics, &Metrics),
     ) -> Self {
-        let operations = Arc::new(Operations::create(&KIND, Limits { concurrent: 1, ..limits }, metrics));
-        Self { base, membership, operations }
+        let operations = Arc::new(Operations::create(&KIND, Limits { concurrent: 1, ..limits }, of_kind));
+        let sweeping = Sweeping::new(base.clone(), metrics);
+        Self { base, membership, operations, sweeping, shutdown }
+    }
+
+    /// Removes what drills have left, until `shutdown`.
+    pub(crate) async fn run(&self, shutdown: &Shutdown) {
+        self.sweeping.run(shutdown).await;
     }
 
     /// Refuses a configuration in which not every database has a place to be restored to: what is left out proves nothing.
@@ -112,7 +119,7 @@ impl Drills {
         }
         let permit = self.operations.admit()?;
         let member = self.membership.current();
-        let row = self.row(caller, &backup);
+        let row = self.row(caller, &backup).await?;
         let operation = operation(caller, &row, &member);
         match self.base.store.begin_drill(&row, &operation).await? {
             Replaced::Done => {}
@@ -141,36 +148,23 @@ impl Drills {
         let found: Arc<Mutex<Evidence>> = Arc::default();
         let (base, row) = (self.base.clone(), row.clone());
         let drilling = Drilling { base, row: row.clone(), content, found: Arc::clone(&found) };
-        let (keeping, kept) = (self.base.store.clone(), operation.clone());
+        let own = operation.clone();
         let work = move |stop| async move {
-            member.until_lost(drilling.run(stop)).await?;
-            let evidence = drilling.found.lock().unwrap_or_else(PoisonError::into_inner).clone();
-            let checked = DrillRow { evidence: to_json(&evidence), ..drilling.row };
-            if !keeping.keep_evidence(&checked, &kept).await? {
-                return Err(Error::Fenced);
-            }
-            failpoint::reached("drill.checked");
-            Ok(ended(&evidence))
+            member.until_lost(drilling.run(&own, stop)).await.map(|evidence| closing(&evidence))
         };
-        let failed: Arc<Mutex<Option<Failure>>> = Arc::default();
-        let failing = Arc::clone(&failed);
+        let failing = Arc::clone(&found);
         let undo = move |error: &Error| {
-            *failing.lock().unwrap_or_else(PoisonError::into_inner) = Some(Failure::of(error));
+            let mut found = failing.lock().unwrap_or_else(PoisonError::into_inner);
+            found.end(error);
             async {}
         };
-        let ending = self.base.clone();
+        let (ending, shutdown) = (self.base.clone(), self.shutdown.clone());
         let done = async move {
             failpoint::reached("drill.recorded");
-            let failure = failed.lock().unwrap_or_else(PoisonError::into_inner).take();
             let evidence = found.lock().unwrap_or_else(PoisonError::into_inner).clone();
-            // Its heir ends what was taken over.
-            if failure.as_ref().is_some_and(|failure| failure.is_fenced) {
-                return;
-            }
-            if let Err(error) = ending.end(row, &operation, (evidence, failure)).await {
-                let id = operation.id.as_str();
-                tracing::warn!(id, %error, "a drill cannot be ended; another process does it when this one stops");
-            }
+            ending.clear(&row.id).await;
+            // An heir ends what was taken over: nothing comes of this then.
+            ending.end(row, &operation, &evidence, shutdown).await;
             failpoint::reached("drill.ended");
         };
         self.operations.start_detached(permit, record, work, undo, done);
@@ -214,12 +208,21 @@ impl Drills {
         newest.into_iter().find(is_stored).ok_or_else(|| DrillError::NoBackup.into())
     }
 
-    fn row(&self, caller: &Caller, backup: &StoredBackup) -> DrillRow {
-        DrillRow {
+    /// It is about a schedule only where the backup is the schedule's newest: an older one says nothing about that.
+    async fn row(&self, caller: &Caller, backup: &StoredBackup) -> Result<DrillRow> {
+        let schedule = match &backup.row.schedule {
+            Some(name) => {
+                let filter = BackupFilter::of_schedule(name, &[BackupState::Available]);
+                let newest = self.base.catalogue.list(&filter, 1).await?;
+                newest.iter().any(|newest| newest.row.id == backup.row.id).then(|| name.clone())
+            }
+            None => None,
+        };
+        Ok(DrillRow {
             id: Uuid::now_v7().to_string(),
             backup_id: backup.row.id.clone(),
             file_name: backup.row.file_name.clone(),
-            schedule: backup.row.schedule.clone(),
+            schedule,
             state: DrillState::Running,
             creator: caller.principal.id.clone(),
             create_time: self.base.clock.now_micros(),
@@ -227,7 +230,7 @@ impl Drills {
             reason: String::new(),
             problem: String::new(),
             evidence: String::new(),
-        }
+        })
     }
 }
 
@@ -242,94 +245,4 @@ fn operation(caller: &Caller, row: &DrillRow, member: &Member) -> OperationRow {
         trace_id: caller.trace_id.clone(),
         start_time: row.create_time,
     }
-}
-
-/// Why a drill could not come to its end.
-struct Failure {
-    reason: &'static str,
-    problem: String,
-    is_fenced: bool,
-}
-
-impl Failure {
-    fn of(error: &Error) -> Self {
-        let is_fenced = matches!(error, Error::Fenced);
-        Self { reason: error.reason(), problem: error.to_string(), is_fenced }
-    }
-}
-
-impl Base {
-    /// Drops what a drill has left, and keeps how it has ended.
-    ///
-    /// # Errors
-    /// The store's.
-    async fn end(
-        &self,
-        row: DrillRow,
-        operation: &OperationRow,
-        (evidence, failure): (Evidence, Option<Failure>),
-    ) -> Result<()> {
-        let left = self.places.clear(&row.id).await.err().as_ref().map(Failure::of);
-        let failed = verdict(&evidence).as_ref().map(Failure::of);
-        let (state, failure) = match (failure.or(left), failed) {
-            (Some(failure), _) => (DrillState::NotDone, Some(failure)),
-            (None, Some(failed)) if failed.reason == FAILED => (DrillState::Failed, Some(failed)),
-            (None, Some(failed)) => (DrillState::NotDone, Some(failed)),
-            (None, None) => (DrillState::Passed, None),
-        };
-        let (reason, problem) = failure.map(|failure| (failure.reason, failure.problem)).unwrap_or_default();
-        let ended = DrillRow {
-            state,
-            end_time: Some(self.clock.now_micros()),
-            reason: reason.to_owned(),
-            problem,
-            evidence: to_json(&evidence),
-            ..row
-        };
-        self.store.end_drill(&ended, operation).await?;
-        Ok(())
-    }
-}
-
-/// Why a drill that came to its end has not passed.
-fn verdict(evidence: &Evidence) -> Option<Error> {
-    match evidence.problem() {
-        Some(problem) => Some(DrillError::Failed(problem).into()),
-        None => (!evidence.has_restored()).then(|| DrillError::NothingRestored.into()),
-    }
-}
-
-fn describe(row: &DrillRow) -> Metadata {
-    let mut metadata = Metadata::new();
-    put(&mut metadata, "backup_id", row.backup_id.as_str());
-    if let Some(schedule) = &row.schedule {
-        put(&mut metadata, "schedule", schedule.as_str());
-    }
-    metadata
-}
-
-/// The closing event has the evidence.
-fn ended(evidence: &Evidence) -> Ended<()> {
-    let mut metadata = Metadata::new();
-    let failure = verdict(evidence);
-    if let Some(error) = &failure {
-        put(&mut metadata, "reason", error.reason());
-    }
-    let mut checks: Vec<_> = evidence.checks.iter().collect();
-    checks.sort_by_key(|check| check.outcome == Outcome::Passed);
-    let named = checks.into_iter().take(MOST_NAMED).map(|check| {
-        let outcome = match check.outcome {
-            Outcome::Passed => "passed",
-            Outcome::Failed => "failed",
-            Outcome::Skipped => "skipped",
-        };
-        serde_json::json!({
-            "check": check.name, "source": check.source, "outcome": outcome, "ms": check.took / 1000,
-        })
-    });
-    put(&mut metadata, "checks", named.collect::<Vec<_>>());
-    put(&mut metadata, "rows", evidence.rows);
-    let outcome = if failure.is_none() { AuditOutcome::Success } else { AuditOutcome::Failed };
-    let size = Size { bytes: 0, rows: evidence.rows };
-    Ended { outcome, metadata, replies: Vec::new(), size }
 }

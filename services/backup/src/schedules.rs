@@ -108,8 +108,8 @@ impl View {
         let every = self.rules.drill_every.filter(|_| !self.row.paused)?;
         match &self.verdict {
             Some(last) => Some(drilling::due_time(last, every)),
-            // There is something to drill once a backup is stored.
-            None => self.stored.as_ref().and_then(|stored| stored.row.end_time),
+            // Once there is something to drill. Its time would move with each new backup, and a drill never be late.
+            None => self.stored.as_ref().map(|_| self.row.create_time),
         }
     }
 
@@ -301,8 +301,9 @@ impl Schedules {
         let last = history::newest(store, &row.name, &[]).await?;
         let ended = history::newest(store, &row.name, &history::ENDED).await?;
         let stored = history::newest(store, &row.name, &history::STORED).await?;
-        let drill = store.last_drill(&row.name).await?;
-        let verdict = store.last_verdict(&row.name).await?;
+        let is_own = |drill: &DrillRow| drilling::is_of(&row, drill);
+        let drill = store.last_drill(&row.name).await?.filter(is_own);
+        let verdict = store.last_verdict(&row.name).await?.filter(is_own);
         let first = match rules.verify_every {
             Some(_) => store.backups_to_verify(&row.name, i64::MAX, 1).await?.pop(),
             None => None,

@@ -29,7 +29,7 @@ use strongroom_store::{DatabaseUrl, Engine, Result};
 pub(crate) use archive_upload::{ArchiveUploadRow, ArchiveUploadStore};
 pub(crate) use backup::{BackupFilter, BackupRow, BackupState, CatalogueStore, Replaced, StoredBackup};
 pub(crate) use copy::{CopyRow, CopyState};
-pub(crate) use drill::{DrillRow, DrillState, DrillStore};
+pub(crate) use drill::{DrillRow, DrillState, DrillStore, ScratchRow};
 pub(crate) use import::ImportStore;
 pub(crate) use operation::{OperationRow, OperationStore};
 pub(crate) use process::{ProcessRow, ProcessStore};

@@ -4,12 +4,14 @@
 //! twice, so that a new name proves nothing: what was created must be empty, and a table with a random name in it must not be
 //! seen through the URL of any live database ([`Scratch::mark`], [`is_marked`]).
 
-use strongroom_archive::schema::TableSchema;
+mod keys;
+
 use strongroom_store::{DatabaseUrl, Engine};
 
 use crate::error::{Error, Result};
 use crate::names::quoted;
 use crate::{postgres, sqlite};
+pub use keys::{DanglingKey, KeyReport};
 
 /// What messages call it in place of a source.
 pub(crate) const SCRATCH: &str = "scratch database";
@@ -22,43 +24,26 @@ pub struct Scratch {
     name: String,
 }
 
-/// A foreign key that leads nowhere.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DanglingKey {
-    /// The referencing table, by its archive name.
-    pub table: String,
-    /// Its columns.
-    pub columns: Vec<String>,
-    /// The referenced table, by its archive name.
-    pub to: String,
-    /// Rows that refer to nothing.
-    pub rows: u64,
-}
-
-/// What was found of foreign keys.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct KeyReport {
-    /// Foreign keys of which every row was looked at.
-    pub checked: u64,
-    /// Those that were not: the other table is not there, or the database itself lets old rows be (`NOT VALID`).
-    pub unchecked: u64,
-    /// Those that lead nowhere.
-    pub dangling: Vec<DanglingKey>,
-}
-
 impl Scratch {
-    /// Creates an empty database called `name`: on the server that `at` reaches, whose role may create databases, or as the file
-    /// `name.db` of the folder that `at` names. `encoding` is that of the database that it stands for.
+    /// Creates an empty database called `name`: on the server that `at` reaches, whose role may create databases, or as a file in the
+    /// folder that `at` names. `encoding` is that of the database that it stands for. Made from a `template`, it has what that has,
+    /// and its encoding.
     ///
     /// # Errors
     /// [`Error::NotScratch`] where what was created is a database that others use, and the server's.
-    pub async fn create(at: &DatabaseUrl, name: &str, encoding: Option<&str>) -> Result<Self> {
+    pub async fn create(
+        at: &DatabaseUrl,
+        name: &str,
+        (encoding, template): (Option<&str>, Option<&str>),
+    ) -> Result<Self> {
         let url = match at.engine() {
             Engine::Sqlite(folder) => sqlite::scratch::create(folder, name)?,
-            Engine::Postgres(connect) => postgres::scratch::create(at, connect, name, encoding).await?,
+            Engine::Postgres(connect) => {
+                postgres::scratch::create(at, connect, (name, encoding, template)).await?
+            }
         };
         let scratch = Self { url, at: at.clone(), name: name.to_owned() };
-        match scratch.check_empty().await {
+        match scratch.check_empty(template.is_some()).await {
             Ok(()) => Ok(scratch),
             Err(error) => {
                 scratch.remove().await?;
@@ -73,11 +58,14 @@ impl Scratch {
         &self.url
     }
 
-    async fn check_empty(&self) -> Result<()> {
+    /// What it has from a template is no sign of somebody else.
+    async fn check_empty(&self, has_template: bool) -> Result<()> {
         match self.url.engine() {
             // The file is new. Like most live ones it gets a WAL, so that nobody is warned of the contrary.
             Engine::Sqlite(_) => self.run("PRAGMA journal_mode = WAL").await,
-            Engine::Postgres(connect) => postgres::scratch::check(&self.url, connect, &self.name).await,
+            Engine::Postgres(connect) => {
+                postgres::scratch::check(&self.url, connect, (&self.name, has_template)).await
+            }
         }
     }
 
@@ -108,34 +96,6 @@ impl Scratch {
         }
     }
 
-    /// Looks at every foreign key of `tables`, which were restored into it, row by row: a database may have been told not to.
-    ///
-    /// # Errors
-    /// The database's.
-    pub async fn follow(&self, tables: &[TableSchema]) -> Result<KeyReport> {
-        let mut report = KeyReport::default();
-        for table in tables {
-            for key in &table.foreign_keys {
-                let to = tables.iter().find(|other| {
-                    other.table == key.references.table && other.namespace == key.references.namespace
-                });
-                let Some(to) = to.filter(|_| !key.definition.ends_with(" NOT VALID")) else {
-                    report.unchecked += 1;
-                    continue;
-                };
-                let referenced =
-                    if key.referenced_columns.is_empty() { &to.primary_key } else { &key.referenced_columns };
-                let rows = self.count(&lost(table, to, (&key.columns, referenced))).await?;
-                report.checked += 1;
-                if rows > 0 {
-                    let (table, columns, to) = (table.name.clone(), key.columns.clone(), to.name.clone());
-                    report.dangling.push(DanglingKey { table, columns, to, rows });
-                }
-            }
-        }
-        Ok(report)
-    }
-
     /// Drops it, with everybody who is connected to it.
     ///
     /// # Errors
@@ -148,13 +108,6 @@ impl Scratch {
         match self.url.engine() {
             Engine::Sqlite(path) => sqlite::scratch::run(&self.url, path, sql).await,
             Engine::Postgres(connect) => postgres::scratch::run(&self.url, connect, sql).await,
-        }
-    }
-
-    async fn count(&self, sql: &str) -> Result<u64> {
-        match self.url.engine() {
-            Engine::Sqlite(path) => sqlite::scratch::count(&self.url, path, sql).await,
-            Engine::Postgres(connect) => postgres::scratch::count(&self.url, connect, sql).await,
         }
     }
 }
@@ -195,29 +148,6 @@ pub(crate) fn check_name(name: &str) -> Result<()> {
 
 /// What the names of scratch databases begin with; an id in hexadecimal digits follows.
 pub const PREFIX: &str = "strongroom_drill_";
-
-/// Counts the rows of `from` whose columns are in no row of `to`.
-fn lost(from: &TableSchema, to: &TableSchema, (columns, referenced): (&[String], &[String])) -> String {
-    let pairs: Vec<(String, String)> =
-        columns.iter().zip(referenced).map(|(from, to)| (quoted(from), quoted(to))).collect();
-    let joined =
-        |each: &dyn Fn(&(String, String)) -> String| pairs.iter().map(each).collect::<Vec<_>>().join(" AND ");
-    let equal = joined(&|(from, to)| format!("p.{to} = c.{from}"));
-    let set = joined(&|(from, _)| format!("c.{from} IS NOT NULL"));
-    // Without ONLY: rows of partitions count.
-    format!(
-        "SELECT count(*) FROM {} AS c WHERE {set} AND NOT EXISTS (SELECT 1 FROM {} AS p WHERE {equal})",
-        place(from),
-        place(to)
-    )
-}
-
-fn place(table: &TableSchema) -> String {
-    if table.namespace.is_empty() {
-        return format!("main.{}", quoted(&table.table));
-    }
-    format!("{}.{}", quoted(&table.namespace), quoted(&table.table))
-}
 
 #[cfg(test)]
 mod tests {

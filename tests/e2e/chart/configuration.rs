@@ -118,12 +118,15 @@ fn destinations_are_buckets_and_mounted_folders() {
 fn drills_have_a_server_from_a_secret_and_a_volume() {
     let Some(chart) = Chart::open() else { return };
     assert_eq!(parsed(&chart, json!({}), "backup").get("drill"), None);
-    let drill =
-        json!({ "postgres": { "existingSecret": "scratch", "key": "address" }, "sqlite": { "size": "5Gi" } });
+    let drill = json!({ "postgres": { "existingSecret": "scratch", "key": "address", "template": "made" }, "sqlite": { "size": "5Gi" } });
     let changes = json!({ "backup": { "drill": drill } });
     let config = parsed(&chart, changes.clone(), "backup");
     let folder = "/var/lib/strongroom/scratch";
-    let expected = json!({ "scratch_url_file": "/etc/strongroom/drill/url", "scratch_dir": folder });
+    let expected = json!({
+        "scratch_url_file": "/etc/strongroom/drill/url",
+        "scratch_template": "made",
+        "scratch_dir": folder,
+    });
     assert_eq!(config["drill"], expected);
     let objects = chart.render(&values(changes));
     let deployment = e2e::chart::object(&objects, "Deployment", "strongroom-backup");

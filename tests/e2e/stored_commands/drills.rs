@@ -80,7 +80,11 @@ fn a_database_of_postgresql_is_drilled_on_a_scratch_server() {
          INSERT INTO orders (person, price, at) SELECT i, i / 3.0, 'epoch'::timestamptz + i * interval '1 hour' FROM generate_series(1, 2000) i;
          INSERT INTO logs SELECT '2024-12-30'::date + i % 4, repeat('x', i % 50) FROM generate_series(1, 500) i",
     );
-    let server = shop.url_text().rsplit_once('/').unwrap().0.to_owned() + "/postgres";
+    // It may create databases and nothing else.
+    let role = format!("drill_{}", shop.url_text().rsplit('_').next().unwrap());
+    shop.run(&format!("CREATE ROLE {role} LOGIN CREATEDB"));
+    let (_, host) = shop.url_text().split_once('@').unwrap();
+    let server = format!("postgres://{role}@{}/postgres", host.split('/').next().unwrap());
     let sources =
         format!("[[sources]]\nname = \"shop\"\nkind = \"postgres\"\nurl = \"{}\"\n", shop.url_text());
     let parts = (TestDb::sqlite(), TestDb::sqlite(), tempfile::tempdir().unwrap());
@@ -105,4 +109,5 @@ fn a_database_of_postgresql_is_drilled_on_a_scratch_server() {
     assert_eq!((&drill["state"], &drill["rows"]), (&json!("DRILL_STATE_PASSED"), &json!("4500")), "{drill}");
     let left = "SELECT count(*) FROM pg_database WHERE datname LIKE 'strongroom\\_drill\\_' || replace('ID', '-', '')";
     assert_eq!(shop.number(&left.replace("ID", &id_of(&drill))), 0, "it is dropped");
+    shop.run(&format!("DROP ROLE {role}"));
 }

@@ -73,6 +73,23 @@ fn a_schedule_acts_for_its_creator_and_without_until_somebody_adopts_it() {
     assert!(!stored_runs(&storing, "minutely").is_empty(), "its backups stay");
 }
 
+/// Waits until the metrics have what a schedule that was run and drilled shows.
+fn until_measured(storing: &Storing, name: &str) {
+    let [_, metrics] = storing.deployment.admin_addresses();
+    within("the metrics of the schedule", Duration::from_secs(45), || {
+        let text = get(&metrics, "/metrics")?.body;
+        let of_schedule =
+            |series: &str| format!("strongroom_backup_schedule_{series}{{schedule=\"{name}\"}}");
+        let series = [
+            "last_stored_timestamp_seconds",
+            "next_verification_timestamp_seconds",
+            "next_drill_timestamp_seconds",
+        ];
+        let is_drilled = text.contains(&format!("{} 0", of_schedule("drill_failed")));
+        (is_drilled && series.iter().all(|one| text.contains(&of_schedule(one)))).then_some(())
+    });
+}
+
 #[test]
 fn runs_by_hand_are_kept_by_the_retention() {
     let storing = Storing::in_folders(&["local"]);
@@ -115,15 +132,7 @@ fn runs_by_hand_are_kept_by_the_retention() {
     let held = admin.json(&["schedule", "retention", "yearly"]);
     assert_eq!(held["fates"][2]["reasons"], json!(["held"]), "{held}");
 
-    let [_, metrics] = storing.deployment.admin_addresses();
-    within("the metrics of the schedule", Duration::from_secs(45), || {
-        let text = get(&metrics, "/metrics")?.body;
-        let has = |series: &str| text.contains(&format!("strongroom_backup_schedule_{series}"));
-        let is_drilled = has("drill_failed{schedule=\"yearly\"} 0")
-            && has("next_drill_timestamp_seconds{schedule=\"yearly\"}")
-            && has("next_verification_timestamp_seconds{schedule=\"yearly\"}");
-        (is_drilled && has("last_stored_timestamp_seconds{schedule=\"yearly\"}")).then_some(())
-    });
+    until_measured(&storing, "yearly");
     let shown = admin.run(&["schedule", "get", "yearly"]).succeeded();
     assert!(
         shown.text().contains("drilled every: 30 d") && shown.text().contains(" passed"),

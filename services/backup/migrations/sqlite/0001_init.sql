@@ -110,6 +110,14 @@ CREATE INDEX drills_by_schedule ON drills (schedule, create_time, id);
 -- One runs at a time.
 CREATE UNIQUE INDEX drills_running ON drills (state) WHERE state = 'running';
 
+-- Places in which drills may have left a database.
+CREATE TABLE drill_scratches (
+    drill_id TEXT NOT NULL REFERENCES drills (id),
+    kind TEXT NOT NULL,
+    place TEXT NOT NULL,
+    PRIMARY KEY (drill_id, kind)
+);
+
 -- Restores, from their plans to their ends. Request, plan, journal and progress are JSON, or empty.
 CREATE TABLE restores (
     id TEXT PRIMARY KEY,

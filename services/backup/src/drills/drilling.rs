@@ -10,17 +10,18 @@ use async_trait::async_trait;
 use strongroom_api::backup::v1::verify_backup_response::{Entry, Progress};
 use strongroom_api::backup::v1::{VerifyLevel, VerifyOutcome};
 use strongroom_archive::manifest::SourceRecord;
+use strongroom_store::{DatabaseUrl, Engine};
 use strongroom_tables::scratch::Scratch;
 use tokio_util::sync::CancellationToken;
 
 use super::evidence::{Evidence, Finding, counted};
 use super::scratch::{check_is_nobodys, name_of, no_place};
-use super::{Base, assertions};
-use crate::backups::record::Content;
+use super::{Base, assertions, outside};
+use crate::backups::record::{Content, to_json};
 use crate::error::{Error, Result};
 use crate::incoming::Staged;
 use crate::restore::{NotRestored, Origin, Part, databases};
-use crate::store::DrillRow;
+use crate::store::{DrillRow, OperationRow, ScratchRow};
 use crate::verification::{Findings, Listener, Reporter};
 use strongroom_runtime::failpoint;
 
@@ -38,11 +39,26 @@ pub(super) struct Drilling {
 }
 
 impl Drilling {
-    /// Checks everything.
+    /// Checks everything, or as much as can be found out, and keeps that under `operation`.
     ///
     /// # Errors
-    /// Those of what keeps it from finding out.
-    pub(super) async fn run(&self, stop: CancellationToken) -> Result<()> {
+    /// [`Error::Fenced`], and the store's.
+    pub(super) async fn run(&self, operation: &OperationRow, stop: CancellationToken) -> Result<Evidence> {
+        match self.check_everything(stop).await {
+            Err(Error::Fenced) => return Err(Error::Fenced),
+            Err(error) => self.found().end(&error),
+            Ok(()) => {}
+        }
+        let evidence = self.found().clone();
+        let checked = DrillRow { evidence: to_json(&evidence), ..self.row.clone() };
+        if !self.base.store.keep_evidence(&checked, operation).await? {
+            return Err(Error::Fenced);
+        }
+        failpoint::reached("drill.checked");
+        Ok(evidence)
+    }
+
+    async fn check_everything(&self, stop: CancellationToken) -> Result<()> {
         let origin = Origin::Backup(self.row.backup_id.clone());
         let began = Instant::now();
         let fetched = match self.base.archives.fetch(&self.row.creator, &origin, |_| {}).await {
@@ -71,6 +87,10 @@ impl Drilling {
         let parts = databases(archive, chosen.cloned().collect()).await?;
         for record in &records {
             match parts.iter().find(|part| part.record().name == record.name) {
+                Some(part) if part.tables().next().is_none() => {
+                    let nothing = Finding::Skipped("the archive has no tables of it".to_owned());
+                    self.add(("restore", &record.name), nothing, Instant::now());
+                }
                 Some(part) => Box::pin(self.restore(staged, part)).await?,
                 None => {
                     let finding = self.not_restored(record);
@@ -146,17 +166,20 @@ impl Drilling {
     async fn restore(&self, staged: &Staged, part: &Part) -> Result<()> {
         let record = part.record();
         let Some(place) = self.base.places.of(&record.kind) else { return Ok(()) };
-        let scratch = Scratch::create(place, &name_of(&self.row.id), record.encoding.as_deref()).await?;
+        self.note(&record.kind, place).await?;
+        let template = self.base.places.template(&record.kind);
+        let made = (record.encoding.as_deref(), template);
+        let scratch = Scratch::create(place, &name_of(&self.row.id), made).await?;
         failpoint::reached("drill.created");
-        check_is_nobodys(&scratch, &self.base.sources).await?;
+        check_is_nobodys(&scratch, &self.base.sources, &record.kind).await?;
         scratch.add_extensions(record.extensions.iter().map(|extension| extension.name.as_str())).await?;
         let began = Instant::now();
         let archive = self.base.archives.open(staged.again()?).await?;
         let detail = counted(part.tables().count() as u64, "table");
         match part.fill(archive, scratch.url(), &self.row.id).await {
-            Ok(()) => {
+            Ok(left_out) => {
                 failpoint::reached("drill.restored");
-                self.add(("restore", &record.name), Finding::Passed(detail), began);
+                self.add(("restore", &record.name), restored(detail, &left_out), began);
                 self.check(staged, part, &scratch).await?;
             }
             Err(NotRestored::Refused(problem)) => {
@@ -164,6 +187,7 @@ impl Drilling {
             }
             Err(NotRestored::Failed(error)) => return Err(error),
         }
+        // Swept where that is not possible now, and the next source needs its name.
         Ok(scratch.remove().await?)
     }
 
@@ -178,7 +202,25 @@ impl Drilling {
         let began = Instant::now();
         let keys = assertions::foreign_keys(part, scratch).await?;
         self.add(("foreign_keys", name), keys, began);
+        let began = Instant::now();
+        let archive = self.base.archives.open(staged.again()?).await?;
+        let (sequences, objects) = outside::compare(&archive, part, scratch.url()).await?;
+        for (check, finding) in [("sequences", sequences), ("large_objects", objects)] {
+            if let Some(finding) = finding {
+                self.add((check, name), finding, began);
+            }
+        }
         Ok(())
+    }
+
+    /// Before something is created there: whatever becomes of this process, it is found again.
+    async fn note(&self, kind: &str, place: &DatabaseUrl) -> Result<()> {
+        let place = match place.engine() {
+            Engine::Sqlite(folder) => folder.display().to_string(),
+            Engine::Postgres(_) => place.to_string(),
+        };
+        let noted = ScratchRow { drill_id: self.row.id.clone(), kind: kind.to_owned(), place, end_time: 0 };
+        Ok(self.base.store.note_scratch(&noted).await?)
     }
 
     /// Of a source that has left the configuration since, there may be no place.
@@ -207,6 +249,14 @@ fn is_readable(findings: &Findings) -> bool {
         whole.contains(&level.level()) && level.outcome() != VerifyOutcome::Passed
     };
     !findings.is_sealed() && !levels.iter().any(is_bad)
+}
+
+/// What an archive does not have, or does not run, does not come back, and is no fault of the backup.
+fn restored(detail: String, left_out: &[String]) -> Finding {
+    match left_out {
+        [] => Finding::Passed(detail),
+        some => Finding::Passed(format!("{detail}; {}", some.join("; "))),
+    }
 }
 
 /// Without the remedies of whoever reads a copy.

@@ -44,14 +44,6 @@ pub enum DrillError {
         "the process that ran the drill on {0} ended before it was done; it is repeated, or `strongroom drill run` repeats it"
     )]
     ProcessDied(String),
-    /// What it has created could not be dropped.
-    #[error("the scratch database {name} could not be dropped: {problem}; drop it by hand")]
-    Left {
-        /// The database, or the folder.
-        name: String,
-        /// Why.
-        problem: String,
-    },
 }
 
 impl DrillError {
@@ -62,11 +54,10 @@ impl DrillError {
             Self::NotFound(_) => (Code::NotFound, "DRILL_NOT_FOUND"),
             Self::Busy(_) => (Code::Aborted, "DRILL_BUSY"),
             Self::NoBackup => (Code::FailedPrecondition, "NO_BACKUP"),
-            Self::Failed(_) => (Code::FailedPrecondition, super::FAILED),
+            Self::Failed(_) => (Code::FailedPrecondition, "DRILL_FAILED"),
             Self::NothingRestored => (Code::FailedPrecondition, "NOTHING_RESTORED"),
             Self::TooLong(_) => (Code::DeadlineExceeded, "DRILL_TOO_LONG"),
             Self::ProcessDied(_) => (Code::Aborted, "PROCESS_DIED"),
-            Self::Left { .. } => (Code::Internal, "SCRATCH_LEFT"),
         }
     }
 }

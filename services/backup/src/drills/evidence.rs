@@ -4,7 +4,9 @@ use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 
-/// Checks that are kept, and twice as many where the others have failed.
+use crate::error::Error;
+
+/// Checks that are kept.
 const MOST: usize = 1000;
 /// Bytes of a text that is kept: tables and columns may have any names.
 const LONGEST: usize = 1000;
@@ -16,6 +18,9 @@ pub(crate) struct Evidence {
     pub(crate) checks: Vec<Check>,
     /// Rows that were restored and read again.
     pub(crate) rows: i64,
+    /// What ended the drill before everything was checked: stable, and for people. Empty otherwise.
+    pub(crate) reason: String,
+    pub(crate) problem: String,
 }
 
 /// One check.
@@ -67,9 +72,13 @@ impl Finding {
 impl Evidence {
     /// Adds a check that began at `began`.
     pub(super) fn add(&mut self, (name, source): (&str, &str), finding: Finding, began: Instant) {
-        let most = if matches!(finding, Finding::Failed(..)) { 2 * MOST } else { MOST };
-        if self.checks.len() >= most {
-            return;
+        if self.checks.len() >= MOST {
+            // What has failed takes the place of what has not.
+            let other = self.checks.iter().rposition(|check| check.outcome != Outcome::Failed);
+            match other.filter(|_| matches!(finding, Finding::Failed(..))) {
+                Some(at) => drop(self.checks.remove(at)),
+                None => return,
+            }
         }
         let (outcome, detail, problem) = match finding {
             Finding::Passed(detail) => (Outcome::Passed, detail, String::new()),
@@ -84,6 +93,12 @@ impl Evidence {
             problem: shortened(problem),
             took: i64::try_from(began.elapsed().as_micros()).unwrap_or(i64::MAX),
         });
+    }
+
+    /// Something keeps it from finding out the rest.
+    pub(super) fn end(&mut self, error: &Error) {
+        self.reason = error.reason().to_owned();
+        self.problem = error.to_string();
     }
 
     /// A sentence about the checks that have failed; none where all are well.

@@ -1,13 +1,14 @@
 //! What becomes of the drill of a dead process: its scratch database is dropped, and it has failed.
 
-use strongroom_api::vault::v1::{AuditOutcome, ServiceEvent};
+use strongroom_api::vault::v1::ServiceEvent;
 use strongroom_runtime::Delegation;
 
+use super::ending::{closing, describe};
 use super::evidence::Evidence;
-use super::{Base, Failure, KIND, describe, ended};
+use super::{Base, KIND};
 use crate::backups::record::from_json;
-use crate::error::{DrillError, Error, Result};
-use crate::operation::{Metadata, put};
+use crate::error::{DrillError, Result};
+use crate::operation::Ended;
 use crate::store::{DrillRow, OperationRow, ProcessRow};
 
 /// Inherits drills.
@@ -33,37 +34,26 @@ impl Inheritance {
         true
     }
 
-    /// One that had found everything ends with what it has found.
+    /// One that had found everything ends with what it has found. What it has left is swept.
     async fn settle(&self, operation: &OperationRow, host: &str) -> Result<()> {
-        self.base.places.clear(&operation.id).await?;
         let Some(drill) = self.base.store.drill(&operation.id).await? else {
             self.base.store.end_operation(operation).await?;
             return Ok(());
         };
-        let evidence: Evidence = from_json(&drill.evidence);
-        let failure = (drill.evidence.is_empty())
-            .then(|| Failure::of(&Error::from(DrillError::ProcessDied(host.to_owned()))));
-        self.record(operation, (&drill, &evidence, failure.as_ref())).await;
-        self.base.end(drill, operation, (evidence, failure)).await
+        let mut evidence: Evidence = from_json(&drill.evidence);
+        if drill.evidence.is_empty() {
+            evidence.end(&DrillError::ProcessDied(host.to_owned()).into());
+        }
+        self.record(operation, (&drill, &evidence)).await;
+        self.base.clear(&drill.id).await;
+        let ended = self.base.ended(drill, &evidence);
+        self.base.store.end_drill(&ended, operation).await?;
+        Ok(())
     }
 
     /// In the name of who asked for it.
-    async fn record(
-        &self,
-        operation: &OperationRow,
-        (drill, evidence, failure): (&DrillRow, &Evidence, Option<&Failure>),
-    ) {
-        let (mut metadata, outcome) = match failure {
-            None => {
-                let ended = ended(evidence);
-                (ended.metadata, ended.outcome)
-            }
-            Some(failure) => {
-                let mut metadata = Metadata::new();
-                put(&mut metadata, "reason", failure.reason);
-                (metadata, AuditOutcome::Failed)
-            }
-        };
+    async fn record(&self, operation: &OperationRow, (drill, evidence): (&DrillRow, &Evidence)) {
+        let Ended { mut metadata, outcome, .. } = closing(evidence);
         metadata.extend(describe(drill));
         let event = ServiceEvent {
             event: KIND.ended.to_owned(),

@@ -1,7 +1,7 @@
 //! Where scratch databases are made, and the proof that one is nobody's live database.
 
 use strongroom_store::{DatabaseUrl, Engine};
-use strongroom_tables::scratch::{self, PREFIX, Scratch};
+use strongroom_tables::scratch::{PREFIX, Scratch};
 use uuid::Uuid;
 
 use crate::config::DrillConfig;
@@ -13,6 +13,8 @@ use crate::sources::Sources;
 #[derive(Debug, Clone, Default)]
 pub(crate) struct ScratchPlaces {
     server: Option<DatabaseUrl>,
+    /// What databases on the server are made from.
+    template: Option<String>,
     folder: Option<DatabaseUrl>,
 }
 
@@ -35,7 +37,7 @@ impl ScratchPlaces {
         }
         let folder = config.scratch_dir.as_ref().map(DatabaseUrl::sqlite_file).transpose();
         let folder = folder.map_err(|error| wrong(format!("scratch_dir: {error}")))?;
-        Ok(Self { server, folder })
+        Ok(Self { server, template: config.scratch_template.clone(), folder })
     }
 
     /// Refuses sources without a place.
@@ -61,19 +63,14 @@ impl ScratchPlaces {
         }
     }
 
-    /// Drops what a drill may have left, of either kind.
-    ///
-    /// # Errors
-    /// [`DrillError::Left`].
-    pub(super) async fn clear(&self, drill: &str) -> Result<()> {
-        let name = name_of(drill);
-        for place in [&self.server, &self.folder].into_iter().flatten() {
-            scratch::remove(place, &name).await.map_err(|error| {
-                let (name, problem) = (name.clone(), error.to_string());
-                Error::from(DrillError::Left { name, problem })
-            })?;
-        }
-        Ok(())
+    /// Those that there are.
+    pub(super) fn all(&self) -> impl Iterator<Item = &DatabaseUrl> {
+        [&self.server, &self.folder].into_iter().flatten()
+    }
+
+    /// The database that one of this kind is made from, where there is one.
+    pub(super) fn template(&self, kind: &str) -> Option<&str> {
+        self.template.as_deref().filter(|_| kind == "postgres")
     }
 }
 
@@ -94,10 +91,10 @@ pub(super) fn name_of(drill: &str) -> String {
 ///
 /// # Errors
 /// [`strongroom_tables::Error::NotScratch`], and those of a source that cannot be asked.
-pub(super) async fn check_is_nobodys(scratch: &Scratch, sources: &Sources) -> Result<()> {
+pub(super) async fn check_is_nobodys(scratch: &Scratch, sources: &Sources, kind: &str) -> Result<()> {
     let marker = format!("_strongroom_drill_{}", Uuid::new_v4().simple());
     scratch.mark(&marker).await?;
-    let seen = seen_through(sources, &marker).await;
+    let seen = seen_through(sources, kind, &marker).await;
     scratch.unmark(&marker).await?;
     match seen? {
         None => Ok(()),
@@ -108,8 +105,9 @@ pub(super) async fn check_is_nobodys(scratch: &Scratch, sources: &Sources) -> Re
     }
 }
 
-async fn seen_through(sources: &Sources, marker: &str) -> Result<Option<String>> {
-    for source in sources.all() {
+/// Of this kind: no other one is such a database.
+async fn seen_through(sources: &Sources, kind: &str, marker: &str) -> Result<Option<String>> {
+    for source in sources.all().iter().filter(|source| source.kind() == kind) {
         if let Some(database) = source.database()
             && database.has_table(marker).await?
         {

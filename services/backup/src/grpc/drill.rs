@@ -72,7 +72,7 @@ pub(super) fn listed(row: DrillRow) -> proto::Drill {
 }
 
 fn drill(row: DrillRow) -> proto::Drill {
-    let Evidence { checks, rows } = from_json(&row.evidence);
+    let Evidence { checks, rows, .. } = from_json(&row.evidence);
     proto::Drill {
         id: row.id,
         backup_id: row.backup_id,

@@ -4,7 +4,7 @@
 use super::restore_request::check_id;
 use crate::error::{Error, Result};
 
-const USUAL: i64 = 100;
+const USUAL: i64 = 50;
 const LARGEST: i64 = 1_000;
 
 /// Where the page before has ended, and how many this one has.

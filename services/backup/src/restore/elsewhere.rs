@@ -99,6 +99,14 @@ impl Part {
         &self.0.entries
     }
 
+    /// Large objects with their entries.
+    pub(crate) fn large_objects(&self) -> &[(u32, usize)] {
+        match &self.0.contents {
+            Contents::Database { large_objects, .. } => large_objects,
+            _ => &[],
+        }
+    }
+
     fn wanted(&self) -> Option<&Wanted> {
         match &self.0.contents {
             Contents::Database { wanted, .. } => Some(wanted),
@@ -107,6 +115,7 @@ impl Part {
     }
 
     /// Creates its tables in the empty database at `url`, and fills them, in the name of the restore `id`, which nobody takes back.
+    /// Returns sentences about what does not come back.
     ///
     /// # Errors
     /// [`NotRestored`].
@@ -115,8 +124,8 @@ impl Part {
         archive: Archive,
         url: &DatabaseUrl,
         id: &str,
-    ) -> Result<(), NotRestored> {
-        let Some(wanted) = self.wanted() else { return Ok(()) };
+    ) -> Result<Vec<String>, NotRestored> {
+        let Some(wanted) = self.wanted() else { return Ok(Vec::new()) };
         debug_assert_eq!(wanted.mode, Mode::IntoEmpty);
         let options = TargetOptions::new(SnapshotOptions::new(&self.record().name));
         let mut target = Target::open(url, options).await?;
@@ -132,6 +141,6 @@ impl Part {
         load(archive, &self.0, None, &mut stage, &progress).await?;
         stage.keep().await?;
         stage.swap(&LIMITS).await?;
-        Ok(())
+        Ok(inspection.warnings)
     }
 }

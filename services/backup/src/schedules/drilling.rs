@@ -41,18 +41,24 @@ impl Drilling {
 
     /// Begins the drills that are due, one at a time. The first failure is returned, after everything else was tried.
     pub(super) async fn look(&self) -> Result<()> {
-        let mut ended = Ok(());
+        let mut due = Vec::new();
         for schedule in self.store.schedules().await? {
-            ended = ended.and(self.begin_due(&schedule).await);
+            let last = self.store.last_drill(&schedule.name).await?.filter(|last| is_of(&schedule, last));
+            due.push((last, schedule));
+        }
+        // Whose last drill is the oldest comes first, so that everybody has a turn.
+        due.sort_by_key(|(last, _)| last.as_ref().map(|last| last.create_time));
+        let mut ended = Ok(());
+        for (last, schedule) in due {
+            ended = ended.and(self.begin_due(&schedule, last.as_ref()).await);
         }
         ended
     }
 
-    async fn begin_due(&self, schedule: &ScheduleRow) -> Result<()> {
+    async fn begin_due(&self, schedule: &ScheduleRow, last: Option<&DrillRow>) -> Result<()> {
         let every = Rules::of(schedule)?.drill_every.filter(|_| !schedule.paused);
         let Some(every) = every else { return Ok(()) };
-        let last = self.store.last_drill(&schedule.name).await?;
-        let due = last.as_ref().map_or(schedule.create_time, |last| due_time(last, every));
+        let due = last.map_or(schedule.create_time, |last| due_time(last, every));
         if due > self.clock.now_micros() {
             return Ok(());
         }
@@ -72,6 +78,11 @@ impl Drilling {
             |backup: &StoredBackup| backup.copies.iter().any(|copy| copy.state == CopyState::Stored);
         Ok(newest.into_iter().find(is_stored))
     }
+}
+
+/// Whether it is no drill of a schedule that was called the same.
+pub(super) fn is_of(schedule: &ScheduleRow, drill: &DrillRow) -> bool {
+    drill.create_time >= schedule.create_time
 }
 
 /// When the next drill is due after `last`.

@@ -155,7 +155,9 @@ impl Overview {
         });
         let help = "Whether a check of the schedule's last drill has failed (1) or not (0).";
         gauge("strongroom_backup_schedule_drill_failed", help, |seen| {
-            seen.drill.as_ref().map(|drill| flag(drill.state == DrillState::Failed))
+            // Only where another drill can take that back.
+            let drill = seen.drill.as_ref().filter(|_| seen.next_drill.is_some())?;
+            Some(flag(drill.state == DrillState::Failed))
         });
         let help = "Time at which the schedule's next drill begins, or should have begun, in seconds since the epoch.";
         gauge("strongroom_backup_schedule_next_drill_timestamp_seconds", help, |seen| {

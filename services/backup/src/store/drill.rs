@@ -1,6 +1,7 @@
 //! Restore drills: which one is running, and the evidence of those that have ended.
 
 use async_trait::async_trait;
+use sqlx_macros::FromRow;
 use strongroom_store::{Result, from_row};
 
 use super::{OperationRow, Replaced, UnknownText};
@@ -62,6 +63,18 @@ impl TryFrom<String> for DrillState {
     }
 }
 
+/// A place in which a drill creates databases. They are called after the drill.
+#[derive(Debug, Clone, PartialEq, Eq, FromRow)]
+pub(crate) struct ScratchRow {
+    pub(crate) drill_id: String,
+    /// Of the databases: `sqlite` or `postgres`.
+    pub(crate) kind: String,
+    /// The server's URL without its password, or the folder.
+    pub(crate) place: String,
+    /// Of the drill; of no meaning before.
+    pub(crate) end_time: i64,
+}
+
 #[async_trait]
 pub(crate) trait DrillStore: Send + Sync + 'static {
     /// Adds a drill that runs, and its operation. [`Replaced::Stale`], and nothing is added, while another one is running.
@@ -83,6 +96,15 @@ pub(crate) trait DrillStore: Send + Sync + 'static {
 
     /// The same of those that have found out whether the backup restores.
     async fn last_verdict(&self, schedule: &str) -> Result<Option<DrillRow>>;
+
+    /// Notes a place; once is enough.
+    async fn note_scratch(&self, scratch: &ScratchRow) -> Result<()>;
+
+    /// The places of drills that have ended, oldest first.
+    async fn ended_scratches(&self) -> Result<Vec<ScratchRow>>;
+
+    /// Nothing is left there.
+    async fn forget_scratch(&self, drill: &str, kind: &str) -> Result<()>;
 
     /// The one that is running.
     async fn running_drill(&self) -> Result<Option<DrillRow>>;
@@ -125,3 +147,20 @@ pub(super) const KEEP: &str = "UPDATE drills SET evidence = $2 WHERE id = $1 AND
 pub(super) const END: &str = "
     UPDATE drills SET state = $2, end_time = $3, reason = $4, problem = $5, evidence = $6
     WHERE id = $1 AND state = 'running'";
+
+pub(super) const NOTE: &str = "
+    INSERT INTO drill_scratches (drill_id, kind, place) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING";
+
+pub(super) const ENDED_SCRATCHES: &str = "
+    SELECT s.drill_id, s.kind, s.place, d.end_time FROM drill_scratches s JOIN drills d ON d.id = s.drill_id
+    WHERE d.end_time IS NOT NULL ORDER BY s.drill_id, s.kind";
+
+pub(super) const FORGET: &str = "DELETE FROM drill_scratches WHERE drill_id = $1 AND kind = $2";
+
+/// Evidence is in the audit log as well.
+pub(super) const PRUNE: &str = "
+    DELETE FROM drills
+    WHERE end_time < $1 AND NOT EXISTS (SELECT 1 FROM drill_scratches s WHERE s.drill_id = drills.id)";
+
+/// How long drills are kept, in microseconds: 400 days.
+pub(super) const KEPT: i64 = 400 * 24 * 3600 * 1_000_000;

@@ -19,29 +19,39 @@ const DENIED: &str = "42501";
 pub(crate) async fn create(
     at: &DatabaseUrl,
     connect_to: &PgConnectOptions,
-    name: &str,
-    encoding: Option<&str>,
+    (name, encoding, template): (&str, Option<&str>, Option<&str>),
 ) -> Result<DatabaseUrl> {
     check_name(name)?;
     let mut connection = connect(at, connect_to).await?;
-    let usual: String = scalar(
-        (&mut connection, at),
-        "SELECT pg_encoding_to_char(encoding)::text FROM pg_database WHERE datname = 'template0'",
-    )
-    .await?;
-    let encoding = encoding.filter(|encoding| *encoding != usual);
-    // A locale fits few encodings, and C fits all of them.
-    let other = encoding.map_or_else(String::new, |encoding| {
-        format!(" ENCODING {} LC_COLLATE 'C' LC_CTYPE 'C'", literal(encoding))
-    });
-    let sql = format!("CREATE DATABASE {} TEMPLATE template0{other}", quoted(name));
+    let made = match template {
+        Some(template) => quoted(template),
+        None => format!("template0{}", other_encoding((&mut connection, at), encoding).await?),
+    };
+    let sql = format!("CREATE DATABASE {} TEMPLATE {made}", quoted(name));
     execute((&mut connection, at), "creating a database", sql).await?;
     close(connection).await;
     Ok(at.with_database(name)?)
 }
 
+/// A locale fits few encodings, and C fits all of them.
+async fn other_encoding(
+    (connection, at): (&mut PgConnection, &DatabaseUrl),
+    encoding: Option<&str>,
+) -> Result<String> {
+    let sql = "SELECT pg_encoding_to_char(encoding)::text FROM pg_database WHERE datname = 'template0'";
+    let usual: String = scalar((connection, at), sql).await?;
+    let other = encoding.filter(|encoding| *encoding != usual);
+    Ok(other.map_or_else(String::new, |other| {
+        format!(" ENCODING {} LC_COLLATE 'C' LC_CTYPE 'C'", literal(other))
+    }))
+}
+
 /// What answers to the name is the new database, and nobody else's.
-pub(crate) async fn check(url: &DatabaseUrl, connect_to: &PgConnectOptions, name: &str) -> Result<()> {
+pub(crate) async fn check(
+    url: &DatabaseUrl,
+    connect_to: &PgConnectOptions,
+    (name, has_template): (&str, bool),
+) -> Result<()> {
     let mut connection = connect(url, connect_to).await?;
     let found: String = scalar((&mut connection, url), "SELECT current_database()::text").await?;
     let relations: i64 = scalar(
@@ -62,7 +72,7 @@ pub(crate) async fn check(url: &DatabaseUrl, connect_to: &PgConnectOptions, name
     if found != name {
         return refused(format!("the database that answers to this name is {found:?}"));
     }
-    if relations > 0 {
+    if relations > 0 && !has_template {
         return refused(format!("it has {relations} tables or other relations already"));
     }
     Ok(())
@@ -117,8 +127,12 @@ pub(crate) async fn has(
 pub(crate) async fn remove(at: &DatabaseUrl, connect_to: &PgConnectOptions, name: &str) -> Result<()> {
     check_name(name)?;
     let mut connection = connect(at, connect_to).await?;
-    let sql = format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", quoted(name));
-    execute((&mut connection, at), "dropping a database", sql).await?;
+    let drop = format!("DROP DATABASE IF EXISTS {}", quoted(name));
+    let forced = execute((&mut connection, at), "dropping a database", format!("{drop} WITH (FORCE)")).await;
+    if forced.is_err() {
+        // A role that may only create databases may not end the autovacuum, which gives way to a plain DROP.
+        execute((&mut connection, at), "dropping a database", drop).await?;
+    }
     close(connection).await;
     Ok(())
 }

@@ -33,13 +33,19 @@ pub(crate) async fn run(url: &DatabaseUrl, path: &Path, sql: &str) -> Result<()>
     connection.close().await.map_err(opening(SCRATCH))
 }
 
-pub(crate) async fn count(url: &DatabaseUrl, path: &Path, sql: &str) -> Result<u64> {
-    let mut connection = Connection::open_writer(url, path, SCRATCH).await?;
-    let found: sqlx::Result<i64> =
-        sqlx::query_scalar(AssertSqlSafe(sql.to_owned())).persistent(false).fetch_one(&mut *connection).await;
-    let count = found.map_err(|error| Error::database(SCRATCH, "looking", &error))?;
+/// The number of the foreign key of each row of a table that refers to nothing.
+pub(crate) async fn lost(url: &DatabaseUrl, path: &Path, table: &str) -> Result<Vec<i64>> {
+    let mut connection = Connection::open(url, path, SCRATCH, 1).await?;
+    let sql = format!("SELECT fkid FROM pragma_foreign_key_check({})", literal(table));
+    let found: sqlx::Result<Vec<i64>> =
+        sqlx::query_scalar(AssertSqlSafe(sql)).persistent(false).fetch_all(&mut *connection).await;
+    let lost = found.map_err(|error| Error::database(SCRATCH, "looking", &error))?;
     connection.close().await.map_err(opening(SCRATCH))?;
-    Ok(count.unsigned_abs())
+    Ok(lost)
+}
+
+fn literal(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "''"))
 }
 
 pub(crate) async fn has(url: &DatabaseUrl, path: &Path, source: &str, table: &str) -> Result<bool> {

@@ -32,7 +32,8 @@ impl Sample {
         let definition =
             if is_sqlite { "" } else { "FOREIGN KEY (person) REFERENCES public.people(id) NOT VALID" };
         let table = |name: &str, second: &str, of_second: &str, keys: serde_json::Value| {
-            let own = format!("CREATE TABLE {name} (id {id} PRIMARY KEY, {second} {of_second})");
+            let references = if name == "orders" { " REFERENCES people (id)" } else { "" };
+            let own = format!("CREATE TABLE {name} (id {id} PRIMARY KEY, {second} {of_second}{references})");
             let key = serde_json::json!({
                 "name": format!("{name}_pkey"), "kind": "primary-key", "columns": ["id"],
                 "definition": "PRIMARY KEY (id)",
@@ -106,7 +107,7 @@ impl Filled {
             None => place.url(),
         };
         let id = uuid::Uuid::now_v7().to_string();
-        let scratch = Scratch::create(&at, &name_of(&id), Some("UTF8")).await.unwrap();
+        let scratch = Scratch::create(&at, &name_of(&id), (Some("UTF8"), None)).await.unwrap();
         let archive = opened(&sample.archive()).await;
         let records = archive.manifest().sources.clone();
         let part = databases(archive, records).await.unwrap().remove(0);
@@ -250,5 +251,40 @@ async fn a_scratch_database_is_gone_after_it_was_removed() {
         filled.scratch.remove().await.unwrap();
         let opened = strongroom_tables::open_snapshot(&url, &SnapshotOptions::new("main")).await;
         assert!(opened.is_err(), "{url}");
+    }
+}
+
+/// Rows of tables that inherit are not the parent's, and what a key does not demand is not looked at.
+#[tokio::test]
+async fn keys_are_followed_as_the_database_means_them() {
+    for (sample, db) in samples(ORDERS) {
+        let filled = Filled::of(sample, db).await;
+        if filled.sample.kind == "postgres" {
+            filled.change("ALTER TABLE orders DROP CONSTRAINT orders_person; CREATE TABLE children () INHERITS (people); INSERT INTO children VALUES (9, 'a child')").await;
+            let mut schemas = filled.sample.schemas();
+            schemas[1].foreign_keys[0].definition.clear();
+            filled.change("UPDATE orders SET person = 9 WHERE id = 11").await;
+            assert_eq!(
+                filled.scratch.follow(&schemas).await.unwrap().dangling.len(),
+                1,
+                "a child is no parent"
+            );
+            for definition in ["… NOT ENFORCED", "FOREIGN KEY (a, PERIOD b) …"] {
+                schemas[1].foreign_keys[0].definition = definition.into();
+                let report = filled.scratch.follow(&schemas).await.unwrap();
+                assert_eq!((report.checked, report.unchecked), (0, 1), "{definition}");
+            }
+        } else {
+            // A text is the number that it says, for a key of SQLite.
+            filled.change("CREATE TABLE texts (id TEXT PRIMARY KEY); INSERT INTO texts VALUES ('1');
+                CREATE TABLE untyped (id INTEGER PRIMARY KEY, text REFERENCES TEXTS (id)); INSERT INTO untyped VALUES (1, 1)").await;
+            let mut schemas = filled.sample.schemas();
+            schemas[0].table = "texts".into();
+            schemas[1].table = "untyped".into();
+            schemas[1].foreign_keys[0].references.table = "TEXTS".into();
+            let report = filled.scratch.follow(&schemas).await.unwrap();
+            assert_eq!((report.checked, report.dangling.len()), (1, 0));
+        }
+        filled.scratch.remove().await.unwrap();
     }
 }

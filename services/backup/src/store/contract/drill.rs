@@ -1,7 +1,7 @@
 //! `DrillStore`.
 
 use super::{operation, serve, stores};
-use crate::store::{DrillRow, DrillState, OperationRow, Replaced};
+use crate::store::{DrillRow, DrillState, OperationRow, Replaced, ScratchRow};
 
 fn drill(id: &str, create_time: i64) -> DrillRow {
     DrillRow {
@@ -94,5 +94,37 @@ async fn a_drill_that_was_taken_over_is_ended_by_its_heir_only() {
         assert!(!store.keep_evidence(&done, &drilling("1", "dead")).await.unwrap());
         let inherited = OperationRow { fence: 2, ..drilling("1", "dead") };
         assert!(store.end_drill(&done, &inherited).await.unwrap());
+    }
+}
+
+#[tokio::test]
+async fn places_of_drills_are_known_once_they_have_ended_until_they_are_forgotten() {
+    for (_database, store) in stores().await {
+        serve(store.as_ref(), &["p"]).await;
+        let row = drill("1", 10);
+        store.begin_drill(&row, &drilling("1", "p")).await.unwrap();
+        let noted = |kind: &str| ScratchRow {
+            drill_id: "1".into(),
+            kind: kind.into(),
+            place: format!("place of {kind}"),
+            end_time: 99,
+        };
+        for kind in ["sqlite", "postgres", "sqlite"] {
+            store.note_scratch(&noted(kind)).await.unwrap();
+        }
+        assert_eq!(store.ended_scratches().await.unwrap(), [], "it is running");
+        store.end_drill(&ended(&row, DrillState::Passed), &drilling("1", "p")).await.unwrap();
+        assert_eq!(store.ended_scratches().await.unwrap(), [noted("postgres"), noted("sqlite")]);
+        store.forget_scratch("1", "postgres").await.unwrap();
+        assert_eq!(store.ended_scratches().await.unwrap(), [noted("sqlite")]);
+        // It is older than 400 days, and is not forgotten while something may be left of it.
+        let later = drill("2", 99 + 401 * 24 * 3600 * 1_000_000);
+        store.begin_drill(&later, &drilling("2", "p")).await.unwrap();
+        assert!(store.drill("1").await.unwrap().is_some());
+        store.end_drill(&ended(&later, DrillState::Passed), &drilling("2", "p")).await.unwrap();
+        store.forget_scratch("1", "sqlite").await.unwrap();
+        let latest = drill("3", later.create_time);
+        store.begin_drill(&latest, &drilling("3", "p")).await.unwrap();
+        assert!(store.drill("1").await.unwrap().is_none());
     }
 }

@@ -5,9 +5,12 @@ use strongroom_store::{Result, expect_rows};
 
 use super::Store;
 use super::operation::{insert as insert_operation, is_unfenced};
-use crate::store::drill::{END, INSERT, KEEP, LAST_OF, LAST_VERDICT, PAGE, RUNNING, SELECT_BY_ID};
+use crate::store::drill::{
+    END, ENDED_SCRATCHES, FORGET, INSERT, KEEP, KEPT, LAST_OF, LAST_VERDICT, NOTE, PAGE, PRUNE, RUNNING,
+    SELECT_BY_ID,
+};
 use crate::store::operation::REMOVE;
-use crate::store::{DrillRow, DrillStore, OperationRow, Replaced};
+use crate::store::{DrillRow, DrillStore, OperationRow, Replaced, ScratchRow};
 
 #[async_trait]
 impl DrillStore for Store {
@@ -33,6 +36,8 @@ impl DrillStore for Store {
         if done.rows_affected() == 0 {
             return Ok(Replaced::Stale);
         }
+        let old = drill.create_time.saturating_sub(KEPT);
+        sqlx::query(PRUNE).bind(old).execute(&mut *tx).await?;
         tx.commit().await?;
         Ok(Replaced::Done)
     }
@@ -89,6 +94,21 @@ impl DrillStore for Store {
 
     async fn last_verdict(&self, schedule: &str) -> Result<Option<DrillRow>> {
         Ok(sqlx::query_as(LAST_VERDICT).bind(schedule).fetch_optional(self.pools.reader()).await?)
+    }
+
+    async fn note_scratch(&self, scratch: &ScratchRow) -> Result<()> {
+        let noted = sqlx::query(NOTE).bind(&scratch.drill_id).bind(&scratch.kind).bind(&scratch.place);
+        noted.execute(self.pools.writer()).await?;
+        Ok(())
+    }
+
+    async fn ended_scratches(&self) -> Result<Vec<ScratchRow>> {
+        Ok(sqlx::query_as(ENDED_SCRATCHES).fetch_all(self.pools.reader()).await?)
+    }
+
+    async fn forget_scratch(&self, drill: &str, kind: &str) -> Result<()> {
+        sqlx::query(FORGET).bind(drill).bind(kind).execute(self.pools.writer()).await?;
+        Ok(())
     }
 
     async fn running_drill(&self) -> Result<Option<DrillRow>> {
