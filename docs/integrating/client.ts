@@ -48,7 +48,7 @@ type Constructor<T> = new (address: string, credentials: grpc.ChannelCredentials
 
 // 64-bit numbers come as texts, because a number of JavaScript has 53 bits.
 function load<T>(protos: string, file: string, service: (root: any) => unknown): Constructor<T> {
-  const definition = loader.loadSync(file, { includeDirs: [protos], longs: String, enums: String, oneofs: true });
+  const definition = loader.loadSync(file, { includeDirs: [protos], longs: String, defaults: true, oneofs: true });
   return service(grpc.loadPackageDefinition(definition)) as Constructor<T>;
 }
 

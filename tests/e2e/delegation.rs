@@ -91,7 +91,7 @@ async fn a_stolen_service_token_makes_events_in_nobodys_name() {
     assert_eq!(refusals.len(), 2, "{refusals:?}");
     assert!(refusals.iter().all(|event| event["actor"] == *id(&stolen)), "{refusals:?}");
     assert!(thief.still_may(&auditors, "backup.verify").await);
-    let _ = admin.json(&["token", "revoke", &auditor.token[4..16]]);
+    let _ = admin.json(&["token", "revoke", "--yes", &auditor.token[4..16]]);
     assert!(!thief.still_may(&auditors, "backup.verify").await);
     let verified = admin.json(&["audit", "verify"]);
     assert_eq!(verified["ok"], true, "{verified}");

@@ -221,7 +221,7 @@ fn a_revoked_token_of_the_service_is_named() {
     backup.expect_ready();
     let tokens = deployment.admin.json(&["token", "list"]);
     let own = tokens.as_array().unwrap().iter().find(|token| token["role"] == "backup-service").unwrap();
-    let _ = deployment.admin.run(&["token", "revoke", own["id"].as_str().unwrap()]).succeeded();
+    let _ = deployment.admin.run(&["token", "revoke", "--yes", own["id"].as_str().unwrap()]).succeeded();
     backup.expect_unready("token");
     let answer = readiness(&backup.admin_address).unwrap();
     assert!(answer.body.contains("vault: ok") && answer.body.contains("role backup-service"), "{answer:?}");

@@ -233,7 +233,7 @@ fn a_gateway_s_credentials_are_imported_once() {
     let _ = admin.json(&["credential", "update", "Mistral", "--label", "team=search"]);
     let _ = admin.run(&import);
     assert_eq!(admin.json(&["credential", "stats"])["total"], "2");
-    let _ = admin.json(&["credential", "delete", "OpenAI Production"]);
+    let _ = admin.json(&["credential", "delete", "--yes", "OpenAI Production"]);
     let deleted = admin.run(&[&import[..], &["-o", "json"]].concat());
     let reason = deleted.json()["credentials"][0]["reason"].as_str().unwrap().to_owned();
     assert_eq!(reason, "it was imported within the last day and then deleted");

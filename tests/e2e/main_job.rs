@@ -54,7 +54,10 @@ fn a_credential_lives_its_life() {
     assert_eq!(admin.run(&["credential", "reveal", "OpenAI"]).succeeded().stdout, SECRET);
     assert!(admin.json(&["credential", "get", id])["lastUsedTime"].is_string());
 
-    assert_eq!(admin.json(&["credential", "delete", "OpenAI"]), json!({ "releasedReferences": "0" }));
+    assert_eq!(
+        admin.json(&["credential", "delete", "--yes", "OpenAI"]),
+        json!({ "releasedReferences": "0" })
+    );
     let gone = admin.run(&["credential", "get", id]).failed_with(1);
     assert!(gone.contains("CREDENTIAL_NOT_FOUND"), "{gone}");
 }
@@ -111,7 +114,7 @@ fn references_are_kept_and_a_deletion_releases_them() {
     let _ = admin.json(&["reference", "release", "pii_config", "default"]);
     let gone = admin.run(&["reference", "release", "pii_config", "default"]).failed_with(1);
     assert!(gone.contains("REFERENCE_NOT_FOUND"), "{gone}");
-    assert_eq!(admin.json(&["credential", "delete", &openai])["releasedReferences"], "1");
+    assert_eq!(admin.json(&["credential", "delete", "--yes", &openai])["releasedReferences"], "1");
     let left = admin.json(&["reference", "list"]);
     assert_eq!((&left[0]["consumer"], &left[0]["credentialId"]), (&json!("chat"), &json!("")));
 }
@@ -134,7 +137,7 @@ fn a_revoked_token_is_refused_everywhere_within_seconds() {
     assert!(names.contains(&&json!("ci")), "{listed}");
     assert!(!listed.to_string().contains(&auditor.token));
 
-    assert!(admin.json(&["token", "revoke", id])["revokeTime"].is_string());
+    assert!(admin.json(&["token", "revoke", "--yes", id])["revokeTime"].is_string());
     let refused = auditor.run(&["credential", "list"]).failed_with(1);
     assert!(refused.contains("unknown, expired or revoked"), "{refused}");
     eventually("the backup service refuses it too", FELT_EVERYWHERE, || {
@@ -165,12 +168,12 @@ fn every_change_and_reveal_is_in_the_audit_log() {
     let _ = admin.json(&["reference", "bind", "endpoint", "7", &id]);
     let _ = admin.json(&["reference", "release", "endpoint", "7"]);
     let issued = admin.json(&["token", "issue", "ci", "--role", "auditor"]);
-    let _ = admin.json(&["token", "revoke", issued["token"]["id"].as_str().unwrap()]);
+    let _ = admin.json(&["token", "revoke", "--yes", issued["token"]["id"].as_str().unwrap()]);
     let _ = admin.with_token(issued["secret"].as_str().unwrap()).run(&["credential", "list"]);
     let auditor = admin.issue("auditor");
-    let denied = auditor.run(&["credential", "delete", &id]).failed_with(1);
+    let denied = auditor.run(&["credential", "delete", "--yes", &id]).failed_with(1);
     assert!(denied.contains("credential.delete"), "{denied}");
-    let _ = admin.json(&["credential", "delete", &id]);
+    let _ = admin.json(&["credential", "delete", "--yes", &id]);
 
     let events = admin.json(&["audit", "list"]);
     let mut newest_first = i64::MAX;

@@ -47,7 +47,7 @@ fn every_family_is_described_and_every_described_one_is_there() {
     let revoked = admin.issue("operator");
     let tokens = admin.json(&["token", "list"]);
     let own = tokens.as_array().unwrap().iter().find(|token| token["role"] == "operator").unwrap();
-    let _ = admin.run(&["token", "revoke", own["id"].as_str().unwrap()]).succeeded();
+    let _ = admin.run(&["token", "revoke", "--yes", own["id"].as_str().unwrap()]).succeeded();
     let _ = revoked.run(&["source", "list"]).failed_with(1);
     let _ = admin.with_token("srt_unknown").run(&["credential", "list"]).failed_with(1);
     let archive = deployment.path("backup.zip");

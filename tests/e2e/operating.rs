@@ -99,6 +99,21 @@ fn the_installation_on_one_machine_is_true() {
     Shell::in_an_empty_folder(folder.path()).run(&acts[0].steps);
 }
 
+/// From the first start to keys, in the order of the page; the chapter between them, on recovery keys, has a test of its own.
+#[test]
+fn the_readme_is_true_from_the_top_in_an_empty_folder() {
+    if tool::tool("sqlite3").is_none() {
+        return;
+    }
+    let readme = read("README.md");
+    let typed = readme.split("\n## ").filter(|chapter| !chapter.starts_with("Sealed archives\n"));
+    let acts = acts(&typed.collect::<Vec<_>>().join("\n## "));
+    assert_eq!(acts.len(), 1, "its configuration is a file of its own");
+    assert!(acts[0].steps.len() > 25, "the commands are in console blocks");
+    let folder = tempfile::tempdir().unwrap();
+    Shell::in_an_empty_folder(folder.path()).run(&acts[0].steps);
+}
+
 #[test]
 fn the_recovery_chapter_is_true() {
     if ["age", "unzip", "python3"].iter().any(|name| tool::tool(name).is_none()) {

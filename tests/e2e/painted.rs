@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use e2e::{Dev, Finished, finish, program, source, tool};
+use e2e::{Dev, Finished, at_a_terminal, finish, program, source, tool};
 use strongroom_testkit::TestDb;
 
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -258,20 +258,11 @@ fn a_hostile_archive_is_shown() {
     let open = ["archive", "open", text(&schema), "--table", "pages"];
     let piped = offline(&open).succeeded();
     assert!(piped.text().contains('\u{9b}'), "{piped:?}");
-    let shown = at_a_terminal(&open);
+    let mut command = program("strongroom");
+    let Some(shown) = at_a_terminal(command.args(open), &[""]) else { return };
+    let shown = shown.succeeded().stderr;
     assert!(shown.contains(r"\u{9b}8m"), "{shown:?}");
     is_harmless(&shown, "archive open at a terminal");
-}
-
-/// What `strongroom ARGUMENTS` writes to a terminal.
-fn at_a_terminal(arguments: &[&str]) -> String {
-    let mut python = tool::tool("python3").unwrap();
-    python.args(["-c", include_str!("../src/at_a_terminal.py"), ""]);
-    python.arg(program("strongroom").get_program()).args(arguments);
-    let finished = finish(&mut python, b"", PATIENCE);
-    assert_eq!(finished.code, Some(0), "{finished:?}");
-    // The terminal's own line endings.
-    finished.stderr.replace("\r\n", "\n")
 }
 
 #[test]
@@ -281,15 +272,8 @@ fn a_secret_is_bytes_for_a_pipe_and_text_for_a_terminal() {
     let id = dev.admin.create_credential("One", "openai", secret.as_bytes());
     let reveal = ["credential", "reveal", &id];
     assert_eq!(dev.admin.run(&reveal).succeeded().stdout, secret.as_bytes());
-    if tool::tool("python3").is_none() {
-        return;
-    }
-    let mut python = tool::tool("python3").unwrap();
-    python.args(["-c", include_str!("../src/at_a_terminal.py"), ""]);
-    let command = dev.admin.command(&reveal);
-    python.arg(command.get_program()).args(command.get_args());
-    python.env("STRONGROOM_VAULT_URL", &dev.admin.vault_url).env("STRONGROOM_TOKEN", &dev.admin.token);
-    let shown = finish(&mut python, b"", PATIENCE).stderr.replace("\r\n", "\n");
+    let Some(shown) = at_a_terminal(&dev.admin.command(&reveal), &[""]) else { return };
+    let shown = shown.stderr;
     assert!(shown.contains(r"sk-live\u{1b}[2K") && shown.contains("\nend"), "{shown:?}");
     is_harmless(&shown, "reveal at a terminal");
 }

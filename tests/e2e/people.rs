@@ -77,8 +77,8 @@ fn who_has_database_and_root_key_can_break_the_glass() {
         (issued["actor"].as_str(), &issued["metadata"]["reason"]),
         (Some("system"), &"\"break-glass\"".into())
     );
-    let _ = holder.run(&["token", "revoke", "first admin"]).succeeded();
-    let last = holder.run(&["token", "revoke", "break-glass admin"]).failed_with(1);
+    let _ = holder.run(&["token", "revoke", "--yes", "first admin"]).succeeded();
+    let last = holder.run(&["token", "revoke", "--yes", "break-glass admin"]).failed_with(1);
     assert!(last.contains("LAST_ADMIN") && last.contains("--issue-admin-token"), "{last}");
     let (id, _) = issue(&holder, "Ada");
     let early = holder.run(&["person", "enrol", "Ada", "--token", &id]).failed_with(1);

@@ -104,7 +104,7 @@ fn a_changed_token_is_refused() {
         let reveal = ["credential", "reveal", "production"];
         scene.is_refused(&scene.weak, &reveal, "no credential has the id");
         let ended = issue(scene.admin(), &["ended", "--role", "admin"]);
-        let _ = scene.admin().run(&["token", "revoke", "ended"]).succeeded();
+        let _ = scene.admin().run(&["token", "revoke", "--yes", "ended"]).succeeded();
         for (token, change) in [
             (&scene.weak, "role = 'admin'"),
             (&scene.weak, "selectors = '{}'"),

@@ -14,7 +14,7 @@ fn a_grandchild_ends_with_its_grandparent_at_both_services() {
     let child = issue(&parent, "child", "auditor");
     let _ = child.run(&["credential", "list"]).succeeded();
     let _ = child.run(&["source", "list"]).succeeded();
-    let _ = dev.admin.run(&["token", "revoke", "grandparent"]).succeeded();
+    let _ = dev.admin.run(&["token", "revoke", "--yes", "grandparent"]).succeeded();
     for call in [["credential", "list"], ["source", "list"]] {
         eventually("the refusal", FELT_EVERYWHERE, || {
             child.run(&call).said().contains("one of its issuers").then_some(())

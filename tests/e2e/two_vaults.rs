@@ -89,7 +89,7 @@ fn two_vaults_on_one_database_are_one() {
     let _ = reader.run(&["credential", "list"]).succeeded();
     let tokens = pair.one.json(&["token", "list"]);
     let issued = tokens.as_array().unwrap().iter().find(|token| token["role"] == "auditor").unwrap();
-    let _ = pair.one.run(&["token", "revoke", issued["id"].as_str().unwrap()]).succeeded();
+    let _ = pair.one.run(&["token", "revoke", "--yes", issued["id"].as_str().unwrap()]).succeeded();
     eventually("the other refuses the token", FELT_EVERYWHERE, || {
         (reader.run(&["credential", "list"]).code != Some(0)).then_some(())
     });

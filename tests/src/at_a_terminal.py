@@ -1,13 +1,17 @@
-"""Runs a command at a terminal of its own, because age asks nowhere else, and answers every question."""
+"""Runs a command at a terminal of its own, because some commands ask nowhere else, and answers every question.
+
+The answers are one a line; the last one answers every question that is left.
+"""
 
 import os
 import pty
 import sys
+import time
 
 pid, terminal = pty.fork()
 if pid == 0:
     os.execvp(sys.argv[2], sys.argv[2:])
-said = b""
+said, answers = b"", sys.argv[1].encode().split(b"\n")
 while True:
     try:
         more = os.read(terminal, 1024)
@@ -17,7 +21,9 @@ while True:
         break
     said += more
     if more.rstrip().endswith(b":"):
-        os.write(terminal, sys.argv[1].encode() + b"\n")
+        # A person, too, takes that long, and a prompt is there before the terminal hides what is typed.
+        time.sleep(0.2)
+        os.write(terminal, (answers.pop(0) if len(answers) > 1 else answers[0]) + b"\n")
 status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 sys.stderr.buffer.write(said)
 sys.exit(status)

@@ -18,6 +18,7 @@ mod operator;
 mod postgres;
 mod program;
 mod service;
+mod terminal;
 pub mod tool;
 mod wait;
 
@@ -29,6 +30,7 @@ pub use operator::Operator;
 pub use postgres::Postgres;
 pub use program::{program, repository};
 pub use service::Service;
+pub use terminal::at_a_terminal;
 pub use wait::{FELT_EVERYWHERE, PATIENCE, eventually, free_port};
 
 /// Whether the long forms of tests are wanted (`tests/run --long`).

@@ -48,6 +48,7 @@ use strongroom_runtime::health::StatusApi;
 use strongroom_runtime::server::{self, Serve, ServerTls};
 use strongroom_runtime::{Authenticator, Clock, Health, Metrics, Shutdown};
 use tokio::net::TcpListener;
+use tonic::codec::CompressionEncoding;
 use tonic::service::Routes;
 
 pub use config::{
@@ -76,6 +77,9 @@ const SERVICES: &[&str] = &[
 ];
 /// Requests are short lists of names, and pieces of files of half that at most.
 const REQUEST_BYTES: usize = 1 << 20;
+
+/// How a request may be compressed. Answers are not: archives are compressed already, and reveal their length.
+const GZIP: CompressionEncoding = CompressionEncoding::Gzip;
 
 /// Serves backups on `listener` until `shutdown`; running exports then have the drain time to end. `admin`, where there is
 /// one, is served from the first moment.
@@ -124,12 +128,14 @@ pub async fn serve(
     let tables = TablesServiceServer::new(service.tables_grpc());
     let schedules = ScheduleServiceServer::new(service.schedule_grpc());
     let drills = DrillServiceServer::new(service.drill_grpc());
-    let routes = Routes::new(BackupServiceServer::new(grpc).max_decoding_message_size(REQUEST_BYTES))
-        .add_service(restores.max_decoding_message_size(REQUEST_BYTES))
-        .add_service(tables.max_decoding_message_size(REQUEST_BYTES))
-        .add_service(schedules.max_decoding_message_size(REQUEST_BYTES))
-        .add_service(drills.max_decoding_message_size(REQUEST_BYTES))
-        .add_service(StatusApi::server(health.clone(), report));
+    let routes = Routes::new(
+        BackupServiceServer::new(grpc).accept_compressed(GZIP).max_decoding_message_size(REQUEST_BYTES),
+    )
+    .add_service(restores.accept_compressed(GZIP).max_decoding_message_size(REQUEST_BYTES))
+    .add_service(tables.accept_compressed(GZIP).max_decoding_message_size(REQUEST_BYTES))
+    .add_service(schedules.accept_compressed(GZIP).max_decoding_message_size(REQUEST_BYTES))
+    .add_service(drills.accept_compressed(GZIP).max_decoding_message_size(REQUEST_BYTES))
+    .add_service(StatusApi::server(health.clone(), report));
     let (plaintext, limits) = (config.backup.plaintext, server::Limits::default());
     let services = SERVICES;
     shutdown.unless_begun(health.known_once()).await;

@@ -3,10 +3,13 @@
 mod archive;
 mod audit;
 mod backup;
+mod completion;
+mod confirmation;
 mod credential;
 mod drill;
 mod import;
 mod key;
+mod overwriting;
 mod person;
 mod recovery;
 mod reference;
@@ -25,6 +28,8 @@ pub(crate) use backup::{
     BackupCommand, CreateBackup, DeleteBackup, DownloadBackup, EstimateBackup, Export, ListBackups,
     ListedState, ScanBackups, Sealing, VerifyBackup,
 };
+pub(crate) use completion::CompletedShell;
+pub(crate) use confirmation::Confirmation;
 pub(crate) use credential::{
     CreateCredential, CredentialCommand, ListCredentials, RotateCredential, UpdateCredential,
 };
@@ -128,6 +133,14 @@ pub(crate) enum Command {
     /// The key that opens archives when the vault is lost.
     #[command(subcommand)]
     Recovery(RecoveryCommand),
+    /// Print a script that completes commands and options in a shell.
+    ///
+    /// Bash: `source <(strongroom completion bash)` in ~/.bashrc. Zsh: the same in ~/.zshrc, after compinit. Fish:
+    /// `strongroom completion fish >~/.config/fish/completions/strongroom.fish`.
+    Completion {
+        /// The shell.
+        shell: CompletedShell,
+    },
     /// Import from other products: Gatwy's backups, PromptGate's credentials.
     #[command(subcommand)]
     Import(ImportCommand),

@@ -39,7 +39,7 @@ const TOKEN_PREFIX: &str = "srt_";
 /// How many resources a page of a list asks for.
 pub(crate) const PAGE_SIZE: i32 = 500;
 
-/// A page of credentials with every label as long as allowed is larger than tonic's 4 MiB.
+/// Vaults of earlier releases answer with pages that are larger than tonic's 4 MiB.
 const MAX_MESSAGE: usize = 64 << 20;
 
 /// Which service.

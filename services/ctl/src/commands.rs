@@ -4,6 +4,7 @@ mod archive;
 mod archive_or_backup;
 mod audit;
 mod backup;
+mod completion;
 mod confirmation;
 mod credential;
 mod demo;
@@ -68,6 +69,7 @@ async fn dispatch(cli: Cli) -> Result<()> {
         Command::Source(command) => source::run(command, format).await,
         Command::Archive(command) => archive::run(command, format).await,
         Command::Recovery(command) => recovery::run(command, format).await,
+        Command::Completion { shell } => completion::run(shell),
         Command::Import(command) => import::run(command, format).await,
     }
 }

@@ -6,14 +6,18 @@ mod signer;
 mod unready;
 mod usage;
 
-use std::fmt;
+use std::process::ExitCode;
 
 pub(crate) use call::CallFailed;
 pub(crate) use signer::UnknownSigner;
 pub(crate) use unready::Unready;
 pub(crate) use usage::WrongUsage;
 
-use crate::output::ReaderLeft;
+use serde_json::json;
+use strongroom_runtime::status::code_name;
+use tonic::Code;
+
+use crate::output::{self, Format, ReaderLeft};
 
 /// An error as one sentence: its contexts and causes, each said once.
 pub(crate) fn sentence(error: &anyhow::Error) -> String {
@@ -50,37 +54,63 @@ const NOT_REACHABLE: u8 = 4;
 #[derive(Debug)]
 pub(crate) struct Failure {
     sentence: String,
-    code: u8,
+    exit: u8,
+    /// As gRPC names it; of a failure on this machine the nearest.
+    code: Code,
+    /// Stable, for scripts; empty where there is none.
+    reason: String,
 }
 
 impl Failure {
-    /// The exit code.
-    pub(crate) fn code(&self) -> u8 {
-        self.code
+    /// A command line that cannot be read.
+    pub(crate) fn of_usage(sentence: String) -> Self {
+        Self { sentence, exit: WRONG_USAGE, code: Code::InvalidArgument, reason: String::new() }
     }
-}
 
-impl fmt::Display for Failure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.sentence)
+    /// Says it on standard error: a sentence for people, one object on one line for scripts.
+    pub(crate) fn report(&self, format: Format) -> ExitCode {
+        match format {
+            Format::Text => output::message(&format!("error: {}", self.sentence)),
+            Format::Json => output::message_json(&self.document()),
+        }
+        ExitCode::from(self.exit)
+    }
+
+    fn document(&self) -> serde_json::Value {
+        json!({"code": code_name(self.code), "reason": self.reason, "message": self.sentence})
     }
 }
 
 /// What keeps the process itself from running.
 impl From<strongroom_runtime::Error> for Failure {
     fn from(error: strongroom_runtime::Error) -> Self {
-        Self { sentence: indented(&error.to_string()), code: 1 }
+        Self {
+            sentence: indented(&error.to_string()),
+            exit: 1,
+            code: Code::FailedPrecondition,
+            reason: String::new(),
+        }
     }
 }
 
-fn code_of(error: &anyhow::Error) -> u8 {
-    let is_away = error.downcast_ref::<Unready>().is_some_and(|unready| unready.is_away)
-        || error.downcast_ref::<CallFailed>().is_some_and(CallFailed::is_away);
-    match is_away {
-        true => NOT_REACHABLE,
-        false if error.is::<UnknownSigner>() => UNKNOWN_SIGNER,
-        false if error.is::<WrongUsage>() => WRONG_USAGE,
-        false => 1,
+impl From<&anyhow::Error> for Failure {
+    fn from(error: &anyhow::Error) -> Self {
+        let call = error.downcast_ref::<CallFailed>();
+        let is_away = call.is_some_and(CallFailed::is_away)
+            || error.downcast_ref::<Unready>().is_some_and(|unready| unready.is_away);
+        let (exit, code) = match is_away {
+            true => (NOT_REACHABLE, Code::Unavailable),
+            false if error.is::<UnknownSigner>() => (UNKNOWN_SIGNER, Code::FailedPrecondition),
+            false if error.is::<WrongUsage>() => (WRONG_USAGE, Code::InvalidArgument),
+            false => (1, Code::Unknown),
+        };
+        let reason = if exit == UNKNOWN_SIGNER { "UNKNOWN_SIGNER" } else { "" };
+        Self {
+            sentence: indented(&sentence(error)),
+            exit,
+            code: call.map_or(code, CallFailed::code),
+            reason: call.map_or(reason, CallFailed::reason).to_owned(),
+        }
     }
 }
 
@@ -88,7 +118,7 @@ fn code_of(error: &anyhow::Error) -> u8 {
 pub(crate) fn for_the_operator(result: anyhow::Result<()>) -> Result<(), Failure> {
     match result {
         Err(error) if error.is::<ReaderLeft>() => Ok(()),
-        Err(error) => Err(Failure { sentence: indented(&sentence(&error)), code: code_of(&error) }),
+        Err(error) => Err(Failure::from(&error)),
         Ok(()) => Ok(()),
     }
 }
@@ -108,6 +138,18 @@ mod tests {
     fn a_quoted_text_cannot_add_a_line() {
         let error = anyhow::anyhow!("a table is called x\nok: all is well\n");
         let Err(failure) = for_the_operator(Err(error)) else { unreachable!() };
-        assert_eq!(failure.to_string(), "a table is called x\n  ok: all is well");
+        assert_eq!(failure.sentence, "a table is called x\n  ok: all is well");
+    }
+
+    #[test]
+    fn a_script_reads_a_code_and_a_reason() {
+        let status = strongroom_runtime::status::status(Code::NotFound, "vault", "GONE", "it is gone", &[]);
+        let error = anyhow::Error::new(CallFailed::new(&status, "the vault", "http://v:1", "V"));
+        let document = Failure::from(&error.context("reading")).document();
+        let expected =
+            json!({"code": "NOT_FOUND", "reason": "GONE", "message": "reading: it is gone [GONE]"});
+        assert_eq!(document, expected);
+        let usage = Failure::from(&anyhow::Error::new(WrongUsage::new("so not")));
+        assert_eq!((usage.exit, code_name(usage.code)), (WRONG_USAGE, "INVALID_ARGUMENT"));
     }
 }

@@ -23,26 +23,45 @@ use clap::{CommandFactory as _, FromArgMatches as _};
 use serde::Deserialize;
 use strongroom_runtime::config;
 use strongroom_runtime::process::{self, Observed};
-use strongroom_runtime::telemetry::{LogConfig, TelemetryConfig};
+use strongroom_runtime::telemetry::{LogConfig, LogFormat, TelemetryConfig};
 
 use crate::cli::{Cli, Command};
-
-/// The exit code of a command line that could not be read.
-const WRONG_USAGE: u8 = 2;
+use crate::error::Failure;
+use crate::output::Format;
 
 fn main() -> ExitCode {
     let (cli, name) = match parse() {
         Ok(parsed) => parsed,
         Err(help) if !help.use_stderr() => help.exit(),
         // It repeats what was typed, or what a script put there.
-        Err(wrong) => {
-            output::message(wrong.render().to_string().trim_end());
-            return ExitCode::from(WRONG_USAGE);
-        }
+        Err(wrong) => return report_usage(&wrong),
     };
-    let observed = observed(&cli);
+    let (observed, format) = (observed(&cli), cli.output);
     let main = async move { error::for_the_operator(commands::run(cli, &name).await) };
-    process::run_with_code(&observed, main, error::Failure::code)
+    process::run_and_report(&observed, main, |failure: &Failure| failure.report(format))
+}
+
+/// clap's text has its own `error:`, and more lines than one.
+fn report_usage(wrong: &clap::Error) -> ExitCode {
+    let text = wrong.render().to_string();
+    let format = if asks_for_json(std::env::args_os().map(|arg| arg.to_string_lossy().into_owned())) {
+        Format::Json
+    } else {
+        Format::Text
+    };
+    let text = text.trim_end();
+    Failure::of_usage(text.strip_prefix("error: ").unwrap_or(text).to_owned()).report(format)
+}
+
+/// Whether a command line that cannot be read as a whole has `-o json`.
+fn asks_for_json(mut args: impl Iterator<Item = String>) -> bool {
+    let mut before = String::new();
+    args.any(|arg| {
+        let after = matches!(before.as_str(), "-o" | "--output") && arg == "json";
+        let whole = matches!(arg.as_str(), "-ojson" | "-o=json" | "--output=json");
+        before = arg;
+        after || whole
+    })
 }
 
 /// The command line, and the name of its command with those above it: `strongroom backup export`.
@@ -64,6 +83,7 @@ fn observed(cli: &Cli) -> Observed {
     if let Command::Dev(dev) = &cli.command {
         // A file that cannot be read is refused by `dev` itself.
         let Sections { log, telemetry } = config::load(dev.config.as_deref()).unwrap_or_default();
+        let log = log.complete();
         return Observed { name: "strongroom-dev", log, telemetry, warn: process::log_warning };
     }
     let log = LogConfig { level: "off".to_owned(), ..LogConfig::default() };
@@ -80,6 +100,35 @@ fn observed(cli: &Cli) -> Observed {
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Sections {
-    log: LogConfig,
+    log: Log,
     telemetry: TelemetryConfig,
+}
+
+/// As [`LogConfig`], but a form that was chosen is told from the default.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Log {
+    level: Option<String>,
+    format: Option<LogFormat>,
+}
+
+impl Log {
+    /// With the defaults of `dev`: text where a person reads it.
+    fn complete(self) -> LogConfig {
+        let defaults = LogConfig::default();
+        let form = if output::is_answerable() { LogFormat::Text } else { defaults.format };
+        LogConfig { level: self.level.unwrap_or(defaults.level), format: self.format.unwrap_or(form) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn json_is_asked_for_also_by_what_cannot_be_read() {
+        let asks = |line: &str| asks_for_json(line.split(' ').map(str::to_owned));
+        assert!(asks("strongroom -o json frobnicate") && asks("strongroom list --output=json"));
+        assert!(!asks("strongroom credential get json") && !asks("strongroom -o text x"));
+    }
 }

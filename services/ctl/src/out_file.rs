@@ -17,13 +17,17 @@ pub(crate) enum OutPath {
     /// This very file.
     File(PathBuf),
     /// The server's file name in this folder.
-    Folder(PathBuf),
+    Folder {
+        folder: PathBuf,
+        /// Whether to replace the file that has that name.
+        force: bool,
+    },
 }
 
 impl OutPath {
     /// # Errors
-    /// When nothing could be written there.
-    pub(crate) fn check(out: &Path) -> Result<Self> {
+    /// When nothing could be written there, and for an existing file without `force`.
+    pub(crate) fn check(out: &Path, force: bool) -> Result<Self> {
         if out == Path::new("-") {
             ensure!(
                 !data_out().is_terminal(),
@@ -32,7 +36,7 @@ impl OutPath {
             return Ok(Self::Stdout);
         }
         if out.is_dir() {
-            return Ok(Self::Folder(out.to_owned()));
+            return Ok(Self::Folder { folder: out.to_owned(), force });
         }
         let folder = folder_of(out);
         let is_folder_name = out.as_os_str().as_encoded_bytes().ends_with(b"/");
@@ -44,17 +48,34 @@ impl OutPath {
         // A device or pipe must not be renamed over.
         let special = out.metadata().is_ok_and(|known| !known.is_file());
         ensure!(!special, "{} is not a regular file; `--out -` streams to standard output", out.display());
+        refuse_existing(out, force)?;
         Ok(Self::File(out.to_owned()))
+    }
+
+    /// Where the archive goes that the server calls `file_name`; `None` for standard output.
+    pub(crate) fn file(&self, file_name: &str) -> Option<PathBuf> {
+        match self {
+            Self::Stdout => None,
+            Self::File(path) => Some(path.clone()),
+            Self::Folder { folder, .. } => Some(folder.join(file_name)),
+        }
     }
 
     /// Makes what the archive is written to.
     pub(crate) fn create(&self, file_name: &str) -> Result<OutFile> {
-        match self {
-            Self::Stdout => Ok(OutFile::Stdout(data_out())),
-            Self::File(path) => Ok(OutFile::File(PartialFile::create(path.clone())?)),
-            Self::Folder(folder) => Ok(OutFile::File(PartialFile::create(folder.join(file_name))?)),
+        let Some(path) = self.file(file_name) else { return Ok(OutFile::Stdout(data_out())) };
+        if let Self::Folder { force, .. } = self {
+            refuse_existing(&path, *force)?;
         }
+        Ok(OutFile::File(PartialFile::create(path)?))
     }
+}
+
+/// # Errors
+/// When `path` exists, unless `force` replaces it.
+pub(crate) fn refuse_existing(path: &Path, force: bool) -> Result<()> {
+    ensure!(force || path.symlink_metadata().is_err(), "{} exists; `--force` replaces it", path.display());
+    Ok(())
 }
 
 /// Whether a name that a server gives is safe as that of a file.
@@ -182,13 +203,13 @@ mod tests {
         std::fs::write(&path, "old").unwrap();
         std::fs::write(folder.path().join("a.zip.partial"), "left by a kill").unwrap();
 
-        let mut failed = OutPath::check(&path).unwrap().create("server.zip").unwrap();
+        let mut failed = OutPath::check(&path, true).unwrap().create("server.zip").unwrap();
         failed.write_all(b"ne").unwrap();
         drop(failed);
         assert_eq!(names(folder.path()), ["a.zip"]);
         assert_eq!(std::fs::read(&path).unwrap(), b"old");
 
-        let mut whole = OutPath::check(&path).unwrap().create("server.zip").unwrap();
+        let mut whole = OutPath::check(&path, true).unwrap().create("server.zip").unwrap();
         whole.write_all(b"new").unwrap();
         assert_eq!(names(folder.path()), ["a.zip", "a.zip.partial"]);
         assert_eq!(whole.finish().unwrap(), path.display().to_string());
@@ -200,15 +221,19 @@ mod tests {
     #[test]
     fn a_folder_takes_the_server_s_name() {
         let folder = tempfile::tempdir().unwrap();
-        let out = OutPath::check(folder.path()).unwrap();
+        let out = OutPath::check(folder.path(), false).unwrap();
         out.create("server.zip").unwrap().finish().unwrap();
         assert_eq!(names(folder.path()), ["server.zip"]);
+        assert!(out.create("server.zip").unwrap_err().to_string().contains("--force"));
+        let _ = OutPath::check(folder.path(), true).unwrap().create("server.zip").unwrap();
+        let file = folder.path().join("server.zip");
+        assert!(OutPath::check(&file, false).unwrap_err().to_string().contains("--force"));
     }
 
     #[test]
     fn two_exports_do_not_share_a_file() {
         let folder = tempfile::tempdir().unwrap();
-        let out = OutPath::check(&folder.path().join("a.zip")).unwrap();
+        let out = OutPath::check(&folder.path().join("a.zip"), false).unwrap();
         let first = out.create("").unwrap();
         let error = out.create("").unwrap_err();
         assert!(format!("{error:#}").contains("another command"), "{error:#}");
@@ -220,8 +245,8 @@ mod tests {
     fn paths_that_cannot_be_written() {
         let folder = tempfile::tempdir().unwrap();
         for out in [folder.path().join("no/a.zip"), folder.path().join("no/"), "/dev/null".into()] {
-            assert!(OutPath::check(&out).is_err(), "{}", out.display());
+            assert!(OutPath::check(&out, true).is_err(), "{}", out.display());
         }
-        assert_eq!(OutPath::check(Path::new("-")).unwrap(), OutPath::Stdout);
+        assert_eq!(OutPath::check(Path::new("-"), false).unwrap(), OutPath::Stdout);
     }
 }

@@ -8,7 +8,9 @@ use anyhow::{Result, anyhow};
 use clap::ValueEnum;
 use serde::Serialize;
 
-pub(crate) use channels::{DataOut, ReaderLeft, data_out, is_answerable, message, print, print_data, prompt};
+pub(crate) use channels::{
+    DataOut, ReaderLeft, data_out, is_answerable, message, message_json, print, print_data, prompt,
+};
 /// For a piece of a line, which a line feed in it would end.
 pub(crate) use strongroom_runtime::printable;
 pub(crate) use table::{Table, key_values, line};

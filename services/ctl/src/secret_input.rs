@@ -1,4 +1,7 @@
-//! Secrets come from a file or standard input, never from an argument: those are visible to every process.
+//! Secrets come from a file, standard input or a hidden prompt, never from an argument: those are visible to every process.
+
+mod guessing;
+mod prompt;
 
 use std::fs::File;
 use std::io::{IsTerminal as _, Read};
@@ -19,36 +22,52 @@ const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 /// How some shells begin a text in UTF-16.
 const UTF16_MARKS: [&[u8]; 2] = [b"\xff\xfe", b"\xfe\xff"];
 
-/// Reads the secret in `path`, or standard input for `-`. Exactly one trailing line feed is dropped: editors
+/// Reads a new secret from `path`, or from standard input for `-`; at a terminal it is asked for twice. Exactly one trailing line feed is dropped: editors
 /// and `echo` add it. Everything else is kept, with a warning where it looks like an accident.
 ///
 /// # Errors
 /// When it cannot be read, is empty, or longer than 65,536 bytes. The message repeats nothing of it.
 pub(crate) fn read(path: &Path) -> Result<SecretBytes> {
-    let secret = read_bytes(path)?;
+    let secret = read_bytes(path, prompt::Kind::NewSecret)?;
     for accident in accidents(secret.expose()) {
         output::message(&format!("warning: {} {accident}, which is stored as part of it", named(path)));
     }
     Ok(secret)
 }
 
-/// Reads text, such as a passphrase: as [`read`], without the byte order mark and the carriage return of some editors.
+/// Reads text that opens something, such as a passphrase: as [`read`], without the byte order mark and the carriage return
+/// of some editors.
 ///
 /// # Errors
 /// As [`read`]; also for text that is not UTF-8.
 pub(crate) fn text(path: &Path) -> Result<SecretBytes> {
-    let secret = read_bytes(path)?;
-    bare_text(secret.expose()).with_context(|| named(path)).map(|text| SecretBytes::new(text.to_vec()))
+    text_of(path, prompt::Kind::Known)
 }
 
-/// The passphrase in `path`, as [`text`] reads.
+/// The passphrase in `path` that opens something, as [`text`] reads.
 pub(crate) fn passphrase(path: &Path) -> Result<Passphrase> {
     Ok(Passphrase::new(utf8(&text(path)?)?)?)
 }
 
+/// A passphrase that is to protect something.
+///
+/// # Errors
+/// As [`text`]; also for one that is easily guessed.
+pub(crate) fn new_passphrase(path: &Path) -> Result<Passphrase> {
+    Ok(Passphrase::new(&new_passphrase_text(path)?)?)
+}
+
 /// The same for a call that carries it.
-pub(crate) fn passphrase_text(path: &Path) -> Result<String> {
-    Ok(utf8(&text(path)?)?.to_owned())
+pub(crate) fn new_passphrase_text(path: &Path) -> Result<String> {
+    let secret = text_of(path, prompt::Kind::NewPassphrase)?;
+    let text = utf8(&secret)?;
+    guessing::refuse_guessable(text)?;
+    Ok(text.to_owned())
+}
+
+fn text_of(path: &Path, kind: prompt::Kind) -> Result<SecretBytes> {
+    let secret = read_bytes(path, kind)?;
+    bare_text(secret.expose()).with_context(|| named(path)).map(|text| SecretBytes::new(text.to_vec()))
 }
 
 fn utf8(secret: &SecretBytes) -> Result<&str> {
@@ -92,11 +111,11 @@ fn named(path: &Path) -> String {
     format!("the secret in {}", printable(&path.to_string_lossy()))
 }
 
-fn read_bytes(path: &Path) -> Result<SecretBytes> {
+fn read_bytes(path: &Path, kind: prompt::Kind) -> Result<SecretBytes> {
     if path == Path::new("-") {
         let stdin = std::io::stdin();
         if stdin.is_terminal() {
-            output::message("type the secret, then press return and ctrl-d");
+            return prompt::ask(kind);
         }
         return read_from(stdin.lock()).with_context(|| named(path));
     }

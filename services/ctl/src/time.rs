@@ -17,16 +17,61 @@ pub(crate) enum Since {
     Ago(SignedDuration),
 }
 
+/// A point in time: given, or after so long.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Until {
+    /// RFC 3339.
+    At(Timestamp),
+    /// `30d`, `12h`, …
+    After(SignedDuration),
+}
+
+/// When something expires, where it may also cease to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Expiry {
+    /// At this time.
+    Until(Until),
+    /// `never`.
+    Never,
+}
+
 impl FromStr for Since {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        if let Ok(time) = text.parse() {
-            return Ok(Self::At(time));
-        }
-        let age = length(text).map(Self::Ago);
-        age.map_err(|expected| format!("{expected}, or a time such as 2030-01-31T12:00:00Z"))
+        time_or_length(text, Self::At, Self::Ago)
     }
+}
+
+impl FromStr for Until {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        time_or_length(text, Self::At, Self::After)
+    }
+}
+
+impl FromStr for Expiry {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text == "never" {
+            return Ok(Self::Never);
+        }
+        text.parse().map(Self::Until).map_err(|expected: String| format!("{expected}, or never"))
+    }
+}
+
+fn time_or_length<T>(
+    text: &str,
+    at: impl Fn(Timestamp) -> T,
+    away: impl Fn(SignedDuration) -> T,
+) -> Result<T, String> {
+    if let Ok(time) = text.parse() {
+        return Ok(at(time));
+    }
+    let away = length(text).map(away);
+    away.map_err(|expected| format!("{expected}, or a time such as 2030-01-31T12:00:00Z"))
 }
 
 impl Since {
@@ -38,6 +83,19 @@ impl Since {
         match self {
             Self::At(time) => Ok(time),
             Self::Ago(age) => Ok(Timestamp::from_microsecond(now_micros)?.checked_sub(age)?),
+        }
+    }
+}
+
+impl Until {
+    /// The time meant, when it is `now_micros` since the epoch, in whole seconds.
+    ///
+    /// # Errors
+    /// When it is after the year 9999.
+    pub(crate) fn resolve(self, now_micros: i64) -> anyhow::Result<Timestamp> {
+        match self {
+            Self::At(time) => Ok(time),
+            Self::After(length) => Ok(Timestamp::from_second(now_micros / 1_000_000)?.checked_add(length)?),
         }
     }
 }
@@ -107,6 +165,11 @@ mod tests {
             let since: Since = text.parse().unwrap();
             assert_eq!(since.resolve(now).unwrap().to_string(), expected, "{text}");
         }
+        let until: Until = "30d".parse().unwrap();
+        assert_eq!(until.resolve(now).unwrap().to_string(), "2030-03-02T00:00:00Z");
+        assert_eq!("never".parse(), Ok(Expiry::Never));
+        assert_eq!("30d".parse(), Ok(Expiry::Until(until)));
+        assert!("always".parse::<Expiry>().unwrap_err().ends_with("or never"));
         for wrong in ["", "d", "30", "-1d", "1d ago", "1mo", "30é", "2029-05-06T02:00:00", "99999999999d"] {
             let problem = wrong.parse::<Since>().expect_err(wrong);
             assert!(problem.contains("30d, 12h, 15m") && problem.contains("2030-01-31T"), "{problem}");

@@ -31,6 +31,7 @@ use strongroom_api::vault::v1::restore_grant_service_server::RestoreGrantService
 use strongroom_api::vault::v1::seal_service_server::SealServiceServer;
 use strongroom_api::vault::v1::token_service_server::TokenServiceServer;
 use tokio_stream::Stream;
+use tonic::codec::CompressionEncoding;
 use tonic::service::Routes;
 use tonic::{Response, Status};
 
@@ -67,6 +68,9 @@ const MAX_RING_REQUEST: usize = strongroom_api::limits::RING_BYTES + MAX_REQUEST
 /// A batch of 4 MiB with its frame.
 const MAX_BATCH: usize = strongroom_api::limits::BATCH_MESSAGE_BYTES;
 
+/// Answers are not compressed: those with secrets must not be, because a length tells about a secret beside known text.
+const GZIP: CompressionEncoding = CompressionEncoding::Gzip;
+
 /// Implements every service over the vault's nouns.
 #[derive(Clone)]
 struct Api(Arc<Vault>);
@@ -82,15 +86,53 @@ pub(crate) fn routes(vault: &Arc<Vault>) -> Routes {
     let api = Api(Arc::clone(vault));
     let mut routes = Routes::builder();
     routes
-        .add_service(CredentialServiceServer::new(api.clone()).max_decoding_message_size(MAX_REQUEST))
-        .add_service(ReferenceServiceServer::new(api.clone()).max_decoding_message_size(MAX_REQUEST))
-        .add_service(TokenServiceServer::new(api.clone()).max_decoding_message_size(MAX_REQUEST))
-        .add_service(PersonServiceServer::new(api.clone()).max_decoding_message_size(MAX_REQUEST))
-        .add_service(AuditServiceServer::new(api.clone()).max_decoding_message_size(MAX_REQUEST))
-        .add_service(KeyServiceServer::new(api.clone()).max_decoding_message_size(MAX_RING_REQUEST))
-        .add_service(CryptoServiceServer::new(api.clone()).max_decoding_message_size(MAX_BATCH))
-        .add_service(SealServiceServer::new(api.clone()).max_decoding_message_size(MAX_REQUEST))
-        .add_service(RestoreGrantServiceServer::new(api.clone()).max_decoding_message_size(MAX_BATCH))
-        .add_service(SourceServiceServer::new(api).max_decoding_message_size(MAX_RING_REQUEST));
+        .add_service(
+            CredentialServiceServer::new(api.clone())
+                .accept_compressed(GZIP)
+                .max_decoding_message_size(MAX_REQUEST),
+        )
+        .add_service(
+            ReferenceServiceServer::new(api.clone())
+                .accept_compressed(GZIP)
+                .max_decoding_message_size(MAX_REQUEST),
+        )
+        .add_service(
+            TokenServiceServer::new(api.clone())
+                .accept_compressed(GZIP)
+                .max_decoding_message_size(MAX_REQUEST),
+        )
+        .add_service(
+            PersonServiceServer::new(api.clone())
+                .accept_compressed(GZIP)
+                .max_decoding_message_size(MAX_REQUEST),
+        )
+        .add_service(
+            AuditServiceServer::new(api.clone())
+                .accept_compressed(GZIP)
+                .max_decoding_message_size(MAX_REQUEST),
+        )
+        .add_service(
+            KeyServiceServer::new(api.clone())
+                .accept_compressed(GZIP)
+                .max_decoding_message_size(MAX_RING_REQUEST),
+        )
+        .add_service(
+            CryptoServiceServer::new(api.clone())
+                .accept_compressed(GZIP)
+                .max_decoding_message_size(MAX_BATCH),
+        )
+        .add_service(
+            SealServiceServer::new(api.clone())
+                .accept_compressed(GZIP)
+                .max_decoding_message_size(MAX_REQUEST),
+        )
+        .add_service(
+            RestoreGrantServiceServer::new(api.clone())
+                .accept_compressed(GZIP)
+                .max_decoding_message_size(MAX_BATCH),
+        )
+        .add_service(
+            SourceServiceServer::new(api).accept_compressed(GZIP).max_decoding_message_size(MAX_RING_REQUEST),
+        );
     routes.routes()
 }

@@ -38,8 +38,8 @@ where
     F: Future<Output = Result<(), E>>,
 {
     match load() {
-        Ok(config) => run_with_code(&observed(&config), main(config), |_| 1),
-        Err(error) => failed(&error, 1),
+        Ok(config) => run_and_report(&observed(&config), main(config), |error| failed(error)),
+        Err(error) => failed(&error),
     }
 }
 
@@ -48,17 +48,17 @@ pub fn log_warning(problem: &str) {
     tracing::warn!("{problem}");
 }
 
-/// Runs `main` to its end, where an error has its exit code.
-pub fn run_with_code<E: std::fmt::Display + From<crate::Error>>(
+/// Runs `main` to its end. `report` says what failed, and gives the exit code.
+pub fn run_and_report<E: From<crate::Error>>(
     observed: &Observed,
     main: impl Future<Output = Result<(), E>>,
-    code: impl Fn(&E) -> u8,
+    report: impl Fn(&E) -> ExitCode,
 ) -> ExitCode {
     install_tls_provider();
     let hardened = harden();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
-        Err(error) => return failed(&error, 1),
+        Err(error) => return failed(&error),
     };
     let ended = runtime.block_on(async {
         let telemetry = telemetry::start(observed.name, &observed.log, &observed.telemetry)?;
@@ -72,7 +72,7 @@ pub fn run_with_code<E: std::fmt::Display + From<crate::Error>>(
     });
     match ended {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => failed(&error, code(&error)),
+        Err(error) => report(&error),
     }
 }
 
@@ -106,7 +106,7 @@ fn harden() -> Vec<String> {
 }
 
 #[expect(clippy::print_stderr, reason = "the operator reads it there, also without logs")]
-fn failed(error: &dyn std::fmt::Display, code: u8) -> ExitCode {
+fn failed(error: &dyn std::fmt::Display) -> ExitCode {
     eprintln!("error: {}", printable_lines(&error.to_string()));
-    ExitCode::from(code)
+    ExitCode::FAILURE
 }

@@ -11,4 +11,4 @@ mod server;
 pub use client::Traced;
 pub(crate) use methods::{OTHER, methods};
 pub(crate) use methods::{Shape, shape_of};
-pub(crate) use server::{ObserveLayer, code_name};
+pub(crate) use server::ObserveLayer;

@@ -30,7 +30,7 @@ impl Scene {
         let backup = site.backed_up_and_changed();
         let rotate = ["credential", "rotate", &rotated, "--secret-file", "-"];
         let _ = admin.feed(&rotate, b"sk-rotated-2").succeeded();
-        let _ = admin.run(&["credential", "delete", &deleted]).succeeded();
+        let _ = admin.run(&["credential", "delete", "--yes", &deleted]).succeeded();
         let since = admin.create_credential("Since", "openai", b"sk-since-3");
         let _ = admin.run(&["reference", "bind", "endpoint", "chat", &since]).succeeded();
         let _ = admin.run(&["reference", "bind", "endpoint", "newer", &since]).succeeded();

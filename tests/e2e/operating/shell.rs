@@ -80,6 +80,11 @@ impl Shell {
             .env("STRONGROOM_VAULT_URL", format!("http://127.0.0.1:{}", self.ports.0))
             .env("STRONGROOM_BACKUP_URL", format!("http://127.0.0.1:{}", self.ports.1))
             .env("AT_A_TERMINAL", include_str!("../../src/at_a_terminal.py"));
+        if self.token_file.is_none() {
+            let (vault, backup) = self.ports;
+            shell.env("STRONGROOM_VAULT__LISTEN", format!("127.0.0.1:{vault}"));
+            shell.env("STRONGROOM_BACKUP__LISTEN", format!("127.0.0.1:{backup}"));
+        }
         if let Some(file) = self.token_file {
             shell.env("STRONGROOM_TOKEN_FILE", file);
         }

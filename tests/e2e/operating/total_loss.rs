@@ -156,7 +156,7 @@ fn fill(admin: &Operator, application: &TestDb) {
     }
     let _ = admin.create_credential("Gone", "openai", b"sk-gone-0123456789abcdef");
     for command in [
-        &["credential", "delete", "Gone"][..],
+        &["credential", "delete", "--yes", "Gone"][..],
         &["reference", "bind", "endpoint", "chat", "OpenAI Production"],
         &["token", "issue", "gateway", "--role", "gateway"],
         &["key", "create", "gateway"],

@@ -50,7 +50,7 @@ fn a_schedule_acts_for_its_creator_and_without_until_somebody_adopts_it() {
     let ended = only_event(&storing, "backup.created");
     assert_eq!((&ended["actor"], &ended["metadata"]["schedule"]), (&json!(creator), &json!("\"minutely\"")));
 
-    let _ = storing.admin().run(&["token", "revoke", "e2e operator"]).succeeded();
+    let _ = storing.admin().run(&["token", "revoke", "--yes", "e2e operator"]).succeeded();
     let next = within("a run without its creator", A_RUN, || {
         stored_runs(&storing, "minutely").into_iter().find(|run| run["creator"] == "schedule:minutely")
     });

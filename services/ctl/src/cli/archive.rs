@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 use strongroom_age::X25519Recipient;
 
+use super::overwriting::Overwriting;
 use super::values::recipient;
 
 #[derive(Debug, Subcommand)]
@@ -81,9 +82,11 @@ pub(crate) struct Reseal {
     pub(crate) file: PathBuf,
     #[command(flatten)]
     pub(crate) keys: ArchiveKeys,
-    /// Where to write the copy. An existing file is replaced only once the new one is complete.
-    #[arg(long, value_name = "FILE")]
+    /// Where to write the copy. It is never the archive itself.
+    #[arg(long, value_name = "FILE|-")]
     pub(crate) out: PathBuf,
+    #[command(flatten)]
+    pub(crate) overwriting: Overwriting,
     /// A recipient of the copy, as age1…; may be repeated.
     #[arg(long = "recipient", value_name = "AGE1…", value_parser = recipient)]
     pub(crate) recipients: Vec<X25519Recipient>,

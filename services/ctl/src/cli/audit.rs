@@ -2,11 +2,11 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand};
-use jiff::{SignedDuration, Timestamp};
+use clap::{ArgGroup, Args, Subcommand};
+use jiff::SignedDuration;
 
 use super::archive::ArchiveKeys;
-use super::values::timestamp;
+use super::confirmation::Confirmation;
 use crate::time::{Since, length};
 
 #[derive(Debug, Subcommand)]
@@ -61,12 +61,14 @@ pub(crate) struct WatchEvents {
 }
 
 #[derive(Debug, Args)]
-#[group(required = true, multiple = false)]
+#[command(group(ArgGroup::new("oldest").required(true)))]
 pub(crate) struct PruneEvents {
-    /// Remove events before this time: RFC 3339, at least a day ago.
-    #[arg(long, value_name = "TIME", value_parser = timestamp)]
-    pub(crate) before: Option<Timestamp>,
+    /// Remove events before this: an age such as 52w, or a time in RFC 3339, at least a day ago.
+    #[arg(long, value_name = "T", group = "oldest")]
+    pub(crate) before: Option<Since>,
     /// Remove events older than this: such as 90d or 52w, at least 1d.
-    #[arg(long, value_name = "AGE", value_parser = length)]
+    #[arg(long, value_name = "AGE", value_parser = length, group = "oldest")]
     pub(crate) older_than: Option<SignedDuration>,
+    #[command(flatten)]
+    pub(crate) confirmation: Confirmation,
 }

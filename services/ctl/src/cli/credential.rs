@@ -3,10 +3,11 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 
-use super::values::{label, timestamp};
-use crate::time::length;
+use super::confirmation::Confirmation;
+use super::values::label;
+use crate::time::{Expiry, Until, length};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum CredentialCommand {
@@ -21,7 +22,12 @@ pub(crate) enum CredentialCommand {
     /// Refuse a credential to its consumers; `activate` undoes that.
     Deactivate(CredentialId),
     /// Delete a credential and its secret irreversibly. References to it stay, bound to nothing.
-    Delete(CredentialId),
+    Delete {
+        #[command(flatten)]
+        credential: CredentialId,
+        #[command(flatten)]
+        confirmation: Confirmation,
+    },
     /// Print the secret: its bytes and nothing else, as they are into a file or a pipe, with control characters escaped
     /// on a terminal. The audit log records it.
     Reveal {
@@ -35,7 +41,7 @@ pub(crate) enum CredentialCommand {
     Rotate(RotateCredential),
     /// Make the secret before the last rotation the current one again, while its grace lasts.
     Rollback(CredentialId),
-    /// Change the name or the labels. The provider is fixed at creation.
+    /// Change the name, the labels or the expiry. The provider is fixed at creation.
     Update(UpdateCredential),
     /// Count credentials: all, active, and the providers they cover.
     Stats,
@@ -62,9 +68,9 @@ pub(crate) struct CreateCredential {
     /// A label to find it by; may be repeated.
     #[arg(long = "label", value_name = "KEY=VALUE", value_parser = label)]
     pub(crate) labels: Vec<(String, String)>,
-    /// When it expires: RFC 3339, such as 2030-01-31T12:00:00Z.
-    #[arg(long, value_name = "TIME", value_parser = timestamp)]
-    pub(crate) expires: Option<Timestamp>,
+    /// When it expires: after a time such as 90d, or at one in RFC 3339, such as 2030-01-31T12:00:00Z.
+    #[arg(long, value_name = "T")]
+    pub(crate) expires: Option<Until>,
     /// Create it even if another credential has the same name; both can then be named by their ids only.
     #[arg(long)]
     pub(crate) allow_duplicate: bool,
@@ -98,6 +104,9 @@ pub(crate) struct ListCredentials {
     /// Only those that carry this label; may be repeated, and then all must match.
     #[arg(long = "label", value_name = "KEY=VALUE", value_parser = label)]
     pub(crate) labels: Vec<(String, String)>,
+    /// Only those that expire in this time, such as 30d, and those that have expired.
+    #[arg(long, value_name = "T")]
+    pub(crate) expiring_within: Option<Until>,
 }
 
 #[derive(Debug, Args)]
@@ -106,11 +115,14 @@ pub(crate) struct UpdateCredential {
     #[arg(value_name = "ID")]
     pub(crate) id: String,
     /// The new name.
-    #[arg(long, required_unless_present = "labels")]
+    #[arg(long, required_unless_present_any = ["labels", "expires"])]
     pub(crate) name: Option<String>,
     /// The new labels, which replace all existing ones; may be repeated.
     #[arg(long = "label", value_name = "KEY=VALUE", value_parser = label)]
     pub(crate) labels: Vec<(String, String)>,
+    /// When it expires: after a time such as 90d, at one in RFC 3339, or never. An expired credential is usable again.
+    #[arg(long, value_name = "T|never")]
+    pub(crate) expires: Option<Expiry>,
     /// Take the new name even if another credential has it; both can then be named by their ids only.
     #[arg(long, requires = "name")]
     pub(crate) allow_duplicate: bool,

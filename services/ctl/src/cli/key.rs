@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 use jiff::SignedDuration;
 
+use super::confirmation::Confirmation;
 use super::values::kid;
 use crate::time::length;
 
@@ -49,6 +50,8 @@ pub(crate) enum KeyCommand {
         /// How long `undo` stays possible: such as 7d or 12h, at least 1h. The vault's default is 7d.
         #[arg(long, value_name = "TIME", value_parser = length)]
         after: Option<SignedDuration>,
+        #[command(flatten)]
+        confirmation: Confirmation,
     },
     /// Cancel a scheduled destruction.
     Undo(Version),
@@ -71,9 +74,12 @@ pub(crate) enum KeyCommand {
     ///
     /// Store them where archives are verified, apart from the archives. They are not secret, but must not be replaced.
     ExportPublic {
-        /// Where to write them instead of standard output; an existing file is replaced.
-        #[arg(long, value_name = "FILE")]
+        /// Where to write them instead of standard output; - is that, too.
+        #[arg(long, value_name = "FILE|-")]
         out: Option<PathBuf>,
+        /// Replace FILE if it exists.
+        #[arg(long, requires = "out")]
+        force: bool,
     },
 }
 

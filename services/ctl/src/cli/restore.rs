@@ -6,6 +6,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use jiff::SignedDuration;
 use strongroom_api::backup::v1::{ChosenRows, RestoreMode};
 
+use super::confirmation::Confirmation;
 use super::values::{chosen_rows, restore_id};
 use crate::time::length;
 
@@ -173,7 +174,6 @@ pub(crate) struct RollbackRestore {
     /// Rows that were changed since the restore lose those changes.
     #[arg(long)]
     pub(crate) discard_changes: bool,
-    /// Do not ask. Needed where standard input or standard error is no terminal.
-    #[arg(long)]
-    pub(crate) yes: bool,
+    #[command(flatten)]
+    pub(crate) confirmation: Confirmation,
 }

@@ -4,6 +4,7 @@ use clap::{Args, Subcommand};
 use jiff::SignedDuration;
 
 use super::backup::TableSelection;
+use super::confirmation::Confirmation;
 use super::values::keep;
 use crate::time::length;
 use strongroom_api::backup::v1::RetentionPolicy;
@@ -112,7 +113,6 @@ pub(crate) struct DeleteSchedule {
     /// The schedule's name.
     #[arg(value_name = "NAME")]
     pub(crate) name: String,
-    /// Do not ask.
-    #[arg(long)]
-    pub(crate) yes: bool,
+    #[command(flatten)]
+    pub(crate) confirmation: Confirmation,
 }

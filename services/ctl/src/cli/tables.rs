@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
+use super::overwriting::Overwriting;
+
 const EXPORT: &str = "\
 Examples:
   strongroom tables export --tables mcp_servers,endpoints --out tables.json
@@ -42,10 +44,12 @@ pub(crate) struct ExportTables {
     pub(crate) tables: Vec<String>,
     /// Where to write it; a folder takes the server's file name, - is standard output.
     ///
-    /// An existing file is replaced only once the new one is complete. With -, check the exit code: discard the output of a
+    /// With -, check the exit code: discard the output of a
     /// failed export.
     #[arg(long, value_name = "FILE|-")]
     pub(crate) out: PathBuf,
+    #[command(flatten)]
+    pub(crate) overwriting: Overwriting,
 }
 
 #[derive(Debug, Args)]

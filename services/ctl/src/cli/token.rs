@@ -3,11 +3,11 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
-use jiff::Timestamp;
 use strongroom_api::vault::v1::Selector;
 use strongroom_runtime::selectors::text as selector;
 
-use super::values::timestamp;
+use super::confirmation::Confirmation;
+use crate::time::Until;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum TokenCommand {
@@ -26,6 +26,8 @@ pub(crate) enum TokenCommand {
         /// The public id, as `token list` shows it, or the name where only one valid token has it.
         #[arg(value_name = "TOKEN_ID|NAME")]
         token: String,
+        #[command(flatten)]
+        confirmation: Confirmation,
     },
     /// Replace the secret of the token that you call with. The old one ends at once; the id stays.
     Renew(SecretFile),
@@ -57,9 +59,10 @@ pub(crate) struct IssueToken {
     /// --select label.env=staging --select 'kind=*'. For the token, nothing else exists.
     #[arg(long = "select", value_name = "K=V", value_parser = selector::parse)]
     pub(crate) selectors: Vec<Selector>,
-    /// When it expires: RFC 3339, such as 2030-01-31T12:00:00Z. Not after your own token, with which it expires by default.
-    #[arg(long, value_name = "TIME", value_parser = timestamp)]
-    pub(crate) expires: Option<Timestamp>,
+    /// When it expires: after a time such as 90d, or at one in RFC 3339. Not after your own token, with which it expires by
+    /// default.
+    #[arg(long, value_name = "T")]
+    pub(crate) expires: Option<Until>,
     /// The only service that is to accept it.
     #[arg(long, value_name = "SERVICE", value_parser = ["vault", "backup"])]
     pub(crate) service: Option<String>,

@@ -13,6 +13,7 @@ use strongroom_runtime::{Clock as _, SystemClock};
 
 pub(super) use event::outcome;
 
+use super::confirmation;
 use crate::cli::{AuditCommand, ListEvents, PruneEvents};
 use crate::client::{self, Connection, PAGE_SIZE, long, unary};
 use crate::output::{Format, key_values};
@@ -80,8 +81,14 @@ async fn show_head(vault: &Connection, format: Format) -> Result<()> {
 }
 
 async fn prune_events(vault: &Connection, prune: PruneEvents, format: Format) -> Result<()> {
-    let oldest_kept = prune.before.map(Since::At).or(prune.older_than.map(Since::Ago));
+    let asks = confirmation::is_needed(&prune.confirmation)?;
+    let oldest_kept = prune.before.or(prune.older_than.map(Since::Ago));
     let before = oldest_kept.map(|since| since.resolve(SystemClock.now_micros())).transpose()?;
+    if let Some(before) = before.filter(|_| asks) {
+        let loss =
+            format!("every event before {before} is removed; the rest still verifies; there is no undo");
+        confirmation::ask(&loss, "remove them")?;
+    }
     let request = long(PruneAuditLogRequest { before: before.map(to_wire) });
     let answer = vault.answer(vault.audit().prune_audit_log(request)).await?;
     format.message("strongroom.vault.v1.PruneAuditLogResponse", &answer, || {

@@ -4,24 +4,25 @@ use std::io::{self, BufRead as _, IsTerminal as _, Read as _};
 
 use anyhow::{Result, ensure};
 
+use crate::cli::Confirmation;
 use crate::error::WrongUsage;
 use crate::output::{is_answerable, message, prompt};
 
 /// The longest answer that is read.
 const LONGEST: u64 = 256;
 
-/// Whether to ask: not where `yes` was given.
+/// Whether to ask: not where `--yes` was given.
 ///
 /// # Errors
 /// [`WrongUsage`] where nobody can be asked.
-pub(super) fn is_needed(yes: bool) -> Result<bool> {
+pub(super) fn is_needed(given: &Confirmation) -> Result<bool> {
     ensure!(
-        yes || is_possible(),
+        given.yes || is_possible(),
         WrongUsage::new(
             "this needs --yes: standard input or standard error is no terminal, so nobody can be asked"
         )
     );
-    Ok(!yes)
+    Ok(!given.yes)
 }
 
 /// Whether somebody reads what is said, and can answer.

@@ -24,13 +24,15 @@ pub(super) async fn run(command: KeyCommand, format: Format) -> Result<()> {
         KeyCommand::Census { name } => census::show(&vault()?, name, format).await,
         KeyCommand::Disable(version) => retirement::disable(&vault()?, version.kid, format).await,
         KeyCommand::Enable(version) => retirement::enable(&vault()?, version.kid, format).await,
-        KeyCommand::Destroy { version, after } => {
-            retirement::destroy(&vault()?, version.kid, after, format).await
+        KeyCommand::Destroy { version, after, confirmation } => {
+            retirement::destroy(version.kid, after, &confirmation, format).await
         }
         KeyCommand::Undo(version) => retirement::undo(&vault()?, version.kid, format).await,
         KeyCommand::Approve { request } => retirement::approve(&vault()?, request, format).await,
         KeyCommand::Requests => retirement::list_requests(&vault()?, format).await,
-        KeyCommand::ExportPublic { out } => public::export(&vault()?, out.as_deref(), format).await,
+        KeyCommand::ExportPublic { out, force } => {
+            public::export(&vault()?, out.as_deref(), force, format).await
+        }
         // The one that needs no vault: it comes before there is one.
         KeyCommand::NewRoot { out } => root::create(&out, format),
     }

@@ -24,7 +24,7 @@ pub(super) async fn run(command: RecoveryCommand, format: Format) -> Result<()> 
     for file in [&out, &page_file, &signer_file] {
         ensure!(file.symlink_metadata().is_err(), "{} already exists", file.display());
     }
-    let passphrase = secret_input::passphrase(&passphrase_file)?;
+    let passphrase = secret_input::new_passphrase(&passphrase_file)?;
     let signer = signer_lines(signer.as_deref()).await?;
     let identity = X25519Identity::generate();
     let recipient = identity.recipient().to_string();

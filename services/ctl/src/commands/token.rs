@@ -12,7 +12,8 @@ use strongroom_runtime::Selectors;
 use strongroom_runtime::selectors::text as selector;
 use strongroom_runtime::{Clock as _, SystemClock};
 
-use crate::cli::{IssueToken, SecretFile, TokenCommand};
+use super::confirmation;
+use crate::cli::{Confirmation, IssueToken, SecretFile, TokenCommand};
 use crate::client::{self, Connection, PAGE_SIZE, unary};
 use crate::output::{Format, Table, key_values, message};
 use crate::time::{shown, to_wire};
@@ -30,25 +31,33 @@ pub(super) async fn run(command: TokenCommand, format: Format) -> Result<()> {
             let tokens = list(&client::vault()?).await?;
             format.list(TOKEN, &tokens, || table(&tokens))
         }
-        TokenCommand::Revoke { token } => revoke(&client::vault()?, &token, format).await,
+        TokenCommand::Revoke { token, confirmation } => revoke(&token, &confirmation, format).await,
         TokenCommand::Renew(file) => renew(&client::vault()?, file, format).await,
         TokenCommand::Reissue { id, file } => reissue(&client::vault()?, id, file, format).await,
     }
 }
 
-async fn revoke(vault: &Connection, named: &str, format: Format) -> Result<()> {
-    let id = named::id_of(&list(vault).await?, named)?;
+async fn revoke(named: &str, given: &Confirmation, format: Format) -> Result<()> {
+    let asks = confirmation::is_needed(given)?;
+    let vault = client::vault()?;
+    let tokens = list(&vault).await?;
+    let id = named::id_of(&tokens, named)?;
+    if let Some(token) = tokens.iter().find(|token| asks && token.id == id) {
+        let loss = "all services refuse it, and every token that goes back to it, within five seconds";
+        confirmation::ask(&format!("{}{loss}", details(token)), "revoke it")?;
+    }
     let answer = vault.answer(vault.tokens().revoke_token(unary(RevokeTokenRequest { id }))).await?;
     let token = answer.token.context(NO_TOKEN)?;
     format.message(TOKEN, &token, || details(&token))
 }
 
 async fn issue_token(vault: &Connection, issue: IssueToken, format: Format) -> Result<()> {
+    let expires = issue.expires.map(|until| until.resolve(SystemClock.now_micros())).transpose()?;
     let place = Place::open(issue.file)?;
     let request = IssueTokenRequest {
         name: issue.name,
         role: issue.role,
-        expire_time: issue.expires.map(to_wire),
+        expire_time: expires.map(to_wire),
         selectors: issue.selectors,
         service: issue.service.unwrap_or_default(),
     };

@@ -16,6 +16,7 @@ const RETIREMENT_REFUSED: [&str; 2] = ["KEY_VERSION_IN_USE", "KEY_CENSUS_STALE"]
 /// A refused or failed call, as the operator reads it.
 #[derive(Debug)]
 pub(crate) struct CallFailed {
+    code: Code,
     sentence: String,
     reason: String,
     is_away: bool,
@@ -26,7 +27,8 @@ impl CallFailed {
     pub(crate) fn new(status: &Status, service: &str, url: &str, variable: &str) -> Self {
         let reason = reason_of(status);
         if let Some(sentence) = disagreement(status, service, url, variable) {
-            return Self { sentence: printable(&sentence).into_owned(), reason, is_away: false };
+            let sentence = printable(&sentence).into_owned();
+            return Self { code: status.code(), sentence, reason, is_away: false };
         }
         let message = match status.message() {
             "" => status.code().description().to_owned(),
@@ -74,12 +76,17 @@ impl CallFailed {
         };
         let broken = ours && matches!(status.code(), Code::Unknown | Code::Internal | Code::Cancelled);
         let is_away = broken || status.code() == Code::Unavailable;
-        Self { sentence, reason, is_away }
+        Self { code: status.code(), sentence, reason, is_away }
     }
 
     /// Whether the service could not be reached, lost the connection, or cannot serve now: worth another try.
     pub(crate) fn is_away(&self) -> bool {
         self.is_away
+    }
+
+    /// The code of the call.
+    pub(crate) fn code(&self) -> Code {
+        self.code
     }
 
     /// The stable reason of the service's error; empty when it gave none.

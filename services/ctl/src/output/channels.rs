@@ -56,10 +56,21 @@ pub(crate) fn message(text: &str) {
     let _ = writeln!(io::stderr(), "{}", printable_lines(text));
 }
 
+/// The same as one JSON object on one line, for a script.
+pub(crate) fn message_json(document: &serde_json::Value) {
+    let _ = writeln!(io::stderr(), "{}", json::shown(&document.to_string()));
+}
+
 /// Begins a line that the person is to go on with.
 pub(crate) fn prompt(text: &str) {
     let mut stderr = io::stderr();
     let _ = write!(stderr, "{}", printable_lines(text)).and_then(|()| stderr.flush());
+}
+
+/// How many characters fit into a line of standard output; `None` where that is no terminal.
+pub(super) fn terminal_width() -> Option<usize> {
+    let size = rustix::termios::tcgetwinsize(io::stdout()).ok()?;
+    Some(usize::from(size.ws_col)).filter(|columns| *columns > 0)
 }
 
 /// Whether a person sees what is said.

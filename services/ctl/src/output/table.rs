@@ -4,8 +4,13 @@ use std::fmt;
 
 use strongroom_runtime::printable;
 
+use super::channels::terminal_width;
+
 /// Space between columns.
 const GAP: usize = 2;
+
+/// Columns stay as wide as this, so that a time stays whole.
+const NARROWEST: usize = 20;
 
 /// Rows under headings, each column as wide as its widest cell.
 #[derive(Debug)]
@@ -25,25 +30,52 @@ impl Table {
     }
 }
 
-impl fmt::Display for Table {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Table {
+    /// Not wider than `limit`, where that is possible: cells are cut. What comes first is what a row is called by, and stays.
+    fn text(&self, limit: usize) -> String {
         let columns = self.rows.iter().map(Vec::len).max().unwrap_or(0);
         let width = |column| {
             let cells = self.rows.iter().filter_map(move |row| row.get(column));
             cells.map(|cell: &String| cell.chars().count()).max().unwrap_or(0)
         };
-        let widths: Vec<usize> = (0..columns).map(width).collect();
+        let mut widths: Vec<usize> = (0..columns).map(width).collect();
+        narrow(&mut widths, limit);
+        let mut text = String::new();
         for row in &self.rows {
-            let mut line = String::new();
-            for (cell, width) in row.iter().zip(&widths) {
+            let cells = row.iter().zip(&widths).map(|(cell, width)| {
+                let cell = cut(cell, *width);
                 let padding = width - cell.chars().count() + GAP;
-                line.push_str(cell);
-                line.extend(std::iter::repeat_n(' ', padding));
-            }
-            writeln!(f, "{}", line.trim_end())?;
+                cell + &" ".repeat(padding)
+            });
+            text.push_str(cells.collect::<String>().trim_end());
+            text.push('\n');
         }
-        Ok(())
+        text
     }
+}
+
+/// On a terminal it is as wide as that; a pipe takes every cell whole.
+impl fmt::Display for Table {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text(terminal_width().unwrap_or(usize::MAX)))
+    }
+}
+
+/// Takes from the widest column but the first, one by one.
+fn narrow(widths: &mut [usize], limit: usize) {
+    let gaps = GAP * widths.len().saturating_sub(1);
+    while widths.iter().sum::<usize>() + gaps > limit {
+        let widest = widths.iter_mut().skip(1).max().filter(|width| **width > NARROWEST);
+        let Some(widest) = widest else { return };
+        *widest -= 1;
+    }
+}
+
+fn cut(cell: &str, width: usize) -> String {
+    if cell.chars().count() <= width {
+        return cell.to_owned();
+    }
+    cell.chars().take(width.saturating_sub(1)).chain(['…']).collect()
 }
 
 /// One row without headings, for lines that come one by one.
@@ -70,6 +102,17 @@ mod tests {
         table.row(["Zürich", "1"]);
         table.row(["", "20"]);
         assert_eq!(table.to_string(), "NAME    N\nZürich  1\n-       20\n");
+    }
+
+    #[test]
+    fn on_a_terminal_the_widest_cells_are_cut() {
+        let mut table = Table::new(&["ID", "NAME", "N"]);
+        table.row([&"i".repeat(36), &"n".repeat(60), "1"]);
+        let longest = |limit| table.text(limit).lines().map(|line| line.chars().count()).max();
+        assert_eq!(longest(usize::MAX), Some(36 + 2 + 60 + 2 + 1));
+        assert_eq!(longest(80), Some(80));
+        assert!(table.text(80).contains(&"i".repeat(36)) && table.text(80).contains("n…  1"));
+        assert_eq!(longest(10), Some(36 + 2 + NARROWEST + 2 + 1), "no further");
     }
 
     #[test]

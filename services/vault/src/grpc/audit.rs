@@ -79,10 +79,10 @@ impl AuditService for Api {
             Some(sequence) => sequence.parse().map_err(|_| foreign_token())?,
             None => i64::MAX,
         };
-        let mut rows = self.0.audit.events(&filter, before, page.limit()).await?;
-        let last = page.cut(&mut rows, |row| row.sequence.to_string());
+        let rows = self.0.audit.events(&filter, before, page.limit()).await?;
+        let rows = rows.into_iter().map(|row| (row.sequence.to_string(), row.into()));
+        let (events, last) = page.cut(rows);
         let next_page_token = list.seal(&self.0.ring.current(), last)?;
-        let events = rows.into_iter().map(Into::into).collect();
         Ok(Response::new(ListAuditEventsResponse { events, next_page_token }))
     }
 

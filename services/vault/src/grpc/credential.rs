@@ -83,10 +83,10 @@ impl CredentialService for Api {
         };
         let list = List::new("credentials", &filter);
         let after = list.open(&self.0.ring.current(), page.token)?.unwrap_or_default();
-        let mut found = self.0.credentials.list(&filter, &after, page.limit()).await?;
-        let last = page.cut(&mut found, |credential| credential.row.id.clone());
+        let found = self.0.credentials.list(&filter, &after, page.limit()).await?;
+        let rows = found.into_iter().map(|credential| (credential.row.id.clone(), credential.into()));
+        let (credentials, last) = page.cut(rows);
         let next_page_token = list.seal(&self.0.ring.current(), last)?;
-        let credentials = found.into_iter().map(Into::into).collect();
         Ok(Response::new(ListCredentialsResponse { credentials, next_page_token }))
     }
 

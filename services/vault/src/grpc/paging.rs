@@ -4,6 +4,7 @@
 
 use std::fmt::Debug;
 
+use prost::Message;
 use sha2::{Digest as _, Sha256};
 use strongroom_crypto::{Cell, KeyRing, Purpose};
 
@@ -12,6 +13,9 @@ use crate::store::key_names::PAGE_KEY;
 
 const DEFAULT_SIZE: i32 = 50;
 const MAX_SIZE: i32 = 1000;
+
+/// A page of more ends early: an answer stays below 4 MiB, the default limit of clients, with room for its frame.
+const MOST_BYTES: usize = 3 << 20;
 
 /// A requested page.
 pub(super) struct Page<'a> {
@@ -34,14 +38,25 @@ impl<'a> Page<'a> {
         self.size + 1
     }
 
-    /// Drops the surplus row; returns the key of the last row that stays, when another page follows.
-    pub(super) fn cut<T>(&self, rows: &mut Vec<T>, key: impl Fn(&T) -> String) -> Option<String> {
+    /// Of `rows`, each with its key, as many as were asked for and as an answer takes. Also the key of the last of them, when
+    /// another page follows.
+    pub(super) fn cut<M: Message>(
+        &self,
+        rows: impl Iterator<Item = (String, M)>,
+    ) -> (Vec<M>, Option<String>) {
         let size = usize::try_from(self.size).unwrap_or(usize::MAX);
-        if rows.len() <= size {
-            return None;
+        let (mut messages, mut bytes, mut last) = (Vec::new(), 0, None);
+        for (key, message) in rows {
+            bytes += message.encoded_len();
+            // One always fits: what a row holds is limited.
+            let is_full = messages.len() == size || (bytes > MOST_BYTES && !messages.is_empty());
+            if is_full {
+                return (messages, last);
+            }
+            messages.push(message);
+            last = Some(key);
         }
-        rows.truncate(size);
-        rows.last().map(key)
+        (messages, None)
     }
 }
 
@@ -105,6 +120,20 @@ mod tests {
         assert!(List::new("credentials", &("anthropic", 1)).open(&ring, &token).is_err());
         assert!(List::new("references", &("openai", 1)).open(&ring, &token).is_err());
         assert!(key.open(&ring, "bGFzdA").is_err());
+    }
+
+    #[test]
+    fn a_page_ends_before_it_is_too_large_for_a_client() {
+        let page = Page::parse(1000, "").unwrap();
+        let rows =
+            |count: usize, length: usize| (0..count).map(move |at| (at.to_string(), "x".repeat(length)));
+        let (messages, last) = page.cut(rows(10, 1 << 20));
+        assert_eq!((messages.len(), last.as_deref()), (2, Some("1")));
+        let (messages, last) = page.cut(rows(2, 5 << 20));
+        assert_eq!((messages.len(), last.as_deref()), (1, Some("0")), "one always fits");
+        assert_eq!(page.cut(rows(1000, 10)).1, None);
+        let (messages, last) = page.cut(rows(1001, 10));
+        assert_eq!((messages.len(), last.as_deref()), (1000, Some("999")));
     }
 
     #[test]

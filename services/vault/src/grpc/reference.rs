@@ -76,10 +76,10 @@ impl ReferenceService for Api {
         let list = List::new("references", &filter);
         let last = list.open(&self.0.ring.current(), page.token)?.unwrap_or_default();
         let after = last.split_once('\0').unwrap_or_default();
-        let mut rows = self.0.references.list(&filter, after, page.limit()).await?;
-        let last = page.cut(&mut rows, |row| format!("{}\0{}", row.kind, row.consumer));
+        let rows = self.0.references.list(&filter, after, page.limit()).await?;
+        let rows = rows.into_iter().map(|row| (format!("{}\0{}", row.kind, row.consumer), row.into()));
+        let (references, last) = page.cut(rows);
         let next_page_token = list.seal(&self.0.ring.current(), last)?;
-        let references = rows.into_iter().map(Into::into).collect();
         Ok(Response::new(ListReferencesResponse { references, next_page_token }))
     }
 

@@ -13,7 +13,7 @@ use tonic::{Request, Response, async_trait};
 use super::convert::micros;
 use super::paging::{List, Page, foreign_token};
 use super::{Answer, Api, fields};
-use crate::access::NewToken;
+use crate::access::{Listed, NewToken};
 use crate::error::{Error, Result};
 
 #[async_trait]
@@ -31,10 +31,12 @@ impl TokenService for Api {
         let page = Page::parse(request.page_size, &request.page_token)?;
         let list = List::new("tokens", &());
         let last = list.open(&self.0.ring.current(), page.token)?;
-        let mut rows = self.0.tokens.list(after(last.as_deref())?, page.limit()).await?;
-        let last = page.cut(&mut rows, |token| format!("{} {}", token.row.create_time, token.row.id));
+        let rows = self.0.tokens.list(after(last.as_deref())?, page.limit()).await?;
+        let keyed =
+            |token: Listed| Ok((format!("{} {}", token.row.create_time, token.row.id), token.try_into()?));
+        let rows: Vec<_> = rows.into_iter().map(keyed).collect::<Result<_>>()?;
+        let (tokens, last) = page.cut(rows.into_iter());
         let next_page_token = list.seal(&self.0.ring.current(), last)?;
-        let tokens = rows.into_iter().map(TryInto::try_into).collect::<Result<_>>()?;
         Ok(Response::new(ListTokensResponse { tokens, next_page_token }))
     }
 

@@ -11,7 +11,8 @@ use prometheus::{Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterV
 use tonic::Code;
 
 use super::Metrics;
-use crate::rpc::{OTHER, code_name, methods};
+use crate::rpc::{OTHER, methods};
+use crate::status::code_name;
 
 /// From a cached look-up to the longest export; closer where calls are.
 const BUCKETS: [f64; 15] =

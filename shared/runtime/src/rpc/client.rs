@@ -11,7 +11,7 @@ use tracing::{Instrument as _, Span};
 
 use super::ending::at_end;
 use super::methods::method_of;
-use super::server::code_name;
+use crate::status::code_name;
 use crate::telemetry::{TARGET, is_recorded, write_context};
 
 /// `S` with a span for each call of a trace that is recorded.

@@ -3,22 +3,31 @@
 /// A flag and a length.
 const HEADER: usize = 5;
 
+/// The flag of a compressed message.
+const COMPRESSED: u8 = 1;
+
+/// How much larger than itself a compressed message may be: deflate encodes at most 258 bytes in two bits.
+const MOST_INFLATED: usize = 1032;
+
+/// More than any service takes of one message; it refuses what is larger while it inflates it.
+const LARGEST: usize = 8 << 20;
+
 /// Where in a frame the next byte stands.
 #[derive(Debug, Default)]
 pub(super) struct Framing {
     header: [u8; HEADER],
     /// Bytes of the header that were read.
     read: usize,
-    /// The message's length, while it arrives, and how much of it is missing.
+    /// The message's size, while it arrives, and how many of its bytes are missing.
     message: Option<(usize, usize)>,
 }
 
 /// What a piece of a body brings.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Event {
-    /// A message of this length begins.
+    /// A message begins that takes at most so many bytes of memory.
     Begin(usize),
-    /// The message of this length is complete.
+    /// The same message is complete.
     End(usize),
 }
 
@@ -33,7 +42,7 @@ impl Framing {
         mut tell: impl FnMut(Event) -> Result<(), E>,
     ) -> Result<(), E> {
         while !data.is_empty() {
-            let Some((length, missing)) = &mut self.message else {
+            let Some((size, missing)) = &mut self.message else {
                 data = self.read_header(data, &mut tell)?;
                 continue;
             };
@@ -41,9 +50,9 @@ impl Framing {
             data = &data[taken..];
             *missing -= taken;
             if *missing == 0 {
-                let length = *length;
+                let size = *size;
                 self.message = None;
-                tell(Event::End(length))?;
+                tell(Event::End(size))?;
             }
         }
         Ok(())
@@ -61,13 +70,16 @@ impl Framing {
             return Ok(rest);
         }
         self.read = 0;
-        let [_, length @ ..] = self.header;
+        let [flag, length @ ..] = self.header;
         let length = u32::from_be_bytes(length) as usize;
-        tell(Event::Begin(length))?;
+        // Both forms are in memory at once.
+        let inflated = if flag == COMPRESSED { length.saturating_mul(MOST_INFLATED).min(LARGEST) } else { 0 };
+        let size = length.saturating_add(inflated);
+        tell(Event::Begin(size))?;
         if length == 0 {
             tell(Event::End(0))?;
         } else {
-            self.message = Some((length, length));
+            self.message = Some((size, length));
         }
         Ok(rest)
     }
@@ -101,6 +113,14 @@ mod tests {
         for piece in 1..=body.len() {
             assert_eq!(events(&body, piece), expected, "in pieces of {piece}");
         }
+    }
+
+    #[test]
+    fn a_compressed_message_counts_as_what_it_may_become() {
+        let size = 3 + 3 * MOST_INFLATED;
+        assert_eq!(events(&[1, 0, 0, 0, 3, 7, 7, 7], 4), [Event::Begin(size), Event::End(size)]);
+        let mib = 1 << 20;
+        assert_eq!(events(&[1, 0, 16, 0, 0], 5), [Event::Begin(mib + LARGEST)]);
     }
 
     #[test]

@@ -30,6 +30,9 @@ use crate::status::status;
 /// 512 KiB at 10 ms are 50 MB/s. A stream is charged as much, in either direction: hyper keeps 400 KiB of answers.
 pub(super) const STREAM_WINDOW: u32 = 512 << 10;
 
+/// How tonic's own refusals of messages that are too large begin, before and while they are inflated.
+const OVERSIZED: [&str; 2] = ["Error, decoded message length too large", "Error decompressing: size limit"];
+
 /// Puts limits in front of a router; the caller is known already.
 #[derive(Clone)]
 pub(super) struct ReceiveLayer {
@@ -88,11 +91,24 @@ where
         let request = request.map(|body| Body::new(Receiving::new(body, shape, patience, charge)));
         let answer = self.inner.call(request);
         Box::pin(async move {
-            let response = answer.await?;
+            let response = with_reason(answer.await?, patience.domain);
             let answering = |body| Answering::new(body, shape, held, patience.domain, &end);
             Ok(response.map(|body| Body::new(answering(body))))
         })
     }
+}
+
+/// The refusal of a message that is larger than its service takes has no reason where tonic makes it.
+fn with_reason(response: Response<Body>, domain: &'static str) -> Response<Body> {
+    let refused = Status::from_header_map(response.headers()).filter(|status| {
+        status.details().is_empty() && OVERSIZED.iter().any(|text| status.message().starts_with(text))
+    });
+    let Some(refused) = refused else { return response };
+    let limit = refused.message().split(' ').filter_map(|word| word.parse::<usize>().ok()).next_back();
+    let limit = limit.map(|bytes| format!(" of {bytes} bytes")).unwrap_or_default();
+    let message =
+        format!("the request is larger than the limit{limit} of its service; send less in one call");
+    status(Code::ResourceExhausted, domain, "REQUEST_TOO_LARGE", &message, &[]).into_http()
 }
 
 impl ReceiveLayer {

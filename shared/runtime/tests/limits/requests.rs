@@ -7,6 +7,7 @@ use strongroom_api::source::v1::{CommitStageRequest, DescribeSourceRequest};
 use strongroom_runtime::server::Limits;
 use strongroom_runtime::status::reason_of;
 use tonic::Code;
+use tonic::codec::CompressionEncoding;
 use tonic_types::StatusExt as _;
 
 use crate::server::{
@@ -80,6 +81,47 @@ async fn a_refusal_says_when_to_try_again() {
     assert_eq!((refusal.code(), &*reason_of(&refusal)), (Code::ResourceExhausted, "REQUEST_BYTES"));
     assert_eq!(refusal.get_details_retry_info().unwrap().retry_delay, Some(Duration::from_secs(1)));
     server.client("u").commit_stage(request).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_compressed_request_is_served_and_counts_as_what_it_becomes() {
+    let server = Server::start(patient()).await;
+    let client = |token: &str| server.client(token).send_compressed(CompressionEncoding::Gzip);
+    let small = CommitStageRequest { stage_id: "x".repeat(1000) };
+    client("t").commit_stage(small).await.unwrap();
+
+    // On the wire it has some hundred bytes.
+    let request = CommitStageRequest { stage_id: format!("wait{}", "x".repeat(LENGTH)) };
+    let mut waiting = Vec::new();
+    for _ in 0..2 {
+        let (mut client, request) = (client("t"), request.clone());
+        waiting.push(tokio::spawn(async move { client.commit_stage(request).await }));
+    }
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    let refusal = client("t").commit_stage(request.clone()).await.unwrap_err();
+    assert_eq!(reason_of(&refusal), "REQUEST_BYTES");
+    client("u").commit_stage(CommitStageRequest { stage_id: "x".into() }).await.unwrap();
+    server.gate.add_permits(2);
+    for call in waiting {
+        call.await.unwrap().unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_request_that_is_too_large_is_refused_with_its_limit() {
+    let roomy = Limits { principal_bytes: 32 << 20, process_bytes: 64 << 20, ..patient() };
+    let server = Server::start(roomy).await;
+    let request = CommitStageRequest { stage_id: "x".repeat(5 << 20) };
+    for encoding in [None, Some(CompressionEncoding::Gzip)] {
+        let mut client = server.client("t");
+        if let Some(encoding) = encoding {
+            client = client.send_compressed(encoding);
+        }
+        let refusal = client.commit_stage(request.clone()).await.unwrap_err();
+        assert_eq!(refusal.code(), Code::ResourceExhausted, "{encoding:?}: {refusal}");
+        assert_eq!(reason_of(&refusal), "REQUEST_TOO_LARGE");
+        assert!(refusal.message().contains("4194304 bytes"), "{refusal}");
+    }
 }
 
 /// Complete requests are in memory as well, as long as they are worked on.

@@ -21,6 +21,7 @@ use strongroom_runtime::{
 };
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
+use tonic::codec::CompressionEncoding;
 use tonic::service::Routes;
 use tonic::{Response, Status, Streaming, async_trait};
 use zeroize::Zeroizing;
@@ -64,7 +65,8 @@ impl Server {
         let (shutdown, gate) = (Shutdown::new(), Arc::new(Semaphore::new(0)));
         let answer = Arc::new(AtomicUsize::new(0));
         let source = Source { gate: Arc::clone(&gate), answer: Arc::clone(&answer) };
-        let routes = Routes::new(SourceServiceServer::new(source));
+        let service = SourceServiceServer::new(source).accept_compressed(CompressionEncoding::Gzip);
+        let routes = Routes::new(service);
         let tls = tls.map(|tls| ServerTls::load(tls).unwrap());
         let loaded = tls.clone();
         let (services, authenticator) = (&["strongroom.source.v1.SourceService"], Arc::new(Everybody));

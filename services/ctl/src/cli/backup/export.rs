@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use strongroom_age::X25519Recipient;
 
+use crate::cli::overwriting::Overwriting;
 use crate::cli::values::recipient;
 use crate::time::Since;
 
@@ -12,10 +13,12 @@ use crate::time::Since;
 pub(crate) struct Export {
     /// Where to write it; a folder takes the server's file name, - is standard output.
     ///
-    /// An existing file is replaced only once the new one is complete. With -, check the exit code: discard the output of a
+    /// With -, check the exit code: discard the output of a
     /// failed export.
     #[arg(long, value_name = "FILE|-")]
     pub(crate) out: PathBuf,
+    #[command(flatten)]
+    pub(crate) overwriting: Overwriting,
     #[command(flatten)]
     pub(crate) selection: Selection,
     #[command(flatten)]

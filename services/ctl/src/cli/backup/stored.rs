@@ -6,6 +6,7 @@ use clap::{Args, ValueEnum};
 use strongroom_api::backup::v1::BackupState;
 
 use super::export::{Sealing, Selection, TableSelection};
+use crate::cli::confirmation::Confirmation;
 use crate::cli::values::backup_id;
 
 /// One of them.
@@ -110,9 +111,8 @@ pub(crate) struct EstimateBackup {
 pub(crate) struct DeleteBackup {
     #[command(flatten)]
     pub(crate) backup: StoredBackup,
-    /// Do not ask. Needed where standard input or standard error is no terminal.
-    #[arg(long)]
-    pub(crate) yes: bool,
+    #[command(flatten)]
+    pub(crate) confirmation: Confirmation,
 }
 
 #[derive(Debug, Args)]

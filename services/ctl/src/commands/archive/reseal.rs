@@ -1,6 +1,8 @@
 //! `strongroom archive reseal`: the same archive for different recipients, under a new file key.
 
 use std::io::{self, Seek as _};
+use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
 
 use anyhow::{Context as _, Result, ensure};
 use serde_json::json;
@@ -16,8 +18,10 @@ use crate::out_file::OutPath;
 use crate::output::{Format, key_values};
 
 pub(super) async fn run(command: Reseal, format: Format) -> Result<()> {
-    let Reseal { file, keys, out, recipients } = command;
-    let out = OutPath::check(&out)?;
+    let Reseal { file, keys, out, overwriting, recipients } = command;
+    let out = OutPath::check(&out, overwriting.force)?;
+    let file_name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    refuse_itself(&file, out.file(&file_name).as_deref())?;
     let named = || file.display().to_string();
     // Read twice: first to check that this is an archive, then to copy its bytes.
     let (mut content, _) = open_content(&file, &keys).await?;
@@ -36,7 +40,6 @@ pub(super) async fn run(command: Reseal, format: Format) -> Result<()> {
     }
     ensure!(!recipients.is_empty(), "nobody could open it: give --recipient, or set STRONGROOM_TOKEN_FILE");
 
-    let file_name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let sealed = out.create(&file_name)?;
     let mut writer = SealWriter::create(sealed, &file_key, &Recipients::Keys(recipients))?;
     io::copy(&mut content, &mut writer).with_context(named)?;
@@ -49,6 +52,14 @@ pub(super) async fn run(command: Reseal, format: Format) -> Result<()> {
             ("sealed to", sealed_to.join(", ")),
         ])
     })
+}
+
+/// A copy that replaces its original leaves nothing if its new recipients turn out to be wrong.
+fn refuse_itself(file: &Path, out: Option<&Path>) -> Result<()> {
+    let identity = |path: &Path| path.metadata().ok().map(|known| (known.dev(), known.ino()));
+    let is_itself = out.and_then(identity).is_some_and(|out| Some(out) == identity(file));
+    ensure!(!is_itself, "{} is the archive itself; give the copy another name", file.display());
+    Ok(())
 }
 
 async fn wrap(vault: &Connection, file_key: &FileKey, archive_id: &str) -> Result<VaultStanza> {

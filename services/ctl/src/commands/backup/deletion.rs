@@ -12,7 +12,7 @@ use crate::time::shown;
 
 pub(super) async fn run(delete: DeleteBackup, format: Format) -> Result<()> {
     let id = delete.backup.id;
-    let asks = confirmation::is_needed(delete.yes)?;
+    let asks = confirmation::is_needed(&delete.confirmation)?;
     let service = client::backup()?;
     // The answer is about what was shown: a backup that changes meanwhile is not deleted.
     let etag = if asks {

@@ -23,16 +23,16 @@ use crate::commands::interruption::unless_interrupted;
 use crate::commands::progress::Progress;
 use crate::commands::retries::Retries;
 use crate::error::WrongUsage;
-use crate::out_file::{OutPath, is_plain_name};
+use crate::out_file::{OutPath, is_plain_name, refuse_existing};
 use crate::output::{Format, data_out, key_values, message, printable};
 
 pub(super) async fn run(download: DownloadBackup, format: Format) -> Result<()> {
-    let out = OutPath::check(&download.out)?;
+    let out = OutPath::check(&download.out, download.force)?;
     let service = client::backup()?;
     match out {
         OutPath::Stdout => to_stdout(&service, download, format).await,
         OutPath::File(path) => to_file(&service, download, path, format).await,
-        OutPath::Folder(folder) => {
+        OutPath::Folder { folder, .. } => {
             let name = stored::get(&service, download.backup.id.clone()).await?.file_name;
             ensure!(is_plain_name(&name), "the backup is called {name:?}, which is not a plain file name");
             to_file(&service, download, folder.join(name), format).await
@@ -62,8 +62,7 @@ async fn to_file(
     format: Format,
 ) -> Result<()> {
     let DownloadBackup { backup, destination, resume, force, .. } = download;
-    let exists = path.symlink_metadata().is_ok();
-    ensure!(force || !exists, "{} exists; `--force` replaces it", path.display());
+    refuse_existing(&path, force)?;
     let names = Names::of(path);
     let advice = advice(&backup.id, &names);
     let downloading = async {

@@ -22,7 +22,7 @@ use crate::output::{Format, key_values, message};
 use crate::time::to_wire;
 
 pub(super) async fn run(export: Export, format: Format) -> Result<()> {
-    let out = OutPath::check(&export.out)?;
+    let out = OutPath::check(&export.out, export.overwriting.force)?;
     let selection = export.selection;
     let since = selection.since.map(|since| since.resolve(SystemClock.now_micros())).transpose()?;
     let request = ExportBackupRequest {
@@ -53,7 +53,7 @@ pub(crate) async fn export_to(
     request: ExportBackupRequest,
     out: &Path,
 ) -> Result<Summary> {
-    receive(backup, request, OutPath::check(out)?).await
+    receive(backup, request, OutPath::check(out, false)?).await
 }
 
 async fn receive(backup: &Connection, request: ExportBackupRequest, out: OutPath) -> Result<Summary> {

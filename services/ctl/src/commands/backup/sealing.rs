@@ -15,7 +15,7 @@ pub(super) fn of_export(sealing: &Sealing) -> Result<Option<export_backup_reques
         return Ok(Some(Seal::Plain(true)));
     }
     if let Some(file) = &sealing.passphrase_file {
-        let text = secret_input::passphrase_text(file)?;
+        let text = secret_input::new_passphrase_text(file)?;
         return Ok(Some(Seal::Passphrase(PassphraseSeal { text })));
     }
     let age: Vec<String> = sealing.recipients.iter().map(ToString::to_string).collect();

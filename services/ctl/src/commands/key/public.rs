@@ -10,9 +10,19 @@ use serde_json::json;
 use strongroom_api::vault::v1::{ExportSigningKeyRequest, ExportSigningKeyResponse, SigningKey};
 
 use crate::client::{Connection, unary};
+use crate::out_file::refuse_existing;
 use crate::output::{Format, key_values};
 
-pub(super) async fn export(vault: &Connection, out: Option<&Path>, format: Format) -> Result<()> {
+pub(super) async fn export(
+    vault: &Connection,
+    out: Option<&Path>,
+    force: bool,
+    format: Format,
+) -> Result<()> {
+    let out = out.filter(|out| *out != Path::new("-"));
+    if let Some(out) = out {
+        refuse_existing(out, force)?;
+    }
     let answer = ask(vault).await?;
     let lines = lines(&answer.keys)?;
     let Some(out) = out else {

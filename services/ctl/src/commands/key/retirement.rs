@@ -8,7 +8,9 @@ use strongroom_api::vault::v1::{
 };
 
 use super::version::print_one;
-use crate::client::{Connection, long, unary};
+use crate::cli::Confirmation;
+use crate::client::{Connection, long, unary, vault};
+use crate::commands::confirmation;
 use crate::output::{Format, Table, key_values, message, printable};
 use crate::time::{length_to_wire, shown};
 
@@ -27,11 +29,19 @@ pub(super) async fn enable(vault: &Connection, kid: String, format: Format) -> R
 
 /// Schedules the destruction, guarded as [`disable`] is; it can be undone for the time `after`.
 pub(super) async fn destroy(
-    vault: &Connection,
     kid: String,
     after: Option<SignedDuration>,
+    given: &Confirmation,
     format: Format,
 ) -> Result<()> {
+    if confirmation::is_needed(given)? {
+        let loss = format!(
+            "key version: {}\nonce it is destroyed, nobody opens what it sealed; `strongroom key undo` works until then",
+            printable(&kid)
+        );
+        confirmation::ask(&loss, "schedule its destruction")?;
+    }
+    let vault = vault()?;
     let undo = format!("until then, `strongroom key undo {}` cancels it", printable(&kid));
     let request = long(DestroyKeyVersionRequest { kid, after: after.map(length_to_wire) });
     print_one(format, vault.answer(vault.keys().destroy_key_version(request)).await?.version)?;

@@ -12,9 +12,9 @@ use crate::commands::confirmation;
 use crate::output::{Format, key_values};
 
 pub(super) async fn run(rollback: RollbackRestore, format: Format) -> Result<()> {
-    let RollbackRestore { restore, discard_changes, yes } = rollback;
+    let RollbackRestore { restore, discard_changes, confirmation: given } = rollback;
     let id = restore.id;
-    let asks = confirmation::is_needed(yes)?;
+    let asks = confirmation::is_needed(&given)?;
     let service = client::backup()?;
     let restore = get(&service, id.clone()).await?;
     let before = restore.state();

@@ -52,9 +52,9 @@ pub(super) async fn resume(service: &Connection, name: String) -> Result<Schedul
 }
 
 pub(super) async fn delete(service: &Connection, delete: DeleteSchedule) -> Result<()> {
-    let DeleteSchedule { name, yes } = delete;
+    let DeleteSchedule { name, confirmation: given } = delete;
     // The answer is about what was shown: a schedule that changes meanwhile is not deleted.
-    let etag = if confirmation::is_needed(yes)? {
+    let etag = if confirmation::is_needed(&given)? {
         let schedule = get(service, name.clone()).await?;
         let loss = "no run is due any more, and its backups stay until somebody deletes them";
         confirmation::ask(&format!("{}{loss}", shown::text(&schedule)), "delete it")?;

@@ -26,7 +26,7 @@ pub(super) struct Exported {
 }
 
 pub(super) async fn run(export: ExportTables, format: Format) -> Result<()> {
-    let out = OutPath::check(&export.out)?;
+    let out = OutPath::check(&export.out, export.overwriting.force)?;
     let request = ExportTablesRequest { tables: export.tables };
     let backup = client::backup()?;
     let to_stdout = matches!(out, OutPath::Stdout);

@@ -16,6 +16,7 @@ use strongroom_api::vault::v1::Token;
 use super::{TOKEN, details};
 use crate::cli::SecretFile;
 use crate::files::sync_folder_of;
+use crate::out_file::refuse_existing;
 use crate::output::{Format, key_values, message};
 
 /// A place for a secret that is still to come.
@@ -35,9 +36,9 @@ impl Place {
     /// # Errors
     /// When nothing could be written there.
     pub(super) fn open(wanted: SecretFile) -> Result<Self> {
-        let Some(path) = wanted.out else { return Ok(Self::Printed) };
+        let Some(path) = wanted.out.filter(|out| out != Path::new("-")) else { return Ok(Self::Printed) };
+        refuse_existing(&path, wanted.force)?;
         let exists = path.symlink_metadata().is_ok();
-        ensure!(wanted.force || !exists, "{} exists; `--force` replaces it", path.display());
         let is_file = path.metadata().is_ok_and(|known| known.is_file());
         ensure!(!exists || is_file, "{} is not a regular file", path.display());
         Ok(Self::File(NewFile::create(path)?))
