@@ -238,7 +238,7 @@ fn a_resealed_archive_is_closed_to_the_keys_that_were_left_out() {
     assert!(refused.contains("none of the keys given"), "the vault was left out too: {refused}");
 
     // With a token the vault is among the recipients; alone if nobody else is named.
-    let _ = dev.admin.run(&["archive", "reseal", text(&file), "--out", text(&copy)]).succeeded();
+    let _ = dev.admin.run(&["archive", "reseal", text(&file), "--out", text(&copy), "--force"]).succeeded();
     let _ = dev.admin.run(&["archive", "verify", text(&copy)]).succeeded();
     let _ = old.archive("verify", &copy, &[]).failed_with(1);
     let nobody = dev.path("nobody");

@@ -74,7 +74,7 @@ fn a_passphrase_is_what_was_typed() {
         let create =
             ["recovery", "create", "--out", text(key), "--passphrase-file", text(passphrase), "-o", "json"];
         let recipient = dev.admin.run(&create).succeeded().json()["recipient"].as_str().unwrap().to_owned();
-        let export = ["backup", "export", "--recipient", &recipient, "--out", text(&archive)];
+        let export = ["backup", "export", "--recipient", &recipient, "--out", text(&archive), "--force"];
         let _ = dev.admin.run(&export).succeeded();
         for passphrase in [&unix, &windows] {
             let mut verify = program("strongroom");
@@ -82,7 +82,8 @@ fn a_passphrase_is_what_was_typed() {
             let _ = finish(verify.args(["--passphrase-file", text(passphrase)]), b"", PATIENCE).succeeded();
         }
     }
-    let export = ["backup", "export", "--passphrase-file", text(&windows), "--out", text(&archive)];
+    let export =
+        ["backup", "export", "--passphrase-file", text(&windows), "--out", text(&archive), "--force"];
     let _ = dev.admin.run(&export).succeeded();
     let open =
         ["archive", "open", text(&archive), "--passphrase-file", text(&unix), "--table", "credentials"];

@@ -130,13 +130,22 @@ impl Finished {
     }
 
     /// Fails the test unless it ended with `code` and one plain sentence on standard error, which is
-    /// returned. A sentence is a line; a panic or a dump is none.
+    /// returned. A sentence is a line; a panic or a dump is none. With `-o json` it is the message of an object.
     #[must_use]
     pub fn failed_with(&self, code: i32) -> String {
         assert_eq!(self.code, Some(code), "{}\n{}", self.line, self.said());
         assert!(!self.stderr.contains("panicked at"), "{}\n{}", self.line, self.stderr);
-        let errors: Vec<&str> = self.stderr.lines().filter(|line| line.starts_with("error: ")).collect();
+        let errors: Vec<String> = self.stderr.lines().filter_map(error_in).collect();
         assert_eq!(errors.len(), 1, "{} says one sentence\n{}", self.line, self.stderr);
-        errors[0].to_owned()
+        errors.into_iter().next().unwrap()
     }
+}
+
+fn error_in(line: &str) -> Option<String> {
+    if line.starts_with("error: ") {
+        return Some(line.to_owned());
+    }
+    let document: Value = serde_json::from_str(line).ok()?;
+    let is_error = document["code"].is_string() && document["reason"].is_string();
+    is_error.then(|| format!("error: {}", document["message"].as_str().unwrap_or_default()))
 }

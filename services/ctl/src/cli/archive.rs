@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand};
+use clap::{ArgGroup, Args, Subcommand};
 use strongroom_age::X25519Recipient;
 
 use super::overwriting::Overwriting;
@@ -61,6 +61,7 @@ pub(crate) struct SignerFile {
 }
 
 #[derive(Debug, Args)]
+#[command(group(ArgGroup::new("what").args(["table", "out"]).required(true).multiple(true)))]
 pub(crate) struct OpenArchive {
     /// The archive, sealed or plain.
     pub(crate) file: PathBuf,
@@ -69,7 +70,7 @@ pub(crate) struct OpenArchive {
     #[command(flatten)]
     pub(crate) signer: SignerFile,
     /// Only this table: a JSON array of rows.
-    #[arg(long, value_name = "TABLE", required_unless_present = "out")]
+    #[arg(long, value_name = "TABLE")]
     pub(crate) table: Option<String>,
     /// The folder to write into (mode 0700): new, or empty.
     #[arg(long, value_name = "DIR")]

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand};
+use clap::{ArgGroup, Args, Subcommand};
 use jiff::SignedDuration;
 
 use super::confirmation::Confirmation;
@@ -110,17 +110,18 @@ pub(crate) struct ListCredentials {
 }
 
 #[derive(Debug, Args)]
+#[command(group(ArgGroup::new("change").args(["name", "labels", "expires"]).required(true).multiple(true)))]
 pub(crate) struct UpdateCredential {
     /// The credential's id, or its display name where that is unique.
     #[arg(value_name = "ID")]
     pub(crate) id: String,
     /// The new name.
-    #[arg(long, required_unless_present_any = ["labels", "expires"])]
+    #[arg(long)]
     pub(crate) name: Option<String>,
     /// The new labels, which replace all existing ones; may be repeated.
     #[arg(long = "label", value_name = "KEY=VALUE", value_parser = label)]
     pub(crate) labels: Vec<(String, String)>,
-    /// When it expires: after a time such as 90d, at one in RFC 3339, or never. An expired credential is usable again.
+    /// When it expires: after a time such as 90d, at one in RFC 3339, or never. This makes an expired credential usable again.
     #[arg(long, value_name = "T|never")]
     pub(crate) expires: Option<Expiry>,
     /// Take the new name even if another credential has it; both can then be named by their ids only.

@@ -58,6 +58,11 @@ impl CallFailed {
                      `strongroom key approve {approvable}`"
                 )
             }
+            (Code::Unimplemented, _) => {
+                format!(
+                    "what answers at {url} is not {service}, or an older one ({shown}); set {variable} to its address"
+                )
+            }
             (Code::DeadlineExceeded, _) => format!("{shown} ({service} at {url})"),
             // tonic's own timer ends a call as CANCELLED.
             (Code::Cancelled, true) if status.message() == "Timeout expired" => {
@@ -146,6 +151,8 @@ mod tests {
         assert!(unknown.contains("STRONGROOM_TOKEN_FILE"), "{unknown}");
         let busy = shown(&Status::unavailable("the log cannot be written"));
         assert!(busy.contains("http://v:1") && busy.contains("try again"), "{busy}");
+        let other = shown(&Status::unimplemented(""));
+        assert!(other.contains("is not the vault") && other.contains("STRONGROOM_VAULT_URL"), "{other}");
         let mut away = Status::unavailable("tcp connect error");
         away.set_source(std::sync::Arc::new(std::io::Error::other("refused")));
         let away = shown(&away);

@@ -9,8 +9,8 @@ use super::channels::terminal_width;
 /// Space between columns.
 const GAP: usize = 2;
 
-/// Columns stay as wide as this, so that a time stays whole.
-const NARROWEST: usize = 20;
+/// Columns stay as wide as this, so that of a time the day stays.
+const NARROWEST: usize = 12;
 
 /// Rows under headings, each column as wide as its widest cell.
 #[derive(Debug)]

@@ -113,8 +113,9 @@ fn identities(keys: &ArchiveKeys) -> Result<Vec<Identity>> {
     match IdentityFile::read(read_identity(path).with_context(named)?.expose()).with_context(named)? {
         IdentityFile::Plain(identities) => Ok(identities),
         IdentityFile::Locked(locked) => {
-            let passphrase =
-                passphrase.with_context(named).context("it is locked: give --passphrase-file")?;
+            let passphrase = passphrase.with_context(named).context(
+                "it is locked: give --passphrase-file FILE, or `--passphrase-file -` to type the passphrase",
+            )?;
             locked.unlock(&passphrase?).with_context(named)
         }
     }
