@@ -78,3 +78,22 @@ fn of_two_commands_at_once_one_notices() {
     assert!(unaware.count() <= 1, "{ends:?}");
     assert!(ends.iter().any(|end| end.code == Some(0)), "{ends:?}");
 }
+
+/// Each service is ready, and neither is the one that is wanted.
+#[test]
+fn swapped_addresses_are_noticed() {
+    let dev = Dev::start("");
+    let swapped = |arguments: &[&str]| {
+        let mut command = dev.admin.command(arguments);
+        command.env("STRONGROOM_VAULT_URL", &dev.admin.backup_url);
+        e2e::finish(command.env("STRONGROOM_BACKUP_URL", &dev.admin.vault_url), b"", e2e::PATIENCE)
+    };
+    let status = swapped(&["status"]).failed_with(1);
+    assert!(status.contains("\"backup\"") && status.contains("STRONGROOM_VAULT_URL"), "{status}");
+    for (arguments, variable) in
+        [(["credential", "list"], "STRONGROOM_VAULT_URL"), (["backup", "list"], "STRONGROOM_BACKUP_URL")]
+    {
+        let refused = swapped(&arguments).failed_with(1);
+        assert!(refused.contains("is not the") && refused.contains(variable), "{refused}");
+    }
+}

@@ -53,7 +53,7 @@ pub(crate) enum Service {
 
 impl Service {
     /// Where its address comes from.
-    fn variable(self) -> &'static str {
+    pub(crate) fn variable(self) -> &'static str {
         match self {
             Self::Vault => "STRONGROOM_VAULT_URL",
             Self::Backup => "STRONGROOM_BACKUP_URL",

@@ -104,14 +104,25 @@ impl From<&anyhow::Error> for Failure {
             false if error.is::<WrongUsage>() => (WRONG_USAGE, Code::InvalidArgument),
             false => (1, Code::Unknown),
         };
-        let reason = if exit == UNKNOWN_SIGNER { "UNKNOWN_SIGNER" } else { "" };
-        Self {
-            sentence: indented(&sentence(error)),
-            exit,
-            code: call.map_or(code, CallFailed::code),
-            reason: call.map_or(reason, CallFailed::reason).to_owned(),
-        }
+        let sentence = indented(&sentence(error));
+        let reason = match call {
+            Some(call) => call.reason(),
+            None if exit == UNKNOWN_SIGNER => "UNKNOWN_SIGNER",
+            None => reason_in(&sentence),
+        };
+        let (code, reason) = (call.map_or(code, CallFailed::code), reason.to_owned());
+        Self { sentence, exit, code, reason }
     }
+}
+
+/// What a plan, an operation or an archive failed with is a sentence that names its reason in brackets: the first one.
+fn reason_in(sentence: &str) -> &str {
+    let is_reason = |word: &&str| {
+        word.len() > 3
+            && word.bytes().all(|byte| byte.is_ascii_uppercase() || matches!(byte, b'_' | b'0'..=b'9'))
+    };
+    let bracketed = sentence.split('[').skip(1).filter_map(|rest| rest.split_once(']'));
+    bracketed.map(|(word, _)| word).find(is_reason).unwrap_or_default()
 }
 
 /// The end of a command as the process reports it. A reader that has seen enough (`| head`) is no failure.
@@ -149,6 +160,11 @@ mod tests {
         let expected =
             json!({"code": "NOT_FOUND", "reason": "GONE", "message": "reading: it is gone [GONE]"});
         assert_eq!(document, expected);
+        let plan = anyhow::anyhow!(
+            "the restore is refused: row [3] of t: the file is cut [ARCHIVE_DAMAGED]; and 2 more"
+        );
+        assert_eq!(Failure::from(&plan).reason, "ARCHIVE_DAMAGED");
+        assert_eq!(Failure::from(&anyhow::anyhow!("f [x] exists")).reason, "");
         let usage = Failure::from(&anyhow::Error::new(WrongUsage::new("so not")));
         assert_eq!((usage.exit, code_name(usage.code)), (WRONG_USAGE, "INVALID_ARGUMENT"));
     }

@@ -66,7 +66,13 @@ pub(super) async fn look(service: &Connection) -> Look {
     };
     let answer = service.status().get_status(limited(proto::GetStatusRequest {})).await;
     let (found, problem, status) = match answer {
-        Ok(answer) => judge(service, answer.into_inner().status.unwrap_or_default()),
+        Ok(answer) => {
+            let status = answer.into_inner().status.unwrap_or_default();
+            match status.service == name {
+                true => judge(service, status),
+                false => (Found::NotReady, mistaken(service, &status.service), Some(status)),
+            }
+        }
         Err(status) => {
             let (found, problem) = unanswered(service, &status).await;
             (found, problem, None)
@@ -90,6 +96,13 @@ fn judge(service: &Connection, status: proto::Status) -> (Found, String, Option<
     let why = if reasons.is_empty() { "it is stopping".to_owned() } else { reasons.join(", ") };
     let problem = format!("{} at {} is not ready ({why})", service.service().name(), service.url());
     (Found::NotReady, problem, Some(status))
+}
+
+/// The two addresses are easily swapped, and the other service is ready, too.
+fn mistaken(service: &Connection, found: &str) -> String {
+    let (wanted, url) = (service.service().name(), service.url());
+    let variable = service.service().variable();
+    format!("what answers at {url} is the service {found:?}, and not {wanted}: set {variable} to its address")
 }
 
 async fn unanswered(service: &Connection, status: &Status) -> (Found, String) {
