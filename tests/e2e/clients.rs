@@ -4,6 +4,10 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use e2e::{Dev, Finished, PATIENCE, finish, repository, tool};
+use prost_reflect::DescriptorPool;
+use strongroom_runtime::client::{Bearer, Target};
+use tonic::Code;
+use tonic::codec::CompressionEncoding;
 
 const SECRET: &[u8] = b"sk-live-0123456789abcdef";
 
@@ -162,4 +166,34 @@ fn the_typescript_client_runs() {
     let (out, none) = (dev.path("node.zip.age"), dev.path("none.zip.age"));
     is_done(&dev, run("endpoint/chat", &out), &out);
     is_refused(&run("endpoint/nobody", &none), &none);
+}
+
+/// A client's library compresses every request or none.
+#[tokio::test]
+async fn every_service_takes_compressed_requests() {
+    let dev = Dev::start("");
+    let pool = DescriptorPool::decode(strongroom_api::DESCRIPTORS).unwrap();
+    let mut paths: Vec<String> = pool
+        .services()
+        .flat_map(|service| service.methods().map(|method| method.full_name().to_owned()).collect::<Vec<_>>())
+        .collect();
+    paths.push("grpc.health.v1.Health.Check".to_owned());
+    assert!(paths.len() > 80, "{paths:?}");
+    for path in paths {
+        // Of a source, the vault has all.
+        let is_backup = path.contains(".backup.");
+        let url = if is_backup { &dev.admin.backup_url } else { &dev.admin.vault_url };
+        let target = Target { url: url.clone(), ..Target::default() };
+        let channel = target.authorized(Bearer::new(&dev.admin.token).unwrap()).unwrap();
+        let mut client = tonic::client::Grpc::new(channel).send_compressed(CompressionEncoding::Gzip);
+        client.ready().await.unwrap();
+        let (service, method) = path.rsplit_once('.').unwrap();
+        let path = format!("/{service}/{method}").parse().unwrap();
+        // An empty message of any type.
+        let request = tonic::Request::new(tokio_stream::once(()));
+        let codec = tonic_prost::ProstCodec::<(), ()>::default();
+        if let Err(refused) = client.streaming(request, path, codec).await {
+            assert_ne!(refused.code(), Code::Unimplemented, "{service}/{method}: {refused}");
+        }
+    }
 }

@@ -20,7 +20,7 @@ mod sweeping;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use strongroom_runtime::{Caller, Clock, Metrics, Shutdown};
+use strongroom_runtime::{Caller, Clock, Metrics, Shutdown, failpoint};
 use uuid::Uuid;
 
 use crate::backups::Catalogue;
@@ -31,9 +31,7 @@ use crate::metrics::KindMetrics;
 use crate::operation::{AuditRecord, Kind, Limits, Operations};
 use crate::restore::Archives;
 use crate::sources::Sources;
-use crate::store::{
-    BackupFilter, BackupState, CopyState, DrillRow, DrillState, OperationRow, Replaced, Store, StoredBackup,
-};
+use crate::store::{BackupState, DrillRow, DrillState, OperationRow, Replaced, Store, StoredBackup};
 use crate::vault_client::VaultClient;
 use crate::verification::Verifier;
 use drilling::Drilling;
@@ -41,7 +39,6 @@ use ending::{closing, describe};
 use evidence::Evidence;
 pub(crate) use inheritance::Inheritance;
 pub(crate) use scratch::ScratchPlaces;
-use strongroom_runtime::failpoint;
 use sweeping::Sweeping;
 
 /// Drills among the operations.
@@ -201,20 +198,17 @@ impl Drills {
             let (id, state) = (id.to_owned(), backup.row.state.as_str());
             return Err(Error::BackupState { id, state, wish: "only one that is available can be drilled" });
         }
-        let filter = BackupFilter { states: vec![BackupState::Available], ..BackupFilter::default() };
-        let newest = self.base.catalogue.list(&filter, 100).await?;
-        let is_stored =
-            |backup: &StoredBackup| backup.copies.iter().any(|copy| copy.state == CopyState::Stored);
-        newest.into_iter().find(is_stored).ok_or_else(|| DrillError::NoBackup.into())
+        let newest = self.base.catalogue.newest_restorable(None).await?;
+        newest.ok_or_else(|| DrillError::NoBackup.into())
     }
 
-    /// It is about a schedule only where the backup is the schedule's newest: an older one says nothing about that.
+    /// It is about a schedule only where the backup is the schedule's newest that can be restored: an older one says nothing about
+    /// that.
     async fn row(&self, caller: &Caller, backup: &StoredBackup) -> Result<DrillRow> {
         let schedule = match &backup.row.schedule {
             Some(name) => {
-                let filter = BackupFilter::of_schedule(name, &[BackupState::Available]);
-                let newest = self.base.catalogue.list(&filter, 1).await?;
-                newest.iter().any(|newest| newest.row.id == backup.row.id).then(|| name.clone())
+                let newest = self.base.catalogue.newest_restorable(Some(name)).await?;
+                newest.is_some_and(|newest| newest.row.id == backup.row.id).then(|| name.clone())
             }
             None => None,
         };

@@ -45,10 +45,9 @@ use strongroom_api::backup::v1::schedule_service_server::ScheduleServiceServer;
 use strongroom_api::backup::v1::tables_service_server::TablesServiceServer;
 use strongroom_runtime::admin::{self, Site};
 use strongroom_runtime::health::StatusApi;
-use strongroom_runtime::server::{self, Serve, ServerTls};
+use strongroom_runtime::server::{self, GZIP, Serve, ServerTls};
 use strongroom_runtime::{Authenticator, Clock, Health, Metrics, Shutdown};
 use tokio::net::TcpListener;
-use tonic::codec::CompressionEncoding;
 use tonic::service::Routes;
 
 pub use config::{
@@ -77,9 +76,6 @@ const SERVICES: &[&str] = &[
 ];
 /// Requests are short lists of names, and pieces of files of half that at most.
 const REQUEST_BYTES: usize = 1 << 20;
-
-/// How a request may be compressed. Answers are not: archives are compressed already, and reveal their length.
-const GZIP: CompressionEncoding = CompressionEncoding::Gzip;
 
 /// Serves backups on `listener` until `shutdown`; running exports then have the drain time to end. `admin`, where there is
 /// one, is served from the first moment.

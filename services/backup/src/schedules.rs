@@ -155,8 +155,13 @@ impl Schedules {
             longest,
             tried: Mutex::default(),
         };
-        let drilling =
-            Drilling { store: Arc::clone(&store), vault: vault.clone(), clock: Arc::clone(&clock), drills };
+        let drilling = Drilling {
+            store: Arc::clone(&store),
+            vault: vault.clone(),
+            clock: Arc::clone(&clock),
+            catalogue: stored.catalogue.clone(),
+            drills,
+        };
         let (running, retaining, drilling) = (Arc::new(running), Arc::new(retaining), Arc::new(drilling));
         let (verifying, overview) = (Arc::new(verifying), Overview::new(metrics));
         Self { store, vault, clock, stored, running, retaining, verifying, drilling, overview }

@@ -2,6 +2,7 @@
 
 mod call;
 mod encryption;
+mod not_done;
 mod signer;
 mod unready;
 mod usage;
@@ -9,6 +10,7 @@ mod usage;
 use std::process::ExitCode;
 
 pub(crate) use call::CallFailed;
+pub(crate) use not_done::NotDone;
 pub(crate) use signer::UnknownSigner;
 pub(crate) use unready::Unready;
 pub(crate) use usage::WrongUsage;
@@ -104,25 +106,19 @@ impl From<&anyhow::Error> for Failure {
             false if error.is::<WrongUsage>() => (WRONG_USAGE, Code::InvalidArgument),
             false => (1, Code::Unknown),
         };
-        let sentence = indented(&sentence(error));
-        let reason = match call {
-            Some(call) => call.reason(),
-            None if exit == UNKNOWN_SIGNER => "UNKNOWN_SIGNER",
-            None => reason_in(&sentence),
+        let reason = match (call, error.downcast_ref::<NotDone>()) {
+            (Some(call), _) => call.reason(),
+            (None, Some(not_done)) => not_done.reason(),
+            (None, None) if exit == UNKNOWN_SIGNER => "UNKNOWN_SIGNER",
+            (None, None) => "",
         };
-        let (code, reason) = (call.map_or(code, CallFailed::code), reason.to_owned());
-        Self { sentence, exit, code, reason }
+        Self {
+            sentence: indented(&sentence(error)),
+            exit,
+            code: call.map_or(code, CallFailed::code),
+            reason: reason.to_owned(),
+        }
     }
-}
-
-/// What a plan, an operation or an archive failed with is a sentence that names its reason in brackets: the first one.
-fn reason_in(sentence: &str) -> &str {
-    let is_reason = |word: &&str| {
-        word.len() > 3
-            && word.bytes().all(|byte| byte.is_ascii_uppercase() || matches!(byte, b'_' | b'0'..=b'9'))
-    };
-    let bracketed = sentence.split('[').skip(1).filter_map(|rest| rest.split_once(']'));
-    bracketed.map(|(word, _)| word).find(is_reason).unwrap_or_default()
 }
 
 /// The end of a command as the process reports it. A reader that has seen enough (`| head`) is no failure.
@@ -160,11 +156,9 @@ mod tests {
         let expected =
             json!({"code": "NOT_FOUND", "reason": "GONE", "message": "reading: it is gone [GONE]"});
         assert_eq!(document, expected);
-        let plan = anyhow::anyhow!(
-            "the restore is refused: row [3] of t: the file is cut [ARCHIVE_DAMAGED]; and 2 more"
-        );
-        assert_eq!(Failure::from(&plan).reason, "ARCHIVE_DAMAGED");
-        assert_eq!(Failure::from(&anyhow::anyhow!("f [x] exists")).reason, "");
+        let plan = NotDone::new("the table [ALL_GOOD] is cut [ARCHIVE_DAMAGED]", "ARCHIVE_DAMAGED");
+        assert_eq!(Failure::from(&anyhow::Error::new(plan).context("restoring")).reason, "ARCHIVE_DAMAGED");
+        assert_eq!(Failure::from(&anyhow::anyhow!("the file [ALL_GOOD] exists")).reason, "");
         let usage = Failure::from(&anyhow::Error::new(WrongUsage::new("so not")));
         assert_eq!((usage.exit, code_name(usage.code)), (WRONG_USAGE, "INVALID_ARGUMENT"));
     }

@@ -30,8 +30,8 @@ use strongroom_api::vault::v1::reference_service_server::ReferenceServiceServer;
 use strongroom_api::vault::v1::restore_grant_service_server::RestoreGrantServiceServer;
 use strongroom_api::vault::v1::seal_service_server::SealServiceServer;
 use strongroom_api::vault::v1::token_service_server::TokenServiceServer;
+use strongroom_runtime::server::GZIP;
 use tokio_stream::Stream;
-use tonic::codec::CompressionEncoding;
 use tonic::service::Routes;
 use tonic::{Response, Status};
 
@@ -67,9 +67,6 @@ const MAX_RING_REQUEST: usize = strongroom_api::limits::RING_BYTES + MAX_REQUEST
 
 /// A batch of 4 MiB with its frame.
 const MAX_BATCH: usize = strongroom_api::limits::BATCH_MESSAGE_BYTES;
-
-/// Answers are not compressed: those with secrets must not be, because a length tells about a secret beside known text.
-const GZIP: CompressionEncoding = CompressionEncoding::Gzip;
 
 /// Implements every service over the vault's nouns.
 #[derive(Clone)]

@@ -19,6 +19,7 @@ use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
+use tonic::codec::CompressionEncoding;
 use tonic::service::Routes;
 use tonic::transport::Server;
 
@@ -36,6 +37,10 @@ use incoming::incoming;
 pub use limits::Limits;
 use places::CallPlaces;
 use receiving::{Patience, ReceiveLayer, STREAM_WINDOW};
+
+/// How a request may be compressed, to every service. Answers are not: the length of a compressed answer tells about a secret that
+/// is in it beside known text, and archives are compressed already.
+pub const GZIP: CompressionEncoding = CompressionEncoding::Gzip;
 
 /// What a connection's streams may send before somebody reads it, together.
 const CONNECTION_WINDOW: u32 = 1 << 20;
@@ -91,7 +96,7 @@ pub async fn serve(serve: Serve, shutdown: Shutdown) -> Result<()> {
         stop.begun().await;
         health.stop();
     };
-    let routes = add_reflection(serve.routes, names)?.add_service(health_service);
+    let routes = add_reflection(serve.routes, names)?.add_service(health_service.accept_compressed(GZIP));
     let connections = Connections::new(serve.limits.connections);
     let receiving = receiving(&serve.limits, serve.authenticator.domain());
     let end = receiving.end.clone();
@@ -181,6 +186,6 @@ fn add_reflection(routes: Routes, services: &'static [&'static str]) -> Result<R
     };
     let unusable = |error| Error::Transport(format!("reflection: {error}"));
     Ok(routes
-        .add_service(builder().build_v1().map_err(unusable)?)
-        .add_service(builder().build_v1alpha().map_err(unusable)?))
+        .add_service(builder().build_v1().map_err(unusable)?.accept_compressed(GZIP))
+        .add_service(builder().build_v1alpha().map_err(unusable)?.accept_compressed(GZIP)))
 }

@@ -18,7 +18,7 @@ use crate::vault_client::VaultClient;
 /// How often a change is decided again before it is given up. Others would have to change the backup as often meanwhile.
 const ATTEMPTS: usize = 10;
 
-/// Backups that an estimate is compared with.
+/// Newest backups that are looked at for one of a kind.
 const COMPARED: i64 = 100;
 
 /// Stored backups.
@@ -55,6 +55,13 @@ impl Catalogue {
     /// Newest first, at most `limit`.
     pub(crate) async fn list(&self, filter: &BackupFilter, limit: i64) -> Result<Vec<StoredBackup>> {
         Ok(self.base.store.backups(filter, limit).await?)
+    }
+
+    /// The newest one that can be restored, of the schedule where one is given.
+    pub(crate) async fn newest_restorable(&self, schedule: Option<&str>) -> Result<Option<StoredBackup>> {
+        let filter = BackupFilter::of_schedule(schedule.unwrap_or_default(), &[BackupState::Available]);
+        let newest = self.list(&filter, COMPARED).await?;
+        Ok(newest.into_iter().find(StoredBackup::is_restorable))
     }
 
     /// Keeps a backup from being deleted.

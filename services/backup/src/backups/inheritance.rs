@@ -3,13 +3,10 @@
 
 use std::sync::Arc;
 
-use strongroom_api::vault::v1::{AuditOutcome, ServiceEvent};
-use strongroom_runtime::Delegation;
-
 use super::creation::KIND;
 use super::ending::Ending;
 use crate::error::{Error, Result};
-use crate::operation::{Metadata, Unfinished, put};
+use crate::operation::{AuditRecord, Unfinished};
 use crate::store::{OperationRow, ProcessRow};
 
 /// Inherits from dead processes.
@@ -65,23 +62,9 @@ impl Inheritance {
         Ok(())
     }
 
-    /// In the name of who asked for it. If that is too long ago, the operation is closed as unknown.
     async fn record(&self, operation: &OperationRow, error: Option<&Error>) {
-        let mut metadata = Metadata::new();
-        if let Some(error) = error {
-            put(&mut metadata, "reason", error.reason());
-        }
-        let outcome = if error.is_none() { AuditOutcome::Success } else { AuditOutcome::Failed };
-        let event = ServiceEvent {
-            event: KIND.ended.to_owned(),
-            target: operation.target.clone(),
-            metadata,
-            trace_id: operation.trace_id.clone(),
-            outcome: outcome.into(),
-            operation_id: operation.id.clone(),
-        };
-        let delegation = Delegation::new(operation.delegation.clone().into());
-        if let Err(error) = self.ending.base.vault.record_patiently(&delegation, event).await {
+        let record = AuditRecord::of_another(self.ending.base.vault.clone(), &KIND, operation);
+        if let Err(error) = record.settled(error).await {
             let id = operation.id.as_str();
             tracing::warn!(id, %error, "the end of a backup is recorded without who asked for it");
         }

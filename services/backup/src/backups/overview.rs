@@ -41,8 +41,7 @@ impl Totals {
     fn add(&mut self, backup: &StoredBackup) {
         let row = &backup.row;
         self.backups[row.state as usize] += 1;
-        let has_copy = backup.copies.iter().any(|copy| copy.state == CopyState::Stored);
-        if row.state == BackupState::Available && has_copy {
+        if backup.is_restorable() {
             self.bytes += from_json::<Content>(&row.content).size_bytes;
             self.last_stored = self.last_stored.max(row.end_time);
             self.oldest_stored = [self.oldest_stored, row.end_time].into_iter().flatten().min();

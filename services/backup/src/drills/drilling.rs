@@ -10,6 +10,7 @@ use async_trait::async_trait;
 use strongroom_api::backup::v1::verify_backup_response::{Entry, Progress};
 use strongroom_api::backup::v1::{VerifyLevel, VerifyOutcome};
 use strongroom_archive::manifest::SourceRecord;
+use strongroom_runtime::failpoint;
 use strongroom_store::{DatabaseUrl, Engine};
 use strongroom_tables::scratch::Scratch;
 use tokio_util::sync::CancellationToken;
@@ -23,7 +24,6 @@ use crate::incoming::Staged;
 use crate::restore::{NotRestored, Origin, Part, databases};
 use crate::store::{DrillRow, OperationRow, ScratchRow};
 use crate::verification::{Findings, Listener, Reporter};
-use strongroom_runtime::failpoint;
 
 /// How long a verification that nobody listens to is waited for.
 const STALL: Duration = Duration::from_secs(60);
@@ -151,10 +151,11 @@ impl Drilling {
                 Finding::Passed("its SHA-256 is that of the catalogue".into())
             }
             found => {
-                let found = found.unwrap_or_else(|| "no canary".to_owned());
-                let problem = format!(
-                    "the archive is another one: its canary has the SHA-256 {found}, and the catalogue says {expected}"
+                let has = found.map_or_else(
+                    || "it has no canary".to_owned(),
+                    |found| format!("the SHA-256 of its canary is {found}"),
                 );
+                let problem = format!("the archive is another one: {has}, and the catalogue says {expected}");
                 Finding::Failed("its SHA-256".into(), problem)
             }
         };

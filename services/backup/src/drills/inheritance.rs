@@ -1,14 +1,11 @@
 //! What becomes of the drill of a dead process: its scratch database is dropped, and it has failed.
 
-use strongroom_api::vault::v1::ServiceEvent;
-use strongroom_runtime::Delegation;
-
 use super::ending::{closing, describe};
 use super::evidence::Evidence;
 use super::{Base, KIND};
 use crate::backups::record::from_json;
 use crate::error::{DrillError, Result};
-use crate::operation::Ended;
+use crate::operation::{AuditRecord, Ended};
 use crate::store::{DrillRow, OperationRow, ProcessRow};
 
 /// Inherits drills.
@@ -51,20 +48,10 @@ impl Inheritance {
         Ok(())
     }
 
-    /// In the name of who asked for it.
     async fn record(&self, operation: &OperationRow, (drill, evidence): (&DrillRow, &Evidence)) {
-        let Ended { mut metadata, outcome, .. } = closing(evidence);
-        metadata.extend(describe(drill));
-        let event = ServiceEvent {
-            event: KIND.ended.to_owned(),
-            target: operation.target.clone(),
-            metadata,
-            trace_id: operation.trace_id.clone(),
-            outcome: outcome.into(),
-            operation_id: operation.id.clone(),
-        };
-        let delegation = Delegation::new(operation.delegation.clone().into());
-        if let Err(error) = self.base.vault.record_patiently(&delegation, event).await {
+        let Ended { metadata, outcome, .. } = closing(evidence);
+        let record = AuditRecord::of_another(self.base.vault.clone(), &KIND, operation).with(describe(drill));
+        if let Err(error) = record.ended(outcome, metadata).await {
             let id = operation.id.as_str();
             tracing::warn!(id, %error, "the end of a dead process's drill cannot be in the audit log");
         }

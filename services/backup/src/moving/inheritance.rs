@@ -1,14 +1,11 @@
 //! What becomes of the imports of a dead process: what they have left is removed, and the database's own marker says whether
 //! they were applied.
 
-use strongroom_api::vault::v1::{AuditOutcome, ServiceEvent};
-use strongroom_runtime::Delegation;
-
 use super::IMPORT;
 use super::ending::Ending;
 use super::error::MoveError;
 use crate::error::{Error, Result};
-use crate::operation::{Metadata, put};
+use crate::operation::{AuditRecord, Metadata, put};
 use crate::store::{OperationRow, ProcessRow};
 use crate::vault_client::VaultClient;
 
@@ -48,27 +45,13 @@ impl Inheritance {
         self.ending.try_settle(operation, &source).await
     }
 
-    /// In the name of who asked for it. If that is too long ago, the operation is closed as unknown.
-    ///
     /// # Errors
     /// While the vault is away: the database's marker says until then what became of the import.
     async fn record(&self, operation: &OperationRow, source: &str, error: Option<&Error>) -> Result<()> {
         let mut metadata = Metadata::new();
         put(&mut metadata, "source", source);
-        if let Some(error) = error {
-            put(&mut metadata, "reason", error.reason());
-        }
-        let outcome = if error.is_none() { AuditOutcome::Success } else { AuditOutcome::Failed };
-        let event = ServiceEvent {
-            event: IMPORT.ended.to_owned(),
-            target: operation.target.clone(),
-            metadata,
-            trace_id: operation.trace_id.clone(),
-            outcome: outcome.into(),
-            operation_id: operation.id.clone(),
-        };
-        let delegation = Delegation::new(operation.delegation.clone().into());
-        match self.vault.record_patiently(&delegation, event).await {
+        let record = AuditRecord::of_another(self.vault.clone(), &IMPORT, operation).with(metadata);
+        match record.settled(error).await {
             Ok(()) => Ok(()),
             Err(error @ (Error::VaultAway { .. } | Error::VaultBusy { .. })) => Err(error),
             Err(error) => {

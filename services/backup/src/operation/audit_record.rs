@@ -8,6 +8,7 @@ use strongroom_runtime::{Caller, Delegation};
 
 use super::kind::Kind;
 use crate::error::{Error, Result};
+use crate::store::OperationRow;
 use crate::vault_client::VaultClient;
 
 /// An event's metadata: JSON texts by name.
@@ -50,6 +51,19 @@ impl AuditRecord {
         Self { vault, kind, delegation, event, at_start: Metadata::new() }
     }
 
+    /// For one that another process began: its end is recorded in the name of who asked for it. If that is too long ago, the
+    /// vault refuses the delegation, and the operation is closed as unknown ([`super::Unfinished`]).
+    pub(crate) fn of_another(vault: VaultClient, kind: &'static Kind, operation: &OperationRow) -> Self {
+        let event = ServiceEvent {
+            target: operation.target.clone(),
+            trace_id: operation.trace_id.clone(),
+            operation_id: operation.id.clone(),
+            ..ServiceEvent::default()
+        };
+        let delegation = Delegation::new(operation.delegation.clone().into());
+        Self { vault, kind, delegation, event, at_start: Metadata::new() }
+    }
+
     /// Says this in all events.
     pub(crate) fn with(mut self, metadata: Metadata) -> Self {
         self.event.metadata.extend(metadata);
@@ -80,10 +94,18 @@ impl AuditRecord {
     }
 
     /// Records an end that has an outcome.
-    pub(super) async fn ended(&self, outcome: AuditOutcome, metadata: Metadata) -> Result<()> {
+    pub(crate) async fn ended(&self, outcome: AuditOutcome, metadata: Metadata) -> Result<()> {
         let mut event = self.event(self.kind.ended, outcome);
         event.metadata.extend(metadata);
         self.vault.record_patiently(&self.delegation, event).await
+    }
+
+    /// Records an end that is known only as whether `error` kept it from being done.
+    pub(crate) async fn settled(&self, error: Option<&Error>) -> Result<()> {
+        let mut metadata = Metadata::new();
+        let Some(error) = error else { return self.ended(AuditOutcome::Success, metadata).await };
+        put(&mut metadata, "reason", error.reason());
+        self.ended(AuditOutcome::Failed, metadata).await
     }
 
     /// Records that it came to nothing. When the vault stays away, an operation that has a start is closed as unknown

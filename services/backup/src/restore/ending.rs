@@ -11,8 +11,7 @@ mod tests;
 
 use std::time::Duration;
 
-use strongroom_api::vault::v1::{AuditOutcome, ServiceEvent};
-use strongroom_runtime::Delegation;
+use strongroom_api::vault::v1::AuditOutcome;
 use strongroom_tables::Error as TablesError;
 
 use super::back::Back;
@@ -23,7 +22,7 @@ use super::{APPLY, Base, ROLLBACK};
 use crate::backoff::Backoff;
 use crate::error::{Error, RestoreError, Result};
 use crate::metrics::Size;
-use crate::operation::{Ended, Metadata, put};
+use crate::operation::{AuditRecord, Ended, Metadata, put};
 use crate::store::{OperationRow, Replaced, RestoreRow, RestoreState};
 use strongroom_runtime::failpoint;
 
@@ -272,26 +271,13 @@ impl Ending {
         }
     }
 
-    /// Records the end of an operation that was handed on, in the name of who asked for it. If that is too long ago, the
-    /// operation is closed as unknown.
+    /// Records the end of an operation that was handed on.
     pub(super) async fn record(&self, operation: &OperationRow, error: Option<&Error>) {
         let kind = if is_rollback(&operation.kind) { &ROLLBACK } else { &APPLY };
         let mut metadata = Metadata::new();
         put(&mut metadata, "restore_id", restore_id(operation));
-        if let Some(error) = error {
-            put(&mut metadata, "reason", error.reason());
-        }
-        let outcome = if error.is_none() { AuditOutcome::Success } else { AuditOutcome::Failed };
-        let event = ServiceEvent {
-            event: kind.ended.to_owned(),
-            target: operation.target.clone(),
-            metadata,
-            trace_id: operation.trace_id.clone(),
-            outcome: outcome.into(),
-            operation_id: operation.id.clone(),
-        };
-        let delegation = Delegation::new(operation.delegation.clone().into());
-        if let Err(error) = self.base.vault.record_patiently(&delegation, event).await {
+        let record = AuditRecord::of_another(self.base.vault.clone(), kind, operation).with(metadata);
+        if let Err(error) = record.settled(error).await {
             let id = operation.id.as_str();
             tracing::warn!(id, %error, "the end of a restore that was handed on is not in the audit log yet");
         }

@@ -9,21 +9,18 @@ use strongroom_runtime::Clock;
 
 use super::actor::Actor;
 use super::rules::{DAY, Rules};
+use crate::backups::Catalogue;
 use crate::drills::Drills;
 use crate::error::{DrillError, Error, Result};
-use crate::store::{
-    BackupFilter, BackupState, CopyState, DrillRow, DrillState, ScheduleRow, Store, StoredBackup,
-};
+use crate::store::{DrillRow, DrillState, ScheduleRow, Store};
 use crate::vault_client::VaultClient;
-
-/// Newest backups among which one has a stored copy.
-const CHOICE: i64 = 50;
 
 /// Drills backups of schedules.
 pub(super) struct Drilling {
     pub(super) store: Arc<dyn Store>,
     pub(super) vault: VaultClient,
     pub(super) clock: Arc<dyn Clock>,
+    pub(super) catalogue: Catalogue,
     pub(super) drills: Drills,
 }
 
@@ -41,42 +38,39 @@ impl Drilling {
 
     /// Begins the drills that are due, one at a time. The first failure is returned, after everything else was tried.
     pub(super) async fn look(&self) -> Result<()> {
-        let mut due = Vec::new();
-        for schedule in self.store.schedules().await? {
-            let last = self.store.last_drill(&schedule.name).await?.filter(|last| is_of(&schedule, last));
-            due.push((last, schedule));
+        let (mut due, mut ended) = (Vec::new(), Ok(()));
+        for schedule in self.store.schedules().await?.into_iter().filter(|schedule| !schedule.paused) {
+            match Rules::of(&schedule).map(|rules| rules.drill_every) {
+                Ok(Some(every)) => due.extend(self.due(schedule, every).await?),
+                Ok(None) => {}
+                Err(error) => ended = ended.and(Err(error)),
+            }
         }
         // Whose last drill is the oldest comes first, so that everybody has a turn.
-        due.sort_by_key(|(last, _)| last.as_ref().map(|last| last.create_time));
-        let mut ended = Ok(());
-        for (last, schedule) in due {
-            ended = ended.and(self.begin_due(&schedule, last.as_ref()).await);
+        due.sort_by_key(|(last, _)| *last);
+        for (_, schedule) in due {
+            ended = ended.and(self.begin(&schedule).await);
         }
         ended
     }
 
-    async fn begin_due(&self, schedule: &ScheduleRow, last: Option<&DrillRow>) -> Result<()> {
-        let every = Rules::of(schedule)?.drill_every.filter(|_| !schedule.paused);
-        let Some(every) = every else { return Ok(()) };
-        let due = last.map_or(schedule.create_time, |last| due_time(last, every));
-        if due > self.clock.now_micros() {
-            return Ok(());
-        }
-        let Some(backup) = self.newest(&schedule.name).await? else { return Ok(()) };
+    /// The schedule with the time of its last drill, where another one is due.
+    async fn due(&self, schedule: ScheduleRow, every: i64) -> Result<Option<(Option<i64>, ScheduleRow)>> {
+        let last = self.store.last_drill(&schedule.name).await?.filter(|last| is_of(&schedule, last));
+        let due = last.as_ref().map_or(schedule.create_time, |last| due_time(last, every));
+        let is_due = due <= self.clock.now_micros();
+        Ok(is_due.then(|| (last.map(|last| last.create_time), schedule)))
+    }
+
+    async fn begin(&self, schedule: &ScheduleRow) -> Result<()> {
+        let newest = self.catalogue.newest_restorable(Some(&schedule.name)).await?;
+        let Some(backup) = newest else { return Ok(()) };
         let caller = Actor::of(&self.vault, schedule, "backup.verify").await?.caller;
         match self.drills.begin(&caller, &backup.row.id).await {
             // Its turn comes.
             Err(Error::Drill(DrillError::Busy(_))) => Ok(()),
             begun => begun.map(drop),
         }
-    }
-
-    async fn newest(&self, name: &str) -> Result<Option<StoredBackup>> {
-        let filter = BackupFilter::of_schedule(name, &[BackupState::Available]);
-        let newest = self.store.backups(&filter, CHOICE).await?;
-        let is_stored =
-            |backup: &StoredBackup| backup.copies.iter().any(|copy| copy.state == CopyState::Stored);
-        Ok(newest.into_iter().find(is_stored))
     }
 }
 

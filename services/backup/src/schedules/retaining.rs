@@ -154,9 +154,9 @@ impl Retaining {
 
 /// `None` for one of which no copy is left: it takes no other one's place.
 fn candidate(backup: StoredBackup) -> Option<Candidate> {
-    let is_stored = backup.copies.iter().any(|copy| copy.state == CopyState::Stored);
+    let is_restorable = backup.is_restorable();
     let row = backup.row;
-    is_stored.then(|| Candidate {
+    is_restorable.then(|| Candidate {
         verified: (!row.verification.is_empty()).then(|| from_json::<Verified>(&row.verification).ok),
         etag: etag(&row),
         create_time: row.create_time,

@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use sqlx::{Database, Encode, QueryBuilder, Type};
 use strongroom_store::{Result, from_row};
 
-use super::{CopyRow, OperationRow, UnknownText};
+use super::{CopyRow, CopyState, OperationRow, UnknownText};
 
 /// A stored backup without its copies.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -105,6 +105,12 @@ pub(crate) struct StoredBackup {
 }
 
 impl StoredBackup {
+    /// Whether it is available, and a copy of it is where it was stored, as far as is known.
+    pub(crate) fn is_restorable(&self) -> bool {
+        let is_stored = |copy: &CopyRow| copy.state == CopyState::Stored;
+        self.row.state == BackupState::Available && self.copies.iter().any(is_stored)
+    }
+
     /// Backups in their order, each with its own of `copies`.
     pub(super) fn join(backups: Vec<BackupRow>, copies: Vec<CopyRow>) -> Vec<Self> {
         let mut of_backup: HashMap<String, Vec<CopyRow>> = HashMap::new();

@@ -11,6 +11,7 @@ use super::backup::with_reason;
 use super::interruption::unless_interrupted;
 use crate::cli::{DrillCommand, RunDrill};
 use crate::client::{self, Connection, PAGE_SIZE, unary};
+use crate::error::NotDone;
 use crate::output::{Format, printable};
 pub(super) use shown::state as drill_state;
 
@@ -81,7 +82,9 @@ fn judge(drill: &Drill) -> Result<()> {
         DrillState::Passed => Ok(()),
         state => {
             let how = if state == DrillState::Failed { "has failed" } else { "could not be done" };
-            bail!("the drill {how}: {}", printable(&with_reason(&drill.problem, &drill.reason)))
+            let sentence =
+                format!("the drill {how}: {}", printable(&with_reason(&drill.problem, &drill.reason)));
+            bail!(NotDone::new(sentence, &drill.reason))
         }
     }
 }

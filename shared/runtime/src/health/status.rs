@@ -9,6 +9,7 @@ use tonic::{Request, Response, Status, async_trait};
 
 use super::{Dependency, Health, State};
 use crate::auth::Caller;
+use crate::server::GZIP;
 
 /// Its full name, for health and reflection.
 pub const SERVICE: &str = "strongroom.status.v1.StatusService";
@@ -35,7 +36,7 @@ impl StatusApi {
     /// For `health`, with what `report` adds.
     #[must_use]
     pub fn server(health: Health, report: Arc<dyn Report>) -> StatusServiceServer<Self> {
-        StatusServiceServer::new(Self { health, report })
+        StatusServiceServer::new(Self { health, report }).accept_compressed(GZIP)
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use strongroom_api::backup::v1 as proto;
 use strongroom_api::backup::v1::drill_service_client::DrillServiceClient;
-use strongroom_api::backup::v1::{DrillOutcome, DrillState};
+use strongroom_api::backup::v1::{BackupState, DrillOutcome, DrillState};
 use strongroom_crypto::Token;
 use strongroom_runtime::client::AuthorizedChannel;
 use strongroom_runtime::status::reason_of;
@@ -318,6 +318,33 @@ async fn a_month_goes_by_and_the_newest_backup_is_drilled_in_the_creators_name()
     clock.advance(30 * DAY);
     let second = until_drilled(&mut all, 2).await.remove(0);
     assert_ne!(second.backup_id, first.backup_id);
+}
+
+/// The schedule would otherwise be drilled at each look: its last drill would never be one of its own.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_drill_counts_for_the_schedule_where_the_file_of_a_newer_backup_is_gone() {
+    let mut all = Drilled::start().await;
+    let permissions = ["backup.create", "schedule.create", "schedule.run"];
+    let channel = all.stored.service.channel(&Token::generate(), &permissions);
+    let mut schedules = proto::schedule_service_client::ScheduleServiceClient::new(channel);
+    let request = proto::CreateScheduleRequest {
+        name: "nightly".into(),
+        cron: "0 3 * * *".into(),
+        ..Default::default()
+    };
+    schedules.create_schedule(request).await.unwrap();
+    let mut made = Vec::new();
+    for _ in 0..2 {
+        let request = proto::RunScheduleRequest { name: "nightly".into() };
+        let id = schedules.run_schedule(request).await.unwrap().into_inner().backup.unwrap().id;
+        made.push(all.stored.until(&id, |backup| backup.state() == BackupState::Available).await);
+    }
+    assert_eq!(all.run(&made[0].id).await.schedule, "", "it says nothing about the newer one");
+    std::fs::remove_file(all.stored.objects().join(&made[1].copies[0].key)).unwrap();
+    assert_eq!(all.stored.scan().await.missing, 1);
+    let drill = all.run("").await;
+    assert_eq!((drill.state(), &*drill.backup_id), (DrillState::Passed, &*made[0].id), "{drill:?}");
+    assert_eq!(drill.schedule, "nightly");
 }
 
 /// A live database by another name, and by another address.

@@ -4,6 +4,7 @@ use anyhow::{Result, bail};
 use strongroom_api::backup::v1::{Backup, BackupCopyState, BackupState};
 
 use super::details::{copy_state, problem_of, state, with_reason};
+use crate::error::NotDone;
 use crate::output::printable;
 
 /// Nothing for a backup that every destination has.
@@ -17,7 +18,8 @@ pub(in crate::commands) fn judge(backup: &Backup) -> Result<()> {
         BackupState::Failed => {
             let problem = with_reason(&backup.problem, &backup.reason);
             let problem = if problem.is_empty() { "the server gave no reason" } else { &problem };
-            bail!("the backup failed: {}", printable(problem))
+            let sentence = format!("the backup failed: {}", printable(problem));
+            bail!(NotDone::new(sentence, &backup.reason))
         }
         other => bail!("the backup is {}, not available", state(other)),
     }
@@ -38,7 +40,9 @@ fn judge_copies(backup: &Backup) -> Result<()> {
             format!("{} ({})", printable(&copy.destination), printable(why))
         })
         .collect();
-    bail!("the backup is stored in {}, and not in {}", stored.join(", "), missing.join(", "))
+    let sentence =
+        format!("the backup is stored in {}, and not in {}", stored.join(", "), missing.join(", "));
+    bail!(NotDone::new(sentence, others.first().map_or("", |copy| copy.reason.as_str())))
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use strongroom_api::backup::v1::{Restore, RestoreState};
 
 use super::{plan_text, words};
 use crate::commands::backup::with_reason;
-use crate::error::UnknownSigner;
+use crate::error::{NotDone, UnknownSigner};
 use crate::output::printable;
 
 /// The refusal with an exit code of its own.
@@ -24,9 +24,10 @@ pub(super) fn judge_plan(restore: &Restore) -> Result<()> {
         all if all.iter().all(|one| one.reason == UNKNOWN_SIGNER) => {
             Err(Error::new(UnknownSigner::of_a_plan()).context("the restore is refused"))
         }
-        [only] => bail!("the restore is refused: {}", plan_text::refusal(only)),
         [first, more @ ..] => {
-            bail!("the restore is refused: {}; and {} more", plan_text::refusal(first), more.len())
+            let more = if more.is_empty() { String::new() } else { format!("; and {} more", more.len()) };
+            let sentence = format!("the restore is refused: {}{more}", plan_text::refusal(first));
+            bail!(NotDone::new(sentence, &first.reason))
         }
     }
 }
@@ -35,7 +36,10 @@ pub(super) fn judge_plan(restore: &Restore) -> Result<()> {
 pub(super) fn judge_applied(restore: &Restore) -> Result<()> {
     match restore.state() {
         RestoreState::Applied => Ok(()),
-        RestoreState::Failed => bail!("the restore failed, and every row is what it was: {}", why(restore)),
+        RestoreState::Failed => {
+            let sentence = format!("the restore failed, and every row is what it was: {}", why(restore));
+            bail!(NotDone::new(sentence, &restore.reason))
+        }
         _ => bail!("the restore is {}, not applied", named(restore)),
     }
 }
@@ -45,7 +49,8 @@ pub(super) fn judge_rolled_back(restore: &Restore) -> Result<()> {
     match restore.state() {
         RestoreState::RolledBack => Ok(()),
         RestoreState::Applied => {
-            bail!("what was restored is still there: {}", why(restore))
+            let sentence = format!("what was restored is still there: {}", why(restore));
+            bail!(NotDone::new(sentence, &restore.reason))
         }
         _ => bail!("the restore is {}, not rolled back", named(restore)),
     }
