@@ -142,13 +142,71 @@ fn an_error_is_an_object_for_a_script() {
     assert!(missing["message"].as_str().unwrap().contains("0197e0a1"), "{missing}");
     assert_eq!(error(&["credential", "frobnicate"], 2)["code"], "INVALID_ARGUMENT");
     assert_eq!(error(&["credential", "delete", "One"], 2)["code"], "INVALID_ARGUMENT");
-    assert_eq!(error(&["archive", "inspect", "/nowhere"], 1)["reason"], "");
+    let existing = dev.path("there");
+    std::fs::write(&existing, "no archive").unwrap();
+    let existing = existing.to_str().unwrap();
+    for (arguments, code, reason) in [
+        (&["archive", "inspect", "/nowhere"][..], "NOT_FOUND", "FILE_NOT_FOUND"),
+        (&["archive", "inspect", existing], "DATA_LOSS", "ARCHIVE_DAMAGED"),
+        (&["backup", "verify", "/nowhere"], "NOT_FOUND", "FILE_NOT_FOUND"),
+        (&["backup", "export", "--plain", "--out", existing], "ALREADY_EXISTS", "FILE_EXISTS"),
+        (&["credential", "get", "Nobody"], "NOT_FOUND", "CREDENTIAL_NOT_FOUND"),
+        (&["token", "revoke", "nobody", "--yes"], "NOT_FOUND", "TOKEN_NOT_FOUND"),
+    ] {
+        let said = error(arguments, 1);
+        assert_eq!((said["code"].as_str(), said["reason"].as_str()), (Some(code), Some(reason)), "{said}");
+    }
+    let stranger = dev.admin.with_token("").run(&["credential", "list", "-o", "json"]);
+    let said: Value = serde_json::from_str(&stranger.stderr).unwrap();
+    assert_eq!(said["reason"], "TOKEN_MISSING", "{said}");
     let mut away = program("strongroom");
     away.args(["credential", "list", "-o", "json"]).env("STRONGROOM_TOKEN", &dev.admin.token);
     away.env("STRONGROOM_VAULT_URL", format!("http://127.0.0.1:{}", e2e::free_port()));
     let away = e2e::finish(&mut away, b"", e2e::PATIENCE);
     assert_eq!(away.code, Some(4), "{away:?}");
     assert_eq!(serde_json::from_str::<Value>(&away.stderr).unwrap()["code"], "UNAVAILABLE");
+}
+
+#[test]
+fn a_dash_is_standard_input() {
+    let dev = Dev::start("");
+    let (archive, temporary) = (dev.path("a.zip"), dev.path("temporary"));
+    let archive = archive.to_str().unwrap();
+    std::fs::create_dir(&temporary).unwrap();
+    let _ = dev.admin.run(&["backup", "export", "--plain", "--out", archive]).succeeded();
+    let _ = dev.admin.run(&["key", "export-public", "--out", &format!("{archive}.signer")]).succeeded();
+    let signer = std::fs::read(format!("{archive}.signer")).unwrap();
+    let bytes = std::fs::read(archive).unwrap();
+    let piped = |arguments: &[&str], stdin: &[u8]| {
+        let mut command = dev.admin.command(arguments);
+        let finished = e2e::finish(command.env("TMPDIR", &temporary), stdin, e2e::PATIENCE);
+        assert_eq!(temporary.read_dir().unwrap().count(), 0, "{arguments:?} leaves the copy");
+        finished
+    };
+    let commands: [&[&str]; 7] = [
+        &["archive", "inspect", "-"],
+        &["archive", "verify", "-"],
+        &["archive", "open", "-", "--table", "credentials"],
+        &["archive", "reseal", "-", "--out", "-"],
+        &["backup", "verify", "-"],
+        &["audit", "verify", "--head", "-"],
+        &["restore", "plan", "-", "--mode", "merge"],
+    ];
+    for command in commands {
+        let _ = piped(command, &bytes).succeeded();
+        let cut = piped(command, &bytes[..bytes.len() / 2]).failed_with(1);
+        assert!(!cut.contains("/stdin"), "{command:?} names the copy: {cut}");
+    }
+    assert!(
+        piped(&["archive", "verify", archive, "--signer", "-"], &signer)
+            .succeeded()
+            .text()
+            .contains("signed by")
+    );
+    let twice = piped(&["archive", "verify", "-", "--signer", "-"], &signer).failed_with(2);
+    assert!(twice.contains("read once"), "{twice}");
+    let terminal = typed(&dev, &["archive", "inspect", "-"], &[]);
+    assert!(terminal.is_none_or(|at| at.code == Some(2) && at.stderr.contains("is a terminal")));
 }
 
 #[test]

@@ -25,7 +25,7 @@ use strongroom_runtime::secret_file;
 use tonic::{Request, Response, Status};
 use tonic_health::pb::health_client::HealthClient;
 
-use crate::error::CallFailed;
+use crate::error::{CallFailed, Local, Refused};
 
 /// How long a single answer may take. Streams have no such limit here; the server ends them.
 const DEADLINE: Duration = Duration::from_secs(30);
@@ -136,10 +136,9 @@ impl<L: Fn(&str) -> Option<OsString>> Environment<L> {
             if self.has_certificate() {
                 return Ok(Bearer::none());
             }
-            bail!(
-                "no token: set STRONGROOM_TOKEN_FILE to a file that holds one, or STRONGROOM_TOKEN; or set \
-                 STRONGROOM_CERT_FILE and STRONGROOM_KEY_FILE to a certificate that the vault knows"
-            );
+            let sentence = "no token: set STRONGROOM_TOKEN_FILE to a file that holds one, or STRONGROOM_TOKEN; or set \
+                 STRONGROOM_CERT_FILE and STRONGROOM_KEY_FILE to a certificate that the vault knows";
+            bail!(Refused::new(Local::TokenMissing, sentence));
         };
         let named = || format!("the token in STRONGROOM_TOKEN_FILE {}", file.display());
         let token = secret_file::read_text(&file).with_context(named)?;

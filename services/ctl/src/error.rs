@@ -3,6 +3,7 @@
 mod call;
 mod encryption;
 mod not_done;
+mod refused;
 mod signer;
 mod unready;
 mod usage;
@@ -11,6 +12,7 @@ use std::process::ExitCode;
 
 pub(crate) use call::CallFailed;
 pub(crate) use not_done::NotDone;
+pub(crate) use refused::{Local, Refused};
 pub(crate) use signer::UnknownSigner;
 pub(crate) use unready::Unready;
 pub(crate) use usage::WrongUsage;
@@ -102,14 +104,16 @@ impl From<&anyhow::Error> for Failure {
             || error.downcast_ref::<Unready>().is_some_and(|unready| unready.is_away);
         let (exit, code) = match is_away {
             true => (NOT_REACHABLE, Code::Unavailable),
-            false if error.is::<UnknownSigner>() => (UNKNOWN_SIGNER, Code::FailedPrecondition),
+            false if error.is::<UnknownSigner>() => (UNKNOWN_SIGNER, Local::UnknownSigner.code()),
             false if error.is::<WrongUsage>() => (WRONG_USAGE, Code::InvalidArgument),
-            false => (1, Code::Unknown),
+            false if error.is::<NotDone>() => (1, Code::FailedPrecondition),
+            false => (1, Local::of(error).map_or(Code::Unknown, Local::code)),
         };
         let reason = match (call, error.downcast_ref::<NotDone>()) {
             (Some(call), _) => call.reason(),
             (None, Some(not_done)) => not_done.reason(),
-            (None, None) if exit == UNKNOWN_SIGNER => "UNKNOWN_SIGNER",
+            (None, None) if exit == UNKNOWN_SIGNER => Local::UnknownSigner.text(),
+            (None, None) if exit == 1 => Local::of(error).map_or("", Local::text),
             (None, None) => "",
         };
         Self {

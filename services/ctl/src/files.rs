@@ -54,11 +54,6 @@ pub(crate) fn read_token(path: &Path) -> Result<String> {
     Ok(text.trim().to_owned())
 }
 
-/// Opens `path` for reading, and names it when that fails.
-pub(crate) fn open(path: &Path) -> Result<File> {
-    File::open(path).with_context(|| format!("cannot open {}", path.display()))
-}
-
 /// The folder that `path` is in.
 pub(crate) fn folder_of(path: &Path) -> &Path {
     path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))

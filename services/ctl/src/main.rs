@@ -10,6 +10,7 @@ mod commands;
 mod embedded;
 mod error;
 mod files;
+mod input;
 mod out_file;
 mod output;
 #[cfg(test)]

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail, ensure};
 
+use crate::error::{Local, Refused};
 use crate::files::{folder_of, sync_folder_of};
 use crate::output::{DataOut, data_out};
 
@@ -74,7 +75,8 @@ impl OutPath {
 /// # Errors
 /// When `path` exists, unless `force` replaces it.
 pub(crate) fn refuse_existing(path: &Path, force: bool) -> Result<()> {
-    ensure!(force || path.symlink_metadata().is_err(), "{} exists; `--force` replaces it", path.display());
+    let sentence = || format!("{} exists; `--force` replaces it", path.display());
+    ensure!(force || path.symlink_metadata().is_err(), Refused::new(Local::FileExists, sentence()));
     Ok(())
 }
 

@@ -11,6 +11,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 use strongroom_age::Passphrase;
 use strongroom_crypto::SecretBytes;
 
+use crate::input;
 use crate::output::{self, printable};
 
 /// What a vault takes at most.
@@ -105,18 +106,19 @@ fn bare_text(bytes: &[u8]) -> Result<&[u8]> {
 }
 
 fn named(path: &Path) -> String {
-    if path == Path::new("-") {
+    if input::is_stdin(path) {
         return "the secret on standard input".to_owned();
     }
     format!("the secret in {}", printable(&path.to_string_lossy()))
 }
 
 fn read_bytes(path: &Path, kind: prompt::Kind) -> Result<SecretBytes> {
-    if path == Path::new("-") {
+    if input::is_stdin(path) {
         let stdin = std::io::stdin();
         if stdin.is_terminal() {
             return prompt::ask(kind);
         }
+        input::take_stdin()?;
         return read_from(stdin.lock()).with_context(|| named(path));
     }
     let file = File::open(path).with_context(|| named(path))?;

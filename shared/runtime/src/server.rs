@@ -134,7 +134,7 @@ fn server(limits: &Limits) -> Server {
         .max_concurrent_streams(limits.streams)
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
-        .http2_max_header_list_size(16 * 1024)
+        .http2_max_header_list_size(2 * receiving::METADATA)
 }
 
 /// Follows the certificate files while there are any. It never ends.

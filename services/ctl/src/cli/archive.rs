@@ -12,7 +12,8 @@ use super::values::recipient;
 pub(crate) enum ArchiveCommand {
     /// Show an archive's manifest. With -o json: the manifest itself.
     Inspect {
-        /// The archive, sealed or plain.
+        /// The archive, sealed or plain; - is standard input.
+        #[arg(value_name = "FILE|-")]
         file: PathBuf,
         #[command(flatten)]
         keys: ArchiveKeys,
@@ -23,7 +24,8 @@ pub(crate) enum ArchiveCommand {
     ///
     /// With --signer also its signature: exit code 3 if the archive is intact, but not signed by any key in that file.
     Verify {
-        /// The archive, sealed or plain.
+        /// The archive, sealed or plain; - is standard input.
+        #[arg(value_name = "FILE|-")]
         file: PathBuf,
         #[command(flatten)]
         keys: ArchiveKeys,
@@ -44,8 +46,8 @@ pub(crate) enum ArchiveCommand {
 /// Keys that open a sealed archive. Without either, the vault opens it if STRONGROOM_TOKEN is set.
 #[derive(Debug, Args, Default)]
 pub(crate) struct ArchiveKeys {
-    /// A recovery key: the file that `recovery create` made, or any identity file of age.
-    #[arg(long, value_name = "FILE")]
+    /// A recovery key: the file that `recovery create` made, or any identity file of age; - is standard input.
+    #[arg(long, value_name = "FILE|-")]
     pub(crate) identity: Option<PathBuf>,
     /// The file with the archive's passphrase, or, with --identity, with that of the identity file; - is
     /// standard input.
@@ -55,15 +57,16 @@ pub(crate) struct ArchiveKeys {
 
 #[derive(Debug, Args, Default)]
 pub(crate) struct SignerFile {
-    /// Public halves of the vault's signing key, as `key export-public` writes them.
-    #[arg(long, value_name = "FILE")]
+    /// Public halves of the vault's signing key, as `key export-public` writes them; - is standard input.
+    #[arg(long, value_name = "FILE|-")]
     pub(crate) signer: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
 #[command(group(ArgGroup::new("what").args(["table", "out"]).required(true).multiple(true)))]
 pub(crate) struct OpenArchive {
-    /// The archive, sealed or plain.
+    /// The archive, sealed or plain; - is standard input.
+    #[arg(value_name = "FILE|-")]
     pub(crate) file: PathBuf,
     #[command(flatten)]
     pub(crate) keys: ArchiveKeys,
@@ -79,7 +82,8 @@ pub(crate) struct OpenArchive {
 
 #[derive(Debug, Args)]
 pub(crate) struct Reseal {
-    /// The archive, sealed or plain.
+    /// The archive, sealed or plain; - is standard input.
+    #[arg(value_name = "FILE|-")]
     pub(crate) file: PathBuf,
     #[command(flatten)]
     pub(crate) keys: ArchiveKeys,

@@ -21,8 +21,8 @@ pub(crate) enum AuditCommand {
     Verify {
         /// A head that was stored outside the vault: the output of `audit head -o json`, an archive (a sealed one with
         /// --identity or --passphrase-file, or opened by the vault), or its manifest.json. Without one, a tail that
-        /// was cut off together with the vault's own head goes undetected.
-        #[arg(long, value_name = "FILE")]
+        /// was cut off together with the vault's own head goes undetected. - is standard input.
+        #[arg(long, value_name = "FILE|-")]
         head: Option<PathBuf>,
         #[command(flatten)]
         keys: ArchiveKeys,

@@ -20,7 +20,8 @@ pub(crate) enum ImportCommand {
 
 #[derive(Debug, Args)]
 pub(crate) struct ImportGeb {
-    /// The .geb file.
+    /// The .geb file; - is standard input.
+    #[arg(value_name = "FILE|-")]
     pub(crate) file: PathBuf,
     /// The file that holds the backup's password, or - for standard input; one line feed at its end is not part
     /// of it.
@@ -36,7 +37,8 @@ pub(crate) struct ImportGeb {
 
 #[derive(Debug, Args)]
 pub(crate) struct ImportPromptgate {
-    /// The export, a ZIP.
+    /// The export, a ZIP; - is standard input.
+    #[arg(value_name = "FILE|-")]
     pub(crate) file: PathBuf,
     /// The file that holds the APP_KEY (base64:…), or the gateway's .env, or - for standard input.
     #[arg(long, value_name = "FILE|-")]

@@ -22,6 +22,7 @@ pub(crate) struct CreateRecovery {
     #[arg(long, value_name = "FILE|-")]
     pub(crate) passphrase_file: PathBuf,
     /// Public halves of the vault's signing key; by default the vault is asked for them if STRONGROOM_TOKEN is set.
-    #[arg(long, value_name = "FILE")]
+    /// - is standard input.
+    #[arg(long, value_name = "FILE|-")]
     pub(crate) signer: Option<PathBuf>,
 }

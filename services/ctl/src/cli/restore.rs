@@ -82,8 +82,8 @@ pub(crate) struct GivenRestore {
 
 #[derive(Debug, Args)]
 pub(crate) struct PlanRestore {
-    /// The file of an archive, sealed or plain; or the id of a stored backup.
-    #[arg(value_name = "FILE|BACKUP_ID")]
+    /// The file of an archive, sealed or plain (- is standard input); or the id of a stored backup.
+    #[arg(value_name = "FILE|-|BACKUP_ID")]
     pub(crate) archive: PathBuf,
     /// What becomes of the rows that the tables have.
     #[arg(long, value_name = "M", value_enum, default_value_t)]
@@ -113,8 +113,8 @@ pub(crate) struct PlanRestore {
     /// Of an empty vault: keep its own deployment id, instead of becoming the deployment that the archive is of.
     #[arg(long, conflicts_with = "from_deployment")]
     pub(crate) as_copy: bool,
-    /// Trust these signing keys beside the vault's own: a file as `key export-public` writes it.
-    #[arg(long, value_name = "FILE")]
+    /// Trust these signing keys beside the vault's own: a file as `key export-public` writes it; - is standard input.
+    #[arg(long, value_name = "FILE|-")]
     pub(crate) signer: Option<PathBuf>,
 }
 

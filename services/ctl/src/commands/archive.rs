@@ -16,6 +16,7 @@ use strongroom_archive::{Error, Report, verify};
 
 use super::left_out;
 use crate::cli::{ArchiveCommand, ArchiveKeys, SignerFile};
+use crate::input::Input;
 use crate::output::{Format, message, printable};
 
 pub(super) use content::open;
@@ -33,8 +34,9 @@ pub(super) async fn run(command: ArchiveCommand, format: Format) -> Result<()> {
 
 async fn inspect(file: &Path, keys: &ArchiveKeys, signer: &SignerFile, format: Format) -> Result<()> {
     let signer = Signer::read(signer)?;
-    let (mut archive, size) = open(file, keys).await?;
-    let named = || file.display().to_string();
+    let input = Input::of(file)?;
+    let (mut archive, size) = open(&input, keys).await?;
+    let named = || input.name();
     let checked = check_signer(signer.as_ref(), &mut archive).with_context(named)?;
     let signature = match archive.signature().with_context(named)? {
         None => "none".to_owned(),
@@ -47,8 +49,9 @@ async fn inspect(file: &Path, keys: &ArchiveKeys, signer: &SignerFile, format: F
 
 async fn verify_command(file: &Path, keys: &ArchiveKeys, signer: &SignerFile, format: Format) -> Result<()> {
     let signer = Signer::read(signer)?;
-    let (mut archive, _) = open(file, keys).await?;
-    let named = || file.display().to_string();
+    let input = Input::of(file)?;
+    let (mut archive, _) = open(&input, keys).await?;
+    let named = || input.name();
     let verified = match verify(&mut archive, &mut |_| {}) {
         // An unknown signer is the first thing to know, also where rows refer to others that are missing.
         verified @ (Ok(_) | Err(Error::Dangling(_))) => verified,
@@ -63,8 +66,9 @@ async fn verify_command(file: &Path, keys: &ArchiveKeys, signer: &SignerFile, fo
 
 /// Checks everything in the archive in `path`.
 pub(super) async fn verify_file(path: &Path, keys: &ArchiveKeys) -> Result<Report> {
-    let (mut archive, _) = open(path, keys).await?;
-    verify(&mut archive, &mut |_| {}).with_context(|| path.display().to_string())
+    let input = Input::of(path)?;
+    let (mut archive, _) = open(&input, keys).await?;
+    verify(&mut archive, &mut |_| {}).with_context(|| input.name())
 }
 
 /// References to rows that are not there, where the database lets such rows in.

@@ -2,22 +2,26 @@
 
 use std::path::Path;
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 
 use crate::cli::backup_id;
+use crate::error::{Local, Refused};
+use crate::input::is_stdin;
 
 /// The id that was given; `None` for a file, which has that name even if it looks like an id.
 ///
 /// # Errors
 /// When it is neither.
 pub(super) fn id_of(archive: &Path) -> Result<Option<String>> {
-    if archive.exists() {
+    if is_stdin(archive) || archive.exists() {
         return Ok(None);
     }
     let id = archive.to_str().and_then(|text| backup_id(text).ok());
-    let id = id.with_context(|| {
+    let sentence = || {
         let given = archive.display();
-        format!("{given} is neither a file nor the id of a stored backup (a UUID; `strongroom backup list` shows them)")
-    })?;
-    Ok(Some(id))
+        format!(
+            "{given} is neither a file nor the id of a stored backup (a UUID; `strongroom backup list` shows them)"
+        )
+    };
+    Ok(Some(id.ok_or_else(|| Refused::new(Local::FileNotFound, sentence()))?))
 }

@@ -5,7 +5,7 @@ use std::io::{self, BufRead as _, IsTerminal as _, Read as _};
 use anyhow::{Result, ensure};
 
 use crate::cli::Confirmation;
-use crate::error::WrongUsage;
+use crate::error::{Local, Refused, WrongUsage};
 use crate::output::{is_answerable, message, prompt};
 
 /// The longest answer that is read.
@@ -47,6 +47,6 @@ pub(super) fn ask_for(word: &str, loss: &str, action: &str) -> Result<()> {
     prompt(&format!("type {word} to {action}: "));
     let mut answer = String::new();
     io::stdin().lock().take(LONGEST).read_line(&mut answer)?;
-    ensure!(answer.trim() == word, "not confirmed; nothing was changed");
+    ensure!(answer.trim() == word, Refused::new(Local::NotConfirmed, "not confirmed; nothing was changed"));
     Ok(())
 }

@@ -3,11 +3,13 @@
 use anyhow::{Result, bail};
 use strongroom_runtime::Shutdown;
 
+use crate::error::{Local, Refused};
+
 /// `so` says what an interruption leaves.
 pub(super) async fn unless_interrupted<T>(transfer: impl Future<Output = Result<T>>, so: &str) -> Result<T> {
     match Shutdown::on_signal().unless_begun(transfer).await {
         Some(ended) => ended,
         // Dropping the transfer has removed what it had written.
-        None => bail!("interrupted; {so}"),
+        None => bail!(Refused::new(Local::Interrupted, format!("interrupted; {so}"))),
     }
 }

@@ -10,6 +10,7 @@ use super::archive::Signer;
 use super::key::public;
 use crate::cli::{CreateRecovery, RecoveryCommand};
 use crate::client;
+use crate::error::{Local, Refused};
 use crate::files;
 use crate::output::{Format, key_values, message};
 use crate::secret_input;
@@ -22,7 +23,8 @@ pub(super) async fn run(command: RecoveryCommand, format: Format) -> Result<()> 
     let CreateRecovery { out, passphrase_file, signer } = create;
     let (page_file, signer_file) = (beside(&out, "txt"), beside(&out, "signer"));
     for file in [&out, &page_file, &signer_file] {
-        ensure!(file.symlink_metadata().is_err(), "{} already exists", file.display());
+        let sentence = || format!("{} already exists", file.display());
+        ensure!(file.symlink_metadata().is_err(), Refused::new(Local::FileExists, sentence()));
     }
     let passphrase = secret_input::new_passphrase(&passphrase_file)?;
     let signer = signer_lines(signer.as_deref()).await?;

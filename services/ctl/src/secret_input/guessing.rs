@@ -3,6 +3,8 @@
 use anyhow::{Result, ensure};
 use zxcvbn::{Score, zxcvbn};
 
+use crate::error::{Local, Refused};
+
 /// How much of a passphrase is looked at: the estimate takes time that grows with the square of the length.
 const LOOKED_AT: usize = 100;
 
@@ -14,11 +16,11 @@ pub(super) fn refuse_guessable(passphrase: &str) -> Result<()> {
     let estimate = zxcvbn(&looked_at, &[]);
     let warning = estimate.feedback().and_then(|feedback| feedback.warning());
     let reason = warning.map(|warning| format!(" ({})", warning.to_string().trim_end_matches('.')));
-    ensure!(
-        estimate.score() >= Score::Four,
-        "the passphrase is too easy to guess{}; take five or more words that were chosen at random",
-        reason.unwrap_or_default()
+    let reason = reason.unwrap_or_default();
+    let sentence = format!(
+        "the passphrase is too easy to guess{reason}; take five or more words that were chosen at random"
     );
+    ensure!(estimate.score() >= Score::Four, Refused::new(Local::PassphraseGuessable, sentence));
     Ok(())
 }
 

@@ -10,7 +10,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Request, Response};
+use http::{HeaderMap, Request, Response};
 use http_body::{Frame, SizeHint};
 use tokio::time::{Instant, Sleep, sleep};
 use tokio_util::sync::CancellationToken;
@@ -32,6 +32,10 @@ pub(super) const STREAM_WINDOW: u32 = 512 << 10;
 
 /// How tonic's own refusals of messages that are too large begin, before and while they are inflated.
 const OVERSIZED: [&str; 2] = ["Error, decoded message length too large", "Error decompressing: size limit"];
+
+/// Bytes of metadata that one request may carry, counted as HTTP/2 counts them (RFC 9113 §6.5.2). The transport ends a request
+/// with more than twice as much by HTTP status 431, before any of our code sees it.
+pub(super) const METADATA: u32 = 16 << 10;
 
 /// Puts limits in front of a router; the caller is known already.
 #[derive(Clone)]
@@ -83,6 +87,10 @@ where
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
         let shape = shape_of(request.uri().path());
+        if size_of(request.headers()) > METADATA as usize {
+            let refusal = metadata_too_large(self.layer.patience.domain);
+            return Box::pin(async move { Ok(refusal.into_http()) });
+        }
         let charge = match self.layer.begin(&request, shape) {
             Ok(charge) => charge,
             Err(refusal) => return Box::pin(async move { Ok(refusal.into_http()) }),
@@ -96,6 +104,19 @@ where
             Ok(response.map(|body| Body::new(answering(body))))
         })
     }
+}
+
+fn size_of(headers: &HeaderMap) -> usize {
+    /// What each field adds to its name and its value.
+    const OVERHEAD: usize = 32;
+    headers.iter().map(|(name, value)| name.as_str().len() + value.len() + OVERHEAD).sum()
+}
+
+fn metadata_too_large(domain: &'static str) -> Status {
+    let message = format!(
+        "the metadata of the request is larger than the limit of {METADATA} bytes; send fewer or shorter fields"
+    );
+    status(Code::ResourceExhausted, domain, "METADATA_TOO_LARGE", &message, &[])
 }
 
 /// The refusal of a message that is larger than its service takes has no reason where tonic makes it.

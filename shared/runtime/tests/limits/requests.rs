@@ -126,6 +126,17 @@ async fn a_request_that_is_too_large_is_refused_with_its_limit() {
     }
 }
 
+#[tokio::test]
+async fn metadata_that_is_too_large_is_refused_with_the_limit() {
+    let server = Server::start(patient()).await;
+    let mut request = tonic::Request::new(CommitStageRequest { stage_id: "x".into() });
+    request.metadata_mut().insert("x-long", "y".repeat(20 << 10).parse().unwrap());
+    let refusal = server.client("t").commit_stage(request).await.unwrap_err();
+    assert_eq!(refusal.code(), Code::ResourceExhausted, "{refusal}");
+    assert_eq!(reason_of(&refusal), "METADATA_TOO_LARGE");
+    assert!(refusal.message().contains("16384 bytes"), "{refusal}");
+}
+
 /// Complete requests are in memory as well, as long as they are worked on.
 #[tokio::test]
 async fn a_request_counts_until_it_is_answered() {

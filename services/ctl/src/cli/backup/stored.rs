@@ -93,8 +93,8 @@ pub(crate) struct DownloadBackup {
 
 #[derive(Debug, Args)]
 pub(crate) struct VerifyBackup {
-    /// The file of an archive, sealed or plain; or the id of a stored backup.
-    #[arg(value_name = "ID|FILE")]
+    /// The file of an archive, sealed or plain (- is standard input); or the id of a stored backup.
+    #[arg(value_name = "ID|FILE|-")]
     pub(crate) archive: PathBuf,
     /// Of a stored backup: the destination to read from; the first that has it where none is given.
     #[arg(long, value_name = "NAME")]

@@ -13,7 +13,7 @@ use strongroom_crypto::SecretBytes;
 
 use crate::cli::ArchiveKeys;
 use crate::client::{self, Connection, unary};
-use crate::files;
+use crate::input::{self, Input};
 use crate::secret_input;
 
 const GIVE_A_KEY: &str =
@@ -46,21 +46,21 @@ impl Seek for Content {
     }
 }
 
-/// Opens the archive in `path` under the strict policy. The second value is the file's size in bytes.
+/// Opens the archive in `input` under the strict policy. The second value is the file's size in bytes.
 pub(in crate::commands) async fn open(
-    path: &Path,
+    input: &Input,
     keys: &ArchiveKeys,
 ) -> Result<(ArchiveReader<Content>, u64)> {
-    let named = || path.display().to_string();
-    let (content, size) = open_content(path, keys).await?;
+    let named = || input.name();
+    let (content, size) = open_content(input, keys).await?;
     let archive = ArchiveReader::open(content, Limits::V1).with_context(named)?;
     Ok((archive, size))
 }
 
 /// The same without looking at the ZIP.
-pub(super) async fn open_content(path: &Path, keys: &ArchiveKeys) -> Result<(Content, u64)> {
-    let named = || path.display().to_string();
-    let file = files::open(path)?;
+pub(super) async fn open_content(input: &Input, keys: &ArchiveKeys) -> Result<(Content, u64)> {
+    let named = || input.name();
+    let file = input.open()?;
     let size = file.metadata().with_context(named)?.len();
     let mut file = BufReader::new(file);
     match Header::read(&mut file) {
@@ -109,7 +109,7 @@ fn identities(keys: &ArchiveKeys) -> Result<Vec<Identity>> {
     let Some(path) = &keys.identity else {
         return Ok(passphrase.transpose()?.map(Identity::Passphrase).into_iter().collect());
     };
-    let named = || format!("the identity in {}", path.display());
+    let named = || format!("the identity in {}", input::name(path));
     match IdentityFile::read(read_identity(path).with_context(named)?.expose()).with_context(named)? {
         IdentityFile::Plain(identities) => Ok(identities),
         IdentityFile::Locked(locked) => {
@@ -123,6 +123,6 @@ fn identities(keys: &ArchiveKeys) -> Result<Vec<Identity>> {
 
 fn read_identity(path: &Path) -> Result<SecretBytes> {
     let mut bytes = Vec::new();
-    File::open(path)?.take(MAX_IDENTITY_BYTES).read_to_end(&mut bytes)?;
+    input::stream(path)?.take(MAX_IDENTITY_BYTES).read_to_end(&mut bytes)?;
     Ok(SecretBytes::new(bytes))
 }

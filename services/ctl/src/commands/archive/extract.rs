@@ -17,6 +17,7 @@ use super::content::{Content, open};
 use super::signer::{Signer, check_signer};
 use crate::cli::OpenArchive;
 use crate::files::{folder_of, sync_folder_of};
+use crate::input::Input;
 use crate::output::{Format, key_values, message, print_data, printable};
 
 pub(super) async fn run(command: OpenArchive, format: Format) -> Result<()> {
@@ -25,8 +26,9 @@ pub(super) async fn run(command: OpenArchive, format: Format) -> Result<()> {
         check_empty(out)?;
     }
     let signer = Signer::read(&signer)?;
-    let named = || file.display().to_string();
-    let (mut archive, _) = open(&file, &keys).await?;
+    let input = Input::of(&file)?;
+    let named = || input.name();
+    let (mut archive, _) = open(&input, &keys).await?;
     check_signer(signer.as_ref(), &mut archive).with_context(named)?;
     match (table, out) {
         (Some(table), None) => print_table(&mut archive, &table).with_context(named),

@@ -14,17 +14,19 @@ use strongroom_archive::{ArchiveReader, Limits};
 use super::content::open_content;
 use crate::cli::Reseal;
 use crate::client::{self, Connection, unary};
+use crate::input::{Input, is_stdin};
 use crate::out_file::OutPath;
 use crate::output::{Format, key_values};
 
 pub(super) async fn run(command: Reseal, format: Format) -> Result<()> {
     let Reseal { file, keys, out, overwriting, recipients } = command;
     let out = OutPath::check(&out, overwriting.force)?;
-    let file_name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let file_name = file_name(&file);
+    let input = Input::of(&file)?;
     refuse_itself(&file, out.file(&file_name).as_deref())?;
-    let named = || file.display().to_string();
+    let named = || input.name();
     // Read twice: first to check that this is an archive, then to copy its bytes.
-    let (mut content, _) = open_content(&file, &keys).await?;
+    let (mut content, _) = open_content(&input, &keys).await?;
     let archive = ArchiveReader::open(&mut content, Limits::V1).with_context(named)?;
     let archive_id = archive.manifest().archive_id.clone();
     drop(archive);
@@ -52,6 +54,14 @@ pub(super) async fn run(command: Reseal, format: Format) -> Result<()> {
             ("sealed to", sealed_to.join(", ")),
         ])
     })
+}
+
+/// The copy's name where `--out` is a folder.
+fn file_name(file: &Path) -> String {
+    if is_stdin(file) {
+        return "archive.zip.age".to_owned();
+    }
+    file.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }
 
 /// A copy that replaces its original leaves nothing if its new recipients turn out to be wrong.

@@ -1,5 +1,6 @@
 //! Who made an archive: its signature against the signing keys that the operator kept apart from it.
 
+use std::io::Read as _;
 use std::path::Path;
 
 use anyhow::{Context as _, Result, ensure};
@@ -10,6 +11,10 @@ use strongroom_crypto::{PUBLIC_KEY_BYTES, Statement, verify};
 use super::content::Content;
 use crate::cli::SignerFile;
 use crate::error::UnknownSigner;
+use crate::input;
+
+/// Longest signer file that is read, in bytes: some 12,000 keys.
+const MAX_BYTES: u64 = 1 << 20;
 
 /// Public halves of a vault's signing key.
 pub(in crate::commands) struct Signer {
@@ -24,8 +29,9 @@ impl Signer {
 
     /// Reads lines as `key export-public` writes them; empty ones and those that begin with `#` are skipped.
     pub(in crate::commands) fn read_file(path: &Path) -> Result<Self> {
-        let named = || format!("the signer file {}", path.display());
-        let text = std::fs::read_to_string(path).with_context(named)?;
+        let named = || format!("the signer file {}", input::name(path));
+        let mut text = String::new();
+        input::stream(path)?.take(MAX_BYTES).read_to_string(&mut text).with_context(named)?;
         Self::parse(&text).with_context(named)
     }
 

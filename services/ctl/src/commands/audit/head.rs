@@ -12,6 +12,7 @@ use strongroom_archive::Limits;
 
 use crate::cli::ArchiveKeys;
 use crate::commands::archive;
+use crate::input::Input;
 
 const NOT_THERE: &str = "there is none: the archive was made without a vault, or before the first event";
 
@@ -39,22 +40,23 @@ struct Document {
 /// # Errors
 /// When it is no such file, does not open, or holds no head that proves anything.
 pub(super) async fn read(path: &Path, keys: &ArchiveKeys) -> Result<Head> {
-    read_from(path, keys).await.with_context(|| format!("the audit head in {}", path.display()))
+    let input = Input::of(path)?;
+    read_from(&input, keys).await.with_context(|| format!("the audit head in {}", input.name()))
 }
 
-async fn read_from(path: &Path, keys: &ArchiveKeys) -> Result<Head> {
-    let mut file = File::open(path)?;
+async fn read_from(input: &Input, keys: &ArchiveKeys) -> Result<Head> {
+    let mut file = input.open()?;
     let mut begin = Vec::new();
     (&mut file).take(4).read_to_end(&mut begin)?;
     file.rewind()?;
     match begin.as_slice() {
-        b"PK\x03\x04" | b"age-" => of_archive(path, keys).await,
+        b"PK\x03\x04" | b"age-" => of_archive(input, keys).await,
         _ => of_json(file),
     }
 }
 
-async fn of_archive(path: &Path, keys: &ArchiveKeys) -> Result<Head> {
-    let (archive, _) = archive::open(path, keys).await?;
+async fn of_archive(input: &Input, keys: &ArchiveKeys) -> Result<Head> {
+    let (archive, _) = archive::open(input, keys).await?;
     let head = archive.manifest().audit_head.as_ref().context(NOT_THERE)?;
     checked(&head.chain, i64::try_from(head.sequence)?, &head.mac)
 }

@@ -20,19 +20,22 @@ use crate::commands::progress::Progress;
 use crate::commands::sending::{self, Piece, Sending};
 use crate::commands::{archive_or_backup, left_out};
 use crate::error::WrongUsage;
+use crate::input::Input;
 use crate::output::Format;
 use answers::Answers;
 
 /// # Errors
 /// Also when the archive was looked at and is not fine; what is wrong is then on standard output.
 pub(super) async fn run(verify: VerifyBackup, format: Format) -> Result<()> {
-    let file = &verify.archive;
     let id = stored(&verify)?;
     let backup = client::backup()?;
     let verifying = async {
         match id {
             Some(id) => verify_stored(&backup, id, verify.destination.clone().unwrap_or_default()).await,
-            None => send(&backup, file).await.with_context(|| file.display().to_string()),
+            None => {
+                let input = Input::of(&verify.archive)?;
+                send(&backup, input.path()).await.with_context(|| input.name())
+            }
         }
     };
     let answers = unless_interrupted(verifying, "nothing was verified").await?;

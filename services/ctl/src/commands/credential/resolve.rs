@@ -5,6 +5,7 @@ use strongroom_api::vault::v1::{Credential, ListCredentialsRequest};
 
 use super::list::list_credentials;
 use crate::client::{Connection, PAGE_SIZE};
+use crate::error::{Local, Refused};
 use crate::output::printable;
 
 /// The id of the credential that `given` names. What looks like an id is taken as one without asking the
@@ -28,10 +29,15 @@ fn choose(given: &str, candidates: Vec<Credential>) -> Result<String> {
         (Some(id), true) => Ok(id),
         (Some(last), false) => {
             ids.push(last);
-            bail!("several credentials are called \"{name}\"; name one by its id: {}", ids.join(", "))
+            let sentence =
+                format!("several credentials are called \"{name}\"; name one by its id: {}", ids.join(", "));
+            bail!(Refused::new(Local::NameAmbiguous, sentence))
         }
         (None, _) => {
-            bail!("no credential has the id or the name \"{name}\"; `strongroom credential list` shows them")
+            let sentence = format!(
+                "no credential has the id or the name \"{name}\"; `strongroom credential list` shows them"
+            );
+            bail!(Refused::new(Local::CredentialNotFound, sentence))
         }
     }
 }

@@ -10,6 +10,7 @@ use strongroom_api::vault::v1::ListCredentialsRequest;
 use super::list::list_credentials;
 use super::resolve::ids_of;
 use crate::client::{Connection, PAGE_SIZE};
+use crate::error::{Local, Refused};
 use crate::output::{message, printable};
 
 /// Refuses a name that a credential other than `own` has.
@@ -18,10 +19,11 @@ pub(super) async fn refuse_duplicate(vault: &Connection, name: &str, own: &str) 
     let twins = twins.context("cannot tell whether the name is in use (--allow-duplicate does not ask)")?;
     let Some(twin) = twins.first() else { return Ok(()) };
     let name = printable(name);
-    bail!(
+    let sentence = format!(
         "a credential called \"{name}\" exists already ({twin}), and commands could tell the two by their ids only; choose \
          another name, replace the secret with `strongroom credential rotate {twin}`, or pass --allow-duplicate"
     );
+    bail!(Refused::new(Local::NameTaken, sentence))
 }
 
 /// Warns when `name` was taken by another credential at the same moment. The change is made, so nothing fails.

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use strongroom_import::{Contents, Form, Geb, Unpacked};
 
 use crate::cli::ImportGeb;
-use crate::files;
+use crate::input::Input;
 use crate::output::{Format, Table, key_values, message};
 use crate::secret_input;
 
@@ -14,8 +14,9 @@ const GATWY_READS: usize = 1000;
 
 pub(super) fn run(import: &ImportGeb, format: Format) -> Result<()> {
     let passphrase = secret_input::text(&import.passphrase_file)?;
-    let file = files::open(&import.file)?;
-    let named = || import.file.display().to_string();
+    let input = Input::of(&import.file)?;
+    let file = input.open()?;
+    let named = || input.name();
     let mut geb = Geb::open(file, &passphrase).with_context(named)?;
     let out = import.out.as_deref();
     let unpacked = out.map(|out| geb.unpack(out, import.with_master_key)).transpose().with_context(named)?;

@@ -8,7 +8,6 @@ mod difference;
 mod report;
 
 use std::collections::{HashMap, HashSet};
-use std::path::Path;
 
 use anyhow::{Context as _, Result, ensure};
 use bytes::Bytes;
@@ -24,7 +23,7 @@ use tonic::Code;
 use crate::cli::ImportPromptgate;
 use crate::client::{self, Connection, PAGE_SIZE, unary};
 use crate::commands::credential::list_credentials;
-use crate::files;
+use crate::input::{self, Input};
 use crate::output::Format;
 use crate::secret_input;
 
@@ -46,8 +45,9 @@ struct Found {
 
 pub(super) async fn run(import: &ImportPromptgate, format: Format) -> Result<()> {
     let key = secret_input::text(&import.app_key_file)?;
-    let key = AppKey::parse(&key).with_context(|| import.app_key_file.display().to_string())?;
-    let found = read(&import.file, &key).with_context(|| import.file.display().to_string())?;
+    let key = AppKey::parse(&key).with_context(|| input::name(&import.app_key_file))?;
+    let input = Input::of(&import.file)?;
+    let found = read(&input, &key).with_context(|| input.name())?;
     let importer = Importer::new(client::vault()?, key, &found.manifest, import.dry_run).await?;
     let mut lines = Vec::new();
     let mut seen = HashSet::new();
@@ -67,8 +67,8 @@ pub(super) async fn run(import: &ImportPromptgate, format: Format) -> Result<()>
     Ok(())
 }
 
-fn read(path: &Path, key: &AppKey) -> Result<Found> {
-    let mut export = Export::open(files::open(path)?)?;
+fn read(input: &Input, key: &AppKey) -> Result<Found> {
+    let mut export = Export::open(input.open()?)?;
     let credentials = export.credentials()?;
     key.check(&credentials)?;
     let tables = export.survey(key)?;

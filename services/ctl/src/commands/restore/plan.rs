@@ -18,6 +18,7 @@ use crate::commands::interruption::unless_interrupted;
 use crate::commands::progress::Progress;
 use crate::commands::retries::{Retries, is_gone};
 use crate::error::WrongUsage;
+use crate::input::Input;
 use crate::output::Format;
 
 /// # Errors
@@ -33,8 +34,8 @@ pub(super) async fn run(plan: PlanRestore, format: Format) -> Result<()> {
                 None
             }
             None => {
-                let sent = upload::send(&service, &plan.archive).await;
-                let id = sent.with_context(|| plan.archive.display().to_string())?;
+                let input = Input::of(&plan.archive)?;
+                let id = upload::send(&service, &input).await.with_context(|| input.name())?;
                 request.archive = Some(Archive::UploadId(id.clone()));
                 Some(id)
             }

@@ -4,7 +4,6 @@
 //! by the service on its way, and goes up in a single stream.
 
 use std::io::BufReader;
-use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context as _, Error, Result, anyhow, bail};
@@ -19,13 +18,13 @@ use crate::client::{Connection, unary};
 use crate::commands::progress::Progress;
 use crate::commands::retries::{Retries, is_broken};
 use crate::commands::sending::{self, Piece, Sending};
-use crate::files;
+use crate::input::Input;
 
 /// Sends the file, and returns the upload's id.
 ///
 /// # Errors
 /// When the file cannot be read, when the service refuses it, or stays away.
-pub(super) async fn send(service: &Connection, file: &Path) -> Result<String> {
+pub(super) async fn send(service: &Connection, file: &Input) -> Result<String> {
     let mut upload = if is_sealed(file)? { begun() } else { Upload::default() };
     let mut retries = Retries::new();
     let mut is_resumed = false;
@@ -56,8 +55,8 @@ pub(super) async fn delete(service: &Connection, id: String) {
 }
 
 /// Whatever is wrong with the seal is for the service to say.
-fn is_sealed(file: &Path) -> Result<bool> {
-    let header = seal::Header::read(&mut BufReader::new(files::open(file)?));
+fn is_sealed(file: &Input) -> Result<bool> {
+    let header = seal::Header::read(&mut BufReader::new(file.open()?));
     Ok(!matches!(header, Err(ArchiveError::Seal(SealError::NotSealed))))
 }
 
@@ -99,7 +98,7 @@ enum Sent {
 
 struct Stream<'a> {
     service: &'a Connection,
-    file: &'a Path,
+    file: &'a Input,
     upload: &'a Upload,
     /// Whether another stream broke before it.
     is_resumed: bool,
@@ -110,9 +109,9 @@ impl Stream<'_> {
     /// What another stream would end with too.
     async fn send(&self) -> Result<Sent> {
         let from = u64::try_from(self.upload.received_bytes).context("the backup service sent no size")?;
-        let progress = Arc::new(Progress::of_upload(self.file.metadata()?.len()));
+        let progress = Arc::new(Progress::of_upload(self.file.open()?.metadata()?.len()));
         let (shown, id) = (Arc::clone(&progress), self.upload.id.clone());
-        let Sending { requests, failed, .. } = sending::start(self.file, from, move |piece| {
+        let Sending { requests, failed, .. } = sending::start(self.file.path(), from, move |piece| {
             if let Piece::Chunk { offset, .. } = &piece {
                 shown.received(u64::try_from(*offset).unwrap_or(0));
             }

@@ -13,6 +13,7 @@ use crate::client::{self, Connection};
 use crate::commands::interruption::unless_interrupted;
 use crate::commands::progress::Progress;
 use crate::commands::sending::{self, Piece, Sending};
+use crate::input;
 use crate::output::Format;
 
 /// The message's name.
@@ -29,7 +30,7 @@ pub(super) async fn run(import: ImportTables, format: Format) -> Result<()> {
     };
     let importing = async {
         let sent = send(&backup, &import.document, import.dry_run).await;
-        sent.with_context(|| import.document.display().to_string())
+        sent.with_context(|| input::name(&import.document))
     };
     let answer = unless_interrupted(importing, interrupted).await?;
     format.message(ANSWER, &answer, || text::imported(&answer))?;
@@ -42,7 +43,8 @@ pub(super) async fn run(import: ImportTables, format: Format) -> Result<()> {
 
 async fn send(backup: &Connection, document: &Path, dry_run: bool) -> Result<ImportTablesResponse> {
     let wrap = move |piece| request(piece, dry_run);
-    let Sending { requests, size, failed } = if document == Path::new("-") {
+    let Sending { requests, size, failed } = if input::is_stdin(document) {
+        input::take_stdin()?;
         sending::start_stdin(wrap)
     } else {
         sending::start(document, 0, wrap)?

@@ -3,6 +3,8 @@
 use anyhow::{Result, bail};
 use strongroom_api::vault::v1::Token;
 
+use crate::error::{Local, Refused};
+
 /// The id of the token that has the id `named`, or of the only one of that name that was not revoked.
 pub(super) fn id_of(tokens: &[Token], named: &str) -> Result<String> {
     if tokens.iter().any(|token| token.id == named) {
@@ -10,11 +12,17 @@ pub(super) fn id_of(tokens: &[Token], named: &str) -> Result<String> {
     }
     let with_name = tokens.iter().filter(|token| token.name == named && token.revoke_time.is_none());
     match with_name.collect::<Vec<_>>().as_slice() {
-        [] => bail!("no token has the id or the name {named:?}; `strongroom token list` shows them all"),
+        [] => {
+            let sentence =
+                format!("no token has the id or the name {named:?}; `strongroom token list` shows them all");
+            bail!(Refused::new(Local::TokenNotFound, sentence))
+        }
         [one] => Ok(one.id.clone()),
         several => {
             let ids = several.iter().map(|token| token.id.as_str()).collect::<Vec<_>>().join(", ");
-            bail!("{} tokens have the name {named:?}; give the id of one: {ids}", several.len())
+            let sentence =
+                format!("{} tokens have the name {named:?}; give the id of one: {ids}", several.len());
+            bail!(Refused::new(Local::NameAmbiguous, sentence))
         }
     }
 }

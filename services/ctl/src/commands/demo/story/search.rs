@@ -11,6 +11,7 @@ use super::secrets::KEYS;
 use crate::cli::ArchiveKeys;
 use crate::commands::archive;
 use crate::commands::demo::narrator::Narrator;
+use crate::input::Input;
 
 /// Looks for each key, plain, in base64 and in hex, in the opened archives and in the databases.
 pub(super) async fn no_secret_in(
@@ -22,7 +23,7 @@ pub(super) async fn no_secret_in(
     let needles: Vec<Vec<u8>> = KEYS.iter().flat_map(|(_, _, key)| forms(key)).collect();
     let mut searched = 0;
     for path in exported {
-        let (mut archive, _) = archive::open(path, keys).await?;
+        let (mut archive, _) = archive::open(&Input::of(path)?, keys).await?;
         let names: Vec<String> = archive.entries().iter().map(|entry| entry.name.clone()).collect();
         for name in names {
             let mut bytes = Vec::new();
